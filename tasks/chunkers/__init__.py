@@ -1,0 +1,44 @@
+"""From a document to the passages that are searched."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.plugins import Plugin
+
+
+class Tokenizer(Protocol):
+    """What a chunker needs of an embedder."""
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]: ...
+
+
+class Span(BaseModel):
+    """One chunk as offsets into the document's text: `text[start:end]`. `context` is embedded before it."""
+
+    model_config = ConfigDict(frozen=True)
+    start: int
+    end: int
+    tokens: int
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    context: str = ""
+
+
+class Chunker(Plugin, ABC):
+    """`size` and `overlap` are in tokens of the embedder's own tokenizer.
+
+    A context (title, headings) counts against the embedder's limit, not against `size`: it is cut when it would not fit.
+    """
+
+    size: int = Field(default=200, ge=8, le=8192)
+    overlap: int = Field(default=20, ge=0)
+
+    @abstractmethod
+    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer) -> Sequence[Span]:
+        """The spans of a document in order. Every character that is not white space lies in at least one of them."""

@@ -1,0 +1,100 @@
+"""Every error that a user may meet: what was got, what is allowed, how to fix it. Whether to retry is a type."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong with what the user gave: `where` is a file, a key path, or both."""
+
+    message: str
+    where: str = ""
+    hint: str = ""
+    kind: str = "config"
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class LlmopsError(Exception):
+    """An error with an exit code. `hint` says how to fix it, `where` what it is about."""
+
+    exit_code: ClassVar[int] = 1
+    kind: ClassVar[str] = "environment"
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint, self.where = message, hint, where
+
+    def mistakes(self) -> list[Mistake]:
+        return [Mistake(self.message, self.where, self.hint, self.kind)]
+
+    def __str__(self) -> str:
+        return "\n".join(str(mistake) for mistake in self.mistakes())
+
+
+class Unavailable(LlmopsError):
+    """Something outside did not answer or is full: the same call may succeed later."""
+
+    kind = "unavailable"
+
+
+class Damaged(LlmopsError):
+    """Stored data is not what was written: a hash, a row or a file is wrong."""
+
+    kind = "damaged"
+
+
+class UsageError(LlmopsError):
+    """The user asked for something that cannot be."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class ConfigError(UsageError):
+    """All the mistakes of one configuration at once."""
+
+    kind = "config"
+
+    def __init__(self, found: list[Mistake]) -> None:
+        super().__init__(found[0].message, hint=found[0].hint, where=found[0].where)
+        self.found = found
+
+    def mistakes(self) -> list[Mistake]:
+        return self.found
+
+
+class Blocked(LlmopsError):
+    """A gate or a guard said no. Nothing live has changed."""
+
+    exit_code = 3
+    kind = "blocked"
+
+
+class BudgetExceeded(LlmopsError):
+    """Too many documents or calls failed. Nothing live has changed."""
+
+    exit_code = 4
+    kind = "failure_budget"
+
+
+class DocumentError(Exception):
+    """One document cannot be processed: it goes to quarantine with this reason, the run goes on.
+
+    `reason` is a sentence for a person; `retryable` says whether the same bytes may succeed later.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TransientDocumentError(DocumentError):
+    """The document could not be read now (time-out, network, permission): the next build tries it again."""
+
+    retryable = True

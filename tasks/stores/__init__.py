@@ -1,0 +1,91 @@
+"""Where chunks and vectors live, so that a reader is pinned to a published version.
+
+A `Store` opens collections. A collection is written by one builder at a time and read by many, each at a **snapshot**: a token
+that `seal` returns and that names exactly one state. Readers at a snapshot see the same rows for as long as it is kept,
+whatever is staged beside them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tasks.plugins import Plugin
+from tasks.records import CHUNKS, Vectors
+
+ROWS = pa.schema([
+    *CHUNKS,
+    pa.field("uri", pa.string()),
+    pa.field("title", pa.string()),
+    pa.field("source", pa.string()),
+    pa.field("metadata", pa.string()),
+    pa.field("row_hash", pa.string()),
+    pa.field("terms", pa.string()),
+])
+"""What a collection holds beside the vector. `terms`: the analysed text for full-text search, terms separated by spaces.
+`row_hash`: digest of everything else, for verify."""
+
+
+class Reader(ABC):
+    """A collection at one snapshot. Frames come back with the columns of ROWS and a float column `score`, best first."""
+
+    @abstractmethod
+    def vector(self, query: Any, k: int) -> pd.DataFrame:
+        """The k rows nearest to the query vector of shape (dimension,); score = cosine similarity."""
+
+    @abstractmethod
+    def text(self, terms: Sequence[str], k: int) -> pd.DataFrame:
+        """The k best rows by BM25 over `terms`; no row without a common term."""
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Every row, in frames of bounded size, with the columns asked for (`vector` allowed)."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many rows there are."""
+
+
+class Collection(ABC):
+    """One physical table. The order of a build: recover, stage …, seal; publishing is the ledger's affair."""
+
+    @abstractmethod
+    def recover(self, snapshot: str | None) -> None:
+        """Drop all that was staged after `snapshot` (None: everything). Idempotent; serves crash, rejection and rollback."""
+
+    @abstractmethod
+    def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
+        """Remove the rows with the chunk_ids in `retire`, then add rows; readers at earlier snapshots see no difference.
+
+        A chunk_id may be retired and added in one call: that replaces its row.
+        """
+
+    @abstractmethod
+    def seal(self, version: int) -> str:
+        """Make all that was staged searchable and return its snapshot."""
+
+    @abstractmethod
+    def at(self, snapshot: str) -> Reader:
+        """A reader. Raises Damaged when the snapshot or the table no longer exists."""
+
+    @abstractmethod
+    def gc(self, keep: Sequence[str]) -> None:
+        """Free what no snapshot in `keep` needs."""
+
+
+class Store(Plugin, ABC):
+    """The typed configuration of a vector store. Raises Unavailable where it cannot be reached."""
+
+    @abstractmethod
+    def open(self, name: str, dimension: int, home: Path) -> Collection:
+        """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for stores that are embedded."""
+
+    @abstractmethod
+    def drop(self, name: str, home: Path) -> None:
+        """Remove a collection and all its snapshots; a missing one is no error."""
+
+
+Frames = Iterable[pd.DataFrame]
