@@ -137,7 +137,9 @@ def _load(family: str, name: str) -> type[Plugin]:
             raise ConfigError([Mistake(f"the entry point llmops.{family}:{name} is not a Plugin class", kind="plugin")])
         return loaded
     module = importlib.import_module(f"tasks.{family}.{name}")
-    return next(item for item in vars(module).values()
-                if isinstance(item, type) and issubclass(item, Plugin) and item.__module__ == module.__name__)
+    own = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Plugin) and item.__module__ == module.__name__]
+    if len(own) != 1:
+        raise ConfigError([Mistake(f"tasks/{family}/{name}.py holds {len(own)} plugins; one is wanted", kind="plugin")])
+    return own[0]
 
 

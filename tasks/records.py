@@ -34,6 +34,7 @@ DOCUMENTS = pa.schema([
     _column("language", pa.string(), "ISO 639-1 code, where known", null=True),
     _column("content_hash", pa.string(), "SHA-256 of the original bytes, hexadecimal"),
     _column("metadata", pa.string(), "JSON object from the source and the parser"),
+    _column("revision", pa.string(), "the source's token for this state of the original; empty: unknown"),
     _column("fetched_at", pa.timestamp("us", "UTC"), "when the original was read"),
 ])
 
@@ -94,14 +95,19 @@ class Shard(BaseModel):
     sha256: str
 
     def read(self, lake: Path, columns: list[str] | None = None) -> pd.DataFrame:
-        """The frame. Raises Damaged when the file is missing or is no longer what was written."""
+        """The shard as a frame with Arrow dtypes. Raises Damaged as `table` does."""
+        return from_arrow(self.table(lake, columns))
+
+    def table(self, lake: Path, columns: list[str] | None = None) -> Any:
+        """The shard as an Arrow table. Raises Damaged when the file is missing or is no longer what was written."""
         file = lake / self.path
         try:
-            if hashlib.sha256(file.read_bytes()).hexdigest() != self.sha256:
-                raise Damaged(f"the shard {file} is not what was written", hint="run `llmops kb verify`, restore a backup")
+            content = file.read_bytes()
         except FileNotFoundError as error:
             raise Damaged(f"the shard {file} is missing", hint="restore a backup, or build with --full") from error
-        return from_arrow(pq.read_table(file, columns=columns))
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise Damaged(f"the shard {file} is not what was written", hint="restore a backup, or build with --full")
+        return pq.read_table(pa.BufferReader(content), columns=columns)
 
 
 def write_shard(data: pd.DataFrame, schema: Any, lake: Path, kind: str) -> Shard:

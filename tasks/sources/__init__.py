@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import DocumentError
-from tasks.plugins import Plugin
+from tasks.plugins import Plugin, canonical
+from tasks.records import sha256
 
 
 class Item(BaseModel):
@@ -34,6 +35,13 @@ class Raw(BaseModel):
     media_type: str = ""
     title: str | None = None
     metadata: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def content_hash_of(raw: Raw) -> str:
+    """The SHA-256 that tells whether a document changed: of the bytes alone, or of bytes, title and metadata where the
+    source gives any. Every source's `content_hash` gives the same value for the same original."""
+    own = sha256(raw.data)
+    return sha256(f"{own}\x1f{canonical([raw.title, dict(raw.metadata)])}") if raw.title or raw.metadata else own
 
 
 class Problem(BaseModel):

@@ -1,1 +1,1 @@
-
+"""Statistics of evaluations: pure functions on arrays, each with its reference."""

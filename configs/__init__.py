@@ -1,0 +1,181 @@
+"""Reading a config file: every mistake at once, before anything runs."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from configs.mistakes import explain, joined
+from configs.models import IndexConfig
+from configs.settings import load_env
+from tasks.chunkers import Chunker
+from tasks.cleaners import Cleaner
+from tasks.embedders import Embedder
+from tasks.errors import ConfigError, Mistake, UsageError
+from tasks.plugins import Plugin, Spec, find
+from tasks.sources import Source
+from tasks.stores import Store
+
+FOLDER = Path(__file__).parent
+FLOWS = {"index": IndexConfig}
+
+
+def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
+    """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake."""
+    load_env(path.absolute().parent)
+    content = override(load_yaml(path), overrides)
+    flow = content.get("flow")
+    if flow not in FLOWS:
+        raise ConfigError([Mistake(f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
+                                   where=f"{path}: flow", hint="a config begins with a line such as `flow: index`")])
+    found = _plugin_mistakes(content, str(path))
+    try:
+        config = FLOWS[flow].model_validate({**content, "folder": path.absolute().parent})
+    except ValidationError as error:
+        raise ConfigError(_ordered(explain(error, FLOWS[flow], str(path), raw=content) + found)) from error
+    found += _file_mistakes(config, str(path)) + ([] if found else _size_mistakes(config, str(path)))
+    if found:
+        raise ConfigError(found)
+    return config
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where YAML knows them."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:5]) if path.parent.is_dir() else ""
+        raise ConfigError([Mistake("no such file", where=str(path), hint=f"here are: {near}" if near else "")]) from error
+    except IsADirectoryError as error:
+        raise ConfigError([Mistake("this is a folder, a config file is wanted", where=str(path))]) from error
+    except PermissionError as error:
+        raise ConfigError([Mistake("the file may not be read", where=str(path), hint="check its permissions")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Mistake("the file is not UTF-8 text", where=str(path))]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError([Mistake("not valid YAML: " + " ".join(str(error).split()), where=str(path))]) from error
+    if not isinstance(content, dict):
+        raise ConfigError([Mistake(f"a mapping of keys is wanted, got {type(content).__name__}", where=str(path))])
+    return content
+
+
+def override(content: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML."""
+    for change in changes:
+        keys, sign, value = change.partition("=")
+        if not sign or not all(keys.split(".")):
+            raise ConfigError([Mistake(f"got {change!r}, wanted key.path=value", where="--set", hint="--set chunk.size=300")])
+        _assign(content, keys.split("."), yaml.safe_load(value), change)
+    return content
+
+
+def _assign(content: Any, keys: list[str], value: Any, change: str) -> None:
+    try:
+        for position, key in enumerate(keys):
+            index: Any = int(key) if isinstance(content, list) else key
+            if position == len(keys) - 1:
+                content[index] = value
+                return
+            inner = content[index] if isinstance(content, list) else content.setdefault(index, {})
+            if isinstance(inner, str):
+                inner = content[index] = {"name": inner}
+            content = inner
+    except (ValueError, IndexError, TypeError) as error:
+        raise ConfigError([Mistake(f"{change!r} does not fit the config", where="--set", hint="lists take numbers: sources.0.path=…")]) from error
+
+
+def _plugin_mistakes(content: dict[str, Any], where: str) -> list[Mistake]:
+    slots: list[tuple[type[Plugin], list[int | str], object]] = [
+        (Chunker, ["chunk"], content.get("chunk")), (Embedder, ["embed"], content.get("embed")),
+             (Store, ["store"], content.get("store"))]
+    for family, key in ((Source, "sources"), (Cleaner, "clean")):
+        entries = content.get(key)
+        slots += [(family, [key, n], entry) for n, entry in enumerate(entries if isinstance(entries, list) else [])]
+    return [mistake for family, path, entry in slots if entry is not None
+            for mistake in plugin_mistakes(entry, family, joined(where, path))]
+
+
+def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mistake]:
+    """What is wrong with one plugin's entry; none when it can be built."""
+    try:
+        spec = Spec.model_validate(entry)
+    except ValidationError:
+        return [Mistake(f"a plugin's name is wanted, got {entry!r}", where=where, hint="write {name: …, option: …}", kind="plugin")]
+    try:
+        spec.build(family)
+    except ConfigError as error:
+        return [Mistake(m.message, where=f"{where}.{m.where}" if m.where else where, hint=m.hint, kind=m.kind) for m in error.found]
+    except ValidationError as error:
+        plugin = find(family.__module__.removeprefix("tasks."), spec.name)
+        return explain(error, plugin, f"{where}.", raw=spec.options)
+    return []
+
+
+def _file_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
+    from tasks.knowledge.golden import read_golden
+    from tasks.validation import read_suite
+
+    found: list[Mistake] = []
+    files: list[tuple[Callable[[Path], object], Path | None, str]] = [
+        (read_suite, config.expectations, "expectations"), (read_golden, config.gate.golden if config.gate else None, "gate.golden")]
+    for reader, file, key in files:
+        if file is None:
+            continue
+        if not (config.folder / file).is_file():
+            found.append(Mistake(f"no such file: {config.folder / file}", where=f"{where}: {key}"))
+            continue
+        try:
+            reader(config.folder / file)
+        except ConfigError as error:
+            found += error.found
+    return found
+
+
+def _size_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
+    size, limit = config.chunk.build(Chunker).size, config.embed.build(Embedder).max_tokens
+    if size <= limit:
+        return []
+    return [Mistake(f"{size} tokens are more than {config.embed.name} takes in", where=f"{where}: chunk.size", hint=f"allowed: 8 to {limit}")]
+
+
+def _ordered(mistakes: list[Mistake]) -> list[Mistake]:
+    return list(dict.fromkeys(mistakes))
+
+
+def check_all(paths: Iterable[Path]) -> list[str]:
+    """Read every config in files and folders (of folders: each YAML file with a `flow` key). Raises ConfigError with all mistakes."""
+    found: list[Mistake] = []
+    checked = []
+    for path in paths:
+        files = sorted(path.rglob("*.y*ml")) if path.is_dir() else [path]
+        for file in (one for one in files if not path.is_dir() or _is_config(one)):
+            try:
+                _sources_exist(read(file), str(file))
+                checked.append(str(file))
+            except ConfigError as error:
+                found += error.found
+        if path.is_dir() and not any(name.startswith(str(path)) for name in checked) and not found:
+            found.append(Mistake("no config in this folder", where=str(path), hint="a config is a YAML file with a line such as `flow: index`"))
+    if found:
+        raise ConfigError(found)
+    return checked
+
+
+def _is_config(file: Path) -> bool:
+    try:
+        return "flow" in load_yaml(file)
+    except ConfigError:
+        return True
+
+
+def _sources_exist(config: IndexConfig, where: str) -> None:
+    found = []
+    for number, spec in enumerate(config.sources):
+        try:
+            spec.build(Source).at(config.folder).check()
+        except UsageError as error:
+            found.append(Mistake(error.message, where=f"{where}: sources[{number}]", hint=error.hint))
+    if found:
+        raise ConfigError(found)

@@ -1,0 +1,79 @@
+"""From pydantic's errors to sentences that say what was got, what is allowed and how to fix it."""
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tasks.errors import Mistake
+from tasks.plugins import SECRET
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str, *, raw: object = None) -> list[Mistake]:
+    """One mistake per error of a model, at `where.key.path`. `raw` is what the user wrote, secrets still unresolved."""
+    return [_mistake(details, model, where, raw) for details in error.errors(include_url=False)]
+
+
+def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: object) -> Mistake:
+    path = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    place = joined(where, path)
+    if details["type"] == "extra_forbidden":
+        return _unknown_key(str(path[-1]), _model_at(model, path[:-1]), place)
+    if details["type"] == "missing":
+        return Mistake(f"the key {path[-1]!r} is missing", where=place, hint=_allowed(model, path))
+    message = details["msg"].removeprefix("Value error, ")
+    return Mistake(f"{message[0].lower()}{message[1:]}, got {_shown(details['input'], path, raw)}", where=place)
+
+
+def joined(where: str, path: list[int | str]) -> str:
+    """`file: key.path[2].key`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return f"{where}: {text}" if where and text and not where.endswith((".", "]")) else where + text
+
+
+def _unknown_key(key: str, model: type[BaseModel] | None, place: str) -> Mistake:
+    allowed = sorted(name for name, field in (model.model_fields if model else {}).items() if not field.exclude)
+    close = get_close_matches(key, allowed, 1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return Mistake(f"unknown key {key!r}", where=place, hint=f"{hint}allowed: {', '.join(allowed)}")
+
+
+def _allowed(model: type[BaseModel], path: list[int | str]) -> str:
+    owner = _model_at(model, path[:-1])
+    field = owner.model_fields.get(str(path[-1])) if owner else None
+    return field.description or "" if field else ""
+
+
+def _shown(value: object, path: list[int | str], raw: object) -> str:
+    """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
+    written = raw
+    for part in path:
+        if isinstance(written, dict) and part in written:
+            written = written[part]
+        elif isinstance(written, list) and isinstance(part, int) and part < len(written):
+            written = written[part]
+        else:
+            break
+    else:
+        if isinstance(written, str) and SECRET.search(written):
+            return written
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _model_at(model: type[BaseModel] | None, path: list[int | str]) -> type[BaseModel] | None:
+    for part in path:
+        if isinstance(part, int) or model is None:
+            continue
+        field = model.model_fields.get(part)
+        model = _model_in(field.annotation) if field else model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

@@ -1,0 +1,110 @@
+"""One model per flow: what a config file may say. Unknown keys are mistakes."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tasks.chunkers import Chunker
+from tasks.cleaners import Cleaner
+from tasks.embedders import Embedder
+from tasks.knowledge.build import Stages
+from tasks.knowledge.gate import MetricRule
+from tasks.knowledge.session import stages
+from tasks.plugins import Spec, canonical
+from tasks.records import sha256
+
+DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gate(Section):
+    """The golden set that a candidate must pass before it goes live."""
+
+    golden: Path
+    k: int = Field(default=5, ge=1, le=1000)
+    metrics: dict[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {"recall": MetricRule(margin=0.02)}
+
+
+class Limits(Section):
+    """What a run may lose before it stops: see the guards in docs/knowledge.md."""
+
+    max_delete_fraction: Share = 0.2
+    failure_budget: Share = 0.05
+    keep_versions: int = Field(default=10, ge=1, le=10_000)
+
+
+class Parsing(Section):
+    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text."""
+
+    seconds: float = Field(default=60, gt=0, le=3600)
+    memory_mb: int = Field(default=1024, ge=128)
+    max_chars: int = Field(default=10_000_000, ge=1)
+
+
+class Schedule(Section):
+    """When the flow runs by itself."""
+
+    cron: str
+    timezone: str = "UTC"
+
+
+class IndexConfig(Section):
+    """The config of the `index` flow: sources to a published version of a knowledge base."""
+
+    flow: Literal["index"]
+    knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    sources: list[Spec] = Field(min_length=1)
+    parse: Parsing = Parsing()
+    clean: list[Spec] = [Spec(name="unicode"), Spec(name="whitespace")]
+    expectations: Path | None = None
+    chunk: Spec = Spec(name="sentence")
+    embed: Spec = Spec(name="minilm")
+    store: Spec = Spec(name="lancedb")
+    gate: Gate | None = None
+    limits: Limits = Limits()
+    schedule: Schedule | None = None
+    folder: Path = Field(default=Path(), description="of the config file; relative paths start here")
+
+    @field_validator("clean", "chunk", "embed", "store", mode="before")
+    @classmethod
+    def _none_is_default(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("may not be empty; leave the key out for its default")
+        return value
+
+    @model_validator(mode="after")
+    def _sources_have_ids(self) -> "IndexConfig":
+        ids = [source.options.get("id", source.name) for source in self.sources]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources are called {', '.join(twice)}: give each an id, as in {{name: {twice[0]}, id: manuals, …}}")
+        return self
+
+    def source(self, name: str) -> Spec:
+        """The source of that id."""
+        return next(spec for spec in self.sources if spec.options.get("id", spec.name) == name)
+
+    @property
+    def suite(self) -> Path:
+        """The file of expectations: the user's, or the built-in one."""
+        return self.folder / self.expectations if self.expectations else DEFAULT_SUITE
+
+    def stages(self) -> Stages:
+        """Fingerprints of what a document goes through. Builds the plugins, loads no model."""
+        cleaners = [spec.build(Cleaner) for spec in self.clean]
+        return stages(cleaners, self.suite.read_text(encoding="utf-8"), self.chunk.build(Chunker), self.embed.build(Embedder))
+
+    def recorded(self) -> dict[str, Any]:
+        """What a version remembers of its config: plugins in the short form, secrets as `${NAME}`."""
+        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
+        plain |= {name: getattr(self, name).short() for name in ("chunk", "embed", "store")}
+        plain |= {name: [spec.short() for spec in getattr(self, name)] for name in ("sources", "clean")}
+        return {"config": plain | {"folder": str(self.folder)}, "config_sha256": sha256(canonical(plain))}

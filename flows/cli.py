@@ -1,0 +1,39 @@
+"""The `llmops` command. Importing it loads nothing heavy: each command imports what it needs when it runs."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flows import console
+from flows.commands import build, demo, golden, kb, quarantine, search
+
+app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: .llmops).",
+                  epilog="Exit codes: 0 done, 1 error, 2 usage or configuration, 3 blocked, 4 failure budget exceeded, "
+                         "5 inconclusive, 130 interrupted.")
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"llmops-pipelines {installed('llmops-pipelines')}\n")
+        raise typer.Exit
+
+
+demo.register(app)
+build.register(app)
+search.register(app)
+for group in (kb, quarantine, golden):
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(console.main(app))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""How facts and rows look on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def rows(console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show.") -> None:
+    """A table with a column per key."""
+    from rich.table import Table
+
+    if not found:
+        console.print(empty)
+        return
+    columns = columns or list(found[0])
+    table = Table(*[column.replace("_", " ") for column in columns], box=None, pad_edge=False, header_style="bold")
+    for row in found:
+        table.add_row(*[shown(row[column]) for column in columns])
+    console.print(table)
+
+
+def facts(console: Any, found: Mapping[str, Any]) -> None:
+    """One line per fact; what is empty is left out."""
+    width = max(len(key) for key in found)
+    for key, value in found.items():
+        if value not in (None, "", [], {}):
+            lines = [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
+            for number, line in enumerate(lines):
+                console.print(f"{(key if number == 0 else ''):<{width}}  {line}".replace("_", " ", 1), markup=False)
+
+
+def shown(value: Any) -> str:
+    """A value in few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    text = str(value)
+    return text[:19].replace("T", " ") if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T" else text
+
+
+def difference(console: Any, found: Mapping[str, Any]) -> None:
+    """The documents that two versions differ in."""
+    start = "the beginning" if found["from"] is None else f"version {found['from']}"
+    console.print(f"{found['knowledge_base']}: {start} to version {found['to']}")
+    for kind, sign in (("added", "+"), ("changed", "~"), ("retired", "-")):
+        for uri in found[kind]:
+            console.print(f"  {sign} {uri}", markup=False)
+    if not any(found[kind] for kind in ("added", "changed", "retired")):
+        console.print("  no document differs")
+    if found.get("text"):
+        console.print(found["text"], markup=False)
+
+
+def measurement(console: Any, found: Mapping[str, Any]) -> None:
+    """A line per mode with value and interval of each metric, then the worst questions."""
+    from rich.table import Table
+
+    metrics = list(next(iter(found["modes"].values())))
+    table = Table("mode", *metrics, box=None, pad_edge=False, header_style="bold")
+    for mode, values in found["modes"].items():
+        table.add_row(mode, *[interval(values[name]) for name in metrics])
+    console.print(f"{found['knowledge_base']}, version {found['version']}, {found['questions']} questions")
+    console.print(table)
+    if found["worst"]:
+        console.print("\nWorst questions")
+        for one in found["worst"]:
+            console.print(f"  {one['question']}\n    expected {', '.join(one['expected'])}; got {', '.join(one['got'][:3]) or 'nothing'}",
+                          markup=False)
+
+
+def interval(value: Mapping[str, Any]) -> str:
+    low, high = value["interval"] or (None, None)
+    return f"{value['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+
+
+def hits(console: Any, found: Mapping[str, Any]) -> None:
+    """Search results with their place in the document."""
+    if not found["hits"]:
+        console.print("Nothing found.")
+    for hit in found["hits"]:
+        place = " > ".join(hit["headings"]) + (f", page {hit['page']}" if hit["page"] else "")
+        console.print(f"[bold]{hit['rank']}[/bold]  {hit['score']:.3f}  ", end="")
+        console.print(f"{hit['title']}  ({hit['uri']}{', ' + place if place else ''})", markup=False, style="cyan")
+        console.print("    " + " ".join(hit["text"].split())[:300], markup=False)
+
+
+def outcome(console: Any, found: Mapping[str, Any]) -> None:
+    """What a build came to, and where to look next."""
+    documents, chunks, paid = found["documents"], found["chunks"], found["embeddings"]
+    console.print(headline(found), markup=False, style="bold")
+    if found["reason"]:
+        console.print(f"  {found['reason']}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
+    if documents:
+        console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
+            "listed", "new", "changed", "renamed", "unchanged", "retired", "quarantined") if documents[key]), markup=False)
+        console.print(f"  chunks      {chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, {chunks['total']} in all")
+        console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {found['tokens']} tokens, ${found['cost_usd']:.4f}")
+    for name, values in found["gate"].get("metrics", {}).items():
+        live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
+        console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
+    for warning in found["warnings"]:
+        console.print(f"  warning     {warning}", markup=False)
+    for name, link in found["links"].items():
+        console.print(f"  {name:<11} {link}", markup=False)
+
+
+def headline(found: Mapping[str, Any]) -> str:
+    kb, version, before = found["knowledge_base"], found["version"], found["previous_version"]
+    still = f"version {before} stays live" if before else "nothing is live yet"
+    return {"published": f"{kb}: version {version} is live, built in {found['seconds']} s",
+            "unchanged": f"{kb}: nothing to do, {still} ({found['seconds']} s)",
+            "planned": f"{kb}: plan; {still}", "blocked": f"{kb}: blocked, {still}",
+            "failed": f"{kb}: failed, {still}"}[found["status"]]

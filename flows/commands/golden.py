@@ -1,0 +1,54 @@
+"""`llmops golden …`: questions with known answers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+app = typer.Typer(name="golden", no_args_is_help=True, help="Golden sets: the questions that a version must answer.")
+
+
+@command(app, "import")
+def import_(out: Annotated[Path, typer.Option("--out", help="The golden set to write (JSON lines).")],
+            beir: Annotated[Path | None, typer.Option("--beir", help="A folder in BEIR layout.")] = None,
+            split: Annotated[str, typer.Option("--split", help="Which qrels of the BEIR folder.")] = "test",
+            squad: Annotated[Path | None, typer.Option("--squad", help="A file in SQuAD format.")] = None) -> Answer:
+    """Convert public question sets."""
+    from tasks.errors import UsageError
+    from tasks.knowledge.convert import from_beir, from_squad
+    from tasks.knowledge.golden import write_golden
+
+    if (beir is None) == (squad is None):
+        raise UsageError("give one of --beir DIR and --squad FILE", hint="--split chooses the qrels of a BEIR folder")
+    imported = from_beir(beir, split) if beir else from_squad(squad)  # type: ignore[arg-type]
+    golden = write_golden(out, imported.questions)
+    found = {"file": str(out), "questions": len(golden.questions), "left_out": imported.left_out, "sha256": golden.sha256}
+    return Answer(found, lambda console: draw.facts(console, found))
+
+
+@command(app, "check")
+def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An index config with a gate.")]) -> Answer:
+    """Find questions whose document or quote no longer exists in the live version; exit 1 when there are any."""
+    from configs import read
+    from tasks.errors import UsageError
+    from tasks.knowledge.golden import missing, read_golden
+
+    settings = read(config)
+    if settings.gate is None:
+        raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
+    golden = read_golden(settings.folder / settings.gate.golden)
+    lost = [{"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why} for one in missing(golden, _texts(settings.knowledge_base))]
+    found = {"golden": str(settings.gate.golden), "questions": len(golden.questions), "missing": lost}
+    return Answer(found, lambda console: draw.rows(console, lost, empty="Every question's document is there."), exit_code=1 if lost else 0)
+
+
+def _texts(kb: str) -> dict[str, Any]:
+    from configs.settings import settings
+    from tasks.knowledge.difference import text_loaders
+    from tasks.knowledge.ledger import open_ledger
+
+    home = settings().absolute_home
+    return text_loaders(open_ledger(home), home / "lake", kb)

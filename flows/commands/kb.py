@@ -1,0 +1,124 @@
+"""`llmops kb …`: what is live, what was, and the way back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+app = typer.Typer(name="kb", no_args_is_help=True, help="Knowledge bases: status, versions, rollback, verification.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
+
+
+def _ledger() -> Any:
+    from configs.settings import settings
+    from tasks.knowledge.ledger import open_ledger
+
+    return open_ledger(settings().absolute_home)
+
+
+@command(app, "list")
+def list_() -> Answer:
+    """List all knowledge bases."""
+    from tasks.knowledge.views import overview
+
+    found = overview(_ledger())
+    return Answer({"knowledge_bases": found}, lambda console: draw.rows(console, found, empty="No knowledge base yet: llmops index CONFIG"))
+
+
+@command(app, "status")
+def status(name: Name) -> Answer:
+    """Show the live version, the age of each source, and what waits in quarantine."""
+    from tasks.knowledge import views
+
+    found = views.status(_ledger(), name)
+    return Answer(found, lambda console: draw.facts(console, found))
+
+
+@command(app, "log")
+def log(name: Name) -> Answer:
+    """List the versions, newest first."""
+    from tasks.knowledge.versions import history
+
+    found = history(_ledger(), name)
+    columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
+    return Answer({"versions": found}, lambda console: draw.rows(console, found, columns))
+
+
+@command(app, "diff")
+def diff(name: Name, start: Annotated[int | None, typer.Argument(metavar="[FROM]")] = None,
+         end: Annotated[int | None, typer.Argument(metavar="[TO]")] = None,
+         text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False) -> Answer:
+    """Show which documents two versions differ in (default: the live one and the one before)."""
+    from configs.settings import settings
+    from tasks.knowledge import views
+    from tasks.knowledge.difference import text_diff
+
+    ledger = _ledger()
+    found = views.diff(ledger, name, start, end)
+    if text:
+        found["text"] = text_diff(ledger, settings().absolute_home / "lake", name, found)
+    return Answer(found, lambda console: draw.difference(console, found))
+
+
+@command(app, "rollback")
+def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None) -> Answer:
+    """Make an earlier version live again, at once; nothing is embedded."""
+    import time
+
+    from configs.settings import settings
+    from tasks.knowledge import versions
+    from tasks.knowledge.leases import hold
+
+    ledger, began = _ledger(), time.perf_counter()
+    versions.published(ledger, name)
+    with hold(settings().absolute_home, name) as lease:
+        new, old = versions.rollback(ledger, lease, name, to)
+    found = {"knowledge_base": name, "version": new, "previous_version": old, "seconds": round(time.perf_counter() - began, 3)}
+    return Answer(found, lambda console: console.print(f"{name} is at version {new} again (was {old}), in {found['seconds']} s."))
+
+
+@command(app, "documents")
+def documents(name: Name) -> Answer:
+    """List the live documents."""
+    from tasks.knowledge.views import listing
+
+    found = listing(_ledger(), name)
+    return Answer({"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"]))
+
+
+@command(app, "verify")
+def verify(name: Name, details: Annotated[bool, typer.Option("--details", help="List the ids.")] = False) -> Answer:
+    """Compare the store with the ledger, row by row; exit 1 when they differ."""
+    from configs.settings import settings
+    from tasks.knowledge.verify import counts
+    from tasks.knowledge.verify import verify as compare
+
+    found = compare(_ledger(), settings().absolute_home, name)
+    shown = found if details else counts(found)
+    return Answer(shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1)
+
+
+@command(app, "measure")
+def measure(name: Name, golden: Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")],
+            k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")] = 10,
+            mode: Annotated[list[str] | None, typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all.")] = None,
+            ) -> Answer:
+    """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
+    from configs.settings import settings
+    from tasks.errors import UsageError
+    from tasks.knowledge.golden import read_golden
+    from tasks.knowledge.measuring import measure_version
+    from tasks.knowledge.versions import published
+
+    allowed = ("hybrid", "vector", "text")
+    wrong = [one for one in mode or () if one not in allowed]
+    if wrong:
+        raise UsageError(f"got --mode {wrong[0]}, allowed: {', '.join(allowed)}")
+    questions, home = read_golden(golden).questions, settings().absolute_home
+    live = published(_ledger(), name)
+    found = {"knowledge_base": name, "version": live.version, **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json()}
+    return Answer(found, lambda console: draw.measurement(console, found))

@@ -1,0 +1,91 @@
+"""`llmops quarantine …`: documents that could not be processed."""
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+app = typer.Typer(name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try.")
+
+Base = Annotated[str | None, typer.Option("--kb", help="Of one knowledge base.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")]
+
+
+def _ledger() -> Any:
+    from configs.settings import settings
+    from tasks.knowledge.ledger import open_ledger
+
+    return open_ledger(settings().absolute_home)
+
+
+@command(app, "list")
+def list_(kb: Base = None) -> Answer:
+    """List what is in quarantine."""
+    from tasks.knowledge.quarantine import items
+
+    found = items(_known(kb), kb)
+    return Answer({"items": found}, lambda console: draw.rows(console, found, ["id", "uri", "stage", "reason", "attempts", "last_seen"],
+                                                              empty="The quarantine is empty."))
+
+
+@command(app, "show")
+def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
+    """Show one item."""
+    from tasks.knowledge.quarantine import get
+
+    found = get(_ledger(), item)
+    return Answer(found, lambda console: draw.facts(console, found))
+
+
+@command(app, "drop")
+def drop(ids: Ids = None, kb: Base = None) -> Answer:
+    """Forget items; a document that is still bad comes back with the next build."""
+    from tasks.knowledge.quarantine import drop as forget
+
+    chosen = _chosen(ids, kb)
+    forget(_ledger(), [item["id"] for item in chosen])
+    return Answer({"dropped": len(chosen), "items": chosen}, lambda console: console.print(f"{len(chosen)} items dropped."))
+
+
+@command(app, "retry")
+def retry(ids: Ids = None, kb: Base = None) -> Answer:
+    """Try items again: runs the index flow with each knowledge base's own config; what is unchanged is not paid again."""
+    from flows.commands.build import rebuild
+    from tasks.knowledge.quarantine import release
+
+    chosen = _chosen(ids, kb)
+    release(_ledger(), [item["id"] for item in chosen])
+    outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
+    open_now = {item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)}
+    found = {"retried": len(chosen), "recovered": sum(item["id"] not in open_now for item in chosen), "builds": [o.data for o in outcomes]}
+    return Answer(found, lambda console: [outcome.summary(console) for outcome in outcomes],
+                  exit_code=max((outcome.exit_code for outcome in outcomes), default=0))
+
+
+def _items(kb: str | None) -> list[dict[str, Any]]:
+    from tasks.knowledge.quarantine import items
+
+    return items(_ledger(), kb)
+
+
+def _known(kb: str | None) -> Any:
+    from tasks.errors import UsageError
+    from tasks.knowledge.versions import known
+
+    ledger = _ledger()
+    if kb is not None and kb not in known(ledger):
+        raise UsageError(f"no knowledge base {kb!r} is known here", hint=f"known: {', '.join(known(ledger)) or 'none'}")
+    return ledger
+
+
+def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
+    from tasks.errors import UsageError
+    from tasks.knowledge.quarantine import get, items
+
+    if ids:
+        return [get(_ledger(), key) for key in ids]
+    if kb is None:
+        raise UsageError("which items?", hint="name their ids, or a knowledge base with --kb")
+    return items(_known(kb), kb)

@@ -1,0 +1,34 @@
+"""`llmops search`: what a reader of the live version gets."""
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "search")(search)
+
+
+def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for.")],
+           kb: Annotated[str, typer.Option("--kb", help="The knowledge base.")],
+           k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 5,
+           mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid") -> Answer:
+    """Search the live version of a knowledge base."""
+    from configs.settings import settings
+    from tasks.errors import UsageError
+    from tasks.knowledge.ledger import open_ledger
+    from tasks.knowledge.serving import hits, searcher
+    from tasks.knowledge.versions import published
+
+    if mode not in ("hybrid", "vector", "text"):
+        raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")
+    if not question.strip():
+        raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
+    home = settings().absolute_home
+    live = published(open_ledger(home), kb)
+    found: dict[str, Any] = {"knowledge_base": kb, "version": live.version, "mode": mode,
+                             "hits": hits(searcher(home, live).search(question, k, mode))}
+    return Answer(found, lambda console: draw.hits(console, found))

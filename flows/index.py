@@ -1,0 +1,116 @@
+"""The index flow: from sources to a published version of a knowledge base. Wiring only: each step is a task."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.states import State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from configs.models import IndexConfig
+from tasks import report, runs
+from tasks.chunk import chunk, embed
+from tasks.collect import clean, collect
+from tasks.errors import Blocked, BudgetExceeded, LlmopsError
+from tasks.gate import gate
+from tasks.knowledge import outcome as outcomes
+from tasks.knowledge import session, staging
+from tasks.knowledge.build import Batch, Build
+from tasks.knowledge.changes import Staged
+from tasks.knowledge.leases import Lease, hold
+from tasks.knowledge.outcome import Outcome
+from tasks.knowledge.plan import Plan, guard
+from tasks.plan import cut, plan
+from tasks.publish import open_version, publish, recover, settle, tidy
+from tasks.stage import compare, retire, seal, stage
+from tasks.stores import Store
+from tasks.validate import check_rows, check_whole
+
+WORKERS = 4
+
+
+@flow(name="index", task_runner=ThreadPoolTaskRunner(max_workers=WORKERS))
+def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bool = False, wait_seconds: float = 0) -> State[Any]:
+    """Build the next version of a knowledge base, and publish it when it is at least as good as the live one."""
+    began, run_id = time.perf_counter(), runs.run_id()
+    outcome = session.begin(home, config.knowledge_base, run_id)
+    try:
+        with hold(home, config.knowledge_base, run_id, wait_seconds) as lease:
+            build = session.start(home, config.knowledge_base, config.stages(), config.store.build(Store), run_id=run_id, full=full)
+            runs.name_run(f"{build.kb} v{build.version}")
+            recover(build, lease)
+            produce(config, build, lease, outcome, allow_deletes)
+    except (Blocked, BudgetExceeded) as stop:
+        outcome.stop(stop)
+    outcome.seconds = round(time.perf_counter() - began, 2)
+    return runs.conclude(home, config.recorded(), outcome)
+
+
+def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, allow_deletes: bool) -> None:
+    """Everything between the lease and the pointer."""
+    found = plan(build, config.sources, config.folder)
+    outcomes.planned(outcome, found, session.totals(build))
+    report.plan(outcome.public(), found.preview())
+    guard(found, config.limits.max_delete_fraction, allow_deletes)
+    batches = prepared(config, build, found, outcome)
+    staged = [future.result() for future in [compare.submit(build, batch) for batch in batches]]
+    retired = [*found.vanished, *found.renamed]
+    if not build.fresh and not retired and all(part.empty for part in staged):
+        settle(build, lease, found, staged)
+        return
+    staging.all_carried(build, found, staged)
+    release(config, build, lease, found, staged, retired, outcome)
+
+
+def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> list[Batch]:
+    """Collected, cleaned, checked, chunked and embedded batches. The budget is looked at before anything is paid."""
+    chunked = [_chunked(config, build, part) for part in cut(build, found)]
+    batches = check_whole(build, config.suite, found, [future.result() for future in chunked])
+    _budget(config, build, found, outcome)
+    embedded = [future.result() for future in [embed.submit(build, config.embed, batch) for batch in batches]]
+    outcome.pay(embedded)
+    _budget(config, build, found, outcome)
+    return embedded
+
+
+def _chunked(config: IndexConfig, build: Build, part: Any) -> Any:
+    collected = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
+    cleaned = clean.submit(build, config.clean, collected)
+    checked = check_rows.submit(build, config.suite, "documents", cleaned)
+    chunks = chunk.submit(build, config.chunk, config.embed, checked)
+    return check_rows.submit(build, config.suite, "chunks", chunks)
+
+
+def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> None:
+    failures = session.failures_now(build, found)
+    outcomes.within_budget(outcome, len(failures) + len(found.held), config.limits.failure_budget, failures)
+
+
+def release(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], outcome: Outcome) -> None:
+    """Stage beside the live version, seal, pass the gate, publish."""
+    outcome.candidate = build.version
+    open_version(build, lease, config.store, config.embed, config.recorded())
+    try:
+        for part in staged:  # one after the other: a collection has one writer
+            stage(build, config.store, config.embed, part)
+        gone = retire(build, config.store, config.embed, retired)
+        outcomes.staged_counts(outcome, found, staged, len(found.vanished), gone, session.totals(build)["chunks"])
+        snapshot = seal(build, config.store, config.embed, outcome.chunks["total"])
+        weight = _gate(config, build, snapshot, outcome)
+    except LlmopsError:
+        session.close(build, outcome)
+        raise
+    publish(build, lease, found, staged, retired, {"snapshot": snapshot, "weight": weight, **outcome.figures()})
+    outcome.publish()
+    runs.carefully(outcome, tidy, build, lease, config.limits.keep_versions)
+
+
+def _gate(config: IndexConfig, build: Build, snapshot: str, outcome: Outcome) -> float | None:
+    if config.gate is None:
+        return None
+    result, weight = gate(build, config.store, config.embed, snapshot, config.folder / config.gate.golden, config.gate.metrics, config.gate.k)
+    outcome.judge(result)
+    if not result.opens:
+        raise Blocked(f"the gate says {result.verdict}: {result.reason}", hint="the live version stays; see the worst questions of this run")
+    return weight

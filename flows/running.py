@@ -1,0 +1,32 @@
+"""Running a flow from the command line: against this home's background Prefect server, and quietly."""
+
+from pathlib import Path
+from typing import Any
+
+from flows import server
+from tasks.errors import LlmopsError
+from tasks.knowledge.outcome import Outcome
+
+
+def run_flow(home: Path, config: Any, **options: Any) -> Outcome:
+    """Run the index flow in this process and return its outcome. Raises what the flow raised."""
+    connected = server.connect(home)
+    since = server.log_position(home)
+    from flows.index import index  # only now: Prefect reads its settings when it is imported
+
+    state = index(config, home, return_state=True, **options)
+    outcome = _outcome(home, state)
+    outcome.links = {"prefect": f"{connected.ui}/runs/flow-run/{outcome.prefect_run_id}", **outcome.links}
+    outcome.warnings = [*outcome.warnings, *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]
+    return outcome
+
+
+def _outcome(home: Path, state: Any) -> Outcome:
+    from tasks.knowledge.ledger import open_ledger
+    from tasks.knowledge.session import saved_outcome
+
+    found = saved_outcome(open_ledger(home), str(state.state_details.flow_run_id))
+    if found is not None:
+        return Outcome.model_validate(found)
+    state.result(raise_on_failure=True)
+    raise LlmopsError(f"the flow ended in state {state.name} without an outcome", hint="see the run in the Prefect UI")

@@ -1,0 +1,35 @@
+"""Tasks that bring documents in."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from tasks.cleaners import Cleaner
+from tasks.knowledge import intake, transform
+from tasks.knowledge.build import Batch, Build, Part
+from tasks.parsers._isolated import ParserPool
+from tasks.plugins import Spec
+from tasks.sources import Source
+
+
+PROCESSES = 2
+
+
+@cache
+def pool(*, seconds: float, memory_mb: int, max_chars: int) -> ParserPool:
+    """One pool of parsers for all tasks of a process; its workers end with the process."""
+    return ParserPool(workers=PROCESSES, seconds=seconds, memory_mb=memory_mb, max_chars=max_chars)
+
+
+@task(task_run_name="collect {part.number} of {part.of}: {part.source}")
+def collect(build: Build, source: Spec, folder: Path, limits: dict[str, Any], part: Part) -> Batch:
+    """Read and parse one part of a source."""
+    return intake.collect(build, source.build(Source).at(folder), pool(**limits), part)
+
+
+@task(task_run_name="clean {batch.part.number} of {batch.part.of}")
+def clean(build: Build, cleaners: list[Spec], batch: Batch) -> Batch:
+    """Clean one batch of texts."""
+    return transform.clean(build, [spec.build(Cleaner) for spec in cleaners], batch)

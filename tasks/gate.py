@@ -1,0 +1,22 @@
+"""The task that decides whether a candidate may go live."""
+
+from pathlib import Path
+
+from prefect import task
+
+from tasks.embedders import Embedder
+from tasks.knowledge import measuring
+from tasks.knowledge.build import Build
+from tasks.knowledge.gate import GateResult, MetricRule
+from tasks.knowledge.golden import read_golden
+from tasks.plugins import Spec
+from tasks.stores import Store
+
+
+@task
+def gate(build: Build, store: Spec, embedder: Spec, snapshot: str, golden: Path, rules: dict[str, MetricRule], k: int
+         ) -> tuple[GateResult, float | None]:
+    """Measure candidate and live version on the golden set. Returns the decision and the candidate's weight of the vectors."""
+    questions = read_golden(golden).questions
+    candidate = measuring.candidate_searcher(build, store.build(Store), embedder.build(Embedder), snapshot, questions)
+    return measuring.gate(build, candidate, questions, rules, k), candidate.weight

@@ -1,0 +1,128 @@
+"""What the tasks of one build share, all of it references: safe to pass between tasks and processes."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.knowledge.ledger import Ledger, open_ledger
+from tasks.records import Shard, write_atomically
+from tasks.sources import Item
+
+Kind = Literal["new", "changed", "renamed", "reprocess"]
+
+
+class Stages(BaseModel):
+    """Fingerprints of the stages: a document whose own differ has to go through them again.
+
+    `parse` covers the parsers, `text` adds the cleaners, `check` the expectations, `chunk` the chunker and the embedder.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    parse: str
+    text: str
+    check: str
+    chunk: str
+    model: str
+
+    @property
+    def all(self) -> str:
+        return f"{self.text}.{self.check}.{self.chunk}"
+
+
+class Build(BaseModel):
+    """One build of one knowledge base: where it works and towards which version.
+
+    `collection` is where it stages; `fresh` when that is a new one beside the live one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    home: Path
+    kb: str
+    version: int
+    live: int | None
+    collection: str
+    fresh: bool
+    stages: Stages
+    began: datetime
+    run_id: str = "local"
+    full: bool = False
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.home)
+
+
+class Todo(BaseModel):
+    """One document to process. Without `item` (it could not be listed now) its last good text is taken from the lake.
+
+    `content_hash` where the source knows it before fetching. `carried`: it must reach the new version also when its new
+    content cannot be read, in its last good form, because the new version is built in another collection or of other chunks.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    doc_id: str
+    source: str
+    uri: str
+    kind: Kind
+    item: Item | None = None
+    content_hash: str | None = None
+    carried: bool = False
+
+
+class Part(BaseModel):
+    """A reference to a file of todos: what one task run works on."""
+
+    model_config = ConfigDict(frozen=True)
+    number: int
+    of: int
+    source: str
+    path: Path
+    rows: int
+
+    def todos(self) -> list[Todo]:
+        return [Todo.model_validate(row) for row in json.loads(self.path.read_bytes())]
+
+
+class Batch(BaseModel):
+    """A part on its way: its documents, later its chunks, and what the stages cost."""
+
+    model_config = ConfigDict(frozen=True)
+    part: Part
+    documents: Shard
+    chunks: Shard | None = None
+    computed: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    parsed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def write_parts(build: Build, todos: Sequence[Todo], largest: int) -> list[Part]:
+    """Cut the todos into files of at most `largest`, each of one source."""
+    cuts = list(_cut(sorted(todos, key=lambda todo: (todo.source, todo.uri)), largest))
+    folder = build.lake / "runs" / f"{build.kb}-{build.version}"
+    parts = []
+    for number, cut in enumerate(cuts, 1):
+        path = folder / f"part-{number}.json"
+        write_atomically(path, json.dumps([todo.model_dump(mode="json") for todo in cut]).encode())
+        parts.append(Part(number=number, of=len(cuts), source=cut[0].source, path=path, rows=len(cut)))
+    return parts
+
+
+def _cut(todos: Sequence[Todo], largest: int) -> Iterator[list[Todo]]:
+    cut: list[Todo] = []
+    for todo in todos:
+        if cut and (len(cut) >= largest or cut[0].source != todo.source):
+            yield cut
+            cut = []
+        cut.append(todo)
+    if cut:
+        yield cut

@@ -1,0 +1,134 @@
+"""The difference between a batch and the live version: found first, then written into the collection."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from tasks.embedders import Embedder
+from tasks.knowledge.build import Batch, Build
+from tasks.knowledge.cache import load_embeddings
+from tasks.knowledge.ledger import live_at
+from tasks.knowledge.tables import chunks, documents
+from tasks.knowledge.terms import analyse
+from tasks.knowledge.transform import Row, rows_of
+from tasks.knowledge.vectors import text_hash
+from tasks.plugins import canonical, digest
+from tasks.records import Shard, embedded_text, frame, sha256, write_shard
+from tasks.stores import ROWS, Collection
+
+CHANGES = pa.schema([
+    pa.field("doc_id", pa.string()), pa.field("chunk_id", pa.string()), pa.field("row_hash", pa.string()),
+    pa.field("text_hash", pa.string()),
+    pa.field("action", pa.string(), metadata={"about": "add: new to the version; replace: same text, another place; keep; retire: gone"}),
+])
+CONTENT = ("content_hash", "text_hash", "title", "metadata", "media_type", "language", "chunks")
+
+
+class Staged(BaseModel):
+    """What a batch changes. `changed`: doc_ids whose ledger row becomes another, `edited` those with other content.
+
+    `same`: only stamps of stages and revisions move on. `added`, `retired`: numbers of chunk ids.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    batch: Batch
+    changes: Shard
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    edited: tuple[str, ...]
+    same: tuple[str, ...]
+    added: int
+    retired: int
+    replaced: int
+
+    @property
+    def empty(self) -> bool:
+        return not (self.new or self.changed or self.added or self.retired or self.replaced)
+
+
+def find_changes(build: Build, batch: Batch) -> Staged:
+    """Compare a batch with the live version; nothing is written but the list of changes."""
+    rows = [(row, row_hash(row)) for row in located(build, batch)]
+    owners = document_rows(build, batch)
+    live = live_chunks(build, list(owners))
+    actions = [{"doc_id": row["doc_id"], "chunk_id": row["chunk_id"], "row_hash": key, "text_hash": text_hash(row),
+                "action": _action(live.get(row["chunk_id"]), key)} for row, key in rows]
+    there = {action["chunk_id"] for action in actions}
+    gone = [key for key in live if key not in there]
+    actions += [{"doc_id": None, "chunk_id": key, "row_hash": None, "text_hash": None, "action": "retire"} for key in gone]
+    counts = {name: sum(action["action"] == name for action in actions) for name in ("add", "replace")}
+    return Staged(batch=batch, changes=write_shard(frame(actions, CHANGES), CHANGES, build.lake, "changes"), added=counts["add"],
+                  replaced=counts["replace"], retired=len(gone), **_states(build, owners))
+
+
+def _action(live: str | None, now: str) -> str:
+    return "add" if live is None else "keep" if live == now else "replace"
+
+
+def write_changes(build: Build, collection: Collection, embedder: Embedder, staged: Staged) -> None:
+    """Write a batch's difference into the collection; into a new collection goes every row."""
+    actions = {row["chunk_id"]: row for row in staged.changes.table(build.lake).to_pylist()}
+    wanted = {"add", "replace", "keep"} if build.fresh else {"add", "replace"}
+    put = [{**row, "row_hash": actions[row["chunk_id"]]["row_hash"], "terms": terms_of(row)}
+           for row in located(build, staged.batch) if actions[row["chunk_id"]]["action"] in wanted]
+    gone = [] if build.fresh else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
+    if put or gone:
+        hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
+        collection.stage(build.version, frame(put, ROWS), load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension), gone)
+
+
+def located(build: Build, batch: Batch) -> list[Row]:
+    """The chunks of a batch with what the store holds of their documents."""
+    if batch.chunks is None:
+        return []
+    owners = {row["doc_id"]: row for row in rows_of(build, batch.documents)}
+    return [{**row, **{name: owners[row["doc_id"]][name] for name in ("uri", "title", "source", "metadata")}} for row in rows_of(build, batch.chunks)]
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """Digest of all that the store holds of a chunk beside vector and terms, which follow from the text."""
+    return digest(canonical(row))
+
+
+def terms_of(row: Mapping[str, Any]) -> str:
+    return " ".join(analyse(embedded_text(row["context"], row["text"])))
+
+
+def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
+    """doc_id -> the values of the ledger's columns for each document of a batch."""
+    counts: dict[str, int] = {}
+    for key in batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []:
+        counts[key] = counts.get(key, 0) + 1
+    return {row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
+            for place, row in enumerate(rows_of(build, batch.documents))}
+
+
+def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) -> Row:
+    copied = ("doc_id", "source", "uri", "title", "media_type", "language", "content_hash", "revision", "metadata", "fetched_at")
+    return {"kb": build.kb, **{name: row[name] for name in copied}, "text_hash": sha256(row["text"]), "characters": len(row["text"]),
+            "text_stage": build.stages.text, "check_stage": build.stages.check, "chunk_stage": build.stages.chunk, "chunks": count,
+            "shard": batch.documents.path, "shard_sha256": batch.documents.sha256, "shard_row": place}
+
+
+def live_chunks(build: Build, doc_ids: Sequence[str]) -> dict[str, str]:
+    """chunk_id -> row_hash of the live chunks of some documents."""
+    return {row.chunk_id: row.row_hash for row in _live(build, chunks, doc_ids)}
+
+
+def _live(build: Build, table: Any, doc_ids: Sequence[str]) -> list[Any]:
+    if build.live is None:
+        return []
+    with build.ledger.read() as connection:
+        return [row for start in range(0, len(doc_ids), 500) for row in connection.execute(select(table).where(
+            table.c.kb == build.kb, live_at(table, build.live), table.c.doc_id.in_(doc_ids[start:start + 500])))]
+
+
+def _states(build: Build, rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]:
+    live = {row.doc_id: row for row in _live(build, documents, list(rows))}
+    same = {key for key, row in rows.items() if key in live and all(getattr(live[key], name) == row[name] for name in CONTENT)}
+    changed = [key for key in rows if key in live and key not in same]
+    edited = [key for key in changed if live[key].content_hash != rows[key]["content_hash"]]
+    return {"new": tuple(key for key in rows if key not in live), "changed": tuple(changed), "edited": tuple(edited), "same": tuple(sorted(same))}

@@ -1,0 +1,43 @@
+"""Measuring versions: alone for `kb measure`, and a candidate against the live one for the gate."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasks.embedders import Embedder
+from tasks.knowledge.build import Build
+from tasks.knowledge.gate import GateResult, MetricRule, decide
+from tasks.knowledge.golden import Question
+from tasks.knowledge.hybrid import Searcher
+from tasks.knowledge.measure import Measurement, measure
+from tasks.knowledge.serving import searcher
+from tasks.knowledge.versions import Version, live_version
+from tasks.knowledge.weight import Judged, fit_weight
+from tasks.stores import Store
+
+MODES = ("hybrid",)
+
+
+def measure_version(home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]) -> Measurement:
+    """A published version on a golden set, as its readers search it."""
+    return measure(questions, searcher(home, version).documents_many, k, modes)
+
+
+def candidate_searcher(build: Build, store: Store, embedder: Embedder, snapshot: str, questions: Sequence[Question]) -> Searcher:
+    """A searcher at the candidate's snapshot, its weight fitted on the golden set where that has enough to say."""
+    reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
+    fitted = fit_weight(judged(Searcher(reader=reader, embedder=embedder), questions))
+    return Searcher(reader=reader, embedder=embedder, weight=None if fitted is None else fitted.weight)
+
+
+def judged(searcher: Searcher, questions: Sequence[Question]) -> list[Judged]:
+    """Each question with both candidate lists, for the fit; the questions are embedded in one batch."""
+    vectors = searcher.embedder.embed([one.question for one in questions])
+    return [Judged(searcher.candidates(one.question, vector), [(item.uri, item.quote) for item in one.relevant], searcher.rule(one.question))
+            for one, vector in zip(questions, vectors, strict=True)]
+
+
+def gate(build: Build, candidate: Searcher, questions: Sequence[Question], rules: Mapping[str, MetricRule], k: int) -> GateResult:
+    """Candidate and live version on the same questions."""
+    live = live_version(build.ledger, build.kb)
+    before = measure_version(build.home, live, questions, k, MODES) if live else None
+    return decide(measure(questions, candidate.documents_many, k, MODES), before, rules)

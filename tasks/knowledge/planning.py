@@ -1,0 +1,75 @@
+"""From the sources of a config to a plan, and from a plan to parts."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.embedders import Embedder
+from tasks.knowledge import outcome as outcomes
+from tasks.knowledge import session
+from tasks.knowledge.build import Build, Part, Stages, write_parts
+from tasks.knowledge.plan import Plan, Planner, live_documents
+from tasks.knowledge.quarantine import put
+from tasks.plugins import Spec, canonical
+from tasks.records import write_atomically
+from tasks.sources import Source
+from tasks.stores import Store
+
+LARGEST_PART = 256
+SMALLEST_PART = 8
+PARTS_WANTED = 8
+
+
+def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = True) -> Plan:
+    """List every source and compare it with the ledger; what cannot even be listed goes to quarantine.
+
+    Raises Blocked when a source with live documents is gone, UsageError when a source never existed.
+    """
+    planner = Planner(build)
+    used = {row.source for row in live_documents(build).values()}
+    for spec in sources:
+        source = spec.build(Source).at(folder)
+        name = source_id(spec)
+        if name not in used:
+            source.check()
+        planner.add(name, source, source.list())
+    found = planner.finish()
+    if record:
+        put(build.ledger, build.kb, found.problems, build.stages.all)
+    return found
+
+
+def source_id(spec: Spec) -> str:
+    """What a source is called in every document's identity."""
+    return str(spec.options.get("id") or spec.name)
+
+
+def parts(build: Build, found: Plan) -> list[Part]:
+    """Parts of equal size: enough of them to share the work, few enough that task runs cost little."""
+    size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(found.todo) // PARTS_WANTED)))
+    return write_parts(build, found.todo, size)
+
+
+def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
+    """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a token."""
+    size = sum(todo.item.size for todo in found.todo if todo.item)
+    known = sum(row.characters for row in live_documents(build).values() if row.doc_id in {todo.doc_id for todo in found.todo if not todo.item})
+    tokens = (size + known) // 4
+    return {"documents": len(found.todo), "bytes": size, "tokens": tokens, "cost_usd": round(tokens * price / 1e6, 6)}
+
+
+
+
+def dry_run(home: Path, kb: str, stages: Stages, store: Store, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
+            ) -> dict[str, Any]:
+    """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
+    outcome = session.begin(home, kb, None)
+    build = session.start(home, kb, stages, store, full=full)
+    found = plan(build, sources, folder, record=False)
+    outcomes.planned(outcome, found, session.totals(build))
+    outcome.status = "planned"
+    cost = estimate(build, found, embedder.build(Embedder).price)
+    outcome.tokens, outcome.cost_usd = cost["tokens"], cost["cost_usd"]
+    answer = outcome.public() | {"estimate": cost, "plan": found.preview()}
+    write_atomically(home / "plans" / f"{kb}.json", canonical(answer).encode())
+    return answer

@@ -1,0 +1,101 @@
+"""The one transaction in which a staged version goes live: documents, chunks and the pointer move together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from tasks.knowledge.build import Build
+from tasks.knowledge.changes import Staged, document_rows
+from tasks.knowledge.leases import Lease
+from tasks.knowledge.ledger import live_at, now, upsert
+from tasks.knowledge.plan import Plan
+from tasks.knowledge.quarantine import resolve
+from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings, versions
+
+KEYS = 500
+
+
+def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str],
+            values: Mapping[str, Any]) -> None:
+    """Move the pointer. `retired`: doc_ids that leave; `values`: what the versions row still lacks. All or nothing."""
+    prepared = [(one, document_rows(build, one.batch), one.changes.table(build.lake).to_pylist()) for one in staged]
+    with build.ledger.write() as connection:
+        lease.confirm(connection)
+        for one, rows, changes in prepared:
+            _documents(connection, build, one, rows)
+            _chunks(connection, build, changes)
+            resolve(connection, build.kb, [key for key in rows if key not in set(_still_failing(connection, build, rows))])
+        _retire(connection, build, retired)
+        _settle(connection, build, plan)
+        _point(connection, build, values)
+
+
+def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> None:
+    """What a run that changes nothing still remembers: new revisions and stamps, the time of the listing, what is well again."""
+    with build.ledger.write() as connection:
+        lease.confirm(connection)
+        for one in staged:
+            rows = document_rows(build, one.batch)
+            _stamp(connection, build, [rows[key] for key in one.same])
+            resolve(connection, build.kb, [key for key in rows if key not in set(_still_failing(connection, build, rows))])
+        _settle(connection, build, plan)
+
+
+def _still_failing(connection: Connection, build: Build, rows: Mapping[str, Any]) -> list[str]:
+    """Documents that got here only in their last good form: this build has put them into quarantine."""
+    from tasks.knowledge.tables import quarantine
+
+    query = select(quarantine.c.doc_id, quarantine.c.revision, quarantine.c.last_seen).where(quarantine.c.kb == build.kb)
+    return [row.doc_id for row in connection.execute(query) if row.doc_id in rows and row.revision
+            and row.revision != rows[row.doc_id]["revision"]]
+
+
+def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[str, Any]) -> None:
+    _close(connection, documents, build, documents.c.doc_id, one.changed)
+    fresh = [{**rows[key], "valid_from": build.version, "valid_to": None} for key in (*one.new, *one.changed)]
+    upsert(connection, documents, fresh)
+    _stamp(connection, build, [rows[key] for key in one.same])
+
+
+def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        connection.execute(update(documents).where(documents.c.kb == build.kb, documents.c.doc_id == row["doc_id"], documents.c.valid_to.is_(None))
+                           .values({name: row[name] for name in ("revision", "text_stage", "check_stage", "chunk_stage")}))
+
+
+def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
+    _close(connection, chunks, build, chunks.c.chunk_id, [row["chunk_id"] for row in changes if row["action"] != "add"])
+    upsert(connection, chunks, [{"kb": build.kb, "valid_from": build.version, "valid_to": None,
+                                 **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash")}}
+                                for row in changes if row["action"] != "retire"])
+
+
+def _close(connection: Connection, table: Any, build: Build, column: Any, keys: Sequence[str]) -> None:
+    for start in range(0, len(keys), KEYS):
+        connection.execute(update(table).where(table.c.kb == build.kb, table.c.valid_to.is_(None), column.in_(keys[start:start + KEYS]))
+                           .values(valid_to=build.version))
+
+
+def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> None:
+    for table in (documents, chunks):
+        _close(connection, table, build, table.c.doc_id, doc_ids)
+    resolve(connection, build.kb, doc_ids)
+
+
+def _settle(connection: Connection, build: Build, plan: Plan) -> None:
+    for key, revision in plan.touched.items():
+        connection.execute(update(documents).where(documents.c.kb == build.kb, documents.c.doc_id == key, documents.c.valid_to.is_(None))
+                           .values(revision=revision))
+    resolve(connection, build.kb, [*plan.touched, *plan.cured])
+    upsert(connection, listings, [{"kb": build.kb, "source": name, "completed_at": now(), "documents": plan.listed[name]} for name in plan.complete])
+
+
+def _point(connection: Connection, build: Build, values: Mapping[str, Any]) -> None:
+    totals = {table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.version)))
+              for table in (documents, chunks)}
+    mine = (versions.c.kb == build.kb) & (versions.c.version == build.version)
+    connection.execute(update(versions).where(mine).values(status="published", published_at=now(), **totals, **values))
+    connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == build.kb).values(live=build.version))
+
+

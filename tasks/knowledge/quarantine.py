@@ -1,0 +1,103 @@
+"""Documents that could not be processed: with stage, reason and attempts, until they succeed or are dropped."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, delete, select, update
+
+from tasks.errors import UsageError
+from tasks.knowledge.ledger import Ledger, now, upsert
+from tasks.knowledge.leases import aware
+from tasks.knowledge.tables import quarantine
+from tasks.records import doc_id, sha256
+
+LONGEST_REASON = 2000
+
+
+class Failure(BaseModel):
+    """One document that failed, at which stage (collect, parse, clean, validate, chunk, embed), and why."""
+
+    model_config = ConfigDict(frozen=True)
+    source: str
+    uri: str
+    stage: str
+    error: str
+    reason: str
+    retryable: bool = False
+    revision: str = ""
+
+
+def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> None:
+    """Record failures; one more attempt where the document is in quarantine already."""
+    if not failures:
+        return
+    with ledger.write() as connection:
+        ids = {item_id(kb, failure.source, failure.uri): failure for failure in failures}
+        before = {row.id: row for row in _by_id(connection, list(ids))}
+        upsert(connection, quarantine, [_row(kb, key, failure, stages, before.get(key)) for key, failure in ids.items()])
+
+
+def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[str, Any]:
+    values = failure.model_dump() | {"reason": failure.reason[:LONGEST_REASON], "error": failure.error[:120]}
+    return {"id": key, "kb": kb, "doc_id": doc_id(failure.source, failure.uri), **values, "stages": stages,
+            "attempts": before.attempts + 1 if before else 1, "first_seen": aware(before.first_seen) if before else now(), "last_seen": now()}
+
+
+def _by_id(connection: Connection, ids: Sequence[str]) -> list[Any]:
+    return [row for start in range(0, len(ids), 500)
+            for row in connection.execute(select(quarantine).where(quarantine.c.id.in_(ids[start:start + 500])))]
+
+
+def item_id(kb: str, source: str, uri: str) -> str:
+    return sha256(f"{kb}\x1f{source}\x1f{uri}")[:12]
+
+
+def resolve(connection: Connection, kb: str, doc_ids: Iterable[str]) -> None:
+    """Documents that are well again, or gone from their source, leave the quarantine."""
+    wanted = list(doc_ids)
+    for start in range(0, len(wanted), 500):
+        connection.execute(delete(quarantine).where(quarantine.c.kb == kb, quarantine.c.doc_id.in_(wanted[start:start + 500])))
+
+
+def held(ledger: Ledger, kb: str) -> dict[str, Any]:
+    """doc_id -> row of everything in quarantine."""
+    with ledger.read() as connection:
+        return {row.doc_id: row for row in connection.execute(select(quarantine).where(quarantine.c.kb == kb))}
+
+
+def items(ledger: Ledger, kb: str | None = None) -> list[dict[str, Any]]:
+    """The quarantine in the shape of `quarantine list`, newest first."""
+    query = select(quarantine).order_by(quarantine.c.last_seen.desc(), quarantine.c.uri)
+    with ledger.read() as connection:
+        rows = connection.execute(query if kb is None else query.where(quarantine.c.kb == kb)).all()
+    return [_public(row) for row in rows]
+
+
+def _public(row: Any) -> dict[str, Any]:
+    return {"id": row.id, "knowledge_base": row.kb, "uri": row.uri, "source": row.source, "stage": row.stage, "error": row.error,
+            "reason": row.reason, "retryable": row.retryable, "attempts": row.attempts,
+            "first_seen": aware(row.first_seen).isoformat(), "last_seen": aware(row.last_seen).isoformat()}
+
+
+def get(ledger: Ledger, key: str) -> dict[str, Any]:
+    """One item by id. Raises UsageError when there is none."""
+    with ledger.read() as connection:
+        row = connection.execute(select(quarantine).where(quarantine.c.id == key)).one_or_none()
+    if row is None:
+        raise UsageError(f"no item {key!r} is in quarantine", hint="`llmops quarantine list` shows what is")
+    return _public(row)
+
+
+def release(ledger: Ledger, keys: Sequence[str]) -> None:
+    """Let the next build try these again: forgetting the revision makes them look new."""
+    with ledger.write() as connection:
+        for key in keys:
+            connection.execute(update(quarantine).where(quarantine.c.id == key).values(revision="", retryable=True))
+
+
+def drop(ledger: Ledger, keys: Sequence[str]) -> None:
+    """Forget these items; a document that is still bad comes back when a build tries it again."""
+    with ledger.write() as connection:
+        for key in keys:
+            connection.execute(delete(quarantine).where(quarantine.c.id == key))

@@ -1,0 +1,51 @@
+"""Reading a published version: with the store, the embedder and the weight that built it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.embedders import Embedder
+from tasks.errors import Damaged
+from tasks.knowledge.hybrid import Searcher
+from tasks.knowledge.versions import Version
+from tasks.plugins import Spec
+from tasks.stores import Collection, Store
+
+
+def store_of(version: Version) -> Store:
+    return Spec.model_validate(version.config["store"]).build(Store)
+
+
+def embedder_of(version: Version) -> Embedder:
+    return Spec.model_validate(version.config["embed"]).build(Embedder)
+
+
+def collection_of(home: Path, version: Version) -> Collection:
+    return store_of(version).open(version.collection, embedder_of(version).dimension, home)
+
+
+def searcher(home: Path, version: Version) -> Searcher:
+    """A searcher pinned to a version: what is built meanwhile does not change its answers."""
+    if version.snapshot is None:
+        raise Damaged(f"version {version.version} of {version.kb!r} was never sealed", hint="roll back to a published one")
+    return Searcher(reader=collection_of(home, version).at(version.snapshot), embedder=embedder_of(version), weight=version.weight)
+
+
+def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a search in the shape of `llmops search`, best first."""
+    keep = ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "page")
+    return [{"rank": rank, "score": round(float(row["score"]), 6), "uri": row["uri"], "title": _title(row),
+             **{name: row[name] for name in keep}, "headings": list(row["headings"])}
+            for rank, row in enumerate(records(frame), 1)]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain Python values; missing ones are None."""
+    return [{key: None if value is pd.NA or (isinstance(value, float) and value != value) else value for key, value in row.items()}
+            for row in frame.to_dict("records")]
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return str(row["title"] or str(row["uri"]).rpartition("/")[2])

@@ -1,0 +1,115 @@
+"""The beginning and the end of a build: which stages it has, where it writes, and what it leaves behind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from tasks.chunkers import Chunker
+from tasks.cleaners import Cleaner
+from tasks.embedders import Embedder
+from tasks.knowledge.build import Build, Stages
+from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
+from tasks.knowledge.leases import Lease, aware
+from tasks.knowledge.outcome import Outcome
+from tasks.knowledge.plan import Plan
+from tasks.knowledge.quarantine import Failure
+from tasks.knowledge.tables import chunks, documents, quarantine, runs
+from tasks.knowledge.serving import collection_of, store_of
+from tasks.knowledge.versions import Version, close_version, expire, live_version, next_number, recover, register
+from tasks.parsers import Parser
+from tasks.plugins import digest, find, names
+from tasks.stores import Store
+
+
+def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder) -> Stages:
+    """The fingerprints of a configuration's stages. `suite`: the text of the expectations."""
+    parsers = [find("parsers", name) for name in names("parsers")]
+    parse = digest(*(f"{plugin.__qualname__}/{plugin.revision}" for plugin in parsers if issubclass(plugin, Parser)))
+    text = digest(parse, *(cleaner.fingerprint() for cleaner in cleaners))
+    model = embedder.fingerprint()
+    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=digest(text, chunker.fingerprint(), model), model=model)
+
+
+def start(home: Path, kb: str, stages: Stages, store: Store, *, run_id: str | None = None, full: bool = False) -> Build:
+    """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
+    ledger = open_ledger(home)
+    live, collection = live_version(ledger, kb), collection_name(kb, stages, store)
+    return Build(home=home, kb=kb, version=next_number(ledger, kb), live=live.version if live else None, stages=stages, full=full, began=now(),
+                 collection=collection, fresh=live is None or live.collection != collection, run_id=run_id or "local")
+
+
+def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
+    """The outcome of a run that has done nothing yet; the knowledge base becomes known."""
+    ledger = open_ledger(home)
+    register(ledger, kb)
+    live = live_version(ledger, kb)
+    return Outcome(knowledge_base=kb, version=live.version if live else None, previous_version=live.version if live else None,
+                   prefect_run_id=run_id)
+
+
+def collection_name(kb: str, stages: Stages, store: Store) -> str:
+    """One physical collection per knowledge base, store and embedder: vectors of different models never mix."""
+    return f"{kb}-{digest(stages.model, store.fingerprint())[:8]}"
+
+
+def clear_up(build: Build, lease: Lease) -> None:
+    """Undo whatever an earlier build staged and did not publish, in the ledger and in the store."""
+    forgotten, kept = recover(build.ledger, lease, build.kb)
+    drop_unused(build.home, forgotten, kept)
+    live = live_version(build.ledger, build.kb)
+    if live is not None:
+        collection_of(build.home, live).recover(live.snapshot)
+
+
+def totals(build: Build) -> dict[str, int]:
+    """Documents and chunks of the live version."""
+    if build.live is None:
+        return {"documents": 0, "chunks": 0}
+    with build.ledger.read() as connection:
+        return {table.name: connection.scalar(select(func.count()).select_from(table).where(
+            table.c.kb == build.kb, live_at(table, build.live))) or 0 for table in (documents, chunks)}
+
+
+def failures_now(build: Build, found: Plan) -> list[Failure]:
+    """What this build has put into quarantine; documents that it only holds there are not counted here."""
+    held = set(found.held)
+    with build.ledger.read() as connection:
+        rows = connection.execute(select(quarantine).where(quarantine.c.kb == build.kb)).all()
+    return [Failure(**{name: getattr(row, name) for name in Failure.model_fields}) for row in rows
+            if aware(row.last_seen) >= build.began and row.uri not in held]
+
+
+def tidy(build: Build, lease: Lease, keep: int) -> None:
+    """Forget the versions beyond `keep`, and free what only they needed."""
+    gone, kept = expire(build.ledger, lease, build.kb, keep)
+    if gone:
+        drop_unused(build.home, gone, kept)
+        for name in {one.collection for one in kept}:
+            mine = [one for one in kept if one.collection == name]
+            collection_of(build.home, mine[0]).gc([one.snapshot for one in mine if one.snapshot])
+
+
+def drop_unused(home: Path, gone: Sequence[Version], kept: Sequence[Version]) -> None:
+    """Remove the collections that only forgotten versions used."""
+    in_use = {one.collection for one in kept}
+    for name, one in {one.collection: one for one in gone}.items():
+        if name not in in_use:
+            store_of(one).drop(name, home)
+
+
+def close(build: Build, outcome: Outcome, status: str = "rejected") -> None:
+    """Write down that a candidate did not go live; the next build clears it up."""
+    close_version(build.ledger, build.kb, build.version, status=status, documents=outcome.documents.get("total"),
+                  chunks=outcome.chunks["total"], **outcome.figures())
+
+
+def save_outcome(ledger: Ledger, run_id: str, kb: str, outcome: dict[str, Any]) -> None:
+    with ledger.write() as connection:
+        upsert(connection, runs, [{"id": run_id, "kb": kb, "outcome": outcome, "finished_at": now()}])
+
+
+def saved_outcome(ledger: Ledger, run_id: str) -> dict[str, Any] | None:
+    with ledger.read() as connection:
+        return connection.scalar(select(runs.c.outcome).where(runs.c.id == run_id))

@@ -1,0 +1,53 @@
+"""Writing a candidate version into the store: batch by batch, then sealed and counted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.embedders import Embedder
+from tasks.errors import Blocked, Damaged
+from tasks.knowledge import changes
+from tasks.knowledge.build import Build
+from tasks.knowledge.changes import Staged
+from tasks.knowledge.plan import Plan, live_documents
+from tasks.records import frame
+from tasks.stores import ROWS, Collection, Store
+
+
+def target(build: Build, store: Store, embedder: Embedder) -> Collection:
+    """The collection that the build writes to."""
+    return store.open(build.collection, embedder.dimension, build.home)
+
+
+def prepare(build: Build, store: Store, embedder: Embedder) -> None:
+    """Empty the collection where it is a new one beside the live one."""
+    if build.fresh:
+        target(build, store, embedder).recover(None)
+
+
+def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Sequence[str]) -> int:
+    """Take the chunks of documents out of the collection; returns how many left."""
+    ids = list(changes.live_chunks(build, doc_ids))
+    if ids and not build.fresh:
+        collection.stage(build.version, frame([], ROWS), np.empty((0, embedder.dimension), np.float32), ids)
+    return len(ids)
+
+
+def seal(build: Build, collection: Collection, expected: int) -> str:
+    """Returns the snapshot. Raises Damaged when the store does not hold as many rows as it should."""
+    snapshot = collection.seal(build.version)
+    held = collection.at(snapshot).count()
+    if held != expected:
+        raise Damaged(f"the store holds {held} chunks of version {build.version} instead of {expected}",
+                      hint=f"see `llmops kb verify {build.kb}`; nothing live has changed")
+    return snapshot
+
+
+def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
+    """Raise Blocked when a new collection would lack a document that is live and not gone."""
+    there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}
+    lost = [row.uri for key, row in live_documents(build).items()
+            if key not in there and key not in plan.vanished and key not in plan.renamed]
+    if build.fresh and lost:
+        raise Blocked(f"{len(lost)} live documents cannot be carried into the new index: {', '.join(sorted(lost)[:5])}",
+                      hint=f"`llmops quarantine list --kb {build.kb}` says why; mend or remove them, then build again")

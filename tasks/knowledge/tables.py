@@ -1,0 +1,101 @@
+"""The tables of the ledger. Everything that decides what a reader sees is here; texts are in the lake, vectors in the store."""
+
+from sqlalchemy import (
+    JSON, BigInteger, Boolean, Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text,
+)
+
+metadata = MetaData()
+SCHEMA = 1
+
+meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+
+knowledge_bases = Table(
+    "knowledge_bases", metadata,
+    Column("name", String(63), primary_key=True),
+    Column("live", Integer),
+    Column("next_version", Integer, nullable=False, default=1),
+    Column("config_path", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+versions = Table(
+    "versions", metadata,
+    Column("kb", String(63), primary_key=True), Column("version", Integer, primary_key=True),
+    Column("status", String(16), nullable=False), Column("parent", Integer),
+    Column("collection", String(80), nullable=False), Column("snapshot", String(80)),
+    Column("weight", Float),
+    Column("documents", Integer), Column("chunks", Integer), Column("added", Integer), Column("retired", Integer),
+    Column("gate", JSON), Column("config", JSON), Column("config_sha256", String(64)),
+    Column("mlflow_run_id", String(64)), Column("prefect_run_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False), Column("published_at", DateTime(timezone=True)),
+)
+
+documents = Table(
+    "documents", metadata,
+    Column("kb", String(63), primary_key=True), Column("doc_id", String(32), primary_key=True),
+    Column("valid_from", Integer, primary_key=True), Column("valid_to", Integer),
+    Column("source", String(63), nullable=False), Column("uri", Text, nullable=False), Column("title", Text),
+    Column("media_type", Text, nullable=False), Column("language", String(8)),
+    Column("content_hash", String(64), nullable=False), Column("text_hash", String(64), nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("text_stage", String(16), nullable=False), Column("check_stage", String(16), nullable=False),
+    Column("chunk_stage", String(16), nullable=False),
+    Column("metadata", Text, nullable=False), Column("fetched_at", DateTime(timezone=True), nullable=False),
+    Column("characters", BigInteger, nullable=False), Column("chunks", Integer, nullable=False),
+    Column("shard", Text, nullable=False), Column("shard_sha256", String(64), nullable=False), Column("shard_row", Integer, nullable=False),
+    Index("documents_open", "kb", "valid_to"),
+)
+"""A document is in version v when valid_from <= v and not valid_to <= v. `shard` and `shard_row` say where its text is in the lake."""
+
+chunks = Table(
+    "chunks", metadata,
+    Column("kb", String(63), primary_key=True), Column("chunk_id", String(32), primary_key=True),
+    Column("valid_from", Integer, primary_key=True), Column("valid_to", Integer),
+    Column("doc_id", String(32), nullable=False), Column("row_hash", String(32), nullable=False),
+    Column("text_hash", String(64), nullable=False),
+    Index("chunks_open", "kb", "valid_to"), Index("chunks_of_document", "kb", "doc_id"),
+)
+"""`text_hash`: of what the embedder sees, the key of the embedding; `row_hash`: of all that the store holds beside the vector."""
+
+embeddings = Table(
+    "embeddings", metadata,
+    Column("model", String(16), primary_key=True), Column("text_hash", String(64), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+parsed = Table(
+    "parsed", metadata,
+    Column("parser", String(16), primary_key=True), Column("content_hash", String(64), primary_key=True),
+    Column("shard", Text, nullable=False), Column("shard_sha256", String(64), nullable=False), Column("shard_row", Integer, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine", metadata,
+    Column("id", String(12), primary_key=True), Column("kb", String(63), nullable=False),
+    Column("source", String(63), nullable=False), Column("uri", Text, nullable=False), Column("doc_id", String(32), nullable=False),
+    Column("stage", String(16), nullable=False), Column("error", String(120), nullable=False), Column("reason", Text, nullable=False),
+    Column("retryable", Boolean, nullable=False), Column("attempts", Integer, nullable=False),
+    Column("revision", Text, nullable=False), Column("stages", String(64), nullable=False),
+    Column("first_seen", DateTime(timezone=True), nullable=False), Column("last_seen", DateTime(timezone=True), nullable=False),
+    Index("quarantine_of", "kb", "doc_id"),
+)
+
+leases = Table(
+    "leases", metadata,
+    Column("kb", String(63), primary_key=True), Column("owner", String(120), nullable=False),
+    Column("host", Text, nullable=False), Column("pid", Integer, nullable=False), Column("process_started", Float, nullable=False),
+    Column("run_id", String(64)), Column("acquired_at", DateTime(timezone=True), nullable=False),
+    Column("heartbeat_at", DateTime(timezone=True), nullable=False),
+)
+
+listings = Table(
+    "listings", metadata,
+    Column("kb", String(63), primary_key=True), Column("source", String(63), primary_key=True),
+    Column("completed_at", DateTime(timezone=True), nullable=False), Column("documents", Integer, nullable=False),
+)
+
+runs = Table(
+    "runs", metadata,
+    Column("id", String(64), primary_key=True), Column("kb", String(63), nullable=False), Column("outcome", JSON, nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
+)

@@ -1,0 +1,71 @@
+"""From bytes to the parser that reads them."""
+
+from functools import cache
+
+from tasks.errors import DocumentError
+from tasks.parsers import Parsed, Parser
+from tasks.parsers import _signatures as signatures
+from tasks.parsers._charset import decode
+from tasks.parsers._containers import ole_type, zip_type
+from tasks.parsers._texts import text_type
+from tasks.plugins import external, find, names
+
+
+def sniff(data: bytes, uri: str) -> str:
+    """The media type of a document, by its content. The extension in `uri` only decides between text formats.
+
+    What nobody reads has a type too (`application/octet-stream`, `application/x-empty`, `image/png`): `parser_for`
+    says why not. Raises DocumentError for a container that is damaged or dangerous.
+    """
+    if not data.strip(b"\x00 \t\r\n") and not data.strip():
+        return signatures.EMPTY
+    found = signatures.signature(data)
+    if found == signatures.ZIP:
+        return zip_type(data)
+    return ole_type(data) if found == signatures.OLE else found or _text(data, uri)
+
+
+def looks_like_text(data: bytes) -> bool:
+    """Whether the first bytes show no container, so that `sniff` takes no risk and little time."""
+    return not signatures.signature(data)
+
+
+def _text(data: bytes, uri: str) -> str:
+    try:
+        text, _ = decode(data[:262_144] if len(data) > 262_144 else data)
+    except DocumentError:
+        return signatures.BINARY
+    return text_type(text, uri)
+
+
+@cache
+def table() -> dict[str, type[Parser]]:
+    """Every media type or pattern (`image/*`) with its parser; registered plugins come before built-in ones.
+
+    Raises ConfigError when a registered parser cannot be loaded.
+    """
+    own = [name for name in names("parsers") if name not in external("parsers")]
+    found: dict[str, type[Parser]] = {}
+    for name in [*own, *external("parsers")]:
+        plugin = find("parsers", name)
+        assert issubclass(plugin, Parser)
+        found |= dict.fromkeys(plugin.media_types, plugin)
+    return found
+
+
+def parser_for(media_type: str) -> Parser:
+    """The parser of a media type. Raises DocumentError when there is none."""
+    bare = media_type.split(";")[0].strip().lower()
+    plugin = table().get(bare) or table().get(f"{bare.split('/')[0]}/*")
+    if plugin is None:
+        raise signatures.unsupported(bare)
+    return plugin()
+
+
+def parse(data: bytes, uri: str, media_type: str = "") -> Parsed:
+    """The text of a document, here and now. Raises DocumentError, also when there is no text in it."""
+    kind = media_type or sniff(data, uri)
+    parsed = parser_for(kind).parse(data, kind)
+    if not parsed.text.strip():
+        raise DocumentError("there is no text in it")
+    return parsed

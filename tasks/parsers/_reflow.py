@@ -1,0 +1,48 @@
+"""Lines of a printed page back to paragraphs."""
+
+import re
+
+BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
+ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
+LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
+FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", ".\"", ".)")
+WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
+
+
+def paragraphs(page: str) -> list[str]:
+    """The paragraphs of a page's text, in its order. A line ends one where it is short for its page and ends a sentence,
+    or where the next line begins an item, or looks like a line of a table of contents. Hyphenation is undone."""
+    lines = [" ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()]
+    width = _width(lines)
+    found: list[str] = []
+    last = ""
+    for line in lines:
+        if not line or not last or _ends(last, line, width):
+            found += [line] if line else []
+        else:
+            found[-1] = joined(found[-1], line)
+        last = line
+    return found
+
+
+def _width(lines: list[str]) -> int:
+    """The usual length of a full line, in characters: nine of ten are no longer."""
+    lengths = sorted(len(line) for line in lines if line)
+    return lengths[len(lengths) * 9 // 10] if lengths else 0
+
+
+def _ends(line: str, after: str, width: int) -> bool:
+    """Whether a paragraph ends between two lines."""
+    if ITEM.match(after) or " … " in line:
+        return True
+    short = len(line) < 0.6 * width
+    if line.endswith(FINAL):
+        return len(line) < 0.85 * width
+    return short and not after[:1].islower() and not line.endswith((",", "-"))
+
+
+def joined(first: str, second: str) -> str:
+    """Two lines of one paragraph: no blank after a hyphen, nor between characters of scripts that know none."""
+    if first.endswith("-") and len(first) > 1 and first[-2].isalpha() and second[:1].isalpha():
+        return first + second
+    return first + second if WIDE.match(first[-1:]) and WIDE.match(second[:1]) else f"{first} {second}"

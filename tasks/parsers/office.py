@@ -1,0 +1,58 @@
+"""Office documents, old and new: Word, PowerPoint, Excel, OpenDocument, RTF."""
+
+import re
+from typing import ClassVar
+
+from tasks.parsers import Parsed, Parser
+from tasks.parsers import _kreuzberg as kreuzberg
+from tasks.parsers._containers import OFFICE, refuse_bomb
+from tasks.parsers._opendocument import opendocument
+from tasks.parsers._slides import charts, slides
+from tasks.parsers._titles import sensible
+from tasks.parsers.markdown import only_heading
+
+DOCX = f"{OFFICE}wordprocessingml.document"
+PPTX = f"{OFFICE}presentationml.presentation"
+OPEN = "application/vnd.oasis.opendocument."
+SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel")
+WORD = re.compile(r"\w+")
+TEMPLATE = re.compile(r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+", re.MULTILINE)
+
+
+class Office(Parser):
+    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments are left out."""
+
+    media_types: ClassVar[tuple[str, ...]] = (
+        DOCX, PPTX, f"{OFFICE}spreadsheetml.sheet", f"{OPEN}text", f"{OPEN}presentation",
+        f"{OPEN}spreadsheet", f"{OPEN}graphics", "application/msword", "application/vnd.ms-powerpoint",
+        "application/vnd.ms-excel", "application/rtf", "text/rtf")
+
+    def parse(self, data: bytes, media_type: str) -> Parsed:
+        refuse_bomb_in(data)
+        if media_type == PPTX or media_type.startswith(OPEN):
+            pages, title = slides(data) if media_type == PPTX else opendocument(data)
+        else:
+            pages, title = _extracted(data, media_type)
+        text = "\n\f\n".join(pages)
+        first = next((line for line in text.splitlines() if line.strip("\f ")), "")
+        heading = only_heading(text) or (first.removeprefix("## ") if first.startswith("## ") and media_type == PPTX else None)
+        return Parsed(text=text, markup="markdown", title=sensible(title) or heading, media_type=media_type,
+                      metadata={"pages": len(pages)} if len(pages) > 1 else {})
+
+
+def refuse_bomb_in(data: bytes) -> None:
+    """Raise DocumentError where a ZIP container unpacks to more than a document can be."""
+    if data.startswith(b"PK"):
+        refuse_bomb(data)
+
+
+def _extracted(data: bytes, media_type: str) -> tuple[list[str], str]:
+    """Pages by kreuzberg, where it knows them and they hold all the text; else the whole."""
+    found = kreuzberg.markdown(data, media_type)
+    text = TEMPLATE.sub("", found.text) if media_type == "application/vnd.ms-powerpoint" else found.text
+    if media_type == DOCX:
+        text = "\n\n".join([text, *charts(data, "word/charts/chart")])
+    if media_type in SHEETS:
+        return re.split(r"\n+(?=## )", text), ""
+    complete = len(WORD.findall(" ".join(found.pages))) >= len(WORD.findall(text))
+    return found.pages if len(found.pages) > 1 and complete else [text], str(found.metadata.get("title") or "")

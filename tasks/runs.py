@@ -1,0 +1,85 @@
+"""What every flow run leaves behind: its name, its outcome, its records in Prefect and MLflow, its final state."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import get_client
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from tasks import report
+from tasks.errors import LlmopsError
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.outcome import Outcome
+from tasks.knowledge.session import save_outcome
+from tasks.knowledge.versions import close_version
+from tasks.knowledge.views import rows_at
+from tasks.records import sha256
+from tasks.tracking import BuildRecord, DocumentSet, record_build, run_url
+
+NAMES = {"blocked": "Blocked", "failed": "FailureBudgetExceeded"}
+
+
+def run_id() -> str | None:
+    """The id of the flow run that this code is in; None outside of one."""
+    return str(flow_run.id) if FlowRunContext.get() else None
+
+
+def name_run(name: str) -> None:
+    """Rename the current flow run, once its version is known."""
+    if current := run_id():
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(current, name=name)
+
+
+def prefect_url() -> str | None:
+    """Where a browser shows this run."""
+    return flow_run.ui_url if FlowRunContext.get() else None
+
+
+def document_set(home: Path, outcome: Outcome) -> DocumentSet | None:
+    """The documents of the version that is live now, as MLflow records a dataset."""
+    if outcome.status != "published":
+        return None
+    rows = rows_at(open_ledger(home), outcome.knowledge_base, outcome.version or 0).values()
+    digest = sha256("\n".join(sorted(f"{row.uri}\x1f{row.content_hash}" for row in rows)))
+    return DocumentSet(digest=digest, sources=tuple(sorted({row.source for row in rows})),
+                       profile={"documents": len(rows), "characters": sum(row.characters for row in rows)})
+
+
+def carefully(outcome: Outcome, step: Callable[..., object], *args: Any) -> None:
+    """Run a step that comes after publishing: its failure is a warning, the new version is live all the same."""
+    try:
+        step(*args)
+    except LlmopsError as error:
+        outcome.warnings = [*outcome.warnings, str(error)]
+
+
+def conclude(home: Path, config: dict[str, Any], outcome: Outcome) -> State[Any]:
+    """Record the outcome in MLflow, Prefect and the ledger, and return the state that the run ends in."""
+    if outcome.status != "unchanged":
+        carefully(outcome, _track, home, config, outcome)
+    carefully(outcome, report.outcome, outcome.public())
+    save_outcome(open_ledger(home), outcome.prefect_run_id or "local", outcome.knowledge_base, outcome.public())
+    return _state(outcome)
+
+
+def _track(home: Path, config: dict[str, Any], outcome: Outcome) -> None:
+    record = BuildRecord(knowledge_base=outcome.knowledge_base, outcome=outcome.public(), worst=tuple(outcome.worst), decision=outcome.gate,
+                         documents=document_set(home, outcome), prefect_run_id=outcome.prefect_run_id, prefect_url=prefect_url(), **config)
+    outcome.mlflow_run_id = record_build(home, record)
+    outcome.links = outcome.links | {"mlflow": run_url(home, outcome.mlflow_run_id)}
+    if outcome.candidate is not None:
+        close_version(open_ledger(home), outcome.knowledge_base, outcome.candidate, mlflow_run_id=outcome.mlflow_run_id)
+
+
+def _state(outcome: Outcome) -> State[Any]:
+    if outcome.status in NAMES:
+        return Failed(name=NAMES[outcome.status], message=outcome.reason)
+    documents = outcome.documents
+    message = f"{outcome.status}: version {outcome.version}, {documents.get('total', 0)} documents"
+    if documents.get("quarantined"):
+        return Completed(name="CompletedWithQuarantine", message=f"{message}, {documents['quarantined']} in quarantine")
+    return Completed(message=message)

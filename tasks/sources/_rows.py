@@ -1,0 +1,115 @@
+"""The lines of a JSON-lines file, and what a row says about its document."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NamedTuple
+
+URI_KEYS = ("uri", "_id", "id", "url")
+TITLE_KEYS = ("title",)
+TEXT_KEYS = ("text", "content", "body", "contents")
+BOM = b"\xef\xbb\xbf"
+
+
+class Line(NamedTuple):
+    """`number` counts from 1; `offset` is the byte at which `data` begins. `data` is None where the line is too long."""
+
+    number: int
+    offset: int
+    data: bytes
+    too_long: int = 0
+
+
+class RowError(Exception):
+    """A row that gives no document. `uri` where the row says which document it was."""
+
+    def __init__(self, reason: str, uri: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.uri = reason, uri
+
+
+def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
+    """The lines that are not blank, without line ends and byte order mark; at most one of them in memory."""
+    number, offset = 0, 0
+    while data := file.readline(max_bytes + 2):
+        number += 1
+        start, skipped = offset, _skip(file) if len(data) > max_bytes and not data.endswith(b"\n") else 0
+        offset += len(data) + skipped
+        if number == 1 and data.startswith(BOM):
+            data, start = data[len(BOM):], len(BOM)
+        bare = data.rstrip(b"\r\n")
+        if len(bare) > max_bytes:
+            yield Line(number, start, b"", too_long=max_bytes)
+        elif bare.strip():
+            yield Line(number, start, bare)
+
+
+def _skip(file: IO[bytes]) -> int:
+    """Read to the end of the line in pieces; return how many bytes that were."""
+    skipped = 0
+    while piece := file.readline(1 << 20):
+        skipped += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return skipped
+
+
+def parsed(line: Line) -> Mapping[str, Any]:
+    """The object in a line. Raises RowError."""
+    if line.too_long:
+        raise RowError(f"the line is longer than {line.too_long:,} bytes; raise `max_bytes` of the source to take it")
+    try:
+        row = json.loads(line.data.decode())
+    except UnicodeDecodeError as error:
+        raise RowError(f"not UTF-8: byte 0x{line.data[error.start]:02x} at position {error.start + 1}; save it as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise RowError(f"not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise RowError("not readable: nested too deeply") from error
+    if not isinstance(row, dict):
+        raise RowError(f"got {_kind(row)}, each line must be an object {{…}}")
+    return row
+
+
+def uri_of(row: Mapping[str, Any], key: str | None) -> str:
+    """The uri of a row; "" when no key is mapped and the row has none of the usual ones. Raises RowError."""
+    chosen = key or next((name for name in URI_KEYS if name in row), "")
+    if not chosen:
+        return ""
+    if chosen not in row:
+        raise RowError(f"the key {chosen!r}, mapped to uri, is missing; the row has {_keys(row)}")
+    value = row[chosen]
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise RowError(f"{chosen!r}, mapped to uri, is {_kind(value)}; it must be a text or a whole number")
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def title_of(row: Mapping[str, Any], key: str | None, uri: str) -> str | None:
+    """The title of a row, None where it has none. Raises RowError."""
+    chosen = key or next((name for name in TITLE_KEYS if name in row), "")
+    value = row.get(chosen)
+    if value is not None and not isinstance(value, str):
+        raise RowError(f"{chosen!r}, mapped to title, is {_kind(value)}; it must be a text", uri)
+    return (value or "").strip().encode("utf-8", "replace").decode() or None
+
+
+def text_of(row: Mapping[str, Any], key: str | None, uri: str) -> str:
+    """The text of a row, never blank. Raises RowError."""
+    chosen = key or next((name for name in TEXT_KEYS if name in row), "")
+    if chosen not in row:
+        wanted = repr(chosen) if chosen else " or ".join(map(repr, TEXT_KEYS))
+        raise RowError(f"the key {wanted} for the text is missing; the row has {_keys(row)}", uri)
+    value = row[chosen]
+    if not isinstance(value, str):
+        raise RowError(f"{chosen!r}, mapped to text, is {_kind(value)}; it must be a text", uri)
+    if not value.strip():
+        raise RowError(f"{chosen!r}, mapped to text, is empty", uri)
+    return value
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "an empty text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _keys(row: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, list(row)[:8])) or "no keys"

@@ -1,0 +1,47 @@
+"""The Python language's own help topics: real text on every machine, without a network."""
+
+from collections.abc import Callable, Mapping
+
+from tasks.errors import DocumentError, UsageError
+from tasks.records import sha256
+from tasks.sources import Item, Problem, Raw, Source, content_hash_of
+
+
+class Topics(Source):
+    """What `help("topics")` of this Python knows. `only` names the topics to take; empty means all of them."""
+
+    only: list[str] = []
+
+    def check(self) -> None:
+        """Raise UsageError for a topic that this Python does not have."""
+        unknown = sorted(set(self.only) - set(_texts()))
+        if unknown:
+            raise UsageError(f"unknown topics: {', '.join(unknown)}", where="sources: topics: only",
+                             hint="python -c 'help(\"topics\")' lists them")
+
+    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+        """Report every topic; one that is named but unknown is a problem."""
+        texts = _texts()
+        for name in self.only or sorted(texts):
+            if name in texts:
+                found(Item(uri=name, revision=sha256(texts[name])[:16], size=len(texts[name].encode())))
+            else:
+                found(Problem(uri=name, reason="this Python has no help topic of that name"))
+        return ""
+
+    def read(self, item: Item) -> Raw:
+        """The text of a topic; the topic is its title. Raises DocumentError for an unknown one."""
+        texts = _texts()
+        if item.uri not in texts:
+            raise DocumentError("this Python has no help topic of that name")
+        return Raw(data=texts[item.uri].encode(), media_type="text/plain", title=item.uri)
+
+    def content_hash(self, item: Item) -> str | None:
+        return content_hash_of(self.read(item)) if item.uri in _texts() else None
+
+
+def _texts() -> Mapping[str, str]:
+    from pydoc_data.topics import topics
+
+    known: Mapping[str, str] = topics
+    return known

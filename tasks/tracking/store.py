@@ -1,0 +1,149 @@
+"""Opening MLflow's store: a SQLite file in the home, or the server that LLMOPS_MLFLOW_TRACKING_URI names."""
+
+import contextlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import LlmopsError, Unavailable
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+REACH_SECONDS = 5.0
+LOCK_SECONDS = 120.0
+QUIET = {
+    "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # its own patience is minutes long, and a record is not worth that
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def tracking_uri(home: Path, given: str | None = None) -> str:
+    """`given`, else LLMOPS_MLFLOW_TRACKING_URI, else the home's own SQLite store."""
+    return given or os.environ.get("LLMOPS_MLFLOW_TRACKING_URI") or f"sqlite:///{_database(home)}"
+
+
+def artifact_root(home: Path) -> str:
+    """Absolute, so that clients and servers, wherever they run, mean the same folder."""
+    return (_database(home).parent / "artifacts").as_uri()
+
+
+def is_local(home: Path, uri: str) -> bool:
+    return uri == f"sqlite:///{_database(home)}"
+
+
+@contextlib.contextmanager
+def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
+    """A client of the store, which is made if it is the home's own and missing; connections are closed afterwards.
+
+    Raises Unavailable when the store does not answer or take what is sent, LlmopsError when the home cannot be written.
+    """
+    _reach(uri)
+    if is_local(home, uri):
+        prepare(home)
+    with _quiet():
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+        from requests.exceptions import RequestException
+
+        client: MlflowClient | None = None
+        try:
+            client = MlflowClient(tracking_uri=uri)
+            yield client
+        except (MlflowException, RequestException, OSError) as error:
+            raise _refused(uri, error) from error
+        finally:
+            # connections left to the garbage collector are reported as a leak
+            if client is not None and hasattr(client._tracking_client.store, "engine"):
+                client._tracking_client.store.engine.dispose()
+
+
+def prepare(home: Path) -> None:
+    """Make the home's SQLite store if it is missing. Several processes may do so at once; a kill leaves none or all.
+
+    Raises LlmopsError when the home cannot be written.
+    """
+    from filelock import FileLock
+
+    database = _database(home)
+    if "?" in str(database):
+        raise LlmopsError("MLflow opens no database whose path holds a question mark", where=str(home),
+                          hint="set LLMOPS_HOME to another folder")
+    try:
+        (database.parent / "artifacts").mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            with FileLock(database.parent / "open.lock", timeout=LOCK_SECONDS):
+                _create(database, artifact_root(home))
+    except OSError as error:
+        raise LlmopsError(f"MLflow's folder cannot be written: {error.strerror or error}", where=str(database.parent),
+                          hint="set LLMOPS_HOME to a folder that you may write to") from error
+
+
+def _create(database: Path, artifacts: str) -> None:
+    """Build the tables aside and move the file into place: MLflow's hundred migrations are no transaction.
+
+    Without waiting for the disk after each of them, which takes 2 seconds instead of 6 to 12.
+    """
+    if database.exists():
+        return
+    with _quiet():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        partial = database.with_suffix(".new")
+        partial.unlink(missing_ok=True)
+        event.listen(Engine, "connect", _hasten)
+        try:
+            store = SqlAlchemyStore(f"sqlite:///{partial}", artifacts)  # type: ignore[no-untyped-call]
+        finally:
+            event.remove(Engine, "connect", _hasten)
+        store.engine.dispose()
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(database)
+
+
+def _hasten(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _reach(uri: str) -> None:
+    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError as error:
+        raise Unavailable(f"MLflow does not answer: {getattr(error, 'reason', error)}", where=uri,
+                          hint="start it, or correct LLMOPS_MLFLOW_TRACKING_URI") from error
+
+
+def _refused(uri: str, error: Exception) -> Unavailable:
+    reason = (str(error).strip() or repr(error)).splitlines()[0]
+    return Unavailable(f"MLflow did not take or give a record: {reason}", where=uri,
+                       hint="look at the store, and at the disk's free space; the next build is recorded anew")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow takes its settings from the environment alone, at every call. What the user has set stands."""
+    added = {name: value for name, value in QUIET.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _database(home: Path) -> Path:
+    return home.expanduser().resolve() / "mlflow" / "mlflow.db"

@@ -1,0 +1,203 @@
+"""The background server, with real servers, real processes and real flows."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import psutil
+import pytest
+
+from flows import server
+from tasks.errors import LlmopsError, Unavailable, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBERS = """
+import sys
+from pathlib import Path
+from flows import server
+found = server.connect(Path(sys.argv[1]))
+from prefect import flow, task
+@task
+def double(number: int) -> int:
+    return 2 * number
+@flow
+def numbers(count: int) -> int:
+    return sum(double.map(list(range(count))).result())
+print(found.pid, numbers(int(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "a home"
+    server.stop(tmp_path / "a home")
+
+
+def python(code: str, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+
+
+def post(found: server.Server, path: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(found.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+def completed(found: server.Server) -> int:
+    answer: int = post(found, "/task_runs/count", {"task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
+    return answer
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+@pytest.mark.slow
+def test_two_commands_at_once_share_one_server_that_is_found_again_and_keeps_every_task_run(home: Path) -> None:
+    first, second = python(NUMBERS, home, 20), python(NUMBERS, home, 20)
+    outputs = [process.communicate(timeout=120) for process in (first, second)]
+    found = server.find(home)
+    assert found is not None
+    assert outputs == [(f"{found.pid} 380\n", "")] * 2  # nothing else reaches the terminal
+    assert eventually(lambda: completed(found) == 40, 5)
+    began = time.perf_counter()
+    assert server.ensure(home) == found
+    assert time.perf_counter() - began < 1
+    assert server.log_errors(home) == []
+
+
+@pytest.mark.slow
+def test_stopping_right_after_a_flow_loses_no_task_run(home: Path) -> None:
+    output, errors = python(NUMBERS, home, 250).communicate(timeout=120)
+    assert (output.split()[1:], errors) == (["62250"], "")
+    assert server.stop(home)
+    assert (server.find(home), server.stop(home)) == (None, False)
+    assert completed(server.ensure(home)) == 250
+
+
+@pytest.mark.slow
+def test_a_killed_server_is_replaced_at_the_same_port(home: Path) -> None:
+    first = server.ensure(home)
+    psutil.Process(first.pid).kill()
+    second = server.ensure(home)
+    assert second.started
+    assert second.pid != first.pid
+    assert second.url == first.url
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_or_has_another_version_is_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STOP_SECONDS", 5.0)
+    hanging = server.ensure(home)
+    os.kill(hanging.pid, signal.SIGSTOP)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(server, "START_SECONDS", 15.0)
+        second = server.ensure(home)
+    assert second.pid != hanging.pid
+    assert not psutil.pid_exists(hanging.pid)
+    monkeypatch.setattr(server, "version", lambda _: "0.0.1")  # a client of another version
+    assert server.ensure(home).pid != second.pid
+
+
+@pytest.mark.slow
+def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_alone(home: Path) -> None:
+    (home / "prefect").mkdir(parents=True)
+    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", "flows.serverd"])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        record = {"pid": foreign.pid, "port": taken.getsockname()[1], "version": "3.0.0", "home": str(home / "prefect")}
+        (home / "prefect" / "server.json").write_text(json.dumps(record))
+        found = server.ensure(home)
+        assert found.started
+        assert not found.ui.endswith(f":{record['port']}")
+    assert foreign.poll() is None
+    foreign.kill()
+    foreign.wait()
+
+
+@pytest.mark.slow
+def test_a_server_ends_when_unused_but_not_while_a_task_runs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", "2")
+    napping = NUMBERS.replace("return 2 * number", "import time; time.sleep(8); return number")
+    output, errors = python(napping, home, 1).communicate(timeout=120)
+    assert errors == ""
+    assert eventually(lambda: not psutil.pid_exists(int(output.split()[0])), 20)
+    assert server.find(home) is None
+
+
+@pytest.mark.slow
+def test_a_server_ends_when_its_home_is_removed(home: Path) -> None:
+    found = server.ensure(home)
+    for file in sorted((home / "prefect").rglob("*"), reverse=True):
+        with contextlib.suppress(IsADirectoryError):
+            file.unlink()
+    assert eventually(lambda: not psutil.pid_exists(found.pid), 20)
+
+
+@pytest.mark.slow
+def test_a_failing_start_names_the_log_and_its_last_errors(home: Path) -> None:
+    (home / "prefect").mkdir(parents=True)
+    (home / "prefect" / "prefect.db").write_bytes(b"this is no database " * 1000)
+    with pytest.raises(Unavailable, match="not a database") as caught:
+        server.ensure(home)
+    assert str(home / "prefect" / "server.log") in str(caught.value)
+    position = server.log_position(home)
+    assert position > 0
+    assert server.log_errors(home)
+    assert server.log_errors(home, since=position) == []
+
+
+@pytest.mark.slow
+def test_connect_refuses_when_prefect_talks_to_another_server_already(home: Path) -> None:
+    code = ("import sys, prefect\nfrom pathlib import Path\nfrom flows import server\n"
+            "try: server.connect(Path(sys.argv[1]))\nexcept server.LlmopsError as wrong:\n    print(wrong.message)")
+    output, errors = python(code, home, PREFECT_API_URL="http://127.0.0.1:9/api").communicate(timeout=120)
+    assert output.startswith("prefect is imported already and talks to http://127.0.0.1:9/api, not to http://127.0.0.1:")
+    assert errors == ""
+
+
+@pytest.mark.slow
+def test_the_page_needs_no_other_host(home: Path) -> None:
+    found = server.ensure(home)
+    request = urllib.request.Request(found.ui, headers={"Accept": "text/html"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        page, address = response.read().decode(), response.url
+    references = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert references
+    assert [reference for reference in references if "//" in reference] == []
+    for reference in (reference for reference in references if "/assets/" in reference):
+        with urllib.request.urlopen(urljoin(address, reference), timeout=10) as response:
+            assert response.status == 200
+
+
+def test_a_home_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(LlmopsError, match=r"cannot be written.*LLMOPS_HOME"):
+        server.ensure(tmp_path / "file")
+    with pytest.raises(LlmopsError, match="too long for a database"):
+        server.ensure(tmp_path.joinpath(*["deep" * 10] * 15))
+    assert server.find(tmp_path / "nowhere") is None
+    assert server.stop(tmp_path / "nowhere") is False
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf"])
+def test_a_wrong_idle_time_is_a_usage_error(home: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", given)
+    with pytest.raises(UsageError, match="number of seconds"):
+        server.ensure(home)

@@ -1,0 +1,49 @@
+"""Rows and vectors to put into a store."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tasks.embedders import normalised
+from tasks.knowledge.terms import indexed
+from tasks.plugins import digest
+from tasks.records import Vectors, chunk_ids, frame
+from tasks.stores import ROWS, Reader
+
+DIMENSION = 8
+
+
+def document(uri: str, texts: Sequence[str], *, title: str = "") -> pd.DataFrame:
+    """The rows of one document, a chunk per text."""
+    ids = chunk_ids(uri, texts)
+    return frame([{
+        "chunk_id": ids[n], "doc_id": digest(uri), "ordinal": n, "text": text, "start": n * 100,
+        "end": n * 100 + len(text), "tokens": len(text.split()), "headings": [title] if title else [], "page": None,
+        "context": title, "uri": uri, "title": title or None, "source": "files", "metadata": "{}",
+        "row_hash": digest(text), "terms": indexed(title, text),
+    } for n, text in enumerate(texts)], ROWS)
+
+
+def numbered(first: int, last: int, *, word: str = "common") -> pd.DataFrame:
+    """One document per number, each of one chunk with a word of its own."""
+    parts = [document(f"doc-{n:06}.md", [f"{word} text number{n}"]) for n in range(first, last)]
+    return pd.concat(parts, ignore_index=True) if parts else frame([], ROWS)
+
+
+def vectors(rows: pd.DataFrame) -> Vectors:
+    """A vector per row that follows from its text."""
+    points = [np.random.default_rng(int(digest(text), 16)).standard_normal(DIMENSION) for text in rows["text"]]
+    return normalised(np.array(points, np.float32).reshape(len(rows), DIMENSION))
+
+
+def ids(reader: Reader) -> list[str]:
+    """All chunk ids, sorted, with repetitions if there are any."""
+    return sorted(name for part in reader.rows(["chunk_id"]) for name in part["chunk_id"])
+
+
+def seen(reader: Reader) -> list[object]:
+    """What one reader finds by vector and by text, scores included, and how many rows it counts."""
+    near = reader.vector(np.ones(DIMENSION), 10)
+    found = reader.text(["common", "number3"], 10)
+    return [*near["chunk_id"], *near["score"], *found["chunk_id"], *found["score"], reader.count()]
