@@ -10,15 +10,18 @@ from tasks.knowledge.outcome import Outcome
 
 def run_flow(home: Path, config: Any, **options: Any) -> Outcome:
     """Run the index flow in this process and return its outcome. Raises what the flow raised."""
-    connected = server.connect(home)
+    server.connect(home)
     since = server.log_position(home)
-    from flows.index import index  # only now: Prefect reads its settings when it is imported
-
-    state = index(config, home, return_state=True, **options)
-    outcome = _outcome(home, state)
-    outcome.links = {"prefect": f"{connected.ui}/runs/flow-run/{outcome.prefect_run_id}", **outcome.links}
+    outcome = run_index(home, config, **options)
     outcome.warnings = [*outcome.warnings, *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]
     return outcome
+
+
+def run_index(home: Path, config: Any, **options: Any) -> Outcome:
+    """Run the index flow against the Prefect server that this process is connected to."""
+    from flows.index import index  # only now: Prefect reads its settings when it is imported
+
+    return _outcome(home, index(config, home, return_state=True, **options))
 
 
 def _outcome(home: Path, state: Any) -> Outcome:

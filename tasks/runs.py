@@ -59,6 +59,8 @@ def carefully(outcome: Outcome, step: Callable[..., object], *args: Any) -> None
 
 def conclude(home: Path, config: dict[str, Any], outcome: Outcome) -> State[Any]:
     """Record the outcome in MLflow, Prefect and the ledger, and return the state that the run ends in."""
+    if url := prefect_url():
+        outcome.links = {"prefect": url, **outcome.links}
     if outcome.status != "unchanged":
         carefully(outcome, _track, home, config, outcome)
     carefully(outcome, report.outcome, outcome.public())

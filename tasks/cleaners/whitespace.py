@@ -14,8 +14,8 @@ RUN = re.compile(r"(?<=\S)[ \t]+(?=\S)")
 
 
 class Whitespace(Cleaner):
-    """One `\\n` per line end, no blanks at line ends, at most one blank line, single blanks within prose, no blank lines
-    around the text. Indentation stays, and so does what is inside fenced or indented code and tables. Form feeds stay."""
+    """One `\\n` per line end, no blanks at line ends, at most one blank line, single blanks within prose, no blank
+    lines around the text. Indentation stays, and so do fenced or indented code, tables and form feeds."""
 
     def clean(self, text: str) -> str:
         if "\r" in text:

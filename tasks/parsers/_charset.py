@@ -9,8 +9,9 @@ MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs
          (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 SAMPLE = 64 * 1024
 CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
-LIKELY = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256",
-          "cp1257", "cp1258", "koi8_r", "koi8_u", "tis_620", "iso8859_2", "iso8859_6", "cp437", "cp850", "mac_roman"]
+LIKELY = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255",
+          "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u", "tis_620", "iso8859_2", "iso8859_6", "cp437", "cp850",
+          "mac_roman"]
 """What files are written in; the rare ones only lead detection astray."""
 NOT_TEXT = "the content is binary data, not text, whatever the file is called; exclude it from the source"
 
@@ -55,7 +56,8 @@ def _wide(data: bytes) -> str:
     head = data[:4096]
     if len(data) % 2 or 0 not in head:
         return ""
-    good = {name: text for name in ("utf-16-le", "utf-16-be") if (text := _strict(_whole(head, name), name)) and _readable(text)}
+    read = {name: _strict(_whole(head, name), name) or "" for name in ("utf-16-le", "utf-16-be")}
+    good = {name: text for name, text in read.items() if text and _readable(text)}
     return max(good, key=lambda name: sum(c in " \r\n" or c.isascii() for c in good[name])) if good else ""
 
 

@@ -27,7 +27,8 @@ def members(data: bytes) -> zipfile.ZipFile:
     if end < 0 or len(data) < end + 12:
         raise DocumentError(DAMAGED.format("the table of contents at its end is missing"))
     if struct.unpack_from("<H", data, end + 10)[0] > MOST_MEMBERS:
-        raise DocumentError(f"the file holds more than {MOST_MEMBERS:,} parts, which no document needs; it may be an attack")
+        raise DocumentError(f"the file holds more than {MOST_MEMBERS:,} parts, which no document needs; it may be "
+                            "an attack")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OverflowError) as error:
@@ -39,8 +40,8 @@ def members(data: bytes) -> zipfile.ZipFile:
 
 
 def _bomb(size: int) -> DocumentError:
-    return DocumentError(f"unpacked, the file would take {size / 2**20:,.0f} MB, allowed are {MOST_INFLATED / 2**20:,.0f} MB; "
-                         "it may be an attack (zip bomb); split it if it is genuine")
+    return DocumentError(f"unpacked, the file would take {size / 2**20:,.0f} MB, allowed are "
+                         f"{MOST_INFLATED / 2**20:,.0f} MB; it may be an attack (zip bomb); split it if it is genuine")
 
 
 def refuse_bomb(data: bytes) -> None:
@@ -57,7 +58,8 @@ def refuse_bomb(data: bytes) -> None:
 
 def _inflated(data: bytes, info: zipfile.ZipInfo, most: int) -> Iterator[int]:
     """The sizes of a member's pieces, as they really are, until there are more than `most` bytes."""
-    name, extra = struct.unpack_from("<HH", data, info.header_offset + 26) if len(data) >= info.header_offset + 30 else (0, 0)
+    whole = len(data) >= info.header_offset + 30
+    name, extra = struct.unpack_from("<HH", data, info.header_offset + 26) if whole else (0, 0)
     start = info.header_offset + 30 + name + extra
     if info.compress_type != zipfile.ZIP_DEFLATED:
         yield min(info.compress_size, len(data))
@@ -104,12 +106,12 @@ def ole_type(data: bytes) -> str:
     for name, media_type in STREAMS.items():
         if name in found:
             return media_type
-    raise DocumentError("it is an old Office container without a document in it that can be read (no text, sheet, slides "
-                        "or mail); save it in a current format")
+    raise DocumentError("it is an old Office container without a document in it that can be read (no text, sheet, "
+                        "slides or mail); save it in a current format")
 
 
 def streams(data: bytes) -> Iterator[str]:
-    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6). Raises DocumentError when it is cut off."""
+    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6). Raises DocumentError if cut off."""
     try:
         table = _directory(data)
         pending, seen = [struct.unpack_from("<I", table, 76)[0]], set[int]()

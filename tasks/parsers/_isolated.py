@@ -17,11 +17,12 @@ MOST_BYTES_PER_CHARACTER = 4
 class ParserPool:
     """Parses documents from any number of threads; at most `workers` at a time in processes, which start when needed.
 
-    Limits per document: `seconds` of time, `memory_mb` for the whole process, `max_chars` of text. A document that passes
-    one is refused with a reason; its process is replaced, no other document notices.
+    Limits per document: `seconds` of time, `memory_mb` for the whole process, `max_chars` of text. A document that
+    passes one is refused with a reason; its process is replaced, no other document notices.
     """
 
-    def __init__(self, *, workers: int = 2, seconds: float = 60.0, memory_mb: int = 1024, max_chars: int = 5_000_000) -> None:
+    def __init__(self, *, workers: int = 2, seconds: float = 60.0, memory_mb: int = 1024,
+                 max_chars: int = 5_000_000) -> None:
         self._seconds, self._memory, self._most = seconds, memory_mb, max_chars
         self._slots: LifoQueue[process.Worker | None] = LifoQueue()
         self._workers, self._closed = workers, threading.Event()
@@ -31,14 +32,15 @@ class ParserPool:
     def __enter__(self) -> "ParserPool":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         self.close()
 
     def parse(self, data: bytes, uri: str, media_type: str = "") -> Parsed:
         """The text of a document. `media_type` only where the source knows better than the bytes.
 
-        Raises DocumentError with a reason for a person, TransientDocumentError when it took too long; ConfigError when a
-        registered parser plugin cannot be loaded.
+        Raises DocumentError with a reason for a person, TransientDocumentError when it took too long; ConfigError when
+        a registered parser plugin cannot be loaded.
         """
         kind = media_type or (choose.sniff(data, uri) if choose.looks_like_text(data) else "")
         light = bool(kind) and not choose.parser_for(kind).isolated
@@ -60,8 +62,8 @@ class ParserPool:
                 worker.kill()
 
     def _too_long(self, characters: str) -> DocumentError:
-        return DocumentError(f"the text has {characters} characters, allowed are {self._most:,}; raise `parse.max_chars` to "
-                             "take it, or split the file")
+        return DocumentError(f"the text has {characters} characters, allowed are {self._most:,}; raise "
+                             "`parse.max_chars` to take it, or split the file")
 
     def _apart(self, data: bytes, uri: str, media_type: str) -> Parsed:
         choose.table()  # a plugin that cannot be loaded is the configuration's fault, not the document's

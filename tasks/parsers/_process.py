@@ -51,7 +51,7 @@ class Worker:
         self._exchange([], START_SECONDS)
 
     def ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for the answer. Raises TimedOut, OutOfMemory, Died; the worker is of no use afterwards."""
+        """Send a request and wait for the answer. Raises TimedOut, OutOfMemory, Died; then the worker is of no use."""
         self._noise.seek(0)
         self._noise.truncate()
         return self._exchange(packed(head, body), seconds)

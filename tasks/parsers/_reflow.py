@@ -10,8 +10,11 @@ WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 
 
 def paragraphs(page: str) -> list[str]:
-    """The paragraphs of a page's text, in its order. A line ends one where it is short for its page and ends a sentence,
-    or where the next line begins an item, or looks like a line of a table of contents. Hyphenation is undone."""
+    """The paragraphs of a page's text, in its order. Hyphenation is undone.
+
+    A line ends one where it is short for its page and ends a sentence, where the next line begins an item, or where it
+    looks like a line of a table of contents.
+    """
     lines = [" ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()]
     width = _width(lines)
     found: list[str] = []

@@ -14,11 +14,13 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xfd7zXZ\x00", "application/x-xz"), (0, b"(\xb5/\xfd", "application/zstd"),
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"), (0, b"Rar!\x1a\x07", "application/vnd.rar"),
     (257, b"ustar", "application/x-tar"), (0, b"\x89PNG\r\n\x1a\n", "image/png"), (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF87a", "image/gif"), (0, b"GIF89a", "image/gif"), (0, b"II*\x00", "image/tiff"), (0, b"MM\x00*", "image/tiff"),
+    (0, b"GIF87a", "image/gif"), (0, b"GIF89a", "image/gif"), (0, b"II*\x00", "image/tiff"),
+    (0, b"MM\x00*", "image/tiff"),
     (8, b"WEBP", "image/webp"), (0, b"BM", "image/bmp"), (0, b"\x00\x00\x01\x00", "image/x-icon"),
     (4, b"ftypheic", "image/heic"), (4, b"ftypavif", "image/avif"), (4, b"ftyp", "video/mp4"),
     (8, b"AVI ", "video/x-msvideo"), (8, b"WAVE", "audio/wav"), (0, b"\x1aE\xdf\xa3", "video/x-matroska"),
-    (0, b"ID3", "audio/mpeg"), (0, b"OggS", "audio/ogg"), (0, b"fLaC", "audio/flac"), (0, b"\x7fELF", "application/x-executable"),
+    (0, b"ID3", "audio/mpeg"), (0, b"OggS", "audio/ogg"), (0, b"fLaC", "audio/flac"),
+    (0, b"\x7fELF", "application/x-executable"),
     (0, b"\xcf\xfa\xed\xfe", "application/x-executable"), (0, b"\xca\xfe\xba\xbe", "application/x-executable"),
     (0, b"\x00asm", "application/wasm"), (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
     (0, b"PAR1", "application/vnd.apache.parquet"), (0, b"wOFF", "font/woff"), (0, b"wOF2", "font/woff2"),
@@ -59,7 +61,7 @@ def signature(data: bytes) -> str:
 
 
 def _is_pdf(head: bytes) -> bool:
-    """A text that only mentions the mark is none: it must stand at the start of a line, after little or binary noise."""
+    """A text that only mentions the mark is none: it must stand at the start, after blanks or binary noise."""
     at = head.index(b"%PDF-")
     return not head[:at].strip() or b"\x00" in head[:at]
 
@@ -69,4 +71,4 @@ def unsupported(media_type: str) -> DocumentError:
     if media_type in ARCHIVES:
         return DocumentError(f"it is an archive ({media_type}); unpack it, and let the source read the files in it")
     reason = CALLED.get(media_type) or CALLED.get(media_type.split("/")[0] + "/")
-    return DocumentError(reason or f"no parser reads {media_type}; convert the file, or add a parser plugin for that type")
+    return DocumentError(reason or f"no parser reads {media_type}; convert the file, or add a parser plugin for it")

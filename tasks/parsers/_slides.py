@@ -82,7 +82,7 @@ def _line(paragraph: Any, *, listed: bool) -> str:
     text = _runs(paragraph)
     style = paragraph.find(f"{A}pPr")
     level = int(style.get("lvl", "0")) if style is not None else 0
-    own = style is not None and any(style.find(f"{A}{bullet}") is not None for bullet in ("buChar", "buAutoNum", "buBlip"))
+    own = style is not None and any(style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip"))
     bare = style is not None and style.find(f"{A}buNone") is not None
     item = own or level > 0 or (listed and not bare and len(list(paragraph.getparent().iterchildren(f"{A}p"))) > 1)
     return f"{'  ' * level}- {text}" if text and item else text
@@ -110,8 +110,9 @@ def chart(root: Any) -> str:
     series = list(root.iter(f"{C}ser"))
     names = [" ".join(_cached(one.find(f"{C}tx"))) for one in series]
     columns = [_cached(one.find(f"{C}val")) or _cached(one.find(f"{C}yVal")) for one in series]
-    categories = next((found for one in series if (found := _cached(one.find(f"{C}cat")) or _cached(one.find(f"{C}xVal")))), [])
-    rows = [[category, *(column[n] if n < len(column) else "" for column in columns)] for n, category in enumerate(categories)]
+    labels = (_cached(one.find(f"{C}cat")) or _cached(one.find(f"{C}xVal")) for one in series)
+    rows = [[label, *(column[n] if n < len(column) else "" for column in columns)]
+            for n, label in enumerate(next(filter(None, labels), []))]
     title = _text(named, " ") if named is not None else ""
     return "\n\n".join(part for part in (title, markdown_table([["", *names], *rows]) if rows else "") if part)
 

@@ -13,12 +13,13 @@ EXTENSIONS = {
     "json": "application/json", "ipynb": "application/json",
 }
 HEAD = 4096
-HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-TAGS = re.compile(r"<(?:/?(?:p|div|span|table|tr|td|ul|ol|li|h[1-6]|a|br|img|b|i|em|strong|pre|code|section)\b[^>]*|!--)>?",
+HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+                  re.IGNORECASE | re.DOTALL)
+TAGS = re.compile(r"<(?:/?(?:p|div|span|table|tr|td|ul|ol|li|h[1-6]|a|br|img|b|i|em|strong|pre|code)\b[^>]*|!--)>?",
                   re.IGNORECASE)
 XML = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s(?!html))", re.IGNORECASE)
-MAIL = re.compile(r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|X-[\w-]+|"
-                  r"ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|Sender|Cc):)", re.IGNORECASE)
+MAIL = re.compile(r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|"
+                  r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|Sender|Cc):)", re.IGNORECASE)
 FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
 SUBTITLES = re.compile(r"\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 LATEX = re.compile(r"^\s*\\(?:documentclass|documentstyle|begin\{document\})", re.MULTILINE)
@@ -52,7 +53,9 @@ def _hinted(head: str, text: str, hinted: str) -> str:
     """What the extension says, where the text does not contradict it."""
     if hinted == "application/json":
         notebook = '"nbformat"' in text and '"cells"' in text
-        return "application/x-ipynb+json" if notebook else "application/json" if head.lstrip()[:1] in "{[" else "text/plain"
+        if notebook:
+            return "application/x-ipynb+json"
+        return "application/json" if head.lstrip()[:1] in ("{", "[") else "text/plain"
     if hinted in ("text/html", "application/xml", "message/rfc822", "text/vtt", "application/x-subrip"):
         return "text/plain"
     return hinted or "text/plain"
@@ -64,5 +67,5 @@ def _is_mail(head: str, hinted: str) -> bool:
         return False
     names = {name.lower() for name in FIELD.findall(re.split(r"\r?\n\r?\n", head, maxsplit=1)[0])}
     needed = 1 if hinted == "message/rfc822" else 2
-    return "from" in names and len(names & {"message-id", "received", "mime-version", "date", "to", "subject"}) >= needed and (
-        hinted not in MARKED)
+    usual = names & {"message-id", "received", "mime-version", "date", "to", "subject"}
+    return "from" in names and len(usual) >= needed and hinted not in MARKED

@@ -1,7 +1,8 @@
 """The process in which documents are parsed: `python -m tasks.parsers._worker MEMORY_MB LIFELINE`.
 
 Requests come on standard input, answers go to what was standard output at the start; whatever libraries print goes to
-standard error. An error that no parser foresaw ends the process with its traceback: the parent says so and starts another.
+standard error. An error that no parser foresaw ends the process with its traceback: the parent says so and starts
+another.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
 
 
 def limit(memory_mb: int) -> None:
-    """Let no allocation go beyond the limit, write no core file. Where the system knows no such limit, the parent looks."""
+    """No allocation goes beyond the limit, no core file is written. Where the system has no such limit, the parent looks."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20, resource.RLIM_INFINITY))

@@ -8,18 +8,19 @@ from tasks.parsers import Parsed, Parser
 from tasks.parsers import _kreuzberg as kreuzberg
 from tasks.parsers._charset import decode
 
-DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""", re.IGNORECASE)
+DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""",
+                      re.IGNORECASE)
 PROLOGUE = re.compile(r"^\s*<\?xml[^>]*\?>")
 SILENT = "//script|//style|//template|//noscript|//svg|//iframe|//object|//head/link|//comment()"
-CHROME = ("//nav|//footer|//aside|//header[not(ancestor::article or ancestor::main)]|//form[.//input]|//*[@role='navigation' or "
-          "@role='banner' or @role='contentinfo' or @role='search' or @aria-hidden='true']|//dialog")
+CHROME = ("//nav|//footer|//aside|//header[not(ancestor::article or ancestor::main)]|//form[.//input]|//dialog|"
+          "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or @aria-hidden='true']")
 KEPT = 0.75
 WORD = re.compile(r"\w+")
 
 
 class Html(Parser):
-    """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of the whole page where it
-    has none, or where less than three quarters of the words outside them and outside links would be left."""
+    """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of the whole page where
+    it has none, or where less than three quarters of the words outside them and outside links would be left."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
 
@@ -72,8 +73,8 @@ def _main(page: str, content: Any) -> str:
     """The main text; "" where too much of the content would be lost."""
     import trafilatura
 
-    text = trafilatura.extract(page, output_format="markdown", include_tables=True, include_formatting=True, favor_recall=True,
-                               include_comments=True, deduplicate=False) or ""
+    text = trafilatura.extract(page, output_format="markdown", include_tables=True, include_formatting=True,
+                               favor_recall=True, include_comments=True, deduplicate=False) or ""
     return text if _words(text) >= KEPT * _solid(content) else ""
 
 

@@ -18,8 +18,8 @@ MOST_ATTACHMENTS = 50
 
 
 class Mail(Parser):
-    """Markdown. The subject is the title; sender, recipients and date stand first. Attachments follow the body, each under
-    a heading; those that cannot be read are named in the metadata with the reason."""
+    """Markdown. The subject is the title; sender, recipients and date stand first. Attachments follow the body, each
+    under a heading; those that cannot be read are named in the metadata with the reason."""
 
     media_types: ClassVar[tuple[str, ...]] = ("message/rfc822", "application/vnd.ms-outlook")
 
@@ -40,8 +40,9 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
             blocks.append(f"## {name}\n\n{_attachment(part, name, depth)}")
         except DocumentError as error:
             unread[name] = error.reason
-    return Parsed(text="\n\n".join(block for block in blocks if block.strip()), markup="markdown", title=_field(message, "Subject")
-                  or None, media_type="message/rfc822", metadata={"unread_attachments": unread} if unread else {})
+    text = "\n\n".join(block for block in blocks if block.strip())
+    return Parsed(text=text, markup="markdown", title=_field(message, "Subject") or None, media_type="message/rfc822",
+                  metadata={"unread_attachments": unread} if unread else {})
 
 
 def _field(message: EmailMessage, name: str) -> str:
@@ -79,7 +80,7 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
             yield part
         elif part.is_multipart():
             inner = part.get_payload()
-            pending = [each for each in inner if isinstance(each, Message)] + pending if isinstance(inner, list) else pending
+            pending[:0] = [each for each in inner if isinstance(each, Message)] if isinstance(inner, list) else []
         elif part is not body and (part.get_filename() or part.get_content_disposition() == "attachment"):
             yield part
 
@@ -91,7 +92,8 @@ def _attachment(part: Message, name: str, depth: int) -> str:
         raise DocumentError("mails are nested too deeply")
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload()
-        mail = _internet(inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], Message) else b"", depth + 1)
+        first = inner[0] if isinstance(inner, list) and inner else None
+        mail = _internet(first.as_bytes() if isinstance(first, Message) else b"", depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
     return parse(_payload(part), name).text.replace("\f", "\n")
 

@@ -31,8 +31,9 @@ class Markdown(Parser):
         summary = front.get("description") or front.get("summary")
         if isinstance(summary, str) and summary.strip() and summary.strip() not in body:
             body = f"{summary.strip()}\n\n{body}"
-        return Parsed(text=body if body.strip() else text, markup="markdown", media_type="text/markdown", metadata=front,
-                      title=(title.strip() if isinstance(title, str) else None) or first_heading(body))
+        named = title.strip() if isinstance(title, str) else ""
+        return Parsed(text=body if body.strip() else text, markup="markdown", media_type=media_type, metadata=front,
+                      title=named or first_heading(body))
 
 
 def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
@@ -75,9 +76,8 @@ def headings(text: str) -> Iterator[str]:
         mark = FENCE.match(line)
         if mark:
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        elif not fence and line.lstrip(" ").startswith("# ") and (found := HEADING.match(line)):
-            if name := plain(found[1]):
-                yield name
+        elif not fence and (found := HEADING.match(line)) and (name := plain(found[1])):
+            yield name
 
 
 def plain(heading: str) -> str:

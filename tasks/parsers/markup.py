@@ -18,7 +18,8 @@ ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
 ADOC_ATTRIBUTE = re.compile(r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE)
 ADOC_MACRO = re.compile(r"(?:image|btn|kbd|menu|link|xref|include)::?[^\s\[]*\[([^\]]*)\]")
 ADOC_NUMBER = re.compile(r"^\.[ \t]+(?=\S)", re.MULTILINE)
-REFERENCE = re.compile(r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace)\*?(?:\[[^\]]*\])*\{[^}]*\}")
+REFERENCE = re.compile(r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
+                       r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b")
 WORD = re.compile(r"\w+")
 KEPT = 0.3
 

@@ -16,7 +16,8 @@ PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
 SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel")
 WORD = re.compile(r"\w+")
-TEMPLATE = re.compile(r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+", re.MULTILINE)
+TEMPLATE = re.compile(r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+",
+                      re.MULTILINE)
 
 
 class Office(Parser):
@@ -35,7 +36,8 @@ class Office(Parser):
             pages, title = _extracted(data, media_type)
         text = "\n\f\n".join(pages)
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
-        heading = only_heading(text) or (first.removeprefix("## ") if first.startswith("## ") and media_type == PPTX else None)
+        shown = media_type == PPTX and first.startswith("## ")
+        heading = only_heading(text) or (first.removeprefix("## ") if shown else None)
         return Parsed(text=text, markup="markdown", title=sensible(title) or heading, media_type=media_type,
                       metadata={"pages": len(pages)} if len(pages) > 1 else {})
 

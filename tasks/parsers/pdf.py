@@ -9,16 +9,16 @@ from tasks.parsers import Parsed, Parser
 from tasks.parsers._reflow import paragraphs
 from tasks.parsers._titles import sensible, stands_in
 
-SCANNED = ("the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures (OCR) is not part of this; "
-           "run an OCR tool on it first")
+SCANNED = ("the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
+           "(OCR) is not part of this; run an OCR tool on it first")
 WHY = {"password": "the PDF is protected by a password; save a copy without one",
        "security": "the PDF is protected in a way that cannot be opened; save a copy without protection"}
 MOST_HEADINGS = 5000
 
 
 class Pdf(Parser):
-    """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks, where they stand in the
-    text as a paragraph of their own, become headings; without bookmarks the text is plain."""
+    """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks, where they stand
+    in the text as a paragraph of their own, become headings; without bookmarks the text is plain."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
 

@@ -27,7 +27,8 @@ class Table(Parser):
             raise DocumentError("the table has no rows")
         names = rows[0] if has_header(rows) else None
         lines = [_named(names, row) for row in rows[1:]] if names else [" | ".join(row) for row in rows]
-        return Parsed(text="\n".join(lines), media_type=media_type, metadata={"rows": len(lines), "columns": names or []})
+        return Parsed(text="\n".join(lines), media_type=media_type,
+                      metadata={"rows": len(lines), "columns": names or []})
 
 
 def _rows(text: str, media_type: str) -> list[list[str]]:
@@ -60,7 +61,8 @@ def has_header(rows: list[list[str]]) -> bool:
     first = rows[0]
     while first and not first[-1]:
         first = first[:-1]
-    return len(rows) > 1 and bool(first) and len(set(first)) == len(first) and not any(_is_value(cell) for cell in first)
+    distinct = len(set(first)) == len(first)
+    return len(rows) > 1 and bool(first) and distinct and not any(map(_is_value, first))
 
 
 def _is_value(cell: str) -> bool:
@@ -69,4 +71,5 @@ def _is_value(cell: str) -> bool:
 
 def _named(names: list[str], row: list[str]) -> str:
     extra = [""] * max(0, len(row) - len(names))
-    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip([*names, *extra], row, strict=False) if cell)
+    pairs = zip([*names, *extra], row, strict=False)
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)

@@ -14,7 +14,8 @@ class Text(Parser):
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         text, encoding = decode(data)
-        return Parsed(text=unified(text), media_type=media_type, metadata={} if encoding == "utf-8" else {"encoding": encoding})
+        metadata = {} if encoding == "utf-8" else {"encoding": encoding}
+        return Parsed(text=unified(text), media_type=media_type, metadata=metadata)
 
 
 def unified(text: str) -> str:

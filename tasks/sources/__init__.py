@@ -77,13 +77,13 @@ class Source(Plugin, ABC):
         return self
 
     def check(self) -> None:
-        """Raise UsageError when what the source names has never existed (a misspelt path); called before a first build."""
+        """Raise UsageError when what the source names has never existed (a misspelt path); called before a build."""
 
     @abstractmethod
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
         """Report every item or problem through `found`. Return "" when the listing is complete, else why it is not.
 
-        Raises Unavailable when the source cannot be reached at all, Blocked when it has vanished (a folder that is gone).
+        Raises Unavailable when the source cannot be reached at all, Blocked when it has vanished (a folder gone).
         """
 
     @abstractmethod
@@ -102,8 +102,8 @@ class Source(Plugin, ABC):
 
         def found(entry: Item | Problem) -> None:
             if entry.uri in seen:
-                twice.append(Problem(uri=f"{entry.uri}#again-{len(twice) + 1}", reason=f"the uri {entry.uri!r} appears twice; the first "
-                                     "one is kept"))
+                twice.append(Problem(uri=f"{entry.uri}#again-{len(twice) + 1}",
+                                     reason=f"the uri {entry.uri!r} appears twice; the first one is kept"))
             else:
                 seen[entry.uri] = entry
 

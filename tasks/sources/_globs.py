@@ -10,7 +10,7 @@ MEANING = {"**/": "(?:[^/]+/)*", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The regular expression of one pattern. Without a `/` it is compared with the name in every folder, as git does."""
+    """The regular expression of one pattern. Without a `/` it is compared with names in every folder, as in git."""
     anchored = pattern.removeprefix("./")
     if "/" not in anchored:
         anchored = f"**/{anchored}"
@@ -37,7 +37,7 @@ def hidden(path: str) -> bool:
 
 
 class Choice:
-    """Which relative paths a source takes. An empty `include` means all; hidden ones only where `include` names them."""
+    """Which relative paths a source takes. An empty `include` means all; hidden ones only if `include` names them."""
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._all = not include

@@ -11,6 +11,8 @@ from tasks.sources import Item, Problem
 from tasks.sources._globs import Choice
 
 Found = Callable[[Item | Problem], None]
+Chain = frozenset[tuple[int, int]]
+"""Device and inode of the folders above."""
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 RAW = "bytes:"
 
@@ -58,7 +60,7 @@ class Walk:
         """Report one file of the folder, whatever the patterns say."""
         self.found(self._file(name, (self.root / name).stat()))
 
-    def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, frozenset[tuple[int, int]]]]:
+    def _folder(self, folder: str, above: Chain) -> Iterator[tuple[str, Chain]]:
         prefix = f"{folder}/" if folder else ""
         try:
             with os.scandir(self.root / folder) as entries:
@@ -70,7 +72,7 @@ class Walk:
             self._gap(folder, error)
 
     def _entry(self, entry: os.DirEntry[str], path: str,
-               above: frozenset[tuple[int, int]]) -> frozenset[tuple[int, int]] | None:
+               above: Chain) -> Chain | None:
         """Report a file, or return the chain of folders to enter it with. A link back to a folder above ends there."""
         try:
             status = entry.stat()
@@ -87,7 +89,7 @@ class Walk:
     def _file(self, path: str, status: os.stat_result) -> Item | Problem:
         if not stat.S_ISREG(status.st_mode):
             kind = KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
-            return Problem(uri=printable(path), reason=f"it is {kind}, which has no content to read; exclude it, or remove it")
+            return Problem(uri=printable(path), reason=f"it is {kind} without content to read; exclude or remove it")
         if status.st_size > self.max_bytes:
             return Problem(uri=printable(path), reason=too_large(status.st_size, self.max_bytes))
         return item(path, status)
@@ -96,7 +98,7 @@ class Walk:
         if not self.choice.takes(path):
             return
         if entry.is_symlink() and isinstance(error, FileNotFoundError):
-            self.found(Problem(uri=printable(path), reason="it is a link to something that does not exist; repair or remove it"))
+            self.found(Problem(uri=printable(path), reason="it is a link to what does not exist; repair or remove it"))
         elif entry.is_symlink() and not isinstance(error, PermissionError):
             self.found(Problem(uri=printable(path), reason="it is a link that leads back to itself; remove it"))
         elif not isinstance(error, FileNotFoundError):

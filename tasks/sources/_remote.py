@@ -10,6 +10,8 @@ from tasks.sources import Item, Problem
 from tasks.sources._globs import Choice
 from tasks.sources._local import too_large
 
+CAN = "s3://, gs://, az://, sftp://, zip://, https:// can"
+CHECK = "check the network and the credentials"
 TOKENS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "CRC", "LastModified", "last_modified",
           "updated", "mtime", "modified", "created", "date_time")
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure",
@@ -34,9 +36,9 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     except FileNotFoundError as error:
         raise Blocked(f"{url} is gone", hint="put it back, or change the source's path") from error
     except ValueError as error:
-        raise UsageError(f"{url} cannot be read: {error}", hint="s3://, gs://, az://, sftp://, zip://, https:// can") from error
+        raise UsageError(f"{url} cannot be read: {error}", hint=CAN) from error
     except OSError as error:
-        raise Unavailable(f"{url} does not answer: {error}", hint="check the network and the credentials") from error
+        raise Unavailable(f"{url} does not answer: {error}", hint=CHECK) from error
     found.invalidate_cache()
     return found, path.rstrip("/")
 
@@ -49,7 +51,7 @@ def exists(url: str, options: Mapping[str, Any]) -> bool:
     except Blocked:
         return False
     except OSError as error:
-        raise Unavailable(f"{url} does not answer: {error}", hint="check the network and the credentials") from error
+        raise Unavailable(f"{url} does not answer: {error}", hint=CHECK) from error
 
 
 class RemoteWalk:
@@ -72,7 +74,7 @@ class RemoteWalk:
             for _, folders, files in self.files.walk(self.root, detail=True, on_error=self._gap):
                 self._level(folders, files)
         except OSError as error:
-            raise Unavailable(f"{self.url} could not be listed: {error}", hint="check the network and the credentials") from error
+            raise Unavailable(f"{self.url} could not be listed: {error}", hint=CHECK) from error
         return "; ".join(self.gaps[:3])
 
     def _level(self, folders: dict[str, Any], files: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
-    """`number` counts from 1; `offset` is the byte at which `data` begins. `data` is None where the line is too long."""
+    """`number` counts from 1; `offset` is the byte where `data` begins. `too_long`: the limit, where it is passed."""
 
     number: int
     offset: int
@@ -60,7 +60,8 @@ def parsed(line: Line) -> Mapping[str, Any]:
     try:
         row = json.loads(line.data.decode())
     except UnicodeDecodeError as error:
-        raise RowError(f"not UTF-8: byte 0x{line.data[error.start]:02x} at position {error.start + 1}; save it as UTF-8") from error
+        byte = f"byte 0x{line.data[error.start]:02x} at position {error.start + 1}"
+        raise RowError(f"not UTF-8: {byte}; save it as UTF-8") from error
     except json.JSONDecodeError as error:
         raise RowError(f"not JSON: {error.msg} at column {error.colno}") from error
     except RecursionError as error:

@@ -23,9 +23,9 @@ class Files(Source):
     """
 
     path: str = Field(min_length=1)
-    include: list[str] = []
-    exclude: list[str] = []
-    storage_options: dict[str, Any] = {}
+    include: list[str] = Field(default_factory=list)
+    exclude: list[str] = Field(default_factory=list)
+    storage_options: dict[str, Any] = Field(default_factory=dict)
     max_bytes: int = Field(default=100_000_000, gt=0)
 
     def at(self, folder: Path) -> "Files":

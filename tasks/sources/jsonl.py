@@ -14,7 +14,7 @@ Role = Literal["uri", "title", "text"]
 
 
 class Jsonl(Source):
-    """One document per line: `fields` maps uri, title and text to the keys that hold them, `metadata` names further keys.
+    """One document per line: `fields` maps uri, title and text to their keys, `metadata` names further keys.
 
     Without a mapping, the usual keys are tried: uri, _id, id, url; title; text, content, body, contents. A row in which
     none of them names a uri is called `file#line-N`. Keys that are neither mapped nor metadata never count as a change.
@@ -22,8 +22,8 @@ class Jsonl(Source):
     """
 
     path: str = Field(min_length=1)
-    fields: dict[Role, str] = {}
-    metadata: list[str] = []
+    fields: dict[Role, str] = Field(default_factory=dict)
+    metadata: list[str] = Field(default_factory=list)
     media_type: str = "text/plain"
     max_bytes: int = Field(default=100_000_000, gt=0)
 

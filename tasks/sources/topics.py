@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from pydantic import Field
+
 from tasks.errors import DocumentError, UsageError
 from tasks.records import sha256
 from tasks.sources import Item, Problem, Raw, Source, content_hash_of
@@ -10,7 +12,7 @@ from tasks.sources import Item, Problem, Raw, Source, content_hash_of
 class Topics(Source):
     """What `help("topics")` of this Python knows. `only` names the topics to take; empty means all of them."""
 
-    only: list[str] = []
+    only: list[str] = Field(default_factory=list)
 
     def check(self) -> None:
         """Raise UsageError for a topic that this Python does not have."""

@@ -1,0 +1,30 @@
+"""A laboratory for the index flow: real Prefect, real stores, a folder of documents, and a bill of what was embedded."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.laboratory import Laboratory
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One background server for all flow tests of this process."""
+    from flows import server
+
+    home = tmp_path_factory.mktemp("prefect-home")
+    before = dict(os.environ)
+    server.connect(home)
+    yield
+    server.stop(home)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, prefect_server: None) -> Laboratory:
+    return Laboratory(tmp_path)
+
+

@@ -1,0 +1,67 @@
+"""Builds knowledge bases in a folder of their own and looks at everything that a user could look at."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from configs import read
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.outcome import Outcome
+from tasks.knowledge.serving import searcher
+from tasks.knowledge.verify import verify
+from tasks.knowledge.versions import live_version, published
+
+
+class Laboratory:
+    """`documents`: the source folder; `bill`: a line per text that the embedder was paid for."""
+
+    kb = "lab"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home, self.documents, self.bill = folder, folder / "home", folder / "documents", folder / "bill.jsonl"
+        self.documents.mkdir()
+        self.bill.touch()
+
+    def write(self, name: str, text: str) -> None:
+        (self.documents / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.documents / name).write_text(text)
+
+    def config(self, **changes: Any) -> Path:
+        """The config file, with some keys replaced."""
+        content = {"flow": "index", "knowledge_base": self.kb, "sources": [{"name": "files", "path": "documents"}],
+                   "chunk": {"name": "sentence", "size": 40, "overlap": 0}, "embed": {"name": "costly", "bill": str(self.bill)}}
+        file = self.folder / "lab.yaml"
+        file.write_text(yaml.safe_dump(content | changes))
+        return file
+
+    def build(self, *, allow_deletes: bool = False, full: bool = False, **changes: Any) -> Outcome:
+        """Run the flow once."""
+        from flows.running import run_index
+
+        return run_index(self.home, read(self.config(**changes)), allow_deletes=allow_deletes, full=full)
+
+    def paid(self) -> int:
+        """How many texts were embedded so far."""
+        return len(self.bill.read_text().splitlines())
+
+    def bills(self) -> list[str]:
+        return [json.loads(line) for line in self.bill.read_text().splitlines()]
+
+    def visible(self) -> set[str]:
+        """The uris that a reader of the live version can find."""
+        live = published(open_ledger(self.home), self.kb)
+        reader = searcher(self.home, live).reader
+        return {uri for frame in reader.rows(["uri"]) for uri in frame["uri"]}
+
+    def search(self, question: str, k: int = 5) -> list[str]:
+        live = published(open_ledger(self.home), self.kb)
+        return [str(text) for text in searcher(self.home, live).search(question, k)["text"]]
+
+    def live(self) -> int | None:
+        found = live_version(open_ledger(self.home), self.kb)
+        return found.version if found else None
+
+    def verified(self) -> bool:
+        return bool(verify(open_ledger(self.home), self.home, self.kb)["ok"])
