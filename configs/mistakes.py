@@ -51,9 +51,7 @@ def _shown(value: object, path: list[int | str], raw: object) -> str:
     """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
     written = raw
     for part in path:
-        if isinstance(written, dict) and part in written:
-            written = written[part]
-        elif isinstance(written, list) and isinstance(part, int) and part < len(written):
+        if (isinstance(written, dict) and part in written) or (isinstance(written, list) and isinstance(part, int) and part < len(written)):
             written = written[part]
         else:
             break

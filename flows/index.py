@@ -66,7 +66,8 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
 def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> list[Batch]:
     """Collected, cleaned, checked, chunked and embedded batches. The budget is looked at before anything is paid."""
     chunked = [_chunked(config, build, part) for part in cut(build, found)]
-    batches = check_whole(build, config.suite, found, [future.result() for future in chunked])
+    batches, warnings, docs = check_whole(build, config.suite, config.embed, found, [future.result() for future in chunked])
+    outcome.validated(warnings, docs)
     _budget(config, build, found, outcome)
     embedded = [future.result() for future in [embed.submit(build, config.embed, batch) for batch in batches]]
     outcome.pay(embedded)
@@ -77,9 +78,9 @@ def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -
 def _chunked(config: IndexConfig, build: Build, part: Any) -> Any:
     collected = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
     cleaned = clean.submit(build, config.clean, collected)
-    checked = check_rows.submit(build, config.suite, "documents", cleaned)
+    checked = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
     chunks = chunk.submit(build, config.chunk, config.embed, checked)
-    return check_rows.submit(build, config.suite, "chunks", chunks)
+    return check_rows.submit(build, config.suite, config.embed, "chunks", chunks)
 
 
 def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> None:

@@ -13,7 +13,6 @@ from tasks.parsers._isolated import ParserPool
 from tasks.plugins import Spec
 from tasks.sources import Source
 
-
 PROCESSES = 2
 
 

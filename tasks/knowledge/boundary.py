@@ -20,7 +20,7 @@ def one_document(failures: list[Failure], *, source: str, uri: str, stage: str, 
     except DocumentError as error:
         failures.append(Failure(source=source, uri=uri, stage=stage, error=type(error).__name__, reason=error.reason,
                                 retryable=error.retryable, revision=revision))
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it costs this document and is written down
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in OUR_OWN:
             raise disk_trouble(error) from error
         failures.append(Failure(source=source, uri=uri, stage=stage, error=type(error).__name__, revision=revision,

@@ -19,7 +19,7 @@ from tasks.knowledge.terms import analyse
 from tasks.stores import Reader
 
 Mode = Literal["hybrid", "vector", "text"]
-MODES = ("hybrid", "vector", "text")
+MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
 KNOWN = 0.5

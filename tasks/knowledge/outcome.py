@@ -56,6 +56,11 @@ class Outcome(BaseModel):
         self.tokens = sum(batch.tokens for batch in batches)
         self.cost_usd = sum(batch.cost_usd for batch in batches)
 
+    def validated(self, warnings: Sequence[str], docs: str) -> None:
+        """Take in what the expectations found; `docs`: the page with all results, empty where nothing was judged."""
+        self.warnings = [*self.warnings, *warnings]
+        self.links = self.links | ({"data docs": docs} if docs else {})
+
     def judge(self, result: GateResult) -> None:
         """Take in the gate's decision."""
         gate = result.to_json()

@@ -94,7 +94,7 @@ class Planner:
             self._touched[key] = item.revision
             self._unchanged += 1
             return
-        kind = "new" if row is None else "reprocess" if same or item.revision and item.revision == row.revision else "changed"
+        kind = "new" if row is None else "reprocess" if same or (item.revision and item.revision == row.revision) else "changed"
         self._todo(key, name, item.uri, kind, item, content)
 
     def _is_held(self, key: str, item: Item) -> bool:

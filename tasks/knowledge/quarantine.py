@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, select, update
 
 from tasks.errors import UsageError
-from tasks.knowledge.ledger import Ledger, now, upsert
 from tasks.knowledge.leases import aware
+from tasks.knowledge.ledger import Ledger, now, upsert
 from tasks.knowledge.tables import quarantine
 from tasks.records import doc_id, sha256
 

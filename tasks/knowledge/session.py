@@ -10,13 +10,13 @@ from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
 from tasks.knowledge.build import Build, Stages
-from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
 from tasks.knowledge.leases import Lease, aware
+from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
 from tasks.knowledge.outcome import Outcome
 from tasks.knowledge.plan import Plan
 from tasks.knowledge.quarantine import Failure
-from tasks.knowledge.tables import chunks, documents, quarantine, runs
 from tasks.knowledge.serving import collection_of, store_of
+from tasks.knowledge.tables import chunks, documents, quarantine, runs
 from tasks.knowledge.versions import Version, close_version, expire, live_version, next_number, recover, register
 from tasks.parsers import Parser
 from tasks.plugins import digest, find, names

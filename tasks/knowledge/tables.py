@@ -1,7 +1,19 @@
 """The tables of the ledger. Everything that decides what a reader sees is here; texts are in the lake, vectors in the store."""
 
 from sqlalchemy import (
-    JSON, BigInteger, Boolean, Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
 )
 
 metadata = MetaData()

@@ -89,7 +89,7 @@ def _digits(token: str) -> Iterator[str]:
 
 
 def _stem(word: str) -> str:
-    return str(_stemmer().stemWord(word)) if WORD.fullmatch(word) else word
+    return str(_stemmer().stemWord(word)) or word if WORD.fullmatch(word) else word  # of "s" nothing would be left
 
 
 @cache

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tasks.errors import UsageError
-from tasks.knowledge.ledger import Ledger, now
 from tasks.knowledge.leases import Lease, aware
+from tasks.knowledge.ledger import Ledger, now
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
 
 INTERVALS = (documents, chunks)

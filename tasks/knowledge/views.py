@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tasks.knowledge.ledger import Ledger, live_at, now
 from tasks.knowledge.leases import aware, holder
+from tasks.knowledge.ledger import Ledger, live_at, now
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings, quarantine, versions
 from tasks.knowledge.versions import Version, published, version
 

@@ -46,8 +46,8 @@ def fit_weight(questions: Sequence[Judged]) -> FittedWeight | None:
     usable = [question for question in questions if question.rule > 0 and question.relevant]
     if len(usable) < LEAST:
         return None
-    gains = np.array([_ndcg(question, WEIGHTS) for question in usable])
-    ruled = np.array([_ndcg(question, np.array([question.rule]))[0] for question in usable])
+    figures = np.array([_ndcg(question, np.append(WEIGHTS, question.rule)) for question in usable])
+    gains, ruled = figures[:, :-1], figures[:, -1]
     groups = _groups([{uri for uri, _ in question.relevant} for question in usable])
     held_out = np.empty(len(usable))
     for fold in _folds(groups):
@@ -67,45 +67,45 @@ def _best(gains: Any) -> int:
 
 def _ndcg(question: Judged, weights: Any) -> Any:
     """nDCG@10 over distinct documents at each weight, shape (weights,): a document's best chunk stands for it."""
-    chunks, near, found = _aligned(question.candidates)
-    wanted = pd.DataFrame(list(question.relevant), columns=["uri", "quote"])
-    relevant = _relevant(chunks, wanted)
-    documents = pd.factorize(chunks["doc_id"])[0]
+    rows, near, found = _aligned(question.candidates)
     scores = weights[:, None] * near + (1 - weights)[:, None] * found
-    orders = np.argsort(-scores, axis=1, kind="stable")
-    ideal = _discounts(min(DEPTH, wanted["uri"].nunique())).sum()
-    return np.array([_gain(documents[order], relevant[order]) for order in orders]) / ideal
+    starts = [n for n, row in enumerate(rows) if n == 0 or row[:2] != rows[n - 1][:2]]
+    best = np.maximum.reduceat(scores, starts, axis=1)
+    wanted = {uri for uri, _ in question.relevant}
+    gain = np.zeros(len(weights))
+    for place, (first, last) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
+        if rows[first][0] in wanted:
+            hit = np.array([_is_relevant(row, question.relevant) for row in rows[first:last]])
+            gain += _discount(best, place) * hit[scores[:, first:last].argmax(axis=1)]
+    return gain / (1 / np.log2(np.arange(2, min(DEPTH, len(wanted)) + 2))).sum()
 
 
-def _gain(documents: Any, relevant: Any) -> float:
-    firsts = np.sort(np.unique(documents, return_index=True)[1])[:DEPTH]
-    return float((relevant[firsts] * _discounts(len(firsts))).sum())
+def _discount(best: Any, place: int) -> Any:
+    """1 / log2(rank + 1) of one document at each weight, 0 below rank 10; of equal scores the earlier one leads."""
+    own = best[:, place:place + 1]
+    rank = 1 + (best > own).sum(axis=1) + (best[:, :place] == own).sum(axis=1)
+    return np.where(rank <= DEPTH, 1 / np.log2(rank + 1), 0.0)
 
 
-def _discounts(count: int) -> Any:
-    """1 / log2(rank + 1) for the ranks from 1 to count."""
-    return 1.0 / np.log2(np.arange(2, count + 2))
+def _is_relevant(row: tuple[Any, ...], relevant: Sequence[tuple[str, str | None]]) -> bool:
+    return any(uri == row[0] and (quote is None or quote in row[4]) for uri, quote in relevant)
 
 
-def _aligned(lists: Candidates) -> tuple[pd.DataFrame, Any, Any]:
-    """All chunks in the order of uri and ordinal, with both normalised scores. An empty list copies the other one."""
-    columns = ["chunk_id", "doc_id", "uri", "ordinal", "text"]
-    parts = [part[columns].assign(near=0.0, found=0.0) for part in lists[:2]]
-    parts[0]["near"], parts[1]["found"] = near_scores(lists), found_scores(lists)
-    both = pd.concat([part for part in parts if len(part)] or parts).astype({"near": float, "found": float})
-    scores = both.groupby("chunk_id", sort=False)[["near", "found"]].sum()
-    chunks = both.drop_duplicates("chunk_id").drop(columns=["near", "found"]).join(scores, on="chunk_id")
-    chunks = chunks.sort_values(["uri", "ordinal", "chunk_id"])
-    near, found = chunks["near"].to_numpy(), chunks["found"].to_numpy()
-    if parts[0].empty or parts[1].empty:
-        near = found = near + found
-    return chunks, near, found
+def _aligned(lists: Candidates) -> tuple[list[tuple[Any, ...]], Any, Any]:
+    """All chunks as (uri, doc_id, ordinal, chunk_id, text) in this order, and both normalised scores of each.
+
+    An empty list copies the other one, as a search does.
+    """
+    near = dict(zip(_rows(lists.near), near_scores(lists), strict=True))
+    found = dict(zip(_rows(lists.found), found_scores(lists), strict=True))
+    near, found = near or found, found or near
+    rows = sorted({**near, **found})
+    return rows, np.array([near.get(row, 0.0) for row in rows]), np.array([found.get(row, 0.0) for row in rows])
 
 
-def _relevant(chunks: pd.DataFrame, wanted: pd.DataFrame) -> Any:
-    quotes = wanted.groupby("uri")["quote"].agg(list).to_dict()
-    pairs = zip(chunks["uri"], chunks["text"], strict=True)
-    return np.array([any(quote is None or quote in text for quote in quotes.get(uri, [])) for uri, text in pairs], bool)
+def _rows(part: pd.DataFrame) -> list[tuple[Any, ...]]:
+    columns = [part[name].to_numpy(object).tolist() for name in ("uri", "doc_id", "ordinal", "chunk_id", "text")]
+    return list(zip(*columns, strict=True))
 
 
 def _groups(documents: Sequence[set[str]]) -> Any:

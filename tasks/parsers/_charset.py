@@ -13,6 +13,10 @@ LIKELY = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1250", "cp1251", "cp
           "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u", "tis_620", "iso8859_2", "iso8859_6", "cp437", "cp850",
           "mac_roman"]
 """What files are written in; the rare ones only lead detection astray."""
+LATIN = {"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "cp437", "cp850", "mac_roman"}
+"""Where one of these reads a text no better than cp1252 does, it is cp1252, which is far more frequent."""
+IDEOGRAPHS = re.compile("[\u3400-\u9fff\uac00-\ud7ff]")
+RARE_LATIN = re.compile("[\u0100-\u036f]")
 NOT_TEXT = "the content is binary data, not text, whatever the file is called; exclude it from the source"
 
 
@@ -68,6 +72,9 @@ def _whole(head: bytes, name: str) -> bytes:
 
 
 def _readable(text: str) -> bool:
+    """Whether a reading makes sense: some ASCII, nothing unprintable, and no accents among ideographs."""
+    if not any(c.isascii() for c in text) or (IDEOGRAPHS.search(text) and RARE_LATIN.search(text)):
+        return False
     return all(c.isprintable() or c in "\r\n\t\f\u200b\u200c\u200d\u200e\u200f\ufeff\u3000\u00a0" for c in text)
 
 
@@ -82,10 +89,14 @@ def _mended(data: bytes) -> tuple[str, str] | None:
 def _legacy(data: bytes) -> tuple[str, str]:
     from charset_normalizer import from_bytes
 
-    found = from_bytes(_telling(data), cp_isolation=LIKELY).best()
-    if found is None:
+    found = list(from_bytes(_telling(data), cp_isolation=LIKELY))
+    if not found:
         return _western(data)
-    return data.decode(found.encoding, "replace"), found.encoding
+    best = found[0]
+    western = next((each for each in found if each.encoding == "cp1252"), None)
+    if best.encoding in LATIN and western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.1:
+        best = western
+    return data.decode(best.encoding, "replace"), best.encoding
 
 
 def _telling(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 
 class Package:
-    """An open container. Entities are never expanded, nothing is fetched."""
+    """An open container. Nothing outside of it is ever read."""
 
     def __init__(self, data: bytes) -> None:
         self._archive = members(data)
@@ -46,10 +46,12 @@ class Package:
         return (found.text or "") if found is not None else ""
 
 
-def xml_parser() -> Any:
+def xml_parser(*, recover: bool = True) -> Any:
+    """A parser that expands only entities of the document itself, within limits, and fetches nothing."""
     from lxml import etree
 
-    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, recover=True)
+    return etree.XMLParser(resolve_entities="internal", no_network=True, remove_comments=True, remove_pis=True,
+                           recover=recover)
 
 
 def _target(folder: str, target: str) -> str:

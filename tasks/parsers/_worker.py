@@ -49,7 +49,7 @@ def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
 
 
 def limit(memory_mb: int) -> None:
-    """No allocation goes beyond the limit, no core file is written. Where the system has no such limit, the parent looks."""
+    """No allocation goes beyond the limit, no core file is written. Where the system knows none, the parent looks."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20, resource.RLIM_INFINITY))

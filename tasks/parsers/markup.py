@@ -12,7 +12,8 @@ from tasks.parsers.markdown import only_heading
 from tasks.parsers.text import unified
 
 ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
-ORG_TITLE = re.compile(r"^\*\*TITLE\*\*: .*\n+", re.MULTILINE)
+TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)
+COMMAND = re.compile(r"(?<=[^\s{])[ \t]*(?=\\(?:(?:sub)*section|chapter|(?:sub)?paragraph|item|begin|end|maketitle|title)\b)")
 COMMENT = re.compile(r"(?<!\\)%.*\n?")
 ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
 ADOC_ATTRIBUTE = re.compile(r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE)
@@ -32,7 +33,8 @@ class Markup(Parser):
     def parse(self, data: bytes, media_type: str) -> Parsed:
         source = unified(decode(data)[0])
         if media_type == "application/x-latex":
-            source = REFERENCE.sub("", COMMENT.sub(lambda match: "\n" if match[0].endswith("\n") else "", source))
+            source = COMMENT.sub(lambda match: "\n" if match[0].endswith("\n") else "", source)
+            source = COMMAND.sub("\n", REFERENCE.sub("", source))
         text, title = _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
         if len(WORD.findall(text)) < KEPT * len(WORD.findall(source)):
             return Parsed(text=source, media_type=media_type)
@@ -46,8 +48,9 @@ def _converted(source: str, media_type: str) -> tuple[str, str]:
         found = kreuzberg.markdown(ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type)
     except DocumentError:
         return "", ""  # then the source itself is the text
-    title = re.sub(r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]", " ", str(found.metadata.get("title") or ""))
-    return ORG_TITLE.sub("", found.text), " ".join(title.split())
+    shown = TITLE_LINE.match(found.text)
+    title = re.sub(r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]", " ", str(found.metadata.get("title") or (shown[1] if shown else "")))
+    return TITLE_LINE.sub("", found.text, 1), " ".join(title.split())
 
 
 def _asciidoc(source: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ BODY = {"body", "abstract", "sec", "description", "section", "chapter", "front",
 RUNNING = {"p", "para", "simpara", "claim-text", "text", "li", "caption", "td", "th", "entry", "term", "def", *TITLES}
 SKIPPED = {"journal-meta", "permissions", "script", "style", "xref-list", "self-uri", "counts", "custom-meta-group"}
 ROOT_TITLE = ".//*[local-name()='article-title' or local-name()='invention-title' or local-name()='title']"
+CLOSED = re.compile(rb"</[^<>]+>\s*\Z")
 LONGEST_TITLE = 300
 
 
@@ -23,19 +24,25 @@ class Xml(Parser):
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml", "application/*+xml")
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
-        from lxml import etree
-
-        try:
-            root = etree.fromstring(data.lstrip(), xml_parser())
-        except (etree.XMLSyntaxError, ValueError) as error:
-            raise DocumentError(f"the XML is damaged: {error}") from error
-        if root is None:
-            raise DocumentError("the XML is damaged: it has no element that can be read")
+        root = _root(data.strip())
         named = root.xpath(ROOT_TITLE)
         title = running(named[0]) if named else None
         text = "\n\n".join(block for block in blocks(root, 0) if block)
         return Parsed(text=text, markup="markdown", media_type=media_type,
                       title=title if title and len(title) <= LONGEST_TITLE else None)
+
+
+def _root(data: bytes) -> Any:
+    """The root element; of sloppy XML as much as can be read, of XML that was cut off nothing. Raises DocumentError."""
+    from lxml import etree
+
+    try:
+        return etree.fromstring(data, xml_parser(recover=False))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        root = etree.fromstring(data, xml_parser()) if CLOSED.search(data[-200:]) else None
+        if root is None or local(root).encode() not in data[-200:].lower():
+            raise DocumentError(f"the XML is damaged or was cut off: {error}; take it from its origin again") from error
+        return root
 
 
 def local(element: Any) -> str:

@@ -1,6 +1,7 @@
 """Searching a LanceDB table at one version."""
 
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,37 +11,57 @@ import pyarrow as pa
 from tasks.records import from_arrow
 from tasks.stores import ROWS, Reader
 from tasks.stores._lance import guarded, ranked
+from tasks.stores._lance_matrix import Matrix, cosines, fits
 
 ROWS_PER_FRAME = 4_096
+SCANS = 2  # whoever asks more often has the vectors held in memory
 
 
 class LanceReader(Reader):
-    """One handle, checked out at one version: it never follows what is written later."""
+    """One handle, checked out at one version: it never follows what is written later. For any number of threads."""
 
     def __init__(self, table: Any, name: str) -> None:
         self._table, self._what = table, name
         self._dimension = table.schema.field("vector").type.list_size
+        self._loading, self._asked = Lock(), 0
+        self._matrix: Matrix | None = None
 
     def vector(self, query: Any, k: int) -> pd.DataFrame:
         """Exact: every vector is compared. Raises ValueError for a query of another shape, with NaN, or zero."""
         point = np.asarray(query, dtype=np.float32)
         if point.shape != (self._dimension,) or not np.isfinite(point).all() or not point.any():
             raise ValueError(f"got a query vector of shape {point.shape}; allowed: ({self._dimension},), finite, not 0")
-
-        def fetch(limit: int) -> Any:
-            search = self._table.search(point, vector_column_name="vector").distance_type("cosine")
-            found = search.bypass_vector_index().select([*ROWS.names, "_distance"]).limit(limit).to_arrow()
-            return _scored(found, 1.0 - found["_distance"].to_numpy())
-
         with guarded(self._what):
+            matrix = self._held()
+
+            def fetch(limit: int) -> Any:
+                found = self._scanned(point, limit) if matrix is None else self._taken(matrix.nearest(point, limit))
+                return _scored(found, cosines(found["vector"], point))
+
             return ranked(fetch, k)
+
+    def _held(self) -> Matrix | None:
+        """The vectors in memory; None for the first searches, which a scan answers sooner, and for too many vectors."""
+        with self._loading:
+            self._asked += 1
+            if self._matrix is None and self._asked > SCANS:
+                rows = self._table.count_rows()
+                self._matrix = Matrix(self._table, rows) if fits(self._table, rows) else None
+            return self._matrix
+
+    def _scanned(self, point: Any, limit: int) -> Any:
+        search = self._table.search(point, vector_column_name="vector").distance_type("cosine").bypass_vector_index()
+        return search.select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
+
+    def _taken(self, row_ids: list[int]) -> Any:
+        return self._table.take_row_ids(row_ids).select([*ROWS.names, "vector"]).to_arrow()
 
     def text(self, terms: Sequence[str], k: int) -> pd.DataFrame:
         query = _match(terms)
 
         def fetch(limit: int) -> Any:
             if not terms:
-                return pa.table({**{f.name: pa.array([], f.type) for f in ROWS}, "score": pa.array([], pa.float32())})
+                return _scored(ROWS.empty_table(), [])
             search = self._table.search(query, query_type="fts").select([*ROWS.names, "_score"])
             found = search.limit(limit).to_arrow()
             return _scored(found, found["_score"].to_numpy())

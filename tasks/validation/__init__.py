@@ -1,1 +1,13 @@
+"""Validation of documents and chunks by Great Expectations: suites in YAML, verdicts per row and per table, Data Docs.
 
+`read_suite` needs neither Great Expectations nor pandas; `validate` and `write_docs` import them.
+"""
+
+from tasks.validation.docs import write_docs
+from tasks.validation.engine import validate
+from tasks.validation.reading import read_suite
+from tasks.validation.suite import Expectation, Suite
+from tasks.validation.verdict import RowFailure, TableFailure, Tally, Verdict, combine
+
+__all__ = ["Expectation", "RowFailure", "Suite", "TableFailure", "Tally", "Verdict", "combine", "read_suite",
+           "validate", "write_docs"]

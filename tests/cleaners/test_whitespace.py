@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tasks.cleaners.whitespace import Whitespace
 
-PIECES = st.sampled_from(["\n", " ", "  ", "\t", "a", "word", "```", "~~~", "`", "|", "\f", "\r\n", "\r", "- ", "# ", "    ", "\u3000"])
+PIECES = st.sampled_from(["\n", " ", "  ", "\t", "a", "word", "```", "~~~", "`", "|", "\f", "\r\n", "\r", "- ", "# ",
+                          "    ", "\u3000"])
 
 
 @pytest.mark.parametrize(("dirty", "clean"), [

@@ -13,10 +13,13 @@ from tests.laboratory import Laboratory
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One background server for all flow tests of this process."""
     from flows import server
+    from tasks.tracking import prepare, tracking_uri
 
     home = tmp_path_factory.mktemp("prefect-home")
     before = dict(os.environ)
     server.connect(home)
+    prepare(home)  # making a fresh MLflow store takes seconds: the tests share one
+    os.environ["LLMOPS_MLFLOW_TRACKING_URI"] = tracking_uri(home)
     yield
     server.stop(home)
     os.environ.clear()

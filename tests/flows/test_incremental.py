@@ -9,7 +9,7 @@ from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
-WORDS = "river stone lamp winter garden copper signal paper morning engine salt harbour violet thread ladder mirror".split()
+WORDS = ["river", "stone", "lamp", "winter", "garden", "copper", "signal", "paper", "morning", "engine", "salt", "harbour", "violet", "thread", "ladder", "mirror"]
 
 
 def prose(seed: int, sentences: int) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.errors import Damaged, Unavailable
@@ -159,3 +160,14 @@ def test_ranking_fetches_all_ties_of_the_last_place() -> None:
 
     assert [*ranked(fetch, 3)["uri"]] == ["u000", "u001", "u002"]
     assert asked == [19, 76, 304]
+
+
+def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceCollection) -> None:
+    stage(collection, 0, 700)
+    sealed = stage(collection, 700, 705)
+    reader, points = collection.at(sealed), vectors(numbered(2_000, 2_020))
+    for point in points:
+        scanned = collection.at(sealed).vector(point, 12)
+        pd.testing.assert_frame_equal(scanned, reader.vector(point, 12))
+    assert reader._matrix is not None  # type: ignore[attr-defined]
+    assert len(reader.vector(points[0], 1_000)) == 705

@@ -1,0 +1,24 @@
+"""Tasks that hold documents and chunks against the suite of expectations."""
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import task
+
+from tasks.embedders import Embedder
+from tasks.knowledge import checking
+from tasks.knowledge.build import Batch, Build
+from tasks.knowledge.plan import Plan
+from tasks.plugins import Spec
+
+
+@task(task_run_name="validate {kind} {batch.part.number} of {batch.part.of}")
+def check_rows(build: Build, suite: Path, embedder: Spec, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
+    """Put the rows that fail into quarantine."""
+    return checking.check_rows(build, checking.suite_of(suite, embedder.build(Embedder).max_tokens), kind, batch)
+
+
+@task(name="validate the whole")
+def check_whole(build: Build, suite: Path, embedder: Spec, found: Plan, batches: list[Batch]) -> tuple[list[Batch], list[str], str]:
+    """Judge the candidate as one table. Returns (what is left, warnings, the page of results)."""
+    return checking.check_whole(build, checking.suite_of(suite, embedder.build(Embedder).max_tokens), found, batches)

@@ -1,0 +1,91 @@
+"""kill -9 at every stage: the live version is served throughout, a rerun finishes the work, nothing is paid twice."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.test_incremental import prose
+from tests.laboratory import Laboratory
+
+pytestmark = pytest.mark.slow
+
+BEFORE_PUBLISH = [
+    ("tasks.knowledge.planning:plan", "after", 1),
+    ("tasks.knowledge.intake:collect", "after", 1),
+    ("tasks.knowledge.transform:clean", "after", 1),
+    ("tasks.knowledge.checking:check_rows", "after", 1),
+    ("tasks.knowledge.transform:chunk", "after", 1),
+    ("tasks.knowledge.checking:check_whole", "before", 1),
+    ("tasks.knowledge.vectors:save_embeddings", "before", 1),
+    ("tasks.knowledge.vectors:save_embeddings", "after", 1),
+    ("tasks.knowledge.versions:open_version", "after", 1),
+    ("tasks.stores.lancedb:LanceCollection.stage", "before", 1),
+    ("tasks.stores.lancedb:LanceCollection.stage", "after", 1),
+    ("tasks.stores.lancedb:LanceCollection.seal", "before", 1),
+    ("tasks.stores.lancedb:LanceCollection.seal", "after", 1),
+    ("tasks.knowledge.publish:publish", "before", 1),
+    ("tasks.knowledge.publish:_point", "after", 1),
+]
+AFTER_PUBLISH = [("tasks.knowledge.publish:publish", "after", 1), ("tasks.knowledge.session:tidy", "before", 1)]
+
+
+def kill(lab: Laboratory, place: str, when: str, turn: int) -> None:
+    """Run a build in another process until it dies at a place."""
+    ended = subprocess.run([sys.executable, "-m", "tests.killer", str(lab.home), str(lab.config()), place, when, str(turn)],
+                           cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=120, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+
+
+def published(lab: Laboratory) -> set[str]:
+    """A first version of five documents, then edits that the next build has to bring in."""
+    for number in range(5):
+        lab.write(f"d{number}.txt", prose(number, 8))
+    assert lab.build().status == "published"
+    lab.write("d0.txt", prose(0, 8) + " One more sentence about the harbour.")
+    lab.write("d1.txt", prose(100, 8))
+    lab.write("new.txt", prose(101, 8))
+    (lab.documents / "d4.txt").unlink()
+    return {f"d{number}.txt" for number in range(5)}
+
+
+@pytest.mark.parametrize(("place", "when", "turn"), BEFORE_PUBLISH, ids=lambda value: str(value).rpartition(":")[2])
+def test_a_build_killed_before_it_publishes_changes_nothing(lab: Laboratory, place: str, when: str, turn: int) -> None:
+    uris = published(lab)
+    kill(lab, place, when, turn)
+    assert lab.live() == 1
+    assert lab.visible() == uris
+    assert lab.verified()
+    finish(lab)
+
+
+@pytest.mark.parametrize(("place", "when", "turn"), AFTER_PUBLISH, ids=lambda value: str(value).rpartition(":")[2])
+def test_a_build_killed_after_it_published_stays_published(lab: Laboratory, place: str, when: str, turn: int) -> None:
+    published(lab)
+    kill(lab, place, when, turn)
+    assert (lab.live() or 0) > 1
+    assert lab.build().status == "unchanged"
+    assert lab.visible() == {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}
+    assert lab.verified()
+
+
+def finish(lab: Laboratory) -> None:
+    """A rerun publishes; every text was paid for once, but for the call that was under way when the process died."""
+    outcome = lab.build()
+    assert outcome.status == "published"
+    assert lab.visible() == {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}
+    assert lab.verified()
+    again = lab.paid()
+    assert lab.build().status == "unchanged"
+    assert lab.paid() == again
+
+
+def test_what_was_embedded_before_the_kill_is_not_paid_again(lab: Laboratory) -> None:
+    published(lab)
+    kill(lab, "tasks.stores.lancedb:LanceCollection.seal", "before", 1)
+    paid = lab.paid()
+    assert lab.build().embeddings["computed"] == 0
+    assert lab.paid() == paid
+    assert len(lab.bills()) == len(set(lab.bills()))

@@ -1,0 +1,80 @@
+"""A reader that searches without pause, while everything it reads is replaced, rolled back, and a build is killed."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tasks.errors import LlmopsError
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.leases import hold
+from tasks.knowledge.serving import searcher
+from tasks.knowledge.versions import published, rollback
+from tests.flows.test_killed import kill
+from tests.laboratory import Laboratory
+
+pytestmark = pytest.mark.slow
+
+DOCUMENTS = 60
+
+
+@contextmanager
+def reading(lab: Laboratory) -> Iterator[list[tuple[int, frozenset[str]]]]:
+    """Collects (version, generations of the texts seen) of every full read of the live version."""
+    seen: list[tuple[int, frozenset[str]]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            live = published(open_ledger(lab.home), lab.kb)
+            frame = searcher(lab.home, live).search("generation of the document", 1000, "text")
+            seen.append((frame["doc_id"].nunique(), frozenset(text.split()[0] for text in frame["text"])))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+
+
+def generation(lab: Laboratory, name: str) -> None:
+    for number in range(DOCUMENTS):
+        lab.write(f"d{number}.txt", f"{name} generation of the document number {number}.")
+
+
+def test_readers_see_one_whole_version_at_any_moment(lab: Laboratory) -> None:
+    generation(lab, "First")
+    lab.build()
+    with reading(lab) as seen:
+        generation(lab, "Second")
+        assert lab.build().chunks["retired"] == DOCUMENTS
+        with hold(lab.home, lab.kb) as lease:
+            rollback(open_ledger(lab.home), lease, lab.kb, None)
+        kill(lab, "tasks.stores.lancedb:LanceCollection.seal", "after", 1)
+        assert lab.build().status == "published"
+    assert len(seen) > 20
+    assert {count for count, _ in seen} == {DOCUMENTS}
+    assert {generations for _, generations in seen} == {frozenset({"First"}), frozenset({"Second"})}
+
+
+def test_two_builds_at_once_one_runs_the_other_names_it(lab: Laboratory) -> None:
+    lab.write("a.txt", "A text.")
+    with hold(lab.home, lab.kb, "some-run"):
+        outcome = lab.build()
+    assert (outcome.status, outcome.exit_code) == ("blocked", 3)
+    assert "another build of 'lab' is running: process" in (outcome.reason or "")
+    assert "some-run" in (outcome.reason or "")
+    assert lab.build().status == "published"
+
+
+def test_a_lease_that_was_taken_over_cannot_publish(lab: Laboratory) -> None:
+    lab.write("a.txt", "A text.")
+    lab.build()
+    ledger = open_ledger(lab.home)
+    with hold(lab.home, lab.kb) as lease:
+        lease.release()
+        with pytest.raises(LlmopsError, match="taken over"):
+            rollback(ledger, lease, lab.kb, 1)
