@@ -34,7 +34,9 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     try:
         config = FLOWS[flow].model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
-        raise ConfigError(_ordered(explain(error, FLOWS[flow], str(path), raw=content) + found)) from error
+        own = [mistake for mistake in explain(error, FLOWS[flow], str(path), raw=content)
+               if not any(mistake.where.startswith(one.where) for one in found)]
+        raise ConfigError(own + found) from error
     found += _file_mistakes(config, str(path)) + ([] if found else _size_mistakes(config, str(path)))
     if found:
         raise ConfigError(found)
@@ -65,6 +67,9 @@ def override(content: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
     """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML."""
     for change in changes:
         keys, sign, value = change.partition("=")
+        default = IndexConfig.model_fields[keys.split(".")[0]].default if keys.split(".")[0] in IndexConfig.model_fields else None
+        if isinstance(default, Spec) and "." in keys:
+            content.setdefault(keys.split(".")[0], default.short())
         if not sign or not all(keys.split(".")):
             raise ConfigError([Mistake(f"got {change!r}, wanted key.path=value", where="--set", hint="--set chunk.size=300")])
         _assign(content, keys.split("."), yaml.safe_load(value), change)
@@ -138,10 +143,6 @@ def _size_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
     if size <= limit:
         return []
     return [Mistake(f"{size} tokens are more than {config.embed.name} takes in", where=f"{where}: chunk.size", hint=f"allowed: 8 to {limit}")]
-
-
-def _ordered(mistakes: list[Mistake]) -> list[Mistake]:
-    return list(dict.fromkeys(mistakes))
 
 
 def check_all(paths: Iterable[Path]) -> list[str]:

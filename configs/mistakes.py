@@ -1,5 +1,6 @@
 """From pydantic's errors to sentences that say what was got, what is allowed and how to fix it."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -49,9 +50,10 @@ def _allowed(model: type[BaseModel], path: list[int | str]) -> str:
 
 def _shown(value: object, path: list[int | str], raw: object) -> str:
     """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
-    written = raw
+    written: Any = raw
     for part in path:
-        if (isinstance(written, dict) and part in written) or (isinstance(written, list) and isinstance(part, int) and part < len(written)):
+        known = range(len(written)) if isinstance(written, list) else written if isinstance(written, Mapping) else ()
+        if part in known:
             written = written[part]
         else:
             break

@@ -1,5 +1,6 @@
 """One model per flow: what a config file may say. Unknown keys are mistakes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,7 +31,7 @@ class Gate(Section):
 
     golden: Path
     k: int = Field(default=5, ge=1, le=1000)
-    metrics: dict[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {"recall": MetricRule(margin=0.02)}
+    metrics: Mapping[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {"recall": MetricRule(margin=0.02)}
 
 
 class Limits(Section):

@@ -14,7 +14,7 @@ import typer
 
 from tasks.errors import LlmopsError, Mistake
 
-Summary = Callable[[Any], None]
+Summary = Callable[[Any], object]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ def settle(voice: Voice) -> None:
 
     level = "INFO" if voice.verbose else "ERROR"
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = level
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().handlers[:] = [handler]
 
 
 def say(answer: Answer, voice: Voice) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.client.schemas.objects import State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.models import IndexConfig
 from tasks import report, runs
@@ -27,10 +27,10 @@ from tasks.stage import compare, retire, seal, stage
 from tasks.stores import Store
 from tasks.validate import check_rows, check_whole
 
-WORKERS = 4
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 
 
-@flow(name="index", task_runner=ThreadPoolTaskRunner(max_workers=WORKERS))
+@flow(name="index", task_runner=RUNNER)
 def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bool = False, wait_seconds: float = 0) -> State[Any]:
     """Build the next version of a knowledge base, and publish it when it is at least as good as the live one."""
     began, run_id = time.perf_counter(), runs.run_id()
@@ -76,10 +76,10 @@ def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -
 
 
 def _chunked(config: IndexConfig, build: Build, part: Any) -> Any:
-    collected = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
-    cleaned = clean.submit(build, config.clean, collected)
-    checked = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
-    chunks = chunk.submit(build, config.chunk, config.embed, checked)
+    collected: Any = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
+    cleaned: Any = clean.submit(build, config.clean, collected)
+    checked: Any = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
+    chunks: Any = chunk.submit(build, config.chunk, config.embed, checked)
     return check_rows.submit(build, config.suite, config.embed, "chunks", chunks)
 
 
@@ -110,7 +110,7 @@ def release(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged
 def _gate(config: IndexConfig, build: Build, snapshot: str, outcome: Outcome) -> float | None:
     if config.gate is None:
         return None
-    result, weight = gate(build, config.store, config.embed, snapshot, config.folder / config.gate.golden, config.gate.metrics, config.gate.k)
+    result, weight = gate(build, config.store, config.embed, snapshot, config.folder / config.gate.golden, {str(name): rule for name, rule in config.gate.metrics.items()}, config.gate.k)
     outcome.judge(result)
     if not result.opens:
         raise Blocked(f"the gate says {result.verdict}: {result.reason}", hint="the live version stays; see the worst questions of this run")

@@ -1,5 +1,6 @@
 """The task that decides whether a candidate may go live."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from prefect import task
@@ -14,7 +15,7 @@ from tasks.stores import Store
 
 
 @task
-def gate(build: Build, store: Spec, embedder: Spec, snapshot: str, golden: Path, rules: dict[str, MetricRule], k: int
+def gate(build: Build, store: Spec, embedder: Spec, snapshot: str, golden: Path, rules: Mapping[str, MetricRule], k: int
          ) -> tuple[GateResult, float | None]:
     """Measure candidate and live version on the golden set. Returns the decision and the candidate's weight of the vectors."""
     questions = read_golden(golden).questions

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import get_client
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.settings import PREFECT_UI_URL
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from tasks import report
 from tasks.errors import LlmopsError
@@ -31,12 +34,13 @@ def name_run(name: str) -> None:
     """Rename the current flow run, once its version is known."""
     if current := run_id():
         with get_client(sync_client=True) as client:
-            client.update_flow_run(current, name=name)
+            client.update_flow_run(UUID(current), name=name)
 
 
 def prefect_url() -> str | None:
     """Where a browser shows this run."""
-    return flow_run.ui_url if FlowRunContext.get() else None
+    current, base = run_id(), PREFECT_UI_URL.value()
+    return f"{base}/runs/flow-run/{current}" if current and base else None
 
 
 def document_set(home: Path, outcome: Outcome) -> DocumentSet | None:

@@ -115,3 +115,9 @@ def headline(found: Mapping[str, Any]) -> str:
             "unchanged": f"{kb}: nothing to do, {still} ({found['seconds']} s)",
             "planned": f"{kb}: plan; {still}", "blocked": f"{kb}: blocked, {still}",
             "failed": f"{kb}: failed, {still}"}[found["status"]]
+
+
+def outcomes(console: Any, answers: Sequence[Any]) -> None:
+    """Several builds, one after the other."""
+    for answer in answers:
+        outcome(console, answer.data)

@@ -1,6 +1,6 @@
 """`llmops search`: what a reader of the live version gets."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -19,6 +19,7 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     """Search the live version of a knowledge base."""
     from configs.settings import settings
     from tasks.errors import UsageError
+    from tasks.knowledge.hybrid import Mode
     from tasks.knowledge.ledger import open_ledger
     from tasks.knowledge.serving import hits, searcher
     from tasks.knowledge.versions import published
@@ -30,5 +31,5 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     home = settings().absolute_home
     live = published(open_ledger(home), kb)
     found: dict[str, Any] = {"knowledge_base": kb, "version": live.version, "mode": mode,
-                             "hits": hits(searcher(home, live).search(question, k, mode))}
+                             "hits": hits(searcher(home, live).search(question, k, cast(Mode, mode)))}
     return Answer(found, lambda console: draw.hits(console, found))

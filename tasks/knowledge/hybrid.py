@@ -110,16 +110,18 @@ def fused(lists: Candidates, weight: float) -> pd.DataFrame:
     """
     if lists.near.empty or lists.found.empty:
         return lists.near if lists.found.empty else lists.found
-    scores = dict.fromkeys([*lists.near["chunk_id"], *lists.found["chunk_id"]], 0.0)
-    for name, value in zip(lists.near["chunk_id"], weight * near_scores(lists), strict=True):
-        scores[name] += float(value)
-    for name, value in zip(lists.found["chunk_id"], (1 - weight) * found_scores(lists), strict=True):
-        scores[name] += float(value)
-    extra = lists.found[~lists.found["chunk_id"].isin(lists.near["chunk_id"])]
-    chunks = pd.concat([lists.near, extra], ignore_index=True)
-    chunks["score"] = chunks["chunk_id"].map(scores).astype("float[pyarrow]")
-    ascending = [False, True, True, True]
-    return chunks.sort_values(["score", "uri", "ordinal", "chunk_id"], ascending=ascending, ignore_index=True)
+    both = pd.concat([lists.near, lists.found], ignore_index=True)
+    shares = np.concatenate([weight * near_scores(lists), (1 - weight) * found_scores(lists)]).tolist()
+    uris, ordinals, names = (both[name].to_numpy(object) for name in ("uri", "ordinal", "chunk_id"))
+    scores: dict[str, float] = {}
+    place: dict[str, int] = {}
+    for n, (name, share) in enumerate(zip(names, shares, strict=True)):
+        scores[name] = scores.get(name, 0.0) + share
+        place.setdefault(name, n)
+    best = sorted(scores, key=lambda name: (-scores[name], uris[place[name]], ordinals[place[name]], name))
+    chunks = both.take([place[name] for name in best]).reset_index(drop=True)
+    chunks["score"] = pd.array([scores[name] for name in best], dtype="float[pyarrow]")
+    return chunks
 
 
 def near_scores(lists: Candidates) -> Any:
@@ -128,8 +130,10 @@ def near_scores(lists: Candidates) -> Any:
 
 
 def found_scores(lists: Candidates) -> Any:
-    """The text list's scores, min-max normalised. Where the list is not full, all other chunks have the score 0: then
-    that is the minimum."""
+    """The text list's scores, min-max normalised; shape (len(found),).
+
+    Where the list is not full, all other chunks have the score 0: then that is the minimum.
+    """
     return _scaled(lists.found["score"].to_numpy(np.float64), None if len(lists.found) >= lists.depth else 0.0)
 
 

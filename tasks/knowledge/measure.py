@@ -10,7 +10,7 @@ from tasks.knowledge.golden import Question
 from tasks.knowledge.metrics import METRICS, metric_name, score
 from tasks.statistics.intervals import share_interval
 
-Rank = Callable[[Sequence[str], int, str], Sequence[Sequence[tuple[str, str]]]]
+Rank = Callable[[Sequence[str], int, Any], Sequence[Sequence[tuple[str, str]]]]
 """(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of the best chunk)."""
 
 

@@ -7,14 +7,14 @@ from tasks.embedders import Embedder
 from tasks.knowledge.build import Build
 from tasks.knowledge.gate import GateResult, MetricRule, decide
 from tasks.knowledge.golden import Question
-from tasks.knowledge.hybrid import Searcher
+from tasks.knowledge.hybrid import Mode, Searcher
 from tasks.knowledge.measure import Measurement, measure
 from tasks.knowledge.serving import searcher
 from tasks.knowledge.versions import Version, live_version
 from tasks.knowledge.weight import Judged, fit_weight
 from tasks.stores import Store
 
-MODES = ("hybrid",)
+MODES: tuple[Mode, ...] = ("hybrid",)
 
 
 def measure_version(home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]) -> Measurement:

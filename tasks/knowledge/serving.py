@@ -43,7 +43,7 @@ def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain Python values; missing ones are None."""
-    return [{key: None if value is pd.NA or (isinstance(value, float) and value != value) else value for key, value in row.items()}
+    return [{str(key): None if value is pd.NA or (isinstance(value, float) and value != value) else value for key, value in row.items()}
             for row in frame.to_dict("records")]
 
 

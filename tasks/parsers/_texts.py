@@ -21,6 +21,7 @@ XML = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s(?!html))", re.IGNORECASE)
 MAIL = re.compile(r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|"
                   r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|Sender|Cc):)", re.IGNORECASE)
 FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
+LINE_OF_FIELD = re.compile(r"\s*(?:From |[A-Za-z][\w-]*\s*:)")
 SUBTITLES = re.compile(r"\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 LATEX = re.compile(r"^\s*\\(?:documentclass|documentstyle|begin\{document\})", re.MULTILINE)
 MARKED = ("text/markdown", "application/x-latex", "text/x-rst", "text/asciidoc", "text/x-org")
@@ -62,10 +63,12 @@ def _hinted(head: str, text: str, hinted: str) -> str:
 
 
 def _is_mail(head: str, hinted: str) -> bool:
-    """A mail begins with header fields up to a blank line, among them a sender and another usual one."""
+    """A mail begins with header fields up to a blank line, among them a sender and another usual one; where the name says
+    that it is a mail, any field will do."""
+    if hinted == "message/rfc822":
+        return bool(LINE_OF_FIELD.match(head))
     if not MAIL.match(head):
         return False
     names = {name.lower() for name in FIELD.findall(re.split(r"\r?\n\r?\n", head, maxsplit=1)[0])}
-    needed = 1 if hinted == "message/rfc822" else 2
     usual = names & {"message-id", "received", "mime-version", "date", "to", "subject"}
-    return "from" in names and len(usual) >= needed and hinted not in MARKED
+    return "from" in names and len(usual) >= 2 and hinted not in MARKED

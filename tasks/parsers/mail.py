@@ -1,5 +1,6 @@
 """Mails: subject, who wrote when to whom, the body, and the attachments that can be read."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -59,7 +60,9 @@ def _body(part: Message) -> str:
 
     data = _payload(part)
     if part.get_content_type() == "text/html":
-        return Html().parse(data, "text/html").text
+        with contextlib.suppress(DocumentError):  # a mail may be a subject and nothing else
+            return Html().parse(data, "text/html").text
+        return ""
     try:
         return unified(data.decode(part.get_content_charset() or "ascii"))
     except (LookupError, UnicodeDecodeError):

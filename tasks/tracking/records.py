@@ -12,6 +12,7 @@ KEY_LENGTH = 250  # of MLflow's keys, in characters
 VALUE_LENGTH = 6000  # of a parameter's value
 TAG_LENGTH = 8000  # of a tag's value
 TABLE = "worst-questions.json"
+NUMBERED = ("version", "previous_version", "candidate")
 SUCCESSFUL = ("published", "unchanged", "planned")
 
 
@@ -50,8 +51,8 @@ class BuildRecord(BaseModel):
 
     @property
     def name(self) -> str:
-        """`handbook v3`, and what became of it where it was not published."""
-        version = self.outcome.get("version")
+        """`handbook v3`, after the candidate, and what became of it where it was not published."""
+        version = self.outcome.get("candidate") or self.outcome.get("version")
         parts = [self.knowledge_base, f"v{version}" if version is not None else ""]
         return " ".join(filter(None, [*parts, "" if self.status == "published" else self.status]))
 
@@ -90,7 +91,7 @@ def metrics(outcome: Mapping[str, Any]) -> dict[str, float]:
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if name not in ("version", "previous_version"):
+            if name not in NUMBERED:
                 yield from _numbers(item, path if name == "metrics" else f"{path}/{name}".lstrip("/"))
     elif path.endswith("/interval") and isinstance(value, list | tuple) and len(value) == 2:
         for end, item in zip(("low", "high"), value, strict=True):
@@ -101,8 +102,9 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 def tags(build: BuildRecord) -> dict[str, str]:
     """What a run can be found by. Tags that have no value are left out."""
+    version = build.outcome.get("candidate") or build.outcome.get("version")
     found = {
-        "knowledge_base": build.knowledge_base, "version": build.outcome.get("version"), "status": build.status,
+        "knowledge_base": build.knowledge_base, "version": version, "status": build.status,
         "verdict": (build.outcome.get("gate") or {}).get("verdict"), "reason": build.outcome.get("reason"),
         "prefect_run_id": build.prefect_run_id, "prefect_url": build.prefect_url, "config_sha256": build.config_sha256,
         "mlflow.source.name": "llmops index", "mlflow.source.type": "JOB",

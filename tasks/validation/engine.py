@@ -7,7 +7,7 @@ from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigError, Mistake
-from tasks.validation.catalogue import TABLE, UNIQUE
+from tasks.validation.catalogue import ROW, TABLE, UNIQUE
 from tasks.validation.quiet import great_expectations
 from tasks.validation.suite import Expectation, Kind
 from tasks.validation.verdict import SAMPLES, RowFailure, TableFailure, Tally, Verdict
@@ -33,7 +33,7 @@ def validate(frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: K
     plain = _plain(frame, expectations)
     found = [(item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)]
     return Verdict(
-        kind=kind, rows=len(frame),
+        kind=kind, rows=len(frame), whole=all(item.level != ROW for item in expectations),
         failures=tuple(RowFailure(row=_label(frame.index[row]), expectation=item.sentence, severity=item.severity)
                        for item, _, rows in found for row in rows),
         aggregates=tuple(_aggregate(item, result) for item, result, _ in found

@@ -59,11 +59,12 @@ class Tally(BaseModel):
 
 
 class Verdict(BaseModel):
-    """`results` are Great Expectations' own, shortened, for the Data Docs."""
+    """`results` are Great Expectations' own, shortened, for the Data Docs. `whole`: only the table was judged."""
 
     model_config = ConfigDict(frozen=True)
     kind: str
     rows: int = 0
+    whole: bool = False
     failures: tuple[RowFailure, ...] = ()
     aggregates: tuple[TableFailure, ...] = ()
     tallies: tuple[Tally, ...] = ()
@@ -107,7 +108,8 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     kinds = {verdict.kind for verdict in found}
     if len(kinds) != 1:
         raise ValueError(f"verdicts of one kind are needed, got {sorted(kinds)}")
-    return Verdict(kind=kinds.pop(), rows=sum(verdict.rows for verdict in found),
+    shards = sum(verdict.rows for verdict in found if not verdict.whole)
+    return Verdict(kind=kinds.pop(), rows=max([shards, *(verdict.rows for verdict in found if verdict.whole)]),
                    failures=tuple(item for verdict in found for item in verdict.failures),
                    aggregates=tuple(item for verdict in found for item in verdict.aggregates),
                    tallies=_summed(item for verdict in found for item in verdict.tallies),
@@ -135,7 +137,7 @@ def _sum(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     one, two = first["result"], second["result"]
     counted = [name for name in ("element_count", "unexpected_count", "missing_count") if name in one or name in two]
     total = {name: (one.get(name) or 0) + (two.get(name) or 0) for name in counted}
-    if "unexpected_count" not in total:
+    if not {"element_count", "unexpected_count"} <= set(total):
         return {**first, "success": first["success"] and second["success"]}
     share = total["unexpected_count"] / max(total["element_count"] - total.get("missing_count", 0), 1)
     percents = dict.fromkeys(("unexpected_percent", "unexpected_percent_nonmissing"), 100 * share)

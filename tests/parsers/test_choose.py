@@ -59,6 +59,8 @@ def test_content_decides(data: bytes, expected: str, uri: str) -> None:
     ("a.rst", b"Title\n=====", "text/x-rst"),
     ("a.html", b"<p>fragment</p>", "text/html"),
     ("a.html", b"no tags at all", "text/plain"),
+    ("a.eml", b"Recieved: from x\n\nHello", "message/rfc822"),
+    ("a.eml", b"just words", "text/plain"),
     ("a.md", b"<p align='center'>logo</p>\n\n# Title", "text/markdown"),
     ("a.md", b"From: me\nTo: you\nSubject: notes\n\n# Letter", "text/markdown"),
     ("a.txt", b"From: the beginning\n\nTo the end", "text/plain"),

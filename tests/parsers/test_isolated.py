@@ -41,7 +41,7 @@ def gone(pid: int, seconds: float = 5) -> bool:
     ("leaves", r"crashed on this document: exit code 0", False),
 ])
 def test_bad_behaviour_costs_one_document(nasty: Path, kind: str, said: str, retryable: bool) -> None:
-    with ParserPool(workers=1, seconds=1.5, memory_mb=300) as pool:
+    with ParserPool(workers=1, seconds=1.5 if retryable else 60, memory_mb=300) as pool:
         with pytest.raises(DocumentError, match=said) as caught:
             pool.parse(b"x", "bad", f"x-nasty/{kind}")
         assert caught.value.retryable is retryable

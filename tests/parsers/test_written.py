@@ -39,7 +39,8 @@ def test_tables_name_their_values() -> None:
 def test_mail_with_attachments() -> None:
     data = (b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: b@example.org\r\n"
             b"Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n"
-            b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=DFe!\r\n--B\r\n"
+            b"Content-Type: text/plain; charset=iso-8859-1\r\n"
+            b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=DFe!\r\n--B\r\n"
             b"Content-Type: application/octet-stream; name=notes.md\r\nContent-Disposition: attachment; filename=notes.md\r\n"
             b"\r\n# Notes\r\nA note.\r\n--B\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=p.png\r\n\r\n"
             b"\x89PNG\r\n\x1a\n\x00\r\n--B\r\nContent-Type: message/rfc822\r\n\r\n"
@@ -55,6 +56,11 @@ def test_a_mail_of_html() -> None:
     data = (b"From: a@b.c\nTo: d@e.f\nSubject: Hi\nContent-Type: text/html; charset=utf-8\n\n"
             b"<html><body><p>Hello <b>you</b></p></body></html>")
     assert parse(data, "a.eml").text.endswith("Hello **you**")
+
+
+def test_a_mail_with_nothing_but_a_subject_is_kept() -> None:
+    parsed = parse(b"From: a@b.c\nTo: d@e.f\nSubject: Lunch?\nContent-Type: text/html\n\n", "a.eml")
+    assert (parsed.title, parsed.text) == ("Lunch?", "From: a@b.c\nTo: d@e.f")
 
 
 def test_notebooks() -> None:

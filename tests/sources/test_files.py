@@ -55,26 +55,6 @@ def test_every_regular_file_is_taken_with_its_path_as_uri(tmp_path: Path) -> Non
     assert not listing.problems
 
 
-@pytest.mark.parametrize(("include", "exclude", "expected"), [
-    (["**/*.md"], [], ["a.md", "docs/b.md", "docs/drafts/c.md"]),
-    (["*.md"], [], ["a.md", "docs/b.md", "docs/drafts/c.md"]),
-    (["/*.md"], [], ["a.md"]),
-    (["docs/**"], [], ["docs/b.md", "docs/d.txt", "docs/drafts/c.md"]),
-    (["docs/*"], [], ["docs/b.md", "docs/d.txt"]),
-    (["**/*.md"], ["**/drafts/**"], ["a.md", "docs/b.md"]),
-    ([], ["*.md"], ["docs/d.txt"]),
-    (["docs/[bd].*"], [], ["docs/b.md", "docs/d.txt"]),
-    (["docs/[!b].*"], [], ["docs/d.txt"]),
-    (["?.md"], [], ["a.md", "docs/b.md", "docs/drafts/c.md"]),
-    (["**"], [], ["a.md", "docs/b.md", "docs/d.txt", "docs/drafts/c.md"]),
-    ([".git/**"], [], [".git/config.md"]),
-    (["**/.*.md", "a.md"], [], [".hidden.md", "a.md"]),
-])
-def test_patterns(tmp_path: Path, include: list[str], exclude: list[str], expected: list[str]) -> None:
-    write(tmp_path, "a.md", "docs/b.md", "docs/d.txt", "docs/drafts/c.md", ".hidden.md", ".git/config.md")
-    assert uris(Files(path=str(tmp_path), include=include, exclude=exclude).list()) == expected
-
-
 def test_a_single_file_is_a_source(tmp_path: Path) -> None:
     write(tmp_path, "one.md", "two.md")
     source = Files(path=str(tmp_path / "one.md"))

@@ -9,7 +9,7 @@ from tasks.embedders import normalised
 from tasks.knowledge.terms import indexed
 from tasks.plugins import digest
 from tasks.records import Vectors, chunk_ids, frame
-from tasks.stores import ROWS, Reader
+from tasks.stores import ROWS, Collection, Reader
 
 DIMENSION = 8
 
@@ -47,3 +47,10 @@ def seen(reader: Reader) -> list[object]:
     near = reader.vector(np.ones(DIMENSION), 10)
     found = reader.text(["common", "number3"], 10)
     return [*near["chunk_id"], *near["score"], *found["chunk_id"], *found["score"], reader.count()]
+
+
+def built(collection: Collection, version: int, first: int, last: int, retire: list[str] | None = None) -> str:
+    """Stage numbered documents and seal them."""
+    rows = numbered(first, last)
+    collection.stage(version, rows, vectors(rows), retire or [])
+    return collection.seal(version)

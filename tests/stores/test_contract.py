@@ -1,37 +1,16 @@
-"""What every vector store must do, whatever it is made of. A store joins by adding its spec to STORES."""
+"""What every vector store must do, whatever it is made of: rows and searches."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 import pytest
 
 from tasks.errors import Damaged
 from tasks.knowledge.terms import analyse
-from tasks.plugins import Spec
 from tasks.stores import ROWS, Collection, Store
-from tests.stores.rows import DIMENSION, document, ids, numbered, seen, vectors
+from tests.stores.rows import DIMENSION, built, document, ids, numbered, vectors
 
-STORES = [Spec(name="lancedb")]
 ONE = np.eye(1, DIMENSION, dtype=np.float32)[0]
-
-
-@pytest.fixture(params=STORES, ids=lambda spec: spec.name)
-def store(request: pytest.FixtureRequest) -> Store:
-    return request.param.build(Store)  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def collection(store: Store, tmp_path: Path) -> Iterator[Collection]:
-    yield store.open("kb_test", DIMENSION, tmp_path)
-    store.drop("kb_test", tmp_path)
-
-
-def built(collection: Collection, version: int, first: int, last: int, retire: list[str] | None = None) -> str:
-    rows = numbered(first, last)
-    collection.stage(version, rows, vectors(rows), retire or [])
-    return collection.seal(version)
 
 
 def test_an_empty_collection_finds_nothing(collection: Collection) -> None:
@@ -115,57 +94,6 @@ def test_a_replaced_row_is_there_once(collection: Collection) -> None:
     assert sum((part["title"] == "renamed").sum() for part in second.rows(["title"])) == 2
 
 
-def test_staging_again_after_a_crash_leaves_no_duplicates(collection: Collection) -> None:
-    first = built(collection, 1, 0, 10)
-    rows = numbered(10, 20)
-    collection.stage(2, rows, vectors(rows), ["gone"])
-    collection.recover(first)
-    collection.stage(2, rows, vectors(rows), [])
-    assert ids(collection.at(collection.seal(2))) == sorted(numbered(0, 20)["chunk_id"])
-
-
-def test_what_was_staged_but_never_sealed_is_recovered_away(collection: Collection) -> None:
-    first = built(collection, 1, 0, 30)
-    before = seen(collection.at(first))
-    rows = numbered(30, 60)
-    collection.stage(2, rows, vectors(rows), [*numbered(0, 5)["chunk_id"]])
-    collection.recover(first)
-    collection.recover(first)
-    assert seen(collection.at(first)) == before
-    assert ids(collection.at(collection.seal(2))) == sorted(numbered(0, 30)["chunk_id"])
-
-
-def test_recovering_to_nothing_empties_the_collection(collection: Collection) -> None:
-    built(collection, 1, 0, 5)
-    collection.recover(None)
-    collection.recover(None)
-    assert collection.at(collection.seal(2)).count() == 0
-
-
-def test_rollback_and_another_build_on_top(collection: Collection) -> None:
-    first = built(collection, 1, 0, 20)
-    before = seen(collection.at(first))
-    second = built(collection, 2, 20, 40, [*numbered(0, 10)["chunk_id"]])
-    assert seen(collection.at(first)) == before
-    collection.recover(first)
-    third = built(collection, 3, 40, 50)
-    assert ids(collection.at(third)) == sorted([*numbered(0, 20)["chunk_id"], *numbered(40, 50)["chunk_id"]])
-    assert ids(collection.at(second)) == sorted(numbered(10, 40)["chunk_id"])
-
-
-def test_gc_keeps_what_is_kept_and_no_more(collection: Collection) -> None:
-    snapshots = [built(collection, n, n * 10, n * 10 + 10) for n in range(4)]
-    before = seen(collection.at(snapshots[2]))
-    collection.gc(snapshots[2:])
-    assert seen(collection.at(snapshots[2])) == before
-    assert collection.at(snapshots[3]).count() == 40
-    for gone in snapshots[:2]:
-        with pytest.raises(Damaged, match="no snapshot"):
-            collection.at(gone)
-    collection.recover(snapshots[3])
-    assert collection.at(built(collection, 4, 40, 50)).count() == 50
-
-
 def test_many_deletions_in_one_call(collection: Collection) -> None:
     rows = document("big.md", [f"part {n}" for n in range(12_000)])
     collection.stage(1, rows, np.random.default_rng(0).standard_normal((12_000, DIMENSION)).astype(np.float32), [])
@@ -174,28 +102,6 @@ def test_many_deletions_in_one_call(collection: Collection) -> None:
     second = collection.at(collection.seal(2))
     assert ids(second) == sorted(rows["chunk_id"][11_000:])
     assert collection.at(first).count() == 12_000
-
-
-def test_a_pinned_reader_sees_the_same_while_others_write(collection: Collection) -> None:
-    first = built(collection, 1, 0, 100)
-    before, done, wrong = seen(collection.at(first)), Event(), []
-
-    def read() -> None:
-        reader = collection.at(first)
-        while not done.is_set():
-            if seen(reader) != before or seen(collection.at(first)) != before:
-                wrong.append(True)
-
-    thread = Thread(target=read)
-    thread.start()
-    try:
-        for n in range(2, 6):
-            sealed = built(collection, n, n * 100, n * 100 + 100, [*numbered((n - 2) * 20, (n - 1) * 20)["chunk_id"]])
-            collection.gc([first, sealed])
-    finally:
-        done.set()
-        thread.join()
-    assert not wrong
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])

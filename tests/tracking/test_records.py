@@ -29,7 +29,7 @@ def test_mlflow_takes_every_key(name: str) -> None:
 
 def test_numbers_of_the_outcome_become_metrics_and_intervals_two_of_them() -> None:
     gate = {"verdict": "passed", "metrics": {"recall@5": {"candidate": 0.9, "live": None, "interval": [-0.01, 0.03]}}}
-    outcome = {"version": 3, "documents": {"new": 1}, "seconds": 2.5, "ok": True, "gate": gate, "odd": float("nan")}
+    outcome = {"version": 3, "candidate": 4, "documents": {"new": 1}, "seconds": 2.5, "ok": True, "gate": gate, "odd": float("nan")}
     assert metrics(outcome) == {"documents/new": 1.0, "seconds": 2.5, "gate/recall_at_5/candidate": 0.9,
                                 "gate/recall_at_5/interval_low": -0.01, "gate/recall_at_5/interval_high": 0.03}
 
@@ -45,6 +45,7 @@ def test_leaves_of_the_config_become_parameters() -> None:
 @pytest.mark.parametrize(("outcome", "name", "succeeded"), [
     ({"status": "published", "version": 3}, "handbook v3", True),
     ({"status": "unchanged", "version": 3}, "handbook v3 unchanged", True),
+    ({"status": "blocked", "version": 3, "candidate": 4}, "handbook v4 blocked", False),
     ({"status": "blocked", "version": None}, "handbook blocked", False),
     ({}, "handbook failed", False),
 ])

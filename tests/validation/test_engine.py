@@ -91,6 +91,15 @@ def test_mostly_quarantines_in_any_case_and_blocks_above_its_share_over_all_shar
     assert (worse.results[0]["success"], worse.results[0]["result"]["unexpected_count"]) == (False, 3)
 
 
+def test_shards_and_the_whole_count_each_row_once() -> None:
+    table = documents({}, {})
+    whole = validate(documents({}, {}, {}, {}, {}), [expect("column_values_to_be_unique", column="doc_id")], "documents")
+    shard = validate(table, [expect("column_values_to_not_be_null", column="uri")], "documents")
+    assert (combine([shard, shard, whole]).rows, combine([shard, shard]).rows) == (5, 4)
+    with pytest.raises(ValueError, match="one kind"):
+        combine([])
+
+
 def test_of_repeated_rows_the_first_stays() -> None:
     table = documents({"doc_id": "a"}, {"doc_id": "b"}, {"doc_id": "a"}, {"doc_id": "a", "uri": "0.md"})
     one = validate(table, [expect("column_values_to_be_unique", column="doc_id")], "documents")
