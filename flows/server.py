@@ -62,7 +62,7 @@ def client_settings(home: Path, server: Server) -> dict[str, str]:
     """The environment of a process whose Prefect talks to `server` and keeps its files in the home."""
     known = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
     direct = ",".join(dict.fromkeys(part for part in ",".join(known).split(",") if part))
-    return {"PREFECT_HOME": str(locate(home)), "PREFECT_API_URL": server.url, "PREFECT_UI_URL": server.ui,
+    return {"PREFECT_HOME": str(locate(home)), "PREFECT_API_URL": server.url, "PREFECT_UI_URL": f"{server.ui}/v2",
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore", "DO_NOT_TRACK": "1",
             "NO_PROXY": direct, "no_proxy": direct}

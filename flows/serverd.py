@@ -93,7 +93,7 @@ def settings(room: Path, port: int) -> dict[str, str]:
         # relative, because a `?` in the home's path would end the path of a database URL
         "PREFECT_API_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
         "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+        "PREFECT_UI_URL": f"http://127.0.0.1:{port}/v2",
         "PREFECT_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

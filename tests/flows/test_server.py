@@ -177,6 +177,7 @@ def test_the_page_needs_no_other_host(home: Path) -> None:
     request = urllib.request.Request(found.ui, headers={"Accept": "text/html"})
     with urllib.request.urlopen(request, timeout=10) as response:
         page, address = response.read().decode(), response.url
+    assert address == f"{found.ui}/v2/"  # where the links of runs go
     references = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
     assert references
     assert [reference for reference in references if "//" in reference] == []
