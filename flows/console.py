@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import click
 import typer
 
 from tasks.errors import LlmopsError, Mistake
 
+# Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one that it exports.
+WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 Summary = Callable[[Any], object]
 
 
@@ -96,15 +97,15 @@ def main(app: typer.Typer) -> int:
     except LlmopsError as error:
         _report(error.mistakes(), as_json)
         return error.exit_code
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except click.ClickException as error:
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except WRONG_USAGE as error:
         if as_json:
-            _report([Mistake(error.format_message(), kind="usage", hint="see --help")], as_json)
+            _report([Mistake(error.format_message(), kind="usage", hint="see --help")], as_json)  # type: ignore[attr-defined]
         else:
-            error.show()
+            error.show()  # type: ignore[attr-defined]
         return 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted. Nothing live has changed; the same command continues where it stopped.\n")
         return 130
     except BrokenPipeError:

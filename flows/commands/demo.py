@@ -3,7 +3,6 @@
 import sys
 from typing import Any
 
-import click
 import typer
 
 from flows.console import Answer, command
@@ -19,7 +18,7 @@ def demo() -> Answer:
     from configs.settings import settings
     from flows.demonstration import Demonstration
 
-    out = sys.stderr if click.get_current_context().params["as_json"] else sys.stdout
+    out = sys.stderr if "--json" in sys.argv else sys.stdout
     steps: list[dict[str, Any]] = Demonstration(settings().absolute_home, out).run()
     return Answer({"flow": "demo", "steps": steps})
 

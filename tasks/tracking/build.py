@@ -57,9 +57,10 @@ def _experiment(client: "MlflowClient", name: str, artifacts: str | None) -> str
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
+    location = f"{artifacts}/{name}" if artifacts else None
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=f"{artifacts}/{name}" if artifacts else None))
+            return str(client.create_experiment(name, location))
         except MlflowException as error:
             found = client.get_experiment_by_name(name)  # another process was quicker
             if found is None:

@@ -1,5 +1,6 @@
 """What is recorded of a build, and its mapping to MLflow's names and limits: plain functions, no mlflow."""
 
+import html
 import json
 import math
 import re
@@ -91,7 +92,7 @@ def metrics(outcome: Mapping[str, Any]) -> dict[str, float]:
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if name not in NUMBERED:
+            if path or name not in NUMBERED:
                 yield from _numbers(item, path if name == "metrics" else f"{path}/{name}".lstrip("/"))
     elif path.endswith("/interval") and isinstance(value, list | tuple) and len(value) == 2:
         for end, item in zip(("low", "high"), value, strict=True):
@@ -117,9 +118,9 @@ def tags(build: BuildRecord) -> dict[str, str]:
 
 def note(build: BuildRecord) -> str:
     """The run's description, in Markdown."""
-    lines = [f"**{build.status}**", str(build.outcome.get("reason") or "")]
+    lines = [f"**{build.status}**", html.escape(str(build.outcome.get("reason") or ""), quote=False)]
     lines += [f"[Prefect run]({build.prefect_url})"] if build.prefect_url else []
-    lines += [f"- {warning}" for warning in build.outcome.get("warnings") or ()]
+    lines += [f"- {html.escape(str(warning), quote=False)}" for warning in build.outcome.get("warnings") or ()]
     return "\n\n".join(filter(None, lines))
 
 

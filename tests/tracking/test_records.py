@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.tracking.records import BuildRecord, key, metrics, parameters, table, tags
@@ -18,6 +18,7 @@ def test_metric_names_stay_readable() -> None:
         "recall_at_5", "gate/mrr_at_10/live", "a_b", "etc", "_", "_"]
 
 
+@settings(deadline=None)  # the first call imports MLflow
 @given(st.text(max_size=400))
 def test_mlflow_takes_every_key(name: str) -> None:
     from mlflow.utils import validation
