@@ -27,7 +27,7 @@ demo: venv
 
 test: venv
 	$(BIN)/pytest -m "not slow" -n 2
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2
 
 quick: venv
 	$(BIN)/pytest -m "not slow" -n 2

@@ -9,11 +9,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`LLMOPS_HOME` holds all local state; `LLMOPS_MLFLOW_TRACKING_URI` names a shared MLflow instead of the local one."""
+    """`LLMOPS_HOME` holds all local state."""
 
     model_config = SettingsConfigDict(env_prefix="LLMOPS_", extra="ignore")
     home: Path = Field(default=Path(".llmops"))
-    mlflow_tracking_uri: str | None = None
 
     @property
     def absolute_home(self) -> Path:

@@ -134,7 +134,8 @@ async def watch(server: Any, watched: Watched, room: Path, idle_seconds: float) 
             watched.used = time.monotonic()
         idle = 0 < idle_seconds < watched.idle()
         watched.closing = watched.closing or idle or not _recorded(room, watched.identity)
-    await drain()
+    if _recorded(room, watched.identity):
+        await drain()
     server.should_exit = True
 
 

@@ -5,7 +5,7 @@ Between tasks travel references: a `Shard` is a Parquet file of up to some hundr
 
 import hashlib
 import os
-import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,15 +125,16 @@ def write_shard(data: pd.DataFrame, schema: Any, lake: Path, kind: str) -> Shard
 def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file or the whole new one, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
-        try:
-            partial.write(content)
-            partial.flush()
-            os.fsync(partial.fileno())
-            Path(partial.name).replace(path)
-        except BaseException:
-            Path(partial.name).unlink(missing_ok=True)
-            raise
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]

@@ -12,11 +12,11 @@ from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.cache import load_embeddings
 from tasks.knowledge.ledger import live_at
 from tasks.knowledge.tables import chunks, documents
-from tasks.knowledge.terms import analyse
+from tasks.knowledge.terms import indexed
 from tasks.knowledge.transform import Row, rows_of
 from tasks.knowledge.vectors import text_hash
 from tasks.plugins import canonical, digest
-from tasks.records import Shard, embedded_text, frame, sha256, write_shard
+from tasks.records import Shard, frame, sha256, write_shard
 from tasks.stores import ROWS, Collection
 
 CHANGES = pa.schema([
@@ -94,7 +94,7 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 
 def terms_of(row: Mapping[str, Any]) -> str:
-    return " ".join(analyse(embedded_text(row["context"], row["text"])))
+    return indexed(row["context"], row["text"])
 
 
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:

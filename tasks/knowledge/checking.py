@@ -53,7 +53,7 @@ def check_whole(build: Build, suite: Suite, found: Plan, batches: Sequence[Batch
         verdict = _whole(build, suite, kind, found, kept)
         kept = [_drop(build, batch, verdict[1], kind) for batch in kept]
         verdicts.append(combine([*_saved(build, kind), verdict[0]]))
-    page = write_docs(build.home, f"{build.kb} v{build.version}", verdicts).as_uri()
+    page = write_docs(build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts).as_uri()
     blocking = [f"{verdict.kind}: {failure}" for verdict in verdicts for failure in verdict.blocking]
     if blocking:
         raise Blocked("expectations failed: " + "; ".join(blocking), hint=f"see {page}; correct the documents or the suite")

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
+from tasks.knowledge import terms
 from tasks.knowledge.build import Build, Stages
 from tasks.knowledge.leases import Lease, aware
 from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
@@ -50,8 +51,8 @@ def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
 
 
 def collection_name(kb: str, stages: Stages, store: Store) -> str:
-    """One physical collection per knowledge base, store and embedder: vectors of different models never mix."""
-    return f"{kb}-{digest(stages.model, store.fingerprint())[:8]}"
+    """One physical collection per knowledge base, store, embedder and analyser: what cannot be compared never mixes."""
+    return f"{kb}-{digest(stages.model, store.fingerprint(), str(terms.REVISION))[:8]}"
 
 
 def clear_up(build: Build, lease: Lease) -> None:

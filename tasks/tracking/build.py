@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.tracking.records import TABLE, BuildRecord, DocumentSet, key, metrics, parameters, table, tags
-from tasks.tracking.store import artifact_root, is_local, opened, tracking_uri
+from tasks.tracking.store import artifact_root, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -27,7 +27,7 @@ def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
-        experiment = _experiment(client, build.knowledge_base, artifact_root(home) if is_local(home, uri) else None)
+        experiment = _experiment(client, build.knowledge_base, artifact_root(uri))
         ended = int(time.time() * 1000)
         began = ended - int(1000 * float(build.outcome.get("seconds") or 0))
         run = client.create_run(experiment, start_time=began, tags=tags(build), run_name=build.name)

@@ -29,9 +29,11 @@ def tracking_uri(home: Path, given: str | None = None) -> str:
     return given or os.environ.get("LLMOPS_MLFLOW_TRACKING_URI") or f"sqlite:///{_database(home)}"
 
 
-def artifact_root(home: Path) -> str:
-    """Absolute, so that clients and servers, wherever they run, mean the same folder."""
-    return (_database(home).parent / "artifacts").as_uri()
+def artifact_root(uri: str) -> str | None:
+    """Beside a SQLite store, and absolute, so that clients and servers mean the same folder; None: the server decides."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
 
 
 def is_local(home: Path, uri: str) -> bool:
@@ -79,7 +81,7 @@ def prepare(home: Path) -> None:
         (database.parent / "artifacts").mkdir(parents=True, exist_ok=True)
         if not database.exists():
             with FileLock(database.parent / "open.lock", timeout=LOCK_SECONDS):
-                _create(database, artifact_root(home))
+                _create(database, artifact_root(f"sqlite:///{database}") or "")
     except OSError as error:
         raise LlmopsError(f"MLflow's folder cannot be written: {error.strerror or error}", where=str(database.parent),
                           hint="set LLMOPS_HOME to a folder that you may write to") from error
