@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from configs.mistakes import explain, joined
 from configs.models import IndexConfig
+from configs.reading import apply, load_yaml
 from configs.settings import load_env
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
@@ -27,10 +27,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     load_env(path.absolute().parent)
     content = override(load_yaml(path), overrides)
     flow = content.get("flow")
-    if flow not in FLOWS:
+    if not isinstance(flow, str) or flow not in FLOWS:
         raise ConfigError([Mistake(f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
                                    where=f"{path}: flow", hint="a config begins with a line such as `flow: index`")])
     found = _plugin_mistakes(content, str(path))
+    if "folder" in content:
+        found.append(Mistake("unknown key 'folder'", where=f"{path}: folder", hint="relative paths start at the config file's folder"))
     try:
         config = FLOWS[flow].model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
@@ -43,52 +45,10 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     return config
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where YAML knows them."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:5]) if path.parent.is_dir() else ""
-        raise ConfigError([Mistake("no such file", where=str(path), hint=f"here are: {near}" if near else "")]) from error
-    except IsADirectoryError as error:
-        raise ConfigError([Mistake("this is a folder, a config file is wanted", where=str(path))]) from error
-    except PermissionError as error:
-        raise ConfigError([Mistake("the file may not be read", where=str(path), hint="check its permissions")]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Mistake("the file is not UTF-8 text", where=str(path))]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([Mistake("not valid YAML: " + " ".join(str(error).split()), where=str(path))]) from error
-    if not isinstance(content, dict):
-        raise ConfigError([Mistake(f"a mapping of keys is wanted, got {type(content).__name__}", where=str(path))])
-    return content
-
-
 def override(content: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML."""
-    for change in changes:
-        keys, sign, value = change.partition("=")
-        default = IndexConfig.model_fields[keys.split(".")[0]].default if keys.split(".")[0] in IndexConfig.model_fields else None
-        if isinstance(default, Spec) and "." in keys:
-            content.setdefault(keys.split(".")[0], default.short())
-        if not sign or not all(keys.split(".")):
-            raise ConfigError([Mistake(f"got {change!r}, wanted key.path=value", where="--set", hint="--set chunk.size=300")])
-        _assign(content, keys.split("."), yaml.safe_load(value), change)
-    return content
-
-
-def _assign(content: Any, keys: list[str], value: Any, change: str) -> None:
-    try:
-        for position, key in enumerate(keys):
-            index: Any = int(key) if isinstance(content, list) else key
-            if position == len(keys) - 1:
-                content[index] = value
-                return
-            inner = content[index] if isinstance(content, list) else content.setdefault(index, {})
-            if isinstance(inner, str):
-                inner = content[index] = {"name": inner}
-            content = inner
-    except (ValueError, IndexError, TypeError) as error:
-        raise ConfigError([Mistake(f"{change!r} does not fit the config", where="--set", hint="lists take numbers: sources.0.path=…")]) from error
+    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. Raises ConfigError."""
+    defaults = {name: field.default.short() for name, field in IndexConfig.model_fields.items() if isinstance(field.default, Spec)}
+    return apply(content, changes, defaults)
 
 
 def _plugin_mistakes(content: dict[str, Any], where: str) -> list[Mistake]:

@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails
 from tasks.errors import Mistake
 from tasks.plugins import SECRET
 
+INTERNAL = "folder"  # the config file's own, set by the reader
+
 
 def explain(error: ValidationError, model: type[BaseModel], where: str, *, raw: object = None) -> list[Mistake]:
     """One mistake per error of a model, at `where.key.path`. `raw` is what the user wrote, secrets still unresolved."""
@@ -24,6 +26,8 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
     if details["type"] == "missing":
         return Mistake(f"the key {path[-1]!r} is missing", where=place, hint=_allowed(model, path))
     message = details["msg"].removeprefix("Value error, ")
+    if not path:  # of the config as a whole, which the message describes
+        return Mistake(message, where=place)
     return Mistake(f"{message[0].lower()}{message[1:]}, got {_shown(details['input'], path, raw)}", where=place)
 
 
@@ -36,10 +40,10 @@ def joined(where: str, path: list[int | str]) -> str:
 
 
 def _unknown_key(key: str, model: type[BaseModel] | None, place: str) -> Mistake:
-    allowed = sorted(name for name, field in (model.model_fields if model else {}).items() if not field.exclude)
+    allowed = sorted(name for name, field in (model.model_fields if model else {}).items() if not field.exclude and name != INTERNAL)
     close = get_close_matches(key, allowed, 1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return Mistake(f"unknown key {key!r}", where=place, hint=f"{hint}allowed: {', '.join(allowed)}")
+    return Mistake(f"unknown key {key!r}", where=place, hint=f"{hint}allowed: {', '.join(allowed) or 'no keys'}")
 
 
 def _allowed(model: type[BaseModel], path: list[int | str]) -> str:

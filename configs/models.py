@@ -1,5 +1,6 @@
 """One model per flow: what a config file may say. Unknown keys are mistakes."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,9 @@ from tasks.plugins import Spec, canonical
 from tasks.records import sha256
 
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
+
+FIELD = r"[0-9A-Za-z*?#/,-]+"
+CRON = re.compile(rf"@[a-z]+|{FIELD}(\s+{FIELD}){{4}}")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -55,6 +59,22 @@ class Schedule(Section):
 
     cron: str
     timezone: str = "UTC"
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if not CRON.fullmatch(value.strip()):
+            raise ValueError('five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"')
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from zoneinfo import available_timezones
+
+        if value not in available_timezones():
+            raise ValueError("a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin")
+        return value
 
 
 class IndexConfig(Section):

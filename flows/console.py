@@ -2,8 +2,11 @@
 
 import functools
 import inspect
+import io
 import json
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.errors import LlmopsError, Mistake
+from tasks.errors import LlmopsError, Mistake, disk_trouble
 
 # Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
+INTERRUPTED = 130
 Summary = Callable[[Any], object]
 
 
@@ -23,7 +27,7 @@ class Answer:
     """What a command found: `data` is the JSON object, `summary` draws the same for people on a Rich console."""
 
     data: dict[str, Any]
-    summary: Summary = field(default=lambda console: None)
+    summary: Summary = field(default=lambda _console: None)
     exit_code: int = 0
 
 
@@ -69,9 +73,11 @@ def settle(voice: Voice) -> None:
     import os
 
     level = "INFO" if voice.verbose else "ERROR"
-    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = level
+    chatty = () if voice.verbose else ("prefect.flow_runs", "prefect.task_runs")  # their errors are raised, and reported once
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO" if voice.verbose else "CRITICAL"
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers
+    handler.addFilter(lambda record: not record.name.startswith(chatty))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().handlers[:] = [handler]
 
@@ -91,37 +97,56 @@ def say(answer: Answer, voice: Voice) -> None:
 def main(app: typer.Typer) -> int:
     """Run the app; every way to end becomes an exit code of the contract."""
     as_json = "--json" in sys.argv
+    _prepare(as_json)
     try:
         result = app(standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except LlmopsError as error:
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
+    except typer.Exit as ended:
+        result = ended.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last stop
+        return _failed(error, as_json)
+    if result == INTERRUPTED:  # Typer itself turns an interrupt into this code
+        hint = "nothing live has changed; the same command continues where it stopped"
+        _report([Mistake("interrupted", kind="interrupted", hint=hint)], as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _prepare(as_json: bool) -> None:
+    """SIGTERM ends a command like Ctrl-C does; output never fails for a character, and JSON is UTF-8 everywhere."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8" if as_json else sys.stdout.encoding, errors="backslashreplace")
+
+
+def _failed(error: Exception, as_json: bool) -> int:
+    """Report an error and return its exit code; a traceback only for what nobody expected: a bug."""
+    error = disk_trouble(error) or error
+    if isinstance(error, LlmopsError):
         _report(error.mistakes(), as_json)
         return error.exit_code
-    except typer.Exit as ended:
-        return int(ended.exit_code)
-    except WRONG_USAGE as error:
+    if isinstance(error, WRONG_USAGE):
         if as_json:
             _report([Mistake(error.format_message(), kind="usage", hint="see --help")], as_json)  # type: ignore[attr-defined]
         else:
             error.show()  # type: ignore[attr-defined]
         return 2
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("Interrupted. Nothing live has changed; the same command continues where it stopped.\n")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except Exception as error:  # noqa: BLE001 - the last stop: a bug, shown with its traceback
-        traceback.print_exc()
-        if as_json:
-            _report([Mistake(f"{type(error).__name__}: {error}", kind="bug", hint="please report this with the traceback")], as_json)
-        return 1
+    traceback.print_exception(error)
+    if as_json:
+        _report([Mistake(f"{type(error).__name__}: {error}", kind="bug", hint="please report this with the traceback")], as_json)
+    return 1
 
 
 def _report(mistakes: list[Mistake], as_json: bool) -> None:
     shapes = [{"kind": m.kind, "message": m.message, "hint": m.hint, "where": m.where} for m in mistakes]
     if as_json:
-        sys.stdout.write(json.dumps({"error": shapes[0]} if len(shapes) == 1 else {"errors": shapes}, ensure_ascii=False) + "\n")
+        stopped = {"status": "blocked", "reason": mistakes[0].message, "hint": mistakes[0].hint} if mistakes[0].kind == "blocked" else {}
+        found = {"error": shapes[0]} if len(shapes) == 1 else {"errors": shapes}
+        sys.stdout.write(json.dumps(stopped | found, ensure_ascii=False) + "\n")
         return
     for mistake in mistakes:
         place = f"{mistake.where}: " if mistake.where else ""

@@ -1,7 +1,10 @@
 """Every error that a user may meet: what was got, what is allowed, how to fix it. Whether to retry is a type."""
 
+import errno
 from dataclasses import dataclass
 from typing import ClassVar
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,14 @@ class BudgetExceeded(LlmopsError):
 
     exit_code = 4
     kind = "failure_budget"
+
+
+def disk_trouble(error: Exception) -> LlmopsError | None:
+    """What to tell a user whose disk is full, read-only or over a quota; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in DISK:
+        return None
+    return Unavailable(f"the disk cannot be written: {error.strerror} ({error.filename or 'LLMOPS_HOME'})",
+                       hint="free some space, or set LLMOPS_HOME elsewhere; run again: finished work is kept, nothing live has changed")
 
 
 class DocumentError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 def rows(console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show.") -> None:
     """A table with a column per key."""
     from rich.table import Table
+    from rich.text import Text
 
     if not found:
         console.print(empty)
@@ -14,7 +15,7 @@ def rows(console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str
     columns = columns or list(found[0])
     table = Table(*[column.replace("_", " ") for column in columns], box=None, pad_edge=False, header_style="bold")
     for row in found:
-        table.add_row(*[shown(row[column]) for column in columns])
+        table.add_row(*[Text(shown(row[column])) for column in columns])  # text: brackets in a name are no markup
     console.print(table)
 
 
@@ -38,8 +39,13 @@ def shown(value: Any) -> str:
         return f"{value:.3f}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
-    text = str(value)
+    text = printable(str(value))
     return text[:19].replace("T", " ") if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T" else text
+
+
+def printable(text: str) -> str:
+    """The text with control characters, which a file name may hold, written as escapes: they must not steer the terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape", "backslashreplace").decode() for sign in text)
 
 
 def difference(console: Any, found: Mapping[str, Any]) -> None:
@@ -48,7 +54,7 @@ def difference(console: Any, found: Mapping[str, Any]) -> None:
     console.print(f"{found['knowledge_base']}: {start} to version {found['to']}")
     for kind, sign in (("added", "+"), ("changed", "~"), ("retired", "-")):
         for uri in found[kind]:
-            console.print(f"  {sign} {uri}", markup=False)
+            console.print(f"  {sign} {printable(uri)}", markup=False)
     if not any(found[kind] for kind in ("added", "changed", "retired")):
         console.print("  no document differs")
     if found.get("text"):
@@ -84,8 +90,8 @@ def hits(console: Any, found: Mapping[str, Any]) -> None:
     for hit in found["hits"]:
         place = " > ".join(hit["headings"]) + (f", page {hit['page']}" if hit["page"] else "")
         console.print(f"[bold]{hit['rank']}[/bold]  {hit['score']:.3f}  ", end="")
-        console.print(f"{hit['title']}  ({hit['uri']}{', ' + place if place else ''})", markup=False, style="cyan")
-        console.print("    " + " ".join(hit["text"].split())[:300], markup=False)
+        console.print(f"{printable(hit['title'])}  ({printable(hit['uri'])}{', ' + place if place else ''})", markup=False, style="cyan")
+        console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
 
 
 def outcome(console: Any, found: Mapping[str, Any]) -> None:
@@ -93,7 +99,7 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
     documents, chunks, paid = found["documents"], found["chunks"], found["embeddings"]
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:
-        console.print(f"  {found['reason']}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
+        console.print(f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
     if documents:
         console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
             "listed", "new", "changed", "renamed", "unchanged", "retired", "quarantined") if documents[key]), markup=False)
@@ -103,7 +109,7 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
         console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
     for warning in found["warnings"]:
-        console.print(f"  warning     {warning}", markup=False)
+        console.print(f"  warning     {printable(warning)}", markup=False)
     for name, link in found["links"].items():
         console.print(f"  {name:<11} {link}", markup=False)
 

@@ -82,7 +82,7 @@ def _plan(config: Any, full: bool) -> Answer:
 
     outcome = dry_run(settings().absolute_home, config.knowledge_base, config.stages(), config.store.build(Store), config.sources,
                       config.folder, config.embed, full=full)
-    return Answer(outcome, lambda console: draw.outcome(console, outcome))
+    return Answer(outcome, lambda console: draw.outcome(console, outcome), exit_code=3 if outcome["status"] == "blocked" else 0)
 
 
 def check(paths: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Config files, or folders of them.")]) -> Answer:

@@ -19,14 +19,27 @@ def import_(out: Annotated[Path, typer.Option("--out", help="The golden set to w
     """Convert public question sets."""
     from tasks.errors import UsageError
     from tasks.knowledge.convert import from_beir, from_squad
-    from tasks.knowledge.golden import write_golden
 
     if (beir is None) == (squad is None):
         raise UsageError("give one of --beir DIR and --squad FILE", hint="--split chooses the qrels of a BEIR folder")
+    if beir is not None and not beir.is_dir():
+        raise UsageError("no such folder", where=str(beir), hint="a BEIR folder has queries.jsonl and qrels/<split>.tsv")
+    if out.is_dir():
+        raise UsageError("this is a folder, the golden set is a file", where=str(out), hint=f"--out {out / 'golden.jsonl'}")
     imported = from_beir(beir, split) if beir else from_squad(squad)  # type: ignore[arg-type]
-    golden = write_golden(out, imported.questions)
+    golden = _written(out, imported.questions)
     found = {"file": str(out), "questions": len(golden.questions), "left_out": imported.left_out, "sha256": golden.sha256}
     return Answer(found, lambda console: draw.facts(console, found))
+
+
+def _written(out: Path, questions: list[Any]) -> Any:
+    from tasks.errors import UsageError
+    from tasks.knowledge.golden import write_golden
+
+    try:
+        return write_golden(out, questions)
+    except OSError as error:
+        raise UsageError(f"the file cannot be written: {error.strerror}", where=str(out), hint="choose another --out") from error
 
 
 @command(app, "check")

@@ -59,8 +59,8 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
     release(_ledger(), [item["id"] for item in chosen])
     outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
     open_now = {item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)}
-    found = {"retried": len(chosen), "recovered": sum(item["id"] not in open_now for item in chosen), "builds": [o.data for o in outcomes]}
-    return Answer(found, lambda console: draw.outcomes(console, outcomes),
+    found: dict[str, Any] = {"retried": len(chosen), "recovered": sum(item["id"] not in open_now for item in chosen), "builds": [o.data for o in outcomes]}
+    return Answer(found, lambda console: draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry."),
                   exit_code=max((outcome.exit_code for outcome in outcomes), default=0))
 
 

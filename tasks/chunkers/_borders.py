@@ -9,8 +9,8 @@ import numpy as np
 from tasks.chunkers._characters import Array, Trait, codes_of, traits_of
 
 ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:[a-z]|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|etc|al|e\.g|i\.e|eg|ie|ca|approx|resp|incl|figs?|"
-    r"eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$", re.IGNORECASE)
+    r"(?:^|[\s(\[\"'])(?:[a-z]|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|etc|al|e\.g|i\.e|eg|ie|ca|approx|resp|incl|"
+    r"figs?|eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$", re.IGNORECASE)
 BULLET = re.compile(r"(?:[-*+•‣·–|]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 HASH_CHARACTERS = 6
 MULTIPLIER, LOW_BITS = 0x9E3779B97F4A7C15, 0xFFFFFF
@@ -30,10 +30,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Borders:
-    """Borders in order, the first before the first character that is not white space.
+    """Borders in order, the first before the first character that is not white space; `end` follows the last such.
 
-    `starts`: offset of the character after the border; `stops`: offset after the last character before it (white space lies
-    between); `kinds`: Kind; `hashes`: of the word before it and nothing else, so that an edit changes no border but its own.
+    `starts`: offset of the character after the border; `stops`: offset after the last character before it, so that white
+    space lies between; `kinds`: Kind; `hashes`: uint64, of a word before the border, see `_hashes`.
     """
 
     starts: Array
@@ -57,7 +57,8 @@ def borders(text: str, tokens: Array, longest: int) -> Borders:
     if not len(starts):
         return Borders(starts, starts, starts, starts.astype(np.uint64), 0)
     stops = np.append(starts[:1], last[starts[1:] - 1] + 1)
-    return Borders(starts, stops, _kinds(text, traits, starts, stops), _hashes(codes, traits, stops), int(last[-1]) + 1)
+    kinds = _kinds(text, traits, starts, stops)
+    return Borders(starts, stops, kinds, _hashes(codes, traits, stops, kinds), int(last[-1]) + 1)
 
 
 def _starts(traits: Array, filled: Array) -> Array:
@@ -113,15 +114,21 @@ def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> N
             kinds[border] = Kind.SENTENCE
 
 
-def _hashes(codes: Array, traits: Array, stops: Array) -> Array:
-    """A hash of the word before each border: 40 bits of that word alone, 24 of the one before it to tell equals apart."""
+def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
+    """40 bits of the word before each border, 24 of the one before that, to tell equals apart.
+
+    Nothing that follows the border counts, so a word inserted between two others changes no border that was there. For a
+    paragraph it is the last word that ends a sentence: a word added at its end changes nothing either.
+    """
     place = np.arange(len(codes), dtype=np.int32)
     lettered = traits & NO_WORD == 0
     last = np.maximum.accumulate(np.where(lettered, place, -1))
     before = np.maximum.accumulate(np.where(lettered, -1, place))
+    ended = np.append(traits[1:] & (Trait.SPACE | Trait.CLOSING) != 0, True) & (traits & Trait.ENDER != 0)
+    closed = np.maximum.accumulate(np.where(ended, place, 0))
     ends = last[np.maximum(stops - 1, 0)]
-    near, first = _word_hash(codes, before, ends)
-    far, _ = _word_hash(codes, before, last[np.maximum(first - 1, 0)])
+    near, first = _word_hash(codes, before, np.where(kinds < Kind.PARAGRAPH, ends, last[closed[np.maximum(stops - 1, 0)]]))
+    far, _ = _word_hash(codes, before, np.where(kinds < Kind.PARAGRAPH, last[np.maximum(first - 1, 0)], ends))
     return near & ~np.uint64(LOW_BITS) | mixed(near + far) & np.uint64(LOW_BITS)
 
 

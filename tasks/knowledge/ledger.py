@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -44,13 +44,21 @@ class Ledger:
                 yield connection
 
     def create(self) -> None:
-        with self.write() as connection:
-            tables.metadata.create_all(connection)
+        """Create the tables where there are none. Where there are, nothing is written: a reader never waits for a writer."""
+        found = self._schema()
+        if found is None:
+            with self.write() as connection:
+                tables.metadata.create_all(connection)
+                upsert(connection, tables.meta, [{"key": "schema", "value": str(tables.SCHEMA)}])
+        elif found > tables.SCHEMA:
+            raise LlmopsError(f"{self._where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+
+    def _schema(self) -> int | None:
+        with self.read() as connection:
+            if not inspect(connection).has_table(tables.meta.name):
+                return None
             found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema"))
-            if found is None:
-                connection.execute(insert(tables.meta).values(key="schema", value=str(tables.SCHEMA)))
-            elif int(found) > tables.SCHEMA:
-                raise LlmopsError(f"{self._where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+        return None if found is None else int(found)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -70,7 +78,10 @@ class Ledger:
             return Unavailable(f"no space is left for the ledger {self._where}", hint="free some space and run again: finished work is kept")
         if "readonly" in reason or "unable to open" in reason:
             return Unavailable(f"the ledger {self._where} cannot be written", hint="check the permissions of LLMOPS_HOME")
-        return Unavailable(f"the ledger {self._where} cannot be used: {reason}")
+        if "disk I/O" in reason:
+            return Unavailable(f"the disk does not take the ledger {self._where}: {reason}",
+                               hint="check its space and its limits, and run again: finished work is kept")
+        return Unavailable(f"the ledger {self._where} cannot be used: {reason}", hint="check LLMOPS_HOME and LLMOPS_LEDGER_URL")
 
 
 def open_ledger(home: Path) -> Ledger:
@@ -85,6 +96,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder of LLMOPS_HOME, or say what stands in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Unavailable("a file is in the way, a folder is wanted", where=str(folder), hint="set LLMOPS_HOME to a folder that can be written") from error
     except OSError as error:
         raise Unavailable(f"the folder {folder} cannot be created: {error.strerror}", hint="set LLMOPS_HOME to a folder that can be written") from error
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.embedders import Embedder
+from tasks.errors import Blocked
 from tasks.knowledge import outcome as outcomes
 from tasks.knowledge import session
 from tasks.knowledge.build import Build, Part, Stages, write_parts
@@ -59,13 +60,16 @@ def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
 
 
 
-
 def dry_run(home: Path, kb: str, stages: Stages, store: Store, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
             ) -> dict[str, Any]:
     """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
     outcome = session.begin(home, kb, None)
     build = session.start(home, kb, stages, store, full=full)
-    found = plan(build, sources, folder, record=False)
+    try:
+        found = plan(build, sources, folder, record=False)
+    except Blocked as stop:
+        outcome.stop(stop)
+        return outcome.public()
     outcomes.planned(outcome, found, session.totals(build))
     outcome.status = "planned"
     cost = estimate(build, found, embedder.build(Embedder).price)

@@ -18,7 +18,7 @@ from tasks.knowledge.plan import Plan
 from tasks.knowledge.quarantine import Failure
 from tasks.knowledge.serving import collection_of, store_of
 from tasks.knowledge.tables import chunks, documents, quarantine, runs
-from tasks.knowledge.versions import Version, close_version, expire, live_version, next_number, recover, register
+from tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
 from tasks.parsers import Parser
 from tasks.plugins import digest, find, names
 from tasks.stores import Store
@@ -58,10 +58,13 @@ def collection_name(kb: str, stages: Stages, store: Store) -> str:
 def clear_up(build: Build, lease: Lease) -> None:
     """Undo whatever an earlier build staged and did not publish, in the ledger and in the store."""
     forgotten, kept = recover(build.ledger, lease, build.kb)
+    if not forgotten:
+        return
     drop_unused(build.home, forgotten, kept)
     live = live_version(build.ledger, build.kb)
     if live is not None:
         collection_of(build.home, live).recover(live.snapshot)
+    mark_cleared(build.ledger, forgotten)
 
 
 def totals(build: Build) -> dict[str, int]:

@@ -39,6 +39,7 @@ versions = Table(
     Column("documents", Integer), Column("chunks", Integer), Column("added", Integer), Column("retired", Integer),
     Column("gate", JSON), Column("config", JSON), Column("config_sha256", String(64)),
     Column("mlflow_run_id", String(64)), Column("prefect_run_id", String(64)),
+    Column("cleared", Boolean, nullable=False, default=False),
     Column("created_at", DateTime(timezone=True), nullable=False), Column("published_at", DateTime(timezone=True)),
 )
 

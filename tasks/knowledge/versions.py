@@ -11,6 +11,7 @@ from tasks.knowledge.leases import Lease, aware
 from tasks.knowledge.ledger import Ledger, now
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
 
+LARGEST = 2**63  # of a database's integers
 INTERVALS = (documents, chunks)
 
 
@@ -48,17 +49,21 @@ def published(ledger: Ledger, kb: str) -> Version:
     found = live_version(ledger, kb)
     if found is None:
         names = known(ledger)
-        raise UsageError(f"no knowledge base {kb!r} has been published here", where=kb,
+        if kb in names:
+            raise UsageError(f"the knowledge base {kb!r} has no published version yet", hint="build one: llmops index CONFIG")
+        raise UsageError(f"no knowledge base {kb!r} has been published here",
                          hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG")
     return found
 
 
 def version(ledger: Ledger, kb: str, number: int) -> Version:
     """One version by number. Raises UsageError when there is none."""
-    with ledger.read() as connection:
-        found = _version(connection, kb, number)
+    found = None
+    if 0 < number < LARGEST:
+        with ledger.read() as connection:
+            found = _version(connection, kb, number)
     if found is None:
-        raise UsageError(f"{kb!r} has no version {number}", hint=f"`llmops kb log {kb}` lists them", where=kb)
+        raise UsageError(f"{kb!r} has no version {number}", hint=f"`llmops kb log {kb}` lists them")
     return found
 
 
@@ -95,7 +100,10 @@ def close_version(ledger: Ledger, kb: str, number: int, **values: Any) -> None:
 
 
 def recover(ledger: Ledger, lease: Lease, kb: str) -> tuple[list[Version], list[Version]]:
-    """Forget all that was staged or published after the live version; idempotent. Returns (forgotten, still published)."""
+    """Forget all that was staged or published after the live version; idempotent.
+
+    Returns (forgotten, still published). Until `mark_cleared`, the forgotten ones may have left rows in the store.
+    """
     with ledger.write() as connection:
         lease.confirm(connection)
         live = connection.scalar(select(knowledge_bases.c.live).where(knowledge_bases.c.name == kb)) or 0
@@ -103,11 +111,18 @@ def recover(ledger: Ledger, lease: Lease, kb: str) -> tuple[list[Version], list[
             connection.execute(delete(table).where(table.c.kb == kb, table.c.valid_from > live))
             connection.execute(update(table).where(table.c.kb == kb, table.c.valid_to > live).values(valid_to=None))
         later = (versions.c.kb == kb) & (versions.c.version > live)
-        forgotten = connection.execute(select(versions).where(later)).all()
+        forgotten = connection.execute(select(versions).where(later, versions.c.cleared.is_(False))).all()
         connection.execute(update(versions).where(later, versions.c.status == "building").values(status="aborted"))
         connection.execute(update(versions).where(later, versions.c.status == "published").values(status="rolled back"))
         kept = connection.execute(select(versions).where(versions.c.kb == kb, versions.c.status == "published")).all()
     return _all(forgotten), _all(kept)
+
+
+def mark_cleared(ledger: Ledger, gone: Sequence[Version]) -> None:
+    """The store holds nothing of these versions any more."""
+    with ledger.write() as connection:
+        for one in gone:
+            connection.execute(update(versions).where(versions.c.kb == one.kb, versions.c.version == one.version).values(cleared=True))
 
 
 def _all(rows: Sequence[Any]) -> list[Version]:

@@ -1,0 +1,21 @@
+"""All benchmarks, one after the other: `python -m benchmarks [--quick]`."""
+
+import os
+import sys
+
+from benchmarks import incremental, retrieval
+
+
+def main() -> int:
+    quick = "--quick" in sys.argv
+    sys.argv = ["incremental", "--files", "1000" if quick else "10000"]
+    incremental.main()
+    if "LLMOPS_BENCH_DATA" not in os.environ:
+        sys.stdout.write("retrieval: skipped, LLMOPS_BENCH_DATA is not set\n")
+        return 0
+    sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
+    return retrieval.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
