@@ -3,7 +3,7 @@
     python -m benchmarks.incremental [--files 10000]
 
 With the `hash` embedder, so that what is measured is our own work. `flow` is the time inside the flow, `wall` that of the whole
-command with its imports. Peers on the same kind of machine: see docs/performance.md.
+command with its imports.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks.command import llmops
 
-WORDS = "river stone lamp winter garden copper signal paper morning engine salt harbour violet thread ladder mirror".split()
+WORDS = ["river", "stone", "lamp", "winter", "garden", "copper", "signal", "paper", "morning", "engine", "salt", "harbour", "violet", "thread", "ladder", "mirror"]
 
 
 def prose(chance: random.Random, words: int) -> str:

@@ -14,13 +14,18 @@ app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich
                          "5 inconclusive, 130 interrupted.")
 
 
-@app.callback()
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from importlib.metadata import version as installed
 
         sys.stdout.write(f"llmops-pipelines {installed('llmops-pipelines')}\n")
         raise typer.Exit
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)] = False
+         ) -> None:
+    """Options of `llmops` itself; what they do, they do before a command is looked for."""
 
 
 demo.register(app)

@@ -73,7 +73,7 @@ def settle(voice: Voice) -> None:
     import os
 
     level = "INFO" if voice.verbose else "ERROR"
-    chatty = () if voice.verbose else ("prefect.flow_runs", "prefect.task_runs")  # their errors are raised, and reported once
+    chatty = () if voice.verbose else ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")  # their errors are raised, and reported once
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO" if voice.verbose else "CRITICAL"
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers
@@ -108,11 +108,22 @@ def main(app: typer.Typer) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001 - the last stop
-        return _failed(error, as_json)
+        if not _interrupted(error):
+            return _failed(error, as_json)
+        result = INTERRUPTED
     if result == INTERRUPTED:  # Typer itself turns an interrupt into this code
         hint = "nothing live has changed; the same command continues where it stopped"
         _report([Mistake("interrupted", kind="interrupted", hint=hint)], as_json)
     return result if isinstance(result, int) else 0
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether a signal is behind an error: one that comes while Prefect prepares a task turns into an error of Prefect's."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _prepare(as_json: bool) -> None:

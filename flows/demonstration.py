@@ -16,10 +16,10 @@ from tasks.knowledge.outcome import Outcome
 from tasks.knowledge.serving import hits, searcher
 
 KB = "python-help"
-QUESTION = "How do I make sure a file is closed even when an error happens?"
+QUESTION = "Why do my sanity checks disappear when I start the interpreter with -O?"
 EDITED = "with"
 SENTENCE = "\nHouse rule: in this team every file, lock and network connection is opened in a with statement.\n"
-ABSURD = ("chunk.size=8", "chunk.overlap=0")
+ABSURD = ("chunk.size=16", "chunk.overlap=0")
 
 
 class Demonstration:
@@ -89,7 +89,7 @@ class Demonstration:
                   f"Version {outcome.version} is live.")
 
     def _bad_change(self) -> None:
-        self._head("4", "A bad change: chunks of 8 tokens. The gate compares it with the live version on the same questions")
+        self._head("4", "A bad change: chunks of 16 tokens instead of 200. The gate compares it with the live version on the same questions")
         outcome = self._build(*ABSURD)
         self._expect(outcome, "blocked")
         name, values = next(iter(outcome.gate["metrics"].items()))

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_client
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
-from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from tasks import report

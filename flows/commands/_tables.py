@@ -102,7 +102,7 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
         console.print(f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
     if documents:
         console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
-            "listed", "new", "changed", "renamed", "unchanged", "retired", "quarantined") if documents[key]), markup=False)
+            "listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined") if documents[key] or key == "listed"), markup=False)
         console.print(f"  chunks      {chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, {chunks['total']} in all")
         console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {found['tokens']} tokens, ${found['cost_usd']:.4f}")
     for name, values in found["gate"].get("metrics", {}).items():

@@ -36,10 +36,30 @@ def run(config: Any, path: Path | None, *, allow_deletes: bool = False, full: bo
     from flows.running import run_flow
 
     home = settings().absolute_home
+    if stopped := _running_build(config, home, wait_seconds):
+        return stopped
     _first_build_sources(config, home)
     outcome = run_flow(home, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait_seconds)
     _remember(home, config, path)
+    return _answer(outcome)
+
+
+def _answer(outcome: Any) -> Answer:
     return Answer(outcome.public(), lambda console: draw.outcome(console, outcome.public()), outcome.exit_code)
+
+
+def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | None:
+    """What is said at once, without starting anything, where another build holds the lease and nobody wants to wait."""
+    from tasks.knowledge.leases import busy, holder
+    from tasks.knowledge.ledger import open_ledger
+    from tasks.knowledge.session import begin
+
+    who = None if wait_seconds else holder(open_ledger(home), config.knowledge_base)
+    if who is None:
+        return None
+    outcome = begin(home, config.knowledge_base, None)
+    outcome.stop(busy(config.knowledge_base, who))
+    return _answer(outcome)
 
 
 def _first_build_sources(config: Any, home: Path) -> None:

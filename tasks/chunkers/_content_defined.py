@@ -1,29 +1,18 @@
 """What the chunkers `sentence`, `markdown` and `fixed` share: they differ in how they grade borders."""
 
 from abc import abstractmethod
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from tasks.chunkers import Chunker, Span, Tokenizer
-from tasks.chunkers._borders import Borders, Kind, borders
+from tasks.chunkers._borders import Kind
 from tasks.chunkers._characters import Array
 from tasks.chunkers._cuts import Line
-from tasks.chunkers._headings import Outline, outline
-
-BLOCK = 1 << 16
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A text with its borders and their places in tokens: one more than borders, the last is the text's length."""
-
-    text: str
-    borders: Borders
-    places: Array
-    outline: Outline
+from tasks.chunkers._headings import Paths
+from tasks.chunkers._measured import Measured, measure
 
 
 class ContentDefined(Chunker):
@@ -33,20 +22,93 @@ class ContentDefined(Chunker):
     """
 
     @abstractmethod
-    def grades(self, measured: Measured) -> Array:
-        """How good each border is for a cut: uint64, the higher the better, equal only for equal surroundings."""
+    def kinds(self, measured: Measured) -> Array:
+        """The Kind of each border. Among equal kinds the hash decides."""
 
-    def context(self, title: str | None, headings: tuple[str, ...]) -> str:
-        """What is embedded before a chunk."""
-        return title or ""
+    def context(self, title: str, headings: tuple[str, ...]) -> str:  # noqa: ARG002 — for those who override it
+        """What is embedded before a chunk: the title, here without the headings."""
+        return title
 
     def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer) -> Sequence[Span]:
         """Spans in order, each beginning and ending with a character that is not white space. Empty for a blank text."""
         size = min(self.size, tokenizer.max_tokens)
         overlap = min(self.overlap, size // 2)
         measured = measure(text, markup, tokenizer, max(1, size // 8))
-        line = Line(measured.places, self.grades(measured), size - overlap)
-        pieces = Pieces(measured, tokenizer, size, overlap)
-        numbers = [*line.cuts(), len(measured.borders.starts)]
-        spans = [pieces.span(a, b, before) for before, a, b in zip([0, *numbers], numbers, numbers[1:], strict=False)]
-        return [span for span in spans]
+        kinds = self.kinds(measured)
+        strengths = (kinds.astype(np.uint64) << np.uint64(60)) | (measured.borders.hashes >> np.uint64(4))
+        cuts = [*Line(measured.places, strengths, size - overlap).cuts(), len(kinds)]
+        pieces = Pieces(measured, kinds, tokenizer, size, overlap)
+        paths = measured.outline.paths()
+        return [self._span(piece, measured, paths, title or "", tokenizer) for piece in pieces.between(cuts)]
+
+    def _span(self, piece: "Piece", measured: Measured, paths: Paths, title: str, tokenizer: Tokenizer) -> Span:
+        headings = paths.at(piece.start)
+        room = tokenizer.max_tokens - piece.tokens - 1
+        context = shortened(self.context(title.strip(), headings), room, tokenizer)
+        return Span(start=piece.start, end=piece.end, tokens=piece.tokens, headings=headings,
+                    page=measured.page(piece.start), context=context)
+
+
+@dataclass(frozen=True)
+class Piece:
+    start: int
+    end: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """From cuts to pieces of text: adds the overlap, and counts again where a word was cut, since its parts may have
+    more tokens than the whole."""
+
+    measured: Measured
+    kinds: Array
+    tokenizer: Tokenizer
+    size: int
+    overlap: int
+
+    def between(self, cuts: Sequence[int]) -> Iterator[Piece]:
+        for before, (first, last) in zip([0, *cuts], pairwise(cuts), strict=False):
+            yield from self._pieces(before, first, last)
+
+    def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
+        piece = self._piece(self._lead(before, first), last)
+        if piece.tokens > self.size:
+            piece = self._piece(first, last)
+        if piece.tokens > self.size and last > first + 1:
+            middle = (first + last) // 2
+            yield from self._pieces(before, first, middle)
+            yield from self._pieces(middle, middle, last)
+        else:
+            yield piece
+
+    def _piece(self, first: int, last: int) -> Piece:
+        start, end = self.measured.start(first), self.measured.stop(last)
+        whole = self._between_words(first) and self._between_words(last)
+        tokens = self.measured.tokens(first, last) if whole else len(
+            self.tokenizer.token_offsets(self.measured.text[start:end]))
+        return Piece(start, end, tokens)
+
+    def _between_words(self, border: int) -> bool:
+        return border == 0 or border == len(self.kinds) or bool(self.measured.borders.kinds[border] != Kind.CHARACTER)
+
+    def _lead(self, before: int, first: int) -> int:
+        """Where the overlap of a chunk begins: at a sentence or clause that fills 70 % of it, else at a word."""
+        places, kinds = self.measured.places, self.kinds
+        if not self.overlap or kinds[first] == Kind.SECTION:
+            return first
+        window = places[first] - np.array([self.overlap, self.overlap * 0.7])
+        least, most = np.searchsorted(places[before:first], window)
+        for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first - before)):
+            good = np.flatnonzero(kinds[before + least:before + int(last)] >= kind)
+            if len(good):
+                return before + int(least + good[0])
+        return first
+
+
+def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
+    """At most `room` tokens of a context."""
+    if len(context) <= room:  # no tokenizer has more tokens than bytes, and this is the common case
+        return context
+    offsets = tokenizer.token_offsets(context)
+    return context if len(offsets) <= room else context[:offsets[room - 1][1]] if room > 0 else ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.chunkers._characters import Array
 
-REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.6, 0.33
+REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22
 """As multiples of the limit: the longest part that is filled from left to right, how far from the ends of a part its first
 cut must be, the least of a chunk that has a choice, and of one of the last two of a part. Found by simulating every
 insertion into 14 documents: of all combinations tried, the fullest chunks with at most 4 changed."""

@@ -35,8 +35,7 @@ class Lease(BaseModel):
         with open_ledger(self.home).write() as connection:
             held = connection.execute(select(leases).where(leases.c.kb == self.kb)).one_or_none()
             if held is not None and alive(held):
-                raise Blocked(f"another build of {self.kb!r} is running: {describe(held)}",
-                              hint="wait for it to end (`llmops index --wait SECONDS` waits for you)", where=self.kb)
+                raise busy(self.kb, describe(held))
             upsert(connection, leases, [{
                 "kb": self.kb, "owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(),
                 "process_started": psutil.Process().create_time(), "run_id": self.run_id, "acquired_at": now(), "heartbeat_at": now()}])
@@ -95,10 +94,17 @@ def alive(held: Row[tuple[object, ...]]) -> bool:
     """Whether the owner still lives: by its process on this host, by its heartbeat elsewhere."""
     if held.host == socket.gethostname():
         try:
-            return bool(abs(psutil.Process(held.pid).create_time() - held.process_started) < 1)
+            process = psutil.Process(held.pid)
+            same = abs(process.create_time() - held.process_started) < 1
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)  # a dead one that nobody has asked for its exit code
         except psutil.NoSuchProcess:
             return False
     return now() - aware(held.heartbeat_at) < EXPIRES
+
+
+def busy(kb: str, who: str) -> Blocked:
+    """What a second build is told."""
+    return Blocked(f"another build of {kb!r} is running: {who}", hint="wait for it to end (`llmops index --wait SECONDS` waits for you)", where=kb)
 
 
 def describe(held: Row[tuple[object, ...]]) -> str:

@@ -77,7 +77,8 @@ class Ledger:
         if "full" in reason:
             return Unavailable(f"no space is left for the ledger {self._where}", hint="free some space and run again: finished work is kept")
         if "readonly" in reason or "unable to open" in reason:
-            return Unavailable(f"the ledger {self._where} cannot be written", hint="check the permissions of LLMOPS_HOME")
+            return Unavailable(f"the ledger {self._where} cannot be opened for writing: {reason}",
+                               hint="check the permissions of LLMOPS_HOME: its user must be able to write there, also to search")
         if "disk I/O" in reason:
             return Unavailable(f"the disk does not take the ledger {self._where}: {reason}",
                                hint="check its space and its limits, and run again: finished work is kept")

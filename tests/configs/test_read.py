@@ -85,7 +85,7 @@ def test_env_beside_the_config_gives_secrets(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    (b"flow: [index", "not valid YAML"), (b"- a\n- b\n", "a mapping of keys is wanted"), (b"\xff\xfe\x00", "not UTF-8"), (b"", "a mapping of keys")])
+    (b"flow: [index", "not valid YAML"), (b"- a\n- b\n", "a mapping of keys is wanted"), (b"\xff\xfe\x00", "not UTF-8"), (b"", "the file is empty")])
 def test_a_file_that_is_no_config(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "kb.yaml"
     file.write_bytes(content)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.commandline import Office
 from tests.laboratory import Laboratory
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One background server for all flow tests of this process."""
     from flows import server
     from tasks.tracking import prepare, tracking_uri
@@ -20,14 +21,18 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     server.connect(home)
     prepare(home)  # making a fresh MLflow store takes seconds: the tests share one
     os.environ["LLMOPS_MLFLOW_TRACKING_URI"] = tracking_uri(home)
-    yield
+    yield home
     server.stop(home)
     os.environ.clear()
     os.environ.update(before)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, prefect_server: None) -> Laboratory:
+def lab(tmp_path: Path, prefect_server: Path) -> Laboratory:
     return Laboratory(tmp_path)
 
 
+@pytest.fixture
+def office(tmp_path: Path, prefect_server: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    monkeypatch.setenv("LLMOPS_HOME", str(prefect_server))
+    return Office(tmp_path, prefect_server, f"kb-{abs(hash(tmp_path)):x}")

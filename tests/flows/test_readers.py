@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from tasks.errors import LlmopsError
-from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.leases import hold
+from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.serving import searcher
 from tasks.knowledge.versions import published, rollback
 from tests.flows.test_killed import kill

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from tasks.errors import Blocked, Damaged, LlmopsError, Unavailable, UsageError
-from tasks.knowledge import cache, leases, ledger, quarantine, versions
+from tasks.knowledge import cache, leases, ledger, quarantine, tables, versions
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.quarantine import Failure
 from tasks.knowledge.tables import knowledge_bases, listings, meta
@@ -21,11 +22,16 @@ FAILURE = Failure(source="files", uri="a.pdf", stage="parse", error="DocumentErr
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
-    with pytest.raises(RuntimeError), book.write() as connection:
-        connection.execute(insert(meta).values(key="half", value="done"))
-        raise RuntimeError
+    with pytest.raises(IntegrityError):
+        _write_twice(book)
     with book.read() as connection:
         assert connection.scalar(select(meta.c.value).where(meta.c.key == "half")) is None
+
+
+def _write_twice(book: ledger.Ledger) -> None:
+    with book.write() as connection:
+        for _ in range(2):
+            connection.execute(insert(meta).values(key="half", value="done"))
 
 
 def test_two_processes_lose_no_write(tmp_path: Path) -> None:
@@ -130,11 +136,11 @@ def test_the_lease_of_another_host_is_taken_over_after_its_heart_stopped(tmp_pat
     lease = leases.Lease(home=tmp_path, kb="kb", owner="far away")
     lease.acquire()
     with book.write() as connection:
-        connection.execute(update(leases.leases).values(host="elsewhere"))
+        connection.execute(update(tables.leases).values(host="elsewhere"))
     with pytest.raises(Blocked, match="on elsewhere"), leases.hold(tmp_path, "kb"):
         pass
     with book.write() as connection:
-        connection.execute(update(leases.leases).values(heartbeat_at=ledger.now() - leases.EXPIRES))
+        connection.execute(update(tables.leases).values(heartbeat_at=ledger.now() - leases.EXPIRES))
     with leases.hold(tmp_path, "kb"), pytest.raises(LlmopsError, match="taken over"):
         lease.beat()
 

@@ -1,8 +1,5 @@
 """One analysis for documents and questions, in every language."""
 
-import os
-import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -58,14 +55,3 @@ def test_terms_never_hold_white_space_and_survive_the_column(text: str) -> None:
     assert all(term and not any(letter.isspace() for letter in term) for term in terms)
     assert indexed("", text).split() == terms
     assert indexed(text, "more words") == " ".join([*terms, "more", "word"])
-
-
-@pytest.mark.slow
-def test_three_megabytes_a_second() -> None:
-    if "LLMOPS_BENCH_DATA" not in os.environ:
-        pytest.skip("set LLMOPS_BENCH_DATA to the folder with beir/")
-    lines = (Path(os.environ["LLMOPS_BENCH_DATA"]) / "beir/scifact/corpus.jsonl").read_text("utf-8").splitlines()
-    started = time.process_time()
-    for line in lines:
-        analyse(line)
-    assert sum(len(line.encode()) for line in lines) / 1e6 / (time.process_time() - started) > 3

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from tasks.embedders.hash import Hash
 from tasks.errors import Unavailable
 from tasks.records import Vectors, sha256
@@ -35,7 +37,7 @@ class Costly(Hash):
 class Memory(Source):
     """Documents given in the config; `complete` says whether the listing is."""
 
-    documents: dict[str, str] = {}
+    documents: dict[str, str] = Field(default_factory=dict)
     complete: bool = True
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:

@@ -1,0 +1,81 @@
+"""What stands between a candidate and its readers: expectations, the golden set, the number of versions kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasks.knowledge.leases import hold
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.versions import history, rollback
+from tests.laboratory import Laboratory
+
+pytestmark = pytest.mark.slow
+
+COLOURS = ["amber", "crimson", "indigo", "olive", "teal", "scarlet", "ivory", "mauve", "ochre", "russet", "saffron", "umber"]
+
+
+def colours(lab: Laboratory) -> Path:
+    """A document per colour, and a golden set that asks for each."""
+    for colour in COLOURS:
+        lab.write(f"{colour}.txt", f"The {colour} lantern hangs in the {colour} room. Nothing else is {colour}.")
+    file = lab.folder / "golden.jsonl"
+    file.write_text("".join(json.dumps({"id": colour, "question": f"Where does the {colour} lantern hang?",
+                                        "relevant": [{"uri": f"{colour}.txt"}]}) + "\n" for colour in COLOURS))
+    return file
+
+
+def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: Laboratory) -> None:
+    gate = {"golden": str(colours(lab)), "k": 1, "metrics": {"recall": {"min": 0.5, "margin": 0.05}}}
+    first = lab.build(gate=gate)
+    assert (first.status, first.gate["verdict"]) == ("published", "passed")
+    assert first.gate["metrics"]["recall@1"]["candidate"] == 1.0
+    for colour in COLOURS[:8]:
+        lab.write(f"{colour}.txt", "This page was moved.")
+    second = lab.build(gate=gate)
+    assert (second.status, second.exit_code, second.gate["verdict"], second.version) == ("blocked", 3, "rejected", first.version)
+    assert {one["id"] for one in second.worst} <= set(COLOURS[:8])
+    assert len(second.worst) >= 8
+    assert "amber lantern" in lab.search("Where does the amber lantern hang?", 1)[0]
+    assert lab.verified()
+    for colour in COLOURS[:8]:
+        lab.write(f"{colour}.txt", f"The {colour} lantern hangs in the {colour} room, as ever. Nothing else is {colour}.")
+    third = lab.build(gate=gate)
+    assert (third.status, third.gate["verdict"]) == ("published", "passed")
+    assert [row["status"] for row in history(open_ledger(lab.home), lab.kb)] == ["live", "rejected", "published"]
+
+
+def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_blocks(lab: Laboratory) -> None:
+    for number in range(30):
+        lab.write(f"d{number}.txt", f"Document number {number} is long enough to be kept in here.")
+    lab.write("short.txt", "Too short.")
+    suite = lab.folder / "suite.yaml"
+    suite.write_text(yaml.safe_dump({"documents": [
+        {"type": "expect_column_value_lengths_to_be_between", "column": "text", "min_value": 20}]}))
+    outcome = lab.build(expectations=str(suite))
+    assert (outcome.status, outcome.documents["quarantined"], outcome.documents["total"]) == ("published", 1, 30)
+    assert "short.txt" not in lab.visible()
+    suite.write_text(yaml.safe_dump({"documents": [{"type": "expect_table_row_count_to_be_between", "min_value": 100}]}))
+    lab.write("another.txt", "One more document that is long enough to be kept.")
+    blocked = lab.build(expectations=str(suite))
+    assert (blocked.status, blocked.exit_code, blocked.version) == ("blocked", 3, outcome.version)
+    assert "row count" in (blocked.reason or "")
+    assert list((lab.home / "docs").glob("*.html"))
+
+
+def test_only_so_many_versions_are_kept_and_rollback_knows_them(lab: Laboratory) -> None:
+    for number in range(4):
+        lab.write("a.txt", f"This is edition {number} of the text.")
+        assert lab.build(limits={"keep_versions": 2}).status == "published"
+    ledger = open_ledger(lab.home)
+    assert [row["status"] for row in history(ledger, lab.kb)] == ["live", "published", "expired", "expired"]
+    with hold(lab.home, lab.kb) as lease:
+        assert rollback(ledger, lease, lab.kb, None) == (3, 4)
+        assert "edition 2" in lab.search("edition of the text", 1)[0]
+        with pytest.raises(Exception, match="not kept any more"):
+            rollback(ledger, lease, lab.kb, 1)
+    assert lab.verified()
+    again = lab.build(limits={"keep_versions": 2})
+    assert (again.status, again.version, again.previous_version) == ("published", 5, 3)
+    assert "edition 3" in lab.search("edition of the text", 1)[0]

@@ -1,0 +1,88 @@
+"""Docs, `--help` and code say the same."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from configs.models import IndexConfig
+from flows.cli import app
+from tasks.knowledge.outcome import Outcome
+from tasks.plugins import FAMILIES, names
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> dict[str, Any]:
+    """Every command by its full name."""
+    root: Any = typer.main.get_command(app)
+    found: dict[str, Any] = {}
+    for name, one in root.commands.items():
+        found |= {f"{name} {inner}": command for inner, command in one.commands.items()} if hasattr(one, "commands") else {name: one}
+    return found
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every key path of a config model."""
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        inner = next((kind for kind in (field.annotation, *get_args(field.annotation))
+                      if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__name__ != "Spec"), None)
+        found += keys(inner, f"{prefix}{name}.") if inner else [prefix + name]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_is_in_the_reference_and_in_the_readme(name: str) -> None:
+    group, _, verb = name.partition(" ")
+    assert f"`llmops {group}" in REFERENCE
+    assert f"{group} {verb}".strip() in REFERENCE
+    assert verb in README if verb else f"llmops {group}" in README
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_is_explained(name: str) -> None:
+    for option in commands()[name].params:
+        flag = max(option.opts, key=len)
+        if flag.startswith("--") and flag not in ("--json", "--quiet", "--verbose", "--help"):
+            assert flag in REFERENCE, f"{name} {flag}"
+            assert option.help, f"{name} {flag} has no help"
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_takes_the_common_options_and_says_what_it_does(name: str) -> None:
+    command = commands()[name]
+    assert {"--json", "--quiet", "--verbose"} <= {flag for option in command.params for flag in option.opts}
+    assert (command.help or "").strip()
+
+
+@pytest.mark.parametrize("key", [one for one in keys(IndexConfig) if one not in ("flow", "folder")])
+def test_every_config_key_is_in_the_reference(key: str) -> None:
+    assert f"`{key}`" in REFERENCE
+
+
+@pytest.mark.parametrize("family", [one for one in FAMILIES if one != "parsers"])
+def test_every_plugin_is_in_the_reference(family: str) -> None:
+    own = [name for name in names(family) if (ROOT / "tasks" / family / f"{name}.py").exists()]
+    assert [name for name in own if f"`{name}`" not in REFERENCE] == []
+
+
+def test_every_field_of_the_outcome_is_in_the_reference() -> None:
+    assert [name for name in Outcome.model_fields if name not in REFERENCE] == []
+
+
+def test_environment_variables_in_the_code_are_in_the_reference() -> None:
+    code = "".join(path.read_text() for room in ("flows", "tasks", "configs", "benchmarks") for path in (ROOT / room).rglob("*.py"))
+    used = set(re.findall(r"\bLLMOPS_[A-Z_]+[A-Z]\b", code))
+    assert {name for name in used if name not in REFERENCE} == set()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
