@@ -25,7 +25,7 @@ FLOWS = {"index": IndexConfig}
 def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake."""
     load_env(path.absolute().parent)
-    content = override(load_yaml(path), overrides)
+    content = _named(override(load_yaml(path), overrides))
     flow = content.get("flow")
     if not isinstance(flow, str) or flow not in FLOWS:
         raise ConfigError([Mistake(f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
@@ -47,8 +47,20 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
 
 def override(content: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
     """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. Raises ConfigError."""
-    defaults = {name: field.default.short() for name, field in IndexConfig.model_fields.items() if isinstance(field.default, Spec)}
-    return apply(content, changes, defaults)
+    return apply(content, changes, _defaults())
+
+
+def _defaults() -> dict[str, dict[str, Any]]:
+    """The plugins that serve where a config names none, in the short form."""
+    return {name: field.default.short() for name, field in IndexConfig.model_fields.items() if isinstance(field.default, Spec)}
+
+
+def _named(content: dict[str, Any]) -> dict[str, Any]:
+    """`chunk: {size: 100}` means the default chunker."""
+    for key, default in _defaults().items():
+        if isinstance(content.get(key), dict) and "name" not in content[key]:
+            content[key] = {"name": default["name"], **content[key]}
+    return content
 
 
 def _plugin_mistakes(content: dict[str, Any], where: str) -> list[Mistake]:
@@ -110,7 +122,7 @@ def check_all(paths: Iterable[Path]) -> list[str]:
     found: list[Mistake] = []
     checked = []
     for path in paths:
-        files = sorted(path.rglob("*.y*ml")) if path.is_dir() else [path]
+        files = sorted(file for file in path.rglob("*.y*ml") if not _hidden(file, path)) if path.is_dir() else [path]
         for file in (one for one in files if not path.is_dir() or _is_config(one)):
             try:
                 _sources_exist(read(file), str(file))
@@ -122,6 +134,10 @@ def check_all(paths: Iterable[Path]) -> list[str]:
     if found:
         raise ConfigError(found)
     return checked
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _is_config(file: Path) -> bool:

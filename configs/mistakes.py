@@ -26,6 +26,8 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
     if details["type"] == "missing":
         return Mistake(f"the key {path[-1]!r} is missing", where=place, hint=_allowed(model, path))
     message = details["msg"].removeprefix("Value error, ")
+    if path[-1:] == ["knowledge_base"] and details["type"] == "string_pattern_mismatch":
+        message = "small letters, digits and hyphens are allowed, a letter first, as in my-handbook (pattern [a-z][a-z0-9-]{0,62})"
     if not path:  # of the config as a whole, which the message describes
         return Mistake(message, where=place)
     return Mistake(f"{message[0].lower()}{message[1:]}, got {_shown(details['input'], path, raw)}", where=place)

@@ -1,6 +1,7 @@
 """The demo: each step runs the product as a user would, and says in plain words what happened."""
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any, TextIO
@@ -117,9 +118,10 @@ class Demonstration:
 
     def _what_next(self) -> None:
         home = "" if self.home == (Path.cwd() / ".llmops") else f"LLMOPS_HOME={self.home} "
+        home += "" if shutil.which("llmops") else f"{Path(sys.executable).parent}/"
         self._head("", "What to open next")
         self._say(f"Prefect runs    {self._link()}", f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
-                  f"MLflow          mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
+                  f"MLflow          {Path(sys.executable).parent}/mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
                   f"Search          {home}llmops search \"what does lambda do\" --kb {KB}", f"Versions        {home}llmops kb log {KB}",
                   f"Your own        copy {self.config} and point `sources` at your files: {{name: files, path: ./docs}}")
 

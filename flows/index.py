@@ -13,7 +13,7 @@ from tasks import report, runs
 from tasks.chunk import chunk, embed
 from tasks.collect import clean, collect
 from tasks.errors import Blocked, BudgetExceeded, LlmopsError
-from tasks.gate import gate
+from tasks.gate import check_golden, gate
 from tasks.knowledge import outcome as outcomes
 from tasks.knowledge import session, staging
 from tasks.knowledge.build import Batch, Build
@@ -43,6 +43,7 @@ def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bo
             produce(config, build, lease, outcome, allow_deletes)
     except (Blocked, BudgetExceeded) as stop:
         outcome.stop(stop)
+    runs.name_outcome(outcome)
     outcome.seconds = round(time.perf_counter() - began, 2)
     return runs.conclude(home, config.recorded(), outcome)
 
@@ -53,11 +54,15 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
     outcomes.planned(outcome, found, session.totals(build))
     report.plan(outcome.public(), found.preview())
     guard(found, config.limits.max_delete_fraction, allow_deletes)
+    if config.gate:
+        outcome.gate = outcome.gate | {"reason": "the run did not get as far as the gate"}
+        outcome.warn(check_golden(found, config.folder / config.gate.golden))
     batches = prepared(config, build, found, outcome)
     staged = [future.result() for future in [compare.submit(build, batch) for batch in batches]]
     retired = [*found.vanished, *found.renamed]
     if not build.fresh and not retired and all(part.empty for part in staged):
         settle(build, lease, found, staged)
+        outcome.unasked(config.gate is not None)
         return
     staging.all_carried(build, found, staged)
     release(config, build, lease, found, staged, retired, outcome)
@@ -84,8 +89,7 @@ def _chunked(config: IndexConfig, build: Build, part: Any) -> Any:
 
 
 def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> None:
-    failures = session.failures_now(build, found)
-    outcomes.within_budget(outcome, len(failures) + len(found.held), config.limits.failure_budget, failures)
+    outcomes.within_budget(outcome, found, session.failures_now(build, found), config.limits.failure_budget)
 
 
 def release(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], outcome: Outcome) -> None:

@@ -105,6 +105,10 @@ class DocumentError(Exception):
         self.reason = reason
 
 
+class UnsupportedDocument(DocumentError):
+    """A file of a kind that no parser reads (a picture, an archive): recorded like a failure, but no fault of the run's budget."""
+
+
 class TransientDocumentError(DocumentError):
     """The document could not be read now (time-out, network, permission): the next build tries it again."""
 

@@ -10,6 +10,7 @@ from tasks.knowledge import measuring
 from tasks.knowledge.build import Build
 from tasks.knowledge.gate import GateResult, MetricRule
 from tasks.knowledge.golden import read_golden
+from tasks.knowledge.plan import Plan
 from tasks.plugins import Spec
 from tasks.stores import Store
 
@@ -21,3 +22,9 @@ def gate(build: Build, store: Spec, embedder: Spec, snapshot: str, golden: Path,
     questions = read_golden(golden).questions
     candidate = measuring.candidate_searcher(build, store.build(Store), embedder.build(Embedder), snapshot, questions)
     return measuring.gate(build, candidate, questions, rules, k), candidate.weight
+
+
+@task(name="check golden set")
+def check_golden(found: Plan, golden: Path) -> list[str]:
+    """Find questions whose documents the candidate will not have. Returns warnings."""
+    return measuring.unanswerable(found, read_golden(golden).questions)

@@ -37,6 +37,14 @@ def name_run(name: str) -> None:
             client.update_flow_run(UUID(current), name=name)
 
 
+def name_outcome(outcome: Outcome) -> None:
+    """A run that made no version says so in its name."""
+    if outcome.status == "unchanged":
+        name_run(f"{outcome.knowledge_base} unchanged (v{outcome.version})")
+    elif outcome.candidate is None and outcome.status != "published":
+        name_run(f"{outcome.knowledge_base} {outcome.status}")
+
+
 def prefect_url() -> str | None:
     """Where a browser shows this run."""
     current, base = run_id(), PREFECT_UI_URL.value()
@@ -65,7 +73,7 @@ def conclude(home: Path, config: dict[str, Any], outcome: Outcome) -> State[Any]
     """Record the outcome in MLflow, Prefect and the ledger, and return the state that the run ends in."""
     if url := prefect_url():
         outcome.links = {"prefect": url, **outcome.links}
-    if outcome.status != "unchanged":
+    if outcome.candidate is not None or outcome.status == "failed":
         carefully(outcome, _track, home, config, outcome)
     carefully(outcome, report.outcome, outcome.public())
     save_outcome(open_ledger(home), outcome.prefect_run_id or "local", outcome.knowledge_base, outcome.public())

@@ -13,7 +13,9 @@ def rows(console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str
         console.print(empty)
         return
     columns = columns or list(found[0])
-    table = Table(*[column.replace("_", " ") for column in columns], box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
     for row in found:
         table.add_row(*[Text(shown(row[column])) for column in columns])  # text: brackets in a name are no markup
     console.print(table)
@@ -100,6 +102,9 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:
         console.print(f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
+    if documents and found["status"] == "planned":
+        _estimate(console, found)
+        return
     if documents:
         console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
             "listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined") if documents[key] or key == "listed"), markup=False)
@@ -108,10 +113,22 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
     for name, values in found["gate"].get("metrics", {}).items():
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
         console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
+    for one in found["worst"][:3]:
+        console.print(f"  worst       {one['question']}\n              expected {', '.join(one['expected'])}; got "
+                      f"{', '.join(one['got'][:3]) or 'nothing'}", markup=False)
     for warning in found["warnings"]:
         console.print(f"  warning     {printable(warning)}", markup=False)
     for name, link in found["links"].items():
         console.print(f"  {name:<11} {link}", markup=False)
+
+
+def _estimate(console: Any, found: Mapping[str, Any]) -> None:
+    documents, cost = found["documents"], found["estimate"]
+    console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
+        "listed", "new", "changed", "renamed", "unchanged", "vanished", "quarantined") if documents[key]), markup=False)
+    console.print(f"  to process  {cost['documents']} documents, at most about {cost['tokens']} tokens, ${cost['cost_usd']:.4f}")
+    for warning in found["warnings"]:
+        console.print(f"  warning     {warning}", markup=False)
 
 
 def headline(found: Mapping[str, Any]) -> str:

@@ -75,10 +75,10 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
     """Borders, and those inside of words that have too many tokens to be kept whole."""
     if not len(starts):
         return starts
+    tokens = tokens[np.searchsorted(tokens, starts[0]):]
     counts = np.diff(np.searchsorted(tokens, np.append(starts, len(traits))))
-    inside = tokens[np.repeat(counts > longest, counts)] if len(tokens) == counts.sum() else tokens
-    inside = inside[(traits[inside] & (Trait.GLUED | Trait.SPACE) == 0) & (inside > starts[0])]
-    return np.union1d(starts, inside)
+    inside = tokens[np.repeat(counts > longest, counts)]
+    return np.union1d(starts, inside[traits[inside] & (Trait.GLUED | Trait.SPACE) == 0])
 
 
 def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:

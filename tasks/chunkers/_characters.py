@@ -57,5 +57,5 @@ def traits(code: int) -> int:
     held = {Trait.SPACE: character.isspace(), Trait.UNSPACED: any(a <= code <= b for a, b in UNSPACED),
             Trait.GLUED: mark or closing or stop, Trait.OPENING: category in ("Ps", "Pi") or code == 0x200D,
             Trait.ENDER: character in ENDERS, Trait.CLAUSE: character in CLAUSES, Trait.FULL: stop and code >= 0x3000,
-            Trait.CLOSING: closing, Trait.LOWER: character.islower(), Trait.NEWLINE: character in "\n\r\f\x85\u2028\u2029"}
+            Trait.CLOSING: closing, Trait.LOWER: character.islower(), Trait.NEWLINE: character in "\n\x85\u2028\u2029"}
     return sum(trait for trait, holds in held.items() if holds)

@@ -58,8 +58,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Pieces:
-    """From cuts to pieces of text: adds the overlap, and counts again where a word was cut, since its parts may have
-    more tokens than the whole."""
+    """From cuts to pieces of text: adds the overlap, and counts again where no white space was cut at, since the parts
+    of a word may have more tokens than the whole."""
 
     measured: Measured
     kinds: Array
@@ -84,25 +84,27 @@ class Pieces:
 
     def _piece(self, first: int, last: int) -> Piece:
         start, end = self.measured.start(first), self.measured.stop(last)
-        whole = self._between_words(first) and self._between_words(last)
+        whole = self._at_space(first) and self._at_space(last)
         tokens = self.measured.tokens(first, last) if whole else len(
             self.tokenizer.token_offsets(self.measured.text[start:end]))
         return Piece(start, end, tokens)
 
-    def _between_words(self, border: int) -> bool:
-        return border == 0 or border == len(self.kinds) or bool(self.measured.borders.kinds[border] != Kind.CHARACTER)
+    def _at_space(self, border: int) -> bool:
+        at_end = border in (0, len(self.kinds))
+        return at_end or bool(self.measured.borders.starts[border] > self.measured.borders.stops[border])
 
     def _lead(self, before: int, first: int) -> int:
         """Where the overlap of a chunk begins: at a sentence or clause that fills 70 % of it, else at a word."""
         places, kinds = self.measured.places, self.kinds
         if not self.overlap or kinds[first] == Kind.SECTION:
             return first
+        inner = before + 1  # never the whole chunk before
         window = places[first] - np.array([self.overlap, self.overlap * 0.7])
-        least, most = np.searchsorted(places[before:first], window)
-        for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first - before)):
-            good = np.flatnonzero(kinds[before + least:before + int(last)] >= kind)
+        least, most = np.searchsorted(places[inner:first], window) + inner
+        for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first)):
+            good = np.flatnonzero(kinds[least:int(last)] >= kind)
             if len(good):
-                return before + int(least + good[0])
+                return int(least + good[0])
         return first
 
 

@@ -82,8 +82,10 @@ class Searcher:
             return self._near(query, depth, vector)
         found = self._found(query, depth)
         weight = self.rule(query) if mode == "hybrid" else 0.0
-        if mode == "text" or (weight == 0 and len(found)):
+        if mode == "text":
             return found
+        if weight == 0 and len(found):  # on the scale of all other hybrid searches
+            return found.assign(score=found_scores(Candidates(found.head(0), found, depth)))
         if self.weight is not None:
             weight = self.weight
         return fused(Candidates(self._near(query, depth, vector), found, depth), weight)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tasks.errors import Damaged, LlmopsError, Unavailable
+from tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
 from tasks.knowledge import tables
 
 BUSY_SECONDS = 30.0
@@ -27,7 +27,7 @@ class Ledger:
     """Short transactions over the ledger's tables. Thread-safe; open one per process with `open_ledger`."""
 
     def __init__(self, engine: Engine, where: str) -> None:
-        self._engine, self._where = engine, where
+        self._engine, self.where = engine, where
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -51,7 +51,7 @@ class Ledger:
                 tables.metadata.create_all(connection)
                 upsert(connection, tables.meta, [{"key": "schema", "value": str(tables.SCHEMA)}])
         elif found > tables.SCHEMA:
-            raise LlmopsError(f"{self._where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+            raise LlmopsError(f"{self.where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
 
     def _schema(self) -> int | None:
         with self.read() as connection:
@@ -66,23 +66,25 @@ class Ledger:
             yield
         except OperationalError as error:
             raise self._unavailable(str(error.orig)) from error
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{error.object!r} is not valid text", hint="give names as UTF-8") from error
         except DatabaseError as error:
             if "malformed" in str(error) or "not a database" in str(error):
-                raise Damaged(f"the ledger {self._where} is damaged: {error.orig}", hint="restore a backup") from error
+                raise Damaged(f"the ledger {self.where} is damaged: {error.orig}", hint="restore a backup") from error
             raise
 
     def _unavailable(self, reason: str) -> LlmopsError:
         if "locked" in reason:
-            return Unavailable(f"the ledger {self._where} is locked by another process", hint="wait for it, or end the process that holds it")
+            return Unavailable(f"the ledger {self.where} is locked by another process", hint="wait for it, or end the process that holds it")
         if "full" in reason:
-            return Unavailable(f"no space is left for the ledger {self._where}", hint="free some space and run again: finished work is kept")
+            return Unavailable(f"no space is left for the ledger {self.where}", hint="free some space and run again: finished work is kept")
         if "readonly" in reason or "unable to open" in reason:
-            return Unavailable(f"the ledger {self._where} cannot be opened for writing: {reason}",
+            return Unavailable(f"the ledger {self.where} cannot be opened for writing: {reason}",
                                hint="check the permissions of LLMOPS_HOME: its user must be able to write there, also to search")
         if "disk I/O" in reason:
-            return Unavailable(f"the disk does not take the ledger {self._where}: {reason}",
+            return Unavailable(f"the disk does not take the ledger {self.where}: {reason}",
                                hint="check its space and its limits, and run again: finished work is kept")
-        return Unavailable(f"the ledger {self._where} cannot be used: {reason}", hint="check LLMOPS_HOME and LLMOPS_LEDGER_URL")
+        return Unavailable(f"the ledger {self.where} cannot be used: {reason}", hint="check LLMOPS_HOME and LLMOPS_LEDGER_URL")
 
 
 def open_ledger(home: Path) -> Ledger:

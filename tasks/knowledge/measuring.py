@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks.embedders import Embedder
+from tasks.errors import Blocked
 from tasks.knowledge.build import Build
 from tasks.knowledge.gate import GateResult, MetricRule, decide
 from tasks.knowledge.golden import Question
 from tasks.knowledge.hybrid import Mode, Searcher
 from tasks.knowledge.measure import Measurement, measure
+from tasks.knowledge.plan import Plan
 from tasks.knowledge.serving import searcher
 from tasks.knowledge.versions import Version, live_version
 from tasks.knowledge.weight import Judged, fit_weight
@@ -20,6 +22,23 @@ MODES: tuple[Mode, ...] = ("hybrid",)
 def measure_version(home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]) -> Measurement:
     """A published version on a golden set, as its readers search it."""
     return measure(questions, searcher(home, version).documents_many, k, modes)
+
+
+def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
+    """One warning for all questions that name a document which the candidate will not have.
+
+    Raises Blocked when that is so for every question: such a gate would measure nothing.
+    """
+    known, renamed = set(found.uris), set(found.renamed.values())
+    lost = {item.uri: one.id for one in questions for item in one.relevant if item.uri not in known}
+    if not lost:
+        return []
+    uri, question = next(iter(lost.items()))
+    example = f"{uri!r} (question {question!r}{', renamed in this build' if uri in renamed else ''})"
+    if not any(item.uri in known for one in questions for item in one.relevant):
+        raise Blocked(f"no question of the golden set names a document of this knowledge base: it has no {example}",
+                      hint=f"uris are as the sources give them, such as {', '.join(found.uris[:3]) or '(none)'}; correct the golden set")
+    return [f"the golden set names {len(lost)} documents that this build does not have, such as {example}"]
 
 
 def candidate_searcher(build: Build, store: Store, embedder: Embedder, snapshot: str, questions: Sequence[Question]) -> Searcher:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.errors import BudgetExceeded, LlmopsError
+from tasks.errors import BudgetExceeded, LlmopsError, UnsupportedDocument
 from tasks.knowledge.build import Batch
 from tasks.knowledge.changes import Staged
 from tasks.knowledge.gate import GateResult
@@ -61,6 +61,14 @@ class Outcome(BaseModel):
         self.warnings = [*self.warnings, *warnings]
         self.links = self.links | ({"data docs": docs} if docs else {})
 
+    def unasked(self, gate: bool) -> None:
+        """Nothing changed, so there was nothing for the gate to judge."""
+        if gate:
+            self.gate = self.gate | {"reason": "nothing changed, so the gate was not asked; `llmops kb measure` shows the live version"}
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        self.warnings = [*self.warnings, *warnings]
+
     def judge(self, result: GateResult) -> None:
         """Take in the gate's decision."""
         gate = result.to_json()
@@ -110,10 +118,11 @@ def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_doc
     outcome.embeddings = {"computed": computed, "reused": max(0, added - computed)}
 
 
-def within_budget(outcome: Outcome, failures: int, budget: float, examples: list[Failure]) -> None:
-    """Raise BudgetExceeded when too large a share of the listed documents is in quarantine."""
-    outcome.documents = outcome.documents | {"quarantined": failures}
-    listed = outcome.documents["listed"]
+def within_budget(outcome: Outcome, plan: Plan, found: list[Failure], budget: float) -> None:
+    """Raise BudgetExceeded when too large a share of the listed documents failed; files that nobody reads do not count."""
+    outcome.documents = outcome.documents | {"quarantined": len(plan.held) + len(found)}
+    examples = [failure for failure in found if failure.error != UnsupportedDocument.__name__]
+    listed, failures = outcome.documents["listed"], len(plan.held) - plan.tolerated + len(examples)
     if listed and failures / listed > budget:
         some = "; ".join(f"{failure.uri}: {failure.reason}" for failure in examples[:3])
         raise BudgetExceeded(f"{failures} of {listed} documents could not be processed ({failures / listed:.1%}), more than "

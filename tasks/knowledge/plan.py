@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from tasks.errors import Blocked
+from tasks.errors import Blocked, UnsupportedDocument
 from tasks.knowledge.build import Build, Todo
 from tasks.knowledge.ledger import live_at
 from tasks.knowledge.quarantine import Failure
@@ -22,8 +22,9 @@ COLUMNS = [documents.c[name] for name in ("doc_id", "source", "uri", "content_ha
 class Plan(BaseModel):
     """`todo`: documents to process. `vanished`: live, but no longer listed. `touched`: only their revision has changed.
 
-    `held`: in quarantine, unchanged since, and not worth another attempt; `cured`: in quarantine, but gone from the source or
-    served as it is listed. `notes`: what keeps vanished documents from being retired.
+    `held`: in quarantine, unchanged since, and not worth another attempt (`tolerated` of them of a kind that nobody reads); `cured`: in quarantine, but gone from the source or
+    served as it is listed. `notes`: what keeps vanished documents from being retired. `uris`: all that the
+    candidate may have.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,8 +38,10 @@ class Plan(BaseModel):
     listed: dict[str, int] = Field(default_factory=dict)
     complete: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    uris: list[str] = Field(default_factory=list)
     live: int = 0
     unchanged: int = 0
+    tolerated: int = 0
 
     def count(self, kind: str) -> int:
         return sum(todo.kind == kind for todo in self.todo)
@@ -62,7 +65,7 @@ class Planner:
         self._touched: dict[str, str] = {}
         self._listed: dict[str, int] = {}
         self._seen: set[str] = set()
-        self._unchanged = 0
+        self._unchanged = self._tolerated = 0
 
     def add(self, name: str, source: Source, listing: Listing) -> None:
         """Take in one source's listing."""
@@ -87,6 +90,7 @@ class Planner:
             return
         if self._is_held(key, item) and not full:
             self._plan["held"].append(item.uri)
+            self._tolerated += self._held[key].error == UnsupportedDocument.__name__
             return
         content = source.content_hash(item)
         same = row is not None and content == row.content_hash
@@ -120,8 +124,9 @@ class Planner:
         for key, row in self._live.items():
             if key not in vanished and key not in renamed and key not in planned and self._must_carry(key):
                 self._todo(key, row.source, row.uri, "reprocess", None, row.content_hash)
-        return Plan(**self._plan, cured=self._cured(), touched=self._touched, vanished=vanished, listed=self._listed, live=len(self._live),
-                    renamed={key: self._live[key].uri for key in renamed}, unchanged=self._unchanged)
+        kept = {row.uri for key, row in self._live.items() if key not in vanished and key not in renamed}
+        return Plan(**self._plan, uris=sorted(kept | {todo.uri for todo in self._plan["todo"]}), cured=self._cured(), touched=self._touched, vanished=vanished, listed=self._listed, live=len(self._live),
+                    renamed={key: self._live[key].uri for key in renamed}, unchanged=self._unchanged, tolerated=self._tolerated)
 
     def _cured(self) -> list[str]:
         return [key for key, row in self._held.items() if key not in self._seen

@@ -37,6 +37,12 @@ def known(ledger: Ledger) -> list[str]:
         return list(connection.scalars(select(knowledge_bases.c.name).order_by(knowledge_bases.c.name)))
 
 
+def live_names(ledger: Ledger) -> list[str]:
+    """The knowledge bases that have a live version."""
+    with ledger.read() as connection:
+        return list(connection.scalars(select(knowledge_bases.c.name).where(knowledge_bases.c.live.is_not(None)).order_by(knowledge_bases.c.name)))
+
+
 def live_version(ledger: Ledger, kb: str) -> Version | None:
     """The version that readers get; None before the first publish."""
     with ledger.read() as connection:
@@ -48,10 +54,10 @@ def published(ledger: Ledger, kb: str) -> Version:
     """The live version. Raises UsageError for an unknown or a never published knowledge base, naming the known ones."""
     found = live_version(ledger, kb)
     if found is None:
-        names = known(ledger)
-        if kb in names:
+        names = live_names(ledger)
+        if kb in known(ledger):
             raise UsageError(f"the knowledge base {kb!r} has no published version yet", hint="build one: llmops index CONFIG")
-        raise UsageError(f"no knowledge base {kb!r} has been published here",
+        raise UsageError(f"no knowledge base {kb!r} has been published in {ledger.where}",
                          hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG")
     return found
 

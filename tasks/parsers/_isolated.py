@@ -4,7 +4,7 @@ import threading
 from queue import LifoQueue
 from types import TracebackType
 
-from tasks.errors import DocumentError, TransientDocumentError
+from tasks.errors import DocumentError, TransientDocumentError, UnsupportedDocument
 from tasks.parsers import Parsed
 from tasks.parsers import _choose as choose
 from tasks.parsers import _process as process
@@ -96,5 +96,5 @@ class ParserPool:
 def _answered(head: dict[str, object], body: bytes) -> Parsed:
     if "refused" not in head:
         return document(head, body)
-    kind = TransientDocumentError if head.get("retryable") else DocumentError
-    raise kind(str(head["refused"]))
+    kinds = {kind.__name__: kind for kind in (TransientDocumentError, UnsupportedDocument)}
+    raise kinds.get(str(head.get("kind")), DocumentError)(str(head["refused"]))

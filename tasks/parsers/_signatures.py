@@ -1,6 +1,6 @@
 """What the first bytes of a file give away, and how a person calls what we cannot read."""
 
-from tasks.errors import DocumentError
+from tasks.errors import DocumentError, UnsupportedDocument
 
 BINARY = "application/octet-stream"
 EMPTY = "application/x-empty"
@@ -69,6 +69,8 @@ def _is_pdf(head: bytes) -> bool:
 def unsupported(media_type: str) -> DocumentError:
     """Why a document of that type cannot be read, for a person who is no programmer."""
     if media_type in ARCHIVES:
-        return DocumentError(f"it is an archive ({media_type}); unpack it, and let the source read the files in it")
-    reason = CALLED.get(media_type) or CALLED.get(media_type.split("/")[0] + "/")
-    return DocumentError(reason or f"no parser reads {media_type}; convert the file, or add a parser plugin for it")
+        return UnsupportedDocument(f"it is an archive ({media_type}); unpack it, and let the source read the files in it")
+    family = CALLED.get(media_type.split("/")[0] + "/")
+    if family:
+        return UnsupportedDocument(family)
+    return DocumentError(CALLED.get(media_type) or f"no parser reads {media_type}; convert the file, or add a parser plugin for it")

@@ -45,7 +45,7 @@ def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
     try:
         return frames.answer(choose.parse(data, uri, media_type))
     except DocumentError as error:
-        return frames.packed({"refused": error.reason, "retryable": error.retryable})
+        return frames.packed({"refused": error.reason, "kind": type(error).__name__})
 
 
 def limit(memory_mb: int) -> None:

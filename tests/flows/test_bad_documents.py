@@ -17,14 +17,14 @@ pytestmark = pytest.mark.slow
 REFUSED = {
     "garbage.md": "binary data", "zero.md": "empty", "blank.md": "empty", "huge.txt": "more than 10,000,000 characters", "fake.pdf": "damaged",
     "fake.docx": "damaged", "loop": "leads back to itself", "dangling.md": "a link to what does not exist", "pipe.md": "a named pipe"}
-ACCEPTED = ["good.md", "line.txt", "cjk.txt", "emoji 🦀.md", "new\nline.md", "n" * 247 + ".md", "latin%FF.md", "quote'\"%s{x}[/b]$.md", "-rf",
+ACCEPTED = ["good.md", "line.txt", "cjk.txt", "emoji 🦀.md", "new\nline.md", "n" * 247 + ".md", "latin%FF.md", "quote'\"%s{x}[red]$.md", "-rf",
             "punctuation.md", "table.csv", "broken.json"]
 
 
 def fill(folder: Path) -> None:
     """One of each."""
     text = "A keeper writes the log of the harbour at noon."
-    for name in ("good.md", "emoji 🦀.md", "new\nline.md", "n" * 247 + ".md", os.fsdecode(b"latin\xff.md"), "quote'\"%s{x}[/b]$.md", "-rf"):
+    for name in ("good.md", "emoji 🦀.md", "new\nline.md", "n" * 247 + ".md", os.fsdecode(b"latin\xff.md"), "quote'\"%s{x}[red]$.md", "-rf"):
         (folder / name).write_text(f"{text} {len(name)}")
     (folder / "line.txt").write_text("x" * 200_000)
     (folder / "cjk.txt").write_text("港" * 20_000)
@@ -52,7 +52,7 @@ def test_every_odd_document_is_indexed_or_in_quarantine_with_its_reason(office: 
     assert office.visible() == set(ACCEPTED)
     assert outcome.documents["listed"] == len(REFUSED) + len(ACCEPTED)
     listed = llmops("kb", "documents", office.kb)
-    assert (listed.code, "new\\nline.md" in listed.out, "[/b]" in listed.out) == (0, True, True)
+    assert (listed.code, "new\\nline.md" in listed.out, "[red]" in listed.out) == (0, True, True)
     assert office.build(limits={"failure_budget": 1.0}, chunk={"name": "sentence", "size": 200, "overlap": 0}).status == "unchanged"
 
 

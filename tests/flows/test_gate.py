@@ -79,3 +79,25 @@ def test_only_so_many_versions_are_kept_and_rollback_knows_them(lab: Laboratory)
     again = lab.build(limits={"keep_versions": 2})
     assert (again.status, again.version, again.previous_version) == ("published", 5, 3)
     assert "edition 3" in lab.search("edition of the text", 1)[0]
+
+
+def test_a_golden_set_that_names_no_document_blocks_and_one_that_misses_some_warns(lab: Laboratory) -> None:
+    golden = colours(lab)
+    golden.write_text(golden.read_text().replace(".txt", ".md"))
+    gate = {"golden": str(golden), "k": 1}
+    blocked = lab.build(gate=gate)
+    assert (blocked.exit_code, lab.paid()) == (3, 0)
+    assert "no question of the golden set names a document" in (blocked.reason or "")
+    golden.write_text(golden.read_text().replace("amber.md", "amber.txt"))
+    outcome = lab.build(gate=gate)
+    assert outcome.status == "published"
+    assert any("the golden set names 11 documents" in warning for warning in outcome.warnings)
+
+
+def test_pictures_are_recorded_but_no_fault_of_the_budget(lab: Laboratory) -> None:
+    lab.write("a.txt", "One text among pictures.")
+    for number in range(3):
+        (lab.documents / f"p{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40))
+    for status in ("published", "unchanged"):
+        outcome = lab.build()
+        assert (outcome.status, outcome.documents["quarantined"], lab.visible()) == (status, 3, {"a.txt"})

@@ -172,7 +172,12 @@ def test_embeddings_come_back_in_order_and_only_for_their_model(tmp_path: Path) 
         cache.save_embeddings(book, "m", ["d"], np.full((1, 4), np.nan, np.float32))
 
 
-def test_an_unknown_knowledge_base_names_the_known_ones(tmp_path: Path) -> None:
-    versions.register(open_ledger(tmp_path), "handbook")
-    with pytest.raises(UsageError, match="handbook"):
-        versions.published(open_ledger(tmp_path), "handbok")
+def test_a_knowledge_base_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    book = open_ledger(tmp_path)
+    versions.register(book, "handbook")
+    with pytest.raises(UsageError, match="no published version yet"):
+        versions.published(book, "handbook")
+    with book.write() as connection:
+        connection.execute(update(knowledge_bases).values(live=1))
+    with pytest.raises(UsageError, match="known: handbook"):
+        versions.published(book, "handbok")
