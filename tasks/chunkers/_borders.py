@@ -78,7 +78,8 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
     tokens = tokens[np.searchsorted(tokens, starts[0]):]
     counts = np.diff(np.searchsorted(tokens, np.append(starts, len(traits))))
     inside = tokens[np.repeat(counts > longest, counts)]
-    return np.union1d(starts, inside[traits[inside] & (Trait.GLUED | Trait.SPACE) == 0])
+    loose = (traits[inside] & (Trait.GLUED | Trait.SPACE) == 0) & (traits[inside - 1] & Trait.OPENING == 0)
+    return np.union1d(starts, inside[loose])
 
 
 def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:

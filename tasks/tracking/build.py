@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARAMETERS_PER_CALL = 100
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on a page of traces, and hides the runs
 INTERFACE = "http://127.0.0.1:5000"
 
 
@@ -60,7 +61,7 @@ def _experiment(client: "MlflowClient", name: str, artifacts: str | None) -> str
     location = f"{artifacts}/{name}" if artifacts else None
     if found is None:
         try:
-            return str(client.create_experiment(name, location))
+            return str(client.create_experiment(name, location, tags=KIND))
         except MlflowException as error:
             found = client.get_experiment_by_name(name)  # another process was quicker
             if found is None:

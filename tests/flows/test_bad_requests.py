@@ -45,7 +45,8 @@ def copy(published: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return home
 
 
-@pytest.mark.parametrize("question", ["?!...", "🦀🦀", "\udcff\ud800 boats", "a\x00b", "\u200b", 'terms:x AND "', "harbour " * 12_500, "h" * 100_000],
+@pytest.mark.parametrize("question", ["?!...", "🦀🦀", "\udcff\ud800 boats", "a\x00b", "\u200b", 'terms:x AND "',
+                                      "harbour " * 12_500, "h" * 100_000],
                          ids=["punctuation", "emoji", "surrogates", "NUL", "zero width", "operators", "100 kB", "one word"])
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 def test_odd_questions_are_answered(question: str, mode: str) -> None:
@@ -84,9 +85,10 @@ def test_unknown_items_of_the_quarantine_end_with_2(what: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    (["--beir", "nope"], "nope: no such folder"), (["--beir", "."], "no split 'test'"), (["--squad", "."], "Is a directory"), ([], "give one of"),
-    (["--squad", "odd.json"], "not the shape of SQuAD"), (["--squad", "none.json"], "there are no questions")])
-def test_a_golden_import_from_the_wrong_place_ends_with_2(words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (["--beir", "nope"], "nope: no such folder"), (["--beir", "."], "no split 'test'"), (["--squad", "."], "Is a directory"),
+    ([], "give one of"), (["--squad", "odd.json"], "not the shape of SQuAD"), (["--squad", "none.json"], "there are no questions")])
+def test_a_golden_import_from_the_wrong_place_ends_with_2(words: list[str], says: str, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("odd.json").write_text('{"data": [{"paragraphs": 3}]}')
     Path("none.json").write_text('{"data": []}')
