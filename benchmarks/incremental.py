@@ -16,7 +16,24 @@ import yaml
 
 from benchmarks.command import llmops
 
-WORDS = ["river", "stone", "lamp", "winter", "garden", "copper", "signal", "paper", "morning", "engine", "salt", "harbour", "violet", "thread", "ladder", "mirror"]
+WORDS = [
+    "river",
+    "stone",
+    "lamp",
+    "winter",
+    "garden",
+    "copper",
+    "signal",
+    "paper",
+    "morning",
+    "engine",
+    "salt",
+    "harbour",
+    "violet",
+    "thread",
+    "ladder",
+    "mirror",
+]
 
 
 def prose(chance: random.Random, words: int) -> str:
@@ -38,8 +55,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = folder / "kb.yaml"
-        config.write_text(yaml.safe_dump({"flow": "index", "knowledge_base": "bench", "sources": [{"name": "files", "path": "docs"}],
-                                          "embed": "hash"}))
+        config.write_text(
+            yaml.safe_dump({"flow": "index", "knowledge_base": "bench", "sources": [{"name": "files", "path": "docs"}], "embed": "hash"})
+        )
         write(folder / "docs", range(files), 1)
         sys.stdout.write(f"{'run':<12}{'status':<11}{'flow s':>8}{'wall s':>8}{'chunks':>8}{'computed':>10}{'peak MB':>9}\n")
         run("cold", folder, config)
@@ -52,8 +70,10 @@ def main() -> int:
 
 def run(what: str, folder: Path, config: Path) -> None:
     found = llmops(folder, "index", str(config))
-    sys.stdout.write(f"{what:<12}{found['status']:<11}{found['seconds']:>8.1f}{found['wall_seconds']:>8.1f}{found['chunks']['total']:>8}"
-                     f"{found['embeddings']['computed']:>10}{found['peak_mb']:>9.0f}\n")
+    sys.stdout.write(
+        f"{what:<12}{found['status']:<11}{found['seconds']:>8.1f}{found['wall_seconds']:>8.1f}{found['chunks']['total']:>8}"
+        f"{found['embeddings']['computed']:>10}{found['peak_mb']:>9.0f}\n"
+    )
     sys.stdout.flush()
 
 

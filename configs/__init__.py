@@ -28,16 +28,26 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     content = _named(override(load_yaml(path), overrides))
     flow = content.get("flow")
     if not isinstance(flow, str) or flow not in FLOWS:
-        raise ConfigError([Mistake(f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
-                                   where=f"{path}: flow", hint="a config begins with a line such as `flow: index`")])
+        raise ConfigError(
+            [
+                Mistake(
+                    f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
+                    where=f"{path}: flow",
+                    hint="a config begins with a line such as `flow: index`",
+                )
+            ]
+        )
     found = _plugin_mistakes(content, str(path))
     if "folder" in content:
         found.append(Mistake("unknown key 'folder'", where=f"{path}: folder", hint="relative paths start at the config file's folder"))
     try:
         config = FLOWS[flow].model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
-        own = [mistake for mistake in explain(error, FLOWS[flow], str(path), raw=content)
-               if not any(mistake.where.startswith(one.where) for one in found)]
+        own = [
+            mistake
+            for mistake in explain(error, FLOWS[flow], str(path), raw=content)
+            if not any(mistake.where.startswith(one.where) for one in found)
+        ]
         raise ConfigError(own + found) from error
     found += _file_mistakes(config, str(path)) + ([] if found else _size_mistakes(config, str(path)))
     if found:
@@ -65,13 +75,16 @@ def _named(content: dict[str, Any]) -> dict[str, Any]:
 
 def _plugin_mistakes(content: dict[str, Any], where: str) -> list[Mistake]:
     slots: list[tuple[type[Plugin], list[int | str], object]] = [
-        (Chunker, ["chunk"], content.get("chunk")), (Embedder, ["embed"], content.get("embed")),
-             (Store, ["store"], content.get("store"))]
+        (Chunker, ["chunk"], content.get("chunk")),
+        (Embedder, ["embed"], content.get("embed")),
+        (Store, ["store"], content.get("store")),
+    ]
     for family, key in ((Source, "sources"), (Cleaner, "clean")):
         entries = content.get(key)
         slots += [(family, [key, n], entry) for n, entry in enumerate(entries if isinstance(entries, list) else [])]
-    return [mistake for family, path, entry in slots if entry is not None
-            for mistake in plugin_mistakes(entry, family, joined(where, path))]
+    return [
+        mistake for family, path, entry in slots if entry is not None for mistake in plugin_mistakes(entry, family, joined(where, path))
+    ]
 
 
 def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mistake]:
@@ -96,7 +109,9 @@ def _file_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
 
     found: list[Mistake] = []
     files: list[tuple[Callable[[Path], object], Path | None, str]] = [
-        (read_suite, config.expectations, "expectations"), (read_golden, config.gate.golden if config.gate else None, "gate.golden")]
+        (read_suite, config.expectations, "expectations"),
+        (read_golden, config.gate.golden if config.gate else None, "gate.golden"),
+    ]
     for reader, file, key in files:
         if file is None:
             continue
@@ -114,7 +129,9 @@ def _size_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
     size, limit = config.chunk.build(Chunker).size, config.embed.build(Embedder).max_tokens
     if size <= limit:
         return []
-    return [Mistake(f"{size} tokens are more than {config.embed.name} takes in", where=f"{where}: chunk.size", hint=f"allowed: 8 to {limit}")]
+    return [
+        Mistake(f"{size} tokens are more than {config.embed.name} takes in", where=f"{where}: chunk.size", hint=f"allowed: 8 to {limit}")
+    ]
 
 
 def check_all(paths: Iterable[Path]) -> list[str]:
@@ -130,7 +147,9 @@ def check_all(paths: Iterable[Path]) -> list[str]:
             except ConfigError as error:
                 found += error.found
         if path.is_dir() and not any(name.startswith(str(path)) for name in checked) and not found:
-            found.append(Mistake("no config in this folder", where=str(path), hint="a config is a YAML file with a line such as `flow: index`"))
+            found.append(
+                Mistake("no config in this folder", where=str(path), hint="a config is a YAML file with a line such as `flow: index`")
+            )
     if found:
         raise ConfigError(found)
     return checked

@@ -73,7 +73,9 @@ def settle(voice: Voice) -> None:
     import os
 
     level = "INFO" if voice.verbose else "ERROR"
-    chatty = () if voice.verbose else ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")  # their errors are raised, and reported once
+    chatty = (
+        () if voice.verbose else ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+    )  # their errors are raised, and reported once
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO" if voice.verbose else "CRITICAL"
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers

@@ -50,15 +50,19 @@ class Demonstration:
         (self.folder / "edits").mkdir()
         shutil.copy(configs.FOLDER / "python-help.yaml", self.config)
         shutil.copy(configs.FOLDER / "golden" / "python-help.jsonl", self.folder / "golden")
-        self._say("llmops demo: a knowledge base of the Python language's help topics. Offline; nothing leaves this machine.",
-                  f"Its files: {self.folder}")
+        self._say(
+            "llmops demo: a knowledge base of the Python language's help topics. Offline; nothing leaves this machine.",
+            f"Its files: {self.folder}",
+        )
 
     def _refuse_a_stranger(self) -> None:
         ledger = open_ledger(self.home)
         owner = versions.config_path(ledger, KB)
         if owner is not None and Path(owner) != self.config:
-            raise Blocked(f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: the demo would replace it",
-                          hint="run the demo elsewhere: LLMOPS_HOME=/tmp/llmops-demo llmops demo")
+            raise Blocked(
+                f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: the demo would replace it",
+                hint="run the demo elsewhere: LLMOPS_HOME=/tmp/llmops-demo llmops demo",
+            )
         if owner is not None:
             with hold(self.home, KB) as lease:
                 drop(ledger, lease, self.home, KB)
@@ -69,8 +73,11 @@ class Demonstration:
         self._expect(outcome, "published")
         paid, gate = outcome.embeddings, next(iter(outcome.gate["metrics"].items()))
         again = f", {paid['reused']} reused (an earlier run in this home has paid for them)" if paid["reused"] else ""
-        self._say(f"{outcome.documents['total']} documents became {outcome.chunks['total']} chunks; {paid['computed']} embeddings computed{again}.",
-                  f"The gate asked its questions: {gate[0]} is {gate[1]['candidate']:.2f}, the floor is 0.70. Version {outcome.version} is live.")
+        self._say(
+            f"{outcome.documents['total']} documents became {outcome.chunks['total']} chunks; {paid['computed']} embeddings"
+            f" computed{again}.",
+            f"The gate asked its questions: {gate[0]} is {gate[1]['candidate']:.2f}, the floor is 0.70. Version {outcome.version} is live.",
+        )
 
     def _same_again(self) -> None:
         self._head("2", "The same build again costs nothing")
@@ -86,26 +93,34 @@ class Demonstration:
         (self.folder / "edits" / EDITED).write_text(topics[EDITED][:middle] + "\n" + SENTENCE + topics[EDITED][middle:])
         outcome = self._build()
         self._expect(outcome, "published")
-        self._say(f"{outcome.embeddings['computed']} embeddings paid of {outcome.chunks['total']}, {outcome.chunks['kept']} chunks kept. "
-                  f"Version {outcome.version} is live.")
+        self._say(
+            f"{outcome.embeddings['computed']} embeddings paid of {outcome.chunks['total']}, {outcome.chunks['kept']} chunks kept. "
+            f"Version {outcome.version} is live."
+        )
 
     def _bad_change(self) -> None:
-        self._head("4", "A bad change: chunks of 16 tokens instead of 200. The gate compares it with the live version on the same questions")
+        self._head(
+            "4", "A bad change: chunks of 16 tokens instead of 200. The gate compares it with the live version on the same questions"
+        )
         outcome = self._build(*ABSURD)
         self._expect(outcome, "blocked")
         name, values = next(iter(outcome.gate["metrics"].items()))
         low, high = values["interval"]
-        self._say(f"{name} would fall from {values['live']:.2f} to {values['candidate']:.2f} (difference {values['difference']:+.2f}, "
-                  f"95 % interval {low:+.2f} to {high:+.2f}): {outcome.gate['verdict']}.",
-                  f"Version {outcome.version} stays live, untouched: readers never saw the other one.")
+        self._say(
+            f"{name} would fall from {values['live']:.2f} to {values['candidate']:.2f} (difference {values['difference']:+.2f}, "
+            f"95 % interval {low:+.2f} to {high:+.2f}): {outcome.gate['verdict']}.",
+            f"Version {outcome.version} stays live, untouched: readers never saw the other one.",
+        )
 
     def _question(self) -> None:
         self._head("5", f"A question: {QUESTION}")
         live = versions.published(open_ledger(self.home), KB)
         for hit in hits(searcher(self.home, live).search(QUESTION, 3)):
             text = " ".join(hit["text"].split())
-            self._say(f"[{hit['rank']}] {text[:220]}{'…' if len(text) > 220 else ''}",
-                      f"    topic {hit['uri']!r}, characters {hit['start']}-{hit['end']}, version {live.version}")
+            self._say(
+                f"[{hit['rank']}] {text[:220]}{'…' if len(text) > 220 else ''}",
+                f"    topic {hit['uri']!r}, characters {hit['start']}-{hit['end']}, version {live.version}",
+            )
 
     def _rollback(self) -> None:
         self._head("6", "Rollback: the version before the edit is live again")
@@ -120,10 +135,14 @@ class Demonstration:
         home = "" if self.home == (Path.cwd() / ".llmops") else f"LLMOPS_HOME={self.home} "
         home += "" if shutil.which("llmops") else f"{Path(sys.executable).parent}/"
         self._head("", "What to open next")
-        self._say(f"Prefect runs    {self._link()}", f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
-                  f"MLflow          {Path(sys.executable).parent}/mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
-                  f"Search          {home}llmops search \"what does lambda do\" --kb {KB}", f"Versions        {home}llmops kb log {KB}",
-                  f"Your own        copy {self.config} and point `sources` at your files: {{name: files, path: ./docs}}")
+        self._say(
+            f"Prefect runs    {self._link()}",
+            f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
+            f"MLflow          {Path(sys.executable).parent}/mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
+            f'Search          {home}llmops search "what does lambda do" --kb {KB}',
+            f"Versions        {home}llmops kb log {KB}",
+            f"Your own        copy {self.config} and point `sources` at your files: {{name: files, path: ./docs}}",
+        )
 
     def _build(self, *changes: str) -> Outcome:
         outcome = run_flow(self.home, configs.read(self.config, changes))
@@ -136,8 +155,10 @@ class Demonstration:
 
     def _expect(self, outcome: Outcome, status: str) -> None:
         if outcome.status != status:
-            raise LlmopsError(f"this step should have ended {status}, it ended {outcome.status}: {outcome.reason or 'no reason was given'}",
-                              hint=f"see {outcome.links.get('prefect', 'the Prefect UI')}")
+            raise LlmopsError(
+                f"this step should have ended {status}, it ended {outcome.status}: {outcome.reason or 'no reason was given'}",
+                hint=f"see {outcome.links.get('prefect', 'the Prefect UI')}",
+            )
 
     def _head(self, number: str, text: str) -> None:
         self._say("", f"{number}. {text}" if number else text)

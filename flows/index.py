@@ -92,7 +92,9 @@ def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) ->
     outcomes.within_budget(outcome, found, session.failures_now(build, found), config.limits.failure_budget)
 
 
-def release(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], outcome: Outcome) -> None:
+def release(
+    config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], outcome: Outcome
+) -> None:
     """Stage beside the live version, seal, pass the gate, publish."""
     outcome.candidate = build.version
     open_version(build, lease, config.store, config.embed, config.recorded())
@@ -114,8 +116,18 @@ def release(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged
 def _gate(config: IndexConfig, build: Build, snapshot: str, outcome: Outcome) -> float | None:
     if config.gate is None:
         return None
-    result, weight = gate(build, config.store, config.embed, snapshot, config.folder / config.gate.golden, {str(name): rule for name, rule in config.gate.metrics.items()}, config.gate.k)
+    result, weight = gate(
+        build,
+        config.store,
+        config.embed,
+        snapshot,
+        config.folder / config.gate.golden,
+        {str(name): rule for name, rule in config.gate.metrics.items()},
+        config.gate.k,
+    )
     outcome.judge(result)
     if not result.opens:
-        raise Blocked(f"the gate says {result.verdict}: {result.reason}", hint="the live version stays; see the worst questions of this run")
+        raise Blocked(
+            f"the gate says {result.verdict}: {result.reason}", hint="the live version stays; see the worst questions of this run"
+        )
     return weight

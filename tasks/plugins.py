@@ -92,8 +92,16 @@ def reveal(value: Any) -> Any:
     if isinstance(value, str):
         missing = sorted({name for name in SECRET.findall(value) if name not in os.environ})
         if missing:
-            raise ConfigError([Mistake(f"the environment variable {name} is not set", hint=f"export {name}=…, or put it "
-                                       "into .env beside the config", kind="secret") for name in missing])
+            raise ConfigError(
+                [
+                    Mistake(
+                        f"the environment variable {name} is not set",
+                        hint=f"export {name}=…, or put it into .env beside the config",
+                        kind="secret",
+                    )
+                    for name in missing
+                ]
+            )
         return SECRET.sub(lambda match: os.environ[match[1]], value)
     if isinstance(value, Mapping):
         return {key: reveal(item) for key, item in value.items()}
@@ -120,13 +128,15 @@ def find(family: str, name: str) -> type[Plugin]:
     if name not in names(family):
         close = get_close_matches(name, names(family), 1)
         hint = f"did you mean {close[0]}?" if close else f"known {family}: {', '.join(names(family))}"
-        raise ConfigError([Mistake(f"unknown name {name!r} among the {family}; allowed: {', '.join(names(family))}", hint=hint,
-                                   kind="plugin")])
+        raise ConfigError(
+            [Mistake(f"unknown name {name!r} among the {family}; allowed: {', '.join(names(family))}", hint=hint, kind="plugin")]
+        )
     plugin = _load(family, name)
     absent = [command for module, command in plugin.requires.items() if find_spec(module) is None]
     if absent:
-        raise ConfigError([Mistake(f"{name} needs a library that is not installed", hint=f"install it: {command}",
-                                   kind="library") for command in absent])
+        raise ConfigError(
+            [Mistake(f"{name} needs a library that is not installed", hint=f"install it: {command}", kind="library") for command in absent]
+        )
     return plugin
 
 
@@ -137,9 +147,9 @@ def _load(family: str, name: str) -> type[Plugin]:
             raise ConfigError([Mistake(f"the entry point llmops.{family}:{name} is not a Plugin class", kind="plugin")])
         return loaded
     module = importlib.import_module(f"tasks.{family}.{name}")
-    own = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Plugin) and item.__module__ == module.__name__]
+    own = [
+        item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Plugin) and item.__module__ == module.__name__
+    ]
     if len(own) != 1:
         raise ConfigError([Mistake(f"tasks/{family}/{name}.py holds {len(own)} plugins; one is wanted", kind="plugin")])
     return own[0]
-
-

@@ -24,7 +24,9 @@ def recover(build: Build, lease: Lease) -> None:
 @task
 def open_version(build: Build, lease: Lease, store: Spec, embedder: Spec, values: dict[str, Any]) -> None:
     """Take the version's number, and open the collection to stage into."""
-    versions.open_version(build.ledger, lease, build.kb, {"version": build.version, "parent": build.live, "collection": build.collection, **values})
+    versions.open_version(
+        build.ledger, lease, build.kb, {"version": build.version, "parent": build.live, "collection": build.collection, **values}
+    )
     staging.prepare(build, store.build(Store), embedder.build(Embedder))
 
 

@@ -47,7 +47,9 @@ def test_all_missing_secrets_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as caught:
         reveal("${FIRST_KEY}:${SECOND_KEY}")
     assert [one.message for one in caught.value.found] == [
-        "the environment variable FIRST_KEY is not set", "the environment variable SECOND_KEY is not set"]
+        "the environment variable FIRST_KEY is not set",
+        "the environment variable SECOND_KEY is not set",
+    ]
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -75,8 +77,10 @@ def test_a_fingerprint_follows_options_and_revision() -> None:
 
 
 def test_importing_one_plugin_imports_no_other() -> None:
-    code = ("import sys; from tasks.plugins import find; find('chunkers', 'sentence');"
-            "print([m for m in sys.modules if m in ('tasks.chunkers.fixed', 'lancedb', 'prefect', 'mlflow', 'onnxruntime', 'kreuzberg')])")
+    code = (
+        "import sys; from tasks.plugins import find; find('chunkers', 'sentence');"
+        "print([m for m in sys.modules if m in ('tasks.chunkers.fixed', 'lancedb', 'prefect', 'mlflow', 'onnxruntime', 'kreuzberg')])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
@@ -84,18 +88,34 @@ def test_importing_one_plugin_imports_no_other() -> None:
 def test_a_package_of_a_third_party_adds_a_plugin(tmp_path: Path) -> None:
     package = Path(__file__).parent / "third_party"
     build = "from hatchling.build import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
-    wheel = subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=package, capture_output=True, text=True, check=True).stdout.strip()
+    wheel = subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=package, capture_output=True, text=True, check=True
+    ).stdout.strip()
     unpack = f"import zipfile; zipfile.ZipFile({str(tmp_path / wheel.splitlines()[-1])!r}).extractall({str(tmp_path / 'site')!r})"
     subprocess.run([sys.executable, "-c", unpack], check=True)
-    use = ("from tasks.plugins import Spec, names; from tasks.cleaners import Cleaner;"
-           "print('shout' in names('cleaners'), Spec(name='shout', options={'mark': '?'}).build(Cleaner).clean('hello'))")
-    found = subprocess.run([sys.executable, "-c", use], env={"PYTHONPATH": f"{tmp_path / 'site'}:{Path(__file__).parent.parent}"},
-                           capture_output=True, text=True, check=False)
+    use = (
+        "from tasks.plugins import Spec, names; from tasks.cleaners import Cleaner;"
+        "print('shout' in names('cleaners'), Spec(name='shout', options={'mark': '?'}).build(Cleaner).clean('hello'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", use],
+        env={"PYTHONPATH": f"{tmp_path / 'site'}:{Path(__file__).parent.parent}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert found.stdout.strip() == "True HELLO?", found.stderr
 
 
 def test_every_family_has_a_plugin_that_needs_nothing() -> None:
-    needs_nothing = {"sources": "topics", "parsers": "text", "cleaners": "unicode", "chunkers": "sentence", "embedders": "hash", "stores": "lancedb"}
+    needs_nothing = {
+        "sources": "topics",
+        "parsers": "text",
+        "cleaners": "unicode",
+        "chunkers": "sentence",
+        "embedders": "hash",
+        "stores": "lancedb",
+    }
     for family, name in needs_nothing.items():
         assert issubclass(find(family, name), Plugin)
         assert name in names(family)

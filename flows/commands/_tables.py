@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def rows(console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show.") -> None:
+def rows(
+    console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show."
+) -> None:
     """A table with a column per key."""
     from rich.table import Table
     from rich.text import Text
@@ -76,8 +78,10 @@ def measurement(console: Any, found: Mapping[str, Any]) -> None:
     if found["worst"]:
         console.print("\nWorst questions")
         for one in found["worst"]:
-            console.print(f"  {one['question']}\n    expected {', '.join(one['expected'])}; got {', '.join(one['got'][:3]) or 'nothing'}",
-                          markup=False)
+            console.print(
+                f"  {one['question']}\n    expected {', '.join(one['expected'])}; got {', '.join(one['got'][:3]) or 'nothing'}",
+                markup=False,
+            )
 
 
 def interval(value: Mapping[str, Any]) -> str:
@@ -98,46 +102,58 @@ def hits(console: Any, found: Mapping[str, Any]) -> None:
 
 def outcome(console: Any, found: Mapping[str, Any]) -> None:
     """What a build came to, and where to look next."""
-    documents, chunks, paid = found["documents"], found["chunks"], found["embeddings"]
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:
         console.print(f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
-    if documents and found["status"] == "planned":
-        _estimate(console, found)
-        return
-    if documents:
-        console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
-            "listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined") if documents[key] or key == "listed"), markup=False)
-        console.print(f"  chunks      {chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, {chunks['total']} in all")
-        console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {found['tokens']} tokens, ${found['cost_usd']:.4f}")
-    for name, values in found["gate"].get("metrics", {}).items():
-        live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
-        console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
-    for one in found["worst"][:3]:
-        console.print(f"  worst       {one['question']}\n              expected {', '.join(one['expected'])}; got "
-                      f"{', '.join(one['got'][:3]) or 'nothing'}", markup=False)
+    if found["documents"]:
+        _documents(console, found["documents"])
+        (_estimate if found["status"] == "planned" else _work)(console, found)
+    _gate(console, found)
     for warning in found["warnings"]:
         console.print(f"  warning     {printable(warning)}", markup=False)
     for name, link in found["links"].items():
         console.print(f"  {name:<11} {link}", markup=False)
 
 
+def _documents(console: Any, counts: Mapping[str, int]) -> None:
+    names = ("listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined")
+    told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name] or name == "listed")
+    console.print(f"  documents   {told}", markup=False)
+
+
+def _work(console: Any, found: Mapping[str, Any]) -> None:
+    chunks, paid = found["chunks"], found["embeddings"]
+    console.print(f"  chunks      {chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, {chunks['total']} in all")
+    cost = f"{found['tokens']} tokens, ${found['cost_usd']:.4f}"
+    console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {cost}")
+
+
+def _gate(console: Any, found: Mapping[str, Any]) -> None:
+    for name, values in found["gate"].get("metrics", {}).items():
+        live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
+        console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
+    for one in found["worst"][:3]:
+        got = ", ".join(one["got"][:3]) or "nothing"
+        console.print(f"  worst       {one['question']}", markup=False)
+        console.print(f"              expected {', '.join(one['expected'])}; got {got}", markup=False)
+
+
 def _estimate(console: Any, found: Mapping[str, Any]) -> None:
-    documents, cost = found["documents"], found["estimate"]
-    console.print("  documents   " + ", ".join(f"{documents[key]} {key}" for key in (
-        "listed", "new", "changed", "renamed", "unchanged", "vanished", "quarantined") if documents[key]), markup=False)
-    console.print(f"  to process  {cost['documents']} documents, at most about {cost['tokens']} tokens, ${cost['cost_usd']:.4f}")
-    for warning in found["warnings"]:
-        console.print(f"  warning     {warning}", markup=False)
+    cost = found["estimate"]
+    told = f"{cost['documents']} documents, at most about {cost['tokens']} tokens, ${cost['cost_usd']:.4f}"
+    console.print(f"  to process  {told}", markup=False)
 
 
 def headline(found: Mapping[str, Any]) -> str:
     kb, version, before = found["knowledge_base"], found["version"], found["previous_version"]
     still = f"version {before} stays live" if before else "nothing is live yet"
-    return {"published": f"{kb}: version {version} is live, built in {found['seconds']} s",
-            "unchanged": f"{kb}: nothing to do, {still} ({found['seconds']} s)",
-            "planned": f"{kb}: plan; {still}", "blocked": f"{kb}: blocked, {still}",
-            "failed": f"{kb}: failed, {still}"}[found["status"]]
+    return {
+        "published": f"{kb}: version {version} is live, built in {found['seconds']} s",
+        "unchanged": f"{kb}: nothing to do, {still} ({found['seconds']} s)",
+        "planned": f"{kb}: plan; {still}",
+        "blocked": f"{kb}: blocked, {still}",
+        "failed": f"{kb}: failed, {still}",
+    }[found["status"]]
 
 
 def outcomes(console: Any, answers: Sequence[Any]) -> None:

@@ -17,12 +17,14 @@ def register(app: typer.Typer) -> None:
     command(app, "index")(index)
 
 
-def index(config: Config,
-          plan: Annotated[bool, typer.Option("--plan", help="Show what would be done and what it costs, and stop.")] = False,
-          allow_deletes: Annotated[bool, typer.Option("--allow-deletes", help="Retire vanished documents beyond the limit, this once.")] = False,
-          full: Annotated[bool, typer.Option("--full", help="Read and parse everything again.")] = False,
-          wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for a running build to end.")] = 0,
-          changes: Set = None) -> Answer:
+def index(
+    config: Config,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done and what it costs, and stop.")] = False,
+    allow_deletes: Annotated[bool, typer.Option("--allow-deletes", help="Retire vanished documents beyond the limit, this once.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read and parse everything again.")] = False,
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for a running build to end.")] = 0,
+    changes: Set = None,
+) -> Answer:
     """Build the next version of a knowledge base, and publish it if it is good enough."""
     from configs import read
 
@@ -100,8 +102,16 @@ def _plan(config: Any, full: bool) -> Answer:
     from tasks.knowledge.planning import dry_run
     from tasks.stores import Store
 
-    outcome = dry_run(settings().absolute_home, config.knowledge_base, config.stages(), config.store.build(Store), config.sources,
-                      config.folder, config.embed, full=full)
+    outcome = dry_run(
+        settings().absolute_home,
+        config.knowledge_base,
+        config.stages(),
+        config.store.build(Store),
+        config.sources,
+        config.folder,
+        config.embed,
+        full=full,
+    )
     return Answer(outcome, lambda console: draw.outcome(console, outcome), exit_code=3 if outcome["status"] == "blocked" else 0)
 
 

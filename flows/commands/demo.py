@@ -29,4 +29,6 @@ def down() -> Answer:
     from flows import server
 
     stopped = server.stop(settings().absolute_home)
-    return Answer({"stopped": stopped}, lambda console: console.print("The Prefect server has ended." if stopped else "No server was running."))
+    return Answer(
+        {"stopped": stopped}, lambda console: console.print("The Prefect server has ended." if stopped else "No server was running.")
+    )

@@ -12,10 +12,12 @@ app = typer.Typer(name="golden", no_args_is_help=True, help="Golden sets: the qu
 
 
 @command(app, "import")
-def import_(out: Annotated[Path, typer.Option("--out", help="The golden set to write (JSON lines).")],
-            beir: Annotated[Path | None, typer.Option("--beir", help="A folder in BEIR layout.")] = None,
-            split: Annotated[str, typer.Option("--split", help="Which qrels of the BEIR folder.")] = "test",
-            squad: Annotated[Path | None, typer.Option("--squad", help="A file in SQuAD format.")] = None) -> Answer:
+def import_(
+    out: Annotated[Path, typer.Option("--out", help="The golden set to write (JSON lines).")],
+    beir: Annotated[Path | None, typer.Option("--beir", help="A folder in BEIR layout.")] = None,
+    split: Annotated[str, typer.Option("--split", help="Which qrels of the BEIR folder.")] = "test",
+    squad: Annotated[Path | None, typer.Option("--squad", help="A file in SQuAD format.")] = None,
+) -> Answer:
     """Convert public question sets."""
     from tasks.errors import UsageError
     from tasks.knowledge.convert import from_beir, from_squad
@@ -53,7 +55,9 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
     if settings.gate is None:
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
     golden = read_golden(settings.folder / settings.gate.golden)
-    lost = [{"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why} for one in missing(golden, _texts(settings.knowledge_base))]
+    lost = [
+        {"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why} for one in missing(golden, _texts(settings.knowledge_base))
+    ]
     found = {"golden": str(settings.gate.golden), "questions": len(golden.questions), "missing": lost}
     return Answer(found, lambda console: draw.rows(console, lost, empty="Every question's document is there."), exit_code=1 if lost else 0)
 

@@ -49,9 +49,12 @@ def log(name: Name) -> Answer:
 
 
 @command(app, "diff")
-def diff(name: Name, start: Annotated[int | None, typer.Argument(metavar="[FROM]")] = None,
-         end: Annotated[int | None, typer.Argument(metavar="[TO]")] = None,
-         text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False) -> Answer:
+def diff(
+    name: Name,
+    start: Annotated[int | None, typer.Argument(metavar="[FROM]")] = None,
+    end: Annotated[int | None, typer.Argument(metavar="[TO]")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
+) -> Answer:
     """Show which documents two versions differ in (default: the live one and the one before)."""
     from configs.settings import settings
     from tasks.knowledge import views
@@ -87,7 +90,9 @@ def documents(name: Name) -> Answer:
     from tasks.knowledge.views import listing
 
     found = listing(_ledger(), name)
-    return Answer({"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"]))
+    return Answer(
+        {"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"])
+    )
 
 
 @command(app, "verify")
@@ -103,10 +108,12 @@ def verify(name: Name, details: Annotated[bool, typer.Option("--details", help="
 
 
 @command(app, "measure")
-def measure(name: Name, golden: Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")],
-            k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")] = 10,
-            mode: Annotated[list[str] | None, typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all.")] = None,
-            ) -> Answer:
+def measure(
+    name: Name,
+    golden: Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")],
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")] = 10,
+    mode: Annotated[list[str] | None, typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all.")] = None,
+) -> Answer:
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
     from configs.settings import settings
     from tasks.errors import UsageError

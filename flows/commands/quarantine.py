@@ -26,8 +26,12 @@ def list_(kb: Base = None) -> Answer:
     from tasks.knowledge.quarantine import items
 
     found = items(_known(kb), kb)
-    return Answer({"items": found}, lambda console: draw.rows(console, found, ["id", "uri", "stage", "reason", "attempts", "last_seen"],
-                                                              empty="The quarantine is empty."))
+    return Answer(
+        {"items": found},
+        lambda console: draw.rows(
+            console, found, ["id", "uri", "stage", "reason", "attempts", "last_seen"], empty="The quarantine is empty."
+        ),
+    )
 
 
 @command(app, "show")
@@ -59,9 +63,16 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
     release(_ledger(), [item["id"] for item in chosen])
     outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
     open_now = {item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)}
-    found: dict[str, Any] = {"retried": len(chosen), "recovered": sum(item["id"] not in open_now for item in chosen), "builds": [o.data for o in outcomes]}
-    return Answer(found, lambda console: draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry."),
-                  exit_code=max((outcome.exit_code for outcome in outcomes), default=0))
+    found: dict[str, Any] = {
+        "retried": len(chosen),
+        "recovered": sum(item["id"] not in open_now for item in chosen),
+        "builds": [o.data for o in outcomes],
+    }
+    return Answer(
+        found,
+        lambda console: draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry."),
+        exit_code=max((outcome.exit_code for outcome in outcomes), default=0),
+    )
 
 
 def _items(kb: str | None) -> list[dict[str, Any]]:

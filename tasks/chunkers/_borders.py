@@ -116,7 +116,7 @@ def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> N
 
 
 def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
-    """40 bits of the word before each border, 24 of the one before that, to tell equals apart.
+    """40 bits of the word before each border, 12 of the one before that and 12 of the 32 before, to tell equals apart.
 
     Nothing that follows the border counts, so a word inserted between two others changes no border that was there. For a
     paragraph it is the last word that ends a sentence: a word added at its end changes nothing either.
@@ -128,9 +128,23 @@ def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
     ended = np.append(traits[1:] & (Trait.SPACE | Trait.CLOSING) != 0, True) & (traits & Trait.ENDER != 0)
     closed = np.maximum.accumulate(np.where(ended, place, 0))
     ends = last[np.maximum(stops - 1, 0)]
-    near, first = _word_hash(codes, before, np.where(kinds < Kind.PARAGRAPH, ends, last[closed[np.maximum(stops - 1, 0)]]))
-    far, _ = _word_hash(codes, before, np.where(kinds < Kind.PARAGRAPH, last[np.maximum(first - 1, 0)], ends))
-    return near & ~np.uint64(LOW_BITS) | mixed(near + far) & np.uint64(LOW_BITS)
+    own, first = _word_hash(codes, before, ends)
+    other, _ = _word_hash(codes, before, last[np.where(kinds < Kind.PARAGRAPH, np.maximum(first, 1), closed[ends] + 1) - 1])
+    block = kinds >= Kind.PARAGRAPH
+    return _joined(np.where(block, other, own), np.where(block, own, other), _wide(own))
+
+
+def _joined(near: Array, far: Array, wide: Array) -> Array:
+    bits: Array = near & ~np.uint64(LOW_BITS) | far & np.uint64(LOW_BITS) & ~np.uint64(0xFFF) | wide & np.uint64(0xFFF)
+    return bits
+
+
+def _wide(hashes: Array) -> Array:
+    """The hash of up to 32 hashes that end at each place."""
+    for reach in (1, 2, 4, 8, 16):
+        earlier = np.append(np.zeros(reach, np.uint64), hashes[:-reach])[:len(hashes)]
+        hashes = mixed(hashes + earlier * np.uint64(MULTIPLIER))
+    return hashes
 
 
 def _word_hash(codes: Array, before: Array, ends: Array) -> tuple[Array, Array]:

@@ -35,7 +35,7 @@ class ContentDefined(Chunker):
         overlap = min(self.overlap, size // 2)
         measured = measure(text, markup, tokenizer, max(1, size // 8))
         kinds = self.kinds(measured)
-        strengths = (kinds.astype(np.uint64) << np.uint64(60)) | (measured.borders.hashes >> np.uint64(4))
+        strengths = (kinds.astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(3))
         cuts = [*Line(measured.places, strengths, size - overlap).cuts(), len(kinds)]
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
         paths = measured.outline.paths()

@@ -16,21 +16,28 @@ KEYS_PER_QUERY = 500
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(keys), KEYS_PER_QUERY):
-        yield keys[start:start + KEYS_PER_QUERY]
+        yield keys[start : start + KEYS_PER_QUERY]
 
 
 def known_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> set[str]:
     """Which of these texts have a vector of this model already."""
     with ledger.read() as connection:
-        return {row.text_hash for part in _slices(hashes) for row in connection.execute(
-            select(embeddings.c.text_hash).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part)))}
+        return {
+            row.text_hash
+            for part in _slices(hashes)
+            for row in connection.execute(
+                select(embeddings.c.text_hash).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+            )
+        }
 
 
 def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: Vectors) -> None:
     """Remember vectors. Raises ValueError unless there is one finite row per text."""
     if len(hashes) != len(vectors) or not np.isfinite(vectors).all():
         raise ValueError(f"{len(hashes)} texts gave {len(vectors)} vectors, all of which must be finite")
-    rows = [{"model": model, "text_hash": key, "vector": vector.astype("<f4").tobytes()} for key, vector in zip(hashes, vectors, strict=True)]
+    rows = [
+        {"model": model, "text_hash": key, "vector": vector.astype("<f4").tobytes()} for key, vector in zip(hashes, vectors, strict=True)
+    ]
     with ledger.write() as connection:
         upsert(connection, embeddings, rows)
 
@@ -50,8 +57,10 @@ def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension
 
 def save_parsed(ledger: Ledger, parser: str, hashes: Sequence[str], places: Sequence[int], shard: Shard) -> None:
     """Remember in which row of the shard the parsed text of each content hash is."""
-    rows = [{"parser": parser, "content_hash": key, "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place}
-            for key, place in zip(hashes, places, strict=True)]
+    rows = [
+        {"parser": parser, "content_hash": key, "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place}
+        for key, place in zip(hashes, places, strict=True)
+    ]
     with ledger.write() as connection:
         upsert(connection, parsed, rows)
 
@@ -59,5 +68,8 @@ def save_parsed(ledger: Ledger, parser: str, hashes: Sequence[str], places: Sequ
 def find_parsed(ledger: Ledger, parser: str, hashes: Sequence[str]) -> dict[str, Any]:
     """content_hash -> (shard, shard_sha256, shard_row) of texts that were parsed before."""
     with ledger.read() as connection:
-        return {row.content_hash: row for part in _slices(hashes) for row in connection.execute(
-            select(parsed).where(parsed.c.parser == parser, parsed.c.content_hash.in_(part)))}
+        return {
+            row.content_hash: row
+            for part in _slices(hashes)
+            for row in connection.execute(select(parsed).where(parsed.c.parser == parser, parsed.c.content_hash.in_(part)))
+        }

@@ -19,11 +19,17 @@ from tasks.plugins import canonical, digest
 from tasks.records import Shard, frame, sha256, write_shard
 from tasks.stores import ROWS, Collection
 
-CHANGES = pa.schema([
-    pa.field("doc_id", pa.string()), pa.field("chunk_id", pa.string()), pa.field("row_hash", pa.string()),
-    pa.field("text_hash", pa.string()),
-    pa.field("action", pa.string(), metadata={"about": "add: new to the version; replace: same text, another place; keep; retire: gone"}),
-])
+CHANGES = pa.schema(
+    [
+        pa.field("doc_id", pa.string()),
+        pa.field("chunk_id", pa.string()),
+        pa.field("row_hash", pa.string()),
+        pa.field("text_hash", pa.string()),
+        pa.field(
+            "action", pa.string(), metadata={"about": "add: new to the version; replace: same text, another place; keep; retire: gone"}
+        ),
+    ]
+)
 CONTENT = ("content_hash", "text_hash", "title", "metadata", "media_type", "language", "chunks")
 
 
@@ -54,14 +60,28 @@ def find_changes(build: Build, batch: Batch) -> Staged:
     rows = [(row, row_hash(row)) for row in located(build, batch)]
     owners = document_rows(build, batch)
     live = live_chunks(build, list(owners))
-    actions = [{"doc_id": row["doc_id"], "chunk_id": row["chunk_id"], "row_hash": key, "text_hash": text_hash(row),
-                "action": _action(live.get(row["chunk_id"]), key)} for row, key in rows]
+    actions = [
+        {
+            "doc_id": row["doc_id"],
+            "chunk_id": row["chunk_id"],
+            "row_hash": key,
+            "text_hash": text_hash(row),
+            "action": _action(live.get(row["chunk_id"]), key),
+        }
+        for row, key in rows
+    ]
     there = {action["chunk_id"] for action in actions}
     gone = [key for key in live if key not in there]
     actions += [{"doc_id": None, "chunk_id": key, "row_hash": None, "text_hash": None, "action": "retire"} for key in gone]
     counts = {name: sum(action["action"] == name for action in actions) for name in ("add", "replace")}
-    return Staged(batch=batch, changes=write_shard(frame(actions, CHANGES), CHANGES, build.lake, "changes"), added=counts["add"],
-                  replaced=counts["replace"], retired=len(gone), **_states(build, owners))
+    return Staged(
+        batch=batch,
+        changes=write_shard(frame(actions, CHANGES), CHANGES, build.lake, "changes"),
+        added=counts["add"],
+        replaced=counts["replace"],
+        retired=len(gone),
+        **_states(build, owners),
+    )
 
 
 def _action(live: str | None, now: str) -> str:
@@ -72,12 +92,17 @@ def write_changes(build: Build, collection: Collection, embedder: Embedder, stag
     """Write a batch's difference into the collection; into a new collection goes every row."""
     actions = {row["chunk_id"]: row for row in staged.changes.table(build.lake).to_pylist()}
     wanted = {"add", "replace", "keep"} if build.fresh else {"add", "replace"}
-    put = [{**row, "row_hash": actions[row["chunk_id"]]["row_hash"], "terms": terms_of(row)}
-           for row in located(build, staged.batch) if actions[row["chunk_id"]]["action"] in wanted]
+    put = [
+        {**row, "row_hash": actions[row["chunk_id"]]["row_hash"], "terms": terms_of(row)}
+        for row in located(build, staged.batch)
+        if actions[row["chunk_id"]]["action"] in wanted
+    ]
     gone = [] if build.fresh else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
     if put or gone:
         hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
-        collection.stage(build.version, frame(put, ROWS), load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension), gone)
+        collection.stage(
+            build.version, frame(put, ROWS), load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension), gone
+        )
 
 
 def located(build: Build, batch: Batch) -> list[Row]:
@@ -85,7 +110,10 @@ def located(build: Build, batch: Batch) -> list[Row]:
     if batch.chunks is None:
         return []
     owners = {row["doc_id"]: row for row in rows_of(build, batch.documents)}
-    return [{**row, **{name: owners[row["doc_id"]][name] for name in ("uri", "title", "source", "metadata")}} for row in rows_of(build, batch.chunks)]
+    return [
+        {**row, **{name: owners[row["doc_id"]][name] for name in ("uri", "title", "source", "metadata")}}
+        for row in rows_of(build, batch.chunks)
+    ]
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
@@ -102,15 +130,27 @@ def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
     counts: dict[str, int] = {}
     for key in batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []:
         counts[key] = counts.get(key, 0) + 1
-    return {row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
-            for place, row in enumerate(rows_of(build, batch.documents))}
+    return {
+        row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
+        for place, row in enumerate(rows_of(build, batch.documents))
+    }
 
 
 def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) -> Row:
     copied = ("doc_id", "source", "uri", "title", "media_type", "language", "content_hash", "revision", "metadata", "fetched_at")
-    return {"kb": build.kb, **{name: row[name] for name in copied}, "text_hash": sha256(row["text"]), "characters": len(row["text"]),
-            "text_stage": build.stages.text, "check_stage": build.stages.check, "chunk_stage": build.stages.chunk, "chunks": count,
-            "shard": batch.documents.path, "shard_sha256": batch.documents.sha256, "shard_row": place}
+    return {
+        "kb": build.kb,
+        **{name: row[name] for name in copied},
+        "text_hash": sha256(row["text"]),
+        "characters": len(row["text"]),
+        "text_stage": build.stages.text,
+        "check_stage": build.stages.check,
+        "chunk_stage": build.stages.chunk,
+        "chunks": count,
+        "shard": batch.documents.path,
+        "shard_sha256": batch.documents.sha256,
+        "shard_row": place,
+    }
 
 
 def live_chunks(build: Build, doc_ids: Sequence[str]) -> dict[str, str]:
@@ -122,8 +162,13 @@ def _live(build: Build, table: Any, doc_ids: Sequence[str]) -> list[Any]:
     if build.live is None:
         return []
     with build.ledger.read() as connection:
-        return [row for start in range(0, len(doc_ids), 500) for row in connection.execute(select(table).where(
-            table.c.kb == build.kb, live_at(table, build.live), table.c.doc_id.in_(doc_ids[start:start + 500])))]
+        return [
+            row
+            for start in range(0, len(doc_ids), 500)
+            for row in connection.execute(
+                select(table).where(table.c.kb == build.kb, live_at(table, build.live), table.c.doc_id.in_(doc_ids[start : start + 500]))
+            )
+        ]
 
 
 def _states(build: Build, rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]:
@@ -131,4 +176,9 @@ def _states(build: Build, rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]
     same = {key for key, row in rows.items() if key in live and all(getattr(live[key], name) == row[name] for name in CONTENT)}
     changed = [key for key in rows if key in live and key not in same]
     edited = [key for key in changed if live[key].content_hash != rows[key]["content_hash"]]
-    return {"new": tuple(key for key in rows if key not in live), "changed": tuple(changed), "edited": tuple(edited), "same": tuple(sorted(same))}
+    return {
+        "new": tuple(key for key in rows if key not in live),
+        "changed": tuple(changed),
+        "edited": tuple(edited),
+        "same": tuple(sorted(same)),
+    }

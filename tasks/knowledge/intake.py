@@ -50,7 +50,9 @@ class _Intake:
         fallback: list[Todo] = []
         for todo in self._todos:
             before = len(failures)
-            with one_document(failures, source=todo.source, uri=todo.uri, stage="collect", revision=todo.item.revision if todo.item else ""):
+            with one_document(
+                failures, source=todo.source, uri=todo.uri, stage="collect", revision=todo.item.revision if todo.item else ""
+            ):
                 rows.append(self._row(todo))
             if len(failures) > before and todo.carried:
                 fallback.append(todo)
@@ -82,14 +84,25 @@ class _Intake:
 
 
 def _identity(todo: Todo) -> dict[str, Any]:
-    return {"doc_id": todo.doc_id, "source": todo.source, "uri": todo.uri, "fetched_at": now(),
-            "revision": todo.item.revision if todo.item else ""}
+    return {
+        "doc_id": todo.doc_id,
+        "source": todo.source,
+        "uri": todo.uri,
+        "fetched_at": now(),
+        "revision": todo.item.revision if todo.item else "",
+    }
 
 
 def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**parsed.metadata, **metadata}
-    return {"title": title or parsed.title, "text": parsed.text, "markup": parsed.markup, "media_type": parsed.media_type,
-            "language": detect(parsed.text[:LANGUAGE_SAMPLE]), "metadata": json.dumps(merged, sort_keys=True, ensure_ascii=False, default=str)}
+    return {
+        "title": title or parsed.title,
+        "text": parsed.text,
+        "markup": parsed.markup,
+        "media_type": parsed.media_type,
+        "language": detect(parsed.text[:LANGUAGE_SAMPLE]),
+        "metadata": json.dumps(merged, sort_keys=True, ensure_ascii=False, default=str),
+    }
 
 
 def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -108,8 +121,11 @@ def read_rows(build: Build, places: Mapping[str, tuple[str, str, int]]) -> dict[
     by_shard: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for key, (path, sha256, row) in places.items():
         by_shard.setdefault((path, sha256), []).append((key, row))
-    return {key: values for (path, sha256), wanted in by_shard.items()
-            for key, values in _pick(Shard(path=path, rows=0, sha256=sha256), build, wanted)}
+    return {
+        key: values
+        for (path, sha256), wanted in by_shard.items()
+        for key, values in _pick(Shard(path=path, rows=0, sha256=sha256), build, wanted)
+    }
 
 
 def _pick(shard: Shard, build: Build, wanted: Iterable[tuple[str, int]]) -> list[tuple[str, dict[str, Any]]]:

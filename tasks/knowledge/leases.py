@@ -36,15 +36,30 @@ class Lease(BaseModel):
             held = connection.execute(select(leases).where(leases.c.kb == self.kb)).one_or_none()
             if held is not None and alive(held):
                 raise busy(self.kb, describe(held))
-            upsert(connection, leases, [{
-                "kb": self.kb, "owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(),
-                "process_started": psutil.Process().create_time(), "run_id": self.run_id, "acquired_at": now(), "heartbeat_at": now()}])
+            upsert(
+                connection,
+                leases,
+                [
+                    {
+                        "kb": self.kb,
+                        "owner": self.owner,
+                        "host": socket.gethostname(),
+                        "pid": os.getpid(),
+                        "process_started": psutil.Process().create_time(),
+                        "run_id": self.run_id,
+                        "acquired_at": now(),
+                        "heartbeat_at": now(),
+                    }
+                ],
+            )
 
     def confirm(self, connection: Connection) -> None:
         """Raise LlmopsError when the lease is no longer ours: the transaction around it must not commit."""
         mine = (leases.c.kb == self.kb) & (leases.c.owner == self.owner)
         if connection.execute(update(leases).where(mine).values(heartbeat_at=now())).rowcount != 1:
-            raise LlmopsError(f"the lease on {self.kb!r} was taken over by another build", hint="this build has changed nothing; run it again")
+            raise LlmopsError(
+                f"the lease on {self.kb!r} was taken over by another build", hint="this build has changed nothing; run it again"
+            )
 
     def release(self) -> None:
         with open_ledger(self.home).write() as connection:
@@ -104,7 +119,9 @@ def alive(held: Row[tuple[object, ...]]) -> bool:
 
 def busy(kb: str, who: str) -> Blocked:
     """What a second build is told."""
-    return Blocked(f"another build of {kb!r} is running: {who}", hint="wait for it to end (`llmops index --wait SECONDS` waits for you)", where=kb)
+    return Blocked(
+        f"another build of {kb!r} is running: {who}", hint="wait for it to end (`llmops index --wait SECONDS` waits for you)", where=kb
+    )
 
 
 def describe(held: Row[tuple[object, ...]]) -> str:

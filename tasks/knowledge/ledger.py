@@ -75,15 +75,21 @@ class Ledger:
 
     def _unavailable(self, reason: str) -> LlmopsError:
         if "locked" in reason:
-            return Unavailable(f"the ledger {self.where} is locked by another process", hint="wait for it, or end the process that holds it")
+            return Unavailable(
+                f"the ledger {self.where} is locked by another process", hint="wait for it, or end the process that holds it"
+            )
         if "full" in reason:
             return Unavailable(f"no space is left for the ledger {self.where}", hint="free some space and run again: finished work is kept")
         if "readonly" in reason or "unable to open" in reason:
-            return Unavailable(f"the ledger {self.where} cannot be opened for writing: {reason}",
-                               hint="check the permissions of LLMOPS_HOME: its user must be able to write there, also to search")
+            return Unavailable(
+                f"the ledger {self.where} cannot be opened for writing: {reason}",
+                hint="check the permissions of LLMOPS_HOME: its user must be able to write there, also to search",
+            )
         if "disk I/O" in reason:
-            return Unavailable(f"the disk does not take the ledger {self.where}: {reason}",
-                               hint="check its space and its limits, and run again: finished work is kept")
+            return Unavailable(
+                f"the disk does not take the ledger {self.where}: {reason}",
+                hint="check its space and its limits, and run again: finished work is kept",
+            )
         return Unavailable(f"the ledger {self.where} cannot be used: {reason}", hint="check LLMOPS_HOME and LLMOPS_LEDGER_URL")
 
 
@@ -100,9 +106,13 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise Unavailable("a file is in the way, a folder is wanted", where=str(folder), hint="set LLMOPS_HOME to a folder that can be written") from error
+        raise Unavailable(
+            "a file is in the way, a folder is wanted", where=str(folder), hint="set LLMOPS_HOME to a folder that can be written"
+        ) from error
     except OSError as error:
-        raise Unavailable(f"the folder {folder} cannot be created: {error.strerror}", hint="set LLMOPS_HOME to a folder that can be written") from error
+        raise Unavailable(
+            f"the folder {folder} cannot be created: {error.strerror}", hint="set LLMOPS_HOME to a folder that can be written"
+        ) from error
 
 
 @cache
@@ -136,12 +146,16 @@ def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
 
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        part = [dict(row) for row in rows[start:start + ROWS_PER_STATEMENT]]
+        part = [dict(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
         statement = dialect.insert(table)
         keys = [column.name for column in table.primary_key]
         rest = {name: statement.excluded[name] for name in part[0] if name not in keys}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest) if rest
-                           else statement.on_conflict_do_nothing(index_elements=keys), part)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=keys, set_=rest)
+            if rest
+            else statement.on_conflict_do_nothing(index_elements=keys),
+            part,
+        )
 
 
 def live_at(table: Any, version: int) -> Any:

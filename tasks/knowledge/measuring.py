@@ -36,8 +36,10 @@ def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
     uri, question = next(iter(lost.items()))
     example = f"{uri!r} (question {question!r}{', renamed in this build' if uri in renamed else ''})"
     if not any(item.uri in known for one in questions for item in one.relevant):
-        raise Blocked(f"no question of the golden set names a document of this knowledge base: it has no {example}",
-                      hint=f"uris are as the sources give them, such as {', '.join(found.uris[:3]) or '(none)'}; correct the golden set")
+        raise Blocked(
+            f"no question of the golden set names a document of this knowledge base: it has no {example}",
+            hint=f"uris are as the sources give them, such as {', '.join(found.uris[:3]) or '(none)'}; correct the golden set",
+        )
     return [f"the golden set names {len(lost)} documents that this build does not have, such as {example}"]
 
 
@@ -51,8 +53,10 @@ def candidate_searcher(build: Build, store: Store, embedder: Embedder, snapshot:
 def judged(searcher: Searcher, questions: Sequence[Question]) -> list[Judged]:
     """Each question with both candidate lists, for the fit; the questions are embedded in one batch."""
     vectors = searcher.embedder.embed([one.question for one in questions])
-    return [Judged(searcher.candidates(one.question, vector), [(item.uri, item.quote) for item in one.relevant], searcher.rule(one.question))
-            for one, vector in zip(questions, vectors, strict=True)]
+    return [
+        Judged(searcher.candidates(one.question, vector), [(item.uri, item.quote) for item in one.relevant], searcher.rule(one.question))
+        for one, vector in zip(questions, vectors, strict=True)
+    ]
 
 
 def gate(build: Build, candidate: Searcher, questions: Sequence[Question], rules: Mapping[str, MetricRule], k: int) -> GateResult:

@@ -96,9 +96,16 @@ def planned(outcome: Outcome, plan: Plan, totals: dict[str, int]) -> None:
     """Fill in what the plan knows. `totals`: documents and chunks of the live version."""
     reprocess = plan.count("reprocess")
     outcome.documents = {
-        "listed": sum(plan.listed.values()), "new": plan.count("new"), "changed": plan.count("changed"), "renamed": plan.count("renamed"),
-        "unchanged": plan.unchanged + reprocess, "vanished": len(plan.vanished), "retired": 0,
-        "quarantined": len(plan.held) + len(plan.problems), "total": totals["documents"]}
+        "listed": sum(plan.listed.values()),
+        "new": plan.count("new"),
+        "changed": plan.count("changed"),
+        "renamed": plan.count("renamed"),
+        "unchanged": plan.unchanged + reprocess,
+        "vanished": len(plan.vanished),
+        "retired": 0,
+        "quarantined": len(plan.held) + len(plan.problems),
+        "total": totals["documents"],
+    }
     outcome.chunks = {"added": 0, "retired": 0, "kept": totals["chunks"], "total": totals["chunks"]}
     outcome.warnings = [*outcome.warnings, *plan.notes]
 
@@ -110,8 +117,12 @@ def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_doc
     added = sum(part.added for part in parts)
     retired = sum(part.retired for part in parts) + retired_chunks
     renamed = plan.count("renamed")
-    documents = outcome.documents | {"new": new - renamed, "changed": edited, "unchanged": plan.unchanged + processed - new - edited,
-                                     "retired": retired_documents}
+    documents = outcome.documents | {
+        "new": new - renamed,
+        "changed": edited,
+        "unchanged": plan.unchanged + processed - new - edited,
+        "retired": retired_documents,
+    }
     outcome.documents = documents | {"total": plan.live + new - renamed - retired_documents}
     outcome.chunks = {"added": added, "retired": retired, "kept": live_chunks - retired, "total": live_chunks - retired + added}
     computed = outcome.embeddings["computed"]
@@ -125,6 +136,8 @@ def within_budget(outcome: Outcome, plan: Plan, found: list[Failure], budget: fl
     listed, failures = outcome.documents["listed"], len(plan.held) - plan.tolerated + len(examples)
     if listed and failures / listed > budget:
         some = "; ".join(f"{failure.uri}: {failure.reason}" for failure in examples[:3])
-        raise BudgetExceeded(f"{failures} of {listed} documents could not be processed ({failures / listed:.1%}), more than "
-                             f"limits.failure_budget allows ({budget:.1%}): {some}",
-                             hint=f"see `llmops quarantine list --kb {outcome.knowledge_base}`; mend them, exclude them, or raise the budget")
+        raise BudgetExceeded(
+            f"{failures} of {listed} documents could not be processed ({failures / listed:.1%}), more than "
+            f"limits.failure_budget allows ({budget:.1%}): {some}",
+            hint=f"see `llmops quarantine list --kb {outcome.knowledge_base}`; mend them, exclude them, or raise the budget",
+        )

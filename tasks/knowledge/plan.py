@@ -15,16 +15,18 @@ from tasks.knowledge.tables import documents
 from tasks.records import doc_id
 from tasks.sources import Item, Listing, Source
 
-COLUMNS = [documents.c[name] for name in ("doc_id", "source", "uri", "content_hash", "revision", "text_stage", "check_stage",
-                                          "chunk_stage", "chunks", "characters")]
+COLUMNS = [
+    documents.c[name]
+    for name in ("doc_id", "source", "uri", "content_hash", "revision", "text_stage", "check_stage", "chunk_stage", "chunks", "characters")
+]
 
 
 class Plan(BaseModel):
     """`todo`: documents to process. `vanished`: live, but no longer listed. `touched`: only their revision has changed.
 
-    `held`: in quarantine, unchanged since, and not worth another attempt (`tolerated` of them of a kind that nobody reads); `cured`: in quarantine, but gone from the source or
-    served as it is listed. `notes`: what keeps vanished documents from being retired. `uris`: all that the
-    candidate may have.
+    `held`: in quarantine, unchanged since, and not worth another attempt; `tolerated` of them are of a kind that nobody reads.
+    `cured`: in quarantine, but gone from the source or served as it is listed. `notes`: what keeps vanished documents from
+    being retired. `uris`: all that the candidate may have.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,34 +105,57 @@ class Planner:
 
     def _is_held(self, key: str, item: Item) -> bool:
         row = self._held.get(key)
-        return (row is not None and not row.retryable and bool(item.revision) and row.revision == item.revision
-                and row.stages == self._build.stages.all and not self._must_carry(key))
+        return (
+            row is not None
+            and not row.retryable
+            and bool(item.revision)
+            and row.revision == item.revision
+            and row.stages == self._build.stages.all
+            and not self._must_carry(key)
+        )
 
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
         return row is not None and (self._build.fresh or row.chunk_stage != self._build.stages.chunk)
 
     def _todo(self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None) -> None:
-        self._plan["todo"].append(Todo(doc_id=key, source=source, uri=uri, kind=kind, item=item, content_hash=content,
-                                       carried=self._must_carry(key)))
+        self._plan["todo"].append(
+            Todo(doc_id=key, source=source, uri=uri, kind=kind, item=item, content_hash=content, carried=self._must_carry(key))
+        )
 
     def finish(self) -> Plan:
         """The plan: renames are recognised by content, documents that cannot be listed now are carried over."""
         absent = {key: row for key, row in self._live.items() if key not in self._seen}
         renamed = self._renames(absent)
-        vanished = {key: row.uri for key, row in absent.items()
-                    if key not in renamed and (row.source in self._plan["complete"] or row.source not in self._listed)}
+        vanished = {
+            key: row.uri
+            for key, row in absent.items()
+            if key not in renamed and (row.source in self._plan["complete"] or row.source not in self._listed)
+        }
         planned = {todo.doc_id for todo in self._plan["todo"]}
         for key, row in self._live.items():
             if key not in vanished and key not in renamed and key not in planned and self._must_carry(key):
                 self._todo(key, row.source, row.uri, "reprocess", None, row.content_hash)
         kept = {row.uri for key, row in self._live.items() if key not in vanished and key not in renamed}
-        return Plan(**self._plan, uris=sorted(kept | {todo.uri for todo in self._plan["todo"]}), cured=self._cured(), touched=self._touched, vanished=vanished, listed=self._listed, live=len(self._live),
-                    renamed={key: self._live[key].uri for key in renamed}, unchanged=self._unchanged, tolerated=self._tolerated)
+        return Plan(
+            **self._plan,
+            uris=sorted(kept | {todo.uri for todo in self._plan["todo"]}),
+            cured=self._cured(),
+            touched=self._touched,
+            vanished=vanished,
+            listed=self._listed,
+            live=len(self._live),
+            renamed={key: self._live[key].uri for key in renamed},
+            unchanged=self._unchanged,
+            tolerated=self._tolerated,
+        )
 
     def _cured(self) -> list[str]:
-        return [key for key, row in self._held.items() if key not in self._seen
-                and (row.source in self._plan["complete"] or row.source not in self._listed)]
+        return [
+            key
+            for key, row in self._held.items()
+            if key not in self._seen and (row.source in self._plan["complete"] or row.source not in self._listed)
+        ]
 
     def _renames(self, absent: Mapping[str, Any]) -> set[str]:
         by_content: dict[tuple[str, str], list[str]] = {}
@@ -163,10 +188,16 @@ def guard(plan: Plan, max_delete_fraction: float, allow_deletes: bool) -> None:
     """Deletion safety. Raises Blocked for an empty listing, and for more deletions than are allowed."""
     empty = sorted(name for name, count in plan.listed.items() if count == 0)
     if empty and (plan.live or not any(plan.listed.values())):
-        raise Blocked(f"the source {', '.join(empty)} lists nothing; an empty listing never deletes", where=empty[0],
-                      hint="check its path and its include and exclude patterns; a source that is meant to go is taken out of the config")
+        raise Blocked(
+            f"the source {', '.join(empty)} lists nothing; an empty listing never deletes",
+            where=empty[0],
+            hint="check its path and its include and exclude patterns; a source that is meant to go is taken out of the config",
+        )
     share = len(plan.vanished) / plan.live if plan.live else 0
     if share > max_delete_fraction and not allow_deletes:
         some = ", ".join(sorted(plan.vanished.values())[:5]) + (", …" if len(plan.vanished) > 5 else "")
-        raise Blocked(f"{len(plan.vanished)} of {plan.live} documents have vanished ({share:.0%}), more than limits.max_delete_fraction "
-                      f"allows ({max_delete_fraction:.0%}): {some}", hint="if that is meant, allow it once with --allow-deletes")
+        raise Blocked(
+            f"{len(plan.vanished)} of {plan.live} documents have vanished ({share:.0%}), more than limits.max_delete_fraction "
+            f"allows ({max_delete_fraction:.0%}): {some}",
+            hint="if that is meant, allow it once with --allow-deletes",
+        )

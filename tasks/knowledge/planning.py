@@ -54,14 +54,16 @@ def parts(build: Build, found: Plan) -> list[Part]:
 def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
     """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a token."""
     size = sum(todo.item.size for todo in found.todo if todo.item)
-    known = sum(row.characters for row in live_documents(build).values() if row.doc_id in {todo.doc_id for todo in found.todo if not todo.item})
+    known = sum(
+        row.characters for row in live_documents(build).values() if row.doc_id in {todo.doc_id for todo in found.todo if not todo.item}
+    )
     tokens = (size + known) // 4
     return {"documents": len(found.todo), "bytes": size, "tokens": tokens, "cost_usd": round(tokens * price / 1e6, 6)}
 
 
-
-def dry_run(home: Path, kb: str, stages: Stages, store: Store, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
-            ) -> dict[str, Any]:
+def dry_run(
+    home: Path, kb: str, stages: Stages, store: Store, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
+) -> dict[str, Any]:
     """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
     outcome = session.begin(home, kb, None)
     build = session.start(home, kb, stages, store, full=full)

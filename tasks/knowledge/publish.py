@@ -16,8 +16,7 @@ from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings,
 KEYS = 500
 
 
-def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str],
-            values: Mapping[str, Any]) -> None:
+def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str], values: Mapping[str, Any]) -> None:
     """Move the pointer. `retired`: doc_ids that leave; `values`: what the versions row still lacks. All or nothing."""
     prepared = [(one, document_rows(build, one.batch), one.changes.table(build.lake).to_pylist()) for one in staged]
     with build.ledger.write() as connection:
@@ -47,8 +46,11 @@ def _still_failing(connection: Connection, build: Build, rows: Mapping[str, Any]
     from tasks.knowledge.tables import quarantine
 
     query = select(quarantine.c.doc_id, quarantine.c.revision, quarantine.c.last_seen).where(quarantine.c.kb == build.kb)
-    return [row.doc_id for row in connection.execute(query) if row.doc_id in rows and row.revision
-            and row.revision != rows[row.doc_id]["revision"]]
+    return [
+        row.doc_id
+        for row in connection.execute(query)
+        if row.doc_id in rows and row.revision and row.revision != rows[row.doc_id]["revision"]
+    ]
 
 
 def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[str, Any]) -> None:
@@ -60,21 +62,38 @@ def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[
 
 def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
-        connection.execute(update(documents).where(documents.c.kb == build.kb, documents.c.doc_id == row["doc_id"], documents.c.valid_to.is_(None))
-                           .values({name: row[name] for name in ("revision", "text_stage", "check_stage", "chunk_stage")}))
+        connection.execute(
+            update(documents)
+            .where(documents.c.kb == build.kb, documents.c.doc_id == row["doc_id"], documents.c.valid_to.is_(None))
+            .values({name: row[name] for name in ("revision", "text_stage", "check_stage", "chunk_stage")})
+        )
 
 
 def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
     _close(connection, chunks, build, chunks.c.chunk_id, [row["chunk_id"] for row in changes if row["action"] != "add"])
-    upsert(connection, chunks, [{"kb": build.kb, "valid_from": build.version, "valid_to": None,
-                                 **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash")}}
-                                for row in changes if row["action"] != "retire"])
+    upsert(
+        connection,
+        chunks,
+        [
+            {
+                "kb": build.kb,
+                "valid_from": build.version,
+                "valid_to": None,
+                **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash")},
+            }
+            for row in changes
+            if row["action"] != "retire"
+        ],
+    )
 
 
 def _close(connection: Connection, table: Any, build: Build, column: Any, keys: Sequence[str]) -> None:
     for start in range(0, len(keys), KEYS):
-        connection.execute(update(table).where(table.c.kb == build.kb, table.c.valid_to.is_(None), column.in_(keys[start:start + KEYS]))
-                           .values(valid_to=build.version))
+        connection.execute(
+            update(table)
+            .where(table.c.kb == build.kb, table.c.valid_to.is_(None), column.in_(keys[start : start + KEYS]))
+            .values(valid_to=build.version)
+        )
 
 
 def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> None:
@@ -85,17 +104,24 @@ def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> Non
 
 def _settle(connection: Connection, build: Build, plan: Plan) -> None:
     for key, revision in plan.touched.items():
-        connection.execute(update(documents).where(documents.c.kb == build.kb, documents.c.doc_id == key, documents.c.valid_to.is_(None))
-                           .values(revision=revision))
+        connection.execute(
+            update(documents)
+            .where(documents.c.kb == build.kb, documents.c.doc_id == key, documents.c.valid_to.is_(None))
+            .values(revision=revision)
+        )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
-    upsert(connection, listings, [{"kb": build.kb, "source": name, "completed_at": now(), "documents": plan.listed[name]} for name in plan.complete])
+    upsert(
+        connection,
+        listings,
+        [{"kb": build.kb, "source": name, "completed_at": now(), "documents": plan.listed[name]} for name in plan.complete],
+    )
 
 
 def _point(connection: Connection, build: Build, values: Mapping[str, Any]) -> None:
-    totals = {table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.version)))
-              for table in (documents, chunks)}
+    totals = {
+        table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.version)))
+        for table in (documents, chunks)
+    }
     mine = (versions.c.kb == build.kb) & (versions.c.version == build.version)
     connection.execute(update(versions).where(mine).values(status="published", published_at=now(), **totals, **values))
     connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == build.kb).values(live=build.version))
-
-

@@ -40,13 +40,24 @@ def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> No
 
 def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[str, Any]:
     values = failure.model_dump() | {"reason": failure.reason[:LONGEST_REASON], "error": failure.error[:120]}
-    return {"id": key, "kb": kb, "doc_id": doc_id(failure.source, failure.uri), **values, "stages": stages,
-            "attempts": before.attempts + 1 if before else 1, "first_seen": aware(before.first_seen) if before else now(), "last_seen": now()}
+    return {
+        "id": key,
+        "kb": kb,
+        "doc_id": doc_id(failure.source, failure.uri),
+        **values,
+        "stages": stages,
+        "attempts": before.attempts + 1 if before else 1,
+        "first_seen": aware(before.first_seen) if before else now(),
+        "last_seen": now(),
+    }
 
 
 def _by_id(connection: Connection, ids: Sequence[str]) -> list[Any]:
-    return [row for start in range(0, len(ids), 500)
-            for row in connection.execute(select(quarantine).where(quarantine.c.id.in_(ids[start:start + 500])))]
+    return [
+        row
+        for start in range(0, len(ids), 500)
+        for row in connection.execute(select(quarantine).where(quarantine.c.id.in_(ids[start : start + 500])))
+    ]
 
 
 def item_id(kb: str, source: str, uri: str) -> str:
@@ -57,7 +68,7 @@ def resolve(connection: Connection, kb: str, doc_ids: Iterable[str]) -> None:
     """Documents that are well again, or gone from their source, leave the quarantine."""
     wanted = list(doc_ids)
     for start in range(0, len(wanted), 500):
-        connection.execute(delete(quarantine).where(quarantine.c.kb == kb, quarantine.c.doc_id.in_(wanted[start:start + 500])))
+        connection.execute(delete(quarantine).where(quarantine.c.kb == kb, quarantine.c.doc_id.in_(wanted[start : start + 500])))
 
 
 def held(ledger: Ledger, kb: str) -> dict[str, Any]:
@@ -75,9 +86,19 @@ def items(ledger: Ledger, kb: str | None = None) -> list[dict[str, Any]]:
 
 
 def _public(row: Any) -> dict[str, Any]:
-    return {"id": row.id, "knowledge_base": row.kb, "uri": row.uri, "source": row.source, "stage": row.stage, "error": row.error,
-            "reason": row.reason, "retryable": row.retryable, "attempts": row.attempts,
-            "first_seen": aware(row.first_seen).isoformat(), "last_seen": aware(row.last_seen).isoformat()}
+    return {
+        "id": row.id,
+        "knowledge_base": row.kb,
+        "uri": row.uri,
+        "source": row.source,
+        "stage": row.stage,
+        "error": row.error,
+        "reason": row.reason,
+        "retryable": row.retryable,
+        "attempts": row.attempts,
+        "first_seen": aware(row.first_seen).isoformat(),
+        "last_seen": aware(row.last_seen).isoformat(),
+    }
 
 
 def get(ledger: Ledger, key: str) -> dict[str, Any]:

@@ -37,8 +37,18 @@ def start(home: Path, kb: str, stages: Stages, store: Store, *, run_id: str | No
     """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
     ledger = open_ledger(home)
     live, collection = live_version(ledger, kb), collection_name(kb, stages, store)
-    return Build(home=home, kb=kb, version=next_number(ledger, kb), live=live.version if live else None, stages=stages, full=full, began=now(),
-                 collection=collection, fresh=live is None or live.collection != collection, run_id=run_id or "local")
+    return Build(
+        home=home,
+        kb=kb,
+        version=next_number(ledger, kb),
+        live=live.version if live else None,
+        stages=stages,
+        full=full,
+        began=now(),
+        collection=collection,
+        fresh=live is None or live.collection != collection,
+        run_id=run_id or "local",
+    )
 
 
 def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
@@ -46,8 +56,9 @@ def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
     ledger = open_ledger(home)
     register(ledger, kb)
     live = live_version(ledger, kb)
-    return Outcome(knowledge_base=kb, version=live.version if live else None, previous_version=live.version if live else None,
-                   prefect_run_id=run_id)
+    return Outcome(
+        knowledge_base=kb, version=live.version if live else None, previous_version=live.version if live else None, prefect_run_id=run_id
+    )
 
 
 def collection_name(kb: str, stages: Stages, store: Store) -> str:
@@ -72,8 +83,11 @@ def totals(build: Build) -> dict[str, int]:
     if build.live is None:
         return {"documents": 0, "chunks": 0}
     with build.ledger.read() as connection:
-        return {table.name: connection.scalar(select(func.count()).select_from(table).where(
-            table.c.kb == build.kb, live_at(table, build.live))) or 0 for table in (documents, chunks)}
+        return {
+            table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.live)))
+            or 0
+            for table in (documents, chunks)
+        }
 
 
 def failures_now(build: Build, found: Plan) -> list[Failure]:
@@ -81,8 +95,11 @@ def failures_now(build: Build, found: Plan) -> list[Failure]:
     held = set(found.held)
     with build.ledger.read() as connection:
         rows = connection.execute(select(quarantine).where(quarantine.c.kb == build.kb)).all()
-    return [Failure(**{name: getattr(row, name) for name in Failure.model_fields}) for row in rows
-            if aware(row.last_seen) >= build.began and row.uri not in held]
+    return [
+        Failure(**{name: getattr(row, name) for name in Failure.model_fields})
+        for row in rows
+        if aware(row.last_seen) >= build.began and row.uri not in held
+    ]
 
 
 def tidy(build: Build, lease: Lease, keep: int) -> None:
@@ -105,8 +122,15 @@ def drop_unused(home: Path, gone: Sequence[Version], kept: Sequence[Version]) ->
 
 def close(build: Build, outcome: Outcome, status: str = "rejected") -> None:
     """Write down that a candidate did not go live; the next build clears it up."""
-    close_version(build.ledger, build.kb, build.version, status=status, documents=outcome.documents.get("total"),
-                  chunks=outcome.chunks["total"], **outcome.figures())
+    close_version(
+        build.ledger,
+        build.kb,
+        build.version,
+        status=status,
+        documents=outcome.documents.get("total"),
+        chunks=outcome.chunks["total"],
+        **outcome.figures(),
+    )
 
 
 def save_outcome(ledger: Ledger, run_id: str, kb: str, outcome: dict[str, Any]) -> None:

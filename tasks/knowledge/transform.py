@@ -46,10 +46,22 @@ def chunk(build: Build, chunker: Chunker, tokenizer: Tokenizer, batch: Batch) ->
 
 
 def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:
-    texts = [row["text"][span.start:span.end] for span in spans]
-    return [{"chunk_id": key, "doc_id": row["doc_id"], "ordinal": n, "text": text, "start": span.start, "end": span.end, "tokens": span.tokens,
-             "headings": list(span.headings), "page": span.page, "context": span.context}
-            for n, (key, text, span) in enumerate(zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True))]
+    texts = [row["text"][span.start : span.end] for span in spans]
+    return [
+        {
+            "chunk_id": key,
+            "doc_id": row["doc_id"],
+            "ordinal": n,
+            "text": text,
+            "start": span.start,
+            "end": span.end,
+            "tokens": span.tokens,
+            "headings": list(span.headings),
+            "page": span.page,
+            "context": span.context,
+        }
+        for n, (key, text, span) in enumerate(zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True))
+    ]
 
 
 def rows_of(build: Build, shard: Shard) -> list[Row]:

@@ -40,7 +40,9 @@ def known(ledger: Ledger) -> list[str]:
 def live_names(ledger: Ledger) -> list[str]:
     """The knowledge bases that have a live version."""
     with ledger.read() as connection:
-        return list(connection.scalars(select(knowledge_bases.c.name).where(knowledge_bases.c.live.is_not(None)).order_by(knowledge_bases.c.name)))
+        return list(
+            connection.scalars(select(knowledge_bases.c.name).where(knowledge_bases.c.live.is_not(None)).order_by(knowledge_bases.c.name))
+        )
 
 
 def live_version(ledger: Ledger, kb: str) -> Version | None:
@@ -57,8 +59,10 @@ def published(ledger: Ledger, kb: str) -> Version:
         names = live_names(ledger)
         if kb in known(ledger):
             raise UsageError(f"the knowledge base {kb!r} has no published version yet", hint="build one: llmops index CONFIG")
-        raise UsageError(f"no knowledge base {kb!r} has been published in {ledger.where}",
-                         hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG")
+        raise UsageError(
+            f"no knowledge base {kb!r} has been published in {ledger.where}",
+            hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG",
+        )
     return found
 
 
@@ -143,8 +147,11 @@ def rollback(ledger: Ledger, lease: Lease, kb: str, to: int | None) -> tuple[int
         raise UsageError(f"version {live.version} of {kb!r} is its first: there is nothing to go back to", where=kb)
     chosen = version(ledger, kb, target)
     if chosen.status != "published":
-        raise UsageError(f"version {target} of {kb!r} is not kept any more: it was {chosen.status}", where=kb,
-                         hint=f"`llmops kb log {kb}` lists the published ones")
+        raise UsageError(
+            f"version {target} of {kb!r} is not kept any more: it was {chosen.status}",
+            where=kb,
+            hint=f"`llmops kb log {kb}` lists the published ones",
+        )
     with ledger.write() as connection:
         lease.confirm(connection)
         connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == kb).values(live=target))
@@ -155,16 +162,20 @@ def expire(ledger: Ledger, lease: Lease, kb: str, keep: int) -> tuple[list[Versi
     """Forget all but the newest `keep` published versions. Returns (forgotten, kept), each newest first."""
     with ledger.write() as connection:
         lease.confirm(connection)
-        rows = connection.execute(select(versions).where(versions.c.kb == kb, versions.c.status == "published")
-                                  .order_by(versions.c.version.desc())).all()
+        rows = connection.execute(
+            select(versions).where(versions.c.kb == kb, versions.c.status == "published").order_by(versions.c.version.desc())
+        ).all()
         kept, gone = rows[:keep], rows[keep:]
         if not gone:
             return [], _all(kept)
         oldest = kept[-1].version
         for table in INTERVALS:
             connection.execute(delete(table).where(table.c.kb == kb, table.c.valid_to <= oldest))
-        connection.execute(update(versions).where(versions.c.kb == kb, versions.c.status == "published", versions.c.version < oldest)
-                           .values(status="expired"))
+        connection.execute(
+            update(versions)
+            .where(versions.c.kb == kb, versions.c.status == "published", versions.c.version < oldest)
+            .values(status="expired")
+        )
     return _all(gone), _all(kept)
 
 
@@ -173,10 +184,22 @@ def history(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
     live = published(ledger, kb).version
     with ledger.read() as connection:
         rows: Sequence[Any] = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())).all()
-    return [{"version": row.version, "published_at": aware(row.published_at).isoformat() if row.published_at else None,
-             "status": "live" if row.version == live else row.status, "documents": row.documents, "chunks": row.chunks, "added": row.added,
-             "retired": row.retired, "gate": row.gate, "mlflow_run_id": row.mlflow_run_id, "prefect_run_id": row.prefect_run_id,
-             "config_sha256": row.config_sha256} for row in rows]
+    return [
+        {
+            "version": row.version,
+            "published_at": aware(row.published_at).isoformat() if row.published_at else None,
+            "status": "live" if row.version == live else row.status,
+            "documents": row.documents,
+            "chunks": row.chunks,
+            "added": row.added,
+            "retired": row.retired,
+            "gate": row.gate,
+            "mlflow_run_id": row.mlflow_run_id,
+            "prefect_run_id": row.prefect_run_id,
+            "config_sha256": row.config_sha256,
+        }
+        for row in rows
+    ]
 
 
 def remember_config(ledger: Ledger, kb: str, path: str) -> None:

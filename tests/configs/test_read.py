@@ -32,30 +32,33 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
     assert [spec.name for spec in config.clean] == ["unicode", "whitespace"]
 
 
-@pytest.mark.parametrize(("keys", "where", "says"), [
-    ({"surces": []}, "surces", "did you mean sources?"),
-    ({"knowledge_base": "Hand Book"}, "knowledge_base", "pattern"),
-    ({"knowledge_base": "GONE"}, "knowledge_base", "is missing"),
-    ({"sources": []}, "sources", "at least 1"),
-    ({"limits": {"failure_budget": 3}}, "limits.failure_budget", "less than or equal to 1, got 3"),
-    ({"limits": {"failur_budget": 1}}, "limits.failur_budget", "did you mean failure_budget?"),
-    ({"chunk": {"name": "sentense"}}, "chunk", "did you mean sentence?"),
-    ({"chunk": {"name": "sentence", "siz": 4}}, "chunk.siz", "did you mean size?"),
-    ({"chunk": {"name": "sentence", "size": "big"}}, "chunk.size", "got 'big'"),
-    ({"chunk": {"name": "sentence", "size": 4}}, "chunk.size", "greater than or equal to 8, got 4"),
-    ({"chunk": {"name": "sentence", "size": 300}, "embed": "minilm"}, "chunk.size", "allowed: 8 to 254"),
-    ({"chunk": {"size": 3}}, "chunk.size", "greater than or equal to 8, got 3"),
-    ({"chunk": 30}, "chunk", "a plugin's name is wanted"),
-    ({"sources": [{"name": "filez", "path": "x"}]}, "sources[0]", "did you mean files?"),
-    ({"sources": [{"name": "files"}]}, "sources[0].path", "is missing"),
-    ({"sources": [{"name": "files", "path": "a"}, {"name": "files", "path": "b"}]}, "", "give each an id"),
-    ({"clean": ["unicod"]}, "clean[0]", "did you mean unicode?"),
-    ({"gate": {"golden": "gone.jsonl"}}, "gate.golden", "no such file"),
-    ({"expectations": "gone.yaml"}, "expectations", "no such file"),
-    ({"gate": {"golden": "g.jsonl", "metrics": {"recal": {}}}}, "gate.metrics", "recall"),
-    ({"flow": "indx"}, "flow", "allowed: index"),
-    ({"store": {"name": "weviate"}}, "store", "allowed: lancedb"),
-])
+@pytest.mark.parametrize(
+    ("keys", "where", "says"),
+    [
+        ({"surces": []}, "surces", "did you mean sources?"),
+        ({"knowledge_base": "Hand Book"}, "knowledge_base", "pattern"),
+        ({"knowledge_base": "GONE"}, "knowledge_base", "is missing"),
+        ({"sources": []}, "sources", "at least 1"),
+        ({"limits": {"failure_budget": 3}}, "limits.failure_budget", "less than or equal to 1, got 3"),
+        ({"limits": {"failur_budget": 1}}, "limits.failur_budget", "did you mean failure_budget?"),
+        ({"chunk": {"name": "sentense"}}, "chunk", "did you mean sentence?"),
+        ({"chunk": {"name": "sentence", "siz": 4}}, "chunk.siz", "did you mean size?"),
+        ({"chunk": {"name": "sentence", "size": "big"}}, "chunk.size", "got 'big'"),
+        ({"chunk": {"name": "sentence", "size": 4}}, "chunk.size", "greater than or equal to 8, got 4"),
+        ({"chunk": {"name": "sentence", "size": 300}, "embed": "minilm"}, "chunk.size", "allowed: 8 to 254"),
+        ({"chunk": {"size": 3}}, "chunk.size", "greater than or equal to 8, got 3"),
+        ({"chunk": 30}, "chunk", "a plugin's name is wanted"),
+        ({"sources": [{"name": "filez", "path": "x"}]}, "sources[0]", "did you mean files?"),
+        ({"sources": [{"name": "files"}]}, "sources[0].path", "is missing"),
+        ({"sources": [{"name": "files", "path": "a"}, {"name": "files", "path": "b"}]}, "", "give each an id"),
+        ({"clean": ["unicod"]}, "clean[0]", "did you mean unicode?"),
+        ({"gate": {"golden": "gone.jsonl"}}, "gate.golden", "no such file"),
+        ({"expectations": "gone.yaml"}, "expectations", "no such file"),
+        ({"gate": {"golden": "g.jsonl", "metrics": {"recal": {}}}}, "gate.metrics", "recall"),
+        ({"flow": "indx"}, "flow", "allowed: index"),
+        ({"store": {"name": "weviate"}}, "store", "allowed: lancedb"),
+    ],
+)
 def test_a_mistake_names_its_place_and_what_is_allowed(tmp_path: Path, keys: dict[str, Any], where: str, says: str) -> None:
     file = write(tmp_path, **keys)
     found = mistakes(file)
@@ -85,8 +88,15 @@ def test_env_beside_the_config_gives_secrets(tmp_path: Path, monkeypatch: pytest
     assert read(write(tmp_path, store={"name": "lancedb", "uri": "${ENV_FILE_URI}"})).store.options == {"uri": "${ENV_FILE_URI}"}
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    (b"flow: [index", "not valid YAML"), (b"- a\n- b\n", "a mapping of keys is wanted"), (b"\xff\xfe\x00", "not UTF-8"), (b"", "the file is empty")])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"flow: [index", "not valid YAML"),
+        (b"- a\n- b\n", "a mapping of keys is wanted"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"", "the file is empty"),
+    ],
+)
 def test_a_file_that_is_no_config(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "kb.yaml"
     file.write_bytes(content)

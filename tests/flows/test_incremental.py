@@ -9,12 +9,31 @@ from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
-WORDS = ["river", "stone", "lamp", "winter", "garden", "copper", "signal", "paper", "morning", "engine", "salt", "harbour", "violet", "thread", "ladder", "mirror"]
+WORDS = [
+    "river",
+    "stone",
+    "lamp",
+    "winter",
+    "garden",
+    "copper",
+    "signal",
+    "paper",
+    "morning",
+    "engine",
+    "salt",
+    "harbour",
+    "violet",
+    "thread",
+    "ladder",
+    "mirror",
+]
 
 
 def prose(seed: int, sentences: int) -> str:
     chance = random.Random(seed)
-    return " ".join(f"{' '.join(chance.choices(WORDS, k=chance.randint(6, 14)))} {chance.randint(0, 9999)}.".capitalize() for _ in range(sentences))
+    return " ".join(
+        f"{' '.join(chance.choices(WORDS, k=chance.randint(6, 14)))} {chance.randint(0, 9999)}.".capitalize() for _ in range(sentences)
+    )
 
 
 def test_a_first_build_publishes_and_a_second_one_costs_nothing(lab: Laboratory) -> None:

@@ -82,7 +82,11 @@ def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
     for number in (1, 2):
         with book.write() as connection:
-            ledger.upsert(connection, listings, [{"kb": "a", "source": f"s{n}", "completed_at": ledger.now(), "documents": number} for n in range(1200)])
+            ledger.upsert(
+                connection,
+                listings,
+                [{"kb": "a", "source": f"s{n}", "completed_at": ledger.now(), "documents": number} for n in range(1200)],
+            )
     with book.read() as connection:
         assert set(connection.scalars(select(listings.c.documents))) == {2}
 
