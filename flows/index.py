@@ -70,8 +70,10 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
 
 def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> list[Batch]:
     """Collected, cleaned, checked, chunked and embedded batches. The budget is looked at before anything is paid."""
-    chunked = [_chunked(config, build, part) for part in cut(build, found)]
-    batches, warnings, docs = check_whole(build, config.suite, config.embed, found, [future.result() for future in chunked])
+    chains = [_chunked(config, build, part) for part in cut(build, found)]
+    # In order: the first task of a chain that failed raises its own error, not that of those that waited for it.
+    checked = [[future.result() for future in chain][-1] for chain in chains]
+    batches, warnings, docs = check_whole(build, config.suite, config.embed, found, checked)
     outcome.validated(warnings, docs)
     _budget(config, build, found, outcome)
     embedded = [future.result() for future in [embed.submit(build, config.embed, batch) for batch in batches]]
@@ -80,12 +82,12 @@ def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -
     return embedded
 
 
-def _chunked(config: IndexConfig, build: Build, part: Any) -> Any:
+def _chunked(config: IndexConfig, build: Build, part: Any) -> list[Any]:
     collected: Any = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
     cleaned: Any = clean.submit(build, config.clean, collected)
     checked: Any = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
     chunks: Any = chunk.submit(build, config.chunk, config.embed, checked)
-    return check_rows.submit(build, config.suite, config.embed, "chunks", chunks)
+    return [collected, cleaned, checked, chunks, check_rows.submit(build, config.suite, config.embed, "chunks", chunks)]
 
 
 def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> None:

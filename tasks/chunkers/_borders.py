@@ -13,7 +13,8 @@ ABBREVIATION = re.compile(
     r"figs?|eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$", re.IGNORECASE)
 BULLET = re.compile(r"(?:[-*+•‣·–|]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 HASH_CHARACTERS = 6
-MULTIPLIER, LOW_BITS = 0x9E3779B97F4A7C15, 0xFFFFFF
+MULTIPLIER = 0x9E3779B97F4A7C15
+NEAR, FAR, FOUR, WIDE = (np.uint64(mask) for mask in (0xFFFFFFF000000000, 0xFF0000000, 0xFFE0000, 0x1FFFF))
 NO_WORD = Trait.SPACE | Trait.CLOSING | Trait.OPENING | Trait.ENDER | Trait.CLAUSE
 
 
@@ -75,10 +76,10 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
     """Borders, and those inside of words that have too many tokens to be kept whole."""
     if not len(starts):
         return starts
-    tokens = tokens[np.searchsorted(tokens, starts[0]):]
-    counts = np.diff(np.searchsorted(tokens, np.append(starts, len(traits))))
-    inside = tokens[np.repeat(counts > longest, counts)]
-    loose = (traits[inside] & (Trait.GLUED | Trait.SPACE) == 0) & (traits[inside - 1] & Trait.OPENING == 0)
+    ends = np.append(starts[1:], len(traits))
+    long = np.flatnonzero(np.searchsorted(tokens, ends) - np.searchsorted(tokens, starts) > longest)
+    inside = np.concatenate([starts[:0], *(np.arange(starts[word] + 1, ends[word]) for word in long.tolist())])
+    loose = (traits[inside] & (Trait.MARK | Trait.SPACE) == 0) & (traits[inside - 1] & Trait.JOINER == 0)
     return np.union1d(starts, inside[loose])
 
 
@@ -116,7 +117,7 @@ def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> N
 
 
 def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
-    """40 bits of the word before each border, 12 of the one before that and 12 of the 32 before, to tell equals apart.
+    """28 bits of the word before each border; to tell equals apart 8 of the one before it, then of the last 4, of 64.
 
     Nothing that follows the border counts, so a word inserted between two others changes no border that was there. For a
     paragraph it is the last word that ends a sentence: a word added at its end changes nothing either.
@@ -127,24 +128,22 @@ def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
     before = np.maximum.accumulate(np.where(lettered, -1, place))
     ended = np.append(traits[1:] & (Trait.SPACE | Trait.CLOSING) != 0, True) & (traits & Trait.ENDER != 0)
     closed = np.maximum.accumulate(np.where(ended, place, 0))
-    ends = last[np.maximum(stops - 1, 0)]
-    own, first = _word_hash(codes, before, ends)
-    other, _ = _word_hash(codes, before, last[np.where(kinds < Kind.PARAGRAPH, np.maximum(first, 1), closed[ends] + 1) - 1])
-    block = kinds >= Kind.PARAGRAPH
-    return _joined(np.where(block, other, own), np.where(block, own, other), _wide(own))
-
-
-def _joined(near: Array, far: Array, wide: Array) -> Array:
-    bits: Array = near & ~np.uint64(LOW_BITS) | far & np.uint64(LOW_BITS) & ~np.uint64(0xFFF) | wide & np.uint64(0xFFF)
+    ends = np.maximum(stops - 1, 0)
+    near, first = _word_hash(codes, before, last[np.where(kinds < Kind.PARAGRAPH, ends, closed[ends])])
+    far, _ = _word_hash(codes, before, last[np.maximum(first - 1, 0)])
+    four, wide = _wide(_word_hash(codes, before, last[ends])[0])
+    bits: Array = near & NEAR | far & FAR | four & FOUR | wide & WIDE
     return bits
 
 
-def _wide(hashes: Array) -> Array:
-    """The hash of up to 32 hashes that end at each place."""
-    for reach in (1, 2, 4, 8, 16):
+def _wide(hashes: Array) -> tuple[Array, Array]:
+    """The hash of up to 4 hashes that end at each place, and of up to 64."""
+    four = hashes
+    for reach in (1, 2, 4, 8, 16, 32):
         earlier = np.append(np.zeros(reach, np.uint64), hashes[:-reach])[:len(hashes)]
         hashes = mixed(hashes + earlier * np.uint64(MULTIPLIER))
-    return hashes
+        four = hashes if reach < 4 else four
+    return four, hashes
 
 
 def _word_hash(codes: Array, before: Array, ends: Array) -> tuple[Array, Array]:

@@ -18,9 +18,10 @@ SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュ�
 
 
 class Trait(IntFlag):
-    """SPACE as in str.isspace; UNSPACED: a script that is written without spaces; GLUED: never begins a chunk;
-    OPENING: never ends one; ENDER and CLAUSE close a sentence or a clause, FULL without a space after it;
-    CLOSING may stand between these and the space; LOWER continues a sentence after a full stop."""
+    """SPACE as in str.isspace; UNSPACED: a script that is written without spaces; GLUED: begins no chunk, OPENING: ends none
+    if that can be helped; MARK is never cut off from the character before it, nor anything from a JOINER before it;
+    ENDER and CLAUSE close a sentence or a clause, FULL: without a space after it; CLOSING may stand between these and the
+    space; LOWER continues a sentence after a full stop."""
 
     SPACE = 1
     UNSPACED = 2
@@ -32,6 +33,8 @@ class Trait(IntFlag):
     CLOSING = 128
     LOWER = 256
     NEWLINE = 512
+    MARK = 1024
+    JOINER = 2048
 
 
 def codes_of(text: str) -> Array:
@@ -52,10 +55,11 @@ def traits(code: int) -> int:
     character = chr(code)
     category = unicodedata.category(character)
     closing = category in ("Pe", "Pf") or character in QUOTES
-    mark = category in ("Mn", "Mc", "Me", "Cf") or character in SMALL_KANA or 0x1F3FB <= code <= 0x1F3FF
+    mark = category in ("Mn", "Mc", "Me", "Cf") or 0x1F3FB <= code <= 0x1F3FF
     stop = character in ENDERS or character in CLAUSES
     held = {Trait.SPACE: character.isspace(), Trait.UNSPACED: any(a <= code <= b for a, b in UNSPACED),
-            Trait.GLUED: mark or closing or stop, Trait.OPENING: category in ("Ps", "Pi") or code == 0x200D,
+            Trait.GLUED: mark or closing or stop or character in SMALL_KANA, Trait.MARK: mark,
+            Trait.OPENING: category in ("Ps", "Pi") or code == 0x200D, Trait.JOINER: code == 0x200D,
             Trait.ENDER: character in ENDERS, Trait.CLAUSE: character in CLAUSES, Trait.FULL: stop and code >= 0x3000,
             Trait.CLOSING: closing, Trait.LOWER: character.islower(), Trait.NEWLINE: character in "\n\x85\u2028\u2029"}
     return sum(trait for trait, holds in held.items() if holds)

@@ -33,7 +33,7 @@ class ContentDefined(Chunker):
         """Spans in order, each beginning and ending with a character that is not white space. Empty for a blank text."""
         size = min(self.size, tokenizer.max_tokens)
         overlap = min(self.overlap, size // 2)
-        measured = measure(text, markup, tokenizer, max(1, size // 8))
+        measured = measure(text, markup, tokenizer, max(4, size // 8))
         kinds = self.kinds(measured)
         strengths = (kinds.astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(3))
         cuts = [*Line(measured.places, strengths, size - overlap).cuts(), len(kinds)]

@@ -6,6 +6,7 @@ to right with the strongest border of each window, which keeps chunks full; thei
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,12 +33,27 @@ class Line:
         parts = [(0, len(self.strengths))]
         while parts:
             first, last = parts.pop()
-            if self._length(first, last) <= self.limit * REGION:
-                found += self._filled(first, last)
-            elif (cut := self._best(first, last, self.limit * MARGIN, self._length(first, last) - self.limit * MARGIN)):
-                found.append(cut)
-                parts += [(first, cut), (cut, last)]
+            chosen = self._strongest(first, last)
+            found += chosen or self._filled(first, last)
+            parts += pairwise([first, *chosen, last]) if chosen else []
         return sorted(found)
+
+    def _strongest(self, first: int, last: int) -> list[int]:
+        """The strongest border of a part that is too long to be filled; of several equal ones, as if each were cut in turn.
+
+        All at once, since the same words over and over would otherwise take a time that grows with the square.
+        """
+        margin, start, end = self.limit * MARGIN, int(self.places[first]), int(self.places[last])
+        low, high = np.searchsorted(self.places[first + 1:last], [start + margin, end - margin + 0.5]) + first + 1
+        if end - start <= self.limit * REGION or low >= high:
+            return []
+        equals = low + np.flatnonzero(self.strengths[low:high] == self.strengths[low:high].max())
+        chosen: list[int] = []
+        while len(equals) and end - start > self.limit * REGION:
+            chosen.append(int(equals[0]))
+            start = int(self.places[chosen[-1]])
+            equals = equals[np.searchsorted(self.places[equals], start + margin):]
+        return chosen
 
     def _length(self, first: int, last: int) -> int:
         return int(self.places[last] - self.places[first])
@@ -49,10 +65,7 @@ class Line:
         """
         low, high = np.searchsorted(self.places[first + 1:last], self.places[first] + np.array([least, most + 0.5]))
         if low < high:
-            strengths = self.strengths[first + 1 + low:first + 1 + high]
-            equals = np.flatnonzero(strengths == strengths.max())
-            # Among equals the middle one: periodic text would otherwise be cut off piece by piece, in quadratic time.
-            return first + 1 + int(low + equals[len(equals) // 2])
+            return first + 1 + int(low + self.strengths[first + 1 + low:first + 1 + high].argmax())
         return max(first + int(high), first + 1) if first + 1 < last else 0
 
     def _filled(self, first: int, last: int) -> list[int]:

@@ -20,7 +20,7 @@ SINGLE = (r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4
           r"\U00020000-\U0003ffff")
 """Scripts written without spaces (and Hangul): each character is a token, pairs of them carry the meaning."""
 
-SIGNS = (r"!-/:-@\[-^`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965"
+SIGNS = (r"!-/:-@\[-^`{-\x84\x86-\x9f\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965"
          r"\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u206f\u2e00-\u2e7f\u3001-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65")
 """Punctuation and symbols: tokens that are counted, but not embedded."""
 

@@ -95,7 +95,7 @@ def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[di
 
 def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[dict[str, Any]]:
     live = live_version(build.ledger, build.kb)
-    return [row for part in (searcher(build.home, live).reader.rows(columns) if live else ()) for row in _plain(part)
+    return [row for part in (searcher(build.home, live).reader.rows(columns) if live and not build.fresh else ()) for row in _plain(part)
             if row["doc_id"] not in gone]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
+from tasks.errors import Damaged
 from tasks.knowledge import terms
 from tasks.knowledge.build import Build, Stages
 from tasks.knowledge.leases import Lease, aware
@@ -36,11 +37,12 @@ def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: 
 def start(home: Path, kb: str, stages: Stages, store: Store, *, run_id: str | None = None, full: bool = False) -> Build:
     """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
     ledger = open_ledger(home)
-    live, collection = live_version(ledger, kb), collection_name(kb, stages, store)
+    live, number = live_version(ledger, kb), next_number(ledger, kb)
+    collection = _collection(home, live, collection_name(kb, stages, store), number)
     return Build(
         home=home,
         kb=kb,
-        version=next_number(ledger, kb),
+        version=number,
         live=live.version if live else None,
         stages=stages,
         full=full,
@@ -49,6 +51,17 @@ def start(home: Path, kb: str, stages: Stages, store: Store, *, run_id: str | No
         fresh=live is None or live.collection != collection,
         run_id=run_id or "local",
     )
+
+
+def _collection(home: Path, live: Version | None, name: str, number: int) -> str:
+    """Where to stage: beside the live version in its own collection, in a new one where that is another or is lost."""
+    if live is None or live.collection.partition(".")[0] != name:
+        return name
+    try:
+        collection_of(home, live).at(live.snapshot or "").count()
+    except Damaged:
+        return f"{name}.{number}"
+    return live.collection
 
 
 def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
@@ -74,8 +87,16 @@ def clear_up(build: Build, lease: Lease) -> None:
     drop_unused(build.home, forgotten, kept)
     live = live_version(build.ledger, build.kb)
     if live is not None:
-        collection_of(build.home, live).recover(live.snapshot)
+        _restore(build, live)
     mark_cleared(build.ledger, forgotten)
+
+
+def _restore(build: Build, live: Version) -> None:
+    try:
+        collection_of(build.home, live).recover(live.snapshot)
+    except Damaged:
+        if live.collection == build.collection:  # else it is lost, and this build replaces it
+            raise
 
 
 def totals(build: Build) -> dict[str, int]:

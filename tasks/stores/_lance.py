@@ -18,7 +18,7 @@ from tasks.stores import ROWS
 CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
 GONE = ("not found", "no longer exists", "does not exist", "no such file")
 BROKEN = ("corrupt", "invalid user input: ", "decode", "checksum", "invalid magic", "end of file", "out of range")
-REPAIR = "run `llmops kb repair`, or roll back to a version that is kept"
+REPAIR = "run `llmops index CONFIG`: it rebuilds what is lost, and pays for nothing again"
 ATTEMPTS = 8
 NEVER = timedelta(days=36_500)
 MARGINS = [timedelta(milliseconds=2) * 10**power for power in range(5)]

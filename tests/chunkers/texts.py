@@ -1,5 +1,6 @@
 """Texts to cut: real English that every machine has, and paragraphs in other scripts."""
 
+import random
 from functools import cache
 
 CHINESE = ("向量数据库把文本变成数字，然后寻找最近的邻居。检索的质量取决于切分的方法！如果一个段落被切成两半，答案就会丢失。"
@@ -22,12 +23,13 @@ def english(characters: int) -> str:
 
 
 def varied(paragraph: str, count: int) -> str:
-    """A paragraph many times, each time another, with its sentences in another order."""
+    """Paragraphs made of a paragraph's sentences, each with its words (or characters) in another order."""
+    chance = random.Random(len(paragraph))
     stop = "。" if "。" in paragraph else "।" if "।" in paragraph else ". "
-    sentences = [part + stop for part in paragraph.split(stop) if part.strip()]
-    rows = [[sentences[(row * 7 + place * (row % 3 + 1)) % len(sentences)] for place in range(len(sentences))]
-            for row in range(count)]
-    return "\n\n".join(f"{row * row + 17} " + "".join(chosen) for row, chosen in enumerate(rows))
+    sentences = [list(part) if stop == "。" else part.split() for part in paragraph.split(stop) if part.strip()]
+    space = "" if stop == "。" else " "
+    shuffled = [[chance.sample(words, len(words)) for words in chance.sample(sentences, len(sentences))] for _ in range(count)]
+    return "\n\n".join(space.join(space.join(words) + stop for words in row) for row in shuffled)
 
 
 MARKDOWN = """# Install

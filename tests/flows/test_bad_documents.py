@@ -1,5 +1,6 @@
 """Documents that no one should have to read: each lands in quarantine with a reason, or in the index, and the run goes on."""
 
+import json
 import os
 import random
 import shutil
@@ -99,9 +100,17 @@ def test_other_sources_under_an_old_name_do_not_delete_the_old_documents(office:
     assert "max_delete_fraction" in (outcome.reason or "")
 
 
-def test_a_gate_of_one_question_decides_or_says_that_it_cannot(office: Office) -> None:
-    office.write("d.txt", prose(1, 4))
-    golden = office.folder / "golden.jsonl"
-    golden.write_text('{"id": "q", "question": "zzz", "relevant": [{"uri": "gone.txt"}]}\n')
-    outcome = office.build(embed="hash", gate={"golden": "golden.jsonl", "metrics": {"recall": {"min": 0.8, "margin": 0.02}}})
+def test_a_gate_of_one_question_that_is_answered_wrongly_rejects(office: Office) -> None:
+    for number in range(3):
+        office.write(f"d{number}.txt", prose(number, 4))
+    gate = {"golden": "golden.jsonl", "k": 1, "metrics": {"recall": {"min": 0.8, "margin": 0.02}}}
+    (office.folder / "golden.jsonl").write_text(json.dumps({"id": "q", "question": prose(1, 4), "relevant": [{"uri": "d2.txt"}]}))
+    outcome = office.build(embed="hash", gate=gate)
     assert (outcome.exit_code, outcome.gate["verdict"], office.live()) == (3, "rejected", None)
+
+
+def test_a_gate_whose_only_document_does_not_exist_ends_with_3(office: Office) -> None:
+    office.write("d.txt", prose(1, 4))
+    (office.folder / "golden.jsonl").write_text('{"id": "q", "question": "zzz", "relevant": [{"uri": "gone.txt"}]}')
+    outcome = office.build(embed="hash", gate={"golden": "golden.jsonl"})
+    assert (outcome.exit_code, "gone.txt" in (outcome.reason or ""), office.live()) == (3, True, None)

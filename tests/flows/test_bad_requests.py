@@ -59,7 +59,7 @@ def test_questions_that_cannot_be_asked_end_with_2() -> None:
         "greater than or equal to 1": ["x", "-k", "0"], "less than or equal to 1000": ["x", "-k", "5000"], "the question is empty": ["  "],
             "allowed: hybrid, vector, text": ["x", "--mode", "fuzzy"]}.items():
         refused(2, says, "search", *words, "--kb", "requests")
-    refused(2, "no knowledge base 'nope' has been published here.*\n?.*known: .*requests", "search", "x", "--kb", "nope")
+    refused(2, "no knowledge base 'nope' has been published.*\n?.*known: .*requests", "search", "x", "--kb", "nope")
     refused(2, "is not valid text", "search", "x", "--kb", "\udcff")
 
 

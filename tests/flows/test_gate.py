@@ -1,6 +1,7 @@
 """What stands between a candidate and its readers: expectations, the golden set, the number of versions kept."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_pictures_are_recorded_but_no_fault_of_the_budget(lab: Laboratory) -> No
     for status in ("published", "unchanged"):
         outcome = lab.build()
         assert (outcome.status, outcome.documents["quarantined"], lab.visible()) == (status, 3, {"a.txt"})
+
+
+def test_a_wiped_store_is_rebuilt_by_the_next_build_and_nothing_is_paid_again(lab: Laboratory) -> None:
+    for number in range(5):
+        lab.write(f"d{number}.txt", f"Document number {number} speaks of lanterns.")
+    lab.build()
+    paid = lab.paid()
+    for folder in (lab.home / "lancedb").glob(f"{lab.kb}*"):
+        shutil.rmtree(folder)
+    assert not lab.verified()
+    assert (lab.build().status, lab.verified(), lab.paid()) == ("published", True, paid)
+    assert lab.build().status == "unchanged"
+    lab.write("d9.txt", "A new document among the old ones.")
+    outcome = lab.build()
+    assert (outcome.status, outcome.embeddings["computed"], lab.verified()) == ("published", 1, True)

@@ -120,7 +120,6 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(office: Office, dead:
     child.wait()
 
 
-@pytest.mark.xfail(strict=True, reason="a task that fails while parts are collected hides its error behind Prefect's UnfinishedRun")
 def test_a_full_disk_ends_with_1_and_a_rerun_finishes_the_work(office: Office) -> None:
     """The limit on the size of files stands for the disk: both fail in the middle of a write."""
     config = grown(office)
