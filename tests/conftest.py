@@ -1,12 +1,16 @@
 """What several test modules share: the folder of test plugins on the path, and homes that touch nothing of the user's."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PLUGINS = Path(__file__).parent / "plugins"
 sys.path.insert(0, str(PLUGINS))
+settings.register_profile("ci", derandomize=True, deadline=None)  # a search for new failures is for developers' machines
+settings.load_profile("ci" if "CI" in os.environ else "default")
 
 
 @pytest.fixture(autouse=True)

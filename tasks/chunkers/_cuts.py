@@ -39,7 +39,7 @@ class Line:
         return sorted(found)
 
     def _strongest(self, first: int, last: int) -> list[int]:
-        """The strongest border of a part that is too long to be filled; of several equal ones, as if each were cut in turn.
+        """The strongest border of a part that is too long to be filled, or of equal ones all that leave full chunks.
 
         All at once, since the same words over and over would otherwise take a time that grows with the square.
         """
@@ -48,11 +48,12 @@ class Line:
         if end - start <= self.limit * REGION or low >= high:
             return []
         equals = low + np.flatnonzero(self.strengths[low:high] == self.strengths[low:high].max())
-        chosen: list[int] = []
-        while len(equals) and end - start > self.limit * REGION:
-            chosen.append(int(equals[0]))
-            start = int(self.places[chosen[-1]])
-            equals = equals[np.searchsorted(self.places[equals], start + margin):]
+        spots, number, chosen = self.places[equals], 0, list[int]()
+        while number < len(equals) and end - start > self.limit * REGION:
+            chosen.append(int(equals[number]))
+            start = int(spots[number])
+            near, far = np.searchsorted(spots, [start + margin, start + self.limit + 0.5])
+            number = max(int(near), int(far) - 1)
         return chosen
 
     def _length(self, first: int, last: int) -> int:
