@@ -80,7 +80,7 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
     long = np.flatnonzero(np.searchsorted(tokens, ends) - np.searchsorted(tokens, starts) > longest)
     inside = np.concatenate([starts[:0], *(np.arange(starts[word] + 1, ends[word]) for word in long.tolist())])
     loose = (traits[inside] & (Trait.MARK | Trait.SPACE) == 0) & (traits[inside - 1] & Trait.JOINER == 0)
-    return np.union1d(starts, inside[loose])
+    return np.sort(np.concatenate([starts, inside[loose]])) if len(long) else starts
 
 
 def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:

@@ -99,7 +99,7 @@ class Pieces:
         if not self.overlap or kinds[first] == Kind.SECTION:
             return first
         inner = before + 1  # never the whole chunk before
-        window = places[first] - np.array([self.overlap, self.overlap * 0.7])
+        window = places[first] - np.array([self.overlap, round(self.overlap * 0.7)])
         least, most = np.searchsorted(places[inner:first], window) + inner
         for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first)):
             good = np.flatnonzero(kinds[least:int(last)] >= kind)

@@ -14,13 +14,16 @@ from tasks.chunkers._characters import Array
 
 REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22
 """As multiples of the limit: the longest part that is filled from left to right, how far from the ends of a part its first
-cut must be, the least of a chunk that has a choice, and of one of the last two of a part. Found by simulating every
-insertion into 14 documents: of all combinations tried, the fullest chunks with at most 4 changed."""
+cut must be, the least of a chunk that has a choice, and of one of the last two of a part. Found by simulating insertions
+into 14 documents; a shorter REGION changes less and fills less, an overall shortest path fills 86 % and changes up to 26."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Borders along a text: `places` in tokens, ascending, with the text's length as one more; `strengths` comparable."""
+    """Borders along a text: `places` in tokens, ascending, with the text's length as one more; `strengths` comparable.
+
+    All numbers are integers: with a float searchsorted would convert the whole array at every call.
+    """
 
     places: Array
     strengths: Array
@@ -43,8 +46,8 @@ class Line:
 
         All at once, since the same words over and over would otherwise take a time that grows with the square.
         """
-        margin, start, end = self.limit * MARGIN, int(self.places[first]), int(self.places[last])
-        low, high = np.searchsorted(self.places[first + 1:last], [start + margin, end - margin + 0.5]) + first + 1
+        margin, start, end = int(self.limit * MARGIN), int(self.places[first]), int(self.places[last])
+        low, high = np.searchsorted(self.places[first + 1:last], [start + margin, end - margin + 1]) + first + 1
         if end - start <= self.limit * REGION or low >= high:
             return []
         equals = low + np.flatnonzero(self.strengths[low:high] == self.strengths[low:high].max())
@@ -52,19 +55,19 @@ class Line:
         while number < len(equals) and end - start > self.limit * REGION:
             chosen.append(int(equals[number]))
             start = int(spots[number])
-            near, far = np.searchsorted(spots, [start + margin, start + self.limit + 0.5])
+            near, far = np.searchsorted(spots, [start + margin, start + self.limit + 1])
             number = max(int(near), int(far) - 1)
         return chosen
 
     def _length(self, first: int, last: int) -> int:
         return int(self.places[last] - self.places[first])
 
-    def _best(self, first: int, last: int, least: float, most: float) -> int:
+    def _best(self, first: int, last: int, least: int, most: int) -> int:
         """The strongest border strictly between two, at a distance of `least` to `most` from the first.
 
         Where there is none: the last one before `most`, else the next. 0 when nothing lies between the two.
         """
-        low, high = np.searchsorted(self.places[first + 1:last], self.places[first] + np.array([least, most + 0.5]))
+        low, high = np.searchsorted(self.places[first + 1:last], self.places[first] + np.array([least, most + 1]))
         if low < high:
             return first + 1 + int(low + self.strengths[first + 1 + low:first + 1 + high].argmax())
         return max(first + int(high), first + 1) if first + 1 < last else 0
@@ -81,9 +84,9 @@ class Line:
             first = cut
         return found
 
-    def _window(self, rest: int) -> tuple[float, float]:
-        shortest = self.limit * SHORTEST
+    def _window(self, rest: int) -> tuple[int, int]:
+        shortest = int(self.limit * SHORTEST)
         if rest < self.limit + shortest:
             return max(rest - self.limit, shortest), rest - shortest
-        least = self.limit * LEAST
+        least = int(self.limit * LEAST)
         return max(rest - self.limit, least) if rest <= 2 * self.limit else least, self.limit

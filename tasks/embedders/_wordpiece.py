@@ -22,6 +22,7 @@ SAFE = re.compile(r"[\s!-/:-@\[-`{-~\u4e00-\u9fff]")
 """BERT breaks after white space, ASCII punctuation and Chinese characters, whatever follows."""
 
 SURROGATES = re.compile("[\ud800-\udfff]")
+BREAKS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
 
 def load_tokenizer(definition: bytes) -> "Tokenizer":
@@ -66,5 +67,8 @@ def encode(tokenizer: "Tokenizer", texts: Sequence[str], limit: int) -> list[lis
 
 
 def encodable(text: str) -> str:
-    """Lone surrogates cannot cross into the tokenizer: each becomes one replacement character."""
-    return SURROGATES.sub("\ufffd", text)
+    """What the tokenizer reads, character for character.
+
+    Lone surrogates cannot cross into it, and it would join the words around a form feed, which it takes for no space.
+    """
+    return BREAKS.sub(" ", SURROGATES.sub("\ufffd", text))
