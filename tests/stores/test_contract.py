@@ -119,16 +119,16 @@ def test_a_vector_without_a_direction_is_refused_and_nothing_written(collection:
 
 def test_what_is_missing_is_damage_with_a_hint(store: Store, collection: Collection, tmp_path: Path) -> None:
     sealed = built(collection, 1, 0, 3)
-    with pytest.raises(Damaged, match="kb repair"):
+    with pytest.raises(Damaged, match="llmops index"):
         collection.at("987654")
-    with pytest.raises(Damaged, match="kb repair"):
+    with pytest.raises(Damaged, match="llmops index"):
         collection.recover("987654")
     store.drop("kb_test", tmp_path)
     store.drop("kb_test", tmp_path)
-    with pytest.raises(Damaged, match="kb repair"):
+    with pytest.raises(Damaged, match="llmops index"):
         collection.at(sealed)
     anew = store.open("kb_test", DIMENSION, tmp_path)
-    with pytest.raises(Damaged, match="kb repair"):
+    with pytest.raises(Damaged, match="llmops index"):
         anew.at(sealed)
 
 
