@@ -14,13 +14,12 @@ from tests.laboratory import Laboratory
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One background server for all flow tests of this process."""
     from flows import server
-    from tasks.tracking import prepare, tracking_uri
+    from tasks.tracking import prepare
 
     home = tmp_path_factory.mktemp("prefect-home")
     before = dict(os.environ)
     server.connect(home)
     prepare(home)  # making a fresh MLflow store takes seconds: the tests share one
-    os.environ["LLMOPS_MLFLOW_TRACKING_URI"] = tracking_uri(home)
     yield home
     server.stop(home)
     os.environ.clear()
@@ -28,7 +27,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, prefect_server: Path) -> Laboratory:
+def lab(tmp_path: Path, prefect_server: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
+    from tasks.tracking import tracking_uri
+
+    monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", tracking_uri(prefect_server))
     return Laboratory(tmp_path)
 
 
