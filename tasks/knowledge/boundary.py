@@ -17,7 +17,7 @@ def one_document(failures: list[Failure], *, source: str, uri: str, stage: str, 
     except DocumentError as error:
         failures.append(Failure(source=source, uri=uri, stage=stage, error=type(error).__name__, reason=error.reason,
                                 retryable=error.retryable, revision=revision))
-    except Exception as error:
+    except Exception as error:  # a plugin may raise anything: it costs this document, and is written down
         if (trouble := disk_trouble(error)) is not None:
             raise trouble from error
         failures.append(Failure(source=source, uri=uri, stage=stage, error=type(error).__name__, revision=revision,

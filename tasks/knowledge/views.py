@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from tasks.knowledge.leases import aware, holder
 from tasks.knowledge.ledger import Ledger, live_at, now
-from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings, quarantine, versions
+from tasks.knowledge.tables import documents, knowledge_bases, listings, quarantine, versions
 from tasks.knowledge.versions import Version, published, version
 
 
@@ -77,10 +77,3 @@ def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[st
             "added": sorted(after[key].uri for key in after.keys() - before.keys()),
             "changed": sorted(after[key].uri for key in changed),
             "retired": sorted(before[key].uri for key in before.keys() - after.keys())}
-
-
-def chunk_counts(ledger: Ledger, kb: str, number: int) -> dict[str, int]:
-    """doc_id -> number of chunks in a version."""
-    with ledger.read() as connection:
-        return {row.doc_id: row.n for row in connection.execute(
-            select(chunks.c.doc_id, func.count().label("n")).where(chunks.c.kb == kb, live_at(chunks, number)).group_by(chunks.c.doc_id))}

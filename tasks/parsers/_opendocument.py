@@ -9,7 +9,6 @@ from tasks.parsers._tables import markdown_table
 SPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 TEXT, TABLE, DRAW = (SPACE % name for name in ("text", "table", "drawing"))
 OFFICE, PRESENTATION = (SPACE % name for name in ("office", "presentation"))
-BLOCKS = {f"{TEXT}p", f"{TEXT}h", f"{TEXT}list", f"{TABLE}table", f"{DRAW}page"}
 SKIPPED = {f"{OFFICE}annotation", f"{OFFICE}annotation-end", f"{TEXT}tracked-changes", f"{OFFICE}forms",
            f"{TEXT}sequence-decls"}
 MOST_REPEATS = 64
