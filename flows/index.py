@@ -37,7 +37,8 @@ def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bo
     outcome = session.begin(home, config.knowledge_base, run_id)
     try:
         with hold(home, config.knowledge_base, run_id, wait_seconds) as lease:
-            build = session.start(home, config.knowledge_base, config.stages(), config.store.build(Store), run_id=run_id, full=full)
+            build = session.start(home, config.knowledge_base, config.stages(), config.store.build(Store), config.facts(),
+                                  run_id=run_id, full=full)
             runs.name_run(f"{build.kb} v{build.version}")
             recover(build, lease)
             produce(config, build, lease, outcome, allow_deletes)

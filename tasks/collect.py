@@ -7,11 +7,10 @@ from typing import Any
 from prefect import task
 
 from tasks.cleaners import Cleaner
-from tasks.knowledge import intake, transform
+from tasks.knowledge import intake, planning, transform
 from tasks.knowledge.build import Batch, Build, Part
 from tasks.parsers._isolated import ParserPool
 from tasks.plugins import Spec
-from tasks.sources import Source
 
 PROCESSES = 2
 
@@ -25,7 +24,7 @@ def pool(*, seconds: float, memory_mb: int, max_chars: int) -> ParserPool:
 @task(task_run_name="collect {part.number} of {part.of}: {part.source}")
 def collect(build: Build, source: Spec, folder: Path, limits: dict[str, Any], part: Part) -> Batch:
     """Read and parse one part of a source."""
-    return intake.collect(build, source.build(Source).at(folder), pool(**limits), part)
+    return intake.collect(build, planning.source_of(build, source, folder), pool(**limits), part)
 
 
 @task(task_run_name="clean {batch.part.number} of {batch.part.of}")

@@ -4,6 +4,7 @@ Between tasks travel references: a `Shard` is a Parquet file of up to some hundr
 """
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -49,6 +50,7 @@ CHUNKS = pa.schema([
     _column("headings", pa.list_(pa.string()), "path of headings above the chunk, outermost first"),
     _column("page", pa.int32(), "page of the first character, from 1; null where there are no pages", null=True),
     _column("context", pa.string(), "what is embedded and searched before the text: title and headings; may be empty"),
+    _column("search", pa.string(), "what is embedded and searched instead of context and text, where that is another text", null=True),
 ])
 
 
@@ -72,9 +74,16 @@ def sha256(data: str | bytes) -> str:
     return hashlib.sha256(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data).hexdigest()
 
 
-def embedded_text(context: str, text: str) -> str:
+def embedded_text(chunk: Mapping[str, Any]) -> str:
     """What the embedder sees of a chunk."""
-    return f"{context}\n{text}" if context else text
+    if chunk.get("search") is not None:
+        return str(chunk["search"])
+    return f"{chunk['context']}\n{chunk['text']}" if chunk["context"] else str(chunk["text"])
+
+
+def packed(metadata: Mapping[str, Any]) -> str:
+    """Metadata as DOCUMENTS holds it; equal metadata gives equal text."""
+    return json.dumps(metadata, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def frame(rows: Iterable[Mapping[str, Any]], schema: Any) -> pd.DataFrame:

@@ -107,6 +107,7 @@ def _plan(config: Any, full: bool) -> Answer:
         config.knowledge_base,
         config.stages(),
         config.store.build(Store),
+        config.facts(),
         config.sources,
         config.folder,
         config.embed,

@@ -85,11 +85,11 @@ def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="Th
 
 
 @command(app, "documents")
-def documents(name: Name) -> Answer:
+def documents(name: Name, where: Annotated[str, typer.Option("--where", help="Only documents that fulfil a condition.")] = "") -> Answer:
     """List the live documents."""
     from tasks.knowledge.views import listing
 
-    found = listing(_ledger(), name)
+    found = listing(_ledger(), name, where)
     return Answer(
         {"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"])
     )

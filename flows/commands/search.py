@@ -15,13 +15,16 @@ def register(app: typer.Typer) -> None:
 def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for.")],
            kb: Annotated[str, typer.Option("--kb", help="The knowledge base.")],
            k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 5,
-           mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid") -> Answer:
-    """Search the live version of a knowledge base."""
+           mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid",
+           where: Annotated[str, typer.Option("--where", help="A condition: 'lang = \"de\" and year >= 2024'.")] = "",
+           label: Annotated[list[str] | None, typer.Option("--label", help="An access label that you hold; repeat for several.")] = None,
+           ) -> Answer:
+    """Search the live version of a knowledge base: public documents, and those that your labels open."""
     from configs.settings import settings
     from tasks.errors import UsageError
     from tasks.knowledge.hybrid import Mode
     from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.serving import hits, searcher
+    from tasks.knowledge.serving import allowed, hits, searcher
     from tasks.knowledge.versions import published
 
     if mode not in ("hybrid", "vector", "text"):
@@ -31,5 +34,5 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     home = settings().absolute_home
     live = published(open_ledger(home), kb)
     found: dict[str, Any] = {"knowledge_base": kb, "version": live.version, "mode": mode,
-                             "hits": hits(searcher(home, live).search(question, k, cast(Mode, mode)))}
+                             "hits": hits(searcher(home, live, allowed(live, where, label or ())).search(question, k, cast(Mode, mode)))}
     return Answer(found, lambda console: draw.hits(console, found))

@@ -19,7 +19,11 @@ class Tokenizer(Protocol):
 
 
 class Span(BaseModel):
-    """One chunk as offsets into the document's text: `text[start:end]`. `context` is embedded before it."""
+    """One chunk as offsets into the document's text: `text[start:end]`, which is what a reader gets. `context` is embedded before it.
+
+    `search`: what is embedded and searched instead of context and text. Spans with the same offsets are one passage that
+    can be found in several ways; a search returns it once. `tokens` counts `text[start:end]`.
+    """
 
     model_config = ConfigDict(frozen=True)
     start: int
@@ -28,6 +32,7 @@ class Span(BaseModel):
     headings: tuple[str, ...] = ()
     page: int | None = None
     context: str = ""
+    search: str | None = None
 
 
 class Chunker(Plugin, ABC):
@@ -40,5 +45,8 @@ class Chunker(Plugin, ABC):
     overlap: int = Field(default=20, ge=0)
 
     @abstractmethod
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer) -> Sequence[Span]:
-        """The spans of a document in order. Every character that is not white space lies in at least one of them."""
+    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+        """The spans of a document in order. `uri` may tell the language of code.
+
+        Every character that is not white space lies in at least one of them.
+        """

@@ -29,8 +29,9 @@ class ContentDefined(Chunker):
         """What is embedded before a chunk: the title, here without the headings."""
         return title
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer) -> Sequence[Span]:
+    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
         """Spans in order, each beginning and ending with a character that is not white space. Empty for a blank text."""
+        del uri
         size = min(self.size, tokenizer.max_tokens)
         overlap = min(self.overlap, size // 2)
         measured = measure(text, markup, tokenizer, max(4, size // 8))

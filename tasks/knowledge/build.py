@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.filters.facts import Facts
 from tasks.knowledge.ledger import Ledger, open_ledger
 from tasks.records import Shard, write_atomically
 from tasks.sources import Item
@@ -47,6 +48,7 @@ class Build(BaseModel):
     collection: str
     fresh: bool
     stages: Stages
+    facts: Facts = Facts()
     began: datetime
     run_id: str = "local"
     full: bool = False

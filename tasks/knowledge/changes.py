@@ -1,5 +1,6 @@
 """The difference between a batch and the live version: found first, then written into the collection."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from tasks.embedders import Embedder
+from tasks.filters.facts import Facts
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.cache import load_embeddings
 from tasks.knowledge.ledger import live_at
@@ -17,7 +19,7 @@ from tasks.knowledge.transform import Row, rows_of
 from tasks.knowledge.vectors import text_hash
 from tasks.plugins import canonical, digest
 from tasks.records import Shard, frame, sha256, write_shard
-from tasks.stores import ROWS, Collection
+from tasks.stores import Collection, rows_schema
 
 CHANGES = pa.schema(
     [
@@ -100,20 +102,22 @@ def write_changes(build: Build, collection: Collection, embedder: Embedder, stag
     gone = [] if build.fresh else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
     if put or gone:
         hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
-        collection.stage(
-            build.version, frame(put, ROWS), load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension), gone
-        )
+        vectors = load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension)
+        collection.stage(build.version, frame(put, rows_schema(build.facts.fields)), vectors, gone)
 
 
 def located(build: Build, batch: Batch) -> list[Row]:
     """The chunks of a batch with what the store holds of their documents."""
     if batch.chunks is None:
         return []
-    owners = {row["doc_id"]: row for row in rows_of(build, batch.documents)}
-    return [
-        {**row, **{name: owners[row["doc_id"]][name] for name in ("uri", "title", "source", "metadata")}}
-        for row in rows_of(build, batch.chunks)
-    ]
+    owners = {row["doc_id"]: owner_columns(build.facts, row) for row in rows_of(build, batch.documents)}
+    return [{**row, **owners[row["doc_id"]]} for row in rows_of(build, batch.chunks)]
+
+
+def owner_columns(facts: Facts, document: Mapping[str, Any]) -> Row:
+    """What the rows of a document's chunks hold of the document."""
+    copied = {name: document[name] for name in ("uri", "title", "source", "language", "media_type", "metadata")}
+    return copied | facts.of(document["source"], json.loads(document["metadata"]))
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
@@ -122,7 +126,7 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 
 def terms_of(row: Mapping[str, Any]) -> str:
-    return indexed(row["context"], row["text"])
+    return indexed("", row["search"]) if row["search"] is not None else indexed(row["context"], row["text"])
 
 
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tasks.embedders import Embedder
 from tasks.errors import UsageError
+from tasks.filters import Where
 from tasks.knowledge.language import detect
 from tasks.knowledge.terms import analyse
 from tasks.stores import Reader
@@ -39,29 +40,35 @@ class Searcher:
 
     `weight` is the share of the vector part, fitted on judged questions (`fit_weight`); None: by rule. It holds for
     questions in the embedder's languages; for others the vectors say nothing and text decides alone.
+    `where`: nothing else is ever looked at.
     """
 
     reader: Reader
     embedder: Embedder
     weight: float | None = None
+    where: Where | None = None
 
     def search(self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None) -> pd.DataFrame:
-        """The k best chunks, best first, ties in the order of uri and ordinal: the columns of ROWS and `score`.
+        """The k best passages, each once, best first, ties in the order of uri and ordinal: the columns of ROWS and `score`.
 
         `vector` is the query's vector where it is at hand already. Raises UsageError for another mode or k.
         """
         if mode not in MODES or not 1 <= k <= MOST:
             raise UsageError(f"got mode {mode!r} and k {k}; allowed: {', '.join(MODES)} and k from 1 to {MOST}")
-        return self._ranked(query, max(k, CANDIDATES) if mode == "hybrid" else k, mode, vector).head(k)
+        return self._distinct(query, k, max(k, CANDIDATES) if mode == "hybrid" else k, mode, vector, ["doc_id", "start", "end"])
 
     def documents(self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None) -> list[tuple[str, str]]:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are no more."""
-        depth = max(k, CANDIDATES)
+        distinct = self._distinct(query, k, max(k, CANDIDATES), mode, vector, ["doc_id"])
+        return list(zip(distinct["uri"], distinct["text"], strict=True))
+
+    def _distinct(self, query: str, k: int, depth: int, mode: Mode, vector: Any, key: list[str]) -> pd.DataFrame:
+        """The k best rows that differ in `key`; looks deeper while there may be more."""
         while True:
             chunks = self._ranked(query, depth, mode, vector)
-            distinct = chunks.drop_duplicates("doc_id").head(k)
+            distinct = chunks.drop_duplicates(key).head(k)
             if len(distinct) == k or len(chunks) < depth:
-                return list(zip(distinct["uri"], distinct["text"], strict=True))
+                return distinct.reset_index(drop=True)
             depth *= 4
 
     def documents_many(self, queries: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[tuple[str, str]]]:
@@ -91,10 +98,10 @@ class Searcher:
         return fused(Candidates(self._near(query, depth, vector), found, depth), weight)
 
     def _near(self, query: str, depth: int, vector: Any) -> pd.DataFrame:
-        return self.reader.vector(self.embedder.embed([query])[0] if vector is None else vector, depth)
+        return self.reader.vector(self.embedder.embed([query])[0] if vector is None else vector, depth, self.where)
 
     def _found(self, query: str, depth: int) -> pd.DataFrame:
-        return self.reader.text(analyse(query), depth)
+        return self.reader.text(analyse(query), depth, self.where)
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:

@@ -1,6 +1,5 @@
 """From a part's todos to a shard of documents: read, parse, and never parse the same bytes twice."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ from tasks.knowledge.ledger import live_at, now
 from tasks.knowledge.quarantine import Failure, put
 from tasks.knowledge.tables import documents
 from tasks.parsers import Parsed
-from tasks.records import DOCUMENTS, Shard, frame, write_shard
+from tasks.records import DOCUMENTS, Shard, frame, packed, write_shard
 from tasks.sources import Source, content_hash_of
 
 TEXT_COLUMNS = ["title", "text", "markup", "media_type", "language", "metadata"]
@@ -101,7 +100,7 @@ def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> dic
         "markup": parsed.markup,
         "media_type": parsed.media_type,
         "language": detect(parsed.text[:LANGUAGE_SAMPLE]),
-        "metadata": json.dumps(merged, sort_keys=True, ensure_ascii=False, default=str),
+        "metadata": packed(merged),
     }
 
 

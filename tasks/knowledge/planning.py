@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.embedders import Embedder
 from tasks.errors import Blocked
+from tasks.filters.facts import Facts
 from tasks.knowledge import outcome as outcomes
 from tasks.knowledge import session
 from tasks.knowledge.build import Build, Part, Stages, write_parts
@@ -29,8 +30,7 @@ def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = 
     planner = Planner(build)
     used = {row.source for row in live_documents(build).values()}
     for spec in sources:
-        source = spec.build(Source).at(folder)
-        name = source_id(spec)
+        name, source = source_id(spec), source_of(build, spec, folder)
         if name not in used:
             source.check()
         planner.add(name, source, source.list())
@@ -38,6 +38,11 @@ def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = 
     if record:
         put(build.ledger, build.kb, found.problems, build.stages.all)
     return found
+
+
+def source_of(build: Build, spec: Spec, folder: Path) -> Source:
+    """The source with its paths settled and its memory at hand."""
+    return spec.build(Source).at(folder).remembering(build.home / "sources" / build.kb / source_id(spec))
 
 
 def source_id(spec: Spec) -> str:
@@ -62,11 +67,11 @@ def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
 
 
 def dry_run(
-    home: Path, kb: str, stages: Stages, store: Store, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
+    home: Path, kb: str, stages: Stages, store: Store, facts: Facts, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
 ) -> dict[str, Any]:
     """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
     outcome = session.begin(home, kb, None)
-    build = session.start(home, kb, stages, store, full=full)
+    build = session.start(home, kb, stages, store, facts, full=full)
     try:
         found = plan(build, sources, folder, record=False)
     except Blocked as stop:

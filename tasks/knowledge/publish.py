@@ -18,7 +18,7 @@ KEYS = 500
 
 def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str], values: Mapping[str, Any]) -> None:
     """Move the pointer. `retired`: doc_ids that leave; `values`: what the versions row still lacks. All or nothing."""
-    prepared = [(one, document_rows(build, one.batch), one.changes.table(build.lake).to_pylist()) for one in staged]
+    prepared = [(one, document_rows(build, one.batch), _with_shard(one, one.changes.table(build.lake).to_pylist())) for one in staged]
     with build.ledger.write() as connection:
         lease.confirm(connection)
         for one, rows, changes in prepared:
@@ -28,6 +28,10 @@ def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], re
         _retire(connection, build, retired)
         _settle(connection, build, plan)
         _point(connection, build, values)
+
+
+def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [{**row, "shard": one.batch.chunks.path if one.batch.chunks else ""} for row in changes]
 
 
 def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> None:
@@ -79,7 +83,7 @@ def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str,
                 "kb": build.kb,
                 "valid_from": build.version,
                 "valid_to": None,
-                **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash")},
+                **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")},
             }
             for row in changes
             if row["action"] != "retire"

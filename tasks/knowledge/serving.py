@@ -1,6 +1,6 @@
 """Reading a published version: with the store, the embedder and the weight that built it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,14 @@ import pandas as pd
 
 from tasks.embedders import Embedder
 from tasks.errors import Damaged
+from tasks.filters import Where, both, visible
+from tasks.filters.facts import Facts
+from tasks.filters.grammar import parse
 from tasks.knowledge.hybrid import Searcher
 from tasks.knowledge.versions import Version
 from tasks.plugins import Spec
-from tasks.stores import Collection, Store
+from tasks.stores import Collection as Stored
+from tasks.stores import Store
 
 
 def store_of(version: Version) -> Store:
@@ -22,15 +26,29 @@ def embedder_of(version: Version) -> Embedder:
     return Spec.model_validate(version.config["embed"]).build(Embedder)
 
 
-def collection_of(home: Path, version: Version) -> Collection:
-    return store_of(version).open(version.collection, embedder_of(version).dimension, home)
+def collection_of(home: Path, version: Version) -> Stored:
+    return store_of(version).open(version.collection, embedder_of(version).dimension, home, facts_of(version).fields)
 
 
-def searcher(home: Path, version: Version) -> Searcher:
-    """A searcher pinned to a version: what is built meanwhile does not change its answers."""
+def facts_of(version: Version) -> Facts:
+    """The declared fields and access rule that a version was built with."""
+    return Facts.model_validate(version.config.get("facts", {}))
+
+
+def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
+    """A searcher pinned to a version: what is built meanwhile does not change its answers. Without `where` it sees everything."""
     if version.snapshot is None:
         raise Damaged(f"version {version.version} of {version.kb!r} was never sealed", hint="roll back to a published one")
-    return Searcher(reader=collection_of(home, version).at(version.snapshot), embedder=embedder_of(version), weight=version.weight)
+    return Searcher(reader=collection_of(home, version).at(version.snapshot), embedder=embedder_of(version), weight=version.weight,
+                    where=where)
+
+
+def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
+    """What a user who holds these access labels may see, narrowed by a condition ("": none). Raises UsageError for a wrong one."""
+    given = parse(condition, facts_of(version).fields) if condition.strip() else None
+    found = both(visible(frozenset(labels)), given)
+    assert found is not None
+    return found
 
 
 def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:

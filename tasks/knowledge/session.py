@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from tasks import stores as stored
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
 from tasks.errors import Damaged
+from tasks.filters.facts import Facts
 from tasks.knowledge import terms
 from tasks.knowledge.build import Build, Stages
 from tasks.knowledge.leases import Lease, aware
@@ -21,30 +23,32 @@ from tasks.knowledge.serving import collection_of, store_of
 from tasks.knowledge.tables import chunks, documents, quarantine, runs
 from tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
 from tasks.parsers import Parser
-from tasks.plugins import digest, find, names
+from tasks.plugins import canonical, digest, find, names
 from tasks.stores import Store
 
 
-def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder) -> Stages:
-    """The fingerprints of a configuration's stages. `suite`: the text of the expectations."""
+def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts) -> Stages:
+    """The fingerprints of a configuration's stages. `suite`: the text of the expectations; `facts` belong to the chunks' rows."""
     parsers = [find("parsers", name) for name in names("parsers")]
     parse = digest(*(f"{plugin.__qualname__}/{plugin.revision}" for plugin in parsers if issubclass(plugin, Parser)))
     text = digest(parse, *(cleaner.fingerprint() for cleaner in cleaners))
     model = embedder.fingerprint()
-    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=digest(text, chunker.fingerprint(), model), model=model)
+    chunk = digest(text, chunker.fingerprint(), model, facts.model_dump_json())
+    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=chunk, model=model)
 
 
-def start(home: Path, kb: str, stages: Stages, store: Store, *, run_id: str | None = None, full: bool = False) -> Build:
+def start(home: Path, kb: str, stages: Stages, store: Store, facts: Facts, *, run_id: str | None = None, full: bool = False) -> Build:
     """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
     ledger = open_ledger(home)
     live, number = live_version(ledger, kb), next_number(ledger, kb)
-    collection = _collection(home, live, collection_name(kb, stages, store), number)
+    collection = _collection(home, live, collection_name(kb, stages, store, facts), number)
     return Build(
         home=home,
         kb=kb,
         version=number,
         live=live.version if live else None,
         stages=stages,
+        facts=facts,
         full=full,
         began=now(),
         collection=collection,
@@ -74,9 +78,10 @@ def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
     )
 
 
-def collection_name(kb: str, stages: Stages, store: Store) -> str:
-    """One physical collection per knowledge base, store, embedder and analyser: what cannot be compared never mixes."""
-    return f"{kb}-{digest(stages.model, store.fingerprint(), str(terms.REVISION))[:8]}"
+def collection_name(kb: str, stages: Stages, store: Store, facts: Facts) -> str:
+    """One physical collection per knowledge base, store, embedder, analyser and schema: what cannot be compared never mixes."""
+    schema = digest(str(stored.REVISION), canonical(facts.fields))
+    return f"{kb}-{digest(stages.model, store.fingerprint(), str(terms.REVISION), schema)[:8]}"
 
 
 def clear_up(build: Build, lease: Lease) -> None:

@@ -11,12 +11,12 @@ from tasks.knowledge.build import Build
 from tasks.knowledge.changes import Staged
 from tasks.knowledge.plan import Plan, live_documents
 from tasks.records import frame
-from tasks.stores import ROWS, Collection, Store
+from tasks.stores import Collection, Store, rows_schema
 
 
 def target(build: Build, store: Store, embedder: Embedder) -> Collection:
     """The collection that the build writes to."""
-    return store.open(build.collection, embedder.dimension, build.home)
+    return store.open(build.collection, embedder.dimension, build.home, build.facts.fields)
 
 
 def prepare(build: Build, store: Store, embedder: Embedder) -> None:
@@ -29,7 +29,7 @@ def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Se
     """Take the chunks of documents out of the collection; returns how many left."""
     ids = list(changes.live_chunks(build, doc_ids))
     if ids and not build.fresh:
-        collection.stage(build.version, frame([], ROWS), np.empty((0, embedder.dimension), np.float32), ids)
+        collection.stage(build.version, frame([], rows_schema(build.facts.fields)), np.empty((0, embedder.dimension), np.float32), ids)
     return len(ids)
 
 

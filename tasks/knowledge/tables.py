@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
-SCHEMA = 1
+SCHEMA = 2
 
 meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 
@@ -65,10 +65,38 @@ chunks = Table(
     Column("kb", String(63), primary_key=True), Column("chunk_id", String(32), primary_key=True),
     Column("valid_from", Integer, primary_key=True), Column("valid_to", Integer),
     Column("doc_id", String(32), nullable=False), Column("row_hash", String(32), nullable=False),
-    Column("text_hash", String(64), nullable=False),
+    Column("text_hash", String(64), nullable=False), Column("shard", Text, nullable=False, default=""),
     Index("chunks_open", "kb", "valid_to"), Index("chunks_of_document", "kb", "doc_id"),
 )
-"""`text_hash`: of what the embedder sees, the key of the embedding; `row_hash`: of all that the store holds beside the vector."""
+"""`text_hash`: of what the embedder sees, the key of the embedding; `row_hash`: of all that the store holds beside the vector.
+`shard`: the file of the lake that holds the chunk (its name is its SHA-256), so that a store can be mended without chunking again."""
+
+sketches = Table(
+    "sketches", metadata,
+    Column("kb", String(63), primary_key=True), Column("cleaner", String(16), primary_key=True),
+    Column("doc_id", String(32), primary_key=True),
+    Column("source", String(63), nullable=False), Column("uri", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False), Column("revision", Text, nullable=False),
+    Column("sketch", LargeBinary, nullable=False), Column("verdict", Text, nullable=False),
+)
+"""What a cleaner that compares documents remembers of each: a sketch of its text, and what followed from all sketches together."""
+
+erased = Table(
+    "erased", metadata,
+    Column("kb", String(63), primary_key=True), Column("uri_hash", String(64), primary_key=True),
+    Column("erased_at", DateTime(timezone=True), nullable=False), Column("counts", JSON, nullable=False),
+    Column("lifted_at", DateTime(timezone=True)),
+)
+"""Documents that were erased for good, by the hash of their uri; later builds skip them until the bar is lifted."""
+
+calls = Table(
+    "calls", metadata,
+    Column("key", String(64), primary_key=True), Column("owner", String(32), nullable=False, default=""),
+    Column("reply", Text, nullable=False), Column("tokens", Integer, nullable=False, default=0),
+    Column("cost_usd", Float, nullable=False, default=0.0), Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("calls_of", "owner"),
+)
+"""Answers of language models, by a hash of model, parameters and messages; `owner`: the document that was asked about."""
 
 embeddings = Table(
     "embeddings", metadata,

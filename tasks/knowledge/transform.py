@@ -1,29 +1,33 @@
 """From collected documents to cleaned ones, and from those to chunks."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tasks.chunkers import Chunker, Span, Tokenizer
-from tasks.cleaners import Cleaner
+from tasks.cleaners import Cleaner, Document
 from tasks.errors import DocumentError
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.quarantine import Failure, put
-from tasks.records import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, write_shard
+from tasks.records import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
 
 Row = dict[str, Any]
+COPIED = ("text", "title", "language", "markup", "media_type", "uri")
 
 
 def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch) -> Batch:
     """Pass every text through the cleaners, in order."""
 
     def cleaned(row: Row) -> Row:
-        text = row["text"]
+        document = Document(**{name: row[name] for name in COPIED}, metadata=json.loads(row["metadata"]))
         for cleaner in cleaners:
-            text = cleaner.clean(text)
-        if not text.strip():
+            document = cleaner.apply(document)
+        if not document.text.strip():
             raise DocumentError("the document has no text")
-        return {**row, "text": text}
+        build.facts.of(row["source"], document.metadata)  # raises for what cannot be filtered by, before anything is paid
+        return {**row, "text": document.text, "title": document.title, "language": document.language,
+                "metadata": packed(document.metadata)}
 
     rows = surviving(build, rows_of(build, batch.documents), "clean", cleaned)
     return batch.model_copy(update={"documents": write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")})
@@ -34,7 +38,7 @@ def chunk(build: Build, chunker: Chunker, tokenizer: Tokenizer, batch: Batch) ->
     chunks: list[Row] = []
 
     def split(row: Row) -> Row:
-        spans = chunker.split(row["text"], markup=row["markup"], title=row["title"], tokenizer=tokenizer)
+        spans = chunker.split(row["text"], markup=row["markup"], title=row["title"], tokenizer=tokenizer, uri=row["uri"])
         if not spans:
             raise DocumentError("the chunker found nothing to keep in this document")
         chunks.extend(_chunk_rows(row, spans))
@@ -59,6 +63,7 @@ def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:
             "headings": list(span.headings),
             "page": span.page,
             "context": span.context,
+            "search": span.search,
         }
         for n, (key, text, span) in enumerate(zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True))
     ]

@@ -16,7 +16,7 @@ TEXTS_PER_CALL = 64
 
 def text_hash(row: Mapping[str, Any]) -> str:
     """The key of a chunk's embedding."""
-    return sha256(embedded_text(row["context"], row["text"]))
+    return sha256(embedded_text(row))
 
 
 def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
@@ -54,7 +54,7 @@ def _embed_some(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row
 
 
 def _pay(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]]) -> None:
-    vectors = embedder.embed([embedded_text(row["context"], row["text"]) for _, row in texts])
+    vectors = embedder.embed([embedded_text(row) for _, row in texts])
     save_embeddings(build.ledger, build.stages.model, [key for key, _ in texts], vectors)
 
 

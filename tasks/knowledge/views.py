@@ -1,12 +1,17 @@
 """What operators ask of the ledger: which knowledge bases there are, what they hold, how fresh they are."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func, select
 
+from tasks.filters.evaluate import matches
+from tasks.filters.grammar import parse
+from tasks.knowledge.changes import owner_columns
 from tasks.knowledge.leases import aware, holder
 from tasks.knowledge.ledger import Ledger, live_at, now
+from tasks.knowledge.serving import facts_of
 from tasks.knowledge.tables import documents, knowledge_bases, listings, quarantine, versions
 from tasks.knowledge.versions import Version, published, version
 
@@ -45,16 +50,23 @@ def stale_documents(live: Version) -> Any:
             .where(documents.c.kb == live.kb, live_at(documents, live.version)).order_by(documents.c.uri))
 
 
-def listing(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
-    """The live documents in the shape of `kb documents`, by uri."""
+def listing(ledger: Ledger, kb: str, condition: str = "") -> list[dict[str, Any]]:
+    """The live documents in the shape of `kb documents`, by uri; only those that fulfil a condition. Raises UsageError."""
     live = published(ledger, kb)
+    chosen = _chosen(live, condition)
     with ledger.read() as connection:
         stale = set(connection.scalars(stale_documents(live)))
         rows = connection.execute(select(documents).where(documents.c.kb == kb, live_at(documents, live.version))
                                   .order_by(documents.c.uri, documents.c.source)).all()
     return [{"uri": row.uri, "title": row.title or row.uri.rpartition("/")[2], "source": row.source, "version": row.valid_from,
              "chunks": row.chunks, "media_type": row.media_type, "language": row.language, "metadata": json.loads(row.metadata),
-             "fetched_at": aware(row.fetched_at).isoformat(), "stale": row.uri in stale} for row in rows]
+             "fetched_at": aware(row.fetched_at).isoformat(), "stale": row.uri in stale} for row in rows if chosen(row)]
+
+
+def _chosen(live: Version, condition: str) -> Callable[[Any], bool]:
+    facts = facts_of(live)
+    where = parse(condition, facts.fields) if condition.strip() else None
+    return lambda row: where is None or matches(where, owner_columns(facts, row._mapping))
 
 
 def rows_at(ledger: Ledger, kb: str, number: int) -> dict[str, Any]:

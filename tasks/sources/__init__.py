@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,13 +67,23 @@ class Source(Plugin, ABC):
     """A source asks its plugin for two verbs: `scan` and `read`.
 
     `id` tells two sources of the same kind apart and is part of every document's identity; default: the plugin's name.
+    `labels`: a search must hold one of them to find a document of this source that names none itself; none: public.
     """
 
     id: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
 
     def at(self, folder: Path) -> "Source":
         """The same source with its relative paths made absolute against the config's folder."""
         del folder
+        return self
+
+    def remembering(self, memory: Path) -> "Source":
+        """The same source with a folder of its own that outlives the run: for what makes the next listing cheaper, and nothing else.
+
+        It may be deleted at any time, and is when a document is erased.
+        """
+        del memory
         return self
 
     def check(self) -> None:

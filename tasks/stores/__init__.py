@@ -8,41 +8,58 @@ whatever is staged beside them.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from tasks.filters import Fields, Where
+from tasks.filters.facts import field_columns
 from tasks.plugins import Plugin
 from tasks.records import CHUNKS, Vectors
+
+REVISION = 2  # raised when ROWS changes: collections are then built anew, with the vectors that were paid for
 
 ROWS = pa.schema([
     *CHUNKS,
     pa.field("uri", pa.string()),
     pa.field("title", pa.string()),
     pa.field("source", pa.string()),
+    pa.field("language", pa.string()),
+    pa.field("media_type", pa.string()),
     pa.field("metadata", pa.string()),
+    pa.field("flags", pa.list_(pa.string())),
+    pa.field("labels", pa.list_(pa.string())),
     pa.field("row_hash", pa.string()),
     pa.field("terms", pa.string()),
 ])
 """What a collection holds beside the vector. `terms`: the analysed text for full-text search, terms separated by spaces.
-`row_hash`: digest of everything else, for verify."""
+`labels`: who may read it, never empty. `row_hash`: digest of everything else, for verify."""
+
+
+def rows_schema(fields: Fields) -> Any:
+    """ROWS, and a column for each declared field."""
+    return pa.schema([*ROWS, *field_columns(fields)])
 
 
 class Reader(ABC):
-    """A collection at one snapshot. Frames come back with the columns of ROWS and a float column `score`, best first."""
+    """A collection at one snapshot. Frames come back with the columns of ROWS and a float column `score`, best first.
+
+    `where`: only rows that fulfil it, chosen before the k best are, with the meaning of `filters.evaluate.matches`.
+    """
 
     @abstractmethod
-    def vector(self, query: Any, k: int) -> pd.DataFrame:
+    def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
         """The k rows nearest to the query vector of shape (dimension,); score = cosine similarity."""
 
     @abstractmethod
-    def text(self, terms: Sequence[str], k: int) -> pd.DataFrame:
+    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
         """The k best rows by BM25 over `terms`; no row without a common term."""
 
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Every row, in frames of bounded size, with the columns asked for (`vector` allowed)."""
+        """Every row, in frames of bounded size, with the columns asked for (of `rows_schema`, and `vector`)."""
 
     @abstractmethod
     def count(self) -> int:
@@ -72,6 +89,10 @@ class Collection(ABC):
         """A reader. Raises Damaged when the snapshot or the table no longer exists."""
 
     @abstractmethod
+    def unpublished(self, snapshot: str) -> int:
+        """How many rows the newest state has added to, or lacks of, a snapshot: staged, or changed by somebody else. 0: the same."""
+
+    @abstractmethod
     def gc(self, keep: Sequence[str]) -> None:
         """Free what no snapshot in `keep` needs."""
 
@@ -80,8 +101,11 @@ class Store(Plugin, ABC):
     """The typed configuration of a vector store. Raises Unavailable where it cannot be reached."""
 
     @abstractmethod
-    def open(self, name: str, dimension: int, home: Path) -> Collection:
-        """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for stores that are embedded."""
+    def open(self, name: str, dimension: int, home: Path, fields: Fields = MappingProxyType({})) -> Collection:
+        """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for stores that are embedded.
+
+        `fields`: the declared fields, the same for all calls with one name.
+        """
 
     @abstractmethod
     def drop(self, name: str, home: Path) -> None:

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.errors import Damaged, Unavailable
+from tasks.filters import Fields
 from tasks.records import Vectors, from_arrow
-from tasks.stores import ROWS
+from tasks.stores import rows_schema
 
 CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
 GONE = ("not found", "no longer exists", "does not exist", "no such file")
@@ -111,11 +112,12 @@ def packed(rows: pd.DataFrame, vectors: Vectors, schema: Any) -> Any:
         wrong = np.flatnonzero(~(np.isfinite(data).all(axis=1) & data.any(axis=1)))
         raise ValueError(f"{len(wrong)} vectors hold NaN or infinity, or are zero, the first for chunk "
                          f"{rows['chunk_id'].iloc[wrong[0]]}; embed it again")
-    table = pa.Table.from_pandas(rows[ROWS.names], schema=ROWS, preserve_index=False)
+    plain = schema.remove(schema.get_field_index("vector"))
+    table = pa.Table.from_pandas(rows[plain.names], schema=plain, preserve_index=False)
     column = pa.FixedSizeListArray.from_arrays(pa.array(data.ravel()), size)
     return table.append_column(schema.field("vector"), column).cast(schema)
 
 
-def schema_of(dimension: int) -> Any:
-    """ROWS and the vector."""
-    return pa.schema([*ROWS, pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)])
+def schema_of(dimension: int, fields: Fields) -> Any:
+    """The rows and the vector."""
+    return pa.schema([*rows_schema(fields), pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)])

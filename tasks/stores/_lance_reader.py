@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tasks.filters import Where
 from tasks.records import from_arrow
 from tasks.stores import ROWS, Reader
 from tasks.stores._lance import guarded, ranked
 from tasks.stores._lance_matrix import Matrix, cosines, fits
+from tasks.stores._lance_where import filtered
 
 ROWS_PER_FRAME = 4_096
 SCANS = 2  # whoever asks more often has the vectors held in memory
@@ -26,16 +28,16 @@ class LanceReader(Reader):
         self._loading, self._asked = Lock(), 0
         self._matrix: Matrix | None = None
 
-    def vector(self, query: Any, k: int) -> pd.DataFrame:
+    def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
         """Exact: every vector is compared. Raises ValueError for a query of another shape, with NaN, or zero."""
         point = np.asarray(query, dtype=np.float32)
         if point.shape != (self._dimension,) or not np.isfinite(point).all() or not point.any():
             raise ValueError(f"got a query vector of shape {point.shape}; allowed: ({self._dimension},), finite, not 0")
         with guarded(self._what):
-            matrix = self._held()
+            matrix = self._held() if where is None else None
 
             def fetch(limit: int) -> Any:
-                found = self._scanned(point, limit) if matrix is None else self._taken(matrix.nearest(point, limit))
+                found = self._scanned(point, limit, where) if matrix is None else self._taken(matrix.nearest(point, limit))
                 return _scored(found, cosines(found["vector"], point))
 
             return ranked(fetch, k)
@@ -49,21 +51,21 @@ class LanceReader(Reader):
                 self._matrix = Matrix(self._table, rows) if fits(self._table, rows) else None
             return self._matrix
 
-    def _scanned(self, point: Any, limit: int) -> Any:
+    def _scanned(self, point: Any, limit: int, where: Where | None) -> Any:
         search = self._table.search(point, vector_column_name="vector").distance_type("cosine").bypass_vector_index()
-        return search.select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
+        return filtered(search, where).select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
 
     def _taken(self, row_ids: list[int]) -> Any:
         return self._table.take_row_ids(row_ids).select([*ROWS.names, "vector"]).to_arrow()
 
-    def text(self, terms: Sequence[str], k: int) -> pd.DataFrame:
+    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
         query = _match(terms)
 
         def fetch(limit: int) -> Any:
             if not terms:
                 return _scored(ROWS.empty_table(), [])
             search = self._table.search(query, query_type="fts").select([*ROWS.names, "_score"])
-            found = search.limit(limit).to_arrow()
+            found = filtered(search, where).limit(limit).to_arrow()
             return _scored(found, found["_score"].to_numpy())
 
         with guarded(self._what):

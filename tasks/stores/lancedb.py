@@ -6,17 +6,20 @@ carries a tag, which keeps Lance from pruning it and tells it from a version of 
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from tasks.errors import Damaged
+from tasks.filters import Fields
 from tasks.records import Vectors
 from tasks.stores import Collection, Reader, Store
 from tasks.stores._lance import NEVER, REPAIR, guarded, packed, prune, retried, schema_of
 from tasks.stores._lance_reader import LanceReader
 
 IDS_PER_DELETE = 2_000
+NO_FIELDS: Fields = MappingProxyType({})
 FLAT_ROWS = 2_000  # each thousand rows outside the index adds about 5 ms to a text search
 FLAT_SHARE = 0.02  # and the indexed rows are scored without knowing them
 DELETED_SHARE = 0.2  # deleted rows lie on disk and in the statistics of the index
@@ -105,6 +108,15 @@ class LanceCollection(Collection):
             table.checkout(int(snapshot))
         return LanceReader(table, f"snapshot {snapshot} of {self._what}")
 
+    def unpublished(self, snapshot: str) -> int:
+        table, sealed = self._open(), self._open()
+        tags = self._sealed(table, snapshot)
+        if table.version in (int(snapshot), tags.get(f"restored-{snapshot}")):
+            return 0
+        with guarded(self._what):
+            sealed.checkout(int(snapshot))
+            return len(_ids(table).symmetric_difference(_ids(sealed)))
+
     def gc(self, keep: Sequence[str]) -> None:
         """Untag what is not kept, then let Lance remove every version older than the oldest one kept.
 
@@ -130,8 +142,8 @@ class LanceStore(Store):
     requires: ClassVar[dict[str, str]] = {"lancedb": "pip install lancedb"}
     uri: str | None = None
 
-    def open(self, name: str, dimension: int, home: Path) -> Collection:
-        schema, database = schema_of(dimension), self._connect(home)
+    def open(self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS) -> Collection:
+        schema, database = schema_of(dimension, fields), self._connect(home)
         what = f"the LanceDB table {name!r}"
         try:
             with guarded(what):
@@ -154,6 +166,11 @@ class LanceStore(Store):
 
         with guarded("LanceDB"):
             return lancedb.connect(self.uri or str(home / "lancedb"))
+
+
+def _ids(table: Any) -> set[tuple[str, str]]:
+    found = table.search().select(["chunk_id", "row_hash"]).to_arrow()
+    return set(zip(found["chunk_id"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
 
 
 def _full_text() -> Any:

@@ -14,7 +14,7 @@ DERIVED = {"characters": "text", "replacement_share": "text"}
 COLUMNS: dict[str, tuple[str, ...]] = {
     "documents": ("doc_id", "source", "uri", "title", "text", "markup", "media_type", "language", "content_hash",
                   "metadata", "revision", "fetched_at", *DERIVED),
-    "chunks": ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "tokens", "headings", "page", "context",
+    "chunks": ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "tokens", "headings", "page", "context", "search",
                *DERIVED),
 }
 PARAMETERS = ("max_tokens",)

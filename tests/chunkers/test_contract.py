@@ -40,7 +40,8 @@ def check(text: str, spans: Sequence[Span], chunker: Chunker, tokenizer: Tokeniz
         counted = len(tokenizer.token_offsets(piece))
         assert counted == span.tokens
         assert counted <= size or not piece[1:].strip() or unbreakable(piece, tokenizer, size)
-        assert len(tokenizer.token_offsets(embedded_text(span.context, piece))) <= tokenizer.max_tokens
+        seen = embedded_text({"context": span.context, "text": piece, "search": span.search})
+        assert len(tokenizer.token_offsets(seen)) <= tokenizer.max_tokens
         covered[span.start:span.end] = b"\x01" * (span.end - span.start)
     assert all(mark or character.isspace() for mark, character in zip(covered, text, strict=True))
     assert [span.start for span in spans] == sorted({span.start for span in spans})
@@ -112,4 +113,4 @@ def test_the_context_yields_to_the_text(chunker: type[Chunker]) -> None:
 
     spans = chunker(size=400, overlap=4).split("word " * 200, markup="plain", title="one two " * 30, tokenizer=Narrow())
     assert max(span.tokens for span in spans) <= 20
-    assert all(Narrow().count(embedded_text(span.context, "word " * span.tokens)) <= 20 for span in spans)
+    assert all(Narrow().count(embedded_text({"context": span.context, "text": "word " * span.tokens})) <= 20 for span in spans)

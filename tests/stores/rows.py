@@ -21,6 +21,7 @@ def document(uri: str, texts: Sequence[str], *, title: str = "") -> pd.DataFrame
         "chunk_id": ids[n], "doc_id": digest(uri), "ordinal": n, "text": text, "start": n * 100,
         "end": n * 100 + len(text), "tokens": len(text.split()), "headings": [title] if title else [], "page": None,
         "context": title, "uri": uri, "title": title or None, "source": "files", "metadata": "{}",
+        "search": None, "language": "en", "media_type": "text/plain", "flags": ["seen"], "labels": ["public"],
         "row_hash": digest(text), "terms": indexed(title, text),
     } for n, text in enumerate(texts)], ROWS)
 
