@@ -1,21 +1,24 @@
 """The ledger: one SQL database that says what is live. SQLite in WAL mode by default, another by `LLMOPS_LEDGER_URL`."""
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from tasks import migrations
 from tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
-from tasks.knowledge import tables
+from tasks.knowledge.databases import open_engine, storable, trouble
 
 BUSY_SECONDS = 30.0
+OPENED: "dict[str, Ledger]" = {}
+OPENING = Lock()
 ROWS_PER_STATEMENT = 500
 
 
@@ -43,54 +46,34 @@ class Ledger:
             with connection.begin():
                 yield connection
 
-    def create(self) -> None:
-        """Create the tables where there are none. Where there are, nothing is written: a reader never waits for a writer."""
-        found = self._schema()
-        if found is None:
-            with self.write() as connection:
-                tables.metadata.create_all(connection)
-                upsert(connection, tables.meta, [{"key": "schema", "value": str(tables.SCHEMA)}])
-        elif found > tables.SCHEMA:
-            raise LlmopsError(f"{self.where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+    def close(self) -> None:
+        self._engine.dispose()
 
-    def _schema(self) -> int | None:
+    def create(self) -> None:
+        """Create or migrate the tables. Where they are up to date, nothing is written: a reader never waits for a writer."""
         with self.read() as connection:
-            if not inspect(connection).has_table(tables.meta.name):
-                return None
-            found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema"))
-        return None if found is None else int(found)
+            at = migrations.found(connection)
+        if at == migrations.LATEST:
+            return
+        if at is not None and not migrations.known(at):
+            raise LlmopsError(f"{self.where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+        with self.write() as connection:
+            migrations.upgrade(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except OperationalError as error:
-            raise self._unavailable(str(error.orig)) from error
+            raise trouble(self.where, str(error.orig).strip()) from error
         except UnicodeEncodeError as error:
             raise UsageError(f"{error.object!r} is not valid text", hint="give names as UTF-8") from error
         except DatabaseError as error:
             if "malformed" in str(error) or "not a database" in str(error):
                 raise Damaged(f"the ledger {self.where} is damaged: {error.orig}", hint="restore a backup") from error
+            if "permission denied" in str(error):
+                raise trouble(self.where, str(error.orig).strip().splitlines()[0]) from error
             raise
-
-    def _unavailable(self, reason: str) -> LlmopsError:
-        if "locked" in reason:
-            return Unavailable(
-                f"the ledger {self.where} is locked by another process", hint="wait for it, or end the process that holds it"
-            )
-        if "full" in reason:
-            return Unavailable(f"no space is left for the ledger {self.where}", hint="free some space and run again: finished work is kept")
-        if "readonly" in reason or "unable to open" in reason:
-            return Unavailable(
-                f"the ledger {self.where} cannot be opened for writing: {reason}",
-                hint="check the permissions of LLMOPS_HOME: its user must be able to write there, also to search",
-            )
-        if "disk I/O" in reason:
-            return Unavailable(
-                f"the disk does not take the ledger {self.where}: {reason}",
-                hint="check its space and its limits, and run again: finished work is kept",
-            )
-        return Unavailable(f"the ledger {self.where} cannot be used: {reason}", hint="check LLMOPS_HOME and LLMOPS_LEDGER_URL")
 
 
 def open_ledger(home: Path) -> Ledger:
@@ -115,29 +98,27 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-@cache
 def _open(url: str) -> Ledger:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if url.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    ledger = Ledger(engine, engine.url.database or engine.url.render_as_string(hide_password=True))
-    ledger.create()
-    return ledger
+    with OPENING:
+        if url not in OPENED:
+            engine = open_engine(url, BUSY_SECONDS)
+            ledger = Ledger(engine, engine.url.database or engine.url.render_as_string(hide_password=True))
+            try:
+                ledger.create()
+            except BaseException:
+                ledger.close()
+                raise
+            OPENED[url] = ledger
+        return OPENED[url]
 
 
-def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the begin event decides, not the driver
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A reader that turns writer can fail at once; a writer that says so at the start waits its turn.
-    write = connection.get_execution_options().get("llmops_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+@atexit.register
+def close_ledgers() -> None:
+    """Close every connection; the next `open_ledger` opens new ones."""
+    with OPENING:
+        for ledger in OPENED.values():
+            ledger.close()
+        OPENED.clear()
 
 
 def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -146,7 +127,7 @@ def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
 
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        part = [dict(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
+        part = [{name: storable(value) for name, value in row.items()} for row in rows[start : start + ROWS_PER_STATEMENT]]
         statement = dialect.insert(table)
         keys = [column.name for column in table.primary_key]
         rest = {name: statement.excluded[name] for name in part[0] if name not in keys}

@@ -17,7 +17,6 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
-SCHEMA = 2
 
 meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 
@@ -65,7 +64,7 @@ chunks = Table(
     Column("kb", String(63), primary_key=True), Column("chunk_id", String(32), primary_key=True),
     Column("valid_from", Integer, primary_key=True), Column("valid_to", Integer),
     Column("doc_id", String(32), nullable=False), Column("row_hash", String(32), nullable=False),
-    Column("text_hash", String(64), nullable=False), Column("shard", Text, nullable=False, default=""),
+    Column("text_hash", String(64), nullable=False), Column("shard", Text, nullable=False, server_default=""),
     Index("chunks_open", "kb", "valid_to"), Index("chunks_of_document", "kb", "doc_id"),
 )
 """`text_hash`: of what the embedder sees, the key of the embedding; `row_hash`: of all that the store holds beside the vector.

@@ -1,9 +1,9 @@
-"""The ledger: transactions, leases, quarantine, caches and intervals of versions, without a flow around them."""
+"""The ledger on SQLite and on PostgreSQL: transactions, leases, quarantine, caches, intervals of versions, without a flow around them."""
 
 import multiprocessing
-import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,26 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tasks.errors import Blocked, Damaged, LlmopsError, Unavailable, UsageError
+from tasks.errors import Blocked, Damaged, LlmopsError, UsageError
 from tasks.knowledge import cache, leases, ledger, quarantine, tables, versions
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.quarantine import Failure
 from tasks.knowledge.tables import knowledge_bases, listings, meta
+from tests.postgres import fresh_database, postgres
+
+__all__ = ["postgres"]
 
 FAILURE = Failure(source="files", uri="a.pdf", stage="parse", error="DocumentError", reason="it is empty", revision="r1")
+
+
+@pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The ledger that a home has: a file of its own, or an empty database of a server."""
+    monkeypatch.delenv("LLMOPS_LEDGER_URL", raising=False)
+    if request.param == "postgresql":
+        monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_database(request.getfixturevalue("postgres")))
+    yield
+    ledger.close_ledgers()
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
@@ -50,32 +63,6 @@ def _count(home: Path, times: int) -> None:
     for _ in range(times):
         with open_ledger(home).write() as connection:
             connection.execute(update(knowledge_bases).values(next_version=knowledge_bases.c.next_version + 1))
-
-
-def test_a_locked_ledger_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "BUSY_SECONDS", 0.2)
-    book = open_ledger(tmp_path / "locked")
-    other = sqlite3.connect(tmp_path / "locked" / "ledger.db", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    try:
-        with pytest.raises(Unavailable, match="locked by another process"), book.write():
-            pass
-    finally:
-        other.close()
-
-
-def test_garbage_is_not_a_ledger(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_bytes(b"this is no database at all, " * 100)
-    with pytest.raises(Damaged, match="damaged"):
-        open_ledger(tmp_path)
-
-
-def test_a_ledger_of_a_newer_release_is_not_touched(tmp_path: Path) -> None:
-    with open_ledger(tmp_path).write() as connection:
-        connection.execute(update(meta).values(value="99"))
-    ledger._open.cache_clear()
-    with pytest.raises(LlmopsError, match="newer version"):
-        open_ledger(tmp_path)
 
 
 def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
@@ -185,3 +172,48 @@ def test_a_knowledge_base_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         connection.execute(update(knowledge_bases).values(live=1))
     with pytest.raises(UsageError, match="known: handbook"):
         versions.published(book, "handbok")
+
+
+def test_a_reader_sees_one_moment_and_no_writer_waits_for_it(tmp_path: Path) -> None:
+    book = open_ledger(tmp_path)
+    versions.register(book, "first")
+    with book.read() as connection:
+        before = set(connection.scalars(select(knowledge_bases.c.name)))
+        versions.register(book, "second")
+        assert set(connection.scalars(select(knowledge_bases.c.name))) == before == {"first"}
+    assert versions.known(book) == ["first", "second"]
+
+
+def test_a_nul_in_a_reason_loses_no_failure(tmp_path: Path) -> None:
+    book = open_ledger(tmp_path)
+    quarantine.put(book, "kb", [FAILURE.model_copy(update={"reason": "before\0after"})], "stages")
+    assert quarantine.items(book, "kb")[0]["reason"].startswith("before")
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_gets_the_lease(tmp_path: Path) -> None:
+    versions.register(open_ledger(tmp_path), "kb")
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    workers = [context.Process(target=_contend, args=(tmp_path, results)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    found = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert found.count("held") >= 1
+    assert versions.next_number(open_ledger(tmp_path), "kb") == 1 + found.count("held")
+    assert set(found) <= {"held", "busy"}
+
+
+def _contend(home: Path, results: "multiprocessing.Queue[str]") -> None:
+    """Take the lease, count one up without a transaction around it: two at once would lose one."""
+    try:
+        with leases.hold(home, "kb"):
+            number = versions.next_number(open_ledger(home), "kb")
+            time.sleep(0.05)
+            with open_ledger(home).write() as connection:
+                connection.execute(update(knowledge_bases).values(next_version=number + 1))
+        results.put("held")
+    except Blocked:
+        results.put("busy")
