@@ -142,7 +142,7 @@ def check_all(paths: Iterable[Path]) -> list[str]:
         files = sorted(file for file in path.rglob("*.y*ml") if not _hidden(file, path)) if path.is_dir() else [path]
         for file in (one for one in files if not path.is_dir() or _is_config(one)):
             try:
-                _sources_exist(read(file), str(file))
+                _check(file)
                 checked.append(str(file))
             except ConfigError as error:
                 found += error.found
@@ -153,6 +153,15 @@ def check_all(paths: Iterable[Path]) -> list[str]:
     if found:
         raise ConfigError(found)
     return checked
+
+
+def _check(file: Path) -> None:
+    if load_yaml(file).get("flow") == "compare":
+        from configs.grids import read_grid
+
+        read_grid(file)
+    else:
+        _sources_exist(read(file), str(file))
 
 
 def _hidden(file: Path, folder: Path) -> bool:

@@ -84,6 +84,34 @@ def measurement(console: Any, found: Mapping[str, Any]) -> None:
             )
 
 
+def comparison(console: Any, found: Mapping[str, Any]) -> None:
+    """A line per arm; the difference to the first one is shown where its interval excludes 0."""
+    from rich.table import Table
+
+    shown_metrics = [name for name in found["arms"][0]["metrics"] if not name.startswith("precision")]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "chunks", *shown_metrics):
+        table.add_column(name, no_wrap=True)
+    for row in found["arms"]:
+        cells = [_around(row["metrics"][name]) + _gain((row["difference"] or {}).get(name)) for name in shown_metrics]
+        table.add_row(row["name"], f"{row['chunks']:,}", *cells)
+    console.print(f"{found['questions']} questions of {found['golden']}, {found['mode']} search", markup=False)
+    console.print(table)
+    console.print(f"* differs from {found['arms'][0]['name']}. Highest ndcg: {found['best']}", markup=False)
+    console.print(f"  mlflow      {found['links']['mlflow']}", markup=False)
+
+
+def _around(value: Mapping[str, Any]) -> str:
+    low, high = value["interval"]
+    return f"{value['value']:.3f} ±{(high - low) / 2:.3f}"
+
+
+def _gain(difference: Mapping[str, Any] | None) -> str:
+    if difference is None or difference["interval"][0] <= 0 <= difference["interval"][1]:
+        return ""
+    return f" {difference['value']:+.3f}*"
+
+
 def interval(value: Mapping[str, Any]) -> str:
     low, high = value["interval"] or (None, None)
     return f"{value['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")

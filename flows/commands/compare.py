@@ -1,0 +1,107 @@
+"""`llmops kb compare`: knowledge bases, or the arms of a grid, side by side on a golden set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "compare")(compare)
+
+
+def compare(
+    what: Annotated[list[str], typer.Argument(metavar="NAME… | GRID", help="Two or more knowledge bases, or the config of a grid (YAML).")],
+    golden: Annotated[Path | None, typer.Option("--golden", help="A golden set (JSON lines); a grid names its own.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")] = 10,
+    mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid",
+) -> Answer:
+    """Compare chunkers and embedders: retrieval quality of each, and what it gains over the first one."""
+    from tasks.errors import UsageError
+
+    if mode not in ("hybrid", "vector", "text"):
+        raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")
+    if len(what) == 1 and what[0].endswith((".yaml", ".yml")):
+        return _grid(Path(what[0]), golden)
+    if golden is None:
+        raise UsageError("the golden set is missing", hint="llmops kb compare A B --golden FILE")
+    if len(set(what)) != len(what) or len(what) < 2:
+        raise UsageError(f"two or more different knowledge bases are wanted, got {', '.join(what)}",
+                         hint="or one grid: llmops kb compare GRID.yaml")
+    return _answer("-".join(what)[:60], _existing(what, golden, k, mode), golden, mode)
+
+
+def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any]:
+    from configs.settings import settings
+    from tasks.knowledge.compare import Arm
+    from tasks.knowledge.golden import read_golden
+    from tasks.knowledge.ledger import open_ledger
+    from tasks.knowledge.measuring import measure_version
+    from tasks.knowledge.versions import published
+
+    home, questions = settings().absolute_home, read_golden(golden).questions
+    live = [published(open_ledger(home), name) for name in names]
+    return [Arm(name=one.kb, version=one, measured=measure_version(home, one, questions, k, [mode])) for one in live]
+
+
+def _grid(path: Path, golden: Path | None) -> Answer:
+    from configs.grids import arms, read_grid
+    from tasks.errors import UsageError
+
+    if golden is not None:
+        raise UsageError("a grid names its golden set itself", where="--golden", hint=f"see the key `golden` in {path}")
+    config = read_grid(path)
+    built = [_built(config, *arm) for arm in arms(config)]
+    answer = _answer(config.name, built, config.folder / config.golden, config.mode)
+    if not config.keep:
+        _drop([arm.version.kb for arm in built])
+    return answer
+
+
+def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
+    """Build one arm. Raises what stopped it: a comparison that lacks an arm is none."""
+    from configs.settings import settings
+    from flows.running import run_flow
+    from tasks.errors import Blocked, BudgetExceeded
+    from tasks.knowledge.compare import Arm
+
+    home = settings().absolute_home
+    outcome = run_flow(home, index)
+    if outcome.exit_code:
+        stopped = BudgetExceeded if outcome.status == "failed" else Blocked
+        raise stopped(f"the arm {name!r} could not be built: {outcome.reason}", hint=outcome.hint or "")
+    arm = _existing([index.knowledge_base], config.folder / config.golden, config.k, config.mode)[0]
+    return Arm(**{**dict(arm), "name": name, "changes": changes, "embeddings": outcome.embeddings["computed"], "seconds": outcome.seconds})
+
+
+def _drop(names: Sequence[str]) -> None:
+    from configs.settings import settings
+    from tasks.knowledge.drop import drop
+    from tasks.knowledge.leases import hold
+    from tasks.knowledge.ledger import open_ledger
+
+    home = settings().absolute_home
+    for name in names:
+        with hold(home, name) as lease:
+            drop(open_ledger(home), lease, home, name)
+
+
+def _answer(name: str, arms: Sequence[Any], golden: Path, mode: str) -> Answer:
+    from configs.settings import settings
+    from tasks.knowledge.compare import best, plot
+    from tasks.knowledge.compare import compare as rows_of
+    from tasks.knowledge.golden import read_golden
+    from tasks.tracking import ComparisonRecord, record_comparison, run_url
+
+    home, rows, k = settings().absolute_home, rows_of(arms), arms[0].measured.k
+    facts = {"golden": str(golden), "golden_sha256": read_golden(golden).sha256, "k": k, "mode": mode,
+             "questions": len(arms[0].measured.questions)}
+    record = ComparisonRecord(name=name, rows=tuple(rows), plot=plot(rows, k, facts["questions"]), facts=facts)
+    run = record_comparison(home, record)
+    found = {"name": name, **facts, "arms": rows, "best": best(rows, f"ndcg@{k}"), "mlflow_run_id": run,
+             "links": {"mlflow": run_url(home, run)}}
+    return Answer(found, lambda console: draw.comparison(console, found))

@@ -1,0 +1,84 @@
+"""A comparison of knowledge bases: one MLflow experiment, a run per arm, and a run above them with table and plot."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.tracking.build import _experiment, _json
+from tasks.tracking.records import key, parameters, table
+from tasks.tracking.store import artifact_root, opened, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+ROWS = "comparison.json"
+
+
+class ComparisonRecord(BaseModel):
+    """`rows` are those of `compare`; `plot` is a PNG; `facts`: golden set, k, mode, number of questions."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    rows: tuple[Mapping[str, Any], ...]
+    plot: bytes
+    facts: Mapping[str, Any]
+
+
+def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = None) -> str:
+    """Record it in the experiment `<name> comparison`. Returns the id of the run that holds table and plot.
+
+    Raises Unavailable, LlmopsError as `record_build` does.
+    """
+    uri = tracking_uri(home, uri)
+    with opened(home, uri) as client:
+        experiment = _experiment(client, f"{record.name} comparison", artifact_root(uri))
+        whole = client.create_run(experiment, run_name=record.name, tags=_tags(record)).info.run_id
+        status = "KILLED"
+        try:
+            for row in record.rows:
+                _arm(client, experiment, whole, row)
+            _files(client, whole, record)
+            status = "FINISHED"
+        finally:
+            client.set_terminated(whole, status)
+    return str(whole)
+
+
+def _tags(record: ComparisonRecord) -> dict[str, str]:
+    import json
+
+    shown = {"mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]), "mlflow.source.name": "llmops kb compare"}
+    return {**{name: str(value) for name, value in record.facts.items()}, **shown}
+
+
+def _arm(client: "MlflowClient", experiment: str, parent: str, row: Mapping[str, Any]) -> None:
+    from mlflow.entities import Metric, Param
+
+    run = client.create_run(experiment, run_name=str(row["name"]), tags={"mlflow.parentRunId": parent}).info.run_id
+    settings = {name: row[name] for name in ("knowledge_base", "version", "chunk", "embed", "store", "changes")}
+    counts = {name: row[name] for name in ("documents", "chunks", "embeddings_computed", "build_seconds")}
+    found = counts | {name: one["value"] for name, one in row["metrics"].items()}
+    found |= {f"difference/{name}": one["value"] for name, one in (row["difference"] or {}).items()}
+    client.log_batch(run, metrics=[Metric(key(name), float(value or 0), 0, 0) for name, value in found.items()],
+                     params=[Param(name, value) for name, value in parameters(settings).items()])
+    client.set_terminated(run, "FINISHED")
+
+
+def _files(client: "MlflowClient", run: str, record: ComparisonRecord) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / ROWS).write_text(_json(table(flat(record.rows))), encoding="utf-8")
+        (Path(folder) / "comparison.png").write_bytes(record.plot)
+        client.log_artifacts(run, folder)
+
+
+def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The rows for a table: a column per metric with its interval, and one per difference."""
+    return tuple({"name": row["name"], "chunks": row["chunks"], **{name: _cell(one) for name, one in row["metrics"].items()},
+                  **{f"{name} to first": _cell(one) for name, one in (row["difference"] or {}).items()}} for row in rows)
+
+
+def _cell(one: Mapping[str, Any]) -> str:
+    return f"{one['value']:.3f} [{one['interval'][0]:.3f}, {one['interval'][1]:.3f}]"
