@@ -25,7 +25,10 @@ URDU = frozenset("ٹڈڑںھہے")
 def detect(text: str) -> str | None:
     """The ISO 639-1 code of a text's language; None for a text without letters, and when not sure."""
     sample = unicodedata.normalize("NFKC", text[:SAMPLE])
-    scripts = Counter(unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in sample if letter.isalpha())
+    scripts = Counter[str]()
+    for letter, times in Counter(sample).items():  # a name is looked up once, not once per occurrence
+        if letter.isalpha():
+            scripts[unicodedata.name(letter, "?").split("-")[0].split()[0]] += times
     if not scripts:
         return None
     if (scripts["HIRAGANA"] + scripts["KATAKANA"]) >= 0.05 * scripts.total():
