@@ -29,7 +29,7 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
     if path[-1:] == ["knowledge_base"] and details["type"] == "string_pattern_mismatch":
         message = "small letters, digits and hyphens are allowed, a letter first, as in my-handbook (pattern [a-z][a-z0-9-]{0,62})"
     if not path:  # of the config as a whole, which the message describes
-        return Mistake(message, where=place)
+        return Mistake(message, where=place.removesuffix("."))
     return Mistake(f"{message[0].lower()}{message[1:]}, got {_shown(details['input'], path, raw)}", where=place)
 
 
@@ -64,8 +64,8 @@ def _shown(value: object, path: list[int | str], raw: object) -> str:
         else:
             break
     else:
-        if isinstance(written, str) and SECRET.search(written):
-            return written
+        if SECRET.search(str(written)):
+            return str(written)
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
 
