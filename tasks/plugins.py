@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.errors import ConfigError, Mistake
 
-FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores")
+FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms")
 SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -57,7 +57,7 @@ class Spec(BaseModel):
     def _short_forms(cls, value: object) -> object:
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, Mapping) and "options" not in value and "name" in value:
+        if isinstance(value, Mapping) and "name" in value and set(value) - {"name", "options"}:  # an option may be called `options`
             return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
         return value
 

@@ -82,7 +82,7 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
 
 
 def _run(initdb: Path, folder: Path, user: dict[str, Any]) -> None:
-    words = [initdb, "-D", folder / "data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    words: list[str | Path] = [initdb, "-D", folder / "data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False, **user)
     if done.returncode:
         pytest.skip(f"PostgreSQL cannot make a database here: {done.stderr.strip()[-300:]}")
