@@ -3,16 +3,22 @@
 import os
 import sys
 
-from benchmarks import incremental, retrieval
+from benchmarks import chunking, cleaners, incremental, retrieval, stores
 
 
 def main() -> int:
     quick = "--quick" in sys.argv
     sys.argv = ["incremental", "--files", "1000" if quick else "10000"]
     incremental.main()
+    sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
+    stores.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
-        sys.stdout.write("retrieval: skipped, LLMOPS_BENCH_DATA is not set\n")
+        sys.stdout.write("retrieval, chunking and cleaners: skipped, LLMOPS_BENCH_DATA is not set\n")
         return 0
+    sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
+    chunking.main()
+    sys.argv = ["cleaners"]
+    cleaners.main()
     sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
     return retrieval.main()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows import console
-from flows.commands import build, demo, golden, kb, quarantine, search
+from flows.commands import build, compare, demo, explain, golden, kb, quarantine, search, transfer, upkeep
 
 app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: .llmops).",
@@ -31,6 +31,10 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 demo.register(app)
 build.register(app)
 search.register(app)
+compare.register(kb.app)
+upkeep.register(kb.app)
+transfer.register(kb.app)
+explain.register(app)
 for group in (kb, quarantine, golden):
     app.add_typer(group.app)
 

@@ -11,17 +11,17 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from configs.models import IndexConfig
 from tasks import report, runs
 from tasks.chunk import chunk, embed
-from tasks.collect import clean, collect
+from tasks.collect import clean, collect, sketch
 from tasks.errors import Blocked, BudgetExceeded, LlmopsError
 from tasks.gate import check_golden, gate
 from tasks.knowledge import outcome as outcomes
-from tasks.knowledge import session, staging
+from tasks.knowledge import session, staging, survey
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.changes import Staged
 from tasks.knowledge.leases import Lease, hold
 from tasks.knowledge.outcome import Outcome
 from tasks.knowledge.plan import Plan, guard
-from tasks.plan import cut, plan
+from tasks.plan import cut, judge, plan
 from tasks.publish import open_version, publish, recover, settle, tidy
 from tasks.stage import compare, retire, seal, stage
 from tasks.stores import Store
@@ -58,33 +58,62 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
     if config.gate:
         outcome.gate = outcome.gate | {"reason": "the run did not get as far as the gate"}
         outcome.warn(check_golden(found, config.folder / config.gate.golden))
-    batches = prepared(config, build, found, outcome)
+    judged, batches = prepared(config, build, found, outcome)
     staged = [future.result() for future in [compare.submit(build, batch) for batch in batches]]
-    retired = [*found.vanished, *found.renamed]
-    if not build.fresh and not retired and all(part.empty for part in staged):
+    if build.stages.corpus:
+        judged = survey.kept(build, judged, staged)
+        outcomes.surveyed(outcome, found, judged)
+    finish(config, build, lease, judged, staged, outcome)
+
+
+def finish(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], outcome: Outcome) -> None:
+    """Release what was prepared, where it makes a difference."""
+    if not build.fresh and not found.leaving and all(part.empty for part in staged):
         settle(build, lease, found, staged)
         outcome.unasked(config.gate is not None)
         return
     staging.all_carried(build, found, staged)
-    release(config, build, lease, found, staged, retired, outcome)
+    release(config, build, lease, found, staged, found.leaving, outcome)
 
 
-def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> list[Batch]:
-    """Collected, cleaned, checked, chunked and embedded batches. The budget is looked at before anything is paid."""
-    chains = [_chunked(config, build, part) for part in cut(build, found)]
-    # In order: the first task of a chain that failed raises its own error, not that of those that waited for it.
-    checked = [[future.result() for future in chain][-1] for chain in chains]
+def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> tuple[Plan, list[Batch]]:
+    """Collected, cleaned, checked, chunked and embedded batches, and the plan with what cleaners had to add.
+
+    The budget is looked at before anything is paid.
+    """
+    found, collected = surveyed(config, build, found)
+    chains = [_chunked(config, build, one) for one in collected]
+    checked = [_results(chain)[-1] for chain in chains]
     batches, warnings, docs = check_whole(build, config.suite, config.embed, found, checked)
     outcome.validated(warnings, docs)
     _budget(config, build, found, outcome)
     embedded = [future.result() for future in [embed.submit(build, config.embed, batch) for batch in batches]]
     outcome.pay(embedded)
     _budget(config, build, found, outcome)
-    return embedded
+    return found, embedded
 
 
-def _chunked(config: IndexConfig, build: Build, part: Any) -> list[Any]:
-    collected: Any = collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part)
+def surveyed(config: IndexConfig, build: Build, found: Plan) -> tuple[Plan, list[Any]]:
+    """What `collect` will give, part by part. A cleaner that compares documents waits for all of them, and may call for more."""
+    batches: list[Batch] = []
+    for turn in range(len(build.stages.corpus)):
+        chains = [[one, sketch.submit(build, config.clean, turn, one)] for one in [*batches, *_collected(config, build, found, batches)]]
+        batches = [_results(chain)[-1] for chain in chains]
+        found = judge(build, config.clean, turn, found, batches)
+    return found, [*batches, *_collected(config, build, found, batches)]
+
+
+def _collected(config: IndexConfig, build: Build, found: Plan, done: list[Batch]) -> list[Any]:
+    parts = cut(build, found, [batch.part for batch in done])
+    return [collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part) for part in parts]
+
+
+def _results(chain: list[Any]) -> list[Any]:
+    """In order: the first task of a chain that failed raises its own error, not that of those that waited for it."""
+    return [one if isinstance(one, Batch) else one.result() for one in chain]
+
+
+def _chunked(config: IndexConfig, build: Build, collected: Any) -> list[Any]:
     cleaned: Any = clean.submit(build, config.clean, collected)
     checked: Any = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
     chunks: Any = chunk.submit(build, config.chunk, config.embed, checked)
@@ -105,7 +134,7 @@ def release(
         for part in staged:  # one after the other: a collection has one writer
             stage(build, config.store, config.embed, part)
         gone = retire(build, config.store, config.embed, retired)
-        outcomes.staged_counts(outcome, found, staged, len(found.vanished), gone, session.totals(build)["chunks"])
+        outcomes.staged_counts(outcome, found, staged, len(found.vanished) + len(found.replaced), gone, session.totals(build)["chunks"])
         snapshot = seal(build, config.store, config.embed, outcome.chunks["total"])
         weight = _gate(config, build, snapshot, outcome)
     except LlmopsError:

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import task
 
 from tasks.cleaners import Cleaner
-from tasks.knowledge import intake, planning, transform
+from tasks.knowledge import intake, planning, survey, transform
 from tasks.knowledge.build import Batch, Build, Part
 from tasks.parsers._isolated import ParserPool
 from tasks.plugins import Spec
@@ -25,6 +25,12 @@ def pool(*, seconds: float, memory_mb: int, max_chars: int) -> ParserPool:
 def collect(build: Build, source: Spec, folder: Path, limits: dict[str, Any], part: Part) -> Batch:
     """Read and parse one part of a source."""
     return intake.collect(build, planning.source_of(build, source, folder), pool(**limits), part)
+
+
+@task(task_run_name="sketch {batch.part.number} of {batch.part.of}")
+def sketch(build: Build, cleaners: list[Spec], turn: int, batch: Batch) -> Batch:
+    """Clean one batch as far as the next cleaner that compares documents, and sketch it for that."""
+    return survey.sketch(build, [spec.build(Cleaner) for spec in cleaners], turn, batch)
 
 
 @task(task_run_name="clean {batch.part.number} of {batch.part.of}")

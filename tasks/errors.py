@@ -109,6 +109,10 @@ class UnsupportedDocument(DocumentError):
     """A file of a kind that no parser reads (a picture, an archive): recorded like a failure, but no fault of the run's budget."""
 
 
+class NearDuplicate(DocumentError):
+    """The document says what a better one says, which is kept: listed with the failures, but none."""
+
+
 class TransientDocumentError(DocumentError):
     """The document could not be read now (time-out, network, permission): the next build tries it again."""
 

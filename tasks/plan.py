@@ -1,11 +1,13 @@
 """Tasks that decide what there is to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import task
 
-from tasks.knowledge import planning
-from tasks.knowledge.build import Build, Part
+from tasks.cleaners import Cleaner
+from tasks.knowledge import planning, survey
+from tasks.knowledge.build import Batch, Build, Part
 from tasks.knowledge.plan import Plan
 from tasks.plugins import Spec
 
@@ -17,6 +19,12 @@ def plan(build: Build, sources: list[Spec], folder: Path) -> Plan:
 
 
 @task
-def cut(build: Build, found: Plan) -> list[Part]:
-    """Cut the work into parts that one task run each can do."""
-    return planning.parts(build, found)
+def cut(build: Build, found: Plan, done: Sequence[Part] = ()) -> list[Part]:
+    """Cut the work into parts that one task run each can do; `done`: those that were cut before."""
+    return planning.parts(build, found, done)
+
+
+@task(task_run_name="judge {turn}")
+def judge(build: Build, cleaners: list[Spec], turn: int, found: Plan, batches: list[Batch]) -> Plan:
+    """Compare all documents with each other; that may give more to do."""
+    return survey.judge(build, [spec.build(Cleaner) for spec in cleaners], turn, found, batches)

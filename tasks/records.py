@@ -46,7 +46,7 @@ CHUNKS = pa.schema([
     _column("text", pa.string(), "exactly document.text[start:end]"),
     _column("start", pa.int64(), "character offset of the first character"),
     _column("end", pa.int64(), "character offset after the last character"),
-    _column("tokens", pa.int32(), "length of text in tokens of the embedder, without special tokens"),
+    _column("tokens", pa.int32(), "length of `search`, else of text, in tokens of the embedder, without special tokens"),
     _column("headings", pa.list_(pa.string()), "path of headings above the chunk, outermost first"),
     _column("page", pa.int32(), "page of the first character, from 1; null where there are no pages", null=True),
     _column("context", pa.string(), "what is embedded and searched before the text: title and headings; may be empty"),

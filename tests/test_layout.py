@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("deployments", "flows", "tasks", "configs", "benchmarks", "tests")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 220, 34, 150
-FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores")
+FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 

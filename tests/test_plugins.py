@@ -55,7 +55,7 @@ def test_all_missing_secrets_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="did you mean hash") as caught:
         find("embedders", "hahs")
-    assert "hash, minilm" in str(caught.value)
+    assert "hash, llamaindex, minilm" in str(caught.value)
 
 
 def test_a_missing_library_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

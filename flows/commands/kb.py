@@ -96,13 +96,17 @@ def documents(name: Name, where: Annotated[str, typer.Option("--where", help="On
 
 
 @command(app, "verify")
-def verify(name: Name, details: Annotated[bool, typer.Option("--details", help="List the ids.")] = False) -> Answer:
+def verify(
+    name: Name,
+    details: Annotated[bool, typer.Option("--details", help="List the ids.")] = False,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Compare every text and vector too, not only ids and hashes.")] = False,
+) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from configs.settings import settings
     from tasks.knowledge.verify import counts
     from tasks.knowledge.verify import verify as compare
 
-    found = compare(_ledger(), settings().absolute_home, name)
+    found = compare(_ledger(), settings().absolute_home, name, thorough=vectors)
     shown = found if details else counts(found)
     return Answer(shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1)
 

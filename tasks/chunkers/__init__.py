@@ -1,12 +1,16 @@
 """From a document to the passages that are searched."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.llms import Llm, Message
 from tasks.plugins import Plugin
+from tasks.records import Vectors
+
+T = TypeVar("T")
 
 
 class Tokenizer(Protocol):
@@ -18,11 +22,30 @@ class Tokenizer(Protocol):
     def token_offsets(self, text: str) -> list[tuple[int, int]]: ...
 
 
+@runtime_checkable
+class Embedding(Tokenizer, Protocol):
+    """What a chunker needs that compares sentences by meaning. A build hands one over that pays for each text once."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+@runtime_checkable
+class Asking(Tokenizer, Protocol):
+    """What a chunker needs that asks a language model. A build hands one over that pays for each question once."""
+
+    def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
+        """What `read` makes of the reply. `read` raises ValueError for a malformed one, which is then asked for again.
+
+        Raises DocumentError when no reply can be read, Unavailable when the model does not answer.
+        """
+
+
 class Span(BaseModel):
     """One chunk as offsets into the document's text: `text[start:end]`, which is what a reader gets. `context` is embedded before it.
 
     `search`: what is embedded and searched instead of context and text. Spans with the same offsets are one passage that
-    can be found in several ways; a search returns it once. `tokens` counts `text[start:end]`.
+    can be found in several ways; a search returns it once. `tokens` counts `search`, and where that is None
+    `text[start:end]`.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -36,8 +36,7 @@ class ContentDefined(Chunker):
         overlap = min(self.overlap, size // 2)
         measured = measure(text, markup, tokenizer, max(4, size // 8))
         kinds = self.kinds(measured)
-        strengths = (kinds.astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(3))
-        cuts = [*Line(measured.places, strengths, size - overlap).cuts(), len(kinds)]
+        cuts = [*Line(measured.places, strengths(kinds, measured), size - overlap).cuts(), len(kinds)]
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
         paths = measured.outline.paths()
         return [self._span(piece, measured, paths, title or "", tokenizer) for piece in pieces.between(cuts)]
@@ -48,6 +47,12 @@ class ContentDefined(Chunker):
         context = shortened(self.context(title.strip(), headings), room, tokenizer)
         return Span(start=piece.start, end=piece.end, tokens=piece.tokens, headings=headings,
                     page=measured.page(piece.start), context=context)
+
+
+def strengths(kinds: Array, measured: Measured) -> Array:
+    """Kind before hash, uint64."""
+    found: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(3))
+    return found
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class Pieces:
     overlap: int
 
     def between(self, cuts: Sequence[int]) -> Iterator[Piece]:
-        for before, (first, last) in zip([0, *cuts], pairwise(cuts), strict=False):
+        """The pieces between ascending borders; the first has no overlap."""
+        for before, (first, last) in zip([cuts[0], *cuts], pairwise(cuts), strict=False):
             yield from self._pieces(before, first, last)
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:

@@ -17,10 +17,22 @@ class Embedder(Plugin, ABC):
     special tokens; what is longer is cut by the model, so chunkers stay below. `price`: US dollars per million tokens.
     """
 
-    dimension: ClassVar[int]
-    max_tokens: ClassVar[int]
     languages: ClassVar[frozenset[str]] = frozenset()
-    price: ClassVar[float] = 0.0
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Of every vector. A class attribute where all of a kind have the same."""
+
+    @property
+    @abstractmethod
+    def max_tokens(self) -> int:
+        """How long a text may be. A class attribute where all of a kind have the same."""
+
+    @property
+    def price(self) -> float:
+        """US dollars per million tokens."""
+        return 0.0
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -20,6 +20,7 @@ class Stages(BaseModel):
     """Fingerprints of the stages: a document whose own differ has to go through them again.
 
     `parse` covers the parsers, `text` adds the cleaners, `check` the expectations, `chunk` the chunker and the embedder.
+    `corpus`: what the sketches of each cleaner that compares documents depend on, in the order of the cleaners.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +29,7 @@ class Stages(BaseModel):
     check: str
     chunk: str
     model: str
+    corpus: tuple[str, ...] = ()
 
     @property
     def all(self) -> str:
@@ -94,28 +96,33 @@ class Part(BaseModel):
 
 
 class Batch(BaseModel):
-    """A part on its way: its documents, later its chunks, and what the stages cost."""
+    """A part on its way: its documents, later its chunks, and what the stages cost. `cleaned`: cleaners that it has passed.
+
+    `computed`: embeddings of chunks that were paid; `weighed`: those of sentences, for a chunker that compares them.
+    """
 
     model_config = ConfigDict(frozen=True)
     part: Part
     documents: Shard
     chunks: Shard | None = None
+    cleaned: int = 0
     computed: int = 0
+    weighed: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     parsed: int = 0
     warnings: tuple[str, ...] = ()
 
 
-def write_parts(build: Build, todos: Sequence[Todo], largest: int) -> list[Part]:
-    """Cut the todos into files of at most `largest`, each of one source."""
+def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int = 0) -> list[Part]:
+    """Cut the todos into files of at most `largest`, each of one source. `before`: parts that this build has already."""
     cuts = list(_cut(sorted(todos, key=lambda todo: (todo.source, todo.uri)), largest))
     folder = build.lake / "runs" / f"{build.kb}-{build.version}"
     parts = []
-    for number, cut in enumerate(cuts, 1):
+    for number, cut in enumerate(cuts, before + 1):
         path = folder / f"part-{number}.json"
         write_atomically(path, json.dumps([todo.model_dump(mode="json") for todo in cut]).encode())
-        parts.append(Part(number=number, of=len(cuts), source=cut[0].source, path=path, rows=len(cut)))
+        parts.append(Part(number=number, of=before + len(cuts), source=cut[0].source, path=path, rows=len(cut)))
     return parts
 
 

@@ -42,13 +42,21 @@ def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: 
         upsert(connection, embeddings, rows)
 
 
+def find_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> dict[str, bytes]:
+    """text_hash -> vector (little-endian float32) of the texts that were paid for."""
+    with ledger.read() as connection:
+        return {
+            row.text_hash: row.vector
+            for part in _slices(sorted(set(hashes)))
+            for row in connection.execute(
+                select(embeddings.c.text_hash, embeddings.c.vector).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+            )
+        }
+
+
 def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension: int) -> Vectors:
     """Vectors in the order of the hashes, shape (len(hashes), dimension). Raises Damaged when one is missing."""
-    found: dict[str, bytes] = {}
-    with ledger.read() as connection:
-        for part in _slices(sorted(set(hashes))):
-            query = select(embeddings.c.text_hash, embeddings.c.vector).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
-            found.update((row.text_hash, row.vector) for row in connection.execute(query))
+    found = find_embeddings(ledger, model, hashes)
     missing = [key for key in hashes if key not in found]
     if missing:
         raise Damaged(f"{len(missing)} embeddings are missing from the ledger", hint="run the build again: they are computed anew")

@@ -13,6 +13,7 @@ from tasks.filters.facts import Facts
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.cache import load_embeddings
 from tasks.knowledge.ledger import live_at
+from tasks.knowledge.sketches import text_stages
 from tasks.knowledge.tables import chunks, documents
 from tasks.knowledge.terms import indexed
 from tasks.knowledge.transform import Row, rows_of
@@ -132,10 +133,12 @@ def terms_of(row: Mapping[str, Any]) -> str:
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
     """doc_id -> the values of the ledger's columns for each document of a batch."""
     counts: dict[str, int] = {}
+    stages = text_stages(build, batch.documents.table(build.lake, ["doc_id"])["doc_id"].to_pylist()) if build.stages.corpus else {}
     for key in batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []:
         counts[key] = counts.get(key, 0) + 1
     return {
         row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
+        | {"text_stage": stages.get(row["doc_id"], build.stages.text)}
         for place, row in enumerate(rows_of(build, batch.documents))
     }
 
@@ -147,7 +150,6 @@ def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) 
         **{name: row[name] for name in copied},
         "text_hash": sha256(row["text"]),
         "characters": len(row["text"]),
-        "text_stage": build.stages.text,
         "check_stage": build.stages.check,
         "chunk_stage": build.stages.chunk,
         "chunks": count,

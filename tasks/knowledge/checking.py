@@ -74,7 +74,7 @@ def _whole(build: Build, suite: Suite, kind: Kind, found: Plan, batches: Sequenc
 
 def _live(build: Build, kind: Kind, columns: list[str], found: Plan) -> Any:
     """The rows that the candidate keeps from the live version; they come first, so that of equal rows the new one fails."""
-    gone = {todo.doc_id for todo in found.todo} | found.vanished.keys() | found.renamed.keys()
+    gone = {*(todo.doc_id for todo in found.todo), *found.leaving}
     live = live_version(build.ledger, build.kb)
     schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
     if live is None:

@@ -59,7 +59,8 @@ class _Intake:
 
     def _row(self, todo: Todo) -> dict[str, Any]:
         if todo.item is None:
-            return self._last_good([todo])[0]
+            before = self._parsed_before([todo.content_hash or ""])
+            return self._last_good([todo])[0] | before.get(todo.content_hash or "", {})
         content = todo.content_hash
         if content is None or content not in self._texts:
             raw = self._source.read(todo.item)

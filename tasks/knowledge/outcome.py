@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from tasks.errors import BudgetExceeded, LlmopsError, UnsupportedDocument
 from tasks.knowledge.build import Batch
@@ -44,6 +44,7 @@ class Outcome(BaseModel):
     mlflow_run_id: str | None = None
     links: dict[str, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
+    _weighed: int = PrivateAttr(0)
 
     def stop(self, error: LlmopsError) -> None:
         """Take in why the run ended without a new version."""
@@ -51,10 +52,15 @@ class Outcome(BaseModel):
         self.reason, self.hint = error.message, error.hint
 
     def pay(self, batches: Sequence[Batch]) -> None:
-        """Add up what embedding cost."""
-        self.embeddings = {"computed": sum(batch.computed for batch in batches), "reused": 0}
+        """Add up what embedding and asking cost."""
+        self._weighed = sum(batch.weighed for batch in batches)
+        self.embeddings = {"computed": self._weighed + sum(batch.computed for batch in batches), "reused": 0}
         self.tokens = sum(batch.tokens for batch in batches)
         self.cost_usd = sum(batch.cost_usd for batch in batches)
+
+    def of_chunks(self, computed: int) -> int:
+        """How many of the computed embeddings are those of chunks, not of sentences."""
+        return computed - self._weighed
 
     def validated(self, warnings: Sequence[str], docs: str) -> None:
         """Take in what the expectations found; `docs`: the page with all results, empty where nothing was judged."""
@@ -110,6 +116,12 @@ def planned(outcome: Outcome, plan: Plan, totals: dict[str, int]) -> None:
     outcome.warnings = [*outcome.warnings, *plan.notes]
 
 
+def surveyed(outcome: Outcome, before: Plan, plan: Plan) -> None:
+    """Take in what comparing the documents came to; `before`: the plan until then."""
+    outcome.documents = outcome.documents | {"duplicates": len(plan.duplicates)}
+    outcome.warn(plan.notes[len(before.notes):])
+
+
 def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_documents: int, retired_chunks: int, live_chunks: int) -> None:
     """Replace estimates by what was really found and staged."""
     new, edited = (sum(len(getattr(part, name)) for part in parts) for name in ("new", "edited"))
@@ -126,7 +138,7 @@ def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_doc
     outcome.documents = documents | {"total": plan.live + new - renamed - retired_documents}
     outcome.chunks = {"added": added, "retired": retired, "kept": live_chunks - retired, "total": live_chunks - retired + added}
     computed = outcome.embeddings["computed"]
-    outcome.embeddings = {"computed": computed, "reused": max(0, added - computed)}
+    outcome.embeddings = {"computed": computed, "reused": max(0, added - outcome.of_chunks(computed))}
 
 
 def within_budget(outcome: Outcome, plan: Plan, found: list[Failure], budget: float) -> None:

@@ -1,6 +1,6 @@
 """From the sources of a config to a plan, and from a plan to parts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ from tasks.errors import Blocked
 from tasks.filters.facts import Facts
 from tasks.knowledge import outcome as outcomes
 from tasks.knowledge import session
+from tasks.knowledge.barred import admitted, barred
 from tasks.knowledge.build import Build, Part, Stages, write_parts
-from tasks.knowledge.plan import Plan, Planner, live_documents
+from tasks.knowledge.plan import Plan, live_documents
+from tasks.knowledge.planner import Planner
 from tasks.knowledge.quarantine import put
 from tasks.plugins import Spec, canonical
 from tasks.records import write_atomically
@@ -27,17 +29,27 @@ def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = 
 
     Raises Blocked when a source with live documents is gone, UsageError when a source never existed.
     """
-    planner = Planner(build)
+    planner, bars, skipped = Planner(build), barred(build.ledger, build.kb), dict[str, int]()
     used = {row.source for row in live_documents(build).values()}
     for spec in sources:
         name, source = source_id(spec), source_of(build, spec, folder)
         if name not in used:
             source.check()
-        planner.add(name, source, source.list())
-    found = planner.finish()
+        listing, skipped[name] = admitted(build.kb, bars, source.list())
+        planner.add(name, source, listing)
+    found = without_barred(planner.finish(), skipped)
     if record:
         put(build.ledger, build.kb, found.problems, build.stages.all)
     return found
+
+
+def without_barred(found: Plan, skipped: Mapping[str, int]) -> Plan:
+    """The plan says how many documents were erased for good and are skipped; they count as listed."""
+    total = sum(skipped.values())
+    if not total:
+        return found
+    listed = {name: count + skipped.get(name, 0) for name, count in found.listed.items()}
+    return found.model_copy(update={"listed": listed, "notes": [*found.notes, f"{total} barred documents skipped"]})
 
 
 def source_of(build: Build, spec: Spec, folder: Path) -> Source:
@@ -50,10 +62,12 @@ def source_id(spec: Spec) -> str:
     return str(spec.options.get("id") or spec.name)
 
 
-def parts(build: Build, found: Plan) -> list[Part]:
-    """Parts of equal size: enough of them to share the work, few enough that task runs cost little."""
-    size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(found.todo) // PARTS_WANTED)))
-    return write_parts(build, found.todo, size)
+def parts(build: Build, found: Plan, done: Sequence[Part] = ()) -> list[Part]:
+    """Parts of equal size: enough of them to share the work, few enough that task runs cost little. `done`: those made before,
+    of the first todos."""
+    todos = found.todo[sum(part.rows for part in done) :]
+    size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(todos) // PARTS_WANTED)))
+    return write_parts(build, todos, size, len(done))
 
 
 def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:

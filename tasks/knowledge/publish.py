@@ -10,10 +10,11 @@ from tasks.knowledge.changes import Staged, document_rows
 from tasks.knowledge.leases import Lease
 from tasks.knowledge.ledger import live_at, now, upsert
 from tasks.knowledge.plan import Plan
-from tasks.knowledge.quarantine import resolve
+from tasks.knowledge.quarantine import exclude, resolve
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings, versions
 
 KEYS = 500
+STAMPS = ("revision", "text_stage", "check_stage", "chunk_stage", "shard", "shard_sha256", "shard_row")
 
 
 def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str], values: Mapping[str, Any]) -> None:
@@ -24,14 +25,14 @@ def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], re
         for one, rows, changes in prepared:
             _documents(connection, build, one, rows)
             _chunks(connection, build, changes)
-            resolve(connection, build.kb, [key for key in rows if key not in set(_still_failing(connection, build, rows))])
+            resolve(connection, build.kb, _well(plan, rows))
         _retire(connection, build, retired)
         _settle(connection, build, plan)
         _point(connection, build, values)
 
 
 def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [{**row, "shard": one.batch.chunks.path if one.batch.chunks else ""} for row in changes]
+    return [{**row, "shard": _chunk_shard(one)} for row in changes]
 
 
 def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> None:
@@ -41,20 +42,15 @@ def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> 
         for one in staged:
             rows = document_rows(build, one.batch)
             _stamp(connection, build, [rows[key] for key in one.same])
-            resolve(connection, build.kb, [key for key in rows if key not in set(_still_failing(connection, build, rows))])
+            _moved(connection, build, one)
+            resolve(connection, build.kb, _well(plan, rows))
         _settle(connection, build, plan)
 
 
-def _still_failing(connection: Connection, build: Build, rows: Mapping[str, Any]) -> list[str]:
-    """Documents that got here only in their last good form: this build has put them into quarantine."""
-    from tasks.knowledge.tables import quarantine
-
-    query = select(quarantine.c.doc_id, quarantine.c.revision, quarantine.c.last_seen).where(quarantine.c.kb == build.kb)
-    return [
-        row.doc_id
-        for row in connection.execute(query)
-        if row.doc_id in rows and row.revision and row.revision != rows[row.doc_id]["revision"]
-    ]
+def _well(plan: Plan, rows: Mapping[str, Any]) -> list[str]:
+    """Documents that got here as they are listed, and not only in their last good form."""
+    listed = {todo.doc_id: todo.item.revision for todo in plan.todo if todo.item}
+    return [key for key, row in rows.items() if listed.get(key) == row["revision"]]
 
 
 def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[str, Any]) -> None:
@@ -65,12 +61,24 @@ def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[
 
 
 def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any]]) -> None:
+    """What is the same went through the stages again. It lies in the lake anew: so a `--full` build mends what was lost there."""
     for row in rows:
         connection.execute(
             update(documents)
             .where(documents.c.kb == build.kb, documents.c.doc_id == row["doc_id"], documents.c.valid_to.is_(None))
-            .values({name: row[name] for name in ("revision", "text_stage", "check_stage", "chunk_stage")})
+            .values({name: row[name] for name in STAMPS})
         )
+
+
+def _moved(connection: Connection, build: Build, one: Staged) -> None:
+    """Unchanged chunks lie in the lake anew, like their documents."""
+    for start in range(0, len(one.same), KEYS):
+        mine = (chunks.c.kb == build.kb) & chunks.c.doc_id.in_(one.same[start : start + KEYS]) & chunks.c.valid_to.is_(None)
+        connection.execute(update(chunks).where(mine).values(shard=_chunk_shard(one)))
+
+
+def _chunk_shard(one: Staged) -> str:
+    return one.batch.chunks.path if one.batch.chunks else ""
 
 
 def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -114,6 +122,7 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
             .values(revision=revision)
         )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
+    exclude(connection, build.kb, [one.told() for one in plan.duplicates], build.stages.all)
     upsert(
         connection,
         listings,

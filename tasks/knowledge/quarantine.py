@@ -38,6 +38,15 @@ def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> No
         upsert(connection, quarantine, [_row(kb, key, failure, stages, before.get(key)) for key, failure in ids.items()])
 
 
+def exclude(connection: Connection, kb: str, left_out: Sequence[Failure], stages: str) -> None:
+    """List documents that are left out for others, and are no failures; those that are listed so already stay as they are."""
+    ids = {item_id(kb, one.source, one.uri): one for one in left_out}
+    before = {row.id: row for row in _by_id(connection, list(ids))}
+    news = {key: one for key, one in ids.items()
+            if key not in before or (before[key].error, before[key].reason) != (one.error, one.reason[:LONGEST_REASON])}
+    upsert(connection, quarantine, [_row(kb, key, one, stages, before.get(key)) for key, one in news.items()])
+
+
 def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[str, Any]:
     values = failure.model_dump() | {"reason": failure.reason[:LONGEST_REASON], "error": failure.error[:120]}
     return {

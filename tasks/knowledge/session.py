@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tasks import stores as stored
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
+from tasks.cleaners._corpus import CorpusCleaner
 from tasks.embedders import Embedder
 from tasks.errors import Damaged
 from tasks.filters.facts import Facts
@@ -33,8 +34,11 @@ def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: 
     parse = digest(*(f"{plugin.__qualname__}/{plugin.revision}" for plugin in parsers if issubclass(plugin, Parser)))
     text = digest(parse, *(cleaner.fingerprint() for cleaner in cleaners))
     model = embedder.fingerprint()
+    readers = facts.model_dump_json(include={"access", "sources"})
+    corpus = tuple(digest(parse, readers, *(one.fingerprint() for one in cleaners[: place + 1]))
+                   for place, cleaner in enumerate(cleaners) if isinstance(cleaner, CorpusCleaner))
     chunk = digest(text, chunker.fingerprint(), model, facts.model_dump_json())
-    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=chunk, model=model)
+    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=chunk, model=model, corpus=corpus)
 
 
 def start(home: Path, kb: str, stages: Stages, store: Store, facts: Facts, *, run_id: str | None = None, full: bool = False) -> Build:
@@ -85,23 +89,22 @@ def collection_name(kb: str, stages: Stages, store: Store, facts: Facts) -> str:
 
 
 def clear_up(build: Build, lease: Lease) -> None:
-    """Undo whatever an earlier build staged and did not publish, in the ledger and in the store."""
-    forgotten, kept = recover(build.ledger, lease, build.kb)
-    if not forgotten:
-        return
-    drop_unused(build.home, forgotten, kept)
-    live = live_version(build.ledger, build.kb)
+    """Undo whatever came into ledger and store after the live version: staged and not published, rolled back, changed by hand."""
+    undo(build.ledger, lease, build.home, build.kb, keeps=build.collection)
+
+
+def undo(ledger: Ledger, lease: Lease, home: Path, kb: str, *, keeps: str | None = None) -> None:
+    """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may be."""
+    forgotten, kept = recover(ledger, lease, kb)
+    drop_unused(home, forgotten, kept)
+    live = live_version(ledger, kb)
     if live is not None:
-        _restore(build, live)
-    mark_cleared(build.ledger, forgotten)
-
-
-def _restore(build: Build, live: Version) -> None:
-    try:
-        collection_of(build.home, live).recover(live.snapshot)
-    except Damaged:
-        if live.collection == build.collection:  # else it is lost, and this build replaces it
-            raise
+        try:
+            collection_of(home, live).recover(live.snapshot)
+        except Damaged:
+            if live.collection == keeps:  # else it is lost, and will be replaced
+                raise
+    mark_cleared(ledger, forgotten)
 
 
 def totals(build: Build) -> dict[str, int]:

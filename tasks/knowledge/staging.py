@@ -39,7 +39,7 @@ def seal(build: Build, collection: Collection, expected: int) -> str:
     held = collection.at(snapshot).count()
     if held != expected:
         raise Damaged(f"the store holds {held} chunks of version {build.version} instead of {expected}",
-                      hint=f"see `llmops kb verify {build.kb}`; nothing live has changed")
+                      hint=f"nothing live has changed; `llmops kb repair {build.kb}` mends the store, then build again")
     return snapshot
 
 
@@ -47,7 +47,7 @@ def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
     """Raise Blocked when a new collection would lack a document that is live and not gone."""
     there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}
     lost = [row.uri for key, row in live_documents(build).items()
-            if key not in there and key not in plan.vanished and key not in plan.renamed]
+            if key not in there and key not in plan.leaving]
     if build.fresh and lost:
         raise Blocked(f"{len(lost)} live documents cannot be carried into the new index: {', '.join(sorted(lost)[:5])}",
                       hint=f"`llmops quarantine list --kb {build.kb}` says why; mend or remove them, then build again")

@@ -4,41 +4,73 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tasks.chunkers import Chunker, Span, Tokenizer
+from tasks.chunkers import Chunker, Span
 from tasks.cleaners import Cleaner, Document
+from tasks.cleaners._corpus import CorpusCleaner, Verdict
+from tasks.embedders import Embedder
 from tasks.errors import DocumentError
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build
+from tasks.knowledge.purse import Purse, Spent
 from tasks.knowledge.quarantine import Failure, put
+from tasks.knowledge.sketches import read, verdicts_of
 from tasks.records import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
 
 Row = dict[str, Any]
 COPIED = ("text", "title", "language", "markup", "media_type", "uri")
 
 
-def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch) -> Batch:
-    """Pass every text through the cleaners, in order."""
+def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch, until: int | None = None) -> Batch:
+    """Pass every text through the cleaners that it has not passed, in order, up to the one at `until` (to the last).
+
+    A document that one of them leaves out for another is gone from the batch.
+    """
+    found = rows_of(build, batch.documents)
+    steps = _steps(build, cleaners, [row["doc_id"] for row in found])[batch.cleaned : until]
 
     def cleaned(row: Row) -> Row:
-        document = Document(**{name: row[name] for name in COPIED}, metadata=json.loads(row["metadata"]))
-        for cleaner in cleaners:
-            document = cleaner.apply(document)
+        document = document_of(row)
+        for cleaner, verdicts in steps:
+            document = _cleaned(cleaner, document, verdicts.get(row["doc_id"]))
         if not document.text.strip():
             raise DocumentError("the document has no text")
         build.facts.of(row["source"], document.metadata)  # raises for what cannot be filtered by, before anything is paid
         return {**row, "text": document.text, "title": document.title, "language": document.language,
                 "metadata": packed(document.metadata)}
 
-    rows = surviving(build, rows_of(build, batch.documents), "clean", cleaned)
-    return batch.model_copy(update={"documents": write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")})
+    out = {key for _, verdicts in steps for key, verdict in verdicts.items() if verdict.instead}
+    rows = surviving(build, [row for row in found if row["doc_id"] not in out], "clean", cleaned)
+    shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
+    return batch.model_copy(update={"documents": shard, "cleaned": len(cleaners[:until])})
 
 
-def chunk(build: Build, chunker: Chunker, tokenizer: Tokenizer, batch: Batch) -> Batch:
-    """Split every document. One that gives no chunk is a failure, not an empty success."""
+def document_of(row: Row) -> Document:
+    return Document(**{name: row[name] for name in COPIED}, metadata=json.loads(row["metadata"]))
+
+
+def _steps(build: Build, cleaners: Sequence[Cleaner], doc_ids: Sequence[str]) -> list[tuple[Cleaner, dict[str, Verdict]]]:
+    keys = iter(build.stages.corpus)
+    return [(cleaner, {key: read(text) for key, text in verdicts_of(build, next(keys), doc_ids).items()}
+             if isinstance(cleaner, CorpusCleaner) else {}) for cleaner in cleaners]
+
+
+def _cleaned(cleaner: Cleaner, document: Document, verdict: Verdict | None) -> Document:
+    if isinstance(cleaner, CorpusCleaner):
+        return cleaner.settle(document, verdict.note) if verdict and verdict.note else document
+    return cleaner.apply(document)
+
+
+def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> Batch:
+    """Split every document. One that gives no chunk is a failure, not an empty success.
+
+    What the chunker pays for (sentences, questions) is in the batch's account.
+    """
     chunks: list[Row] = []
+    spent = Spent()
 
     def split(row: Row) -> Row:
-        spans = chunker.split(row["text"], markup=row["markup"], title=row["title"], tokenizer=tokenizer, uri=row["uri"])
+        purse = Purse(build, embedder, row["doc_id"], spent)
+        spans = chunker.split(row["text"], markup=row["markup"], title=row["title"], tokenizer=purse, uri=row["uri"])
         if not spans:
             raise DocumentError("the chunker found nothing to keep in this document")
         chunks.extend(_chunk_rows(row, spans))
@@ -46,7 +78,9 @@ def chunk(build: Build, chunker: Chunker, tokenizer: Tokenizer, batch: Batch) ->
 
     documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
     kept = documents_shard(build, batch.documents, documents)
-    return batch.model_copy(update={"documents": kept, "chunks": write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")})
+    shard = write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")
+    return batch.model_copy(update={"documents": kept, "chunks": shard, "weighed": spent.embedded, "tokens": spent.tokens,
+                                    "cost_usd": spent.cost_usd})
 
 
 def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:

@@ -7,11 +7,10 @@ from tasks.embedders import Embedder
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.cache import known_embeddings, save_embeddings
+from tasks.knowledge.purse import TEXTS_PER_CALL
 from tasks.knowledge.quarantine import Failure, put
 from tasks.knowledge.transform import Row, rows_of, without
 from tasks.records import embedded_text, sha256
-
-TEXTS_PER_CALL = 64
 
 
 def text_hash(row: Mapping[str, Any]) -> str:
@@ -33,7 +32,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
     put(build.ledger, build.kb, _named(build, batch, failures), build.stages.all)
     return without(build, batch, dropped).model_copy(update={
-        "computed": len(missing) - len(bad), "tokens": tokens, "cost_usd": tokens * embedder.price / 1e6})
+        "computed": len(missing) - len(bad), "tokens": batch.tokens + tokens, "cost_usd": batch.cost_usd + tokens * embedder.price / 1e6})
 
 
 def _embed_some(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]], failures: list[Failure]) -> set[str]:

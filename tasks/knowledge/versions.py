@@ -13,6 +13,7 @@ from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
 
 LARGEST = 2**63  # of a database's integers
 INTERVALS = (documents, chunks)
+GONE = {"damaged": "cannot be served any more: a part of it was lost from the store, which a repair found"}
 
 
 class Version(BaseModel):
@@ -29,6 +30,7 @@ class Version(BaseModel):
     documents: int | None
     chunks: int | None
     config: dict[str, Any]
+    config_sha256: str | None = None
 
 
 def known(ledger: Ledger) -> list[str]:
@@ -148,7 +150,7 @@ def rollback(ledger: Ledger, lease: Lease, kb: str, to: int | None) -> tuple[int
     chosen = version(ledger, kb, target)
     if chosen.status != "published":
         raise UsageError(
-            f"version {target} of {kb!r} is not kept any more: it was {chosen.status}",
+            f"version {target} of {kb!r} {GONE.get(chosen.status, f'is not kept any more: it was {chosen.status}')}",
             where=kb,
             hint=f"`llmops kb log {kb}` lists the published ones",
         )

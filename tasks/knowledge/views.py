@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from tasks.errors import NearDuplicate
 from tasks.filters.evaluate import matches
 from tasks.filters.grammar import parse
 from tasks.knowledge.changes import owner_columns
@@ -34,7 +35,8 @@ def status(ledger: Ledger, kb: str) -> dict[str, Any]:
     with ledger.read() as connection:
         row = connection.execute(select(versions).where(versions.c.kb == kb, versions.c.version == live.version)).one()
         seen = connection.execute(select(listings).where(listings.c.kb == kb)).all()
-        open_items = connection.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.kb == kb))
+        open_items = connection.scalar(select(func.count()).select_from(quarantine).where(
+            quarantine.c.kb == kb, quarantine.c.error != NearDuplicate.__name__))
         stale = list(connection.scalars(stale_documents(live)))
     return {"knowledge_base": kb, "version": live.version, "documents": row.documents, "chunks": row.chunks,
             "published_at": aware(row.published_at).isoformat(), "store": live.config["store"]["name"], "collection": live.collection,

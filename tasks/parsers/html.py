@@ -4,7 +4,8 @@ import re
 from typing import Any, ClassVar
 
 from tasks.errors import DocumentError
-from tasks.parsers import Parsed, Parser
+from tasks.parsers import Parsed, Parser, _hidden_html
+from tasks.parsers import _hidden as hidden
 from tasks.parsers import _kreuzberg as kreuzberg
 from tasks.parsers._charset import decode
 
@@ -20,20 +21,23 @@ WORD = re.compile(r"\w+")
 
 class Html(Parser):
     """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of the whole page where
-    it has none, or where less than three quarters of the words outside them and outside links would be left."""
+    it has none, or where less than three quarters of the words outside them and outside links would be left. What a reader does not see
+    stands in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)
         title = _title(tree)
         language = (tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or "")[:2].lower()
+        unseen = hidden.metadata(_hidden_html.taken_out(tree))
         _remove(tree, SILENT)
         page = serialised(tree)
         framed = bool(tree.xpath(CHROME))
         _remove(tree, CHROME)
         text = (_main(page, tree) if framed else "") or _whole(tree) or _whole(document(page.encode()))
-        metadata = {"language": language} if language.isalpha() else {}
+        metadata = unseen | ({"language": language} if language.isalpha() else {})
         return Parsed(text=text, markup="markdown", title=title, media_type=media_type, metadata=metadata)
 
 

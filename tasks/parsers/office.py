@@ -6,6 +6,8 @@ from typing import ClassVar
 from tasks.parsers import Parsed, Parser
 from tasks.parsers import _kreuzberg as kreuzberg
 from tasks.parsers._containers import OFFICE, refuse_bomb
+from tasks.parsers._hidden import metadata as hidden_texts
+from tasks.parsers._hidden_office import shown
 from tasks.parsers._opendocument import opendocument
 from tasks.parsers._slides import charts, slides
 from tasks.parsers._titles import sensible
@@ -21,7 +23,10 @@ TEMPLATE = re.compile(r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second
 
 
 class Office(Parser):
-    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments are left out."""
+    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments are left out.
+    Text that nobody sees stands in the metadata `hidden_text` instead."""
+
+    revision: ClassVar[int] = 2
 
     media_types: ClassVar[tuple[str, ...]] = (
         DOCX, PPTX, f"{OFFICE}spreadsheetml.sheet", f"{OPEN}text", f"{OPEN}presentation",
@@ -30,16 +35,17 @@ class Office(Parser):
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb_in(data)
+        data, unseen = shown(data)
         if media_type == PPTX or media_type.startswith(OPEN):
             pages, title = slides(data) if media_type == PPTX else opendocument(data)
         else:
             pages, title = _extracted(data, media_type)
         text = "\n\f\n".join(pages)
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
-        shown = media_type == PPTX and first.startswith("## ")
-        heading = only_heading(text) or (first.removeprefix("## ") if shown else None)
+        headed = media_type == PPTX and first.startswith("## ")
+        heading = only_heading(text) or (first.removeprefix("## ") if headed else None)
         return Parsed(text=text, markup="markdown", title=sensible(title) or heading, media_type=media_type,
-                      metadata={"pages": len(pages)} if len(pages) > 1 else {})
+                      metadata=hidden_texts(unseen) | ({"pages": len(pages)} if len(pages) > 1 else {}))
 
 
 def refuse_bomb_in(data: bytes) -> None:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from tasks.errors import DocumentError
 from tasks.parsers import Parsed, Parser
+from tasks.parsers._hidden import metadata as hidden_texts
+from tasks.parsers._hidden_pdf import Shown, parted
 from tasks.parsers._reflow import paragraphs
 from tasks.parsers._titles import sensible, stands_in
 
@@ -18,14 +20,17 @@ MOST_HEADINGS = 5000
 
 class Pdf(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks, where they stand
-    in the text as a paragraph of their own, become headings; without bookmarks the text is plain."""
+    in the text as a paragraph of their own, become headings; without bookmarks the text is plain.
+    Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         document = _opened(data)
         try:
-            pages = [paragraphs(text) for text in _texts(document)]
+            shown = list(_texts(document))
+            pages = [paragraphs(page.seen) for page in shown]
             headings = _bookmarks(document)
             title = sensible(document.get_metadata_value("Title"))
         finally:
@@ -37,7 +42,8 @@ class Pdf(Parser):
         text = "\n\f\n".join("\n\n".join(page) for page in marked)
         return Parsed(text=text, markup="markdown" if headings else "plain", media_type=media_type,
                       title=title if title and stands_in(title, text) else None,
-                      metadata={"pages": len(pages)} | ({"pages_without_text": empty} if empty else {}))
+                      metadata={"pages": len(pages)} | ({"pages_without_text": empty} if empty else {})
+                      | hidden_texts(text for page in shown for text in page.unseen))
 
 
 def _opened(data: bytes) -> Any:
@@ -51,8 +57,8 @@ def _opened(data: bytes) -> Any:
         raise DocumentError(known or "the PDF is damaged or was cut off; take it from its origin again") from error
 
 
-def _texts(document: Any) -> Iterator[str]:
-    """The text of every page; "" for one that is damaged."""
+def _texts(document: Any) -> Iterator[Shown]:
+    """The text of every page; none for one that is damaged."""
     import pypdfium2
 
     for number in range(len(document)):
@@ -60,9 +66,9 @@ def _texts(document: Any) -> Iterator[str]:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield ""
+            yield Shown("", [])
             continue
-        yield layer.get_text_range(errors="replace")
+        yield parted(page, layer)
         layer.close()
         page.close()
 

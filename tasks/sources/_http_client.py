@@ -124,7 +124,7 @@ class Client:
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """What the server asks for, else a growing pause with jitter, so that clients do not come back all at once."""
-        own = min(self._manners.max_wait, self._manners.backoff * 2**attempt) * random.uniform(0.5, 1.0)
+        own: float = min(self._manners.max_wait, self._manners.backoff * 2**attempt) * random.uniform(0.5, 1.0)
         return own if asked is None else max(asked, min(own, self._manners.backoff))
 
     def _once(self, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]) -> Reply:

@@ -131,7 +131,7 @@ class Mail:
 
     def _body(self) -> Message | None:
         try:
-            return self.message.get_body(("plain", "html"))  # type: ignore[attr-defined,no-any-return]
+            return self.message.get_body(("plain", "html"))
         except (RecursionError, *MALFORMED):
             return None
 

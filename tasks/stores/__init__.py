@@ -71,7 +71,10 @@ class Collection(ABC):
 
     @abstractmethod
     def recover(self, snapshot: str | None) -> None:
-        """Drop all that was staged after `snapshot` (None: everything). Idempotent; serves crash, rejection and rollback."""
+        """Drop all that was staged after `snapshot` (None: everything). Idempotent; serves crash, rejection and rollback.
+
+        A later snapshot, and a reader at it, then reads as it did or raises Damaged: never a mix.
+        """
 
     @abstractmethod
     def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
@@ -95,6 +98,15 @@ class Collection(ABC):
     @abstractmethod
     def gc(self, keep: Sequence[str]) -> None:
         """Free what no snapshot in `keep` needs."""
+
+    @abstractmethod
+    def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
+        """Take the rows of documents out of every snapshot in `keep`, and from disk; other snapshots and what is staged are dropped.
+
+        The kept snapshots keep their names and their other rows. A reader that is pinned to one goes on; a scan by `rows` that
+        runs at that moment may end with Damaged. The newest state is then that of the newest snapshot. Idempotent: after a
+        crash it is called again. The bytes of a server's files are freed when the server compacts them.
+        """
 
 
 class Store(Plugin, ABC):

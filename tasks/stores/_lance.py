@@ -1,29 +1,21 @@
-"""What LanceDB's calls need around them: its errors as ours, conflicts tried again, a query's rows in a fixed order."""
+"""What LanceDB's calls need around them: its errors as ours, and conflicts tried again."""
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
 from tasks.errors import Damaged, Unavailable
-from tasks.filters import Fields
-from tasks.records import Vectors, from_arrow
-from tasks.stores import rows_schema
+from tasks.stores._frames import REPAIR
 
 CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
 GONE = ("not found", "no longer exists", "does not exist", "no such file")
 BROKEN = ("corrupt", "invalid user input: ", "decode", "checksum", "invalid magic", "end of file", "out of range")
-REPAIR = "run `llmops index CONFIG`: it rebuilds what is lost, and pays for nothing again"
 ATTEMPTS = 8
 NEVER = timedelta(days=36_500)
 MARGINS = [timedelta(milliseconds=2) * 10**power for power in range(5)]
-ORDER = [("score", "descending"), ("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
 
 T = TypeVar("T")
 
@@ -70,8 +62,10 @@ def retried(table: Any, what: str, write: Callable[[], T]) -> T:
     raise AssertionError("the last attempt returns or raises")
 
 
-def prune(table: Any, what: str, oldest: datetime) -> None:
+def prune(table: Any, what: str, oldest: datetime, *, unverified: bool = False) -> None:
     """Remove the versions committed before `oldest` (local time, as Lance lists it).
+
+    `unverified`: also the files that no version has ever referred to; only where no other writer is at work.
 
     Lance takes an age and reads the clock itself, a little later: it refuses, harmlessly, when a tagged version has
     come to look too old by then. Hence the growing margins.
@@ -80,44 +74,13 @@ def prune(table: Any, what: str, oldest: datetime) -> None:
         try:
             with guarded(what):
                 age = datetime.now().astimezone() - oldest.astimezone()
-                table.optimize(cleanup_older_than=max(age + margin, margin))
+                table.optimize(cleanup_older_than=max(age + margin, margin), delete_unverified=unverified)
                 return
         except Unavailable as error:
             if "tagged version" not in str(error) or margin == MARGINS[-1]:
                 raise
 
 
-def ranked(fetch: Callable[[int], Any], k: int) -> pd.DataFrame:
-    """The k best rows of a query, ties in the order of uri and ordinal.
-
-    `fetch(n)` gives n rows with a column `score`. Where the k-th score is shared by more rows than were fetched, more
-    are fetched, so that the choice among equals never depends on how the rows lie on disk.
-    """
-    wanted = k + 16
-    while True:
-        table = fetch(wanted)
-        scores = np.sort(table["score"].to_numpy())[::-1]
-        if len(scores) < wanted or scores[-1] < scores[k - 1]:
-            return from_arrow(table.sort_by(ORDER).slice(0, k))
-        wanted *= 4
-
-
-def packed(rows: pd.DataFrame, vectors: Vectors, schema: Any) -> Any:
-    """Rows and vectors as one Arrow table. Raises ValueError for a wrong shape, and for vectors without a direction."""
-    data = np.ascontiguousarray(vectors, dtype=np.float32)
-    size = schema.field("vector").type.list_size
-    if data.shape != (len(rows), size):
-        raise ValueError(f"got vectors of shape {data.shape} for {len(rows)} rows; allowed: ({len(rows)}, {size})")
-    if not np.isfinite(data).all() or not data.any(axis=1).all():
-        wrong = np.flatnonzero(~(np.isfinite(data).all(axis=1) & data.any(axis=1)))
-        raise ValueError(f"{len(wrong)} vectors hold NaN or infinity, or are zero, the first for chunk "
-                         f"{rows['chunk_id'].iloc[wrong[0]]}; embed it again")
-    plain = schema.remove(schema.get_field_index("vector"))
-    table = pa.Table.from_pandas(rows[plain.names], schema=plain, preserve_index=False)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(data.ravel()), size)
-    return table.append_column(schema.field("vector"), column).cast(schema)
-
-
-def schema_of(dimension: int, fields: Fields) -> Any:
-    """The rows and the vector."""
-    return pa.schema([*rows_schema(fields), pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)])
+def quoted(names: Iterable[str]) -> str:
+    """Texts as SQL literals, for `IN (…)`."""
+    return ", ".join("'" + name.replace("'", "''") + "'" for name in names)

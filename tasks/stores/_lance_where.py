@@ -10,15 +10,23 @@ def filtered(search: Any, where: Where | None) -> Any:
     return search if where is None else search.where(sql(where), prefilter=True)
 
 
-def sql(where: Where) -> str:
-    """Never NULL: what is missing makes a comparison false, so that NOT makes it true."""
+def sql(where: Where, negated: bool = False) -> str:
+    """Never NULL: what is missing makes a comparison false, so that NOT makes it true.
+
+    NOT stands only before a single comparison: the planner takes exponential time over nested ones.
+    """
     match where:
-        case And(parts):
-            return "(" + " AND ".join(map(sql, parts)) + ")"
-        case Or(parts):
-            return "(" + " OR ".join(map(sql, parts)) + ")"
+        case And(parts) | Or(parts):
+            sign = " AND " if isinstance(where, And) != negated else " OR "
+            return "(" + sign.join(sql(part, negated) for part in parts) + ")"
         case Not(part):
-            return f"(NOT {sql(part)})"
+            return sql(part, not negated)
+        case _:
+            return f"(NOT {_single(where)})" if negated else _single(where)
+
+
+def _single(where: Compare | OneOf | HasAny | Missing) -> str:
+    match where:
         case Missing(column, kind):
             return f"(array_length({column}) IS NULL OR array_length({column}) = 0)" if kind == "texts" else f"({column} IS NULL)"
         case HasAny(column, values):

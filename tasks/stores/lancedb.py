@@ -1,7 +1,8 @@
 """LanceDB, embedded or in an object store. A snapshot is the number of a Lance table version, as text.
 
 Writers stage as ordinary commits; what is published is a version number, and readers check out theirs. A sealed version
-carries a tag, which keeps Lance from pruning it and tells it from a version of the same number of a table made anew.
+carries a tag, which keeps Lance from pruning it and tells it from a version of the same number of a table made anew. The
+tag says where the version lies: after an erasure that is under another number.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from tasks.errors import Damaged
 from tasks.filters import Fields
 from tasks.records import Vectors
 from tasks.stores import Collection, Reader, Store
-from tasks.stores._lance import NEVER, REPAIR, guarded, packed, prune, retried, schema_of
+from tasks.stores._frames import REPAIR, packed, schema_of
+from tasks.stores._lance import NEVER, guarded, prune, quoted, retried
+from tasks.stores._lance_erase import follow, forget, keyed, without
 from tasks.stores._lance_reader import LanceReader
 
 IDS_PER_DELETE = 2_000
@@ -42,8 +45,9 @@ class LanceCollection(Collection):
                 retried(table, self._what, lambda: table.delete("true"))
             return
         tags = self._sealed(table, snapshot)
-        if table.version not in (int(snapshot), tags.get(f"restored-{snapshot}")):
-            retried(table, self._what, lambda: table.restore(int(snapshot)))
+        sealed = tags[f"sealed-{snapshot}"]
+        if table.version not in (sealed, tags.get(f"restored-{snapshot}")):
+            retried(table, self._what, lambda: table.restore(sealed))
             self._tag(table, f"restored-{snapshot}")
 
     def _sealed(self, table: Any, snapshot: str) -> dict[str, int]:
@@ -71,7 +75,7 @@ class LanceCollection(Collection):
         table = self._open()
         ids = sorted({*retire, *new["chunk_id"].to_pylist()}) if table.count_rows() else []
         for first in range(0, len(ids), IDS_PER_DELETE):
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in ids[first:first + IDS_PER_DELETE])
+            listed = quoted(ids[first:first + IDS_PER_DELETE])
             retried(table, self._what, lambda listed=listed: table.delete(f"chunk_id IN ({listed})"))  # type: ignore[misc]
         if len(new):
             retried(table, self._what, lambda: table.add(new))
@@ -102,20 +106,22 @@ class LanceCollection(Collection):
         return flat > min(FLAT_ROWS, FLAT_SHARE * live) or deleted > DELETED_SHARE * live or many_files
 
     def at(self, snapshot: str) -> Reader:
+        return LanceReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
+
+    def _pinned(self, snapshot: str) -> Any:
         table = self._open()
-        self._sealed(table, snapshot)
+        version = self._sealed(table, snapshot)[f"sealed-{snapshot}"]
         with guarded(self._what):
-            table.checkout(int(snapshot))
-        return LanceReader(table, f"snapshot {snapshot} of {self._what}")
+            table.checkout(version)
+        return table
 
     def unpublished(self, snapshot: str) -> int:
-        table, sealed = self._open(), self._open()
+        table = self._open()
         tags = self._sealed(table, snapshot)
-        if table.version in (int(snapshot), tags.get(f"restored-{snapshot}")):
+        if table.version in (tags[f"sealed-{snapshot}"], tags.get(f"restored-{snapshot}")):
             return 0
         with guarded(self._what):
-            sealed.checkout(int(snapshot))
-            return len(_ids(table).symmetric_difference(_ids(sealed)))
+            return len(keyed(table).symmetric_difference(keyed(self._pinned(snapshot))))
 
     def gc(self, keep: Sequence[str]) -> None:
         """Untag what is not kept, then let Lance remove every version older than the oldest one kept.
@@ -134,6 +140,20 @@ class LanceCollection(Collection):
         prune(table, self._what, versions[min((tags[name] for name in tags.keys() & kept), default=table.version)])
         if newest:
             self._tag(table, f"restored-{newest[0]}")
+
+    def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
+        """Costs about as much as building the oldest kept version anew, without embedding; the disk holds both for a while."""
+        table, others = self._open(), f"doc_id NOT IN ({quoted(doc_ids)})"
+        ordered = sorted(set(keep), key=int)
+        for place, snapshot in enumerate(ordered):
+            (follow if place else without)(table, self._pinned(snapshot), self._what, others)
+            self.seal(0)
+            with guarded(self._what):
+                table.checkout_latest()
+                table.tags.update(f"sealed-{snapshot}", table.version)
+        if not ordered:
+            without(table, table, self._what, "false")
+        forget(table, self._what, {f"sealed-{snapshot}" for snapshot in ordered}.__contains__)
 
 
 class LanceStore(Store):
@@ -166,11 +186,6 @@ class LanceStore(Store):
 
         with guarded("LanceDB"):
             return lancedb.connect(self.uri or str(home / "lancedb"))
-
-
-def _ids(table: Any) -> set[tuple[str, str]]:
-    found = table.search().select(["chunk_id", "row_hash"]).to_arrow()
-    return set(zip(found["chunk_id"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
 
 
 def _full_text() -> Any:

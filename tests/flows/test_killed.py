@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge.vectors import TEXTS_PER_CALL
+from tasks.knowledge.purse import TEXTS_PER_CALL
 from tests.flows.test_incremental import prose
 from tests.laboratory import Laboratory
 

@@ -31,6 +31,6 @@ class Lazy(BaseReader):
 class Eager(BaseReader):
     """Gives a list, as most readers do."""
 
-    def load_data(self, names: list[str]) -> list[Document]:  # type: ignore[override]
+    def load_data(self, names: list[str]) -> list[Document]:
         RUNS.append("eager")
         return [Document(text=f"Text of {name}.", id_=name, metadata={"raw": b"\xff", "nested": {"x": (1, 2)}}) for name in names]

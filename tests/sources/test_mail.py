@@ -169,7 +169,7 @@ def test_what_never_was_what_has_gone_and_bad_options(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no mail in"):
         Mail(path=str(tmp_path)).check()
     with pytest.raises(ValidationError, match="'message' or 'thread'"):
-        Mail(path="x", by="person")  # type: ignore[arg-type]
+        Mail(path="x", by="person")
 
 
 def test_a_long_mbox_is_read_one_mail_at_a_time(tmp_path: Path) -> None:

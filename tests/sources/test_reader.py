@@ -21,7 +21,8 @@ PAGES = {"a": "Text of a.", "b": "Text of b.", "c": "Text of c."}
 
 def lazy(pages: dict[str, Any], **options: Any) -> Reader:
     own = {key: options.pop(key) for key in ("ids", "fails_after", "api_key") if key in options}
-    return Reader(**{"reader": LAZY, "options": {"pages": pages, **own}, **options})
+    fields: dict[str, Any] = {"reader": LAZY, "options": {"pages": pages, **own}, **options}
+    return Reader(**fields)
 
 
 def uris(source: Reader) -> list[str]:

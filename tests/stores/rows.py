@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.embedders import normalised
+from tasks.errors import Damaged
 from tasks.knowledge.terms import indexed
 from tasks.plugins import digest
 from tasks.records import Vectors, chunk_ids, frame
@@ -41,6 +42,15 @@ def vectors(rows: pd.DataFrame) -> Vectors:
 def ids(reader: Reader) -> list[str]:
     """All chunk ids, sorted, with repetitions if there are any."""
     return sorted(name for part in reader.rows(["chunk_id"]) for name in part["chunk_id"])
+
+
+def assert_as_it_was(collection: Collection, snapshot: str, chunk_ids: list[str]) -> None:
+    """A snapshot that was rolled back reads as it did, or is said to be gone: never a mix."""
+    try:
+        found = ids(collection.at(snapshot))
+    except Damaged:
+        return
+    assert found == sorted(chunk_ids)
 
 
 def seen(reader: Reader) -> list[object]:

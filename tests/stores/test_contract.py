@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.errors import Damaged
@@ -104,6 +105,26 @@ def test_many_deletions_in_one_call(collection: Collection) -> None:
     assert collection.at(first).count() == 12_000
 
 
+def test_a_chunk_that_comes_twice_in_one_call_is_refused(collection: Collection) -> None:
+    rows = numbered(0, 3)
+    double = pd.concat([rows, rows.head(1)], ignore_index=True)
+    with pytest.raises(ValueError, match="comes twice"):
+        collection.stage(1, double, vectors(double), [])
+    assert collection.at(collection.seal(1)).count() == 0
+
+
+def test_a_number_that_a_store_would_round_is_refused(collection: Collection) -> None:
+    rows = numbered(0, 1).assign(start=pd.array([2**53 + 1], dtype="int64[pyarrow]"))
+    with pytest.raises(ValueError, match=r"2\*\*53"):
+        collection.stage(1, rows, vectors(rows), [])
+
+
+def test_half_of_a_surrogate_pair_is_found_nowhere(collection: Collection) -> None:
+    reader = collection.at(built(collection, 1, 0, 3))
+    assert reader.text(["\ud800"], 5).empty
+    assert len(reader.text(["\ud800", "common"], 5)) == 3
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_a_vector_without_a_direction_is_refused_and_nothing_written(collection: Collection, value: float) -> None:
     rows = numbered(0, 3)
@@ -117,23 +138,23 @@ def test_a_vector_without_a_direction_is_refused_and_nothing_written(collection:
     assert collection.at(collection.seal(1)).count() == 0
 
 
-def test_what_is_missing_is_damage_with_a_hint(store: Store, collection: Collection, tmp_path: Path) -> None:
+def test_what_is_missing_is_damage_with_a_hint(store: Store, collection: Collection, name: str, tmp_path: Path) -> None:
     sealed = built(collection, 1, 0, 3)
     with pytest.raises(Damaged, match="llmops index"):
         collection.at("987654")
     with pytest.raises(Damaged, match="llmops index"):
         collection.recover("987654")
-    store.drop("kb_test", tmp_path)
-    store.drop("kb_test", tmp_path)
+    store.drop(name, tmp_path)
+    store.drop(name, tmp_path)
     with pytest.raises(Damaged, match="llmops index"):
         collection.at(sealed)
-    anew = store.open("kb_test", DIMENSION, tmp_path)
+    anew = store.open(name, DIMENSION, tmp_path)
     with pytest.raises(Damaged, match="llmops index"):
         anew.at(sealed)
 
 
-def test_opening_again_finds_what_is_there(store: Store, collection: Collection, tmp_path: Path) -> None:
+def test_opening_again_finds_what_is_there(store: Store, collection: Collection, name: str, tmp_path: Path) -> None:
     sealed = built(collection, 1, 0, 3)
-    assert store.open("kb_test", DIMENSION, tmp_path).at(sealed).count() == 3
+    assert store.open(name, DIMENSION, tmp_path).at(sealed).count() == 3
     with pytest.raises(Damaged, match="dimension"):
-        store.open("kb_test", DIMENSION + 1, tmp_path)
+        store.open(name, DIMENSION + 1, tmp_path)

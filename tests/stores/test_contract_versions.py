@@ -6,7 +6,7 @@ import pytest
 
 from tasks.errors import Damaged
 from tasks.stores import Collection
-from tests.stores.rows import built, ids, numbered, seen, vectors
+from tests.stores.rows import assert_as_it_was, built, ids, numbered, seen, vectors
 
 
 def test_staging_again_after_a_crash_leaves_no_duplicates(collection: Collection) -> None:
@@ -44,7 +44,21 @@ def test_rollback_and_another_build_on_top(collection: Collection) -> None:
     collection.recover(first)
     third = built(collection, 3, 40, 50)
     assert ids(collection.at(third)) == sorted([*numbered(0, 20)["chunk_id"], *numbered(40, 50)["chunk_id"]])
-    assert ids(collection.at(second)) == sorted(numbered(10, 40)["chunk_id"])
+    assert_as_it_was(collection, second, [*numbered(10, 40)["chunk_id"]])
+
+
+def test_a_reader_of_a_version_that_is_taken_back_never_sees_a_mix(collection: Collection) -> None:
+    first = built(collection, 1, 0, 20)
+    reader = collection.at(built(collection, 2, 20, 40, [*numbered(0, 10)["chunk_id"]]))
+    before, wanted = seen(reader), ids(reader)
+    collection.recover(first)
+    built(collection, 3, 40, 50)
+    for look, expected in ((seen, before), (ids, wanted)):
+        try:
+            found: object = look(reader)
+        except Damaged:
+            continue
+        assert found == expected
 
 
 def test_gc_keeps_what_is_kept_and_no_more(collection: Collection) -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tasks.errors import Damaged, Unavailable
-from tasks.stores._lance import guarded, ranked, retried
+from tasks.stores._frames import ranked
+from tasks.stores._lance import guarded, retried
 from tasks.stores.lancedb import LanceCollection, LanceStore
 from tests.stores.rows import DIMENSION, numbered, vectors
 

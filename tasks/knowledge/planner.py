@@ -1,0 +1,162 @@
+"""From the listings of all sources to a plan: each document is compared with what the ledger knows of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import NearDuplicate, UnsupportedDocument
+from tasks.knowledge.build import Build, Todo
+from tasks.knowledge.plan import Plan, live_documents
+from tasks.knowledge.quarantine import Failure
+from tasks.knowledge.quarantine import held as held_items
+from tasks.knowledge.sketches import Told
+from tasks.records import doc_id
+from tasks.sources import Item, Listing, Source
+
+
+class Planner:
+    """Collects the listings of all sources, then says what is to do."""
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self._live = live_documents(build)
+        self._held = held_items(build.ledger, build.kb)
+        self._plan: dict[str, Any] = {name: [] for name in ("todo", "problems", "held", "complete", "notes")}
+        self._touched: dict[str, str] = {}
+        self._listed: dict[str, int] = {}
+        self._seen: set[str] = set()
+        self._known: dict[str, Todo] = {}
+        self._told = Told(build)
+        self._unchanged = self._tolerated = 0
+
+    def add(self, name: str, source: Source, listing: Listing) -> None:
+        """Take in one source's listing."""
+        self._listed[name] = len(listing.items) + len(listing.problems)
+        for problem in listing.problems:
+            self._seen.add(doc_id(name, problem.uri))
+            self._plan["problems"].append(Failure(source=name, stage="collect", **problem.model_dump()))
+        for item in listing.items:
+            self._item(name, source, item)
+        if listing.complete:
+            self._plan["complete"].append(name)
+        else:
+            self._plan["notes"].append(f"{name}: the listing is not complete, so nothing of it is retired: {listing.why_incomplete}")
+
+    def _item(self, name: str, source: Source, item: Item) -> None:
+        key = doc_id(name, item.uri)
+        self._seen.add(key)
+        row, full = self._live.get(key), self._build.full
+        same_stages = row is not None and self._same_stages(row) and not self._build.fresh
+        if row is not None and same_stages and item.revision and item.revision == row.revision and not full:
+            self._unchanged += 1
+            self._know(row, item)
+            return
+        if self._is_held(key, item) and not full:
+            self._plan["held"].append(item.uri)
+            self._tolerated += self._held[key].error == UnsupportedDocument.__name__
+            if row is not None:
+                self._know(row, None)
+            return
+        before = None if row is not None or full or self._failed(key) else self._told.left_out(key)
+        content = before.content_hash if before and item.revision == before.revision != "" else source.content_hash(item)
+        if before and before.content_hash == content:
+            self._known[key] = Todo(doc_id=key, source=name, uri=item.uri, kind="new", item=item, content_hash=content)
+            return
+        same = row is not None and content == row.content_hash
+        if row is not None and same and same_stages and not full:
+            self._touched[key] = item.revision
+            self._unchanged += 1
+            self._know(row, item)
+            return
+        kind = "new" if row is None else "reprocess" if same or (item.revision and item.revision == row.revision) else "changed"
+        self._todo(key, name, item.uri, kind, item, content)
+
+    def _same_stages(self, row: Any) -> bool:
+        stages = self._build.stages
+        text = self._told.stage(row.doc_id, row.content_hash) if stages.corpus else stages.text
+        return (row.text_stage, row.check_stage, row.chunk_stage) == (text, stages.check, stages.chunk)
+
+    def _know(self, row: Any, item: Item | None) -> None:
+        """A live document stays as it is. Where documents are compared, it takes part, and has to be sketched for that."""
+        if not self._build.stages.corpus:
+            return
+        if self._told.verdicts(row.doc_id, row.content_hash) is None:
+            self._todo(row.doc_id, row.source, row.uri, "reprocess", item, row.content_hash)
+        else:
+            self._known[row.doc_id] = Todo(doc_id=row.doc_id, source=row.source, uri=row.uri, kind="reprocess", item=item,
+                                           content_hash=row.content_hash)
+
+    def _failed(self, key: str) -> bool:
+        return key in self._held and self._held[key].error != NearDuplicate.__name__
+
+    def _is_held(self, key: str, item: Item) -> bool:
+        row = self._held.get(key)
+        return (
+            row is not None
+            and self._failed(key)
+            and not row.retryable
+            and bool(item.revision)
+            and row.revision == item.revision
+            and row.stages == self._build.stages.all
+            and not self._must_carry(key)
+        )
+
+    def _must_carry(self, key: str) -> bool:
+        row = self._live.get(key)
+        return row is not None and (self._build.fresh or row.chunk_stage != self._build.stages.chunk)
+
+    def _todo(self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None) -> None:
+        self._plan["todo"].append(
+            Todo(doc_id=key, source=source, uri=uri, kind=kind, item=item, content_hash=content, carried=self._must_carry(key))
+        )
+
+    def finish(self) -> Plan:
+        """The plan: renames are recognised by content, documents that cannot be listed now are carried over."""
+        absent = {key: row for key, row in self._live.items() if key not in self._seen}
+        renamed = self._renames(absent)
+        vanished = {
+            key: row.uri
+            for key, row in absent.items()
+            if key not in renamed and (row.source in self._plan["complete"] or row.source not in self._listed)
+        }
+        planned = {todo.doc_id for todo in self._plan["todo"]}
+        for key, row in self._live.items():
+            if key in vanished or key in renamed or key in planned or key in self._known:
+                continue
+            if self._must_carry(key):
+                self._todo(key, row.source, row.uri, "reprocess", None, row.content_hash)
+            else:
+                self._know(row, None)
+        kept = {row.uri for key, row in self._live.items() if key not in vanished and key not in renamed}
+        return Plan(
+            **self._plan,
+            uris=sorted(kept | {todo.uri for todo in self._plan["todo"]}),
+            known=list(self._known.values()),
+            cured=self._cured(),
+            touched=self._touched,
+            vanished=vanished,
+            listed=self._listed,
+            live=len(self._live),
+            renamed={key: self._live[key].uri for key in renamed},
+            unchanged=self._unchanged,
+            tolerated=self._tolerated,
+        )
+
+    def _cured(self) -> list[str]:
+        return [
+            key
+            for key, row in self._held.items()
+            if key not in self._seen and (row.source in self._plan["complete"] or row.source not in self._listed)
+        ]
+
+    def _renames(self, absent: Mapping[str, Any]) -> set[str]:
+        by_content: dict[tuple[str, str], list[str]] = {}
+        for key, row in absent.items():
+            if row.source in self._plan["complete"]:
+                by_content.setdefault((row.source, row.content_hash), []).append(key)
+        renamed = set()
+        for position, todo in enumerate(self._plan["todo"]):
+            former = by_content.get((todo.source, todo.content_hash or ""))
+            if todo.kind == "new" and former:
+                renamed.add(former.pop())
+                self._plan["todo"][position] = todo.model_copy(update={"kind": "renamed"})
+        return renamed

@@ -1,0 +1,114 @@
+"""The commands export, import, drop, erase and explain as a user meets them, after real runs of the flow."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import Office, ended, llmops, refused, start
+from tests.flows.test_incremental import prose
+from tests.knowledge.haystack import places
+
+pytestmark = pytest.mark.slow
+
+SENTENCE = "The violet zeppelin of Quixotic harbour hums beside Wenceslas at midnight."
+GOLDEN = [{"id": "q1", "question": "where does the zeppelin hum", "relevant": [{"uri": "private/memo.txt"}]},
+          {"id": "q2", "question": "what is said of copper and salt", "relevant": [{"uri": "private/memo.txt", "quote": SENTENCE}]}]
+
+GATE = {"golden": "golden.jsonl", "k": 1}
+
+
+def published(office: Office) -> Office:
+    """Two versions of four documents, one of them secret, behind a gate that asks for it."""
+    for number in range(3):
+        office.write(f"d{number}.txt", prose(number, 4))
+    office.write("private/memo.txt", f"{SENTENCE} {prose(7, 3)}")
+    (office.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, GOLDEN)))
+    assert office.build(embed="hash", gate=GATE).status == "published"
+    office.write("d0.txt", prose(9, 4))
+    assert office.build(embed="hash", gate=GATE).version == 2
+    return office
+
+
+@pytest.fixture
+def base(office: Office) -> Office:
+    return published(office)
+
+
+def test_export_import_and_the_same_search_in_a_home_of_its_own(base: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    said = llmops("kb", "export", base.kb, out, "--json")
+    assert (said.code, said.data["documents"], said.data["version"]) == (0, 4, 2)
+    search = ("search", "zeppelin at midnight", "--json", "-k", "9", "--kb")
+    before = llmops(*search, base.kb).data["hits"]
+    refused(2, "is not empty", "kb", "export", base.kb, out)
+    refused(2, "exists already.*\n?.*--name", "kb", "import", out)
+    monkeypatch.setenv("LLMOPS_HOME", str(tmp_path / "other"))
+    said = llmops("kb", "import", out, "--name", "copy", "--store", "lancedb", "--json")
+    assert (said.code, said.data["version"], said.data["embeddings"]["computed"]) == (0, 1, 0)
+    assert llmops(*search, "copy").data["hits"] == before
+    assert llmops("kb", "verify", "copy").code == 0
+    assert [one["name"] for one in llmops("kb", "list", "--json").data["knowledge_bases"]] == ["copy"]
+
+
+def test_wrong_imports_and_exports(base: Office, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert llmops("kb", "export", base.kb, out).code == 0
+    refused(2, "no knowledge base 'nope'", "kb", "export", "nope", tmp_path / "new")
+    refused(2, "is not a folder", "kb", "import", tmp_path / "nowhere")
+    refused(2, "allowed: lower-case letters", "kb", "import", out, "--name", "../x")
+    refused(2, "unknown name 'mysql'", "kb", "import", out, "--name", "b", "--store", "mysql")
+    refused(2, "url: .*address", "kb", "import", out, "--name", "b", "--store", "{name: weaviate, url: nowhere}")
+    (out / "chunks.parquet").write_bytes(b"something else")
+    refused(1, "content is not what the manifest says", "kb", "import", out, "--name", "b")
+    shutil.rmtree(out)
+    out.mkdir()
+    refused(1, "not an export, or one that was not finished", "kb", "import", out, "--name", "b")
+
+
+def test_drop_says_what_would_go_and_does_it_only_when_told(base: Office) -> None:
+    refused(2, r"this would remove.*versions 2.*documents 4", "kb", "drop", base.kb)
+    assert base.live() == 2
+    refused(2, "no knowledge base 'nope'", "kb", "drop", "nope", "--yes")
+    said = llmops("kb", "drop", base.kb, "--yes", "--json")
+    assert (said.code, said.data["versions"], said.data["documents"]) == (0, 2, 4)
+    assert not [*(base.home / "lancedb").glob(f"{base.kb}-*")]
+    refused(2, "no knowledge base", "kb", "status", base.kb)
+    assert published(base).live() == 2
+
+
+def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(base: Office, tmp_path: Path) -> None:
+    """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them."""
+    (base.documents / "private/memo.txt").write_text(f"{SENTENCE} And more.")
+    llmops("index", base.config(embed="hash", gate=GATE), "--plan")
+    refused(2, "would erase.*every version", "kb", "erase", base.kb, "--uri", "private/memo.txt")
+    refused(2, r"no document 'private/memo.tx'.*\n?.*private/memo\.txt", "kb", "erase", base.kb, "--uri", "private/memo.tx", "--yes")
+    refused(2, "is not barred", "kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift")
+    assert {"lake", "prefect", "plans", "mlflow"} <= {place.split("/")[0] for place in places(base.home, "private/memo.txt")}
+    said = ended(start(base.home, "kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes", "--json"))
+    assert (said.code, said.data["status"], said.data["left"]) == (0, "erased", []), said.err
+    assert said.data["counts"]["records"] > 0
+    for needle in ("zeppelin of Quixotic", "Wenceslas", "private/memo.txt"):
+        assert places(base.home, needle) == [], needle
+    refused(2, "was erased from", "explain", "private/memo.txt", "--kb", base.kb)
+    again = base.build(embed="hash")
+    assert "1 barred documents skipped" in again.warnings
+    assert base.visible() == {"d0.txt", "d1.txt", "d2.txt"}
+    assert base.verified()
+    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes", "--json").data["status"] == "erased before"
+    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift", "--json").data["status"] == "lifted"
+    assert base.build(embed="hash").documents["new"] == 1
+
+
+def test_explain_leads_to_the_runs(base: Office) -> None:
+    hit = llmops("search", "zeppelin", "--kb", base.kb, "--json").data["hits"][0]
+    found = llmops("explain", hit["chunk_id"], "--kb", base.kb, "--json").data
+    assert (found["chunk"]["text"], found["document"]["uri"]) == (hit["text"], hit["uri"])
+    assert all(one["prefect_run_id"] and one["mlflow_run_id"] for one in found["versions"])
+    people = llmops("explain", hit["doc_id"], "--kb", base.kb).out
+    assert "version" in people
+    assert "Prefect run" in people
+    assert "MLflow run" in people
+    refused(2, "is no chunk and no document", "explain", "nothing.txt")
+    refused(2, "is a trace", "explain", "tr-123")
