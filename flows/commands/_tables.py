@@ -144,8 +144,8 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
 
 
 def _documents(console: Any, counts: Mapping[str, int]) -> None:
-    names = ("listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined")
-    told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name] or name == "listed")
+    names = ("listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined", "duplicates")
+    told = ", ".join(f"{counts[name]} {name}" for name in names if counts.get(name) or name == "listed")
     console.print(f"  documents   {told}", markup=False)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands import _tables as draw
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 
@@ -19,10 +20,9 @@ def explain(
     """Show where a passage or a document comes from, and which versions and runs hold it."""
     from configs.settings import settings
     from tasks.knowledge.explain import explain as look
-    from tasks.knowledge.ledger import open_ledger
 
     home = settings().absolute_home
-    found = look(open_ledger(home), home, given, kb)
+    found = look(ledger(), home, given, kb)
     return Answer(found, lambda console: _drawn(console, found))
 
 

@@ -1,11 +1,12 @@
 """`llmops kb …`: what is live, what was, and the way back."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows.commands import _tables as draw
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 app = typer.Typer(name="kb", no_args_is_help=True, help="Knowledge bases: status, versions, rollback, verification.")
@@ -13,19 +14,12 @@ app = typer.Typer(name="kb", no_args_is_help=True, help="Knowledge bases: status
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
 
 
-def _ledger() -> Any:
-    from configs.settings import settings
-    from tasks.knowledge.ledger import open_ledger
-
-    return open_ledger(settings().absolute_home)
-
-
 @command(app, "list")
 def list_() -> Answer:
     """List all knowledge bases."""
     from tasks.knowledge.views import overview
 
-    found = overview(_ledger())
+    found = overview(ledger())
     return Answer({"knowledge_bases": found}, lambda console: draw.rows(console, found, empty="No knowledge base yet: llmops index CONFIG"))
 
 
@@ -34,7 +28,7 @@ def status(name: Name) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
     from tasks.knowledge import views
 
-    found = views.status(_ledger(), name)
+    found = views.status(ledger(), name)
     return Answer(found, lambda console: draw.facts(console, found))
 
 
@@ -43,7 +37,7 @@ def log(name: Name) -> Answer:
     """List the versions, newest first."""
     from tasks.knowledge.versions import history
 
-    found = history(_ledger(), name)
+    found = history(ledger(), name)
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
     return Answer({"versions": found}, lambda console: draw.rows(console, found, columns))
 
@@ -60,10 +54,10 @@ def diff(
     from tasks.knowledge import views
     from tasks.knowledge.difference import text_diff
 
-    ledger = _ledger()
-    found = views.diff(ledger, name, start, end)
+    book = ledger()
+    found = views.diff(book, name, start, end)
     if text:
-        found["text"] = text_diff(ledger, settings().absolute_home / "lake", name, found)
+        found["text"] = text_diff(book, settings().absolute_home / "lake", name, found)
     return Answer(found, lambda console: draw.difference(console, found))
 
 
@@ -76,10 +70,10 @@ def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="Th
     from tasks.knowledge import versions
     from tasks.knowledge.leases import hold
 
-    ledger, began = _ledger(), time.perf_counter()
-    versions.published(ledger, name)
+    book, began = ledger(), time.perf_counter()
+    versions.published(book, name)
     with hold(settings().absolute_home, name) as lease:
-        new, old = versions.rollback(ledger, lease, name, to)
+        new, old = versions.rollback(book, lease, name, to)
     found = {"knowledge_base": name, "version": new, "previous_version": old, "seconds": round(time.perf_counter() - began, 3)}
     return Answer(found, lambda console: console.print(f"{name} is at version {new} again (was {old}), in {found['seconds']} s."))
 
@@ -89,7 +83,7 @@ def documents(name: Name, where: Annotated[str, typer.Option("--where", help="On
     """List the live documents."""
     from tasks.knowledge.views import listing
 
-    found = listing(_ledger(), name, where)
+    found = listing(ledger(), name, where)
     return Answer(
         {"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"])
     )
@@ -106,7 +100,7 @@ def verify(
     from tasks.knowledge.verify import counts
     from tasks.knowledge.verify import verify as compare
 
-    found = compare(_ledger(), settings().absolute_home, name, thorough=vectors)
+    found = compare(ledger(), settings().absolute_home, name, thorough=vectors)
     shown = found if details else counts(found)
     return Answer(shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1)
 
@@ -130,6 +124,6 @@ def measure(
     if wrong:
         raise UsageError(f"got --mode {wrong[0]}, allowed: {', '.join(allowed)}")
     questions, home = read_golden(golden).questions, settings().absolute_home
-    live = published(_ledger(), name)
+    live = published(ledger(), name)
     found = {"knowledge_base": name, "version": live.version, **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json()}
     return Answer(found, lambda console: draw.measurement(console, found))

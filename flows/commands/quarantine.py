@@ -5,19 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands import _tables as draw
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 app = typer.Typer(name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try.")
 
 Base = Annotated[str | None, typer.Option("--kb", help="Of one knowledge base.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")]
-
-
-def _ledger() -> Any:
-    from configs.settings import settings
-    from tasks.knowledge.ledger import open_ledger
-
-    return open_ledger(settings().absolute_home)
 
 
 @command(app, "list")
@@ -39,7 +33,7 @@ def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
     """Show one item."""
     from tasks.knowledge.quarantine import get
 
-    found = get(_ledger(), item)
+    found = get(ledger(), item)
     return Answer(found, lambda console: draw.facts(console, found))
 
 
@@ -49,7 +43,7 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
     from tasks.knowledge.quarantine import drop as forget
 
     chosen = _chosen(ids, kb)
-    forget(_ledger(), [item["id"] for item in chosen])
+    forget(ledger(), [item["id"] for item in chosen])
     return Answer({"dropped": len(chosen), "items": chosen}, lambda console: console.print(f"{len(chosen)} items dropped."))
 
 
@@ -60,7 +54,7 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
     from tasks.knowledge.quarantine import release
 
     chosen = _chosen(ids, kb)
-    release(_ledger(), [item["id"] for item in chosen])
+    release(ledger(), [item["id"] for item in chosen])
     outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
     open_now = {item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)}
     found: dict[str, Any] = {
@@ -78,17 +72,17 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
 def _items(kb: str | None) -> list[dict[str, Any]]:
     from tasks.knowledge.quarantine import items
 
-    return items(_ledger(), kb)
+    return items(ledger(), kb)
 
 
 def _known(kb: str | None) -> Any:
     from tasks.errors import UsageError
     from tasks.knowledge.versions import known
 
-    ledger = _ledger()
-    if kb is not None and kb not in known(ledger):
-        raise UsageError(f"no knowledge base {kb!r} is known here", hint=f"known: {', '.join(known(ledger)) or 'none'}")
-    return ledger
+    book = ledger()
+    if kb is not None and kb not in known(book):
+        raise UsageError(f"no knowledge base {kb!r} is known here", hint=f"known: {', '.join(known(book)) or 'none'}")
+    return book
 
 
 def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
@@ -96,7 +90,7 @@ def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
     from tasks.knowledge.quarantine import get, items
 
     if ids:
-        return [get(_ledger(), key) for key in ids]
+        return [get(ledger(), key) for key in ids]
     if kb is None:
         raise UsageError("which items?", hint="name their ids, or a knowledge base with --kb")
     return items(_known(kb), kb)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from flows.commands import _tables as draw
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 
@@ -23,7 +24,6 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     from configs.settings import settings
     from tasks.errors import UsageError
     from tasks.knowledge.hybrid import Mode
-    from tasks.knowledge.ledger import open_ledger
     from tasks.knowledge.serving import allowed, hits, searcher
     from tasks.knowledge.versions import published
 
@@ -32,7 +32,7 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     home = settings().absolute_home
-    live = published(open_ledger(home), kb)
+    live = published(ledger(), kb)
     found: dict[str, Any] = {"knowledge_base": kb, "version": live.version, "mode": mode,
                              "hits": hits(searcher(home, live, allowed(live, where, label or ())).search(question, k, cast(Mode, mode)))}
     return Answer(found, lambda console: draw.hits(console, found))

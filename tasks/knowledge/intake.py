@@ -65,7 +65,7 @@ class _Intake:
         if content is None or content not in self._texts:
             raw = self._source.read(todo.item)
             content = content_hash_of(raw)
-            if content not in self._texts and not self._build.full:
+            if content not in self._texts and content != todo.content_hash and not self._build.full:
                 self._texts.update(self._parsed_before([content]))
             if content not in self._texts:
                 parsed = self._parsing.parse(raw.data, todo.uri, raw.media_type)

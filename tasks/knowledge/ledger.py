@@ -84,6 +84,16 @@ def open_ledger(home: Path) -> Ledger:
     return _open(url or f"sqlite:///{home / 'ledger.db'}")
 
 
+def existing_ledger(home: Path) -> Ledger:
+    """The ledger of a home for those who only ask; where there is none, an empty one in memory: nothing is created."""
+    if os.environ.get("LLMOPS_LEDGER_URL") or (home / "ledger.db").exists():
+        return open_ledger(home)
+    ledger = Ledger(open_engine("sqlite://", BUSY_SECONDS), str(home / "ledger.db"))
+    ledger.create()
+    with OPENING:
+        return OPENED.setdefault(f"nothing in {home}", ledger)
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder of LLMOPS_HOME, or say what stands in the way."""
     try:

@@ -2,7 +2,7 @@
 
 Weaviate counts every object of a collection, also what is staged, and what was retired and not yet freed: with its own
 scores a pinned reader would see its list change while somebody builds. It finds the candidates; these are the scores.
-Robertson and Zaragoza 2009, with k1 = 1.2 and b = 0.75, as Weaviate has it.
+Robertson and Zaragoza 2009, with k1 = 1.2 and b = 0.75, as Weaviate has it; with the factor k1 + 1, as LanceDB has it.
 """
 
 import math
@@ -47,7 +47,7 @@ def bm25(rows: Sequence[Mapping[str, Any]], query: Mapping[str, int], within: Ma
 
 def _score(held: Counter[str], weights: Mapping[str, float], usual: float) -> float:
     norm = K1 * (1 - B + B * held.total() / usual)
-    return math.fsum(weight * held[term] / (held[term] + norm) for term, weight in weights.items())
+    return (K1 + 1) * math.fsum(weight * held[term] / (held[term] + norm) for term, weight in weights.items())
 
 
 def reach(served: Sequence[float], scores: Sequence[float]) -> float:

@@ -129,3 +129,14 @@ def test_a_user_who_may_not_make_tables_is_told_so(postgres: str, tmp_path: Path
     with pytest.raises(Unavailable, match="does not let its user"):
         open_ledger(tmp_path)
     ledger.close_ledgers()
+
+
+def test_asking_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLMOPS_LEDGER_URL", raising=False)
+    from tasks.knowledge.views import overview
+
+    assert overview(ledger.existing_ledger(tmp_path / "home")) == []
+    assert not (tmp_path / "home").exists()
+    open_ledger(tmp_path / "home")
+    assert ledger.existing_ledger(tmp_path / "home") is open_ledger(tmp_path / "home")
+    ledger.close_ledgers()
