@@ -23,6 +23,7 @@ class Mail(Parser):
     under a heading; those that cannot be read are named in the metadata with the reason."""
 
     media_types: ClassVar[tuple[str, ...]] = ("message/rfc822", "application/vnd.ms-outlook")
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         return _outlook(data) if media_type == "application/vnd.ms-outlook" else _internet(data)
@@ -33,7 +34,8 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
     assert isinstance(message, EmailMessage)
     header = [f"{name}: {value}" for name in SHOWN if (value := _field(message, name))]
     body = message.get_body(("plain", "html"))
-    blocks = ["\n".join(header), _body(body) if body is not None else ""]
+    content, hidden = _body(body) if body is not None else ("", [])
+    blocks = ["\n".join(header), content]
     unread: dict[str, str] = {}
     for number, part in zip(range(MOST_ATTACHMENTS), _attachments(message, body), strict=False):
         name = " ".join((part.get_filename() or f"attachment {number + 1}").split())
@@ -43,7 +45,7 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
             unread[name] = error.reason
     text = "\n\n".join(block for block in blocks if block.strip())
     return Parsed(text=text, markup="markdown", title=_field(message, "Subject") or None, media_type="message/rfc822",
-                  metadata={"unread_attachments": unread} if unread else {})
+                  metadata={key: value for key, value in (("unread_attachments", unread), ("hidden_text", hidden)) if value})
 
 
 def _field(message: EmailMessage, name: str) -> str:
@@ -54,19 +56,21 @@ def _field(message: EmailMessage, name: str) -> str:
         return ""
 
 
-def _body(part: Message) -> str:
+def _body(part: Message) -> tuple[str, list[str]]:
+    """The text of a body, and what an HTML body hides from its readers."""
     from tasks.parsers.html import Html
     from tasks.parsers.text import Text
 
     data = _payload(part)
     if part.get_content_type() == "text/html":
         with contextlib.suppress(DocumentError):  # a mail may be a subject and nothing else
-            return Html().parse(data, "text/html").text
-        return ""
+            found = Html().parse(data, "text/html")
+            return found.text, list(found.metadata.get("hidden_text", ()))
+        return "", []
     try:
-        return unified(data.decode(part.get_content_charset() or "ascii"))
+        return unified(data.decode(part.get_content_charset() or "ascii")), []
     except (LookupError, UnicodeDecodeError):
-        return Text().parse(data, "text/plain").text
+        return Text().parse(data, "text/plain").text, []
 
 
 def _payload(part: Message) -> bytes:

@@ -148,3 +148,9 @@ def test_the_amount_is_bounded() -> None:
     found = _hidden.metadata([*(f"text {n} " * 200 for n in range(50)), "", "7"])["hidden_text"]
     assert (len(found), max(map(len, found))) == (20, 500)
     assert _hidden.metadata(["", " ", "12"]) == {}
+
+
+def test_mail_reports_what_its_body_hides() -> None:
+    body = (PAGE % f'<p class="gone">{SECRET}</p>').replace("\n", "")
+    mail = f"From: a@example.org\nSubject: Ducks\nMIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n{body}\n"
+    assert parted(parse(mail.encode(), "a.eml")) == (False, [SECRET])
