@@ -23,9 +23,9 @@ import pandas as pd
 
 from tasks.embedders import normalised
 from tasks.embedders.hash import Hash
-from tasks.knowledge.hybrid import Mode, Searcher
 from tasks.plugins import Spec
 from tasks.records import Vectors, frame
+from tasks.retrieval.hybrid import Mode, Searcher
 from tasks.stores import ROWS, Collection, Store
 
 DIMENSION, PER_CALL, QUERIES, WORDS, LONG = 384, 1_000, 100, 20_000, 60

@@ -104,7 +104,7 @@ def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mis
 
 
 def _file_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
-    from tasks.knowledge.golden import read_golden
+    from tasks.retrieval.golden import read_golden
     from tasks.validation import read_suite
 
     found: list[Mistake] = []

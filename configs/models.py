@@ -13,10 +13,10 @@ from tasks.embedders import Embedder
 from tasks.filters import Kind
 from tasks.filters.facts import Access, Facts
 from tasks.knowledge.build import Stages
-from tasks.knowledge.gate import MetricRule
 from tasks.knowledge.session import stages
 from tasks.plugins import Spec, canonical
 from tasks.records import sha256
+from tasks.retrieval.gate import MetricRule
 
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
 

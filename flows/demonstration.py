@@ -10,11 +10,11 @@ import configs
 from flows.running import run_flow
 from tasks.errors import Blocked, LlmopsError
 from tasks.knowledge import versions
-from tasks.knowledge.drop import drop
 from tasks.knowledge.leases import hold
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.outcome import Outcome
 from tasks.knowledge.serving import hits, searcher
+from tasks.upkeep.drop import drop
 
 KB = "python-help"
 QUESTION = "Why do my sanity checks disappear when I start the interpreter with -O?"

@@ -8,10 +8,10 @@ from prefect import task
 from tasks.embedders import Embedder
 from tasks.knowledge import measuring
 from tasks.knowledge.build import Build
-from tasks.knowledge.gate import GateResult, MetricRule
-from tasks.knowledge.golden import read_golden
 from tasks.knowledge.plan import Plan
 from tasks.plugins import Spec
+from tasks.retrieval.gate import GateResult, MetricRule
+from tasks.retrieval.golden import read_golden
 from tasks.stores import Store
 
 

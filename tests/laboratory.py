@@ -10,8 +10,8 @@ from configs import read
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.outcome import Outcome
 from tasks.knowledge.serving import searcher
-from tasks.knowledge.verify import verify
 from tasks.knowledge.versions import live_version, published
+from tasks.upkeep.verify import verify
 
 
 class Laboratory:

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("deployments", "flows", "tasks", "configs", "benchmarks", "tests")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 220, 34, 150
+HEART = ("knowledge", "retrieval", "upkeep", "tracking", "validation")
 FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -63,7 +64,15 @@ def test_imports_run_one_way(room: str, forbidden: tuple[str, ...]) -> None:
 
 def test_plugins_do_not_reach_into_the_heart() -> None:
     own = [path for family in FAMILIES for path in (ROOT / "tasks" / family).glob("*.py")]
-    assert {name(path): found for path in own if (found := reaches(path, "tasks.knowledge", "tasks.tracking", "tasks.validation"))} == {}
+    assert {name(path): found for path in own if (found := reaches(path, *(f"tasks.{room}" for room in HEART)))} == {}
+
+
+@pytest.mark.parametrize(("room", "forbidden"), [("retrieval", ("knowledge", "upkeep")), ("knowledge", ("upkeep",)),
+                                                ("statistics", HEART), ("filters", HEART)])
+def test_rooms_stand_on_each_other_one_way(room: str, forbidden: tuple[str, ...]) -> None:
+    own = (ROOT / "tasks" / room).glob("*.py")
+    others = [f"tasks.{one}" for one in forbidden if one != room]
+    assert {name(path): found for path in own if (found := reaches(path, *others))} == {}
 
 
 def test_no_product_code_imports_tests() -> None:

@@ -21,11 +21,11 @@ from tasks.knowledge.ledger import Ledger, open_ledger
 from tasks.knowledge.plan import Plan
 from tasks.knowledge.serving import collection_of, searcher
 from tasks.knowledge.tables import versions
-from tasks.knowledge.verify import counts, verify
 from tasks.knowledge.versions import Version, published
 from tasks.parsers import Parsed
 from tasks.plugins import Spec
 from tasks.stores import Collection, Store, rows_schema
+from tasks.upkeep.verify import counts, verify
 
 WEAVIATE = os.environ.get("WEAVIATE_URL", "")
 STORES = [

@@ -37,11 +37,11 @@ def compare(
 
 def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any]:
     from configs.settings import settings
-    from tasks.knowledge.compare import Arm
-    from tasks.knowledge.golden import read_golden
     from tasks.knowledge.ledger import open_ledger
     from tasks.knowledge.measuring import measure_version
     from tasks.knowledge.versions import published
+    from tasks.retrieval.golden import read_golden
+    from tasks.upkeep.compare import Arm
 
     home, questions = settings().absolute_home, read_golden(golden).questions
     live = [published(open_ledger(home), name) for name in names]
@@ -67,7 +67,7 @@ def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
     from configs.settings import settings
     from flows.running import run_flow
     from tasks.errors import Blocked, BudgetExceeded
-    from tasks.knowledge.compare import Arm
+    from tasks.upkeep.compare import Arm
 
     home = settings().absolute_home
     outcome = run_flow(home, index)
@@ -80,9 +80,9 @@ def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
 
 def _drop(names: Sequence[str]) -> None:
     from configs.settings import settings
-    from tasks.knowledge.drop import drop
     from tasks.knowledge.leases import hold
     from tasks.knowledge.ledger import open_ledger
+    from tasks.upkeep.drop import drop
 
     home = settings().absolute_home
     for name in names:
@@ -92,10 +92,10 @@ def _drop(names: Sequence[str]) -> None:
 
 def _answer(name: str, arms: Sequence[Any], golden: Path, mode: str) -> Answer:
     from configs.settings import settings
-    from tasks.knowledge.compare import best, plot
-    from tasks.knowledge.compare import compare as rows_of
-    from tasks.knowledge.golden import read_golden
+    from tasks.retrieval.golden import read_golden
     from tasks.tracking import ComparisonRecord, record_comparison, run_url
+    from tasks.upkeep.compare import best, plot
+    from tasks.upkeep.compare import compare as rows_of
 
     home, rows, k = settings().absolute_home, rows_of(arms), arms[0].measured.k
     facts = {"golden": str(golden), "golden_sha256": read_golden(golden).sha256, "k": k, "mode": mode,

@@ -19,7 +19,7 @@ def explain(
 ) -> Answer:
     """Show where a passage or a document comes from, and which versions and runs hold it."""
     from configs.settings import settings
-    from tasks.knowledge.explain import explain as look
+    from tasks.upkeep.explain import explain as look
 
     home = settings().absolute_home
     found = look(ledger(), home, given, kb)

@@ -20,7 +20,7 @@ def import_(
 ) -> Answer:
     """Convert public question sets."""
     from tasks.errors import UsageError
-    from tasks.knowledge.convert import from_beir, from_squad
+    from tasks.retrieval.convert import from_beir, from_squad
 
     if (beir is None) == (squad is None):
         raise UsageError("give one of --beir DIR and --squad FILE", hint="--split chooses the qrels of a BEIR folder")
@@ -36,7 +36,7 @@ def import_(
 
 def _written(out: Path, questions: list[Any]) -> Any:
     from tasks.errors import UsageError
-    from tasks.knowledge.golden import write_golden
+    from tasks.retrieval.golden import write_golden
 
     try:
         return write_golden(out, questions)
@@ -49,7 +49,7 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
     """Find questions whose document or quote no longer exists in the live version; exit 1 when there are any."""
     from configs import read
     from tasks.errors import UsageError
-    from tasks.knowledge.golden import missing, read_golden
+    from tasks.retrieval.golden import missing, read_golden
 
     settings = read(config)
     if settings.gate is None:
@@ -64,8 +64,8 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
 
 def _texts(kb: str) -> dict[str, Any]:
     from configs.settings import settings
-    from tasks.knowledge.difference import text_loaders
     from tasks.knowledge.ledger import open_ledger
+    from tasks.upkeep.difference import text_loaders
 
     home = settings().absolute_home
     return text_loaders(open_ledger(home), home / "lake", kb)

@@ -52,7 +52,7 @@ def diff(
     """Show which documents two versions differ in (default: the live one and the one before)."""
     from configs.settings import settings
     from tasks.knowledge import views
-    from tasks.knowledge.difference import text_diff
+    from tasks.upkeep.difference import text_diff
 
     book = ledger()
     found = views.diff(book, name, start, end)
@@ -97,8 +97,8 @@ def verify(
 ) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from configs.settings import settings
-    from tasks.knowledge.verify import counts
-    from tasks.knowledge.verify import verify as compare
+    from tasks.upkeep.verify import counts
+    from tasks.upkeep.verify import verify as compare
 
     found = compare(ledger(), settings().absolute_home, name, thorough=vectors)
     shown = found if details else counts(found)
@@ -115,9 +115,9 @@ def measure(
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
     from configs.settings import settings
     from tasks.errors import UsageError
-    from tasks.knowledge.golden import read_golden
     from tasks.knowledge.measuring import measure_version
     from tasks.knowledge.versions import published
+    from tasks.retrieval.golden import read_golden
 
     allowed = ("hybrid", "vector", "text")
     wrong = [one for one in mode or () if one not in allowed]

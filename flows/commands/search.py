@@ -23,9 +23,9 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
     """Search the live version of a knowledge base: public documents, and those that your labels open."""
     from configs.settings import settings
     from tasks.errors import UsageError
-    from tasks.knowledge.hybrid import Mode
     from tasks.knowledge.serving import allowed, hits, searcher
     from tasks.knowledge.versions import published
+    from tasks.retrieval.hybrid import Mode
 
     if mode not in ("hybrid", "vector", "text"):
         raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")

@@ -28,7 +28,7 @@ def _place() -> tuple[Any, Path]:
 
 def export(name: Name, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")]) -> Answer:
     """Write the live version into a folder: Parquet files, and a manifest with their hashes."""
-    from tasks.knowledge.export import export as write
+    from tasks.upkeep.export import export as write
 
     ledger, home = _place()
     found = write(ledger, home, name, folder.absolute())
@@ -42,7 +42,7 @@ def import_(
     store: Annotated[str | None, typer.Option("--store", help="lancedb, weaviate, or '{name: weaviate, url: …}'.")] = None,
 ) -> Answer:
     """Bring an exported knowledge base in as a new one, verified first, and without embedding anything."""
-    from tasks.knowledge.importing import bring_in, store_spec
+    from tasks.upkeep.importing import bring_in, store_spec
 
     ledger, home = _place()
     found = bring_in(ledger, home, folder.absolute(), name, store_spec(store) if store is not None else None)
@@ -59,9 +59,9 @@ def _imported(console: Any, found: dict[str, Any]) -> None:
 def drop(name: Name, yes: Yes = False) -> Answer:
     """Remove a knowledge base with all its versions."""
     from tasks.errors import UsageError
-    from tasks.knowledge.drop import belongings
-    from tasks.knowledge.drop import drop as remove
     from tasks.knowledge.leases import hold
+    from tasks.upkeep.drop import belongings
+    from tasks.upkeep.drop import drop as remove
 
     ledger, home = _place()
     found = belongings(ledger, name)
@@ -80,7 +80,7 @@ def erase(
 ) -> Answer:
     """Remove a document from every version, the store, the lake and all records, and bar it from later builds."""
     from tasks.errors import UsageError
-    from tasks.knowledge import erase as erasing
+    from tasks.upkeep import erase as erasing
 
     ledger, home = _place()
     if lift:

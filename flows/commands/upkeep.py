@@ -23,8 +23,8 @@ def repair(name: Name, vectors: Vectors = False, details: Details = False) -> An
     """Restore what the store has lost, from the lake and the embeddings that were paid for; remove what does not belong there."""
     from configs.settings import settings
     from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.repair import repair as mend
-    from tasks.knowledge.verify import counts
+    from tasks.upkeep.repair import repair as mend
+    from tasks.upkeep.verify import counts
 
     home = settings().absolute_home
     found = mend(open_ledger(home), home, name, thorough=vectors)
@@ -35,8 +35,8 @@ def repair(name: Name, vectors: Vectors = False, details: Details = False) -> An
 def gc(name: Name, embeddings: Embeddings = False) -> Answer:
     """Free what no kept version needs: rows and collections of the store, files of the lake, outcomes of old runs."""
     from configs.settings import settings
-    from tasks.knowledge.garbage import gc as free
     from tasks.knowledge.ledger import open_ledger
+    from tasks.upkeep.garbage import gc as free
 
     home = settings().absolute_home
     found = free(open_ledger(home), home, name, paid=embeddings)

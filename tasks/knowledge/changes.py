@@ -15,11 +15,11 @@ from tasks.knowledge.cache import load_embeddings
 from tasks.knowledge.ledger import live_at
 from tasks.knowledge.sketches import text_stages
 from tasks.knowledge.tables import chunks, documents
-from tasks.knowledge.terms import indexed
 from tasks.knowledge.transform import Row, rows_of
 from tasks.knowledge.vectors import text_hash
 from tasks.plugins import canonical, digest
 from tasks.records import Shard, frame, sha256, write_shard
+from tasks.retrieval.terms import indexed
 from tasks.stores import Collection, rows_schema
 
 CHANGES = pa.schema(

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build, Part, Todo
 from tasks.knowledge.cache import find_parsed, save_parsed
-from tasks.knowledge.language import detect
 from tasks.knowledge.ledger import live_at, now
 from tasks.knowledge.quarantine import Failure, put
 from tasks.knowledge.tables import documents
 from tasks.parsers import Parsed
 from tasks.records import DOCUMENTS, Shard, frame, packed, write_shard
+from tasks.retrieval.language import detect
 from tasks.sources import Source, content_hash_of
 
 TEXT_COLUMNS = ["title", "text", "markup", "media_type", "language", "metadata"]

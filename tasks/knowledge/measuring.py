@@ -6,14 +6,14 @@ from pathlib import Path
 from tasks.embedders import Embedder
 from tasks.errors import Blocked
 from tasks.knowledge.build import Build
-from tasks.knowledge.gate import GateResult, MetricRule, decide
-from tasks.knowledge.golden import Question
-from tasks.knowledge.hybrid import Mode, Searcher
-from tasks.knowledge.measure import Measurement, measure
 from tasks.knowledge.plan import Plan
 from tasks.knowledge.serving import searcher
 from tasks.knowledge.versions import Version, live_version
-from tasks.knowledge.weight import Judged, fit_weight
+from tasks.retrieval.gate import GateResult, MetricRule, decide
+from tasks.retrieval.golden import Question
+from tasks.retrieval.hybrid import Mode, Searcher
+from tasks.retrieval.measure import Measurement, measure
+from tasks.retrieval.weight import Judged, fit_weight
 from tasks.stores import Store
 
 MODES: tuple[Mode, ...] = ("hybrid",)

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from tasks.errors import BudgetExceeded, LlmopsError, UnsupportedDocument
 from tasks.knowledge.build import Batch
 from tasks.knowledge.changes import Staged
-from tasks.knowledge.gate import GateResult
 from tasks.knowledge.plan import Plan
 from tasks.knowledge.quarantine import Failure
+from tasks.retrieval.gate import GateResult
 
 Status = Literal["planned", "published", "unchanged", "blocked", "failed"]
 EXIT_CODES: dict[str, int] = {"planned": 0, "published": 0, "unchanged": 0, "blocked": 3, "failed": 4}

@@ -11,9 +11,9 @@ from tasks.errors import Damaged
 from tasks.filters import Where, both, visible
 from tasks.filters.facts import Facts
 from tasks.filters.grammar import parse
-from tasks.knowledge.hybrid import Searcher
 from tasks.knowledge.versions import Version
 from tasks.plugins import Spec
+from tasks.retrieval.hybrid import Searcher
 from tasks.stores import Collection as Stored
 from tasks.stores import Store
 

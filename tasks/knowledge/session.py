@@ -13,7 +13,6 @@ from tasks.cleaners._corpus import CorpusCleaner
 from tasks.embedders import Embedder
 from tasks.errors import Damaged
 from tasks.filters.facts import Facts
-from tasks.knowledge import terms
 from tasks.knowledge.build import Build, Stages
 from tasks.knowledge.leases import Lease, aware
 from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
@@ -25,6 +24,7 @@ from tasks.knowledge.tables import chunks, documents, quarantine, runs
 from tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
 from tasks.parsers import Parser
 from tasks.plugins import canonical, digest, find, names
+from tasks.retrieval import terms
 from tasks.stores import Store
 
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 
 from tasks.errors import UsageError
-from tasks.knowledge.hybrid import MODES
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.serving import allowed, searcher
 from tasks.knowledge.versions import published
+from tasks.retrieval.hybrid import MODES
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow

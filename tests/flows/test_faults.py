@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import Unavailable
-from tasks.knowledge.garbage import gc
 from tasks.knowledge.leases import hold
-from tasks.knowledge.repair import repair
 from tasks.knowledge.versions import rollback
 from tasks.plugins import digest
+from tasks.upkeep.garbage import gc
+from tasks.upkeep.repair import repair
 from tests import sabotage
 from tests.crash import killed
 from tests.workshop import STORES, TEXTS, Workshop
@@ -29,10 +29,10 @@ BEFORE_PUBLISH = [("tasks.knowledge.versions:open_version", "after", 1), ("STORE
                   ("tasks.knowledge.publish:publish", "before", 1), ("tasks.knowledge.publish:_retire", "after", 1),
                   ("tasks.knowledge.publish:_point", "after", 1)]
 AFTER_PUBLISH = [("tasks.knowledge.publish:publish", "after", 1), ("tasks.knowledge.session:expire", "after", 1), ("STORE.gc", "after", 1)]
-REPAIR = [("tasks.knowledge.repair:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
-          ("STORE.seal", "before", 1), ("STORE.seal", "after", 1), ("tasks.knowledge.repair:_publish", "before", 1)]
+REPAIR = [("tasks.upkeep.repair:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
+          ("STORE.seal", "before", 1), ("STORE.seal", "after", 1), ("tasks.upkeep.repair:_publish", "before", 1)]
 KILLED = [BEFORE_PUBLISH[n] for n in (2, 3, 5, 8)]  # in processes of their own, which cost seconds; the rest by an error that none catches
-GC = [("STORE.gc", "before", 1), ("tasks.knowledge.garbage:_forget_paid", "after", 1), ("tasks.knowledge.garbage:_lake", "before", 1)]
+GC = [("STORE.gc", "before", 1), ("tasks.upkeep.garbage:_forget_paid", "after", 1), ("tasks.upkeep.garbage:_lake", "before", 1)]
 
 
 @pytest.fixture(params=STORES)

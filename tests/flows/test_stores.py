@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def cleared(lab: Laboratory, store: dict[str, Any]) -> Iterator[Laboratory]:
     """A laboratory that leaves nothing behind on a server that others use, too."""
-    from tasks.knowledge.drop import drop
+    from tasks.upkeep.drop import drop
 
     lab.kb = f"lab-{abs(hash(lab.folder)):x}"
     yield lab

@@ -7,9 +7,9 @@ import pandas as pd
 
 from tasks.embedders import normalised
 from tasks.errors import Damaged
-from tasks.knowledge.terms import indexed
 from tasks.plugins import digest
 from tasks.records import Vectors, chunk_ids, frame
+from tasks.retrieval.terms import indexed
 from tasks.stores import ROWS, Collection, Reader
 
 DIMENSION = 8

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tasks.errors import Damaged
-from tasks.knowledge.terms import analyse
+from tasks.retrieval.terms import analyse
 from tasks.stores import ROWS, Collection, Store
 from tests.stores.rows import DIMENSION, built, document, ids, numbered, vectors
 

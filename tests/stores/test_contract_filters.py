@@ -15,9 +15,9 @@ from tasks.errors import UsageError
 from tasks.filters import And, Compare, Fields, HasAny, Kind, Missing, Not, OneOf, Or, Where, both, visible
 from tasks.filters.evaluate import matches
 from tasks.filters.grammar import parse
-from tasks.knowledge.hybrid import MODES, Searcher
 from tasks.plugins import Spec
 from tasks.records import frame
+from tasks.retrieval.hybrid import MODES, Searcher
 from tasks.stores import Collection, Reader, Store, rows_schema
 from tests.stores.rows import DIMENSION, document, vectors
 

@@ -1,0 +1,102 @@
+"""Removing a document for good: from every version, the store, the lake, what was paid for, and from what quotes it.
+
+The ledger forgets it first, in one transaction that also bars its uri and writes down what is still to be done. All that
+follows can be killed and run again; the record of what was done is the last thing written.
+"""
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+
+from tasks.errors import UsageError
+from tasks.knowledge.barred import lift, record_of, uri_hash
+from tasks.knowledge.leases import Lease, hold
+from tasks.knowledge.ledger import Ledger
+from tasks.knowledge.serving import collection_of, store_of
+from tasks.knowledge.tables import erased, versions
+from tasks.knowledge.versions import Version, known, mark_cleared, published
+from tasks.upkeep import erase_lake
+from tasks.upkeep.erase_ledger import compacted, forget, identities, quoting, uris
+from tasks.upkeep.quotes import Quotes
+from tasks.upkeep.sweep import sweep
+
+ELSEWHERE = "golden sets, sources and other files outside of LLMOPS_HOME are yours: this has not looked at them"
+
+
+def erase(ledger: Ledger, home: Path, kb: str, uri: str) -> dict[str, Any]:
+    """The object of `kb erase`. Done again, it finishes what was interrupted, and says what an earlier one has done.
+
+    Raises UsageError for a uri that the knowledge base has never had, Blocked during a build.
+    """
+    if kb not in known(ledger):
+        published(ledger, kb)
+    with hold(home, kb) as lease:
+        doc_ids = identities(ledger, home / "lake", kb, uri)
+        before = record_of(ledger, kb, uri)
+        pending = before["counts"].get("pending") if before else None
+        if not doc_ids and not pending:
+            return _done_before(ledger, kb, uri, before)
+        doc_ids |= set((pending or {}).get("doc_ids", ()))
+        return _erase(ledger, lease, home, kb, uri, doc_ids, (pending or {}).get("counts", {}))
+
+
+def _erase(ledger: Ledger, lease: Lease, home: Path, kb: str, uri: str, doc_ids: Collection[str], before: Mapping[str, int]
+           ) -> dict[str, Any]:
+    found = erase_lake.traces(home / "lake", doc_ids)
+    quotes = Quotes(found.texts, uri)
+    counts = forget(ledger, lease, kb, uri, doc_ids, found, before)
+    counts["records"] = quoting(ledger, kb, quotes)
+    shutil.rmtree(home / "sources" / kb, ignore_errors=True)
+    swept, left = sweep(home, quotes)
+    counts["records"] += swept
+    counts["collections"] = _stores(ledger, home, kb, doc_ids)
+    counts["shards"], shared = erase_lake.rewrite(ledger, home / "lake", kb, doc_ids)
+    notes = [ELSEWHERE, *compacted(ledger)]
+    notes += [f"{shared} files of the lake stay: another knowledge base has the same document"] * bool(shared)
+    with ledger.write() as connection:
+        lease.confirm(connection)
+        mine = (erased.c.kb == kb) & (erased.c.uri_hash == uri_hash(kb, uri))
+        connection.execute(update(erased).where(mine).values(counts=counts))
+    compacted(ledger)
+    return answer(kb, uri, "erased", counts, notes, left)
+
+
+def answer(kb: str, uri: str, status: str, counts: Mapping[str, int], notes: list[str], left: list[str]) -> dict[str, Any]:
+    """`left`: files that quote the document and cannot be changed."""
+    return {"knowledge_base": kb, "uri": uri, "uri_hash": uri_hash(kb, uri), "status": status, "barred": status != "lifted",
+            "counts": dict(counts), "notes": notes, "left": left}
+
+
+def _done_before(ledger: Ledger, kb: str, uri: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    if before is None or before["lifted_at"] is not None:
+        from difflib import get_close_matches
+
+        close = get_close_matches(uri, uris(ledger, kb), 3, 0.5)
+        raise UsageError(f"{kb!r} has no document {uri!r}, and never had one", where=kb,
+                         hint=f"did you mean {' or '.join(close)}?" if close else f"`llmops kb documents {kb}` lists them")
+    note = f"it was erased at {before['erased_at']:%Y-%m-%d %H:%M} UTC"
+    return answer(kb, uri, "erased before", before["counts"], [note], [])
+
+
+def _stores(ledger: Ledger, home: Path, kb: str, doc_ids: Collection[str]) -> int:
+    """Take the document out of every collection; those that no kept version uses are dropped."""
+    with ledger.read() as connection:
+        every = [Version.model_validate(row) for row in connection.execute(select(versions).where(versions.c.kb == kb))]
+    kept = [one for one in every if one.status == "published" and one.snapshot]
+    in_use = {one.collection: one for one in kept}
+    for name, one in in_use.items():
+        collection_of(home, one).erase(sorted(doc_ids), [other.snapshot or "" for other in kept if other.collection == name])
+    gone = [one for one in every if one.collection not in in_use]
+    for name, one in {one.collection: one for one in gone}.items():
+        store_of(one).drop(name, home)
+    mark_cleared(ledger, gone)
+    return len(in_use)
+
+
+def lifted(ledger: Ledger, kb: str, uri: str) -> dict[str, Any]:
+    """The object of `kb erase --lift`. Raises UsageError where nothing is barred."""
+    found = lift(ledger, kb, uri)
+    return answer(kb, uri, "lifted", {}, [f"it was erased at {found['erased_at']:%Y-%m-%d %H:%M} UTC"], [])

@@ -1,0 +1,95 @@
+"""The weight is fitted where it helps, and only there."""
+
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.retrieval.hybrid import Candidates
+from tasks.retrieval.weight import FittedWeight, Judged, _folds, _groups, _ndcg, fit_weight
+
+COLUMNS = ["chunk_id", "doc_id", "uri", "ordinal", "text", "score"]
+
+
+def chunks(names: list[int], scores: np.ndarray[tuple[int], np.dtype[np.float64]]) -> pd.DataFrame:
+    rows = [(f"c{n}", f"d{n}", f"{n:04}.md", 0, f"text {n}", score) for n, score in zip(names, scores, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values("score", ascending=False)
+
+
+def judged(seed: int, vector: float, text: float, *, documents: int = 200, rule: float = 0.5, size: int = 60) -> Judged:
+    """A question whose relevant document gets `vector` and `text` on top of noise of deviation 1."""
+    random = np.random.default_rng(seed)
+    right = int(random.integers(documents))
+    names = [right, *(n for n in random.permutation(documents)[:size] if n != right)]
+    lift = np.eye(1, len(names))[0]
+    near, found = (chunks(names, random.standard_normal(len(names)) + part * lift) for part in (vector, text))
+    return Judged(Candidates(near, found, size), [(f"{right:04}.md", None)], rule)
+
+
+def test_useless_vectors_get_a_small_weight() -> None:
+    fitted = fit_weight([judged(n, 0.0, 3.0) for n in range(200)])
+    assert fitted is not None
+    assert (fitted.weight <= 0.2, fitted.questions, fitted.gain > 0.05) == (True, 200, True)
+
+
+def test_useless_text_gets_a_large_weight() -> None:
+    fitted = fit_weight([judged(n, 3.0, 0.0) for n in range(200)])
+    assert fitted is not None
+    assert fitted.weight >= 0.8
+
+
+def test_where_the_rule_is_right_it_stays() -> None:
+    assert fit_weight([judged(n, 2.0, 2.0) for n in range(200)]) is None
+
+
+def test_pure_noise_is_not_fitted() -> None:
+    assert sum(fit_weight([judged(1_000 * run + n, 0.0, 0.0) for n in range(60)]) is not None for run in range(20)) <= 3
+
+
+def test_few_questions_are_not_fitted() -> None:
+    assert fit_weight([judged(n, 0.0, 3.0) for n in range(49)]) is None
+    assert fit_weight([]) is None
+
+
+def test_questions_in_unknown_languages_are_left_out() -> None:
+    assert fit_weight([judged(n, 0.0, 3.0, rule=0.0) for n in range(200)]) is None
+
+
+def test_the_same_questions_give_the_same_weight() -> None:
+    questions = [judged(n, 0.5, 2.0) for n in range(120)]
+    assert fit_weight(questions) == fit_weight(questions)
+    assert isinstance(fit_weight(questions), FittedWeight)
+
+
+def test_folds_never_share_a_document() -> None:
+    documents = [{"a"}, {"b"}, {"a", "c"}, {"c"}, {"d"}, {"e"}, {"f"}, {"b"}, {"g"}]
+    groups = _groups(documents)
+    assert groups[0] == groups[2] == groups[3]
+    assert groups[1] == groups[7]
+    assert len(set(groups)) == 6
+    folds = _folds(groups)
+    assert np.sum(folds, axis=0).tolist() == [1] * len(documents)
+    for fold in folds:
+        inside = set().union(*(documents[n] for n in np.flatnonzero(fold)))
+        outside = set().union(*(documents[n] for n in np.flatnonzero(~fold)))
+        assert not inside & outside
+
+
+def test_a_document_counts_by_its_best_chunk_and_its_quote() -> None:
+    rows = [("c1", "d1", "a", 0, "no answer", 1.0), ("c2", "d1", "a", 1, "the answer", 0.8),
+            ("c3", "d2", "b", 0, "x", 0.9)]
+    near, second = pd.DataFrame(rows, columns=COLUMNS), 1 / np.log2(3)
+    lists = Candidates(near, near, 3)
+    at = np.array([0.5])
+    assert _ndcg(Judged(lists, [("a", None)], 0.5), at) == pytest.approx(1.0)
+    assert _ndcg(Judged(lists, [("a", "no")], 0.5), at) == pytest.approx(1.0)
+    assert _ndcg(Judged(lists, [("a", "the answer")], 0.5), at) == pytest.approx(0.0)
+    assert _ndcg(Judged(lists, [("b", None)], 0.5), at) == pytest.approx(second)
+    assert _ndcg(Judged(lists, [("b", None), ("absent", None)], 0.5), at) == pytest.approx(second / (1 + second))
+
+
+def test_one_empty_list_is_no_obstacle() -> None:
+    full = judged(1, 2.0, 2.0)
+    near, found, depth = full.candidates
+    for lists in (Candidates(near, found.head(0), depth), Candidates(near.head(0), found, depth)):
+        assert len(set(_ndcg(Judged(lists, full.relevant, 0.5), np.linspace(0, 1, 5)))) == 1
