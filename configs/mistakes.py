@@ -30,7 +30,10 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
         message = "small letters, digits and hyphens are allowed, a letter first, as in my-handbook (pattern [a-z][a-z0-9-]{0,62})"
     if not path:  # of the config as a whole, which the message describes
         return Mistake(message, where=place.removesuffix("."))
-    return Mistake(f"{message[0].lower()}{message[1:]}, got {_shown(details['input'], path, raw)}", where=place)
+    message = message[0].lower() + message[1:]
+    if details["type"] == "value_error" and isinstance(details["input"], Mapping):  # it names the key, a whole mapping would hide it
+        return Mistake(message, where=place)
+    return Mistake(f"{message}, got {_shown(details['input'], path, raw)}", where=place)
 
 
 def joined(where: str, path: list[int | str]) -> str:

@@ -11,7 +11,7 @@ from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
 from tasks.filters import Kind
-from tasks.filters.facts import Access, Facts
+from tasks.filters.facts import Access, Facts, declarable
 from tasks.knowledge.build import Stages
 from tasks.knowledge.session import stages
 from tasks.plugins import Spec, canonical
@@ -125,7 +125,7 @@ class IndexConfig(Section):
     @field_validator("fields")
     @classmethod
     def _declarable(cls, value: dict[str, Kind]) -> dict[str, Kind]:
-        return Facts(fields=value).fields
+        return declarable(value)
 
     def facts(self) -> Facts:
         """What is known of documents beside their text, and who may read them."""

@@ -14,8 +14,8 @@ from tasks.chunk import chunk, embed
 from tasks.collect import clean, collect, sketch
 from tasks.errors import Blocked, BudgetExceeded, LlmopsError
 from tasks.gate import check_golden, gate
+from tasks.knowledge import access, session, staging, survey
 from tasks.knowledge import outcome as outcomes
-from tasks.knowledge import session, staging, survey
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.changes import Staged
 from tasks.knowledge.leases import Lease, hold
@@ -63,6 +63,8 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
     if build.stages.corpus:
         judged = survey.kept(build, judged, staged)
         outcomes.surveyed(outcome, found, judged)
+    judged = access.withdraw(build, judged, batches)
+    outcome.warn(access.told(judged))
     finish(config, build, lease, judged, staged, outcome)
 
 
@@ -134,7 +136,8 @@ def release(
         for part in staged:  # one after the other: a collection has one writer
             stage(build, config.store, config.embed, part)
         gone = retire(build, config.store, config.embed, retired)
-        outcomes.staged_counts(outcome, found, staged, len(found.vanished) + len(found.replaced), gone, session.totals(build)["chunks"])
+        left = len(found.vanished) + len(found.replaced) + len(found.withdrawn)
+        outcomes.staged_counts(outcome, found, staged, left, gone, session.totals(build)["chunks"])
         snapshot = seal(build, config.store, config.embed, outcome.chunks["total"])
         weight = _gate(config, build, snapshot, outcome)
     except LlmopsError:

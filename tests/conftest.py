@@ -1,6 +1,7 @@
 """What several test modules share: the folder of test plugins on the path, and homes that touch nothing of the user's."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hypothesis import settings
 
 PLUGINS = Path(__file__).parent / "plugins"
 sys.path.insert(0, str(PLUGINS))
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background of a shell: commands under test would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("ci", derandomize=True, deadline=None)  # a search for new failures is for developers' machines
 settings.load_profile("ci" if "CI" in os.environ else "default")
 

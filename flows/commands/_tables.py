@@ -3,24 +3,46 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FOLDED = ("reason", "title", "why", "quote")  # sentences; ids, uris and times stay on one line
+NARROWEST, GAP = 24, 2
+SHORT = 12  # digits of an id that `explain` takes for the whole
+AMOUNTS = {"quarantine": "in quarantine"}
+
 
 def rows(
     console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show."
 ) -> None:
     """A table with a column per key."""
-    from rich.table import Table
-    from rich.text import Text
-
     if not found:
         console.print(empty)
         return
     columns = columns or list(found[0])
+    grid(console, [column.replace("_", " ") for column in columns], [[shown(row[column]) for column in columns] for row in found],
+         folded=[number for number, column in enumerate(columns) if column in FOLDED])
+
+
+def grid(console: Any, names: Sequence[str], cells: Sequence[Sequence[str]], folded: Sequence[int] = ()) -> None:
+    """A table of which nothing is cut: on a terminal the columns `folded` are folded to make room, elsewhere a row is a line.
+
+    A row that is wider than the terminal in spite of that is left to the terminal.
+    """
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    least = sum(min(width, NARROWEST) if number in folded and console.is_terminal else width for number, width in enumerate(widths))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
-    for row in found:
-        table.add_row(*[Text(shown(row[column])) for column in columns])  # text: brackets in a name are no markup
-    console.print(table)
+    for number, name in enumerate(names):
+        table.add_column(Text(name), overflow="fold", no_wrap=number not in folded)
+    for row in cells:
+        table.add_row(*map(Text, row))  # text: brackets in a name are no markup
+    before = console.size
+    console.size = (max(before.width, least + GAP * len(widths)), before.height)
+    with console.capture() as drawn:
+        console.print(table)
+    console.size = before
+    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def facts(console: Any, found: Mapping[str, Any]) -> None:
@@ -30,7 +52,7 @@ def facts(console: Any, found: Mapping[str, Any]) -> None:
         if value not in (None, "", [], {}):
             lines = [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
             for number, line in enumerate(lines):
-                console.print(f"{(key if number == 0 else ''):<{width}}  {line}".replace("_", " ", 1), markup=False)
+                console.print(f"{(key.replace('_', ' ') if number == 0 else ''):<{width}}  {line}", markup=False)
 
 
 def shown(value: Any) -> str:
@@ -42,9 +64,16 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+        amounts = all(isinstance(item, int) and not isinstance(item, bool) for item in value.values())
+        return ", ".join(amount(item, key) if amounts else f"{key.replace('_', ' ')} {shown(item)}" for key, item in value.items())
     text = printable(str(value))
     return text[:19].replace("T", " ") if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T" else text
+
+
+def amount(number: int, name: str) -> str:
+    """`1 version`, `13 documents`."""
+    said = AMOUNTS.get(name, name).replace("_", " ")
+    return f"{number:,} {said[:-1] if number == 1 and said.endswith('s') else said}"
 
 
 def printable(text: str) -> str:
@@ -65,58 +94,6 @@ def difference(console: Any, found: Mapping[str, Any]) -> None:
         console.print(found["text"], markup=False)
 
 
-def measurement(console: Any, found: Mapping[str, Any]) -> None:
-    """A line per mode with value and interval of each metric, then the worst questions."""
-    from rich.table import Table
-
-    metrics = list(next(iter(found["modes"].values())))
-    table = Table("mode", *metrics, box=None, pad_edge=False, header_style="bold")
-    for mode, values in found["modes"].items():
-        table.add_row(mode, *[interval(values[name]) for name in metrics])
-    console.print(f"{found['knowledge_base']}, version {found['version']}, {found['questions']} questions")
-    console.print(table)
-    if found["worst"]:
-        console.print("\nWorst questions")
-        for one in found["worst"]:
-            console.print(
-                f"  {one['question']}\n    expected {', '.join(one['expected'])}; got {', '.join(one['got'][:3]) or 'nothing'}",
-                markup=False,
-            )
-
-
-def comparison(console: Any, found: Mapping[str, Any]) -> None:
-    """A line per arm; the difference to the first one is shown where its interval excludes 0."""
-    from rich.table import Table
-
-    shown_metrics = [name for name in found["arms"][0]["metrics"] if not name.startswith("precision")]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "chunks", *shown_metrics):
-        table.add_column(name, no_wrap=True)
-    for row in found["arms"]:
-        cells = [_around(row["metrics"][name]) + _gain((row["difference"] or {}).get(name)) for name in shown_metrics]
-        table.add_row(row["name"], f"{row['chunks']:,}", *cells)
-    console.print(f"{found['questions']} questions of {found['golden']}, {found['mode']} search", markup=False)
-    console.print(table)
-    console.print(f"* differs from {found['arms'][0]['name']}. Highest ndcg: {found['best']}", markup=False)
-    console.print(f"  mlflow      {found['links']['mlflow']}", markup=False)
-
-
-def _around(value: Mapping[str, Any]) -> str:
-    low, high = value["interval"]
-    return f"{value['value']:.3f} ±{(high - low) / 2:.3f}"
-
-
-def _gain(difference: Mapping[str, Any] | None) -> str:
-    if difference is None or difference["interval"][0] <= 0 <= difference["interval"][1]:
-        return ""
-    return f" {difference['value']:+.3f}*"
-
-
-def interval(value: Mapping[str, Any]) -> str:
-    low, high = value["interval"] or (None, None)
-    return f"{value['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
-
-
 def hits(console: Any, found: Mapping[str, Any]) -> None:
     """Search results with their place in the document."""
     if not found["hits"]:
@@ -126,6 +103,7 @@ def hits(console: Any, found: Mapping[str, Any]) -> None:
         console.print(f"[bold]{hit['rank']}[/bold]  {hit['score']:.3f}  ", end="")
         console.print(f"{printable(hit['title'])}  ({printable(hit['uri'])}{', ' + place if place else ''})", markup=False, style="cyan")
         console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
+        console.print(f"    {hit['chunk_id'][:SHORT]}", markup=False, style="dim")
 
 
 def outcome(console: Any, found: Mapping[str, Any]) -> None:

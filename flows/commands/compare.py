@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
+from flows.commands import _measured
 from flows.console import Answer, command
 
 
@@ -104,4 +104,4 @@ def _answer(name: str, arms: Sequence[Any], golden: Path, mode: str) -> Answer:
     run = record_comparison(home, record)
     found = {"name": name, **facts, "arms": rows, "best": best(rows, f"ndcg@{k}"), "mlflow_run_id": run,
              "links": {"mlflow": run_url(home, run)}}
-    return Answer(found, lambda console: draw.comparison(console, found))
+    return Answer(found, lambda console: _measured.comparison(console, found))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import _measured
 from flows.commands import _tables as draw
 from flows.commands._home import ledger
 from flows.console import Answer, command
@@ -35,7 +36,7 @@ def status(name: Name) -> Answer:
 @command(app, "log")
 def log(name: Name) -> Answer:
     """List the versions, newest first."""
-    from tasks.knowledge.versions import history
+    from tasks.knowledge.views import history
 
     found = history(ledger(), name)
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
@@ -64,18 +65,15 @@ def diff(
 @command(app, "rollback")
 def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None) -> Answer:
     """Make an earlier version live again, at once; nothing is embedded."""
-    import time
-
     from configs.settings import settings
-    from tasks.knowledge import versions
-    from tasks.knowledge.leases import hold
+    from tasks.knowledge.versions import target
+    from tasks.upkeep.rollback import rollback as back
 
-    book, began = ledger(), time.perf_counter()
-    versions.published(book, name)
-    with hold(settings().absolute_home, name) as lease:
-        new, old = versions.rollback(book, lease, name, to)
-    found = {"knowledge_base": name, "version": new, "previous_version": old, "seconds": round(time.perf_counter() - began, 3)}
-    return Answer(found, lambda console: console.print(f"{name} is at version {new} again (was {old}), in {found['seconds']} s."))
+    book = ledger()
+    target(book, name, to)
+    found = back(book, settings().absolute_home, name, to)
+    told = f"{name} is at version {found['version']} again (was {found['previous_version']}), in {found['seconds']} s."
+    return Answer(found, lambda console: console.print(told))
 
 
 @command(app, "documents")
@@ -84,9 +82,8 @@ def documents(name: Name, where: Annotated[str, typer.Option("--where", help="On
     from tasks.knowledge.views import listing
 
     found = listing(ledger(), name, where)
-    return Answer(
-        {"documents": found}, lambda console: draw.rows(console, found, ["uri", "title", "version", "chunks", "fetched_at", "stale"])
-    )
+    columns = ["uri", "title", "source", "version", "chunks", "fetched_at", "stale"]
+    return Answer({"documents": found}, lambda console: draw.rows(console, found, columns))
 
 
 @command(app, "verify")
@@ -126,4 +123,4 @@ def measure(
     questions, home = read_golden(golden).questions, settings().absolute_home
     live = published(ledger(), name)
     found = {"knowledge_base": name, "version": live.version, **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json()}
-    return Answer(found, lambda console: draw.measurement(console, found))
+    return Answer(found, lambda console: _measured.measurement(console, found))

@@ -44,7 +44,7 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
 
     chosen = _chosen(ids, kb)
     forget(ledger(), [item["id"] for item in chosen])
-    return Answer({"dropped": len(chosen), "items": chosen}, lambda console: console.print(f"{len(chosen)} items dropped."))
+    return Answer({"dropped": len(chosen), "items": chosen}, lambda console: console.print(f"{draw.amount(len(chosen), 'items')} dropped."))
 
 
 @command(app, "retry")

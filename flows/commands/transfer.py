@@ -40,12 +40,13 @@ def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `llmops kb export` wrote.")],
     name: Annotated[str | None, typer.Option("--name", help="What it is called here; default: as it was called.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="lancedb, weaviate, or '{name: weaviate, url: …}'.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Let the embedder that the export names import code by its `path`.")] = False,
 ) -> Answer:
     """Bring an exported knowledge base in as a new one, verified first, and without embedding anything."""
     from tasks.upkeep.importing import bring_in, store_spec
 
     ledger, home = _place()
-    found = bring_in(ledger, home, folder.absolute(), name, store_spec(store) if store is not None else None)
+    found = bring_in(ledger, home, folder.absolute(), name, store_spec(store) if store is not None else None, trust=trust)
     return Answer(found, lambda console: _imported(console, found))
 
 
@@ -68,8 +69,15 @@ def drop(name: Name, yes: Yes = False) -> Answer:
     if not yes:
         raise UsageError(f"this would remove {name!r} for good: {draw.shown(found)}", hint=f"if that is meant: llmops kb drop {name} --yes")
     with hold(home, name) as lease:
-        remove(ledger, lease, home, name)
-    return Answer({"knowledge_base": name, **found}, lambda console: console.print(f"{name} is gone: {draw.shown(found)}", markup=False))
+        freed = remove(ledger, lease, home, name)
+    answer = {"knowledge_base": name, **found, **freed}
+    return Answer(answer, lambda console: _dropped(console, name, found, freed))
+
+
+def _dropped(console: Any, name: str, found: dict[str, int], freed: dict[str, Any]) -> None:
+    console.print(f"{name} is gone: {draw.shown(found | {'files': freed['files']})}", markup=False)
+    if freed["note"]:
+        console.print(f"  note     {freed['note']}", markup=False)
 
 
 def erase(

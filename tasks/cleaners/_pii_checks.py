@@ -16,7 +16,9 @@ CARD_LENGTHS = ((r"3[47]", (15,)), (r"3(?:0[0-5]|[689])", (14, 16, 17, 18, 19)),
                 (r"4", (13, 16, 19)), (r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)", (16,)),
                 (r"6(?:011|4[4-9]|5|2)", (16, 17, 18, 19)), (r"50|5[6-9]|6[0-9]", tuple(range(12, 20))))
 """Leading digits and lengths of the card schemes (ISO/IEC 7812, as the schemes publish them)."""
-PLACEHOLDER = re.compile(r"(?i)x{4}|\*{3}|example|changeme|placeholder|your|dummy|redacted|foobar|password|secret|123456")
+PLACEHOLDER = re.compile(r"(?i)x{4}|\*{3}|example|changeme|placeholder|your|dummy|redacted|foobar|://")
+FILLING = re.compile(r"(?i)password|passwd|secret|token|api|key|user|test|abc|def|the|my|[\W\d_]")
+SIGN = re.compile(r"[^\W_][!#$~][^\W_]")
 NO_PHONE = re.compile(r"[+-]?\d\.\d+|\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}(?!\d)")
 
 
@@ -91,6 +93,7 @@ def phone(text: str) -> bool:
 
 
 def secret(text: str) -> bool:
-    """Whether a value looks made by a machine: letters and digits mixed, no word for a placeholder."""
-    return (any(c.isdigit() for c in text) and any(c.isalpha() for c in text) and len(set(text)) >= 8
-            and not PLACEHOLDER.search(text))
+    """Whether a value looks made up to be secret: letters with a digit, or with a sign within, six different characters, and
+    more than the words of a placeholder (`my-secret-key-1`)."""
+    mixed = any(c.isalpha() for c in text) and (any(c.isdigit() for c in text) or SIGN.search(text))
+    return bool(mixed) and len(set(text)) >= 6 and not PLACEHOLDER.search(text) and len(FILLING.sub("", text)) > 2

@@ -46,9 +46,9 @@ KINDS = (
     _kind("secret", r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}+"
                     r"-----END (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
     _kind("secret", rf"(?<![\w-])(?:{TOKENS})(?![\w-])"),
-    _kind("secret", r"(?i)(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[_-]?key|access[_-]?token|auth[_-]?token|token|passwort|"
-                    r"contraseña|mot de passe)[\"']?\s?[:=]\s?[\"']?"
-                    r"(?P<value>(?<![\w])[^\s\"'<>(){}\[\],;|`]{8,200})(?![\w(\[.])", checks.secret),
+    _kind("secret", r"(?i)(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[ _-]?key|access[_-]?token|auth[_-]?token|token|"
+                    r"passphrase|passwort|kennwort|contraseña|mot de passe)(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})[\"'`]?"
+                    r"(?P<value>(?<!\w)[^\s\"'<>(){}\[\],;|`\u2e80-\uffef]{8,200})(?![\w(\[.])", checks.secret),
     _kind("url_credentials", r"(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}://"
                              r"(?P<value>[^\s/:@<>\"'`|{}$]{1,100}:[^\s/@<>\"'`|{}$*]{1,200})@(?=[\w\[])"),
     _kind("email", rf"(?<![{L}._%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import field_validator
 
@@ -26,6 +26,7 @@ class Pii(Cleaner):
     The counts stand in the metadata `pii`. `allow` names values that may stay (`*@example.com`).
     """
 
+    revision: ClassVar[int] = 2
     entities: tuple[str, ...] = ENTITIES
     policy: Literal["mask", "quarantine", "flag"] = "mask"
     numbered: bool = False

@@ -17,6 +17,15 @@ TYPES: Mapping[Kind, Any] = {"text": pa.string(), "date": pa.string(), "integer"
 assert set(TYPES) == set(get_args(Kind))
 
 
+def declarable(fields: dict[str, Kind]) -> dict[str, Kind]:
+    """The fields as they are. Raises ValueError for a name that none may have."""
+    for name in fields:
+        if not NAME.fullmatch(name) or name in BUILT_IN or name in ALIASES or name == LABELS:
+            raise ValueError(f"{name!r} cannot be declared; allowed: lower-case letters, digits and _, and none of "
+                             f"{', '.join([*BUILT_IN, *ALIASES, LABELS])}, which are there always")
+    return fields
+
+
 class Access(BaseModel):
     """Who may read a document: `field` names the metadata that lists its labels, `default` holds where that says nothing.
 
@@ -39,21 +48,18 @@ class Facts(BaseModel):
     @field_validator("fields")
     @classmethod
     def _named(cls, value: dict[str, Kind]) -> dict[str, Kind]:
-        for name in value:
-            if not NAME.fullmatch(name) or name in BUILT_IN or name in ALIASES or name == LABELS:
-                raise ValueError(f"{name!r} cannot be declared; allowed: lower-case letters, digits and _, and none of "
-                                 f"{', '.join([*BUILT_IN, *ALIASES, LABELS])}, which are there always")
-        return value
+        return declarable(value)
 
     def of(self, source: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """The columns of a document's rows: flags, labels and each declared field. Raises DocumentError for a value of another kind."""
-        found: dict[str, Any] = {"flags": _texts("flags", metadata.get("flags")), LABELS: self._labels(source, metadata)}
+        found: dict[str, Any] = {"flags": _texts("flags", metadata.get("flags")), LABELS: self.labels(source, metadata)}
         for name, kind in self.fields.items():
             value = metadata.get(name)
             found[column(name)] = _texts(name, value) if kind == "texts" else None if value is None else _value(name, value, kind)
         return found
 
-    def _labels(self, source: str, metadata: Mapping[str, Any]) -> list[str]:
+    def labels(self, source: str, metadata: Mapping[str, Any]) -> list[str]:
+        """Who may read a document, never empty. Raises DocumentError where that cannot be read."""
         own = metadata.get(self.access.field) if self.access.field else None
         labels = _texts(str(self.access.field), own) if own is not None else []
         labels = labels or [*self.sources.get(source, ()), *(() if source in self.sources else self.access.default)]

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from typing import NamedTuple, cast
 
 from tasks.errors import UsageError
-from tasks.filters import ALIASES, BUILT_IN, And, Compare, Fields, HasAny, Kind, Missing, Not, OneOf, Operator, Or, Where, column
+from tasks.filters import ALIASES, BUILT_IN, LABELS, And, Compare, Fields, HasAny, Kind, Missing, Not, OneOf, Operator, Or, Where, column
 from tasks.filters.values import literal
 
 LONGEST = 10_000
@@ -26,6 +26,7 @@ TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<n
                        |(?P<word>[^\W\d][\w.-]*)|(?P<sign><=|>=|!=|[=<>(),]))""", re.VERBOSE | re.DOTALL)
 EXAMPLE = "for example: lang = \"de\" and year >= 2024"
 SIGNS = ("=", "!=", "<", "<=", ">", ">=")
+JOINING = ("and", "or", ")", "")  # where a condition should begin, these say that there is none
 
 
 class Token(NamedTuple):
@@ -129,14 +130,24 @@ class _Parser:
         return Not(found) if negated else found
 
     def _field(self) -> tuple[str, Kind]:
-        token = self._take()
+        token = self._here
         name = ALIASES.get(token.text, token.text) if token.text not in self._fields else token.text
         if token.kind != "word" or name not in self._fields:
-            close = get_close_matches(token.text, self._fields, 1)
-            known = f"did you mean {close[0]}?" if close else f"declared: {', '.join(sorted(self._fields))}"
-            raise UsageError(f"{token.text or 'the end'!r} at character {token.place + 1} is no declared field", where="--where",
-                             hint=f"{known}; more are declared with `fields:` in the config")
+            raise self._no_field(token)
+        self._take()
         return name, self._fields[name]
+
+    def _no_field(self, token: Token) -> UsageError:
+        if token.text.lower() in JOINING:
+            before = self._tokens[self._next - 1].text.lower() if self._next else ""
+            return _wrong(f"a condition is missing {f'after {before!r}' if before else 'at the beginning'}", token.place)
+        if token.text == LABELS:
+            return UsageError("labels are not asked for in a condition: a search finds what is public and what the labels given open",
+                              where="--where", hint="llmops search \"…\" --kb NAME --label hr")
+        close = get_close_matches(token.text, self._fields, 1)
+        known = f"did you mean {close[0]}?" if close else f"declared: {', '.join(sorted(self._fields))}"
+        return UsageError(f"{token.text!r} at character {token.place + 1} is no declared field", where="--where",
+                          hint=f"{known}; more are declared with `fields:` in the config")
 
     def _among(self, name: str, own: str, kind: Kind) -> Where:
         self._want("(")

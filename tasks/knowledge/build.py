@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.filters.facts import Facts
 from tasks.knowledge.ledger import Ledger, open_ledger
@@ -99,6 +99,7 @@ class Batch(BaseModel):
     """A part on its way: its documents, later its chunks, and what the stages cost. `cleaned`: cleaners that it has passed.
 
     `computed`: embeddings of chunks that were paid; `weighed`: those of sentences, for a chunker that compares them.
+    `relabelled`: doc_id -> uri of those that are live under other access labels.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,6 +113,7 @@ class Batch(BaseModel):
     cost_usd: float = 0.0
     parsed: int = 0
     warnings: tuple[str, ...] = ()
+    relabelled: dict[str, str] = Field(default_factory=dict)
 
 
 def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int = 0) -> list[Part]:

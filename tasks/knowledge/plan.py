@@ -43,6 +43,7 @@ class Plan(BaseModel):
     `cured`: in quarantine, but gone from the source or served as it is listed. `notes`: what keeps vanished documents from
     being retired. `uris`: all that the candidate may have. Where cleaners compare documents: `known` ones that they have
     sketched as they are now, `duplicates` that are left out for others, `replaced`: those of them that are live.
+    `withdrawn`: live under access labels that they no longer have, while their new form cannot be indexed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +61,7 @@ class Plan(BaseModel):
     known: list[Todo] = Field(default_factory=list)
     duplicates: list[Duplicate] = Field(default_factory=list)
     replaced: dict[str, str] = Field(default_factory=dict)
+    withdrawn: dict[str, str] = Field(default_factory=dict)
     live: int = 0
     unchanged: int = 0
     tolerated: int = 0
@@ -67,7 +69,7 @@ class Plan(BaseModel):
     @property
     def leaving(self) -> list[str]:
         """doc_ids of live documents that the candidate does not have."""
-        return [*self.vanished, *self.renamed, *self.replaced]
+        return [*self.vanished, *self.renamed, *self.replaced, *self.withdrawn]
 
     def count(self, kind: str) -> int:
         return sum(todo.kind == kind for todo in self.todo)

@@ -49,7 +49,8 @@ def without_barred(found: Plan, skipped: Mapping[str, int]) -> Plan:
     if not total:
         return found
     listed = {name: count + skipped.get(name, 0) for name, count in found.listed.items()}
-    return found.model_copy(update={"listed": listed, "notes": [*found.notes, f"{total} barred documents skipped"]})
+    note = f"{total} barred document{'s' if total > 1 else ''} skipped"
+    return found.model_copy(update={"listed": listed, "notes": [*found.notes, note]})
 
 
 def source_of(build: Build, spec: Spec, folder: Path) -> Source:

@@ -27,6 +27,7 @@ def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], re
             _chunks(connection, build, changes)
             resolve(connection, build.kb, _well(plan, rows))
         _retire(connection, build, retired)
+        resolve(connection, build.kb, [key for key in retired if key not in plan.withdrawn])
         _settle(connection, build, plan)
         _point(connection, build, values)
 
@@ -111,7 +112,6 @@ def _close(connection: Connection, table: Any, build: Build, column: Any, keys: 
 def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> None:
     for table in (documents, chunks):
         _close(connection, table, build, table.c.doc_id, doc_ids)
-    resolve(connection, build.kb, doc_ids)
 
 
 def _settle(connection: Connection, build: Build, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from tasks.cleaners import Cleaner, Document
 from tasks.cleaners._corpus import CorpusCleaner, Verdict
 from tasks.embedders import Embedder
 from tasks.errors import DocumentError
+from tasks.knowledge.access import relabelled
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.purse import Purse, Spent
@@ -41,7 +42,8 @@ def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch, until: int | 
     out = {key for _, verdicts in steps for key, verdict in verdicts.items() if verdict.instead}
     rows = surviving(build, [row for row in found if row["doc_id"] not in out], "clean", cleaned)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
-    return batch.model_copy(update={"documents": shard, "cleaned": len(cleaners[:until])})
+    moved = batch.relabelled | relabelled(build, found)
+    return batch.model_copy(update={"documents": shard, "cleaned": len(cleaners[:until]), "relabelled": moved})
 
 
 def document_of(row: Row) -> Document:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tasks.errors import UsageError
-from tasks.knowledge.leases import Lease, aware
+from tasks.knowledge.leases import Lease
 from tasks.knowledge.ledger import Ledger, now
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
 
@@ -141,23 +141,35 @@ def _all(rows: Sequence[Any]) -> list[Version]:
     return [Version.model_validate(row) for row in rows]
 
 
-def rollback(ledger: Ledger, lease: Lease, kb: str, to: int | None) -> tuple[int, int]:
-    """Move the pointer to another published version (default: the one that the live one was built from). Returns (new, old)."""
+def target(ledger: Ledger, kb: str, to: int | None) -> Version:
+    """The version that a rollback goes to. Raises UsageError where there is none, or it is not kept."""
     live = published(ledger, kb)
-    target = to if to is not None else live.parent
-    if target is None:
+    number = to if to is not None else live.parent
+    if number is None:
         raise UsageError(f"version {live.version} of {kb!r} is its first: there is nothing to go back to", where=kb)
-    chosen = version(ledger, kb, target)
+    chosen = version(ledger, kb, number)
     if chosen.status != "published":
         raise UsageError(
-            f"version {target} of {kb!r} {GONE.get(chosen.status, f'is not kept any more: it was {chosen.status}')}",
+            f"version {number} of {kb!r} {GONE.get(chosen.status, f'is not kept any more: it was {chosen.status}')}",
             where=kb,
             hint=f"`llmops kb log {kb}` lists the published ones",
         )
+    return chosen
+
+
+def rollback(ledger: Ledger, lease: Lease, kb: str, to: int | None) -> tuple[int, int]:
+    """Move the pointer to another published version (default: the one that the live one was built from). Returns (new, old)."""
+    live, chosen = published(ledger, kb), target(ledger, kb, to)
     with ledger.write() as connection:
         lease.confirm(connection)
-        connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == kb).values(live=target))
-    return target, live.version
+        connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == kb).values(live=chosen.version))
+    return chosen.version, live.version
+
+
+def condemn(connection: Connection, kb: str, numbers: Sequence[int]) -> None:
+    """Mark versions that the store can no longer serve: they are not kept, and no rollback goes there."""
+    mine = (versions.c.kb == kb) & versions.c.version.in_(numbers)
+    connection.execute(update(versions).where(mine).values(status="damaged"))
 
 
 def expire(ledger: Ledger, lease: Lease, kb: str, keep: int) -> tuple[list[Version], list[Version]]:
@@ -179,29 +191,6 @@ def expire(ledger: Ledger, lease: Lease, kb: str, keep: int) -> tuple[list[Versi
             .values(status="expired")
         )
     return _all(gone), _all(kept)
-
-
-def history(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
-    """All versions, newest first, in the shape of `kb log`."""
-    live = published(ledger, kb).version
-    with ledger.read() as connection:
-        rows: Sequence[Any] = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())).all()
-    return [
-        {
-            "version": row.version,
-            "published_at": aware(row.published_at).isoformat() if row.published_at else None,
-            "status": "live" if row.version == live else row.status,
-            "documents": row.documents,
-            "chunks": row.chunks,
-            "added": row.added,
-            "retired": row.retired,
-            "gate": row.gate,
-            "mlflow_run_id": row.mlflow_run_id,
-            "prefect_run_id": row.prefect_run_id,
-            "config_sha256": row.config_sha256,
-        }
-        for row in rows
-    ]
 
 
 def remember_config(ledger: Ledger, kb: str, path: str) -> None:

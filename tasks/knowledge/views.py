@@ -1,7 +1,7 @@
 """What operators ask of the ledger: which knowledge bases there are, what they hold, how fresh they are."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -91,3 +91,26 @@ def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[st
             "added": sorted(after[key].uri for key in after.keys() - before.keys()),
             "changed": sorted(after[key].uri for key in changed),
             "retired": sorted(before[key].uri for key in before.keys() - after.keys())}
+
+
+def history(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
+    """All versions, newest first, in the shape of `kb log`."""
+    live = published(ledger, kb).version
+    with ledger.read() as connection:
+        rows: Sequence[Any] = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())).all()
+    return [
+        {
+            "version": row.version,
+            "published_at": aware(row.published_at).isoformat() if row.published_at else None,
+            "status": "live" if row.version == live else row.status,
+            "documents": row.documents,
+            "chunks": row.chunks,
+            "added": row.added,
+            "retired": row.retired,
+            "gate": row.gate,
+            "mlflow_run_id": row.mlflow_run_id,
+            "prefect_run_id": row.prefect_run_id,
+            "config_sha256": row.config_sha256,
+        }
+        for row in rows
+    ]

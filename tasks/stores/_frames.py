@@ -11,7 +11,7 @@ from tasks.filters import Fields
 from tasks.records import Vectors, from_arrow
 from tasks.stores import rows_schema
 
-REPAIR = "run `llmops index CONFIG`: it rebuilds what is lost, and pays for nothing again"
+REPAIR = "`llmops kb repair NAME` restores it, and so does the next `llmops index CONFIG`; nothing is paid for again"
 ORDER = [("score", "descending"), ("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
 LARGEST = 2**53  # beyond it a store that keeps numbers as doubles rounds silently
 

@@ -1,6 +1,7 @@
 """What LanceDB's calls need around them: its errors as ours, and conflicts tried again."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
 GONE = ("not found", "no longer exists", "does not exist", "no such file")
 BROKEN = ("corrupt", "invalid user input: ", "decode", "checksum", "invalid magic", "end of file", "out of range")
 ATTEMPTS = 8
+INNER = re.compile(r"(Wrapped error: )+|,? ?(at )?/?[\w./+-]*\.rs:\d+:\d+,?")
 NEVER = timedelta(days=36_500)
 MARGINS = [timedelta(milliseconds=2) * 10**power for power in range(5)]
 
@@ -31,7 +33,8 @@ def guarded(what: str) -> Iterator[None]:
     except (RuntimeError, ValueError, OSError) as error:
         message = str(error).lower()
         if any(sign in message for sign in GONE):
-            raise Damaged(f"{what} no longer exists: {_short(error)}", hint=REPAIR) from error
+            lost = "no longer exists" if "table" in message and "was not found" in message else "has lost files"
+            raise Damaged(f"{what} {lost}: {_short(error)}", hint=REPAIR) from error
         if any(sign in message for sign in CONFLICT):
             raise Unavailable(f"{what} is written by somebody else: {_short(error)}", hint="try again later") from error
         if isinstance(error, ValueError) or any(sign in message for sign in BROKEN):
@@ -40,7 +43,8 @@ def guarded(what: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    text = str(error).strip()
+    """The first line, without the places in Lance's own source that it ends with."""
+    text = INNER.sub("", str(error).strip())
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 

@@ -1,5 +1,6 @@
 """Documents in the lake: where their rows are, and shards written anew without them."""
 
+import json
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tasks.records import CHUNKS, DOCUMENTS, Shard, from_arrow, write_shard
 
 SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
 KINDS = ("documents", "chunks", "changes")
+TELLING = 40
 
 
 class Traces(NamedTuple):
@@ -45,9 +47,28 @@ def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
 def _take(found: Traces, row: dict[str, Any]) -> None:
     found.texts.update(row[name] for name in ("text", "search", "title") if row.get(name))
     if "content_hash" in row:
+        found.texts.update(_told(json.loads(row["metadata"])))
         found.contents.add(row["content_hash"])
     else:
         found.embedded.add(text_hash(row))
+
+
+def _told(value: Any) -> Iterator[str]:
+    """The longer texts in a document's metadata; short ones are names that others have too."""
+    if isinstance(value, str) and len(value) >= TELLING:
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _told(one)
+
+
+def called(lake: Path, uri: str) -> set[str]:
+    """The doc_ids that a uri has in the lake, also in builds that were never published."""
+    found = set[str]()
+    for file in sorted((lake / "documents").glob("??/*.parquet")):
+        table = pq.read_table(file, columns=["doc_id", "uri"])
+        found.update(table.filter(pc.equal(table["uri"], uri))["doc_id"].to_pylist())
+    return found
 
 
 def shards(lake: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from tasks.knowledge.barred import uri_hash
 from tasks.knowledge.leases import Lease
 from tasks.knowledge.ledger import Ledger, live_at, now, upsert
 from tasks.knowledge.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, sketches, versions
-from tasks.upkeep.erase_lake import Traces, parts_of
+from tasks.upkeep.erase_lake import Traces, called, parts_of
 from tasks.upkeep.quotes import Quotes
 from tasks.upkeep.sweep import compact, opened
 
@@ -24,7 +24,32 @@ def identities(ledger: Ledger, lake: Path, kb: str, uri: str) -> set[str]:
     with ledger.read() as connection:
         found = {key for table in (documents, quarantine, sketches)
                  for key in connection.scalars(select(table.c.doc_id).where(table.c.kb == kb, table.c.uri == uri))}
-    return found | {todo["doc_id"] for todo in parts_of(lake, kb) if todo["uri"] == uri}
+        found |= _former(connection, kb, found)
+        theirs = set(connection.scalars(select(documents.c.doc_id).where(documents.c.kb != kb, documents.c.uri == uri)))
+    return found | {todo["doc_id"] for todo in parts_of(lake, kb) if todo["uri"] == uri} | (called(lake, uri) - theirs)
+
+
+def _former(connection: Connection, kb: str, doc_ids: Collection[str]) -> set[str]:
+    """What the documents were called before a rename: the same content of the same source, gone in the version in which they came."""
+    found, new = set[str](), set(doc_ids)
+    while new:
+        mine = documents.alias()
+        before = connection.scalars(select(documents.c.doc_id).join(mine, (mine.c.kb == documents.c.kb) & (
+            mine.c.source == documents.c.source) & (mine.c.content_hash == documents.c.content_hash) & (
+            mine.c.valid_from == documents.c.valid_to)).where(documents.c.kb == kb, mine.c.doc_id.in_(new)))
+        new = set(before) - found - set(doc_ids)
+        found |= new
+    return found
+
+
+def names(ledger: Ledger, kb: str, doc_ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """(the uris of these documents, the uris of other documents that have the same content in some version)."""
+    with ledger.read() as connection:
+        rows = _of(connection, documents, kb, doc_ids)
+        own = {row.uri for table in (documents, quarantine, sketches) for row in _of(connection, table, kb, doc_ids)}
+        same = documents.c.content_hash.in_({row.content_hash for row in rows})
+        others = connection.scalars(select(documents.c.uri).where(documents.c.kb == kb, same, documents.c.doc_id.not_in(doc_ids)))
+        return own, set(others)
 
 
 def uris(ledger: Ledger, kb: str) -> list[str]:
@@ -32,9 +57,12 @@ def uris(ledger: Ledger, kb: str) -> list[str]:
         return sorted({uri for table in (documents, quarantine) for uri in connection.scalars(select(table.c.uri).where(table.c.kb == kb))})
 
 
-def forget(ledger: Ledger, lease: Lease, kb: str, uri: str, doc_ids: Collection[str], found: Traces, before: Mapping[str, int]
-           ) -> dict[str, int]:
-    """Delete every row of the documents, bar the uri, and write down what is pending; returns counts, added to earlier ones."""
+def forget(ledger: Ledger, lease: Lease, kb: str, uri: str, doc_ids: Collection[str], found: Traces, before: Mapping[str, int],
+           former: Collection[str] = ()) -> dict[str, int]:
+    """Delete every row of the documents, bar the uri and what it was called before, and write down what is pending.
+
+    Returns counts, added to earlier ones.
+    """
     with ledger.write() as connection:
         lease.confirm(connection)
         counts = {"versions": _recount(connection, kb, doc_ids)}
@@ -49,8 +77,9 @@ def forget(ledger: Ledger, lease: Lease, kb: str, uri: str, doc_ids: Collection[
         alone = set(doc_ids) - set(connection.scalars(select(documents.c.doc_id).where(documents.c.doc_id.in_(doc_ids))))
         counts["calls"] = connection.execute(delete(calls).where(calls.c.owner.in_(alone))).rowcount
         counts = {name: max(number, before.get(name, 0)) for name, number in counts.items()}
-        upsert(connection, erased, [{"kb": kb, "uri_hash": uri_hash(kb, uri), "erased_at": now(), "lifted_at": None,
-                                     "counts": {"pending": {"doc_ids": sorted(doc_ids), "counts": counts}}}])
+        pending = {"pending": {"doc_ids": sorted(doc_ids), "counts": counts}}
+        upsert(connection, erased, [{"kb": kb, "uri_hash": uri_hash(kb, one), "erased_at": now(), "lifted_at": None,
+                                     "counts": pending if one == uri else {}} for one in {uri, *former}])
     return counts
 
 

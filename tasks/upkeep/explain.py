@@ -1,6 +1,7 @@
 """Where something in a knowledge base comes from: chunk, document, source, the versions that hold it, and the runs that made them."""
 
 import json
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -20,6 +21,7 @@ from tasks.knowledge.versions import Version, known, published
 from tasks.records import Shard
 
 PASSAGE = ("ordinal", "text", "start", "end", "tokens", "headings", "page", "context", "search")
+PREFIX = re.compile(r"[0-9a-f]{8,}")
 
 
 class Found(NamedTuple):
@@ -32,9 +34,10 @@ class Found(NamedTuple):
 
 
 def explain(ledger: Ledger, home: Path, given: str, kb: str | None = None) -> dict[str, Any]:
-    """The object of `explain`, for a chunk id, a document id or a uri. What was retired is explained, too.
+    """The object of `explain`, for a chunk id, a document id (8 digits or more of it are enough) or a uri. What was retired
+    is explained, too.
 
-    Raises UsageError for what is unknown, and for what is in several knowledge bases or sources.
+    Raises UsageError for what is unknown, for what is in several knowledge bases or sources, and for digits that begin several ids.
     """
     if kb is not None and kb not in known(ledger):
         published(ledger, kb)
@@ -62,7 +65,23 @@ def _found(ledger: Ledger, given: str, kb: str | None) -> Found:
             rows = connection.execute(query.where(table.c.kb == kb) if kb else query).all()
         if rows:
             return _one(kind, given, rows)
+    if whole := _completed(ledger, given, kb):
+        return _found(ledger, whole, kb)
     raise _unknown(ledger, given, kb)
+
+
+def _completed(ledger: Ledger, given: str, kb: str | None) -> str | None:
+    """The id that begins so; None where none does. Raises UsageError where several do."""
+    if not PREFIX.fullmatch(given):
+        return None
+    ids: set[str] = set()
+    with ledger.read() as connection:
+        for table, column in ((chunks, chunks.c.chunk_id), (documents, documents.c.doc_id)):
+            query = select(column).distinct().where(column > given, column < f"{given}g").order_by(column).limit(3)
+            ids |= set(connection.scalars(query.where(table.c.kb == kb) if kb else query))
+    if len(ids) > 1:
+        raise UsageError(f"several ids begin with {given!r}: {', '.join(sorted(ids)[:3])}", hint="give more of it")
+    return ids.pop() if ids else None
 
 
 def _one(kind: str, given: str, rows: Sequence[Any]) -> Found:

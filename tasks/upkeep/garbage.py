@@ -1,7 +1,8 @@
 """Freeing what no kept version needs: in the store, in the lake, and, if asked to, what was paid for once."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ KINDS = ("documents", "chunks", "changes", "runs")
 GRACE = timedelta(seconds=10)  # clocks of two machines that share a home
 OLD_RUN = timedelta(days=30)
 
+Listed = list[tuple[Path, os.stat_result]]
+
 
 def gc(ledger: Ledger, home: Path, kb: str, *, paid: bool = False) -> dict[str, Any]:
     """The object of `kb gc`: what was freed. Whatever it was killed at, it can be run again.
@@ -30,46 +33,66 @@ def gc(ledger: Ledger, home: Path, kb: str, *, paid: bool = False) -> dict[str, 
     """
     published(ledger, kb)
     with hold(home, kb) as lease:
-        busy = _building(ledger, kb)
+        with ledger.read() as connection:
+            busy = building(connection, kb)
         if paid and busy:
             raise Blocked(f"a build of {busy[0].kb!r} is running, which may need what is paid for: {describe(busy[0])}",
                           hint="wait for it to end", where=kb)
         oldest = min([now(), *(aware(row.acquired_at) for row in busy)]) - GRACE
-        stored = _size(home, kb, ledger)
-        collections, notes = _collections(ledger, home, kb)
+        collections, dropped = _collections(ledger, home, kb)
+        shrunk, notes = _shrunk(ledger, home, kb)
         with ledger.write() as connection:
             lease.confirm(connection)
             forgotten = _forget_paid(connection) if paid else {"embeddings": 0, "parsed": 0}
             outcomes = _forget_runs(connection, kb)
         files, freed = _lake(ledger, home / "lake", oldest.timestamp())
-        store_freed = max(0, stored - _size(home, kb, ledger))
     return {"knowledge_base": kb, "collections": collections, "files": files, "runs": outcomes, **forgotten,
-            "bytes": freed + store_freed, "note": "; ".join(notes)}
+            "bytes": freed + dropped + shrunk, "note": "; ".join(notes)}
 
 
-def _building(ledger: Ledger, kb: str) -> list[Any]:
+def building(connection: Connection, kb: str) -> list[Any]:
     """The leases of other knowledge bases that are built now."""
-    with ledger.read() as connection:
-        return [row for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)]
+    return [row for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)]
 
 
-def _collections(ledger: Ledger, home: Path, kb: str) -> tuple[int, list[str]]:
-    """Drop the collections that only forgotten versions used, and free in the others what no kept snapshot needs."""
+def _versions(ledger: Ledger, kb: str) -> tuple[list[Version], list[Version]]:
+    """(those that are kept, those that are forgotten and may have left a collection of their own)."""
     with ledger.read() as connection:
-        rows = connection.execute(select(versions).where(versions.c.kb == kb)).all()
+        rows = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version)).all()
     kept = [Version.model_validate(row) for row in rows if row.status == "published"]
     in_use = {one.collection for one in kept}
-    gone = [Version.model_validate(row) for row in rows if not row.cleared and row.collection not in in_use]
+    return kept, [Version.model_validate(row) for row in rows if not row.cleared and row.collection not in in_use]
+
+
+def _collections(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
+    """Drop the collections that only forgotten versions used; returns how many, of how many bytes."""
+    kept, gone = _versions(ledger, kb)
+    before = _size(home, [*kept, *gone])
     session.drop_unused(home, gone, kept)
     mark_cleared(ledger, gone)
-    notes = []
-    for name in sorted(in_use):
+    return len({one.collection for one in gone}), max(0, before - _size(home, [*kept, *gone]))
+
+
+def _shrunk(ledger: Ledger, home: Path, kb: str) -> tuple[int, list[str]]:
+    """Free in the other collections what no kept snapshot needs; returns how many bytes, and what could not be done."""
+    kept, _ = _versions(ledger, kb)
+    live, before, notes = published(ledger, kb), _size(home, kept), []
+    for name in sorted({one.collection for one in kept}):
         mine = [one for one in kept if one.collection == name]
         try:
             collection_of(home, mine[-1]).gc([one.snapshot for one in mine if one.snapshot])
         except Damaged as error:
-            notes.append(f"{error.message}: see `llmops kb verify {kb}`")
-    return len({one.collection for one in gone}), notes
+            notes.append(_note(error, live, [one.version for one in mine]))
+    return max(0, before - _size(home, kept)), notes
+
+
+def _note(error: Damaged, live: Version, numbers: list[int]) -> str:
+    told = f"version {numbers[0]}" if len(numbers) == 1 else f"versions {', '.join(map(str, numbers))}"
+    if live.version in numbers:
+        way = f"`llmops kb repair {live.kb}` makes the live version {live.version} whole again"
+    else:
+        way = f"the live version {live.version} is elsewhere; no rollback to what is lost will be possible"
+    return f"nothing was freed in the collection of {told}: {error.message}; {way}"
 
 
 def _forget_paid(connection: Connection) -> dict[str, int]:
@@ -87,16 +110,45 @@ def _forget_runs(connection: Connection, kb: str) -> int:
 
 def _lake(ledger: Ledger, lake: Path, oldest: float) -> tuple[int, int]:
     """Remove what nothing refers to and what was written before `oldest`; returns how many files, of how many bytes."""
-    needed = _needed(ledger)
-    found = [(path, path.lstat()) for path in _files(lake) if str(path.relative_to(lake)) not in needed]
-    old = [(path, stat.st_size) for path, stat in found if stat.st_mtime < oldest]
     emptied = [folder for folder in (lake / "runs").glob("*") if folder.is_dir() and folder.lstat().st_mtime < oldest]
-    for path, _ in old:
-        path.unlink(missing_ok=True)
+    gone = _removed(lake, _listed(lake), _needed(ledger), oldest)
     for folder in emptied:
         if not any(folder.iterdir()):
             folder.rmdir()
-    return len(old), sum(size for _, size in old)
+    return gone
+
+
+def swept(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
+    """The same after a drop, at once: only what a running build of another base may have written stays.
+
+    The order counts: who writes what is listed holds a lease by then, and who has given it back has its rows in the ledger.
+    """
+    lake = home / "lake"
+    found = _listed(lake)
+    with ledger.read() as connection:
+        began = [aware(row.acquired_at) for row in building(connection, kb)]
+    oldest = (min(began) - GRACE).timestamp() if began else float("inf")
+    return _removed(lake, found, _needed(ledger), oldest)
+
+
+def _listed(lake: Path) -> Listed:
+    found = []
+    for path in _files(lake):
+        with suppress(FileNotFoundError):  # what a writer has renamed meanwhile
+            found.append((path, path.lstat()))
+    return found
+
+
+def _removed(lake: Path, found: Listed, needed: Collection[str], oldest: float) -> tuple[int, int]:
+    files = freed = 0
+    for path, stat in found:
+        if stat.st_mtime >= oldest or str(path.relative_to(lake)) in needed:
+            continue
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime_ns == stat.st_mtime_ns:  # else somebody has just written it once more
+                path.unlink()
+                files, freed = files + 1, freed + stat.st_size
+    return files, freed
 
 
 def _needed(ledger: Ledger) -> set[str]:
@@ -110,7 +162,11 @@ def _files(lake: Path) -> Iterator[Path]:
             yield from (Path(folder) / name for name in names)
 
 
-def _size(home: Path, kb: str, ledger: Ledger) -> int:
-    """Bytes of the folder that an embedded store keeps in the home; 0 for stores that are elsewhere."""
-    folder = home / str(published(ledger, kb).config["store"]["name"])
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+def _size(home: Path, kept: list[Version]) -> int:
+    """Bytes of the folders that embedded stores keep in the home; 0 for stores that are elsewhere."""
+    found = 0
+    for folder in {home / str(one.config["store"]["name"]) for one in kept}:
+        for path in folder.rglob("*"):
+            with suppress(FileNotFoundError):
+                found += path.lstat().st_size if path.is_file() else 0
+    return found

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +13,23 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
 from tasks.embedders import Embedder
-from tasks.errors import ConfigError, LlmopsError, Mistake, UsageError
+from tasks.errors import Blocked, ConfigError, LlmopsError, Mistake, UsageError
+from tasks.knowledge.barred import barred, uri_hash
 from tasks.knowledge.build import Stages
 from tasks.knowledge.leases import Lease, hold
 from tasks.knowledge.ledger import Ledger, now, upsert
 from tasks.knowledge.session import collection_name
 from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
 from tasks.knowledge.versions import known
-from tasks.plugins import SECRET, Spec, canonical, digest
+from tasks.plugins import SECRET, Spec, canonical, digest, external
 from tasks.records import sha256
 from tasks.stores import Store
-from tasks.upkeep.import_checks import check
+from tasks.upkeep.import_checks import Origin, check
 from tasks.upkeep.import_rows import Cargo, unload
 from tasks.upkeep.portable import Manifest, damaged, read_manifest
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,19 @@ class Target:
     collection: str
 
 
-def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: Spec | None) -> dict[str, Any]:
+def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: Spec | None, *, trust: bool = False) -> dict[str, Any]:
     """The object of `kb import`. Everything is verified before anything is written.
 
-    Raises UsageError for a name that exists, and where the export would have to connect to a store that the user has not named;
-    Damaged for an export that is not what was written; Blocked while another import of the name runs.
+    Raises UsageError for a name that exists, where the export would have to connect to a store that the user has not named, and,
+    without `trust`, where it names code to be imported; Damaged for an export that is not what was written; Blocked while another
+    import of the name runs, and for documents that were erased here.
     """
     manifest = read_manifest(folder)
     kb = name or manifest.knowledge_base
     if not NAME.fullmatch(kb):
         raise UsageError(f"got --name {kb!r}; allowed: lower-case letters, digits and -, at most 63, a letter first")
     _free(ledger, kb)
+    _trusted(manifest, trust)
     try:
         target = _target(home, manifest, kb, _store(manifest, store))
     except ValidationError as error:
@@ -58,8 +63,10 @@ def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: 
     origin = check(folder, manifest)
     with hold(home, kb) as lease:
         _free(ledger, kb)
+        _admitted(ledger, kb, manifest, origin)
         try:
             cargo = unload(ledger, home, folder, manifest, origin, target.collection, target.store, target.embedder)
+            _admitted(ledger, kb, manifest, origin)  # the base of the export's own name may have lost one meanwhile
             _publish(ledger, lease, target, manifest, cargo)
         except BaseException:
             with contextlib.suppress(LlmopsError):  # a store that does not answer: the next try empties it
@@ -73,6 +80,26 @@ def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: 
 def _free(ledger: Ledger, kb: str) -> None:
     if kb in known(ledger):
         raise UsageError(f"the knowledge base {kb!r} exists already", hint="give another name: --name NAME", where=kb)
+
+
+def _trusted(manifest: Manifest, trust: bool) -> None:
+    """An import runs no code that the user has not named. What installed packages register is the user's own choice."""
+    spec = manifest.spec("embed")
+    if "path" in spec.options and spec.name not in external("embedders") and not trust:
+        raise UsageError(f"the export wants code to be imported and run for its embedder {spec.name}: {str(spec.options['path'])[:200]!r}",
+                         hint="if you trust it and whoever wrote the export: --trust")
+
+
+def _admitted(ledger: Ledger, kb: str, manifest: Manifest, origin: Origin) -> None:
+    """Raise Blocked where a document of the export was erased in this home, under the new name or under that of the export."""
+    for name in {kb: None, manifest.knowledge_base: None}:
+        hashes = barred(ledger, name)
+        found = sorted(owner["uri"] for owner in origin.owners.values() if uri_hash(name, owner["uri"]) in hashes)
+        if found:
+            lifts = "; ".join(f"llmops kb erase {name} --uri {shlex.quote(uri)} --lift" for uri in found[:NAMED])
+            more = f"; and so on for all {len(found)}" if len(found) > NAMED else ""
+            raise Blocked(f"documents of the export that were erased from {name!r} in this home: {len(found)}; nothing was imported",
+                          hint=f"to let them in again: {lifts}{more}; or export a version without them", where=kb)
 
 
 def _store(manifest: Manifest, given: Spec | None) -> Spec:

@@ -122,6 +122,8 @@ def _consistent(manifest: Manifest) -> None:
     if manifest.spec("embed") != Spec.model_validate(manifest.embedder):
         raise ValueError("the embedder is not that of the config")
     manifest.spec("store")
+    if not isinstance(manifest.config.get("chunk", {}), dict | str):
+        raise ValueError("config.chunk is neither a name nor a mapping")  # noqa: TRY004 - as every damage of a manifest
 
 
 def _first(error: Exception) -> str:

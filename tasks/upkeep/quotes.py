@@ -16,20 +16,22 @@ LEAST = 8  # a document of fewer is nothing that could be recognised
 IDEOGRAPHS, SAMPLE = "\u2e80", 2_000
 STEP = 8
 MOST_WINDOWS = 300_000
+GLUE = "\u2060?"  # what the writer of artifacts puts behind signs, so that nobody reads them as markup
 BRIDGE = 40  # characters between two quoted places that go with them
 
 
 class Quotes:
-    """The document's own words: its texts, in all their versions, and its uri where that stands as a word of its own."""
+    """The document's own words: its texts, in all their versions, and its uris where they stand as words of their own."""
 
-    def __init__(self, texts: Iterable[str], uri: str = "") -> None:
+    def __init__(self, texts: Iterable[str], *uris: str) -> None:
         given = list(texts)
         plain = {SIGNS.sub("", text) for text in _spellings(given)} - {""}
         dense = 2 * sum(sign > IDEOGRAPHS for text in given for sign in text[:SAMPLE]) > sum(len(text[:SAMPLE]) for text in given)
         self._size = max(LEAST, min(SHORT if dense else LONG, max(map(len, plain), default=LONG)))
         self._step = 1 + sum(map(len, plain)) // MOST_WINDOWS
         self._windows = {text[n:n + self._size] for text in plain for n in range(0, len(text) - self._size + 1, self._step)}
-        self._uri = re.compile(rf"(?<![\w./-]){re.escape(uri)}(?![\w/-])") if uri else None
+        spelt = "|".join(GLUE.join(map(re.escape, uri)) for uri in sorted(uris, key=len, reverse=True) if uri)
+        self._uri = re.compile(rf"(?<![\w./-])(?:{spelt})(?![\w/-])") if spelt else None
 
     def found(self, text: str) -> bool:
         """Whether a text quotes the document or names it."""

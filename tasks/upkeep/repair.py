@@ -22,7 +22,7 @@ from tasks.knowledge.ledger import Ledger, now
 from tasks.knowledge.purse import TEXTS_PER_CALL
 from tasks.knowledge.serving import collection_of, embedder_of, facts_of
 from tasks.knowledge.tables import knowledge_bases, versions
-from tasks.knowledge.versions import Version, close_version, next_number, open_version, published
+from tasks.knowledge.versions import Version, close_version, condemn, mark_cleared, next_number, open_version, published
 from tasks.records import embedded_text, frame
 from tasks.stores import Collection, rows_schema
 from tasks.upkeep.lake import Passages, passages
@@ -158,10 +158,10 @@ def _stage(one: _Mender, collection: Collection, candidate: Version, part: Passa
 
 
 def _damaged(one: _Mender) -> list[Version]:
-    """The live version, and each other published one of its collection that is not whole."""
+    """The live version, and each other published one that is not whole: also in another collection, which was lost with it."""
     with one.ledger.read() as connection:
         query = select(versions).where(versions.c.kb == one.live.kb, versions.c.status == "published",
-                                       versions.c.collection == one.live.collection, versions.c.version != one.live.version)
+                                       versions.c.version != one.live.version)
         others = [Version.model_validate(row) for row in connection.execute(query)]
     return [one.live, *(other for other in others if not compare(one.ledger, one.home, other, thorough=one.thorough).ok)]
 
@@ -172,7 +172,7 @@ def _publish(one: _Mender, sealed: Version, damaged: Sequence[Version]) -> None:
     with one.ledger.write() as connection:
         one.lease.confirm(connection)
         of_kb = versions.c.kb == kb
-        connection.execute(update(versions).where(of_kb, versions.c.version.in_(numbers)).values(status="damaged"))
+        condemn(connection, kb, numbers)
         connection.execute(update(versions).where(of_kb, versions.c.version == sealed.version).values(
             status="published", published_at=now(), snapshot=sealed.snapshot, documents=sealed.documents, chunks=one.found.chunks,
             added=0, retired=0))
@@ -181,5 +181,6 @@ def _publish(one: _Mender, sealed: Version, damaged: Sequence[Version]) -> None:
             select(versions).where(of_kb, versions.c.status == "published"))]
     try:
         session.drop_unused(one.home, damaged, kept)
+        mark_cleared(one.ledger, [other for other in damaged if other.collection not in {each.collection for each in kept}])
     except LlmopsError as error:
         one.work.notes.append(f"the old collection could not be removed ({error.message}); `llmops kb gc {kb}` tries again")

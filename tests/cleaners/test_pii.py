@@ -33,6 +33,10 @@ PIECES = st.sampled_from(["a@b.de", "4111 1111 1111 1111", "DE89 3704 0044 0532 
     ("postgres://app:s3cret@db:5432/x", "postgres://<CREDENTIALS>@db:5432/x"),
     ("AKIAIOSFODNN7ABCDEFG ghp_0123456789abcdefghijABCDEFGHIJ012345", "<SECRET> <SECRET>"),
     ("password = \"hunter2-x9Qz\"", "password = \"<SECRET>\""),
+    ("password: hunter2secret", "password: <SECRET>"),
+    ("passwd:  Passw0rd!\nAPI key: `9f8a7c6b5d4e` and 密码 password：Correct!Horse，",
+     "passwd:  <SECRET>\nAPI key: `<SECRET>` and 密码 password：<SECRET>，"),
+    ("**Password:** Summer-2024 or __api_key__: k3y-of-the-house", "**Password:** <SECRET> or __api_key__: <SECRET>"),
     ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\n-----END RSA PRIVATE KEY-----", "<SECRET>"),
 ])
 def test_what_has_a_form_is_masked(text: str, masked: str) -> None:
@@ -46,6 +50,8 @@ def test_what_has_a_form_is_masked(text: str, masked: str) -> None:
     "git@github.com:org/repo, image@2x.png, @decorator, a@b",
     "Cell 1998 93 791 804 9630223; pages 330 000-701 200; +3.140000; ISBN 978-3-16-148410-0",
     "token = get_token(user); password: <your password>; api_key = \"YOUR_API_KEY_123\"",
+    "password: required, token: my-secret-key-1, secret: password123, api_key: https://x.de/v1/keys, Passwort: vergessen! pwd: see-below",
+    "passwords: at least 8 characters; token:\n  int: 12345678; token: 該参数表示用户的令牌2个; password: short1; password: 12345678",
     "born in Paris; 000-12-3456; 666-12-3456; call me at noon; the year 2024",
     "postgresql://localhost:5432/db and https://x.de:8080/@user",
 ])

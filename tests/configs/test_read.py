@@ -55,6 +55,7 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"gate": {"golden": "gone.jsonl"}}, "gate.golden", "no such file"),
         ({"expectations": "gone.yaml"}, "expectations", "no such file"),
         ({"gate": {"golden": "g.jsonl", "metrics": {"recal": {}}}}, "gate.metrics", "recall"),
+        ({"fields": {"year": "int"}}, "fields.year", "input should be 'text', 'integer'"),
         ({"flow": "indx"}, "flow", "allowed: index"),
         ({"store": {"name": "weviate"}}, "store", "allowed: lancedb"),
     ],
@@ -63,6 +64,14 @@ def test_a_mistake_names_its_place_and_what_is_allowed(tmp_path: Path, keys: dic
     file = write(tmp_path, **keys)
     found = mistakes(file)
     assert any(one.startswith(f"{file}: {where}") and says in one for one in found), found
+
+
+@pytest.mark.parametrize("name", ["lang", "labels", "Year", "flags"])
+def test_a_field_that_cannot_be_declared_is_named_and_not_shown_as_a_dict(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path, fields={"year": "integer", name: "text"})
+    (found,) = mistakes(file)
+    assert found.startswith(f"{file}: fields: {name!r} cannot be declared; allowed: lower-case letters")
+    assert "{" not in found
 
 
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:

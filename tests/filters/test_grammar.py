@@ -53,11 +53,16 @@ def test_and_binds_more_than_or_and_not_more_than_and() -> None:
     ('published = "yesterday"', "a date like 2024-01-31"), ("draft > true", "allowed: =, !="), ("tags = 'a'", "allowed: contains, in"),
     ("year contains 'a'", "fields of several texts"), ("(year = 1", "'\\)' is wanted"),
     ("year = 1 year = 2", "`and` or `or` is wanted"),
-    ("year = 1; DROP TABLE x", "is not understood"), ("year == 1", "2024 is wanted"), ("", "no declared field"),
+    ("year = 1; DROP TABLE x", "is not understood"), ("year == 1", "2024 is wanted"),
+    ("", "a condition is missing at the beginning"), (") or year = 1", "missing at the beginning"),
+    ("year >= 2024 and", "a condition is missing after 'and', at character 17"), ("year = 1 or", "missing after 'or'"),
+    ("not", "missing after 'not'"), ("year = 1 and (", "missing after '\\('"), ("()", "missing after '\\('"),
+    ("year = 1 and or year = 2", "missing after 'and'"), ("(year = 1 OR)", "missing after 'or'"),
     ("year in ()", "is wanted"),
     ("year = 9007199254740993", "2\\*\\*53"), ("lang = \"a\0b\"", "NUL"), ("department = '\ud800'", "surrogate"),
     ("year = 1e400", "finite"),
-    ("labels contains 'hr'", "no declared field"), ("field_year = 1", "no declared field"), ('year = 1 or', "no declared field"),
+    ("labels contains 'hr'", "labels are not asked for in a condition"), ("field_year = 1", "no declared field"),
+    ("'year' = 1", "no declared field"),
 ])
 def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -44,7 +44,7 @@ def test_labels_never_leak_and_conditions_narrow(lab: Laboratory) -> None:
     for wide in ("not year = 1", "year is missing or year > 0", 'uri in ("pay", "plan", "menu")'):
         assert found(lab, wide) == [{"menu"}] * 3
     live = published(open_ledger(lab.home), lab.kb)
-    with pytest.raises(UsageError, match="no declared field"):
+    with pytest.raises(UsageError, match="labels are not asked for"):
         allowed(live, 'labels contains "hr"', [])
 
 
@@ -71,3 +71,21 @@ def test_labels_that_cannot_be_read_are_never_public(lab: Laboratory) -> None:
     outcome = lab.build(**RULES, limits={"failure_budget": 1.0})
     assert outcome.documents["quarantined"] == 1
     assert found(lab, "", "hr", "board") == [{"menu", "pay", "plan"}] * 3
+
+
+@pytest.mark.parametrize("change", [{"groups": [7]}, {"groups": ["board"], "year": "soon"}, {"groups": ["board"], "text": "\u200b"}])
+def test_an_old_form_that_more_may_see_does_not_outlive_a_failure(lab: Laboratory, change: dict[str, Any]) -> None:
+    """What was public, is not any more, and cannot be indexed in its new form, is withdrawn; what failed otherwise stays."""
+    write(lab, ROWS)
+    lab.build(**RULES)
+    write(lab, [{**ROWS[0], **change}, {**ROWS[1], "year": "soon"}, ROWS[2]])
+    outcome = lab.build(**RULES, limits={"failure_budget": 1.0})
+    assert outcome.status == "published"
+    assert found(lab, "", "board") == [{"pay", "plan"}] * 3
+    assert any("withdrawn" in warning and "menu" in warning for warning in outcome.warnings)
+    assert (outcome.documents["retired"], lab.verified()) == (1, True)
+    again = lab.build(**RULES, limits={"failure_budget": 1.0})
+    assert (again.status, found(lab, "", "board")) == ("unchanged", [{"pay", "plan"}] * 3)
+    write(lab, ROWS)
+    assert lab.build(**RULES).status == "published"
+    assert found(lab) == [{"menu"}] * 3

@@ -24,7 +24,7 @@ def fill(office: Office) -> None:
 def found(office: Office, *options: str) -> set[str]:
     said = llmops("search", "keeper of the harbour and ducks", "--kb", office.kb, "-k", "9", *options, "--json")
     assert said.code == 0, said
-    return {one["uri"] for one in said.data["results"]}
+    return {one["uri"] for one in said.data["hits"]}
 
 
 def test_flags_filter_and_masks_hide(office: Office) -> None:

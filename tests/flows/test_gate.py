@@ -9,7 +9,8 @@ import yaml
 
 from tasks.knowledge.leases import hold
 from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.versions import history, rollback
+from tasks.knowledge.versions import rollback
+from tasks.knowledge.views import history
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow

@@ -13,18 +13,20 @@ from tests.upkeep.haystack import places
 pytestmark = pytest.mark.slow
 
 SENTENCE = "The violet zeppelin of Quixotic harbour hums beside Wenceslas at midnight."
-GOLDEN = [{"id": "q1", "question": "where does the zeppelin hum", "relevant": [{"uri": "private/memo.txt"}]},
-          {"id": "q2", "question": "what is said of copper and salt", "relevant": [{"uri": "private/memo.txt", "quote": SENTENCE}]}]
+MEMO = "private/memo.txt"
+LETTER, GONDOLA = "hidden/letter.txt", "The amber gondola of Ostravan quays rattles behind Ludmila at noon."
 
 GATE = {"golden": "golden.jsonl", "k": 1}
 
 
-def published(office: Office) -> Office:
+def published(office: Office, uri: str = MEMO, sentence: str = SENTENCE) -> Office:
     """Two versions of four documents, one of them secret, behind a gate that asks for it."""
+    asked = (sentence.split()[2], "copper and salt")
+    golden = [{"id": word, "question": f"what is said of {word}", "relevant": [{"uri": uri, "quote": sentence}]} for word in asked]
     for number in range(3):
         office.write(f"d{number}.txt", prose(number, 4))
-    office.write("private/memo.txt", f"{SENTENCE} {prose(7, 3)}")
-    (office.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, GOLDEN)))
+    office.write(uri, f"{sentence} {prose(7, 3)}")
+    (office.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, golden)))
     assert office.build(embed="hash", gate=GATE).status == "published"
     office.write("d0.txt", prose(9, 4))
     assert office.build(embed="hash", gate=GATE).version == 2
@@ -68,37 +70,60 @@ def test_wrong_imports_and_exports(base: Office, tmp_path: Path) -> None:
 
 
 def test_drop_says_what_would_go_and_does_it_only_when_told(base: Office) -> None:
-    refused(2, r"this would remove.*versions 2.*documents 4", "kb", "drop", base.kb)
+    refused(2, r"this would remove.*2 versions.*4 documents", "kb", "drop", base.kb)
     assert base.live() == 2
     refused(2, "no knowledge base 'nope'", "kb", "drop", "nope", "--yes")
     said = llmops("kb", "drop", base.kb, "--yes", "--json")
     assert (said.code, said.data["versions"], said.data["documents"]) == (0, 2, 4)
+    assert said.data["files"] > 0
+    assert places(base.home / "lake", "zeppelin of Quixotic") == []
     assert not [*(base.home / "lancedb").glob(f"{base.kb}-*")]
     refused(2, "no knowledge base", "kb", "status", base.kb)
     assert published(base).live() == 2
 
 
-def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(base: Office, tmp_path: Path) -> None:
-    """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them."""
-    (base.documents / "private/memo.txt").write_text(f"{SENTENCE} And more.")
+def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Office) -> None:
+    """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them. What others left in the home stays."""
+    base = published(office, LETTER, GONDOLA)
+    (base.documents / LETTER).write_text(f"{GONDOLA} And more.")
     llmops("index", base.config(embed="hash", gate=GATE), "--plan")
-    refused(2, "would erase.*every version", "kb", "erase", base.kb, "--uri", "private/memo.txt")
-    refused(2, r"no document 'private/memo.tx'.*\n?.*private/memo\.txt", "kb", "erase", base.kb, "--uri", "private/memo.tx", "--yes")
-    refused(2, "is not barred", "kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift")
-    assert {"lake", "prefect", "plans", "mlflow"} <= {place.split("/")[0] for place in places(base.home, "private/memo.txt")}
-    said = ended(start(base.home, "kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes", "--json"))
+    refused(2, "would erase.*every version", "kb", "erase", base.kb, "--uri", LETTER)
+    refused(2, r"no document 'hidden/letter.tx'.*\n?.*hidden/letter\.txt", "kb", "erase", base.kb, "--uri", LETTER[:-1], "--yes")
+    refused(2, "is not barred", "kb", "erase", base.kb, "--uri", LETTER, "--lift")
+    assert {"lake", "prefect", "plans", "mlflow"} <= {place.split("/")[0] for place in places(base.home, LETTER)}
+    said = ended(start(base.home, "kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json"))
     assert (said.code, said.data["status"], said.data["left"]) == (0, "erased", []), said.err
     assert said.data["counts"]["records"] > 0
-    for needle in ("zeppelin of Quixotic", "Wenceslas", "private/memo.txt"):
+    for needle in ("gondola of Ostravan", "Ludmila", LETTER):
         assert places(base.home, needle) == [], needle
-    refused(2, "was erased from", "explain", "private/memo.txt", "--kb", base.kb)
+    refused(2, "was erased from", "explain", LETTER, "--kb", base.kb)
     again = base.build(embed="hash")
-    assert "1 barred documents skipped" in again.warnings
+    assert "1 barred document skipped" in again.warnings
     assert base.visible() == {"d0.txt", "d1.txt", "d2.txt"}
     assert base.verified()
-    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes", "--json").data["status"] == "erased before"
-    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift", "--json").data["status"] == "lifted"
+    assert llmops("kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json").data["status"] == "erased before"
+    assert llmops("kb", "erase", base.kb, "--uri", LETTER, "--lift", "--json").data["status"] == "lifted"
     assert base.build(embed="hash").documents["new"] == 1
+
+
+def test_an_erased_document_does_not_come_back_with_an_import(base: Office, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert llmops("kb", "export", base.kb, out).code == 0
+    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes").code == 0
+    refused(3, r"erased from.*: 1; nothing was imported.*\n?.*--uri private/memo.txt --lift", "kb", "import", out, "--name", "back")
+    assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift").code == 0
+    assert llmops("kb", "import", out, "--name", f"{base.kb}-back", "--json").data["documents"] == 4
+    assert llmops("kb", "drop", f"{base.kb}-back", "--yes").code == 0
+
+
+def test_an_import_runs_named_code_only_when_trusted(base: Office, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert llmops("kb", "export", base.kb, out).code == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["embedder"] = manifest["config"]["embed"] = {"name": "llamaindex", "path": "nowhere.Embedding", "dimensions": 384}
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    refused(2, "code to be imported.*\n?.*--trust", "kb", "import", out, "--name", "b")
+    assert llmops("kb", "import", out, "--name", "b", "--trust").code == 1
 
 
 def test_explain_leads_to_the_runs(base: Office) -> None:

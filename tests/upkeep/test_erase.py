@@ -110,7 +110,7 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
     erase(shop.ledger, shop.home, shop.kb, URI)
     build = session.start(shop.home, shop.kb, shop._stages(), shop.store.build(Store), shop.facts)
     found = planning.plan(build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder)
-    assert (found.notes, found.listed, found.todo) == (["1 barred documents skipped"], {"memory": 1}, [])
+    assert (found.notes, found.listed, found.todo) == (["1 barred document skipped"], {"memory": 1}, [])
     guard(found, 0.2, False)
 
 
@@ -186,5 +186,3 @@ def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:
     odd.parent.mkdir()
     odd.write_bytes(b"\xff\xfe\x00" + SECRET.encode())
     assert erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["left"] == ["spool/record.bin"]
-
-

@@ -1,8 +1,10 @@
 """From an id back to its origin: live or retired, in one knowledge base or in several."""
 
 import pytest
+from sqlalchemy import update
 
 from tasks.errors import UsageError
+from tasks.knowledge.tables import documents
 from tasks.records import doc_id
 from tasks.upkeep.erase import erase
 from tasks.upkeep.explain import explain
@@ -35,6 +37,22 @@ def test_a_document_by_uri_or_id(lance_shop: Workshop, name: str) -> None:
     assert [(one["from"], one["to"]) for one in found["document"]["versions"]] == [(1, 2), (2, None)]
     assert [one["version"] for one in found["versions"]] == [1, 2]
     assert found["document"]["characters"] == len("Another harbour.")
+
+
+def test_the_first_digits_of_an_id_are_enough_unless_several_begin_so(lance_shop: Workshop) -> None:
+    lance_shop.build(TEXTS)
+    for whole in (str(lance_shop.rows()[0]["chunk_id"]), doc_id("memory", "d1.txt")):
+        assert explain(lance_shop.ledger, lance_shop.home, whole[:8]) == explain(lance_shop.ledger, lance_shop.home, whole)
+        for given in (whole[:7], whole + "0", whole[1:9]):
+            with pytest.raises(UsageError, match="no chunk and no document"):
+                explain(lance_shop.ledger, lance_shop.home, given)
+    lance_shop.build({**TEXTS, "d1.txt": "Another harbour."})
+    first, second = (doc_id("memory", name) for name in ("d1.txt", "d2.txt"))
+    with lance_shop.ledger.write() as connection:
+        connection.execute(update(documents).where(documents.c.doc_id == second).values(doc_id=first[:9] + "ffff"))
+    with pytest.raises(UsageError, match=f"several ids begin with '{first[:9]}'") as raised:
+        explain(lance_shop.ledger, lance_shop.home, first[:9])
+    assert first in str(raised.value)
 
 
 def test_what_was_retired_is_explained_too(lance_shop: Workshop) -> None:

@@ -11,10 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from tasks.errors import LlmopsError
+from tasks.filters.facts import Facts
 from tasks.knowledge.cache import find_embeddings
+from tasks.knowledge.changes import owner_columns, row_hash
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.tables import knowledge_bases, leases
 from tasks.records import sha256
+from tasks.upkeep.import_checks import chunk_of
 from tasks.upkeep.importing import bring_in
 from tasks.upkeep.portable import digest_of
 from tests.upkeep.test_export import exported
@@ -44,6 +47,28 @@ def replaced(column: str, value: Any) -> Callable[[Any], Any]:
         return table.set_column(table.column_names.index(column), table.schema.field(column), pa.array([value, *values[1:]],
                                                                                                       table.schema.field(column).type))
     return replace
+
+
+def forged(**values: Any) -> Callable[[Path], None]:
+    """The first chunk with other values, and with the hash that goes with them."""
+    def forge(folder: Path) -> None:
+        facts = Facts.model_validate(json.loads((folder / "manifest.json").read_text())["config"]["facts"])
+        owners = {row["doc_id"]: owner_columns(facts, row) for row in pq.read_table(folder / "documents.parquet").to_pylist()}
+
+        def change(table: Any) -> Any:
+            first, *others = table.to_pylist()
+            first |= values
+            return pa.Table.from_pylist([first | {"row_hash": row_hash(chunk_of(first) | owners[first["doc_id"]])}, *others],
+                                        schema=table.schema)
+        altered("chunks", change)(folder)
+    return forge
+
+
+def both(*changes: Callable[[Path], Any]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        for one in changes:
+            one(folder)
+    return change
 
 
 def set_in(*path: str, to: Any) -> Callable[[Path], None]:
@@ -104,14 +129,38 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another dimension of vectors": (altered("vectors", lambda table: table.set_column(
         1, "vector", pa.array([[1.0] * 5] * table.num_rows, pa.list_(pa.float32(), 5)))), "its columns"),
     "no number in a vector": (altered("vectors", replaced("vector", [float("nan")] * 384)), "not finite"),
+    "a vector of length 2": (altered("vectors", replaced("vector", [2.0] + [0.0] * 383)), "not of length 1"),
+    "a huge vector": (altered("vectors", replaced("vector", [3e38] * 384)), "not of length 1"),
     "a zero vector": (altered("vectors", replaced("vector", [0.0] * 384)), "zero"),
     "vectors in another order": (altered("vectors", lambda table: table.take([*range(table.num_rows)][::-1])), "not of the same chunks"),
     "a document twice": (altered("documents", lambda table: table.take([0, *range(table.num_rows - 1)])), "there twice"),
     "an id of another": (altered("documents", replaced("uri", "../../../etc/passwd")), "not its own"),
     "metadata that is no JSON": (altered("documents", replaced("metadata", "{")), "cannot be read"),
+    "metadata that is a list": (altered("documents", replaced("metadata", "[1]")), "no JSON object"),
+    "metadata that is a number": (altered("documents", replaced("metadata", "1")), "no JSON object"),
+    "metadata that is deep": (altered("documents", replaced("metadata", "[" * 100_000)), "cannot be read"),
+    "metadata that is a deep object": (altered("documents", replaced("metadata", '{"a":' * 100_000)), "cannot be read"),
+    "metadata that is nothing": (altered("documents", replaced("metadata", None)), "empty values"),
+    "flags that are no texts": (altered("documents", replaced("metadata", '{"flags": [[1]]}')), "cannot be read"),
+    "a hash that is none": (altered("documents", replaced("content_hash", "x" * 100_000)), "no SHA-256"),
+    "a language that is none": (altered("documents", replaced("language", "x" * 9)), "too long in language"),
+    "a stage that is none": (altered("documents", replaced("text_stage", "x" * 17)), "too long in text_stage"),
+    "another text of a document": (altered("documents", replaced("text", "Forged.")), "is not what stands at"),
     "a document without text": (altered("documents", lambda table: table.set_column(
         table.column_names.index("text"), "text", pa.nulls(table.num_rows, pa.string()))), "empty values"),
     "another text": (altered("chunks", replaced("text", "Forged.")), "is not what its hash"),
+    "another text with its hash": (forged(text="Forged."), "is not what stands at"),
+    "another text in older rows": (both(set_in("rows", to=1), altered("chunks", replaced("text", "Forged."))),
+                                   "is not what its hash.*revision 1 of the rows"),
+    "another hash in newer rows": (both(set_in("rows", to=99), altered("chunks", replaced("row_hash", "0" * 16))), "revision 99"),
+    "a start before the text": (forged(start=-1), "is not what stands at"),
+    "an end before the start": (forged(start=5, end=4, text=""), "is not what stands at"),
+    "an end after the text": (forged(end=10**6), "is not what stands at"),
+    "a negative ordinal": (forged(ordinal=-1), "ordinal -1"),
+    "an ordinal twice": (forged(ordinal=1), "ordinal 1"),
+    "negative tokens": (forged(tokens=-1), "tokens -1"),
+    "a chunker that is a list": (set_in("config", "chunk", to=[1, 2]), "config.chunk"),
+    "a chunker that is nothing": (set_in("config", "chunk", to=None), "config.chunk"),
     "a path as id": (altered("chunks", replaced("chunk_id", "../../x")), "not of the same chunks"),
     "a path as id everywhere": (lambda folder: [altered(name, replaced("chunk_id", "../../x"))(folder) for name in ("chunks", "vectors")],
                                 "chunk id"),

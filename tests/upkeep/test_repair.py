@@ -8,7 +8,8 @@ import pytest
 from tasks.errors import UsageError
 from tasks.knowledge.leases import hold
 from tasks.knowledge.serving import searcher
-from tasks.knowledge.versions import history, rollback
+from tasks.knowledge.versions import rollback
+from tasks.knowledge.views import history
 from tasks.plugins import Spec
 from tasks.upkeep.repair import repair
 from tasks.upkeep.verify import KINDS, counts
