@@ -11,19 +11,18 @@ from tasks.filters.facts import Facts
 from tasks.knowledge.build import Batch, Build
 from tasks.knowledge.ledger import live_at
 from tasks.knowledge.plan import Plan
-from tasks.knowledge.serving import facts_of
-from tasks.knowledge.tables import documents
-from tasks.knowledge.versions import live_version
+from tasks.knowledge.tables import documents, versions
 
 
 def relabelled(build: Build, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """doc_id -> uri of those that are live under other labels than they have now, or than anybody can read."""
-    live = live_version(build.ledger, build.kb)
-    if live is None:
+    if build.live is None:
         return {}
     with build.ledger.read() as connection:
-        mine = (documents.c.kb == build.kb) & live_at(documents, live.version) & documents.c.doc_id.in_([row["doc_id"] for row in rows])
-        before = {row.doc_id: _labels(facts_of(live), dict(row._mapping)) for row in connection.execute(select(documents).where(mine))}
+        config = connection.scalar(select(versions.c.config).where(versions.c.kb == build.kb, versions.c.version == build.live))
+        facts = Facts.model_validate((config or {}).get("facts", {}))
+        mine = (documents.c.kb == build.kb) & live_at(documents, build.live) & documents.c.doc_id.in_([row["doc_id"] for row in rows])
+        before = {row.doc_id: _labels(facts, dict(row._mapping)) for row in connection.execute(select(documents).where(mine))}
     return {row["doc_id"]: row["uri"] for row in rows if row["doc_id"] in before and before[row["doc_id"]] != _labels(build.facts, row)}
 
 
