@@ -86,7 +86,7 @@ def open_ledger(home: Path) -> Ledger:
 
 def existing_ledger(home: Path) -> Ledger:
     """The ledger of a home for those who only ask; where there is none, an empty one in memory: nothing is created."""
-    if os.environ.get("LLMOPS_LEDGER_URL") or (home / "ledger.db").exists():
+    if os.environ.get("LLMOPS_LEDGER_URL") or (home / "ledger.db").exists() or (home.exists() and not home.is_dir()):
         return open_ledger(home)
     ledger = Ledger(open_engine("sqlite://", BUSY_SECONDS), str(home / "ledger.db"))
     ledger.create()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from sqlalchemy import insert
 
-from tasks.knowledge.ledger import now
+from tasks.knowledge.ledger import close_ledgers, now
 from tasks.knowledge.tables import calls, quarantine, runs, sketches
 from tasks.records import doc_id
 from tests.workshop import Workshop
@@ -56,6 +56,7 @@ def _files(shop: Workshop) -> None:
 
 def places(home: Path, needle: str) -> list[str]:
     """Where a text is, whatever its case: in the raw bytes of files, Parquet rows, Lance rows of any version, SQLite dumps."""
+    close_ledgers()  # reading a SQLite file and closing it takes away the locks that this process has on it
     wanted = needle.casefold()
     return sorted({where for where, text in _texts(home) if wanted in text.casefold()})
 
