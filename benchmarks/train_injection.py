@@ -26,7 +26,7 @@ ALARMS, MOST_WINDOWS = 0.001, 20_000
 
 
 def main() -> int:
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
 
     data = data_folder()
     prompts = parquet.read_table(next((data / "deepset-prompt-injections" / "data" / "raw").glob("train-*.parquet"))).to_pylist()

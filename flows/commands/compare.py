@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands import _measured
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 
@@ -37,14 +38,13 @@ def compare(
 
 def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any]:
     from configs.settings import settings
-    from tasks.knowledge.ledger import open_ledger
     from tasks.knowledge.measuring import measure_version
     from tasks.knowledge.versions import published
     from tasks.retrieval.golden import read_golden
     from tasks.upkeep.compare import Arm
 
-    home, questions = settings().absolute_home, read_golden(golden).questions
-    live = [published(open_ledger(home), name) for name in names]
+    home, questions, book = settings().absolute_home, read_golden(golden).questions, ledger()
+    live = [published(book, name) for name in names]
     return [Arm(name=one.kb, version=one, measured=measure_version(home, one, questions, k, [mode])) for one in live]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands import _tables as draw
+from flows.commands._home import ledger
 from flows.console import Answer, command
 
 app = typer.Typer(name="golden", no_args_is_help=True, help="Golden sets: the questions that a version must answer.")
@@ -64,8 +65,7 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
 
 def _texts(kb: str) -> dict[str, Any]:
     from configs.settings import settings
-    from tasks.knowledge.ledger import open_ledger
     from tasks.upkeep.difference import text_loaders
 
     home = settings().absolute_home
-    return text_loaders(open_ledger(home), home / "lake", kb)
+    return text_loaders(ledger(), home / "lake", kb)

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from tasks.embedders import Embedder, normalised
 from tasks.embedders._counting import TIKTOKEN, Counter, counter
 from tasks.errors import Unavailable
-from tasks.llms._endpoint import Endpoint
+from tasks.llms._endpoint import Address, Endpoint
 from tasks.plugins import digest
 from tasks.records import Vectors
 
@@ -28,7 +28,7 @@ class OpenAi(Embedder):
 
     model: str = Field(min_length=1)
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
-    base_url: str = "https://api.openai.com/v1"
+    base_url: Address = "https://api.openai.com/v1"
     api_key: SecretStr | None = None
     context: int = Field(default=LONGEST, ge=8)
     tokenizer: str = ""
@@ -37,13 +37,6 @@ class OpenAi(Embedder):
     price_per_million: float | None = Field(default=None, ge=0)
     timeout: float = Field(default=60, gt=0)
     retries: int = Field(default=5, ge=0, le=20)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("an address is wanted, such as https://api.openai.com/v1")
-        return value
 
     @model_validator(mode="after")
     def _dimension_is_known(self) -> Self:

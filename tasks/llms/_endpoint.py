@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from tasks.errors import DocumentError, LlmopsError, Unavailable
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 AGAIN = frozenset({408, 409, 425, 429})
 REFUSED = frozenset({400, 413, 422})
 LONGEST_WAIT = 60.0
+
+
+def _address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("an address is wanted, such as https://api.openai.com/v1")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Endpoint(BaseModel):

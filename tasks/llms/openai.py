@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from tasks.errors import Unavailable
 from tasks.llms import Llm, Message, Reply
-from tasks.llms._endpoint import Endpoint
+from tasks.llms._endpoint import Address, Endpoint
 from tasks.plugins import digest
 
 
@@ -18,20 +18,13 @@ class OpenAi(Llm):
     """
 
     model: str = Field(min_length=1)
-    base_url: str = "https://api.openai.com/v1"
+    base_url: Address = "https://api.openai.com/v1"
     api_key: SecretStr | None = None
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     json_mode: bool = True
     timeout: float = Field(default=120, gt=0)
     retries: int = Field(default=5, ge=0, le=20)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("an address is wanted, such as https://api.openai.com/v1")
-        return value
 
     def fingerprint(self) -> str:
         """Model and parameters; not the place, the key or the price."""

@@ -15,7 +15,7 @@ AGENT = "llmops-pipelines/1 (knowledge base indexer)"
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class HttpSource(Source):
+class HttpSource(Source, Manners):
     """A source behind HTTP. It never asks faster than `delay` allows, retries what may pass, and gives up on a dead host.
 
     Seconds: `delay` between two requests to one host, `timeout` for one step, `deadline` for a whole answer, `backoff` before
@@ -25,13 +25,6 @@ class HttpSource(Source):
 
     requires: ClassVar[Mapping[str, str]] = {"httpcore": "pip install httpx", "httpx": "pip install httpx"}
 
-    delay: float = Field(default=1.0, ge=0, le=600)
-    timeout: float = Field(default=20.0, gt=0)
-    deadline: float = Field(default=120.0, gt=0)
-    retries: int = Field(default=3, ge=0, le=20)
-    backoff: float = Field(default=0.5, ge=0)
-    max_wait: float = Field(default=60.0, ge=0)
-    max_bytes: int = Field(default=20_000_000, gt=0)
     user_agent: str = Field(default=AGENT, pattern=r"^[!-~][ -~]*$", max_length=300)
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
 
@@ -48,8 +41,7 @@ class HttpSource(Source):
 
     def client(self, *, allow_private: bool) -> Client:
         """A client with these manners, to be closed. It sends the user agent; `headers` are for the caller to send where they belong."""
-        own = {name: getattr(self, name) for name in Manners.model_fields}
-        return Client(Manners(**own), headers={"User-Agent": self.user_agent}, allow_private=allow_private)
+        return Client(self, headers={"User-Agent": self.user_agent}, allow_private=allow_private)
 
 
 def as_document_error(trouble: Trouble) -> DocumentError:

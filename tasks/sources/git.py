@@ -8,7 +8,6 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -44,7 +43,7 @@ class Git(Source):
     max_bytes: int = Field(default=100_000_000, gt=0)
     timeout: float = Field(default=600.0, gt=0)
     _memory: Path | None = PrivateAttr(None)
-    _opened: Any = PrivateAttr(None)
+    _opened: trees.Blobs | None = PrivateAttr(None)
 
     @field_validator("ref")
     @classmethod
@@ -122,7 +121,7 @@ class Git(Source):
     def _blobs(self) -> trees.Blobs:
         if self._opened is None:
             self._opened = trees.Blobs(self._git)
-        return self._opened  # type: ignore[no-any-return]
+        return self._opened
 
     def _mirror(self) -> Mirror:
         if self._memory is None:

@@ -88,7 +88,7 @@ class Reader(Source):
             for uri, raw, named in self._named(made):
                 count, at_random = count + 1, at_random or not named
                 found(self._item(uri, raw))
-        except Exception as error:
+        except Exception as error:  # readers raise whatever their services do; the listing is then incomplete
             if not count:
                 raise self._failed(error) from error
             return f"the reader failed after {count:,} documents: {self._told(error)}"
@@ -105,7 +105,7 @@ class Reader(Source):
             for uri, raw, _ in self._named(self._made()):
                 if uri == item.uri:
                     return raw
-        except Exception as error:
+        except Exception as error:  # as above: it costs this document
             raise TransientDocumentError(f"the reader failed: {self._told(error)}") from error
         raise TransientDocumentError("the reader gave this document when it was listed, but does not any more")
 
@@ -150,7 +150,7 @@ class Reader(Source):
         except REFUSALS as error:
             raise Blocked(f"{self.reader} refuses its options: {self._told(error)}",
                           hint="put back what they name, or change them") from error
-        except Exception as error:
+        except Exception as error:  # a constructor may already connect
             raise self._failed(error) from error
 
     def _name(self, document: Any) -> str:

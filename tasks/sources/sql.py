@@ -39,7 +39,7 @@ class Sql(Source):
     batch: int = Field(default=500, gt=0)
     max_bytes: int = Field(default=100_000_000, gt=0)
     _owner: str = PrivateAttr("")
-    _database: Any = PrivateAttr(None)
+    _database: databases.Database | None = PrivateAttr(None)
 
     @field_validator("query")
     @classmethod
@@ -119,7 +119,7 @@ class Sql(Source):
     def _data(self) -> databases.Database:
         if self._database is None:
             self._database = databases.Database(databases.parsed(self.url.get_secret_value()))
-        return self._database  # type: ignore[no-any-return]
+        return self._database
 
     @property
     def _keeper(self) -> str:
