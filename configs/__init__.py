@@ -20,6 +20,7 @@ from tasks.stores import Store
 
 FOLDER = Path(__file__).parent
 FLOWS = {"index": IndexConfig}
+ELSEWHERE = {"evaluate": "llmops evaluate runs it", "compare": "llmops kb compare runs it"}
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
@@ -33,7 +34,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
                 Mistake(
                     f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
                     where=f"{path}: flow",
-                    hint="a config begins with a line such as `flow: index`",
+                    hint=ELSEWHERE.get(str(flow), "a config begins with a line such as `flow: index`"),
                 )
             ]
         )
@@ -156,10 +157,15 @@ def check_all(paths: Iterable[Path]) -> list[str]:
 
 
 def _check(file: Path) -> None:
-    if load_yaml(file).get("flow") == "compare":
+    kind = load_yaml(file).get("flow")
+    if kind == "compare":
         from configs.grids import read_grid
 
         read_grid(file)
+    elif kind == "evaluate":
+        from configs.evaluating import read_evaluation
+
+        read_evaluation(file)
     else:
         _sources_exist(read(file), str(file))
 

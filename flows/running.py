@@ -25,11 +25,26 @@ def run_index(home: Path, config: Any, **options: Any) -> Outcome:
 
 
 def _outcome(home: Path, state: Any) -> Outcome:
+    return Outcome.model_validate(_saved(home, state))
+
+
+def _saved(home: Path, state: Any) -> dict[str, Any]:
+    """What the flow left in the ledger. Raises what it raised, where it left nothing."""
     from tasks.knowledge.ledger import open_ledger
     from tasks.knowledge.session import saved_outcome
 
     found = saved_outcome(open_ledger(home), str(state.state_details.flow_run_id))
     if found is not None:
-        return Outcome.model_validate(found)
+        return found
     state.result(raise_on_failure=True)
     raise LlmopsError(f"the flow ended in state {state.name} without an outcome", hint="see the run in the Prefect UI")
+
+
+def run_evaluation(home: Path, config: Any, **options: Any) -> dict[str, Any]:
+    """Run the evaluate flow in this process and return its decision record. Raises what the flow raised."""
+    server.connect(home)
+    since = server.log_position(home)
+    from flows.evaluate import evaluate  # only now: Prefect reads its settings when it is imported
+
+    record = _saved(home, evaluate(config, home, return_state=True, **options))
+    return {**record, "warnings": [*record["warnings"], *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]}

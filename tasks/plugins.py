@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.errors import ConfigError, Mistake
 
-FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms")
+FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms", "scorers")
 SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

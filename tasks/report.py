@@ -40,6 +40,14 @@ def outcome(outcome: Mapping[str, Any]) -> None:
         _create(create_link_artifact, outcome, "mlflow-run", link=target, link_text="MLflow run")
 
 
+def evaluation(name: str, summary: str, headline: str, target: str) -> None:
+    """The decision of an evaluation as Markdown, made by tasks/evaluation/summary.py, and a link to its MLflow run."""
+    key = {"knowledge_base": f"{name}-evaluation"}
+    _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
+    if target.startswith(("http://", "https://")):
+        _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
+
+
 def markdown(outcome: Mapping[str, Any]) -> str:
     """The outcome as Markdown; whatever it quotes is shown as text."""
     parts = [f"# {text(_headline(outcome))}"]

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("deployments", "flows", "tasks", "configs", "benchmarks", "tests")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 220, 34, 150
-HEART = ("knowledge", "retrieval", "upkeep", "tracking", "validation")
-FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms")
+HEART = ("knowledge", "retrieval", "upkeep", "tracking", "validation", "prompts", "evaluation")
+FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms", "scorers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 
@@ -68,7 +68,9 @@ def test_plugins_do_not_reach_into_the_heart() -> None:
 
 
 @pytest.mark.parametrize(("room", "forbidden"), [("retrieval", ("knowledge", "upkeep")), ("knowledge", ("upkeep",)),
-                                                ("statistics", HEART), ("filters", HEART)])
+                                                ("statistics", HEART), ("filters", HEART),
+                                                ("prompts", tuple(one for one in HEART if one != "prompts")), ("knowledge", ("evaluation",)),
+                                                ("retrieval", ("evaluation", "prompts"))])
 def test_rooms_stand_on_each_other_one_way(room: str, forbidden: tuple[str, ...]) -> None:
     own = (ROOT / "tasks" / room).glob("*.py")
     others = [f"tasks.{one}" for one in forbidden if one != room]

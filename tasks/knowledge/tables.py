@@ -93,9 +93,44 @@ calls = Table(
     Column("key", String(64), primary_key=True), Column("owner", String(32), nullable=False, default=""),
     Column("reply", Text, nullable=False), Column("tokens", Integer, nullable=False, default=0),
     Column("cost_usd", Float, nullable=False, default=0.0), Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("detail", JSON),
     Index("calls_of", "owner"),
 )
-"""Answers of language models, by a hash of model, parameters and messages; `owner`: the document that was asked about."""
+"""Answers of language models, by a hash of model, parameters and messages; `owner`: the document that was asked about.
+`detail`: the whole reply, where an evaluation asked."""
+
+shown = Table(
+    "shown", metadata,
+    Column("key", String(64), primary_key=True), Column("kb", String(63), primary_key=True),
+    Column("doc_id", String(32), primary_key=True), Index("shown_document", "kb", "doc_id"),
+)
+"""The documents whose passages stood in the messages of a call: an erased document takes the replies to it along."""
+
+decisions = Table(
+    "decisions", metadata,
+    Column("id", String(64), primary_key=True), Column("name", String(63), nullable=False),
+    Column("sha256", String(64), nullable=False), Column("verdict", String(16), nullable=False),
+    Column("record", JSON, nullable=False), Column("mlflow_run_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False), Index("decisions_of", "name", "created_at"),
+)
+"""The decision records of evaluations, whole, as this home made them."""
+
+moves = Table(
+    "moves", metadata,
+    Column("id", String(32), primary_key=True), Column("prompt", String(200), nullable=False), Column("alias", String(63), nullable=False),
+    Column("from_version", Integer), Column("to_version", Integer, nullable=False), Column("kind", String(16), nullable=False),
+    Column("decision", String(64)), Column("decision_sha256", String(64)), Column("who", Text, nullable=False),
+    Column("moved_at", DateTime(timezone=True), nullable=False), Index("moves_of", "prompt", "alias", "moved_at"),
+)
+"""Where an alias of a prompt went, and by which decision. `kind`: first, promote, rollback."""
+
+calibrations = Table(
+    "calibrations", metadata,
+    Column("judge", String(16), primary_key=True), Column("labels_sha256", String(64), primary_key=True),
+    Column("metric", String(63), nullable=False), Column("result", JSON, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+"""How far a judge, by its fingerprint, agrees with people's labels."""
 
 embeddings = Table(
     "embeddings", metadata,

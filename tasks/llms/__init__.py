@@ -1,8 +1,10 @@
 """Language models: messages in, a reply and what it cost out."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,42 +12,119 @@ from tasks.errors import ConfigError, Mistake
 from tasks.plugins import Plugin, Spec
 
 
-class Message(BaseModel):
-    """One turn of a conversation."""
+class ToolCall(BaseModel):
+    """A function that the model wants called; `arguments` is a JSON text, as the model wrote it."""
 
     model_config = ConfigDict(frozen=True)
-    role: Literal["system", "user", "assistant"]
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(BaseModel):
+    """One turn of a conversation. `tool_calls` belong to the assistant's turns, `tool_call_id` to a tool's answer."""
+
+    model_config = ConfigDict(frozen=True)
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+class Request(BaseModel):
+    """What is asked. `parameters` (temperature, max_tokens, top_p, seed, stop) go before the model's own options.
+
+    `output`: the JSON schema that the reply has to follow; `tools`: functions in OpenAI's form.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    messages: tuple[Message, ...] = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    output: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 class Reply(BaseModel):
-    """What came back. The numbers of tokens are the endpoint's own, 0 where it does not say."""
+    """What came back. The numbers of tokens are the endpoint's own, 0 where it does not say.
+
+    `latency_ms`: of the attempt that succeeded, without waiting and without failed attempts, which `attempts` counts.
+    """
 
     model_config = ConfigDict(frozen=True)
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: str = "stop"
+    latency_ms: float = 0.0
+    attempts: int = 1
+
+
+class Connection(ABC):
+    """An open way to a model: one attempt per call. `Client` adds patience, limits and a circuit breaker."""
+
+    @abstractmethod
+    async def ask(self, request: Request) -> Reply:
+        """Raises DocumentError when the model refuses this request, Unavailable when no request will succeed (key, model, address),
+        Busy when the same request may succeed later."""
+
+    async def stream(self, request: Request) -> AsyncIterator[str]:
+        """The text in pieces, as it is made. Where a model cannot stream it is one piece."""
+        yield (await self.ask(request)).text
+
+
+class Busy(Exception):
+    """The same request may succeed later; `after` says in how many seconds, where the endpoint says so. `limited`: it was 429."""
+
+    def __init__(self, said: str, *, after: float | None = None, limited: bool = False) -> None:
+        super().__init__(said)
+        self.said, self.after, self.limited = said, after, limited
 
 
 class Llm(Plugin, ABC):
-    """Its fingerprint covers what a reply depends on: a reply is remembered by it and the messages, and never asked for twice.
+    """Its fingerprint covers what a reply depends on: a reply is remembered by it and the request, and never paid twice.
 
-    `price_in`, `price_out`: US dollars per million tokens, for the account of a run.
+    `price_in`, `price_out`: US dollars per million tokens; None: the table of prices says it. `timeout`: seconds of one attempt.
+    `retries`: further attempts after 408, 409, 425, 429, 5xx and lost connections.
     """
 
-    price_in: float = Field(default=0.0, ge=0)
-    price_out: float = Field(default=0.0, ge=0)
+    price_in: float | None = Field(default=None, ge=0)
+    price_out: float | None = Field(default=None, ge=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    timeout: float = Field(default=120, gt=0)
+    retries: int = Field(default=5, ge=0, le=20)
+
+    @property
+    def title(self) -> str:
+        """The model's name, as tables of prices and reports use it."""
+        return type(self).__name__.lower()
+
+    @property
+    def free(self) -> bool:
+        """Whether a call costs nothing, whatever a table of prices says."""
+        return False
 
     @abstractmethod
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a way to the model; leaving the context closes it."""
+
     def complete(self, messages: Sequence[Message], *, structured: bool = False) -> Reply:
-        """The next turn. `structured` asks for a JSON object, which the messages describe.
+        """One request, with patience, from code that is not asynchronous. `structured` asks for a JSON object, which the messages describe.
 
         Raises Unavailable when the model cannot be reached or refuses the key, DocumentError when it refuses these messages.
         """
+        from tasks.llms._client import Client
+
+        async def once() -> Reply:
+            async with Client(self) as client:
+                return await client.ask(Request(messages=tuple(messages), output={"type": "object"} if structured else None))
+
+        return asyncio.run(once())
 
     def cost(self, reply: Reply) -> float:
-        """US dollars."""
-        return (reply.tokens_in * self.price_in + reply.tokens_out * self.price_out) / 1e6
+        """US dollars, by the prices of the options."""
+        return (reply.tokens_in * (self.price_in or 0.0) + reply.tokens_out * (self.price_out or 0.0)) / 1e6
 
 
 def llm_of(spec: Spec, where: str = "llm") -> Llm:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect
 
 VERSION_TABLE = "llmops_version"  # Prefect and MLflow keep theirs as `alembic_version`, perhaps in the same database
 FIRST = "0001"
-LATEST = "0002"
+LATEST = "0003"
 HERE = Path(__file__).parent
 
 

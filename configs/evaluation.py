@@ -1,0 +1,126 @@
+"""The config of the `evaluate` flow: arms on cases, scorers, and the rule by which one arm takes the other's place."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs.models import Schedule, Section
+from tasks.evaluation.arms import Retrieve, Wish
+from tasks.evaluation.begin import Wanted
+from tasks.evaluation.rules import Rule
+from tasks.plugins import Spec, canonical
+from tasks.records import sha256
+from tasks.scorers import metric_of
+
+PRICES = Path(__file__).parent / "prices.yaml"
+MOST_ARMS = 50
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]{0,119}$")]
+
+
+class Grid(Section):
+    """Every combination of these is an arm beside those that `arms` names; what is left out is as in the baseline."""
+
+    prompt: list[str] = Field(default_factory=list)
+    llm: list[Spec] = Field(default_factory=list)
+    retrieve: list[Retrieve | None] = Field(default_factory=list)
+
+    def combinations(self, like: Wish) -> Iterator[tuple[str, Wish]]:
+        """(name, arm) in the order of the file, the last key varying fastest; only what varies is in a name."""
+        columns = [self.prompt or [like.prompt], self.llm or [like.llm], self.retrieve or [like.retrieve]]
+        varied = [len(column) > 1 for column in columns]
+        for values in itertools.product(*columns):
+            arm = Wish(prompt=values[0], llm=values[1], retrieve=values[2])
+            parts = [text for text, shown in zip(_names(arm), varied, strict=True) if shown]
+            yield " · ".join(parts or _names(arm)[:1])[:120], arm
+
+
+class Promote(Section):
+    """Which alias of which prompt in the registry moves to the winner."""
+
+    prompt: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")
+    alias: str = Field(default="champion", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,60}$")
+
+
+class Budget(Section):
+    """Of one run, task and judge calls together; calls that are remembered cost nothing. None: no limit."""
+
+    usd: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, gt=0)
+
+
+class EvaluateConfig(Section):
+    """The config of the `evaluate` flow. The baseline is the arm of that name, else the first one."""
+
+    flow: Literal["evaluate"]
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    cases: Path
+    arms: dict[ArmName, Wish] = Field(min_length=1)
+    grid: Grid | None = None
+    scorers: list[Spec] = Field(min_length=1)
+    decide: Rule
+    promote: Promote | None = None
+    budget: Budget = Budget()
+    repeats: int = Field(default=1, ge=1, le=100)
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    prices: Path | None = None
+    schedule: Schedule | None = None
+    folder: Path = Field(default=Path(), description="of the config file; relative paths start here")
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> "EvaluateConfig":
+        names = [metric_of(spec) for spec in self.scorers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two scorers are called {', '.join(twice)}: give each an id, as in {{name: {twice[0]}, id: short, …}}")
+        for metric in (self.decide.metric, *self.decide.not_worse):
+            if metric not in names and metric.partition(".")[0] not in (*names, "retrieval"):
+                raise ValueError(f"decide names the metric {metric!r}, which no scorer gives; allowed: {', '.join(names)}, retrieval.…")
+        return self
+
+    @model_validator(mode="after")
+    def _arms_to_compare(self) -> "EvaluateConfig":
+        count = len(self.wishes())
+        if not 2 <= count <= MOST_ARMS:
+            raise ValueError(f"2 to {MOST_ARMS} arms are wanted, such as baseline and candidate, got {count}")
+        return self
+
+    @property
+    def baseline(self) -> str:
+        """The arm whose place the others want."""
+        return "baseline" if "baseline" in self.arms else next(iter(self.arms))
+
+    def wishes(self) -> dict[str, Wish]:
+        """Every arm by its name, those of the grid last; a combination that an arm already is, is not asked twice."""
+        found = dict(self.arms)
+        for name, arm in self.grid.combinations(self.arms[self.baseline]) if self.grid else ():
+            if arm not in found.values():
+                found[name if name not in found else f"{name} ({len(found)})"] = arm
+        return found
+
+    def wanted(self) -> Wanted:
+        """What the flow needs of the config."""
+        return Wanted(name=self.name, folder=self.folder, cases=self.cases, arms=self.wishes(), baseline=self.baseline,
+                      scorers=tuple(self.scorers), prices=self.folder / self.prices if self.prices else PRICES, repeats=self.repeats,
+                      concurrency=self.concurrency, budget_usd=self.budget.usd, budget_calls=self.budget.calls,
+                      at_stake=self.promote.prompt if self.promote else None)
+
+    def recorded(self) -> dict[str, Any]:
+        """What a decision remembers of its config: plugins in the short form, secrets as `${NAME}`."""
+        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
+        plain["scorers"] = [spec.short() for spec in self.scorers]
+        for name, arm in self.arms.items():
+            plain["arms"][name]["llm"] = arm.llm.short()
+        if self.grid:
+            plain["grid"]["llm"] = [spec.short() for spec in self.grid.llm]
+        return {"config": plain | {"folder": str(self.folder)}, "config_sha256": sha256(canonical(plain))}
+
+
+def _names(arm: Wish) -> list[str]:
+    """What tells an arm from others: prompt, model, retrieval."""
+    prompt = arm.prompt.removeprefix("prompts:/").rpartition("/")[2] if not arm.prompt.startswith("prompts:/") else arm.prompt[9:]
+    model = str(arm.llm.options.get("model", arm.llm.name))
+    search = f"{arm.retrieve.knowledge_base} {arm.retrieve.mode} k={arm.retrieve.k}" if arm.retrieve else "no retrieval"
+    return [prompt.removesuffix(".yaml"), model, search]

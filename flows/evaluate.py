@@ -1,0 +1,46 @@
+"""The evaluate flow: arms on cases, and the better one promoted by a stored decision. Wiring only: each step is a task."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from configs.evaluation import EvaluateConfig
+from tasks import evaluated, runs
+from tasks.evaluate import answer, decide, look, prepare, score
+from tasks.evaluation.cases import CaseSet
+from tasks.evaluation.trial import Part, Spent, Trial
+
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+LEAST_PART = 100
+LOOK_AFTER = 50
+
+
+@flow(name="evaluate", task_runner=RUNNER)
+def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> State[Any]:
+    """Answer the cases with every arm, score the answers, decide, and move the alias when the decision says so."""
+    began, run_id = datetime.now(UTC), runs.run_id()
+    trial, cases, warnings = prepare(home, config.wanted(), run_id, accept_cases)
+    runs.name_run(trial.id)
+    parts, stopped = run_parts(config, trial, cases)
+    facts = {**config.recorded(), "promote": config.promote.model_dump() if config.promote else None, "prefect_run_id": run_id,
+             "began": began, "warnings": warnings, "stopped": stopped}
+    record = decide(trial, config.decide, parts, cases, facts)
+    return evaluated.conclude(home, record, parts, cases)
+
+
+def run_parts(config: EvaluateConfig, trial: Trial, cases: CaseSet) -> tuple[list[Part], str | None]:
+    """The finished parts, and why no more were begun, where that is so."""
+    parts: list[Part] = []
+    spent, size = Spent(), LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency)
+    for number, start in enumerate(range(0, len(cases.cases), size), 1):
+        some = list(cases.cases[start:start + size])
+        parts.append(score(trial, answer(trial, number, some, spent), some))
+        spent = parts[-1].spent
+        stopped = parts[-1].stopped or (look(trial, config.decide, parts) if config.decide.stop_early else None)
+        if stopped:
+            return parts, stopped
+    return parts, None

@@ -1,0 +1,59 @@
+"""How an evaluation ends: its record in the ledger, MLflow and Prefect, the alias moved, and the state of the run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from tasks import evaluate, report, runs
+from tasks.errors import LlmopsError
+from tasks.evaluation import record as records
+from tasks.evaluation.cases import CaseSet
+from tasks.evaluation.summary import summary_markdown
+from tasks.evaluation.trial import Part
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.session import save_outcome
+
+Record = dict[str, Any]
+
+
+def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -> State[Any]:
+    """Save the record first: nothing that follows may lose it. What fails then is a warning, and said; the record stands."""
+    if url := runs.prefect_url():
+        found["links"] = {"prefect": url, **found["links"]}
+    found = records.save(home, found)
+    found = records.save(home, carefully(found, evaluate.track, home, found, parts, cases))
+    if found["verdict"] == "promote" and found["promote"]:
+        found = carefully({**found, "promoted": None}, _promote, home, found)
+    found = carefully(found, _show, found)
+    save_outcome(open_ledger(home), found["prefect_run_id"] or "local", found["name"], found)
+    return _state(found)
+
+
+def _promote(home: Path, found: Record) -> Record:
+    who = f"prefect run {found['prefect_run_id']}" if found["prefect_run_id"] else "llmops evaluate"
+    return {**found, "promoted": evaluate.promote(home, found, found["promote"]["prompt"], found["promote"]["alias"], who)}
+
+
+def carefully(found: Record, step: Callable[..., Record], *args: Any) -> Record:
+    """The record after a step, or with a warning where the step failed."""
+    try:
+        return step(*args)
+    except LlmopsError as error:
+        return {**found, "warnings": [*found["warnings"], str(error)]}
+
+
+def _show(found: Record) -> Record:
+    report.evaluation(found["name"], summary_markdown(found), found["reason"], found["links"].get("mlflow", ""))
+    return found
+
+
+def _state(found: Record) -> State[Any]:
+    if found["status"] == "failed":
+        return Failed(name="TooManyErrors", message=found["reason"])
+    if "promoted" in found and not found["promoted"]:
+        return Failed(name="NotPromoted", message=found["warnings"][-1])
+    names = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
+    return Completed(name=names[found["verdict"]], message=f"{found['verdict']}: {found['reason']}")

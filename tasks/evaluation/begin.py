@@ -1,0 +1,134 @@
+"""Settling what an evaluation is about, and every mistake that can be found before anything is paid."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.errors import Blocked, ConfigError, Mistake, UsageError
+from tasks.evaluation.arms import Retrieve, Wish
+from tasks.evaluation.cases import CaseSet, read_cases
+from tasks.evaluation.checks import case_mistakes
+from tasks.evaluation.trial import Arm, Price, Retrieval, Trial
+from tasks.llms import Llm
+from tasks.plugins import Spec, digest
+from tasks.scorers import Judge, Scorer, metric_of
+
+SHOWN = 8
+
+
+class Wanted(BaseModel):
+    """An evaluation as its config asks for it. `prices`: file of the prices of models; `at_stake`: the prompt whose alias may move."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    folder: Path
+    cases: Path
+    arms: dict[str, Wish]
+    baseline: str
+    scorers: tuple[Spec, ...]
+    prices: Path
+    repeats: int = 1
+    concurrency: int = 8
+    budget_usd: float | None = None
+    budget_calls: int | None = None
+    at_stake: str | None = None
+
+
+def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool = False,
+          dry: bool = False) -> tuple[Trial, CaseSet, list[str]]:
+    """The trial, its cases, and warnings. A prompt at stake is pushed to the registry, where the same text never makes a new version;
+    `dry` leaves that out.
+
+    Raises ConfigError with every mistake, Blocked when cases say something else than at the last decision of this name.
+    """
+    cases = read_cases(wanted.folder / wanted.cases)
+    if not accept_cases:
+        guard_cases(home, wanted.name, cases)
+    table, mistakes = _prices(wanted.prices), []
+    arms: list[Arm] = []
+    for name, wish in wanted.arms.items():
+        try:
+            arms.append(_arm(home, wanted, name, wish, table, dry))
+        except UsageError as error:
+            mistakes += [Mistake(one.message, where=f"arms.{name}: {one.where}".removesuffix(": "), hint=one.hint, kind=one.kind)
+                         for one in error.mistakes()]
+    prices = {metric_of(spec): _price(judge.llm.build(Llm), table) for spec in wanted.scorers
+              if isinstance(judge := spec.build(Scorer), Judge)}
+    mistakes += case_mistakes(cases.cases, arms, wanted.scorers)
+    mistakes += _unpriced(wanted, arms, prices)
+    if mistakes:
+        raise ConfigError(mistakes)
+    trial = _trial(home, wanted, run_id, tuple(arms), prices)
+    return trial, cases, _warnings(trial)
+
+
+def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
+    """Raises Blocked when cases kept their ids but not their content since the last decision: old and new would not compare."""
+    from tasks.evaluation.record import changed_cases
+
+    changed = changed_cases(home, name, cases)
+    if changed:
+        shown = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
+        raise Blocked(f"{len(changed)} cases say something else than when the baseline of {name!r} was recorded: {shown}",
+                      hint="give changed cases new ids, or allow it once with --accept-cases")
+
+
+def _trial(home: Path, wanted: Wanted, run_id: str | None, arms: tuple[Arm, ...], prices: dict[str, Price | None]) -> Trial:
+    started = datetime.now(UTC)
+    name = f"{wanted.name}-{started:%Y%m%d-%H%M%S}-{digest(run_id or '', started.isoformat())[:6]}"
+    return Trial(home=home, name=wanted.name, id=name, folder=home / "lake" / "evaluations" / name, baseline=wanted.baseline, arms=arms,
+                 scorers=wanted.scorers, prices=prices, repeats=wanted.repeats, concurrency=wanted.concurrency,
+                 budget_usd=wanted.budget_usd, budget_calls=wanted.budget_calls)
+
+
+def _arm(home: Path, wanted: Wanted, name: str, wish: Wish, table: Mapping[str, Price], dry: bool) -> Arm:
+    from tasks.evaluation.registry import push, resolve
+
+    resolved = resolve(home, wish.prompt, wanted.folder)
+    if not dry and wanted.at_stake == resolved.prompt.name and resolved.version is None:
+        resolved = push(home, resolved.prompt)
+    return Arm(name=name, prompt=resolved, llm=wish.llm, retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None,
+               price=_price(wish.llm.build(Llm), table))
+
+
+def _retrieval(home: Path, wish: Retrieve) -> Retrieval:
+    """The version is pinned now: a build that publishes meanwhile does not change the passages."""
+    from tasks.knowledge import versions
+    from tasks.knowledge.ledger import existing_ledger
+    from tasks.knowledge.serving import allowed
+
+    ledger = existing_ledger(home)
+    kb = wish.knowledge_base
+    version = versions.version(ledger, kb, wish.version) if wish.version else versions.published(ledger, kb)
+    allowed(version, wish.where, wish.labels)
+    return Retrieval(knowledge_base=kb, version=version.version, k=wish.k, mode=wish.mode, where=wish.where, labels=wish.labels)
+
+
+def _prices(file: Path) -> Mapping[str, Price]:
+    from tasks.llms._prices import read_prices
+
+    return read_prices(file)
+
+
+def _price(llm: Llm, table: Mapping[str, Price]) -> Price | None:
+    from tasks.llms._prices import price_of
+
+    return (0.0, 0.0) if llm.free else price_of(llm, table)
+
+
+def _unpriced(wanted: Wanted, arms: Sequence[Arm], prices: Mapping[str, Price | None]) -> list[Mistake]:
+    """A budget in dollars cannot be kept with a model whose price nobody knows."""
+    if wanted.budget_usd is None:
+        return []
+    without = [f"arms.{arm.name}" for arm in arms if arm.price is None]
+    without += [f"scorers: {name}" for name, one in prices.items() if one is None]
+    return [Mistake("the price of the model is not known, so budget.usd cannot be kept", where=where,
+                    hint="give price_in and price_out (USD per million tokens) or a table of `prices`; or limit budget.calls instead")
+            for where in without]
+
+
+def _warnings(trial: Trial) -> list[str]:
+    free = sorted({str(arm.llm.options.get("model", arm.llm.name)) for arm in trial.arms if arm.price is None})
+    return [f"no price is known for {', '.join(free)}: the cost of its calls counts as 0"] if free else []
