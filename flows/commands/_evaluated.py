@@ -1,0 +1,86 @@
+"""How a decision looks on a terminal: the verdict first, then what it rests on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.commands._measured import interval
+from flows.commands._tables import grid, printable
+
+STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
+Found = Mapping[str, Any]
+
+
+def decision(console: Any, record: Found) -> None:
+    """Verdict and reason, a line per arm, a line per effect, and where to look next."""
+    console.print(f"{record['name']}: {record['verdict']}", style=STYLES[record["verdict"]], markup=False)
+    for line in filter(None, (record["reason"], record.get("hint"))):
+        console.print(f"  {printable(line)}", markup=False)
+    _arms(console, record)
+    _effects(console, record)
+    _ends(console, record)
+
+
+def _arms(console: Any, record: Found) -> None:
+    metrics = [name for name in next(iter(record["arms"].values()))["metrics"] if "." not in name]
+    cells = [[printable(name), str(arm["answered"]), str(arm["errored"]), *[_value(arm["metrics"].get(one)) for one in metrics],
+              f"{arm['cost_usd']:.4f}", f"{arm['calls']} + {arm['cached']}"] for name, arm in record["arms"].items()]
+    console.print()
+    grid(console, ["arm", "answered", "errored", *metrics, "USD", "calls + remembered"], cells)
+
+
+def _value(metric: Found | None) -> str:
+    return "-" if metric is None or metric["value"] is None else interval(metric)
+
+
+def _effects(console: Any, record: Found) -> None:
+    rows = [[printable(name), metric, _effect(one), f"{one['p_value']:.3g}" if one.get("p_value") is not None else "-", str(one["n"])]
+            for name, compared in record["comparisons"].items() for metric, one in compared["metrics"].items()]
+    if rows:
+        console.print(f"\nDifferences to {printable(record['baseline'])} [{100 * (1 - record['rule']['alpha']):g} %]", markup=False)
+        grid(console, ["arm", "metric", "difference", "p", "cases"], rows)
+
+
+def _effect(one: Found) -> str:
+    if one["difference"] is None:
+        return "-"
+    low, high = one["interval"]
+    return f"{one['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _ends(console: Any, record: Found) -> None:
+    console.print()
+    for warning in record["warnings"]:
+        console.print(f"  warning     {printable(warning)}", markup=False)
+    moved = record.get("promoted")
+    if moved:
+        console.print(f"  promoted    {record['promote']['prompt']}@{record['promote']['alias']} is version {moved['version']}", markup=False)
+    for name, target in {"record": record["record"], **record["links"]}.items():
+        console.print(f"  {name:<11} {target}", markup=False, soft_wrap=True)
+
+
+def forecast(console: Any, found: Found) -> None:
+    """What `--plan` says: calls and their cost per arm and judge, nothing asked yet."""
+    rows = [[printable(row["name"]), str(row["calls"]), str(row["remembered"]), f"{row['tokens_in']:,}", _dollars(row["cost_usd"])]
+            for row in found["calls"]]
+    console.print(f"{found['name']}: {found['cases']} cases, {len(found['arms'])} arms. Nothing has been asked.", markup=False)
+    grid(console, ["of", "calls at most", "remembered", "tokens in, about", "USD, about"], rows)
+
+
+def _dollars(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
+
+
+def calibration(console: Any, found: Found) -> None:
+    """A line per judge: how far it agrees with people, and whether it may decide."""
+    rows = [[printable(name), str(one["n"]), f"{one['agreement']:.2f}", _estimate(one), _floor(one["floor"]), "yes" if one["trusted"] else "no"]
+            for name, one in found["judges"].items()]
+    grid(console, ["judge", "labels", "agreement", "kappa or alpha [95 %]", "floor", "may decide"], rows)
+
+
+def _estimate(one: Found) -> str:
+    value = one["kappa"] if one.get("kappa") is not None else one.get("alpha")
+    return "undefined" if value is None else f"{value:.2f} [{one['interval'][0]:.2f}, {one['interval'][1]:.2f}]"
+
+
+def _floor(floor: float | None) -> str:
+    return "none set" if floor is None else f"{floor:.2f}"
