@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows import console
-from flows.commands import build, compare, demo, explain, golden, kb, quarantine, search, transfer, upkeep
+from flows.commands import build, compare, decision, demo, evaluate, explain, golden, kb, prompts, quarantine, search, transfer, upkeep
 
 app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: .llmops).",
@@ -35,7 +35,8 @@ compare.register(kb.app)
 upkeep.register(kb.app)
 transfer.register(kb.app)
 explain.register(app)
-for group in (kb, quarantine, golden):
+evaluate.register(app)
+for group in (kb, quarantine, golden, prompts, decision):
     app.add_typer(group.app)
 
 

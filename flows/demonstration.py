@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import configs
+from flows.demonstration_prompts import PromptSteps
 from flows.running import run_flow
 from tasks.errors import Blocked, LlmopsError
 from tasks.knowledge import versions
@@ -30,6 +31,7 @@ class Demonstration:
         self.home, self.folder, self._out = home, home / "demo", out
         self.config = self.folder / "python-help.yaml"
         self.steps: list[dict[str, Any]] = []
+        self._prompts = PromptSteps(home, self.folder, self.steps, self._head, self._say)
 
     def run(self) -> list[dict[str, Any]]:
         """All steps, in order. Raises LlmopsError when one does not show what it should."""
@@ -40,6 +42,7 @@ class Demonstration:
         self._bad_change()
         self._question()
         self._rollback()
+        self._prompts.run()
         self._what_next()
         return self.steps
 

@@ -12,6 +12,7 @@ from configs.evaluation import EvaluateConfig
 from tasks import evaluated, runs
 from tasks.evaluate import answer, decide, look, prepare, score
 from tasks.evaluation.cases import CaseSet
+from tasks.evaluation.order import parted
 from tasks.evaluation.trial import Part, Spent, Trial
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
@@ -36,11 +37,10 @@ def run_parts(config: EvaluateConfig, trial: Trial, cases: CaseSet) -> tuple[lis
     """The finished parts, and why no more were begun, where that is so."""
     parts: list[Part] = []
     spent, size = Spent(), LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency)
-    for number, start in enumerate(range(0, len(cases.cases), size), 1):
-        some = list(cases.cases[start:start + size])
+    for number, some in enumerate(parted(cases.cases, size, config.decide, cases.sha256), 1):
         parts.append(score(trial, answer(trial, number, some, spent), some))
         spent = parts[-1].spent
-        stopped = parts[-1].stopped or (look(trial, config.decide, parts) if config.decide.stop_early else None)
+        stopped = parts[-1].stopped or (look(trial, config.decide, parts, cases) if config.decide.stop_early else None)
         if stopped:
             return parts, stopped
     return parts, None

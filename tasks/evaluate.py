@@ -33,9 +33,9 @@ def score(trial: Trial, part: Part, cases: Sequence[Case]) -> Part:
 
 
 @task(name="look")
-def look(trial: Trial, rule: Rule, parts: Sequence[Part]) -> str | None:
+def look(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet) -> str | None:
     """Why the evaluation may stop here; None: it goes on."""
-    return verdict.settled(trial, rule, parts)
+    return verdict.settled(trial, rule, parts, cases)
 
 
 @task(name="decide")

@@ -24,7 +24,8 @@ def reply(messages: list[Body]) -> str:
     """What the model says: `answer N` for the question N, or something else."""
     whole = "\n".join(str(message["content"]) for message in messages)
     style, number = re.search(r"style: (\w+)", whole), re.search(r"question (\d+)", whole)
-    assert style and number, whole
+    assert style is not None, whole
+    assert number is not None, whole
     return f"answer {number[1]}" if knows(style[1], number[1]) else "something else"
 
 

@@ -60,10 +60,14 @@ def _ends(console: Any, record: Found) -> None:
 
 def forecast(console: Any, found: Found) -> None:
     """What `--plan` says: calls and their cost per arm and judge, nothing asked yet."""
-    rows = [[printable(row["name"]), str(row["calls"]), str(row["remembered"]), f"{row['tokens_in']:,}", _dollars(row["cost_usd"])]
+    rows = [[printable(row["name"]), str(row["calls"]), str(row["remembered"]), _count(row["tokens_in"]), _dollars(row["cost_usd"])]
             for row in found["calls"]]
     console.print(f"{found['name']}: {found['cases']} cases, {len(found['arms'])} arms. Nothing has been asked.", markup=False)
-    grid(console, ["of", "calls at most", "remembered", "tokens in, about", "USD, about"], rows)
+    grid(console, ["of", "calls at most", "remembered", "tokens in, about", "USD at most"], rows)
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
 
 
 def _dollars(value: float | None) -> str:
@@ -72,8 +76,8 @@ def _dollars(value: float | None) -> str:
 
 def calibration(console: Any, found: Found) -> None:
     """A line per judge: how far it agrees with people, and whether it may decide."""
-    rows = [[printable(name), str(one["n"]), f"{one['agreement']:.2f}", _estimate(one), _floor(one["floor"]), "yes" if one["trusted"] else "no"]
-            for name, one in found["judges"].items()]
+    rows = [[printable(name), str(one["n"]), f"{one['agreement']:.2f}", _estimate(one), _floor(one["floor"]),
+             "yes" if one["trusted"] else "no"] for name, one in found["judges"].items()]
     grid(console, ["judge", "labels", "agreement", "kappa or alpha [95 %]", "floor", "may decide"], rows)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, union, update
 from tasks.knowledge.leases import Lease
 from tasks.knowledge.ledger import Ledger
 from tasks.knowledge.serving import store_of
-from tasks.knowledge.tables import calls, chunks, documents, knowledge_bases, listings, parsed, quarantine, runs, sketches, versions
+from tasks.knowledge.tables import calls, chunks, documents, knowledge_bases, listings, parsed, quarantine, runs, shown, sketches, versions
 from tasks.knowledge.versions import Version, known, published
 from tasks.upkeep.garbage import building, swept
 
@@ -72,6 +72,8 @@ def _forget_texts(connection: Connection, kb: str) -> str:
     needed = select(documents.c.shard).where(documents.c.kb != kb)
     connection.execute(delete(parsed).where(parsed.c.shard.in_(alone), parsed.c.shard.not_in(needed)))
     connection.execute(delete(calls).where(calls.c.owner.in_(mine["doc_id"]), calls.c.owner.not_in(theirs["doc_id"])))
+    connection.execute(delete(calls).where(calls.c.key.in_(select(shown.c.key).where(shown.c.kb == kb))))
+    connection.execute(delete(shown).where(shown.c.kb == kb))
     return ""
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 from tasks.knowledge.barred import uri_hash
 from tasks.knowledge.leases import Lease
 from tasks.knowledge.ledger import Ledger, live_at, now, upsert
-from tasks.knowledge.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, sketches, versions
+from tasks.knowledge.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, shown, sketches, versions
 from tasks.upkeep.erase_lake import Traces, called, parts_of
 from tasks.upkeep.quotes import Quotes
 from tasks.upkeep.sweep import compact, opened
@@ -75,12 +75,23 @@ def forget(ledger: Ledger, lease: Lease, kb: str, uri: str, doc_ids: Collection[
         counts["embeddings"] = _unshared(connection, embeddings, embeddings.c.text_hash, chunks.c.text_hash, hashes)
         counts["parsed"] = _unshared(connection, parsed, parsed.c.content_hash, documents.c.content_hash, contents)
         alone = set(doc_ids) - set(connection.scalars(select(documents.c.doc_id).where(documents.c.doc_id.in_(doc_ids))))
-        counts["calls"] = connection.execute(delete(calls).where(calls.c.owner.in_(alone))).rowcount
+        counts["calls"] = connection.execute(delete(calls).where(calls.c.owner.in_(alone))).rowcount + _shown(connection, kb, doc_ids)
         counts = {name: max(number, before.get(name, 0)) for name, number in counts.items()}
         pending = {"pending": {"doc_ids": sorted(doc_ids), "counts": counts}}
         upsert(connection, erased, [{"kb": kb, "uri_hash": uri_hash(kb, one), "erased_at": now(), "lifted_at": None,
                                      "counts": pending if one == uri else {}} for one in {uri, *former}])
     return counts
+
+
+def _shown(connection: Connection, kb: str, doc_ids: Collection[str]) -> int:
+    """Forget what models replied when they were shown the documents, whether the replies quote them or not."""
+    mine = (shown.c.kb == kb) & shown.c.doc_id.in_(doc_ids)
+    keys = sorted(set(connection.scalars(select(shown.c.key).where(mine))))
+    gone = 0
+    for start in range(0, len(keys), KEYS):
+        gone += connection.execute(delete(calls).where(calls.c.key.in_(keys[start:start + KEYS]))).rowcount
+        connection.execute(delete(shown).where(shown.c.key.in_(keys[start:start + KEYS])))
+    return gone
 
 
 def _of(connection: Connection, table: Table, kb: str, doc_ids: Collection[str]) -> Any:

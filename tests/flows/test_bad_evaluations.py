@@ -65,7 +65,8 @@ def test_a_wrong_key_is_found_by_the_first_call(bench: Bench, model: Service) ->
     model.key = "sk-right"
     arms = {name: bench.arm(f"{prompt}.yaml", api_key="sk-wrong-and-secret") for name, prompt in (("baseline", "plain"), ("b", "better"))}
     answer = bench.evaluate(arms=arms)
-    assert answer.code == 1 and "api_key" in answer.mistake["hint"], answer.out
+    assert answer.code == 1, answer.out
+    assert "api_key" in answer.mistake["hint"]
     assert len(model.requests) <= 1
     assert "sk-wrong-and-secret" not in answer.out + answer.err
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import insert
 
 from tasks.knowledge.ledger import close_ledgers, now
-from tasks.knowledge.tables import calls, quarantine, runs, sketches
+from tasks.knowledge.tables import calls, quarantine, runs, shown, sketches
 from tasks.records import doc_id
 from tests.workshop import Workshop
 
@@ -28,6 +28,8 @@ def littered(shop: Workshop) -> None:
             "worst": [{"question": "?", "got": [URI], "quote": SENTENCE}], "status": "published"}))
         connection.execute(insert(calls).values(key="k1", owner=OWNER, reply="about it", created_at=now()))
         connection.execute(insert(calls).values(key="k2", owner="", reply=f"They say: {SENTENCE}", created_at=now()))
+        connection.execute(insert(calls).values(key="k3", owner="", reply="a harmless reply to a prompt that showed it", created_at=now()))
+        connection.execute(insert(shown), [{"key": "k3", "kb": shop.kb, "doc_id": OWNER}, {"key": "k3", "kb": shop.kb, "doc_id": "other"}])
         connection.execute(insert(sketches).values(kb=shop.kb, cleaner="near", doc_id=OWNER, source="memory", uri=URI, content_hash="c",
                                                    revision="", sketch=b"\x01", verdict=""))
         for key, uri, owner in (("q1", URI, OWNER), ("q2", "d1.txt", doc_id("memory", "d1.txt"))):

@@ -12,7 +12,7 @@ from tasks.errors import Blocked, UsageError
 from tasks.knowledge.barred import lift
 from tasks.knowledge.leases import hold
 from tasks.knowledge.serving import searcher
-from tasks.knowledge.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, versions
+from tasks.knowledge.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, shown, versions
 from tasks.knowledge.versions import rollback
 from tasks.knowledge.versions import version as version_of
 from tasks.plugins import Spec
@@ -44,8 +44,11 @@ def test_nothing_of_it_is_left_and_the_rest_is_whole(shop: Workshop) -> None:
         assert places(shop.home, needle) == [], needle
     assert done["left"] == []
     counts = done["counts"]
-    assert (counts["documents"], counts["versions"], counts["collections"], counts["sketches"], counts["calls"]) == (1, 2, 1, 1, 1)
+    assert (counts["documents"], counts["versions"], counts["collections"], counts["sketches"], counts["calls"]) == (1, 2, 1, 1, 2)
     assert min(counts[name] for name in ("chunks", "embeddings", "parsed", "shards", "quarantine", "records")) > 0
+    with shop.ledger.read() as connection:
+        assert list(connection.scalars(select(calls.c.key))) == []
+        assert connection.execute(select(shown)).all() == []
     assert shop.rows() == others
     assert shop.verified()["ok"]
 

@@ -1,0 +1,72 @@
+"""`llmops decision …`: stored decisions, and whether they stand."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands import _tables as draw
+from flows.console import Answer, command
+
+app = typer.Typer(name="decision", no_args_is_help=True, help="Decisions of evaluations: list, show, compute again.")
+
+Place = Annotated[str, typer.Argument(metavar="ID|FILE", help="The id of a decision of this home, or the file of one.")]
+
+
+@command(app, "verify")
+def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision record (JSON).")]) -> Answer:
+    """Compute the verdict again from the record alone; exit 1 if it does not stand."""
+    from tasks.evaluation.record_check import verify as check
+
+    found = check(file)
+    return Answer(found, lambda console: _verified(console, found), exit_code=0 if found["ok"] else 1)
+
+
+@command(app, "show")
+def show(
+    decision: Place,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the Markdown summary, as --ci of `llmops evaluate`.")] = False,
+) -> Answer:
+    """Show a decision."""
+    from flows.commands._evaluated import decision as drawn
+    from tasks.evaluation.summary import summary_markdown
+
+    record = _read(decision)
+    if markdown:
+        return Answer(record, lambda console: console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True))
+    return Answer(record, lambda console: drawn(console, record))
+
+
+@command(app, "list")
+def list_(name: Annotated[str | None, typer.Option("--name", help="Of one evaluation.")] = None) -> Answer:
+    """List the decisions of this home, newest first."""
+    from configs.settings import settings
+    from tasks.evaluation.record import listed
+
+    found = listed(settings().absolute_home, name)
+    return Answer({"decisions": found}, lambda console: draw.rows(console, found, ["id", "name", "verdict", "created_at", "mlflow_run_id"],
+                                                                  empty="No decision has been made here."))
+
+
+def _verified(console: Any, found: dict[str, Any]) -> None:
+    stands = "The decision stands" if found["ok"] else "The decision does not stand"
+    console.print(f"{stands}: {draw.printable(str(found['name']))}, {found['verdict']}", markup=False, style="bold")
+    for problem in found["problems"]:
+        console.print(f"  {draw.printable(problem)}", markup=False)
+
+
+def _read(decision: str) -> dict[str, Any]:
+    """A file where there is one of that name, else a decision of this home."""
+    from configs.settings import settings
+    from tasks.errors import UsageError
+    from tasks.evaluation.record import find, listed, load
+
+    path = Path(decision)
+    if path.is_file():
+        return load(path)
+    home = settings().absolute_home
+    record = find(home, decision)
+    if record is None:
+        known = ", ".join(one["id"] for one in listed(home)[:5]) or "none"
+        raise UsageError(f"no decision and no file {decision!r}", hint=f"decisions of this home: {known}")
+    return record
