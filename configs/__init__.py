@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from configs.mistakes import explain, joined
 from configs.models import IndexConfig
 from configs.reading import apply, load_yaml
+from configs.secrets import hidden
 from configs.settings import load_env
 from tasks.chunkers import Chunker
 from tasks.cleaners import Cleaner
@@ -26,7 +27,7 @@ ELSEWHERE = {"evaluate": "llmops evaluate runs it", "compare": "llmops kb compar
 def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
     """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake."""
     load_env(path.absolute().parent)
-    content = _named(override(load_yaml(path), overrides))
+    content = hidden(_named(override(load_yaml(path), overrides)))
     flow = content.get("flow")
     if not isinstance(flow, str) or flow not in FLOWS:
         raise ConfigError(

@@ -10,6 +10,7 @@ from configs import plugin_mistakes
 from configs.evaluation import EvaluateConfig
 from configs.mistakes import explain, joined
 from configs.reading import apply, load_yaml
+from configs.secrets import hidden
 from configs.settings import load_env
 from tasks.errors import ConfigError, Mistake
 from tasks.llms import Llm
@@ -25,7 +26,7 @@ def read_evaluation(path: Path, overrides: Iterable[str] = ()) -> EvaluateConfig
     Prompts in the registry and knowledge bases are looked up later: see tasks/evaluation/begin.py.
     """
     load_env(path.absolute().parent)
-    content = apply(load_yaml(path), overrides, {})
+    content = hidden(apply(load_yaml(path), overrides, {}))
     if content.get("flow") != "evaluate":
         raise ConfigError([Mistake(f"got flow: {content.get('flow')!r}, wanted: evaluate", where=f"{path}: flow",
                                    hint="llmops index runs a config with `flow: index`")])
@@ -59,10 +60,9 @@ def _list(value: object) -> list[Any]:
 
 
 def _file_mistakes(config: EvaluateConfig, where: str) -> list[Mistake]:
+    from tasks.evaluation.cases import read_cases
     from tasks.llms._prices import read_prices
     from tasks.prompts.reading import read_prompt
-
-    from tasks.evaluation.cases import read_cases
 
     readers: list[tuple[Any, Path, str]] = [(read_cases, config.folder / config.cases, "cases")]
     readers += [(read_prices, config.folder / config.prices, "prices")] if config.prices else []

@@ -17,6 +17,7 @@ from tasks.scorers import metric_of
 
 PRICES = Path(__file__).parent / "prices.yaml"
 MOST_ARMS = 50
+PLACE = ("model", "base_url", "api_key", "price_in", "price_out", "requests_per_minute", "tokens_per_minute", "timeout", "retries")
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]{0,119}$")]
 
 
@@ -121,6 +122,7 @@ class EvaluateConfig(Section):
 def _names(arm: Wish) -> list[str]:
     """What tells an arm from others: prompt, model, retrieval."""
     prompt = arm.prompt.removeprefix("prompts:/").rpartition("/")[2] if not arm.prompt.startswith("prompts:/") else arm.prompt[9:]
-    model = str(arm.llm.options.get("model", arm.llm.name))
+    options = [f"{name}={value}" for name, value in arm.llm.options.items() if name not in PLACE]
+    model = " ".join([str(arm.llm.options.get("model", arm.llm.name)), *options])
     search = f"{arm.retrieve.knowledge_base} {arm.retrieve.mode} k={arm.retrieve.k}" if arm.retrieve else "no retrieval"
     return [prompt.removesuffix(".yaml"), model, search]

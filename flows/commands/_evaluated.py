@@ -53,7 +53,8 @@ def _ends(console: Any, record: Found) -> None:
         console.print(f"  warning     {printable(warning)}", markup=False)
     moved = record.get("promoted")
     if moved:
-        console.print(f"  promoted    {record['promote']['prompt']}@{record['promote']['alias']} is version {moved['version']}", markup=False)
+        alias = f"{record['promote']['prompt']}@{record['promote']['alias']}"
+        console.print(f"  promoted    {alias} is version {moved['version']}", markup=False)
     for name, target in {"record": record["record"], **record["links"]}.items():
         console.print(f"  {name:<11} {target}", markup=False, soft_wrap=True)
 
@@ -76,9 +77,14 @@ def _dollars(value: float | None) -> str:
 
 def calibration(console: Any, found: Found) -> None:
     """A line per judge: how far it agrees with people, and whether it may decide."""
-    rows = [[printable(name), str(one["n"]), f"{one['agreement']:.2f}", _estimate(one), _floor(one["floor"]),
+    rows = [[printable(name), str(one["n"]), _floor(one["agreement"], "-"), _estimate(one), _floor(one["floor"]),
              "yes" if one["trusted"] else "no"] for name, one in found["judges"].items()]
     grid(console, ["judge", "labels", "agreement", "kappa or alpha [95 %]", "floor", "may decide"], rows)
+    for name, one in found["judges"].items():
+        if one["reason"]:
+            console.print(f"  {printable(name)}: {printable(one['reason'])}", markup=False)
+        if (people := one.get("people")) and people.get("alpha") is not None:
+            console.print(f"  {printable(name)}: people among themselves agree with alpha {people['alpha']:.2f}", markup=False)
 
 
 def _estimate(one: Found) -> str:
@@ -86,5 +92,5 @@ def _estimate(one: Found) -> str:
     return "undefined" if value is None else f"{value:.2f} [{one['interval'][0]:.2f}, {one['interval'][1]:.2f}]"
 
 
-def _floor(floor: float | None) -> str:
-    return "none set" if floor is None else f"{floor:.2f}"
+def _floor(value: float | None, none: str = "none set") -> str:
+    return none if value is None else f"{value:.2f}"

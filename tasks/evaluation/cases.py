@@ -1,6 +1,7 @@
 """The cases of an evaluation: JSON lines, every mistake at once, with a hash of what they say."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tasks.records import sha256
 from tasks.scorers import Case
 
 MOST_MISTAKES = 50
+HALF = re.compile("[\ud800-\udfff]")
 KEYS = ", ".join(Case.model_fields)
 
 
@@ -51,7 +53,8 @@ def read_cases(path: Path) -> CaseSet:
         found.append(Mistake("there is no case in this file", where=str(path)))
     if found:
         raise ConfigError(found[:MOST_MISTAKES])
-    return CaseSet(cases=tuple(cases.values()), sha256=sha256("\n".join(canonical(case.model_dump(mode="json")) for case in cases.values())))
+    said = "\n".join(canonical(case.model_dump(mode="json")) for case in cases.values())
+    return CaseSet(cases=tuple(cases.values()), sha256=sha256(said))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -72,6 +75,9 @@ def _case(line: str, where: str, found: list[Mistake]) -> Case | None:
         return None
     if not isinstance(content, dict):
         found.append(Mistake(f"a JSON object is wanted, got {type(content).__name__}", where=where, hint=f"its keys: {KEYS}"))
+        return None
+    if HALF.search(json.dumps(content, ensure_ascii=False)):
+        found.append(Mistake("it holds half of a surrogate pair, which no file of UTF-8 takes", where=where, hint="repair the text"))
         return None
     try:
         return Case.model_validate(content)

@@ -21,7 +21,7 @@ def _variables(cases: Sequence[Case], arms: Sequence[Arm]) -> Iterable[Mistake]:
         wrong: dict[str, list[str]] = {}
         if RETRIEVED in arm.prompt.prompt.names and arm.retrieve is None and not any(RETRIEVED in case.inputs for case in cases):
             yield Mistake(f"the prompt {arm.prompt.uri} has {{{{{RETRIEVED}}}}}, but nothing is retrieved and no case gives it",
-                          where=f"arms.{arm.name}", hint="add retrieve: {knowledge_base: …} to the arm, or `passages` to the inputs of cases")
+                          where=f"arms.{arm.name}", hint="add retrieve: {knowledge_base: …} to it, or `passages` to the inputs of cases")
             continue
         for case in cases:
             try:

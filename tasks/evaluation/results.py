@@ -1,8 +1,10 @@
 """The results of a part as a Parquet file: one row per case, arm and repeat, in that order."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,16 +14,30 @@ from tasks.evaluation.trial import Result
 
 NESTED = ("parsed", "passages", "scores")
 BATCH = 200
+NUMBERS = {"repeat": pa.int64(), "latency_ms": pa.float64(), "tokens_in": pa.int64(), "tokens_out": pa.int64(), "cost_usd": pa.float64(),
+           "cached": pa.bool_(), "attempts": pa.int64()}
+SCHEMA = pa.schema([(name, NUMBERS.get(name, pa.string())) for name in Result.model_fields])
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
-    """Whole or not at all. Nested values are JSON texts."""
-    rows = [{**row, **{name: json.dumps(row[name], ensure_ascii=False) for name in NESTED}}
-            for row in (result.model_dump(mode="json") for result in results)]
+    """Whole or not at all."""
+    with writing(path) as write:
+        write(results)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
+    """Results some at a time: the file is there when the context ends without an error. Nested values are JSON texts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".new")
-    pq.write_table(pa.Table.from_pylist(rows), partial)
+    with pq.ParquetWriter(partial, SCHEMA) as writer:
+        yield lambda results: writer.write_table(pa.Table.from_pylist([_row(one) for one in results], SCHEMA))
     partial.replace(path)
+
+
+def _row(result: Result) -> dict[str, Any]:
+    plain = result.model_dump(mode="json")
+    return plain | {name: json.dumps(plain[name], ensure_ascii=False) for name in NESTED}
 
 
 def read_results(path: Path) -> Iterator[Result]:
@@ -32,4 +48,5 @@ def read_results(path: Path) -> Iterator[Result]:
                 for row in batch.to_pylist():
                     yield Result.model_validate({**row, **{name: json.loads(row[name]) for name in NESTED}})
     except (pa.ArrowInvalid, OSError) as error:
-        raise Damaged(f"the results in {path} cannot be read: {error}", hint="run the evaluation again: what was paid is remembered") from error
+        raise Damaged(f"the results in {path} cannot be read: {error}",
+                      hint="run the evaluation again: what was paid is remembered") from error

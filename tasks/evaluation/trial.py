@@ -64,7 +64,8 @@ class Trial(BaseModel):
 
 
 class Spent(BaseModel):
-    """What a run has paid so far. `calls`: requests that were answered by a model; `cached`: by the ledger, for nothing."""
+    """What a run has paid so far. `calls`: requests that went to a model, those that failed included; `cached`: answered by the ledger,
+    for nothing."""
 
     model_config = ConfigDict(frozen=True)
     calls: int = 0
@@ -74,7 +75,7 @@ class Spent(BaseModel):
 
 
 class Result(BaseModel):
-    """One arm on one case, once. `status` errored: there is no answer, and `error` says why. `keys`: of the calls in the ledger.
+    """One arm on one case, once. `status` errored: there is no answer, and `error` says why. `finish` length: the answer was cut.
 
     `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics stand with the candidate alone.
     """
@@ -94,6 +95,7 @@ class Result(BaseModel):
     cost_usd: float = 0.0
     cached: bool = False
     attempts: int = 1
+    finish: str = "stop"
     scores: dict[str, Score] = Field(default_factory=dict)
 
 

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.llms import Reply, Request
-from tasks.plugins import Plugin, Spec
+from tasks.llms import Reply, Request, llm_of
+from tasks.plugins import Plugin, Spec, digest
 
 Ask = Callable[[Request], Awaitable[Reply]]
 """Asks the scorer's own model: paid once, within the budget of the run. Raises DocumentError when it gives no usable reply."""
@@ -36,7 +36,7 @@ class Passage(BaseModel):
 
 
 class Sample(BaseModel):
-    """An answered case. `parsed`: the JSON of an answer that had to follow a schema, None where it is none.
+    """An answered case. `output`: the JSON Schema that the prompt asked for; `parsed`: the JSON of such an answer, None where it is none.
 
     `question`: the case's `inputs.question`, else its only text input, else all inputs as JSON.
     """
@@ -46,6 +46,7 @@ class Sample(BaseModel):
     answer: str
     question: str = ""
     parsed: Any = None
+    output: dict[str, Any] | None = None
     passages: tuple[Passage, ...] = ()
     latency_ms: float = 0.0
     cost_usd: float = 0.0
@@ -89,9 +90,28 @@ class Judge(Scorer, ABC):
     """A scorer that asks a language model. `floor`: the least agreement with human labels at which it may decide, not only inform;
     `llmops evaluate --calibrate` measures it with the file `labels`."""
 
-    llm: Spec
+    llm: Spec = Field(repr=False)
     floor: float | None = Field(default=None, ge=-1, le=1)
     labels: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_asked_and_trusted(self) -> Self:
+        llm_of(self.llm)
+        if self.llm.name == "extractive":
+            raise ValueError("llm: extractive quotes sentences and cannot judge them: name a language model")
+        if self.floor is not None and self.labels is None:
+            raise ValueError("`floor` needs `labels`: a file of answers that people have graded, to measure the judge with")
+        return self
+
+    @property
+    def grades(self) -> tuple[int | str, ...]:
+        """What people's labels may say, the worst first: the value 0 is the first, 1 the last, and the others lie evenly between."""
+        return (0, 1)
+
+    def fingerprint(self) -> str:
+        """Options and what the model's replies depend on: not its key or place, nor how the judge is called and checked."""
+        kind = f"{type(self).__module__}.{type(self).__qualname__}/{self.revision}"
+        return digest(kind, self.model_dump_json(exclude={"llm", "floor", "labels", "id", "optional"}), llm_of(self.llm).fingerprint())
 
     def score(self, sample: Sample) -> Score:
         """A judge cannot answer without its model: see `judge`."""
@@ -104,6 +124,11 @@ class Judge(Scorer, ABC):
 
 class PairJudge(Judge, ABC):
     """A judge of two answers to the same case: 1 when the candidate's is better, 0 when the baseline's is, 0.5 for a tie."""
+
+    @property
+    def grades(self) -> tuple[int | str, ...]:
+        """Of two answers a and b, as candidate and baseline."""
+        return ("b", "tie", "a")
 
     async def judge(self, sample: Sample, ask: Ask) -> Score:
         """One answer alone has no value here."""

@@ -45,6 +45,10 @@ def test_a_file_that_is_missing_empty_or_no_text_is_said_to_be_one(tmp_path: Pat
     assert "not UTF-8: byte 8" in mistakes(tmp_path / "cases.jsonl")[0]
 
 
+def test_half_a_surrogate_pair_is_refused_before_it_is_paid_for(tmp_path: Path) -> None:
+    assert "half of a surrogate pair" in mistakes(file(tmp_path, '{"id": "a", "inputs": {"question": "\\ud83d"}}'))[0]
+
+
 def test_the_hash_is_of_what_the_cases_say(tmp_path: Path) -> None:
     first = read_cases(file(tmp_path, GOOD, {"id": "b", "inputs": {"question": "?"}}))
     spaced = read_cases(file(tmp_path, json.dumps(dict(reversed(GOOD.items())), indent=None, separators=(" , ", " : ")), "",

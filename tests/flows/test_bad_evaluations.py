@@ -57,8 +57,10 @@ def test_an_expected_field_that_a_scorer_needs(bench: Bench, model: Service) -> 
 def test_an_unknown_model(bench: Bench, model: Service) -> None:
     from tests.openai_server import Answer
 
-    model.answer = lambda *_: Answer(404, b'{"error": {"message": "The model `loacl` does not exist", "code": "model_not_found"}}')  # type: ignore[method-assign]
+    refusal = Answer(404, b'{"error": {"message": "The model `loacl` does not exist", "code": "model_not_found"}}')
+    model.script = [refusal, refusal]
     refused(1, "does not exist", "evaluate", bench.config())
+    assert len(model.requests) == 2  # one for each of the two commands
 
 
 def test_a_wrong_key_is_found_by_the_first_call(bench: Bench, model: Service) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_the_alias_moves_with_a_passing_record_and_back_with_one_command(bench: 
     assert answer.data["promoted"]["version"] == 2
     assert f"@champion\": {2}" in json.dumps(answer.data["promoted"]) or answer.data["promoted"]["version"] == 2
     moves = llmops("prompts", "history", bench.name, "--json").data["moves"]
-    assert [(move["to_version"], move["kind"]) for move in moves if move["alias"] == "champion"] in ([(1, "first"), (2, "promote")],
+    assert [(move["to"], move["kind"]) for move in moves if move["alias"] == "champion"] in ([(1, "first"), (2, "promote")],
                                                                                                     [(2, "promote"), (1, "first")])
     assert llmops("prompts", "rollback", bench.name, "--json").data["version"] == 1
 
@@ -84,8 +85,12 @@ def test_a_model_that_fails_too_often_lets_nobody_decide(bench: Bench, model: Se
     from tests.openai_server import Answer
 
     usual = model.answer
-    model.answer = lambda path, body, key: (  # type: ignore[method-assign]
-        Answer(400) if "question 1" in json.dumps(body) and "better" in json.dumps(body) else usual(path, body, key))
+
+    def answer_or_refuse(path: str, body: dict[str, Any], key: str) -> tuple[Answer, bool]:
+        asked = json.dumps(body)
+        return (Answer(400), False) if "question 1" in asked and "better" in asked else usual(path, body, key)
+
+    model.answer = answer_or_refuse  # type: ignore[method-assign]
     answer = bench.evaluate()
     assert (answer.code, answer.data["verdict"]) == (4, "inconclusive"), answer.out
     candidate = answer.data["arms"]["candidate"]

@@ -1,0 +1,53 @@
+"""What is asked for at the same time is done at once, in a thread: one transaction for many calls, one batch for many questions."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Batches(Generic[A, B]):
+    """`work` gets what has gathered while it was busy with the batch before, at most `most` at a time, and answers in that order.
+
+    It is called in a thread, never twice at once. What it raises goes to all who wait for that batch. Belongs to one event loop.
+    """
+
+    def __init__(self, work: Callable[[Sequence[A]], Sequence[B]], most: int = 500) -> None:
+        self._work, self._most = work, most
+        self._waiting: list[tuple[A, asyncio.Future[B]]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def do(self, item: A) -> B:
+        """One answer. When the caller is cancelled, the work is done all the same."""
+        future: asyncio.Future[B] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        return await future
+
+    async def close(self) -> None:
+        """Waits until everything that was asked for is done."""
+        while self._runner is not None:
+            await asyncio.wait([self._runner])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:self._most], self._waiting[self._most:]
+                await self._one(batch)
+        finally:
+            self._runner = None
+
+    async def _one(self, batch: Sequence[tuple[A, "asyncio.Future[B]"]]) -> None:
+        try:
+            answers = await asyncio.to_thread(self._work, [item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who asked
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

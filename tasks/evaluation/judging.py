@@ -1,0 +1,95 @@
+"""Judges at work: every question they ask goes through the desk, and what becomes of it is a score."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from tasks.errors import DocumentError
+from tasks.evaluation.budget import BudgetReached
+from tasks.evaluation.crew import crew
+from tasks.evaluation.desk import Desk
+from tasks.evaluation.marking import GRAVE, broken, sound
+from tasks.evaluation.trial import Price
+from tasks.llms import Reply, Request
+from tasks.plugins import Spec, canonical
+from tasks.scorers import Judge, PairJudge, Sample, Score, Scorer, metric_of
+
+Documents = Sequence[tuple[str, str]]
+"""(knowledge base, doc_id) of passages: whoever erases a document erases what a judge said of it."""
+
+
+class Seat(NamedTuple):
+    """A judge, and the model that it asks as the config names it: with its secrets still by name."""
+
+    judge: Judge
+    llm: Spec
+    price: Price | None
+
+
+class Question(NamedTuple):
+    """What a judge is to judge: an answer, for a judge of pairs `against` the baseline's."""
+
+    metric: str
+    sample: Sample
+    against: Sample | None = None
+    shown: Documents = ()
+
+
+def seats(specs: Iterable[Spec], prices: Mapping[str, Price | None]) -> dict[str, Seat]:
+    """The judges among scorers, by their metrics, each built once."""
+    return {metric_of(spec): Seat(judge, Spec.model_validate(spec.options["llm"]), prices.get(metric_of(spec)))
+            for spec in specs if isinstance(judge := spec.build(Scorer), Judge)}
+
+
+class Bench:
+    """Judges that share a desk. `stopped`: why not all could be asked, once the budget has ended."""
+
+    def __init__(self, desk: Desk, judges: Mapping[str, Seat], width: int) -> None:
+        self._desk, self._judges, self._width = desk, judges, width
+        self.stopped: str | None = None
+
+    async def scores(self, questions: Sequence[Question]) -> list[Score]:
+        """A score for each question, in order. A judge whose reply cannot be had or used has failed; one that the budget does not let
+        ask has not: what is remembered is judged all the same. Raises Unavailable when no request will succeed."""
+        async def one(numbered: tuple[int, Question]) -> tuple[int, Score]:
+            return numbered[0], await self._score(numbered[1])
+
+        found, _ = await crew(enumerate(questions), one, self._width)
+        return [score for _, score in sorted(found, key=lambda pair: pair[0])]
+
+    async def _score(self, question: Question) -> Score:
+        seat = self._judges[question.metric]
+        try:
+            return sound(await _judged(seat.judge, question, Asker(self._desk, seat, question.shown)))
+        except DocumentError as error:
+            return Score(value=None, failed=True, reason=f"the judge gave no reply: {error.reason}")
+        except BudgetReached as error:
+            self.stopped = error.reason
+            return Score(value=None, reason=f"not judged: {error.reason}")
+        except GRAVE:
+            raise
+        except Exception as error:  # noqa: BLE001 - see marking.py: a broken judge has failed on this answer
+            return broken(error)
+
+
+class Asker:
+    """Asks for one judge about one answer. A request that is made again is meant to be answered anew: it is another repeat."""
+
+    def __init__(self, desk: Desk, seat: Seat, shown: Documents) -> None:
+        self._desk, self._seat, self._shown = desk, seat, shown
+        self._times: Counter[str] = Counter()
+
+    async def __call__(self, request: Request) -> Reply:
+        text = canonical(request.model_dump(mode="json"))
+        repeat, self._times[text] = self._times[text], self._times[text] + 1
+        return (await self._desk.ask(self._seat.llm, self._seat.price, request, repeat=repeat, shown=self._shown)).reply
+
+
+async def _judged(judge: Judge, question: Question, ask: Asker) -> Score:
+    if lack := judge.missing(question.sample.case):
+        return Score(value=None, reason=lack)
+    if not isinstance(judge, PairJudge):
+        return await judge.judge(question.sample, ask)
+    if question.against is None:
+        return Score(value=None, reason="the baseline has no answer to this case")
+    return await judge.compare(question.sample, question.against, ask)

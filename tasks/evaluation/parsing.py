@@ -1,0 +1,47 @@
+"""The JSON of an answer that had to follow a schema, and texts as files and databases take them."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE)
+DEEPEST = 100
+
+
+def parsed(text: str) -> Any:
+    """The JSON of an answer, which may stand in a fence of Markdown.
+
+    None when it is none, when it is nested deeper than 100 levels, or holds NaN or Infinity.
+    """
+    fence = FENCED.match(text)
+    try:
+        found = json.loads(fence[1] if fence else text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    return _storable(found) if _depth_fits(found) else None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth_fits(value: Any) -> bool:
+    level: Iterable[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [item for one in level if isinstance(one, dict | list) for item in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return True
+    return False
+
+
+def _storable(value: Any) -> Any:
+    """Halves of surrogate pairs, which escapes such as \\ud800 make and no file of UTF-8 takes, are replaced."""
+    text = json.dumps(value, ensure_ascii=False)
+    clean = whole(text)
+    return value if text == clean else json.loads(clean)
+
+
+def whole(text: str) -> str:
+    """The text with halves of surrogate pairs put together or replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,231 @@
+"""The desk: asked once, remembered, within the budget, so many at once. Against a local endpoint, which counts."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import select
+
+from tasks.errors import ConfigError, DocumentError, Unavailable
+from tasks.evaluation.budget import BudgetReached
+from tasks.evaluation.desk import Asked, Desk
+from tasks.evaluation.trial import Spent, Trial
+from tasks.knowledge.ledger import open_ledger
+from tasks.knowledge.tables import calls, shown
+from tasks.llms import Message, Request
+from tests.evaluation.trials import model, questions, trial
+from tests.openai_server import Answer, Service, serving
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving(lambda messages: f"answer to {messages[-1]['content']}") as found:
+        yield found
+
+
+def at_desk(order: Trial, work: Callable[[Desk], Awaitable[T]], spent: Spent | None = None) -> tuple[T, Spent]:
+    async def run() -> tuple[T, Spent]:
+        async with Desk(order, spent or Spent()) as desk:
+            found = await work(desk)
+        return found, desk.spent
+
+    return asyncio.run(run())
+
+
+def ask(text: str = "Why?", **changes: Any) -> Request:
+    return Request(messages=(Message(role="user", content=text),), **changes)
+
+
+def remembered(home: Path) -> int:
+    with open_ledger(home).read() as connection:
+        return len(connection.execute(select(calls.c.key)).all())
+
+
+def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Service) -> None:
+    order, price = trial(tmp_path, service.base_url), (1.0, 1e6)
+
+    async def twice(desk: Desk) -> list[Asked]:
+        return [await desk.ask(model(service.base_url), price, ask(), shown=[("kb", "d")]) for _ in range(2)]
+
+    (first, second), spent = at_desk(order, twice)
+    assert (first.cached, second.cached, first.key) == (False, True, second.key)
+    assert first.reply == second.reply
+    assert first.reply.latency_ms > 0
+    assert first.cost_usd == second.cost_usd == pytest.approx(first.reply.tokens_in * 1e-6 + first.reply.tokens_out)
+    assert spent == Spent(calls=1, cached=1, tokens=first.reply.tokens_in + first.reply.tokens_out, cost_usd=first.cost_usd)
+    (third, _), later = at_desk(order, twice, spent)
+    assert third == second
+    assert later == spent.model_copy(update={"cached": 3})
+    assert len(service.requests) == 1
+    with open_ledger(order.home).read() as connection:
+        assert [tuple(row) for row in connection.execute(select(shown))] == [(first.key, "kb", "d")]
+
+
+def test_the_same_is_asked_once_while_it_is_under_way(tmp_path: Path, service: Service) -> None:
+    service.latency = 0.1
+
+    async def at_once(desk: Desk) -> list[Asked]:
+        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(), shown=[("kb", f"d{n}")]) for n in range(10)))
+
+    found, spent = at_desk(trial(tmp_path, service.base_url), at_once)
+    assert {one.reply.text for one in found} == {"answer to Why?"}
+    assert sorted(one.cached for one in found) == [False] + [True] * 9
+    assert (len(service.requests), spent.calls, spent.cached) == (1, 1, 9)
+    with open_ledger(tmp_path / "home").read() as connection:
+        assert set(connection.scalars(select(shown.c.doc_id))) == {f"d{n}" for n in range(10)}
+
+
+def test_whoever_goes_away_takes_nobody_along(tmp_path: Path, service: Service) -> None:
+    service.latency = 0.1
+
+    async def one_leaves(desk: Desk) -> Asked:
+        first = asyncio.create_task(desk.ask(model(service.base_url), None, ask()))
+        second = asyncio.create_task(desk.ask(model(service.base_url), None, ask()))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        return await second
+
+    found, _ = at_desk(trial(tmp_path, service.base_url), one_leaves)
+    assert found.reply.text == "answer to Why?"
+    assert len(service.requests) == 1
+
+
+def test_repeats_models_and_parameters_are_calls_of_their_own(tmp_path: Path, service: Service) -> None:
+    async def all_of_them(desk: Desk) -> list[Asked]:
+        small = model(service.base_url)
+        return [await desk.ask(small, None, ask()), await desk.ask(small, None, ask(), repeat=1),
+                await desk.ask(small, None, ask(parameters={"temperature": 1.0})), await desk.ask(small, None, ask("How?")),
+                await desk.ask(model(service.base_url, model="large"), None, ask())]
+
+    found, spent = at_desk(trial(tmp_path, service.base_url), all_of_them)
+    assert len({one.key for one in found}) == len(service.requests) == spent.calls == 5
+
+
+def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(tmp_path: Path, service: Service) -> None:
+    async def both(desk: Desk) -> list[Asked]:
+        return [await desk.ask(model(service.base_url, api_key="a"), (1.0, 1.0), ask()),
+                await desk.ask(model("http://127.0.0.1:9/v1", api_key="b", timeout=1, price_in=3), (2.0, 2.0), ask())]
+
+    (first, second), _ = at_desk(trial(tmp_path, service.base_url), both)
+    assert (first.key, first.reply) == (second.key, second.reply)
+    assert second.cached
+    assert second.cost_usd == pytest.approx(2 * first.cost_usd)  # what it costs at the prices of now
+
+
+def test_no_more_are_under_way_than_wanted(tmp_path: Path, service: Service) -> None:
+    service.latency = 0.02
+
+    async def many(desk: Desk) -> list[Asked]:
+        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(60)))
+
+    _, spent = at_desk(trial(tmp_path, service.base_url, concurrency=7), many)
+    assert (service.most, spent.calls) == (7, 60)
+
+
+def test_a_refused_request_is_not_remembered(tmp_path: Path, service: Service) -> None:
+    service.script = [Answer(400, b'{"error": {"message": "too long"}}')]
+
+    async def twice(desk: Desk) -> Asked:
+        with pytest.raises(DocumentError, match="too long"):
+            await desk.ask(model(service.base_url), None, ask())
+        return await desk.ask(model(service.base_url), None, ask())
+
+    found, spent = at_desk(trial(tmp_path, service.base_url), twice)
+    assert (found.cached, spent.calls, remembered(tmp_path / "home")) == (False, 2, 1)
+
+
+def test_an_endpoint_can_recognise_what_it_has_seen_before(tmp_path: Path, service: Service) -> None:
+    """After a kill the same request may come again; a repeat is another one."""
+    service.script = [Answer(400)]
+
+    async def thrice(desk: Desk) -> None:
+        with pytest.raises(DocumentError):
+            await desk.ask(model(service.base_url), None, ask())
+        await desk.ask(model(service.base_url), None, ask())
+        await desk.ask(model(service.base_url), None, ask(), repeat=1)
+
+    at_desk(trial(tmp_path, service.base_url), thrice)
+    first, again, repeat = ({name.lower(): value for name, value in headers.items()}["idempotency-key"] for headers in service.headers)
+    assert first == again != repeat
+
+
+def test_all_who_wait_for_a_request_that_fails_are_told(tmp_path: Path, service: Service) -> None:
+    service.script = [Answer(400)] * 5
+
+    async def at_once(desk: Desk) -> list[Asked | BaseException]:
+        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask()) for _ in range(3)), return_exceptions=True)
+
+    found, _ = at_desk(trial(tmp_path, service.base_url), at_once)
+    assert [type(one) for one in found] == [DocumentError] * 3
+    assert remembered(tmp_path / "home") == 0
+
+
+def test_a_reply_that_was_cut_is_remembered_as_such(tmp_path: Path, service: Service) -> None:
+    cut = {"choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "Beca"}}]}
+    service.script = [Answer(200, json.dumps(cut).encode())]
+
+    async def twice(desk: Desk) -> list[Asked]:
+        return [await desk.ask(model(service.base_url), None, ask()) for _ in range(2)]
+
+    (first, second), _ = at_desk(trial(tmp_path, service.base_url), twice)
+    assert (first.reply.text, first.reply.finish, second.reply, second.cached) == ("Beca", "length", first.reply, True)
+
+
+def test_a_model_that_is_gone_is_not_asked_again(tmp_path: Path, service: Service) -> None:
+    service.key = "right"
+
+    async def many(desk: Desk) -> list[Asked | BaseException]:
+        wrong = model(service.base_url, api_key="wrong")
+        return await asyncio.gather(*(desk.ask(wrong, None, ask(str(n))) for n in range(50)), return_exceptions=True)
+
+    found, spent = at_desk(trial(tmp_path, service.base_url, concurrency=2), many)
+    assert [type(one) for one in found] == [Unavailable] * 50
+    assert "wrong" not in str(found[0]).replace("wrong or expired", "")
+    assert len(service.requests) <= 2
+    assert (spent.calls, remembered(tmp_path / "home")) == (0, 0)
+
+
+@pytest.mark.parametrize(("limit", "spent"), [(0, 0), (1, 0), (17, 0), (17, 5)])
+def test_a_budget_of_calls_is_never_passed(tmp_path: Path, service: Service, limit: int, spent: int) -> None:
+    async def many(desk: Desk) -> list[Asked | BaseException]:
+        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(40)), return_exceptions=True)
+
+    found, paid = at_desk(trial(tmp_path, service.base_url, budget_calls=limit), many, Spent(calls=spent))
+    assert len(service.requests) == limit - spent
+    assert [type(one) for one in found].count(BudgetReached) == 40 - (limit - spent)
+    assert paid.calls == limit
+
+
+def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) -> None:
+    async def once(desk: Desk) -> Asked:
+        return await desk.ask(model(service.base_url), (1.0, 1.0), ask())
+
+    at_desk(trial(tmp_path, service.base_url), once)
+    found, spent = at_desk(trial(tmp_path, service.base_url, budget_calls=0, budget_usd=0.0), once)
+    assert (found.cached, spent) == (True, Spent(cached=1))
+
+
+def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(tmp_path: Path, service: Service) -> None:
+    small, price = model(service.base_url, max_tokens=10), (0.0, 1e6)  # a dollar per token: replies have 3 tokens, 10 are reserved
+
+    async def many(desk: Desk) -> list[Asked | BaseException]:
+        return await asyncio.gather(*(desk.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True)
+
+    found, spent = at_desk(trial(tmp_path, service.base_url, budget_usd=50.0, concurrency=4), many)
+    answered = [one for one in found if isinstance(one, Asked)]
+    assert spent.cost_usd == sum(one.cost_usd for one in answered) == 3 * len(service.requests)
+    assert 50 - 10 < spent.cost_usd <= 50
+
+
+def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(tmp_path: Path, service: Service) -> None:
+    async def once(desk: Desk) -> Asked:
+        return await desk.ask(model(service.base_url), None, ask())
+
+    with pytest.raises(ConfigError, match="price of the model small is not known"):
+        at_desk(trial(tmp_path, service.base_url, budget_usd=1.0), once)
+    assert questions(service.requests) == []
