@@ -8,6 +8,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from configs.evaluation import EvaluateConfig
 from configs.models import IndexConfig
 from flows.cli import app
 from tasks.knowledge.outcome import Outcome
@@ -61,7 +62,7 @@ def test_every_command_takes_the_common_options_and_says_what_it_does(name: str)
     assert (command.help or "").strip()
 
 
-@pytest.mark.parametrize("key", [one for one in keys(IndexConfig) if one not in ("flow", "folder")])
+@pytest.mark.parametrize("key", sorted({one for model in (IndexConfig, EvaluateConfig) for one in keys(model)} - {"flow", "folder"}))
 def test_every_config_key_is_in_the_reference(key: str) -> None:
     assert f"`{key}`" in REFERENCE
 
