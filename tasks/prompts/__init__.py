@@ -1,21 +1,20 @@
 """Prompts: messages with variables, in git as YAML and in MLflow's registry, told apart by the hash of what they say."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.llms import Message, Request
 from tasks.plugins import canonical
+from tasks.prompts import template
 from tasks.records import sha256
 
-VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 RETRIEVED = "passages"
 
 
 class Part(BaseModel):
-    """One turn; `{{name}}` in `content` stands for a variable."""
+    """One turn; `{{name}}` in `content` stands for a variable, see template.py."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     role: Literal["system", "user", "assistant"]
@@ -23,7 +22,7 @@ class Part(BaseModel):
 
 
 class Variable(BaseModel):
-    """What may stand for a variable. One with a `default` may be left out."""
+    """What may stand for a variable. One with a `default` may be left out; so may one that is not `required`: it is then empty."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["string", "number", "integer", "boolean", "list", "object"] = "string"
@@ -31,9 +30,14 @@ class Variable(BaseModel):
     required: bool = True
     description: str = ""
 
+    @property
+    def optional(self) -> bool:
+        return self.default is not None or not self.required
+
 
 class Prompt(BaseModel):
-    """`model`: settings that go before those of the llm (temperature, max_tokens, …); `output`: JSON schema of the answer."""
+    """`model`: settings that go before those of the llm (temperature, max_tokens, …); `output`: JSON schema of the answer.
+    Where `variables` are given, they are all that the messages use. Construction raises ValidationError for what checks.py finds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")
@@ -43,22 +47,44 @@ class Prompt(BaseModel):
     output: dict[str, Any] | None = None
     description: str = ""
 
+    @field_validator("model")
+    @classmethod
+    def _numbers_are_written_one_way(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """MLflow turns a temperature of 0 into 0.0: the same settings, and the same call, which is paid once."""
+        found: dict[str, Any] = _even(value)
+        return found
+
+    @model_validator(mode="after")
+    def _says_what_it_means(self) -> "Prompt":
+        from tasks.prompts.checks import flaws
+
+        found = flaws(self.model_dump())
+        if found:
+            raise ValueError("; ".join(f"{path}: {message}" for path, message, _ in found))
+        return self
+
     @property
     def names(self) -> tuple[str, ...]:
         """The variables that the messages use, in order."""
-        return tuple(dict.fromkeys(name for part in self.messages for name in VARIABLE.findall(part.content)))
+        return tuple(dict.fromkeys(name for part in self.messages for name in template.names(part.content)))
+
+    def content(self) -> dict[str, Any]:
+        """All that changes an answer: messages, variables, model and output; 1.0 counts as 1."""
+        hidden: Any = {"name": True, "description": True, "variables": {"__all__": {"description"}}}
+        found: dict[str, Any] = _even(self.model_dump(mode="json", exclude=hidden, exclude_defaults=True))
+        return found
 
     @property
     def sha256(self) -> str:
-        """Of all that changes an answer: messages, variables, model and output; not of name or description."""
-        return sha256(canonical(self.model_dump(mode="json", exclude={"name", "description"}, exclude_defaults=True)))
+        """Of the content; name and descriptions do not count."""
+        return sha256(canonical(self.content()))
 
     def render(self, values: Mapping[str, Any]) -> Request:
         """The request, in a single pass: braces in values stay text. Raises UsageError naming missing, extra and mistyped variables."""
         from tasks.prompts.rendering import filled
 
         found = filled(self, values)
-        messages = tuple(Message(role=part.role, content=VARIABLE.sub(lambda m: found[m[1]], part.content)) for part in self.messages)
+        messages = tuple(Message(role=part.role, content=template.filled(part.content, found)) for part in self.messages)
         return Request(messages=messages, parameters=self.model, output=self.output)
 
 
@@ -71,3 +97,11 @@ class Resolved(BaseModel):
     uri: str
     version: int | None = None
     alias: str | None = None
+
+
+def _even(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _even(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_even(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

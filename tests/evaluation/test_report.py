@@ -204,10 +204,10 @@ def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) ->
     record, _, _ = made(tmp_path, arms=("baseline", "candidate", "third"))
     for name, (cost, wait) in {"baseline": (0.1, 100.0), "candidate": (0.1, 300.0), "third": (0.3, 200.0)}.items():
         record["arms"][name].update(cost_usd=cost, latency_ms={"p50": wait, "p95": wait})
-    cost, latency = scatters(record)
-    assert {point.name: point.front for point in cost.points} == {"baseline": False, "candidate": True, "third": True}
-    assert {point.name: point.front for point in latency.points} == {"baseline": True, "candidate": False, "third": True}
-    assert all(cost.left <= point.x <= cost.right and cost.top <= point.y <= cost.bottom for point in cost.points)
+    by_cost, by_latency = scatters(record)
+    assert {point.name: point.front for point in by_cost.points} == {"baseline": False, "candidate": True, "third": True}
+    assert {point.name: point.front for point in by_latency.points} == {"baseline": True, "candidate": False, "third": True}
+    assert all(by_cost.left <= one.x <= by_cost.right and by_cost.top <= one.y <= by_cost.bottom for one in by_cost.points)
 
 
 def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_the_xml_has_a_test_per_rule_and_counts_what_it_says(tmp_path: Path) -> 
 def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None:
     run, cases = trial(tmp_path), case_set(60)
     base = noisy(60, 0.5)
-    parts = parts_of(run, cases, {"baseline": base, "candidate": [None] * 5 + base[5:]})
+    parts = parts_of(run, cases, {"baseline": base, "candidate": [*[None] * 5, *base[5:]]})
     record = make_record(run, RULE, parts, cases, **settings(RULE))
     text = junit({**record, "name": "a <b> & \x00 \"c\"", "reason": HOSTILE})
     root = ElementTree.fromstring(text)

@@ -1,0 +1,82 @@
+"""Homes with an empty prompt registry, and decisions about prompts that real evidence was computed for."""
+
+import atexit
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tasks.evaluation.cases import CaseSet, hash_of
+from tasks.evaluation.record import make_record, save
+from tasks.evaluation.results import write_results
+from tasks.evaluation.rules import Rule
+from tasks.evaluation.trial import Arm, Part, Result, Spent, Trial
+from tasks.plugins import Spec, canonical
+from tasks.prompts import Prompt, Resolved
+from tasks.records import sha256
+from tasks.scorers import Case, Score
+from tasks.tracking.store import opened, prepare, tracking_uri
+
+RULE = Rule(metric="exact_match")
+
+
+@functools.cache
+def _store() -> Path:
+    """An empty MLflow store: making one takes seconds, so a process makes it once and copies it."""
+    folder = Path(tempfile.mkdtemp(prefix="llmops-shelf-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    prepare(folder)
+    return folder / "mlflow" / "mlflow.db"
+
+
+def fresh_home(folder: Path) -> Path:
+    """A home whose registry is empty."""
+    (folder / "home" / "mlflow").mkdir(parents=True)
+    shutil.copy(_store(), folder / "home" / "mlflow" / "mlflow.db")
+    return folder / "home"
+
+
+def prompt(text: str = "Answer: {{question}}", name: str = "helpdesk", **more: Any) -> Prompt:
+    return Prompt.model_validate({"name": name, "messages": [{"role": "user", "content": text}], **more})
+
+
+def decided(home: Path, baseline: Resolved, candidate: Resolved, *, better: bool = True, promote: dict[str, str] | None = None,
+            run: str = "t1", saved: bool = True) -> dict[str, Any]:
+    """The record of an evaluation in which the candidate answers 36 of 40 cases and the baseline 8, or the other way round."""
+    wanted = {"prompt": "helpdesk", "alias": "champion"} if promote is None else promote
+    trial = Trial(home=home, name="helpdesk", id=run, folder=home / run, baseline="baseline", scorers=(Spec(name="exact_match"),),
+                  arms=(Arm(name="baseline", prompt=baseline, llm=Spec(name="extractive")),
+                        Arm(name="candidate", prompt=candidate, llm=Spec(name="extractive"))))
+    cases = tuple(Case(id=f"c{number}", inputs={"question": f"q{number}"}) for number in range(40))
+    right = {"candidate": 36, "baseline": 8} if better else {"candidate": 8, "baseline": 36}
+    scores = {arm: [Score(value=float(number < count)) for number in range(40)] for arm, count in right.items()}
+    rows = [Result(case_id=case.id, arm=arm, answer="a", latency_ms=1 + number % 3, scores={"exact_match": scores[arm][number]})
+            for number, case in enumerate(cases) for arm in ("baseline", "candidate")]
+    write_results(trial.folder / "scored-0001.parquet", rows)
+    part = Part(number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80))
+    config = {"decide": RULE.model_dump(mode="json"), "promote": wanted or None}
+    record = make_record(trial, RULE, [part], CaseSet(cases=cases, sha256=sha256("".join(map(hash_of, cases)))), config=config,
+                         config_sha256=sha256(canonical(config)), promote=wanted or None, untrusted={})
+    return save(home, record) if saved else record
+
+
+def tamper(home: Path, version: int, tag: str, value: str, name: str = "helpdesk") -> None:
+    """Change a version as MLflow's interface lets everybody do."""
+    with opened(home, tracking_uri(home)) as client:
+        client.set_prompt_version_tag(name, version, tag, value)
+        _close(client)
+
+
+def point(home: Path, version: int | None, alias: str = "champion", name: str = "helpdesk") -> None:
+    """Set an alias, or remove it, without llmops."""
+    with opened(home, tracking_uri(home)) as client:
+        if version is None:
+            client.delete_prompt_alias(name, alias)
+        else:
+            client.set_prompt_alias(name, alias, version)
+        _close(client)
+
+
+def _close(client: Any) -> None:
+    client._get_registry_client().store.engine.dispose()
