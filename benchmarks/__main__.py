@@ -3,13 +3,17 @@
 import os
 import sys
 
-from benchmarks import chunking, cleaners, incremental, retrieval, stores
+from benchmarks import chunking, cleaners, incremental, retrieval, runner, simulations, stores
 
 
 def main() -> int:
     quick = "--quick" in sys.argv
     sys.argv = ["incremental", "--files", "1000" if quick else "10000"]
     incremental.main()
+    sys.argv = ["simulations", *(["--quick"] if quick else [])]
+    simulations.main()
+    sys.argv = ["runner", *(["--cases", "500"] if quick else [])]
+    runner.main()
     sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
     stores.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:

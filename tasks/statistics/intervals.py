@@ -28,14 +28,14 @@ def mean_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | Non
     mean = float(sums.sum() / sizes.sum())
     if len(sums) == 1 or np.ptp(sums / sizes) < 1e-12:
         return mean, mean
-    tail = _expanded(len(sums), level)
+    tail = expanded_tail(len(sums), level)
     low, high = np.quantile(_resampled_means(sums, sizes), [tail, 1 - tail])
     return min(float(low), mean), max(float(high), mean)
 
 
 def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | None = None,
                    level: float = 0.95) -> Interval:
-    """The interval of a mean of values in [0, 1]: Wilson's, at the effective sample size, with Student's t.
+    """The interval of a mean of values in [0, 1]: Wilson's, at the effective sample size, with Student's t (Satterthwaite's degrees).
 
     It has a width even where all values are 0 or all are 1, and stays within [0, 1]. The effective size is the number
     of independent yes-no answers with the same cluster-robust variance (CR2); without spread, the number of clusters.
@@ -43,6 +43,8 @@ def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | No
     Raises ValueError without values, or outside [0, 1].
     """
     from scipy.special import stdtrit
+
+    from tasks.statistics.cluster_robust import degrees_of_freedom
 
     sums, sizes = totals(values, clusters)
     if np.min(values) < 0 or np.max(values) > 1:
@@ -53,7 +55,7 @@ def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | No
         return 0.0, 1.0
     variance = float(((sums - share * sizes) ** 2 / (1 - sizes / n)).sum()) / n**2
     effective = share * (1 - share) / variance if variance > 1e-12 else float(count)
-    return _score(share, effective, float(stdtrit(count - 1, (1 + level) / 2)))
+    return _score(share, effective, float(stdtrit(degrees_of_freedom(sizes), (1 + level) / 2)))
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
@@ -85,7 +87,8 @@ def totals(values: Sequence[float] | Array, clusters: Sequence[Any] | None) -> t
     return sums[order], sizes[order]
 
 
-def _expanded(count: int, level: float) -> float:
+def expanded_tail(count: int, level: float) -> float:
+    """The share of resamples below the interval, so that normal data of `count` units get the width of Student's t (Hesterberg 2015)."""
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(-np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 + level) / 2)))
