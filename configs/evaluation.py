@@ -30,10 +30,10 @@ class Grid(Section):
 
     def combinations(self, like: Wish) -> Iterator[tuple[str, Wish]]:
         """(name, arm) in the order of the file, the last key varying fastest; only what varies is in a name."""
-        columns = [self.prompt or [like.prompt], self.llm or [like.llm], self.retrieve or [like.retrieve]]
-        varied = [len(column) > 1 for column in columns]
-        for values in itertools.product(*columns):
-            arm = Wish(prompt=values[0], llm=values[1], retrieve=values[2])
+        prompts, llms, searches = self.prompt or [like.prompt], self.llm or [like.llm], self.retrieve or [like.retrieve]
+        varied = [len(prompts) > 1, len(llms) > 1, len(searches) > 1]
+        for prompt, llm, retrieve in itertools.product(prompts, llms, searches):
+            arm = Wish(prompt=prompt, llm=llm, retrieve=retrieve)
             parts = [text for text, shown in zip(_names(arm), varied, strict=True) if shown]
             yield " · ".join(parts or _names(arm)[:1])[:120], arm
 

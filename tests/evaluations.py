@@ -30,13 +30,14 @@ def reply(messages: list[Body]) -> str:
 
 
 class Bench:
-    """A folder with prompts, cases and a config. `url`: the model's address; `name`: of the evaluation, its own in the shared home."""
+    """A folder with prompts, cases and a config. `url`: the model's address; `name`: of the evaluation and in every prompt, so that nothing
+    is remembered from another test in the shared home."""
 
     def __init__(self, office: Office, url: str, cases: int = 60) -> None:
         self.folder, self.home, self.url = office.folder, office.home, url
         self.name = office.kb.replace("kb-", "ev-")
         for style in RIGHT:
-            self.prompt(style, f"style: {style}\n{{{{question}}}}")
+            self.prompt(style, f"{self.name}, style: {style}\n{{{{question}}}}")
         self.cases([{"id": f"c{n}", "inputs": {"question": f"question {n}"}, "expected": {"answer": f"answer {n}"},
                      "tags": ["even" if n % 2 == 0 else "odd"]} for n in range(cases)])
 

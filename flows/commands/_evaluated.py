@@ -43,8 +43,8 @@ def _effects(console: Any, record: Found) -> None:
 def _effect(one: Found) -> str:
     if one["difference"] is None:
         return "-"
-    low, high = one["interval"]
-    return f"{one['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    within = f" [{one['interval'][0]:+.3f}, {one['interval'][1]:+.3f}]" if one["interval"] else ""
+    return f"{one['difference']:+.3f}{within}"
 
 
 def _ends(console: Any, record: Found) -> None:

@@ -61,7 +61,7 @@ def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool 
     if mistakes:
         raise ConfigError(mistakes)
     trial = _trial(home, wanted, run_id, tuple(arms), prices)
-    return trial, cases, _warnings(trial)
+    return trial, cases, _warnings(trial, wanted.at_stake)
 
 
 def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
@@ -129,6 +129,11 @@ def _unpriced(wanted: Wanted, arms: Sequence[Arm], prices: Mapping[str, Price | 
             for where in without]
 
 
-def _warnings(trial: Trial) -> list[str]:
+def _warnings(trial: Trial, at_stake: str | None) -> list[str]:
     free = sorted({str(arm.llm.options.get("model", arm.llm.name)) for arm in trial.arms if arm.price is None})
-    return [f"no price is known for {', '.join(free)}: the cost of its calls counts as 0"] if free else []
+    found = [f"no price is known for {', '.join(free)}: the cost of its calls counts as 0"] if free else []
+    first = trial.arm(trial.baseline)
+    own = [arm for arm in trial.arms if at_stake == arm.prompt.prompt.name]
+    mixed = [arm.name for arm in own if (arm.llm, arm.retrieve) != (first.llm, first.retrieve)]
+    return found + [f"{', '.join(mixed)}: model or retrieval differ from those of {first.name} too, so the decision is one about all of "
+                    "these together, not about the prompt alone"] * bool(mixed)

@@ -25,8 +25,8 @@ def forecast(trial: Trial, cases: Sequence[Case]) -> dict[str, Any]:
     Raises what a search raises.
     """
     arms = asyncio.run(_asked(trial, cases))
-    rows = [*arms, *(_judge(trial, spec.build(Scorer), metric_of(spec), len(cases)) for spec in trial.scorers
-                     if isinstance(spec.build(Scorer), Judge))]
+    judges = [(metric_of(spec), scorer) for spec in trial.scorers if isinstance(scorer := spec.build(Scorer), Judge)]
+    rows = [*arms, *(_judge(trial, judge, name, len(cases)) for name, judge in judges)]
     return {"flow": "evaluate", "name": trial.name, "status": "planned", "cases": len(cases), "arms": [arm.name for arm in trial.arms],
             "calls": rows, "budget": {"usd": trial.budget_usd, "calls": trial.budget_calls}}
 

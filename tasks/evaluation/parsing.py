@@ -1,11 +1,11 @@
 """The JSON of an answer that had to follow a schema, and texts as files and databases take them."""
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE)
+from tasks.scorers._json import unfenced
+
 DEEPEST = 100
 
 
@@ -14,9 +14,8 @@ def parsed(text: str) -> Any:
 
     None when it is none, when it is nested deeper than 100 levels, or holds NaN or Infinity.
     """
-    fence = FENCED.match(text)
     try:
-        found = json.loads(fence[1] if fence else text, parse_constant=_no_number)
+        found = json.loads(unfenced(text.strip()), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     return _storable(found) if _depth_fits(found) else None

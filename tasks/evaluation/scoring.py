@@ -75,7 +75,7 @@ def blocks(results: Iterable[Result]) -> Iterator[list[Result]]:
 
 async def _block(panel: Panel, results: Sequence[Result]) -> list[Result]:
     """The results with their scores. Judges wait for their models while the other scorers compute."""
-    samples = {key_of(one): _sample(panel.cases, one) for one in results if one.status == "answered"}
+    samples = {key_of(one): _sample(panel, one) for one in results if one.status == "answered"}
     asked = list(_questions(panel, results, samples))
     marked, judged = await asyncio.gather(asyncio.to_thread(_marked, panel.scorers, list(samples.values())),
                                           panel.bench.scores([one for _, one in asked]) if panel.bench else _nobody())
@@ -89,13 +89,14 @@ def key_of(result: Result) -> Key:
     return result.case_id, result.arm, result.repeat
 
 
-def _sample(cases: Mapping[str, Case], result: Result) -> Sample:
-    case = cases.get(result.case_id)
+def _sample(panel: Panel, result: Result) -> Sample:
+    case = panel.cases.get(result.case_id)
     if case is None:
         raise Damaged(f"there is an answer to the case {result.case_id!r}, which this part does not have",
                       hint="run the evaluation again: what was paid is remembered")
     same = result.model_dump(include={"answer", "parsed", "latency_ms", "cost_usd", "tokens_in", "tokens_out"})
-    return Sample(case=case, question=question(case.inputs), passages=result.passages, **same)
+    output = panel.trial.arm(result.arm).prompt.prompt.output
+    return Sample(case=case, question=question(case.inputs), passages=result.passages, output=output, **same)
 
 
 def _questions(panel: Panel, results: Sequence[Result], samples: Mapping[Key, Sample]) -> Iterator[tuple[Key, Question]]:

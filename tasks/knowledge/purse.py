@@ -70,7 +70,7 @@ class Purse:
 
         Only a reply that can be read is remembered. Raises DocumentError after three that cannot.
         """
-        key = sha256(canonical([llm.fingerprint(), [message.model_dump() for message in messages]]))
+        key = sha256(canonical([llm.fingerprint(), [message.model_dump(exclude_defaults=True) for message in messages]]))
         known, asked, trouble = self._known(key), list(messages), ""
         for _ in range(ATTEMPTS):
             reply = known or self._complete(llm, asked)

@@ -9,7 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import ConfigError, Mistake
-from tasks.plugins import Plugin, Spec
+from tasks.plugins import Plugin, Spec, digest
+
+LIMITS = {"price_in", "price_out", "requests_per_minute", "tokens_per_minute", "timeout", "retries", "patience"}
+"""Options that no reply depends on."""
 
 
 class ToolCall(BaseModel):
@@ -34,7 +37,8 @@ class Message(BaseModel):
 class Request(BaseModel):
     """What is asked. `parameters` (temperature, max_tokens, top_p, seed, stop) go before the model's own options.
 
-    `output`: the JSON schema that the reply has to follow; `tools`: functions in OpenAI's form.
+    `output`: the JSON schema that the reply has to follow; `tools`: functions in OpenAI's form. `repeat` tells equal requests
+    apart that are meant to be answered separately: a service that recognises repeated requests answers each of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +46,7 @@ class Request(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = ()
+    repeat: int = 0
 
 
 class Reply(BaseModel):
@@ -85,7 +90,8 @@ class Llm(Plugin, ABC):
     """Its fingerprint covers what a reply depends on: a reply is remembered by it and the request, and never paid twice.
 
     `price_in`, `price_out`: US dollars per million tokens; None: the table of prices says it. `timeout`: seconds of one attempt.
-    `retries`: further attempts after 408, 409, 425, 429, 5xx and lost connections.
+    `retries`: further attempts after 408, 409, 425, 5xx and lost connections. 429 is waited for, up to `patience`: the seconds
+    that one request may take after its first trouble. With `retries: 0` nothing is tried again.
     """
 
     price_in: float | None = Field(default=None, ge=0)
@@ -94,6 +100,17 @@ class Llm(Plugin, ABC):
     tokens_per_minute: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=120, gt=0)
     retries: int = Field(default=5, ge=0, le=20)
+    patience: float = Field(default=600, gt=0)
+
+    def fingerprint(self) -> str:
+        """Class, revision and options, without limits and prices."""
+        kind = f"{type(self).__module__}.{type(self).__qualname__}/{self.revision}"
+        return digest(kind, self.model_dump_json(exclude=LIMITS))
+
+    @property
+    def quota(self) -> str:
+        """Models of the same quota share limits, pauses and the circuit breaker within a process."""
+        return self.fingerprint()
 
     @property
     def title(self) -> str:
@@ -123,8 +140,12 @@ class Llm(Plugin, ABC):
         return asyncio.run(once())
 
     def cost(self, reply: Reply) -> float:
-        """US dollars, by the prices of the options."""
-        return (reply.tokens_in * (self.price_in or 0.0) + reply.tokens_out * (self.price_out or 0.0)) / 1e6
+        """US dollars, by the prices of the options, else of the shipped table; 0 where neither knows the model."""
+        from tasks.llms._prices import SHIPPED, price_of, read_prices
+
+        known = {} if self.price_in is not None and self.price_out is not None else read_prices(SHIPPED)
+        price = price_of(self, known) or (0.0, 0.0)
+        return (reply.tokens_in * price[0] + reply.tokens_out * price[1]) / 1e6
 
 
 def llm_of(spec: Spec, where: str = "llm") -> Llm:

@@ -1,22 +1,20 @@
-"""An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help."""
+"""An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help. For embeddings; models have a `Client`."""
 
 import random
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
-from tasks.errors import DocumentError, LlmopsError, Unavailable
+from tasks.errors import LlmopsError, Unavailable
+from tasks.llms import Busy
+from tasks.llms._trouble import NO_API, hidden, retry_after, trouble, words
 
 if TYPE_CHECKING:
     from httpx import Response
 
-AGAIN = frozenset({408, 409, 425, 429})
-REFUSED = frozenset({400, 413, 422})
 LONGEST_WAIT = 60.0
 
 
@@ -51,48 +49,45 @@ class Endpoint(BaseModel):
             for attempt in range(self.retries + 1):
                 try:
                     answer: Response | None = client.post(f"{self.base_url.rstrip('/')}/{path}", json=dict(body))
-                    trouble = ""
+                    lost = ""
                 except httpx.InvalidURL as error:
-                    raise Unavailable(f"{self.base_url} is no address: {error}", hint="check base_url") from error
+                    raise Unavailable(self._hidden(f"{self.base_url} is no address: {error}"), hint="check base_url") from error
                 except httpx.TransportError as error:
-                    answer, trouble = None, f"{type(error).__name__}: {error}"
-                if answer is not None and not _again(answer):
+                    answer, lost = None, f"{type(error).__name__}: {error}"
+                if answer is not None and not isinstance(self._trouble(answer), Busy):
                     return self._content(answer)
                 if attempt < self.retries:
                     time.sleep(wait(answer, attempt))
-        raise self._gave_up(answer, trouble)
+        raise self._gave_up(answer, lost)
 
     def _content(self, answer: "Response") -> dict[str, Any]:
-        if not answer.is_success:
-            raise self._refusal(answer)
+        if found := self._trouble(answer):
+            raise found
         try:
             content = answer.json()
         except (JSONDecodeError, UnicodeDecodeError):
             content = None
         if not isinstance(content, dict):
             kind = answer.headers.get("content-type", "no content type")
-            raise Unavailable(f"{answer.url} answered with {kind}, a JSON object is wanted: {answer.text[:80]!r}",
-                              hint="base_url must lead to an OpenAI-compatible API; it usually ends with /v1")
+            said = f"{answer.url} answered with {kind}, a JSON object is wanted: {self._hidden(answer.text)[:80]!r}"
+            raise Unavailable(self._hidden(said), hint=NO_API)
         return content
 
-    def _refusal(self, answer: "Response") -> Exception:
-        said = f"{answer.url} answered {answer.status_code}: {reason(answer)}"
-        if answer.status_code in REFUSED:
-            return DocumentError(said)
-        hints = {401: "check api_key: it is missing, wrong or expired", 403: "the key of api_key may not use this model",
-                 404: "check model and base_url; base_url usually ends with /v1",
-                 429: "the quota of api_key is used up"}
-        return Unavailable(said, hint=hints.get(answer.status_code, "check base_url"))
+    def _trouble(self, answer: "Response") -> Exception | None:
+        if answer.is_success:
+            return None
+        body = self._hidden(answer.text)  # before it is shortened, which may leave a part of a key
+        return trouble(self._hidden(str(answer.url)), answer.status_code, words(body, answer.reason_phrase), answer.headers, body)
 
-    def _gave_up(self, answer: "Response | None", trouble: str) -> LlmopsError:
-        said = f"answered {answer.status_code}: {reason(answer)}" if answer is not None else f"cannot be reached: {trouble}"
-        return Unavailable(f"{self.base_url} {said}; tried {self.retries + 1} times",
+    def _gave_up(self, answer: "Response | None", lost: str) -> LlmopsError:
+        said = f"cannot be reached: {lost}"
+        if answer is not None:
+            said = f"answered {answer.status_code}: {words(self._hidden(answer.text), answer.reason_phrase)}"
+        return Unavailable(self._hidden(f"{self.base_url} {said}; tried {self.retries + 1} times"),
                            hint="check base_url and the service, and run again: what was paid for is kept")
 
-
-def _again(answer: "Response") -> bool:
-    """A quota that is used up does not come back by waiting."""
-    return (answer.status_code in AGAIN or answer.status_code >= 500) and "insufficient_quota" not in answer.text
+    def _hidden(self, text: str) -> str:
+        return hidden(text, self.api_key.get_secret_value() if self.api_key else None)
 
 
 def wait(answer: "Response | None", attempt: int) -> float:
@@ -100,24 +95,3 @@ def wait(answer: "Response | None", attempt: int) -> float:
     asked = retry_after(answer.headers.get("retry-after", "")) if answer is not None else None
     pause = asked if asked is not None else 0.5 * 2.0**attempt * random.uniform(0.5, 1.5)
     return min(pause, LONGEST_WAIT)
-
-
-def retry_after(value: str) -> float | None:
-    """The seconds of a Retry-After header, a number or a date; None when it says neither."""
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def reason(answer: "Response") -> str:
-    """What an answer says went wrong, in at most 300 characters."""
-    try:
-        said = answer.json().get("error", answer.text)
-    except (JSONDecodeError, UnicodeDecodeError, AttributeError):
-        said = answer.text
-    return " ".join(str(said.get("message", said) if isinstance(said, dict) else said).split())[:300] or answer.reason_phrase

@@ -1,52 +1,42 @@
 """Any endpoint that speaks OpenAI's chat completions: OpenAI, Azure's v1 API, vLLM, Ollama, llama.cpp, LiteLLM and others."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from pydantic import Field, SecretStr
-
-from tasks.errors import Unavailable
-from tasks.llms import Llm, Message, Reply
-from tasks.llms._endpoint import Address, Endpoint
+from tasks.llms import Connection
+from tasks.llms._chat import Chat
+from tasks.llms._endpoint import Address
 from tasks.plugins import digest
 
 
-class OpenAi(Llm):
-    """`json_mode`: ask for JSON by `response_format` where it is wanted; switch it off for servers that do not know it.
+class OpenAi(Chat):
+    """`json_mode`: how a reply that has to follow a schema is asked for: `schema` sends the schema (a schema that only asks for an
+    object asks for any JSON object), `object` asks for any JSON object, `off` leaves it to the messages.
 
-    Replies are remembered by model, temperature and length, whichever `base_url` gave them.
+    `stream` reads replies as they are made; one that breaks off is never taken for a whole. `parameters`: more of the body, such as
+    top_p or seed. `max_tokens_name`: newer models of OpenAI want max_completion_tokens. Options that a server does not know can be
+    left out: `temperature: null`. Parameters of a request go before all of these.
+
+    Replies are remembered by model and parameters, whichever `base_url` gave them. An empty reply is a reply; one that a filter
+    withheld or the model refused is a DocumentError.
     """
 
-    model: str = Field(min_length=1)
     base_url: Address = "https://api.openai.com/v1"
-    api_key: SecretStr | None = None
-    temperature: float | None = Field(default=0.0, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
-    json_mode: bool = True
-    timeout: float = Field(default=120, gt=0)
-    retries: int = Field(default=5, ge=0, le=20)
+    stream: bool = False
 
-    def fingerprint(self) -> str:
-        """Model and parameters; not the place, the key or the price."""
-        return digest(type(self).__qualname__, self.model, str(self.temperature), str(self.max_tokens), str(self.json_mode))
+    @property
+    def quota(self) -> str:
+        """Address, key and model."""
+        return digest("openai", self.base_url.rstrip("/"), self.key or "", self.model)
 
-    def complete(self, messages: Sequence[Message], *, structured: bool = False) -> Reply:
-        """As the base class says. An empty reply is a reply."""
-        body: dict[str, Any] = {"model": self.model, "messages": [message.model_dump() for message in messages]}
-        body |= {"temperature": self.temperature} if self.temperature is not None else {}
-        body |= {"max_tokens": self.max_tokens} if self.max_tokens is not None else {}
-        body |= {"response_format": {"type": "json_object"}} if structured and self.json_mode else {}
-        answer = self._endpoint().post("chat/completions", body)
-        return self._reply(answer)
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        return self._connected()
 
-    def _endpoint(self) -> Endpoint:
-        return Endpoint(base_url=self.base_url, api_key=self.api_key, timeout=self.timeout, retries=self.retries)
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        from tasks.llms._completions import Completions
+        from tasks.llms._http import opened
+        from tasks.llms._trouble import hidden
 
-    def _reply(self, answer: dict[str, Any]) -> Reply:
-        try:
-            text = answer["choices"][0]["message"]["content"] or ""
-        except (KeyError, IndexError, TypeError) as error:
-            raise Unavailable(f"{self.base_url} gave an answer without choices[0].message.content: {str(answer)[:200]}",
-                              hint="base_url must lead to an OpenAI-compatible API") from error
-        usage = answer.get("usage") or {}
-        return Reply(text=text, tokens_in=usage.get("prompt_tokens") or 0, tokens_out=usage.get("completion_tokens") or 0)
+        async with opened(f"{self.base_url.rstrip('/')}/chat/completions", self.key) as http:
+            yield Completions(http, hidden(self.base_url, self.key), self.body, streaming=self.stream)

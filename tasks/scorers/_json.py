@@ -25,7 +25,7 @@ class NoJson(ValueError):
 def read_json(text: str) -> Any:
     """The JSON of a text, which may stand in a fence of Markdown. Raises NoJson."""
     try:
-        found = json.loads(_unfenced(text.strip()), parse_constant=_no_number)
+        found = json.loads(unfenced(text.strip()), parse_constant=_no_number)
     except RecursionError as error:
         raise NoJson(TOO_DEEP) from error
     except ValueError as error:
@@ -38,7 +38,8 @@ def read_json(text: str) -> Any:
     return found
 
 
-def _unfenced(text: str) -> str:
+def unfenced(text: str) -> str:
+    """What stands in the fence of Markdown that is the whole text; else the text. Linear in its length."""
     fence = FENCE.match(text)
     return text[fence.end():-3] if fence and text.endswith("```") else text
 

@@ -1,16 +1,15 @@
 """Asking a judge until it is understood: an unusable reply is asked about once more, with what was wrong."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tasks.llms import Message, Request
 from tasks.scorers import Ask
+from tasks.scorers._json import unfenced
 from tasks.scorers._material import plain
 
 T = TypeVar("T")
-FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 ATTEMPTS = 2
 SHOWN = 200
 
@@ -46,9 +45,8 @@ def reason_of(content: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    fenced = FENCED.fullmatch(text)
     try:
-        found = json.loads(fenced[1] if fenced else text)
+        found = json.loads(unfenced(text.strip()))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON ({error}): {text[:SHOWN]!r}") from error
     if isinstance(found, dict):

@@ -1,4 +1,4 @@
-"""The report, the summary and the XML of a decision: what they show, and that nothing that a model wrote is more than text."""
+"""The report of a decision: what it shows, and that nothing that a model wrote is more than text."""
 
 import base64
 import hashlib
@@ -7,51 +7,18 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
-from tasks.evaluation.cases import CaseSet
 from tasks.evaluation.charts import forests
 from tasks.evaluation.charts_pareto import scatters
 from tasks.evaluation.record import make_record
 from tasks.evaluation.report import report_html
 from tasks.evaluation.report_cases import FULL, ROWS
 from tasks.evaluation.report_words import highlighted
-from tasks.evaluation.results import read_results, write_results
-from tasks.evaluation.rules import Rule
-from tasks.evaluation.summary import junit, losses, summary_markdown
-from tasks.evaluation.trial import Part, Result, Spent
-from tasks.scorers import Case, Passage, Score
-from tests.evaluation.measured import case_set, noisy, parts_of, plus, result, settings, trial
-
-RULE = Rule(metric="token_f1", not_worse={"latency": 0.2})
-HOSTILE = ('</textarea></script><script>alert(1)</script><img src="http://evil/x.png" onerror=alert(1)> javascript:x '
-           "\u202e\x00\x1b[31m\ud800 {{7*7}} {% raw %}")
-LOADING = ("script", "style", "img", "iframe", "link", "object", "a", "base", "embed", "video", "audio", "meta")
-Made = tuple[dict[str, Any], list[Result], CaseSet]
-
-
-def made(home: Path, count: int = 60, arms: tuple[str, ...] = ("baseline", "candidate"), hostile: bool = False, **more: Any) -> Made:
-    cases, run = case_set(count), trial(home, arms)
-    base = noisy(count, 0.4)
-    scores: dict[str, Any] = {arm: plus(base, 0.15 * place, seed=place + 1) if place else base for place, arm in enumerate(arms)}
-    parts = parts_of(run, cases, scores, **more)
-    if hostile:
-        cases, parts = _hostile(run, cases)
-    record = make_record(run, RULE, parts, cases, **settings(RULE))
-    return record, [one for part in parts for one in read_results(part.file)], cases
-
-
-def _hostile(run: Any, cases: CaseSet) -> tuple[CaseSet, list[Part]]:
-    bad = Case(id=f"c0 {HOSTILE[:60]}", inputs={"question": HOSTILE}, expected={"answer": HOSTILE}, tags=(HOSTILE,))
-    rows = [result(case, arm.name, 0.2) for case in cases.cases[1:] for arm in run.arms]
-    said, passage = HOSTILE.replace("\ud800", ""), Passage(text=HOSTILE.replace("\ud800", ""), title="<b>", uri="javascript:alert(1)")
-    rows += [Result(case_id=bad.id, arm=arm.name, answer=said + arm.name, latency_ms=5, passages=(passage,), scores={
-        "token_f1": Score(value=float(arm.name == "candidate"), reason="<script>because</script>")}) for arm in run.arms]
-    path = run.folder / "hostile.parquet"
-    write_results(path, rows)
-    return CaseSet(cases=(bad, *cases.cases[1:]), sha256="0" * 64), [Part(number=1, file=path, cases=len(cases.cases), spent=Spent())]
+from tasks.evaluation.results import read_results
+from tests.evaluation.measured import case_set, noisy, parts_of, plus, settings, trial
+from tests.evaluation.reported import HOSTILE, LOADING, RULE, made
 
 
 class Reader(HTMLParser):
@@ -208,63 +175,3 @@ def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) ->
     assert {point.name: point.front for point in by_cost.points} == {"baseline": False, "candidate": True, "third": True}
     assert {point.name: point.front for point in by_latency.points} == {"baseline": True, "candidate": False, "third": True}
     assert all(by_cost.left <= one.x <= by_cost.right and by_cost.top <= one.y <= by_cost.bottom for one in by_cost.points)
-
-
-def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None:
-    record, _, _ = made(tmp_path)
-    text = summary_markdown(record)
-    assert text.startswith("## helpdesk: ✅ promote")
-    assert "| candidate | prompts/candidate.yaml | 60 of 60 | 0 |" in text
-    assert "**token\\_f1**" in text
-    assert "guard\\: holds" in text
-    worst = losses(record)
-    assert len(worst) == 5
-    assert [float(row[3]) for row in worst] == sorted(float(row[3]) for row in worst)
-    assert all(f"| {row[0]} |" in text for row in worst)
-
-
-def test_the_summary_shows_hostile_text_as_text(tmp_path: Path) -> None:
-    record, _, _ = made(tmp_path, hostile=True)
-    text = summary_markdown({**record, "reason": HOSTILE, "name": "a | b\n# c @team", "warnings": ["[x](http://evil) <img>"]})
-    assert "<script" not in text
-    assert "<img" not in text
-    assert "\n# c" not in text
-    assert "](" not in text.replace("\\](", "").replace("\\]\\(", "")
-    assert "\\@team" in text
-    assert text.count("\n") < 60
-
-
-def outcomes(record: dict[str, Any]) -> dict[str, str]:
-    root = ElementTree.fromstring(junit(record))
-    return {str(case.get("name")): case[0].tag if len(case) else "passed" for case in root.iter("testcase")}
-
-
-def test_the_xml_has_a_test_per_rule_and_counts_what_it_says(tmp_path: Path) -> None:
-    record, _, _ = made(tmp_path)
-    found = outcomes(record)
-    assert found == {"token_f1: better": "passed", "latency: not worse by 0.2": "passed", "errors of baseline: at most 2 %": "passed",
-                     "errors of candidate: at most 2 %": "passed"}
-    assert outcomes({**record, "comparisons": {"candidate": {**record["comparisons"]["candidate"], "verdict": "reject"}}})[
-        "token_f1: better"] == "failure"
-    assert outcomes({**record, "comparisons": {"candidate": {**record["comparisons"]["candidate"], "verdict": "inconclusive"}}})[
-        "token_f1: better"] == "skipped"
-
-
-def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None:
-    run, cases = trial(tmp_path), case_set(60)
-    base = noisy(60, 0.5)
-    parts = parts_of(run, cases, {"baseline": base, "candidate": [*[None] * 5, *base[5:]]})
-    record = make_record(run, RULE, parts, cases, **settings(RULE))
-    text = junit({**record, "name": "a <b> & \x00 \"c\"", "reason": HOSTILE})
-    root = ElementTree.fromstring(text)
-    assert root.tag == "testsuites"
-    assert {suite.tag for suite in root} == {"testsuite"}
-    for suite in root:
-        cases_of = suite.findall("testcase")
-        assert int(suite.get("tests", "")) == len(cases_of) > 0
-        for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-            assert int(suite.get(count, "")) == sum(len(one.findall(kind)) for one in cases_of)
-        assert all(one.get("name") and one.get("classname") and one.get("time") for one in cases_of)
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp", ""))
-    assert int(root.get("errors", "")) == 6
-    assert {one for one in outcomes(record) if one.endswith("(candidate)")} == {f"c{number} (candidate)" for number in range(5)}

@@ -90,7 +90,7 @@ def test_a_model_that_fails_too_often_lets_nobody_decide(bench: Bench, model: Se
         asked = json.dumps(body)
         return (Answer(400), False) if "question 1" in asked and "better" in asked else usual(path, body, key)
 
-    model.answer = answer_or_refuse  # type: ignore[method-assign]
+    model.answer = answer_or_refuse  # type: ignore[method-assign, assignment]
     answer = bench.evaluate()
     assert (answer.code, answer.data["verdict"]) == (4, "inconclusive"), answer.out
     candidate = answer.data["arms"]["candidate"]

@@ -1,0 +1,56 @@
+"""What the overhead benchmark counts: both sides answer every row, and what is missing in a store is seen."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.echo import Echo, last_word
+from benchmarks.genai import questions
+from benchmarks.overhead import busy_processes, ours, ratio, theirs
+from tasks.llms import Message
+
+
+def test_questions_are_all_different_and_have_different_answers() -> None:
+    asked = questions(300)
+    assert len({last_word(question) for question in asked}) == len(asked) == 300
+
+
+def test_the_model_answers_with_the_last_word_for_nothing() -> None:
+    reply = Echo().complete([Message(role="system", content="Be kind."), Message(role="user", content="What is the last word")])
+    assert (reply.text, Echo().cost(reply), Echo().free) == ("word", 0.0, True)
+
+
+def test_busy_processes_end_with_the_block(tmp_path: Path) -> None:
+    before = children()
+    with busy_processes(2):
+        assert len(children() - before) == 2
+    assert children() == before
+
+
+def test_a_ratio_says_who_lost_what() -> None:
+    mine = {"results": 600, "stored": 600, "inside": 2.0, "whole": 5.0, "whole_cpu": 6.0}
+    other = {"results": 300, "stored": 140, "inside": 20.0, "whole": 25.0, "whole_cpu": 30.0}
+    assert ratio(mine, other) == ("  ours by theirs: 0.10 of the CPU per result, 0.10 of the time inside, 0.20 of the whole;"
+                                  " lost: 0 of ours, 160 of theirs\n")
+
+
+@pytest.mark.slow
+def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
+    found = theirs(5)
+    assert (found["results"], found["stored"]) == (5, 5)
+
+
+@pytest.mark.slow
+def test_ours_answers_every_row_with_both_arms_and_all_of_it_is_in_mlflow() -> None:
+    found = ours(5)
+    assert (found["results"], found["stored"]) == (10, 10)
+    assert 0 < found["inside"] < found["whole"]
+
+
+def children() -> set[int]:
+    import psutil
+
+    return {process.pid for process in psutil.Process(os.getpid()).children()}
+
+
