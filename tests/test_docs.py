@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 import typer
+import yaml
 from pydantic import BaseModel
 
 from configs.evaluation import EvaluateConfig
@@ -87,3 +88,12 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_workflow_in_the_docs_is_yaml_and_names_what_there_is() -> None:
+    text = (ROOT / "docs" / "evaluation.md").read_text()
+    workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml"):].split("```")[0])
+    runs = "\n".join(step.get("run", "") for step in workflow["jobs"]["evaluate"]["steps"])
+    flags = {flag for option in commands()["evaluate"].params for flag in option.opts}
+    assert set(re.findall(r"--[a-z]+", re.search(r"llmops evaluate .*", runs)[0])) <= flags  # type: ignore[index]
+    assert {name for name in re.findall(r"llmops (\w+)", runs) if name != "index"} == {"evaluate"}
