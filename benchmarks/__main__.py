@@ -3,7 +3,7 @@
 import os
 import sys
 
-from benchmarks import chunking, cleaners, incremental, retrieval, runner, simulations, stores
+from benchmarks import answers, chunking, cleaners, incremental, overhead, retrieval, runner, simulations, stores
 
 
 def main() -> int:
@@ -14,15 +14,19 @@ def main() -> int:
     simulations.main()
     sys.argv = ["runner", *(["--cases", "500"] if quick else [])]
     runner.main()
+    sys.argv = ["overhead", *(["--rows", "50", "--busy", "0"] if quick else [])]
+    overhead.main()
     sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
     stores.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
-        sys.stdout.write("retrieval, chunking and cleaners: skipped, LLMOPS_BENCH_DATA is not set\n")
+        sys.stdout.write("retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n")
         return 0
     sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
     chunking.main()
     sys.argv = ["cleaners"]
     cleaners.main()
+    sys.argv = ["answers", *(["--sets", "clapnq", "--splits", "20"] if quick else [])]
+    answers.main()
     sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
     return retrieval.main()
 

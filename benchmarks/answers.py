@@ -48,14 +48,15 @@ def main() -> int:
 
 
 def measured(name: str, data: Path, folder: Path, most: int | None = None) -> dict[str, Any]:
-    """The decision record of one set, with the file's own content where the command prints less."""
+    """The decision record of one set, as its file has it."""
     cases = corpora.clapnq(data) if name == "clapnq" else knowledge_base(folder, data)
     corpora.write(folder / "cases.jsonl", Random(0).sample(cases, most) if most else cases)
     try:
         found = llmops(folder, "evaluate", str(config(name, folder)), codes=ANSWERED)
     finally:
         llmops(folder, "down")
-    return json.loads(Path(found["record"]).read_text("utf-8")) | {"wall_seconds": found["wall_seconds"]}
+    record: dict[str, Any] = json.loads(Path(found["record"]).read_text("utf-8"))
+    return record | {"wall_seconds": found["wall_seconds"]}
 
 
 def knowledge_base(folder: Path, data: Path) -> list[corpora.Row]:

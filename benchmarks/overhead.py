@@ -181,7 +181,7 @@ def _server(home: Path) -> psutil.Process:
 
 def _server_cpu(process: psutil.Process) -> float:
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return float(sum(one.user + one.system for one in times))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from tasks.scorers import metric_of
 
 PRICES = Path(__file__).parent / "prices.yaml"
 MOST_ARMS = 50
+MEASURED = ("latency", "cost", "retrieval")
+"""Metrics that need no scorer."""
 PLACE = ("model", "base_url", "api_key", "price_in", "price_out", "requests_per_minute", "tokens_per_minute", "timeout", "retries")
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]{0,119}$")]
 
@@ -77,8 +79,9 @@ class EvaluateConfig(Section):
         if twice:
             raise ValueError(f"two scorers are called {', '.join(twice)}: give each an id, as in {{name: {twice[0]}, id: short, …}}")
         for metric in (self.decide.metric, *self.decide.not_worse):
-            if metric not in names and metric.partition(".")[0] not in (*names, "retrieval"):
-                raise ValueError(f"decide names the metric {metric!r}, which no scorer gives; allowed: {', '.join(names)}, retrieval.…")
+            if metric.partition(".")[0] not in (*names, *MEASURED):
+                allowed = ", ".join(dict.fromkeys((*names, *MEASURED)))
+                raise ValueError(f"decide names the metric {metric!r}, which no scorer gives; allowed: {allowed}")
         return self
 
     @model_validator(mode="after")

@@ -69,7 +69,8 @@ def test_plugins_do_not_reach_into_the_heart() -> None:
 
 @pytest.mark.parametrize(("room", "forbidden"), [("retrieval", ("knowledge", "upkeep")), ("knowledge", ("upkeep",)),
                                                 ("statistics", HEART), ("filters", HEART),
-                                                ("prompts", tuple(one for one in HEART if one != "prompts")), ("knowledge", ("evaluation",)),
+                                                ("prompts", tuple(one for one in HEART if one != "prompts")),
+                                                ("knowledge", ("evaluation",)),
                                                 ("retrieval", ("evaluation", "prompts"))])
 def test_rooms_stand_on_each_other_one_way(room: str, forbidden: tuple[str, ...]) -> None:
     own = (ROOT / "tasks" / room).glob("*.py")

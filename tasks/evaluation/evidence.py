@@ -86,7 +86,8 @@ class Selected(NamedTuple):
 
 
 class Evidence(BaseModel):
-    """`untrusted`: metrics that may inform but not decide, and why. `looks`: after how many cases it was looked."""
+    """`untrusted`: metrics that may inform but not decide, and why. `looks`: after how many cases it was looked.
+    `total`: the cases that there are (None: those of the pairs); `stopped`: why not all of them were used."""
 
     model_config = ConfigDict(frozen=True)
     rule: Rule
@@ -96,6 +97,8 @@ class Evidence(BaseModel):
     pairs: Pairs
     untrusted: dict[str, str] = Field(default_factory=dict)
     looks: tuple[NonNegativeInt, ...] = ()
+    total: NonNegativeInt | None = None
+    stopped: str = ""
 
     @model_validator(mode="after")
     def _all_arms_everywhere(self) -> "Evidence":
@@ -112,6 +115,11 @@ class Evidence(BaseModel):
     @property
     def candidates(self) -> tuple[str, ...]:
         return tuple(arm for arm in self.arms if arm != self.baseline)
+
+    @property
+    def cut(self) -> bool:
+        """Whether cases, or their scores, are missing, which only a rule that may stop early allows: its cases come in a drawn order."""
+        return not self.rule.stop_early and (bool(self.stopped) or len(self.pairs.cases) < (self.total or 0))
 
     @cached_property
     def _columns(self) -> dict[tuple[str, str], Array]:

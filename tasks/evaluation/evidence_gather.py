@@ -52,7 +52,7 @@ class Tally:
             self.values[name].append(value)
 
 
-def gathered(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, untrusted: Mapping[str, str]) -> Evidence:
+def gathered(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, untrusted: Mapping[str, str], stopped: str = "") -> Evidence:
     """The evidence of the parts so far. A case counts when every arm was asked every repeat of it, which a used-up budget may prevent."""
     tallies: dict[str, dict[str, Tally]] = {}
     ordered = sorted(parts, key=lambda part: part.number)
@@ -72,8 +72,10 @@ def gathered(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, un
         judge_failures={arm: _failures([found[arm] for found in whole.values()]) for arm in arms},
         calls={arm: _calls([found[arm] for found in whole.values()]) for arm in arms},
     )
+    cut = len(whole) < len(cases.cases) or any(part.stopped for part in parts)  # else it was settled with the last part
     looks = [count for count in accumulate(part.cases for part in ordered) if count <= len(whole)] if rule.stop_early else []
     return Evidence(rule=rule, baseline=trial.baseline, arms=tuple(arms), pairs=pairs, untrusted=dict(untrusted), looks=tuple(looks),
+                    total=len(cases.cases), stopped=stopped if cut else "",
                     metrics={name: _metric(name, trial.scorers, pairs) for name in dict.fromkeys([*names, rule.metric, *rule.not_worse])})
 
 

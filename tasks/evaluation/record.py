@@ -32,7 +32,7 @@ def make_record(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet,
                 promote: Mapping[str, str] | None = None, untrusted: Mapping[str, str] | None = None, prefect_run_id: str | None = None,
                 began: datetime | None = None, warnings: Sequence[str] = (), stopped: str | None = None) -> dict[str, Any]:
     """The record of finished parts. `untrusted`: metrics that may not decide, and why; None: asks the calibrations of the home."""
-    evidence = gathered(trial, rule, parts, cases, untrusted_metrics(trial) if untrusted is None else untrusted)
+    evidence = gathered(trial, rule, parts, cases, untrusted_metrics(trial) if untrusted is None else untrusted, stopped or "")
     found, now = decide(evidence), datetime.now(UTC)
     spent = max(parts, key=lambda part: part.number).spent if parts else Spent()
     pairs = evidence.pairs.model_dump(mode="json")
@@ -45,7 +45,7 @@ def make_record(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet,
         "baseline": trial.baseline, "rule": rule.model_dump(mode="json"), "promote": dict(promote) if promote else None,
         "metrics": {name: one.model_dump(mode="json") for name, one in evidence.metrics.items()}, "pairs": pairs,
         "untrusted": dict(evidence.untrusted), "repeats": trial.repeats,
-        "stopped": stopped if len(evidence.pairs.cases) < len(cases.cases) else None,
+        "stopped": evidence.stopped or None,
         "dataset_sha256": cases.sha256, "cases": {"total": len(cases.cases), "used": len(evidence.pairs.cases)},
         "prompts": {arm.name: arm.prompt.uri for arm in trial.arms}, "config": dict(config), "config_sha256": config_sha256,
         "budget": {"usd": trial.budget_usd, "calls": trial.budget_calls}, "spent": spent.model_dump(mode="json"),

@@ -81,7 +81,8 @@ def evidence_of(record: Mapping[str, Any]) -> Evidence:
     """What the record was computed from. Raises pydantic's ValidationError, KeyError, TypeError."""
     return Evidence.model_validate({"rule": record["rule"], "baseline": record["baseline"], "arms": tuple(record["arms"]),
                                     "metrics": record["metrics"], "pairs": record["pairs"], "untrusted": record["untrusted"],
-                                    "looks": tuple(look["cases"] for look in record["looks"])})
+                                    "looks": tuple(look["cases"] for look in record["looks"]),
+                                    "total": record["cases"]["total"], "stopped": record.get("stopped") or ""})
 
 
 def _differences(computed: Any, claimed: Any, where: str) -> Iterator[str]:

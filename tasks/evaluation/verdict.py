@@ -25,6 +25,7 @@ HINTS = {
     "promote": "the report shows each case; llmops decision verify computes the verdict again",
     "reject": "the baseline stays; the report lists the cases that lost most",
     "inconclusive": "nothing changes; add cases, or lower what is asked of the candidate",
+    "cut": "raise the budget and run again: what was paid is remembered; decide.stop_early decides with fewer cases where it can",
     "errors": "look at the failed calls in the report and run again: what was paid is remembered; decide.max_error_rate is the limit",
 }
 
@@ -67,7 +68,7 @@ def decide(evidence: Evidence) -> Verdict:
     failing = tuple(name for name in evidence.arms if error_rate(evidence, name) > evidence.rule.max_error_rate)
     reason = chosen.reason if alone else f"{chosen.name}: {chosen.reason}{_others(chosen, judged)}"
     lost = verdict == "inconclusive" and {evidence.baseline, chosen.name} & set(failing)
-    hint = HINTS["errors" if lost else verdict]
+    hint = HINTS["cut" if evidence.cut else "errors" if lost else verdict]
     return Verdict(verdict, reason, hint, chosen.name, failing, {
         **_headline(chosen), "status": "failed" if lost else "decided",
         "arms": {name: arm(evidence, name) for name in evidence.arms},
@@ -109,6 +110,9 @@ def _judged(evidence: Evidence, name: str, main: Effect, adjusted: float | None)
 def _obstacle(evidence: Evidence, name: str) -> tuple[Word, str] | None:
     """What forbids any decision about a candidate, whatever the numbers."""
     limit = evidence.rule.max_error_rate
+    if evidence.cut:
+        used = f"{len(evidence.pairs.cases):,} of {evidence.total:,} cases"
+        return "inconclusive", f"the run ended early ({evidence.stopped or 'results are missing'}): {used} were answered by every arm"
     for one in (evidence.baseline, name):
         rate = error_rate(evidence, one)
         if rate > limit:

@@ -22,7 +22,8 @@ def write(folder: Path, **keys: Any) -> Path:
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": "helpdesk", "messages": messages}))
     (folder / "cases.jsonl").write_text(json.dumps(CASE))
     content = {"flow": "evaluate", "name": "helpdesk", "cases": "cases.jsonl",
-               "arms": {"baseline": ARM, "candidate": ARM | {"prompt": "long.yaml"}}, "scorers": ["token_f1"], "decide": {"metric": "token_f1"}}
+               "arms": {"baseline": ARM, "candidate": ARM | {"prompt": "long.yaml"}},
+               "scorers": ["token_f1"], "decide": {"metric": "token_f1"}}
     file = folder / "evaluate.yaml"
     file.write_text(yaml.safe_dump({key: value for key, value in (content | keys).items() if value != "GONE"}, sort_keys=False))
     return file
@@ -78,6 +79,12 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, keys: dict[str, Any],
     assert any(one.startswith(f"{tmp_path / 'evaluate.yaml'}: {where}") and says in one for one in found), found
 
 
+def test_latency_cost_and_retrieval_need_no_scorer(tmp_path: Path) -> None:
+    rule = {"metric": "token_f1", "not_worse": {"latency": 0.2, "cost": 0, "retrieval.recall@5": 0.1}}
+    config = read_evaluation(write(tmp_path, decide=rule))
+    assert list(config.decide.not_worse) == ["latency", "cost", "retrieval.recall@5"]
+
+
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     found = mistakes(write(tmp_path, scorers=["tokn_f1", {"name": "rouge", "varient": 1}], repeats=0, budget={"usd": -1}))
     assert len(found) >= 4
@@ -95,7 +102,7 @@ def test_wrong_cases_and_wrong_prompts_are_found_with_the_config(tmp_path: Path)
 def test_a_grid_adds_every_combination_once(tmp_path: Path) -> None:
     grid = {"prompt": ["short.yaml", "long.yaml"], "llm": ["extractive", {"name": "extractive", "sentences": 1}]}
     config = read_evaluation(write(tmp_path, arms={"baseline": ARM}, grid=grid))
-    assert list(config.wishes()) == ["baseline", "short · extractive", "short · extractive sentences=1", "long · extractive",
+    assert list(config.wishes()) == ["baseline", "short · extractive sentences=1", "long · extractive",
                                        "long · extractive sentences=1"]
     assert len({wish.model_dump_json() for wish in config.wishes().values()}) == 4
 

@@ -27,15 +27,20 @@ def mistakes(path: Path) -> list[str]:
 def test_cases_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     found = read_cases(file(tmp_path, {"id": "b", "inputs": {}}, "", GOOD, "   "))
     assert [case.id for case in found.cases] == ["b", "c1"]
-    assert found.cases[1].expected == {"answer": "So."} and found.cases[1].group == "doc" and found.cases[0].group is None
+    assert found.cases[1].expected == {"answer": "So."}
+    assert found.cases[1].group == "doc"
+    assert found.cases[0].group is None
 
 
 def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
     path = file(tmp_path, GOOD, "{not json", [1], {"id": "x"}, GOOD, {**GOOD, "id": ""}, {**GOOD, "id": "y", "expects": 1})
     found = mistakes(path)
     assert [one.split(": ")[0].rpartition(":")[2] for one in found] == ["2", "3", "4", "5", "6", "7"]
-    assert "not JSON" in found[0] and "got list" in found[1] and "inputs: field required" in found[2]
-    assert "the id 'c1' stands here and in line 1" in found[3] and "expects" in found[5]
+    assert "not JSON" in found[0]
+    assert "got list" in found[1]
+    assert "inputs: field required" in found[2]
+    assert "the id 'c1' stands here and in line 1" in found[3]
+    assert "expects" in found[5]
 
 
 def test_a_file_that_is_missing_empty_or_no_text_is_said_to_be_one(tmp_path: Path) -> None:

@@ -2,48 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import select
 
-from tasks.errors import ConfigError, DocumentError, Unavailable
-from tasks.evaluation.budget import BudgetReached
+from tasks.errors import DocumentError, Unavailable
 from tasks.evaluation.desk import Asked, Desk
-from tasks.evaluation.trial import Spent, Trial
+from tasks.evaluation.trial import Spent
 from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.tables import calls, shown
-from tasks.llms import Message, Request
-from tests.evaluation.trials import model, questions, trial
+from tasks.knowledge.tables import shown
+from tests.evaluation.desks import ask, at_desk, remembered
+from tests.evaluation.trials import model, trial
 from tests.openai_server import Answer, Service, serving
-
-T = TypeVar("T")
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     with serving(lambda messages: f"answer to {messages[-1]['content']}") as found:
         yield found
-
-
-def at_desk(order: Trial, work: Callable[[Desk], Awaitable[T]], spent: Spent | None = None) -> tuple[T, Spent]:
-    async def run() -> tuple[T, Spent]:
-        async with Desk(order, spent or Spent()) as desk:
-            found = await work(desk)
-        return found, desk.spent
-
-    return asyncio.run(run())
-
-
-def ask(text: str = "Why?", **changes: Any) -> Request:
-    return Request(messages=(Message(role="user", content=text),), **changes)
-
-
-def remembered(home: Path) -> int:
-    with open_ledger(home).read() as connection:
-        return len(connection.execute(select(calls.c.key)).all())
 
 
 def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Service) -> None:
@@ -188,44 +166,3 @@ def test_a_model_that_is_gone_is_not_asked_again(tmp_path: Path, service: Servic
     assert "wrong" not in str(found[0]).replace("wrong or expired", "")
     assert len(service.requests) <= 2
     assert (spent.calls, remembered(tmp_path / "home")) == (0, 0)
-
-
-@pytest.mark.parametrize(("limit", "spent"), [(0, 0), (1, 0), (17, 0), (17, 5)])
-def test_a_budget_of_calls_is_never_passed(tmp_path: Path, service: Service, limit: int, spent: int) -> None:
-    async def many(desk: Desk) -> list[Asked | BaseException]:
-        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(40)), return_exceptions=True)
-
-    found, paid = at_desk(trial(tmp_path, service.base_url, budget_calls=limit), many, Spent(calls=spent))
-    assert len(service.requests) == limit - spent
-    assert [type(one) for one in found].count(BudgetReached) == 40 - (limit - spent)
-    assert paid.calls == limit
-
-
-def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) -> None:
-    async def once(desk: Desk) -> Asked:
-        return await desk.ask(model(service.base_url), (1.0, 1.0), ask())
-
-    at_desk(trial(tmp_path, service.base_url), once)
-    found, spent = at_desk(trial(tmp_path, service.base_url, budget_calls=0, budget_usd=0.0), once)
-    assert (found.cached, spent) == (True, Spent(cached=1))
-
-
-def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(tmp_path: Path, service: Service) -> None:
-    small, price = model(service.base_url, max_tokens=10), (0.0, 1e6)  # a dollar per token: replies have 3 tokens, 10 are reserved
-
-    async def many(desk: Desk) -> list[Asked | BaseException]:
-        return await asyncio.gather(*(desk.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True)
-
-    found, spent = at_desk(trial(tmp_path, service.base_url, budget_usd=50.0, concurrency=4), many)
-    answered = [one for one in found if isinstance(one, Asked)]
-    assert spent.cost_usd == sum(one.cost_usd for one in answered) == 3 * len(service.requests)
-    assert 50 - 10 < spent.cost_usd <= 50
-
-
-def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(tmp_path: Path, service: Service) -> None:
-    async def once(desk: Desk) -> Asked:
-        return await desk.ask(model(service.base_url), None, ask())
-
-    with pytest.raises(ConfigError, match="price of the model small is not known"):
-        at_desk(trial(tmp_path, service.base_url, budget_usd=1.0), once)
-    assert questions(service.requests) == []

@@ -15,7 +15,7 @@ from tasks.evaluation.rules import Rule
 from tasks.evaluation.trial import Part, Spent
 from tasks.scorers import Case, Score
 from tests.evaluation.decided import BASE, CASES, RULE, SCORES, Record, decided
-from tests.evaluation.measured import result, settings, trial
+from tests.evaluation.measured import parts_of, plus, result, settings, trial
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,27 @@ def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None
     found = make_record(made, RULE, [kept(made, rows[:-1])], CASES, **settings(RULE), stopped="the budget is used up")
     assert found["cases"] == {"total": 90, "used": 59}
     assert found["stopped"] == "the budget is used up"
+    assert found["verdict"] == "inconclusive"
+    assert "the run ended early (the budget is used up): 59 of 90 cases" in found["reason"]
+    assert recomputed(json.loads(json.dumps(found))) == []
     assert any("1 of 60 cases were not asked of every arm" in one for one in found["warnings"])
     assert found["arms"]["baseline"]["attempted"] == 59
+
+
+def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: Path) -> None:
+    made, rule = trial(tmp_path), Rule(metric="token_f1", stop_early=True)
+    easy = {"baseline": [value / 4 for value in BASE], "candidate": plus(BASE, 0.5)}
+    rows = [result(case, arm, easy[arm][place]) for place, case in enumerate(CASES.cases[:60]) for arm in easy]
+    found = make_record(made, rule, [kept(made, rows)], CASES, **settings(rule), stopped="the answer is clear after 60 cases: promote")
+    assert (found["verdict"], found["cases"]["used"], [look["cases"] for look in found["looks"]]) == ("promote", 60, [60])
+    assert recomputed(json.loads(json.dumps(found))) == []
+
+
+def test_a_budget_that_ends_while_judges_are_asked_decides_nothing(tmp_path: Path) -> None:
+    made = trial(tmp_path)
+    parts = [part.model_copy(update={"stopped": "the budget is used up"}) for part in parts_of(made, CASES, SCORES, size=90)]
+    found = make_record(made, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
+    assert (found["verdict"], found["cases"]["used"], found["stopped"]) == ("inconclusive", 90, "the budget is used up")
 
 
 def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_path: Path) -> None:

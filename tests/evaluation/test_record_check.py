@@ -47,6 +47,8 @@ EDITS: dict[str, Edit] = {
     "the rule's guards": lambda r: r["rule"].update(not_worse={}),
     "the config": lambda r: r["config"].update(name="another"),
     "the count of cases": lambda r: r["cases"].update(used=91),
+    "cases that were not asked": lambda r: r["cases"].update(total=200),
+    "why it ended": lambda r: r.update(stopped="the budget"),
     "a case less": lambda r: r["pairs"]["cases"].pop(),
     "a case twice": lambda r: r["pairs"]["cases"].__setitem__(1, "c0"),
     "promote": lambda r: r.update(promote={"prompt": "other", "alias": "champion"}),
