@@ -115,3 +115,14 @@ def test_a_knowledge_base_that_is_not_there(bench: Bench, model: Service) -> Non
 
 def test_a_config_of_another_flow(bench: Bench) -> None:
     refused(2, "llmops evaluate runs it", "index", bench.config())
+
+
+def test_a_key_that_stands_in_the_config_is_found_nowhere(bench: Bench, model: Service) -> None:
+    from tests.upkeep.haystack import places
+
+    model.key = "sk-literally-in-the-config"
+    arms = {name: bench.arm(f"{prompt}.yaml", api_key=model.key) for name, prompt in (("baseline", "plain"), ("b", "better"))}
+    answer = bench.evaluate(arms=arms)
+    assert answer.code in (0, 5), answer.err
+    assert model.key not in answer.out + answer.err
+    assert places(bench.home, model.key) == []
