@@ -33,6 +33,7 @@ PROMPTS = {
 }
 SHOWN = ("token_f1", "rouge", "grounded", "refusal", "citations", "retrieval.recall@5", "retrieval.ndcg@5", "retrieval.mrr@5")
 ANSWERED = (0, 3, 5)
+FEW = (25, 50, 100)
 
 
 def main() -> int:
@@ -99,7 +100,8 @@ def report(name: str, record: Mapping[str, Any], splits: int) -> None:
     sys.stdout.write("".join(out))
     evidence = evidence_of(record)
     for arm in record["comparisons"]:
-        _halves(arm, halves(only(evidence, arm), splits))
+        for most in (*FEW, None):
+            _halves(f"{arm}, {f'{most} groups' if most else 'half of all groups'} a side", halves(only(evidence, arm), splits, most=most))
     for arm in record["comparisons"]:
         _halves(f"A/A, spread of {arm}", halves(only(evidence, arm), splits, alike=True))
 

@@ -41,8 +41,8 @@ class Halves:
         return sum(count * ((one == word) + (two == word)) for (one, two), count in self.pairs.items()) / (2 * self.splits)
 
 
-def halves(evidence: Evidence, splits: int = 200, seed: int = 0, *, alike: bool = False) -> Halves:
-    """Splits at random by group, the same for the same seed.
+def halves(evidence: Evidence, splits: int = 200, seed: int = 0, *, alike: bool = False, most: int | None = None) -> Halves:
+    """Splits at random by group, the same for the same seed. `most`: so many groups a side at most, instead of half of all.
 
     `alike`: the two arms change places at random in each group, before each split: what is then compared has the spread of the true
     pairs, and no true difference (an A/A comparison).
@@ -50,7 +50,7 @@ def halves(evidence: Evidence, splits: int = 200, seed: int = 0, *, alike: bool 
     chance, found = Random(seed), Counter[tuple[Word, Word]]()
     for _ in range(splits):
         whole = swapped(evidence, chance) if alike else evidence
-        words = sorted((decide(part(whole, half)).verdict for half in _halved(evidence, chance)), key=WORDS.index)
+        words = sorted((decide(part(whole, half)).verdict for half in _halved(evidence, chance, most)), key=WORDS.index)
         found[words[0], words[1]] += 1
     return Halves(found)
 
@@ -90,12 +90,14 @@ def _groups(evidence: Evidence) -> list[Any]:
     return list(range(len(evidence.pairs.cases))) if evidence.labels is None else evidence.labels
 
 
-def _halved(evidence: Evidence, chance: Random) -> tuple[list[int], list[int]]:
+def _halved(evidence: Evidence, chance: Random, most: int | None) -> tuple[list[int], list[int]]:
     """Half of the groups at random, and the others. A group's size does not matter, so that halves differ a little in size."""
     groups = _groups(evidence)
     names = list(dict.fromkeys(groups))
-    first = set(chance.sample(names, len(names) // 2))
-    return [n for n, group in enumerate(groups) if group in first], [n for n, group in enumerate(groups) if group not in first]
+    size = min(len(names) // 2, most or len(names))
+    drawn = chance.sample(names, 2 * size)
+    one, two = set(drawn[:size]), set(drawn[size:])
+    return [n for n, group in enumerate(groups) if group in one], [n for n, group in enumerate(groups) if group in two]
 
 
 def _picked(value: Any, places: Sequence[int]) -> Any:

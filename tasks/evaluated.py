@@ -1,5 +1,6 @@
 """How an evaluation ends: its record in the ledger, MLflow and Prefect, the alias moved, and the state of the run."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -
         found["links"] = {"prefect": url, **found["links"]}
     found = records.save(home, found)
     found = records.save(home, carefully(found, evaluate.track, home, found, parts, cases))
+    if found["mlflow_run_id"] and parts:
+        shutil.rmtree(parts[0].file.parent)  # MLflow holds all of it now
     if found["verdict"] == "promote" and found["promote"]:
         found = carefully({**found, "promoted": None}, _promote, home, found)
     found = carefully(found, _show, found)

@@ -78,7 +78,7 @@ def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
 def _trial(home: Path, wanted: Wanted, run_id: str | None, arms: tuple[Arm, ...], prices: dict[str, Price | None]) -> Trial:
     started = datetime.now(UTC)
     name = f"{wanted.name}-{started:%Y%m%d-%H%M%S}-{digest(run_id or '', started.isoformat())[:6]}"
-    return Trial(home=home, name=wanted.name, id=name, folder=home / "lake" / "evaluations" / name, baseline=wanted.baseline, arms=arms,
+    return Trial(home=home, name=wanted.name, id=name, folder=home / "evaluations" / name, baseline=wanted.baseline, arms=arms,
                  scorers=wanted.scorers, prices=prices, repeats=wanted.repeats, concurrency=wanted.concurrency,
                  budget_usd=wanted.budget_usd, budget_calls=wanted.budget_calls)
 

@@ -44,7 +44,7 @@ def calibrate(home: Path, wanted: Wanted) -> dict[str, Any]:
     judge, ConfigError with every mistake of the labels, BudgetExceeded when the budget ends before all are judged, Unavailable.
     """
     checked = _checked(wanted)
-    trial = Trial(home=home, name=wanted.name, id="calibration", folder=home / "lake" / "evaluations", baseline="", arms=(),
+    trial = Trial(home=home, name=wanted.name, id="calibration", folder=home / "evaluations", baseline="", arms=(),
                   scorers=tuple(one.spec for one in checked), prices=_prices(checked, wanted.prices), concurrency=wanted.concurrency,
                   budget_usd=wanted.budget_usd, budget_calls=wanted.budget_calls)
     columns, spent = asyncio.run(_judged(trial, checked))

@@ -12,6 +12,7 @@ from tasks.evaluation.results import read_results
 from tasks.evaluation.rules import Rule
 from tasks.evaluation.trial import Part, Result, Trial
 from tasks.plugins import Spec, find
+from tasks.records import sha256
 from tasks.scorers import PairJudge, Scorer, metric_of
 
 MEASURED = {"latency": Metric(higher_is_better=False, relative=True, unit="ms"),
@@ -65,7 +66,7 @@ def gathered(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, un
     names = sorted({name for found in whole.values() for one in found.values() for name in one.values} | set(MEASURED))
     arms = [arm.name for arm in trial.arms]
     pairs = Pairs(
-        cases=list(whole), sha256=[hashes[case] for case in whole], groups=[known[case].group for case in whole],
+        cases=list(whole), sha256=[hashes[case] for case in whole], groups=[_label(known[case].group) for case in whole],
         tags=[list(known[case].tags) for case in whole],
         values={arm: _values([found[arm] for found in whole.values()], names) for arm in arms},
         errors={arm: [found[arm].errors for found in whole.values()] for arm in arms},
@@ -116,3 +117,8 @@ def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
 
 def _within(name: str, pairs: Pairs) -> bool:
     return all(0 <= value <= 1 for values in pairs.values.values() for value in values.get(name, ()) if value is not None)
+
+
+def _label(group: str | None) -> str | None:
+    """A name for a group that tells nothing: groups are often uris of documents, which may have to be erased one day."""
+    return None if group is None else sha256(group)[:12]

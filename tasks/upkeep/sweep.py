@@ -15,6 +15,7 @@ from tasks.upkeep.quotes import Quotes
 OWN = ("lake", "lancedb", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal")
 BESIDE = ("-wal", "-shm", "-journal", ".lock")
 MAGIC = b"SQLite format 3\x00"
+PARQUET = b"PAR1"
 # what these hold is in force: schedules, blocks, settings. It is the user's, like a config file.
 SETTINGS = {"deployment", "deployment_schedule", "block_document", "block_schema", "block_type", "configuration", "variable", "automation",
             "work_pool", "work_queue", "alembic_version"}
@@ -39,6 +40,8 @@ def sweep(home: Path, quotes: Quotes) -> tuple[int, list[str]]:
 def _file(path: Path, quotes: Quotes) -> int:
     """1: changed, 0: nothing to change, -1: it quotes the document, but is no text."""
     content = path.read_bytes()
+    if content.startswith(PARQUET):
+        return _parquet(path, quotes)
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -50,6 +53,24 @@ def _file(path: Path, quotes: Quotes) -> int:
     else:
         write_atomically(path, _cleaned(path, text, quotes).encode())
     return 1
+
+
+def _parquet(path: Path, quotes: Quotes) -> int:
+    """A table, such as the results of an evaluation: its texts are cleaned cell by cell."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    changed, partial = False, path.with_name(f".{path.name}.new")
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(partial, file.schema_arrow) as writer:
+        for batch in file.iter_batches():
+            rows = batch.to_pylist()
+            clean = [quotes.cleaned(row) for row in rows]
+            changed |= clean != rows
+            writer.write_table(pa.Table.from_pylist(clean, file.schema_arrow))
+    if changed:
+        partial.replace(path)
+    partial.unlink(missing_ok=True)
+    return int(changed)
 
 
 def _cleaned(path: Path, text: str, quotes: Quotes) -> str:

@@ -44,6 +44,13 @@ def test_the_same_seed_gives_the_same_halves() -> None:
     assert {word for pair in halves(small, 30).pairs for word in pair} <= set(WORDS)
 
 
+def test_few_groups_a_side_decide_less_often_than_many() -> None:
+    small = only(evidence(0.03), "new")
+    few, all_of_them = halves(small, 60, most=5), halves(small, 60)
+    assert few.share("inconclusive") > all_of_them.share("inconclusive")
+    assert halves(small, 5, most=1000) == halves(small, 5)
+
+
 def test_only_keeps_two_arms_and_the_deciding_metric() -> None:
     found = only(evidence(0.1), "third")
     assert (found.arms, set(found.metrics)) == (("old", "third"), {"f1"})

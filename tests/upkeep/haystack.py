@@ -56,6 +56,18 @@ def _files(shop: Workshop) -> None:
         other.executemany("INSERT INTO artifact (data, other) VALUES (?, ?)", rows)
 
 
+def evaluated(shop: Workshop) -> Path:
+    """The results of an evaluation whose passages and answers quote the document, as an artifact of MLflow."""
+    from tasks.evaluation.results import write_results
+    from tasks.evaluation.trial import Result
+    from tasks.scorers import Passage
+
+    file = shop.home / "mlflow/artifacts/shop/1/results.parquet"
+    write_results(file, [Result(case_id="c1", arm="a", answer=f"They say: {SENTENCE}", passages=(Passage(text=SENTENCE, uri=URI),)),
+                         Result(case_id="c2", arm="a", answer="harmless", passages=(Passage(text="A boat.", uri="d1.txt"),))])
+    return file
+
+
 def places(home: Path, needle: str) -> list[str]:
     """Where a text is, whatever its case: in the raw bytes of files, Parquet rows, Lance rows of any version, SQLite dumps."""
     close_ledgers()  # reading a SQLite file and closing it takes away the locks that this process has on it

@@ -17,7 +17,7 @@ from tasks.knowledge.versions import rollback
 from tasks.knowledge.versions import version as version_of
 from tasks.plugins import Spec
 from tasks.upkeep.erase import erase
-from tests.upkeep.haystack import SECRET, SENTENCE, URI, littered, places
+from tests.upkeep.haystack import SECRET, SENTENCE, URI, evaluated, littered, places
 from tests.workshop import TEXTS, Workshop
 
 
@@ -51,6 +51,19 @@ def test_nothing_of_it_is_left_and_the_rest_is_whole(shop: Workshop) -> None:
         assert connection.execute(select(shown)).all() == []
     assert shop.rows() == others
     assert shop.verified()["ok"]
+
+
+def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Workshop) -> None:
+    from tasks.evaluation.results import read_results
+
+    published(shop)
+    file = evaluated(shop)
+    done = erase(shop.ledger, shop.home, shop.kb, URI)
+    first, second = read_results(file)
+    assert (first.answer, second.answer, second.passages[0].uri) == ("They say: [erased].", "harmless", "d1.txt")
+    assert places(shop.home, "zeppelin of Quixotic") == []
+    assert done["left"] == []
+    assert not list(file.parent.glob("*.new"))
 
 
 def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
