@@ -68,8 +68,8 @@ def only(evidence: Evidence, candidate: str) -> Evidence:
 
 
 def part(evidence: Evidence, places: Sequence[int]) -> Evidence:
-    """The evidence of the cases at these places."""
-    return evidence.model_copy(update={"pairs": Pairs.model_validate(_picked(evidence.pairs.model_dump(), places))})
+    """The evidence of the cases at these places, as if they were all that there are."""
+    return evidence.model_copy(update={"pairs": Pairs.model_validate(_picked(evidence.pairs.model_dump(), places)), "total": len(places)})
 
 
 def swapped(evidence: Evidence, chance: Random) -> Evidence:

@@ -9,7 +9,8 @@ from benchmarks.simulated_data import CLUSTERINGS, Layout, layout, one_arm, same
 from benchmarks.simulated_tables import SIZES, Row, percent
 from benchmarks.simulated_tests import ALPHA, bootstrap_ends, chunks, p_of_compare, robust_p, share_ends
 from tasks.statistics.agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha, reliability
-from tasks.statistics.intervals import Array, wilson_interval
+from tasks.statistics.arrays import Array
+from tasks.statistics.intervals import wilson_interval
 from tasks.statistics.sequential import FIRST_LOOK, asymptotic_half_width, bets, log_wealth
 
 LOOKS = 1_000

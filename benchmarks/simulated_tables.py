@@ -7,8 +7,8 @@ from scipy.special import ndtri
 
 from benchmarks.simulated_data import ARMS, CLUSTERINGS, LEANING, Draw, layout, same_arms
 from benchmarks.simulated_tests import ALPHA, bootstrap_ends, chunks, exact_ps, p_of_compare, robust_p
+from tasks.statistics.arrays import Array
 from tasks.statistics.cluster_robust import degrees_of_freedom
-from tasks.statistics.intervals import Array
 from tasks.statistics.multiple import holm
 from tasks.statistics.power import power_of
 

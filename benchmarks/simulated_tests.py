@@ -11,7 +11,8 @@ from scipy.special import stdtrit
 
 from benchmarks.simulated_data import Layout
 from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.intervals import RESAMPLES, Array, expanded_tail
+from tasks.statistics.arrays import Array
+from tasks.statistics.intervals import RESAMPLES, expanded_tail
 from tasks.statistics.sign_flips import p_of, turned
 
 ALPHA, CHUNK = 0.05, 1_000

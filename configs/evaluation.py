@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from configs.models import Schedule, Section
-from tasks.evaluation.arms import Retrieve, Wish
-from tasks.evaluation.begin import Wanted
+from tasks.evaluation.arms import Retrieve, Wanted, Wish
 from tasks.evaluation.rules import Rule
 from tasks.plugins import Spec, canonical
 from tasks.records import sha256

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.errors import LlmopsError, Mistake, disk_trouble
+from tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
 
 # Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
@@ -91,7 +91,7 @@ def say(answer: Answer, voice: Voice) -> None:
     elif not voice.quiet:
         from rich.console import Console
 
-        answer.summary(Console(highlight=False, soft_wrap=True))
+        answer.summary(Console(highlight=False, soft_wrap=True, emoji=False))
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
 
@@ -114,7 +114,7 @@ def main(app: typer.Typer) -> int:
             return _failed(error, as_json)
         result = INTERRUPTED
     if result == INTERRUPTED:  # Typer itself turns an interrupt into this code
-        hint = "nothing live has changed; the same command continues where it stopped"
+        hint = f"{'; '.join(LIVE) or 'nothing live has changed'}; the same command continues where it stopped"
         _report([Mistake("interrupted", kind="interrupted", hint=hint)], as_json)
     return result if isinstance(result, int) else 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import configs
-from flows.demonstration_prompts import PromptSteps
+from flows.demonstration_prompts import CAREFUL, CONFIG, PROMPT, PromptSteps
 from flows.running import run_flow
 from tasks.errors import Blocked, LlmopsError
 from tasks.knowledge import versions
@@ -139,11 +139,16 @@ class Demonstration:
         home += "" if shutil.which("llmops") else f"{Path(sys.executable).parent}/"
         self._head("", "What to open next")
         self._say(
-            f"Prefect runs    {self._link()}",
+            f"Prefect runs    {self._link('prefect')}",
             f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
+            f"Report          {self._link('report')}",
             f"MLflow          {Path(sys.executable).parent}/mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
             f'Search          {home}llmops search "what does lambda do" --kb {KB}',
             f"Versions        {home}llmops kb log {KB}",
+            f"Prompts         {home}llmops prompts history {PROMPT}",
+            f"Take it back    {home}llmops prompts rollback {PROMPT}",
+            "A prompt that may say 'I don't know': is it better?",
+            f"                {home}llmops evaluate {self.folder / CONFIG} --set arms.candidate.prompt={CAREFUL}",
             f"Your own        copy {self.config} and point `sources` at your files: {{name: files, path: ./docs}}",
         )
 
@@ -153,8 +158,9 @@ class Demonstration:
         self.steps.append({"step": "build", **outcome.public()})
         return outcome
 
-    def _link(self) -> str:
-        return str(next(step["links"]["prefect"] for step in self.steps if "links" in step))
+    def _link(self, name: str) -> str:
+        """The newest of its kind; an MLflow server elsewhere keeps reports to itself."""
+        return str(next((step["links"][name] for step in reversed(self.steps) if name in step.get("links", {})), "in MLflow"))
 
     def _expect(self, outcome: Outcome, status: str) -> None:
         if outcome.status != status:

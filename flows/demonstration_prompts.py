@@ -11,16 +11,17 @@ from flows.running import run_evaluation
 from tasks.errors import LlmopsError
 from tasks.evaluation import registry
 from tasks.prompts.reading import read_prompt
+from tasks.tracking.prompts import registry as open_registry
 
 PROMPT, ALIAS = "python-help-demo", "champion"
 CONFIG = "python-help-prompts.yaml"
-CHAMPION, WORSE, BETTER = (f"prompts/{name}.yaml" for name in ("python-help", "python-help-thorough", "python-help-brief"))
-FILES = (CONFIG, "cases/python-help.jsonl", CHAMPION, WORSE, BETTER)
-WORDS = {"promote": "The better prompt is promoted", "reject": "The new prompt is rejected", "inconclusive": "Nothing is decided"}
+CHAMPION, WORSE, BETTER, CAREFUL = (f"prompts/python-help{kind}.yaml" for kind in ("", "-thorough", "-brief", "-careful"))
+FILES = (CONFIG, "cases/python-help.jsonl", CHAMPION, WORSE, BETTER, CAREFUL)
 
 
 class PromptSteps:
-    """Works in the demo's folder and on the prompt `python-help-demo`. `steps`: what each step came to; `head` and `say` write to the screen."""
+    """Works in the demo's folder and on the prompt `python-help-demo`. `steps`: what each step came to; `head` and `say` write to the
+    screen."""
 
     def __init__(self, home: Path, folder: Path, steps: list[dict[str, Any]], head: Callable[[str, str], None],
                  say: Callable[..., None]) -> None:
@@ -34,7 +35,6 @@ class PromptSteps:
         self._first()
         self._worse()
         self._better()
-        self._history()
 
     def _first(self) -> None:
         """The prompt in use is the first one, also where an earlier demo has promoted another."""
@@ -47,34 +47,30 @@ class PromptSteps:
             registry.rollback(self.home, PROMPT, ALIAS, to=pushed.version)
 
     def _live(self) -> int | None:
-        with registry.registry(self.home) as shelf:
+        with open_registry(self.home) as shelf:
             return (shelf.aliases(PROMPT) or {}).get(ALIAS)
 
     def _worse(self) -> None:
-        self._head("7", "A prompt is an opinion until it is measured. Somebody wants longer answers: be thorough, leave nothing out")
+        self._head("7", "A new prompt is an opinion until it is measured. Somebody wants longer answers: be thorough, leave nothing out")
         record = self._evaluate(WORSE, "reject")
         self._say(
-            f"Both prompts answered {record['cases']['used']} questions from the knowledge base. The model is offline and free: it quotes the"
-            " sentences that fit best.",
+            f"The prompt in use and the new one have answered the same {record['cases']['used']} questions from the knowledge base, with an"
+            " offline model that",
+            "quotes what fits best. The better an answer, the more words it shares with the known one (token F1, 0 to 1).",
             effect(record),
-            f"{WORDS['reject']}: version {self._live()} stays in use.",
+            f"The interval lies below 0: this is worse, and not by chance. Rejected: version {self._live()} of {PROMPT} stays in use.",
         )
 
     def _better(self) -> None:
-        self._head("8", "Another prompt: one sentence, and \"I don't know\" where the passages have no answer")
+        self._head("8", "Another try: at most 30 words")
         record = self._evaluate(BETTER, "promote")
-        old, new = (declined(record, name) for name in (record["baseline"], record["candidate"]))
+        move = record["promoted"]
         self._say(
             effect(record),
-            f"Of the {old[1]} questions that the topics do not answer it declines {new[0]}; the prompt before declined {old[0]}.",
-            f"{WORDS['promote']}: {ALIAS!r} now means version {self._live()}. Whoever asks for {PROMPT}@{ALIAS} gets it from now on.",
+            "The interval lies above 0: this is better, and not by chance. Promoted:"
+            f" {PROMPT}@{ALIAS} goes from version {move['previous_version']} to {move['version']},",
+            f"and whoever asks for it gets the new one. The decision that allowed it is kept: {move['decision']}.",
         )
-
-    def _history(self) -> None:
-        with registry.registry(self.home) as shelf:
-            ground = registry.grounds(self.home, shelf, PROMPT, ALIAS)
-        move = ground.history[-1]
-        self._say(f"Why, and by whom: the move from version {move.before} to {move.to} was allowed by the decision {move.decision}.")
 
     def _evaluate(self, prompt: str, wanted: str) -> dict[str, Any]:
         config = read_evaluation(self.folder / CONFIG, [f"arms.candidate.prompt={prompt}"])
@@ -90,12 +86,5 @@ def effect(record: Mapping[str, Any]) -> str:
     """What the deciding metric did, in words."""
     old, new = (record["arms"][record[role]]["metrics"][record["metric"]]["value"] for role in ("baseline", "candidate"))
     low, high = record["interval"]
-    return (f"How much the answers share with the known ones (token F1): {old:.2f} before, {new:.2f} now; difference"
-            f" {record['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, on {record['n']} questions.")
-
-
-def declined(record: Mapping[str, Any], arm: str) -> tuple[int, int]:
-    """(questions that the arm rightly declined, questions that should be declined)."""
-    pairs = record["pairs"]
-    values = [value for value, tags in zip(pairs["values"][arm]["refusal"], pairs["tags"], strict=True) if "outside" in tags]
-    return int(sum(value or 0 for value in values)), len(values)
+    return (f"With the old prompt it is {old:.3f}, with the new one {new:.3f}: difference {record['difference']:+.3f}, 95 % interval"
+            f" {low:+.3f} to {high:+.3f}.")

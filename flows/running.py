@@ -47,4 +47,4 @@ def run_evaluation(home: Path, config: Any, **options: Any) -> dict[str, Any]:
     from flows.evaluate import evaluate  # only now: Prefect reads its settings when it is imported
 
     record = _saved(home, evaluate(config, home, return_state=True, **options))
-    return {**record, "warnings": [*record["warnings"], *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]}
+    return {**record, "remarks": [*record["remarks"], *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]}

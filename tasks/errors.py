@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+LIVE: list[str] = []
+"""What this process has made live: an interrupt that comes later must not deny it."""
 
 
 @dataclass(frozen=True)

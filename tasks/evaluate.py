@@ -7,6 +7,7 @@ from typing import Any
 from prefect import task
 
 from tasks.evaluation import answering, begin, record, registry, scoring, verdict
+from tasks.evaluation.arms import Wanted
 from tasks.evaluation.cases import CaseSet
 from tasks.evaluation.rules import Rule
 from tasks.evaluation.trial import Part, Spent, Trial
@@ -15,7 +16,7 @@ from tasks.tracking import evaluation as tracking
 
 
 @task(name="prepare")
-def prepare(home: Path, wanted: begin.Wanted, run_id: str | None, accept_cases: bool) -> tuple[Trial, CaseSet, list[str]]:
+def prepare(home: Path, wanted: Wanted, run_id: str | None, accept_cases: bool) -> tuple[Trial, CaseSet, list[str]]:
     """Look up prompts, knowledge bases and prices, and check that everything fits, before anything is paid."""
     return begin.begin(home, wanted, run_id, accept_cases=accept_cases)
 

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from tasks import evaluate, report, runs
-from tasks.errors import LlmopsError
+from tasks.errors import LIVE, LlmopsError
 from tasks.evaluation import record as records
 from tasks.evaluation.cases import CaseSet
 from tasks.evaluation.summary import summary_markdown
@@ -21,7 +21,7 @@ Record = dict[str, Any]
 
 
 def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -> State[Any]:
-    """Save the record first: nothing that follows may lose it. What fails then is a warning, and said; the record stands."""
+    """Save the record first: nothing that follows may lose it. What fails then is a remark, and said; the record stands."""
     if url := runs.prefect_url():
         found["links"] = {"prefect": url, **found["links"]}
     found = records.save(home, found)
@@ -30,22 +30,26 @@ def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -
         shutil.rmtree(parts[0].file.parent)  # MLflow holds all of it now
     if found["verdict"] == "promote" and found["promote"]:
         found = carefully({**found, "promoted": None}, _promote, home, found)
-    found = carefully(found, _show, found)
+    found = records.save(home, carefully(found, _show, found))
     save_outcome(open_ledger(home), found["prefect_run_id"] or "local", found["name"], found)
     return _state(found)
 
 
 def _promote(home: Path, found: Record) -> Record:
     who = f"prefect run {found['prefect_run_id']}" if found["prefect_run_id"] else "llmops evaluate"
-    return {**found, "promoted": evaluate.promote(home, found, found["promote"]["prompt"], found["promote"]["alias"], who)}
+    prompt, alias = found["promote"]["prompt"], found["promote"]["alias"]
+    LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
+    moved = evaluate.promote(home, found, prompt, alias, who)
+    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved['version']}"]
+    return {**found, "promoted": moved}
 
 
 def carefully(found: Record, step: Callable[..., Record], *args: Any) -> Record:
-    """The record after a step, or with a warning where the step failed."""
+    """The record after a step, or with a remark where the step failed."""
     try:
         return step(*args)
     except LlmopsError as error:
-        return {**found, "warnings": [*found["warnings"], str(error)]}
+        return {**found, "remarks": [*found["remarks"], str(error)]}
 
 
 def _show(found: Record) -> Record:
@@ -57,6 +61,6 @@ def _state(found: Record) -> State[Any]:
     if found["status"] == "failed":
         return Failed(name="TooManyErrors", message=found["reason"])
     if "promoted" in found and not found["promoted"]:
-        return Failed(name="NotPromoted", message=found["warnings"][-1])
+        return Failed(name="NotPromoted", message=found["remarks"][-1])
     names = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
     return Completed(name=names[found["verdict"]], message=f"{found['verdict']}: {found['reason']}")

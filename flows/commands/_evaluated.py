@@ -49,7 +49,7 @@ def _effect(one: Found) -> str:
 
 def _ends(console: Any, record: Found) -> None:
     console.print()
-    for warning in record["warnings"]:
+    for warning in (*record["warnings"], *record.get("remarks", ())):
         console.print(f"  warning     {printable(warning)}", markup=False)
     moved = record.get("promoted")
     if moved:

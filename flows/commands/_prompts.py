@@ -86,7 +86,7 @@ def move(console: Any, found: Mapping[str, Any]) -> None:
     """Where an alias went."""
     spot, was = f"{found['prompt']}@{found['alias']}", found["previous_version"]
     before = f" (was {was})" if was else ""
-    told = f"is version {found['version']}{before}" if found["moved"] else f"is version {found['version']} already, by this decision"
+    told = f"is version {found['version']}{before}" if found["moved"] else f"is version {found['version']} already"
     console.print(f"{spot} {told}.", markup=False, style="bold")
     if found["decision"]:
         console.print(f"  decision    {found['decision']}", markup=False)

@@ -29,9 +29,10 @@ def show(
 ) -> Answer:
     """Show a decision."""
     from flows.commands._evaluated import decision as drawn
+    from tasks.evaluation.record_shape import showable
     from tasks.evaluation.summary import summary_markdown
 
-    record = _read(decision)
+    record = showable(_read(decision), decision)
     if markdown:
         return Answer(record, lambda console: console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True))
     return Answer(record, lambda console: drawn(console, record))

@@ -1,5 +1,7 @@
 """`llmops evaluate`: compare arms on cases, and promote the better one by a stored decision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +33,8 @@ def evaluate(
     read, home = read_evaluation(config, changes or []), settings().absolute_home
     if calibrate:
         return _calibrated(home, read)
+    if junit is not None:
+        _writable(junit)
     trial, cases = _settled(home, read, accept_cases)
     if plan:
         return _planned(trial, cases)
@@ -86,11 +90,26 @@ def _calibrated(home: Path, config: Any) -> Answer:
     return Answer(found, lambda console: draw.calibration(console, found), 0 if trusted else 5)
 
 
+def _writable(path: Path) -> None:
+    """Said before anything is paid; leaves no empty file behind."""
+    there = path.exists()
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    if not there:
+        path.unlink()
+
+
 def _write(path: Path, text: str) -> None:
+    with _writing(path):
+        path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     from tasks.errors import UsageError
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}", where="--junit") from error

@@ -69,10 +69,16 @@ def pull(prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="NAME (its
          out: Annotated[Path | None, typer.Option("--out", help="The file. Default: where the prompt is, or NAME.yaml.")] = None,
          force: Annotated[bool, typer.Option("--force", help="Also overwrite changes that were never pushed.")] = False) -> Answer:
     """Write a version of the registry as a file."""
+    from tasks.errors import Unavailable, disk_trouble
     from tasks.evaluation.inventory import anything
     from tasks.evaluation.inventory import pull as write
 
-    found = write(_home(), anything(_home(), prompt, Path()), out, force)
+    try:
+        found = write(_home(), anything(_home(), prompt, Path()), out, force)
+    except OSError as error:
+        raise disk_trouble(error) or Unavailable(
+            f"the file cannot be written: {error.strerror or error}", where=str(out or error.filename or ""),
+            hint="say with --out where you may write") from error
     done = "is written" if found["written"] else "says that already"
     return Answer(found, lambda console: console.print(f"{found['uri']}: {found['file']} {done}.", markup=False))
 

@@ -88,8 +88,8 @@ class Clerk(NamedTuple):
         reply, wants_json = asked.reply, arm.prompt.prompt.output is not None
         return start.model_copy(update={
             "answer": reply.text, "parsed": parsed(reply.text) if wants_json else None, "latency_ms": reply.latency_ms,
-            "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "cost_usd": asked.cost_usd, "cached": asked.cached,
-            "attempts": reply.attempts, "finish": reply.finish})
+            "asked_at": reply.asked_at, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "cost_usd": asked.cost_usd,
+            "cached": asked.cached, "attempts": reply.attempts, "finish": reply.finish})
 
     async def passages(self, case: Case, arm: Arm) -> tuple[Passage, ...]:
         """What the arm retrieves, or what the case gives and the prompt shows."""

@@ -1,5 +1,6 @@
 """What a config asks of an arm, before prompts and knowledge bases are looked up."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,3 +27,21 @@ class Wish(BaseModel):
     prompt: str = Field(min_length=1)
     llm: Spec
     retrieve: Retrieve | None = None
+
+
+class Wanted(BaseModel):
+    """An evaluation as its config asks for it. `prices`: file of the prices of models; `at_stake`: the prompt whose alias may move."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    folder: Path
+    cases: Path
+    arms: dict[str, Wish]
+    baseline: str
+    scorers: tuple[Spec, ...]
+    prices: Path
+    repeats: int = 1
+    concurrency: int = 8
+    budget_usd: float | None = None
+    budget_calls: int | None = None
+    at_stake: str | None = None

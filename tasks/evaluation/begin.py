@@ -4,36 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from tasks.errors import Blocked, ConfigError, Mistake, UsageError
-from tasks.evaluation.arms import Retrieve, Wish
+from tasks.evaluation.arms import Retrieve, Wanted, Wish
 from tasks.evaluation.cases import CaseSet, read_cases
-from tasks.evaluation.checks import case_mistakes
+from tasks.evaluation.checks import address_mistakes, case_mistakes
 from tasks.evaluation.trial import Arm, Price, Retrieval, Trial
 from tasks.llms import Llm
-from tasks.plugins import Spec, digest
+from tasks.plugins import digest
 from tasks.scorers import Judge, Scorer, metric_of
 
 SHOWN = 8
-
-
-class Wanted(BaseModel):
-    """An evaluation as its config asks for it. `prices`: file of the prices of models; `at_stake`: the prompt whose alias may move."""
-
-    model_config = ConfigDict(frozen=True)
-    name: str
-    folder: Path
-    cases: Path
-    arms: dict[str, Wish]
-    baseline: str
-    scorers: tuple[Spec, ...]
-    prices: Path
-    repeats: int = 1
-    concurrency: int = 8
-    budget_usd: float | None = None
-    budget_calls: int | None = None
-    at_stake: str | None = None
 
 
 def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool = False,
@@ -54,8 +34,10 @@ def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool 
         except UsageError as error:
             mistakes += [Mistake(one.message, where=f"arms.{name}: {one.where}".removesuffix(": "), hint=one.hint, kind=one.kind)
                          for one in error.mistakes()]
-    prices = {metric_of(spec): _price(judge.llm.build(Llm), table) for spec in wanted.scorers
-              if isinstance(judge := spec.build(Scorer), Judge)}
+    judges = {metric_of(spec): judge.llm.build(Llm) for spec in wanted.scorers if isinstance(judge := spec.build(Scorer), Judge)}
+    prices = {name: _price(llm, table) for name, llm in judges.items()}
+    mistakes += address_mistakes([*((f"arms.{arm.name}", arm.llm.build(Llm)) for arm in arms),
+                                  *((f"scorers: {name}", llm) for name, llm in judges.items())])
     mistakes += case_mistakes(cases.cases, arms, wanted.scorers)
     mistakes += _unpriced(wanted, arms, prices)
     if mistakes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
-from tasks.evaluation.begin import Wanted
+from tasks.evaluation.arms import Wanted
 from tasks.evaluation.concordance import concordance, shortfall
 from tasks.evaluation.desk import Desk
 from tasks.evaluation.judging import Bench, Question, seats

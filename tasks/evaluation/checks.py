@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tasks.errors import Mistake, UsageError
 from tasks.evaluation.trial import Arm
+from tasks.llms import Llm
 from tasks.plugins import Spec
 from tasks.prompts import RETRIEVED
 from tasks.scorers import Case, Scorer, metric_of
@@ -14,6 +15,19 @@ SHOWN = 5
 def case_mistakes(cases: Sequence[Case], arms: Sequence[Arm], scorers: Sequence[Spec]) -> list[Mistake]:
     """Variables that a case does not give, or gives in another type; expected fields that a scorer needs and does not find."""
     return [*_variables(cases, arms), *_expected(cases, scorers)]
+
+
+def address_mistakes(models: Sequence[tuple[str, Llm]]) -> Iterable[Mistake]:
+    """Models, each with where it stands in the config, that are remembered as one and answer at different addresses: an evaluation would
+    compare one of them with itself."""
+    first: dict[str, tuple[str, str]] = {}
+    for where, llm in models:
+        address = str(getattr(llm, "base_url", None) or "").rstrip("/")
+        other, known = first.setdefault(llm.fingerprint(), (where, address))
+        if known != address:
+            yield Mistake(f"the model {llm.title!r} with the same parameters stands in {other} too, at another base_url: replies are "
+                          "remembered by the model's name, whatever the address, so the two would share theirs", where=where,
+                          hint="give one of them a `label`")
 
 
 def _variables(cases: Sequence[Case], arms: Sequence[Arm]) -> Iterable[Mistake]:

@@ -1,6 +1,7 @@
 """The desk through which every call of an evaluation goes: remembered, within the budget, so many at once, asked once."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Desk:
     async def _fly(self, model: Model, price: Price | None, request: Request, asked: Asking) -> tuple[Reply, bool]:
         known = await self._memory.known(asked)
         if known is not None:
+            model.client.remembered()
             return known, True
         priced(model.llm, price, self._trial.budget_usd)
         async with self._places:  # until the reply is on disk: a kill can lose no more replies than there are places
@@ -112,7 +114,7 @@ class Desk:
         reserved = most(model.llm, price, request)
         await self._budget.reserve(reserved)
         try:
-            reply = storable(await self._reach(model, request))
+            reply = _dated(storable(await self._reach(model, request)))
         except DocumentError:
             self._budget.settle(reserved, None)
             raise
@@ -140,3 +142,8 @@ class Desk:
                 llm = llm_of(spec)
                 self._models[name] = Model(llm, llm.fingerprint(), await self._stack.enter_async_context(Client(llm)))
             return self._models[name]
+
+
+def _dated(reply: Reply) -> Reply:
+    """With the time at which the attempt that succeeded was sent: times of answers are compared only where they were measured together."""
+    return reply.model_copy(update={"asked_at": round(time.time() - reply.latency_ms / 1000, 3)})

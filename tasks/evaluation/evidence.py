@@ -2,26 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, model_validator
 
 from tasks.evaluation.rules import Rule
-from tasks.statistics.intervals import Array
+from tasks.statistics.arrays import Array
 
 STRICT = ConfigDict(frozen=True, strict=True)
+TOGETHER = 15 * 60.0
+"""Seconds within which both arms were asked where their times are compared: later an endpoint may be as quick or slow as it likes."""
 
 
 class Metric(BaseModel):
     """`pairwise`: values are of the candidate against the baseline, 1 won, 0 lost, 0.5 a tie. `bounded`: they lie in [0, 1].
-    `relative`: margins are shares of the baseline's mean (0.2 is 20 %), not of the metric's unit, which is `unit`."""
+    `relative`: margins are shares of the baseline's mean (0.2 is 20 %), not of the metric's unit, which is `unit`. `timed`: it depends
+    on when it was measured, so that cases count only where both arms were asked at about the same time."""
 
     model_config = STRICT
     higher_is_better: bool = True
     pairwise: bool = False
     relative: bool = False
     bounded: bool = False
+    timed: bool = False
     unit: str = ""
 
     @property
@@ -32,7 +36,8 @@ class Metric(BaseModel):
 
 class Calls(BaseModel):
     """The calls of one arm, a number or a list per case. `latency_ms` has one entry per answer, so it counts them; `scored`: answers
-    that have a value in the deciding metric; `cached`: answers that the ledger remembered."""
+    that have a value in the deciding metric; `cached`: answers that the ledger remembered; `asked_at`: when the arm was asked, in seconds
+    since the epoch, the mean over repeats; 0: not known."""
 
     model_config = STRICT
     latency_ms: list[list[FiniteFloat]]
@@ -40,6 +45,13 @@ class Calls(BaseModel):
     tokens: list[NonNegativeInt]
     cost_usd: list[FiniteFloat]
     cached: list[NonNegativeInt]
+    asked_at: list[Annotated[FiniteFloat, Field(ge=0)]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _perhaps_unknown(cls, raw: Any) -> Any:
+        known = not isinstance(raw, dict) or "asked_at" in raw or not isinstance(raw.get("latency_ms"), list)
+        return raw if known else {**raw, "asked_at": [0.0] * len(raw["latency_ms"])}
 
 
 class Pairs(BaseModel):
@@ -74,11 +86,13 @@ class Pairs(BaseModel):
 
 
 class Selected(NamedTuple):
-    """Two arms on the cases for which both have a value; `clusters` None: every case its own."""
+    """Two arms on the cases for which both have a value; `clusters` None: every case its own. `apart`: how many cases are left out of a
+    timed metric, since the arms were asked at different times."""
 
     candidate: Array
     baseline: Array
     clusters: list[Any] | None
+    apart: int = 0
 
     @property
     def independent(self) -> int:
@@ -139,13 +153,20 @@ class Evidence(BaseModel):
         return self._columns.get((arm, metric), np.full(len(self.pairs.cases), np.nan))
 
     def selected(self, candidate: str, metric: str, chosen: Array | None = None) -> Selected:
-        """The cases for which both arms have a value, among those that `chosen` (a mask) names."""
+        """The cases for which both arms have a value, among those that `chosen` (a mask) names; of a timed metric those asked together."""
+        kind = self.metrics.get(metric, Metric())
         new, old = self.column(candidate, metric), self.column(self.baseline, metric)
-        if self.metrics.get(metric, Metric()).pairwise:
+        if kind.pairwise:
             new, old = np.maximum(2 * new - 1, 0), np.maximum(1 - 2 * new, 0)  # won and lost; a tie is neither
         both = np.isfinite(new) & np.isfinite(old) & (True if chosen is None else chosen.astype(bool))
-        clusters = None if self.labels is None else [self.labels[number] for number in np.flatnonzero(both)]
-        return Selected(new[both], old[both], clusters)
+        used = both & self._together(candidate) if kind.timed else both
+        clusters = None if self.labels is None else [self.labels[number] for number in np.flatnonzero(used)]
+        return Selected(new[used], old[used], clusters, int(both.sum() - used.sum()))
+
+    def _together(self, candidate: str) -> Array:
+        """For each case whether candidate and baseline were asked at about the same time. What is not known is not so."""
+        new, old = (np.array(self.pairs.calls[arm].asked_at, dtype=np.float64) for arm in (candidate, self.baseline))
+        return np.array((new > 0) & (old > 0) & (np.abs(new - old) <= TOGETHER))
 
     def first(self, count: int) -> "Evidence":
         """What was there after the first `count` cases."""

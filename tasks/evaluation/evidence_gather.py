@@ -15,7 +15,7 @@ from tasks.plugins import Spec, find
 from tasks.records import sha256
 from tasks.scorers import PairJudge, Scorer, metric_of
 
-MEASURED = {"latency": Metric(higher_is_better=False, relative=True, unit="ms"),
+MEASURED = {"latency": Metric(higher_is_better=False, relative=True, timed=True, unit="ms"),
             "cost": Metric(higher_is_better=False, relative=True, unit="USD")}
 """What every answer has, also where no scorer is called so."""
 
@@ -31,6 +31,7 @@ class Tally:
     cost: float = 0.0
     cached: int = 0
     latencies: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -40,6 +41,7 @@ class Tally:
             self.errors += 1
             return
         self.latencies.append(result.latency_ms)
+        self.times.append(result.asked_at)
         self.tokens += result.tokens_in + result.tokens_out
         self.cost += result.cost_usd
         self.cached += result.cached
@@ -97,7 +99,13 @@ def _failures(tallies: Sequence[Tally]) -> dict[str, list[int]]:
 
 def _calls(tallies: Sequence[Tally]) -> Calls:
     return Calls(latency_ms=[one.latencies for one in tallies], scored=[one.scored for one in tallies],
-                 tokens=[one.tokens for one in tallies], cost_usd=[one.cost for one in tallies], cached=[one.cached for one in tallies])
+                 tokens=[one.tokens for one in tallies], cost_usd=[one.cost for one in tallies], cached=[one.cached for one in tallies],
+                 asked_at=[_asked(one.times) for one in tallies])
+
+
+def _asked(times: Sequence[float]) -> float:
+    """When an arm was asked, on average; 0 where that is not known of every repeat."""
+    return sum(times) / len(times) if times and all(times) else 0.0
 
 
 def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import Blocked
-from tasks.evaluation.moves import Move, ever, holders, timeline
+from tasks.evaluation.moves import OUTSIDE, Move, ever, holders, timeline
 from tasks.evaluation.record_check import recomputed, seal
 from tasks.tracking.prompt_versions import Version
 
@@ -65,6 +65,17 @@ def demand_first(ground: Ground, target: Version) -> None:
     if ground.holders:
         raise Blocked(f"{spot} was set before, to version {ground.holders[-1]}, and removed without llmops",
                       hint=f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again")
+
+
+def cut_short(record: Mapping[str, Any], ground: Ground) -> bool:
+    """Whether an alias that points to the candidate already may be there by this decision: nobody knows how it got there, and it came
+    from what the decision compared with."""
+    last = ground.history[-1]
+    if last.kind != OUTSIDE:
+        return False
+    came_from = next((one.sha256 for one in ground.versions if one.version == last.before), None)
+    return last.before is None or (came_from is not None and came_from == _prompt(record, "baseline").get("sha256"))
+
 
 Objections = list[tuple[str, str]]
 """What stands against a move, each with how to mend it (may be empty)."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tasks.errors import Blocked, UsageError
-from tasks.evaluation.guard import Ground, demand, demand_first
+from tasks.evaluation.guard import Ground, cut_short, demand, demand_first
 from tasks.evaluation.moves import Move, known_moves, new_move, remember
 from tasks.evaluation.references import all_versions, version_of
 from tasks.knowledge.ledger import existing_ledger, open_ledger
@@ -21,7 +21,7 @@ ALIAS = re.compile(r"(?!latest$|v\d+$)[a-z][a-z0-9_-]{0,60}", re.IGNORECASE)
 def promote(home: Path, record: Any, prompt: str, alias: str = "champion", who: str = "", version: int | None = None) -> dict[str, Any]:
     """Move an alias to the version that a decision record speaks for. Raises Blocked with everything that stands against it.
 
-    Where the alias is there already by this decision, nothing happens; a move that was cut short is completed.
+    Where the alias is there already, nothing happens; a move that was cut short is completed.
     """
     with alone(home), registry(home) as shelf:
         ground = grounds(home, shelf, prompt, alias, record)
@@ -30,7 +30,11 @@ def promote(home: Path, record: Any, prompt: str, alias: str = "champion", who: 
         if done is not None and done.to == target.version:
             _complete(home, done)
             return {**_answer(done, target), "moved": False}
-        before = ground.points_to if ground.points_to != target.version else next(iter(ground.holders[-2:-1]), None)
+        before = ground.points_to
+        if before == target.version:
+            if not cut_short(record, ground):
+                return {**_answer(ground.history[-1], target), "moved": False}
+            before = ground.history[-1].before
         return _moved(home, shelf, new_move(prompt, alias, before, target.version, "promote", who or author(), record), target)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select
 
 from tasks.errors import LlmopsError
 from tasks.evaluation.cases import CaseSet
+from tasks.evaluation.evidence import Evidence
 from tasks.evaluation.evidence_gather import gathered
 from tasks.evaluation.record_check import KIND, load, recomputed, sealed, verify
 from tasks.evaluation.rules import Rule
@@ -50,9 +51,21 @@ def make_record(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet,
         "prompts": {arm.name: arm.prompt.uri for arm in trial.arms}, "config": dict(config), "config_sha256": config_sha256,
         "budget": {"usd": trial.budget_usd, "calls": trial.budget_calls}, "spent": spent.model_dump(mode="json"),
         "seconds": round((now - began).total_seconds(), 3) if began else None, "versions": versions(),
-        "warnings": [*warnings, *alarms, *([left] if seen > len(evidence.pairs.cases) else [])],
+        "warnings": [*warnings, *alarms, *([left] if seen > len(evidence.pairs.cases) else []), *_apart(evidence)], "remarks": [],
         "record": None, "mlflow_run_id": None, "prefect_run_id": prefect_run_id, "links": {},
     })
+
+
+def _apart(evidence: Evidence) -> Iterator[str]:
+    """Of each timed metric, how many cases it compares, where it leaves some out."""
+    for name in evidence.candidates:
+        of = f" of {name}" if len(evidence.candidates) > 1 else ""
+        for metric in (metric for metric, kind in evidence.metrics.items() if kind.timed):
+            found = evidence.selected(name, metric)
+            count = len(found.candidate)
+            if found.apart:
+                yield (f"{metric}{of} compares {count:,} of {count + found.apart:,} cases: in the others the arms were asked at different "
+                       "times (remembered replies)")
 
 
 def _whole(found: Verdict, trial: Trial) -> dict[str, Any]:

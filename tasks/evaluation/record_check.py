@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tasks.records import sha256
 
 FAMILY, NEWEST = "llmops.decision", 1
 KIND = f"{FAMILY}/{NEWEST}"
-LATER = ("sha256", "links", "record", "mlflow_run_id", "prefect_run_id", "promoted", "warnings")
+LATER = ("sha256", "links", "record", "mlflow_run_id", "prefect_run_id", "promoted", "remarks")
 """What is added to a record after the decision, and not covered by its hash."""
 WORDS = ("reason", "note")
 TOLERANCE = 1e-7
@@ -41,18 +42,27 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"no such file: {path}", hint="decisions lie in LLMOPS_HOME/decisions; `llmops decision list` names them")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"not a decision record, or cut off: {error}", where=str(path),
                       hint="take the file that the evaluation wrote, or decision.json of its MLflow run") from error
     kind = found.get("kind") if isinstance(found, dict) else None
     family, _, number = str(kind).partition("/")
-    if family != FAMILY or not number.isdecimal():
-        raise UsageError(f"not a decision record: its kind is {kind!r}, wanted is {KIND!r}", where=str(path))
+    if family != FAMILY or not re.fullmatch("[1-9][0-9]{0,5}", number):
+        raise UsageError(f"not a decision record: its kind is {_short(kind)}, wanted is {_short(KIND)}", where=str(path))
     if int(number) > NEWEST:
         raise UsageError(f"this record is of the kind {kind}, which a newer llmops wrote; known here: {KIND}", where=str(path),
                          hint="upgrade llmops-pipelines")
     return dict(found)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no key stands twice: readers differ in which of two they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {_short(next(name for name in names if names.count(name) > 1))} stands in it twice")
+    return found
 
 
 def verify(path: Path) -> dict[str, Any]:
@@ -64,6 +74,13 @@ def verify(path: Path) -> dict[str, Any]:
 
 def recomputed(record: Mapping[str, Any]) -> list[str]:
     """What does not stand, as sentences; empty: all of it does. Raises nothing, whatever the record holds."""
+    try:
+        return _problems(record)
+    except RecursionError:
+        return ["it is nested too deeply to be read"]
+
+
+def _problems(record: Mapping[str, Any]) -> list[str]:
     if missing := [name for name in NEEDED if name not in record]:
         return [f"the record lacks {', '.join(missing)}"]
     problems = [] if record["sha256"] == seal(record) else ["the record was changed: its sha256 is not that of its content"]
@@ -71,7 +88,7 @@ def recomputed(record: Mapping[str, Any]) -> list[str]:
         evidence = evidence_of(record)
         found = decide(evidence)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:  # whatever somebody wrote into it
-        return [*problems, f"its evidence cannot be read: {_first(error)}"]
+        return [*problems, f"its evidence cannot be read: {first(error)}"]
     claims = {**found.numbers, "verdict": found.verdict, "candidate": found.candidate}
     problems += list(_differences(claims, record, ""))[:MOST]
     return problems + list(_strangers(record, evidence))
@@ -136,7 +153,7 @@ def _strangers(record: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
     try:
         asked = Rule.model_validate(config.get("decide"))
     except ValidationError as error:
-        yield f"config.decide is no rule: {_first(error)}"
+        yield f"config.decide is no rule: {first(error)}"
         return
     if asked != evidence.rule:
         yield "the rule is not the one that the config gives under `decide`"
@@ -144,7 +161,8 @@ def _strangers(record: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
         yield "promote is not what the config gives"
 
 
-def _first(error: Exception) -> str:
+def first(error: Exception) -> str:
+    """What an error says, the first of several."""
     if isinstance(error, ValidationError):
         one = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, one['loc']))}: {one['msg']}"

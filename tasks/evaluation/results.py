@@ -14,8 +14,8 @@ from tasks.evaluation.trial import Result
 
 NESTED = ("parsed", "passages", "scores")
 BATCH = 200
-NUMBERS = {"repeat": pa.int64(), "latency_ms": pa.float64(), "tokens_in": pa.int64(), "tokens_out": pa.int64(), "cost_usd": pa.float64(),
-           "cached": pa.bool_(), "attempts": pa.int64()}
+NUMBERS = {"repeat": pa.int64(), "latency_ms": pa.float64(), "asked_at": pa.float64(), "tokens_in": pa.int64(), "tokens_out": pa.int64(),
+           "cost_usd": pa.float64(), "cached": pa.bool_(), "attempts": pa.int64()}
 SCHEMA = pa.schema([(name, NUMBERS.get(name, pa.string())) for name in Result.model_fields])
 
 

@@ -25,7 +25,8 @@ def summary_markdown(record: Mapping[str, Any]) -> str:
     if lost := losses(record):
         parts += ["### Cases that lost most", _table(["case", "baseline", "candidate", "difference"], lost)]
     parts.append(_small(record))
-    parts += ["### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in record["warnings"])] if record.get("warnings") else []
+    warnings = [*(record.get("warnings") or ()), *(record.get("remarks") or ())]
+    parts += ["### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in warnings)] if warnings else []
     places = {"record": record.get("record"), **(record.get("links") or {})}
     where = [f"- {text(name)}: {link(str(target))}" for name, target in places.items() if target]
     return "\n\n".join([*parts, *(["\n".join(where)] if where else [])]) + "\n"

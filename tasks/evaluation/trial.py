@@ -76,6 +76,7 @@ class Spent(BaseModel):
 
 class Result(BaseModel):
     """One arm on one case, once. `status` errored: there is no answer, and `error` says why. `finish` length: the answer was cut.
+    `asked_at`: when it was asked, in seconds since the epoch, also where it was remembered since then; 0: not known.
 
     `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics stand with the candidate alone.
     """
@@ -90,6 +91,7 @@ class Result(BaseModel):
     parsed: Any = None
     passages: tuple[Passage, ...] = ()
     latency_ms: float = 0.0
+    asked_at: float = 0.0
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0

@@ -26,6 +26,8 @@ HINTS = {
     "reject": "the baseline stays; the report lists the cases that lost most",
     "inconclusive": "nothing changes; add cases, or lower what is asked of the candidate",
     "cut": "raise the budget and run again: what was paid is remembered; decide.stop_early decides with fewer cases where it can",
+    "apart": "ask all arms anew, so that their times are measured together: give every arm's llm the same new `label`, or use another "
+             "LLMOPS_HOME",
     "errors": "look at the failed calls in the report and run again: what was paid is remembered; decide.max_error_rate is the limit",
 }
 
@@ -44,6 +46,12 @@ class Judged:
     @property
     def gain(self) -> float:
         return self.main.gain
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is undecided by a metric that leaves out cases, since the arms were asked at different times."""
+        open_ones = [self.main, *(one.effect for one in self.guards if not one.holds)]
+        return self.verdict == "inconclusive" and any(one.apart for one in open_ones)
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def decide(evidence: Evidence) -> Verdict:
     failing = tuple(name for name in evidence.arms if error_rate(evidence, name) > evidence.rule.max_error_rate)
     reason = chosen.reason if alone else f"{chosen.name}: {chosen.reason}{_others(chosen, judged)}"
     lost = verdict == "inconclusive" and {evidence.baseline, chosen.name} & set(failing)
-    hint = HINTS["cut" if evidence.cut else "errors" if lost else verdict]
+    hint = HINTS["cut" if evidence.cut else "errors" if lost else "apart" if chosen.apart else verdict]
     return Verdict(verdict, reason, hint, chosen.name, failing, {
         **_headline(chosen), "status": "failed" if lost else "decided",
         "arms": {name: arm(evidence, name) for name in evidence.arms},
@@ -135,7 +143,7 @@ def _weighed(evidence: Evidence, main: Effect, adjusted: float | None, watching:
     if broken := [one for one in watching if one.violated]:
         return "reject", "; ".join(_guarded(evidence, broken))
     if not shown:
-        return "inconclusive", words.open_question(main, kind)
+        return "inconclusive", words.open_question(main, kind, rule.alpha)
     if unsure := [one for one in watching if not one.holds]:
         return "inconclusive", f"{words.passed(main, kind, rule)}, but {'; '.join(_guarded(evidence, unsure))}"
     return "promote", "; ".join([words.passed(main, kind, rule) + odds, *_guarded(evidence, watching)])
@@ -171,10 +179,10 @@ def _comparison(evidence: Evidence, one: Judged) -> dict[str, Any]:
     main = {one.main.metric: one.main.figures()}
     decided = main | {guard.metric: guard.figures() for guard in one.guards if guard.metric not in main}
     others = [metric for metric in evidence.metrics if metric not in decided and np.isfinite(evidence.column(one.name, metric)).any()]
-    found = decided | {metric: effect(evidence, one.name, metric).figures() for metric in others}
+    compared = {metric: effect(evidence, one.name, metric) for metric in others}
+    found = decided | {metric: other.figures() for metric, other in compared.items() if other.n or other.apart}
     return {"verdict": one.verdict, "reason": one.reason, "adjusted_p": one.adjusted_p,
-            "metrics": {metric: figures for metric, figures in found.items() if figures["n"] or metric in decided},
-            "tags": _tags(evidence, one.name)}
+            "metrics": found, "tags": _tags(evidence, one.name)}
 
 
 def _tags(evidence: Evidence, candidate: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.evidence import Evidence, Metric
-from tasks.statistics.intervals import Array, mean_interval, share_interval
+from tasks.statistics.arrays import Array
+from tasks.statistics.intervals import mean_interval, share_interval
 
 
 def arm(evidence: Evidence, name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.evidence import Evidence, Metric, Selected
+from tasks.statistics.arrays import Array
 from tasks.statistics.comparison import Comparison, compare
-from tasks.statistics.intervals import Array
 from tasks.statistics.multiple import holm
 from tasks.statistics.power import cases_needed, minimum_detectable_effect
 from tasks.statistics.sequential import confidence_sequence
@@ -21,7 +21,8 @@ class Effect:
     `gain`: how far the difference lies beyond the bar, turned so that above 0 is good. `p_value`: two-sided, that it is 0.
     `side`: 1 or -1 where an interval that may be looked at again and again lies wholly on the good or the bad side; else 0.
     `same`: no case differs; `free`: both arms are 0 everywhere. `share`: the difference as a share of the baseline's mean, for relative
-    metrics. `reach`: the bar as a share of how far a case could differ: the metric's whole range, else the largest value seen.
+    metrics. `reach`: the bar as a share of how far a case could differ: the metric's whole range, else the largest value seen. `apart`:
+    cases that are left out, since the arms were asked at different times.
     """
 
     metric: str
@@ -41,6 +42,7 @@ class Effect:
     note: str = ""
     bar: float = field(default=0.0, kw_only=True)
     reach: float = field(default=0.0, kw_only=True)
+    apart: int = field(default=0, kw_only=True)
 
     def figures(self) -> dict[str, Any]:
         """As the record has it. What both arms are known to have for nothing has no interval."""
@@ -62,8 +64,8 @@ def effect(evidence: Evidence, candidate: str, metric: str, *, bar: float = 0.0,
     needed = test.cases_needed
     return Effect(metric, test.n, test.clusters, kind.sign * shown.difference + 0.0, _turned((shown.low, shown.high), kind),
                   test.difference - (0.0 if shifted else bar), test.p_value, test.test, same=_same(pairs), free=_free(pairs, kind),
-                  share=_share(pairs, kind), minimum_detectable_effect=test.minimum_detectable_effect, cases_needed=needed, note=test.note,
-                  bar=bar, reach=_reach(pairs, kind, bar))
+                  share=_share(pairs, kind), minimum_detectable_effect=test.minimum_detectable_effect, cases_needed=needed,
+                  note=_noted(test.note, pairs), bar=bar, reach=_reach(pairs, kind, bar), apart=pairs.apart)
 
 
 def watched(evidence: Evidence, candidate: str, metric: str, *, bar: float, alpha: float) -> Effect:
@@ -86,7 +88,8 @@ def watched(evidence: Evidence, candidate: str, metric: str, *, bar: float, alph
     return Effect(metric, len(differences), pairs.independent, kind.sign * _cluster_mean(differences, pairs) + 0.0,
                   _turned((low, high), kind) if known else None, _cluster_mean(moved, pairs), None,
                   f"confidence sequence ({'betting' if bound else 'asymptotic'})", 0 if _same(pairs) else side, _same(pairs),
-                  _free(pairs, kind), _share(pairs, kind), seen, needed, note, bar=bar, reach=_reach(pairs, kind, bar))
+                  _free(pairs, kind), _share(pairs, kind), seen, needed, _noted(note, pairs), bar=bar, reach=_reach(pairs, kind, bar),
+                  apart=pairs.apart)
 
 
 def _power(moved: Array, clusters: list[Any] | None, alpha: float) -> tuple[float | None, int | None]:
@@ -170,8 +173,16 @@ def _compared(pairs: Selected, kind: Metric, bar: float, alpha: float, shifted: 
 def _too_few(metric: str, pairs: Selected, kind: Metric, bar: float) -> Effect:
     count = len(pairs.candidate)
     difference = float(pairs.candidate[0] - pairs.baseline[0]) if count else None
-    note = "one case alone says nothing about others" if count else "no case has a value for both arms"
-    return Effect(metric, count, count, difference, note=note, bar=bar, gain=kind.sign * (difference or 0.0) - bar)
+    note = "one case alone says nothing about others" if count else "" if pairs.apart else "no case has a value for both arms"
+    return Effect(metric, count, count, difference, note=_noted(note, pairs), bar=bar, gain=kind.sign * (difference or 0.0) - bar,
+                  apart=pairs.apart)
+
+
+def _noted(note: str, pairs: Selected) -> str:
+    """With what is to be said of cases that a timed metric leaves out."""
+    every = len(pairs.candidate) + pairs.apart
+    left = f"{pairs.apart:,} of {every:,} cases are left out: their arms were asked at different times (remembered replies)"
+    return "; ".join(filter(None, (note, left if pairs.apart else "")))
 
 
 def _turned(interval: tuple[float, float], kind: Metric) -> tuple[float, float]:

@@ -5,7 +5,9 @@ import math
 from tasks.evaluation.evidence import Metric
 from tasks.evaluation.rules import Rule
 from tasks.evaluation.verdict_effects import Effect, Guard
+from tasks.statistics.power import least_clusters
 
+ALIKE = 1e-9
 FAR = 100  # times the cases that there are: beyond that no number of cases is worth naming
 
 
@@ -67,7 +69,7 @@ def failed(found: Effect, kind: Metric, rule: Rule) -> str:
     return f"{moves(found, kind)} {on(found)}{wanted}"
 
 
-def open_question(found: Effect, kind: Metric) -> str:
+def open_question(found: Effect, kind: Metric, alpha: float) -> str:
     """Why the deciding metric decides nothing, and what would help."""
     if found.difference is None or found.n < 2:
         return f"{found.metric} cannot be compared: {found.note}"
@@ -75,22 +77,33 @@ def open_question(found: Effect, kind: Metric) -> str:
         return f"both arms have the same {found.metric} on all {found.n:,} cases: there is nothing to decide by"
     if found.interval is None or found.test.startswith("none"):
         return f"{moves(found, kind)} {on(found)}, but {found.note or 'there is no spread to test with'}"
-    return f"{moves(found, kind)} {on(found)}: too close to tell; {wanting(found, kind)}"
+    return f"{moves(found, kind)} {on(found)}: too close to tell; {wanting(found, kind, alpha)}"
 
 
-def wanting(found: Effect, kind: Metric) -> str:
+def wanting(found: Effect, kind: Metric, alpha: float) -> str:
     """How many more cases would tell, and what these could have shown."""
     seen = found.minimum_detectable_effect
     visible = f"these cases show {amount(seen, kind, found.bar)} or more in 4 of 5 runs" if seen is not None else ""
     more = (found.cases_needed or 0) - found.n
     if found.cases_needed is None or more > FAR * found.n:
-        words = "the arms are as good as alike, and no sensible number of cases would tell them apart"
+        words = _uncounted(found, alpha)
     elif more <= 0:
         words = "a few more cases may tell"
     else:
         gap = amount(abs(found.gain), kind, found.bar)
         words = f"about {rounded(more):,} more cases would be needed to see a difference of {gap}{' from the bar' if found.bar else ''}"
     return "; ".join(filter(None, (words, visible)))
+
+
+def _uncounted(found: Effect, alpha: float) -> str:
+    """Why no number of cases can be named that would tell."""
+    least, units = least_clusters(alpha), "cases" if found.clusters == found.n else "groups"
+    if found.clusters < least:
+        return f"{found.clusters} {units} are too few for any difference to be told from chance, at least {least} are needed"
+    if found.cases_needed is None and abs(found.gain) > ALIKE:
+        return f"all {units} differ by the same amount, which does not say how many more would tell"
+    alike = "what is seen is as good as the bar itself" if found.bar else "the arms are as good as alike"
+    return f"{alike}, and no sensible number of cases would tell them apart"
 
 
 def amount(value: float, kind: Metric, bar: float = 1.0) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from tasks.errors import BudgetExceeded, LlmopsError, UnsupportedDocument
+from tasks.errors import LIVE, BudgetExceeded, LlmopsError, UnsupportedDocument
 from tasks.knowledge.build import Batch
 from tasks.knowledge.changes import Staged
 from tasks.knowledge.plan import Plan
@@ -84,6 +84,7 @@ class Outcome(BaseModel):
     def publish(self) -> None:
         """The candidate is live now."""
         self.status, self.version = "published", self.candidate
+        LIVE[:] = [f"version {self.version} of {self.knowledge_base} is live"]
 
     def figures(self) -> dict[str, Any]:
         """What the versions row keeps."""

@@ -52,7 +52,8 @@ class Request(BaseModel):
 class Reply(BaseModel):
     """What came back. The numbers of tokens are the endpoint's own, 0 where it does not say.
 
-    `latency_ms`: of the attempt that succeeded, without waiting and without failed attempts, which `attempts` counts.
+    `latency_ms`: of the attempt that succeeded, without waiting and without failed attempts, which `attempts` counts. `asked_at`: when
+    that attempt began, in seconds since the epoch, where the reply was stored; 0 where nobody knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,7 @@ class Reply(BaseModel):
     finish: str = "stop"
     latency_ms: float = 0.0
     attempts: int = 1
+    asked_at: float = 0.0
 
 
 class Connection(ABC):

@@ -18,6 +18,7 @@ class Chat(Llm):
 
     model_config = ConfigDict(hide_input_in_errors=True)
     model: str = Field(min_length=1)
+    label: str | None = Field(default=None, min_length=1)
     api_key: SecretStr | None = None
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -47,10 +48,10 @@ class Chat(Llm):
         return value
 
     def fingerprint(self) -> str:
-        """Model and parameters; not the place, the key, the price or the limits."""
+        """Model, label and parameters; not the place, the key, the price or the limits."""
         later = [] if self.json_mode != "object" and not self.parameters else [self.json_mode, canonical(self.parameters)]
         usual = [self.model, str(self.temperature), str(self.max_tokens), str(self.json_mode != "off")]
-        return digest(type(self).__qualname__, *usual, *later)
+        return digest(type(self).__qualname__, *usual, *later, *([self.label] if self.label is not None else []))
 
     @property
     def title(self) -> str:

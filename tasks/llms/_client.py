@@ -12,6 +12,7 @@ from tasks.llms import Busy, Connection, Llm, Reply, Request
 from tasks.llms._clock import Clock
 from tasks.llms._patience import Patience
 from tasks.llms._quota import Quota, Ticket, quota_of
+from tasks.llms._trouble import Page
 
 ASSUMED_REPLY = 256
 """Tokens of a reply whose length nobody limits, until the real number is known."""
@@ -52,6 +53,10 @@ class Client:
         self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
         return reply.model_copy(update={"latency_ms": 1000 * seconds, "attempts": patience.attempts})
 
+    def remembered(self) -> None:
+        """A reply of this model is known from another time: it has answered before, so a reply that cannot be read is no wrong address."""
+        self.quota.remembered()
+
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """The text in pieces. Until the first piece it is tried again as `ask` does; later a cut raises TransientDocumentError."""
         connection = self._open()
@@ -85,6 +90,8 @@ class Client:
             try:
                 return await self._in_time(attempt), ticket, patience, time.perf_counter() - began
             except Busy as busy:
+                if isinstance(busy, Page) and not self.quota.proven:
+                    raise self._doomed(busy) from busy
                 self.quota.failed(ticket, busy)
                 pause = patience.pause(busy, ticket)
             except Unavailable as error:
@@ -97,6 +104,11 @@ class Client:
                 self.quota.gone(ticket)
                 raise
             await self.quota.clock.sleep(pause)
+
+    def _doomed(self, page: Page) -> Unavailable:
+        error = Unavailable(page.said, hint=page.hint)
+        self.quota.doom(error)
+        return error
 
     async def _in_time(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:

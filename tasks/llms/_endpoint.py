@@ -1,6 +1,7 @@
 """An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help. For embeddings; models have a `Client`."""
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from json import JSONDecodeError
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
-from tasks.errors import LlmopsError, Unavailable
+from tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable
 from tasks.llms import Busy
 from tasks.llms._trouble import NO_API, hidden, retry_after, trouble, words
 
@@ -16,11 +17,21 @@ if TYPE_CHECKING:
     from httpx import Response
 
 LONGEST_WAIT = 60.0
+URL, KEY = "base_url", 'leave it out, and give what is secret as api_key: "${NAME}"'
+SPLIT = re.compile(r"(?!\[)[^/?#@]*:(?!\d{0,5}([/?#]|$))[^@]*@")
+"""A password that holds a slash, a question mark or a hash: what stands before it is no port."""
 
 
 def _address(value: str) -> str:
+    """Addresses are recorded and shown, so they hold no secrets. These are refused by ConfigError: pydantic would show what was got."""
     if not value.startswith(("http://", "https://")):
         raise ValueError("an address is wanted, such as https://api.openai.com/v1")
+    parts = value.split("://", 1)[1]
+    if "@" in re.split(r"[/?#]", parts)[0] or SPLIT.match(parts):
+        raise ConfigError([Mistake("base_url holds a user or a password, and addresses are recorded as they are", where=URL, hint=KEY)])
+    if "?" in parts or "#" in parts:
+        raise ConfigError([Mistake("base_url holds a query (?…) or a fragment (#…), and addresses are recorded as they are; a path is "
+                                   "put behind them", where=URL, hint=KEY)])
     return value
 
 

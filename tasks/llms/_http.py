@@ -13,7 +13,7 @@ import httpx
 from tasks.errors import Unavailable
 from tasks.llms import Busy
 from tasks.llms._lines import Lines
-from tasks.llms._trouble import NO_API, Garbled, Lost, hidden, trouble, words
+from tasks.llms._trouble import NO_API, Garbled, Lost, Page, hidden, trouble, words
 
 NOBODY = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError, httpx.LocalProtocolError)
 
@@ -55,7 +55,7 @@ class Http:
                         yield {} if data == "[DONE]" else self.read(data.encode(), kind)
 
     def read(self, content: bytes, kind: str) -> dict[str, Any]:
-        """The object of a JSON text. Raises Unavailable for a page, Garbled for anything else that cannot be read."""
+        """The object of a JSON text. Raises Page for a page, Garbled for anything else that cannot be read."""
         try:
             found = loads(content)
         except (JSONDecodeError, UnicodeDecodeError, RecursionError):
@@ -65,7 +65,7 @@ class Http:
         start = self.hidden(content[:1000].decode("utf-8", "replace"))[:80]
         said = f"{self._place} answered with {kind}, a JSON object is wanted: {start!r}"
         if "html" in kind or start.lstrip().lower().startswith(("<!doctype", "<html")):
-            raise Unavailable(said, hint=NO_API)
+            raise Page(said, NO_API)
         raise Garbled(said, NO_API)
 
     def _check(self, answer: httpx.Response) -> None:

@@ -29,7 +29,7 @@ class Quota:
         self.clock = clock or Clock()
         self.pace, self.breaker = Pace(), Breaker()
         self._lock = threading.Lock()
-        self._asked = 0
+        self._asked, self._remembered = 0, False
 
     def join(self, llm: Llm) -> None:
         """Another client: the strictest limits hold for all."""
@@ -100,9 +100,15 @@ class Quota:
         with self._lock:
             return self.breaker.succeeded_at is not None and self.breaker.succeeded_at >= moment
 
+    def remembered(self) -> None:
+        """It has answered in another process. The breaker is not told: whether the service lives now is another question."""
+        with self._lock:
+            self._remembered = True
+
     @property
     def proven(self) -> bool:
-        return self.breaker.succeeded_at is not None
+        """Whether it has ever answered, so that it is no wrong address."""
+        return self._remembered or self.breaker.succeeded_at is not None
 
 
 QUOTAS: dict[str, Quota] = {}

@@ -35,6 +35,10 @@ class Garbled(Busy):
         self.hint = hint
 
 
+class Page(Garbled):
+    """A web page: at an address that never answered it is the wrong one, and is not asked again."""
+
+
 def trouble(place: str, status: int, said: str, headers: Mapping[str, str], body: str = "") -> Exception:
     """The error for an answer that is no success. `body`: the answer's text, `said`: what of it a person should read."""
     message = f"{place} answered {status}: {said}"

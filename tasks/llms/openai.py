@@ -17,7 +17,8 @@ class OpenAi(Chat):
     top_p or seed. `max_tokens_name`: newer models of OpenAI want max_completion_tokens. Options that a server does not know can be
     left out: `temperature: null`. Parameters of a request go before all of these.
 
-    Replies are remembered by model and parameters, whichever `base_url` gave them. An empty reply is a reply; one that a filter
+    Replies are remembered by model and parameters, whichever `base_url` gave them; a `label` keeps those of another service under the
+    same name apart. An empty reply is a reply; one that a filter
     withheld or the model refused is a DocumentError.
     """
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tasks.statistics import coefficients
+from tasks.statistics.arrays import Array
 from tasks.statistics.coefficients import Level, Weights
-from tasks.statistics.intervals import Array, expanded_tail
+from tasks.statistics.intervals import expanded_tail
 
 RESAMPLES = 2_000
 ONE_LABEL = "undefined: all ratings are one and the same label, so chance alone would agree as fully"

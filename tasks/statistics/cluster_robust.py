@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.statistics.intervals import Array
+from tasks.statistics.arrays import Array
 
 
 class Fit(NamedTuple):

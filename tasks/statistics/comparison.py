@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.intervals import Array, Interval, totals
+from tasks.statistics.arrays import Array, Interval
+from tasks.statistics.intervals import totals
 from tasks.statistics.power import cases_for, detectable_effect, least_clusters
 from tasks.statistics.sign_flips import SignFlips
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tasks.statistics.arrays import Array, Interval
+
 RESAMPLES = 10_000
 BLOCK = 2_000_000
-Array = np.ndarray[Any, np.dtype[np.float64]]
-Interval = tuple[float, float]
 
 
 def mean_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | None = None,

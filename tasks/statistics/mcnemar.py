@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from tasks.statistics.intervals import Interval
+from tasks.statistics.arrays import Interval
 
 CLOSE = 1e-12
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tasks.statistics.arrays import Array
 from tasks.statistics.cluster_robust import Fit, fit
-from tasks.statistics.intervals import Array, totals
+from tasks.statistics.intervals import totals
 
 MOST = 10**9
 NODES = 400

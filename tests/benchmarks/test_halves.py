@@ -21,7 +21,7 @@ def evidence(gain: float, seed: int = 1) -> Evidence:
                   tags=[["even"] if n % 2 else [] for n in range(size)],
                   values={"old": {"f1": base, "other": base}, "new": {"f1": new, "other": base}, "third": {"f1": base}},
                   errors={arm: [0] * size for arm in ("old", "new", "third")}, calls=dict.fromkeys(("old", "new", "third"), calls))
-    return Evidence(rule=Rule(metric="f1"), baseline="old", arms=("old", "new", "third"), pairs=pairs,
+    return Evidence(rule=Rule(metric="f1"), total=size, baseline="old", arms=("old", "new", "third"), pairs=pairs,
                     metrics={"f1": Metric(bounded=False), "other": Metric()})
 
 

@@ -42,6 +42,12 @@ def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
 
 
 @pytest.mark.slow
+def test_one_that_does_not_end_is_ended_and_what_it_has_stored_is_counted() -> None:
+    found = theirs(5, patience=0.2)
+    assert (found["results"], found["stored"], found["inside_cpu"]) == (5, 0, None)
+
+
+@pytest.mark.slow
 def test_ours_answers_every_row_with_both_arms_and_all_of_it_is_in_mlflow() -> None:
     found = ours(5)
     assert (found["results"], found["stored"]) == (10, 10)

@@ -147,4 +147,4 @@ def test_the_recorded_config_has_the_short_form_and_a_stable_hash(tmp_path: Path
 def test_the_shipped_configs_are_right() -> None:
     import configs
 
-    assert check_all([configs.FOLDER]) == [str(configs.FOLDER / "python-help.yaml")]
+    assert check_all([configs.FOLDER]) == [str(configs.FOLDER / name) for name in ("python-help-prompts.yaml", "python-help.yaml")]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation.begin import Wanted
+from tasks.evaluation.arms import Wanted
 from tasks.evaluation.calibration import calibrate
 from tasks.plugins import Spec
 from tests.evaluation.trials import model

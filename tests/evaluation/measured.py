@@ -17,16 +17,18 @@ from tasks.prompts import Prompt, Resolved
 from tasks.records import sha256
 from tasks.scorers import Case, Passage, Score
 
+NOW = 1.7e9
 Column = Sequence[float | None]
-KINDS = {"latency": Metric(higher_is_better=False, relative=True, unit="ms"),
+KINDS = {"latency": Metric(higher_is_better=False, relative=True, timed=True, unit="ms"),
          "cost": Metric(higher_is_better=False, relative=True, unit="USD"), "preference": Metric(pairwise=True, bounded=True)}
 SCORERS = (Spec(name="token_f1"), Spec(name="latency"), Spec(name="cost"))
 
 
 def evidence(arms: Mapping[str, Mapping[str, Any]], rule: Mapping[str, Any] | Rule, *, groups: Sequence[str | None] | None = None,
              tags: Sequence[Sequence[str]] | None = None, errors: Mapping[str, Sequence[int]] | None = None,
-             failures: Mapping[str, Mapping[str, Sequence[int]]] | None = None, **more: Any) -> Evidence:
-    """`arms`: by arm and metric a value per case; the first arm is the baseline."""
+             failures: Mapping[str, Mapping[str, Sequence[int]]] | None = None, asked: Mapping[str, Sequence[float]] | None = None,
+             **more: Any) -> Evidence:
+    """`arms`: by arm and metric a value per case; the first arm is the baseline. `asked`: when, by arm; all at once where not given."""
     count = max(len(column) for values in arms.values() for column in values.values())
     wrong = {arm: list((errors or {}).get(arm, [0] * count)) for arm in arms}
     pairs = Pairs(
@@ -36,8 +38,8 @@ def evidence(arms: Mapping[str, Mapping[str, Any]], rule: Mapping[str, Any] | Ru
                 for arm, values in arms.items()},
         errors=wrong, judge_failures={arm: {name: list(one) for name, one in found.items()} for arm, found in (failures or {}).items()},
         calls={arm: Calls(latency_ms=[[] if wrong[arm][case] else [100.0 + case] for case in range(count)], tokens=[10] * count,
-                          scored=[1 - wrong[arm][case] for case in range(count)], cost_usd=[0.001] * count, cached=[0] * count)
-               for arm in arms})
+                          scored=[1 - wrong[arm][case] for case in range(count)], cost_usd=[0.001] * count, cached=[0] * count,
+                          asked_at=list((asked or {}).get(arm, [NOW] * count))) for arm in arms})
     names = dict.fromkeys(metric for values in arms.values() for metric in values)
     return Evidence(rule=rule if isinstance(rule, Rule) else Rule(**rule), baseline=next(iter(arms)), arms=tuple(arms), pairs=pairs,
                     metrics={name: KINDS.get(name, Metric(bounded=True)) for name in names}, **more)
@@ -87,7 +89,7 @@ def result(case: Case, arm: str, value: float | None, repeat: int = 0, **more: A
         return Result(case_id=case.id, arm=arm, repeat=repeat, status="errored", error="429: too many requests")
     number = int(case.id[1:])
     return Result(**{"case_id": case.id, "arm": arm, "repeat": repeat, "answer": f"{arm} says it is {number}.",
-                     "latency_ms": 100.0 + number % 7, "tokens_in": 20, "tokens_out": 5, "cost_usd": 0.0001,
+                     "latency_ms": 100.0 + number % 7, "asked_at": NOW + number, "tokens_in": 20, "tokens_out": 5, "cost_usd": 0.0001,
                      "passages": (Passage(text="It is so.", uri="a.md", title="A"),),
                      "scores": {"token_f1": Score(value=value, reason="words in common", parts={"precision": value})}, **more})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tasks.errors import DocumentError, Unavailable
+from tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from tasks.evaluation.desk import Asked, Desk
 from tasks.evaluation.trial import Spent
 from tasks.knowledge.ledger import open_ledger
@@ -130,6 +130,24 @@ def test_an_endpoint_can_recognise_what_it_has_seen_before(tmp_path: Path, servi
     at_desk(trial(tmp_path, service.base_url), thrice)
     first, again, repeat = ({name.lower(): value for name, value in headers.items()}["idempotency-key"] for headers in service.headers)
     assert first == again != repeat
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"choices": ['])
+def test_a_case_that_is_never_answered_does_not_stop_a_run_whose_others_are_remembered(
+        tmp_path: Path, service: Service, body: bytes) -> None:
+    """In a later process, here at another address, where nothing was answered yet."""
+    at_desk(trial(tmp_path, service.base_url), lambda desk: desk.ask(model(service.base_url), None, ask()))
+
+    async def rerun(desk: Desk) -> Asked:
+        found = await desk.ask(model(later.base_url), None, ask())
+        with pytest.raises(TransientDocumentError, match="tried 2 times"):
+            await desk.ask(model(later.base_url), None, ask("Why not?"))
+        return found
+
+    with serving() as later:
+        later.script = [Answer(200, body)] * 2
+        found, spent = at_desk(trial(tmp_path, later.base_url), rerun)
+    assert (found.cached, spent.calls, len(later.requests)) == (True, 1, 2)
 
 
 def test_all_who_wait_for_a_request_that_fails_are_told(tmp_path: Path, service: Service) -> None:

@@ -45,7 +45,7 @@ def run(home: Path, rows: list[Result] | None = None, files: int = 1, **more: An
 def test_directions_and_kinds_are_those_of_the_scorers(tmp_path: Path) -> None:
     found = run(tmp_path).metrics
     assert found["token_f1"] == found["token_f1.recall"] == found["judge.tone"] == found["retrieval.recall@5"] == Metric(bounded=True)
-    assert found["speed"] == found["latency"] == Metric(higher_is_better=False, relative=True, unit="ms")
+    assert found["speed"] == found["latency"] == Metric(higher_is_better=False, relative=True, timed=True, unit="ms")
     assert found["cost"].unit == "USD"
     assert (found["preferred"].pairwise, found["preferred.first"].pairwise, found["preferred.first"].bounded) == (True, False, False)
 

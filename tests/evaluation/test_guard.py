@@ -14,7 +14,7 @@ from tasks.knowledge.tables import decisions, moves
 from tasks.tracking.prompt_versions import TEXT
 from tasks.tracking.store import opened, tracking_uri
 from tests.evaluation.guarded import EVIL, arena, champion, edited, resolved, stays
-from tests.shelf import decided, tamper
+from tests.shelf import decided, point, tamper
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,32 @@ def test_a_record_is_used_once(home: Path, record: dict[str, Any]) -> None:
     assert len(registry.history(home, "helpdesk")["moves"]) == 2
     registry.rollback(home, "helpdesk")
     stays(home, record, "the decision was used already, on .* and the alias was moved again since")
+
+
+@pytest.mark.parametrize("how", ["promote", "first"])
+def test_an_alias_that_is_there_already_is_not_moved_again(home: Path, record: dict[str, Any], how: str) -> None:
+    """By another decision than this one, or by none."""
+    alias = {"prompt": "helpdesk", "alias": "champion" if how == "promote" else "staging"}
+    if how == "promote":
+        registry.promote(home, record, "helpdesk")
+    else:
+        registry.first(home, "helpdesk", "staging", 2)
+    before = registry.history(home, "helpdesk")
+    again = decided(home, resolved(home, 1), resolved(home, 2), promote=alias, run="again")
+    said = registry.promote(home, again, alias["prompt"], alias["alias"])
+    assert (said["moved"], said["version"], said["kind"]) == (False, 2, how)
+    assert said["decision"] == (record["id"] if how == "promote" else None)
+    assert registry.history(home, "helpdesk") == before
+    with open_ledger(home).read() as connection:
+        assert again["sha256"] not in connection.scalars(select(moves.c.decision_sha256)).all()
+
+
+@pytest.mark.parametrize(("compared", "told"), [(1, "promote"), (3, "outside")])
+def test_a_move_that_nobody_knows_is_completed_by_the_decision_that_it_fits(home: Path, compared: int, told: str) -> None:
+    point(home, 2)
+    found = registry.promote(home, decided(home, resolved(home, compared), resolved(home, 2)), "helpdesk")
+    assert (found["moved"], found["kind"], found["previous_version"]) == (told == "promote", told, 1)
+    assert [one["kind"] for one in registry.history(home, "helpdesk")["moves"]] == ["first", told]
 
 
 def test_forgetting_the_ledger_does_not_make_a_record_new(home: Path, record: dict[str, Any]) -> None:

@@ -20,7 +20,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 
 def test_what_is_added_later_is_not_covered_by_the_hash(record: Record) -> None:
-    later = {**record, "links": {"mlflow": "x"}, "mlflow_run_id": "r", "prefect_run_id": "p", "record": "f", "promoted": {"version": 2}}
+    later = {**record, "links": {"mlflow": "x"}, "mlflow_run_id": "r", "prefect_run_id": "p", "record": "f", "promoted": {"version": 2},
+             "remarks": ["MLflow is down"]}
     assert recomputed(later) == []
 
 
@@ -71,6 +72,18 @@ def test_an_edited_record_does_not_stand_even_with_a_new_hash(record: Record, na
     assert recomputed(sealed(edited)) != []
 
 
+def test_a_record_nested_without_end_does_not_stand(record: Record) -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert recomputed({**record, "config": {"decide": deep}}) == ["it is nested too deeply to be read"]
+
+
+def test_edited_warnings_are_noticed(record: Record) -> None:
+    for warnings in ([], ["all is well"]):
+        assert recomputed({**sealed({**record, "warnings": ["10 % failed"]}), "warnings": warnings}) != []
+
+
 def test_an_edited_reason_is_noticed_by_the_hash_alone(record: Record) -> None:
     edited = {**record, "reason": "because"}
     assert recomputed(edited) == ["the record was changed: its sha256 is not that of its content"]
@@ -85,9 +98,12 @@ def test_problems_name_the_place_and_both_numbers(record: Record) -> None:
 
 
 @pytest.mark.parametrize(("content", "error", "says"), [
-    ("not json", Damaged, "cut off"), ("", Damaged, "cut off"), ("[1, 2]", UsageError, "its kind is None"),
-    ("{}", UsageError, "its kind is None"),
-    ('{"kind": "llmops.decision/2"}', UsageError, "newer llmops"), ('{"kind": "other/1"}', UsageError, "its kind is 'other/1'"),
+    ("not json", Damaged, "cut off"), ("", Damaged, "cut off"), ("[1, 2]", UsageError, "its kind is null"),
+    ("{}", UsageError, "its kind is null"),
+    ('{"kind": "llmops.decision/2"}', UsageError, "newer llmops"), ('{"kind": "other/1"}', UsageError, 'its kind is "other/1"'),
+    ('{"kind": "llmops.decision/1", "verdict": "reject", "verdict": "promote"}', Damaged, 'the key "verdict" stands in it twice'),
+    ('{"kind": "llmops.decision/1", "pairs": {"a": 1, "a": 1}}', Damaged, "twice"),
+    (f'{{"kind": "llmops.decision/{"7" * 5000}"}}', UsageError, "not a decision record"),
     ("[" * 100_000, Damaged, "cut off"), ('{"kind": "llmops.decision/x"}', UsageError, "llmops.decision/1")])
 def test_what_is_no_record_is_refused_with_a_reason(tmp_path: Path, content: str, error: type[LlmopsError], says: str) -> None:
     path = tmp_path / "decision.json"
@@ -136,3 +152,42 @@ def test_the_command_says_what_is_wrong_with_a_file(office: Record, tmp_path: Pa
     refused(1, "cut off", "decision", "verify", path)
     refused(2, "no such file", "decision", "verify", tmp_path / "missing.json")
     refused(2, "decisions of this home: helpdesk-1", "decision", "show", "nothing")
+
+
+def test_show_of_what_is_hardly_a_record_names_what_it_lacks(office: Record, tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text('{"kind": "llmops.decision/1"}')
+    for words in (("show",), ("show", "--markdown")):
+        refused(1, "it lacks id, name, sha256, verdict", "decision", *words, path)
+    path.write_text(f'{{"kind": "llmops.decision/{"7" * 5000}"}}')
+    for word in ("show", "verify"):
+        refused(2, "not a decision record", "decision", word, path)
+
+
+ODD: dict[str, Edit] = {
+    "links": lambda r: r.update(links="x"), "warnings": lambda r: r.update(warnings=None), "verdict": lambda r: r.update(verdict="foo"),
+    "arms.candidate.metrics.token_f1.value": lambda r: r["arms"]["candidate"]["metrics"]["token_f1"].update(value="0.5"),
+    "comparisons.third.metrics.latency.interval": lambda r: r["comparisons"]["third"]["metrics"]["latency"].update(interval=[1.0]),
+    "rule.alpha": lambda r: r["rule"].pop("alpha"), "there is no arm 'x'": lambda r: r.update(candidate="x"),
+    "cases.used": lambda r: r["cases"].pop("used"), "arms": lambda r: r.update(arms={}), "pairs": lambda r: r.update(pairs=[]),
+    "values.candidate.token_f1 has 1": lambda r: r["pairs"]["values"]["candidate"].update(token_f1=[0.5]),
+    "remarks": lambda r: r.update(remarks=["a", 1]), "promote": lambda r: r.update(promote=None, promoted={"version": 2}),
+}
+
+
+@pytest.mark.parametrize("place", ODD)
+def test_show_of_an_odd_record_names_the_place(office: Record, tmp_path: Path, place: str) -> None:
+    edited = json.loads(Path(office["record"]).read_text())
+    ODD[place](edited)
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(edited))
+    for words in (("show",), ("show", "--markdown")):
+        refused(1, f"cannot be shown: .*{place}", "decision", *words, path)
+
+
+def test_show_prints_warnings_and_remarks(office: Record, tmp_path: Path) -> None:
+    path = tmp_path / "said.json"
+    path.write_text(json.dumps({**office, "warnings": ["some failed"], "remarks": ["MLflow was down"]}))
+    for said in (llmops("decision", "show", path).out, llmops("decision", "show", "--markdown", path).out):
+        assert "some failed" in said
+        assert "MLflow was down" in said

@@ -161,6 +161,24 @@ def test_a_preference_counts_wins_against_losses() -> None:
     assert judged(60, 0, 0).verdict == "promote"
 
 
+def test_too_few_cases_are_said_to_be_too_few_and_not_alike() -> None:
+    found = two([1.0, 1.0], [0.0, 0.0])
+    assert found.verdict == "inconclusive"
+    assert "2 cases are too few for any difference to be told from chance, at least 6 are needed" in found.reason
+    assert "alike" not in found.reason
+    arms = {"baseline": {"token_f1": [0.0] * 10}, "candidate": {"token_f1": [1.0] * 10}}
+    assert "2 groups are too few" in decide(evidence(arms, F1, groups=["a", "b"] * 5)).reason
+    assert two([1.0] * 10, [0.0] * 10).verdict == "promote"
+
+
+def test_cases_that_all_differ_alike_are_not_called_alike() -> None:
+    found = two([1.0] * 8, [0.0] * 8, by=0.6)
+    assert found.verdict == "inconclusive"
+    assert "all cases differ by the same amount" in found.reason
+    even = two([1.0, 0.0] * 20, [0.0, 1.0] * 20)
+    assert "the arms are as good as alike, and no sensible number of cases would tell them apart" in even.reason
+
+
 @pytest.mark.slow
 def test_without_any_effect_the_rate_of_decisions_is_the_one_that_is_promised() -> None:
     random = np.random.default_rng(5)

@@ -85,6 +85,14 @@ def test_a_budget_in_dollars_with_a_model_of_unknown_price(bench: Bench, model: 
     assert not model.requests
 
 
+def test_two_models_of_one_name_at_two_addresses(bench: Bench, model: Service) -> None:
+    arms = {"baseline": bench.arm("plain.yaml"), "b": bench.arm("better.yaml", base_url="http://127.0.0.1:9/v1")}
+    refused(2, "arms.b: the model 'local' with the same parameters stands in arms.baseline too", "evaluate", bench.config(arms=arms))
+    assert not model.requests
+    arms["b"]["llm"]["label"] = "other"
+    assert llmops("evaluate", bench.config(arms=arms), "--plan").code == 0
+
+
 def test_cases_that_changed_since_the_baseline_was_recorded(bench: Bench, model: Service) -> None:
     bench.evaluate()
     paid = len(model.requests)
@@ -110,6 +118,11 @@ def test_a_prompt_that_is_not_there(bench: Bench, model: Service, prompt: str, s
 def test_a_knowledge_base_that_is_not_there(bench: Bench, model: Service) -> None:
     arm = {**bench.arm("better.yaml"), "retrieve": {"knowledge_base": "nowhere"}}
     refused(2, "no knowledge base 'nowhere'", "evaluate", bench.config(arms={"baseline": bench.arm("plain.yaml"), "b": arm}))
+    assert not model.requests
+
+
+def test_a_junit_file_that_cannot_be_written(bench: Bench, model: Service) -> None:
+    refused(2, "--junit: .* cannot be written", "evaluate", bench.config(), "--junit", bench.folder)
     assert not model.requests
 
 

@@ -59,3 +59,25 @@ def test_two_evaluations_at_once_come_to_the_same(bench: Bench, model: Service) 
     assert [one.code for one in found] == [0, 0], found
     assert found[0].data["difference"] == found[1].data["difference"]
     assert found[0].data["record"] != found[1].data["record"]
+
+
+def test_an_interrupt_after_the_alias_has_moved_does_not_deny_it(bench: Bench, model: Service) -> None:
+    from tasks.knowledge.ledger import open_ledger
+    from tasks.knowledge.tables import moves
+    from tests.commandline import llmops
+
+    llmops("prompts", "push", bench.folder / "plain.yaml")
+    llmops("prompts", "promote", bench.name, "--version", "1", "--first")
+    process = start(bench.home, "evaluate", bench.config(promote={"prompt": bench.name}), "--json")
+    for _ in range(6000):
+        with open_ledger(bench.home).read() as connection:
+            found = connection.execute(moves.select().where(moves.c.prompt == bench.name, moves.c.kind == "promote")).all()
+        if found or process.poll() is not None:
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGTERM)
+    said = ended(process)
+    assert found
+    assert "nothing live has changed" not in said.out
+    assert said.code == 0 or f"{bench.name}@champion" in said.mistake["hint"]
+    assert llmops("prompts", "show", f"{bench.name}@champion", "--json").data["version"] == 2

@@ -126,7 +126,7 @@ def test_a_decision_may_be_named_by_its_id(desk: Path) -> None:
     registry.first(home, "helpdesk", "champion", 1)
     decided(home, one, two, run="helpdesk-1")
     assert ask("promote", "helpdesk", "--decision", "helpdesk-1")["version"] == 2
-    assert "is version 2 already, by this decision" in llmops("prompts", "promote", "helpdesk", "--decision", "helpdesk-1").out
+    assert "is version 2 already" in llmops("prompts", "promote", "helpdesk", "--decision", "helpdesk-1").out
 
 
 @pytest.mark.slow
@@ -163,6 +163,21 @@ def test_the_true_command_prints_one_object_and_nothing_else(desk: Path) -> None
     said = ended(start(desk / "home", "prompts", "push", desk / "prompts", "--json"))
     assert (said.code, said.err) == (0, "")
     assert json.loads(said.out)["made"] == 1
+
+
+def test_what_a_prompt_says_stays_as_it_is(tmp_path: Path) -> None:
+    """Rich would make pictures of it."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f'name: p\nmessages: [{{role: user, content: ":smile: {name}"}}]\ndescription: ":fire:"')
+    assert {":smile: one", ":fire:"} <= set(map(str.strip, llmops("prompts", "show", tmp_path / "one.yaml").out.splitlines()))
+    assert "+:smile: two" in llmops("prompts", "diff", tmp_path / "one.yaml", tmp_path / "two.yaml").out
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_is_said(desk: Path) -> None:
+    registry.push(desk / "home", prompt())
+    refused(1, "/proc/x: the file cannot be written: ", "prompts", "pull", "helpdesk", "--out", "/proc/x")
+    refused(1, "the file cannot be written: .* directory", "prompts", "pull", "helpdesk", "--force", "--out", desk / "prompts")
 
 
 def test_control_characters_of_a_prompt_do_not_steer_the_terminal(tmp_path: Path) -> None:

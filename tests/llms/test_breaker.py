@@ -8,7 +8,7 @@ from tasks.errors import TransientDocumentError, Unavailable
 from tasks.llms import Busy, Reply
 from tasks.llms._breaker import ALONE, FAILURES, PAUSES
 from tasks.llms._client import Client
-from tasks.llms._trouble import Lost
+from tasks.llms._trouble import Garbled, Lost
 from tests.llm_simulated import Model, Scripted, Simulated, request
 from tests.llms.test_pace import at_once, run
 
@@ -60,6 +60,27 @@ def test_an_address_where_nothing_ever_answered_is_given_up_sooner() -> None:
     assert {type(reply) for reply in replies} == {Unavailable}
     assert len(connection.sent) <= FAILURES + 3
     assert clock.now() < 20
+
+
+def test_one_that_has_answered_before_is_no_wrong_address_but_may_be_dead() -> None:
+    """Its replies are remembered from another process."""
+    async def answer(text: str, times: int) -> Reply:
+        raise Garbled("a web page", hint="check base_url")
+
+    def asked(count: int, *, remembered: bool) -> list[Reply | BaseException]:
+        clock = Simulated()
+
+        async def all_of_them() -> list[Reply | BaseException]:
+            async with Client(Model.of(Scripted(clock, answer)), clock=clock) as client:
+                if remembered:
+                    client.remembered()
+                return await asyncio.gather(*(client.ask(request(str(one))) for one in range(count)), return_exceptions=True)
+
+        return asyncio.run(clock.run(all_of_them()))
+
+    assert [type(one) for one in asked(1, remembered=False)] == [Unavailable]
+    assert [type(one) for one in asked(1, remembered=True)] == [TransientDocumentError]
+    assert Unavailable in {type(one) for one in asked(30, remembered=True)}
 
 
 def test_a_request_that_always_fails_is_not_taken_for_a_dead_service() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from tasks.llms import Llm, Message, Reply, Request
 from tasks.llms._client import Client
+from tasks.llms._trouble import hidden
 from tasks.llms.openai import OpenAi
 from tests.llm_faults import CUT, MALFORMED, OTHER_TYPE, PAGE, SILENT, Answer, Faults, broken, limited
 from tests.openai_server import Service, serving
@@ -94,10 +95,8 @@ def test_keys_are_in_no_error(service: Service, answer: Answer, stream: bool) ->
 
 
 def test_passwords_of_an_address_are_in_no_error() -> None:
-    error, = asked(OpenAi(model="small", base_url="http://user:sesame@127.0.0.1:9/v1", retries=0), ["hello"])
-    assert isinstance(error, Unavailable)
-    assert "http://…@127.0.0.1:9/v1/chat/completions cannot be reached" in str(error)
-    assert "sesame" not in "".join(traceback.format_exception(error))
+    """Also not in words of others, who may repeat one."""
+    assert hidden("moved to http://user:sesame@127.0.0.1:9/v1", None) == "moved to http://…@127.0.0.1:9/v1"
 
 
 def test_one_that_is_never_answered_is_the_trouble_of_that_one(service: Service) -> None:

@@ -1,12 +1,17 @@
 """Options of the OpenAI-compatible model, and what headers say about waiting."""
 
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from configs import plugin_mistakes
+from tasks.embedders import Embedder
+from tasks.llms import Llm, Message, Request
 from tasks.llms._trouble import duration, retry_after, waiting
 from tasks.llms.openai import OpenAi
+from tasks.plugins import Plugin
 
 
 def test_the_key_is_not_shown_and_changes_no_fingerprint() -> None:
@@ -35,6 +40,32 @@ def test_odd_options_are_said_without_the_key() -> None:
 def test_an_address_is_wanted() -> None:
     with pytest.raises(ValidationError, match="an address is wanted"):
         OpenAi(model="small", base_url="localhost:8000")
+
+
+@pytest.mark.parametrize("base_url", ["https://me:sesame@host/v1", "https://sesame@host/v1", "https://me:ses/ame@host/v1",
+                                      "https://me:ses?ame@host/v1", "https://host/v1?token=sesame", "https://host/v1#sesame"])
+@pytest.mark.parametrize(("family", "options"), [
+    (Llm, {"name": "openai"}), (Llm, {"name": "litellm"}), (Embedder, {"name": "openai", "dimensions": 384})])
+def test_secrets_in_an_address_are_refused_and_not_repeated(family: type[Plugin], options: dict[str, Any], base_url: str) -> None:
+    if options["name"] == "litellm":
+        pytest.importorskip("litellm")
+    mistake, = plugin_mistakes({**options, "model": "small", "base_url": base_url}, family, "llm")
+    assert (mistake.where, 'api_key: "${NAME}"' in mistake.hint) == ("llm.base_url", True)
+    assert re.search(r"holds a (user or a password|query)", mistake.message)
+    assert not re.search("ses.?ame", str(mistake))
+
+
+@pytest.mark.parametrize("base_url", ["http://[::1]:8000/v1/@team", "http://host:8000/a:b/@c", "http://host"])
+def test_odd_addresses_without_secrets_are_taken(base_url: str) -> None:
+    assert OpenAi(model="small", base_url=base_url).base_url == base_url
+
+
+def test_a_label_keeps_models_of_one_name_apart() -> None:
+    plain, one, other = (OpenAi(model="small", label=label) for label in (None, "gpu-1", "gpu-2"))
+    assert len({plain.fingerprint(), one.fingerprint(), other.fingerprint()}) == 3
+    assert "label" not in one.body(Request(messages=(Message(role="user", content="?"),)))
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        OpenAi(model="small", label="")
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("3", 3), ("0.5", 0.5), ("-1", 0), ("", None), ("soon", None),

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.intervals import Array
+from tasks.statistics.arrays import Array
 from tasks.statistics.sign_flips import SignFlips, draws, turned
 
 SIZES = np.array([1, 1, 2, 5, 9, 30.0])

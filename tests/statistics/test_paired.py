@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from tasks.statistics.intervals import Array, share_interval
+from tasks.statistics.arrays import Array
+from tasks.statistics.intervals import share_interval
 from tasks.statistics.paired import paired_difference
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Sequence[int] | None]]
