@@ -33,7 +33,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
         raise ConfigError(
             [
                 Mistake(
-                    f"got {flow!r}, allowed: {', '.join(FLOWS)}" if "flow" in content else "the key 'flow' is missing",
+                    f"got {flow!r}, allowed: {', '.join((*FLOWS, *ELSEWHERE))}" if "flow" in content else "the key 'flow' is missing",
                     where=f"{path}: flow",
                     hint=ELSEWHERE.get(str(flow), "a config begins with a line such as `flow: index`"),
                 )

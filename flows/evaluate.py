@@ -30,7 +30,7 @@ def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> 
     facts = {**config.recorded(), "promote": config.promote.model_dump() if config.promote else None, "prefect_run_id": run_id,
              "began": began, "warnings": warnings, "stopped": stopped}
     record = decide(trial, config.decide, parts, cases, facts)
-    return evaluated.conclude(home, record, parts, cases)
+    return evaluated.conclude(home, trial, record, parts, cases)
 
 
 def run_parts(config: EvaluateConfig, trial: Trial, cases: CaseSet) -> tuple[list[Part], str | None]:

@@ -11,16 +11,17 @@ from prefect.states import Completed, Failed
 from tasks import evaluate, report, runs
 from tasks.errors import LIVE, LlmopsError
 from tasks.evaluation import record as records
+from tasks.evaluation import registry
 from tasks.evaluation.cases import CaseSet
 from tasks.evaluation.summary import summary_markdown
-from tasks.evaluation.trial import Part
+from tasks.evaluation.trial import Part, Trial
 from tasks.knowledge.ledger import open_ledger
 from tasks.knowledge.session import save_outcome
 
 Record = dict[str, Any]
 
 
-def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -> State[Any]:
+def conclude(home: Path, trial: Trial, found: Record, parts: Sequence[Part], cases: CaseSet) -> State[Any]:
     """Save the record first: nothing that follows may lose it. What fails then is a remark, and said; the record stands."""
     if url := runs.prefect_url():
         found["links"] = {"prefect": url, **found["links"]}
@@ -29,16 +30,18 @@ def conclude(home: Path, found: Record, parts: Sequence[Part], cases: CaseSet) -
     if found["mlflow_run_id"] and parts:
         shutil.rmtree(parts[0].file.parent)  # MLflow holds all of it now
     if found["verdict"] == "promote" and found["promote"]:
-        found = carefully({**found, "promoted": None}, _promote, home, found)
+        found = carefully({**found, "promoted": None}, _promote, home, trial, found)
     found = records.save(home, carefully(found, _show, found))
     save_outcome(open_ledger(home), found["prefect_run_id"] or "local", found["name"], found)
     return _state(found)
 
 
-def _promote(home: Path, found: Record) -> Record:
+def _promote(home: Path, trial: Trial, found: Record) -> Record:
+    """Into the registry goes what has won; what was only tried stays a file."""
     who = f"prefect run {found['prefect_run_id']}" if found["prefect_run_id"] else "llmops evaluate"
     prompt, alias = found["promote"]["prompt"], found["promote"]["alias"]
     LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
+    registry.push(home, trial.arm(found["candidate"]).prompt.prompt)
     moved = evaluate.promote(home, found, prompt, alias, who)
     LIVE[:] = [f"the alias {prompt}@{alias} is version {moved['version']}"]
     return {**found, "promoted": moved}

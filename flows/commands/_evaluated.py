@@ -7,6 +7,7 @@ from flows.commands._measured import interval
 from flows.commands._tables import grid, printable
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
+SAME = "no case differs"
 Found = Mapping[str, Any]
 
 
@@ -41,6 +42,8 @@ def _effects(console: Any, record: Found) -> None:
 
 
 def _effect(one: Found) -> str:
+    if one.get("note") == SAME:
+        return "the same on all"
     if one["difference"] is None:
         return "-"
     within = f" [{one['interval'][0]:+.3f}, {one['interval'][1]:+.3f}]" if one["interval"] else ""
@@ -54,7 +57,7 @@ def _ends(console: Any, record: Found) -> None:
     moved = record.get("promoted")
     if moved:
         alias = f"{record['promote']['prompt']}@{record['promote']['alias']}"
-        console.print(f"  promoted    {alias} is version {moved['version']}", markup=False)
+        console.print(f"  promoted    {alias} {'is' if moved['moved'] else 'already was'} version {moved['version']}", markup=False)
     for name, target in {"record": record["record"], **record["links"]}.items():
         console.print(f"  {name:<11} {target}", markup=False, soft_wrap=True)
 

@@ -71,7 +71,7 @@ def _settled(home: Path, config: Any, accept_cases: bool) -> tuple[Any, Any]:
     """Every mistake that can be found, before a server is started for it and before anything is paid or pushed."""
     from tasks.evaluation.begin import begin
 
-    trial, cases, _ = begin(home, config.wanted(), None, accept_cases=accept_cases, dry=True)
+    trial, cases, _ = begin(home, config.wanted(), None, accept_cases=accept_cases)
     return trial, cases
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.errors import Blocked, ConfigError, Mistake, UsageError
 from tasks.evaluation.arms import Retrieve, Wanted, Wish
 from tasks.evaluation.cases import CaseSet, read_cases
-from tasks.evaluation.checks import address_mistakes, case_mistakes
+from tasks.evaluation.checks import address_mistakes, case_mistakes, stake_mistakes
 from tasks.evaluation.trial import Arm, Price, Retrieval, Trial
 from tasks.llms import Llm
 from tasks.plugins import digest
@@ -16,21 +16,17 @@ from tasks.scorers import Judge, Scorer, metric_of
 SHOWN = 8
 
 
-def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool = False,
-          dry: bool = False) -> tuple[Trial, CaseSet, list[str]]:
-    """The trial, its cases, and warnings. A prompt at stake is pushed to the registry, where the same text never makes a new version;
-    `dry` leaves that out.
+def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool = False) -> tuple[Trial, CaseSet, list[str]]:
+    """The trial, its cases, and warnings. Nothing is written, asked or paid.
 
     Raises ConfigError with every mistake, Blocked when cases say something else than at the last decision of this name.
     """
     cases = read_cases(wanted.folder / wanted.cases)
-    if not accept_cases:
-        guard_cases(home, wanted.name, cases)
     table, mistakes = _prices(wanted.prices), []
     arms: list[Arm] = []
     for name, wish in wanted.arms.items():
         try:
-            arms.append(_arm(home, wanted, name, wish, table, dry))
+            arms.append(_arm(home, wanted, name, wish, table))
         except UsageError as error:
             mistakes += [Mistake(one.message, where=f"arms.{name}: {one.where}".removesuffix(": "), hint=one.hint, kind=one.kind)
                          for one in error.mistakes()]
@@ -39,9 +35,11 @@ def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool 
     mistakes += address_mistakes([*((f"arms.{arm.name}", arm.llm.build(Llm)) for arm in arms),
                                   *((f"scorers: {name}", llm) for name, llm in judges.items())])
     mistakes += case_mistakes(cases.cases, arms, wanted.scorers)
-    mistakes += _unpriced(wanted, arms, prices)
+    mistakes += [*_unpriced(wanted, arms, prices), *stake_mistakes(wanted.at_stake, arms)]
     if mistakes:
         raise ConfigError(mistakes)
+    if not accept_cases:
+        guard_cases(home, wanted.name, cases)
     trial = _trial(home, wanted, run_id, tuple(arms), prices)
     return trial, cases, _warnings(trial, wanted.at_stake)
 
@@ -53,7 +51,8 @@ def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
     changed = changed_cases(home, name, cases)
     if changed:
         shown = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
-        raise Blocked(f"{len(changed)} cases say something else than when the baseline of {name!r} was recorded: {shown}",
+        count = "1 case says" if len(changed) == 1 else f"{len(changed)} cases say"
+        raise Blocked(f"{count} something else than at the last decision of {name!r}: {shown}",
                       hint="give changed cases new ids, or allow it once with --accept-cases")
 
 
@@ -65,14 +64,11 @@ def _trial(home: Path, wanted: Wanted, run_id: str | None, arms: tuple[Arm, ...]
                  budget_usd=wanted.budget_usd, budget_calls=wanted.budget_calls)
 
 
-def _arm(home: Path, wanted: Wanted, name: str, wish: Wish, table: Mapping[str, Price], dry: bool) -> Arm:
-    from tasks.evaluation.registry import push, resolve
+def _arm(home: Path, wanted: Wanted, name: str, wish: Wish, table: Mapping[str, Price]) -> Arm:
+    from tasks.evaluation.registry import resolve
 
-    resolved = resolve(home, wish.prompt, wanted.folder)
-    if not dry and wanted.at_stake == resolved.prompt.name and resolved.version is None:
-        resolved = push(home, resolved.prompt)
-    return Arm(name=name, prompt=resolved, llm=wish.llm, retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None,
-               price=_price(wish.llm.build(Llm), table))
+    return Arm(name=name, prompt=resolve(home, wish.prompt, wanted.folder), llm=wish.llm,
+               retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None, price=_price(wish.llm.build(Llm), table))
 
 
 def _retrieval(home: Path, wish: Retrieve) -> Retrieval:
@@ -115,7 +111,13 @@ def _warnings(trial: Trial, at_stake: str | None) -> list[str]:
     free = sorted({str(arm.llm.options.get("model", arm.llm.name)) for arm in trial.arms if arm.price is None})
     found = [f"no price is known for {', '.join(free)}: the cost of its calls counts as 0"] if free else []
     first = trial.arm(trial.baseline)
+    same = [arm.name for arm in trial.arms if arm.name != first.name and _what(arm) == _what(first)]
+    found += [f"{', '.join(same)}: prompt, model and retrieval are those of {first.name}, so there is nothing to compare"] * bool(same)
     own = [arm for arm in trial.arms if at_stake == arm.prompt.prompt.name]
     mixed = [arm.name for arm in own if (arm.llm, arm.retrieve) != (first.llm, first.retrieve)]
     return found + [f"{', '.join(mixed)}: model or retrieval differ from those of {first.name} too, so the decision is one about all of "
                     "these together, not about the prompt alone"] * bool(mixed)
+
+
+def _what(arm: Arm) -> tuple[object, ...]:
+    return arm.prompt.prompt.sha256, arm.llm, arm.retrieve

@@ -30,6 +30,14 @@ def address_mistakes(models: Sequence[tuple[str, Llm]]) -> Iterable[Mistake]:
                           hint="give one of them a `label`")
 
 
+def stake_mistakes(prompt: str | None, arms: Sequence[Arm]) -> Iterable[Mistake]:
+    """An alias of one prompt cannot go to another."""
+    for arm in arms if prompt is not None else ():
+        if arm.prompt.prompt.name != prompt:
+            yield Mistake(f"promote.prompt is {prompt!r}, but the prompt of this arm is called {arm.prompt.prompt.name!r}",
+                          where=f"arms.{arm.name}", hint="name the prompt that is compared, or leave `promote` out")
+
+
 def _variables(cases: Sequence[Case], arms: Sequence[Arm]) -> Iterable[Mistake]:
     for arm in arms:
         wrong: dict[str, list[str]] = {}
@@ -43,7 +51,9 @@ def _variables(cases: Sequence[Case], arms: Sequence[Arm]) -> Iterable[Mistake]:
             except UsageError as error:
                 wrong.setdefault(error.message, []).append(case.id)
         for message, ids in wrong.items():
-            yield Mistake(message, where=f"arms.{arm.name}: cases {_some(ids)}", hint="see the inputs of these cases")
+            given = sorted({name for case in cases if case.id in ids for name in case.inputs})
+            yield Mistake(message, where=f"arms.{arm.name}: cases {_some(ids)}",
+                          hint=f"the inputs of these cases are {', '.join(given)}; the prompt is {arm.prompt.uri}")
 
 
 def _values(case: Case, arm: Arm) -> dict[str, object]:

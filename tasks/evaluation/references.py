@@ -64,6 +64,8 @@ def _aliased(versions: Sequence[Version], name: str, alias: str) -> Version:
             return one
     known = sorted(other for one in versions for other in one.aliases)
     others = f"; it has {', '.join(known)}" if known else ""
+    if near := get_close_matches(alias, known, 1):
+        raise UsageError(f"the prompt {name!r} has no alias {alias!r}{others}", hint=f"did you mean {near[0]}?")
     raise UsageError(f"the prompt {name!r} has no alias {alias!r}{others}", hint="set it for the first time: llmops prompts promote "
                      f"{name} --version {versions[0].version} --alias {alias} --first")
 

@@ -19,6 +19,9 @@ def summary_markdown(record: Mapping[str, Any]) -> str:
     parts = [f"## {text(record['name'])}: {MARKS.get(record['verdict'], text(record['verdict']))}", text(record["reason"], 2000)]
     if record.get("hint"):
         parts.append(f"**What now:** {text(record['hint'])}")
+    if moved := record.get("promoted"):
+        alias = f"{record['promote']['prompt']}@{record['promote']['alias']}"
+        parts.append(f"**{text(alias)} {'is now' if moved['moved'] else 'already was'} version {moved['version']}.**")
     parts += ["### Arms", _arms(record), "### Differences to " + text(record["baseline"]), _effects(record)]
     if tags := _tags(record):
         parts += [f"### {text(record['metric'])} of {text(record['candidate'])} by tag", tags]

@@ -83,7 +83,7 @@ def open_question(found: Effect, kind: Metric, alpha: float) -> str:
 def wanting(found: Effect, kind: Metric, alpha: float) -> str:
     """How many more cases would tell, and what these could have shown."""
     seen = found.minimum_detectable_effect
-    visible = f"these cases show {amount(seen, kind, found.bar)} or more in 4 of 5 runs" if seen is not None else ""
+    visible = f"with these a difference of {amount(seen, kind, found.bar)} would be found in 4 of 5 runs" if seen is not None else ""
     more = (found.cases_needed or 0) - found.n
     if found.cases_needed is None or more > FAR * found.n:
         words = _uncounted(found, alpha)

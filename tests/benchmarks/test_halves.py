@@ -16,7 +16,8 @@ def evidence(gain: float, seed: int = 1) -> Evidence:
     chance, size = Random(seed), 2 * GROUPS
     base = [chance.uniform(0.3, 0.6) for _ in range(size)]
     new = [value + gain + chance.gauss(0, 0.1) for value in base]
-    calls = Calls(latency_ms=[[1.0]] * size, scored=[1] * size, tokens=[1] * size, cost_usd=[0.0] * size, cached=[0] * size)
+    calls = Calls(latency_ms=[[1.0]] * size, scored=[1] * size, tokens=[1] * size, cost_usd=[0.0] * size, cached=[0] * size,
+                  asked_at=[1.0] * size)
     pairs = Pairs(cases=[str(n) for n in range(size)], sha256=["0"] * size, groups=[f"g{n // 2}" for n in range(size)],
                   tags=[["even"] if n % 2 else [] for n in range(size)],
                   values={"old": {"f1": base, "other": base}, "new": {"f1": new, "other": base}, "third": {"f1": base}},
