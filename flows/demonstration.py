@@ -142,7 +142,8 @@ class Demonstration:
             f"Prefect runs    {self._link('prefect')}",
             f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
             f"Report          {self._link('report')}",
-            f"MLflow          LITELLM_LOCAL_MODEL_COST_MAP=True {Path(sys.executable).parent}/mlflow ui --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
+            f"MLflow          LITELLM_LOCAL_MODEL_COST_MAP=True {Path(sys.executable).parent}/mlflow ui"
+            f" --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
             f'Search          {home}llmops search "what does lambda do" --kb {KB}',
             f"Versions        {home}llmops kb log {KB}",
             f"Prompts         {home}llmops prompts history {PROMPT}",
