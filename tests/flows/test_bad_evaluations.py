@@ -121,6 +121,19 @@ def test_a_knowledge_base_that_is_not_there(bench: Bench, model: Service) -> Non
     assert not model.requests
 
 
+def test_an_alias_of_another_prompt(bench: Bench, model: Service) -> None:
+    refused(2, "promote.prompt is 'other', but the prompt of this arm is called", "evaluate", bench.config(promote={"prompt": "other"}))
+    assert not model.requests
+
+
+def test_an_alias_that_is_misspelt(bench: Bench, model: Service) -> None:
+    llmops("prompts", "push", bench.folder / "plain.yaml")
+    llmops("prompts", "promote", bench.name, "--version", "1", "--first")
+    arms = {"baseline": bench.arm(f"prompts:/{bench.name}@champoin"), "b": bench.arm("better.yaml")}
+    refused(2, "did you mean champion", "evaluate", bench.config(arms=arms))
+    assert not model.requests
+
+
 def test_a_junit_file_that_cannot_be_written(bench: Bench, model: Service) -> None:
     refused(2, "--junit: .* cannot be written", "evaluate", bench.config(), "--junit", bench.folder)
     assert not model.requests

@@ -73,6 +73,21 @@ def test_the_alias_moves_with_a_passing_record_and_back_with_one_command(bench: 
     assert llmops("prompts", "rollback", bench.name, "--json").data["version"] == 1
 
 
+def test_only_what_wins_goes_into_the_registry(bench: Bench) -> None:
+    llmops("prompts", "push", bench.folder / "plain.yaml")
+    llmops("prompts", "promote", bench.name, "--version", "1", "--first")
+    champion = {"baseline": bench.arm(f"prompts:/{bench.name}@champion")}
+    bench.evaluate(arms=champion | {"candidate": bench.arm("worse.yaml")}, promote={"prompt": bench.name})
+    assert len(llmops("prompts", "history", bench.name, "--json").data["versions"]) == 1
+    ci = llmops("evaluate", bench.config(arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name}), "--ci")
+    assert ci.code == 0, ci.err
+    assert "champion is now version 2" in ci.out
+    again = bench.evaluate(arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name})
+    assert (again.code, again.data["verdict"]) == (5, "inconclusive")
+    assert "there is nothing to compare" in str(again.data["warnings"])
+    assert [move["to"] for move in llmops("prompts", "history", bench.name, "--json").data["moves"]] == [1, 2]
+
+
 def test_a_worse_candidate_leaves_the_alias_where_it_is(bench: Bench) -> None:
     llmops("prompts", "push", bench.folder / "plain.yaml")
     llmops("prompts", "promote", bench.name, "--version", "1", "--first")
