@@ -7,7 +7,6 @@ from flows.commands._measured import interval
 from flows.commands._tables import grid, printable
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
-SAME = "no case differs"
 Found = Mapping[str, Any]
 
 
@@ -42,7 +41,9 @@ def _effects(console: Any, record: Found) -> None:
 
 
 def _effect(one: Found) -> str:
-    if one.get("note") == SAME:
+    from tasks.evaluation.verdict_words import unmoved
+
+    if unmoved(one):
         return "the same on all"
     if one["difference"] is None:
         return "-"

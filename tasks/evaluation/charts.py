@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.evaluation.verdict_words import number
+from tasks.evaluation.verdict_words import number, unmoved
 
 WIDEST = 2.5
 FEW = 5  # cases: what fewer say does not stretch an axis
@@ -102,7 +102,7 @@ def _line(label: str, one: Found | None, sign: int, *, strong: bool = False, tag
         return None
     cases = f"{one['n']:,} case{'' if one['n'] == 1 else 's'}"
     scale = 100 if percent else 1
-    interval = [scale * end for end in one["interval"]] if one["interval"] else None
+    interval = [scale * end for end in one["interval"]] if one["interval"] and not unmoved(one) else None
     return Line(label, cases, one["n"], scale * one["difference"], interval, sign, strong, tag)
 
 
@@ -138,7 +138,8 @@ def _mark(one: Line, low: float, high: float, place: Any, bar: float, unit: str)
     beyond = ends is not None and min(one.sign * end for end in ends) > one.sign * bar
     below = ends is not None and max(one.sign * end for end in ends) < one.sign * bar
     digits = 1 if unit else 3 if high - low < 20 else 0
-    text = f"{one.difference:+.{digits}f}{unit}" + (f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]" if ends else " (no interval)")
+    without = " (no interval)" if one.difference else " (the same on all)"
+    text = f"{one.difference:+.{digits}f}{unit}" + (f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]" if ends else without)
     tone = "good" if beyond else "bad" if below else "unclear"
     all_of_it = [one.difference, *(ends or ())]
     left, right = (place(ends[0]), place(ends[1])) if ends else (place(one.difference),) * 2

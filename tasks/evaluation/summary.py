@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.evaluation.summary_junit import junit
-from tasks.evaluation.verdict_words import number, percent
+from tasks.evaluation.verdict_words import number, percent, unmoved
 
 LENGTH = 500
 WORST = 5
@@ -90,6 +90,8 @@ def effect(one: Mapping[str, Any]) -> str:
     """`+0.12 [+0.05, +0.19]`."""
     if one["difference"] is None:
         return "–"
+    if unmoved(one):
+        return "the same on all"
     ends = f" [{', '.join(map(signed, one['interval']))}]" if one["interval"] else ""
     return f"{signed(one['difference'])}{ends}"
 

@@ -1,6 +1,8 @@
 """Sentences for people about effects, guards and verdicts."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from tasks.evaluation.evidence import Metric
 from tasks.evaluation.rules import Rule
@@ -78,6 +80,11 @@ def open_question(found: Effect, kind: Metric, alpha: float) -> str:
     if found.interval is None or found.test.startswith("none"):
         return f"{moves(found, kind)} {on(found)}, but {found.note or 'there is no spread to test with'}"
     return f"{moves(found, kind)} {on(found)}: too close to tell; {wanting(found, kind, alpha)}"
+
+
+def unmoved(one: Mapping[str, Any]) -> bool:
+    """Whether no case differs in a comparison of a record: its interval says how little that proves, which no picture needs."""
+    return one["difference"] == 0 and str(one.get("note") or "").startswith("no case differs")
 
 
 def wanting(found: Effect, kind: Metric, alpha: float) -> str:

@@ -69,3 +69,11 @@ def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp", ""))
     assert int(root.get("errors", "")) == 6
     assert {one for one in outcomes(record) if one.endswith("(candidate)")} == {f"c{number} (candidate)" for number in range(5)}
+
+
+def test_what_is_the_same_on_all_cases_is_said_in_words(tmp_path: Path) -> None:
+    from tasks.evaluation.summary import effect
+
+    same = {"difference": 0.0, "interval": [-0.232, 0.232], "note": "no case differs"}
+    assert effect(same) == "the same on all"
+    assert effect({**same, "note": ""}) == "+0 [-0.232, +0.232]"
