@@ -37,9 +37,12 @@ def run_parts(config: EvaluateConfig, trial: Trial, cases: CaseSet) -> tuple[lis
     """The finished parts, and why no more were begun, where that is so."""
     parts: list[Part] = []
     spent, size = Spent(), LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency)
-    for number, some in enumerate(parted(cases.cases, size, config.decide, cases.sha256), 1):
+    given = parted(cases.cases, size, config.decide, cases.sha256)
+    for number, some in enumerate(given, 1):
         parts.append(score(trial, answer(trial, number, some, spent), some))
         spent = parts[-1].spent
+        runs.tell(f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, {spent.calls:,} calls and {spent.cached:,} remembered,"
+                  f" ${spent.cost_usd:.4f}")
         stopped = parts[-1].stopped or (look(trial, config.decide, parts, cases) if config.decide.stop_early else None)
         if stopped:
             return parts, stopped

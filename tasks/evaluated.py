@@ -33,6 +33,7 @@ def conclude(home: Path, trial: Trial, found: Record, parts: Sequence[Part], cas
         found = carefully({**found, "promoted": None}, _promote, home, trial, found)
     found = records.save(home, carefully(found, _show, found))
     save_outcome(open_ledger(home), found["prefect_run_id"] or "local", found["name"], found)
+    runs.tell(f"{found['verdict']}: {found['reason']}")
     return _state(found)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import get_client
+from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
@@ -35,6 +35,12 @@ def name_run(name: str) -> None:
     if current := run_id():
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(current), name=name)
+
+
+def tell(text: str) -> None:
+    """A line in the log of the current flow run, for those who watch it in the UI."""
+    if FlowRunContext.get():
+        get_run_logger().info(text)
 
 
 def name_outcome(outcome: Outcome) -> None:
