@@ -36,7 +36,7 @@ def test_a_worse_prompt_is_rejected_a_better_one_promoted_and_the_demo_can_be_re
     low, high = steps[1]["interval"]
     assert f"difference {steps[1]['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}." in text
     assert "Rejected: version 1 of python-help-demo stays in use" in text
-    assert "python-help-demo@champion goes from version 1 to 3" in text
+    assert "python-help-demo@champion goes from version 1 to 2" in text
 
 
 def shown(home: Path, folder: Path) -> tuple[str, list[dict[str, Any]]]:
