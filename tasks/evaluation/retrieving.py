@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.evaluation.batches import Batches
 from tasks.evaluation.trial import Retrieval
@@ -14,6 +15,7 @@ from tasks.retrieval.hybrid import Searcher
 from tasks.scorers import Passage
 
 QUESTIONS = 64
+SEARCHES = 4
 
 
 class Wanted(NamedTuple):
@@ -61,8 +63,12 @@ class Retriever:
             self._searchers[settings] = self._open(settings)
         search = self._searchers[settings]
         vectors = [None] * len(questions) if settings.mode == "text" else search.embedder.embed(questions)
-        return [tuple(map(_passage, hits(search.search(question, settings.k, settings.mode, vector))))
-                for question, vector in zip(questions, vectors, strict=True)]
+
+        def ranked(question: str, vector: Any) -> tuple[Passage, ...]:
+            return tuple(map(_passage, hits(search.search(question, settings.k, settings.mode, vector))))
+
+        with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
+            return list(pool.map(ranked, questions, vectors))
 
     def _open(self, settings: Retrieval) -> Searcher:
         version = versions.version(existing_ledger(self._home), settings.knowledge_base, settings.version)
