@@ -10,11 +10,11 @@ from pydantic import Field, model_validator
 from configs.models import Schedule, Section
 from tasks.evaluation.arms import Retrieve, Wanted, Wish
 from tasks.evaluation.rules import Rule
+from tasks.llms._prices import SHIPPED
 from tasks.plugins import Spec, canonical
 from tasks.records import sha256
 from tasks.scorers import metric_of
 
-PRICES = Path(__file__).parent / "prices.yaml"
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")
 """Metrics that need no scorer."""
@@ -106,7 +106,7 @@ class EvaluateConfig(Section):
     def wanted(self) -> Wanted:
         """What the flow needs of the config."""
         return Wanted(name=self.name, folder=self.folder, cases=self.cases, arms=self.wishes(), baseline=self.baseline,
-                      scorers=tuple(self.scorers), prices=self.folder / self.prices if self.prices else PRICES, repeats=self.repeats,
+                      scorers=tuple(self.scorers), prices=self.folder / self.prices if self.prices else SHIPPED, repeats=self.repeats,
                       concurrency=self.concurrency, budget_usd=self.budget.usd, budget_calls=self.budget.calls,
                       at_stake=self.promote.prompt if self.promote else None)
 

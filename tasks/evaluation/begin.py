@@ -10,6 +10,7 @@ from tasks.evaluation.cases import CaseSet, read_cases
 from tasks.evaluation.checks import address_mistakes, case_mistakes, stake_mistakes
 from tasks.evaluation.trial import Arm, Price, Retrieval, Trial
 from tasks.llms import Llm
+from tasks.llms._prices import price_of, read_prices
 from tasks.plugins import digest
 from tasks.scorers import Judge, Scorer, metric_of
 
@@ -22,7 +23,7 @@ def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool 
     Raises ConfigError with every mistake, Blocked when cases say something else than at the last decision of this name.
     """
     cases = read_cases(wanted.folder / wanted.cases)
-    table, mistakes = _prices(wanted.prices), []
+    table, mistakes = read_prices(wanted.prices), []
     arms: list[Arm] = []
     for name, wish in wanted.arms.items():
         try:
@@ -31,7 +32,7 @@ def begin(home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool 
             mistakes += [Mistake(one.message, where=f"arms.{name}: {one.where}".removesuffix(": "), hint=one.hint, kind=one.kind)
                          for one in error.mistakes()]
     judges = {metric_of(spec): judge.llm.build(Llm) for spec in wanted.scorers if isinstance(judge := spec.build(Scorer), Judge)}
-    prices = {name: _price(llm, table) for name, llm in judges.items()}
+    prices = {name: price_of(llm, table) for name, llm in judges.items()}
     mistakes += address_mistakes([*((f"arms.{arm.name}", arm.llm.build(Llm)) for arm in arms),
                                   *((f"scorers: {name}", llm) for name, llm in judges.items())])
     mistakes += case_mistakes(cases.cases, arms, wanted.scorers)
@@ -68,7 +69,7 @@ def _arm(home: Path, wanted: Wanted, name: str, wish: Wish, table: Mapping[str, 
     from tasks.evaluation.registry import resolve
 
     return Arm(name=name, prompt=resolve(home, wish.prompt, wanted.folder), llm=wish.llm,
-               retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None, price=_price(wish.llm.build(Llm), table))
+               retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None, price=price_of(wish.llm.build(Llm), table))
 
 
 def _retrieval(home: Path, wish: Retrieve) -> Retrieval:
@@ -82,18 +83,6 @@ def _retrieval(home: Path, wish: Retrieve) -> Retrieval:
     version = versions.version(ledger, kb, wish.version) if wish.version else versions.published(ledger, kb)
     allowed(version, wish.where, wish.labels)
     return Retrieval(knowledge_base=kb, version=version.version, k=wish.k, mode=wish.mode, where=wish.where, labels=wish.labels)
-
-
-def _prices(file: Path) -> Mapping[str, Price]:
-    from tasks.llms._prices import read_prices
-
-    return read_prices(file)
-
-
-def _price(llm: Llm, table: Mapping[str, Price]) -> Price | None:
-    from tasks.llms._prices import price_of
-
-    return (0.0, 0.0) if llm.free else price_of(llm, table)
 
 
 def _unpriced(wanted: Wanted, arms: Sequence[Arm], prices: Mapping[str, Price | None]) -> list[Mistake]:

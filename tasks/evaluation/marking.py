@@ -2,7 +2,7 @@
 
 A scorer may be anybody's code. One that raises for an answer has failed on that answer: its score says so, counts among the failures of
 its metric, and above `max_error_rate` no decision rests on it. It does not end the run: the other scorers' work would be lost for one
-odd answer. What no answer is to blame for (a library, a disk, memory) ends it.
+odd answer. What no answer is to blame for (a missing library, a model that is gone, memory) ends it.
 """
 
 import math

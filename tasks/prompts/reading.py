@@ -5,13 +5,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tasks.errors import ConfigError, Mistake
 from tasks.prompts import Part, Prompt, Variable
 from tasks.prompts.checks import Flaw, flaws, unwritable
+from tasks.yaml_files import parsed, text_of, wrong
 
 MOST_BYTES = 1_000_000
 T = TypeVar("T")
@@ -23,19 +23,6 @@ SENTENCES = {
     "string_too_short": "it is empty",
     "too_short": "it is empty: at least one message is wanted",
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once: of two, one would silently not count."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands here twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def read_prompt(path: Path) -> Prompt:
@@ -109,44 +96,17 @@ def _raise(found: list[Mistake]) -> None:
 
 def _loaded(path: Path) -> dict[str, Any]:
     text = _text(path)
-    try:
-        content = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        hint = "a text that begins with {{ stands in quotes, or after `|`" if "{{" in text else ""
-        raise _wrong(path, f"not valid YAML: {_where(error)}", hint) from error
-    except RecursionError as error:
-        raise _wrong(path, "not valid YAML: it is nested too deeply") from error
+    content = parsed(path, text, "a text that begins with {{ stands in quotes, or after `|`" if "{{" in text else "")
     if not isinstance(content, dict):
         said = "the file is empty" if content is None else f"a mapping of keys is wanted, got a {type(content).__name__}"
-        raise _wrong(path, said, EXAMPLE)
+        raise wrong(path, said, EXAMPLE)
     return content
 
 
 def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise _wrong(path, f"the file has more than {MOST_BYTES:,} bytes", "a prompt is a text that a model reads")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        near = ", ".join(sorted(one.name for one in path.parent.glob("*.y*ml"))[:5]) if path.parent.is_dir() else ""
-        hint = f"here are: {near}" if near else "a prompt in the registry is written prompts:/name@alias"
-        raise _wrong(path, "no such file", hint) from error
-    except IsADirectoryError as error:
-        raise _wrong(path, "this is a folder, the file of a prompt is wanted") from error
-    except UnicodeDecodeError as error:
-        raise _wrong(path, "the file is not UTF-8 text", "save it as UTF-8") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _wrong(path, f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _where(error: Exception) -> str:
-    mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    reason = reason or str(error).splitlines()[0].partition(' in "<')[0]
-    return " ".join(f"{reason}, in line {mark.line + 1}, column {mark.column + 1}".split()) if mark else str(reason)
-
-
-def _wrong(path: Path, message: str, hint: str = "") -> ConfigError:
-    return ConfigError([Mistake(message, where=f"{path!s:.300}", hint=hint)])
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise wrong(path, f"the file has more than {MOST_BYTES:,} bytes", "a prompt is a text that a model reads")
+    return text_of(path, "the file of a prompt", lambda one: one.name, "a prompt in the registry is written prompts:/name@alias")
 
 
 def _mistake(where: object, flaw: Flaw) -> Mistake:

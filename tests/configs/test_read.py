@@ -144,6 +144,11 @@ def test_the_recorded_config_has_the_short_form_and_a_stable_hash(tmp_path: Path
     assert read(write(tmp_path), ["chunk.size=30"]).recorded()["config_sha256"] != one["config_sha256"]
 
 
+def test_a_mapping_in_the_place_of_a_key_is_no_yaml_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "kb.yaml").write_text("flow: index\nchunk: {{x}}\n")
+    assert any("not valid YAML" in one and "line 2" in one for one in mistakes(tmp_path / "kb.yaml"))
+
+
 def test_the_shipped_configs_are_right() -> None:
     import configs
 
