@@ -113,7 +113,7 @@ def _first_looks(values: Array, bounded: bool) -> tuple[Array, Array, Array]:
         units, enough = values / 2 + 0.5, math.log(2 / ALPHA)
         stakes = bets(units, ALPHA)
         lost = (log_wealth(units, stakes, 0.5, 1) >= enough) | (log_wealth(units, stakes, 0.5, -1) >= enough)
-    return tuple(np.where(one.any(axis=1), one.argmax(axis=1) + 1, LOOKS + 1) for one in (lost, outside, naive))  # type: ignore[return-value]
+    return tuple(np.where(one.any(axis=1), one.argmax(axis=1) + 1, LOOKS + 1) for one in (lost, outside, naive))  # type: ignore[return-value]  # three
 
 
 def _stops(found: Array) -> Row:
@@ -134,8 +134,8 @@ def raters(experiments: int) -> Iterator[Row]:
 def _measured(name: str, rows: list[list[int | None]]) -> Agreement:
     coefficient, _, scale = name.partition(", ")
     if coefficient == "kappa":
-        return agreement(rows[0], rows[1], weights=None if scale == "unweighted" else scale)  # type: ignore[arg-type]
-    return reliability(rows, scale)  # type: ignore[arg-type]
+        return agreement(rows[0], rows[1], weights=None if scale == "unweighted" else scale)  # type: ignore[arg-type]  # a row of the table
+    return reliability(rows, scale)  # type: ignore[arg-type]  # a row of the table
 
 
 def held(name: str, labels: int, copied: float, experiments: int) -> Row:
@@ -157,8 +157,8 @@ def _population(name: str, labels: int, copied: float) -> float:
 def _value(name: str, rows: list[list[int | None]]) -> float | None:
     coefficient, _, scale = name.partition(", ")
     if coefficient == "kappa":
-        return cohen_kappa(rows[0], rows[1], weights=None if scale == "unweighted" else scale)  # type: ignore[arg-type]
-    return krippendorff_alpha(rows, scale)  # type: ignore[arg-type]
+        return cohen_kappa(rows[0], rows[1], weights=None if scale == "unweighted" else scale)  # type: ignore[arg-type]  # a row of the table
+    return krippendorff_alpha(rows, scale)  # type: ignore[arg-type]  # a row of the table
 
 
 def _ratings(name: str, labels: int, copied: float, n: int, random: np.random.Generator) -> list[list[int | None]]:

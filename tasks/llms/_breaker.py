@@ -79,4 +79,4 @@ class Breaker:
     def renew(self) -> None:
         """Somebody begins anew: what was wrong may have been mended."""
         if self._doom:
-            self.__init__()  # type: ignore[misc]
+            self.__init__()  # type: ignore[misc]  # as if it were new

@@ -35,7 +35,7 @@ class Completions(Connection):
 
     async def _pieces(self, request: Request, gathered: "Gathered") -> AsyncIterator[str]:
         body = {**self._build(request), "stream": True, "stream_options": {"include_usage": True}}
-        async with aclosing(self._http.events(body, request.repeat)) as events:  # type: ignore[type-var]
+        async with aclosing(self._http.events(body, request.repeat)) as events:  # type: ignore[type-var]  # a generator
             async for event in events:
                 if piece := gathered.add(event):
                     yield piece

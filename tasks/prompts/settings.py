@@ -15,7 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class Settings(TypedDict, total=False):
     """The parameters of OpenAI's chat completions, and the three of sampling that vLLM, llama.cpp and Ollama add to them."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  # pydantic's own name
 
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
     top_p: Share
