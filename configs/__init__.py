@@ -100,7 +100,7 @@ def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mis
     except ConfigError as error:
         return [Mistake(m.message, where=f"{where}.{m.where}" if m.where else where, hint=m.hint, kind=m.kind) for m in error.found]
     except ValidationError as error:
-        plugin = find(family.__module__.removeprefix("tasks."), spec.name)
+        plugin = find(family.family, spec.name)
         return explain(error, plugin, f"{where}.", raw=spec.options)
     return []
 

@@ -12,7 +12,7 @@ from tasks.cleaners import Cleaner
 from tasks.embedders import Embedder
 from tasks.filters import Kind
 from tasks.filters.facts import Access, Facts, declarable
-from tasks.knowledge.build import Stages
+from tasks.knowledge.build import Fingerprints
 from tasks.knowledge.session import stages
 from tasks.plugins import Spec, canonical
 from tasks.records import sha256
@@ -133,7 +133,7 @@ class IndexConfig(Section):
                   for spec in self.sources if spec.options.get("labels")}
         return Facts(fields=self.fields, access=self.access, sources=labels)
 
-    def stages(self) -> Stages:
+    def stages(self) -> Fingerprints:
         """Fingerprints of what a document goes through. Builds the plugins, loads no model."""
         cleaners = [spec.build(Cleaner) for spec in self.clean]
         return stages(cleaners, self.suite.read_text(encoding="utf-8"), self.chunk.build(Chunker), self.embed.build(Embedder),

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.errors import ConfigError, Mistake
+from tasks.spellings import spelling
 
 FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms", "scorers")
 SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -30,16 +31,23 @@ class Plugin(BaseModel):
 
     `requires` maps a module that the plugin imports to the command that installs it.
     `revision` is raised when the same options begin to give another result, so that caches notice.
+    `former` is what fingerprints called the plugin under another name: set, it keeps what was paid for under that one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     requires: ClassVar[Mapping[str, str]] = {}
+    family: ClassVar[str]
     revision: ClassVar[int] = 1
+    former: ClassVar[str] = ""
+
+    @classmethod
+    def spelling(cls) -> str:
+        """What fingerprints call the plugin: it follows from family and name alone, so code may move and classes be renamed."""
+        return cls.former or spelling(cls.family, name_of(cls), built_in=cls.__module__.startswith(f"tasks.{cls.family}."))
 
     def fingerprint(self) -> str:
-        """What the plugin's output depends on: class, revision and options, as 16 hexadecimal digits."""
-        kind = f"{type(self).__module__}.{type(self).__qualname__}/{self.revision}"
-        return digest(kind, self.model_dump_json())
+        """What the plugin's output depends on: family, name, revision and options, as 16 hexadecimal digits."""
+        return digest(f"{self.spelling()}/{self.revision}", self.model_dump_json())
 
 
 P = TypeVar("P", bound=Plugin)
@@ -66,10 +74,9 @@ class Spec(BaseModel):
 
         Raises pydantic's ValidationError for wrong options, ConfigError for an unknown name or a missing library.
         """
-        family = base.__module__.removeprefix("tasks.")
-        plugin = find(family, self.name)
+        plugin = find(base.family, self.name)
         if not issubclass(plugin, base):
-            raise ConfigError([Mistake(f"{plugin.__qualname__} is not a {base.__name__}", where=f"{family}: {self.name}")])
+            raise ConfigError([Mistake(f"{plugin.__qualname__} is not a {base.__name__}", where=f"{base.family}: {self.name}")])
         return plugin.model_validate(reveal(self.options))
 
     def short(self) -> dict[str, Any]:
@@ -112,6 +119,16 @@ def reveal(value: Any) -> Any:
 def external(family: str) -> dict[str, EntryPoint]:
     """The plugins of a family that installed packages register."""
     return {point.name: point for point in entry_points(group=f"llmops.{family}")}
+
+
+@cache
+def name_of(plugin: type[Plugin]) -> str:
+    """The name by which configs choose a plugin; the name of its class where none does."""
+    here = f"tasks.{plugin.family}."
+    if plugin.__module__.startswith(here):
+        return plugin.__module__.removeprefix(here).partition(".")[0]
+    place = f"{plugin.__module__}:{plugin.__qualname__}"
+    return next((name for name, point in external(plugin.family).items() if point.value == place), plugin.__qualname__)
 
 
 @cache

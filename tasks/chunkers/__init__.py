@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,6 +64,7 @@ class Chunker(Plugin, ABC):
     A context (title, headings) counts against the embedder's limit, not against `size`: it is cut when it would not fit.
     """
 
+    family: ClassVar[str] = "chunkers"
     size: int = Field(default=200, ge=8, le=8192)
     overlap: int = Field(default=20, ge=0)
 

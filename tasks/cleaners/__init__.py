@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tasks.plugins import Plugin
 
@@ -30,6 +30,8 @@ class Document:
 
 class Cleaner(Plugin, ABC):
     """Cleaners keep form feeds (page ends) and the line starts of Markdown headings: pages and headings are read later."""
+
+    family: ClassVar[str] = "cleaners"
 
     @abstractmethod
     def clean(self, text: str) -> str:

@@ -17,6 +17,7 @@ class Embedder(Plugin, ABC):
     special tokens; what is longer is cut by the model, so chunkers stay below. `price`: US dollars per million tokens.
     """
 
+    family: ClassVar[str] = "embedders"
     languages: ClassVar[frozenset[str]] = frozenset()
 
     @property

@@ -58,7 +58,7 @@ class LlamaIndex(Embedder):
     def fingerprint(self) -> str:
         """Class and options but for keys, and how texts are counted."""
         plain = {name: value for name, value in self.options.items() if not SECRETS & {*name.lower().split("_")}}
-        return digest(type(self).__module__, str(self.revision), self.path, canonical(plain), str(self.dimension), self.tokenizer,
+        return digest(self.spelling().rpartition(".")[0], str(self.revision), self.path, canonical(plain), str(self.dimension), self.tokenizer,
                       str(self.context), self.prefix)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

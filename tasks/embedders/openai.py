@@ -59,7 +59,7 @@ class OpenAi(Embedder):
 
     def fingerprint(self) -> str:
         """Model, length, place and how texts are counted; not the key, the price or the batches."""
-        return digest(type(self).__module__, str(self.revision), self.model, str(self.dimension), self.base_url.rstrip("/"),
+        return digest(self.spelling().rpartition(".")[0], str(self.revision), self.model, str(self.dimension), self.base_url.rstrip("/"),
                       str(self.context), self._counting)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -11,7 +11,7 @@ from tasks.evaluation.evidence import Calls, Evidence, Metric, Pairs
 from tasks.evaluation.results import read_results
 from tasks.evaluation.rules import Rule
 from tasks.evaluation.trial import Part, Result, Trial
-from tasks.plugins import Spec, find
+from tasks.plugins import Spec, external, find
 from tasks.records import sha256
 from tasks.scorers import PairJudge, Scorer, metric_of
 
@@ -115,10 +115,10 @@ def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
         return MEASURED.get(name) or Metric(bounded=_within(name, pairs))
     owner = max(owners, key=lambda spec: len(metric_of(spec)))
     kind: Any = find("scorers", owner.name)
-    if owner.name in MEASURED and kind.__module__.startswith("tasks."):
+    if owner.name in MEASURED and owner.name not in external("scorers"):
         return MEASURED[owner.name]
     assert issubclass(kind, Scorer)
-    own = kind.__module__.startswith("tasks.scorers.") or issubclass(kind, PairJudge)  # of others' scorers the range is not known
+    own = owner.name not in external("scorers") or issubclass(kind, PairJudge)  # of others' scorers the range is not known
     return Metric(higher_is_better=kind.higher_is_better, bounded=own and _within(name, pairs),
                   pairwise=issubclass(kind, PairJudge) and name == metric_of(owner))
 

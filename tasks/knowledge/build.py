@@ -4,36 +4,58 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.filters.facts import Facts
 from tasks.knowledge.ledger import Ledger, open_ledger
+from tasks.parsers._choose import parser_fingerprint
+from tasks.plugins import digest
 from tasks.records import Shard, write_atomically
 from tasks.sources import Item
 
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
-class Stages(BaseModel):
-    """Fingerprints of the stages: a document whose own differ has to go through them again.
+class Stages(NamedTuple):
+    """The fingerprints of what one document went through: if they differ from those of the config, it has to go through it again.
 
-    `parse` covers the parsers, `text` adds the cleaners, `check` the expectations, `chunk` the chunker and the embedder.
-    `corpus`: what the sketches of each cleaner that compares documents depend on, in the order of the cleaners.
+    `text` covers its parser and the cleaners, `check` the expectations too, `chunk` chunker, embedder and metadata too.
+    """
+
+    text: str
+    check: str
+    chunk: str
+
+
+class Fingerprints(BaseModel):
+    """The fingerprints of a config's stages.
+
+    `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations; `chunk`: of chunker, embedder and metadata;
+    `model`: of the embedder. `corpus`: what the sketches of each cleaner that compares documents depend on, in the order of the cleaners.
     """
 
     model_config = ConfigDict(frozen=True)
     parse: str
-    text: str
+    clean: tuple[str, ...]
     check: str
-    chunk: str
+    chunk: tuple[str, ...]
     model: str
     corpus: tuple[str, ...] = ()
 
+    def of(self, media_type: str) -> Stages:
+        """Those of a document of that type, which covers the one parser that reads it."""
+        return self._after(parser_fingerprint(media_type))
+
     @property
     def all(self) -> str:
-        return f"{self.text}.{self.check}.{self.chunk}"
+        """Those of a document that failed: another parser may read it."""
+        return ".".join(self._after(self.parse))
+
+    def _after(self, parser: str) -> Stages:
+        text = digest(parser, *self.clean)
+        return Stages(text, digest(text, self.check), digest(text, *self.chunk))
 
 
 class Build(BaseModel):
@@ -49,7 +71,7 @@ class Build(BaseModel):
     live: int | None
     collection: str
     fresh: bool
-    stages: Stages
+    stages: Fingerprints
     facts: Facts = Facts()
     began: datetime
     run_id: str = "local"

@@ -1,7 +1,7 @@
 """What was paid for once: embeddings by text, parsed texts by content. Content-addressed, so that sharing them is safe."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import select
@@ -63,21 +63,25 @@ def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension
     return np.frombuffer(b"".join(found[key] for key in hashes), dtype="<f4").reshape(len(hashes), dimension)
 
 
-def save_parsed(ledger: Ledger, parser: str, hashes: Sequence[str], places: Sequence[int], shard: Shard) -> None:
-    """Remember in which row of the shard the parsed text of each content hash is."""
-    rows = [
-        {"parser": parser, "content_hash": key, "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place}
-        for key, place in zip(hashes, places, strict=True)
-    ]
+class ParsedKey(NamedTuple):
+    """A parsed text is of one parser, by its fingerprint, and of one content."""
+
+    parser: str
+    content_hash: str
+
+
+def save_parsed(ledger: Ledger, places: Mapping[int, ParsedKey], shard: Shard) -> None:
+    """Remember which parsed text each of these rows of the shard is."""
+    rows = [{**key._asdict(), "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place} for place, key in places.items()]
     with ledger.write() as connection:
         upsert(connection, parsed, rows)
 
 
-def find_parsed(ledger: Ledger, parser: str, hashes: Sequence[str]) -> dict[str, Any]:
-    """content_hash -> (shard, shard_sha256, shard_row) of texts that were parsed before."""
+def find_parsed(ledger: Ledger, parsers: Iterable[str], hashes: Sequence[str]) -> dict[ParsedKey, Any]:
+    """(shard, shard_sha256, shard_row) of the texts that these parsers made of these contents."""
     with ledger.read() as connection:
         return {
-            row.content_hash: row
+            ParsedKey(row.parser, row.content_hash): row
             for part in _slices(hashes)
-            for row in connection.execute(select(parsed).where(parsed.c.parser == parser, parsed.c.content_hash.in_(part)))
+            for row in connection.execute(select(parsed).where(parsed.c.parser.in_(parsers), parsed.c.content_hash.in_(part)))
         }

@@ -133,25 +133,26 @@ def terms_of(row: Mapping[str, Any]) -> str:
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
     """doc_id -> the values of the ledger's columns for each document of a batch."""
     counts: dict[str, int] = {}
-    stages = text_stages(build, batch.documents.table(build.lake, ["doc_id"])["doc_id"].to_pylist()) if build.stages.corpus else {}
+    rows = rows_of(build, batch.documents)
+    texts = text_stages(build, {row["doc_id"]: row["media_type"] for row in rows})
     for key in batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []:
         counts[key] = counts.get(key, 0) + 1
     return {
-        row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
-        | {"text_stage": stages.get(row["doc_id"], build.stages.text)}
-        for place, row in enumerate(rows_of(build, batch.documents))
+        row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0)) | {"text_stage": texts[row["doc_id"]]}
+        for place, row in enumerate(rows)
     }
 
 
 def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) -> Row:
     copied = ("doc_id", "source", "uri", "title", "media_type", "language", "content_hash", "revision", "metadata", "fetched_at")
+    stages = build.stages.of(row["media_type"])
     return {
         "kb": build.kb,
         **{name: row[name] for name in copied},
         "text_hash": sha256(row["text"]),
         "characters": len(row["text"]),
-        "check_stage": build.stages.check,
-        "chunk_stage": build.stages.chunk,
+        "check_stage": stages.check,
+        "chunk_stage": stages.chunk,
         "chunks": count,
         "shard": batch.documents.path,
         "shard_sha256": batch.documents.sha256,

@@ -1,23 +1,25 @@
 """From a part's todos to a shard of documents: read, parse, and never parse the same bytes twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
 from tasks.knowledge.boundary import one_document
 from tasks.knowledge.build import Batch, Build, Part, Todo
-from tasks.knowledge.cache import find_parsed, save_parsed
+from tasks.knowledge.cache import ParsedKey, find_parsed, save_parsed
 from tasks.knowledge.ledger import live_at, now
 from tasks.knowledge.quarantine import Failure, put
 from tasks.knowledge.tables import documents
 from tasks.parsers import Parsed
+from tasks.parsers._choose import parser_fingerprint, parser_fingerprints
 from tasks.records import DOCUMENTS, Shard, frame, packed, write_shard
 from tasks.retrieval.language import detect
 from tasks.sources import Source, content_hash_of
 
 TEXT_COLUMNS = ["title", "text", "markup", "media_type", "language", "metadata"]
 LANGUAGE_SAMPLE = 4000
+Key = TypeVar("Key")
 
 
 class Parsing(Protocol):
@@ -32,8 +34,9 @@ def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch
     rows, failures = intake.rows()
     put(build.ledger, build.kb, failures, build.stages.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
-    fresh = [n for n, row in enumerate(rows) if row["content_hash"] in intake.fresh]
-    save_parsed(build.ledger, build.stages.parse, [rows[n]["content_hash"] for n in fresh], fresh, shard)
+    fresh = {n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])
+             for n, row in enumerate(rows) if row["content_hash"] in intake.fresh}
+    save_parsed(build.ledger, fresh, shard)
     return Batch(part=part, documents=shard, parsed=len(intake.fresh))
 
 
@@ -74,9 +77,11 @@ class _Intake:
         return {**_identity(todo), **self._texts[content], "content_hash": content}
 
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, dict[str, Any]]:
-        found = find_parsed(self._build.ledger, self._build.stages.parse, hashes)
+        """content_hash -> text, where the parser that read it is still the one that would."""
+        found = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
         texts = read_rows(self._build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()})
-        return {key: {name: row[name] for name in TEXT_COLUMNS} for key, row in texts.items()}
+        return {key.content_hash: {name: row[name] for name in TEXT_COLUMNS} for key, row in texts.items()
+                if key.parser == parser_fingerprint(row["media_type"])}
 
     def _last_good(self, todos: Sequence[Todo]) -> list[dict[str, Any]]:
         good = last_good_rows(self._build, [todo.doc_id for todo in todos])
@@ -116,9 +121,9 @@ def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, 
     return {key: {**row, "revision": found[key].revision} for key, row in rows.items()}
 
 
-def read_rows(build: Build, places: Mapping[str, tuple[str, str, int]]) -> dict[str, dict[str, Any]]:
+def read_rows(build: Build, places: Mapping[Key, tuple[str, str, int]]) -> dict[Key, dict[str, Any]]:
     """Rows of the lake by key; each shard is read once. Raises Damaged when a shard is missing or altered."""
-    by_shard: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    by_shard: dict[tuple[str, str], list[tuple[Key, int]]] = {}
     for key, (path, sha256, row) in places.items():
         by_shard.setdefault((path, sha256), []).append((key, row))
     return {
@@ -128,7 +133,7 @@ def read_rows(build: Build, places: Mapping[str, tuple[str, str, int]]) -> dict[
     }
 
 
-def _pick(shard: Shard, build: Build, wanted: Iterable[tuple[str, int]]) -> list[tuple[str, dict[str, Any]]]:
+def _pick(shard: Shard, build: Build, wanted: Iterable[tuple[Key, int]]) -> list[tuple[Key, dict[str, Any]]]:
     table = shard.table(build.lake)
     pairs = list(wanted)
     return [(key, row) for (key, _), row in zip(pairs, table.take([n for _, n in pairs]).to_pylist(), strict=True)]

@@ -13,7 +13,7 @@ from tasks.knowledge.tables import documents
 
 COLUMNS = [
     documents.c[name]
-    for name in ("doc_id", "source", "uri", "content_hash", "revision", "text_stage", "check_stage", "chunk_stage", "chunks", "characters")
+    for name in ("doc_id", "source", "uri", "content_hash", "revision", "text_stage", "check_stage", "chunk_stage", "chunks", "characters", "media_type")
 ]
 
 

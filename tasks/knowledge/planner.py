@@ -71,8 +71,8 @@ class Planner:
         self._todo(key, name, item.uri, kind, item, content)
 
     def _same_stages(self, row: Any) -> bool:
-        stages = self._build.stages
-        text = self._told.stage(row.doc_id, row.content_hash) if stages.corpus else stages.text
+        stages = self._build.stages.of(row.media_type)
+        text = self._told.stage(row) if self._build.stages.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (text, stages.check, stages.chunk)
 
     def _know(self, row: Any, item: Item | None) -> None:
@@ -102,7 +102,7 @@ class Planner:
 
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
-        return row is not None and (self._build.fresh or row.chunk_stage != self._build.stages.chunk)
+        return row is not None and (self._build.fresh or row.chunk_stage != self._build.stages.of(row.media_type).chunk)
 
     def _todo(self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None) -> None:
         self._plan["todo"].append(

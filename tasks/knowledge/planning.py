@@ -10,7 +10,7 @@ from tasks.filters.facts import Facts
 from tasks.knowledge import outcome as outcomes
 from tasks.knowledge import session
 from tasks.knowledge.barred import admitted, barred
-from tasks.knowledge.build import Build, Part, Stages, write_parts
+from tasks.knowledge.build import Build, Fingerprints, Part, write_parts
 from tasks.knowledge.plan import Plan, live_documents
 from tasks.knowledge.planner import Planner
 from tasks.knowledge.quarantine import put
@@ -82,7 +82,7 @@ def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
 
 
 def dry_run(
-    home: Path, kb: str, stages: Stages, store: Store, facts: Facts, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
+    home: Path, kb: str, stages: Fingerprints, store: Store, facts: Facts, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
 ) -> dict[str, Any]:
     """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
     outcome = session.begin(home, kb, None)

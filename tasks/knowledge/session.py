@@ -13,7 +13,7 @@ from tasks.cleaners._corpus import CorpusCleaner
 from tasks.embedders import Embedder
 from tasks.errors import Damaged
 from tasks.filters.facts import Facts
-from tasks.knowledge.build import Build, Stages
+from tasks.knowledge.build import Build, Fingerprints
 from tasks.knowledge.leases import Lease, aware
 from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
 from tasks.knowledge.outcome import Outcome
@@ -22,26 +22,24 @@ from tasks.knowledge.quarantine import Failure
 from tasks.knowledge.serving import collection_of, store_of
 from tasks.knowledge.tables import chunks, documents, quarantine, runs
 from tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
-from tasks.parsers import Parser
-from tasks.plugins import canonical, digest, find, names
+from tasks.parsers._choose import all_parsers
+from tasks.plugins import canonical, digest
 from tasks.retrieval import terms
 from tasks.stores import Store
 
 
-def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts) -> Stages:
+def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts) -> Fingerprints:
     """The fingerprints of a configuration's stages. `suite`: the text of the expectations; `facts` belong to the chunks' rows."""
-    parsers = [find("parsers", name) for name in names("parsers")]
-    parse = digest(*(f"{plugin.__qualname__}/{plugin.revision}" for plugin in parsers if issubclass(plugin, Parser)))
-    text = digest(parse, *(cleaner.fingerprint() for cleaner in cleaners))
-    model = embedder.fingerprint()
+    parse, model = all_parsers(), embedder.fingerprint()
+    clean = tuple(cleaner.fingerprint() for cleaner in cleaners)
     readers = facts.model_dump_json(include={"access", "sources"})
-    corpus = tuple(digest(parse, readers, *(one.fingerprint() for one in cleaners[: place + 1]))
+    corpus = tuple(digest(parse, readers, *clean[: place + 1])
                    for place, cleaner in enumerate(cleaners) if isinstance(cleaner, CorpusCleaner))
-    chunk = digest(text, chunker.fingerprint(), model, facts.model_dump_json())
-    return Stages(parse=parse, text=text, check=digest(text, suite), chunk=chunk, model=model, corpus=corpus)
+    chunk = (chunker.fingerprint(), model, facts.model_dump_json())
+    return Fingerprints(parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus)
 
 
-def start(home: Path, kb: str, stages: Stages, store: Store, facts: Facts, *, run_id: str | None = None, full: bool = False) -> Build:
+def start(home: Path, kb: str, stages: Fingerprints, store: Store, facts: Facts, *, run_id: str | None = None, full: bool = False) -> Build:
     """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
     ledger = open_ledger(home)
     live, number = live_version(ledger, kb), next_number(ledger, kb)
@@ -82,7 +80,7 @@ def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
     )
 
 
-def collection_name(kb: str, stages: Stages, store: Store, facts: Facts) -> str:
+def collection_name(kb: str, stages: Fingerprints, store: Store, facts: Facts) -> str:
     """One physical collection per knowledge base, store, embedder, analyser and schema: what cannot be compared never mixes."""
     schema = digest(str(stored.REVISION), canonical(facts.fields))
     return f"{kb}-{digest(stages.model, store.fingerprint(), str(terms.REVISION), schema)[:8]}"

@@ -30,7 +30,7 @@ class Told:
     """The verdicts of a build's corpus cleaners as the ledger has them, without the sketches."""
 
     def __init__(self, build: Build) -> None:
-        self._keys, self._text = build.stages.corpus, build.stages.text
+        self._keys, self._stages = build.stages.corpus, build.stages
         self._rows: dict[str, dict[str, Any]] = {key: {} for key in self._keys}
         if self._keys:
             names = ("cleaner", "doc_id", "content_hash", "revision", "verdict")
@@ -60,10 +60,10 @@ class Told:
         """The verdicts of the cleaners before that turn."""
         return tuple(_applied(self._rows[key][doc_id].verdict) if doc_id in self._rows[key] else "" for key in self._keys[:turn])
 
-    def stage(self, doc_id: str, content_hash: str) -> str | None:
-        """The fingerprint that cleaning leaves on the document; None where it has to be surveyed first."""
-        said = self.verdicts(doc_id, content_hash)
-        return None if said is None else _stage(self._text, said)
+    def stage(self, row: Any) -> str | None:
+        """The fingerprint that cleaning leaves on a live document; None where it has to be surveyed first."""
+        said = self.verdicts(row.doc_id, row.content_hash)
+        return None if said is None else _stage(self._stages.of(row.media_type).text, said)
 
     def left_out(self, doc_id: str) -> Any:
         """The first cleaner's row of a document that was left out for another, else None."""
@@ -76,9 +76,9 @@ def _stage(text: str, said: Sequence[str]) -> str:
     return digest(text, *said) if any(said) else text
 
 
-def text_stages(build: Build, doc_ids: Iterable[str]) -> dict[str, str]:
-    """doc_id -> the fingerprint of the cleaning that these documents went through in this build."""
-    return {doc_id: _stage(build.stages.text, said) for doc_id, said in said_of(build, list(doc_ids)).items()}
+def text_stages(build: Build, media_types: Mapping[str, str]) -> dict[str, str]:
+    """doc_id -> the fingerprint of the cleaning that these documents (doc_id -> media type) went through in this build."""
+    return {doc_id: _stage(build.stages.of(media_types[doc_id]).text, said) for doc_id, said in said_of(build, list(media_types)).items()}
 
 
 def said_of(build: Build, doc_ids: Sequence[str], turns: int | None = None) -> dict[str, tuple[str, ...]]:

@@ -111,7 +111,7 @@ def _settled(build: Build, told: Told, turn: int, todo: Todo, row: Any) -> bool:
     content = todo.content_hash or ""
     if turn + 1 < len(build.stages.corpus):
         return told.sketched(todo.doc_id, content, turn + 1)
-    return row is not None and row.text_stage == told.stage(todo.doc_id, content)
+    return row is not None and row.content_hash == content and row.text_stage == told.stage(row)
 
 
 def _last(doc_id: str, instead: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -96,6 +96,7 @@ class Llm(Plugin, ABC):
     that one request may take after its first trouble. With `retries: 0` nothing is tried again.
     """
 
+    family: ClassVar[str] = "llms"
     price_in: float | None = Field(default=None, ge=0)
     price_out: float | None = Field(default=None, ge=0)
     requests_per_minute: int | None = Field(default=None, ge=1)
@@ -105,9 +106,8 @@ class Llm(Plugin, ABC):
     patience: float = Field(default=600, gt=0)
 
     def fingerprint(self) -> str:
-        """Class, revision and options, without limits and prices."""
-        kind = f"{type(self).__module__}.{type(self).__qualname__}/{self.revision}"
-        return digest(kind, self.model_dump_json(exclude=LIMITS))
+        """Name, revision and options, without limits and prices."""
+        return digest(f"{self.spelling()}/{self.revision}", self.model_dump_json(exclude=LIMITS))
 
     @property
     def quota(self) -> str:

@@ -51,7 +51,7 @@ class Chat(Llm):
         """Model, label and parameters; not the place, the key, the price or the limits."""
         later = [] if self.json_mode != "object" and not self.parameters else [self.json_mode, canonical(self.parameters)]
         usual = [self.model, str(self.temperature), str(self.max_tokens), str(self.json_mode != "off")]
-        return digest(type(self).__qualname__, *usual, *later, *([self.label] if self.label is not None else []))
+        return digest(self.spelling().rpartition(".")[2], *usual, *later, *([self.label] if self.label is not None else []))
 
     @property
     def title(self) -> str:

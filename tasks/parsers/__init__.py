@@ -30,6 +30,7 @@ class Parser(Plugin, ABC):
     `isolated` parsers run in a worker process with a time and a memory limit.
     """
 
+    family: ClassVar[str] = "parsers"
     media_types: ClassVar[tuple[str, ...]]
     isolated: ClassVar[bool] = True
 

@@ -69,6 +69,7 @@ class Scorer(Plugin, ABC):
     """`id`: the metric's name, where a scorer is used twice; else it is the plugin's name. `optional`: cases that lack what the
     scorer needs are left unscored; without it they are a mistake, found before anything is paid."""
 
+    family: ClassVar[str] = "scorers"
     higher_is_better: ClassVar[bool] = True
     id: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w{0,60}$")
     optional: bool = False
@@ -110,8 +111,7 @@ class Judge(Scorer, ABC):
 
     def fingerprint(self) -> str:
         """Options and what the model's replies depend on: not its key or place, nor how the judge is called and checked."""
-        kind = f"{type(self).__module__}.{type(self).__qualname__}/{self.revision}"
-        return digest(kind, self.model_dump_json(exclude={"llm", "floor", "labels", "id", "optional"}), llm_of(self.llm).fingerprint())
+        return digest(f"{self.spelling()}/{self.revision}", self.model_dump_json(exclude={"llm", "floor", "labels", "id", "optional"}), llm_of(self.llm).fingerprint())
 
     def score(self, sample: Sample) -> Score:
         """A judge cannot answer without its model: see `judge`."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,6 +70,7 @@ class Source(Plugin, ABC):
     `labels`: a search must hold one of them to find a document of this source that names none itself; none: public.
     """
 
+    family: ClassVar[str] = "sources"
     id: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     labels: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
 

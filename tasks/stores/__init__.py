@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -111,6 +111,8 @@ class Collection(ABC):
 
 class Store(Plugin, ABC):
     """The typed configuration of a vector store. Raises Unavailable where it cannot be reached."""
+
+    family: ClassVar[str] = "stores"
 
     @abstractmethod
     def open(self, name: str, dimension: int, home: Path, fields: Fields = MappingProxyType({})) -> Collection:

@@ -74,7 +74,7 @@ class WeaviateStore(Store):
 
     def fingerprint(self) -> str:
         """Keys, headers and times may change; rows stay where they are."""
-        return digest(type(self).__qualname__, str(self.revision), *(str(getattr(self, name)) for name in SHAPES))
+        return digest(self.spelling().rpartition(".")[2], str(self.revision), *(str(getattr(self, name)) for name in SHAPES))
 
     def open(self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS) -> Collection:
         del home

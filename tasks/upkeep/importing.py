@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 from tasks.embedders import Embedder
 from tasks.errors import Blocked, ConfigError, LlmopsError, Mistake, UsageError
 from tasks.knowledge.barred import barred, uri_hash
-from tasks.knowledge.build import Stages
+from tasks.knowledge.build import Fingerprints
 from tasks.knowledge.leases import Lease, hold
 from tasks.knowledge.ledger import Ledger, now, upsert
 from tasks.knowledge.session import collection_name
@@ -116,7 +116,7 @@ def _target(home: Path, manifest: Manifest, kb: str, spec: Spec) -> Target:
     if (embedder.fingerprint(), embedder.dimension) != (manifest.model, manifest.dimension):
         raise LlmopsError(f"the vectors are not those that the embedder {manifest.embedder.get('name')!r} of this release computes",
                           where=str(manifest.knowledge_base), hint="import with the release that exported, or build from the sources")
-    stages = Stages(parse="", text="", check="", chunk="", model=manifest.model)
+    stages = Fingerprints(parse="", clean=(), check="", chunk=(), model=manifest.model)
     # A name of its own: a server may hold the collection of another home's knowledge base of the same name.
     own = digest(str(home), socket.gethostname(), manifest.model_dump_json())[:6]
     return Target(kb, spec, store, embedder, f"{collection_name(kb, stages, store, manifest.facts)}.{own}")
