@@ -20,7 +20,7 @@ import yaml
 from benchmarks import corpora
 from benchmarks.command import data_folder, llmops
 from benchmarks.halves import WORDS, Halves, halves, only
-from tasks.evaluation.record_check import evidence_of
+from llmops.tasks.decisions.record_check import evidence_of
 
 SETS = ("clapnq", "feedbackqa")
 ASKED = "Answer from these passages, and cite them by their numbers, such as [1]."

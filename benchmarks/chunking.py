@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.command import data_folder
-from tasks.chunkers import Chunker, Span
-from tasks.embedders import Embedder
-from tasks.embedders.minilm import MiniLM
-from tasks.plugins import Spec
-from tasks.records import Vectors, embedded_text
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.chunkers import Chunker, Span
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders.minilm import MiniLM
+from llmops.tasks.schemas import Vectors, embedded_text
 
 Ranges = list[tuple[int, int]]
 K = 5

@@ -20,9 +20,9 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from benchmarks.command import data_folder
-from tasks.cleaners import Document
-from tasks.cleaners.injection import Injection
-from tasks.cleaners.pii import Pii
+from llmops.tasks.plugins.cleaners import Document
+from llmops.tasks.plugins.cleaners.injection import Injection
+from llmops.tasks.plugins.cleaners.pii import Pii
 
 NAMES = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "CREDIT_CARD": "credit_card", "IBAN_CODE": "iban", "IP_ADDRESS": "ip",
          "US_SSN": "ssn"}

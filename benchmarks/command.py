@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UsageError
+from llmops.tasks.errors import UsageError
 
 
 def data_folder() -> Path:

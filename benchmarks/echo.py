@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from tasks.llms import Connection, Llm, Reply, Request
+from llmops.tasks.plugins.llms import Connection, Llm, Reply, Request
 
 
 def last_word(question: str) -> str:

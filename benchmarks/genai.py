@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.echo import last_word
-from tasks.scorers import Case, Sample
-from tasks.scorers.exact_match import ExactMatch
-from tasks.tracking.store import QUIET, artifact_root, tracking_uri
+from llmops.tasks.plugins.scorers import Case, Sample
+from llmops.tasks.plugins.scorers.exact_match import ExactMatch
+from llmops.tasks.tracking.store import QUIET, artifact_root, tracking_uri
 
 
 def main() -> int:

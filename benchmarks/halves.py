@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tasks.evaluation.evidence import Evidence, Pairs
-from tasks.evaluation.verdict import Word, decide
+from llmops.tasks.decisions.evidence import Evidence, Pairs
+from llmops.tasks.decisions.verdict import Word, decide
 
 WORDS: tuple[Word, ...] = ("promote", "reject", "inconclusive")
 

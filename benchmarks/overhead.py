@@ -28,9 +28,9 @@ import yaml
 
 from benchmarks.echo import last_word
 from benchmarks.genai import questions
-from flows import server
-from tasks.evaluation.record_files import TABLE
-from tasks.tracking.store import opened, prepare, tracking_uri
+from llmops.flows import server
+from llmops.tasks.decisions.record_files import TABLE
+from llmops.tasks.tracking.store import opened, prepare, tracking_uri
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = "[llmops.llms]\necho = benchmarks.echo:Echo\n"

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from tasks.evaluation.answering import answer_part
-from tasks.evaluation.results import read_results
-from tasks.evaluation.trial import Arm, Spent, Trial
-from tasks.plugins import Spec
-from tasks.prompts import Prompt, Resolved
-from tasks.scorers import Case
+from llmops.tasks.evaluation.answering import answer_part
+from llmops.tasks.evaluation.results import read_results
+from llmops.tasks.evaluation.run import Arm, Spent, Trial
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.prompts import Prompt, Resolved
 
 ROOT, PART, PASSAGE = Path(__file__).parent.parent, 200, "A sentence of ten words stands here to be read. " * 10
 COLUMNS = ("run", "calls", "wall s", "ideal s", "calls/s", "cpu ms per call", "cpu ms per case", "lost", "MB at 500", "MB at the end")

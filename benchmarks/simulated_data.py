@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import expit, logit, ndtr
 
-from tasks.statistics.arrays import Array
+from llmops.tasks.statistics.arrays import Array
 
 CLUSTERINGS = ("none", "of 5", "unequal")
 LIKE = 0.7  # spread of what the cases of a cluster share: once in both arms, once in each

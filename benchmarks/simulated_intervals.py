@@ -8,10 +8,10 @@ import numpy as np
 from benchmarks.simulated_data import CLUSTERINGS, Layout, layout, one_arm, same_arms, truth
 from benchmarks.simulated_tables import SIZES, Row, percent
 from benchmarks.simulated_tests import ALPHA, bootstrap_ends, chunks, p_of_compare, robust_p, share_ends
-from tasks.statistics.agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha, reliability
-from tasks.statistics.arrays import Array
-from tasks.statistics.intervals import wilson_interval
-from tasks.statistics.sequential import FIRST_LOOK, asymptotic_half_width, bets, log_wealth
+from llmops.tasks.statistics.agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha, reliability
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.intervals import wilson_interval
+from llmops.tasks.statistics.sequential import FIRST_LOOK, asymptotic_half_width, bets, log_wealth
 
 LOOKS = 1_000
 RANKS = np.array([0, 0.3869, 0.5, 0.6309, 1.0])

@@ -7,10 +7,10 @@ from scipy.special import ndtri
 
 from benchmarks.simulated_data import ARMS, CLUSTERINGS, LEANING, Draw, layout, same_arms
 from benchmarks.simulated_tests import ALPHA, bootstrap_ends, chunks, exact_ps, p_of_compare, robust_p
-from tasks.statistics.arrays import Array
-from tasks.statistics.cluster_robust import degrees_of_freedom
-from tasks.statistics.multiple import holm
-from tasks.statistics.power import power_of
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.cluster_robust import degrees_of_freedom
+from llmops.tasks.statistics.multiple import holm
+from llmops.tasks.statistics.power import power_of
 
 SIZES = (20, 50, 200)
 Row = list[str]

@@ -1,4 +1,4 @@
-"""The tests and intervals of `tasks.statistics` for many experiments at once, for `benchmarks.simulations`.
+"""The tests and intervals of `llmops.tasks.statistics` for many experiments at once, for `benchmarks.simulations`.
 
 All stand on the functions that `compare` and `mean_interval` are made of, and tests hold them to give the same.
 """
@@ -10,10 +10,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from benchmarks.simulated_data import Layout
-from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.arrays import Array
-from tasks.statistics.intervals import RESAMPLES, expanded_tail
-from tasks.statistics.sign_flips import p_of, turned
+from llmops.tasks.statistics import cluster_robust, mcnemar
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.intervals import RESAMPLES, expanded_tail
+from llmops.tasks.statistics.sign_flips import p_of, turned
 
 ALPHA, CHUNK = 0.05, 1_000
 

@@ -1,4 +1,4 @@
-"""How often the tests and intervals of `tasks.statistics` are wrong, by simulation: the figures of docs/evaluation.md.
+"""How often the tests and intervals of `llmops.tasks.statistics` are wrong, by simulation: the figures of docs/evaluation.md.
 
     python -m benchmarks.simulations [--quick] [--only false-positives looks] [--experiments 10000]
 

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.embedders import normalised
-from tasks.embedders.hash import Hash
-from tasks.plugins import Spec
-from tasks.records import Vectors, frame
-from tasks.retrieval.hybrid import Mode, Searcher
-from tasks.stores import ROWS, Collection, Store
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import normalised
+from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.stores import ROWS, Collection, Store
+from llmops.tasks.retrieval.hybrid import Mode, Searcher
+from llmops.tasks.schemas import Vectors, frame
 
 DIMENSION, PER_CALL, QUERIES, WORDS, LONG = 384, 1_000, 100, 20_000, 60
 VOCABULARY = np.array([f"word{number}" for number in range(WORDS)])

@@ -1,4 +1,4 @@
-"""Learns `tasks/cleaners/injection.json`, the small linear model of the cleaner `injection`.
+"""Learns `tasks/plugins/cleaners/injection/injection.json`, the small linear model of the cleaner `injection`.
 
     LLMOPS_BENCH_DATA=/data python -m benchmarks.train_injection
 
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from benchmarks.command import data_folder
-from tasks.cleaners._learned import FILE, SIZE, features, windows
+from llmops.tasks.plugins.cleaners.injection.learned import FILE, SIZE, features, windows
 
 ALARMS, MOST_WINDOWS = 0.001, 20_000
 

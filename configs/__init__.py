@@ -6,18 +6,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from configs.mistakes import explain, joined
-from configs.models import IndexConfig
-from configs.reading import apply, load_yaml
-from configs.secrets import hidden
-from configs.settings import load_env
-from tasks.chunkers import Chunker
-from tasks.cleaners import Cleaner
-from tasks.embedders import Embedder
-from tasks.errors import ConfigError, Mistake, UsageError
-from tasks.plugins import Plugin, Spec, find
-from tasks.sources import Source
-from tasks.stores import Store
+from llmops.configs.mistakes import explain, joined
+from llmops.configs.models import IndexConfig
+from llmops.configs.reading import apply, load_yaml
+from llmops.configs.secrets import hidden
+from llmops.configs.settings import load_env
+from llmops.tasks.errors import ConfigError, Mistake, UsageError
+from llmops.tasks.plugins import Plugin, Spec, find
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.cleaners import Cleaner
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.sources import Source
+from llmops.tasks.plugins.stores import Store
 
 FOLDER = Path(__file__).parent
 FLOWS = {"index": IndexConfig}
@@ -106,8 +106,8 @@ def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mis
 
 
 def _file_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
-    from tasks.retrieval.golden import read_golden
-    from tasks.validation import read_suite
+    from llmops.tasks.retrieval.golden import read_golden
+    from llmops.tasks.validation import read_suite
 
     found: list[Mistake] = []
     files: list[tuple[Callable[[Path], object], Path | None, str]] = [
@@ -160,11 +160,11 @@ def check_all(paths: Iterable[Path]) -> list[str]:
 def _check(file: Path) -> None:
     kind = load_yaml(file).get("flow")
     if kind == "compare":
-        from configs.grids import read_grid
+        from llmops.configs.grids import read_grid
 
         read_grid(file)
     elif kind == "evaluate":
-        from configs.evaluating import read_evaluation
+        from llmops.configs.evaluating import read_evaluation
 
         read_evaluation(file)
     else:

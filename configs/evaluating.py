@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from configs import plugin_mistakes
-from configs.evaluation import EvaluateConfig
-from configs.mistakes import explain, joined
-from configs.reading import apply, load_yaml
-from configs.secrets import hidden
-from configs.settings import load_env
-from tasks.errors import ConfigError, Mistake
-from tasks.llms import Llm
-from tasks.plugins import Plugin
-from tasks.scorers import Scorer
+from llmops.configs import plugin_mistakes
+from llmops.configs.evaluation import EvaluateConfig
+from llmops.configs.mistakes import explain, joined
+from llmops.configs.reading import apply, load_yaml
+from llmops.configs.secrets import hidden
+from llmops.configs.settings import load_env
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.plugins import Plugin
+from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.plugins.scorers import Scorer
 
 REGISTRY = "prompts:/"
 
@@ -23,7 +23,7 @@ REGISTRY = "prompts:/"
 def read_evaluation(path: Path, overrides: Iterable[str] = ()) -> EvaluateConfig:
     """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake.
 
-    Prompts in the registry and knowledge bases are looked up later: see tasks/evaluation/begin.py.
+    Prompts in the registry and knowledge bases are looked up later: see tasks/evaluation/prepare.py.
     """
     load_env(path.absolute().parent)
     content = hidden(apply(load_yaml(path), overrides, {}))
@@ -60,9 +60,9 @@ def _list(value: object) -> list[Any]:
 
 
 def _file_mistakes(config: EvaluateConfig, where: str) -> list[Mistake]:
-    from tasks.evaluation.cases import read_cases
-    from tasks.llms._prices import read_prices
-    from tasks.prompts.reading import read_prompt
+    from llmops.tasks.calls.prices import read_prices
+    from llmops.tasks.evaluation.cases import read_cases
+    from llmops.tasks.prompts.reading import read_prompt
 
     readers: list[tuple[Any, Path, str]] = [(read_cases, config.folder / config.cases, "cases")]
     readers += [(read_prices, config.folder / config.prices, "prices")] if config.prices else []

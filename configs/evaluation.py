@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from configs.models import Schedule, Section
-from tasks.evaluation.arms import Retrieve, Wanted, Wish
-from tasks.evaluation.rules import Rule
-from tasks.llms._prices import SHIPPED
-from tasks.plugins import Spec, canonical
-from tasks.records import sha256
-from tasks.scorers import metric_of
+from llmops.configs.models import Schedule, Section
+from llmops.tasks.calls.prices import SHIPPED
+from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.evaluation.arms import Retrieve, Wanted, Wish
+from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins.scorers import metric_of
+from llmops.tasks.schemas import sha256
 
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")

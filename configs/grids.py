@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from configs import read
-from configs.mistakes import explain
-from configs.models import IndexConfig, Section
-from configs.reading import load_yaml
-from tasks.errors import ConfigError, Mistake
-from tasks.plugins import canonical, digest
+from llmops.configs import read
+from llmops.configs.mistakes import explain
+from llmops.configs.models import IndexConfig, Section
+from llmops.configs.reading import load_yaml
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.plugins import canonical, digest
 
 MOST_ARMS = 50
 Key = Annotated[str, Field(pattern=r"^(chunk|embed|clean|store|parse|fields)(\.\w+)*$")]

@@ -7,8 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tasks.errors import Mistake
-from tasks.plugins import SECRET
+from llmops.tasks.errors import Mistake
+from llmops.tasks.plugins import SECRET
 
 INTERNAL = "folder"  # the config file's own, set by the reader
 

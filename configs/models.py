@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.chunkers import Chunker
-from tasks.cleaners import Cleaner
-from tasks.embedders import Embedder
-from tasks.filters import Kind
-from tasks.filters.facts import Access, Facts, declarable
-from tasks.knowledge.build import Fingerprints
-from tasks.knowledge.session import stages
-from tasks.plugins import Spec, canonical
-from tasks.records import sha256
-from tasks.retrieval.gate import MetricRule
+from llmops.tasks.filters import Kind
+from llmops.tasks.filters.metadata import Access, Facts, declarable
+from llmops.tasks.knowledge.build import Fingerprints
+from llmops.tasks.knowledge.session import stages
+from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.cleaners import Cleaner
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.retrieval.gate import MetricRule
+from llmops.tasks.schemas import sha256
 
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from tasks.errors import ConfigError, Mistake
-from tasks.yaml_files import Strict, parsed, text_of, wrong
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.yaml_files import Strict, parsed, text_of, wrong
 
 BEGINNING = "a config begins with a line such as `flow: index`"
 Defaults = Mapping[str, Mapping[str, Any]]

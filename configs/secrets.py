@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.plugins import SECRET, digest
+from llmops.tasks.plugins import SECRET, digest
 
 KEYS = frozenset({"api_key", "bearer_token", "client_secret", "password", "token", "secret"})
 

@@ -5,8 +5,24 @@ from typing import Annotated
 
 import typer
 
-from flows import console
-from flows.commands import build, compare, decision, demo, evaluate, explain, golden, kb, prompts, quarantine, search, transfer, upkeep
+from llmops.flows import console
+from llmops.flows.commands import (
+    build,
+    compare,
+    decision,
+    demo,
+    evaluate,
+    explain,
+    golden,
+    kb,
+    prompts,
+    quarantine,
+    search,
+    transfer,
+)
+from llmops.flows.commands import (
+    maintenance as upkeep,
+)
 
 app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: .llmops).",

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
+from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
 
 # Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]

@@ -8,12 +8,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from configs.evaluation import EvaluateConfig
-from tasks import evaluated, runs
-from tasks.evaluate import answer, decide, look, prepare, score
-from tasks.evaluation.cases import CaseSet
-from tasks.evaluation.order import parted
-from tasks.evaluation.trial import Part, Spent, Trial
+from llmops.configs.evaluation import EvaluateConfig
+from llmops.tasks import evaluated, runs
+from llmops.tasks.evaluate import answer, decide, look, prepare, score
+from llmops.tasks.evaluation.cases import CaseSet
+from llmops.tasks.evaluation.order import parted
+from llmops.tasks.evaluation.run import Part, Spent, Trial
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 LEAST_PART = 100

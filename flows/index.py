@@ -8,24 +8,27 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from configs.models import IndexConfig
-from tasks import report, runs
-from tasks.chunk import chunk, embed
-from tasks.collect import clean, collect, sketch
-from tasks.errors import Blocked, BudgetExceeded, LlmopsError
-from tasks.gate import check_golden, gate
-from tasks.knowledge import access, session, staging, survey
-from tasks.knowledge import outcome as outcomes
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.changes import Staged
-from tasks.knowledge.leases import Lease, hold
-from tasks.knowledge.outcome import Outcome
-from tasks.knowledge.plan import Plan, guard
-from tasks.plan import cut, judge, plan
-from tasks.publish import open_version, publish, recover, settle, tidy
-from tasks.stage import compare, retire, seal, stage
-from tasks.stores import Store
-from tasks.validate import check_rows, check_whole
+from llmops.configs.models import IndexConfig
+from llmops.tasks import artifacts as report
+from llmops.tasks import runs
+from llmops.tasks.chunk import chunk, embed
+from llmops.tasks.collect import clean, collect, sketch
+from llmops.tasks.errors import Blocked, BudgetExceeded, LlmopsError
+from llmops.tasks.gate import check_golden, gate
+from llmops.tasks.knowledge import access, session
+from llmops.tasks.knowledge import corpus as survey
+from llmops.tasks.knowledge import outcome as outcomes
+from llmops.tasks.knowledge import stage as staging
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.plan import Plan, guard
+from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.plan import cut, judge, plan
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.publish import open_version, publish, recover, settle, tidy
+from llmops.tasks.stage import compare, retire, seal, stage
+from llmops.tasks.validate import check_rows, check_whole
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 

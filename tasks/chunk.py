@@ -2,11 +2,12 @@
 
 from prefect import task
 
-from tasks.chunkers import Chunker
-from tasks.embedders import Embedder
-from tasks.knowledge import transform, vectors
-from tasks.knowledge.build import Batch, Build
-from tasks.plugins import Spec
+from llmops.tasks.knowledge import embed as vectors
+from llmops.tasks.knowledge import transform
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.embedders import Embedder
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")

@@ -6,11 +6,13 @@ from typing import Any
 
 from prefect import task
 
-from tasks.cleaners import Cleaner
-from tasks.knowledge import intake, planning, survey, transform
-from tasks.knowledge.build import Batch, Build, Part
-from tasks.parsers._isolated import ParserPool
-from tasks.plugins import Spec
+from llmops.tasks.knowledge import collect as intake
+from llmops.tasks.knowledge import corpus as survey
+from llmops.tasks.knowledge import planning, transform
+from llmops.tasks.knowledge.build import Batch, Build, Part
+from llmops.tasks.knowledge.parser_pool import ParserPool
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.cleaners import Cleaner
 
 PROCESSES = 2
 

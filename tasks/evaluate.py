@@ -6,13 +6,16 @@ from typing import Any
 
 from prefect import task
 
-from tasks.evaluation import answering, begin, record, registry, scoring, verdict
-from tasks.evaluation.arms import Wanted
-from tasks.evaluation.cases import CaseSet
-from tasks.evaluation.rules import Rule
-from tasks.evaluation.trial import Part, Spent, Trial
-from tasks.scorers import Case
-from tasks.tracking import evaluation as tracking
+from llmops.tasks.decisions import record, verdict
+from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.evaluation import answering, scoring
+from llmops.tasks.evaluation import prepare as begin
+from llmops.tasks.evaluation.arms import Wanted
+from llmops.tasks.evaluation.cases import CaseSet
+from llmops.tasks.evaluation.run import Part, Spent, Trial
+from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.prompts import registry
+from llmops.tasks.tracking import evaluation as tracking
 
 
 @task(name="prepare")

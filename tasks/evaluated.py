@@ -8,15 +8,16 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from tasks import evaluate, report, runs
-from tasks.errors import LIVE, LlmopsError
-from tasks.evaluation import record as records
-from tasks.evaluation import registry
-from tasks.evaluation.cases import CaseSet
-from tasks.evaluation.summary import summary_markdown
-from tasks.evaluation.trial import Part, Trial
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.session import save_outcome
+from llmops.tasks import artifacts as report
+from llmops.tasks import evaluate, runs
+from llmops.tasks.decisions import record as records
+from llmops.tasks.decisions.summary import summary_markdown
+from llmops.tasks.errors import LIVE, LlmopsError
+from llmops.tasks.evaluation.cases import CaseSet
+from llmops.tasks.evaluation.run import Part, Trial
+from llmops.tasks.knowledge.session import save_outcome
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.prompts import registry
 
 Record = dict[str, Any]
 

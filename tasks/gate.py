@@ -5,14 +5,14 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.embedders import Embedder
-from tasks.knowledge import measuring
-from tasks.knowledge.build import Build
-from tasks.knowledge.plan import Plan
-from tasks.plugins import Spec
-from tasks.retrieval.gate import GateResult, MetricRule
-from tasks.retrieval.golden import read_golden
-from tasks.stores import Store
+from llmops.tasks.knowledge import measuring
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.retrieval.gate import GateResult, MetricRule
+from llmops.tasks.retrieval.golden import read_golden
 
 
 @task

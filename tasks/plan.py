@@ -5,11 +5,12 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.cleaners import Cleaner
-from tasks.knowledge import planning, survey
-from tasks.knowledge.build import Batch, Build, Part
-from tasks.knowledge.plan import Plan
-from tasks.plugins import Spec
+from llmops.tasks.knowledge import corpus as survey
+from llmops.tasks.knowledge import planning
+from llmops.tasks.knowledge.build import Batch, Build, Part
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.cleaners import Cleaner
 
 
 @task

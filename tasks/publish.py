@@ -4,15 +4,16 @@ from typing import Any
 
 from prefect import task
 
-from tasks.embedders import Embedder
-from tasks.knowledge import publish as publishing
-from tasks.knowledge import session, staging, versions
-from tasks.knowledge.build import Build
-from tasks.knowledge.changes import Staged
-from tasks.knowledge.leases import Lease
-from tasks.knowledge.plan import Plan
-from tasks.plugins import Spec
-from tasks.stores import Store
+from llmops.tasks.knowledge import publish as publishing
+from llmops.tasks.knowledge import session, versions
+from llmops.tasks.knowledge import stage as staging
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Store
 
 
 @task

@@ -12,15 +12,15 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Completed, Failed
 
-from tasks import report
-from tasks.errors import LlmopsError
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.outcome import Outcome
-from tasks.knowledge.session import save_outcome
-from tasks.knowledge.versions import close_version
-from tasks.knowledge.views import rows_at
-from tasks.records import sha256
-from tasks.tracking import BuildRecord, DocumentSet, record_build, run_url
+from llmops.tasks import artifacts as report
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.session import save_outcome
+from llmops.tasks.knowledge.versions import close_version
+from llmops.tasks.knowledge.views import rows_at
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.schemas import sha256
+from llmops.tasks.tracking import BuildRecord, DocumentSet, record_build, run_url
 
 NAMES = {"blocked": "Blocked", "failed": "FailureBudgetExceeded"}
 

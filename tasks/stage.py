@@ -2,12 +2,13 @@
 
 from prefect import task
 
-from tasks.embedders import Embedder
-from tasks.knowledge import changes, staging
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.changes import Staged
-from tasks.plugins import Spec
-from tasks.stores import Store
+from llmops.tasks.knowledge import changes
+from llmops.tasks.knowledge import stage as staging
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Store
 
 
 @task(task_run_name="compare {batch.part.number} of {batch.part.of}")

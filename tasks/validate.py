@@ -5,11 +5,11 @@ from typing import Literal
 
 from prefect import task
 
-from tasks.embedders import Embedder
-from tasks.knowledge import checking
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.plan import Plan
-from tasks.plugins import Spec
+from llmops.tasks.knowledge import checking
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
 
 
 @task(task_run_name="validate {kind} {batch.part.number} of {batch.part.of}")

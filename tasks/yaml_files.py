@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake
 
 
 class Strict(yaml.SafeLoader):

@@ -16,7 +16,7 @@ from typing import Any
 from tests.laboratory import Laboratory
 
 ROOT = Path(__file__).parent.parent
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent / "plugin_package"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Said:
 
 def llmops(*words: str | Path) -> Said:
     """Run a command in this process, through the console script's own way in."""
-    from flows import console
-    from flows.cli import app
+    from llmops.flows import console
+    from llmops.flows.cli import app
 
     out, err = io.StringIO(), io.StringIO()
     before, handlers = signal.getsignal(signal.SIGTERM), list(logging.getLogger().handlers)
@@ -69,7 +69,7 @@ def refused(code: int, says: str, *words: str | Path) -> None:
 def start(home: Path, *words: str | Path, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
     """The true command in a process of its own; `before`: a program that runs it, such as setpriv."""
     environment = {**os.environ, "LLMOPS_HOME": str(home), "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")])}
-    return subprocess.Popen([*before, sys.executable, "-m", "flows.cli", *map(str, words)], cwd=ROOT, env=environment, text=True,
+    return subprocess.Popen([*before, sys.executable, "-m", "llmops.flows.cli", *map(str, words)], cwd=ROOT, env=environment, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
 

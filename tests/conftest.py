@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent / "plugin_package"
 sys.path.insert(0, str(PLUGINS))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background of a shell: commands under test would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,10 +26,10 @@ def killed(shop: Workshop, work: str, place: str, when: str, turn: int = 1, text
 
 def main(order: str, place: str, when: str, turn: str) -> None:
     """What the other process does."""
-    sys.path.insert(0, str(Path(__file__).parent / "plugins"))
-    from tasks.plugins import Spec
-    from tasks.upkeep.garbage import gc
-    from tasks.upkeep.repair import repair
+    sys.path.insert(0, str(Path(__file__).parent / "plugin_package"))
+    from llmops.tasks.maintenance.garbage import gc
+    from llmops.tasks.maintenance.repair import repair
+    from llmops.tasks.plugins import Spec
 
     given = json.loads(order)
     shop = Workshop(Path(given["folder"]), Spec.model_validate(given["store"]), given["kb"])

@@ -35,9 +35,9 @@ def arm(place: str, when: str, turn: int) -> None:
 
 
 def main(home: str, config: str, place: str, when: str, turn: str = "1") -> None:
-    sys.path.insert(0, str(Path(__file__).parent / "plugins"))
-    from configs import read
-    from flows.running import run_index
+    sys.path.insert(0, str(Path(__file__).parent / "plugin_package"))
+    from llmops.configs import read
+    from llmops.flows.running import run_index
 
     arm(place, when, int(turn))
     run_index(Path(home), read(Path(config)))

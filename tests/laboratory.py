@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from configs import read
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.outcome import Outcome
-from tasks.knowledge.serving import searcher
-from tasks.knowledge.versions import live_version, published
-from tasks.upkeep.verify import verify
+from llmops.configs import read
+from llmops.tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.versions import live_version, published
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.maintenance.verify import verify
 
 
 class Laboratory:
@@ -38,7 +38,7 @@ class Laboratory:
 
     def build(self, *, allow_deletes: bool = False, full: bool = False, **changes: Any) -> Outcome:
         """Run the flow once."""
-        from flows.running import run_index
+        from llmops.flows.running import run_index
 
         return run_index(self.home, read(self.config(**changes)), allow_deletes=allow_deletes, full=full)
 

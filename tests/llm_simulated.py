@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from pydantic import PrivateAttr
 
-from tasks.llms import Busy, Connection, Llm, Message, Reply, Request
-from tasks.llms._clock import Clock
+from llmops.tasks.calls.clock import Clock
+from llmops.tasks.plugins.llms import Busy, Connection, Llm, Message, Reply, Request
 
 T = TypeVar("T")
 Script = Callable[[str, int], Awaitable[Reply]]

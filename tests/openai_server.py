@@ -115,7 +115,7 @@ def chunks(made: Body, body: Body) -> Iterator[Body | str]:
 
 def embeddings(body: Body) -> Body:
     """Backwards, since the API promises an `index`, not an order."""
-    from tasks.embedders.hash import Hash
+    from llmops.tasks.plugins.embedders.hash import Hash
 
     vectors = Hash().embed(body["input"])[:, :body.get("dimensions") or 384] * 3
     plain = body.get("encoding_format") != "base64"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tasks.embedders.hash import Hash
-from tasks.errors import Damaged
-from tasks.knowledge.versions import version
-from tasks.records import embedded_text, frame
-from tasks.stores import Collection, Store, rows_schema
+from llmops.tasks.errors import Damaged
+from llmops.tasks.knowledge.versions import version
+from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.schemas import embedded_text, frame
 from tests.workshop import Workshop
 
 Rows = Sequence[Mapping[str, Any]]
@@ -88,8 +88,8 @@ def lance_folder(shop: Workshop) -> Path:
 
 def weaviate(shop: Workshop) -> Any:
     """The live version's collection, without us in between."""
-    from tasks.stores._weaviate_rows import class_name
-    from tasks.stores.weaviate import WeaviateStore
+    from llmops.tasks.plugins.stores.weaviate import WeaviateStore
+    from llmops.tasks.plugins.stores.weaviate.rows import class_name
 
     store = shop.store.build(Store)
     assert isinstance(store, WeaviateStore)

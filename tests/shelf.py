@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation.cases import CaseSet, hash_of
-from tasks.evaluation.record import make_record, save
-from tasks.evaluation.results import write_results
-from tasks.evaluation.rules import Rule
-from tasks.evaluation.trial import Arm, Part, Result, Spent, Trial
-from tasks.plugins import Spec, canonical
-from tasks.prompts import Prompt, Resolved
-from tasks.records import sha256
-from tasks.scorers import Case, Score
-from tasks.tracking.store import opened, prepare, tracking_uri
+from llmops.tasks.decisions.record import make_record, save
+from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.evaluation.cases import CaseSet, hash_of
+from llmops.tasks.evaluation.results import write_results
+from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial
+from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins.scorers import Case, Score
+from llmops.tasks.prompts import Prompt, Resolved
+from llmops.tasks.schemas import sha256
+from llmops.tasks.tracking.store import opened, prepare, tracking_uri
 
 RULE = Rule(metric="exact_match")
 

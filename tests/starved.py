@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def main() -> None:
-    sys.path.insert(0, str(Path(__file__).parent / "plugins"))
+    sys.path.insert(0, str(Path(__file__).parent / "plugin_package"))
     limit = int(sys.argv.pop(1))
-    from flows import cli
+    from llmops.flows import cli
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     cli.main()

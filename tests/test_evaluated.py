@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import Unavailable
-from tasks.evaluation.record import recomputed
-from tests.evaluation.decided import decided
+from llmops.tasks.decisions.record import recomputed
+from llmops.tasks.errors import Unavailable
+from tests.decisions.decided import decided
 
 
 def test_what_fails_after_the_decision_is_a_remark_and_the_record_stands(tmp_path: Path) -> None:
-    from tasks.evaluated import carefully
+    from llmops.tasks.evaluated import carefully
 
     def fails() -> dict[str, Any]:
         raise Unavailable("MLflow cannot be reached")

@@ -99,7 +99,7 @@ def test_no_folder_below_tasks_is_deeper_than_two() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_plugin_file_holds_one_plugin_of_its_family(family: str) -> None:
-    from tasks.plugins import find, names
+    from llmops.tasks.plugins import find, names
 
     own = {path.stem for path in (ROOT / "tasks" / family).glob("*.py") if not path.stem.startswith("_")}
     assert own <= set(names(family))
@@ -141,7 +141,7 @@ def test_the_pins_that_keep_schedules_alive_are_there() -> None:
 
 def test_no_test_module_imports_prefect_at_its_top() -> None:
     """Collecting it would settle Prefect's settings for the whole process, before a server is there to talk to."""
-    heavy = ("prefect", "flows.index", "tasks.report", "tasks.runs", *(f"tasks.{path.stem}" for path in (ROOT / "tasks").glob("*.py")
+    heavy = ("prefect", "llmops.flows.index", "llmops.tasks.artifacts", "llmops.tasks.runs", *(f"tasks.{path.stem}" for path in (ROOT / "tasks").glob("*.py")
                                                                     if reaches(path, "prefect")))
     tops = {name(path): found for path in FILES if path.parts[len(ROOT.parts)] == "tests"
             if (found := sorted(top_level(path) & set(heavy)))}

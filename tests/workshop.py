@@ -9,23 +9,26 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select, update
 
-from tasks.chunkers import Chunker
-from tasks.cleaners import Cleaner
-from tasks.embedders import Embedder
-from tasks.filters.facts import Facts
-from tasks.knowledge import changes, intake, planning, publish, session, staging, transform, vectors
-from tasks.knowledge import versions as numbers
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.leases import Lease, hold
-from tasks.knowledge.ledger import Ledger, open_ledger
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.serving import collection_of, searcher
-from tasks.knowledge.tables import versions
-from tasks.knowledge.versions import Version, published
-from tasks.parsers import Parsed
-from tasks.plugins import Spec
-from tasks.stores import Collection, Store, rows_schema
-from tasks.upkeep.verify import counts, verify
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge import changes, planning, publish, session, transform
+from llmops.tasks.knowledge import collect as intake
+from llmops.tasks.knowledge import embed as vectors
+from llmops.tasks.knowledge import stage as staging
+from llmops.tasks.knowledge import versions as numbers
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.reading import collection_of, searcher
+from llmops.tasks.knowledge.versions import Version, published
+from llmops.tasks.ledger import Ledger, open_ledger
+from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger.tables import versions
+from llmops.tasks.maintenance.verify import counts, verify
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.cleaners import Cleaner
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.parsers import Parsed
+from llmops.tasks.plugins.stores import Collection, Store, rows_schema
 
 WEAVIATE = os.environ.get("WEAVIATE_URL", "")
 STORES = [

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flows.commands._measured import interval
-from flows.commands._tables import grid, printable
+from llmops.flows.commands._measured import interval
+from llmops.flows.commands._tables import grid, printable
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 Found = Mapping[str, Any]
@@ -41,7 +41,7 @@ def _effects(console: Any, record: Found) -> None:
 
 
 def _effect(one: Found) -> str:
-    from tasks.evaluation.verdict_words import unmoved
+    from llmops.tasks.decisions.verdict_words import unmoved
 
     if unmoved(one):
         return "the same on all"

@@ -5,7 +5,7 @@ from typing import Any
 
 def ledger() -> Any:
     """The ledger of this home; an empty one in memory where there is none yet, so that a question leaves no trace."""
-    from configs.settings import settings
-    from tasks.knowledge.ledger import existing_ledger
+    from llmops.configs.settings import settings
+    from llmops.tasks.ledger import existing_ledger
 
     return existing_ledger(settings().absolute_home)

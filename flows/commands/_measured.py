@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.commands._tables import grid, printable
+from llmops.flows.commands._tables import grid, printable
 
 
 def measurement(console: Any, found: Mapping[str, Any]) -> None:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.commands import _tables as draw
-from flows.commands._tables import printable
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._tables import printable
 
 SIGNS = {"+": "green", "-": "red", "@": "cyan"}
 WHAT = {"in step": "", "behind": "the registry is newer: prompts pull", "changed": "prompts push", "ahead": "prompts push", "no file": ""}

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.console import Answer, command
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set chunk.size=300")]
@@ -26,7 +26,7 @@ def index(
     changes: Set = None,
 ) -> Answer:
     """Build the next version of a knowledge base, and publish it if it is good enough."""
-    from configs import read
+    from llmops.configs import read
 
     settings = read(config, changes or ())
     return _plan(settings, full) if plan else run(settings, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait)
@@ -34,8 +34,8 @@ def index(
 
 def run(config: Any, path: Path | None, *, allow_deletes: bool = False, full: bool = False, wait_seconds: float = 0) -> Answer:
     """Run the index flow against this home's Prefect server, which is started when there is none."""
-    from configs.settings import settings
-    from flows.running import run_flow
+    from llmops.configs.settings import settings
+    from llmops.flows.running import run_flow
 
     home = settings().absolute_home
     if stopped := _running_build(config, home, wait_seconds):
@@ -52,9 +52,9 @@ def _answer(outcome: Any) -> Answer:
 
 def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | None:
     """What is said at once, without starting anything, where another build holds the lease and nobody wants to wait."""
-    from tasks.knowledge.leases import busy, holder
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.session import begin
+    from llmops.tasks.knowledge.session import begin
+    from llmops.tasks.ledger import open_ledger
+    from llmops.tasks.ledger.leases import busy, holder
 
     who = None if wait_seconds else holder(open_ledger(home), config.knowledge_base)
     if who is None:
@@ -66,9 +66,9 @@ def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | Non
 
 def _first_build_sources(config: Any, home: Path) -> None:
     """A path that never existed is a mistake of the config (exit 2), and said before anything is started."""
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.versions import live_version
-    from tasks.sources import Source
+    from llmops.tasks.knowledge.versions import live_version
+    from llmops.tasks.ledger import open_ledger
+    from llmops.tasks.plugins.sources import Source
 
     if live_version(open_ledger(home), config.knowledge_base) is None:
         for spec in config.sources:
@@ -76,8 +76,8 @@ def _first_build_sources(config: Any, home: Path) -> None:
 
 
 def _remember(home: Path, config: Any, path: Path | None) -> None:
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.versions import remember_config
+    from llmops.tasks.knowledge.versions import remember_config
+    from llmops.tasks.ledger import open_ledger
 
     if path is not None:
         remember_config(open_ledger(home), config.knowledge_base, str(path.absolute()))
@@ -85,11 +85,11 @@ def _remember(home: Path, config: Any, path: Path | None) -> None:
 
 def rebuild(kb: str) -> Answer:
     """Run the index flow again with the config file that built the knowledge base."""
-    from configs import read
-    from configs.settings import settings
-    from tasks.errors import UsageError
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.versions import config_path
+    from llmops.configs import read
+    from llmops.configs.settings import settings
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.versions import config_path
+    from llmops.tasks.ledger import open_ledger
 
     path = config_path(open_ledger(settings().absolute_home), kb)
     if path is None:
@@ -98,9 +98,9 @@ def rebuild(kb: str) -> Answer:
 
 
 def _plan(config: Any, full: bool) -> Answer:
-    from configs.settings import settings
-    from tasks.knowledge.planning import dry_run
-    from tasks.stores import Store
+    from llmops.configs.settings import settings
+    from llmops.tasks.knowledge.planning import dry_run
+    from llmops.tasks.plugins.stores import Store
 
     outcome = dry_run(
         settings().absolute_home,
@@ -118,7 +118,7 @@ def _plan(config: Any, full: bool) -> Answer:
 
 def check(paths: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Config files, or folders of them.")]) -> Answer:
     """Check configs without running anything: every mistake at once."""
-    from configs import check_all
+    from llmops.configs import check_all
 
     checked = check_all(paths)
     return Answer({"ok": True, "checked": checked}, lambda console: [console.print(f"ok  {one}", markup=False) for one in checked])

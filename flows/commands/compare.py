@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _measured
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _measured
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def compare(
     mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid",
 ) -> Answer:
     """Compare chunkers and embedders: retrieval quality of each, and what it gains over the first one."""
-    from tasks.errors import UsageError
+    from llmops.tasks.errors import UsageError
 
     if mode not in ("hybrid", "vector", "text"):
         raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")
@@ -37,11 +37,11 @@ def compare(
 
 
 def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any]:
-    from configs.settings import settings
-    from tasks.knowledge.measuring import measure_version
-    from tasks.knowledge.versions import published
-    from tasks.retrieval.golden import read_golden
-    from tasks.upkeep.compare import Arm
+    from llmops.configs.settings import settings
+    from llmops.tasks.knowledge.measuring import measure_version
+    from llmops.tasks.knowledge.versions import published
+    from llmops.tasks.maintenance.compare import Arm
+    from llmops.tasks.retrieval.golden import read_golden
 
     home, questions, book = settings().absolute_home, read_golden(golden).questions, ledger()
     live = [published(book, name) for name in names]
@@ -49,8 +49,8 @@ def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any
 
 
 def _grid(path: Path, golden: Path | None) -> Answer:
-    from configs.grids import arms, read_grid
-    from tasks.errors import UsageError
+    from llmops.configs.grids import arms, read_grid
+    from llmops.tasks.errors import UsageError
 
     if golden is not None:
         raise UsageError("a grid names its golden set itself", where="--golden", hint=f"see the key `golden` in {path}")
@@ -64,10 +64,10 @@ def _grid(path: Path, golden: Path | None) -> Answer:
 
 def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
     """Build one arm. Raises what stopped it: a comparison that lacks an arm is none."""
-    from configs.settings import settings
-    from flows.running import run_flow
-    from tasks.errors import Blocked, BudgetExceeded
-    from tasks.upkeep.compare import Arm
+    from llmops.configs.settings import settings
+    from llmops.flows.running import run_flow
+    from llmops.tasks.errors import Blocked, BudgetExceeded
+    from llmops.tasks.maintenance.compare import Arm
 
     home = settings().absolute_home
     outcome = run_flow(home, index)
@@ -79,10 +79,10 @@ def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
 
 
 def _drop(names: Sequence[str]) -> None:
-    from configs.settings import settings
-    from tasks.knowledge.leases import hold
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.upkeep.drop import drop
+    from llmops.configs.settings import settings
+    from llmops.tasks.ledger import open_ledger
+    from llmops.tasks.ledger.leases import hold
+    from llmops.tasks.maintenance.drop import drop
 
     home = settings().absolute_home
     for name in names:
@@ -91,11 +91,11 @@ def _drop(names: Sequence[str]) -> None:
 
 
 def _answer(name: str, arms: Sequence[Any], golden: Path, mode: str) -> Answer:
-    from configs.settings import settings
-    from tasks.retrieval.golden import read_golden
-    from tasks.tracking import ComparisonRecord, record_comparison, run_url
-    from tasks.upkeep.compare import best, plot
-    from tasks.upkeep.compare import compare as rows_of
+    from llmops.configs.settings import settings
+    from llmops.tasks.maintenance.compare import best, plot
+    from llmops.tasks.maintenance.compare import compare as rows_of
+    from llmops.tasks.retrieval.golden import read_golden
+    from llmops.tasks.tracking import ComparisonRecord, record_comparison, run_url
 
     home, rows, k = settings().absolute_home, rows_of(arms), arms[0].measured.k
     facts = {"golden": str(golden), "golden_sha256": read_golden(golden).sha256, "k": k, "mode": mode,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.console import Answer, command
 
 app = typer.Typer(name="decision", no_args_is_help=True, help="Decisions of evaluations: list, show, compute again.")
 
@@ -16,7 +16,7 @@ Place = Annotated[str, typer.Argument(metavar="ID|FILE", help="The id of a decis
 @command(app, "verify")
 def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision record (JSON).")]) -> Answer:
     """Compute the verdict again from the record alone; exit 1 if it does not stand."""
-    from tasks.evaluation.record_check import verify as check
+    from llmops.tasks.decisions.record_check import verify as check
 
     found = check(file)
     return Answer(found, lambda console: _verified(console, found), exit_code=0 if found["ok"] else 1)
@@ -28,9 +28,9 @@ def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the Markdown summary, as --ci of `llmops evaluate`.")] = False,
 ) -> Answer:
     """Show a decision."""
-    from flows.commands._evaluated import decision as drawn
-    from tasks.evaluation.record_shape import showable
-    from tasks.evaluation.summary import summary_markdown
+    from llmops.flows.commands._evaluated import decision as drawn
+    from llmops.tasks.decisions.record_shape import showable
+    from llmops.tasks.decisions.summary import summary_markdown
 
     record = showable(_read(decision), decision)
     if markdown:
@@ -41,8 +41,8 @@ def show(
 @command(app, "list")
 def list_(name: Annotated[str | None, typer.Option("--name", help="Of one evaluation.")] = None) -> Answer:
     """List the decisions of this home, newest first."""
-    from configs.settings import settings
-    from tasks.evaluation.record import listed
+    from llmops.configs.settings import settings
+    from llmops.tasks.decisions.record import listed
 
     found = listed(settings().absolute_home, name)
     return Answer({"decisions": found}, lambda console: draw.rows(console, found, ["id", "name", "verdict", "created_at", "mlflow_run_id"],
@@ -58,9 +58,9 @@ def _verified(console: Any, found: dict[str, Any]) -> None:
 
 def _read(decision: str) -> dict[str, Any]:
     """A file where there is one of that name, else a decision of this home."""
-    from configs.settings import settings
-    from tasks.errors import UsageError
-    from tasks.evaluation.record import find, listed, load
+    from llmops.configs.settings import settings
+    from llmops.tasks.decisions.record import find, listed, load
+    from llmops.tasks.errors import UsageError
 
     path = Path(decision)
     if path.is_file():

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from flows.console import Answer, command
+from llmops.flows.console import Answer, command
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +15,8 @@ def register(app: typer.Typer) -> None:
 
 def demo() -> Answer:
     """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline, about a minute."""
-    from configs.settings import settings
-    from flows.demonstration import Demonstration
+    from llmops.configs.settings import settings
+    from llmops.flows.demo import Demonstration
 
     out = sys.stderr if "--json" in sys.argv else sys.stdout
     steps: list[dict[str, Any]] = Demonstration(settings().absolute_home, out).run()
@@ -25,8 +25,8 @@ def demo() -> Answer:
 
 def down() -> Answer:
     """End the background Prefect server of this home."""
-    from configs.settings import settings
-    from flows import server
+    from llmops.configs.settings import settings
+    from llmops.flows import server
 
     stopped = server.stop(settings().absolute_home)
     return Answer(

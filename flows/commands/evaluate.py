@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _evaluated as draw
-from flows.console import Answer, command
+from llmops.flows.commands import _evaluated as draw
+from llmops.flows.console import Answer, command
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 5}
 
@@ -27,8 +27,8 @@ def evaluate(
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write the decision as JUnit XML.")] = None,
 ) -> Answer:
     """Compare prompts, models and retrieval settings on cases, and decide with statistics."""
-    from configs.evaluating import read_evaluation
-    from configs.settings import settings
+    from llmops.configs.evaluating import read_evaluation
+    from llmops.configs.settings import settings
 
     read, home = read_evaluation(config, changes or []), settings().absolute_home
     if calibrate:
@@ -43,8 +43,8 @@ def evaluate(
 
 def answer(record: dict[str, Any], ci: bool, junit: Path | None) -> Answer:
     """The record as the command's answer."""
-    from tasks.evaluation.summary import junit as as_junit
-    from tasks.evaluation.summary import summary_markdown
+    from llmops.tasks.decisions.summary import junit as as_junit
+    from llmops.tasks.decisions.summary import summary_markdown
 
     if junit is not None:
         _write(junit, as_junit(record))
@@ -62,28 +62,28 @@ def exit_code(record: dict[str, Any]) -> int:
 
 
 def _run(home: Path, config: Any, accept_cases: bool) -> dict[str, Any]:
-    from flows.running import run_evaluation
+    from llmops.flows.running import run_evaluation
 
     return run_evaluation(home, config, accept_cases=accept_cases)
 
 
 def _settled(home: Path, config: Any, accept_cases: bool) -> tuple[Any, Any]:
     """Every mistake that can be found, before a server is started for it and before anything is paid or pushed."""
-    from tasks.evaluation.begin import begin
+    from llmops.tasks.evaluation.prepare import begin
 
     trial, cases, _ = begin(home, config.wanted(), None, accept_cases=accept_cases)
     return trial, cases
 
 
 def _planned(trial: Any, cases: Any) -> Answer:
-    from tasks.evaluation.forecast import forecast
+    from llmops.tasks.evaluation.forecast import forecast
 
     found = forecast(trial, cases.cases)
     return Answer(found, lambda console: draw.forecast(console, found))
 
 
 def _calibrated(home: Path, config: Any) -> Answer:
-    from tasks.evaluation.calibration import calibrate
+    from llmops.tasks.evaluation.calibration import calibrate
 
     found = calibrate(home, config.wanted())
     trusted = all(one["trusted"] for one in found["judges"].values())
@@ -107,7 +107,7 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    from tasks.errors import UsageError
+    from llmops.tasks.errors import UsageError
 
     try:
         yield

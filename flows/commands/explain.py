@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 
 def register(app: typer.Typer) -> None:
@@ -18,8 +18,8 @@ def explain(
     kb: Annotated[str | None, typer.Option("--kb", help="The knowledge base, where several have it.")] = None,
 ) -> Answer:
     """Show where a passage or a document comes from, and which versions and runs hold it."""
-    from configs.settings import settings
-    from tasks.upkeep.explain import explain as look
+    from llmops.configs.settings import settings
+    from llmops.tasks.maintenance.explain import explain as look
 
     home = settings().absolute_home
     found = look(ledger(), home, given, kb)

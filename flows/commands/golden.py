@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 app = typer.Typer(name="golden", no_args_is_help=True, help="Golden sets: the questions that a version must answer.")
 
@@ -20,8 +20,8 @@ def import_(
     squad: Annotated[Path | None, typer.Option("--squad", help="A file in SQuAD format.")] = None,
 ) -> Answer:
     """Convert public question sets."""
-    from tasks.errors import UsageError
-    from tasks.retrieval.convert import from_beir, from_squad
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.retrieval.convert import from_beir, from_squad
 
     if (beir is None) == (squad is None):
         raise UsageError("give one of --beir DIR and --squad FILE", hint="--split chooses the qrels of a BEIR folder")
@@ -36,8 +36,8 @@ def import_(
 
 
 def _written(out: Path, questions: list[Any]) -> Any:
-    from tasks.errors import UsageError
-    from tasks.retrieval.golden import write_golden
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.retrieval.golden import write_golden
 
     try:
         return write_golden(out, questions)
@@ -48,9 +48,9 @@ def _written(out: Path, questions: list[Any]) -> Any:
 @command(app, "check")
 def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An index config with a gate.")]) -> Answer:
     """Find questions whose document or quote no longer exists in the live version; exit 1 when there are any."""
-    from configs import read
-    from tasks.errors import UsageError
-    from tasks.retrieval.golden import missing, read_golden
+    from llmops.configs import read
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.retrieval.golden import missing, read_golden
 
     settings = read(config)
     if settings.gate is None:
@@ -64,8 +64,8 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
 
 
 def _texts(kb: str) -> dict[str, Any]:
-    from configs.settings import settings
-    from tasks.upkeep.difference import text_loaders
+    from llmops.configs.settings import settings
+    from llmops.tasks.maintenance.difference import text_loaders
 
     home = settings().absolute_home
     return text_loaders(ledger(), home / "lake", kb)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import _measured
-from flows.commands import _tables as draw
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _measured
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 app = typer.Typer(name="kb", no_args_is_help=True, help="Knowledge bases: status, versions, rollback, verification.")
 
@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")
 @command(app, "list")
 def list_() -> Answer:
     """List all knowledge bases."""
-    from tasks.knowledge.views import overview
+    from llmops.tasks.knowledge.views import overview
 
     found = overview(ledger())
     return Answer({"knowledge_bases": found}, lambda console: draw.rows(console, found, empty="No knowledge base yet: llmops index CONFIG"))
@@ -27,7 +27,7 @@ def list_() -> Answer:
 @command(app, "status")
 def status(name: Name) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
-    from tasks.knowledge import views
+    from llmops.tasks.knowledge import views
 
     found = views.status(ledger(), name)
     return Answer(found, lambda console: draw.facts(console, found))
@@ -36,7 +36,7 @@ def status(name: Name) -> Answer:
 @command(app, "log")
 def log(name: Name) -> Answer:
     """List the versions, newest first."""
-    from tasks.knowledge.views import history
+    from llmops.tasks.knowledge.views import history
 
     found = history(ledger(), name)
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
@@ -51,9 +51,9 @@ def diff(
     text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
 ) -> Answer:
     """Show which documents two versions differ in (default: the live one and the one before)."""
-    from configs.settings import settings
-    from tasks.knowledge import views
-    from tasks.upkeep.difference import text_diff
+    from llmops.configs.settings import settings
+    from llmops.tasks.knowledge import views
+    from llmops.tasks.maintenance.difference import text_diff
 
     book = ledger()
     found = views.diff(book, name, start, end)
@@ -65,9 +65,9 @@ def diff(
 @command(app, "rollback")
 def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None) -> Answer:
     """Make an earlier version live again, at once; nothing is embedded."""
-    from configs.settings import settings
-    from tasks.knowledge.versions import target
-    from tasks.upkeep.rollback import rollback as back
+    from llmops.configs.settings import settings
+    from llmops.tasks.knowledge.versions import target
+    from llmops.tasks.maintenance.rollback import rollback as back
 
     book = ledger()
     target(book, name, to)
@@ -79,7 +79,7 @@ def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="Th
 @command(app, "documents")
 def documents(name: Name, where: Annotated[str, typer.Option("--where", help="Only documents that fulfil a condition.")] = "") -> Answer:
     """List the live documents."""
-    from tasks.knowledge.views import listing
+    from llmops.tasks.knowledge.views import listing
 
     found = listing(ledger(), name, where)
     columns = ["uri", "title", "source", "version", "chunks", "fetched_at", "stale"]
@@ -93,9 +93,9 @@ def verify(
     vectors: Annotated[bool, typer.Option("--vectors", help="Compare every text and vector too, not only ids and hashes.")] = False,
 ) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
-    from configs.settings import settings
-    from tasks.upkeep.verify import counts
-    from tasks.upkeep.verify import verify as compare
+    from llmops.configs.settings import settings
+    from llmops.tasks.maintenance.verify import counts
+    from llmops.tasks.maintenance.verify import verify as compare
 
     found = compare(ledger(), settings().absolute_home, name, thorough=vectors)
     shown = found if details else counts(found)
@@ -110,11 +110,11 @@ def measure(
     mode: Annotated[list[str] | None, typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all.")] = None,
 ) -> Answer:
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
-    from configs.settings import settings
-    from tasks.errors import UsageError
-    from tasks.knowledge.measuring import measure_version
-    from tasks.knowledge.versions import published
-    from tasks.retrieval.golden import read_golden
+    from llmops.configs.settings import settings
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.measuring import measure_version
+    from llmops.tasks.knowledge.versions import published
+    from llmops.tasks.retrieval.golden import read_golden
 
     allowed = ("hybrid", "vector", "text")
     wrong = [one for one in mode or () if one not in allowed]

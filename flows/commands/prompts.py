@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _prompts as draw
-from flows.console import Answer, command
+from llmops.flows.commands import _prompts as draw
+from llmops.flows.console import Answer, command
 
 app = typer.Typer(name="prompts", no_args_is_help=True, help="Prompts: files and registry in step, aliases that move by a decision.")
 
@@ -20,7 +20,7 @@ Alias = Annotated[str, typer.Option("--alias", help="The alias that moves.")]
 def list_(folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="Of the prompt files. Default: prompts, configs/prompts, "
                                                         "or the current folder.")] = None) -> Answer:
     """List files and registry side by side: what is in step, and what has to be pushed or pulled."""
-    from tasks.evaluation.inventory import files_in, standing
+    from llmops.tasks.prompts.sync import files_in, standing
 
     found = standing(_home(), files_in(folder))
     return Answer({"prompts": found}, lambda console: draw.standing(console, found))
@@ -29,7 +29,7 @@ def list_(folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help
 @command(app, "show")
 def show(prompt: Reference) -> Answer:
     """Show a prompt: its messages, variables, settings and hash."""
-    from tasks.evaluation.inventory import anything
+    from llmops.tasks.prompts.sync import anything
 
     found = draw.facts(anything(_home(), prompt, Path()))
     return Answer(found, lambda console: draw.prompt(console, found))
@@ -39,8 +39,8 @@ def show(prompt: Reference) -> Answer:
 def diff(first: Annotated[str, typer.Argument(metavar="A", help=Which)],
          second: Annotated[str, typer.Argument(metavar="B", help=Which)]) -> Answer:
     """Show what two prompts differ in: messages, variables, settings and schema."""
-    from tasks.evaluation.inventory import anything
-    from tasks.prompts.difference import changed, unified
+    from llmops.tasks.prompts.difference import changed, unified
+    from llmops.tasks.prompts.sync import anything
 
     one, other = anything(_home(), first, Path()), anything(_home(), second, Path())
     differing = changed(one.prompt, other.prompt)
@@ -53,9 +53,9 @@ def diff(first: Annotated[str, typer.Argument(metavar="A", help=Which)],
 def push(paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Prompt files, or folders of them.")],
          message: Annotated[str, typer.Option("--message", "-m", help="Why; kept with new versions.")] = "") -> Answer:
     """Put prompts into the registry; what a version says already makes no new one."""
-    from tasks.evaluation.inventory import one_file_each
-    from tasks.evaluation.registry import push_all
-    from tasks.prompts.reading import read_prompts
+    from llmops.tasks.prompts.reading import read_prompts
+    from llmops.tasks.prompts.registry import push_all
+    from llmops.tasks.prompts.sync import one_file_each
 
     files = one_file_each(read_prompts(paths))
     pushed = push_all(_home(), [prompt for _, prompt in files], note=message)
@@ -69,9 +69,9 @@ def pull(prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="NAME (its
          out: Annotated[Path | None, typer.Option("--out", help="The file. Default: where the prompt is, or NAME.yaml.")] = None,
          force: Annotated[bool, typer.Option("--force", help="Also overwrite changes that were never pushed.")] = False) -> Answer:
     """Write a version of the registry as a file."""
-    from tasks.errors import Unavailable, disk_trouble
-    from tasks.evaluation.inventory import anything
-    from tasks.evaluation.inventory import pull as write
+    from llmops.tasks.errors import Unavailable, disk_trouble
+    from llmops.tasks.prompts.sync import anything
+    from llmops.tasks.prompts.sync import pull as write
 
     try:
         found = write(_home(), anything(_home(), prompt, Path()), out, force)
@@ -86,7 +86,7 @@ def pull(prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="NAME (its
 @command(app, "history")
 def history(name: Name) -> Answer:
     """List the versions, and every move of an alias with its decision."""
-    from tasks.evaluation.registry import history as of
+    from llmops.tasks.prompts.registry import history as of
 
     found = of(_home(), name)
     return Answer(found, lambda console: draw.history(console, found))
@@ -99,8 +99,8 @@ def promote(name: Name,
             alias: Alias = "champion",
             first: Annotated[bool, typer.Option("--first", help="Set an alias that was never set; needs no decision.")] = False) -> Answer:
     """Move an alias to a version, by a decision."""
-    from tasks.errors import UsageError
-    from tasks.evaluation import registry
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.prompts import registry
 
     if (decision is None) == (not first):
         raise UsageError("a decision is wanted: --decision FILE" if decision is None else "--first needs no decision",
@@ -118,7 +118,7 @@ def promote(name: Name,
 def rollback(name: Name, alias: Alias = "champion",
              to: Annotated[int | None, typer.Option("--to", min=1, help="An earlier holder. Default: the one before.")] = None) -> Answer:
     """Move an alias back to the version that held it before."""
-    from tasks.evaluation.registry import rollback as back
+    from llmops.tasks.prompts.registry import rollback as back
 
     found = back(_home(), name, alias, to)
     return Answer(found, lambda console: draw.move(console, found))
@@ -126,13 +126,13 @@ def rollback(name: Name, alias: Alias = "champion",
 
 def _record(decision: str) -> dict[str, Any]:
     """The record in a file, or the one with that id in the ledger."""
-    from tasks.evaluation.record import find, load
+    from llmops.tasks.decisions.record import find, load
 
     known = find(_home(), decision) if not Path(decision).exists() else None
     return known if known is not None else load(Path(decision))
 
 
 def _home() -> Path:
-    from configs.settings import settings
+    from llmops.configs.settings import settings
 
     return settings().absolute_home

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 app = typer.Typer(name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try.")
 
@@ -17,7 +17,7 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Items;
 @command(app, "list")
 def list_(kb: Base = None) -> Answer:
     """List what is in quarantine."""
-    from tasks.knowledge.quarantine import items
+    from llmops.tasks.knowledge.quarantine import items
 
     found = items(_known(kb), kb)
     return Answer(
@@ -31,7 +31,7 @@ def list_(kb: Base = None) -> Answer:
 @command(app, "show")
 def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
     """Show one item."""
-    from tasks.knowledge.quarantine import get
+    from llmops.tasks.knowledge.quarantine import get
 
     found = get(ledger(), item)
     return Answer(found, lambda console: draw.facts(console, found))
@@ -40,7 +40,7 @@ def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
 @command(app, "drop")
 def drop(ids: Ids = None, kb: Base = None) -> Answer:
     """Forget items; a document that is still bad comes back with the next build."""
-    from tasks.knowledge.quarantine import drop as forget
+    from llmops.tasks.knowledge.quarantine import drop as forget
 
     chosen = _chosen(ids, kb)
     forget(ledger(), [item["id"] for item in chosen])
@@ -50,8 +50,8 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
 @command(app, "retry")
 def retry(ids: Ids = None, kb: Base = None) -> Answer:
     """Try items again: runs the index flow with each knowledge base's own config; what is unchanged is not paid again."""
-    from flows.commands.build import rebuild
-    from tasks.knowledge.quarantine import release
+    from llmops.flows.commands.build import rebuild
+    from llmops.tasks.knowledge.quarantine import release
 
     chosen = _chosen(ids, kb)
     release(ledger(), [item["id"] for item in chosen])
@@ -70,14 +70,14 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
 
 
 def _items(kb: str | None) -> list[dict[str, Any]]:
-    from tasks.knowledge.quarantine import items
+    from llmops.tasks.knowledge.quarantine import items
 
     return items(ledger(), kb)
 
 
 def _known(kb: str | None) -> Any:
-    from tasks.errors import UsageError
-    from tasks.knowledge.versions import known
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.versions import known
 
     book = ledger()
     if kb is not None and kb not in known(book):
@@ -86,8 +86,8 @@ def _known(kb: str | None) -> Any:
 
 
 def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
-    from tasks.errors import UsageError
-    from tasks.knowledge.quarantine import get, items
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.quarantine import get, items
 
     if ids:
         return [get(ledger(), key) for key in ids]

@@ -4,9 +4,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.commands._home import ledger
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._home import ledger
+from llmops.flows.console import Answer, command
 
 
 def register(app: typer.Typer) -> None:
@@ -21,11 +21,11 @@ def search(question: Annotated[str, typer.Argument(metavar="QUESTION", help="Wha
            label: Annotated[list[str] | None, typer.Option("--label", help="An access label that you hold; repeat for several.")] = None,
            ) -> Answer:
     """Search the live version of a knowledge base: public documents, and those that your labels open."""
-    from configs.settings import settings
-    from tasks.errors import UsageError
-    from tasks.knowledge.serving import allowed, hits, searcher
-    from tasks.knowledge.versions import published
-    from tasks.retrieval.hybrid import Mode
+    from llmops.configs.settings import settings
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.reading import allowed, hits, searcher
+    from llmops.tasks.knowledge.versions import published
+    from llmops.tasks.retrieval.hybrid import Mode
 
     if mode not in ("hybrid", "vector", "text"):
         raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import _tables as draw
-from flows.commands.kb import Name
-from flows.console import Answer, command
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands.kb import Name
+from llmops.flows.console import Answer, command
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, the command only says what would go.")]
 
@@ -19,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _place() -> tuple[Any, Path]:
-    from configs.settings import settings
-    from tasks.knowledge.ledger import open_ledger
+    from llmops.configs.settings import settings
+    from llmops.tasks.ledger import open_ledger
 
     home = settings().absolute_home
     return open_ledger(home), home
@@ -28,7 +28,7 @@ def _place() -> tuple[Any, Path]:
 
 def export(name: Name, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")]) -> Answer:
     """Write the live version into a folder: Parquet files, and a manifest with their hashes."""
-    from tasks.upkeep.export import export as write
+    from llmops.tasks.maintenance.export import export as write
 
     ledger, home = _place()
     found = write(ledger, home, name, folder.absolute())
@@ -43,7 +43,7 @@ def import_(
     trust: Annotated[bool, typer.Option("--trust", help="Let the embedder that the export names import code by its `path`.")] = False,
 ) -> Answer:
     """Bring an exported knowledge base in as a new one, verified first, and without embedding anything."""
-    from tasks.upkeep.importing import bring_in, store_spec
+    from llmops.tasks.maintenance.importing import bring_in, store_spec
 
     ledger, home = _place()
     found = bring_in(ledger, home, folder.absolute(), name, store_spec(store) if store is not None else None, trust=trust)
@@ -59,10 +59,10 @@ def _imported(console: Any, found: dict[str, Any]) -> None:
 
 def drop(name: Name, yes: Yes = False) -> Answer:
     """Remove a knowledge base with all its versions."""
-    from tasks.errors import UsageError
-    from tasks.knowledge.leases import hold
-    from tasks.upkeep.drop import belongings
-    from tasks.upkeep.drop import drop as remove
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.ledger.leases import hold
+    from llmops.tasks.maintenance.drop import belongings
+    from llmops.tasks.maintenance.drop import drop as remove
 
     ledger, home = _place()
     found = belongings(ledger, name)
@@ -87,8 +87,8 @@ def erase(
     lift: Annotated[bool, typer.Option("--lift", help="Let a document that was erased in again.")] = False,
 ) -> Answer:
     """Remove a document from every version, the store, the lake and all records, and bar it from later builds."""
-    from tasks.errors import UsageError
-    from tasks.upkeep import erase as erasing
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.maintenance import erase as erasing
 
     ledger, home = _place()
     if lift:

@@ -6,17 +6,17 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tasks.errors import DocumentError, UsageError
-from tasks.evaluation.crew import crew
-from tasks.evaluation.desk import Desk
-from tasks.evaluation.parsing import parsed
-from tasks.evaluation.passages import given_passages, shown_passages
-from tasks.evaluation.results import write_results
-from tasks.evaluation.retrieving import Retriever
-from tasks.evaluation.trial import Arm, Part, Result, Spent, Trial, question
-from tasks.llms import Request
-from tasks.prompts import RETRIEVED
-from tasks.scorers import Case, Passage
+from llmops.tasks.calls.concurrency import crew
+from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.errors import DocumentError, UsageError
+from llmops.tasks.evaluation.parsing import parsed
+from llmops.tasks.evaluation.passages import given_passages, shown_passages
+from llmops.tasks.evaluation.results import write_results
+from llmops.tasks.evaluation.retrieving import Retriever
+from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial, question
+from llmops.tasks.plugins.llms import Request
+from llmops.tasks.plugins.scorers import Case, Passage
+from llmops.tasks.prompts import RETRIEVED
 
 
 class Turn(NamedTuple):

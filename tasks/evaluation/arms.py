@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.plugins import Spec
+from llmops.tasks.plugins import Spec
 
 
 class Retrieve(BaseModel):

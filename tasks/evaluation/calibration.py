@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
-from tasks.evaluation.arms import Wanted
-from tasks.evaluation.concordance import concordance, shortfall
-from tasks.evaluation.desk import Desk
-from tasks.evaluation.judging import Bench, Question, seats
-from tasks.evaluation.labels import LabelSet, read_labels, sha256_of
-from tasks.evaluation.trial import Price, Spent, Trial
-from tasks.knowledge.ledger import existing_ledger, now, open_ledger, upsert
-from tasks.knowledge.tables import calibrations
-from tasks.llms import Llm, llm_of
-from tasks.plugins import Spec
-from tasks.scorers import Judge, Score, Scorer, metric_of
+from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
+from llmops.tasks.evaluation.agreement import concordance, shortfall
+from llmops.tasks.evaluation.arms import Wanted
+from llmops.tasks.evaluation.judging import Bench, Question, seats
+from llmops.tasks.evaluation.labels import LabelSet, read_labels, sha256_of
+from llmops.tasks.evaluation.run import Price, Spent, Trial
+from llmops.tasks.ledger import existing_ledger, now, open_ledger, upsert
+from llmops.tasks.ledger.tables import calibrations
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.llms import Llm, llm_of
+from llmops.tasks.plugins.scorers import Judge, Score, Scorer, metric_of
 
 ASK = "compare it with people's labels: llmops evaluate CONFIG --calibrate"
 
@@ -102,7 +102,7 @@ def _checked(wanted: Wanted) -> list[Checked]:
 
 
 def _prices(checked: Sequence[Checked], file: Path) -> Mapping[str, Price | None]:
-    from tasks.llms._prices import price_of, read_prices
+    from llmops.tasks.calls.prices import price_of, read_prices
 
     table = read_prices(file)
     models: dict[str, Llm] = {one.metric: llm_of(one.judge.llm) for one in checked}

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.errors import ConfigError, Mistake
-from tasks.plugins import canonical
-from tasks.records import sha256
-from tasks.scorers import Case
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.schemas import sha256
 
 MOST_MISTAKES = 50
 HALF = re.compile("[\ud800-\udfff]")

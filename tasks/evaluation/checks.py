@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from tasks.errors import Mistake, UsageError
-from tasks.evaluation.trial import Arm
-from tasks.llms import Llm
-from tasks.plugins import Spec
-from tasks.prompts import RETRIEVED
-from tasks.scorers import Case, Scorer, metric_of
+from llmops.tasks.errors import Mistake, UsageError
+from llmops.tasks.evaluation.run import Arm
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.plugins.scorers import Case, Scorer, metric_of
+from llmops.tasks.prompts import RETRIEVED
 
 SHOWN = 5
 

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.evaluation.answering import Clerk, requested, turns
-from tasks.evaluation.budget import most
-from tasks.evaluation.desk import Desk
-from tasks.evaluation.memory import Asking, Memory, key_of
-from tasks.evaluation.retrieving import Retriever
-from tasks.evaluation.trial import Arm, Spent, Trial
-from tasks.knowledge.ledger import open_ledger
-from tasks.llms import Llm, Request
-from tasks.scorers import Case, Judge, PairJudge, Scorer, metric_of
+from llmops.tasks.calls.budget import most
+from llmops.tasks.calls.cache import Asking, Memory, key_of
+from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.evaluation.answering import Clerk, requested, turns
+from llmops.tasks.evaluation.retrieving import Retriever
+from llmops.tasks.evaluation.run import Arm, Spent, Trial
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.plugins.llms import Llm, Request
+from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Scorer, metric_of
 
 BYTES_PER_TOKEN = 4
 

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.errors import DocumentError
-from tasks.evaluation.budget import BudgetReached
-from tasks.evaluation.crew import crew
-from tasks.evaluation.desk import Desk
-from tasks.evaluation.marking import GRAVE, broken, sound
-from tasks.evaluation.trial import Price
-from tasks.llms import Reply, Request
-from tasks.plugins import Spec, canonical
-from tasks.scorers import Judge, PairJudge, Sample, Score, Scorer, metric_of
+from llmops.tasks.calls.budget import BudgetReached
+from llmops.tasks.calls.concurrency import crew
+from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.evaluation.marking import GRAVE, broken, sound
+from llmops.tasks.evaluation.run import Price
+from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins.llms import Reply, Request
+from llmops.tasks.plugins.scorers import Judge, PairJudge, Sample, Score, Scorer, metric_of
 
 Documents = Sequence[tuple[str, str]]
 """(knowledge base, doc_id) of passages: whoever erases a document erases what a judge said of it."""

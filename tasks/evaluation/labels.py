@@ -14,14 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.errors import ConfigError, Mistake, UsageError
-from tasks.evaluation.cases import MOST_MISTAKES
-from tasks.evaluation.passages import given_passages
-from tasks.evaluation.trial import question
-from tasks.plugins import canonical
-from tasks.records import sha256
-from tasks.scorers import Case, Judge, PairJudge, Sample
-from tasks.scorers._scale import Grade, read_grade
+from llmops.tasks.errors import ConfigError, Mistake, UsageError
+from llmops.tasks.evaluation.cases import MOST_MISTAKES
+from llmops.tasks.evaluation.passages import given_passages
+from llmops.tasks.evaluation.run import question
+from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample
+from llmops.tasks.schemas import sha256
+from llmops.tasks.statistics.scales import Grade, read_grade
 
 Rating = Grade | None
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from traceback import extract_tb
 
-from tasks.errors import LlmopsError
-from tasks.scorers import Sample, Score, Scorer
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.plugins.scorers import Sample, Score, Scorer
 
 GRAVE = (LlmopsError, MemoryError)
 

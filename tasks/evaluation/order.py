@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluation.rules import Rule
-from tasks.records import sha256
-from tasks.scorers import Case
+from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.schemas import sha256
 
 
 def parted(cases: Sequence[Case], size: int, rule: Rule, seed: str) -> list[list[Case]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from tasks.scorers._json import unfenced
+from llmops.tasks.texts.json_answers import unfenced
 
 DEEPEST = 100
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.errors import UsageError
-from tasks.evaluation.parsing import whole
-from tasks.scorers import Passage
+from llmops.tasks.errors import UsageError
+from llmops.tasks.evaluation.parsing import whole
+from llmops.tasks.plugins.scorers import Passage
 
 FIELDS = ("text", "uri", "title", "doc_id", "chunk_id")
 

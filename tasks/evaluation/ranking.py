@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.evaluation.trial import Arm, Result
-from tasks.retrieval.golden import Question, Relevant
-from tasks.retrieval.metrics import metric_name, score
-from tasks.scorers import Case, Score
+from llmops.tasks.evaluation.run import Arm, Result
+from llmops.tasks.plugins.scorers import Case, Score
+from llmops.tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.retrieval.metrics import metric_name, score
 
 MEASURED = ("recall", "ndcg", "mrr")
 FAMILY = "retrieval"

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import Damaged
-from tasks.evaluation.trial import Result
+from llmops.tasks.errors import Damaged
+from llmops.tasks.evaluation.run import Result
 
 NESTED = ("parsed", "passages", "scores")
 BATCH = 200

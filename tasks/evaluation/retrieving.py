@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.evaluation.batches import Batches
-from tasks.evaluation.trial import Retrieval
-from tasks.knowledge import versions
-from tasks.knowledge.ledger import existing_ledger
-from tasks.knowledge.serving import allowed, hits, searcher
-from tasks.retrieval.hybrid import Searcher
-from tasks.scorers import Passage
+from llmops.tasks.calls.batching import Batches
+from llmops.tasks.evaluation.run import Retrieval
+from llmops.tasks.knowledge import versions
+from llmops.tasks.knowledge.reading import allowed, hits, searcher
+from llmops.tasks.ledger import existing_ledger
+from llmops.tasks.plugins.scorers import Passage
+from llmops.tasks.retrieval.hybrid import Searcher
 
 QUESTIONS = 64
 SEARCHES = 4

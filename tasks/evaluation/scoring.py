@@ -7,14 +7,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.errors import Damaged
-from tasks.evaluation.desk import Desk
-from tasks.evaluation.judging import Bench, Documents, Question, Seat, seats
-from tasks.evaluation.marking import marks
-from tasks.evaluation.ranking import retrieval_scores
-from tasks.evaluation.results import read_results, writing
-from tasks.evaluation.trial import Part, Result, Spent, Trial, question
-from tasks.scorers import Case, Judge, PairJudge, Sample, Score, Scorer, metric_of
+from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.errors import Damaged
+from llmops.tasks.evaluation.judging import Bench, Documents, Question, Seat, seats
+from llmops.tasks.evaluation.marking import marks
+from llmops.tasks.evaluation.ranking import retrieval_scores
+from llmops.tasks.evaluation.results import read_results, writing
+from llmops.tasks.evaluation.run import Part, Result, Spent, Trial, question
+from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample, Score, Scorer, metric_of
 
 BLOCK = 200
 """Results that are in memory at a time, about: whole cases."""

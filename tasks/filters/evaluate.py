@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Where
+from llmops.tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Where
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

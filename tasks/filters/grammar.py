@@ -15,9 +15,25 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, cast
 
-from tasks.errors import UsageError
-from tasks.filters import ALIASES, BUILT_IN, LABELS, And, Compare, Fields, HasAny, Kind, Missing, Not, OneOf, Operator, Or, Where, column
-from tasks.filters.values import literal
+from llmops.tasks.errors import UsageError
+from llmops.tasks.filters import (
+    ALIASES,
+    BUILT_IN,
+    LABELS,
+    And,
+    Compare,
+    Fields,
+    HasAny,
+    Kind,
+    Missing,
+    Not,
+    OneOf,
+    Operator,
+    Or,
+    Where,
+    column,
+)
+from llmops.tasks.filters.values import literal
 
 LONGEST = 10_000
 DEEPEST = 50

@@ -4,7 +4,7 @@ import math
 import re
 from datetime import date, datetime
 
-from tasks.filters import Kind, Value
+from llmops.tasks.filters import Kind, Value
 
 LARGEST = 2**53  # beyond it some stores round silently
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tasks.errors import DocumentError
-from tasks.filters.facts import Facts
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.ledger import live_at
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.tables import documents, versions
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.ledger import live_at
+from llmops.tasks.ledger.tables import documents, versions
 
 
 def relabelled(build: Build, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.errors import DocumentError, LlmopsError, disk_trouble
-from tasks.knowledge.quarantine import Failure
+from llmops.tasks.errors import DocumentError, LlmopsError, disk_trouble
+from llmops.tasks.knowledge.quarantine import Failure
 
 
 @contextmanager

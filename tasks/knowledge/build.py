@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.filters.facts import Facts
-from tasks.knowledge.ledger import Ledger, open_ledger
-from tasks.parsers._choose import parser_fingerprint
-from tasks.plugins import digest
-from tasks.records import Shard, write_atomically
-from tasks.sources import Item
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.ledger import Ledger, open_ledger
+from llmops.tasks.plugins import digest
+from llmops.tasks.plugins.parsers._choose import parser_fingerprint
+from llmops.tasks.plugins.sources import Item
+from llmops.tasks.schemas import Shard, write_atomically
 
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 

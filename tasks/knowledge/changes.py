@@ -8,19 +8,19 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from tasks.embedders import Embedder
-from tasks.filters.facts import Facts
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.cache import load_embeddings
-from tasks.knowledge.ledger import live_at
-from tasks.knowledge.sketches import text_stages
-from tasks.knowledge.tables import chunks, documents
-from tasks.knowledge.transform import Row, rows_of
-from tasks.knowledge.vectors import text_hash
-from tasks.plugins import canonical, digest
-from tasks.records import Shard, frame, sha256, write_shard
-from tasks.retrieval.terms import indexed
-from tasks.stores import Collection, rows_schema
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.caches import load_embeddings
+from llmops.tasks.knowledge.embed import text_hash
+from llmops.tasks.knowledge.sketches import text_stages
+from llmops.tasks.knowledge.transform import Row, rows_of
+from llmops.tasks.ledger import live_at
+from llmops.tasks.ledger.tables import chunks, documents
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Collection, rows_schema
+from llmops.tasks.schemas import Shard, frame, sha256, write_shard
+from llmops.tasks.texts.terms import indexed
 
 CHANGES = pa.schema(
     [

@@ -7,18 +7,18 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tasks.errors import Blocked
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.intake import read_rows
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.quarantine import Failure, put
-from tasks.knowledge.serving import searcher
-from tasks.knowledge.transform import without
-from tasks.knowledge.versions import live_version
-from tasks.knowledge.views import rows_at
-from tasks.records import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
-from tasks.validation import Suite, Verdict, combine, read_suite, validate, write_docs
-from tasks.validation.suite import Kind
+from llmops.tasks.errors import Blocked
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.collect import read_rows
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.transform import without
+from llmops.tasks.knowledge.versions import live_version
+from llmops.tasks.knowledge.views import rows_at
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
+from llmops.tasks.validation import Suite, Verdict, combine, read_suite, validate, write_docs
+from llmops.tasks.validation.suite import Kind
 
 SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
 KINDS: tuple[Kind, ...] = ("documents", "chunks")

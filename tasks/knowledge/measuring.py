@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.embedders import Embedder
-from tasks.errors import Blocked
-from tasks.knowledge.build import Build
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.serving import searcher
-from tasks.knowledge.versions import Version, live_version
-from tasks.retrieval.gate import GateResult, MetricRule, decide
-from tasks.retrieval.golden import Question
-from tasks.retrieval.hybrid import Mode, Searcher
-from tasks.retrieval.measure import Measurement, measure
-from tasks.retrieval.weight import Judged, fit_weight
-from tasks.stores import Store
+from llmops.tasks.errors import Blocked
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.versions import Version, live_version
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.retrieval.gate import GateResult, MetricRule, decide
+from llmops.tasks.retrieval.golden import Question
+from llmops.tasks.retrieval.hybrid import Mode, Searcher
+from llmops.tasks.retrieval.measure import Measurement, measure
+from llmops.tasks.retrieval.weight import Judged, fit_weight
 
 MODES: tuple[Mode, ...] = ("hybrid",)
 

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from tasks.errors import LIVE, BudgetExceeded, LlmopsError, UnsupportedDocument
-from tasks.knowledge.build import Batch
-from tasks.knowledge.changes import Staged
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.quarantine import Failure
-from tasks.retrieval.gate import GateResult
+from llmops.tasks.errors import LIVE, BudgetExceeded, LlmopsError, UnsupportedDocument
+from llmops.tasks.knowledge.build import Batch
+from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.retrieval.gate import GateResult
 
 Status = Literal["planned", "published", "unchanged", "blocked", "failed"]
 EXIT_CODES: dict[str, int] = {"planned": 0, "published": 0, "unchanged": 0, "blocked": 3, "failed": 4}

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from tasks.errors import Blocked, NearDuplicate
-from tasks.knowledge.build import Build, Todo
-from tasks.knowledge.ledger import live_at
-from tasks.knowledge.quarantine import Failure
-from tasks.knowledge.tables import documents
+from llmops.tasks.errors import Blocked, NearDuplicate
+from llmops.tasks.knowledge.build import Build, Todo
+from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.ledger import live_at
+from llmops.tasks.ledger.tables import documents
 
 COLUMNS = [
     documents.c[name]

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import NearDuplicate, UnsupportedDocument
-from tasks.knowledge.build import Build, Todo
-from tasks.knowledge.plan import Plan, live_documents
-from tasks.knowledge.quarantine import Failure
-from tasks.knowledge.quarantine import held as held_items
-from tasks.knowledge.sketches import Told
-from tasks.records import doc_id
-from tasks.sources import Item, Listing, Source
+from llmops.tasks.errors import NearDuplicate, UnsupportedDocument
+from llmops.tasks.knowledge.build import Build, Todo
+from llmops.tasks.knowledge.plan import Plan, live_documents
+from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.quarantine import held as held_items
+from llmops.tasks.knowledge.sketches import Told
+from llmops.tasks.plugins.sources import Item, Listing, Source
+from llmops.tasks.schemas import doc_id
 
 
 class Planner:

@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.embedders import Embedder
-from tasks.errors import Blocked
-from tasks.filters.facts import Facts
-from tasks.knowledge import outcome as outcomes
-from tasks.knowledge import session
-from tasks.knowledge.barred import admitted, barred
-from tasks.knowledge.build import Build, Fingerprints, Part, write_parts
-from tasks.knowledge.plan import Plan, live_documents
-from tasks.knowledge.planner import Planner
-from tasks.knowledge.quarantine import put
-from tasks.plugins import Spec, canonical
-from tasks.records import write_atomically
-from tasks.sources import Source
-from tasks.stores import Store
+from llmops.tasks.errors import Blocked
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge import outcome as outcomes
+from llmops.tasks.knowledge import session
+from llmops.tasks.knowledge.build import Build, Fingerprints, Part, write_parts
+from llmops.tasks.knowledge.plan import Plan, live_documents
+from llmops.tasks.knowledge.planner import Planner
+from llmops.tasks.knowledge.quarantine import put
+from llmops.tasks.knowledge.suppressed import admitted, barred
+from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.sources import Source
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.schemas import write_atomically
 
 LARGEST_PART = 256
 SMALLEST_PART = 8

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from tasks.knowledge.build import Build
-from tasks.knowledge.changes import Staged, document_rows
-from tasks.knowledge.leases import Lease
-from tasks.knowledge.ledger import live_at, now, upsert
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.quarantine import exclude, resolve
-from tasks.knowledge.tables import chunks, documents, knowledge_bases, listings, versions
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.changes import Staged, document_rows
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.quarantine import exclude, resolve
+from llmops.tasks.ledger import live_at, now, upsert
+from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, listings, versions
 
 KEYS = 500
 STAMPS = ("revision", "text_stage", "check_stage", "chunk_stage", "shard", "shard_sha256", "shard_row")

@@ -6,15 +6,15 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from tasks.embedders import Embedder
-from tasks.errors import DocumentError
-from tasks.knowledge.build import Build
-from tasks.knowledge.cache import known_embeddings, load_embeddings, save_embeddings
-from tasks.knowledge.ledger import now, upsert
-from tasks.knowledge.tables import calls
-from tasks.llms import Llm, Message, Reply
-from tasks.plugins import canonical
-from tasks.records import Vectors, sha256
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
+from llmops.tasks.ledger import now, upsert
+from llmops.tasks.ledger.tables import calls
+from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.llms import Llm, Message, Reply
+from llmops.tasks.schemas import Vectors, sha256
 
 T = TypeVar("T")
 TEXTS_PER_CALL = 64

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, select, update
 
-from tasks.errors import UsageError
-from tasks.knowledge.leases import aware
-from tasks.knowledge.ledger import Ledger, now, upsert
-from tasks.knowledge.tables import quarantine
-from tasks.records import doc_id, sha256
+from llmops.tasks.errors import UsageError
+from llmops.tasks.ledger import Ledger, now, upsert
+from llmops.tasks.ledger.leases import aware
+from llmops.tasks.ledger.tables import quarantine
+from llmops.tasks.schemas import doc_id, sha256
 
 LONGEST_REASON = 2000
 

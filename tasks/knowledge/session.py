@@ -6,26 +6,26 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tasks import stores as stored
-from tasks.chunkers import Chunker
-from tasks.cleaners import Cleaner
-from tasks.cleaners._corpus import CorpusCleaner
-from tasks.embedders import Embedder
-from tasks.errors import Damaged
-from tasks.filters.facts import Facts
-from tasks.knowledge.build import Build, Fingerprints
-from tasks.knowledge.leases import Lease, aware
-from tasks.knowledge.ledger import Ledger, live_at, now, open_ledger, upsert
-from tasks.knowledge.outcome import Outcome
-from tasks.knowledge.plan import Plan
-from tasks.knowledge.quarantine import Failure
-from tasks.knowledge.serving import collection_of, store_of
-from tasks.knowledge.tables import chunks, documents, quarantine, runs
-from tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
-from tasks.parsers._choose import all_parsers
-from tasks.plugins import canonical, digest
-from tasks.retrieval import terms
-from tasks.stores import Store
+from llmops.tasks.errors import Damaged
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge.build import Build, Fingerprints
+from llmops.tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.reading import collection_of, store_of
+from llmops.tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
+from llmops.tasks.ledger import Ledger, live_at, now, open_ledger, upsert
+from llmops.tasks.ledger.leases import Lease, aware
+from llmops.tasks.ledger.tables import chunks, documents, quarantine, runs
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins import stores as stored
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.cleaners import Cleaner
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.parsers._choose import all_parsers
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.texts import terms
 
 
 def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts) -> Fingerprints:

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from tasks.cleaners._corpus import Verdict
-from tasks.knowledge.build import Build
-from tasks.knowledge.ledger import upsert
-from tasks.knowledge.tables import sketches
-from tasks.plugins import digest
-from tasks.records import sha256
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.ledger import upsert
+from llmops.tasks.ledger.tables import sketches
+from llmops.tasks.plugins import digest
+from llmops.tasks.plugins.cleaners._corpus import Verdict
+from llmops.tasks.schemas import sha256
 
 OPEN, DOUBTFUL = "?", "!"
 """In place of a verdict: not judged yet; failed after cleaning, so that no other document may be left out for it."""

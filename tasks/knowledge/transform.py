@@ -4,18 +4,18 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tasks.chunkers import Chunker, Span
-from tasks.cleaners import Cleaner, Document
-from tasks.cleaners._corpus import CorpusCleaner, Verdict
-from tasks.embedders import Embedder
-from tasks.errors import DocumentError
-from tasks.knowledge.access import relabelled
-from tasks.knowledge.boundary import one_document
-from tasks.knowledge.build import Batch, Build
-from tasks.knowledge.purse import Purse, Spent
-from tasks.knowledge.quarantine import Failure, put
-from tasks.knowledge.sketches import read, verdicts_of
-from tasks.records import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.knowledge.access import relabelled
+from llmops.tasks.knowledge.boundary import one_document
+from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.purse import Purse, Spent
+from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.sketches import read, verdicts_of
+from llmops.tasks.plugins.chunkers import Chunker, Span
+from llmops.tasks.plugins.cleaners import Cleaner, Document
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Verdict
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
 
 Row = dict[str, Any]
 COPIED = ("text", "title", "language", "markup", "media_type", "uri")

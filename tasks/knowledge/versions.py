@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 
-from tasks.errors import UsageError
-from tasks.knowledge.leases import Lease
-from tasks.knowledge.ledger import Ledger, now
-from tasks.knowledge.tables import chunks, documents, knowledge_bases, versions
+from llmops.tasks.errors import UsageError
+from llmops.tasks.ledger import Ledger, now
+from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
 
 LARGEST = 2**63  # of a database's integers
 INTERVALS = (documents, chunks)

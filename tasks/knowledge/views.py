@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tasks.errors import NearDuplicate
-from tasks.filters.evaluate import matches
-from tasks.filters.grammar import parse
-from tasks.knowledge.changes import owner_columns
-from tasks.knowledge.leases import aware, holder
-from tasks.knowledge.ledger import Ledger, live_at, now
-from tasks.knowledge.serving import facts_of
-from tasks.knowledge.tables import documents, knowledge_bases, listings, quarantine, versions
-from tasks.knowledge.versions import Version, published, version
+from llmops.tasks.errors import NearDuplicate
+from llmops.tasks.filters.evaluate import matches
+from llmops.tasks.filters.grammar import parse
+from llmops.tasks.knowledge.changes import owner_columns
+from llmops.tasks.knowledge.reading import facts_of
+from llmops.tasks.knowledge.versions import Version, published, version
+from llmops.tasks.ledger import Ledger, live_at, now
+from llmops.tasks.ledger.leases import aware, holder
+from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions
 
 
 def overview(ledger: Ledger) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.llms import Message, Request
-from tasks.plugins import canonical
-from tasks.prompts import template
-from tasks.records import sha256
+from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.llms import Message, Request
+from llmops.tasks.prompts import template
+from llmops.tasks.schemas import sha256
 
 RETRIEVED = "passages"
 
@@ -56,7 +56,7 @@ class Prompt(BaseModel):
 
     @model_validator(mode="after")
     def _says_what_it_means(self) -> "Prompt":
-        from tasks.prompts.checks import flaws
+        from llmops.tasks.prompts.checks import flaws
 
         found = flaws(self.model_dump())
         if found:
@@ -81,7 +81,7 @@ class Prompt(BaseModel):
 
     def render(self, values: Mapping[str, Any]) -> Request:
         """The request, in a single pass: braces in values stay text. Raises UsageError naming missing, extra and mistyped variables."""
-        from tasks.prompts.rendering import filled
+        from llmops.tasks.prompts.rendering import filled
 
         found = filled(self, values)
         messages = tuple(Message(role=part.role, content=template.filled(part.content, found)) for part in self.messages)

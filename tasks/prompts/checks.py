@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.prompts import settings, template
-from tasks.prompts.rendering import fits, kind_of, wanted
+from llmops.tasks.prompts import settings, template
+from llmops.tasks.prompts.rendering import fits, kind_of, wanted
 
 MOST_NODES = 20_000
 TYPES = ("string", "number", "integer", "boolean", "list", "object")

@@ -3,8 +3,8 @@
 import difflib
 from collections.abc import Iterator
 
-from tasks.plugins import canonical
-from tasks.prompts import Prompt
+from llmops.tasks.plugins import canonical
+from llmops.tasks.prompts import Prompt
 
 
 def unified(first: Prompt, second: Prompt, names: tuple[str, str] = ("first", "second")) -> str:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tasks.errors import ConfigError, Mistake
-from tasks.prompts import Part, Prompt, Variable
-from tasks.prompts.checks import Flaw, flaws, unwritable
-from tasks.yaml_files import parsed, text_of, wrong
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.prompts import Part, Prompt, Variable
+from llmops.tasks.prompts.checks import Flaw, flaws, unwritable
+from llmops.tasks.yaml_files import parsed, text_of, wrong
 
 MOST_BYTES = 1_000_000
 T = TypeVar("T")

@@ -5,10 +5,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import UsageError
+from llmops.tasks.errors import UsageError
 
 if TYPE_CHECKING:
-    from tasks.prompts import Prompt, Variable
+    from llmops.tasks.prompts import Prompt, Variable
 
 
 def filled(prompt: "Prompt", values: Mapping[str, Any]) -> dict[str, str]:

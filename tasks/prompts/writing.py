@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from tasks.prompts import Prompt
+from llmops.tasks.prompts import Prompt
 
 WIDTH = 140
 BREAKS = "\r\x85\u2028\u2029"  # YAML ends a line there too, and would not give them back

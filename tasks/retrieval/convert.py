@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import ConfigError, Mistake
-from tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.retrieval.golden import Question, Relevant
 
 COLUMNS = ("query-id", "corpus-id", "score")
 

@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.errors import ConfigError, Mistake
-from tasks.retrieval.measure import Measurement
-from tasks.retrieval.metrics import METRICS, metric_name
-from tasks.statistics.paired import Effect, paired_difference
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.retrieval.measure import Measurement
+from llmops.tasks.retrieval.metrics import METRICS, metric_name
+from llmops.tasks.statistics.paired import Effect, paired_difference
 
 Verdict = Literal["passed", "rejected", "inconclusive", "skipped"]
 FEWEST = 6  # the sign test's p is 2 · 0.5⁵ > 0.05 with five

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.errors import ConfigError, Mistake
-from tasks.records import sha256, write_atomically
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.schemas import sha256, write_atomically
 
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 ALLOWED = 'one JSON object per line: {"id", "question", "relevant": [{"uri", "quote"}], "answer", "tags"}'

@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasks.embedders import Embedder
-from tasks.errors import UsageError
-from tasks.filters import Where
-from tasks.retrieval.language import detect
-from tasks.retrieval.terms import analyse
-from tasks.stores import Reader
+from llmops.tasks.errors import UsageError
+from llmops.tasks.filters import Where
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Reader
+from llmops.tasks.texts.language import detect
+from llmops.tasks.texts.terms import analyse
 
 Mode = Literal["hybrid", "vector", "text"]
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")

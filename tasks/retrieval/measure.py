@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.retrieval.golden import Question
-from tasks.retrieval.metrics import METRICS, metric_name, score
-from tasks.statistics.intervals import share_interval
+from llmops.tasks.retrieval.golden import Question
+from llmops.tasks.retrieval.metrics import METRICS, metric_name, score
+from llmops.tasks.statistics.intervals import share_interval
 
 Rank = Callable[[Sequence[str], int, Any], Sequence[Sequence[tuple[str, str]]]]
 """(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of the best chunk)."""

@@ -7,7 +7,7 @@ A document is relevant when the question names its uri and, where quotes are giv
 from collections.abc import Mapping, Sequence
 from math import log2
 
-from tasks.retrieval.golden import Question, normalise
+from llmops.tasks.retrieval.golden import Question, normalise
 
 METRICS = ("recall", "ndcg", "mrr", "precision", "hit")
 Ranking = Sequence[tuple[str, str]]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasks.retrieval.hybrid import Candidates, found_scores, near_scores
+from llmops.tasks.retrieval.hybrid import Candidates, found_scores, near_scores
 
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 LEAST = 50  # with fewer judged questions a fitted weight loses as often as it gains

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics import coefficients
-from tasks.statistics.arrays import Array
-from tasks.statistics.coefficients import Level, Weights
-from tasks.statistics.intervals import expanded_tail
+from llmops.tasks.statistics import coefficients
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.coefficients import Level, Weights
+from llmops.tasks.statistics.intervals import expanded_tail
 
 RESAMPLES = 2_000
 ONE_LABEL = "undefined: all ratings are one and the same label, so chance alone would agree as fully"

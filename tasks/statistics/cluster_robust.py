@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.statistics.arrays import Array
+from llmops.tasks.statistics.arrays import Array
 
 
 class Fit(NamedTuple):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.arrays import Array, Interval
-from tasks.statistics.intervals import totals
-from tasks.statistics.power import cases_for, detectable_effect, least_clusters
-from tasks.statistics.sign_flips import SignFlips
+from llmops.tasks.statistics import cluster_robust, mcnemar
+from llmops.tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.intervals import totals
+from llmops.tasks.statistics.power import cases_for, detectable_effect, least_clusters
+from llmops.tasks.statistics.sign_flips import SignFlips
 
 SAME = 1e-12
 POWER = 0.8

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.arrays import Array, Interval
 
 RESAMPLES = 10_000
 BLOCK = 2_000_000
@@ -44,7 +44,7 @@ def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | No
     """
     from scipy.special import stdtrit
 
-    from tasks.statistics.cluster_robust import degrees_of_freedom
+    from llmops.tasks.statistics.cluster_robust import degrees_of_freedom
 
     sums, sizes = totals(values, clusters)
     if np.min(values) < 0 or np.max(values) > 1:

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from tasks.statistics.arrays import Interval
+from llmops.tasks.statistics.arrays import Interval
 
 CLOSE = 1e-12
 

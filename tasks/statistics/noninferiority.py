@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.statistics.arrays import Array
-from tasks.statistics.comparison import Comparison, compare
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.comparison import Comparison, compare
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics.arrays import Array, Interval
-from tasks.statistics.intervals import mean_interval, totals
+from llmops.tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.intervals import mean_interval, totals
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics.arrays import Array
-from tasks.statistics.cluster_robust import Fit, fit
-from tasks.statistics.intervals import totals
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.cluster_robust import Fit, fit
+from llmops.tasks.statistics.intervals import totals
 
 MOST = 10**9
 NODES = 400

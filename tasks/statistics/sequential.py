@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.arrays import Array, Interval
 
 FIRST_LOOK = 30
 TUNED_FOR = 200

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.arrays import Array, Interval
 
 ALL_UP_TO = 13
 DRAWS = 10_000

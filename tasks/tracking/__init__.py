@@ -5,9 +5,9 @@ recorded: importing it costs more than a second of CPU.
 be looked at, `prepare` makes the local store: call it before an MLflow server opens it.
 """
 
-from tasks.tracking.build import record_build, run_url
-from tasks.tracking.comparison import ComparisonRecord, record_comparison
-from tasks.tracking.records import BuildRecord, DocumentSet
-from tasks.tracking.store import prepare, tracking_uri
+from llmops.tasks.tracking.build import record_build, run_url
+from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
+from llmops.tasks.tracking.records import BuildRecord, DocumentSet
+from llmops.tasks.tracking.store import prepare, tracking_uri
 
 __all__ = ["BuildRecord", "ComparisonRecord", "DocumentSet", "prepare", "record_build", "record_comparison", "run_url", "tracking_uri"]

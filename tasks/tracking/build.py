@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.tracking.records import TABLE, BuildRecord, DocumentSet, key, metrics, parameters, table, tags
-from tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.tracking.records import TABLE, BuildRecord, DocumentSet, key, metrics, parameters, table, tags
+from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.tracking.build import _experiment, _json
-from tasks.tracking.records import key, parameters, table
-from tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.tracking.build import _experiment, _json
+from llmops.tasks.tracking.records import key, parameters, table
+from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

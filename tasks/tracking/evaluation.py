@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
-from tasks.errors import Unavailable
-from tasks.evaluation.cases import CaseSet
-from tasks.evaluation.record_files import REPORT, TABLE, write_files
-from tasks.evaluation.trial import Part
-from tasks.tracking.build import PARAMETERS_PER_CALL, _experiment, run_url
-from tasks.tracking.records import TAG_LENGTH, _cut, metrics, parameters
-from tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.decisions.record_files import REPORT, TABLE, write_files
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.evaluation.cases import CaseSet
+from llmops.tasks.evaluation.run import Part
+from llmops.tasks.tracking.build import PARAMETERS_PER_CALL, _experiment, run_url
+from llmops.tasks.tracking.records import TAG_LENGTH, _cut, metrics, parameters
+from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -64,7 +64,7 @@ def _tags(record: Record) -> dict[str, str]:
 
 
 def _note(record: Record) -> str:
-    from tasks.evaluation.summary import summary_markdown
+    from llmops.tasks.decisions.summary import summary_markdown
 
     return summary_markdown(record)
 

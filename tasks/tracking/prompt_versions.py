@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.errors import ConfigError, Mistake
-from tasks.prompts import Prompt
-from tasks.prompts.reading import prompt_of
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.prompts import Prompt
+from llmops.tasks.prompts.reading import prompt_of
 
 IS_PROMPT, TEXT, KIND = "mlflow.prompt.is_prompt", "mlflow.prompt.text", "_mlflow_prompt_type"
 FORMAT, SETTINGS = "_mlflow_prompt_response_format", "_mlflow_prompt_model_config"

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import ConfigError, Unavailable, UsageError
-from tasks.prompts import Prompt
-from tasks.tracking.prompt_versions import IS_PROMPT, Version, limits, note_of, tags, template
-from tasks.tracking.store import LOCK_SECONDS, is_local, opened, tracking_uri
+from llmops.tasks.errors import ConfigError, Unavailable, UsageError
+from llmops.tasks.prompts import Prompt
+from llmops.tasks.tracking.prompt_versions import IS_PROMPT, Version, limits, note_of, tags, template
+from llmops.tasks.tracking.store import LOCK_SECONDS, is_local, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -142,7 +142,7 @@ def alone(home: Path) -> Iterator[None]:
     """No other process of this home changes prompts meanwhile."""
     from filelock import FileLock, Timeout
 
-    from tasks.knowledge.ledger import make_folder
+    from llmops.tasks.ledger import make_folder
 
     make_folder(home / "mlflow")
     lock = FileLock(home / "mlflow" / "prompts.lock", timeout=LOCK_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.errors import LlmopsError, Unavailable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

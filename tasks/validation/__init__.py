@@ -3,11 +3,11 @@
 `read_suite` needs neither Great Expectations nor pandas; `validate` and `write_docs` import them.
 """
 
-from tasks.validation.docs import write_docs
-from tasks.validation.engine import validate
-from tasks.validation.reading import read_suite
-from tasks.validation.suite import Expectation, Suite
-from tasks.validation.verdict import RowFailure, TableFailure, Tally, Verdict, combine
+from llmops.tasks.validation.docs import write_docs
+from llmops.tasks.validation.engine import validate
+from llmops.tasks.validation.reading import read_suite
+from llmops.tasks.validation.suite import Expectation, Suite
+from llmops.tasks.validation.verdict import RowFailure, TableFailure, Tally, Verdict, combine
 
 __all__ = ["Expectation", "RowFailure", "Suite", "TableFailure", "Tally", "Verdict", "combine", "read_suite",
            "validate", "write_docs"]

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.plugins import digest
-from tasks.validation.engine import condition
-from tasks.validation.quiet import great_expectations
-from tasks.validation.verdict import Verdict
+from llmops.tasks.plugins import digest
+from llmops.tasks.validation.engine import condition
+from llmops.tasks.validation.quiet import great_expectations
+from llmops.tasks.validation.verdict import Verdict
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -34,7 +34,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
 
     One verdict per kind (see `combine`). A page of the same name is replaced. Safe to call from several processes.
     """
-    from tasks.records import write_atomically
+    from llmops.tasks.schemas import write_atomically
 
     folder = home.expanduser().resolve() / "docs"
     written = dt.datetime.now(dt.UTC)

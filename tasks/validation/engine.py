@@ -6,11 +6,11 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import ConfigError, Mistake
-from tasks.validation.catalogue import ROW, TABLE, UNIQUE
-from tasks.validation.quiet import great_expectations
-from tasks.validation.suite import Expectation, Kind
-from tasks.validation.verdict import SAMPLES, RowFailure, TableFailure, Tally, Verdict
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.validation.catalogue import ROW, TABLE, UNIQUE
+from llmops.tasks.validation.quiet import great_expectations
+from llmops.tasks.validation.suite import Expectation, Kind
+from llmops.tasks.validation.verdict import SAMPLES, RowFailure, TableFailure, Tally, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

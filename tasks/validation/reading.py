@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import ConfigError, Mistake
-from tasks.validation.catalogue import CHECKS, COLUMNS, SEVERITIES, TYPES, Type
-from tasks.validation.suite import Expectation, Suite, is_parameter
+from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.validation.catalogue import CHECKS, COLUMNS, SEVERITIES, TYPES, Type
+from llmops.tasks.validation.suite import Expectation, Suite, is_parameter
 
 OWN = ("type", "severity", "about", "where")
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.plugins import canonical, digest
-from tasks.validation.catalogue import COLUMNS, DERIVED, PARAMETERS, ROW, TYPES
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.validation.catalogue import COLUMNS, DERIVED, PARAMETERS, ROW, TYPES
 
 Kind = Literal["documents", "chunks"]
 Severity = Literal["critical", "warning", "info"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.validation.suite import Severity
+from llmops.tasks.validation.suite import Severity
 
 SAMPLES = 20
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.chunking import CHUNKERS, Remembering, measured, read, row, scores, union
-from tasks.chunkers import Chunker
-from tasks.embedders.hash import Hash
-from tasks.plugins import Spec
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.embedders.hash import Hash
 
 RANGE = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 RANGES = st.lists(RANGE, min_size=1, max_size=6)

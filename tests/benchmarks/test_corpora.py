@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.corpora import clapnq, feedbackqa, write
-from tasks.evaluation.cases import read_cases
+from llmops.tasks.evaluation.cases import read_cases
 
 
 def corpora() -> Path:

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from benchmarks.halves import WORDS, Halves, halves, only, part, swapped
-from tasks.evaluation.evidence import Calls, Evidence, Metric, Pairs
-from tasks.evaluation.rules import Rule
+from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
+from llmops.tasks.decisions.rules import Rule
 
 GROUPS = 60
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.echo import Echo, last_word
 from benchmarks.genai import questions
 from benchmarks.overhead import busy_processes, ours, ratio, theirs
-from tasks.llms import Message
+from llmops.tasks.plugins.llms import Message
 
 
 def test_questions_are_all_different_and_have_different_answers() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from configs import check_all
-from configs.evaluating import read_evaluation
-from tasks.errors import ConfigError
+from llmops.configs import check_all
+from llmops.configs.evaluating import read_evaluation
+from llmops.tasks.errors import ConfigError
 
 ARM = {"prompt": "short.yaml", "llm": {"name": "extractive"}}
 CASE = {"id": "c1", "inputs": {"question": "How?"}, "expected": {"answer": "So."}}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from configs import check_all, override, read
-from tasks.errors import ConfigError
-from tasks.plugins import Spec
+from llmops.configs import check_all, override, read
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.plugins import Spec
 
 
 def write(folder: Path, **keys: Any) -> Path:
@@ -150,6 +150,6 @@ def test_a_mapping_in_the_place_of_a_key_is_no_yaml_of_ours(tmp_path: Path) -> N
 
 
 def test_the_shipped_configs_are_right() -> None:
-    import configs
+    from llmops import configs
 
     assert check_all([configs.FOLDER]) == [str(configs.FOLDER / name) for name in ("python-help-prompts.yaml", "python-help.yaml")]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import read
-from configs.secrets import hidden
+from llmops.configs import read
+from llmops.configs.secrets import hidden
 from tests.configs.test_read import write
 
 
@@ -28,7 +28,7 @@ def test_a_config_records_no_secret_but_uses_it(tmp_path: Path) -> None:
     file = write(tmp_path, embed={"name": "openai", "model": "m", "dimensions": 8, "api_key": "sk-very-secret"})
     config = read(file)
     assert "sk-very-secret" not in str(config.recorded())
-    from tasks.embedders import Embedder
+    from llmops.tasks.plugins.embedders import Embedder
 
     built = config.embed.build(Embedder)
     assert built.api_key.get_secret_value() == "sk-very-secret"  # type: ignore[attr-defined]

@@ -3,10 +3,10 @@
 import json
 from pydoc_data.topics import topics
 
-import configs
-from configs.evaluating import read_evaluation
-from tasks.evaluation.cases import read_cases
-from tasks.prompts.reading import read_prompt
+from llmops import configs
+from llmops.configs.evaluating import read_evaluation
+from llmops.tasks.evaluation.cases import read_cases
+from llmops.tasks.prompts.reading import read_prompt
 
 CASES = read_cases(configs.FOLDER / "cases" / "python-help.jsonl").cases
 GOLDEN = [json.loads(line) for line in (configs.FOLDER / "golden" / "python-help.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.stores.weaviate import GRPC, WeaviateStore
+from llmops.tasks.plugins.stores.weaviate import GRPC, WeaviateStore
 
 FILE = Path(__file__).parent.parent.parent / "deployments" / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]

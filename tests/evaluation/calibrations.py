@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation.arms import Wanted
-from tasks.evaluation.calibration import calibrate
-from tasks.plugins import Spec
+from llmops.tasks.evaluation.arms import Wanted
+from llmops.tasks.evaluation.calibration import calibrate
+from llmops.tasks.plugins import Spec
 from tests.evaluation.trials import model
 from tests.openai_server import Service
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.evaluation.calibration import trust
+from llmops.tasks.evaluation.calibration import trust
 from tests.evaluation.calibrations import Body, Office, grades, says
 from tests.openai_server import Service, serving
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.evaluation.concordance import concordance
-from tasks.evaluation.labels import LabelSet, read_labels
-from tasks.plugins import Spec
-from tasks.scorers import Judge, Score
-from tasks.scorers._scale import value_of
+from llmops.tasks.evaluation.agreement import concordance
+from llmops.tasks.evaluation.labels import LabelSet, read_labels
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Judge, Score
+from llmops.tasks.statistics.scales import value_of
 
 WORDS = ("Bad", "Could be Improved", "Acceptable", "Excellent")
 pytestmark = pytest.mark.skipif("LLMOPS_BENCH_DATA" not in os.environ,

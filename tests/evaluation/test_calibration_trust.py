@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BudgetExceeded, ConfigError, UsageError
-from tasks.evaluation.calibration import trust
-from tasks.plugins import Spec
+from llmops.tasks.errors import BudgetExceeded, ConfigError, UsageError
+from llmops.tasks.evaluation.calibration import trust
+from llmops.tasks.plugins import Spec
 from tests.evaluation.calibrations import Body, Office, grades, says
 from tests.openai_server import Service, serving
 

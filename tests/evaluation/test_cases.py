@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import ConfigError
-from tasks.evaluation.cases import hash_of, read_cases
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.evaluation.cases import hash_of, read_cases
 
 GOOD = {"id": "c1", "inputs": {"question": "How?"}, "expected": {"answer": "So."}, "group": "doc", "tags": ["a"]}
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.errors import Unavailable
-from tasks.evaluation.marking import marks
-from tasks.scorers import Case, Sample, Score, Scorer
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.evaluation.marking import marks
+from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 
 
 def samples(*answers: str, expected: bool = True) -> list[Sample]:

@@ -4,10 +4,10 @@ from math import log2
 
 import pytest
 
-from tasks.evaluation.ranking import retrieval_scores
-from tasks.evaluation.trial import Arm, Result, Retrieval
-from tasks.plugins import Spec
-from tasks.scorers import Case, Passage
+from llmops.tasks.evaluation.ranking import retrieval_scores
+from llmops.tasks.evaluation.run import Arm, Result, Retrieval
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Case, Passage
 from tests.evaluation.trials import arm
 
 

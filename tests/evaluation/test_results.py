@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Damaged
-from tasks.evaluation.results import BATCH, read_results, write_results, writing
-from tasks.evaluation.trial import Result
-from tasks.scorers import Passage, Score
+from llmops.tasks.errors import Damaged
+from llmops.tasks.evaluation.results import BATCH, read_results, write_results, writing
+from llmops.tasks.evaluation.run import Result
+from llmops.tasks.plugins.scorers import Passage, Score
 
 
 def full(number: int) -> Result:

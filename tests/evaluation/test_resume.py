@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.evaluation.answering import answer_part
-from tasks.evaluation.trial import Spent
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.tables import calls
+from llmops.tasks.evaluation.answering import answer_part
+from llmops.tasks.evaluation.run import Spent
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.tables import calls
 from tests.evaluation.trials import cases, killed, questions, results, start, trial
 from tests.openai_server import Answer, Service, serving
 
-COMMIT = "tasks.evaluation.memory:Memory._write"
+COMMIT = "llmops.tasks.calls.cache:Memory._write"
 
 
 def on_disk(home: Path) -> int:

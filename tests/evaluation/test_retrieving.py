@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.errors import UsageError
-from tasks.evaluation.answering import answer_part
-from tasks.evaluation.retrieving import Retriever
-from tasks.evaluation.trial import Retrieval, Spent, Trial
-from tasks.filters.facts import Facts
-from tasks.knowledge.serving import allowed, searcher
-from tasks.knowledge.tables import shown
-from tasks.plugins import Spec
-from tasks.scorers import Case, Passage
+from llmops.tasks.errors import UsageError
+from llmops.tasks.evaluation.answering import answer_part
+from llmops.tasks.evaluation.retrieving import Retriever
+from llmops.tasks.evaluation.run import Retrieval, Spent, Trial
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge.reading import allowed, searcher
+from llmops.tasks.ledger.tables import shown
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Case, Passage
 from tests.evaluation.trials import arm, cases, model, results, trial
 from tests.openai_server import Service, serving
 from tests.workshop import EDITED, TEXTS, Workshop

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import Damaged, Unavailable
-from tasks.evaluation.results import read_results, write_results
-from tasks.evaluation.scoring import BLOCK, blocks, score_part
-from tasks.evaluation.trial import Part, Result, Retrieval, Spent, Trial
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.tables import shown
-from tasks.plugins import Spec
-from tasks.scorers import Case, Passage
+from llmops.tasks.errors import Damaged, Unavailable
+from llmops.tasks.evaluation.results import read_results, write_results
+from llmops.tasks.evaluation.run import Part, Result, Retrieval, Spent, Trial
+from llmops.tasks.evaluation.scoring import BLOCK, blocks, score_part
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.tables import shown
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Case, Passage
 from tests.evaluation.trials import arm, model, trial
 from tests.openai_server import Answer, Service, serving
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation.results import read_results
-from tasks.evaluation.trial import Arm, Part, Result, Spent, Trial
-from tasks.plugins import Spec
-from tasks.prompts import Prompt, Resolved
-from tasks.scorers import Case
+from llmops.tasks.evaluation.results import read_results
+from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.prompts import Prompt, Resolved
 
 ROOT = Path(__file__).parent.parent.parent
 PLAIN = ("Answer. {{question}}", "Answer briefly. {{question}}")
@@ -65,7 +65,7 @@ def killed(order: Trial, asked: Sequence[Case], *deadly: str) -> None:
 
 def main(order: str, asked: str, *deadly: str) -> None:
     """What the other process does."""
-    from tasks.evaluation.answering import answer_part
+    from llmops.tasks.evaluation.answering import answer_part
     from tests.killer import arm as kill_at
 
     if deadly:

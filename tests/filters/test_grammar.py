@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import UsageError
-from tasks.filters import BUILT_IN, And, Compare, Fields, HasAny, Missing, Not, OneOf, Or, Where, both, visible
-from tasks.filters.evaluate import matches
-from tasks.filters.grammar import parse
+from llmops.tasks.errors import UsageError
+from llmops.tasks.filters import BUILT_IN, And, Compare, Fields, HasAny, Missing, Not, OneOf, Or, Where, both, visible
+from llmops.tasks.filters.evaluate import matches
+from llmops.tasks.filters.grammar import parse
 
 FIELDS: Fields = {"year": "integer", "price": "number", "draft": "boolean", "published": "date", "tags": "texts", "department": "text"}
 ROW = {"uri": "guide/a.md", "language": "de", "field_year": 2024, "field_price": 9.5, "field_draft": False,

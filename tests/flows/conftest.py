@@ -13,8 +13,8 @@ from tests.laboratory import Laboratory
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One background server for all flow tests of this process."""
-    from flows import server
-    from tasks.tracking import prepare
+    from llmops.flows import server
+    from llmops.tasks.tracking import prepare
 
     home = tmp_path_factory.mktemp("prefect-home")
     before = dict(os.environ)
@@ -28,7 +28,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def lab(tmp_path: Path, prefect_server: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
-    from tasks.tracking import tracking_uri
+    from llmops.tasks.tracking import tracking_uri
 
     monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", tracking_uri(prefect_server))
     return Laboratory(tmp_path)

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from tasks.errors import UsageError
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.serving import allowed, searcher
-from tasks.knowledge.versions import published
-from tasks.retrieval.hybrid import MODES
+from llmops.tasks.errors import UsageError
+from llmops.tasks.knowledge.reading import allowed, searcher
+from llmops.tasks.knowledge.versions import published
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.retrieval.hybrid import MODES
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow

@@ -70,8 +70,8 @@ def test_a_config_that_cannot_be_read_ends_with_2(path: str, says: str) -> None:
 
 
 def test_a_plugin_whose_library_is_absent_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import plugins
-    from tasks.stores.lancedb import LanceStore
+    from llmops.tasks import plugins
+    from llmops.tasks.plugins.stores.lancedb import LanceStore
 
     monkeypatch.setattr(LanceStore, "requires", {"a_library_that_nobody_has": "pip install a-library"})
     plugins.find.cache_clear()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.quarantine import items
+from llmops.tasks.knowledge.quarantine import items
+from llmops.tasks.ledger import open_ledger
 from tests.commandline import Office, llmops
 from tests.flows.test_incremental import prose
 

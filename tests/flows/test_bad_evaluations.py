@@ -144,7 +144,7 @@ def test_a_config_of_another_flow(bench: Bench) -> None:
 
 
 def test_a_key_that_stands_in_the_config_is_found_nowhere(bench: Bench, model: Service) -> None:
-    from tests.upkeep.haystack import places
+    from tests.maintenance.haystack import places
 
     model.key = "sk-literally-in-the-config"
     arms = {name: bench.arm(f"{prompt}.yaml", api_key=model.key) for name, prompt in (("baseline", "plain"), ("b", "better"))}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.quarantine import items
-from tasks.knowledge.tables import calls
+from llmops.tasks.knowledge.quarantine import items
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.tables import calls
 from tests.flows.test_incremental import prose
 from tests.laboratory import Laboratory
 from tests.openai_server import Answer, Service, serving
@@ -64,7 +64,7 @@ def test_sentences_paid_before_a_crash_are_not_paid_again(lab: Laboratory) -> No
     lab.config(chunk=SEMANTIC)
     config = lab.config
     lab.config = lambda **changes: config(chunk=SEMANTIC, **changes)  # type: ignore[method-assign]
-    kill(lab, "tasks.knowledge.purse:save_embeddings", "after", 1)
+    kill(lab, "llmops.tasks.knowledge.purse:save_embeddings", "after", 1)
     assert lab.paid() == 64
     assert lab.build().status == "published"
     assert len(lab.bills()) == len(set(lab.bills())) > 100
@@ -131,7 +131,7 @@ def test_malformed_replies_are_asked_for_again_then_the_document_waits(lab: Labo
 
 
 def test_a_model_that_is_down_ends_the_run_and_keeps_what_was_answered(lab: Laboratory, service: Service) -> None:
-    from tasks.errors import Unavailable
+    from llmops.tasks.errors import Unavailable
 
     lab.write("a.txt", prose(5, 30))
     service.script = [None, None, Answer(401)]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.quarantine import items
+from llmops.tasks.knowledge.quarantine import items
+from llmops.tasks.ledger import open_ledger
 from tests.commandline import Office, llmops
-from tests.parsers.test_hidden import PAGE
+from tests.plugins.parsers.test_hidden import PAGE
 
 pytestmark = pytest.mark.slow
 

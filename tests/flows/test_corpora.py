@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.quarantine import items
+from llmops.tasks.knowledge.quarantine import items
+from llmops.tasks.ledger import open_ledger
 from tests.laboratory import Laboratory
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif("LLMOPS_BENCH_DATA" not in os.environ, reason="LLMOPS_BENCH_DATA is not set: it names "

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.quarantine import items
-from tasks.knowledge.tables import documents
+from llmops.tasks.knowledge.quarantine import items
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.tables import documents
 from tests.flows.test_incremental import prose
 from tests.laboratory import Laboratory
 
@@ -160,8 +160,8 @@ def test_any_way_of_bringing_documents_in_ends_where_one_build_of_all_ends(lab: 
     assert lab.verified()
 
 
-@pytest.mark.parametrize("place", ["tasks.knowledge.survey:sketch", "tasks.knowledge.sketches:judged",
-                                   "tasks.stores.lancedb:LanceCollection.seal"])
+@pytest.mark.parametrize("place", ["llmops.tasks.knowledge.corpus:sketch", "llmops.tasks.knowledge.sketches:judged",
+                                   "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal"])
 def test_a_build_killed_between_survey_and_publish_changes_nothing_and_a_rerun_ends_where_it_would_have(
     lab: Laboratory, tmp_path: Path, place: str
 ) -> None:

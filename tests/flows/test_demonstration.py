@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-import configs
+from llmops import configs
 
 
 @pytest.fixture
 def home(prefect_server: Path) -> Path:
     """A home with the demo's knowledge base, built with the embedder that costs next to nothing."""
-    from flows.running import run_flow
+    from llmops.flows.running import run_flow
 
     changes = ["embed.name=hash", "gate=null"]
     assert run_flow(prefect_server, configs.read(configs.FOLDER / "python-help.yaml", changes)).status == "published"
@@ -20,8 +20,8 @@ def home(prefect_server: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_worse_prompt_is_rejected_a_better_one_promoted_and_the_demo_can_be_repeated(home: Path, tmp_path: Path) -> None:
-    from flows.demonstration_prompts import PROMPT
-    from tasks.evaluation import registry
+    from llmops.flows.demo.prompts import PROMPT
+    from llmops.tasks.prompts import registry
 
     text, steps = shown(home, tmp_path / "first")
     _, again = shown(home, tmp_path / "second")
@@ -41,7 +41,7 @@ def test_a_worse_prompt_is_rejected_a_better_one_promoted_and_the_demo_can_be_re
 
 def shown(home: Path, folder: Path) -> tuple[str, list[dict[str, Any]]]:
     """What a user reads, and what the steps came to."""
-    from flows.demonstration_prompts import PromptSteps
+    from llmops.flows.demo.prompts import PromptSteps
 
     lines: list[str] = []
     steps: list[dict[str, Any]] = []

@@ -62,8 +62,8 @@ def test_two_evaluations_at_once_come_to_the_same(bench: Bench, model: Service) 
 
 
 def test_an_interrupt_after_the_alias_has_moved_does_not_deny_it(bench: Bench, model: Service) -> None:
-    from tasks.knowledge.ledger import open_ledger
-    from tasks.knowledge.tables import moves
+    from llmops.tasks.ledger import open_ledger
+    from llmops.tasks.ledger.tables import moves
     from tests.commandline import llmops
 
     llmops("prompts", "push", bench.folder / "plain.yaml")

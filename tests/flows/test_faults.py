@@ -10,29 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Unavailable
-from tasks.knowledge.leases import hold
-from tasks.knowledge.versions import rollback
-from tasks.plugins import digest
-from tasks.upkeep.garbage import gc
-from tasks.upkeep.repair import repair
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.knowledge.versions import rollback
+from llmops.tasks.ledger.leases import hold
+from llmops.tasks.maintenance.garbage import gc
+from llmops.tasks.maintenance.repair import repair
+from llmops.tasks.plugins import digest
 from tests import sabotage
 from tests.crash import killed
 from tests.workshop import STORES, TEXTS, Workshop
 
-COLLECTIONS = {"lancedb": "tasks.stores.lancedb:LanceCollection", "weaviate": "tasks.stores._weaviate_collection:WeaviateCollection"}
+COLLECTIONS = {"lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection", "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection"}
 CHANGED = {key: text for key, text in TEXTS.items() if key != "d5.txt"} | {
     "d1.txt": "The lamp of the northern pier was lit by hand. Nobody counts the boats there now.",
     "new.txt": "A new pier is built of stone."}
-BEFORE_PUBLISH = [("tasks.knowledge.versions:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
+BEFORE_PUBLISH = [("llmops.tasks.knowledge.versions:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
                   ("STORE.stage", "after", 2), ("STORE.seal", "before", 1), ("STORE.seal", "after", 1),
-                  ("tasks.knowledge.publish:publish", "before", 1), ("tasks.knowledge.publish:_retire", "after", 1),
-                  ("tasks.knowledge.publish:_point", "after", 1)]
-AFTER_PUBLISH = [("tasks.knowledge.publish:publish", "after", 1), ("tasks.knowledge.session:expire", "after", 1), ("STORE.gc", "after", 1)]
-REPAIR = [("tasks.upkeep.repair:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
-          ("STORE.seal", "before", 1), ("STORE.seal", "after", 1), ("tasks.upkeep.repair:_publish", "before", 1)]
+                  ("llmops.tasks.knowledge.publish:publish", "before", 1), ("llmops.tasks.knowledge.publish:_retire", "after", 1),
+                  ("llmops.tasks.knowledge.publish:_point", "after", 1)]
+AFTER_PUBLISH = [("llmops.tasks.knowledge.publish:publish", "after", 1), ("llmops.tasks.knowledge.session:expire", "after", 1), ("STORE.gc", "after", 1)]
+REPAIR = [("llmops.tasks.maintenance.repair:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
+          ("STORE.seal", "before", 1), ("STORE.seal", "after", 1), ("llmops.tasks.maintenance.repair:_publish", "before", 1)]
 KILLED = [BEFORE_PUBLISH[n] for n in (2, 3, 5, 8)]  # in processes of their own, which cost seconds; the rest by an error that none catches
-GC = [("STORE.gc", "before", 1), ("tasks.upkeep.garbage:_forget_paid", "after", 1), ("tasks.upkeep.garbage:_lake", "before", 1)]
+GC = [("STORE.gc", "before", 1), ("llmops.tasks.maintenance.garbage:_forget_paid", "after", 1), ("llmops.tasks.maintenance.garbage:_lake", "before", 1)]
 
 
 @pytest.fixture(params=STORES)
@@ -90,7 +90,7 @@ def test_builds_that_end_at_any_boundary(shop: Workshop, error: type[BaseExcepti
 @pytest.mark.slow
 def test_a_build_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
-    killed(shop, "build", place(shop, "tasks.knowledge.session:expire"), "after", 1, CHANGED)
+    killed(shop, "build", place(shop, "llmops.tasks.knowledge.session:expire"), "after", 1, CHANGED)
     assert shop.live.version == 2
     mended(shop)
     finished(shop)
@@ -144,7 +144,7 @@ def test_a_repair_that_is_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows = shop.rows()
     shop.drop()
-    killed(shop, "repair", "tasks.knowledge.session:drop_unused", "before", 2)
+    killed(shop, "repair", "llmops.tasks.knowledge.session:drop_unused", "before", 2)
     assert (shop.live.version, shop.rows(), shop.sound()) == (2, rows, True)
     mended(shop)
     assert gc(shop.ledger, shop.home, shop.kb)["collections"] == 1

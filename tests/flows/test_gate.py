@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.knowledge.leases import hold
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.versions import rollback
-from tasks.knowledge.views import history
+from llmops.tasks.knowledge.versions import rollback
+from llmops.tasks.knowledge.views import history
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.leases import hold
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow

@@ -107,7 +107,7 @@ def test_a_bad_edit_leaves_the_last_good_form_live(lab: Laboratory) -> None:
 
 
 def test_an_embedder_that_is_down_loses_nothing_and_the_next_run_publishes(lab: Laboratory) -> None:
-    from tasks.errors import Unavailable
+    from llmops.tasks.errors import Unavailable
 
     lab.write("a.txt", prose(4, 6))
     first = lab.build()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tasks.knowledge.leases import hold, holder
-from tasks.knowledge.ledger import now, open_ledger, upsert
-from tasks.knowledge.tables import leases
+from llmops.tasks.ledger import now, open_ledger, upsert
+from llmops.tasks.ledger.leases import hold, holder
+from llmops.tasks.ledger.tables import leases
 from tests.commandline import Office, ended, llmops, refused, start
 from tests.flows.test_incremental import prose
 

@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge.purse import TEXTS_PER_CALL
+from llmops.tasks.knowledge.purse import TEXTS_PER_CALL
 from tests.flows.test_incremental import prose
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
 BEFORE_PUBLISH = [
-    ("tasks.knowledge.planning:plan", "after", 1),
-    ("tasks.knowledge.intake:collect", "after", 1),
-    ("tasks.knowledge.transform:clean", "after", 1),
-    ("tasks.knowledge.checking:check_rows", "after", 1),
-    ("tasks.knowledge.transform:chunk", "after", 1),
-    ("tasks.knowledge.checking:check_whole", "before", 1),
-    ("tasks.knowledge.vectors:save_embeddings", "before", 1),
-    ("tasks.knowledge.vectors:save_embeddings", "after", 1),
-    ("tasks.knowledge.versions:open_version", "after", 1),
-    ("tasks.stores.lancedb:LanceCollection.stage", "before", 1),
-    ("tasks.stores.lancedb:LanceCollection.stage", "after", 1),
-    ("tasks.stores.lancedb:LanceCollection.seal", "before", 1),
-    ("tasks.stores.lancedb:LanceCollection.seal", "after", 1),
-    ("tasks.knowledge.publish:publish", "before", 1),
-    ("tasks.knowledge.publish:_point", "after", 1),
+    ("llmops.tasks.knowledge.planning:plan", "after", 1),
+    ("llmops.tasks.knowledge.collect:collect", "after", 1),
+    ("llmops.tasks.knowledge.transform:clean", "after", 1),
+    ("llmops.tasks.knowledge.checking:check_rows", "after", 1),
+    ("llmops.tasks.knowledge.transform:chunk", "after", 1),
+    ("llmops.tasks.knowledge.checking:check_whole", "before", 1),
+    ("llmops.tasks.knowledge.embed:save_embeddings", "before", 1),
+    ("llmops.tasks.knowledge.embed:save_embeddings", "after", 1),
+    ("llmops.tasks.knowledge.versions:open_version", "after", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "before", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "before", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "after", 1),
+    ("llmops.tasks.knowledge.publish:publish", "before", 1),
+    ("llmops.tasks.knowledge.publish:_point", "after", 1),
 ]
-AFTER_PUBLISH = [("tasks.knowledge.publish:publish", "after", 1), ("tasks.knowledge.session:tidy", "before", 1)]
+AFTER_PUBLISH = [("llmops.tasks.knowledge.publish:publish", "after", 1), ("llmops.tasks.knowledge.session:tidy", "before", 1)]
 
 
 def kill(lab: Laboratory, place: str, when: str, turn: int) -> None:
@@ -84,7 +84,7 @@ def finish(lab: Laboratory) -> None:
 
 def test_what_was_embedded_before_the_kill_is_not_paid_again(lab: Laboratory) -> None:
     published(lab)
-    kill(lab, "tasks.stores.lancedb:LanceCollection.seal", "before", 1)
+    kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "before", 1)
     paid = lab.paid()
     assert lab.build().embeddings["computed"] == 0
     assert lab.paid() == paid

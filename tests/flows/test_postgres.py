@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge import ledger, versions
-from tasks.knowledge.leases import hold
+from llmops.tasks import ledger
+from llmops.tasks.knowledge import versions
+from llmops.tasks.ledger.leases import hold
 from tests.flows.test_killed import kill, published
 from tests.laboratory import Laboratory
 from tests.postgres import fresh_database, postgres
@@ -24,7 +25,7 @@ def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_kills_change_nothing_and_the_rerun_pays_nothing_twice(lab: Laboratory) -> None:
     uris = published(lab)
-    for place, when in (("tasks.stores.lancedb:LanceCollection.stage", "after"), ("tasks.knowledge.publish:_point", "after")):
+    for place, when in (("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after"), ("llmops.tasks.knowledge.publish:_point", "after")):
         kill(lab, place, when, 1)
         assert (lab.live(), lab.visible(), lab.verified()) == (1, uris, True), place
     paid = lab.paid()

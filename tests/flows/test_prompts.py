@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tasks.evaluation import registry
+from llmops.tasks.prompts import registry
 from tests.commandline import ended, llmops, refused, start
 from tests.shelf import decided, fresh_home, point, prompt
 
@@ -59,8 +59,8 @@ def test_files_need_neither_a_registry_nor_mlflow(tmp_path: Path) -> None:
 
 
 def test_the_shipped_prompts_are_whole_and_have_names_of_their_own() -> None:
-    from tasks.evaluation.inventory import one_file_each
-    from tasks.prompts.reading import read_prompts
+    from llmops.tasks.prompts.reading import read_prompts
+    from llmops.tasks.prompts.sync import one_file_each
 
     files = read_prompts([SHIPPED])
     assert {"answer-from-passages", "sort-into-topics", "rewrite-question"} <= {one.name for _, one in files}

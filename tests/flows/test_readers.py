@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tasks.errors import LlmopsError
-from tasks.knowledge.leases import hold
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.serving import searcher
-from tasks.knowledge.versions import published, rollback
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.versions import published, rollback
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.leases import hold
 from tests.flows.test_killed import kill
 from tests.laboratory import Laboratory
 
@@ -53,7 +53,7 @@ def test_readers_see_one_whole_version_at_any_moment(lab: Laboratory) -> None:
         assert lab.build().chunks["retired"] == DOCUMENTS
         with hold(lab.home, lab.kb) as lease:
             rollback(open_ledger(lab.home), lease, lab.kb, None)
-        kill(lab, "tasks.stores.lancedb:LanceCollection.seal", "after", 1)
+        kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "after", 1)
         assert lab.build().status == "published"
     assert len(seen) > 20
     assert {count for count, _ in seen} == {DOCUMENTS}

@@ -18,8 +18,8 @@ from urllib.parse import urljoin
 import psutil
 import pytest
 
-from flows import server
-from tasks.errors import LlmopsError, Unavailable, UsageError
+from llmops.flows import server
+from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = """
@@ -118,7 +118,7 @@ def test_a_server_that_hangs_or_has_another_version_is_replaced(home: Path, monk
 @pytest.mark.slow
 def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_alone(home: Path) -> None:
     (home / "prefect").mkdir(parents=True)
-    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", "flows.serverd"])
+    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", "llmops.flows.server.daemon"])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         record = {"pid": foreign.pid, "port": taken.getsockname()[1], "version": "3.0.0", "home": str(home / "prefect")}
         (home / "prefect" / "server.json").write_text(json.dumps(record))

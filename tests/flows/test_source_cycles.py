@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.laboratory import Laboratory
+from tests.plugins.sources.mails import mail, mbox
+from tests.plugins.sources.repositories import Repository
 from tests.postgres import fresh_database
 from tests.postgres import postgres as postgres
-from tests.sources.mails import mail, mbox
-from tests.sources.repositories import Repository
 
 pytestmark = pytest.mark.slow
 MANY_MAY_GO = {"max_delete_fraction": 0.6}

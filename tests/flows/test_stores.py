@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import Unavailable
-from tasks.knowledge.leases import hold
-from tasks.knowledge.ledger import open_ledger
-from tasks.knowledge.versions import rollback
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.knowledge.versions import rollback
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.leases import hold
 from tests import weaviate
 from tests.flows.test_incremental import prose
 from tests.flows.test_readers import DOCUMENTS, generation, reading
@@ -20,7 +20,7 @@ from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
-COLLECTIONS = {"lancedb": "tasks.stores.lancedb:LanceCollection", "weaviate": "tasks.stores._weaviate_collection:WeaviateCollection"}
+COLLECTIONS = {"lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection", "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection"}
 AFTER = {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}
 
 
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def cleared(lab: Laboratory, store: dict[str, Any]) -> Iterator[Laboratory]:
     """A laboratory that leaves nothing behind on a server that others use, too."""
-    from tasks.upkeep.drop import drop
+    from llmops.tasks.maintenance.drop import drop
 
     lab.kb = f"lab-{abs(hash(lab.folder)):x}"
     yield lab

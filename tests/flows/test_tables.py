@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from flows.commands import _measured, _tables
+from llmops.flows.commands import _measured, _tables
 
 URI = "https://docs.example.com/guide/a-page-with-a-rather-long-name/and-another-part.html"
 METRICS = ("recall@10", "ndcg@10", "precision@10")

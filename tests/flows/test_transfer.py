@@ -8,7 +8,7 @@ import pytest
 
 from tests.commandline import Office, ended, llmops, refused, start
 from tests.flows.test_incremental import prose
-from tests.upkeep.haystack import places
+from tests.maintenance.haystack import places
 
 pytestmark = pytest.mark.slow
 

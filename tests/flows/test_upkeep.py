@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.knowledge.leases import hold
-from tasks.plugins import Spec
+from llmops.tasks.ledger.leases import hold
+from llmops.tasks.plugins import Spec
 from tests import sabotage
 from tests.commandline import llmops, refused
 from tests.workshop import TEXTS, Workshop

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.outcome import Outcome
 from tests.laboratory import Laboratory
-from tests.sources import dify_server
-from tests.sources.site import PARAGRAPH, Site, handbook, running
+from tests.plugins.sources import dify_server
+from tests.plugins.sources.site import PARAGRAPH, Site, handbook, running
 
 PAGES = 61
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import ConfigError
-from tasks.prompts import Prompt
-from tasks.prompts.reading import prompt_files, read_prompt, read_prompts
-from tasks.prompts.writing import to_yaml
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.prompts import Prompt
+from llmops.tasks.prompts.reading import prompt_files, read_prompt, read_prompts
+from llmops.tasks.prompts.writing import to_yaml
 
 GOOD = """
 name: helpdesk

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tasks.errors import UsageError
-from tasks.prompts import Prompt
-from tasks.prompts.rendering import fits
+from llmops.tasks.errors import UsageError
+from llmops.tasks.prompts import Prompt
+from llmops.tasks.prompts.rendering import fits
 
 
 def prompt(text: str, **more: Any) -> Prompt:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.prompts import template
+from llmops.tasks.prompts import template
 
 
 @pytest.mark.parametrize(("text", "names", "filled"), [

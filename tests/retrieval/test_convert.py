@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import ConfigError
-from tasks.retrieval.convert import from_beir, from_squad
-from tasks.retrieval.golden import write_golden
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.retrieval.convert import from_beir, from_squad
+from llmops.tasks.retrieval.golden import write_golden
 
 QUERIES = '{"_id": "q1", "text": "One?"}\n{"_id": "q2", "text": "Two?"}\n{"_id": 3, "text": "Three?"}\n'
 QRELS = "query-id\tcorpus-id\tscore\nq2\td1\t1\nq2\td2\t2\nq2\td3\t0\n3\td\"9\t1\nq1\td1\t0\n"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import ConfigError
-from tasks.retrieval.gate import GateResult, MetricRule, check_rules, decide, skipped
-from tasks.retrieval.golden import Question, Relevant
-from tasks.retrieval.measure import Measurement, measure
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.retrieval.gate import GateResult, MetricRule, check_rules, decide, skipped
+from llmops.tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.retrieval.measure import Measurement, measure
 
 RECALL = {"recall": MetricRule(margin=0.02)}
 

@@ -6,9 +6,9 @@ from pydoc_data.topics import topics
 
 import pytest
 
-from tasks.errors import ConfigError
-from tasks.records import sha256
-from tasks.retrieval.golden import GoldenSet, Question, Relevant, missing, normalise, read_golden, write_golden
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.retrieval.golden import GoldenSet, Question, Relevant, missing, normalise, read_golden, write_golden
+from llmops.tasks.schemas import sha256
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "golden" / "python-help.jsonl"
 GOOD = '{"id": "a", "question": "Why?", "relevant": [{"uri": "x.md"}]}'

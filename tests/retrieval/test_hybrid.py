@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.embedders import Embedder, normalised
-from tasks.errors import UsageError
-from tasks.records import Vectors
-from tasks.retrieval.hybrid import MODES, Candidates, Searcher, default_weight, found_scores, fused
-from tasks.stores import ROWS, Reader
-from tasks.stores.lancedb import LanceStore
-from tests.stores.rows import document
+from llmops.tasks.errors import UsageError
+from llmops.tasks.plugins.embedders import Embedder, normalised
+from llmops.tasks.plugins.stores import ROWS, Reader
+from llmops.tasks.plugins.stores.lancedb import LanceStore
+from llmops.tasks.retrieval.hybrid import MODES, Candidates, Searcher, default_weight, found_scores, fused
+from llmops.tasks.schemas import Vectors
+from tests.plugins.stores.rows import document
 
 TOPICS = ["cats purr softly", "dogs bark loudly", "birds sing early", "fish swim deep"]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.retrieval.golden import Question, Relevant
-from tasks.retrieval.measure import Measurement, measure
+from llmops.tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.retrieval.measure import Measurement, measure
 
 Ranked = list[list[tuple[str, str]]]
 QUESTIONS = [Question(id=f"q{i}", question=f"Where is {i}?", relevant=(Relevant(uri=f"d{i}"), Relevant(uri="all")))

@@ -6,8 +6,8 @@ from math import log2
 import numpy as np
 import pytest
 
-from tasks.retrieval.golden import Question, Relevant
-from tasks.retrieval.metrics import judge, ndcg, score
+from llmops.tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.retrieval.metrics import judge, ndcg, score
 
 
 def _question(*relevant: str | tuple[str, str]) -> Question:

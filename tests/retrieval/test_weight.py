@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.retrieval.hybrid import Candidates
-from tasks.retrieval.weight import FittedWeight, Judged, _folds, _groups, _ndcg, fit_weight
+from llmops.tasks.retrieval.hybrid import Candidates
+from llmops.tasks.retrieval.weight import FittedWeight, Judged, _folds, _groups, _ndcg, fit_weight
 
 COLUMNS = ["chunk_id", "doc_id", "uri", "ordinal", "text", "score"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.statistics.agreement import NO_DISAGREEMENT, NO_SPREAD, ONE_LABEL, Agreement, agreement, cohen_kappa, reliability
-from tasks.statistics.agreement import krippendorff_alpha as alpha_of
+from llmops.tasks.statistics.agreement import NO_DISAGREEMENT, NO_SPREAD, ONE_LABEL, Agreement, agreement, cohen_kappa, reliability
+from llmops.tasks.statistics.agreement import krippendorff_alpha as alpha_of
 
 # Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, section C: four raters, twelve items, some ratings missing.
 PUBLISHED: list[list[int | None]] = [

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tasks.statistics import cluster_robust, mcnemar
-from tasks.statistics.arrays import Array
-from tasks.statistics.sign_flips import SignFlips, draws, turned
+from llmops.tasks.statistics import cluster_robust, mcnemar
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.sign_flips import SignFlips, draws, turned
 
 SIZES = np.array([1, 1, 2, 5, 9, 30.0])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.statistics.comparison import Comparison, compare
+from llmops.tasks.statistics.comparison import Comparison, compare
 
 VALUES = st.sampled_from([0.0, 0.0, 0.0, 0.25, 0.5, 1.0, 1.0, 7.5])
 SHARES = st.sampled_from([0.0, 1.0])

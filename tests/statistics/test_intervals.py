@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.statistics.intervals import mean_interval, share_interval, wilson_interval
+from llmops.tasks.statistics.intervals import mean_interval, share_interval, wilson_interval
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (8, 10), (1, 300), (50, 100)])

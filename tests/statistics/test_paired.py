@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from tasks.statistics.arrays import Array
-from tasks.statistics.intervals import share_interval
-from tasks.statistics.paired import paired_difference
+from llmops.tasks.statistics.arrays import Array
+from llmops.tasks.statistics.intervals import share_interval
+from llmops.tasks.statistics.paired import paired_difference
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Sequence[int] | None]]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.statistics.multiple import holm
-from tasks.statistics.noninferiority import noninferior
-from tasks.statistics.power import cases_needed, detectable_effect, least_clusters, minimum_detectable_effect, power_of
+from llmops.tasks.statistics.multiple import holm
+from llmops.tasks.statistics.noninferiority import noninferior
+from llmops.tasks.statistics.power import cases_needed, detectable_effect, least_clusters, minimum_detectable_effect, power_of
 
 
 def unit(n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.statistics.sequential import FIRST_LOOK, bets, confidence_sequence, log_wealth
+from llmops.tasks.statistics.sequential import FIRST_LOOK, bets, confidence_sequence, log_wealth
 
 
 def test_before_any_case_all_is_possible() -> None:

@@ -7,9 +7,9 @@ from scipy import stats
 from benchmarks import simulated_intervals, simulated_tables, simulated_tests
 from benchmarks.simulated_data import ARMS, CLUSTERINGS, LEANING, layout, one_arm, same_arms, truth
 from benchmarks.simulations import TABLES
-from tasks.statistics.comparison import compare
-from tasks.statistics.intervals import mean_interval, share_interval
-from tasks.statistics.sequential import confidence_sequence
+from llmops.tasks.statistics.comparison import compare
+from llmops.tasks.statistics.intervals import mean_interval, share_interval
+from llmops.tasks.statistics.sequential import confidence_sequence
 
 EXPERIMENTS = 400
 MOST_WRONG = stats.binom.ppf(0.9999, EXPERIMENTS, 0.05) / EXPERIMENTS

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tasks.scorers import Case, Sample, Score, Scorer
+from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 
 
 class Brevity(Scorer):

@@ -1,6 +1,6 @@
 """A plugin of somebody else's: the README of their package says `clean: [shout]`."""
 
-from tasks.cleaners import Cleaner
+from llmops.tasks.plugins.cleaners import Cleaner
 
 
 class Shout(Cleaner):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import LlmopsError, Unavailable
-from tasks.tracking import BuildRecord, DocumentSet, prepare, record_build, run_url, tracking_uri
-from tasks.tracking.store import opened
+from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.tracking import BuildRecord, DocumentSet, prepare, record_build, run_url, tracking_uri
+from llmops.tasks.tracking.store import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = BuildRecord(
@@ -30,7 +30,7 @@ BUILD = BuildRecord(
 RECORDER = """
 import sys
 from pathlib import Path
-from tasks.tracking import record_build
+from llmops.tasks.tracking import record_build
 from tests.tracking.test_build import BUILD
 print(record_build(Path(sys.argv[1]), BUILD))
 """
@@ -130,7 +130,7 @@ def test_a_server_sees_what_was_recorded_directly(home: Path, remote: str, monke
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])
 def test_an_unreachable_server_is_reported(tmp_path: Path, answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.tracking.store.REACH_SECONDS", 1.0)
+    monkeypatch.setattr("llmops.tasks.tracking.store.REACH_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1] if answers else 9}"
         with pytest.raises(Unavailable, match="MLflow does not answer"):

@@ -7,15 +7,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import Unavailable
-from tasks.evaluation.record import load, make_record, recomputed
-from tasks.evaluation.rules import Rule
-from tasks.evaluation.trial import Part
-from tasks.prompts import Resolved
-from tasks.tracking import prepare, tracking_uri
-from tasks.tracking.evaluation import record_evaluation
-from tasks.tracking.store import opened
-from tests.evaluation.measured import case_set, noisy, parts_of, plus, settings, trial
+from llmops.tasks.decisions.record import load, make_record, recomputed
+from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.evaluation.run import Part
+from llmops.tasks.prompts import Resolved
+from llmops.tasks.tracking import prepare, tracking_uri
+from llmops.tasks.tracking.evaluation import record_evaluation
+from llmops.tasks.tracking.store import opened
+from tests.decisions.measured import case_set, noisy, parts_of, plus, settings, trial
 
 CASES = case_set(60, groups=20)
 RULE = Rule(metric="token_f1", not_worse={"latency": 0.2})

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import ConfigError, Unavailable, UsageError
-from tasks.prompts import Prompt
-from tasks.tracking import prompt_versions as names
-from tasks.tracking.prompt_versions import Version, limits
-from tasks.tracking.prompts import alone, author, registry
+from llmops.tasks.errors import ConfigError, Unavailable, UsageError
+from llmops.tasks.prompts import Prompt
+from llmops.tasks.tracking import prompt_versions as names
+from llmops.tasks.tracking.prompt_versions import Version, limits
+from llmops.tasks.tracking.prompts import alone, author, registry
 from tests.shelf import fresh_home, prompt, tamper
 
 FULL = prompt("Answer: {{question}} {{n}}", variables={"question": {"description": "d"}, "n": {"type": "integer", "default": 3}},
@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_many_versions_come_in_pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.tracking.prompts.PAGE", 2)
+    monkeypatch.setattr("llmops.tasks.tracking.prompts.PAGE", 2)
     with registry(home, write=True) as shelf:
         for number in range(5):
             shelf.create(prompt(f"text {number}", name="b"), "me")
@@ -76,7 +76,7 @@ def test_a_prompt_comes_back_whole(home: Path) -> None:
 def test_a_version_that_was_made_in_mlflow_is_known_by_what_it_says(home: Path) -> None:
     from mlflow.entities.model_registry import PromptModelConfig
 
-    from tasks.tracking.store import opened, tracking_uri
+    from llmops.tasks.tracking.store import opened, tracking_uri
 
     with opened(home, tracking_uri(home)) as client, registry(home) as shelf:
         client.create_prompt("helpdesk")
@@ -110,7 +110,7 @@ def test_edits_show_in_the_hash_whatever_the_tags_claim(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_of_the_same_name_is_in_the_way(home: Path) -> None:
-    from tasks.tracking.store import opened, tracking_uri
+    from llmops.tasks.tracking.store import opened, tracking_uri
 
     with opened(home, tracking_uri(home)) as client, registry(home, write=True) as shelf:
         client.create_registered_model("helpdesk")

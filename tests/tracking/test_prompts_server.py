@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.evaluation import registry
-from tasks.tracking.store import tracking_uri
+from llmops.tasks.prompts import registry
+from llmops.tasks.tracking.store import tracking_uri
 from tests.shelf import decided, fresh_home, prompt
 
 pytestmark = pytest.mark.slow

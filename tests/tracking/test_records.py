@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.tracking.records import BuildRecord, key, metrics, parameters, table, tags
+from llmops.tasks.tracking.records import BuildRecord, key, metrics, parameters, table, tags
 
 
 def build(**outcome: Any) -> BuildRecord:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.validation import Expectation, Verdict, combine, validate, write_docs
+from llmops.tasks.validation import Expectation, Verdict, combine, validate, write_docs
 from tests.validation.test_engine import documents
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tasks.errors import ConfigError
-from tasks.records import CHUNKS, DOCUMENTS, frame
-from tasks.validation import Expectation, Suite, Verdict, combine, read_suite, validate
-from tasks.validation.catalogue import ROW, TABLE, TYPES
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame
+from llmops.tasks.validation import Expectation, Suite, Verdict, combine, read_suite, validate
+from llmops.tasks.validation.catalogue import ROW, TABLE, TYPES
 
 pytestmark = pytest.mark.slow
 DEFAULT = Path(__file__).resolve().parents[2] / "configs" / "expectations" / "default.yaml"

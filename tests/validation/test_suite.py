@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
-from tasks.errors import ConfigError
-from tasks.records import CHUNKS, DOCUMENTS
-from tasks.validation import Suite, read_suite
-from tasks.validation.catalogue import COLUMNS, DERIVED, GROUP, ROW, TABLE, TYPES
-from tasks.validation.quiet import great_expectations
-from tasks.validation.suite import Severity
+from llmops.tasks.errors import ConfigError
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS
+from llmops.tasks.validation import Suite, read_suite
+from llmops.tasks.validation.catalogue import COLUMNS, DERIVED, GROUP, ROW, TABLE, TYPES
+from llmops.tasks.validation.quiet import great_expectations
+from llmops.tasks.validation.suite import Severity
 
 DEFAULT = Path(__file__).resolve().parents[2] / "configs" / "expectations" / "default.yaml"
 # Of no use where columns are fixed, not for pandas, or (JSON schema) raising at the first value that is not JSON.
@@ -71,7 +71,7 @@ def test_the_default_suite_is_whole_and_quick_to_read() -> None:
     assert {item.level for item in suite.documents} == {ROW, GROUP}
     assert len(suite.rowwise("documents")) + len(suite.whole("documents")) == len(suite.documents)
     assert (suite.columns("documents"), suite.columns("chunks")) == (["doc_id"], ["chunk_id"])
-    code = f"import sys\nfrom pathlib import Path\nfrom tasks.validation import read_suite\nread_suite(Path({str(DEFAULT)!r}))\n" \
+    code = f"import sys\nfrom pathlib import Path\nfrom llmops.tasks.validation import read_suite\nread_suite(Path({str(DEFAULT)!r}))\n" \
            "print({'great_expectations', 'pandas'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=DEFAULT.parents[2], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
@@ -164,7 +164,7 @@ def test_a_missing_file_and_a_folder_are_config_errors(tmp_path: Path, name: str
 
 
 def test_severities_are_those_of_the_type() -> None:
-    from tasks.validation.catalogue import SEVERITIES
+    from llmops.tasks.validation.catalogue import SEVERITIES
 
     known: Any = get_args(Severity)
     assert known == SEVERITIES

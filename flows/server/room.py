@@ -1,0 +1,125 @@
+"""The folder `HOME/prefect` of a background server: where it lies, its record, its log, and who answers at its port."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from llmops.flows.server.daemon import IDENTITY
+from llmops.tasks.errors import LlmopsError, Unavailable
+
+LOCK_SECONDS = 180.0
+LOG_BYTES = 5_000_000
+
+
+def log_position(home: Path) -> int:
+    """The length of the server's log in bytes, to be given to `log_errors` later."""
+    log = locate(home) / "server.log"
+    return log.stat().st_size if log.exists() else 0
+
+
+def log_errors(home: Path, since: int = 0) -> list[str]:
+    """What the server logged as ERROR or CRITICAL after `log_position` was `since`, oldest first, one line each.
+
+    Of a traceback only the line that names the exception is kept, behind the line it belongs to.
+    """
+    log = locate(home) / "server.log"
+    if not log.exists():
+        return []
+    content = log.read_bytes()
+    recent = content[since if since <= len(content) else 0:].decode("utf-8", "replace")
+    entries = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", recent, flags=re.MULTILINE)
+    return [_one_line(entry) for entry in entries if re.search(r"\| (ERROR|CRITICAL)", entry.partition("\n")[0])]
+
+
+def _one_line(entry: str) -> str:
+    head, _, body = entry.partition("\n")
+    named = re.findall(r"^[A-Za-z_][\w.]*: .+", body, flags=re.MULTILINE)
+    return f"{head.rstrip()} {named[-1]}" if named else head.rstrip()
+
+
+def locate(home: Path) -> Path:
+    """The folder of a home's server, absolute; it need not exist."""
+    return home.expanduser().resolve() / "prefect"
+
+
+def prepare(home: Path) -> Path:
+    """The folder, created. Raises LlmopsError where that cannot be, or where no database could be opened in it."""
+    room = locate(home)
+    # SQLite opens no database whose path has more bytes
+    if len(os.fsencode(room / "prefect.db-journal")) > 500:
+        raise LlmopsError(f"the home's path is too long for a database: {len(os.fsencode(room.parent))} bytes",
+                          where=str(home), hint="set LLMOPS_HOME to a folder whose path has at most 470 bytes")
+    try:
+        room.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(room, error) from error
+    if not os.access(room, os.W_OK | os.X_OK):
+        raise _unusable(room, PermissionError("the folder is read-only"))
+    return room
+
+
+def _unusable(room: Path, error: Exception) -> LlmopsError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return LlmopsError(f"the home's folder cannot be written: {reason}", where=str(room),
+                       hint="set LLMOPS_HOME to a folder on a local disk that you may write to")
+
+
+@contextlib.contextmanager
+def locked(room: Path) -> Iterator[None]:
+    """Only one process at a time starts or ends the server. Raises Unavailable after LOCK_SECONDS."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(room / "ensure.lock")
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as error:
+        raise Unavailable("another process has been starting this home's Prefect server for minutes", where=str(room),
+                          hint=f"end the process that holds {room / 'ensure.lock'}") from error
+    except (OSError, NotImplementedError) as error:
+        raise _unusable(room, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def record(room: Path) -> dict[str, int] | None:
+    """The pid and port that the last server wrote down; it may be long gone."""
+    try:
+        found = json.loads((room / "server.json").read_text(encoding="utf-8"))
+        return {"pid": int(found["pid"]), "port": int(found["port"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def server_pid(room: Path) -> int | None:
+    """The pid of the record if that process is a server of this home. Another's process is never touched."""
+    import psutil
+
+    found = record(room)
+    try:
+        command = psutil.Process(found["pid"]).cmdline() if found else []
+    except (psutil.Error, ValueError, OverflowError):
+        return None
+    return found["pid"] if found and "llmops.flows.server.daemon" in command and str(room) in command else None
+
+
+def ask(room: Path, *, use: bool = False, timeout: float = 3.0) -> dict[str, Any] | None:
+    """Who answers at the recorded port, if it is this home's server. `use` starts its idle time anew."""
+    found = record(room)
+    if found is None:
+        return None
+    url = f"http://127.0.0.1:{found['port']}{IDENTITY}{'?use' if use else ''}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=timeout) as response:
+            answer = json.load(response)
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    return answer if isinstance(answer, dict) and answer.get("home") == str(room) else None

@@ -1,0 +1,103 @@
+"""The memory of paid calls, in the ledger: a reply is committed before anybody gets to see it, and is never paid twice."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from llmops.tasks.calls.batching import Batches
+from llmops.tasks.evaluation.parsing import whole
+from llmops.tasks.ledger import Ledger, now, upsert
+from llmops.tasks.ledger.tables import calls, shown
+from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.llms import Reply, Request
+from llmops.tasks.schemas import sha256
+
+Documents = tuple[tuple[str, str], ...]
+"""(knowledge base, doc_id) of the documents whose passages stand in a request."""
+KEYS = 500
+
+
+class Asking(NamedTuple):
+    """A call that may be known already."""
+
+    key: str
+    shown: Documents = ()
+
+
+class Paid(NamedTuple):
+    """A call that was answered just now."""
+
+    key: str
+    reply: Reply
+    cost_usd: float
+    shown: Documents = ()
+
+
+def key_of(fingerprint: str, request: Request, repeat: int = 0) -> str:
+    """What a reply is remembered by: model and parameters, all that was asked, and which time it is asked."""
+    return sha256(canonical([fingerprint, request.model_dump(mode="json") | {"repeat": repeat or request.repeat}]))
+
+
+class Memory:
+    """The ledger's calls for one event loop. Lookups that wait together are one query, and replies one transaction with one fsync.
+
+    Another process that writes the same call at the same time does no harm: the last one stays.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._reads = Batches(self._read, KEYS)
+        self._writes = Batches(self._write, KEYS)
+
+    async def known(self, asked: Asking) -> Reply | None:
+        """The reply to a call that was paid before. Its documents are added to those that it is known by."""
+        return await self._reads.do(asked)
+
+    async def keep(self, paid: Paid) -> None:
+        """Returns when the reply is on disk. Raises Unavailable when the ledger cannot be written."""
+        await self._writes.do(paid)
+
+    async def close(self) -> None:
+        """Waits for what is being written."""
+        await self._reads.close()
+        await self._writes.close()
+
+    def _read(self, asked: Sequence[Asking]) -> list[Reply | None]:
+        keys = sorted({one.key for one in asked})
+        wanted = select(calls.c.key, calls.c.reply, calls.c.detail).where(calls.c.key.in_(keys))
+        with self._ledger.read() as connection:
+            rows = {row.key: row for row in connection.execute(wanted)}
+            there = _shown(connection, [one.key for one in asked if one.shown and one.key in rows])
+        new = [row for one in asked if one.key in rows for row in _rows(one.key, one.shown) if tuple(row.values()) not in there]
+        if new:
+            with self._ledger.write() as connection:
+                upsert(connection, shown, new)
+        return [Reply.model_validate({**(row.detail or {}), "text": row.reply}) if (row := rows.get(one.key)) else None for one in asked]
+
+    def _write(self, paid: Sequence[Paid]) -> list[None]:
+        at = now()
+        rows = [{"key": one.key, "owner": "", "reply": one.reply.text, "tokens": one.reply.tokens_in + one.reply.tokens_out,
+                 "cost_usd": one.cost_usd, "created_at": at, "detail": one.reply.model_dump(mode="json", exclude={"text"})} for one in paid]
+        with self._ledger.write() as connection:
+            upsert(connection, calls, rows)
+            upsert(connection, shown, [row for one in paid for row in _rows(one.key, one.shown)])
+        return [None] * len(paid)
+
+
+def storable(reply: Reply) -> Reply:
+    """The reply without what no database and no file of UTF-8 takes, so that it reads the same when it is remembered."""
+    text = whole(reply.text.replace("\0", "\ufffd"))
+    return reply if text == reply.text else reply.model_copy(update={"text": text})
+
+
+def _rows(key: str, documents: Documents) -> Iterator[dict[str, str]]:
+    for kb, doc_id in dict.fromkeys(documents):
+        yield {"key": key, "kb": kb, "doc_id": doc_id}
+
+
+def _shown(connection: Connection, keys: Sequence[str]) -> set[tuple[str, ...]]:
+    """(key, kb, doc_id) of all documents that these calls are known to have shown."""
+    if not keys:
+        return set()
+    return {tuple(row) for row in connection.execute(select(shown.c.key, shown.c.kb, shown.c.doc_id).where(shown.c.key.in_(keys)))}

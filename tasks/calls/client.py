@@ -1,0 +1,130 @@
+"""A client with patience: limits, retries and a circuit breaker around the attempts of a connection."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from types import TracebackType
+from typing import Self, TypeVar
+
+from llmops.tasks.calls.clock import Clock
+from llmops.tasks.calls.patience import Patience
+from llmops.tasks.calls.quota import Quota, Ticket, quota_of
+from llmops.tasks.endpoints.trouble import Page
+from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
+from llmops.tasks.plugins.llms import Busy, Connection, Llm, Reply, Request
+
+ASSUMED_REPLY = 256
+"""Tokens of a reply whose length nobody limits, until the real number is known."""
+T = TypeVar("T")
+
+
+class Client:
+    """`async with Client(llm) as client: reply = await client.ask(request)`. Any number of requests may be under way at once.
+
+    Clients of the same endpoint, key and model share their limits within the process. `clock`: another time, with a quota of its own.
+    """
+
+    def __init__(self, llm: Llm, *, clock: Clock | None = None) -> None:
+        self.llm = llm
+        self.quota = Quota(clock) if clock else quota_of(llm)
+        self._opened: AbstractAsyncContextManager[Connection] | None = None
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        self.quota.join(self.llm)
+        self._opened = self.llm.connect()
+        self._connection = await self._opened.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        opened, self._opened, self._connection = self._opened, None, None
+        if opened:
+            await opened.__aexit__(kind, error, trace)
+
+    async def ask(self, request: Request) -> Reply:
+        """The reply, after as many attempts as it takes.
+
+        Raises DocumentError when the model refuses this request, TransientDocumentError when it still fails after its retries or
+        its patience, Unavailable when no request will succeed: the key, the model or the address is wrong, or nobody answers.
+        """
+        connection = self._open()
+        reply, ticket, patience, seconds = await self._patiently(request, lambda: connection.ask(request))
+        self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
+        return reply.model_copy(update={"latency_ms": 1000 * seconds, "attempts": patience.attempts})
+
+    def remembered(self) -> None:
+        """A reply of this model is known from another time: it has answered before, so a reply that cannot be read is no wrong address."""
+        self.quota.remembered()
+
+    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """The text in pieces. Until the first piece it is tried again as `ask` does; later a cut raises TransientDocumentError."""
+        connection = self._open()
+
+        async def begin() -> tuple[AsyncIterator[str], str | None]:
+            pieces = connection.stream(request)
+            return pieces, await anext(pieces, None)
+
+        (pieces, piece), ticket, _, _ = await self._patiently(request, begin)
+        async with aclosing(pieces):  # type: ignore[type-var]  # connections make generators
+            while piece is not None:
+                yield piece
+                piece = await self._next(pieces, ticket)
+        self.quota.succeeded(ticket, 0)
+
+    async def _next(self, pieces: AsyncIterator[str], ticket: Ticket) -> str | None:
+        try:
+            return await self._in_time(lambda: anext(pieces, None))
+        except Busy as busy:
+            self.quota.failed(ticket, busy)
+            raise TransientDocumentError(f"{busy.said}; a part of the text had been received") from busy
+
+    async def _patiently(self, request: Request, attempt: Callable[[], Awaitable[T]]) -> tuple[T, Ticket, Patience, float]:
+        """What the attempt gives that succeeds, and how many seconds it took."""
+        patience = Patience(self.llm, self.quota)
+        tokens = self._tokens(request)
+        while True:
+            ticket = await self.quota.enter(patience.who, tokens)
+            patience.attempts += 1
+            began = time.perf_counter()
+            try:
+                return await self._in_time(attempt), ticket, patience, time.perf_counter() - began
+            except Busy as busy:
+                if isinstance(busy, Page) and not self.quota.proven:
+                    raise self._doomed(busy) from busy
+                self.quota.failed(ticket, busy)
+                pause = patience.pause(busy, ticket)
+            except Unavailable as error:
+                self.quota.doom(error)
+                raise
+            except DocumentError:
+                self.quota.refused(ticket)
+                raise
+            except BaseException:
+                self.quota.gone(ticket)
+                raise
+            await self.quota.clock.sleep(pause)
+
+    def _doomed(self, page: Page) -> Unavailable:
+        error = Unavailable(page.said, hint=page.hint)
+        self.quota.doom(error)
+        return error
+
+    async def _in_time(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self.llm.timeout):
+                return await attempt()
+        except TimeoutError as error:
+            raise Busy(f"{self.llm.title} gave no answer within {self.llm.timeout:g} s") from error
+
+    def _tokens(self, request: Request) -> float:
+        """About how many tokens the request and its reply have; counted only where that is limited."""
+        if self.llm.tokens_per_minute is None:
+            return 0.0
+        reply = request.parameters.get("max_tokens") or getattr(self.llm, "max_tokens", None) or ASSUMED_REPLY
+        return sum(4 + len(message.content.encode()) / 4 for message in request.messages) + float(reply)
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("a client is used inside `async with`")
+        return self._connection

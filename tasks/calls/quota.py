@@ -1,0 +1,121 @@
+"""What all clients of one endpoint, key and model share within a process, in whatever event loop or thread they run."""
+
+import threading
+from dataclasses import dataclass
+
+from llmops.tasks.calls.breaker import Breaker
+from llmops.tasks.calls.clock import Clock
+from llmops.tasks.calls.pace import Pace
+from llmops.tasks.endpoints.trouble import Lost
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.plugins.llms import Busy, Llm
+
+
+@dataclass
+class Ticket:
+    """The leave to send one attempt. `sent`: when it was given; `active`: the same in the pace's time without pauses."""
+
+    who: int
+    tokens: float
+    sent: float = 0.0
+    active: float = 0.0
+    probe: bool = False
+
+
+class Quota:
+    """Limits, pauses and the circuit breaker. Only arithmetic is done under the lock; whoever has to wait sleeps outside of it."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.pace, self.breaker = Pace(), Breaker()
+        self._lock = threading.Lock()
+        self._asked, self._remembered = 0, False
+
+    def join(self, llm: Llm) -> None:
+        """Another client: the strictest limits hold for all."""
+        with self._lock:
+            self.pace.limit(llm.requests_per_minute, llm.tokens_per_minute)
+            self.breaker.renew()
+
+    def number(self) -> int:
+        """A name for a request."""
+        with self._lock:
+            self._asked += 1
+            return self._asked
+
+    async def enter(self, who: int, tokens: float) -> Ticket:
+        """Waits for the turn of an attempt. Raises Unavailable when there will be none."""
+        ticket = Ticket(who, tokens)
+        start, epoch = -1.0, -1
+        while True:
+            with self._lock:
+                now = self.clock.now()
+                pause = self.breaker.wait(now)
+                if not pause and (epoch != self.pace.epoch):
+                    start, epoch = self.pace.reserve(tokens, now), self.pace.epoch
+                if not pause and start <= now:
+                    return self._leave(ticket, now)
+                if pause:
+                    epoch = -1  # the place in the row is given up: all who waited would otherwise go at once
+            await self.clock.sleep(pause or start - now)
+
+    def _leave(self, ticket: Ticket, now: float) -> Ticket:
+        ticket.sent, ticket.probe = now, self.breaker.start(now)
+        ticket.active = self.pace.started(now)
+        return ticket
+
+    def succeeded(self, ticket: Ticket, used: int) -> None:
+        """`used`: tokens of request and reply; 0: nobody said."""
+        with self._lock:
+            self.breaker.answered(self.clock.now(), success=True)
+            self.pace.passed()
+            if used:
+                self.pace.settle(ticket.tokens, used)
+
+    def refused(self, _ticket: Ticket) -> None:
+        """The endpoint does not want this request, and said so."""
+        with self._lock:
+            self.breaker.answered(self.clock.now(), success=False)
+
+    def failed(self, ticket: Ticket, busy: Busy) -> None:
+        with self._lock:
+            now = self.clock.now()
+            if busy.limited:
+                self.breaker.answered(now, success=False)
+                self.pace.refused(ticket.sent, ticket.active, now, busy.after)
+            else:
+                who = None if isinstance(busy, Lost) else ticket.who
+                self.breaker.failed(who, now, busy.said, probe=ticket.probe)
+
+    def doom(self, error: Unavailable) -> None:
+        with self._lock:
+            self.breaker.doom(error)
+
+    def gone(self, ticket: Ticket) -> None:
+        """The caller gave up."""
+        with self._lock:
+            self.breaker.gone(probe=ticket.probe)
+
+    def succeeded_since(self, moment: float) -> bool:
+        with self._lock:
+            return self.breaker.succeeded_at is not None and self.breaker.succeeded_at >= moment
+
+    def remembered(self) -> None:
+        """It has answered in another process. The breaker is not told: whether the service lives now is another question."""
+        with self._lock:
+            self._remembered = True
+
+    @property
+    def proven(self) -> bool:
+        """Whether it has ever answered, so that it is no wrong address."""
+        return self._remembered or self.breaker.succeeded_at is not None
+
+
+QUOTAS: dict[str, Quota] = {}
+QUOTAS_LOCK = threading.Lock()
+
+
+def quota_of(llm: Llm) -> Quota:
+    """The quota that the model shares with every other of the same `llm.quota`."""
+    with QUOTAS_LOCK:
+        return QUOTAS.setdefault(llm.quota, Quota())

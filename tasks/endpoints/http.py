@@ -1,0 +1,116 @@
+"""One attempt over HTTP: JSON out, JSON or server-sent events in, and every failure as one of ours."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from hashlib import sha256
+from json import JSONDecodeError, dumps, loads
+from typing import Any
+
+import httpx
+
+from llmops.tasks.endpoints.lines import Lines
+from llmops.tasks.endpoints.trouble import NO_API, Garbled, Lost, Page, hidden, trouble, words
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.plugins.llms import Busy
+
+NOBODY = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError, httpx.LocalProtocolError)
+
+
+class Http:
+    """An open connection to one address. Nothing that it raises holds the key."""
+
+    def __init__(self, lines: Lines, url: str, key: str | None) -> None:
+        self._lines, self._key, self._place = lines, key, hidden(url, key)
+        with self._failures():
+            self._url = httpx.URL(url)  # to read an address takes a tenth of the work of a request
+
+    async def post(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
+        """The JSON object of the answer."""
+        content, headers = _written(body, repeat)
+        with self._failures():
+            async with self._lines.line() as client:
+                answer = await client.post(self._url, content=content, headers=headers)
+        self._check(answer)
+        return self.read(answer.content, answer.headers.get("content-type", "no content type"))
+
+    async def events(self, body: dict[str, Any], repeat: int) -> AsyncIterator[dict[str, Any]]:
+        """The JSON objects of a stream, up to and without [DONE]; the last one is {} where that was there.
+
+        A service that does not stream gives its one answer.
+        """
+        content, headers = _written(body, repeat)
+        with self._failures():
+            async with self._lines.line() as client, client.stream("POST", self._url, content=content, headers=headers) as answer:
+                kind = answer.headers.get("content-type", "no content type")
+                if not answer.is_success or "text/event-stream" not in kind:
+                    await answer.aread()
+                    self._check(answer)
+                    yield self.read(answer.content, kind)
+                    return
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        data = line[5:].strip()
+                        yield {} if data == "[DONE]" else self.read(data.encode(), kind)
+
+    def read(self, content: bytes, kind: str) -> dict[str, Any]:
+        """The object of a JSON text. Raises Page for a page, Garbled for anything else that cannot be read."""
+        try:
+            found = loads(content)
+        except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            return found
+        start = self.hidden(content[:1000].decode("utf-8", "replace"))[:80]
+        said = f"{self._place} answered with {kind}, a JSON object is wanted: {start!r}"
+        if "html" in kind or start.lstrip().lower().startswith(("<!doctype", "<html")):
+            raise Page(said, NO_API)
+        raise Garbled(said, NO_API)
+
+    def _check(self, answer: httpx.Response) -> None:
+        if not answer.is_success:
+            body = self.hidden(answer.text)  # before it is shortened, which may leave a part of a key
+            raise trouble(self._place, answer.status_code, words(body, answer.reason_phrase), answer.headers, body)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """The errors of httpx as ours; without them as cause, since they may quote a header."""
+        try:
+            yield
+        except httpx.InvalidURL as error:
+            raise Unavailable(self.hidden(f"{self._place} is no address: {error}"), hint="check base_url") from None
+        except NOBODY as error:
+            raise Lost(self.hidden(f"{self._place} cannot be reached: {type(error).__name__}: {error}")) from None
+        except httpx.DecodingError as error:
+            raise Garbled(self.hidden(f"{self._place} gave an answer that cannot be decoded: {error}"), NO_API) from None
+        except httpx.RequestError as error:
+            raise Busy(self.hidden(f"{self._place} broke off: {type(error).__name__}: {error}")) from None
+
+    def hidden(self, text: str) -> str:
+        """The text without the key."""
+        return hidden(text, self._key)
+
+
+@asynccontextmanager
+async def opened(url: str, key: str | None) -> AsyncIterator[Http]:
+    """Connections are kept for the next request, as many as are used at once. Time-outs are the client's."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
+    trusted = _trusted()
+    lines = Lines(lambda: httpx.AsyncClient(timeout=None, headers=headers, limits=limits, verify=trusted))
+    try:
+        yield Http(lines, url, key)
+    finally:
+        await lines.close()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # reading the certificates takes longer than a request
+
+
+def _written(body: dict[str, Any], repeat: int) -> tuple[bytes, dict[str, str]]:
+    content = dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    key = sha256(content + repeat.to_bytes(8, "big")).hexdigest()[:32]
+    return content, {"Content-Type": "application/json", "Idempotency-Key": key}

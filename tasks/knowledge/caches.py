@@ -1,0 +1,87 @@
+"""What was paid for once: embeddings by text, parsed texts by content. Content-addressed, so that sharing them is safe."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import select
+
+from llmops.tasks.errors import Damaged
+from llmops.tasks.ledger import Ledger, upsert
+from llmops.tasks.ledger.tables import embeddings, parsed
+from llmops.tasks.schemas import Shard, Vectors
+
+KEYS_PER_QUERY = 500
+
+
+def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        yield keys[start : start + KEYS_PER_QUERY]
+
+
+def known_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> set[str]:
+    """Which of these texts have a vector of this model already."""
+    with ledger.read() as connection:
+        return {
+            row.text_hash
+            for part in _slices(hashes)
+            for row in connection.execute(
+                select(embeddings.c.text_hash).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+            )
+        }
+
+
+def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: Vectors) -> None:
+    """Remember vectors. Raises ValueError unless there is one finite row per text."""
+    if len(hashes) != len(vectors) or not np.isfinite(vectors).all():
+        raise ValueError(f"{len(hashes)} texts gave {len(vectors)} vectors, all of which must be finite")
+    rows = [
+        {"model": model, "text_hash": key, "vector": vector.astype("<f4").tobytes()} for key, vector in zip(hashes, vectors, strict=True)
+    ]
+    with ledger.write() as connection:
+        upsert(connection, embeddings, rows)
+
+
+def find_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> dict[str, bytes]:
+    """text_hash -> vector (little-endian float32) of the texts that were paid for."""
+    with ledger.read() as connection:
+        return {
+            row.text_hash: row.vector
+            for part in _slices(sorted(set(hashes)))
+            for row in connection.execute(
+                select(embeddings.c.text_hash, embeddings.c.vector).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+            )
+        }
+
+
+def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension: int) -> Vectors:
+    """Vectors in the order of the hashes, shape (len(hashes), dimension). Raises Damaged when one is missing."""
+    found = find_embeddings(ledger, model, hashes)
+    missing = [key for key in hashes if key not in found]
+    if missing:
+        raise Damaged(f"{len(missing)} embeddings are missing from the ledger", hint="run the build again: they are computed anew")
+    return np.frombuffer(b"".join(found[key] for key in hashes), dtype="<f4").reshape(len(hashes), dimension)
+
+
+class ParsedKey(NamedTuple):
+    """A parsed text is of one parser, by its fingerprint, and of one content."""
+
+    parser: str
+    content_hash: str
+
+
+def save_parsed(ledger: Ledger, places: Mapping[int, ParsedKey], shard: Shard) -> None:
+    """Remember which parsed text each of these rows of the shard is."""
+    rows = [{**key._asdict(), "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place} for place, key in places.items()]
+    with ledger.write() as connection:
+        upsert(connection, parsed, rows)
+
+
+def find_parsed(ledger: Ledger, parsers: Iterable[str], hashes: Sequence[str]) -> dict[ParsedKey, Any]:
+    """(shard, shard_sha256, shard_row) of the texts that these parsers made of these contents."""
+    with ledger.read() as connection:
+        return {
+            ParsedKey(row.parser, row.content_hash): row
+            for part in _slices(hashes)
+            for row in connection.execute(select(parsed).where(parsed.c.parser.in_(parsers), parsed.c.content_hash.in_(part)))
+        }

@@ -1,0 +1,77 @@
+"""The process in which documents are parsed: `python -m llmops.tasks.knowledge.parser_pool.worker MEMORY_MB LIFELINE`.
+
+Requests come on standard input, answers go to what was standard output at the start; whatever libraries print goes to
+standard error. An error that no parser foresaw ends the process with its traceback: the parent says so and starts
+another.
+"""
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.knowledge.parser_pool import frames
+from llmops.tasks.plugins.parsers import _choose as choose
+
+LIBRARY_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_THREAD_LIMIT")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until standard input ends."""
+    memory_mb, lifeline = int(arguments[0]), int(arguments[1])
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    hang_on(lifeline)
+    limit(memory_mb)
+    os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
+    reply: list[bytes] = frames.packed({"ready": True})
+    while True:
+        for piece in reply:
+            channel.write(piece)
+        channel.flush()
+        request = frames.received(sys.stdin.buffer)
+        if request is None:
+            return
+        reply = served(request[0]["uri"], request[0]["media_type"], request[1])
+
+
+def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
+    """The answer for one document: its text, or why there is none."""
+    try:
+        return frames.answer(choose.parse(data, uri, media_type))
+    except DocumentError as error:
+        return frames.packed({"refused": error.reason, "kind": type(error).__name__})
+
+
+def limit(memory_mb: int) -> None:
+    """No allocation goes beyond the limit, no core file is written. Where the system knows none, the parent looks."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20, resource.RLIM_INFINITY))
+
+
+def hang_on(lifeline: int) -> None:
+    """Die with the parent, also in the middle of a call that never returns.
+
+    The parent holds the other end of a pipe and never writes. When it is gone, the kernel sends SIGIO (Linux), whose
+    default ends the process without asking Python; elsewhere a thread sees the end of the pipe.
+    """
+    if hasattr(os, "O_ASYNC"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+    threading.Thread(target=_wait, args=(lifeline,), daemon=True).start()
+
+
+def _wait(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

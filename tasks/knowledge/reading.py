@@ -1,0 +1,69 @@
+"""Reading a published version: with the store, the embedder and the weight that built it."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from llmops.tasks.errors import Damaged
+from llmops.tasks.filters import Where, both, visible
+from llmops.tasks.filters.grammar import parse
+from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Collection as Stored
+from llmops.tasks.plugins.stores import Store
+from llmops.tasks.retrieval.hybrid import Searcher
+
+
+def store_of(version: Version) -> Store:
+    return Spec.model_validate(version.config["store"]).build(Store)
+
+
+def embedder_of(version: Version) -> Embedder:
+    return Spec.model_validate(version.config["embed"]).build(Embedder)
+
+
+def collection_of(home: Path, version: Version) -> Stored:
+    return store_of(version).open(version.collection, embedder_of(version).dimension, home, facts_of(version).fields)
+
+
+def facts_of(version: Version) -> Facts:
+    """The declared fields and access rule that a version was built with."""
+    return Facts.model_validate(version.config.get("facts", {}))
+
+
+def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
+    """A searcher pinned to a version: what is built meanwhile does not change its answers. Without `where` it sees everything."""
+    if version.snapshot is None:
+        raise Damaged(f"version {version.version} of {version.kb!r} was never sealed", hint="roll back to a published one")
+    return Searcher(reader=collection_of(home, version).at(version.snapshot), embedder=embedder_of(version), weight=version.weight,
+                    where=where)
+
+
+def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
+    """What a user who holds these access labels may see, narrowed by a condition ("": none). Raises UsageError for a wrong one."""
+    given = parse(condition, facts_of(version).fields) if condition.strip() else None
+    found = both(visible(frozenset(labels)), given)
+    assert found is not None
+    return found
+
+
+def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a search in the shape of `llmops search`, best first."""
+    keep = ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "page")
+    return [{"rank": rank, "score": round(float(row["score"]), 6), "uri": row["uri"], "title": _title(row),
+             **{name: row[name] for name in keep}, "headings": list(row["headings"])}
+            for rank, row in enumerate(records(frame), 1)]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain Python values; missing ones are None."""
+    return [{str(key): None if value is pd.NA or (isinstance(value, float) and value != value) else value for key, value in row.items()}
+            for row in frame.to_dict("records")]
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return str(row["title"] or str(row["uri"]).rpartition("/")[2])

@@ -1,0 +1,53 @@
+"""Writing a candidate version into the store: batch by batch, then sealed and counted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llmops.tasks.errors import Blocked, Damaged
+from llmops.tasks.knowledge import changes
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.knowledge.plan import Plan, live_documents
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.schemas import frame
+
+
+def target(build: Build, store: Store, embedder: Embedder) -> Collection:
+    """The collection that the build writes to."""
+    return store.open(build.collection, embedder.dimension, build.home, build.facts.fields)
+
+
+def prepare(build: Build, store: Store, embedder: Embedder) -> None:
+    """Empty the collection where it is a new one beside the live one."""
+    if build.fresh:
+        target(build, store, embedder).recover(None)
+
+
+def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Sequence[str]) -> int:
+    """Take the chunks of documents out of the collection; returns how many left."""
+    ids = list(changes.live_chunks(build, doc_ids))
+    if ids and not build.fresh:
+        collection.stage(build.version, frame([], rows_schema(build.facts.fields)), np.empty((0, embedder.dimension), np.float32), ids)
+    return len(ids)
+
+
+def seal(build: Build, collection: Collection, expected: int) -> str:
+    """Returns the snapshot. Raises Damaged when the store does not hold as many rows as it should."""
+    snapshot = collection.seal(build.version)
+    held = collection.at(snapshot).count()
+    if held != expected:
+        raise Damaged(f"the store holds {held} chunks of version {build.version} instead of {expected}",
+                      hint=f"nothing live has changed; `llmops kb repair {build.kb}` mends the store, then build again")
+    return snapshot
+
+
+def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
+    """Raise Blocked when a new collection would lack a document that is live and not gone."""
+    there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}
+    lost = [row.uri for key, row in live_documents(build).items()
+            if key not in there and key not in plan.leaving]
+    if build.fresh and lost:
+        raise Blocked(f"{len(lost)} live documents cannot be carried into the new index: {', '.join(sorted(lost)[:5])}",
+                      hint=f"`llmops quarantine list --kb {build.kb}` says why; mend or remove them, then build again")

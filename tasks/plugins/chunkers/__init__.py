@@ -1,0 +1,76 @@
+"""From a document to the passages that are searched."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmops.tasks.plugins import Plugin
+from llmops.tasks.plugins.llms import Llm, Message
+from llmops.tasks.schemas import Vectors
+
+T = TypeVar("T")
+
+
+class Tokenizer(Protocol):
+    """What a chunker needs of an embedder."""
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]: ...
+
+
+@runtime_checkable
+class Embedding(Tokenizer, Protocol):
+    """What a chunker needs that compares sentences by meaning. A build hands one over that pays for each text once."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+@runtime_checkable
+class Asking(Tokenizer, Protocol):
+    """What a chunker needs that asks a language model. A build hands one over that pays for each question once."""
+
+    def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
+        """What `read` makes of the reply. `read` raises ValueError for a malformed one, which is then asked for again.
+
+        Raises DocumentError when no reply can be read, Unavailable when the model does not answer.
+        """
+
+
+class Span(BaseModel):
+    """One chunk as offsets into the document's text: `text[start:end]`, which is what a reader gets. `context` is embedded before it.
+
+    `search`: what is embedded and searched instead of context and text. Spans with the same offsets are one passage that
+    can be found in several ways; a search returns it once. `tokens` counts `search`, and where that is None
+    `text[start:end]`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    start: int
+    end: int
+    tokens: int
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    context: str = ""
+    search: str | None = None
+
+
+class Chunker(Plugin, ABC):
+    """`size` and `overlap` are in tokens of the embedder's own tokenizer.
+
+    A context (title, headings) counts against the embedder's limit, not against `size`: it is cut when it would not fit.
+    """
+
+    family: ClassVar[str] = "chunkers"
+    size: int = Field(default=200, ge=8, le=8192)
+    overlap: int = Field(default=20, ge=0)
+
+    @abstractmethod
+    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+        """The spans of a document in order. `uri` may tell the language of code.
+
+        Every character that is not white space lies in at least one of them.
+        """

@@ -1,0 +1,19 @@
+"""Chunks of nearly equal size that ignore sentences: a baseline, and for text without punctuation."""
+
+import numpy as np
+
+from llmops.tasks.plugins.chunkers._cutting import ContentDefined
+from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.measured import Measured
+
+
+class Fixed(ContentDefined):
+    """Cuts between any two words; which ones is decided by content, so an edit moves only the cuts beside it.
+
+    Context: the document's title.
+    """
+
+    def kinds(self, measured: Measured) -> Array:
+        """Kind of each border: a word, or the inside of one."""
+        return np.minimum(measured.borders.kinds, Kind.WORD)

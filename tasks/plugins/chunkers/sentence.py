@@ -1,0 +1,16 @@
+"""The default chunker: chunks end where paragraphs and sentences end, in any script."""
+
+from llmops.tasks.plugins.chunkers._cutting import ContentDefined
+from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.measured import Measured
+
+
+class Sentence(ContentDefined):
+    """Cuts at paragraphs before sentences before clauses before words; inside of a word only when it alone is too long.
+
+    Context: the document's title.
+    """
+
+    def kinds(self, measured: Measured) -> Array:
+        """As found in the text: Kind of each border."""
+        return measured.borders.kinds

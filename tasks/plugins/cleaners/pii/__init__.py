@@ -1,0 +1,113 @@
+"""Personal data and secrets that have a form: addresses, numbers with check digits, keys."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import field_validator
+
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins.cleaners import Cleaner, Document
+from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, Found, found
+
+MASKS: Final = {"url_credentials": "CREDENTIALS"}
+ROUNDS = 8
+
+
+class Pii(Cleaner):
+    """Finds `email`, `phone`, `credit_card`, `iban`, `ip`, `ssn` (US), `passport` and `birth_date` (both only beside the word
+    for them), `secret` (keys, tokens, passwords) and `url_credentials`. It knows no names and no postal addresses: those
+    need a model.
+
+    `mask` puts `<EMAIL>` and the like into text, title and the metadata named in `fields`; with `numbered`, equal values of a document get
+    equal numbers (`<EMAIL_1>`). `quarantine` refuses the document; `flag` leaves it and adds the flags `pii` and `pii:email`.
+    The counts stand in the metadata `pii`. `allow` names values that may stay (`*@example.com`).
+    """
+
+    revision: ClassVar[int] = 2
+    entities: tuple[str, ...] = ENTITIES
+    policy: Literal["mask", "quarantine", "flag"] = "mask"
+    numbered: bool = False
+    allow: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ("hidden_text",)
+
+    @field_validator("entities")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or (unknown := sorted(set(value) - set(ENTITIES))):
+            raise ValueError(f"got {', '.join(unknown) if value else 'none'}; allowed: {', '.join(ENTITIES)}")
+        return value
+
+    def clean(self, text: str) -> str:
+        return self.apply(Document(text)).text
+
+    def apply(self, document: Document) -> Document:
+        counts = Counter(one.entity for text in self._texts(document) for one in self.places(text))
+        if not counts:
+            return document
+        if self.policy == "quarantine":
+            raise DocumentError(f"the document holds personal data or secrets: {_said(counts)}; remove them, or let the cleaner "
+                                "pii mask them (policy: mask)")
+        flags = ("pii", *(f"pii:{entity}" for entity in counts))
+        seen = document.flagged(*flags) if self.policy == "flag" else self._masked(document)
+        return replace(seen, metadata={**seen.metadata, "pii": dict(sorted(counts.items()))})
+
+    def places(self, text: str) -> list[Found]:
+        """Where the text holds what the options ask for."""
+        every = found(text, frozenset(self.entities))
+        return [one for one in every if not any(fnmatchcase(text[one.start:one.end], allowed) for allowed in self.allow)]
+
+    def _texts(self, document: Document) -> Iterator[str]:
+        yield document.text
+        yield document.title or ""
+        for name in self.fields:
+            yield from _strings(document.metadata.get(name))
+
+    def _masked(self, document: Document) -> Document:
+        seen: dict[tuple[str, str], int] = {}
+        hidden = {name: self._value(document.metadata[name], seen) for name in self.fields if name in document.metadata}
+        return replace(document, text=self._mask(document.text, seen), metadata={**document.metadata, **hidden},
+                       title=self._mask(document.title, seen) if document.title else document.title)
+
+    def _value(self, value: Any, seen: dict[tuple[str, str], int]) -> Any:
+        if isinstance(value, str):
+            return self._mask(value, seen)
+        if isinstance(value, Mapping):
+            return {key: self._value(one, seen) for key, one in value.items()}
+        return [self._value(one, seen) for one in value] if isinstance(value, list | tuple) else value
+
+    def _mask(self, text: str, seen: dict[tuple[str, str], int]) -> str:
+        """The text with masks; once more where a mask lays bare what stood too close to something else."""
+        for _ in range(ROUNDS):
+            places = self.places(text)
+            if not places:
+                break
+            done, pieces = 0, list[str]()
+            for start, end, entity in places:
+                pieces += [text[done:start], self._name(text[start:end], entity, seen)]
+                done = end
+            text = "".join([*pieces, text[done:]])
+        return text
+
+    def _name(self, value: str, entity: str, seen: dict[tuple[str, str], int]) -> str:
+        name = MASKS.get(entity, entity.upper())
+        if not self.numbered:
+            return f"<{name}>"
+        same = "".join(c for c in value if c.isalnum() or c == "@").casefold()
+        number = seen.setdefault((entity, same), 1 + sum(kind == entity for kind, _ in seen))
+        return f"<{name}_{number}>"
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string within a value of the metadata."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(one)
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} × {entity}" for entity, number in sorted(counts.items()))

@@ -1,0 +1,59 @@
+"""From text to vectors, and the tokenizer that goes with them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from llmops.tasks.plugins import Plugin
+from llmops.tasks.schemas import Vectors
+
+
+class Embedder(Plugin, ABC):
+    """An embedder declares what it can do before anything is loaded.
+
+    `languages`: ISO 639-1 codes that its vectors are good for; empty means all. `max_tokens`: how long a text may be, without
+    special tokens; what is longer is cut by the model, so chunkers stay below. `price`: US dollars per million tokens.
+    """
+
+    family: ClassVar[str] = "embedders"
+    languages: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Of every vector. A class attribute where all of a kind have the same."""
+
+    @property
+    @abstractmethod
+    def max_tokens(self) -> int:
+        """How long a text may be. A class attribute where all of a kind have the same."""
+
+    @property
+    def price(self) -> float:
+        """US dollars per million tokens."""
+        return 0.0
+
+    @abstractmethod
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One L2-normalised float32 row per text, in order. A text's vector never depends on its neighbours.
+
+        Raises Unavailable when the model cannot be reached or loaded.
+        """
+
+    @abstractmethod
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character offsets (start, end) of each token of the text, ascending, without special tokens."""
+
+    def count(self, text: str) -> int:
+        """The length of a text in tokens."""
+        return len(self.token_offsets(text))
+
+
+def normalised(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Vectors:
+    """Rows scaled to length 1; a zero row becomes the first unit vector, which stores accept."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    safe = np.where(lengths > 0, vectors, np.eye(1, vectors.shape[1], dtype=np.float32))
+    result: Vectors = (safe / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return result

@@ -1,0 +1,111 @@
+"""Any embedding of LlamaIndex by import path: dozens of providers and local models."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
+
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins.embedders import Embedder, normalised
+from llmops.tasks.plugins.embedders._counting import Counter, counter
+from llmops.tasks.schemas import Vectors
+
+SECRETS = {"key", "token", "secret", "password"}
+
+
+class LlamaIndex(Embedder):
+    """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding; `options` are its own.
+
+    `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`: cl100k_base, o200k_base,
+    the path of a `tokenizer.json`, or `cautious`, which never counts too few. The class is imported when the config is
+    read, the model is made at first use. `prefix` stands before each text, for models that want one.
+    """
+
+    requires: ClassVar[Mapping[str, str]] = {"llama_index": "pip install 'llmops-pipelines[llamaindex]'"}
+    path: str = Field(min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    dimensions: int = Field(ge=1, le=65_536)
+    context: int = Field(default=512, ge=8)
+    tokenizer: str = "cautious"
+    prefix: str = ""
+    price_per_million: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _is_embedding(self) -> Self:
+        kind = self._kind()
+        unknown = sorted(self.options.keys() - {*kind.model_fields} - _parameters(kind))
+        if unknown:
+            known = sorted({*kind.model_fields} | _parameters(kind))
+            raise ValueError(f"{kind.__name__} has no option {', '.join(unknown)}; allowed: {', '.join(known)}")
+        return self
+
+    @property
+    def dimension(self) -> int:
+        return self.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        return self.context
+
+    @property
+    def price(self) -> float:
+        return self.price_per_million
+
+    def fingerprint(self) -> str:
+        """Class and options but for keys, and how texts are counted."""
+        plain = {name: value for name, value in self.options.items() if not SECRETS & {*name.lower().split("_")}}
+        return digest(self.spelling().rpartition(".")[0], str(self.revision), self.path, canonical(plain), str(self.dimension), self.tokenizer,
+                      str(self.context), self.prefix)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the base class says. Whatever the model raises becomes Unavailable."""
+        if not texts:
+            return np.zeros((0, self.dimension), np.float32)
+        try:
+            vectors = np.array(self._model.get_text_embedding_batch([self.prefix + text for text in texts]), np.float32)
+        except Exception as error:  # providers raise their own
+            raise Unavailable(f"{self.path} did not embed: {type(error).__name__}: {error}", hint="check embed.options") from error
+        if vectors.shape != (len(texts), self.dimension):
+            raise Unavailable(f"{self.path} gave vectors of shape {vectors.shape}, ({len(texts)}, {self.dimension}) is wanted",
+                              hint="set embed.dimensions to the length of its vectors")
+        return normalised(vectors)
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """By the tokenizer of the option."""
+        return self._counter(text)
+
+    @cached_property
+    def _counter(self) -> Counter:
+        return counter(self.tokenizer)
+
+    @cached_property
+    def _model(self) -> Any:
+        try:
+            return self._kind()(**self.options)
+        except ValidationError as error:
+            said = error.errors(include_url=False)[0]["msg"]
+            raise Unavailable(f"{self.path} cannot be made: {said}", hint="check embed.options") from error
+
+    def _kind(self) -> type[Any]:
+        from llama_index.core.base.embeddings.base import BaseEmbedding
+
+        module, _, name = self.path.rpartition(".")
+        try:
+            found = getattr(import_module(module), name, None)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"the module {module!r} cannot be imported: {error}; install its package, such as "
+                             "llama-index-embeddings-huggingface") from error
+        if not (isinstance(found, type) and issubclass(found, BaseEmbedding)):
+            said = "an import path such as llama_index.embeddings.openai.OpenAIEmbedding is wanted"
+            raise ValueError(f"{self.path} is no embedding of LlamaIndex; {said}")  # noqa: TRY004 - what pydantic turns into a mistake
+        return found
+
+
+def _parameters(kind: type[Any]) -> set[str]:
+    import inspect
+
+    return {*inspect.signature(kind.__init__).parameters} - {"self", "kwargs", "args"}

@@ -1,0 +1,81 @@
+"""What models behind chat completions have in common: their options, and the request that follows from them."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins.llms import Llm, Message, Request
+from llmops.tasks.plugins.llms._schema import response_format
+
+OWN = {"model": "model", "messages": "a prompt", "stream": "stream", "response_format": "json_mode", "tools": "a request",
+       "temperature": "temperature", "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens", "n": "repeats",
+       "api_key": "api_key", "api_base": "base_url"}
+
+
+class Chat(Llm):
+    """See the plugins."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+    model: str = Field(min_length=1)
+    label: str | None = Field(default=None, min_length=1)
+    api_key: SecretStr | None = None
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    json_mode: Literal["schema", "object", "off"] = "schema"
+
+    @field_validator("json_mode", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: object) -> object:
+        """YAML reads `off` as false."""
+        return ("schema" if value else "off") if isinstance(value, bool) else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""
+        if not all("!" <= letter <= "~" for letter in key):
+            raise ValueError("a key of printable ASCII characters without spaces is wanted")
+        return SecretStr(key) if key else None
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_have_names_of_their_own(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in sorted(set(value) & set(OWN)):
+            raise ValueError(f"{name} does not belong here; it is given by {OWN[name]}")
+        return value
+
+    def fingerprint(self) -> str:
+        """Model, label and parameters; not the place, the key, the price or the limits."""
+        later = [] if self.json_mode != "object" and not self.parameters else [self.json_mode, canonical(self.parameters)]
+        usual = [self.model, str(self.temperature), str(self.max_tokens), str(self.json_mode != "off")]
+        return digest(self.spelling().rpartition(".")[2], *usual, *later, *([self.label] if self.label is not None else []))
+
+    @property
+    def title(self) -> str:
+        return self.model
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """What is sent. Parameters of the request go before the options; what is None is left out."""
+        settings = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.parameters, **request.parameters}
+        settings[self.max_tokens_name] = settings.pop("max_tokens")
+        body: dict[str, Any] = {"model": self.model, "messages": [written(message) for message in request.messages]}
+        body |= {name: value for name, value in settings.items() if value is not None}
+        if request.output is not None and (wanted := response_format(request.output, self.json_mode)):
+            body["response_format"] = wanted
+        return body | ({"tools": list(request.tools)} if request.tools else {})
+
+    @property
+    def key(self) -> str | None:
+        return self.api_key.get_secret_value() if self.api_key else None
+
+
+def written(message: Message) -> dict[str, Any]:
+    """A message as it is sent."""
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        body["tool_calls"] = [{"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                              for call in message.tool_calls]
+    return body if message.tool_call_id is None else {**body, "tool_call_id": message.tool_call_id}

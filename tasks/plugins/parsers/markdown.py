@@ -1,0 +1,85 @@
+"""Markdown, with front matter."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, ClassVar
+
+from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.plugins.parsers.text import unified
+from llmops.tasks.texts.charset import decode
+
+FRONT = re.compile(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+HEADING = re.compile(r" {0,3}#[ \t]+(.+?)[ \t]*#*[ \t]*\Z")
+ALIAS = re.compile(r"(?:^|[\s\[{,:-])[&*][\w-]")
+MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\{#[^}]*\}|<[^>]+>")
+MOST_FRONT = 20_000
+
+
+class Markdown(Parser):
+    """Markdown as it stands. Front matter (YAML between `---`) becomes metadata; its description stays in the text."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("text/markdown", "text/x-markdown")
+    isolated: ClassVar[bool] = False
+
+    def parse(self, data: bytes, media_type: str) -> Parsed:
+        text = unified(decode(data)[0])
+        front, body = front_matter(text)
+        title = front.get("title")
+        summary = front.get("description") or front.get("summary")
+        if isinstance(summary, str) and summary.strip() and summary.strip() not in body:
+            body = f"{summary.strip()}\n\n{body}"
+        named = title.strip() if isinstance(title, str) else ""
+        return Parsed(text=body if body.strip() else text, markup="markdown", media_type=media_type, metadata=front,
+                      title=named or first_heading(body))
+
+
+def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
+    """The front matter as JSON values, and the text without it; ({}, text) where there is none that is safe to read."""
+    block = FRONT.match(text) if text[:200].lstrip().startswith("---") else None
+    if not block or len(block[1]) > MOST_FRONT or ALIAS.search(block[1]):
+        return {}, text
+    found = _yaml(block[1])
+    return (found, text[block.end():].lstrip("\n")) if found is not None else ({}, text)
+
+
+def _yaml(block: str) -> Mapping[str, Any] | None:
+    import yaml
+
+    try:
+        found = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        return None
+    values: Mapping[str, Any] = json.loads(json.dumps(found, default=str))
+    return values
+
+
+def first_heading(text: str) -> str | None:
+    """The first heading of level one outside code, without its marks; None where there is none."""
+    return next(headings(text), None)
+
+
+def only_heading(text: str) -> str | None:
+    """The heading of level one where there is just one: with more they name chapters, not the document."""
+    found = list(islice(headings(text), 2))
+    return found[0] if len(found) == 1 else None
+
+
+def headings(text: str) -> Iterator[str]:
+    """The headings of level one outside code, without their marks."""
+    fence = ""
+    for line in text.splitlines():
+        mark = FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+        elif not fence and (found := HEADING.match(line)) and (name := plain(found[1])):
+            yield name
+
+
+def plain(heading: str) -> str:
+    """A heading without links, emphasis and anchors."""
+    return " ".join(MARKS.sub(lambda match: match[1] or "", heading).replace("\\", "").split())

@@ -1,0 +1,58 @@
+"""Markup that people write by hand: LaTeX, reStructuredText, Org, AsciiDoc."""
+
+import re
+from typing import ClassVar
+
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
+from llmops.tasks.plugins.parsers._titles import sensible
+from llmops.tasks.plugins.parsers.markdown import only_heading
+from llmops.tasks.plugins.parsers.text import unified
+from llmops.tasks.texts.charset import decode
+
+ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
+TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)
+COMMAND = re.compile(r"(?<=[^\s{])[ \t]*(?=\\(?:(?:sub)*section|chapter|(?:sub)?paragraph|item|begin|end|maketitle|title)\b)")
+COMMENT = re.compile(r"(?<!\\)%.*\n?")
+ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
+ADOC_ATTRIBUTE = re.compile(r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE)
+ADOC_MACRO = re.compile(r"(?:image|btn|kbd|menu|link|xref|include)::?[^\s\[]*\[([^\]]*)\]")
+ADOC_NUMBER = re.compile(r"^\.[ \t]+(?=\S)", re.MULTILINE)
+REFERENCE = re.compile(r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
+                       r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b")
+WORD = re.compile(r"\w+")
+KEPT = 0.3
+
+
+class Markup(Parser):
+    """Markdown; or the source as it stands, where converting would lose most of its words."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("application/x-latex", "text/x-rst", "text/x-org", "text/asciidoc")
+
+    def parse(self, data: bytes, media_type: str) -> Parsed:
+        source = unified(decode(data)[0])
+        if media_type == "application/x-latex":
+            source = COMMENT.sub(lambda match: "\n" if match[0].endswith("\n") else "", source)
+            source = COMMAND.sub("\n", REFERENCE.sub("", source))
+        text, title = _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
+        if len(WORD.findall(text)) < KEPT * len(WORD.findall(source)):
+            return Parsed(text=source, media_type=media_type)
+        return Parsed(text=text, markup="markdown", title=sensible(title) or only_heading(text), media_type=media_type)
+
+
+def _converted(source: str, media_type: str) -> tuple[str, str]:
+    if media_type == "application/x-latex" and "\\begin{document}" not in source:
+        source = f"\\documentclass{{article}}\n\\begin{{document}}\n{source}\n\\end{{document}}\n"
+    try:
+        found = kreuzberg.markdown(ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type)
+    except DocumentError:
+        return "", ""  # then the source itself is the text
+    shown = TITLE_LINE.match(found.text)
+    title = re.sub(r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]", " ", str(found.metadata.get("title") or (shown[1] if shown else "")))
+    return TITLE_LINE.sub("", found.text, 1), " ".join(title.split())
+
+
+def _asciidoc(source: str) -> tuple[str, str]:
+    text = ADOC_MACRO.sub(r"\1", ADOC_NUMBER.sub("1. ", ADOC_ATTRIBUTE.sub("", source)))
+    return ADOC_HEADING.sub(lambda match: "#" * len(match[1]) + " ", text), ""

@@ -1,0 +1,136 @@
+"""OpenDocument texts, sheets and slides (OASIS OpenDocument 1.3, part 3)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.tasks.plugins.parsers._parts import Package
+from llmops.tasks.plugins.parsers._tables import markdown_table
+
+SPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
+TEXT, TABLE, DRAW = (SPACE % name for name in ("text", "table", "drawing"))
+OFFICE, PRESENTATION = (SPACE % name for name in ("office", "presentation"))
+SKIPPED = {f"{OFFICE}annotation", f"{OFFICE}annotation-end", f"{TEXT}tracked-changes", f"{OFFICE}forms",
+           f"{TEXT}sequence-decls"}
+MOST_REPEATS = 64
+
+
+def opendocument(data: bytes) -> tuple[list[str], str]:
+    """The pages (slides, sheets; one for a text) as Markdown, and the title among the properties."""
+    package = Package(data)
+    body = package.xml("content.xml").find(f"{OFFICE}body")
+    title = package.title("meta.xml")
+    content = body[0] if body is not None and len(body) else None
+    if content is None:
+        return [], title
+    if content.tag == f"{OFFICE}presentation":
+        return [_slide(page) for page in content.iterchildren(f"{DRAW}page")], title
+    if content.tag == f"{OFFICE}spreadsheet":
+        return [_sheet(table) for table in content.iterchildren(f"{TABLE}table")], title
+    return ["\n\n".join(blocks(content))], title
+
+
+def blocks(element: Any) -> Iterator[str]:
+    """The blocks below an element as Markdown, in order."""
+    for child in element.iterchildren("*"):
+        if child.tag in SKIPPED:
+            continue
+        made = _block(child)
+        if made is None:
+            yield from blocks(child)
+        else:
+            yield from (text for text in made if text)
+
+
+def _block(element: Any) -> list[str] | None:
+    """What a block is in Markdown; None for what only holds blocks."""
+    if element.tag == f"{TEXT}h":
+        level = min(6, int(element.get(f"{TEXT}outline-level", "1")))
+        return [f"{'#' * level} {text}" if (text := inline(element)) else "", *_frames(element)]
+    if element.tag == f"{TEXT}p":
+        return [inline(element), *_frames(element)]
+    if element.tag == f"{TEXT}list":
+        return ["\n".join(_items(element, 0))]
+    return [_table(element)] if element.tag == f"{TABLE}table" else None
+
+
+def _frames(paragraph: Any) -> Iterator[str]:
+    """Text boxes that are anchored in a paragraph."""
+    for box in paragraph.iter(f"{DRAW}text-box"):
+        yield from blocks(box)
+
+
+def inline(element: Any) -> str:
+    """The running text of a paragraph; footnotes stand in brackets where their mark is."""
+    return " ".join("".join(_pieces(element)).split())
+
+
+def _pieces(element: Any) -> Iterator[str]:
+    yield element.text or ""
+    for child in element.iterchildren("*"):
+        if child.tag == f"{TEXT}note":
+            notes = child.find(f"{TEXT}note-body")
+            yield f" [{' '.join(blocks(notes))}]" if notes is not None else ""
+        elif child.tag in (f"{TEXT}s", f"{TEXT}tab", f"{TEXT}line-break"):
+            yield " "
+        elif child.tag not in SKIPPED and child.tag != f"{DRAW}text-box":
+            yield from _pieces(child)
+        yield child.tail or ""
+
+
+def _items(element: Any, level: int) -> Iterator[str]:
+    for item in element.iterchildren(f"{TEXT}list-item", f"{TEXT}list-header"):
+        for child in item.iterchildren("*"):
+            if child.tag == f"{TEXT}list":
+                yield from _items(child, level + 1)
+            else:
+                yield from (f"{'  ' * level}- {text}" for text in (_block(child) or blocks(child)) if text)
+
+
+def _table(table: Any) -> str:
+    rows = []
+    for row in table.iter(f"{TABLE}table-row"):
+        if _owner(row) is table:
+            rows += [_row(row)] * _times(row, "rows")
+    return markdown_table(rows)
+
+
+def _owner(row: Any) -> Any:
+    return next(row.iterancestors(f"{TABLE}table"), None)
+
+
+def _row(row: Any) -> list[str]:
+    cells: list[str] = []
+    for cell in row.iterchildren(f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
+        cells += [" ".join(_cell(cell))] * _times(cell, "columns")
+    return cells
+
+
+def _cell(cell: Any) -> Iterator[str]:
+    """The blocks of a cell on one line: a table within it loses its frame, not its text."""
+    for text in blocks(cell):
+        yield " ".join(text.replace("| --- ", "").replace("|", " ").split()) if text.startswith("|") else text
+
+
+def _times(element: Any, what: str) -> int:
+    """How often a row or cell repeats; the thousands of empty ones at the end of a sheet count as a few."""
+    return min(MOST_REPEATS, int(element.get(f"{TABLE}number-{what}-repeated", "1")))
+
+
+def _sheet(table: Any) -> str:
+    text = _table(table)
+    return f"## {table.get(f'{TABLE}name')}\n\n{text}" if text else ""
+
+
+def _slide(page: Any) -> str:
+    """A slide: its title frame as a heading, then the rest, then the speaker's notes."""
+    title, rest, notes = "", list[str](), list[str]()
+    for child in page.iterchildren("*"):
+        text = list(blocks(child))
+        if child.tag == f"{PRESENTATION}notes":
+            notes += text
+        elif child.get(f"{PRESENTATION}class") == "title" and not title:
+            title = " ".join(" ".join(text).split())
+        else:
+            rest += text
+    heading = [f"## {title}"] if title else []
+    return "\n\n".join([*heading, *rest, *([f"Notes: {' '.join(notes)}"] if notes else [])])

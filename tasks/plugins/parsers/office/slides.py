@@ -1,0 +1,121 @@
+"""Slides of a PowerPoint presentation (PresentationML, ECMA-376 part 1, chapter 19)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.tasks.plugins.parsers._parts import Package
+from llmops.tasks.plugins.parsers._tables import markdown_table
+
+A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+STRICT = {"http://purl.oclc.org/ooxml/drawingml/main": A, "http://purl.oclc.org/ooxml/presentationml/main": P,
+          "http://purl.oclc.org/ooxml/drawingml/chart": C, "http://purl.oclc.org/ooxml/officeDocument/relationships": R}
+TITLES = {"title", "ctrTitle"}
+FURNITURE = {"sldNum", "dt", "ftr", "hdr"}
+
+
+def slides(data: bytes) -> tuple[list[str], str]:
+    """The slides as Markdown in the order of the show, and the title among the properties."""
+    package = Package(data)
+    show = plain(package.xml("ppt/presentation.xml"))
+    parts = package.related("ppt/presentation.xml")
+    listed = [parts.get(entry.get(f"{R}id"), ("", ""))[1] for entry in show.iter(f"{P}sldId")]
+    return [slide(package, name) for name in listed if name in package.names], package.title("docProps/core.xml")
+
+
+def slide(package: Package, name: str) -> str:
+    """One slide: its title as a heading, texts, tables, charts, and the speaker's notes."""
+    related = package.related(name)
+    blocks = [block for block in _shapes(plain(package.xml(name)), package, dict(related)) if block]
+    blocks.sort(key=lambda block: not block.startswith("## "))
+    for kind, part in related.values():
+        if kind == "notesSlide" and part in package.names:
+            notes = [_text(shape) for shape in plain(package.xml(part)).iter(f"{P}sp") if _placeholder(shape) == "body"]
+            blocks += [f"Notes: {text}" for text in notes if text]
+    return "\n\n".join(blocks)
+
+
+def plain(root: Any) -> Any:
+    """The strict dialect renamed to the usual one."""
+    if root.tag.startswith("{http://purl.oclc.org"):
+        for element in root.iter("*"):
+            space, _, local = element.tag[1:].partition("}")
+            element.tag = STRICT.get(space, f"{{{space}}}") + local
+    return root
+
+
+def _shapes(root: Any, package: Package, related: dict[str, tuple[str, str]]) -> Iterator[str]:
+    for element in root.iter(f"{P}sp", f"{A}tbl", f"{C}chart", f"{{{DIAGRAM}}}relIds"):
+        if element.tag == f"{P}sp":
+            yield _shape(element)
+        elif element.tag == f"{A}tbl":
+            yield markdown_table([[_text(cell, " ") for cell in row.iter(f"{A}tc")] for row in element.iter(f"{A}tr")])
+        else:
+            part = related.get(element.get(f"{R}id") or element.get(f"{R}dm") or "", ("", ""))[1]
+            if part in package.names:
+                root_of_part = plain(package.xml(part))
+                yield chart(root_of_part) if element.tag == f"{C}chart" else _text(root_of_part)
+
+
+DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
+
+
+def _placeholder(shape: Any) -> str:
+    found = shape.find(f"{P}nvSpPr/{P}nvPr/{P}ph")
+    return "" if found is None else found.get("type", "content")
+
+
+def _shape(shape: Any) -> str:
+    kind = _placeholder(shape)
+    if kind in TITLES:
+        return f"## {_text(shape, ' ')}" if _text(shape) else ""
+    if kind in FURNITURE:
+        return ""
+    lines = [_line(paragraph, listed=kind in ("content", "body")) for paragraph in shape.iter(f"{A}p")]
+    return "\n".join(line for line in lines if line)
+
+
+def _line(paragraph: Any, *, listed: bool) -> str:
+    """One paragraph, as an item where it has a bullet of its own or its placeholder gives it one."""
+    text = _runs(paragraph)
+    style = paragraph.find(f"{A}pPr")
+    level = int(style.get("lvl", "0")) if style is not None else 0
+    own = style is not None and any(style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip"))
+    bare = style is not None and style.find(f"{A}buNone") is not None
+    item = own or level > 0 or (listed and not bare and len(list(paragraph.getparent().iterchildren(f"{A}p"))) > 1)
+    return f"{'  ' * level}- {text}" if text and item else text
+
+
+def _runs(paragraph: Any) -> str:
+    pieces = [(run.text or "") if run.tag == f"{A}t" else " " for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")]
+    return " ".join("".join(pieces).split())
+
+
+def _text(element: Any, between: str = "\n") -> str:
+    return between.join(text for paragraph in element.iter(f"{A}p") if (text := _runs(paragraph)))
+
+
+def charts(data: bytes, prefix: str) -> list[str]:
+    """The charts in the parts whose names begin with `prefix`, in the order of those names."""
+    package = Package(data)
+    found = sorted(name for name in package.names if name.startswith(prefix) and name.endswith(".xml"))
+    return [text for name in found if (text := chart(plain(package.xml(name))))]
+
+
+def chart(root: Any) -> str:
+    """A chart's title, and its series as a table: one row per category."""
+    named = root.find(f".//{C}title")
+    series = list(root.iter(f"{C}ser"))
+    names = [" ".join(_cached(one.find(f"{C}tx"))) for one in series]
+    columns = [_cached(one.find(f"{C}val")) or _cached(one.find(f"{C}yVal")) for one in series]
+    labels = (_cached(one.find(f"{C}cat")) or _cached(one.find(f"{C}xVal")) for one in series)
+    rows = [[label, *(column[n] if n < len(column) else "" for column in columns)]
+            for n, label in enumerate(next(filter(None, labels), []))]
+    title = _text(named, " ") if named is not None else ""
+    return "\n\n".join(part for part in (title, markdown_table([["", *names], *rows]) if rows else "") if part)
+
+
+def _cached(element: Any) -> list[str]:
+    return [] if element is None else [value.text or "" for value in element.iter(f"{C}v")]

@@ -1,0 +1,104 @@
+"""PDF: the text layer, page by page."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
+from llmops.tasks.plugins.parsers._titles import sensible, stands_in
+from llmops.tasks.plugins.parsers.pdf.hidden import Shown, parted
+from llmops.tasks.plugins.parsers.pdf.reflow import paragraphs
+
+SCANNED = ("the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
+           "(OCR) is not part of this; run an OCR tool on it first")
+WHY = {"password": "the PDF is protected by a password; save a copy without one",
+       "security": "the PDF is protected in a way that cannot be opened; save a copy without protection"}
+MOST_HEADINGS = 5000
+
+
+class Pdf(Parser):
+    """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks, where they stand
+    in the text as a paragraph of their own, become headings; without bookmarks the text is plain.
+    Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands in the metadata `hidden_text` instead."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
+    revision: ClassVar[int] = 2
+
+    def parse(self, data: bytes, media_type: str) -> Parsed:
+        document = _opened(data)
+        try:
+            shown = list(_texts(document))
+            pages = [paragraphs(page.seen) for page in shown]
+            headings = _bookmarks(document)
+            title = sensible(document.get_metadata_value("Title"))
+        finally:
+            document.close()
+        if not any(pages):
+            raise DocumentError(SCANNED.format(f"{len(pages)} pages" if len(pages) != 1 else "one page"))
+        empty = sum(not page for page in pages)
+        marked = [_marked(page, headings.get(number, {})) for number, page in enumerate(pages)] if headings else pages
+        text = "\n\f\n".join("\n\n".join(page) for page in marked)
+        return Parsed(text=text, markup="markdown" if headings else "plain", media_type=media_type,
+                      title=title if title and stands_in(title, text) else None,
+                      metadata={"pages": len(pages)} | ({"pages_without_text": empty} if empty else {})
+                      | hidden_texts(text for page in shown for text in page.unseen))
+
+
+def _opened(data: bytes) -> Any:
+    import pypdfium2
+
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        said = str(error).lower()
+        known = next((reason for word, reason in WHY.items() if word in said), None)
+        raise DocumentError(known or "the PDF is damaged or was cut off; take it from its origin again") from error
+
+
+def _texts(document: Any) -> Iterator[Shown]:
+    """The text of every page; none for one that is damaged."""
+    import pypdfium2
+
+    for number in range(len(document)):
+        try:
+            page = document[number]
+            layer = page.get_textpage()
+        except pypdfium2.PdfiumError:
+            yield Shown("", [])
+            continue
+        yield parted(page, layer)
+        layer.close()
+        page.close()
+
+
+def _bookmarks(document: Any) -> dict[int, dict[str, int]]:
+    """Per page (from 0): squeezed heading -> level (from 1)."""
+    import pypdfium2
+
+    found: dict[int, dict[str, int]] = {}
+    try:
+        for count, mark in enumerate(document.get_toc(max_depth=6)):
+            target, name = mark.get_dest(), squeezed(mark.get_title())
+            if count > MOST_HEADINGS:
+                break
+            if target is not None and name and target.get_index() is not None:
+                found.setdefault(target.get_index(), {})[name] = min(6, mark.level + 1)
+    except pypdfium2.PdfiumError:
+        return {}
+    return found
+
+
+def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
+    """The paragraphs of a page with `#` before those that are bookmarks; other `#` at a line's start are escaped."""
+    lines = []
+    for text in page:
+        level = headings.get(squeezed(text))
+        lines.append(f"{'#' * level} {text}" if level else re.sub(r"^(?=#)", r"\\", text))
+    return lines
+
+
+def squeezed(text: str) -> str:
+    """Letters and digits alone, small: what two ways of setting a heading have in common."""
+    return "".join(c for c in text.casefold() if c.isalnum())

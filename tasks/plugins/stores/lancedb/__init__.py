@@ -1,0 +1,201 @@
+"""LanceDB, embedded or in an object store. A snapshot is the number of a Lance table version, as text.
+
+Writers stage as ordinary commits; what is published is a version number, and readers check out theirs. A sealed version
+carries a tag, which keeps Lance from pruning it and tells it from a version of the same number of a table made anew. The
+tag says where the version lies: after an erasure that is under another number.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from llmops.tasks.errors import Damaged
+from llmops.tasks.filters import Fields
+from llmops.tasks.plugins.stores import Collection, Reader, Store
+from llmops.tasks.plugins.stores._frames import REPAIR, packed, schema_of
+from llmops.tasks.plugins.stores.lancedb.calls import NEVER, guarded, prune, quoted, retried
+from llmops.tasks.plugins.stores.lancedb.erase import follow, forget, keyed, without
+from llmops.tasks.plugins.stores.lancedb.reader import LanceReader
+from llmops.tasks.schemas import Vectors
+
+IDS_PER_DELETE = 2_000
+NO_FIELDS: Fields = MappingProxyType({})
+FLAT_ROWS = 2_000  # each thousand rows outside the index adds about 5 ms to a text search
+FLAT_SHARE = 0.02  # and the indexed rows are scored without knowing them
+DELETED_SHARE = 0.2  # deleted rows lie on disk and in the statistics of the index
+FRAGMENTS = 64  # more files slow a scan of the vectors
+
+
+class LanceCollection(Collection):
+    def __init__(self, database: Any, name: str, schema: Any) -> None:
+        self._database, self._name, self._schema = database, name, schema
+        self._what = f"the LanceDB table {name!r}"
+
+    def _open(self) -> Any:
+        with guarded(self._what):
+            return self._database.open_table(self._name)
+
+    def recover(self, snapshot: str | None) -> None:
+        table = self._open()
+        if snapshot is None:
+            if table.count_rows():
+                retried(table, self._what, lambda: table.delete("true"))
+            return
+        tags = self._sealed(table, snapshot)
+        sealed = tags[f"sealed-{snapshot}"]
+        if table.version not in (sealed, tags.get(f"restored-{snapshot}")):
+            retried(table, self._what, lambda: table.restore(sealed))
+            self._tag(table, f"restored-{snapshot}")
+
+    def _sealed(self, table: Any, snapshot: str) -> dict[str, int]:
+        """All tags with their versions. Raises Damaged when `snapshot` is not among them."""
+        with guarded(self._what):
+            tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
+        if f"sealed-{snapshot}" not in tags:
+            raise Damaged(f"{self._what} has no snapshot {snapshot}", hint=REPAIR)
+        return tags
+
+    def _tag(self, table: Any, name: str) -> None:
+        with guarded(self._what):
+            if name in table.tags.list():
+                table.tags.update(name, table.version)
+            else:
+                table.tags.create(name, table.version)
+
+    def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
+        """Two commits per call. Rows that are there already are replaced: a stage that is repeated adds nothing twice.
+
+        Raises ValueError for a wrong shape, NaN, infinity or zero among the vectors; then nothing was written.
+        """
+        del version
+        new = packed(rows, vectors, self._schema)
+        table = self._open()
+        ids = sorted({*retire, *new["chunk_id"].to_pylist()}) if table.count_rows() else []
+        for first in range(0, len(ids), IDS_PER_DELETE):
+            listed = quoted(ids[first:first + IDS_PER_DELETE])
+            retried(table, self._what, lambda listed=listed: table.delete(f"chunk_id IN ({listed})"))  # type: ignore[misc]
+        if len(new):
+            retried(table, self._what, lambda: table.add(new))
+
+    def seal(self, version: int) -> str:
+        """Index what is new when it is much; a few rows outside the index are found all the same."""
+        del version
+        table = self._open()
+        with guarded(self._what):
+            names = {index.name for index in table.list_indices()}
+        if "terms_idx" not in names:
+            retried(table, self._what, lambda: table.create_index("terms", config=_full_text()))
+        if "chunk_id_idx" not in names:
+            retried(table, self._what, lambda: table.create_index("chunk_id", config=_lookup()))
+        if self._worn(table):
+            # Lance also prunes by age here, by default after a week, and fails when a tag stands in the way.
+            retried(table, self._what, lambda: table.optimize(cleanup_older_than=NEVER))
+        self._tag(table, f"sealed-{table.version}")
+        return str(table.version)
+
+    def _worn(self, table: Any) -> bool:
+        """Whether searches or the disk have suffered enough from small changes to rewrite files and index."""
+        with guarded(self._what):
+            flat = table.index_stats("terms_idx").num_unindexed_rows
+            newest = max(table.list_versions(), key=lambda entry: entry["version"])["metadata"]
+        live, deleted = int(newest["total_rows"]), int(newest["total_deletion_file_rows"])
+        many_files = int(newest["total_fragments"]) > FRAGMENTS
+        return flat > min(FLAT_ROWS, FLAT_SHARE * live) or deleted > DELETED_SHARE * live or many_files
+
+    def at(self, snapshot: str) -> Reader:
+        return LanceReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
+
+    def _pinned(self, snapshot: str) -> Any:
+        table = self._open()
+        version = self._sealed(table, snapshot)[f"sealed-{snapshot}"]
+        with guarded(self._what):
+            table.checkout(version)
+        return table
+
+    def unpublished(self, snapshot: str) -> int:
+        table = self._open()
+        tags = self._sealed(table, snapshot)
+        if table.version in (tags[f"sealed-{snapshot}"], tags.get(f"restored-{snapshot}")):
+            return 0
+        with guarded(self._what):
+            return len(keyed(table).symmetric_difference(keyed(self._pinned(snapshot))))
+
+    def gc(self, keep: Sequence[str]) -> None:
+        """Untag what is not kept, then let Lance remove every version older than the oldest one kept.
+
+        Lance compacts on the way: where the newest version is a kept one, `recover` learns that this is the same.
+        """
+        table = self._open()
+        kept = {f"sealed-{snapshot}" for snapshot in keep} | {f"restored-{snapshot}" for snapshot in keep}
+        with guarded(self._what):
+            tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
+            for name in tags.keys() - kept:
+                table.tags.delete(name)
+            versions = {entry["version"]: entry["timestamp"] for entry in table.list_versions()}
+        newest = [name.split("-")[1] for name in tags.keys() & kept if tags[name] == table.version]
+        retried(table, self._what, lambda: table.optimize(cleanup_older_than=NEVER))
+        prune(table, self._what, versions[min((tags[name] for name in tags.keys() & kept), default=table.version)])
+        if newest:
+            self._tag(table, f"restored-{newest[0]}")
+
+    def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
+        """Costs about as much as building the oldest kept version anew, without embedding; the disk holds both for a while."""
+        table, others = self._open(), f"doc_id NOT IN ({quoted(doc_ids)})"
+        ordered = sorted(set(keep), key=int)
+        for place, snapshot in enumerate(ordered):
+            (follow if place else without)(table, self._pinned(snapshot), self._what, others)
+            self.seal(0)
+            with guarded(self._what):
+                table.checkout_latest()
+                table.tags.update(f"sealed-{snapshot}", table.version)
+        if not ordered:
+            without(table, table, self._what, "false")
+        forget(table, self._what, {f"sealed-{snapshot}" for snapshot in ordered}.__contains__)
+
+
+class LanceStore(Store):
+    """LanceDB. `uri`: a folder, or an object store (`s3://…`, `gs://…`, `az://…`); default: LLMOPS_HOME/lancedb."""
+
+    requires: ClassVar[dict[str, str]] = {"lancedb": "pip install lancedb"}
+    uri: str | None = None
+
+    def open(self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS) -> Collection:
+        schema, database = schema_of(dimension, fields), self._connect(home)
+        what = f"the LanceDB table {name!r}"
+        try:
+            with guarded(what):
+                table = database.open_table(name)
+        except Damaged:
+            with guarded(what):
+                table = database.create_table(name, schema=schema, exist_ok=True)
+        found = table.schema.field("vector").type.list_size
+        if found != dimension:
+            raise Damaged(f"{what} holds vectors of dimension {found}, not {dimension}",
+                          hint="drop the collection, or use the embedder that it was built with")
+        return LanceCollection(database, name, schema)
+
+    def drop(self, name: str, home: Path) -> None:
+        with guarded(f"the LanceDB table {name!r}"):
+            self._connect(home).drop_table(name, ignore_missing=True)
+
+    def _connect(self, home: Path) -> Any:
+        import lancedb
+
+        with guarded("LanceDB"):
+            return lancedb.connect(self.uri or str(home / "lancedb"))
+
+
+def _full_text() -> Any:
+    from lancedb.index import FTS
+
+    return FTS(base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False, ascii_folding=False,
+               max_token_length=None)
+
+
+def _lookup() -> Any:
+    from lancedb.index import BTree
+
+    return BTree()

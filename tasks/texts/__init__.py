@@ -1,0 +1,1 @@
+"""What texts are made of, in any script: pure functions that many use."""

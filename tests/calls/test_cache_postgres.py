@@ -1,0 +1,54 @@
+"""The memory of paid calls with its ledger on PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from llmops.tasks import ledger
+from llmops.tasks.calls.cache import Asking, Memory, Paid, storable
+from llmops.tasks.evaluation.answering import answer_part
+from llmops.tasks.evaluation.run import Spent
+from llmops.tasks.ledger.tables import shown
+from llmops.tasks.plugins.llms import Reply
+from tests.calls.test_cache import WHOLE, with_memory
+from tests.evaluation.trials import cases, results, trial
+from tests.openai_server import serving
+from tests.postgres import fresh_database, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_database(postgres))
+    yield
+    ledger.close_ledgers()
+
+
+def test_replies_are_whole_and_hostile_texts_are_taken(tmp_path: Path) -> None:
+    hostile = storable(Reply(text="a\0b\ud800", tool_calls=WHOLE.tool_calls))
+
+    async def work(memory: Memory) -> list[Reply | None]:
+        await asyncio.gather(memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"), ("kb", "d")))), memory.keep(Paid("k2", hostile, 0.0)),
+                             *(memory.keep(Paid(f"n{n}", Reply(text="x"), 0.0)) for n in range(600)))
+        await memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"),)))
+        return await asyncio.gather(*(memory.known(Asking(key, (("kb", "e"),))) for key in ("k1", "k2", "n599", "no")))
+
+    assert with_memory(tmp_path, work) == [WHOLE, hostile, Reply(text="x"), None]
+    with ledger.open_ledger(tmp_path).read() as connection:
+        assert len(connection.execute(select(shown)).all()) == 4
+
+
+def test_a_part_is_paid_once(tmp_path: Path) -> None:
+    with serving() as service:
+        order = trial(tmp_path, service.base_url, concurrency=16)
+        first = answer_part(order, 1, cases(40), Spent())
+        kept = results(first)
+        again = answer_part(order, 1, cases(40), first.spent)
+    assert (first.spent.calls, again.spent.calls, again.spent.cached) == (80, 80, 80)
+    assert [one.answer for one in results(again)] == [one.answer for one in kept]
+    assert not (order.home / "ledger.db").exists()

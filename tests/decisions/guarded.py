@@ -1,0 +1,48 @@
+"""An alias that a guard protects: version 1 is the champion, version 2 wants its place, version 3 is another one."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmops.tasks.decisions.record import sealed
+from llmops.tasks.errors import Blocked
+from llmops.tasks.prompts import Resolved, registry
+from tests.shelf import fresh_home, prompt
+
+EVIL = '[{"role": "user", "content": "evil {{question}}"}]'
+
+
+def arena(folder: Path) -> Path:
+    """The home."""
+    made = fresh_home(folder)
+    registry.push_all(made, [prompt("one {{question}}"), prompt("two {{question}}"), prompt("three {{question}}")])
+    registry.first(made, "helpdesk", "champion", 1)
+    return made
+
+
+def resolved(home: Path, number: int) -> Resolved:
+    return registry.resolve(home, f"prompts:/helpdesk/{number}", Path())
+
+
+def champion(home: Path) -> int | None:
+    found: int | None = registry.history(home, "helpdesk")["aliases"].get("champion")
+    return found
+
+
+def stays(home: Path, record: Any, says: str, **options: Any) -> None:
+    """The move is refused with these words, and nothing has changed."""
+    before = registry.history(home, "helpdesk")
+    with pytest.raises(Blocked, match=says) as raised:
+        registry.promote(home, record, "helpdesk", **options)
+    assert raised.value.exit_code == 3
+    assert registry.history(home, "helpdesk") == before
+
+
+def edited(record: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """A record that somebody changed and sealed again."""
+    made = copy.deepcopy(record)
+    change(made)
+    return sealed(made)

@@ -1,0 +1,57 @@
+"""What counts as a quotation, however it is written down, and what is left of a text that holds one."""
+
+import json
+
+import pytest
+
+from llmops.tasks.maintenance.redaction import Quotes
+
+TEXT = "The violet zeppelin of Quixotic harbour hums at midnight, said the clockmaker's widow.\nNobody answered \"her\" that night."
+URI = "private/memo.txt"
+
+
+@pytest.mark.parametrize("told", [
+    TEXT, json.dumps(TEXT), json.dumps({"a": [TEXT]}), TEXT.replace("\n", "\\n"), "  ".join(TEXT.split()), TEXT.replace(" ", "&nbsp;"),
+    "they say: zeppelin of Quixotic harbour hums at mid", TEXT.replace("'", "&#x27;").replace('"', "&quot;"),
+    f"<b>{TEXT[:40]}</b>{TEXT[40:]}",
+    "".join(f"\\{sign}" if sign in "'," else sign for sign in TEXT), "see private/memo.txt.", "(private/memo.txt)"])
+def test_a_quotation_is_found_and_gone_afterwards(told: str) -> None:
+    quotes = Quotes([TEXT], URI)
+    assert quotes.found(told)
+    assert quotes.found(f"before {told} after")
+    cleaned = quotes.cleaned(told)
+    assert "Quixotic" not in cleaned
+    assert URI not in cleaned
+    assert "[erased]" in cleaned
+    assert not quotes.found(cleaned)
+
+
+@pytest.mark.parametrize("told", ["", "a zeppelin at midnight", "Nobody answered", "other/private/memo.txt", "private/memo.txt2",
+                                  "The harbour is violet, the zeppelin hums, the widow of Quixotic is at midnight"])
+def test_common_words_and_other_names_are_left_alone(told: str) -> None:
+    quotes = Quotes([TEXT], URI)
+    assert not quotes.found(told)
+    assert (quotes.cleaned(told), quotes.black_out(told)) == (told, told)
+
+
+def test_other_scripts_are_recognised_by_fewer_signs() -> None:
+    quotes = Quotes(["黑豹队的防守在半决赛中表现出色,只让对手得到了三百零八分。"])
+    told = {"log": "日志:防守在半决赛中表现出色,只让对手", "kept": "三百零八分"}
+    assert quotes.cleaned(told)["kept"] == told["kept"]
+    assert "半决赛" not in quotes.cleaned(told)["log"]
+    assert quotes.found(json.dumps("黑豹队的防守在半决赛中表现出色"))
+
+
+def test_structure_stays_and_lengths_where_they_must() -> None:
+    quotes = Quotes([TEXT], URI)
+    told = json.loads(quotes.cleaned(json.dumps([{"uri": URI, "n": 1}, {"text": json.dumps([TEXT, "kept"])}])))
+    assert told[0] == {"uri": "[erased]", "n": 1}
+    assert json.loads(told[1]["text"])[1] == "kept"
+    line = f"12:00 ümlaut {TEXT} 12:01"
+    assert len(quotes.black_out(line, keep_length=True).encode()) == len(line.encode())
+    assert quotes.black_out(line, keep_length=True).startswith("12:00 ümlaut ")
+
+
+def test_nothing_to_look_for_finds_nothing() -> None:
+    assert not Quotes([]).found("anything at all that is long enough to be a quotation")
+    assert not Quotes(["", "a b"]).found("a b")

@@ -1,0 +1,124 @@
+"""The OpenAI-compatible embedder against a real HTTP server, and its tokenizers."""
+
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from llmops.tasks.errors import ConfigError, DocumentError, Unavailable
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.chunkers.sentence import Sentence
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders._counting import counter
+from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.openai import OpenAi
+from tests.openai_server import Answer, Service, serving
+from tests.plugins.chunkers import texts
+
+WORDS = ["red lamp", "blue harbour", "", "grey stone", "日本語"]
+TIKTOKEN = pytest.mark.skipif(find_spec("tiktoken") is None or find_spec("llama_index") is None, reason="no tiktoken with its files")
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving() as found:
+        yield found
+
+
+def embedder(service: Service, **options: Any) -> Embedder:
+    plain = {"name": "openai", "model": "small", "dimensions": 384, "base_url": service.base_url, "retries": 1}
+    return Spec.model_validate(plain | options).build(Embedder)
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_vectors_are_in_order_normalised_and_batched(service: Service, encoding: str) -> None:
+    vectors = embedder(service, batch=2, encoding=encoding).embed(WORDS)
+    np.testing.assert_allclose(vectors, Hash().embed([word or " " for word in WORDS]), atol=1e-6)
+    assert (str(vectors.dtype), vectors.shape) == ("float32", (5, 384))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert [len(body["input"]) for _, body, _ in service.requests] == [2, 2, 1]
+    assert {body["encoding_format"] for _, body, _ in service.requests} == {encoding}
+    assert embedder(service).embed([]).shape == (0, 384)
+
+
+def test_dimensions_are_asked_of_models_that_know_the_option(service: Service) -> None:
+    short = embedder(service, model="text-embedding-3-small", dimensions=64)
+    assert (short.embed(["red lamp"]).shape, short.dimension, short.price) == ((1, 64), 64, 0.02)
+    embedder(service).embed(["red lamp"])
+    assert [body.get("dimensions") for _, body, _ in service.requests] == [64, None]
+    assert OpenAi(model="text-embedding-3-large").dimension == 3072
+    with pytest.raises(ValidationError, match="dimensions is missing: how long a vector of nomic is"):
+        OpenAi(model="nomic")
+
+
+def test_another_length_than_was_said_is_refused(service: Service) -> None:
+    with pytest.raises(Unavailable, match=r"2 vectors of length 384 for 2 texts; 100 is wanted.*set embed\.dimensions"):
+        embedder(service, dimensions=100).embed(["a", "b"])
+
+
+@pytest.mark.parametrize(("answer", "error", "message"), [
+    (Answer(401), Unavailable, "check api_key"), (Answer(400), DocumentError, "as the script says"),
+    (Answer(200, b"{}"), Unavailable, "without data"), (Answer(200, b'{"data": []}'), Unavailable, "0 vectors"),
+    (Answer(200, json.dumps({"data": [{"index": 0, "embedding": "!!"}]}).encode()), Unavailable, "without data")])
+def test_faults(service: Service, answer: Answer, error: type[Exception], message: str) -> None:
+    service.script = [answer]
+    with pytest.raises(error, match=message):
+        embedder(service).embed(["a"])
+
+
+def test_a_hiccup_is_waited_out(service: Service) -> None:
+    service.script = [Answer(503, headers={"Retry-After": "0"})]
+    assert embedder(service).embed(["a"]).shape == (1, 384)
+    assert len(service.requests) == 2
+
+
+def test_the_fingerprint_is_of_what_vectors_depend_on() -> None:
+    plain = OpenAi(model="small", dimensions=8, api_key="one")
+    assert plain.fingerprint() == OpenAi(model="small", dimensions=8, api_key="two", batch=3, price_per_million=1).fingerprint()
+    others = [OpenAi(model="large", dimensions=8), OpenAi(model="small", dimensions=9), OpenAi(model="small", dimensions=8, base_url="http://h/v1")]
+    assert len({plain.fingerprint(), *(other.fingerprint() for other in others)}) == 4
+
+
+SAMPLES = {"english": texts.english(20_000), "chinese": texts.CHINESE * 5, "persian": texts.PERSIAN * 5, "odd": texts.ODD * 20,
+           "code": Path(__file__).read_text(), "one word": "abcdefghij" * 300, "base64": "aGVsbG8gd29ybGQ9PQ" * 40,
+           "lines": "a\n\n\n b\n" * 50,
+           "numbers": "3.14159 2026-11-21 0xDEADBEEF " * 30}
+
+
+@TIKTOKEN
+@pytest.mark.parametrize("name", ["cl100k_base", "cautious"])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_no_count_is_lower_than_the_model_s(name: str, sample: str) -> None:
+    from llmops.tasks.plugins.embedders._counting import _encoding
+
+    text = SAMPLES[sample]
+    real = len(_encoding("cl100k_base").encode_ordinary(text.replace("\ud800", "\ufffd")))
+    offsets = counter(name)(text)
+    assert real <= len(offsets) <= (1.35 if name == "cl100k_base" else 9) * real
+    assert offsets == sorted(offsets)
+    assert all(0 <= start < end <= len(text) for start, end in offsets)
+
+
+@TIKTOKEN
+@pytest.mark.parametrize("tokenizer", ["cl100k_base", "cautious"])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_chunks_stay_within_the_context(tokenizer: str, sample: str) -> None:
+    made = OpenAi(model="small", dimensions=8, tokenizer=tokenizer, context=40)
+    for span in Sentence(size=40, overlap=5).split(SAMPLES[sample], markup="plain", title="A title", tokenizer=made):
+        text = f"{span.context}\n{SAMPLES[sample][span.start:span.end]}" if span.context else SAMPLES[sample][span.start:span.end]
+        assert made.count(text) <= 40
+
+
+def test_a_tokenizer_of_a_file(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"red": 0, "lamp": 1, "?": 2}, unk_token="?"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    assert OpenAi(model="m", dimensions=8, tokenizer=str(tmp_path / "tokenizer.json")).token_offsets("red  lamp") == [(0, 3), (5, 9)]
+    with pytest.raises(ConfigError, match=r"is no tokenizer\.json"):
+        OpenAi(model="m", dimensions=8, tokenizer=str(tmp_path)).count("red")
