@@ -3,7 +3,17 @@
 import os
 import sys
 
-from benchmarks import answers, chunking, cleaners, incremental, overhead, retrieval, runner, simulations, stores
+from benchmarks import (
+    answers,
+    chunking,
+    cleaners,
+    incremental,
+    overhead,
+    retrieval,
+    runner,
+    simulations,
+    stores,
+)
 
 
 def main() -> int:
@@ -19,7 +29,9 @@ def main() -> int:
     sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
     stores.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
-        sys.stdout.write("retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n")
+        sys.stdout.write(
+            "retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n"
+        )
         return 0
     sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
     chunking.main()

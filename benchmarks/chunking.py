@@ -1,10 +1,12 @@
-"""Chunkers on exact spans: how much of the wanted excerpts five retrieved passages hold, and how little else.
+"""Chunkers on exact spans: how much of the wanted excerpts five retrieved passages hold, and how
+little else.
 
-    LLMOPS_BENCH_DATA=/data python -m benchmarks.chunking [--only sentence semantic] [--characters 150000]
+    LLMOPS_BENCH_DATA=/data python -m benchmarks.chunking [--only sentence semantic] [--characters
+    150000]
 
-The data and the measures are those of Smith and Troynikov 2024, "Evaluating Chunking Strategies for Retrieval" (Chroma):
-five corpora in one index, 472 questions, each with the excerpts that answer it. `--characters` reads that much of each
-corpus, and the questions whose excerpts lie in it.
+The data and the measures are those of Smith and Troynikov 2024, "Evaluating Chunking Strategies for
+Retrieval" (Chroma): five corpora in one index, 472 questions, each with the excerpts that answer
+it. `--characters` reads that much of each corpus, and the questions whose excerpts lie in it.
 """
 
 import argparse
@@ -28,8 +30,18 @@ from llmops.tasks.schemas import Vectors, embedded_text
 Ranges = list[tuple[int, int]]
 K = 5
 NODES = "SentenceSplitter"
-COLUMNS = ("chunker", "spans", "characters read", "recall", "precision", "IoU", "IoU, ideal retrieval", "recall, gain", "IoU, gain",
-           "seconds")
+COLUMNS = (
+    "chunker",
+    "spans",
+    "characters read",
+    "recall",
+    "precision",
+    "IoU",
+    "IoU, ideal retrieval",
+    "recall, gain",
+    "IoU, gain",
+    "seconds",
+)
 CHUNKERS: dict[str, dict[str, Any]] = {
     "sentence 200": {"name": "sentence", "size": 200, "overlap": 0},
     "sentence 100": {"name": "sentence", "size": 100, "overlap": 0},
@@ -39,11 +51,36 @@ CHUNKERS: dict[str, dict[str, Any]] = {
     "semantic 100": {"name": "semantic", "size": 100},
     "semantic 200": {"name": "semantic", "size": 200},
     "semantic 250": {"name": "semantic", "size": 250},
-    "parent_child 50 in 200": {"name": "parent_child", "size": 50, "overlap": 0, "parent_size": 200},
-    "parent_child 100 in 400": {"name": "parent_child", "size": 100, "overlap": 0, "parent_size": 400},
-    "LlamaIndex SentenceSplitter 100": {"name": "node_parser", "parser": NODES, "size": 100, "overlap": 0},
-    "LlamaIndex SentenceSplitter 200": {"name": "node_parser", "parser": NODES, "size": 200, "overlap": 0},
-    "LlamaIndex SentenceSplitter 200/20": {"name": "node_parser", "parser": NODES, "size": 200, "overlap": 20},
+    "parent_child 50 in 200": {
+        "name": "parent_child",
+        "size": 50,
+        "overlap": 0,
+        "parent_size": 200,
+    },
+    "parent_child 100 in 400": {
+        "name": "parent_child",
+        "size": 100,
+        "overlap": 0,
+        "parent_size": 400,
+    },
+    "LlamaIndex SentenceSplitter 100": {
+        "name": "node_parser",
+        "parser": NODES,
+        "size": 100,
+        "overlap": 0,
+    },
+    "LlamaIndex SentenceSplitter 200": {
+        "name": "node_parser",
+        "parser": NODES,
+        "size": 200,
+        "overlap": 0,
+    },
+    "LlamaIndex SentenceSplitter 200/20": {
+        "name": "node_parser",
+        "parser": NODES,
+        "size": 200,
+        "overlap": 20,
+    },
 }
 
 
@@ -54,7 +91,9 @@ class Question(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Of one question. `omega`: the precision of an ideal retrieval of all chunks that touch an excerpt, as an IoU."""
+    """Of one question. `omega`: the precision of an ideal retrieval of all chunks that touch an
+    excerpt, as an IoU.
+    """
 
     recall: float
     precision: float
@@ -71,7 +110,9 @@ class Remembering:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         missing = list(dict.fromkeys(text for text in texts if text not in self._known))
-        self._known |= dict(zip(missing, self._embedder.embed(missing), strict=True)) if missing else {}
+        self._known |= (
+            dict(zip(missing, self._embedder.embed(missing), strict=True)) if missing else {}
+        )
         return np.stack([self._known[text] for text in texts])
 
 
@@ -95,24 +136,41 @@ def common(one: Ranges, other: Ranges) -> Ranges:
 
 
 def scores(excerpts: Ranges, retrieved: Ranges, elsewhere: int, chunks: Ranges) -> Scores:
-    """`retrieved`: passages of the question's corpus, `elsewhere`: characters retrieved from others, `chunks`: all passages
-    of the corpus. As the paper has it, a character that is retrieved twice counts once where it is wanted, and twice in
-    what was retrieved."""
+    """`retrieved`: passages of the question's corpus, `elsewhere`: characters retrieved from
+    others, `chunks`: all passages of the corpus. As the paper has it, a character that is retrieved
+    twice counts once where it is wanted, and twice in what was retrieved."""
     wanted, found = length(union(excerpts)), length(common(excerpts, retrieved))
     size = length(retrieved) + elsewhere
     touching = [chunk for chunk in chunks if common([chunk], excerpts)]
     best = length(common(excerpts, touching))
-    return Scores(found / wanted, found / size if size else 0.0, found / (size + wanted - found), best / length(union(touching + excerpts)))
+    return Scores(
+        found / wanted,
+        found / size if size else 0.0,
+        found / (size + wanted - found),
+        best / length(union(touching + excerpts)),
+    )
 
 
 def read(folder: Path, characters: int) -> tuple[dict[str, str], list[Question]]:
     """The beginnings of the corpora, and the questions that they answer."""
-    home = folder / "chunking_eval" / "chunking_evaluation" / "evaluation_framework" / "general_evaluation_data"
-    corpora = {path.stem: path.read_text("utf-8")[:characters] for path in sorted((home / "corpora").glob("*.md"))}
+    home = (
+        folder
+        / "chunking_eval"
+        / "chunking_evaluation"
+        / "evaluation_framework"
+        / "general_evaluation_data"
+    )
+    corpora = {
+        path.stem: path.read_text("utf-8")[:characters]
+        for path in sorted((home / "corpora").glob("*.md"))
+    }
     questions = []
     with (home / "questions_df.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            excerpts = [(int(one["start_index"]), int(one["end_index"])) for one in json.loads(row["references"])]
+            excerpts = [
+                (int(one["start_index"]), int(one["end_index"]))
+                for one in json.loads(row["references"])
+            ]
             if max(end for _, end in excerpts) <= len(corpora[row["corpus_id"]]):
                 questions.append(Question(row["question"], row["corpus_id"], excerpts))
     return corpora, questions
@@ -124,20 +182,32 @@ class Passage(NamedTuple):
     end: int
 
 
-def index(chunker: Chunker, corpora: dict[str, str], embedder: Any) -> tuple[list[Passage], list[Span], Vectors]:
+def index(
+    chunker: Chunker, corpora: dict[str, str], embedder: Any
+) -> tuple[list[Passage], list[Span], Vectors]:
     """All spans of all corpora, with their vectors."""
     passages, spans, texts = list[Passage](), list[Span](), list[str]()
     for name, text in corpora.items():
-        for span in chunker.split(text, markup="markdown", title=None, tokenizer=embedder, uri=f"{name}.md"):
+        for span in chunker.split(
+            text, markup="markdown", title=None, tokenizer=embedder, uri=f"{name}.md"
+        ):
             passages.append(Passage(name, span.start, span.end))
             spans.append(span)
-            texts.append(embedded_text({"context": span.context, "text": text[span.start:span.end], "search": span.search}))
+            texts.append(
+                embedded_text(
+                    {
+                        "context": span.context,
+                        "text": text[span.start : span.end],
+                        "search": span.search,
+                    }
+                )
+            )
     return passages, spans, embedder.embed(texts)
 
 
 def nearest(vector: Any, vectors: Vectors, passages: list[Passage]) -> list[Passage]:
     """The K best passages, each once, by the best of its vectors."""
-    order = np.argsort(-(vectors @ vector), kind="stable")[:K * 50]
+    order = np.argsort(-(vectors @ vector), kind="stable")[: K * 50]
     return list(dict.fromkeys(passages[n] for n in order.tolist()))[:K]
 
 
@@ -150,16 +220,31 @@ class Measured(NamedTuple):
     seconds: float
 
 
-def measured(name: str, corpora: dict[str, str], questions: list[Question], embedder: Any) -> Measured:
+def measured(
+    name: str, corpora: dict[str, str], questions: list[Question], embedder: Any
+) -> Measured:
     """All questions with one chunker."""
     began = time.perf_counter()
-    passages, spans, vectors = index(Spec.model_validate(CHUNKERS[name]).build(Chunker), corpora, embedder)
+    passages, spans, vectors = index(
+        Spec.model_validate(CHUNKERS[name]).build(Chunker), corpora, embedder
+    )
     found, seen = [], []
-    for question, vector in zip(questions, embedder.embed([one.text for one in questions]), strict=True):
+    for question, vector in zip(
+        questions, embedder.embed([one.text for one in questions]), strict=True
+    ):
         best = nearest(vector, vectors, passages)
         mine = [(one.start, one.end) for one in best if one.corpus == question.corpus]
-        chunks = [(one.start, one.end) for one in dict.fromkeys(passages) if one.corpus == question.corpus]
-        found.append(scores(question.excerpts, mine, length((one.start, one.end) for one in best if one.corpus != question.corpus), chunks))
+        chunks = [
+            (one.start, one.end) for one in dict.fromkeys(passages) if one.corpus == question.corpus
+        ]
+        found.append(
+            scores(
+                question.excerpts,
+                mine,
+                length((one.start, one.end) for one in best if one.corpus != question.corpus),
+                chunks,
+            )
+        )
         seen.append(length((one.start, one.end) for one in best))
     return Measured(found, len(spans), float(np.mean(seen)), time.perf_counter() - began)
 
@@ -167,19 +252,36 @@ def measured(name: str, corpora: dict[str, str], questions: list[Question], embe
 def row(name: str, one: Measured, first: Measured) -> str:
     """A row of the table; differences are paired by question, with 95 % intervals."""
     means = [f"{100 * float(np.mean(values)):.1f}" for values in zip(*one.scores, strict=True)]
-    gains = [np.array([a[n] - b[n] for a, b in zip(one.scores, first.scores, strict=True)]) * 100 for n in (0, 2)]
-    shown = [f"{gain.mean():+.1f} ± {1.96 * gain.std() / len(gain) ** 0.5:.1f}" if one is not first else "" for gain in gains]
-    return f"| {name} | {one.spans:,} | {one.read:,.0f} | {' | '.join([*means, *shown])} | {one.seconds:.0f} |\n"
+    gains = [
+        np.array([a[n] - b[n] for a, b in zip(one.scores, first.scores, strict=True)]) * 100
+        for n in (0, 2)
+    ]
+    shown = [
+        f"{gain.mean():+.1f} ± {1.96 * gain.std() / len(gain) ** 0.5:.1f}"
+        if one is not first
+        else ""
+        for gain in gains
+    ]
+    return (
+        f"| {name} | {one.spans:,} | {one.read:,.0f} | {' | '.join([*means, *shown])} | "
+        f"{one.seconds:.0f} |\n"
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=list(CHUNKERS), help="chunkers whose name begins so")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=list(CHUNKERS), help="chunkers whose name begins so"
+    )
     parser.add_argument("--characters", type=int, default=10_000_000)
     chosen = parser.parse_args()
     corpora, questions = read(data_folder(), chosen.characters)
     embedder = Remembering(MiniLM())
-    sys.stdout.write(f"{len(questions)} questions, {sum(map(len, corpora.values())):,} characters\n\n")
+    sys.stdout.write(
+        f"{len(questions)} questions, {sum(map(len, corpora.values())):,} characters\n\n"
+    )
     sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n")
     first: Measured | None = None
     for name in CHUNKERS:

@@ -1,4 +1,6 @@
-"""The most trivial model there is, for measuring what everything around a model costs: it answers with the last word of the question."""
+"""The most trivial model there is, for measuring what everything around a model costs: it answers
+with the last word of the question.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator

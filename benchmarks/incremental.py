@@ -2,8 +2,8 @@
 
     python -m benchmarks.incremental [--files 10000]
 
-With the `hash` embedder, so that what is measured is our own work. `flow` is the time inside the flow, `wall` that of the whole
-command with its imports.
+With the `hash` embedder, so that what is measured is our own work. `flow` is the time inside the
+flow, `wall` that of the whole command with its imports.
 """
 
 import argparse
@@ -38,28 +38,44 @@ WORDS = [
 
 def prose(chance: random.Random, words: int) -> str:
     """Sentences of about ten words."""
-    return " ".join(f"{' '.join(chance.choices(WORDS, k=10))} {chance.randint(0, 99999)}.".capitalize() for _ in range(words // 10))
+    return " ".join(
+        f"{' '.join(chance.choices(WORDS, k=10))} {chance.randint(0, 99999)}.".capitalize()
+        for _ in range(words // 10)
+    )
 
 
 def write(folder: Path, numbers: range, seed: int) -> None:
     for number in numbers:
         file = folder / f"{number // 100:03}" / f"{number:05}.md"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"# Document {number}\n\n{prose(random.Random(seed * 1_000_003 + number), 280)}\n")
+        file.write_text(
+            f"# Document {number}\n\n{prose(random.Random(seed * 1_000_003 + number), 280)}\n"
+        )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--files", type=int, default=10_000)
     files = parser.parse_args().files
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = folder / "kb.yaml"
         config.write_text(
-            yaml.safe_dump({"flow": "index", "knowledge_base": "bench", "sources": [{"name": "files", "path": "docs"}], "embed": "hash"})
+            yaml.safe_dump(
+                {
+                    "flow": "index",
+                    "knowledge_base": "bench",
+                    "sources": [{"name": "files", "path": "docs"}],
+                    "embed": "hash",
+                }
+            )
         )
         write(folder / "docs", range(files), 1)
-        sys.stdout.write(f"{'run':<12}{'status':<11}{'flow s':>8}{'wall s':>8}{'chunks':>8}{'computed':>10}{'peak MB':>9}\n")
+        sys.stdout.write(
+            f"{'run':<12}{'status':<11}{'flow s':>8}{'wall s':>8}{'chunks':>8}{'computed':>10}{'peak MB':>9}\n"  # noqa: E501
+        )
         run("cold", folder, config)
         run("unchanged", folder, config)
         write(folder / "docs", range(files // 100), 2)

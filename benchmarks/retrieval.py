@@ -1,9 +1,10 @@
-"""Retrieval quality on public judged sets, through the commands that users run: `llmops index` and `llmops kb measure`.
+"""Retrieval quality on public judged sets, through the commands that users run: `llmops index` and
+`llmops kb measure`.
 
     LLMOPS_BENCH_DATA=/data python -m benchmarks.retrieval --sets scifact feedbackqa
 
-`LLMOPS_BENCH_DATA` holds `beir/<set>` (BEIR's layout) and `feedbackqa` (a checkout of McGill-NLP/feedbackqa). No set has a
-gate here, so that nothing is fitted on the questions.
+`LLMOPS_BENCH_DATA` holds `beir/<set>` (BEIR's layout) and `feedbackqa` (a checkout of
+McGill-NLP/feedbackqa). No set has a gate here, so that nothing is fitted on the questions.
 """
 
 import argparse
@@ -22,10 +23,16 @@ METRICS = ("ndcg@10", "precision@1", "recall@10")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     chosen, data = parser.parse_args(), data_folder()
-    sys.stdout.write(f"{'set':<16}{'mode':<8}" + "".join(f"{name:>13}" for name in METRICS) + "   chunks  seconds\n")
+    sys.stdout.write(
+        f"{'set':<16}{'mode':<8}"
+        + "".join(f"{name:>13}" for name in METRICS)
+        + "   chunks  seconds\n"
+    )
     for name in chosen.sets:
         with tempfile.TemporaryDirectory() as folder:
             report(name, *measured(name, data, Path(folder)))
@@ -35,12 +42,20 @@ def main() -> int:
 def measured(name: str, data: Path, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(outcome of the build, object of `kb measure`) of one set."""
     beir = feedbackqa(data, folder / "beir") if name == "feedbackqa" else data / "beir" / name
-    source = {"name": "jsonl", "path": str(beir / "corpus.jsonl"), "fields": {"uri": "_id", "title": "title", "text": "text"}}
+    source = {
+        "name": "jsonl",
+        "path": str(beir / "corpus.jsonl"),
+        "fields": {"uri": "_id", "title": "title", "text": "text"},
+    }
     config = folder / "kb.yaml"
-    config.write_text(yaml.safe_dump({"flow": "index", "knowledge_base": name, "sources": [source]}))
+    config.write_text(
+        yaml.safe_dump({"flow": "index", "knowledge_base": name, "sources": [source]})
+    )
     llmops(folder, "golden", "import", "--beir", str(beir), "--out", str(folder / "golden.jsonl"))
     outcome = llmops(folder, "index", str(config))
-    found = llmops(folder, "kb", "measure", name, "--golden", str(folder / "golden.jsonl"), "-k", "10")
+    found = llmops(
+        folder, "kb", "measure", name, "--golden", str(folder / "golden.jsonl"), "-k", "10"
+    )
     llmops(folder, "down")
     return outcome, found
 
@@ -48,21 +63,33 @@ def measured(name: str, data: Path, folder: Path) -> tuple[dict[str, Any], dict[
 def report(name: str, outcome: dict[str, Any], found: dict[str, Any]) -> None:
     for mode, values in found["modes"].items():
         figures = "".join(f"{values[metric]['value']:>13.4f}" for metric in METRICS)
-        sys.stdout.write(f"{name:<16}{mode:<8}{figures}{outcome['chunks']['total']:>9}{outcome['seconds']:>9.0f}\n")
+        sys.stdout.write(
+            f"{name:<16}{mode:<8}{figures}{outcome['chunks']['total']:>9}{outcome['seconds']:>9.0f}\n"
+        )
     sys.stdout.flush()
 
 
 def feedbackqa(data: Path, folder: Path) -> Path:
-    """FeedbackQA in BEIR's layout: the passages of all four domains as documents, the questions of `test`."""
+    """FeedbackQA in BEIR's layout: the passages of all four domains as documents, the questions of
+    `test`.
+    """
     corpus, queries, judgements = [], [], ["query-id\tcorpus-id\tscore"]
-    for file in sorted((data / "feedbackqa" / "experiments" / "feedbackQA_data").glob("*/test.json")):
+    for file in sorted(
+        (data / "feedbackqa" / "experiments" / "feedbackQA_data").glob("*/test.json")
+    ):
         content, domain = json.loads(file.read_text("utf-8")), file.parent.name
         corpus += [passage(domain, one) for one in content["passages"]]
-        queries += [{"_id": f"{domain}/{one['id']}", "text": one["question"]} for one in content["examples"]]
-        judgements += [f"{domain}/{one['id']}\t{domain}/{one['passage_id']}\t1" for one in content["examples"]]
+        queries += [
+            {"_id": f"{domain}/{one['id']}", "text": one["question"]} for one in content["examples"]
+        ]
+        judgements += [
+            f"{domain}/{one['id']}\t{domain}/{one['passage_id']}\t1" for one in content["examples"]
+        ]
     (folder / "qrels").mkdir(parents=True)
     for name, rows in (("corpus", corpus), ("queries", queries)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        (folder / f"{name}.jsonl").write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        )
     (folder / "qrels" / "test.tsv").write_text("\n".join(judgements) + "\n")
     return folder
 

@@ -1,4 +1,6 @@
-"""Made-up experiments for `benchmarks.simulations`: two arms that do not differ, in clusters or not, and differences of known mean."""
+"""Made-up experiments for `benchmarks.simulations`: two arms that do not differ, in clusters or
+not, and differences of known mean.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -45,7 +47,9 @@ def _hidden(place: Layout, repeats: int, random: np.random.Generator) -> Array:
 
 
 def yes_no(share: float) -> Callable[[Array, np.random.Generator], Array]:
-    return lambda effect, random: (random.random(effect.shape) < expit(logit(share) + effect)).astype(np.float64)
+    return lambda effect, random: (
+        random.random(effect.shape) < expit(logit(share) + effect)
+    ).astype(np.float64)
 
 
 def f1_like(effect: Array, random: np.random.Generator) -> Array:
@@ -61,15 +65,27 @@ def costs(effect: Array, random: np.random.Generator) -> Array:
 
 Draw = Callable[[tuple[int, int], np.random.Generator], Array]
 ARMS: dict[str, Callable[[Array, np.random.Generator], Array]] = {
-    "yes-no, half": yes_no(0.5), "yes-no, 9 in 10": yes_no(0.9), "yes-no, 1 in 10": yes_no(0.1), "yes-no, 1 in 50": yes_no(0.02),
-    "F1-like": f1_like, "cost": costs, "F1-like, 85 % tied": f1_like}
+    "yes-no, half": yes_no(0.5),
+    "yes-no, 9 in 10": yes_no(0.9),
+    "yes-no, 1 in 10": yes_no(0.1),
+    "yes-no, 1 in 50": yes_no(0.02),
+    "F1-like": f1_like,
+    "cost": costs,
+    "F1-like, 85 % tied": f1_like,
+}
 
 
-def same_arms(kind: str, place: Layout, repeats: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """Experiments x cases of two arms of one kind. Cases of a cluster are alike, and each arm has its own luck with a cluster."""
+def same_arms(
+    kind: str, place: Layout, repeats: int, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Experiments x cases of two arms of one kind. Cases of a cluster are alike, and each arm has
+    its own luck with a cluster.
+    """
     common = _hidden(place, repeats, random)
     first, second = (ARMS[kind](common + _hidden(place, repeats, random), random) for _ in range(2))
-    return first, np.where(random.random(first.shape) < 0.85, first, second) if "tied" in kind else second
+    return first, np.where(
+        random.random(first.shape) < 0.85, first, second
+    ) if "tied" in kind else second
 
 
 def one_arm(kind: str, place: Layout, repeats: int, random: np.random.Generator) -> Array:
@@ -83,7 +99,9 @@ def truth(kind: str) -> float:
     if kind.startswith("F1"):
         return 0.525
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
-    share = {"half": 0.5, "9 in 10": 0.9, "1 in 10": 0.1, "1 in 50": 0.02}[kind.removeprefix("yes-no, ")]
+    share = {"half": 0.5, "9 in 10": 0.9, "1 in 10": 0.1, "1 in 50": 0.02}[
+        kind.removeprefix("yes-no, ")
+    ]
     return float(weights @ expit(logit(share) + nodes * LIKE * 2**0.5) / weights.sum())
 
 
@@ -101,5 +119,7 @@ def _seldom(shape: tuple[int, int], random: np.random.Generator) -> Array:
 
 # Differences of mean 0 that no two equal arms have: they lean to one side.
 LEANING: dict[str, Draw] = {
-    "many small losses, few great gains": _exponential, "9 of 10 gain 0.1, 1 of 10 loses 0.9": _rare_losses,
-    "60 % tied, then as the first": _seldom}
+    "many small losses, few great gains": _exponential,
+    "9 of 10 gain 0.1, 1 of 10 loses 0.9": _rare_losses,
+    "60 % tied, then as the first": _seldom,
+}

@@ -25,7 +25,9 @@ ELSEWHERE = {"evaluate": "llmops evaluate runs it", "compare": "llmops kb compar
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
-    """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake."""
+    """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with
+    every mistake.
+    """
     load_env(path.absolute().parent)
     content = hidden(_named(override(load_yaml(path), overrides)))
     flow = content.get("flow")
@@ -33,15 +35,25 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
         raise ConfigError(
             [
                 Mistake(
-                    f"got {flow!r}, allowed: {', '.join((*FLOWS, *ELSEWHERE))}" if "flow" in content else "the key 'flow' is missing",
+                    f"got {flow!r}, allowed: {', '.join((*FLOWS, *ELSEWHERE))}"
+                    if "flow" in content
+                    else "the key 'flow' is missing",
                     where=f"{path}: flow",
-                    hint=ELSEWHERE.get(str(flow), "a config begins with a line such as `flow: index`"),
+                    hint=ELSEWHERE.get(
+                        str(flow), "a config begins with a line such as `flow: index`"
+                    ),
                 )
             ]
         )
     found = _plugin_mistakes(content, str(path))
     if "folder" in content:
-        found.append(Mistake("unknown key 'folder'", where=f"{path}: folder", hint="relative paths start at the config file's folder"))
+        found.append(
+            Mistake(
+                "unknown key 'folder'",
+                where=f"{path}: folder",
+                hint="relative paths start at the config file's folder",
+            )
+        )
     try:
         config = FLOWS[flow].model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
@@ -51,20 +63,28 @@ def read(path: Path, overrides: Iterable[str] = ()) -> IndexConfig:
             if not any(mistake.where.startswith(one.where) for one in found)
         ]
         raise ConfigError(own + found) from error
-    found += _file_mistakes(config, str(path)) + ([] if found else _size_mistakes(config, str(path)))
+    found += _file_mistakes(config, str(path)) + (
+        [] if found else _size_mistakes(config, str(path))
+    )
     if found:
         raise ConfigError(found)
     return config
 
 
 def override(content: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. Raises ConfigError."""
+    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. Raises
+    ConfigError.
+    """
     return apply(content, changes, _defaults())
 
 
 def _defaults() -> dict[str, dict[str, Any]]:
     """The plugins that serve where a config names none, in the short form."""
-    return {name: field.default.short() for name, field in IndexConfig.model_fields.items() if isinstance(field.default, Spec)}
+    return {
+        name: field.default.short()
+        for name, field in IndexConfig.model_fields.items()
+        if isinstance(field.default, Spec)
+    }
 
 
 def _named(content: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +103,15 @@ def _plugin_mistakes(content: dict[str, Any], where: str) -> list[Mistake]:
     ]
     for family, key in ((Source, "sources"), (Cleaner, "clean")):
         entries = content.get(key)
-        slots += [(family, [key, n], entry) for n, entry in enumerate(entries if isinstance(entries, list) else [])]
+        slots += [
+            (family, [key, n], entry)
+            for n, entry in enumerate(entries if isinstance(entries, list) else [])
+        ]
     return [
-        mistake for family, path, entry in slots if entry is not None for mistake in plugin_mistakes(entry, family, joined(where, path))
+        mistake
+        for family, path, entry in slots
+        if entry is not None
+        for mistake in plugin_mistakes(entry, family, joined(where, path))
     ]
 
 
@@ -94,11 +120,26 @@ def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mis
     try:
         spec = Spec.model_validate(entry)
     except ValidationError:
-        return [Mistake(f"a plugin's name is wanted, got {entry!r}", where=where, hint="write {name: …, option: …}", kind="plugin")]
+        return [
+            Mistake(
+                f"a plugin's name is wanted, got {entry!r}",
+                where=where,
+                hint="write {name: …, option: …}",
+                kind="plugin",
+            )
+        ]
     try:
         spec.build(family)
     except ConfigError as error:
-        return [Mistake(m.message, where=f"{where}.{m.where}" if m.where else where, hint=m.hint, kind=m.kind) for m in error.found]
+        return [
+            Mistake(
+                m.message,
+                where=f"{where}.{m.where}" if m.where else where,
+                hint=m.hint,
+                kind=m.kind,
+            )
+            for m in error.found
+        ]
     except ValidationError as error:
         plugin = find(family.family, spec.name)
         return explain(error, plugin, f"{where}.", raw=spec.options)
@@ -132,16 +173,26 @@ def _size_mistakes(config: IndexConfig, where: str) -> list[Mistake]:
     if size <= limit:
         return []
     return [
-        Mistake(f"{size} tokens are more than {config.embed.name} takes in", where=f"{where}: chunk.size", hint=f"allowed: 8 to {limit}")
+        Mistake(
+            f"{size} tokens are more than {config.embed.name} takes in",
+            where=f"{where}: chunk.size",
+            hint=f"allowed: 8 to {limit}",
+        )
     ]
 
 
 def check_all(paths: Iterable[Path]) -> list[str]:
-    """Read every config in files and folders (of folders: each YAML file with a `flow` key). Raises ConfigError with all mistakes."""
+    """Read every config in files and folders (of folders: each YAML file with a `flow` key). Raises
+    ConfigError with all mistakes.
+    """
     found: list[Mistake] = []
     checked = []
     for path in paths:
-        files = sorted(file for file in path.rglob("*.y*ml") if not _hidden(file, path)) if path.is_dir() else [path]
+        files = (
+            sorted(file for file in path.rglob("*.y*ml") if not _hidden(file, path))
+            if path.is_dir()
+            else [path]
+        )
         for file in (one for one in files if not path.is_dir() or _is_config(one)):
             try:
                 _check(file)
@@ -150,7 +201,11 @@ def check_all(paths: Iterable[Path]) -> list[str]:
                 found += error.found
         if path.is_dir() and not any(name.startswith(str(path)) for name in checked) and not found:
             found.append(
-                Mistake("no config in this folder", where=str(path), hint="a config is a YAML file with a line such as `flow: index`")
+                Mistake(
+                    "no config in this folder",
+                    where=str(path),
+                    hint="a config is a YAML file with a line such as `flow: index`",
+                )
             )
     if found:
         raise ConfigError(found)
@@ -188,6 +243,8 @@ def _sources_exist(config: IndexConfig, where: str) -> None:
         try:
             spec.build(Source).at(config.folder).check()
         except UsageError as error:
-            found.append(Mistake(error.message, where=f"{where}: sources[{number}]", hint=error.hint))
+            found.append(
+                Mistake(error.message, where=f"{where}: sources[{number}]", hint=error.hint)
+            )
     if found:
         raise ConfigError(found)

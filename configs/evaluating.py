@@ -1,4 +1,6 @@
-"""Reading the config of an evaluation: every mistake at once, also of its cases, prompts, prices and scorers."""
+"""Reading the config of an evaluation: every mistake at once, also of its cases, prompts, prices
+and scorers.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,21 +23,36 @@ REGISTRY = "prompts:/"
 
 
 def read_evaluation(path: Path, overrides: Iterable[str] = ()) -> EvaluateConfig:
-    """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with every mistake.
+    """The config in a YAML file, with `key.path=value` overrides applied. Raises ConfigError with
+    every mistake.
 
-    Prompts in the registry and knowledge bases are looked up later: see tasks/evaluation/prepare.py.
+    Prompts in the registry and knowledge bases are looked up later: see
+    tasks/evaluation/prepare.py.
     """
     load_env(path.absolute().parent)
     content = hidden(apply(load_yaml(path), overrides, {}))
     if content.get("flow") != "evaluate":
-        raise ConfigError([Mistake(f"got flow: {content.get('flow')!r}, wanted: evaluate", where=f"{path}: flow",
-                                   hint="llmops index runs a config with `flow: index`")])
-    found = [mistake for kind, key, entry in _slots(content) for mistake in plugin_mistakes(entry, kind, joined(str(path), key))]
+        raise ConfigError(
+            [
+                Mistake(
+                    f"got flow: {content.get('flow')!r}, wanted: evaluate",
+                    where=f"{path}: flow",
+                    hint="llmops index runs a config with `flow: index`",
+                )
+            ]
+        )
+    found = [
+        mistake
+        for kind, key, entry in _slots(content)
+        for mistake in plugin_mistakes(entry, kind, joined(str(path), key))
+    ]
     try:
         config = EvaluateConfig.model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
         own = explain(error, EvaluateConfig, str(path), raw=content)
-        raise ConfigError([one for one in own if not any(one.where.startswith(x.where) for x in found)] + found) from error
+        raise ConfigError(
+            [one for one in own if not any(one.where.startswith(x.where) for x in found)] + found
+        ) from error
     found += _file_mistakes(config, str(path))
     if found:
         raise ConfigError(found)
@@ -66,8 +83,11 @@ def _file_mistakes(config: EvaluateConfig, where: str) -> list[Mistake]:
 
     readers: list[tuple[Any, Path, str]] = [(read_cases, config.folder / config.cases, "cases")]
     readers += [(read_prices, config.folder / config.prices, "prices")] if config.prices else []
-    readers += [(read_prompt, config.folder / wish.prompt, f"arms.{name}.prompt") for name, wish in config.wishes().items()
-                if not wish.prompt.startswith(REGISTRY)]
+    readers += [
+        (read_prompt, config.folder / wish.prompt, f"arms.{name}.prompt")
+        for name, wish in config.wishes().items()
+        if not wish.prompt.startswith(REGISTRY)
+    ]
     found: list[Mistake] = []
     for reader, file, key in readers:
         if not file.is_file():

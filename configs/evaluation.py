@@ -1,4 +1,6 @@
-"""The config of the `evaluate` flow: arms on cases, scorers, and the rule by which one arm takes the other's place."""
+"""The config of the `evaluate` flow: arms on cases, scorers, and the rule by which one arm takes
+the other's place.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -18,20 +20,38 @@ from llmops.tasks.schemas import sha256
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")
 """Metrics that need no scorer."""
-PLACE = ("model", "base_url", "api_key", "price_in", "price_out", "requests_per_minute", "tokens_per_minute", "timeout", "retries")
+PLACE = (
+    "model",
+    "base_url",
+    "api_key",
+    "price_in",
+    "price_out",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout",
+    "retries",
+)
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]{0,119}$")]
 
 
 class Grid(Section):
-    """Every combination of these is an arm beside those that `arms` names; what is left out is as in the baseline."""
+    """Every combination of these is an arm beside those that `arms` names; what is left out is as
+    in the baseline.
+    """
 
     prompt: list[str] = Field(default_factory=list)
     llm: list[Spec] = Field(default_factory=list)
     retrieve: list[Retrieve | None] = Field(default_factory=list)
 
     def combinations(self, like: Wish) -> Iterator[tuple[str, Wish]]:
-        """(name, arm) in the order of the file, the last key varying fastest; only what varies is in a name."""
-        prompts, llms, searches = self.prompt or [like.prompt], self.llm or [like.llm], self.retrieve or [like.retrieve]
+        """(name, arm) in the order of the file, the last key varying fastest; only what varies is
+        in a name.
+        """
+        prompts, llms, searches = (
+            self.prompt or [like.prompt],
+            self.llm or [like.llm],
+            self.retrieve or [like.retrieve],
+        )
         varied = [len(prompts) > 1, len(llms) > 1, len(searches) > 1]
         for prompt, llm, retrieve in itertools.product(prompts, llms, searches):
             arm = Wish(prompt=prompt, llm=llm, retrieve=retrieve)
@@ -47,14 +67,18 @@ class Promote(Section):
 
 
 class Budget(Section):
-    """Of one run, task and judge calls together; calls that are remembered cost nothing. None: no limit."""
+    """Of one run, task and judge calls together; calls that are remembered cost nothing. None: no
+    limit.
+    """
 
     usd: float | None = Field(default=None, gt=0)
     calls: int | None = Field(default=None, gt=0)
 
 
 class EvaluateConfig(Section):
-    """The config of the `evaluate` flow. The baseline is the arm of that name, else the first one."""
+    """The config of the `evaluate` flow. The baseline is the arm of that name, else the first
+    one.
+    """
 
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
@@ -69,25 +93,34 @@ class EvaluateConfig(Section):
     concurrency: int = Field(default=8, ge=1, le=1000)
     prices: Path | None = None
     schedule: Schedule | None = None
-    folder: Path = Field(default=Path(), description="of the config file; relative paths start here")
+    folder: Path = Field(
+        default=Path(), description="of the config file; relative paths start here"
+    )
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> "EvaluateConfig":
         names = [metric_of(spec) for spec in self.scorers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two scorers are called {', '.join(twice)}: give each an id, as in {{name: {twice[0]}, id: short, …}}")
+            raise ValueError(
+                f"two scorers are called {', '.join(twice)}: give each an id, as in "
+                f"{{name: {twice[0]}, id: short, …}}"
+            )
         for metric in (self.decide.metric, *self.decide.not_worse):
             if metric.partition(".")[0] not in (*names, *MEASURED):
                 allowed = ", ".join(dict.fromkeys((*names, *MEASURED)))
-                raise ValueError(f"decide names the metric {metric!r}, which no scorer gives; allowed: {allowed}")
+                raise ValueError(
+                    f"decide names the metric {metric!r}, which no scorer gives; allowed: {allowed}"
+                )
         return self
 
     @model_validator(mode="after")
     def _arms_to_compare(self) -> "EvaluateConfig":
         count = len(self.wishes())
         if not 2 <= count <= MOST_ARMS:
-            raise ValueError(f"2 to {MOST_ARMS} arms are wanted, such as baseline and candidate, got {count}")
+            raise ValueError(
+                f"2 to {MOST_ARMS} arms are wanted, such as baseline and candidate, got {count}"
+            )
         return self
 
     @property
@@ -96,7 +129,9 @@ class EvaluateConfig(Section):
         return "baseline" if "baseline" in self.arms else next(iter(self.arms))
 
     def wishes(self) -> dict[str, Wish]:
-        """Every arm by its name, those of the grid last; a combination that an arm already is, is not asked twice."""
+        """Every arm by its name, those of the grid last; a combination that an arm already is, is
+        not asked twice.
+        """
         found = dict(self.arms)
         for name, arm in self.grid.combinations(self.arms[self.baseline]) if self.grid else ():
             if arm not in found.values():
@@ -105,26 +140,49 @@ class EvaluateConfig(Section):
 
     def wanted(self) -> Wanted:
         """What the flow needs of the config."""
-        return Wanted(name=self.name, folder=self.folder, cases=self.cases, arms=self.wishes(), baseline=self.baseline,
-                      scorers=tuple(self.scorers), prices=self.folder / self.prices if self.prices else SHIPPED, repeats=self.repeats,
-                      concurrency=self.concurrency, budget_usd=self.budget.usd, budget_calls=self.budget.calls,
-                      at_stake=self.promote.prompt if self.promote else None)
+        return Wanted(
+            name=self.name,
+            folder=self.folder,
+            cases=self.cases,
+            arms=self.wishes(),
+            baseline=self.baseline,
+            scorers=tuple(self.scorers),
+            prices=self.folder / self.prices if self.prices else SHIPPED,
+            repeats=self.repeats,
+            concurrency=self.concurrency,
+            budget_usd=self.budget.usd,
+            budget_calls=self.budget.calls,
+            at_stake=self.promote.prompt if self.promote else None,
+        )
 
     def recorded(self) -> dict[str, Any]:
-        """What a decision remembers of its config: plugins in the short form, secrets as `${NAME}`."""
+        """What a decision remembers of its config: plugins in the short form, secrets as
+        `${NAME}`.
+        """
         plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
         plain["scorers"] = [spec.short() for spec in self.scorers]
         for name, arm in self.arms.items():
             plain["arms"][name]["llm"] = arm.llm.short()
         if self.grid:
             plain["grid"]["llm"] = [spec.short() for spec in self.grid.llm]
-        return {"config": plain | {"folder": str(self.folder)}, "config_sha256": sha256(canonical(plain))}
+        return {
+            "config": plain | {"folder": str(self.folder)},
+            "config_sha256": sha256(canonical(plain)),
+        }
 
 
 def _names(arm: Wish) -> list[str]:
     """What tells an arm from others: prompt, model, retrieval."""
-    prompt = arm.prompt.removeprefix("prompts:/").rpartition("/")[2] if not arm.prompt.startswith("prompts:/") else arm.prompt[9:]
+    prompt = (
+        arm.prompt.removeprefix("prompts:/").rpartition("/")[2]
+        if not arm.prompt.startswith("prompts:/")
+        else arm.prompt[9:]
+    )
     options = [f"{name}={value}" for name, value in arm.llm.options.items() if name not in PLACE]
     model = " ".join([str(arm.llm.options.get("model", arm.llm.name)), *options])
-    search = f"{arm.retrieve.knowledge_base} {arm.retrieve.mode} k={arm.retrieve.k}" if arm.retrieve else "no retrieval"
+    search = (
+        f"{arm.retrieve.knowledge_base} {arm.retrieve.mode} k={arm.retrieve.k}"
+        if arm.retrieve
+        else "no retrieval"
+    )
     return [prompt.removesuffix(".yaml"), model, search]

@@ -20,7 +20,9 @@ Key = Annotated[str, Field(pattern=r"^(chunk|embed|clean|store|parse|fields)(\.\
 
 
 class CompareConfig(Section):
-    """The config of `kb compare`: `grid` maps keys of the base config to the values that are tried, every combination once."""
+    """The config of `kb compare`: `grid` maps keys of the base config to the values that are tried,
+    every combination once.
+    """
 
     flow: Literal["compare"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
@@ -34,7 +36,10 @@ class CompareConfig(Section):
 
     def combinations(self) -> list[dict[str, Any]]:
         """What each arm changes, in the order of the file: the last key varies fastest."""
-        return [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
+        return [
+            dict(zip(self.grid, values, strict=True))
+            for values in itertools.product(*self.grid.values())
+        ]
 
 
 def read_grid(path: Path) -> CompareConfig:
@@ -44,11 +49,19 @@ def read_grid(path: Path) -> CompareConfig:
         config = CompareConfig.model_validate({**content, "folder": path.absolute().parent})
     except ValidationError as error:
         raise ConfigError(explain(error, CompareConfig, str(path), raw=content)) from error
-    found = [Mistake(f"no such file: {config.folder / file}", where=f"{path}: {key}")
-             for key, file in (("base", config.base), ("golden", config.golden)) if not (config.folder / file).is_file()]
+    found = [
+        Mistake(f"no such file: {config.folder / file}", where=f"{path}: {key}")
+        for key, file in (("base", config.base), ("golden", config.golden))
+        if not (config.folder / file).is_file()
+    ]
     count = len(config.combinations())
     if not 2 <= count <= MOST_ARMS:
-        found.append(Mistake(f"the grid has {count} combinations; allowed: 2 to {MOST_ARMS}", where=f"{path}: grid"))
+        found.append(
+            Mistake(
+                f"the grid has {count} combinations; allowed: 2 to {MOST_ARMS}",
+                where=f"{path}: grid",
+            )
+        )
     if found:
         raise ConfigError(found)
     arms(config)
@@ -56,16 +69,32 @@ def read_grid(path: Path) -> CompareConfig:
 
 
 def arms(config: CompareConfig) -> list[tuple[str, dict[str, Any], IndexConfig]]:
-    """(name, what it changes, config) of each arm. Each has a knowledge base of its own, the same one in every run."""
+    """(name, what it changes, config) of each arm. Each has a knowledge base of its own, the same
+    one in every run.
+    """
     found = []
     mistakes: list[Mistake] = []
     for changes in config.combinations():
         kb = f"{config.name}-{digest(canonical(changes))[:8]}"
-        overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()]
+        overrides = [
+            f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()
+        ]
         try:
-            found.append((label(changes), changes, read(config.folder / config.base, [*overrides, f"knowledge_base={kb}", "gate=null"])))
+            found.append(
+                (
+                    label(changes),
+                    changes,
+                    read(
+                        config.folder / config.base,
+                        [*overrides, f"knowledge_base={kb}", "gate=null"],
+                    ),
+                )
+            )
         except ConfigError as error:
-            mistakes += [Mistake(one.message, f"arm {label(changes)}: {one.where}", one.hint, one.kind) for one in error.found]
+            mistakes += [
+                Mistake(one.message, f"arm {label(changes)}: {one.where}", one.hint, one.kind)
+                for one in error.found
+            ]
     if mistakes:
         raise ConfigError(mistakes)
     return found

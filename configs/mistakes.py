@@ -13,13 +13,21 @@ from llmops.tasks.plugins import SECRET
 INTERNAL = "folder"  # the config file's own, set by the reader
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str, *, raw: object = None) -> list[Mistake]:
-    """One mistake per error of a model, at `where.key.path`. `raw` is what the user wrote, secrets still unresolved."""
+def explain(
+    error: ValidationError, model: type[BaseModel], where: str, *, raw: object = None
+) -> list[Mistake]:
+    """One mistake per error of a model, at `where.key.path`. `raw` is what the user wrote, secrets
+    still unresolved.
+    """
     return [_mistake(details, model, where, raw) for details in error.errors(include_url=False)]
 
 
 def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: object) -> Mistake:
-    path = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    path = [
+        part
+        for part in details["loc"]
+        if not (isinstance(part, str) and part.startswith("function-"))
+    ]
     place = joined(where, path)
     if details["type"] == "extra_forbidden":
         return _unknown_key(str(path[-1]), _model_at(model, path[:-1]), place)
@@ -27,11 +35,16 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
         return Mistake(f"the key {path[-1]!r} is missing", where=place, hint=_allowed(model, path))
     message = details["msg"].removeprefix("Value error, ")
     if path[-1:] == ["knowledge_base"] and details["type"] == "string_pattern_mismatch":
-        message = "small letters, digits and hyphens are allowed, a letter first, as in my-handbook (pattern [a-z][a-z0-9-]{0,62})"
+        message = (
+            "small letters, digits and hyphens are allowed, a letter first, as in my-handbook "
+            "(pattern [a-z][a-z0-9-]{0,62})"
+        )
     if not path:  # of the config as a whole, which the message describes
         return Mistake(message, where=place.removesuffix("."))
     message = message[0].lower() + message[1:]
-    if details["type"] == "value_error" and isinstance(details["input"], Mapping):  # it names the key, a whole mapping would hide it
+    if details["type"] == "value_error" and isinstance(
+        details["input"], Mapping
+    ):  # it names the key, a whole mapping would hide it
         return Mistake(message, where=place)
     return Mistake(f"{message}, got {_shown(details['input'], path, raw)}", where=place)
 
@@ -45,10 +58,18 @@ def joined(where: str, path: list[int | str]) -> str:
 
 
 def _unknown_key(key: str, model: type[BaseModel] | None, place: str) -> Mistake:
-    allowed = sorted(name for name, field in (model.model_fields if model else {}).items() if not field.exclude and name != INTERNAL)
+    allowed = sorted(
+        name
+        for name, field in (model.model_fields if model else {}).items()
+        if not field.exclude and name != INTERNAL
+    )
     close = get_close_matches(key, allowed, 1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return Mistake(f"unknown key {key!r}", where=place, hint=f"{hint}allowed: {', '.join(allowed) or 'no keys'}")
+    return Mistake(
+        f"unknown key {key!r}",
+        where=place,
+        hint=f"{hint}allowed: {', '.join(allowed) or 'no keys'}",
+    )
 
 
 def _allowed(model: type[BaseModel], path: list[int | str]) -> str:
@@ -61,7 +82,13 @@ def _shown(value: object, path: list[int | str], raw: object) -> str:
     """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
     written: Any = raw
     for part in path:
-        known = range(len(written)) if isinstance(written, list) else written if isinstance(written, Mapping) else ()
+        known = (
+            range(len(written))
+            if isinstance(written, list)
+            else written
+            if isinstance(written, Mapping)
+            else ()
+        )
         if part in known:
             written = written[part]
         else:

@@ -37,7 +37,9 @@ class Gate(Section):
 
     golden: Path
     k: int = Field(default=5, ge=1, le=1000)
-    metrics: Mapping[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {"recall": MetricRule(margin=0.02)}
+    metrics: Mapping[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {
+        "recall": MetricRule(margin=0.02)
+    }
 
 
 class Limits(Section):
@@ -66,7 +68,9 @@ class Schedule(Section):
     @classmethod
     def _five_fields(cls, value: str) -> str:
         if not CRON.fullmatch(value.strip()):
-            raise ValueError('five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"')
+            raise ValueError(
+                'five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"'
+            )
         return value
 
     @field_validator("timezone")
@@ -75,7 +79,9 @@ class Schedule(Section):
         from zoneinfo import available_timezones
 
         if value not in available_timezones():
-            raise ValueError("a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin")
+            raise ValueError(
+                "a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin"
+            )
         return value
 
 
@@ -96,7 +102,9 @@ class IndexConfig(Section):
     access: Access = Access()
     limits: Limits = Limits()
     schedule: Schedule | None = None
-    folder: Path = Field(default=Path(), description="of the config file; relative paths start here")
+    folder: Path = Field(
+        default=Path(), description="of the config file; relative paths start here"
+    )
 
     @field_validator("clean", "chunk", "embed", "store", mode="before")
     @classmethod
@@ -110,7 +118,10 @@ class IndexConfig(Section):
         ids = [source.options.get("id", source.name) for source in self.sources]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise ValueError(f"two sources are called {', '.join(twice)}: give each an id, as in {{name: {twice[0]}, id: manuals, …}}")
+            raise ValueError(
+                f"two sources are called {', '.join(twice)}: give each an id, as in "
+                f"{{name: {twice[0]}, id: manuals, …}}"
+            )
         return self
 
     def source(self, name: str) -> Spec:
@@ -129,20 +140,35 @@ class IndexConfig(Section):
 
     def facts(self) -> Facts:
         """What is known of documents beside their text, and who may read them."""
-        labels = {str(spec.options.get("id", spec.name)): tuple(spec.options["labels"])
-                  for spec in self.sources if spec.options.get("labels")}
+        labels = {
+            str(spec.options.get("id", spec.name)): tuple(spec.options["labels"])
+            for spec in self.sources
+            if spec.options.get("labels")
+        }
         return Facts(fields=self.fields, access=self.access, sources=labels)
 
     def stages(self) -> Fingerprints:
         """Fingerprints of what a document goes through. Builds the plugins, loads no model."""
         cleaners = [spec.build(Cleaner) for spec in self.clean]
-        return stages(cleaners, self.suite.read_text(encoding="utf-8"), self.chunk.build(Chunker), self.embed.build(Embedder),
-                      self.facts())
+        return stages(
+            cleaners,
+            self.suite.read_text(encoding="utf-8"),
+            self.chunk.build(Chunker),
+            self.embed.build(Embedder),
+            self.facts(),
+        )
 
     def recorded(self) -> dict[str, Any]:
-        """What a version remembers of its config: plugins in the short form, secrets as `${NAME}`."""
+        """What a version remembers of its config: plugins in the short form, secrets as
+        `${NAME}`.
+        """
         plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
         plain |= {name: getattr(self, name).short() for name in ("chunk", "embed", "store")}
-        plain |= {name: [spec.short() for spec in getattr(self, name)] for name in ("sources", "clean")}
+        plain |= {
+            name: [spec.short() for spec in getattr(self, name)] for name in ("sources", "clean")
+        }
         plain["facts"] = self.facts().model_dump(mode="json")
-        return {"config": plain | {"folder": str(self.folder)}, "config_sha256": sha256(canonical(plain))}
+        return {
+            "config": plain | {"folder": str(self.folder)},
+            "config_sha256": sha256(canonical(plain)),
+        }

@@ -1,4 +1,6 @@
-"""From a file, and what the command line says about it, to a mapping: without knowing what a config may contain."""
+"""From a file, and what the command line says about it, to a mapping: without knowing what a config
+may contain.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +16,9 @@ Defaults = Mapping[str, Mapping[str, Any]]
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where YAML knows them."""
+    """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where
+    YAML knows them.
+    """
     text = text_of(path, "a config file")
     content = parsed(path, text, 'inside {…} write it in quotes: "${NAME}"' if "${" in text else "")
     if content is None:
@@ -25,7 +29,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def apply(content: dict[str, Any], changes: Iterable[str], defaults: Defaults) -> dict[str, Any]:
-    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. `defaults`: what a key holds that is not written."""
+    """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. `defaults`: what a
+    key holds that is not written.
+    """
     for change in changes:
         path, sign, value = change.partition("=")
         keys = path.split(".")
@@ -36,9 +42,14 @@ def apply(content: dict[str, Any], changes: Iterable[str], defaults: Defaults) -
         try:
             _assign(content, keys, yaml.load(value, Strict))
         except (yaml.YAMLError, RecursionError) as error:
-            raise _wrong_change(f"the value of {change!r} is not valid YAML", "quote it twice: --set 'key=\"value\"'") from error
+            raise _wrong_change(
+                f"the value of {change!r} is not valid YAML",
+                "quote it twice: --set 'key=\"value\"'",
+            ) from error
         except (ValueError, IndexError, TypeError) as error:
-            raise _wrong_change(f"{change!r} does not fit the config", "lists take numbers: sources.0.path=…") from error
+            raise _wrong_change(
+                f"{change!r} does not fit the config", "lists take numbers: sources.0.path=…"
+            ) from error
     return content
 
 

@@ -1,4 +1,6 @@
-"""The `llmops` command. Importing it loads nothing heavy: each command imports what it needs when it runs."""
+"""The `llmops` command. Importing it loads nothing heavy: each command imports what it needs when
+it runs.
+"""
 
 import sys
 from typing import Annotated
@@ -24,10 +26,18 @@ from llmops.flows.commands import (
     maintenance as upkeep,
 )
 
-app = typer.Typer(name="llmops", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: .llmops).",
-                  epilog="Exit codes: 0 done, 1 error, 2 usage or configuration, 3 blocked, 4 failure budget exceeded, "
-                         "5 inconclusive, 130 interrupted.")
+app = typer.Typer(
+    name="llmops",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="LLMOps as scheduled, observable pipelines. State lives in LLMOPS_HOME (default: "
+    ".llmops).",
+    epilog="Exit codes: 0 done, 1 error, 2 usage or configuration, 3 blocked, 4 failure budget "
+    "exceeded, "
+    "5 inconclusive, 130 interrupted.",
+)
 
 
 def _version(wanted: bool) -> None:
@@ -39,8 +49,14 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)] = False
-         ) -> None:
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", is_eager=True, callback=_version
+        ),
+    ] = False,
+) -> None:
     """Options of `llmops` itself; what they do, they do before a command is looked for."""
 
 

@@ -1,4 +1,6 @@
-"""How every command answers: one JSON object or a short summary, an exit code, and errors that say how to fix them."""
+"""How every command answers: one JSON object or a short summary, an exit code, and errors that say
+how to fix them.
+"""
 
 import functools
 import inspect
@@ -16,7 +18,8 @@ import typer
 
 from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
 
-# Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one that it exports.
+# Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one
+# that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130
 Summary = Callable[[Any], object]
@@ -24,7 +27,9 @@ Summary = Callable[[Any], object]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: `data` is the JSON object, `summary` draws the same for people on a Rich console."""
+    """What a command found: `data` is the JSON object, `summary` draws the same for people on a
+    Rich console.
+    """
 
     data: dict[str, Any]
     summary: Summary = field(default=lambda _console: None)
@@ -41,7 +46,9 @@ class Voice:
 
 
 OPTIONS = {
-    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")],
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ],
     "quiet": Annotated[bool, typer.Option("--quiet", help="Print errors only.")],
     "verbose": Annotated[bool, typer.Option("--verbose", help="Show the log of the run.")],
 }
@@ -52,13 +59,22 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
 
     def register(function: Callable[..., Answer]) -> Callable[..., None]:
         @functools.wraps(function)
-        def run(*args: Any, as_json: bool = False, quiet: bool = False, verbose: bool = False, **options: Any) -> None:
+        def run(
+            *args: Any,
+            as_json: bool = False,
+            quiet: bool = False,
+            verbose: bool = False,
+            **options: Any,
+        ) -> None:
             voice = Voice(as_json, quiet, verbose)
             settle(voice)
             say(function(*args, **options), voice)
 
         signature = inspect.signature(function)
-        extra = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind) for key, kind in OPTIONS.items()]
+        extra = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+            for key, kind in OPTIONS.items()
+        ]
         run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *extra])  # type: ignore[attr-defined]
         run.__annotations__ = {**function.__annotations__, **OPTIONS}
         app.command(name)(run)
@@ -114,13 +130,18 @@ def main(app: typer.Typer) -> int:
             return _failed(error, as_json)
         result = INTERRUPTED
     if result == INTERRUPTED:  # Typer itself turns an interrupt into this code
-        hint = f"{'; '.join(LIVE) or 'nothing live has changed'}; the same command continues where it stopped"
+        hint = (
+            f"{'; '.join(LIVE) or 'nothing live has changed'}; the same command continues "
+            f"where it stopped"
+        )
         _report([Mistake("interrupted", kind="interrupted", hint=hint)], as_json)
     return result if isinstance(result, int) else 0
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether a signal is behind an error: one that comes while Prefect prepares a task turns into an error of Prefect's."""
+    """Whether a signal is behind an error: one that comes while Prefect prepares a task turns into
+    an error of Prefect's.
+    """
     while error is not None:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
             return True
@@ -129,15 +150,21 @@ def _interrupted(error: BaseException | None) -> bool:
 
 
 def _prepare(as_json: bool) -> None:
-    """SIGTERM ends a command like Ctrl-C does; output never fails for a character, and JSON is UTF-8 everywhere."""
+    """SIGTERM ends a command like Ctrl-C does; output never fails for a character, and JSON is
+    UTF-8 everywhere.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8" if as_json else sys.stdout.encoding, errors="backslashreplace")
+        sys.stdout.reconfigure(
+            encoding="utf-8" if as_json else sys.stdout.encoding, errors="backslashreplace"
+        )
 
 
 def _failed(error: Exception, as_json: bool) -> int:
-    """Report an error and return its exit code; a traceback only for what nobody expected: a bug."""
+    """Report an error and return its exit code; a traceback only for what nobody expected: a
+    bug.
+    """
     error = disk_trouble(error) or error
     if isinstance(error, LlmopsError):
         _report(error.mistakes(), as_json)
@@ -150,17 +177,34 @@ def _failed(error: Exception, as_json: bool) -> int:
         return 2
     traceback.print_exception(error)
     if as_json:
-        _report([Mistake(f"{type(error).__name__}: {error}", kind="bug", hint="please report this with the traceback")], as_json)
+        _report(
+            [
+                Mistake(
+                    f"{type(error).__name__}: {error}",
+                    kind="bug",
+                    hint="please report this with the traceback",
+                )
+            ],
+            as_json,
+        )
     return 1
 
 
 def _report(mistakes: list[Mistake], as_json: bool) -> None:
-    shapes = [{"kind": m.kind, "message": m.message, "hint": m.hint, "where": m.where} for m in mistakes]
+    shapes = [
+        {"kind": m.kind, "message": m.message, "hint": m.hint, "where": m.where} for m in mistakes
+    ]
     if as_json:
-        stopped = {"status": "blocked", "reason": mistakes[0].message, "hint": mistakes[0].hint} if mistakes[0].kind == "blocked" else {}
+        stopped = (
+            {"status": "blocked", "reason": mistakes[0].message, "hint": mistakes[0].hint}
+            if mistakes[0].kind == "blocked"
+            else {}
+        )
         found = {"error": shapes[0]} if len(shapes) == 1 else {"errors": shapes}
         sys.stdout.write(json.dumps(stopped | found, ensure_ascii=False) + "\n")
         return
     for mistake in mistakes:
         place = f"{mistake.where}: " if mistake.where else ""
-        sys.stderr.write(f"Error: {place}{mistake.message}\n" + (f"  {mistake.hint}\n" if mistake.hint else ""))
+        sys.stderr.write(
+            f"Error: {place}{mistake.message}\n" + (f"  {mistake.hint}\n" if mistake.hint else "")
+        )

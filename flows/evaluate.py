@@ -1,4 +1,6 @@
-"""The evaluate flow: arms on cases, and the better one promoted by a stored decision. Wiring only: each step is a task."""
+"""The evaluate flow: arms on cases, and the better one promoted by a stored decision. Wiring only:
+each step is a task.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,28 +24,46 @@ LOOK_AFTER = 50
 
 @flow(name="evaluate", task_runner=RUNNER)
 def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> State[Any]:
-    """Answer the cases with every arm, score the answers, decide, and move the alias when the decision says so."""
+    """Answer the cases with every arm, score the answers, decide, and move the alias when the
+    decision says so.
+    """
     began, run_id = datetime.now(UTC), runs.run_id()
     trial, cases, warnings = prepare(home, config.wanted(), run_id, accept_cases)
     runs.name_run(trial.id)
     parts, stopped = run_parts(config, trial, cases)
-    facts = {**config.recorded(), "promote": config.promote.model_dump() if config.promote else None, "prefect_run_id": run_id,
-             "began": began, "warnings": warnings, "stopped": stopped}
+    facts = {
+        **config.recorded(),
+        "promote": config.promote.model_dump() if config.promote else None,
+        "prefect_run_id": run_id,
+        "began": began,
+        "warnings": warnings,
+        "stopped": stopped,
+    }
     record = decide(trial, config.decide, parts, cases, facts)
     return evaluated.conclude(home, trial, record, parts, cases)
 
 
-def run_parts(config: EvaluateConfig, trial: Trial, cases: CaseSet) -> tuple[list[Part], str | None]:
+def run_parts(
+    config: EvaluateConfig, trial: Trial, cases: CaseSet
+) -> tuple[list[Part], str | None]:
     """The finished parts, and why no more were begun, where that is so."""
     parts: list[Part] = []
-    spent, size = Spent(), LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency)
+    spent, size = (
+        Spent(),
+        LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency),
+    )
     given = parted(cases.cases, size, config.decide, cases.sha256)
     for number, some in enumerate(given, 1):
         parts.append(score(trial, answer(trial, number, some, spent), some))
         spent = parts[-1].spent
-        runs.tell(f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, {spent.calls:,} calls and {spent.cached:,} remembered,"
-                  f" ${spent.cost_usd:.4f}")
-        stopped = parts[-1].stopped or (look(trial, config.decide, parts, cases) if config.decide.stop_early else None)
+        runs.tell(
+            f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, "
+            f"{spent.calls:,} calls and {spent.cached:,} remembered,"
+            f" ${spent.cost_usd:.4f}"
+        )
+        stopped = parts[-1].stopped or (
+            look(trial, config.decide, parts, cases) if config.decide.stop_early else None
+        )
         if stopped:
             return parts, stopped
     return parts, None

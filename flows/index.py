@@ -1,4 +1,6 @@
-"""The index flow: from sources to a published version of a knowledge base. Wiring only: each step is a task."""
+"""The index flow: from sources to a published version of a knowledge base. Wiring only: each step
+is a task.
+"""
 
 import time
 from pathlib import Path
@@ -34,14 +36,29 @@ RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 
 
 @flow(name="index", task_runner=RUNNER)
-def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bool = False, wait_seconds: float = 0) -> State[Any]:
-    """Build the next version of a knowledge base, and publish it when it is at least as good as the live one."""
+def index(
+    config: IndexConfig,
+    home: Path,
+    allow_deletes: bool = False,
+    full: bool = False,
+    wait_seconds: float = 0,
+) -> State[Any]:
+    """Build the next version of a knowledge base, and publish it when it is at least as good as the
+    live one.
+    """
     began, run_id = time.perf_counter(), runs.run_id()
     outcome = session.begin(home, config.knowledge_base, run_id)
     try:
         with hold(home, config.knowledge_base, run_id, wait_seconds) as lease:
-            build = session.start(home, config.knowledge_base, config.stages(), config.store.build(Store), config.facts(),
-                                  run_id=run_id, full=full)
+            build = session.start(
+                home,
+                config.knowledge_base,
+                config.stages(),
+                config.store.build(Store),
+                config.facts(),
+                run_id=run_id,
+                full=full,
+            )
             runs.name_run(f"{build.kb} v{build.version}")
             recover(build, lease)
             produce(config, build, lease, outcome, allow_deletes)
@@ -52,7 +69,9 @@ def index(config: IndexConfig, home: Path, allow_deletes: bool = False, full: bo
     return runs.conclude(home, config.recorded(), outcome)
 
 
-def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, allow_deletes: bool) -> None:
+def produce(
+    config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, allow_deletes: bool
+) -> None:
     """Everything between the lease and the pointer."""
     found = plan(build, config.sources, config.folder)
     outcomes.planned(outcome, found, session.totals(build))
@@ -71,7 +90,14 @@ def produce(config: IndexConfig, build: Build, lease: Lease, outcome: Outcome, a
     finish(config, build, lease, judged, staged, outcome)
 
 
-def finish(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], outcome: Outcome) -> None:
+def finish(
+    config: IndexConfig,
+    build: Build,
+    lease: Lease,
+    found: Plan,
+    staged: list[Staged],
+    outcome: Outcome,
+) -> None:
     """Release what was prepared, where it makes a difference."""
     if not build.fresh and not found.leaving and all(part.empty for part in staged):
         settle(build, lease, found, staged)
@@ -81,8 +107,11 @@ def finish(config: IndexConfig, build: Build, lease: Lease, found: Plan, staged:
     release(config, build, lease, found, staged, found.leaving, outcome)
 
 
-def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> tuple[Plan, list[Batch]]:
-    """Collected, cleaned, checked, chunked and embedded batches, and the plan with what cleaners had to add.
+def prepared(
+    config: IndexConfig, build: Build, found: Plan, outcome: Outcome
+) -> tuple[Plan, list[Batch]]:
+    """Collected, cleaned, checked, chunked and embedded batches, and the plan with what cleaners
+    had to add.
 
     The budget is looked at before anything is paid.
     """
@@ -92,17 +121,25 @@ def prepared(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -
     batches, warnings, docs = check_whole(build, config.suite, config.embed, found, checked)
     outcome.validated(warnings, docs)
     _budget(config, build, found, outcome)
-    embedded = [future.result() for future in [embed.submit(build, config.embed, batch) for batch in batches]]
+    embedded = [
+        future.result()
+        for future in [embed.submit(build, config.embed, batch) for batch in batches]
+    ]
     outcome.pay(embedded)
     _budget(config, build, found, outcome)
     return found, embedded
 
 
 def surveyed(config: IndexConfig, build: Build, found: Plan) -> tuple[Plan, list[Any]]:
-    """What `collect` will give, part by part. A cleaner that compares documents waits for all of them, and may call for more."""
+    """What `collect` will give, part by part. A cleaner that compares documents waits for all of
+    them, and may call for more.
+    """
     batches: list[Batch] = []
     for turn in range(len(build.stages.corpus)):
-        chains = [[one, sketch.submit(build, config.clean, turn, one)] for one in [*batches, *_collected(config, build, found, batches)]]
+        chains = [
+            [one, sketch.submit(build, config.clean, turn, one)]
+            for one in [*batches, *_collected(config, build, found, batches)]
+        ]
         batches = [_results(chain)[-1] for chain in chains]
         found = judge(build, config.clean, turn, found, batches)
     return found, [*batches, *_collected(config, build, found, batches)]
@@ -110,11 +147,18 @@ def surveyed(config: IndexConfig, build: Build, found: Plan) -> tuple[Plan, list
 
 def _collected(config: IndexConfig, build: Build, found: Plan, done: list[Batch]) -> list[Any]:
     parts = cut(build, found, [batch.part for batch in done])
-    return [collect.submit(build, config.source(part.source), config.folder, config.parse.model_dump(), part) for part in parts]
+    return [
+        collect.submit(
+            build, config.source(part.source), config.folder, config.parse.model_dump(), part
+        )
+        for part in parts
+    ]
 
 
 def _results(chain: list[Any]) -> list[Any]:
-    """In order: the first task of a chain that failed raises its own error, not that of those that waited for it."""
+    """In order: the first task of a chain that failed raises its own error, not that of those that
+    waited for it.
+    """
     return [one if isinstance(one, Batch) else one.result() for one in chain]
 
 
@@ -122,15 +166,29 @@ def _chunked(config: IndexConfig, build: Build, collected: Any) -> list[Any]:
     cleaned: Any = clean.submit(build, config.clean, collected)
     checked: Any = check_rows.submit(build, config.suite, config.embed, "documents", cleaned)
     chunks: Any = chunk.submit(build, config.chunk, config.embed, checked)
-    return [collected, cleaned, checked, chunks, check_rows.submit(build, config.suite, config.embed, "chunks", chunks)]
+    return [
+        collected,
+        cleaned,
+        checked,
+        chunks,
+        check_rows.submit(build, config.suite, config.embed, "chunks", chunks),
+    ]
 
 
 def _budget(config: IndexConfig, build: Build, found: Plan, outcome: Outcome) -> None:
-    outcomes.within_budget(outcome, found, session.failures_now(build, found), config.limits.failure_budget)
+    outcomes.within_budget(
+        outcome, found, session.failures_now(build, found), config.limits.failure_budget
+    )
 
 
 def release(
-    config: IndexConfig, build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], outcome: Outcome
+    config: IndexConfig,
+    build: Build,
+    lease: Lease,
+    found: Plan,
+    staged: list[Staged],
+    retired: list[str],
+    outcome: Outcome,
 ) -> None:
     """Stage beside the live version, seal, pass the gate, publish."""
     outcome.candidate = build.version
@@ -146,7 +204,14 @@ def release(
     except LlmopsError:
         session.close(build, outcome)
         raise
-    publish(build, lease, found, staged, retired, {"snapshot": snapshot, "weight": weight, **outcome.figures()})
+    publish(
+        build,
+        lease,
+        found,
+        staged,
+        retired,
+        {"snapshot": snapshot, "weight": weight, **outcome.figures()},
+    )
     outcome.publish()
     runs.carefully(outcome, tidy, build, lease, config.limits.keep_versions)
 
@@ -166,6 +231,7 @@ def _gate(config: IndexConfig, build: Build, snapshot: str, outcome: Outcome) ->
     outcome.judge(result)
     if not result.opens:
         raise Blocked(
-            f"the gate says {result.verdict}: {result.reason}", hint="the live version stays; see the worst questions of this run"
+            f"the gate says {result.verdict}: {result.reason}",
+            hint="the live version stays; see the worst questions of this run",
         )
     return weight

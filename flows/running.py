@@ -1,4 +1,6 @@
-"""Running a flow from the command line: against this home's background Prefect server, and quietly."""
+"""Running a flow from the command line: against this home's background Prefect server, and
+quietly.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ def run_flow(home: Path, config: Any, **options: Any) -> Outcome:
     server.connect(home)
     since = server.log_position(home)
     outcome = run_index(home, config, **options)
-    outcome.warnings = [*outcome.warnings, *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]
+    outcome.warnings = [
+        *outcome.warnings,
+        *(f"Prefect's server: {line}" for line in server.log_errors(home, since)),
+    ]
     return outcome
 
 
@@ -37,14 +42,27 @@ def _saved(home: Path, state: Any) -> dict[str, Any]:
     if found is not None:
         return found
     state.result(raise_on_failure=True)
-    raise LlmopsError(f"the flow ended in state {state.name} without an outcome", hint="see the run in the Prefect UI")
+    raise LlmopsError(
+        f"the flow ended in state {state.name} without an outcome",
+        hint="see the run in the Prefect UI",
+    )
 
 
 def run_evaluation(home: Path, config: Any, **options: Any) -> dict[str, Any]:
-    """Run the evaluate flow in this process and return its decision record. Raises what the flow raised."""
+    """Run the evaluate flow in this process and return its decision record. Raises what the flow
+    raised.
+    """
     server.connect(home)
     since = server.log_position(home)
-    from llmops.flows.evaluate import evaluate  # only now: Prefect reads its settings when it is imported
+    from llmops.flows.evaluate import (
+        evaluate,
+    )  # only now: Prefect reads its settings when it is imported
 
     record = _saved(home, evaluate(config, home, return_state=True, **options))
-    return {**record, "remarks": [*record["remarks"], *(f"Prefect's server: {line}" for line in server.log_errors(home, since))]}
+    return {
+        **record,
+        "remarks": [
+            *record["remarks"],
+            *(f"Prefect's server: {line}" for line in server.log_errors(home, since)),
+        ],
+    }

@@ -1,8 +1,8 @@
 """What a flow run shows of itself in the Prefect UI: artifacts, at most four per run.
 
-The functions are called inside a flow run and take plain data in the shape of the outcome's JSON. Keys are
-`<knowledge base>-plan` and the like, so that the UI keeps their history per knowledge base. Raises Unavailable when the
-server does not take them.
+The functions are called inside a flow run and take plain data in the shape of the outcome's JSON.
+Keys are `<knowledge base>-plan` and the like, so that the UI keeps their history per knowledge
+base. Raises Unavailable when the server does not take them.
 """
 
 import html
@@ -24,24 +24,48 @@ COUNTED = ("documents", "chunks", "embeddings")
 
 def plan(outcome: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """A table of what happens to which document; its description counts them."""
-    counts = ", ".join(f"{number} {name}" for name, number in outcome["documents"].items() if number) or "nothing listed"
+    counts = (
+        ", ".join(f"{number} {name}" for name, number in outcome["documents"].items() if number)
+        or "nothing listed"
+    )
     nothing = [{"what": "nothing", "uri": "no document is new, changed or gone", "source": ""}]
-    _create(create_table_artifact, outcome, "plan", table=_cells(rows) or nothing, description=f"Documents: {counts}")
+    _create(
+        create_table_artifact,
+        outcome,
+        "plan",
+        table=_cells(rows) or nothing,
+        description=f"Documents: {counts}",
+    )
 
 
 def outcome(outcome: Mapping[str, Any]) -> None:
-    """The outcome in words and numbers with links; a table of the worst questions and a link to MLflow where there are any."""
-    _create(create_markdown_artifact, outcome, "outcome", markdown=markdown(outcome), description=_headline(outcome))
+    """The outcome in words and numbers with links; a table of the worst questions and a link to
+    MLflow where there are any.
+    """
+    _create(
+        create_markdown_artifact,
+        outcome,
+        "outcome",
+        markdown=markdown(outcome),
+        description=_headline(outcome),
+    )
     if outcome.get("worst"):
-        _create(create_table_artifact, outcome, "worst-questions", table=_cells(outcome["worst"]),
-                description="The questions that the candidate answers worst")
+        _create(
+            create_table_artifact,
+            outcome,
+            "worst-questions",
+            table=_cells(outcome["worst"]),
+            description="The questions that the candidate answers worst",
+        )
     target = (outcome.get("links") or {}).get("mlflow", "")
     if target.startswith(("http://", "https://")):
         _create(create_link_artifact, outcome, "mlflow-run", link=target, link_text="MLflow run")
 
 
 def evaluation(name: str, summary: str, headline: str, target: str) -> None:
-    """The decision of an evaluation as Markdown, made by tasks/decisions/summary.py, and a link to its MLflow run."""
+    """The decision of an evaluation as Markdown, made by tasks/decisions/summary.py, and a link to
+    its MLflow run.
+    """
     key = {"knowledge_base": f"{name}-evaluation"}
     _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
     if target.startswith(("http://", "https://")):
@@ -53,25 +77,51 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     parts = [f"# {text(_headline(outcome))}"]
     parts += [f"**Why:** {text(outcome['reason'])}" for _ in [0] if outcome.get("reason")]
     parts += [f"**What now:** {text(outcome['hint'])}" for _ in [0] if outcome.get("hint")]
-    parts.append(_table(["", "what", "number"], [[name, what, f"{number:,}"] for name in COUNTED
-                                                 for what, number in (outcome.get(name) or {}).items()]))
-    parts.append(f"{outcome.get('tokens', 0):,} tokens · {outcome.get('cost_usd', 0):.4f} USD · {outcome.get('seconds', 0)} s")
+    parts.append(
+        _table(
+            ["", "what", "number"],
+            [
+                [name, what, f"{number:,}"]
+                for name in COUNTED
+                for what, number in (outcome.get(name) or {}).items()
+            ],
+        )
+    )
+    parts.append(
+        f"{outcome.get('tokens', 0):,} tokens · {outcome.get('cost_usd', 0):.4f} USD · "
+        f"{outcome.get('seconds', 0)} s"
+    )
     parts += _gate(outcome.get("gate") or {})
-    parts += ["## Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in outcome["warnings"])] if outcome.get("warnings") else []
+    parts += (
+        ["## Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in outcome["warnings"])]
+        if outcome.get("warnings")
+        else []
+    )
     links = outcome.get("links") or {}
-    parts += ["## Records\n\n" + "\n".join(f"- {text(name)}: {link(target)}" for name, target in links.items())] if links else []
+    parts += (
+        [
+            "## Records\n\n"
+            + "\n".join(f"- {text(name)}: {link(target)}" for name, target in links.items())
+        ]
+        if links
+        else []
+    )
     return "\n\n".join(parts)
 
 
 def text(value: object) -> str:
-    """Any text as Markdown that shows it literally, on one line: no markup, no HTML, no end of a table cell."""
+    """Any text as Markdown that shows it literally, on one line: no markup, no HTML, no end of a
+    table cell.
+    """
     plain = " ".join(str(value).split())
     plain = plain if len(plain) <= LENGTH else f"{plain[:LENGTH]}…"
     return re.sub(r"([\\`*_{}\[\]()#+!|~:@])", r"\\\1", html.escape(plain, quote=False))
 
 
 def link(target: str) -> str:
-    """A Markdown link for the web's addresses; anything else, such as a file, as text: browsers do not follow it."""
+    """A Markdown link for the web's addresses; anything else, such as a file, as text: browsers do
+    not follow it.
+    """
     if not target.startswith(("http://", "https://")):
         return text(target)
     return f"<{target}>" if not re.search(r"[\s<>]", target) else text(target)
@@ -86,10 +136,25 @@ def _headline(outcome: Mapping[str, Any]) -> str:
 def _gate(gate: Mapping[str, Any]) -> list[str]:
     if not gate:
         return []
-    parts = [f"## Gate: {text(gate.get('verdict'))}", *([text(gate["reason"])] if gate.get("reason") else [])]
-    rows = [[name, *(_figure(metric.get(key)) for key in ("candidate", "live", "difference", "interval"))]
-            for name, metric in (gate.get("metrics") or {}).items()]
-    return [*parts, *([_table(["metric", "candidate", "live", "difference", "interval"], rows)] if rows else [])]
+    parts = [
+        f"## Gate: {text(gate.get('verdict'))}",
+        *([text(gate["reason"])] if gate.get("reason") else []),
+    ]
+    rows = [
+        [
+            name,
+            *(_figure(metric.get(key)) for key in ("candidate", "live", "difference", "interval")),
+        ]
+        for name, metric in (gate.get("metrics") or {}).items()
+    ]
+    return [
+        *parts,
+        *(
+            [_table(["metric", "candidate", "live", "difference", "interval"], rows)]
+            if rows
+            else []
+        ),
+    ]
 
 
 def _figure(value: Any) -> str:
@@ -104,7 +169,9 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows for a table artifact: plain values on one line; what is too much is said in a last row."""
+    """Rows for a table artifact: plain values on one line; what is too much is said in a last
+    row.
+    """
     shown = [{str(name): _cell(value) for name, value in row.items()} for row in rows[:ROWS]]
     if len(rows) > ROWS:
         shown.append({next(iter(shown[0])): f"… and {len(rows) - ROWS} more"})
@@ -116,13 +183,26 @@ def _cell(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         value = ", ".join(value)
-    line = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
-    # One of Prefect's two UIs shows a cell as Markdown with HTML, the other as text: an invisible word joiner suits both.
-    return re.sub(r"<(?=[A-Za-z/!?])|\](?=\()", lambda match: f"{match[0]}\u2060", line if len(line) <= LENGTH else f"{line[:LENGTH]}…")
+    line = " ".join(
+        (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        ).split()
+    )
+    # One of Prefect's two UIs shows a cell as Markdown with HTML, the other as text: an invisible
+    # word joiner suits both.
+    return re.sub(
+        r"<(?=[A-Za-z/!?])|\](?=\()",
+        lambda match: f"{match[0]}\u2060",
+        line if len(line) <= LENGTH else f"{line[:LENGTH]}…",
+    )
 
 
-def _create(create: Callable[..., object], outcome: Mapping[str, Any], name: str, **content: Any) -> None:
+def _create(
+    create: Callable[..., object], outcome: Mapping[str, Any], name: str, **content: Any
+) -> None:
     try:
         create(key=f"{outcome['knowledge_base']}-{name}", **content)
     except (HTTPError, PrefectException) as error:
-        raise Unavailable(f"Prefect did not take the artifact {name}: {error}", hint="see the server's log") from error
+        raise Unavailable(
+            f"Prefect did not take the artifact {name}: {error}", hint="see the server's log"
+        ) from error

@@ -31,7 +31,9 @@ def collect(build: Build, source: Spec, folder: Path, limits: dict[str, Any], pa
 
 @task(task_run_name="sketch {batch.part.number} of {batch.part.of}")
 def sketch(build: Build, cleaners: list[Spec], turn: int, batch: Batch) -> Batch:
-    """Clean one batch as far as the next cleaner that compares documents, and sketch it for that."""
+    """Clean one batch as far as the next cleaner that compares documents, and sketch it for
+    that.
+    """
     return survey.sketch(build, [spec.build(Cleaner) for spec in cleaners], turn, batch)
 
 

@@ -1,4 +1,6 @@
-"""Every error that a user may meet: what was got, what is allowed, how to fix it. Whether to retry is a type."""
+"""Every error that a user may meet: what was got, what is allowed, how to fix it. Whether to retry
+is a type.
+"""
 
 import errno
 from dataclasses import dataclass
@@ -87,11 +89,16 @@ class BudgetExceeded(LlmopsError):
 
 
 def disk_trouble(error: Exception) -> LlmopsError | None:
-    """What to tell a user whose disk is full, read-only or over a quota; None for any other error."""
+    """What to tell a user whose disk is full, read-only or over a quota; None for any other
+    error.
+    """
     if not isinstance(error, OSError) or error.errno not in DISK:
         return None
-    return Unavailable(f"the disk cannot be written: {error.strerror} ({error.filename or 'LLMOPS_HOME'})",
-                       hint="free some space, or set LLMOPS_HOME elsewhere; run again: finished work is kept, nothing live has changed")
+    return Unavailable(
+        f"the disk cannot be written: {error.strerror} ({error.filename or 'LLMOPS_HOME'})",
+        hint="free some space, or set LLMOPS_HOME elsewhere; run again: finished work is kept, "
+        "nothing live has changed",
+    )
 
 
 class DocumentError(Exception):
@@ -108,14 +115,20 @@ class DocumentError(Exception):
 
 
 class UnsupportedDocument(DocumentError):
-    """A file of a kind that no parser reads (a picture, an archive): recorded like a failure, but no fault of the run's budget."""
+    """A file of a kind that no parser reads (a picture, an archive): recorded like a failure, but
+    no fault of the run's budget.
+    """
 
 
 class NearDuplicate(DocumentError):
-    """The document says what a better one says, which is kept: listed with the failures, but none."""
+    """The document says what a better one says, which is kept: listed with the failures, but
+    none.
+    """
 
 
 class TransientDocumentError(DocumentError):
-    """The document could not be read now (time-out, network, permission): the next build tries it again."""
+    """The document could not be read now (time-out, network, permission): the next build tries it
+    again.
+    """
 
     retryable = True

@@ -19,8 +19,12 @@ from llmops.tasks.tracking import evaluation as tracking
 
 
 @task(name="prepare")
-def prepare(home: Path, wanted: Wanted, run_id: str | None, accept_cases: bool) -> tuple[Trial, CaseSet, list[str]]:
-    """Look up prompts, knowledge bases and prices, and check that everything fits, before anything is paid."""
+def prepare(
+    home: Path, wanted: Wanted, run_id: str | None, accept_cases: bool
+) -> tuple[Trial, CaseSet, list[str]]:
+    """Look up prompts, knowledge bases and prices, and check that everything fits, before anything
+    is paid.
+    """
     return begin.begin(home, wanted, run_id, accept_cases=accept_cases)
 
 
@@ -43,13 +47,17 @@ def look(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet) -> str
 
 
 @task(name="decide")
-def decide(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, facts: dict[str, Any]) -> dict[str, Any]:
+def decide(
+    trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, facts: dict[str, Any]
+) -> dict[str, Any]:
     """The decision record."""
     return record.make_record(trial, rule, parts, cases, **facts)
 
 
 @task(name="record in MLflow")
-def track(home: Path, found: dict[str, Any], parts: Sequence[Part], cases: CaseSet) -> dict[str, Any]:
+def track(
+    home: Path, found: dict[str, Any], parts: Sequence[Part], cases: CaseSet
+) -> dict[str, Any]:
     """The record with the id and the link of its MLflow run."""
     return tracking.record_evaluation(home, found, parts, cases)
 

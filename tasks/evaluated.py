@@ -1,4 +1,6 @@
-"""How an evaluation ends: its record in the ledger, MLflow and Prefect, the alias moved, and the state of the run."""
+"""How an evaluation ends: its record in the ledger, MLflow and Prefect, the alias moved, and the
+state of the run.
+"""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -22,8 +24,12 @@ from llmops.tasks.prompts import registry
 Record = dict[str, Any]
 
 
-def conclude(home: Path, trial: Trial, found: Record, parts: Sequence[Part], cases: CaseSet) -> State[Any]:
-    """Save the record first: nothing that follows may lose it. What fails then is a remark, and said; the record stands."""
+def conclude(
+    home: Path, trial: Trial, found: Record, parts: Sequence[Part], cases: CaseSet
+) -> State[Any]:
+    """Save the record first: nothing that follows may lose it. What fails then is a remark, and
+    said; the record stands.
+    """
     if url := runs.prefect_url():
         found["links"] = {"prefect": url, **found["links"]}
     found = records.save(home, found)
@@ -58,7 +64,9 @@ def carefully(found: Record, step: Callable[..., Record], *args: Any) -> Record:
 
 
 def _show(found: Record) -> Record:
-    report.evaluation(found["name"], summary_markdown(found), found["reason"], found["links"].get("mlflow", ""))
+    report.evaluation(
+        found["name"], summary_markdown(found), found["reason"], found["links"].get("mlflow", "")
+    )
     return found
 
 

@@ -16,11 +16,22 @@ from llmops.tasks.retrieval.golden import read_golden
 
 
 @task
-def gate(build: Build, store: Spec, embedder: Spec, snapshot: str, golden: Path, rules: Mapping[str, MetricRule], k: int
-         ) -> tuple[GateResult, float | None]:
-    """Measure candidate and live version on the golden set. Returns the decision and the candidate's weight of the vectors."""
+def gate(
+    build: Build,
+    store: Spec,
+    embedder: Spec,
+    snapshot: str,
+    golden: Path,
+    rules: Mapping[str, MetricRule],
+    k: int,
+) -> tuple[GateResult, float | None]:
+    """Measure candidate and live version on the golden set. Returns the decision and the
+    candidate's weight of the vectors.
+    """
     questions = read_golden(golden).questions
-    candidate = measuring.candidate_searcher(build, store.build(Store), embedder.build(Embedder), snapshot, questions)
+    candidate = measuring.candidate_searcher(
+        build, store.build(Store), embedder.build(Embedder), snapshot, questions
+    )
     return measuring.gate(build, candidate, questions, rules, k), candidate.weight
 
 

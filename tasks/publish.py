@@ -1,4 +1,6 @@
-"""Tasks that change what is live, or what is kept. They confirm the lease of the knowledge base as they write."""
+"""Tasks that change what is live, or what is kept. They confirm the lease of the knowledge base as
+they write.
+"""
 
 from typing import Any
 
@@ -23,16 +25,28 @@ def recover(build: Build, lease: Lease) -> None:
 
 
 @task
-def open_version(build: Build, lease: Lease, store: Spec, embedder: Spec, values: dict[str, Any]) -> None:
+def open_version(
+    build: Build, lease: Lease, store: Spec, embedder: Spec, values: dict[str, Any]
+) -> None:
     """Take the version's number, and open the collection to stage into."""
     versions.open_version(
-        build.ledger, lease, build.kb, {"version": build.version, "parent": build.live, "collection": build.collection, **values}
+        build.ledger,
+        lease,
+        build.kb,
+        {"version": build.version, "parent": build.live, "collection": build.collection, **values},
     )
     staging.prepare(build, store.build(Store), embedder.build(Embedder))
 
 
 @task
-def publish(build: Build, lease: Lease, found: Plan, staged: list[Staged], retired: list[str], values: dict[str, Any]) -> None:
+def publish(
+    build: Build,
+    lease: Lease,
+    found: Plan,
+    staged: list[Staged],
+    retired: list[str],
+    values: dict[str, Any],
+) -> None:
     """Make the candidate live, in one transaction."""
     publishing.publish(build, lease, found, staged, retired, values)
 

@@ -1,4 +1,6 @@
-"""What every flow run leaves behind: its name, its outcome, its records in Prefect and MLflow, its final state."""
+"""What every flow run leaves behind: its name, its outcome, its records in Prefect and MLflow, its
+final state.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -63,12 +65,17 @@ def document_set(home: Path, outcome: Outcome) -> DocumentSet | None:
         return None
     rows = rows_at(open_ledger(home), outcome.knowledge_base, outcome.version or 0).values()
     digest = sha256("\n".join(sorted(f"{row.uri}\x1f{row.content_hash}" for row in rows)))
-    return DocumentSet(digest=digest, sources=tuple(sorted({row.source for row in rows})),
-                       profile={"documents": len(rows), "characters": sum(row.characters for row in rows)})
+    return DocumentSet(
+        digest=digest,
+        sources=tuple(sorted({row.source for row in rows})),
+        profile={"documents": len(rows), "characters": sum(row.characters for row in rows)},
+    )
 
 
 def carefully(outcome: Outcome, step: Callable[..., object], *args: Any) -> None:
-    """Run a step that comes after publishing: its failure is a warning, the new version is live all the same."""
+    """Run a step that comes after publishing: its failure is a warning, the new version is live all
+    the same.
+    """
     try:
         step(*args)
     except LlmopsError as error:
@@ -76,23 +83,43 @@ def carefully(outcome: Outcome, step: Callable[..., object], *args: Any) -> None
 
 
 def conclude(home: Path, config: dict[str, Any], outcome: Outcome) -> State[Any]:
-    """Record the outcome in MLflow, Prefect and the ledger, and return the state that the run ends in."""
+    """Record the outcome in MLflow, Prefect and the ledger, and return the state that the run ends
+    in.
+    """
     if url := prefect_url():
         outcome.links = {"prefect": url, **outcome.links}
     if outcome.candidate is not None or outcome.status == "failed":
         carefully(outcome, _track, home, config, outcome)
     carefully(outcome, report.outcome, outcome.public())
-    save_outcome(open_ledger(home), outcome.prefect_run_id or "local", outcome.knowledge_base, outcome.public())
+    save_outcome(
+        open_ledger(home),
+        outcome.prefect_run_id or "local",
+        outcome.knowledge_base,
+        outcome.public(),
+    )
     return _state(outcome)
 
 
 def _track(home: Path, config: dict[str, Any], outcome: Outcome) -> None:
-    record = BuildRecord(knowledge_base=outcome.knowledge_base, outcome=outcome.public(), worst=tuple(outcome.worst), decision=outcome.gate,
-                         documents=document_set(home, outcome), prefect_run_id=outcome.prefect_run_id, prefect_url=prefect_url(), **config)
+    record = BuildRecord(
+        knowledge_base=outcome.knowledge_base,
+        outcome=outcome.public(),
+        worst=tuple(outcome.worst),
+        decision=outcome.gate,
+        documents=document_set(home, outcome),
+        prefect_run_id=outcome.prefect_run_id,
+        prefect_url=prefect_url(),
+        **config,
+    )
     outcome.mlflow_run_id = record_build(home, record)
     outcome.links = outcome.links | {"mlflow": run_url(home, outcome.mlflow_run_id)}
     if outcome.candidate is not None:
-        close_version(open_ledger(home), outcome.knowledge_base, outcome.candidate, mlflow_run_id=outcome.mlflow_run_id)
+        close_version(
+            open_ledger(home),
+            outcome.knowledge_base,
+            outcome.candidate,
+            mlflow_run_id=outcome.mlflow_run_id,
+        )
 
 
 def _state(outcome: Outcome) -> State[Any]:
@@ -101,5 +128,8 @@ def _state(outcome: Outcome) -> State[Any]:
     documents = outcome.documents
     message = f"{outcome.status}: version {outcome.version}, {documents.get('total', 0)} documents"
     if documents.get("quarantined"):
-        return Completed(name="CompletedWithQuarantine", message=f"{message}, {documents['quarantined']} in quarantine")
+        return Completed(
+            name="CompletedWithQuarantine",
+            message=f"{message}, {documents['quarantined']} in quarantine",
+        )
     return Completed(message=message)

@@ -1,6 +1,8 @@
-"""What flows between tasks: the schemas of the frames, ids, hashes, and the shard that carries a frame.
+"""What flows between tasks: the schemas of the frames, ids, hashes, and the shard that carries a
+frame.
 
-Between tasks travel references: a `Shard` is a Parquet file of up to some hundred rows, named by its content hash.
+Between tasks travel references: a `Shard` is a Parquet file of up to some hundred rows, named by
+its content hash.
 """
 
 import hashlib
@@ -24,34 +26,71 @@ def _column(name: str, kind: Any, about: str, *, null: bool = False) -> Any:
     return pa.field(name, kind, nullable=null, metadata={"about": about})
 
 
-DOCUMENTS = pa.schema([
-    _column("doc_id", pa.string(), "digest of (source, uri)"),
-    _column("source", pa.string(), "id of the source in the config"),
-    _column("uri", pa.string(), "what the source calls the document"),
-    _column("title", pa.string(), "title found in the content, never derived from the file name", null=True),
-    _column("text", pa.string(), "the whole text; a form feed (\\f) stands between pages"),
-    _column("markup", pa.string(), "markdown: `#` lines are headings; plain: they are not"),
-    _column("media_type", pa.string(), "of the original, as sniffed"),
-    _column("language", pa.string(), "ISO 639-1 code, where known", null=True),
-    _column("content_hash", pa.string(), "SHA-256 of the original bytes, hexadecimal"),
-    _column("metadata", pa.string(), "JSON object from the source and the parser"),
-    _column("revision", pa.string(), "the source's token for this state of the original; empty: unknown"),
-    _column("fetched_at", pa.timestamp("us", "UTC"), "when the original was read"),
-])
+DOCUMENTS = pa.schema(
+    [
+        _column("doc_id", pa.string(), "digest of (source, uri)"),
+        _column("source", pa.string(), "id of the source in the config"),
+        _column("uri", pa.string(), "what the source calls the document"),
+        _column(
+            "title",
+            pa.string(),
+            "title found in the content, never derived from the file name",
+            null=True,
+        ),
+        _column("text", pa.string(), "the whole text; a form feed (\\f) stands between pages"),
+        _column("markup", pa.string(), "markdown: `#` lines are headings; plain: they are not"),
+        _column("media_type", pa.string(), "of the original, as sniffed"),
+        _column("language", pa.string(), "ISO 639-1 code, where known", null=True),
+        _column("content_hash", pa.string(), "SHA-256 of the original bytes, hexadecimal"),
+        _column("metadata", pa.string(), "JSON object from the source and the parser"),
+        _column(
+            "revision",
+            pa.string(),
+            "the source's token for this state of the original; empty: unknown",
+        ),
+        _column("fetched_at", pa.timestamp("us", "UTC"), "when the original was read"),
+    ]
+)
 
-CHUNKS = pa.schema([
-    _column("chunk_id", pa.string(), "digest of (doc_id, text, occurrence of that text in the document)"),
-    _column("doc_id", pa.string(), "the owner"),
-    _column("ordinal", pa.int32(), "position in the document, from 0"),
-    _column("text", pa.string(), "exactly document.text[start:end]"),
-    _column("start", pa.int64(), "character offset of the first character"),
-    _column("end", pa.int64(), "character offset after the last character"),
-    _column("tokens", pa.int32(), "length of `search`, else of text, in tokens of the embedder, without special tokens"),
-    _column("headings", pa.list_(pa.string()), "path of headings above the chunk, outermost first"),
-    _column("page", pa.int32(), "page of the first character, from 1; null where there are no pages", null=True),
-    _column("context", pa.string(), "what is embedded and searched before the text: title and headings; may be empty"),
-    _column("search", pa.string(), "what is embedded and searched instead of context and text, where that is another text", null=True),
-])
+CHUNKS = pa.schema(
+    [
+        _column(
+            "chunk_id",
+            pa.string(),
+            "digest of (doc_id, text, occurrence of that text in the document)",
+        ),
+        _column("doc_id", pa.string(), "the owner"),
+        _column("ordinal", pa.int32(), "position in the document, from 0"),
+        _column("text", pa.string(), "exactly document.text[start:end]"),
+        _column("start", pa.int64(), "character offset of the first character"),
+        _column("end", pa.int64(), "character offset after the last character"),
+        _column(
+            "tokens",
+            pa.int32(),
+            "length of `search`, else of text, in tokens of the embedder, without special tokens",
+        ),
+        _column(
+            "headings", pa.list_(pa.string()), "path of headings above the chunk, outermost first"
+        ),
+        _column(
+            "page",
+            pa.int32(),
+            "page of the first character, from 1; null where there are no pages",
+            null=True,
+        ),
+        _column(
+            "context",
+            pa.string(),
+            "what is embedded and searched before the text: title and headings; may be empty",
+        ),
+        _column(
+            "search",
+            pa.string(),
+            "what is embedded and searched instead of context and text, where that is another text",
+            null=True,
+        ),
+    ]
+)
 
 
 def doc_id(source: str, uri: str) -> str:
@@ -60,7 +99,9 @@ def doc_id(source: str, uri: str) -> str:
 
 
 def chunk_ids(document: str, texts: Iterable[str]) -> list[str]:
-    """The ids of a document's chunks, in order: the n-th occurrence of a text has an id of its own."""
+    """The ids of a document's chunks, in order: the n-th occurrence of a text has an id of its
+    own.
+    """
     seen: dict[str, int] = {}
     ids = []
     for text in texts:
@@ -71,7 +112,9 @@ def chunk_ids(document: str, texts: Iterable[str]) -> list[str]:
 
 def sha256(data: str | bytes) -> str:
     """SHA-256 in hexadecimal; text is hashed as UTF-8 (lone surrogates allowed)."""
-    return hashlib.sha256(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data).hexdigest()
+    return hashlib.sha256(
+        data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    ).hexdigest()
 
 
 def embedded_text(chunk: Mapping[str, Any]) -> str:
@@ -87,7 +130,9 @@ def packed(metadata: Mapping[str, Any]) -> str:
 
 
 def frame(rows: Iterable[Mapping[str, Any]], schema: Any) -> pd.DataFrame:
-    """Rows as a frame with Arrow dtypes, in the schema's column order. Raises pyarrow.ArrowInvalid for a wrong type."""
+    """Rows as a frame with Arrow dtypes, in the schema's column order. Raises pyarrow.ArrowInvalid
+    for a wrong type.
+    """
     return from_arrow(pa.Table.from_pylist(list(rows), schema=schema))
 
 
@@ -108,14 +153,21 @@ class Shard(BaseModel):
         return from_arrow(self.table(lake, columns))
 
     def table(self, lake: Path, columns: list[str] | None = None) -> Any:
-        """The shard as an Arrow table. Raises Damaged when the file is missing or is no longer what was written."""
+        """The shard as an Arrow table. Raises Damaged when the file is missing or is no longer what
+        was written.
+        """
         file = lake / self.path
         try:
             content = file.read_bytes()
         except FileNotFoundError as error:
-            raise Damaged(f"the shard {file} is missing", hint="restore a backup, or build with --full") from error
+            raise Damaged(
+                f"the shard {file} is missing", hint="restore a backup, or build with --full"
+            ) from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise Damaged(f"the shard {file} is not what was written", hint="restore a backup, or build with --full")
+            raise Damaged(
+                f"the shard {file} is not what was written",
+                hint="restore a backup, or build with --full",
+            )
         return pq.read_table(pa.BufferReader(content), columns=columns)
 
 

@@ -1,4 +1,6 @@
-"""The `llmops` command as a user meets it: in this process where only the answer matters, in one of its own for signals."""
+"""The `llmops` command as a user meets it: in this process where only the answer matters, in one of
+its own for signals.
+"""
 
 import contextlib
 import io
@@ -58,19 +60,37 @@ def llmops(*words: str | Path) -> Said:
 
 
 def refused(code: int, says: str, *words: str | Path) -> None:
-    """A command ends with an exit code and these words (a regular expression), for people and for programs, without a traceback."""
+    """A command ends with an exit code and these words (a regular expression), for people and for
+    programs, without a traceback.
+    """
     people, programs = llmops(*words), llmops(*words, "--json")
     assert (people.code, programs.code) == (code, code), people.err
     assert re.search(says, people.err), people.err
     assert "Traceback" not in people.err + programs.err
-    assert re.search(says, f"{programs.mistake['where']}: {programs.mistake['message']} {programs.mistake['hint']}")
+    assert re.search(
+        says,
+        f"{programs.mistake['where']}: {programs.mistake['message']} {programs.mistake['hint']}",
+    )
 
 
 def start(home: Path, *words: str | Path, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    """The true command in a process of its own; `before`: a program that runs it, such as setpriv."""
-    environment = {**os.environ, "LLMOPS_HOME": str(home), "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")])}
-    return subprocess.Popen([*before, sys.executable, "-m", "llmops.flows.cli", *map(str, words)], cwd=ROOT, env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    """The true command in a process of its own; `before`: a program that runs it, such as
+    setpriv.
+    """
+    environment = {
+        **os.environ,
+        "LLMOPS_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
+    }
+    return subprocess.Popen(
+        [*before, sys.executable, "-m", "llmops.flows.cli", *map(str, words)],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 def ended(process: "subprocess.Popen[str]", seconds: float = 120) -> Said:
@@ -80,7 +100,9 @@ def ended(process: "subprocess.Popen[str]", seconds: float = 120) -> Said:
 
 
 class Office(Laboratory):
-    """A laboratory whose home is that of the tests' Prefect server, so that true commands need not start one."""
+    """A laboratory whose home is that of the tests' Prefect server, so that true commands need not
+    start one.
+    """
 
     def __init__(self, folder: Path, home: Path, kb: str) -> None:
         super().__init__(folder)

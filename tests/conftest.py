@@ -1,4 +1,6 @@
-"""What several test modules share: the folder of test plugins on the path, and homes that touch nothing of the user's."""
+"""What several test modules share: the folder of test plugins on the path, and homes that touch
+nothing of the user's.
+"""
 
 import os
 import signal
@@ -10,9 +12,13 @@ from hypothesis import settings
 
 PLUGINS = Path(__file__).parent / "plugin_package"
 sys.path.insert(0, str(PLUGINS))
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background of a shell: commands under test would inherit that
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # started in the background of a shell: commands under test would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("ci", derandomize=True, deadline=None)  # a search for new failures is for developers' machines
+settings.register_profile(
+    "ci", derandomize=True, deadline=None
+)  # a search for new failures is for developers' machines
 settings.load_profile("ci" if "CI" in os.environ else "default")
 
 

@@ -1,6 +1,8 @@
-"""Runs one piece of work of a workshop in a process of its own and kills it when it reaches a chosen call.
+"""Runs one piece of work of a workshop in a process of its own and kills it when it reaches a
+chosen call.
 
-    python -m tests.crash '{"folder": …, "kb": …, "store": …, "work": "build", "texts": …}' module:attribute.path before|after [n]
+python -m tests.crash '{"folder": …, "kb": …, "store": …, "work": "build", "texts": …}'
+module:attribute.path before|after [n]
 """
 
 import json
@@ -16,12 +18,34 @@ from tests.workshop import Workshop
 ROOT = Path(__file__).parent.parent
 
 
-def killed(shop: Workshop, work: str, place: str, when: str, turn: int = 1, texts: Mapping[str, str] | None = None) -> None:
-    """Do it in another process, which dies of SIGKILL at that place. `work`: build, repair or gc."""
-    order = {"folder": str(shop.folder), "kb": shop.kb, "store": shop.store.short(), "work": work, "texts": dict(texts or {})}
-    ended = subprocess.run([sys.executable, "-m", "tests.crash", json.dumps(order), place, when, str(turn)], cwd=ROOT,
-                           capture_output=True, timeout=300, check=False)
-    assert ended.returncode == -signal.SIGKILL, (place, when, turn) if ended.returncode == 0 else ended.stderr.decode()[-2000:]
+def killed(
+    shop: Workshop,
+    work: str,
+    place: str,
+    when: str,
+    turn: int = 1,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Do it in another process, which dies of SIGKILL at that place. `work`: build, repair or
+    gc.
+    """
+    order = {
+        "folder": str(shop.folder),
+        "kb": shop.kb,
+        "store": shop.store.short(),
+        "work": work,
+        "texts": dict(texts or {}),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.crash", json.dumps(order), place, when, str(turn)],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, (
+        (place, when, turn) if ended.returncode == 0 else ended.stderr.decode()[-2000:]
+    )
 
 
 def main(order: str, place: str, when: str, turn: str) -> None:

@@ -1,4 +1,6 @@
-"""Evaluations through the `llmops` command against a model of this machine: the better prompt is right more often, not always."""
+"""Evaluations through the `llmops` command against a model of this machine: the better prompt is
+right more often, not always.
+"""
 
 import hashlib
 import json
@@ -15,8 +17,18 @@ Body = dict[str, Any]
 
 
 def knows(style: str, number: str) -> bool:
-    """Whether a prompt of that style gets this question right: settled by a hash, so that every run sees the same model."""
-    draw = int(hashlib.sha256(f"{style if style != 'same' else 'plain'}/{number}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    """Whether a prompt of that style gets this question right: settled by a hash, so that every run
+    sees the same model.
+    """
+    draw = (
+        int(
+            hashlib.sha256(
+                f"{style if style != 'same' else 'plain'}/{number}".encode()
+            ).hexdigest()[:8],
+            16,
+        )
+        / 0xFFFFFFFF
+    )
     return draw < RIGHT[style]
 
 
@@ -30,33 +42,68 @@ def reply(messages: list[Body]) -> str:
 
 
 class Bench:
-    """A folder with prompts, cases and a config. `url`: the model's address; `name`: of the evaluation and in every prompt, so that nothing
-    is remembered from another test in the shared home."""
+    """A folder with prompts, cases and a config. `url`: the model's address; `name`: of the
+    evaluation and in every prompt, so that nothing is remembered from another test in the shared
+    home."""
 
     def __init__(self, office: Office, url: str, cases: int = 60) -> None:
         self.folder, self.home, self.url = office.folder, office.home, url
         self.name = office.kb.replace("kb-", "ev-")
         for style in RIGHT:
             self.prompt(style, f"{self.name}, style: {style}\n{{{{question}}}}")
-        self.cases([{"id": f"c{n}", "inputs": {"question": f"question {n}"}, "expected": {"answer": f"answer {n}"},
-                     "tags": ["even" if n % 2 == 0 else "odd"]} for n in range(cases)])
+        self.cases(
+            [
+                {
+                    "id": f"c{n}",
+                    "inputs": {"question": f"question {n}"},
+                    "expected": {"answer": f"answer {n}"},
+                    "tags": ["even" if n % 2 == 0 else "odd"],
+                }
+                for n in range(cases)
+            ]
+        )
 
     def prompt(self, name: str, text: str, **keys: Any) -> Path:
         file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump({"name": self.name, "messages": [{"role": "user", "content": text}], **keys}))
+        file.write_text(
+            yaml.safe_dump(
+                {"name": self.name, "messages": [{"role": "user", "content": text}], **keys}
+            )
+        )
         return file
 
     def cases(self, rows: list[Body]) -> None:
         (self.folder / "cases.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
     def arm(self, prompt: str, **llm: Any) -> Body:
-        return {"prompt": prompt, "llm": {"name": "openai", "model": "local", "base_url": self.url, "price_in": 1, "price_out": 2} | llm}
+        return {
+            "prompt": prompt,
+            "llm": {
+                "name": "openai",
+                "model": "local",
+                "base_url": self.url,
+                "price_in": 1,
+                "price_out": 2,
+            }
+            | llm,
+        }
 
     def config(self, candidate: str = "better.yaml", **keys: Any) -> Path:
-        content = {"flow": "evaluate", "name": self.name, "cases": "cases.jsonl", "scorers": ["exact_match"],
-                   "decide": {"metric": "exact_match"}, "arms": {"baseline": self.arm("plain.yaml"), "candidate": self.arm(candidate)}}
+        content = {
+            "flow": "evaluate",
+            "name": self.name,
+            "cases": "cases.jsonl",
+            "scorers": ["exact_match"],
+            "decide": {"metric": "exact_match"},
+            "arms": {"baseline": self.arm("plain.yaml"), "candidate": self.arm(candidate)},
+        }
         file = self.folder / "evaluate.yaml"
-        file.write_text(yaml.safe_dump({key: value for key, value in (content | keys).items() if value is not None}, sort_keys=False))
+        file.write_text(
+            yaml.safe_dump(
+                {key: value for key, value in (content | keys).items() if value is not None},
+                sort_keys=False,
+            )
+        )
         return file
 
     def evaluate(self, *words: str | Path, candidate: str = "better.yaml", **keys: Any) -> Said:

@@ -1,6 +1,7 @@
-"""Runs one build in a process of its own and kills it, with no chance to clean up, when it reaches a chosen call.
+"""Runs one build in a process of its own and kills it, with no chance to clean up, when it reaches
+a chosen call.
 
-    python -m tests.killer HOME CONFIG module:attribute.path before|after [n]
+python -m tests.killer HOME CONFIG module:attribute.path before|after [n]
 """
 
 import functools

@@ -1,4 +1,6 @@
-"""Builds knowledge bases in a folder of their own and looks at everything that a user could look at."""
+"""Builds knowledge bases in a folder of their own and looks at everything that a user could look
+at.
+"""
 
 import json
 from pathlib import Path
@@ -20,7 +22,12 @@ class Laboratory:
     kb = "lab"
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.documents, self.bill = folder, folder / "home", folder / "documents", folder / "bill.jsonl"
+        self.folder, self.home, self.documents, self.bill = (
+            folder,
+            folder / "home",
+            folder / "documents",
+            folder / "bill.jsonl",
+        )
         self.documents.mkdir()
         self.bill.touch()
 
@@ -30,8 +37,13 @@ class Laboratory:
 
     def config(self, **changes: Any) -> Path:
         """The config file, with some keys replaced."""
-        content = {"flow": "index", "knowledge_base": self.kb, "sources": [{"name": "files", "path": "documents"}],
-                   "chunk": {"name": "sentence", "size": 40, "overlap": 0}, "embed": {"name": "costly", "bill": str(self.bill)}}
+        content = {
+            "flow": "index",
+            "knowledge_base": self.kb,
+            "sources": [{"name": "files", "path": "documents"}],
+            "chunk": {"name": "sentence", "size": 40, "overlap": 0},
+            "embed": {"name": "costly", "bill": str(self.bill)},
+        }
         file = self.folder / "lab.yaml"
         file.write_text(yaml.safe_dump(content | changes))
         return file
@@ -40,7 +52,9 @@ class Laboratory:
         """Run the flow once."""
         from llmops.flows.running import run_index
 
-        return run_index(self.home, read(self.config(**changes)), allow_deletes=allow_deletes, full=full)
+        return run_index(
+            self.home, read(self.config(**changes)), allow_deletes=allow_deletes, full=full
+        )
 
     def paid(self) -> int:
         """How many texts were embedded so far."""

@@ -10,8 +10,8 @@ Body = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """What to answer instead of the usual. `delay`: seconds before; `cut`: bytes of the body after which the connection ends;
-    `hang`: nothing ever comes."""
+    """What to answer instead of the usual. `delay`: seconds before; `cut`: bytes of the body after
+    which the connection ends; `hang`: nothing ever comes."""
 
     status: int
     body: bytes = b'{"error": {"message": "as the script says"}}'
@@ -27,28 +27,41 @@ PAGE = Answer(200, b"<!doctype html><html>Welcome</html>", {}, "text/html")
 OTHER_TYPE = Answer(200, b"\x00\x01", {}, "application/octet-stream")
 SILENT = Answer(200, hang=True)
 CUT = Answer(200, b'{"choices": [{"message": {"content": "half a"}}]}', cut=20)
-EMPTY_QUOTA = Answer(429, b'{"error": {"message": "pay first", "code": "insufficient_quota"}}', {"Retry-After": "50"})
+EMPTY_QUOTA = Answer(
+    429, b'{"error": {"message": "pay first", "code": "insufficient_quota"}}', {"Retry-After": "50"}
+)
 
 
 def limited(after: float | str | None = 0, **headers: str) -> Answer:
     """429; `after`: what Retry-After says, None: no such header."""
     said = {} if after is None else {"Retry-After": str(after)}
     said |= {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(429, b'{"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}', said)
+    return Answer(
+        429, b'{"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}', said
+    )
 
 
 def broken(status: int = 500, after: float | None = 0) -> Answer:
-    return Answer(status, b'{"error": {"message": "The server had an error"}}', {} if after is None else {"Retry-After": str(after)})
+    return Answer(
+        status,
+        b'{"error": {"message": "The server had an error"}}',
+        {} if after is None else {"Retry-After": str(after)},
+    )
 
 
 def events(*parts: Body | str) -> bytes:
     """Server-sent events; "[DONE]" ends a stream."""
-    return "".join(f"data: {part if isinstance(part, str) else json.dumps(part)}\n\n" for part in parts).encode()
+    return "".join(
+        f"data: {part if isinstance(part, str) else json.dumps(part)}\n\n" for part in parts
+    ).encode()
 
 
 def streamed(*texts: str, finish: str | None = "stop", done: bool = True) -> Answer:
     """A stream of these pieces; without finish and done it looks like one that was cut."""
-    chunks: list[Body | str] = [{"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]} for text in texts]
+    chunks: list[Body | str] = [
+        {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
+        for text in texts
+    ]
     chunks += [{"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}] if finish else []
     return Answer(200, events(*chunks, *(["[DONE]"] if done else [])), {}, "text/event-stream")
 
@@ -56,12 +69,18 @@ def streamed(*texts: str, finish: str | None = "stop", done: bool = True) -> Ans
 def tool_call(name: str, **arguments: Any) -> Body:
     """A message, to be returned by `reply`, that wants a function called."""
     function = {"name": name, "arguments": json.dumps(arguments)}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": f"call_{name}", "type": "function", "function": function}]}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": f"call_{name}", "type": "function", "function": function}],
+    }
 
 
 @dataclass
 class Faults:
-    """Shares of requests that fail, drawn anew for each attempt at each question: the same whatever order they come in."""
+    """Shares of requests that fail, drawn anew for each attempt at each question: the same whatever
+    order they come in.
+    """
 
     limited: float = 0.0
     broken: float = 0.0
@@ -86,5 +105,7 @@ def example(schema: Body, text: str) -> Any:
     if kind == "object":
         return {name: example(part, text) for name, part in schema.get("properties", {}).items()}
     if kind == "array":
-        return [example(schema.get("items", {}), text) for _ in range(max(1, schema.get("minItems", 1)))]
+        return [
+            example(schema.get("items", {}), text) for _ in range(max(1, schema.get("minItems", 1)))
+        ]
     return {"string": text, "boolean": True, "null": None}.get(kind, schema.get("minimum", 1))

@@ -18,7 +18,9 @@ Script = Callable[[str, int], Awaitable[Reply]]
 
 
 class Simulated(Clock):
-    """A clock that jumps to the next moment at which somebody wakes, once nobody has anything to do before it."""
+    """A clock that jumps to the next moment at which somebody wakes, once nobody has anything to do
+    before it.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self.time = 0.0
@@ -68,7 +70,9 @@ class Scripted(Connection):
 
     def most_in(self, seconds: float) -> int:
         """The highest number of attempts in any such span."""
-        return max(sum(start <= other < start + seconds for other in self.sent) for start in self.sent)
+        return max(
+            sum(start <= other < start + seconds for other in self.sent) for start in self.sent
+        )
 
 
 class Model(Llm):
@@ -91,10 +95,26 @@ class Model(Llm):
 
 
 class Limited:
-    """A service that allows `rate` requests per second with a burst, as a token bucket, and says how long to wait."""
+    """A service that allows `rate` requests per second with a burst, as a token bucket, and says
+    how long to wait.
+    """
 
-    def __init__(self, clock: Simulated, rate: float, burst: float, *, latency: float = 0.2, says: bool = True) -> None:
-        self.clock, self.rate, self.burst, self.latency, self.says = clock, rate, burst, latency, says
+    def __init__(
+        self,
+        clock: Simulated,
+        rate: float,
+        burst: float,
+        *,
+        latency: float = 0.2,
+        says: bool = True,
+    ) -> None:
+        self.clock, self.rate, self.burst, self.latency, self.says = (
+            clock,
+            rate,
+            burst,
+            latency,
+            says,
+        )
         self.tokens, self.at = burst, 0.0
         self.refused = 0
 
@@ -104,7 +124,9 @@ class Limited:
         if self.tokens < 1:
             self.refused += 1
             await self.clock.sleep(0.02)
-            raise Busy("429", after=(1 - self.tokens) / self.rate if self.says else None, limited=True)
+            raise Busy(
+                "429", after=(1 - self.tokens) / self.rate if self.says else None, limited=True
+            )
         self.tokens -= 1
         await self.clock.sleep(self.latency)
         return Reply(text=text, tokens_in=10, tokens_out=10)

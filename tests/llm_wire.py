@@ -1,4 +1,6 @@
-"""A small HTTP/1.1 server that keeps connections, for services that misbehave on purpose: 64 requests at once cost little."""
+"""A small HTTP/1.1 server that keeps connections, for services that misbehave on purpose: 64
+requests at once cost little.
+"""
 
 import asyncio
 import json
@@ -12,8 +14,8 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Served(Protocol):
-    """What answers. `under_way`: requests that came and are not answered; `most`: the highest number of it; nothing is answered
-    before it has reached `gathered`."""
+    """What answers. `under_way`: requests that came and are not answered; `most`: the highest
+    number of it; nothing is answered before it has reached `gathered`."""
 
     base_url: str
     latency: float
@@ -61,24 +63,38 @@ async def listen(service: Served, port: int, ready: Callable[[], object], stop: 
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def _serve(service: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve(
+    service: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """One connection, as many requests as come."""
     service.connections += 1
     try:
         more = True
         while more:
             first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines if line)
+            }
             body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
             service.headers.append(headers)
-            more = await _answered(service, reader, writer, first.split(" ")[1], body, headers.get("authorization", ""))
+            more = await _answered(
+                service, reader, writer, first.split(" ")[1], body, headers.get("authorization", "")
+            )
     except (asyncio.IncompleteReadError, ConnectionError):
         return  # the client went away
     finally:
         writer.close()
 
 
-async def _answered(service: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: Any, key: str) -> bool:
+async def _answered(
+    service: Served,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    path: str,
+    body: Any,
+    key: str,
+) -> bool:
     """Whether the connection goes on."""
     service.under_way += 1
     service.most = max(service.most, service.under_way)
@@ -90,11 +106,18 @@ async def _answered(service: Served, reader: asyncio.StreamReader, writer: async
             await asyncio.sleep(0.005)
         if delay := service.latency + found.delay:
             await asyncio.sleep(delay)
-        headers = {"Content-Type": found.content_type, "Content-Length": str(len(found.body)), **found.headers}
+        headers = {
+            "Content-Type": found.content_type,
+            "Content-Length": str(len(found.body)),
+            **found.headers,
+        }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if usual and not writer.is_closing():
             service.sent(body)  # before it can be seen on the other side
-        writer.write(f"HTTP/1.1 {found.status} {PHRASES.get(found.status, 'Odd')}\r\n{lines}\r\n".encode() + found.body[:found.cut])
+        writer.write(
+            f"HTTP/1.1 {found.status} {PHRASES.get(found.status, 'Odd')}\r\n{lines}\r\n".encode()
+            + found.body[: found.cut]
+        )
         await writer.drain()
         return found.cut is None
     finally:

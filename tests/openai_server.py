@@ -1,6 +1,8 @@
-"""A local stand-in of an OpenAI-compatible service: chat completions and embeddings, with faults on demand.
+"""A local stand-in of an OpenAI-compatible service: chat completions and embeddings, with faults on
+demand.
 
-`serving` runs it in a thread; `python -m tests.openai_server --port 0 --log FILE` as a process of its own, which prints its base_url.
+`serving` runs it in a thread; `python -m tests.openai_server --port 0 --log FILE` as a process of
+its own, which prints its base_url.
 """
 
 import argparse
@@ -18,7 +20,14 @@ from pathlib import Path
 from tests.llm_faults import Answer, Body, Faults, events, example
 from tests.llm_wire import Stop, listen
 
-__all__ = ["Answer", "Body", "Faults", "Service", "question", "serving"]  # the first three for those who script a service
+__all__ = [
+    "Answer",
+    "Body",
+    "Faults",
+    "Service",
+    "question",
+    "serving",
+]  # the first three for those who script a service
 Reply = Callable[[list[Body]], str | Body]
 
 
@@ -28,11 +37,13 @@ def question(body: Body) -> str:
 
 
 class Service:
-    """`requests`: (path, body, Authorization) of every request. `script`: answers that are given first, one each; None is
-    the usual one. `reply` makes the text (or the whole message) of a completion from the messages; embeddings are those of `hash`.
+    """`requests`: (path, body, Authorization) of every request. `script`: answers that are given
+    first, one each; None is the usual one. `reply` makes the text (or the whole message) of a
+    completion from the messages; embeddings are those of `hash`.
 
-    `latency`: seconds before each answer. `faults`: shares of failures. `received`, `answered`: how often each question came, and
-    how often its usual answer was sent. `most`: requests under way at once; `gathered`: nothing is answered before there were so many.
+    `latency`: seconds before each answer. `faults`: shares of failures. `received`, `answered`: how
+    often each question came, and how often its usual answer was sent. `most`: requests under way at
+    once; `gathered`: nothing is answered before there were so many.
     """
 
     def __init__(self, reply: Reply) -> None:
@@ -56,7 +67,12 @@ class Service:
         if found is None:
             found = self._usual(path, body, authorization)
         if self.log:
-            line = {"at": time.time(), "question": question(body), "status": found.status, "usual": usual}
+            line = {
+                "at": time.time(),
+                "question": question(body),
+                "status": found.status,
+                "usual": usual,
+            }
             with self.log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         return found, usual and found.status == 200
@@ -67,7 +83,9 @@ class Service:
     def _usual(self, path: str, body: Body, authorization: str) -> Answer:
         if self.key and authorization != f"Bearer {self.key}":
             said = f"Incorrect API key provided: {authorization.removeprefix('Bearer ')}"
-            return Answer(401, json.dumps({"error": {"message": said, "code": "invalid_api_key"}}).encode())
+            return Answer(
+                401, json.dumps({"error": {"message": said, "code": "invalid_api_key"}}).encode()
+            )
         if path == "/v1/embeddings":
             return Answer(200, json.dumps(embeddings(body)).encode())
         if path != "/v1/chat/completions":
@@ -79,13 +97,21 @@ class Service:
 
     def _completion(self, body: Body) -> Body:
         made = self.reply(body["messages"])
-        message = made if isinstance(made, dict) else {"role": "assistant", "content": fitting(made, body)}
+        message = (
+            made
+            if isinstance(made, dict)
+            else {"role": "assistant", "content": fitting(made, body)}
+        )
         size = sum(len(str(one["content"]).split()) for one in body["messages"])
         out = len(str(message["content"]).split())
         finish = "tool_calls" if message.get("tool_calls") else "stop"
-        return {"id": "1", "object": "chat.completion", "model": body["model"],
-                "choices": [{"index": 0, "finish_reason": finish, "message": message}],
-                "usage": {"prompt_tokens": size, "completion_tokens": out, "total_tokens": size + out}}
+        return {
+            "id": "1",
+            "object": "chat.completion",
+            "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": finish, "message": message}],
+            "usage": {"prompt_tokens": size, "completion_tokens": out, "total_tokens": size + out},
+        }
 
 
 def fitting(text: str, body: Body) -> str:
@@ -103,8 +129,13 @@ def chunks(made: Body, body: Body) -> Iterator[Body | str]:
     """The pieces of a streamed completion, word by word."""
     choice = made["choices"][0]
     words = str(choice["message"].get("content") or "").split(" ")
-    deltas: list[Body] = [{"content": word if not n else f" {word}"} for n, word in enumerate(words)]
-    deltas += [{"tool_calls": [{"index": n, **call}]} for n, call in enumerate(choice["message"].get("tool_calls") or [])]
+    deltas: list[Body] = [
+        {"content": word if not n else f" {word}"} for n, word in enumerate(words)
+    ]
+    deltas += [
+        {"tool_calls": [{"index": n, **call}]}
+        for n, call in enumerate(choice["message"].get("tool_calls") or [])
+    ]
     for delta in deltas:
         yield {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
     yield {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}
@@ -117,19 +148,34 @@ def embeddings(body: Body) -> Body:
     """Backwards, since the API promises an `index`, not an order."""
     from llmops.tasks.plugins.embedders.hash import Hash
 
-    vectors = Hash().embed(body["input"])[:, :body.get("dimensions") or 384] * 3
+    vectors = Hash().embed(body["input"])[:, : body.get("dimensions") or 384] * 3
     plain = body.get("encoding_format") != "base64"
-    rows = [{"object": "embedding", "index": n, "embedding": row.tolist() if plain else
-             base64.b64encode(struct.pack(f"<{len(row)}f", *row)).decode()} for n, row in enumerate(vectors)]
+    rows = [
+        {
+            "object": "embedding",
+            "index": n,
+            "embedding": row.tolist()
+            if plain
+            else base64.b64encode(struct.pack(f"<{len(row)}f", *row)).decode(),
+        }
+        for n, row in enumerate(vectors)
+    ]
     count = sum(Hash().count(text) for text in body["input"])
-    return {"object": "list", "model": body["model"], "data": rows[::-1], "usage": {"prompt_tokens": count, "total_tokens": count}}
+    return {
+        "object": "list",
+        "model": body["model"],
+        "data": rows[::-1],
+        "usage": {"prompt_tokens": count, "total_tokens": count},
+    }
 
 
 @contextmanager
 def serving(reply: Reply = lambda messages: str(messages[-1]["content"])) -> Iterator[Service]:
     """A service on a free port of this machine; `base_url` leads to it."""
     service, ready, stop = Service(reply), threading.Event(), Stop()
-    thread = threading.Thread(target=lambda: asyncio.run(listen(service, 0, ready.set, stop)), daemon=True)
+    thread = threading.Thread(
+        target=lambda: asyncio.run(listen(service, 0, ready.set, stop)), daemon=True
+    )
     thread.start()
     assert ready.wait(30), "the service did not start"
     try:
@@ -140,7 +186,9 @@ def serving(reply: Reply = lambda messages: str(messages[-1]["content"])) -> Ite
 
 
 def main() -> None:
-    """Serves until it is killed. Its replies are the last message; a line of the log is written when a request has come."""
+    """Serves until it is killed. Its replies are the last message; a line of the log is written
+    when a request has come.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path)

@@ -1,4 +1,6 @@
-"""A PostgreSQL server of the tests' own, from the distribution's binaries; tests that need one are skipped where there are none."""
+"""A PostgreSQL server of the tests' own, from the distribution's binaries; tests that need one are
+skipped where there are none.
+"""
 
 import os
 import pwd
@@ -18,31 +20,65 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
-SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "listen_addresses": "", "max_connections": "60",
-            "shared_buffers": "16MB", "unix_socket_permissions": "0700"}
+PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+)
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "60",
+    "shared_buffers": "16MB",
+    "unix_socket_permissions": "0700",
+}
 SECONDS_TO_START = 60.0
 
 
 def binaries() -> Path | None:
-    """The folder with `initdb` and `postgres`: of the variable POSTGRES_BIN, of the path, or where distributions put them."""
+    """The folder with `initdb` and `postgres`: of the variable POSTGRES_BIN, of the path, or where
+    distributions put them.
+    """
     named = [Path(os.environ["POSTGRES_BIN"])] if "POSTGRES_BIN" in os.environ else []
     on_path = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
-    usual = [place for pattern in PLACES for place in sorted(Path("/").glob(pattern.removeprefix("/")), reverse=True)]
-    return next((place for place in [*named, *on_path, *usual] if (place / "initdb").exists() and (place / "postgres").exists()), None)
+    usual = [
+        place
+        for pattern in PLACES
+        for place in sorted(Path("/").glob(pattern.removeprefix("/")), reverse=True)
+    ]
+    return next(
+        (
+            place
+            for place in [*named, *on_path, *usual]
+            if (place / "initdb").exists() and (place / "postgres").exists()
+        ),
+        None,
+    )
 
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """Start a server, yield the SQLAlchemy URL of its first database, stop it and remove its data.
 
-    It listens on a Unix socket in a folder of its own alone. Skips the test where there is nothing to start.
+    It listens on a Unix socket in a folder of its own alone. Skips the test where there is nothing
+    to start.
     """
     programs = binaries()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed: no initdb found; install the distribution's postgresql, or set POSTGRES_BIN")
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed: pip install 'llmops-pipelines[postgres]'")
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: the path of a socket may have some 100 bytes
+        pytest.skip(
+            "PostgreSQL is not installed: no initdb found; install the distribution's "
+            "postgresql, or set POSTGRES_BIN"
+        )
+    pytest.importorskip(
+        "psycopg",
+        reason="the PostgreSQL driver is not installed: pip install 'llmops-pipelines[postgres]'",
+    )
+    folder = Path(
+        tempfile.mkdtemp(prefix="pg-")
+    )  # short: the path of a socket may have some 100 bytes
     try:
         user = _unprivileged(folder)
         _run(programs / "initdb", folder, user)
@@ -64,25 +100,43 @@ def fresh_database(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """One server for all tests of a session: import this fixture where it is used, and take a `fresh_database` of it."""
+    """One server for all tests of a session: import this fixture where it is used, and take a
+    `fresh_database` of it.
+    """
     with postgres_server() as url:
         yield url
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:
-    """As whom the server runs: it refuses to be root, who then lends it to `postgres` or `nobody`."""
+    """As whom the server runs: it refuses to be root, who then lends it to `postgres` or
+    `nobody`.
+    """
     if os.geteuid() != 0:
         return {}
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
     chosen = names.get("postgres") or names.get("nobody")
     if chosen is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres or nobody to run it")
+        pytest.skip(
+            "PostgreSQL does not run as root, and there is no user postgres or nobody to run it"
+        )
     os.chown(folder, chosen.pw_uid, chosen.pw_gid)
     return {"user": chosen.pw_uid, "group": chosen.pw_gid, "extra_groups": []}
 
 
 def _run(initdb: Path, folder: Path, user: dict[str, Any]) -> None:
-    words: list[str | Path] = [initdb, "-D", folder / "data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    words: list[str | Path] = [
+        initdb,
+        "-D",
+        folder / "data",
+        "-U",
+        "tester",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "--no-sync",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False, **user)
     if done.returncode:
         pytest.skip(f"PostgreSQL cannot make a database here: {done.stderr.strip()[-300:]}")
@@ -90,10 +144,16 @@ def _run(initdb: Path, folder: Path, user: dict[str, Any]) -> None:
 
 @contextmanager
 def _serving(program: Path, folder: Path, user: dict[str, Any]) -> Iterator[str]:
-    settings = [word for key, value in {**SETTINGS, "unix_socket_directories": str(folder)}.items() for word in ("-c", f"{key}={value}")]
+    settings = [
+        word
+        for key, value in {**SETTINGS, "unix_socket_directories": str(folder)}.items()
+        for word in ("-c", f"{key}={value}")
+    ]
     log = folder / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen([program, "-D", folder / "data", *settings], stdout=out, stderr=out, cwd=folder, **user)
+        process = subprocess.Popen(
+            [program, "-D", folder / "data", *settings], stdout=out, stderr=out, cwd=folder, **user
+        )
     url = f"postgresql+psycopg://tester@/postgres?host={folder}"
     try:
         _wait(process, url, log)
@@ -115,5 +175,7 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
             return
         except OperationalError:
             if process.poll() is not None or time.monotonic() > until:
-                raise AssertionError(f"PostgreSQL does not start: {log.read_text()[-500:]}") from None
+                raise AssertionError(
+                    f"PostgreSQL does not start: {log.read_text()[-500:]}"
+                ) from None
             time.sleep(0.05)

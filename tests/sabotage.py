@@ -23,22 +23,30 @@ class Killed(BaseException):
     """The process ends here: nothing that catches errors sees it."""
 
 
-def staged(shop: Workshop, rows: Rows, number: int, gone: Sequence[str] = (), embedded: Rows = ()) -> Collection:
-    """Write rows into the live collection, with the vectors of the texts of `embedded` (default: their own)."""
+def staged(
+    shop: Workshop, rows: Rows, number: int, gone: Sequence[str] = (), embedded: Rows = ()
+) -> Collection:
+    """Write rows into the live collection, with the vectors of the texts of `embedded` (default:
+    their own).
+    """
     points = Hash().embed([embedded_text(row) for row in embedded or rows])
     collection = shop.collection()
     collection.stage(number, frame(rows, rows_schema(shop.facts.fields)), points, list(gone))
     return collection
 
 
-def tampered(shop: Workshop, rows: Rows = (), gone: Sequence[str] = (), embedded: Rows = ()) -> None:
+def tampered(
+    shop: Workshop, rows: Rows = (), gone: Sequence[str] = (), embedded: Rows = ()
+) -> None:
     """Other rows in the published version itself."""
     number = shop.live.version
     shop.recorded(snapshot=staged(shop, rows, number, gone, embedded).seal(number))
 
 
 def duplicated(shop: Workshop, chunk_ids: Sequence[str]) -> None:
-    """Rows of the published version that stand there twice, as only somebody with the store's own client can do it."""
+    """Rows of the published version that stand there twice, as only somebody with the store's own
+    client can do it.
+    """
     if shop.store.name == "lancedb":
         table = lance(shop)
         table.add(table.search().where(_listed(chunk_ids)).to_arrow())
@@ -68,7 +76,11 @@ def foreign_by_hand(shop: Workshop, number: int) -> None:
     else:
         raw = weaviate(shop)
         for n in range(number):
-            raw.data.insert({"chunk_id": f"foreign{n}", "text": "not ours"}, uuid=uuid4(), vector=[1.0] * shop.model.dimension)
+            raw.data.insert(
+                {"chunk_id": f"foreign{n}", "text": "not ours"},
+                uuid=uuid4(),
+                vector=[1.0] * shop.model.dimension,
+            )
 
 
 def _listed(chunk_ids: Sequence[str]) -> str:
@@ -97,7 +109,9 @@ def weaviate(shop: Workshop) -> Any:
 
 
 def _objects(raw: Any, chunk_ids: Sequence[str]) -> list[Any]:
-    return [one for one in raw.iterator(include_vector=True) if one.properties["chunk_id"] in chunk_ids]
+    return [
+        one for one in raw.iterator(include_vector=True) if one.properties["chunk_id"] in chunk_ids
+    ]
 
 
 def holds(shop: Workshop, collection: str, snapshot: str) -> bool:
@@ -115,13 +129,18 @@ def snapshot_of(shop: Workshop, number: int) -> str:
 def backup(shop: Workshop) -> Path:
     """A copy of the ledger."""
     file = shop.folder / "backup.db"
-    with contextlib.closing(sqlite3.connect(shop.home / "ledger.db")) as here, contextlib.closing(sqlite3.connect(file)) as there:
+    with (
+        contextlib.closing(sqlite3.connect(shop.home / "ledger.db")) as here,
+        contextlib.closing(sqlite3.connect(file)) as there,
+    ):
         here.backup(there)
     return file
 
 
 def restored(shop: Workshop, copy: Path) -> None:
-    """Put a copy of the ledger in the place of the ledger, in a home that is moved so that nobody holds it open."""
+    """Put a copy of the ledger in the place of the ledger, in a home that is moved so that nobody
+    holds it open.
+    """
     moved = shop.home.with_name(f"{shop.home.name}-restored")
     shutil.copytree(shop.home, moved, ignore=shutil.ignore_patterns("ledger.db*"))
     shutil.copy(copy, moved / "ledger.db")
@@ -129,7 +148,9 @@ def restored(shop: Workshop, copy: Path) -> None:
 
 
 def armed(patched: Any, place: str, when: str, turn: int, error: type[BaseException]) -> None:
-    """Make the n-th call of a function (`module:attribute.path`) raise, before it begins or after it has ended."""
+    """Make the n-th call of a function (`module:attribute.path`) raise, before it begins or after
+    it has ended.
+    """
     module, _, path = place.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")
@@ -138,7 +159,9 @@ def armed(patched: Any, place: str, when: str, turn: int, error: type[BaseExcept
     patched.setattr(owner, name, _deadly(getattr(owner, name), when, turn, error))
 
 
-def _deadly(original: Callable[..., Any], when: str, turn: int, error: type[BaseException]) -> Callable[..., Any]:
+def _deadly(
+    original: Callable[..., Any], when: str, turn: int, error: type[BaseException]
+) -> Callable[..., Any]:
     calls = iter(range(1, 1_000_000))
 
     def deadly(*args: Any, **options: Any) -> Any:

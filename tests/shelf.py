@@ -1,4 +1,6 @@
-"""Homes with an empty prompt registry, and decisions about prompts that real evidence was computed for."""
+"""Homes with an empty prompt registry, and decisions about prompts that real evidence was computed
+for.
+"""
 
 import atexit
 import functools
@@ -38,26 +40,69 @@ def fresh_home(folder: Path) -> Path:
 
 
 def prompt(text: str = "Answer: {{question}}", name: str = "helpdesk", **more: Any) -> Prompt:
-    return Prompt.model_validate({"name": name, "messages": [{"role": "user", "content": text}], **more})
+    return Prompt.model_validate(
+        {"name": name, "messages": [{"role": "user", "content": text}], **more}
+    )
 
 
-def decided(home: Path, baseline: Resolved, candidate: Resolved, *, better: bool = True, promote: dict[str, str] | None = None,
-            run: str = "t1", saved: bool = True) -> dict[str, Any]:
-    """The record of an evaluation in which the candidate answers 36 of 40 cases and the baseline 8, or the other way round."""
+def decided(
+    home: Path,
+    baseline: Resolved,
+    candidate: Resolved,
+    *,
+    better: bool = True,
+    promote: dict[str, str] | None = None,
+    run: str = "t1",
+    saved: bool = True,
+) -> dict[str, Any]:
+    """The record of an evaluation in which the candidate answers 36 of 40 cases and the baseline 8,
+    or the other way round.
+    """
     wanted = {"prompt": "helpdesk", "alias": "champion"} if promote is None else promote
-    trial = Trial(home=home, name="helpdesk", id=run, folder=home / run, baseline="baseline", scorers=(Spec(name="exact_match"),),
-                  arms=(Arm(name="baseline", prompt=baseline, llm=Spec(name="extractive")),
-                        Arm(name="candidate", prompt=candidate, llm=Spec(name="extractive"))))
+    trial = Trial(
+        home=home,
+        name="helpdesk",
+        id=run,
+        folder=home / run,
+        baseline="baseline",
+        scorers=(Spec(name="exact_match"),),
+        arms=(
+            Arm(name="baseline", prompt=baseline, llm=Spec(name="extractive")),
+            Arm(name="candidate", prompt=candidate, llm=Spec(name="extractive")),
+        ),
+    )
     cases = tuple(Case(id=f"c{number}", inputs={"question": f"q{number}"}) for number in range(40))
     right = {"candidate": 36, "baseline": 8} if better else {"candidate": 8, "baseline": 36}
-    scores = {arm: [Score(value=float(number < count)) for number in range(40)] for arm, count in right.items()}
-    rows = [Result(case_id=case.id, arm=arm, answer="a", latency_ms=1 + number % 3, scores={"exact_match": scores[arm][number]})
-            for number, case in enumerate(cases) for arm in ("baseline", "candidate")]
+    scores = {
+        arm: [Score(value=float(number < count)) for number in range(40)]
+        for arm, count in right.items()
+    }
+    rows = [
+        Result(
+            case_id=case.id,
+            arm=arm,
+            answer="a",
+            latency_ms=1 + number % 3,
+            scores={"exact_match": scores[arm][number]},
+        )
+        for number, case in enumerate(cases)
+        for arm in ("baseline", "candidate")
+    ]
     write_results(trial.folder / "scored-0001.parquet", rows)
-    part = Part(number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80))
+    part = Part(
+        number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80)
+    )
     config = {"decide": RULE.model_dump(mode="json"), "promote": wanted or None}
-    record = make_record(trial, RULE, [part], CaseSet(cases=cases, sha256=sha256("".join(map(hash_of, cases)))), config=config,
-                         config_sha256=sha256(canonical(config)), promote=wanted or None, untrusted={})
+    record = make_record(
+        trial,
+        RULE,
+        [part],
+        CaseSet(cases=cases, sha256=sha256("".join(map(hash_of, cases)))),
+        config=config,
+        config_sha256=sha256(canonical(config)),
+        promote=wanted or None,
+        untrusted={},
+    )
     return save(home, record) if saved else record
 
 

@@ -1,4 +1,6 @@
-"""Runs a command where no file may grow beyond some bytes:  python -m tests.starved BYTES index kb.yaml"""
+"""Runs a command where no file may grow beyond some bytes:  python -m tests.starved BYTES index
+kb.yaml
+"""
 
 import resource
 import sys

@@ -25,7 +25,11 @@ def commands() -> dict[str, Any]:
     root: Any = typer.main.get_command(app)
     found: dict[str, Any] = {}
     for name, one in root.commands.items():
-        found |= {f"{name} {inner}": command for inner, command in one.commands.items()} if hasattr(one, "commands") else {name: one}
+        found |= (
+            {f"{name} {inner}": command for inner, command in one.commands.items()}
+            if hasattr(one, "commands")
+            else {name: one}
+        )
     return found
 
 
@@ -33,8 +37,16 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Every key path of a config model."""
     found: list[str] = []
     for name, field in model.model_fields.items():
-        inner = next((kind for kind in (field.annotation, *get_args(field.annotation))
-                      if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__name__ != "Spec"), None)
+        inner = next(
+            (
+                kind
+                for kind in (field.annotation, *get_args(field.annotation))
+                if isinstance(kind, type)
+                and issubclass(kind, BaseModel)
+                and kind.__name__ != "Spec"
+            ),
+            None,
+        )
         found += keys(inner, f"{prefix}{name}.") if inner else [prefix + name]
     return found
 
@@ -59,11 +71,18 @@ def test_every_option_is_explained(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_takes_the_common_options_and_says_what_it_does(name: str) -> None:
     command = commands()[name]
-    assert {"--json", "--quiet", "--verbose"} <= {flag for option in command.params for flag in option.opts}
+    assert {"--json", "--quiet", "--verbose"} <= {
+        flag for option in command.params for flag in option.opts
+    }
     assert (command.help or "").strip()
 
 
-@pytest.mark.parametrize("key", sorted({one for model in (IndexConfig, EvaluateConfig) for one in keys(model)} - {"flow", "folder"}))
+@pytest.mark.parametrize(
+    "key",
+    sorted(
+        {one for model in (IndexConfig, EvaluateConfig) for one in keys(model)} - {"flow", "folder"}
+    ),
+)
 def test_every_config_key_is_in_the_reference(key: str) -> None:
     assert f"`{key}`" in REFERENCE
 
@@ -79,7 +98,11 @@ def test_every_field_of_the_outcome_is_in_the_reference() -> None:
 
 
 def test_environment_variables_in_the_code_are_in_the_reference() -> None:
-    code = "".join(path.read_text() for room in ("flows", "tasks", "configs", "benchmarks") for path in (ROOT / room).rglob("*.py"))
+    code = "".join(
+        path.read_text()
+        for room in ("flows", "tasks", "configs", "benchmarks")
+        for path in (ROOT / room).rglob("*.py")
+    )
     used = set(re.findall(r"\bLLMOPS_[A-Z_]+[A-Z]\b", code))
     assert {name for name in used if name not in REFERENCE} == set()
 
@@ -92,7 +115,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_workflow_in_the_docs_is_yaml_and_names_what_there_is() -> None:
     text = (ROOT / "docs" / "evaluation.md").read_text()
-    workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml"):].split("```")[0])
+    workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml") :].split("```")[0])
     runs = "\n".join(step.get("run", "") for step in workflow["jobs"]["evaluate"]["steps"])
     flags = {flag for option in commands()["evaluate"].params for flag in option.opts}
     assert set(re.findall(r"--[a-z]+", re.search(r"llmops evaluate .*", runs)[0])) <= flags  # type: ignore[index]

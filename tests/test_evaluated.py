@@ -16,5 +16,8 @@ def test_what_fails_after_the_decision_is_a_remark_and_the_record_stands(tmp_pat
 
     record = decided(tmp_path)
     found = carefully(record, fails)
-    assert (found["remarks"], found["warnings"]) == (["MLflow cannot be reached"], record["warnings"])
+    assert (found["remarks"], found["warnings"]) == (
+        ["MLflow cannot be reached"],
+        record["warnings"],
+    )
     assert recomputed(found) == []

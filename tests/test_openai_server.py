@@ -31,7 +31,12 @@ def test_questions_are_counted_as_they_come_and_as_they_are_answered() -> None:
         assert statuses(service, ["a", "b", "b", "a"]) == [200, 429, 200, 200]
         assert service.received == {question(body("a")): 2, question(body("b")): 2}
         assert service.answered == {question(body("a")): 2, question(body("b")): 1}
-        assert [one["messages"][0]["content"] for _, one, _ in service.requests] == ["a", "b", "b", "a"]
+        assert [one["messages"][0]["content"] for _, one, _ in service.requests] == [
+            "a",
+            "b",
+            "b",
+            "a",
+        ]
         assert service.connections == 1  # it was kept
 
 
@@ -64,8 +69,13 @@ def test_it_answers_64_at_once() -> None:
     async def all_of_them(url: str) -> int:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
-            answers = await asyncio.gather(*(client.post("/chat/completions", json=body(str(number))) for number in range(64)))
-            return sum(answer.json()["choices"][0]["message"]["content"] == str(number) for number, answer in enumerate(answers))
+            answers = await asyncio.gather(
+                *(client.post("/chat/completions", json=body(str(number))) for number in range(64))
+            )
+            return sum(
+                answer.json()["choices"][0]["message"]["content"] == str(number)
+                for number, answer in enumerate(answers)
+            )
 
     with serving() as service:
         service.gathered = 64
@@ -76,17 +86,34 @@ def test_it_answers_64_at_once() -> None:
 @pytest.mark.slow
 def test_as_a_process_it_writes_each_request_down_when_it_comes(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    command = [sys.executable, "-m", "tests.openai_server", "--log", str(log), "--latency", "0.01", "--limited", "0.5", "--seed", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.openai_server",
+        "--log",
+        str(log),
+        "--latency",
+        "0.01",
+        "--limited",
+        "0.5",
+        "--seed",
+        "2",
+    ]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout
         url = server.stdout.readline().strip()
         with httpx.Client(base_url=url) as client:
-            found = [client.post("/chat/completions", json=body(str(number))).status_code for number in range(20)]
+            found = [
+                client.post("/chat/completions", json=body(str(number))).status_code
+                for number in range(20)
+            ]
     finally:
         server.kill()
         server.communicate()
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["status"] for line in lines] == found
     assert {200, 429} == set(found)
-    assert [line["question"] for line in lines] == [question(body(str(number))) for number in range(20)]
+    assert [line["question"] for line in lines] == [
+        question(body(str(number))) for number in range(20)
+    ]

@@ -1,4 +1,6 @@
-"""Builds knowledge bases step by step, without Prefect and MLflow around the steps: quick, on every store that is at hand."""
+"""Builds knowledge bases step by step, without Prefect and MLflow around the steps: quick, on every
+store that is at hand.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -33,13 +35,33 @@ from llmops.tasks.plugins.stores import Collection, Store, rows_schema
 WEAVIATE = os.environ.get("WEAVIATE_URL", "")
 STORES = [
     pytest.param(Spec(name="lancedb"), id="lancedb"),
-    pytest.param(Spec(name="weaviate", options={"url": WEAVIATE or "http://127.0.0.1:8080", "timeout": 10,
-                                                "grpc_port": int(os.environ.get("WEAVIATE_GRPC_PORT", "50051"))}), id="weaviate",
-                 marks=[] if WEAVIATE else pytest.mark.skip(reason="needs a Weaviate server: set WEAVIATE_URL (and WEAVIATE_GRPC_PORT)")),
+    pytest.param(
+        Spec(
+            name="weaviate",
+            options={
+                "url": WEAVIATE or "http://127.0.0.1:8080",
+                "timeout": 10,
+                "grpc_port": int(os.environ.get("WEAVIATE_GRPC_PORT", "50051")),
+            },
+        ),
+        id="weaviate",
+        marks=[]
+        if WEAVIATE
+        else pytest.mark.skip(
+            reason="needs a Weaviate server: set WEAVIATE_URL (and WEAVIATE_GRPC_PORT)"
+        ),
+    ),
 ]
-TEXTS = {f"d{n}.txt": " ".join(f"Boat {n}{i} passes the lighthouse of harbour {n} with a cargo of lamps and salt." for i in range(4))
-         for n in range(6)}
-EDITED = TEXTS | {"d1.txt": "The lamp of the northern pier was lit by hand. Nobody counts the boats there now."}
+TEXTS = {
+    f"d{n}.txt": " ".join(
+        f"Boat {n}{i} passes the lighthouse of harbour {n} with a cargo of lamps and salt."
+        for i in range(4)
+    )
+    for n in range(6)
+}
+EDITED = TEXTS | {
+    "d1.txt": "The lamp of the northern pier was lit by hand. Nobody counts the boats there now."
+}
 
 
 class Plainly:
@@ -53,11 +75,19 @@ class Workshop:
     """One knowledge base on one store; `bill`: a line per text that the embedder was paid for."""
 
     def __init__(self, folder: Path, store: Spec, kb: str = "shop") -> None:
-        self.home, self.kb, self.bill, self.folder = folder / "home", kb, folder / "bill.jsonl", folder
+        self.home, self.kb, self.bill, self.folder = (
+            folder / "home",
+            kb,
+            folder / "bill.jsonl",
+            folder,
+        )
         self.bill.touch()
         self.store, self.chunker = store, Spec(name="sentence", options={"size": 20, "overlap": 0})
         self.facts = Facts.model_validate({"fields": {"year": "integer"}})
-        self.cleaners, self.embedder = [Spec(name="whitespace")], Spec(name="costly", options={"bill": str(self.bill)})
+        self.cleaners, self.embedder = (
+            [Spec(name="whitespace")],
+            Spec(name="costly", options={"bill": str(self.bill)}),
+        )
 
     @property
     def ledger(self) -> Ledger:
@@ -72,14 +102,20 @@ class Workshop:
         return self.embedder.build(Embedder)
 
     def build(self, texts: Mapping[str, str], *, full: bool = False, keep: int = 10) -> int:
-        """Bring the knowledge base to exactly these texts; returns the version that is live then."""
+        """Bring the knowledge base to exactly these texts; returns the version that is live
+        then.
+        """
         session.begin(self.home, self.kb, None)
         with hold(self.home, self.kb) as lease:
-            build = session.start(self.home, self.kb, self._stages(), self.store.build(Store), self.facts, full=full)
+            build = session.start(
+                self.home, self.kb, self._stages(), self.store.build(Store), self.facts, full=full
+            )
             session.clear_up(build, lease)
             source = Spec(name="memory", options={"documents": dict(texts)})
             found = planning.plan(build, [source], self.folder)
-            staged = [changes.find_changes(build, batch) for batch in self._batches(build, found, source)]
+            staged = [
+                changes.find_changes(build, batch) for batch in self._batches(build, found, source)
+            ]
             retired = [*found.vanished, *found.renamed]
             if not build.fresh and not retired and all(part.empty for part in staged):
                 publish.settle(build, lease, found, staged)
@@ -95,34 +131,76 @@ class Workshop:
     def _batches(self, build: Build, found: Plan, source: Spec) -> list[Batch]:
         batches = []
         for part in planning.parts(build, found):
-            batch = intake.collect(build, planning.source_of(build, source, self.folder), Plainly(), part)
+            batch = intake.collect(
+                build, planning.source_of(build, source, self.folder), Plainly(), part
+            )
             batch = transform.clean(build, [spec.build(Cleaner) for spec in self.cleaners], batch)
-            batches.append(vectors.embed(build, self.model, transform.chunk(build, self.chunker.build(Chunker), self.model, batch)))
+            batches.append(
+                vectors.embed(
+                    build,
+                    self.model,
+                    transform.chunk(build, self.chunker.build(Chunker), self.model, batch),
+                )
+            )
         return batches
 
-    def _release(self, build: Build, lease: Lease, found: Plan, staged: Sequence[Any], retired: Sequence[str]) -> None:
+    def _release(
+        self, build: Build, lease: Lease, found: Plan, staged: Sequence[Any], retired: Sequence[str]
+    ) -> None:
         store = self.store.build(Store)
-        config = {"store": self.store.short(), "embed": self.embedder.short(), "facts": self.facts.model_dump(mode="json")}
-        numbers.open_version(self.ledger, lease, self.kb, {
-            "version": build.version, "parent": build.live, "collection": build.collection, "config": config, "config_sha256": "c" * 64})
+        config = {
+            "store": self.store.short(),
+            "embed": self.embedder.short(),
+            "facts": self.facts.model_dump(mode="json"),
+        }
+        numbers.open_version(
+            self.ledger,
+            lease,
+            self.kb,
+            {
+                "version": build.version,
+                "parent": build.live,
+                "collection": build.collection,
+                "config": config,
+                "config_sha256": "c" * 64,
+            },
+        )
         staging.prepare(build, store, self.model)
         collection = staging.target(build, store, self.model)
         for part in staged:
             changes.write_changes(build, collection, self.model, part)
         gone = staging.retire(build, collection, self.model, retired)
         kept = 0 if build.fresh else session.totals(build)["chunks"]
-        total = len(self._ids(build, staged)) if build.fresh else kept + sum(part.added - part.retired for part in staged) - gone
-        publish.publish(build, lease, found, staged, retired, {"snapshot": staging.seal(build, collection, total), "weight": None})
+        total = (
+            len(self._ids(build, staged))
+            if build.fresh
+            else kept + sum(part.added - part.retired for part in staged) - gone
+        )
+        publish.publish(
+            build,
+            lease,
+            found,
+            staged,
+            retired,
+            {"snapshot": staging.seal(build, collection, total), "weight": None},
+        )
 
     @staticmethod
     def _ids(build: Build, staged: Sequence[Any]) -> set[str]:
-        return {row["chunk_id"] for part in staged for row in part.changes.table(build.lake).to_pylist() if row["action"] != "retire"}
+        return {
+            row["chunk_id"]
+            for part in staged
+            for row in part.changes.table(build.lake).to_pylist()
+            if row["action"] != "retire"
+        }
 
     def collection(self) -> Collection:
         return collection_of(self.home, self.live)
 
     def open(self, name: str, dimension: int | None = None) -> Collection:
-        return self.store.build(Store).open(name, dimension or self.model.dimension, self.home, self.facts.fields)
+        return self.store.build(Store).open(
+            name, dimension or self.model.dimension, self.home, self.facts.fields
+        )
 
     def verified(self, *, thorough: bool = False) -> dict[str, Any]:
         """`kb verify` with counts."""
@@ -140,23 +218,33 @@ class Workshop:
         """All that a reader of the live version finds, in a fixed order, as plain values."""
         schema = rows_schema(self.facts.fields)
         reader = searcher(self.home, self.live).reader
-        found = [row for part in reader.rows(schema.names)
-                 for row in pa.Table.from_pandas(part, schema=schema, preserve_index=False).to_pylist()]
+        found = [
+            row
+            for part in reader.rows(schema.names)
+            for row in pa.Table.from_pandas(part, schema=schema, preserve_index=False).to_pylist()
+        ]
         return sorted(found, key=lambda row: str(row["chunk_id"]))
 
     def statuses(self) -> dict[int, str]:
         with self.ledger.read() as connection:
-            return {row.version: row.status for row in connection.execute(select(versions).where(versions.c.kb == self.kb))}
+            return {
+                row.version: row.status
+                for row in connection.execute(select(versions).where(versions.c.kb == self.kb))
+            }
 
     def recorded(self, number: int | None = None, **values: Any) -> None:
         """Let the ledger say something else of a version (default: the live one)."""
         with self.ledger.write() as connection:
-            mine = (versions.c.kb == self.kb) & (versions.c.version == (number or self.live.version))
+            mine = (versions.c.kb == self.kb) & (
+                versions.c.version == (number or self.live.version)
+            )
             connection.execute(update(versions).where(mine).values(**values))
 
     def drop(self) -> None:
         """Remove all collections from the store."""
         with self.ledger.read() as connection:
-            names = set(connection.scalars(select(versions.c.collection).where(versions.c.kb == self.kb)))
+            names = set(
+                connection.scalars(select(versions.c.collection).where(versions.c.kb == self.kb))
+            )
         for name in names:
             self.store.build(Store).drop(name, self.home)

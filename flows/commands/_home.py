@@ -4,7 +4,9 @@ from typing import Any
 
 
 def ledger() -> Any:
-    """The ledger of this home; an empty one in memory where there is none yet, so that a question leaves no trace."""
+    """The ledger of this home; an empty one in memory where there is none yet, so that a question
+    leaves no trace.
+    """
     from llmops.configs.settings import settings
     from llmops.tasks.ledger import existing_ledger
 

@@ -1,4 +1,6 @@
-"""How measurements look on a terminal: values with their intervals, arms side by side. Nothing is wider than 80 columns need be."""
+"""How measurements look on a terminal: values with their intervals, arms side by side. Nothing is
+wider than 80 columns need be.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,55 +11,93 @@ from llmops.flows.commands._tables import grid, printable
 def measurement(console: Any, found: Mapping[str, Any]) -> None:
     """A line per metric with value and interval in each mode, then the worst questions."""
     modes = found["modes"]
-    cells = [[name, *[interval(values[name]) for values in modes.values()]] for name in next(iter(modes.values()))]
-    console.print(f"{found['knowledge_base']}, version {found['version']}, {found['questions']} questions")
+    cells = [
+        [name, *[interval(values[name]) for values in modes.values()]]
+        for name in next(iter(modes.values()))
+    ]
+    console.print(
+        f"{found['knowledge_base']}, version {found['version']}, {found['questions']} questions"
+    )
     grid(console, ["", *modes], cells)
     if found["worst"]:
         console.print("\nWorst questions")
         for one in found["worst"]:
             console.print(
-                f"  {printable(one['question'])}\n    expected {printable(', '.join(one['expected']))}; "
+                f"  {printable(one['question'])}\n    expected "
+                f"{printable(', '.join(one['expected']))}; "
                 f"got {printable(', '.join(one['got'][:3])) or 'nothing'}",
                 markup=False,
             )
 
 
 def comparison(console: Any, found: Mapping[str, Any]) -> None:
-    """An arm after the other: a line per metric with value, interval and the difference to the first arm."""
+    """An arm after the other: a line per metric with value, interval and the difference to the
+    first arm.
+    """
     arms = found["arms"]
     metrics = [name for name in arms[0]["metrics"] if not name.startswith("precision")]
-    console.print(f"{found['questions']} questions of {found['golden']}, {found['mode']} search", markup=False)
+    console.print(
+        f"{found['questions']} questions of {found['golden']}, {found['mode']} search", markup=False
+    )
     for arm in arms:
-        console.print(f"\n{printable(arm['name'])}: {arm['chunks']:,} chunks", markup=False, style="bold")
-        cells = [[f"  {name}", interval(arm["metrics"][name]), _gain((arm["difference"] or {}).get(name))] for name in metrics]
+        console.print(
+            f"\n{printable(arm['name'])}: {arm['chunks']:,} chunks", markup=False, style="bold"
+        )
+        cells = [
+            [
+                f"  {name}",
+                interval(arm["metrics"][name]),
+                _gain((arm["difference"] or {}).get(name)),
+            ]
+            for name in metrics
+        ]
         grid(console, ["", "value [95 %]", "difference" if arm["difference"] else ""], cells)
     console.print("\n" + verdict(arms, metrics, found["best"], f"ndcg@{found['k']}"), markup=False)
     console.print(f"  mlflow      {found['links']['mlflow']}", markup=False)
 
 
-def verdict(arms: Sequence[Mapping[str, Any]], metrics: Sequence[str], best: str, metric: str) -> str:
+def verdict(
+    arms: Sequence[Mapping[str, Any]], metrics: Sequence[str], best: str, metric: str
+) -> str:
     """What the comparison comes to, in a sentence or two."""
-    if all(arm["metrics"][name]["value"] == arms[0]["metrics"][name]["value"] for arm in arms for name in metrics):
+    if all(
+        arm["metrics"][name]["value"] == arms[0]["metrics"][name]["value"]
+        for arm in arms
+        for name in metrics
+    ):
         return "All arms are equal in every metric."
     values = [arm["metrics"][metric]["value"] for arm in arms]
-    top = f"All arms have the same {metric}." if len(set(values)) == 1 else f"Highest {metric}: {printable(best)}."
+    top = (
+        f"All arms have the same {metric}."
+        if len(set(values)) == 1
+        else f"Highest {metric}: {printable(best)}."
+    )
     sure = any(_differs((arm["difference"] or {}).get(name)) for arm in arms for name in metrics)
     first = printable(arms[0]["name"])
-    return f"{top}\nDifferences are to {first}" + ("; *: the interval excludes 0." if sure else "; none is beyond chance.")
+    return f"{top}\nDifferences are to {first}" + (
+        "; *: the interval excludes 0." if sure else "; none is beyond chance."
+    )
 
 
 def _differs(difference: Mapping[str, Any] | None) -> bool:
-    return difference is not None and not difference["interval"][0] <= 0 <= difference["interval"][1]
+    return (
+        difference is not None and not difference["interval"][0] <= 0 <= difference["interval"][1]
+    )
 
 
 def _gain(difference: Mapping[str, Any] | None) -> str:
     if difference is None:
         return ""
     low, high = difference["interval"]
-    return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]{' *' if _differs(difference) else ''}"
+    return (
+        f"{difference['value']:+.3f} [{low:+.3f}, "
+        f"{high:+.3f}]{' *' if _differs(difference) else ''}"
+    )
 
 
 def interval(value: Mapping[str, Any]) -> str:
     """`0.912 [0.880, 0.940]`."""
     low, high = value["interval"] or (None, None)
-    return f"{value['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+    return f"{value['value']:.3f}" + (
+        f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+    )

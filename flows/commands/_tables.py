@@ -10,19 +10,30 @@ AMOUNTS = {"quarantine": "in quarantine"}
 
 
 def rows(
-    console: Any, found: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "Nothing to show."
+    console: Any,
+    found: Sequence[Mapping[str, Any]],
+    columns: Sequence[str] | None = None,
+    *,
+    empty: str = "Nothing to show.",
 ) -> None:
     """A table with a column per key."""
     if not found:
         console.print(empty)
         return
     columns = columns or list(found[0])
-    grid(console, [column.replace("_", " ") for column in columns], [[shown(row[column]) for column in columns] for row in found],
-         folded=[number for number, column in enumerate(columns) if column in FOLDED])
+    grid(
+        console,
+        [column.replace("_", " ") for column in columns],
+        [[shown(row[column]) for column in columns] for row in found],
+        folded=[number for number, column in enumerate(columns) if column in FOLDED],
+    )
 
 
-def grid(console: Any, names: Sequence[str], cells: Sequence[Sequence[str]], folded: Sequence[int] = ()) -> None:
-    """A table of which nothing is cut: on a terminal the columns `folded` are folded to make room, elsewhere a row is a line.
+def grid(
+    console: Any, names: Sequence[str], cells: Sequence[Sequence[str]], folded: Sequence[int] = ()
+) -> None:
+    """A table of which nothing is cut: on a terminal the columns `folded` are folded to make room,
+    elsewhere a row is a line.
 
     A row that is wider than the terminal in spite of that is left to the terminal.
     """
@@ -31,7 +42,10 @@ def grid(console: Any, names: Sequence[str], cells: Sequence[Sequence[str]], fol
     from rich.text import Text
 
     widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
-    least = sum(min(width, NARROWEST) if number in folded and console.is_terminal else width for number, width in enumerate(widths))
+    least = sum(
+        min(width, NARROWEST) if number in folded and console.is_terminal else width
+        for number, width in enumerate(widths)
+    )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(names):
         table.add_column(Text(name), overflow="fold", no_wrap=number not in folded)
@@ -52,7 +66,10 @@ def facts(console: Any, found: Mapping[str, Any]) -> None:
         if value not in (None, "", [], {}):
             lines = [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
             for number, line in enumerate(lines):
-                console.print(f"{(key.replace('_', ' ') if number == 0 else ''):<{width}}  {line}", markup=False)
+                console.print(
+                    f"{(key.replace('_', ' ') if number == 0 else ''):<{width}}  {line}",
+                    markup=False,
+                )
 
 
 def shown(value: Any) -> str:
@@ -64,10 +81,19 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, Mapping):
-        amounts = all(isinstance(item, int) and not isinstance(item, bool) for item in value.values())
-        return ", ".join(amount(item, key) if amounts else f"{key.replace('_', ' ')} {shown(item)}" for key, item in value.items())
+        amounts = all(
+            isinstance(item, int) and not isinstance(item, bool) for item in value.values()
+        )
+        return ", ".join(
+            amount(item, key) if amounts else f"{key.replace('_', ' ')} {shown(item)}"
+            for key, item in value.items()
+        )
     text = printable(str(value))
-    return text[:19].replace("T", " ") if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T" else text
+    return (
+        text[:19].replace("T", " ")
+        if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T"
+        else text
+    )
 
 
 def amount(number: int, name: str) -> str:
@@ -77,8 +103,13 @@ def amount(number: int, name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters, which a file name may hold, written as escapes: they must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape", "backslashreplace").decode() for sign in text)
+    """The text with control characters, which a file name may hold, written as escapes: they must
+    not steer the terminal.
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape", "backslashreplace").decode()
+        for sign in text
+    )
 
 
 def difference(console: Any, found: Mapping[str, Any]) -> None:
@@ -101,7 +132,11 @@ def hits(console: Any, found: Mapping[str, Any]) -> None:
     for hit in found["hits"]:
         place = " > ".join(hit["headings"]) + (f", page {hit['page']}" if hit["page"] else "")
         console.print(f"[bold]{hit['rank']}[/bold]  {hit['score']:.3f}  ", end="")
-        console.print(f"{printable(hit['title'])}  ({printable(hit['uri'])}{', ' + place if place else ''})", markup=False, style="cyan")
+        console.print(
+            f"{printable(hit['title'])}  ({printable(hit['uri'])}{', ' + place if place else ''})",
+            markup=False,
+            style="cyan",
+        )
         console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
         console.print(f"    {hit['chunk_id'][:SHORT]}", markup=False, style="dim")
 
@@ -110,7 +145,10 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
     """What a build came to, and where to look next."""
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:
-        console.print(f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""), markup=False)
+        console.print(
+            f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""),
+            markup=False,
+        )
     if found["documents"]:
         _documents(console, found["documents"])
         (_estimate if found["status"] == "planned" else _work)(console, found)
@@ -122,14 +160,29 @@ def outcome(console: Any, found: Mapping[str, Any]) -> None:
 
 
 def _documents(console: Any, counts: Mapping[str, int]) -> None:
-    names = ("listed", "new", "changed", "renamed", "unchanged", "vanished", "retired", "quarantined", "duplicates")
-    told = ", ".join(f"{counts[name]} {name}" for name in names if counts.get(name) or name == "listed")
+    names = (
+        "listed",
+        "new",
+        "changed",
+        "renamed",
+        "unchanged",
+        "vanished",
+        "retired",
+        "quarantined",
+        "duplicates",
+    )
+    told = ", ".join(
+        f"{counts[name]} {name}" for name in names if counts.get(name) or name == "listed"
+    )
     console.print(f"  documents   {told}", markup=False)
 
 
 def _work(console: Any, found: Mapping[str, Any]) -> None:
     chunks, paid = found["chunks"], found["embeddings"]
-    console.print(f"  chunks      {chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, {chunks['total']} in all")
+    console.print(
+        f"  chunks      {chunks['added']} added, {chunks['retired']} retired, "
+        f"{chunks['kept']} kept, {chunks['total']} in all"
+    )
     cost = f"{found['tokens']} tokens, ${found['cost_usd']:.4f}"
     console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {cost}")
 
@@ -137,16 +190,23 @@ def _work(console: Any, found: Mapping[str, Any]) -> None:
 def _gate(console: Any, found: Mapping[str, Any]) -> None:
     for name, values in found["gate"].get("metrics", {}).items():
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
-        console.print(f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
+        console.print(
+            f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}"
+        )
     for one in found["worst"][:3]:
         got = ", ".join(one["got"][:3]) or "nothing"
         console.print(f"  worst       {one['question']}", markup=False)
-        console.print(f"              expected {', '.join(one['expected'])}; got {got}", markup=False)
+        console.print(
+            f"              expected {', '.join(one['expected'])}; got {got}", markup=False
+        )
 
 
 def _estimate(console: Any, found: Mapping[str, Any]) -> None:
     cost = found["estimate"]
-    told = f"{cost['documents']} documents, at most about {cost['tokens']} tokens, ${cost['cost_usd']:.4f}"
+    told = (
+        f"{cost['documents']} documents, at most about {cost['tokens']} tokens, "
+        f"${cost['cost_usd']:.4f}"
+    )
     console.print(f"  to process  {told}", markup=False)
 
 

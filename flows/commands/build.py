@@ -1,4 +1,6 @@
-"""`llmops index`, `llmops check`: build a knowledge base, or only look whether a config is right."""
+"""`llmops index`, `llmops check`: build a knowledge base, or only look whether a config is
+right.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +11,10 @@ from llmops.flows.commands import _tables as draw
 from llmops.flows.console import Answer, command
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set chunk.size=300")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set chunk.size=300"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,21 +24,44 @@ def register(app: typer.Typer) -> None:
 
 def index(
     config: Config,
-    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done and what it costs, and stop.")] = False,
-    allow_deletes: Annotated[bool, typer.Option("--allow-deletes", help="Retire vanished documents beyond the limit, this once.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done and what it costs, and stop.")
+    ] = False,
+    allow_deletes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-deletes", help="Retire vanished documents beyond the limit, this once."
+        ),
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Read and parse everything again.")] = False,
-    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for a running build to end.")] = 0,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for a running build to end."),
+    ] = 0,
     changes: Set = None,
 ) -> Answer:
     """Build the next version of a knowledge base, and publish it if it is good enough."""
     from llmops.configs import read
 
     settings = read(config, changes or ())
-    return _plan(settings, full) if plan else run(settings, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait)
+    return (
+        _plan(settings, full)
+        if plan
+        else run(settings, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait)
+    )
 
 
-def run(config: Any, path: Path | None, *, allow_deletes: bool = False, full: bool = False, wait_seconds: float = 0) -> Answer:
-    """Run the index flow against this home's Prefect server, which is started when there is none."""
+def run(
+    config: Any,
+    path: Path | None,
+    *,
+    allow_deletes: bool = False,
+    full: bool = False,
+    wait_seconds: float = 0,
+) -> Answer:
+    """Run the index flow against this home's Prefect server, which is started when there is
+    none.
+    """
     from llmops.configs.settings import settings
     from llmops.flows.running import run_flow
 
@@ -41,17 +69,23 @@ def run(config: Any, path: Path | None, *, allow_deletes: bool = False, full: bo
     if stopped := _running_build(config, home, wait_seconds):
         return stopped
     _first_build_sources(config, home)
-    outcome = run_flow(home, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait_seconds)
+    outcome = run_flow(
+        home, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait_seconds
+    )
     _remember(home, config, path)
     return _answer(outcome)
 
 
 def _answer(outcome: Any) -> Answer:
-    return Answer(outcome.public(), lambda console: draw.outcome(console, outcome.public()), outcome.exit_code)
+    return Answer(
+        outcome.public(), lambda console: draw.outcome(console, outcome.public()), outcome.exit_code
+    )
 
 
 def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | None:
-    """What is said at once, without starting anything, where another build holds the lease and nobody wants to wait."""
+    """What is said at once, without starting anything, where another build holds the lease and
+    nobody wants to wait.
+    """
     from llmops.tasks.knowledge.session import begin
     from llmops.tasks.ledger import open_ledger
     from llmops.tasks.ledger.leases import busy, holder
@@ -65,7 +99,9 @@ def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | Non
 
 
 def _first_build_sources(config: Any, home: Path) -> None:
-    """A path that never existed is a mistake of the config (exit 2), and said before anything is started."""
+    """A path that never existed is a mistake of the config (exit 2), and said before anything is
+    started.
+    """
     from llmops.tasks.knowledge.versions import live_version
     from llmops.tasks.ledger import open_ledger
     from llmops.tasks.plugins.sources import Source
@@ -93,7 +129,10 @@ def rebuild(kb: str) -> Answer:
 
     path = config_path(open_ledger(settings().absolute_home), kb)
     if path is None:
-        raise UsageError(f"it is not known which config built {kb!r}", hint="run it yourself: llmops index CONFIG")
+        raise UsageError(
+            f"it is not known which config built {kb!r}",
+            hint="run it yourself: llmops index CONFIG",
+        )
     return run(read(Path(path)), Path(path))
 
 
@@ -113,12 +152,23 @@ def _plan(config: Any, full: bool) -> Answer:
         config.embed,
         full=full,
     )
-    return Answer(outcome, lambda console: draw.outcome(console, outcome), exit_code=3 if outcome["status"] == "blocked" else 0)
+    return Answer(
+        outcome,
+        lambda console: draw.outcome(console, outcome),
+        exit_code=3 if outcome["status"] == "blocked" else 0,
+    )
 
 
-def check(paths: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Config files, or folders of them.")]) -> Answer:
+def check(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="CONFIG…", help="Config files, or folders of them.")
+    ],
+) -> Answer:
     """Check configs without running anything: every mistake at once."""
     from llmops.configs import check_all
 
     checked = check_all(paths)
-    return Answer({"ok": True, "checked": checked}, lambda console: [console.print(f"ok  {one}", markup=False) for one in checked])
+    return Answer(
+        {"ok": True, "checked": checked},
+        lambda console: [console.print(f"ok  {one}", markup=False) for one in checked],
+    )

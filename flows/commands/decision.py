@@ -8,24 +8,42 @@ import typer
 from llmops.flows.commands import _tables as draw
 from llmops.flows.console import Answer, command
 
-app = typer.Typer(name="decision", no_args_is_help=True, help="Decisions of evaluations: list, show, compute again.")
+app = typer.Typer(
+    name="decision",
+    no_args_is_help=True,
+    help="Decisions of evaluations: list, show, compute again.",
+)
 
-Place = Annotated[str, typer.Argument(metavar="ID|FILE", help="The id of a decision of this home, or the file of one.")]
+Place = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|FILE", help="The id of a decision of this home, or the file of one."
+    ),
+]
 
 
 @command(app, "verify")
-def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision record (JSON).")]) -> Answer:
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision record (JSON).")],
+) -> Answer:
     """Compute the verdict again from the record alone; exit 1 if it does not stand."""
     from llmops.tasks.decisions.record_check import verify as check
 
     found = check(file)
-    return Answer(found, lambda console: _verified(console, found), exit_code=0 if found["ok"] else 1)
+    return Answer(
+        found, lambda console: _verified(console, found), exit_code=0 if found["ok"] else 1
+    )
 
 
 @command(app, "show")
 def show(
     decision: Place,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the Markdown summary, as --ci of `llmops evaluate`.")] = False,
+    markdown: Annotated[
+        bool,
+        typer.Option(
+            "--markdown", help="Print the Markdown summary, as --ci of `llmops evaluate`."
+        ),
+    ] = False,
 ) -> Answer:
     """Show a decision."""
     from llmops.flows.commands._evaluated import decision as drawn
@@ -34,24 +52,42 @@ def show(
 
     record = showable(_read(decision), decision)
     if markdown:
-        return Answer(record, lambda console: console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True))
+        return Answer(
+            record,
+            lambda console: console.print(
+                summary_markdown(record), markup=False, highlight=False, soft_wrap=True
+            ),
+        )
     return Answer(record, lambda console: drawn(console, record))
 
 
 @command(app, "list")
-def list_(name: Annotated[str | None, typer.Option("--name", help="Of one evaluation.")] = None) -> Answer:
+def list_(
+    name: Annotated[str | None, typer.Option("--name", help="Of one evaluation.")] = None,
+) -> Answer:
     """List the decisions of this home, newest first."""
     from llmops.configs.settings import settings
     from llmops.tasks.decisions.record import listed
 
     found = listed(settings().absolute_home, name)
-    return Answer({"decisions": found}, lambda console: draw.rows(console, found, ["id", "name", "verdict", "created_at", "mlflow_run_id"],
-                                                                  empty="No decision has been made here."))
+    return Answer(
+        {"decisions": found},
+        lambda console: draw.rows(
+            console,
+            found,
+            ["id", "name", "verdict", "created_at", "mlflow_run_id"],
+            empty="No decision has been made here.",
+        ),
+    )
 
 
 def _verified(console: Any, found: dict[str, Any]) -> None:
     stands = "The decision stands" if found["ok"] else "The decision does not stand"
-    console.print(f"{stands}: {draw.printable(str(found['name']))}, {found['verdict']}", markup=False, style="bold")
+    console.print(
+        f"{stands}: {draw.printable(str(found['name']))}, {found['verdict']}",
+        markup=False,
+        style="bold",
+    )
     for problem in found["problems"]:
         console.print(f"  {draw.printable(problem)}", markup=False)
 
@@ -69,5 +105,7 @@ def _read(decision: str) -> dict[str, Any]:
     record = find(home, decision)
     if record is None:
         known = ", ".join(one["id"] for one in listed(home)[:5]) or "none"
-        raise UsageError(f"no decision and no file {decision!r}", hint=f"decisions of this home: {known}")
+        raise UsageError(
+            f"no decision and no file {decision!r}", hint=f"decisions of this home: {known}"
+        )
     return record

@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> Answer:
-    """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline, about a minute."""
+    """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline,
+    about a minute.
+    """
     from llmops.configs.settings import settings
     from llmops.flows.demo import Demonstration
 
@@ -30,5 +32,8 @@ def down() -> Answer:
 
     stopped = server.stop(settings().absolute_home)
     return Answer(
-        {"stopped": stopped}, lambda console: console.print("The Prefect server has ended." if stopped else "No server was running.")
+        {"stopped": stopped},
+        lambda console: console.print(
+            "The Prefect server has ended." if stopped else "No server was running."
+        ),
     )

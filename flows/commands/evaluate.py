@@ -18,13 +18,34 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A config with `flow: evaluate` (YAML).")],
-    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be asked and what it would cost at most, and stop.")] = False,
-    accept_cases: Annotated[bool, typer.Option("--accept-cases", help="Allow cases that changed since the last decision.")] = False,
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Compare the judges with the labels of people, and stop.")] = False,
-    ci: Annotated[bool, typer.Option("--ci", help="Print a Markdown summary, as for a pull request.")] = False,
-    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write the decision as JUnit XML.")] = None,
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A config with `flow: evaluate` (YAML).")
+    ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config."),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Say what would be asked and what it would cost at most, and stop."
+        ),
+    ] = False,
+    accept_cases: Annotated[
+        bool,
+        typer.Option("--accept-cases", help="Allow cases that changed since the last decision."),
+    ] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Compare the judges with the labels of people, and stop."),
+    ] = False,
+    ci: Annotated[
+        bool, typer.Option("--ci", help="Print a Markdown summary, as for a pull request.")
+    ] = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Also write the decision as JUnit XML."),
+    ] = None,
 ) -> Answer:
     """Compare prompts, models and retrieval settings on cases, and decide with statistics."""
     from llmops.configs.evaluating import read_evaluation
@@ -49,13 +70,20 @@ def answer(record: dict[str, Any], ci: bool, junit: Path | None) -> Answer:
     if junit is not None:
         _write(junit, as_junit(record))
     if ci:
-        return Answer(record, lambda console: console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True),
-                      exit_code(record))
+        return Answer(
+            record,
+            lambda console: console.print(
+                summary_markdown(record), markup=False, highlight=False, soft_wrap=True
+            ),
+            exit_code(record),
+        )
     return Answer(record, lambda console: draw.decision(console, record), exit_code(record))
 
 
 def exit_code(record: dict[str, Any]) -> int:
-    """0 promote, 3 reject, 5 inconclusive, 4 too many errors; 1 when the alias should have moved and did not."""
+    """0 promote, 3 reject, 5 inconclusive, 4 too many errors; 1 when the alias should have moved
+    and did not.
+    """
     if record["status"] == "failed":
         return 4
     return 1 if "promoted" in record and not record["promoted"] else CODES[record["verdict"]]
@@ -68,7 +96,9 @@ def _run(home: Path, config: Any, accept_cases: bool) -> dict[str, Any]:
 
 
 def _settled(home: Path, config: Any, accept_cases: bool) -> tuple[Any, Any]:
-    """Every mistake that can be found, before a server is started for it and before anything is paid or pushed."""
+    """Every mistake that can be found, before a server is started for it and before anything is
+    paid or pushed.
+    """
     from llmops.tasks.evaluation.prepare import begin
 
     trial, cases, _ = begin(home, config.wanted(), None, accept_cases=accept_cases)
@@ -112,4 +142,6 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}", where="--junit") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}", where="--junit"
+        ) from error

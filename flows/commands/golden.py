@@ -9,7 +9,11 @@ from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._home import ledger
 from llmops.flows.console import Answer, command
 
-app = typer.Typer(name="golden", no_args_is_help=True, help="Golden sets: the questions that a version must answer.")
+app = typer.Typer(
+    name="golden",
+    no_args_is_help=True,
+    help="Golden sets: the questions that a version must answer.",
+)
 
 
 @command(app, "import")
@@ -24,14 +28,30 @@ def import_(
     from llmops.tasks.retrieval.convert import from_beir, from_squad
 
     if (beir is None) == (squad is None):
-        raise UsageError("give one of --beir DIR and --squad FILE", hint="--split chooses the qrels of a BEIR folder")
+        raise UsageError(
+            "give one of --beir DIR and --squad FILE",
+            hint="--split chooses the qrels of a BEIR folder",
+        )
     if beir is not None and not beir.is_dir():
-        raise UsageError("no such folder", where=str(beir), hint="a BEIR folder has queries.jsonl and qrels/<split>.tsv")
+        raise UsageError(
+            "no such folder",
+            where=str(beir),
+            hint="a BEIR folder has queries.jsonl and qrels/<split>.tsv",
+        )
     if out.is_dir():
-        raise UsageError("this is a folder, the golden set is a file", where=str(out), hint=f"--out {out / 'golden.jsonl'}")
+        raise UsageError(
+            "this is a folder, the golden set is a file",
+            where=str(out),
+            hint=f"--out {out / 'golden.jsonl'}",
+        )
     imported = from_beir(beir, split) if beir else from_squad(squad)  # type: ignore[arg-type]
     golden = _written(out, imported.questions)
-    found = {"file": str(out), "questions": len(golden.questions), "left_out": imported.left_out, "sha256": golden.sha256}
+    found = {
+        "file": str(out),
+        "questions": len(golden.questions),
+        "left_out": imported.left_out,
+        "sha256": golden.sha256,
+    }
     return Answer(found, lambda console: draw.facts(console, found))
 
 
@@ -42,12 +62,20 @@ def _written(out: Path, questions: list[Any]) -> Any:
     try:
         return write_golden(out, questions)
     except OSError as error:
-        raise UsageError(f"the file cannot be written: {error.strerror}", where=str(out), hint="choose another --out") from error
+        raise UsageError(
+            f"the file cannot be written: {error.strerror}",
+            where=str(out),
+            hint="choose another --out",
+        ) from error
 
 
 @command(app, "check")
-def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An index config with a gate.")]) -> Answer:
-    """Find questions whose document or quote no longer exists in the live version; exit 1 when there are any."""
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An index config with a gate.")],
+) -> Answer:
+    """Find questions whose document or quote no longer exists in the live version; exit 1 when
+    there are any.
+    """
     from llmops.configs import read
     from llmops.tasks.errors import UsageError
     from llmops.tasks.retrieval.golden import missing, read_golden
@@ -57,10 +85,19 @@ def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An inde
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
     golden = read_golden(settings.folder / settings.gate.golden)
     lost = [
-        {"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why} for one in missing(golden, _texts(settings.knowledge_base))
+        {"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why}
+        for one in missing(golden, _texts(settings.knowledge_base))
     ]
-    found = {"golden": str(settings.gate.golden), "questions": len(golden.questions), "missing": lost}
-    return Answer(found, lambda console: draw.rows(console, lost, empty="Every question's document is there."), exit_code=1 if lost else 0)
+    found = {
+        "golden": str(settings.gate.golden),
+        "questions": len(golden.questions),
+        "missing": lost,
+    }
+    return Answer(
+        found,
+        lambda console: draw.rows(console, lost, empty="Every question's document is there."),
+        exit_code=1 if lost else 0,
+    )
 
 
 def _texts(kb: str) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._home import ledger
 from llmops.flows.console import Answer, command
 
-app = typer.Typer(name="kb", no_args_is_help=True, help="Knowledge bases: status, versions, rollback, verification.")
+app = typer.Typer(
+    name="kb",
+    no_args_is_help=True,
+    help="Knowledge bases: status, versions, rollback, verification.",
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
 
@@ -21,7 +25,12 @@ def list_() -> Answer:
     from llmops.tasks.knowledge.views import overview
 
     found = overview(ledger())
-    return Answer({"knowledge_bases": found}, lambda console: draw.rows(console, found, empty="No knowledge base yet: llmops index CONFIG"))
+    return Answer(
+        {"knowledge_bases": found},
+        lambda console: draw.rows(
+            console, found, empty="No knowledge base yet: llmops index CONFIG"
+        ),
+    )
 
 
 @command(app, "status")
@@ -63,7 +72,9 @@ def diff(
 
 
 @command(app, "rollback")
-def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None) -> Answer:
+def rollback(
+    name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None
+) -> Answer:
     """Make an earlier version live again, at once; nothing is embedded."""
     from llmops.configs.settings import settings
     from llmops.tasks.knowledge.versions import target
@@ -72,12 +83,20 @@ def rollback(name: Name, to: Annotated[int | None, typer.Option("--to", help="Th
     book = ledger()
     target(book, name, to)
     found = back(book, settings().absolute_home, name, to)
-    told = f"{name} is at version {found['version']} again (was {found['previous_version']}), in {found['seconds']} s."
+    told = (
+        f"{name} is at version {found['version']} again (was {found['previous_version']}), in "
+        f"{found['seconds']} s."
+    )
     return Answer(found, lambda console: console.print(told))
 
 
 @command(app, "documents")
-def documents(name: Name, where: Annotated[str, typer.Option("--where", help="Only documents that fulfil a condition.")] = "") -> Answer:
+def documents(
+    name: Name,
+    where: Annotated[
+        str, typer.Option("--where", help="Only documents that fulfil a condition.")
+    ] = "",
+) -> Answer:
     """List the live documents."""
     from llmops.tasks.knowledge.views import listing
 
@@ -90,7 +109,12 @@ def documents(name: Name, where: Annotated[str, typer.Option("--where", help="On
 def verify(
     name: Name,
     details: Annotated[bool, typer.Option("--details", help="List the ids.")] = False,
-    vectors: Annotated[bool, typer.Option("--vectors", help="Compare every text and vector too, not only ids and hashes.")] = False,
+    vectors: Annotated[
+        bool,
+        typer.Option(
+            "--vectors", help="Compare every text and vector too, not only ids and hashes."
+        ),
+    ] = False,
 ) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from llmops.configs.settings import settings
@@ -99,15 +123,22 @@ def verify(
 
     found = compare(ledger(), settings().absolute_home, name, thorough=vectors)
     shown = found if details else counts(found)
-    return Answer(shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1)
+    return Answer(
+        shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1
+    )
 
 
 @command(app, "measure")
 def measure(
     name: Name,
     golden: Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")],
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")] = 10,
-    mode: Annotated[list[str] | None, typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all.")] = None,
+    k: Annotated[
+        int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")
+    ] = 10,
+    mode: Annotated[
+        list[str] | None,
+        typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all."),
+    ] = None,
 ) -> Answer:
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
     from llmops.configs.settings import settings
@@ -122,5 +153,9 @@ def measure(
         raise UsageError(f"got --mode {wrong[0]}, allowed: {', '.join(allowed)}")
     questions, home = read_golden(golden).questions, settings().absolute_home
     live = published(ledger(), name)
-    found = {"knowledge_base": name, "version": live.version, **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json()}
+    found = {
+        "knowledge_base": name,
+        "version": live.version,
+        **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json(),
+    }
     return Answer(found, lambda console: _measured.measurement(console, found))

@@ -8,7 +8,11 @@ import typer
 from llmops.flows.commands import _prompts as draw
 from llmops.flows.console import Answer, command
 
-app = typer.Typer(name="prompts", no_args_is_help=True, help="Prompts: files and registry in step, aliases that move by a decision.")
+app = typer.Typer(
+    name="prompts",
+    no_args_is_help=True,
+    help="Prompts: files and registry in step, aliases that move by a decision.",
+)
 
 Which = "NAME (its latest version), NAME@alias, NAME/3, or a file."
 Reference = Annotated[str, typer.Argument(metavar="PROMPT", help=Which)]
@@ -17,9 +21,18 @@ Alias = Annotated[str, typer.Option("--alias", help="The alias that moves.")]
 
 
 @command(app, "list")
-def list_(folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="Of the prompt files. Default: prompts, configs/prompts, "
-                                                        "or the current folder.")] = None) -> Answer:
-    """List files and registry side by side: what is in step, and what has to be pushed or pulled."""
+def list_(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Of the prompt files. Default: prompts, configs/prompts, or the current folder.",
+        ),
+    ] = None,
+) -> Answer:
+    """List files and registry side by side: what is in step, and what has to be pushed or
+    pulled.
+    """
     from llmops.tasks.prompts.sync import files_in, standing
 
     found = standing(_home(), files_in(folder))
@@ -36,22 +49,35 @@ def show(prompt: Reference) -> Answer:
 
 
 @command(app, "diff")
-def diff(first: Annotated[str, typer.Argument(metavar="A", help=Which)],
-         second: Annotated[str, typer.Argument(metavar="B", help=Which)]) -> Answer:
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help=Which)],
+    second: Annotated[str, typer.Argument(metavar="B", help=Which)],
+) -> Answer:
     """Show what two prompts differ in: messages, variables, settings and schema."""
     from llmops.tasks.prompts.difference import changed, unified
     from llmops.tasks.prompts.sync import anything
 
     one, other = anything(_home(), first, Path()), anything(_home(), second, Path())
     differing = changed(one.prompt, other.prompt)
-    found = {"from": one.uri, "to": other.uri, "same": not differing, "changed": differing,
-             "diff": unified(one.prompt, other.prompt, (one.uri, other.uri))}
+    found = {
+        "from": one.uri,
+        "to": other.uri,
+        "same": not differing,
+        "changed": differing,
+        "diff": unified(one.prompt, other.prompt, (one.uri, other.uri)),
+    }
     return Answer(found, lambda console: draw.difference(console, found))
 
 
 @command(app, "push")
-def push(paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Prompt files, or folders of them.")],
-         message: Annotated[str, typer.Option("--message", "-m", help="Why; kept with new versions.")] = "") -> Answer:
+def push(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Prompt files, or folders of them.")
+    ],
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="Why; kept with new versions.")
+    ] = "",
+) -> Answer:
     """Put prompts into the registry; what a version says already makes no new one."""
     from llmops.tasks.prompts.reading import read_prompts
     from llmops.tasks.prompts.registry import push_all
@@ -59,15 +85,37 @@ def push(paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Pr
 
     files = one_file_each(read_prompts(paths))
     pushed = push_all(_home(), [prompt for _, prompt in files], note=message)
-    found = [{"name": one.resolved.prompt.name, "version": one.resolved.version, "uri": one.resolved.uri, "made": one.made,
-              "sha256": one.resolved.prompt.sha256, "file": str(file)} for (file, _), one in zip(files, pushed, strict=True)]
-    return Answer({"prompts": found, "made": sum(one.made for one in pushed)}, lambda console: draw.pushed(console, found))
+    found = [
+        {
+            "name": one.resolved.prompt.name,
+            "version": one.resolved.version,
+            "uri": one.resolved.uri,
+            "made": one.made,
+            "sha256": one.resolved.prompt.sha256,
+            "file": str(file),
+        }
+        for (file, _), one in zip(files, pushed, strict=True)
+    ]
+    return Answer(
+        {"prompts": found, "made": sum(one.made for one in pushed)},
+        lambda console: draw.pushed(console, found),
+    )
 
 
 @command(app, "pull")
-def pull(prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="NAME (its latest version), NAME@alias or NAME/3.")],
-         out: Annotated[Path | None, typer.Option("--out", help="The file. Default: where the prompt is, or NAME.yaml.")] = None,
-         force: Annotated[bool, typer.Option("--force", help="Also overwrite changes that were never pushed.")] = False) -> Answer:
+def pull(
+    prompt: Annotated[
+        str,
+        typer.Argument(metavar="PROMPT", help="NAME (its latest version), NAME@alias or NAME/3."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file. Default: where the prompt is, or NAME.yaml."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also overwrite changes that were never pushed.")
+    ] = False,
+) -> Answer:
     """Write a version of the registry as a file."""
     from llmops.tasks.errors import Unavailable, disk_trouble
     from llmops.tasks.prompts.sync import anything
@@ -77,10 +125,15 @@ def pull(prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="NAME (its
         found = write(_home(), anything(_home(), prompt, Path()), out, force)
     except OSError as error:
         raise disk_trouble(error) or Unavailable(
-            f"the file cannot be written: {error.strerror or error}", where=str(out or error.filename or ""),
-            hint="say with --out where you may write") from error
+            f"the file cannot be written: {error.strerror or error}",
+            where=str(out or error.filename or ""),
+            hint="say with --out where you may write",
+        ) from error
     done = "is written" if found["written"] else "says that already"
-    return Answer(found, lambda console: console.print(f"{found['uri']}: {found['file']} {done}.", markup=False))
+    return Answer(
+        found,
+        lambda console: console.print(f"{found['uri']}: {found['file']} {done}.", markup=False),
+    )
 
 
 @command(app, "history")
@@ -93,30 +146,50 @@ def history(name: Name) -> Answer:
 
 
 @command(app, "promote")
-def promote(name: Name,
-            version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the one that was evaluated.")] = None,
-            decision: Annotated[str | None, typer.Option("--decision", help="A decision that says promote: its file, or its id.")] = None,
-            alias: Alias = "champion",
-            first: Annotated[bool, typer.Option("--first", help="Set an alias that was never set; needs no decision.")] = False) -> Answer:
+def promote(
+    name: Name,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Default: the one that was evaluated.")
+    ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option("--decision", help="A decision that says promote: its file, or its id."),
+    ] = None,
+    alias: Alias = "champion",
+    first: Annotated[
+        bool, typer.Option("--first", help="Set an alias that was never set; needs no decision.")
+    ] = False,
+) -> Answer:
     """Move an alias to a version, by a decision."""
     from llmops.tasks.errors import UsageError
     from llmops.tasks.prompts import registry
 
     if (decision is None) == (not first):
-        raise UsageError("a decision is wanted: --decision FILE" if decision is None else "--first needs no decision",
-                         hint="llmops evaluate CONFIG makes one; --first sets an alias that was never set")
+        raise UsageError(
+            "a decision is wanted: --decision FILE"
+            if decision is None
+            else "--first needs no decision",
+            hint="llmops evaluate CONFIG makes one; --first sets an alias that was never set",
+        )
     if decision is not None:
         found = registry.promote(_home(), _record(decision), name, alias, version=version)
     elif version is None:
-        raise UsageError("which version?", hint=f"--version N; llmops prompts history {name} lists them")
+        raise UsageError(
+            "which version?", hint=f"--version N; llmops prompts history {name} lists them"
+        )
     else:
         found = registry.first(_home(), name, alias, version)
     return Answer(found, lambda console: draw.move(console, found))
 
 
 @command(app, "rollback")
-def rollback(name: Name, alias: Alias = "champion",
-             to: Annotated[int | None, typer.Option("--to", min=1, help="An earlier holder. Default: the one before.")] = None) -> Answer:
+def rollback(
+    name: Name,
+    alias: Alias = "champion",
+    to: Annotated[
+        int | None, typer.Option("--to", min=1, help="An earlier holder. Default: the one before.")
+    ] = None,
+) -> Answer:
     """Move an alias back to the version that held it before."""
     from llmops.tasks.prompts.registry import rollback as back
 

@@ -8,10 +8,14 @@ from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._home import ledger
 from llmops.flows.console import Answer, command
 
-app = typer.Typer(name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try.")
+app = typer.Typer(
+    name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try."
+)
 
 Base = Annotated[str | None, typer.Option("--kb", help="Of one knowledge base.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")
+]
 
 
 @command(app, "list")
@@ -23,7 +27,10 @@ def list_(kb: Base = None) -> Answer:
     return Answer(
         {"items": found},
         lambda console: draw.rows(
-            console, found, ["id", "uri", "stage", "reason", "attempts", "last_seen"], empty="The quarantine is empty."
+            console,
+            found,
+            ["id", "uri", "stage", "reason", "attempts", "last_seen"],
+            empty="The quarantine is empty.",
         ),
     )
 
@@ -44,19 +51,26 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
 
     chosen = _chosen(ids, kb)
     forget(ledger(), [item["id"] for item in chosen])
-    return Answer({"dropped": len(chosen), "items": chosen}, lambda console: console.print(f"{draw.amount(len(chosen), 'items')} dropped."))
+    return Answer(
+        {"dropped": len(chosen), "items": chosen},
+        lambda console: console.print(f"{draw.amount(len(chosen), 'items')} dropped."),
+    )
 
 
 @command(app, "retry")
 def retry(ids: Ids = None, kb: Base = None) -> Answer:
-    """Try items again: runs the index flow with each knowledge base's own config; what is unchanged is not paid again."""
+    """Try items again: runs the index flow with each knowledge base's own config; what is unchanged
+    is not paid again.
+    """
     from llmops.flows.commands.build import rebuild
     from llmops.tasks.knowledge.quarantine import release
 
     chosen = _chosen(ids, kb)
     release(ledger(), [item["id"] for item in chosen])
     outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
-    open_now = {item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)}
+    open_now = {
+        item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)
+    }
     found: dict[str, Any] = {
         "retried": len(chosen),
         "recovered": sum(item["id"] not in open_now for item in chosen),
@@ -64,7 +78,9 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
     }
     return Answer(
         found,
-        lambda console: draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry."),
+        lambda console: (
+            draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry.")
+        ),
         exit_code=max((outcome.exit_code for outcome in outcomes), default=0),
     )
 
@@ -81,7 +97,10 @@ def _known(kb: str | None) -> Any:
 
     book = ledger()
     if kb is not None and kb not in known(book):
-        raise UsageError(f"no knowledge base {kb!r} is known here", hint=f"known: {', '.join(known(book)) or 'none'}")
+        raise UsageError(
+            f"no knowledge base {kb!r} is known here",
+            hint=f"known: {', '.join(known(book)) or 'none'}",
+        )
     return book
 
 

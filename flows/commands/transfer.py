@@ -1,4 +1,6 @@
-"""`llmops kb export|import|drop|erase`: a knowledge base moved elsewhere, or removed, wholly or in part."""
+"""`llmops kb export|import|drop|erase`: a knowledge base moved elsewhere, or removed, wholly or in
+part.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +11,19 @@ from llmops.flows.commands import _tables as draw
 from llmops.flows.commands.kb import Name
 from llmops.flows.console import Answer, command
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, the command only says what would go.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do it; without it, the command only says what would go.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the group `kb`."""
-    for name, function in (("export", export), ("import", import_), ("drop", drop), ("erase", erase)):
+    for name, function in (
+        ("export", export),
+        ("import", import_),
+        ("drop", drop),
+        ("erase", erase),
+    ):
         command(app, name)(function)
 
 
@@ -26,33 +35,65 @@ def _place() -> tuple[Any, Path]:
     return open_ledger(home), home
 
 
-def export(name: Name, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")]) -> Answer:
+def export(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
+) -> Answer:
     """Write the live version into a folder: Parquet files, and a manifest with their hashes."""
     from llmops.tasks.maintenance.export import export as write
 
     ledger, home = _place()
     found = write(ledger, home, name, folder.absolute())
-    told = f"{name}: version {found['version']} exported, {found['documents']} documents in {found['chunks']} chunks"
-    return Answer(found, lambda console: console.print(f"{told}\n  {found['folder']}", markup=False))
+    told = (
+        f"{name}: version {found['version']} exported, {found['documents']} documents in "
+        f"{found['chunks']} chunks"
+    )
+    return Answer(
+        found, lambda console: console.print(f"{told}\n  {found['folder']}", markup=False)
+    )
 
 
 def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `llmops kb export` wrote.")],
-    name: Annotated[str | None, typer.Option("--name", help="What it is called here; default: as it was called.")] = None,
-    store: Annotated[str | None, typer.Option("--store", help="lancedb, weaviate, or '{name: weaviate, url: …}'.")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Let the embedder that the export names import code by its `path`.")] = False,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="What it is called here; default: as it was called."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", help="lancedb, weaviate, or '{name: weaviate, url: …}'."),
+    ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Let the embedder that the export names import code by its `path`."
+        ),
+    ] = False,
 ) -> Answer:
-    """Bring an exported knowledge base in as a new one, verified first, and without embedding anything."""
+    """Bring an exported knowledge base in as a new one, verified first, and without embedding
+    anything.
+    """
     from llmops.tasks.maintenance.importing import bring_in, store_spec
 
     ledger, home = _place()
-    found = bring_in(ledger, home, folder.absolute(), name, store_spec(store) if store is not None else None, trust=trust)
+    found = bring_in(
+        ledger,
+        home,
+        folder.absolute(),
+        name,
+        store_spec(store) if store is not None else None,
+        trust=trust,
+    )
     return Answer(found, lambda console: _imported(console, found))
 
 
 def _imported(console: Any, found: dict[str, Any]) -> None:
-    console.print(f"{found['knowledge_base']}: version 1 is live, imported into {found['store']}: {found['documents']} documents in "
-                  f"{found['chunks']} chunks, nothing embedded", markup=False)
+    console.print(
+        f"{found['knowledge_base']}: version 1 is live, imported into {found['store']}: "
+        f"{found['documents']} documents in "
+        f"{found['chunks']} chunks, nothing embedded",
+        markup=False,
+    )
     for warning in found["warnings"]:
         console.print(f"  warning  {draw.printable(warning)}", markup=False)
 
@@ -67,7 +108,10 @@ def drop(name: Name, yes: Yes = False) -> Answer:
     ledger, home = _place()
     found = belongings(ledger, name)
     if not yes:
-        raise UsageError(f"this would remove {name!r} for good: {draw.shown(found)}", hint=f"if that is meant: llmops kb drop {name} --yes")
+        raise UsageError(
+            f"this would remove {name!r} for good: {draw.shown(found)}",
+            hint=f"if that is meant: llmops kb drop {name} --yes",
+        )
     with hold(home, name) as lease:
         freed = remove(ledger, lease, home, name)
     answer = {"knowledge_base": name, **found, **freed}
@@ -84,9 +128,13 @@ def erase(
     name: Name,
     uri: Annotated[str, typer.Option("--uri", help="The document, as `kb documents` lists it.")],
     yes: Yes = False,
-    lift: Annotated[bool, typer.Option("--lift", help="Let a document that was erased in again.")] = False,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Let a document that was erased in again.")
+    ] = False,
 ) -> Answer:
-    """Remove a document from every version, the store, the lake and all records, and bar it from later builds."""
+    """Remove a document from every version, the store, the lake and all records, and bar it from
+    later builds.
+    """
     from llmops.tasks.errors import UsageError
     from llmops.tasks.maintenance import erase as erasing
 
@@ -94,19 +142,35 @@ def erase(
     if lift:
         found = erasing.lifted(ledger, name, uri)
     elif not yes:
-        raise UsageError(f"this would erase {uri!r} from every version of {name!r}, and bar it from later builds",
-                         hint=f"if that is meant: llmops kb erase {name} --uri {uri} --yes")
+        raise UsageError(
+            f"this would erase {uri!r} from every version of {name!r}, and bar it from "
+            f"later builds",
+            hint=f"if that is meant: llmops kb erase {name} --uri {uri} --yes",
+        )
     else:
         found = erasing.erase(ledger, home, name, uri)
-    return Answer(found, lambda console: _erased(console, found), exit_code=1 if found["left"] else 0)
+    return Answer(
+        found, lambda console: _erased(console, found), exit_code=1 if found["left"] else 0
+    )
 
 
 def _erased(console: Any, found: dict[str, Any]) -> None:
-    bar = "barred from later builds until --lift" if found["barred"] else "the next build may bring it in again"
-    console.print(f"{found['knowledge_base']}: {draw.printable(found['uri'])} {found['status']}; {bar}", markup=False)
+    bar = (
+        "barred from later builds until --lift"
+        if found["barred"]
+        else "the next build may bring it in again"
+    )
+    console.print(
+        f"{found['knowledge_base']}: {draw.printable(found['uri'])} {found['status']}; {bar}",
+        markup=False,
+    )
     if found["counts"]:
         console.print(f"  removed  {draw.shown(found['counts'])}", markup=False)
     for file in found["left"]:
-        console.print(f"  LEFT     {draw.printable(file)} quotes it and cannot be changed: remove it yourself", markup=False)
+        console.print(
+            f"  LEFT     {draw.printable(file)} quotes it and cannot be changed: remove it "
+            f"yourself",
+            markup=False,
+        )
     for note in found["notes"]:
         console.print(f"  note     {note}", markup=False)

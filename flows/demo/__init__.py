@@ -20,7 +20,10 @@ from llmops.tasks.maintenance.drop import drop
 KB = "python-help"
 QUESTION = "Why do my sanity checks disappear when I start the interpreter with -O?"
 EDITED = "with"
-SENTENCE = "\nHouse rule: in this team every file, lock and network connection is opened in a with statement.\n"
+SENTENCE = (
+    "\nHouse rule: in this team every file, lock and network connection is opened in a with "
+    "statement.\n"
+)
 ABSURD = ("chunk.size=16", "chunk.overlap=0")
 
 
@@ -54,7 +57,8 @@ class Demonstration:
         shutil.copy(configs.FOLDER / "python-help.yaml", self.config)
         shutil.copy(configs.FOLDER / "golden" / "python-help.jsonl", self.folder / "golden")
         self._say(
-            "llmops demo: a knowledge base of the Python language's help topics. Offline; nothing leaves this machine.",
+            "llmops demo: a knowledge base of the Python language's help topics. Offline; "
+            "nothing leaves this machine.",
             f"Its files: {self.folder}",
         )
 
@@ -63,7 +67,8 @@ class Demonstration:
         owner = versions.config_path(ledger, KB)
         if owner is not None and Path(owner) != self.config:
             raise Blocked(
-                f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: the demo would replace it",
+                f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: "
+                f"the demo would replace it",
                 hint="run the demo elsewhere: LLMOPS_HOME=/tmp/llmops-demo llmops demo",
             )
         if owner is not None:
@@ -71,46 +76,67 @@ class Demonstration:
                 drop(ledger, lease, self.home, KB)
 
     def _first_build(self) -> None:
-        self._head("1", "A first build: collect, clean, validate, chunk, embed, and a gate of questions with known answers")
+        self._head(
+            "1",
+            "A first build: collect, clean, validate, chunk, embed, and a gate of "
+            "questions with known answers",
+        )
         outcome = self._build()
         self._expect(outcome, "published")
         paid, gate = outcome.embeddings, next(iter(outcome.gate["metrics"].items()))
-        again = f", {paid['reused']} reused (an earlier run in this home has paid for them)" if paid["reused"] else ""
+        again = (
+            f", {paid['reused']} reused (an earlier run in this home has paid for them)"
+            if paid["reused"]
+            else ""
+        )
         self._say(
-            f"{outcome.documents['total']} documents became {outcome.chunks['total']} chunks; {paid['computed']} embeddings"
+            f"{outcome.documents['total']} documents became {outcome.chunks['total']} "
+            f"chunks; {paid['computed']} embeddings"
             f" computed{again}.",
-            f"The gate asked its questions: {gate[0]} is {gate[1]['candidate']:.2f}, the floor is 0.70. Version {outcome.version} is live.",
+            f"The gate asked its questions: {gate[0]} is {gate[1]['candidate']:.2f}, the "
+            f"floor is 0.70. Version {outcome.version} is live.",
         )
 
     def _same_again(self) -> None:
         self._head("2", "The same build again costs nothing")
         outcome = self._build()
         self._expect(outcome, "unchanged")
-        self._say(f"{outcome.documents['unchanged']} documents unchanged, 0 embeddings, no new version ({outcome.seconds} s).")
+        self._say(
+            f"{outcome.documents['unchanged']} documents unchanged, 0 embeddings, no new "
+            f"version ({outcome.seconds} s)."
+        )
 
     def _edit(self) -> None:
-        self._head("3", f"One document is edited: a sentence goes into the middle of the topic {EDITED!r}")
+        self._head(
+            "3", f"One document is edited: a sentence goes into the middle of the topic {EDITED!r}"
+        )
         from pydoc_data.topics import topics
 
         middle = topics[EDITED].index("\n\n", len(topics[EDITED]) // 2)
-        (self.folder / "edits" / EDITED).write_text(topics[EDITED][:middle] + "\n" + SENTENCE + topics[EDITED][middle:])
+        (self.folder / "edits" / EDITED).write_text(
+            topics[EDITED][:middle] + "\n" + SENTENCE + topics[EDITED][middle:]
+        )
         outcome = self._build()
         self._expect(outcome, "published")
         self._say(
-            f"{outcome.embeddings['computed']} embeddings paid of {outcome.chunks['total']}, {outcome.chunks['kept']} chunks kept. "
+            f"{outcome.embeddings['computed']} embeddings paid of "
+            f"{outcome.chunks['total']}, {outcome.chunks['kept']} chunks kept. "
             f"Version {outcome.version} is live."
         )
 
     def _bad_change(self) -> None:
         self._head(
-            "4", "A bad change: chunks of 16 tokens instead of 200. The gate compares it with the live version on the same questions"
+            "4",
+            "A bad change: chunks of 16 tokens instead of 200. The gate compares it with "
+            "the live version on the same questions",
         )
         outcome = self._build(*ABSURD)
         self._expect(outcome, "blocked")
         name, values = next(iter(outcome.gate["metrics"].items()))
         low, high = values["interval"]
         self._say(
-            f"{name} would fall from {values['live']:.2f} to {values['candidate']:.2f} (difference {values['difference']:+.2f}, "
+            f"{name} would fall from {values['live']:.2f} to {values['candidate']:.2f} "
+            f"(difference {values['difference']:+.2f}, "
             f"95 % interval {low:+.2f} to {high:+.2f}): {outcome.gate['verdict']}.",
             f"Version {outcome.version} stays live, untouched: readers never saw the other one.",
         )
@@ -122,7 +148,8 @@ class Demonstration:
             text = " ".join(hit["text"].split())
             self._say(
                 f"[{hit['rank']}] {text[:220]}{'…' if len(text) > 220 else ''}",
-                f"    topic {hit['uri']!r}, characters {hit['start']}-{hit['end']}, version {live.version}",
+                f"    topic {hit['uri']!r}, characters {hit['start']}-{hit['end']}, "
+                f"version {live.version}",
             )
 
     def _rollback(self) -> None:
@@ -132,7 +159,9 @@ class Demonstration:
             new, old = versions.rollback(ledger, lease, KB, None)
         seconds = time.perf_counter() - began
         self.steps.append({"step": "rollback", "version": new, "previous_version": old})
-        self._say(f"Version {old} to version {new} in {seconds * 1000:.0f} ms; nothing was embedded.")
+        self._say(
+            f"Version {old} to version {new} in {seconds * 1000:.0f} ms; nothing was embedded."
+        )
 
     def _what_next(self) -> None:
         home = "" if self.home == (Path.cwd() / ".llmops") else f"LLMOPS_HOME={self.home} "
@@ -142,15 +171,18 @@ class Demonstration:
             f"Prefect runs    {self._link('prefect')}",
             f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
             f"Report          {self._link('report')}",
-            f"MLflow          LITELLM_LOCAL_MODEL_COST_MAP=True {Path(sys.executable).parent}/mlflow ui"
+            f"MLflow          LITELLM_LOCAL_MODEL_COST_MAP=True "
+            f"{Path(sys.executable).parent}/mlflow ui"
             f" --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
             f'Search          {home}llmops search "what does lambda do" --kb {KB}',
             f"Versions        {home}llmops kb log {KB}",
             f"Prompts         {home}llmops prompts history {PROMPT}",
             f"Take it back    {home}llmops prompts rollback {PROMPT}",
             "A prompt that may say 'I don't know': is it better?",
-            f"                {home}llmops evaluate {self.folder / CONFIG} --set arms.candidate.prompt={CAREFUL}",
-            f"Your own        copy {self.config} and point `sources` at your files: {{name: files, path: ./docs}}",
+            f"                {home}llmops evaluate {self.folder / CONFIG} --set "
+            f"arms.candidate.prompt={CAREFUL}",
+            f"Your own        copy {self.config} and point `sources` at your files: "
+            f"{{name: files, path: ./docs}}",
         )
 
     def _build(self, *changes: str) -> Outcome:
@@ -161,12 +193,22 @@ class Demonstration:
 
     def _link(self, name: str) -> str:
         """The newest of its kind; an MLflow server elsewhere keeps reports to itself."""
-        return str(next((step["links"][name] for step in reversed(self.steps) if name in step.get("links", {})), "in MLflow"))
+        return str(
+            next(
+                (
+                    step["links"][name]
+                    for step in reversed(self.steps)
+                    if name in step.get("links", {})
+                ),
+                "in MLflow",
+            )
+        )
 
     def _expect(self, outcome: Outcome, status: str) -> None:
         if outcome.status != status:
             raise LlmopsError(
-                f"this step should have ended {status}, it ended {outcome.status}: {outcome.reason or 'no reason was given'}",
+                f"this step should have ended {status}, it ended {outcome.status}: "
+                f"{outcome.reason or 'no reason was given'}",
                 hint=f"see {outcome.links.get('prefect', 'the Prefect UI')}",
             )
 

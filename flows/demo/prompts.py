@@ -1,4 +1,6 @@
-"""The demo's second half: prompts are compared on questions, a worse one is turned away, a better one takes the place of the first."""
+"""The demo's second half: prompts are compared on questions, a worse one is turned away, a better
+one takes the place of the first.
+"""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,16 +17,24 @@ from llmops.tasks.tracking.prompts import registry as open_registry
 
 PROMPT, ALIAS = "python-help-demo", "champion"
 CONFIG = "python-help-prompts.yaml"
-CHAMPION, WORSE, BETTER, CAREFUL = (f"prompts/python-help{kind}.yaml" for kind in ("", "-thorough", "-brief", "-careful"))
+CHAMPION, WORSE, BETTER, CAREFUL = (
+    f"prompts/python-help{kind}.yaml" for kind in ("", "-thorough", "-brief", "-careful")
+)
 FILES = (CONFIG, "cases/python-help.jsonl", CHAMPION, WORSE, BETTER, CAREFUL)
 
 
 class PromptSteps:
-    """Works in the demo's folder and on the prompt `python-help-demo`. `steps`: what each step came to; `head` and `say` write to the
-    screen."""
+    """Works in the demo's folder and on the prompt `python-help-demo`. `steps`: what each step came
+    to; `head` and `say` write to the screen."""
 
-    def __init__(self, home: Path, folder: Path, steps: list[dict[str, Any]], head: Callable[[str, str], None],
-                 say: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        folder: Path,
+        steps: list[dict[str, Any]],
+        head: Callable[[str, str], None],
+        say: Callable[..., None],
+    ) -> None:
         self.home, self.folder, self.steps, self._head, self._say = home, folder, steps, head, say
 
     def run(self) -> None:
@@ -51,14 +61,21 @@ class PromptSteps:
             return (shelf.aliases(PROMPT) or {}).get(ALIAS)
 
     def _worse(self) -> None:
-        self._head("7", "A new prompt is an opinion until it is measured. Somebody wants longer answers: be thorough, leave nothing out")
+        self._head(
+            "7",
+            "A new prompt is an opinion until it is measured. Somebody wants longer "
+            "answers: be thorough, leave nothing out",
+        )
         record = self._evaluate(WORSE, "reject")
         self._say(
-            f"The prompt in use and the new one have answered the same {record['cases']['used']} questions from the knowledge base, with an"
+            f"The prompt in use and the new one have answered the same "
+            f"{record['cases']['used']} questions from the knowledge base, with an"
             " offline model that",
-            "quotes what fits best. The better an answer, the more words it shares with the known one (token F1, 0 to 1).",
+            "quotes what fits best. The better an answer, the more words it shares with "
+            "the known one (token F1, 0 to 1).",
             effect(record),
-            f"The interval lies below 0: this is worse, and not by chance. Rejected: version {self._live()} of {PROMPT} stays in use.",
+            f"The interval lies below 0: this is worse, and not by chance. Rejected: "
+            f"version {self._live()} of {PROMPT} stays in use.",
         )
 
     def _better(self) -> None:
@@ -69,7 +86,8 @@ class PromptSteps:
             effect(record),
             "The interval lies above 0: this is better, and not by chance. Promoted:"
             f" {PROMPT}@{ALIAS} goes from version {move['previous_version']} to {move['version']},",
-            f"and whoever asks for it gets the new one. The decision that allowed it is kept: {move['decision']}.",
+            f"and whoever asks for it gets the new one. The decision that allowed it is "
+            f"kept: {move['decision']}.",
         )
 
     def _evaluate(self, prompt: str, wanted: str) -> dict[str, Any]:
@@ -77,14 +95,23 @@ class PromptSteps:
         record = run_evaluation(self.home, config, accept_cases=True)
         self.steps.append({"step": "evaluate", **record})
         if record["verdict"] != wanted or ("promoted" in record and not record["promoted"]):
-            raise LlmopsError(f"this step should have ended {wanted}, it ended {record['verdict']}: {record['reason']}",
-                              hint=f"see {record['record']}")
+            raise LlmopsError(
+                f"this step should have ended {wanted}, it ended {record['verdict']}: "
+                f"{record['reason']}",
+                hint=f"see {record['record']}",
+            )
         return record
 
 
 def effect(record: Mapping[str, Any]) -> str:
     """What the deciding metric did, in words."""
-    old, new = (record["arms"][record[role]]["metrics"][record["metric"]]["value"] for role in ("baseline", "candidate"))
+    old, new = (
+        record["arms"][record[role]]["metrics"][record["metric"]]["value"]
+        for role in ("baseline", "candidate")
+    )
     low, high = record["interval"]
-    return (f"With the old prompt it is {old:.3f}, with the new one {new:.3f}: difference {record['difference']:+.3f}, 95 % interval"
-            f" {low:+.3f} to {high:+.3f}.")
+    return (
+        f"With the old prompt it is {old:.3f}, with the new one {new:.3f}: difference "
+        f"{record['difference']:+.3f}, 95 % interval"
+        f" {low:+.3f} to {high:+.3f}."
+    )

@@ -1,8 +1,9 @@
 """One background Prefect server per home: started on demand, found again, ended when unused.
 
-The server that Prefect starts inside a process loses task runs when the process ends, and takes seconds each time. This
-one outlives the command. Its process is flows/server/daemon.py; its files lie in `HOME/prefect`: `server.json` (pid, port,
-version), `server.log`, the database. Nothing here prints, or imports Prefect.
+The server that Prefect starts inside a process loses task runs when the process ends, and takes
+seconds each time. This one outlives the command. Its process is flows/server/daemon.py; its files
+lie in `HOME/prefect`: `server.json` (pid, port, version), `server.log`, the database. Nothing here
+prints, or imports Prefect.
 """
 
 import contextlib
@@ -20,10 +21,29 @@ from typing import Any
 
 import llmops
 from llmops.flows.server.daemon import BUSY
-from llmops.flows.server.room import LOG_BYTES, ask, locate, locked, log_errors, log_position, prepare, record, server_pid
+from llmops.flows.server.room import (
+    LOG_BYTES,
+    ask,
+    locate,
+    locked,
+    log_errors,
+    log_position,
+    prepare,
+    record,
+    server_pid,
+)
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
-__all__ = ["Server", "client_settings", "connect", "ensure", "find", "log_errors", "log_position", "stop"]
+__all__ = [
+    "Server",
+    "client_settings",
+    "connect",
+    "ensure",
+    "find",
+    "log_errors",
+    "log_position",
+    "stop",
+]
 
 IDLE_SECONDS = 1800.0
 START_SECONDS = 90.0
@@ -33,7 +53,9 @@ FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFE
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answered: `url` of its API, `ui` of its pages; `started` when this call started it."""
+    """A server that answered: `url` of its API, `ui` of its pages; `started` when this call started
+    it.
+    """
 
     url: str
     ui: str
@@ -42,16 +64,20 @@ class Server:
 
 
 def connect(home: Path, port: int | None = None) -> Server:
-    """`ensure`, and point this process's Prefect at the server. Call it before anything imports Prefect.
+    """`ensure`, and point this process's Prefect at the server. Call it before anything imports
+    Prefect.
 
-    Raises LlmopsError when Prefect is imported already and talks to another server, and what `ensure` raises.
+    Raises LlmopsError when Prefect is imported already and talks to another server, and what
+    `ensure` raises.
     """
     server = ensure(home, port)
     loaded = sys.modules.get("prefect.settings")
     bound = loaded.PREFECT_API_URL.value() if loaded else server.url
     if bound != server.url:
-        raise LlmopsError(f"prefect is imported already and talks to {bound or 'no server'}, not to {server.url}",
-                          hint="call llmops.flows.server.connect(home) before the first import of prefect")
+        raise LlmopsError(
+            f"prefect is imported already and talks to {bound or 'no server'}, not to {server.url}",
+            hint="call llmops.flows.server.connect(home) before the first import of prefect",
+        )
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(client_settings(home, server))
@@ -60,21 +86,36 @@ def connect(home: Path, port: int | None = None) -> Server:
 
 
 def client_settings(home: Path, server: Server) -> dict[str, str]:
-    """The environment of a process whose Prefect talks to `server` and keeps its files in the home."""
-    known = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
+    """The environment of a process whose Prefect talks to `server` and keeps its files in the
+    home.
+    """
+    known = [
+        os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "",
+        "127.0.0.1",
+        "localhost",
+    ]
     direct = ",".join(dict.fromkeys(part for part in ",".join(known).split(",") if part))
-    return {"PREFECT_HOME": str(locate(home)), "PREFECT_API_URL": server.url, "PREFECT_UI_URL": f"{server.ui}/v2",
-            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore", "DO_NOT_TRACK": "1",
-            "NO_PROXY": direct, "no_proxy": direct}
+    return {
+        "PREFECT_HOME": str(locate(home)),
+        "PREFECT_API_URL": server.url,
+        "PREFECT_UI_URL": f"{server.ui}/v2",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+    }
 
 
 def ensure(home: Path, port: int | None = None) -> Server:
-    """The home's server, started if there is none. A `port` is a wish: it holds for a new server, where it is free.
+    """The home's server, started if there is none. A `port` is a wish: it holds for a new server,
+    where it is free.
 
-    Safe to call from several processes at once. A server of another Prefect version is replaced, a hanging one ended.
-    Raises Unavailable when no server comes up (with the last errors of its log), LlmopsError when the home cannot be
-    used, UsageError when LLMOPS_SERVER_IDLE_SECONDS is no number.
+    Safe to call from several processes at once. A server of another Prefect version is replaced, a
+    hanging one ended. Raises Unavailable when no server comes up (with the last errors of its log),
+    LlmopsError when the home cannot be used, UsageError when LLMOPS_SERVER_IDLE_SECONDS is no
+    number.
     """
     room = prepare(home)
     answer = ask(room, use=True)
@@ -92,7 +133,9 @@ def find(home: Path) -> Server | None:
 
 
 def stop(home: Path) -> bool:
-    """End the home's server and wait for it; False when none runs. What flows have sent is stored first."""
+    """End the home's server and wait for it; False when none runs. What flows have sent is stored
+    first.
+    """
     room = locate(home)
     if server_pid(room) is None:
         return False
@@ -106,7 +149,9 @@ def _server(answer: dict[str, Any], *, started: bool = False) -> Server:
 
 
 def _running(room: Path) -> dict[str, Any] | None:
-    """The living server's answer, waited for while it starts; one that hangs or is of another version is ended."""
+    """The living server's answer, waited for while it starts; one that hangs or is of another
+    version is ended.
+    """
     answer = _await(room, lambda: server_pid(room) is not None)
     if answer and answer["version"] == version("prefect"):
         return answer
@@ -132,25 +177,49 @@ def _start(room: Path, port: int | None) -> Server:
         return _server(answer, started=answer["pid"] == process.pid)
     late = process.poll() is None
     process.kill()
-    raise Unavailable("the Prefect server did not start: " + _why(room, since, late), hint=f"see {room / 'server.log'}")
+    raise Unavailable(
+        "the Prefect server did not start: " + _why(room, since, late),
+        hint=f"see {room / 'server.log'}",
+    )
 
 
 def _why(room: Path, since: int, late: bool) -> str:
     last = (room / "server.log").read_bytes()[since:].decode("utf-8", "replace").split("\n")
     errors = log_errors(room.parent, since)[-3:] or [line for line in last if line.strip()][-1:]
-    return " / ".join(errors) or (f"no answer within {START_SECONDS:.0f} s" if late else "it ended without a word")
+    return " / ".join(errors) or (
+        f"no answer within {START_SECONDS:.0f} s" if late else "it ended without a word"
+    )
 
 
 def _spawn(room: Path, port: int | None) -> "subprocess.Popen[bytes]":
     known = record(room)
-    wish = port or (known["port"] if known else 20_000 + int(sha256(os.fsencode(room)).hexdigest(), 16) % 10_000)
+    wish = port or (
+        known["port"] if known else 20_000 + int(sha256(os.fsencode(room)).hexdigest(), 16) % 10_000
+    )
     root = str(Path(llmops.__file__).parent.parent)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+    }
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
-    command = [sys.executable, "-P", "-m", "llmops.flows.server.daemon", str(room), str(wish), str(_idle_seconds())]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "llmops.flows.server.daemon",
+        str(room),
+        str(wish),
+        str(_idle_seconds()),
+    ]
     with (room / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=room, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=room,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     # reaps the server should it end before this process does
     threading.Thread(target=process.wait, name="prefect-server", daemon=True).start()
     return process
@@ -163,8 +232,11 @@ def _idle_seconds() -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise UsageError(f"got {given!r}, allowed is a number of seconds, or 0 for never",
-                         where="LLMOPS_SERVER_IDLE_SECONDS", hint=f"unset it for {IDLE_SECONDS:.0f}")
+        raise UsageError(
+            f"got {given!r}, allowed is a number of seconds, or 0 for never",
+            where="LLMOPS_SERVER_IDLE_SECONDS",
+            hint=f"unset it for {IDLE_SECONDS:.0f}",
+        )
     return seconds
 
 
@@ -178,7 +250,9 @@ def _trim(log: Path) -> int:
 
 
 def _end(room: Path) -> bool:
-    """SIGTERM, and SIGKILL when that does not help. The process was compared with its command line before."""
+    """SIGTERM, and SIGKILL when that does not help. The process was compared with its command line
+    before.
+    """
     import psutil
 
     pid = server_pid(room)

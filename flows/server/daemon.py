@@ -1,7 +1,9 @@
-"""The background process behind flows/server/__init__.py: `python -P -m llmops.flows.server.daemon HOME PORT IDLE_SECONDS`.
+"""The background process behind flows/server/__init__.py: `python -P -m llmops.flows.server.daemon
+HOME PORT IDLE_SECONDS`.
 
-Runs Prefect's API server and UI for one home on the loopback interface, says so in `HOME/server.json`, and ends itself
-when nobody has used it for a while, or when the record no longer names it (the home is gone, another server took over).
+Runs Prefect's API server and UI for one home on the loopback interface, says so in
+`HOME/server.json`, and ends itself when nobody has used it for a while, or when the record no
+longer names it (the home is gone, another server took over).
 """
 
 import asyncio
@@ -30,7 +32,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Watched:
     """An ASGI app that knows when it was last used, and tells at IDENTITY who it is.
 
-    Requests in progress and open websockets are use: a client with a long task holds its websocket and sends little.
+    Requests in progress and open websockets are use: a client with a long task holds its websocket
+    and sends little.
     """
 
     def __init__(self, app: App, identity: dict[str, Any]) -> None:
@@ -53,17 +56,29 @@ class Watched:
         return 0.0 if self.open else time.monotonic() - self.used
 
     async def _identify(self, scope: Scope, send: Send) -> None:
-        # `?use` belongs to someone about to start a flow: answering and staying alive must be one step.
+        # `?use` belongs to someone about to start a flow: answering and staying alive must be one
+        # step.
         if scope["query_string"] == b"use" and not self.closing:
             self.used = time.monotonic()
         body = json.dumps(self.identity).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 503 if self.closing else 200, "headers": headers})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 503 if self.closing else 200,
+                "headers": headers,
+            }
+        )
         await send({"type": "http.response.body", "body": body})
 
 
 def bind(port: int) -> socket.socket:
-    """A socket of the loopback interface at `port`, or at a free one where that is taken. It does not listen yet."""
+    """A socket of the loopback interface at `port`, or at a free one where that is taken. It does
+    not listen yet.
+    """
     for candidate in (port, 0):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -97,7 +112,7 @@ def settings(room: Path, port: int) -> dict[str, str]:
         "PREFECT_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",  # noqa: E501
         # one transaction per event, the default, lags minutes behind some thousand task runs
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": str(FLUSH_SECONDS),
@@ -106,10 +121,16 @@ def settings(room: Path, port: int) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
     }
     # Prefect unpacks its UI into its own package, and goes without a UI where it may not
-    return chosen if os.access(package, os.W_OK) else {**chosen, "PREFECT_UI_STATIC_DIRECTORY": str(room / "ui")}
+    return (
+        chosen
+        if os.access(package, os.W_OK)
+        else {**chosen, "PREFECT_UI_STATIC_DIRECTORY": str(room / "ui")}
+    )
 
 
-async def serve(listener: socket.socket, room: Path, identity: dict[str, Any], idle_seconds: float) -> None:
+async def serve(
+    listener: socket.socket, room: Path, identity: dict[str, Any], idle_seconds: float
+) -> None:
     """Run until a signal, idleness or a lost record. `idle_seconds` 0 means never idle."""
     import uvicorn
     from prefect.server.api.server import create_app
@@ -118,16 +139,23 @@ async def serve(listener: socket.socket, room: Path, identity: dict[str, Any], i
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
-            self.should_exit, watched.closing = watched.closing, True  # at once only when asked twice
+            self.should_exit, watched.closing = (
+                watched.closing,
+                True,
+            )  # at once only when asked twice
 
-    server = Server(uvicorn.Config(watched, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    server = Server(
+        uvicorn.Config(watched, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    )
     watcher = asyncio.create_task(watch(server, watched, room, idle_seconds))
     await server.serve(sockets=[listener])
     watcher.cancel()
 
 
 async def watch(server: Any, watched: Watched, room: Path, idle_seconds: float) -> None:
-    """End the server after a signal, when it is idle for too long, or when the record names another."""
+    """End the server after a signal, when it is idle for too long, or when the record names
+    another.
+    """
     while not watched.closing:
         await asyncio.sleep(min(WATCH_SECONDS, idle_seconds / 4 or WATCH_SECONDS))
         if not server.started:
@@ -140,12 +168,18 @@ async def watch(server: Any, watched: Watched, room: Path, idle_seconds: float) 
 
 
 async def drain() -> None:
-    """Wait until what clients have sent is stored: Prefect itself drops what its queues hold when it ends."""
+    """Wait until what clients have sent is stored: Prefect itself drops what its queues hold when
+    it ends.
+    """
     from prefect.server.utilities.messaging.memory import Topic
 
     deadline = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < deadline:
-        waiting = [subscription._queue for topic in Topic._topics.values() for subscription in topic._subscriptions]
+        waiting = [
+            subscription._queue
+            for topic in Topic._topics.values()
+            for subscription in topic._subscriptions
+        ]
         if not any(queue.qsize() for queue in waiting):
             break
         await asyncio.sleep(0.1)
@@ -160,7 +194,9 @@ def _recorded(room: Path, identity: dict[str, Any]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the process's exit code: 0 ended in order, BUSY when a server of this home is alive."""
+    """Returns the process's exit code: 0 ended in order, BUSY when a server of this home is
+    alive.
+    """
     from importlib.metadata import version
 
     from filelock import FileLock, Timeout
@@ -174,7 +210,12 @@ def main(arguments: list[str]) -> int:
         return BUSY
     listener = bind(port)
     chosen = listener.getsockname()[1]
-    identity = {"pid": os.getpid(), "port": chosen, "version": version("prefect"), "home": str(room)}
+    identity = {
+        "pid": os.getpid(),
+        "port": chosen,
+        "version": version("prefect"),
+        "home": str(room),
+    }
     os.environ.update(settings(room, chosen))
     publish(room, identity)
     asyncio.run(serve(listener, room, identity, idle_seconds))

@@ -1,4 +1,6 @@
-"""The folder `HOME/prefect` of a background server: where it lies, its record, its log, and who answers at its port."""
+"""The folder `HOME/prefect` of a background server: where it lies, its record, its log, and who
+answers at its port.
+"""
 
 import contextlib
 import http.client
@@ -24,7 +26,8 @@ def log_position(home: Path) -> int:
 
 
 def log_errors(home: Path, since: int = 0) -> list[str]:
-    """What the server logged as ERROR or CRITICAL after `log_position` was `since`, oldest first, one line each.
+    """What the server logged as ERROR or CRITICAL after `log_position` was `since`, oldest first,
+    one line each.
 
     Of a traceback only the line that names the exception is kept, behind the line it belongs to.
     """
@@ -32,9 +35,13 @@ def log_errors(home: Path, since: int = 0) -> list[str]:
     if not log.exists():
         return []
     content = log.read_bytes()
-    recent = content[since if since <= len(content) else 0:].decode("utf-8", "replace")
+    recent = content[since if since <= len(content) else 0 :].decode("utf-8", "replace")
     entries = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", recent, flags=re.MULTILINE)
-    return [_one_line(entry) for entry in entries if re.search(r"\| (ERROR|CRITICAL)", entry.partition("\n")[0])]
+    return [
+        _one_line(entry)
+        for entry in entries
+        if re.search(r"\| (ERROR|CRITICAL)", entry.partition("\n")[0])
+    ]
 
 
 def _one_line(entry: str) -> str:
@@ -49,12 +56,17 @@ def locate(home: Path) -> Path:
 
 
 def prepare(home: Path) -> Path:
-    """The folder, created. Raises LlmopsError where that cannot be, or where no database could be opened in it."""
+    """The folder, created. Raises LlmopsError where that cannot be, or where no database could be
+    opened in it.
+    """
     room = locate(home)
     # SQLite opens no database whose path has more bytes
     if len(os.fsencode(room / "prefect.db-journal")) > 500:
-        raise LlmopsError(f"the home's path is too long for a database: {len(os.fsencode(room.parent))} bytes",
-                          where=str(home), hint="set LLMOPS_HOME to a folder whose path has at most 470 bytes")
+        raise LlmopsError(
+            f"the home's path is too long for a database: {len(os.fsencode(room.parent))} bytes",
+            where=str(home),
+            hint="set LLMOPS_HOME to a folder whose path has at most 470 bytes",
+        )
     try:
         room.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,21 +78,29 @@ def prepare(home: Path) -> Path:
 
 def _unusable(room: Path, error: Exception) -> LlmopsError:
     reason = getattr(error, "strerror", None) or str(error)
-    return LlmopsError(f"the home's folder cannot be written: {reason}", where=str(room),
-                       hint="set LLMOPS_HOME to a folder on a local disk that you may write to")
+    return LlmopsError(
+        f"the home's folder cannot be written: {reason}",
+        where=str(room),
+        hint="set LLMOPS_HOME to a folder on a local disk that you may write to",
+    )
 
 
 @contextlib.contextmanager
 def locked(room: Path) -> Iterator[None]:
-    """Only one process at a time starts or ends the server. Raises Unavailable after LOCK_SECONDS."""
+    """Only one process at a time starts or ends the server. Raises Unavailable after
+    LOCK_SECONDS.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(room / "ensure.lock")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
-        raise Unavailable("another process has been starting this home's Prefect server for minutes", where=str(room),
-                          hint=f"end the process that holds {room / 'ensure.lock'}") from error
+        raise Unavailable(
+            "another process has been starting this home's Prefect server for minutes",
+            where=str(room),
+            hint=f"end the process that holds {room / 'ensure.lock'}",
+        ) from error
     except (OSError, NotImplementedError) as error:
         raise _unusable(room, error) from error
     try:
@@ -99,7 +119,9 @@ def record(room: Path) -> dict[str, int] | None:
 
 
 def server_pid(room: Path) -> int | None:
-    """The pid of the record if that process is a server of this home. Another's process is never touched."""
+    """The pid of the record if that process is a server of this home. Another's process is never
+    touched.
+    """
     import psutil
 
     found = record(room)
@@ -107,11 +129,17 @@ def server_pid(room: Path) -> int | None:
         command = psutil.Process(found["pid"]).cmdline() if found else []
     except (psutil.Error, ValueError, OverflowError):
         return None
-    return found["pid"] if found and "llmops.flows.server.daemon" in command and str(room) in command else None
+    return (
+        found["pid"]
+        if found and "llmops.flows.server.daemon" in command and str(room) in command
+        else None
+    )
 
 
 def ask(room: Path, *, use: bool = False, timeout: float = 3.0) -> dict[str, Any] | None:
-    """Who answers at the recorded port, if it is this home's server. `use` starts its idle time anew."""
+    """Who answers at the recorded port, if it is this home's server. `use` starts its idle time
+    anew.
+    """
     found = record(room)
     if found is None:
         return None

@@ -1,4 +1,6 @@
-"""What is asked for at the same time is done at once, in a thread: one transaction for many calls, one batch for many questions."""
+"""What is asked for at the same time is done at once, in a thread: one transaction for many calls,
+one batch for many questions.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,9 +11,11 @@ B = TypeVar("B")
 
 
 class Batches(Generic[A, B]):
-    """`work` gets what has gathered while it was busy with the batch before, at most `most` at a time, and answers in that order.
+    """`work` gets what has gathered while it was busy with the batch before, at most `most` at a
+    time, and answers in that order.
 
-    It is called in a thread, never twice at once. What it raises goes to all who wait for that batch. Belongs to one event loop.
+    It is called in a thread, never twice at once. What it raises goes to all who wait for that
+    batch. Belongs to one event loop.
     """
 
     def __init__(self, work: Callable[[Sequence[A]], Sequence[B]], most: int = 500) -> None:
@@ -35,7 +39,7 @@ class Batches(Generic[A, B]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:self._most], self._waiting[self._most:]
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._one(batch)
         finally:
             self._runner = None

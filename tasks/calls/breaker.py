@@ -1,14 +1,21 @@
-"""Whether an endpoint is worth asking: one request first, then all; none while it is down, but one now and then to see."""
+"""Whether an endpoint is worth asking: one request first, then all; none while it is down, but one
+now and then to see.
+"""
 
 from llmops.tasks.errors import Unavailable
 
 ALONE = 5.0
-"""Seconds that others wait for the first request: a wrong key is refused sooner, and a slow model should not hold up a run."""
+"""Seconds that others wait for the first request: a wrong key is refused sooner, and a slow model
+should not hold up a run.
+"""
 FAILURES = 5
-"""So many different requests failing with no success between them, and the endpoint counts as down."""
+"""So many different requests failing with no success between them, and the endpoint counts as
+down.
+"""
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
-"""Seconds before each probe; after the last one has failed nobody waits any longer. Only the first three where nothing ever succeeded:
-that is rather a wrong address than a service that starts again."""
+"""Seconds before each probe; after the last one has failed nobody waits any longer. Only the first
+three where nothing ever succeeded: that is rather a wrong address than a service that starts again.
+"""
 POLL = 0.02
 
 
@@ -20,22 +27,32 @@ class Breaker:
         self.succeeded_at: float | None = None
         self._doom: tuple[str, str] | None = None
         self._first: float | None = None
-        self._failing: set[int] = set()  # requests, and negative numbers for failures that are nobody's
+        self._failing: set[int] = (
+            set()
+        )  # requests, and negative numbers for failures that are nobody's
         self._probes, self._next_probe, self._probing = 0, 0.0, False
 
     def wait(self, now: float) -> float:
-        """Seconds until it makes sense to ask again whether one may start; 0: now. Raises Unavailable when nobody may any more."""
+        """Seconds until it makes sense to ask again whether one may start; 0: now. Raises
+        Unavailable when nobody may any more.
+        """
         if self._doom:
             raise Unavailable(self._doom[0], hint=self._doom[1])
         if self.open:
-            return max(POLL, self._next_probe - now) if self._probing or now < self._next_probe else 0.0
+            return (
+                max(POLL, self._next_probe - now)
+                if self._probing or now < self._next_probe
+                else 0.0
+            )
         if not self.proven and self._first is not None:
             self.proven = now - self._first >= ALONE
             return 0.0 if self.proven else POLL
         return 0.0
 
     def start(self, now: float) -> bool:
-        """After `wait` has said 0. Whether the request is a probe: `ended` must then be called, whatever happens."""
+        """After `wait` has said 0. Whether the request is a probe: `ended` must then be called,
+        whatever happens.
+        """
         if self.open:
             self._probing = True
         elif not self.proven:
@@ -43,14 +60,18 @@ class Breaker:
         return self.open
 
     def answered(self, now: float, *, success: bool) -> None:
-        """By anything but trouble: also a refusal of this request, or 429, shows that the endpoint lives and knows the key."""
+        """By anything but trouble: also a refusal of this request, or 429, shows that the endpoint
+        lives and knows the key.
+        """
         self.proven, self.open, self._probing, self._probes = True, False, False, 0
         self._failing.clear()
         if success:
             self.succeeded_at = now
 
     def failed(self, who: int | None, now: float, said: str, *, probe: bool) -> None:
-        """`who`: the request, so that one which always fails is not taken for a dead endpoint; None: it is surely no fault of it."""
+        """`who`: the request, so that one which always fails is not taken for a dead endpoint;
+        None: it is surely no fault of it.
+        """
         self._first = None
         self._failing.add(-len(self._failing) - 1 if who is None else who)
         if probe:
@@ -64,8 +85,10 @@ class Breaker:
         if self._probes < len(pauses):
             self._next_probe = now + pauses[self._probes]
         else:
-            self._doom = (f"{said}; {len(pauses)} probes in {sum(pauses):g} s found it no better",
-                          "check the service, and run again: what was paid for is kept")
+            self._doom = (
+                f"{said}; {len(pauses)} probes in {sum(pauses):g} s found it no better",
+                "check the service, and run again: what was paid for is kept",
+            )
 
     def doom(self, error: Unavailable) -> None:
         """No request will succeed: those that wait need not be sent."""

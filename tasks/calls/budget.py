@@ -1,4 +1,6 @@
-"""One budget over all calls of a run, of tasks and of judges: it stops before it is passed, not after."""
+"""One budget over all calls of a run, of tasks and of judges: it stops before it is passed, not
+after.
+"""
 
 import asyncio
 from typing import Any
@@ -24,7 +26,9 @@ class BudgetReached(Exception):
 
 
 class Budget:
-    """Every call first reserves the most that it can cost. Belongs to one event loop; None: no limit."""
+    """Every call first reserves the most that it can cost. Belongs to one event loop; None: no
+    limit.
+    """
 
     def __init__(self, usd: float | None, calls: int | None, spent: Spent) -> None:
         self._usd, self._calls, self.spent = usd, calls, spent
@@ -33,7 +37,8 @@ class Budget:
         self._settled = asyncio.Event()
 
     async def reserve(self, usd: float) -> None:
-        """Set one call and `usd` aside. Where that fits only if calls that are under way cost less than they may, they are waited for.
+        """Set one call and `usd` aside. Where that fits only if calls that are under way cost less
+        than they may, they are waited for.
 
         Raises BudgetReached when it does not fit. Every reservation ends with `settle`.
         """
@@ -45,14 +50,23 @@ class Budget:
         self._flying += 1
         self._held += usd
 
-    def settle(self, reserved: float, reply: Reply | None, cost: float = 0.0, *, asked: bool = True) -> None:
-        """What a call has really cost. Without a reply it counts as a call, unless the model was not `asked`, and costs nothing."""
+    def settle(
+        self, reserved: float, reply: Reply | None, cost: float = 0.0, *, asked: bool = True
+    ) -> None:
+        """What a call has really cost. Without a reply it counts as a call, unless the model was
+        not `asked`, and costs nothing.
+        """
         self._flying -= 1
         self._held = self._held - reserved if self._flying else 0.0
         tokens = reply.tokens_in + reply.tokens_out if reply else 0
         spent = self.spent
-        self.spent = spent.model_copy(update={"calls": spent.calls + int(asked), "tokens": spent.tokens + tokens,
-                                              "cost_usd": spent.cost_usd + cost})
+        self.spent = spent.model_copy(
+            update={
+                "calls": spent.calls + int(asked),
+                "tokens": spent.tokens + tokens,
+                "cost_usd": spent.cost_usd + cost,
+            }
+        )
         self._settled.set()
 
     def remembered(self) -> None:
@@ -64,8 +78,10 @@ class Budget:
         if self._calls is not None and self.spent.calls + flying + 1 > self._calls:
             return f"the budget of {self._calls} calls is used up"
         if self._usd is not None and usd > 0 and self.spent.cost_usd + held + usd > self._usd:
-            return (f"the budget of ${self._usd:g} is used up: ${self.spent.cost_usd:.4f} were paid, "
-                    f"and the next call may cost up to ${usd:.4f}")
+            return (
+                f"the budget of ${self._usd:g} is used up: ${self.spent.cost_usd:.4f} were paid, "
+                f"and the next call may cost up to ${usd:.4f}"
+            )
         return None
 
 
@@ -75,13 +91,19 @@ def cost_of(price: Price | None, tokens_in: int, tokens_out: int) -> float:
 
 
 def most(llm: Llm, price: Price | None, request: Request) -> float:
-    """The most that a call can cost, in US dollars: no token is shorter than a byte of UTF-8, and no reply is longer than `max_tokens`.
+    """The most that a call can cost, in US dollars: no token is shorter than a byte of UTF-8, and
+    no reply is longer than `max_tokens`.
 
-    Where that is not given, neither by the request nor by the model's options, LONGEST_REPLY tokens are expected. `n` replies cost n times.
+    Where that is not given, neither by the request nor by the model's options, LONGEST_REPLY tokens
+    are expected. `n` replies cost n times.
     """
-    given: dict[str, Any] = {name: getattr(llm, name, None) for name in (*LENGTHS, "n")} | request.parameters
+    given: dict[str, Any] = {
+        name: getattr(llm, name, None) for name in (*LENGTHS, "n")
+    } | request.parameters
     longest = max((int(given[name]) for name in LENGTHS if given.get(name)), default=LONGEST_REPLY)
-    beside = canonical([request.output, request.tools, [message.tool_calls for message in request.messages]])
+    beside = canonical(
+        [request.output, request.tools, [message.tool_calls for message in request.messages]]
+    )
     size = _bytes(beside) + sum(_bytes(message.content) + FRAME for message in request.messages)
     return cost_of(price, size, longest * int(given.get("n") or 1))
 
@@ -91,7 +113,18 @@ def _bytes(text: str) -> int:
 
 
 def priced(llm: Llm, price: Price | None, usd: float | None) -> None:
-    """Raises ConfigError when a budget in dollars is to be kept with a model whose price nobody knows."""
+    """Raises ConfigError when a budget in dollars is to be kept with a model whose price nobody
+    knows.
+    """
     if usd is not None and price is None and not llm.free:
-        raise ConfigError([Mistake(f"the price of the model {llm.title} is not known, so budget.usd cannot be kept", where="budget.usd",
-                                   hint="give price_in and price_out (USD per million tokens), or limit budget.calls instead")])
+        raise ConfigError(
+            [
+                Mistake(
+                    f"the price of the model {llm.title} is not known, so budget.usd "
+                    f"cannot be kept",
+                    where="budget.usd",
+                    hint="give price_in and price_out (USD per million tokens), or limit "
+                    "budget.calls instead",
+                )
+            ]
+        )

@@ -1,4 +1,6 @@
-"""The memory of paid calls, in the ledger: a reply is committed before anybody gets to see it, and is never paid twice."""
+"""The memory of paid calls, in the ledger: a reply is committed before anybody gets to see it, and
+is never paid twice.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -35,12 +37,19 @@ class Paid(NamedTuple):
 
 
 def key_of(fingerprint: str, request: Request, repeat: int = 0) -> str:
-    """What a reply is remembered by: model and parameters, all that was asked, and which time it is asked."""
-    return sha256(canonical([fingerprint, request.model_dump(mode="json") | {"repeat": repeat or request.repeat}]))
+    """What a reply is remembered by: model and parameters, all that was asked, and which time it is
+    asked.
+    """
+    return sha256(
+        canonical(
+            [fingerprint, request.model_dump(mode="json") | {"repeat": repeat or request.repeat}]
+        )
+    )
 
 
 class Memory:
-    """The ledger's calls for one event loop. Lookups that wait together are one query, and replies one transaction with one fsync.
+    """The ledger's calls for one event loop. Lookups that wait together are one query, and replies
+    one transaction with one fsync.
 
     Another process that writes the same call at the same time does no harm: the last one stays.
     """
@@ -51,11 +60,15 @@ class Memory:
         self._writes = Batches(self._write, KEYS)
 
     async def known(self, asked: Asking) -> Reply | None:
-        """The reply to a call that was paid before. Its documents are added to those that it is known by."""
+        """The reply to a call that was paid before. Its documents are added to those that it is
+        known by.
+        """
         return await self._reads.do(asked)
 
     async def keep(self, paid: Paid) -> None:
-        """Returns when the reply is on disk. Raises Unavailable when the ledger cannot be written."""
+        """Returns when the reply is on disk. Raises Unavailable when the ledger cannot be
+        written.
+        """
         await self._writes.do(paid)
 
     async def close(self) -> None:
@@ -69,16 +82,37 @@ class Memory:
         with self._ledger.read() as connection:
             rows = {row.key: row for row in connection.execute(wanted)}
             there = _shown(connection, [one.key for one in asked if one.shown and one.key in rows])
-        new = [row for one in asked if one.key in rows for row in _rows(one.key, one.shown) if tuple(row.values()) not in there]
+        new = [
+            row
+            for one in asked
+            if one.key in rows
+            for row in _rows(one.key, one.shown)
+            if tuple(row.values()) not in there
+        ]
         if new:
             with self._ledger.write() as connection:
                 upsert(connection, shown, new)
-        return [Reply.model_validate({**(row.detail or {}), "text": row.reply}) if (row := rows.get(one.key)) else None for one in asked]
+        return [
+            Reply.model_validate({**(row.detail or {}), "text": row.reply})
+            if (row := rows.get(one.key))
+            else None
+            for one in asked
+        ]
 
     def _write(self, paid: Sequence[Paid]) -> list[None]:
         at = now()
-        rows = [{"key": one.key, "owner": "", "reply": one.reply.text, "tokens": one.reply.tokens_in + one.reply.tokens_out,
-                 "cost_usd": one.cost_usd, "created_at": at, "detail": one.reply.model_dump(mode="json", exclude={"text"})} for one in paid]
+        rows = [
+            {
+                "key": one.key,
+                "owner": "",
+                "reply": one.reply.text,
+                "tokens": one.reply.tokens_in + one.reply.tokens_out,
+                "cost_usd": one.cost_usd,
+                "created_at": at,
+                "detail": one.reply.model_dump(mode="json", exclude={"text"}),
+            }
+            for one in paid
+        ]
         with self._ledger.write() as connection:
             upsert(connection, calls, rows)
             upsert(connection, shown, [row for one in paid for row in _rows(one.key, one.shown)])
@@ -86,7 +120,9 @@ class Memory:
 
 
 def storable(reply: Reply) -> Reply:
-    """The reply without what no database and no file of UTF-8 takes, so that it reads the same when it is remembered."""
+    """The reply without what no database and no file of UTF-8 takes, so that it reads the same when
+    it is remembered.
+    """
     text = whole(reply.text.replace("\0", "\ufffd"))
     return reply if text == reply.text else reply.model_copy(update={"text": text})
 
@@ -100,4 +136,9 @@ def _shown(connection: Connection, keys: Sequence[str]) -> set[tuple[str, ...]]:
     """(key, kb, doc_id) of all documents that these calls are known to have shown."""
     if not keys:
         return set()
-    return {tuple(row) for row in connection.execute(select(shown.c.key, shown.c.kb, shown.c.doc_id).where(shown.c.key.in_(keys)))}
+    return {
+        tuple(row)
+        for row in connection.execute(
+            select(shown.c.key, shown.c.kb, shown.c.doc_id).where(shown.c.key.in_(keys))
+        )
+    }

@@ -1,4 +1,6 @@
-"""A client with patience: limits, retries and a circuit breaker around the attempts of a connection."""
+"""A client with patience: limits, retries and a circuit breaker around the attempts of a
+connection.
+"""
 
 import asyncio
 import time
@@ -20,9 +22,11 @@ T = TypeVar("T")
 
 
 class Client:
-    """`async with Client(llm) as client: reply = await client.ask(request)`. Any number of requests may be under way at once.
+    """`async with Client(llm) as client: reply = await client.ask(request)`. Any number of requests
+    may be under way at once.
 
-    Clients of the same endpoint, key and model share their limits within the process. `clock`: another time, with a quota of its own.
+    Clients of the same endpoint, key and model share their limits within the process. `clock`:
+    another time, with a quota of its own.
     """
 
     def __init__(self, llm: Llm, *, clock: Clock | None = None) -> None:
@@ -37,7 +41,12 @@ class Client:
         self._connection = await self._opened.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         opened, self._opened, self._connection = self._opened, None, None
         if opened:
             await opened.__aexit__(kind, error, trace)
@@ -45,20 +54,29 @@ class Client:
     async def ask(self, request: Request) -> Reply:
         """The reply, after as many attempts as it takes.
 
-        Raises DocumentError when the model refuses this request, TransientDocumentError when it still fails after its retries or
-        its patience, Unavailable when no request will succeed: the key, the model or the address is wrong, or nobody answers.
+        Raises DocumentError when the model refuses this request, TransientDocumentError when it
+        still fails after its retries or its patience, Unavailable when no request will succeed: the
+        key, the model or the address is wrong, or nobody answers.
         """
         connection = self._open()
-        reply, ticket, patience, seconds = await self._patiently(request, lambda: connection.ask(request))
+        reply, ticket, patience, seconds = await self._patiently(
+            request, lambda: connection.ask(request)
+        )
         self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
-        return reply.model_copy(update={"latency_ms": 1000 * seconds, "attempts": patience.attempts})
+        return reply.model_copy(
+            update={"latency_ms": 1000 * seconds, "attempts": patience.attempts}
+        )
 
     def remembered(self) -> None:
-        """A reply of this model is known from another time: it has answered before, so a reply that cannot be read is no wrong address."""
+        """A reply of this model is known from another time: it has answered before, so a reply that
+        cannot be read is no wrong address.
+        """
         self.quota.remembered()
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
-        """The text in pieces. Until the first piece it is tried again as `ask` does; later a cut raises TransientDocumentError."""
+        """The text in pieces. Until the first piece it is tried again as `ask` does; later a cut
+        raises TransientDocumentError.
+        """
         connection = self._open()
 
         async def begin() -> tuple[AsyncIterator[str], str | None]:
@@ -77,9 +95,13 @@ class Client:
             return await self._in_time(lambda: anext(pieces, None))
         except Busy as busy:
             self.quota.failed(ticket, busy)
-            raise TransientDocumentError(f"{busy.said}; a part of the text had been received") from busy
+            raise TransientDocumentError(
+                f"{busy.said}; a part of the text had been received"
+            ) from busy
 
-    async def _patiently(self, request: Request, attempt: Callable[[], Awaitable[T]]) -> tuple[T, Ticket, Patience, float]:
+    async def _patiently(
+        self, request: Request, attempt: Callable[[], Awaitable[T]]
+    ) -> tuple[T, Ticket, Patience, float]:
         """What the attempt gives that succeeds, and how many seconds it took."""
         patience = Patience(self.llm, self.quota)
         tokens = self._tokens(request)
@@ -118,11 +140,19 @@ class Client:
             raise Busy(f"{self.llm.title} gave no answer within {self.llm.timeout:g} s") from error
 
     def _tokens(self, request: Request) -> float:
-        """About how many tokens the request and its reply have; counted only where that is limited."""
+        """About how many tokens the request and its reply have; counted only where that is
+        limited.
+        """
         if self.llm.tokens_per_minute is None:
             return 0.0
-        reply = request.parameters.get("max_tokens") or getattr(self.llm, "max_tokens", None) or ASSUMED_REPLY
-        return sum(4 + len(message.content.encode()) / 4 for message in request.messages) + float(reply)
+        reply = (
+            request.parameters.get("max_tokens")
+            or getattr(self.llm, "max_tokens", None)
+            or ASSUMED_REPLY
+        )
+        return sum(4 + len(message.content.encode()) / 4 for message in request.messages) + float(
+            reply
+        )
 
     def _open(self) -> Connection:
         if self._connection is None:

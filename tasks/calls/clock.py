@@ -16,5 +16,7 @@ class Clock:
         await asyncio.sleep(seconds)
 
     def jitter(self, most: float) -> float:
-        """Between 0 and `most`, so that requests that failed together do not come back together (full jitter)."""
+        """Between 0 and `most`, so that requests that failed together do not come back together
+        (full jitter).
+        """
         return random.uniform(0, most)

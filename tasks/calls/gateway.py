@@ -1,4 +1,6 @@
-"""The desk through which every call of an evaluation goes: remembered, within the budget, so many at once, asked once."""
+"""The desk through which every call of an evaluation goes: remembered, within the budget, so many
+at once, asked once.
+"""
 
 import asyncio
 import time
@@ -19,8 +21,8 @@ from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
 
 
 class Asked(NamedTuple):
-    """`key`: of the call in the ledger; `cached`: nothing was paid for it now. `cost_usd`: what such a call costs, also when it is
-    remembered: arms are compared by it."""
+    """`key`: of the call in the ledger; `cached`: nothing was paid for it now. `cost_usd`: what
+    such a call costs, also when it is remembered: arms are compared by it."""
 
     reply: Reply
     key: str
@@ -39,9 +41,11 @@ class Model:
 
 
 class Desk:
-    """Use it as `async with Desk(trial, spent) as desk`, within one event loop; leaving it waits for what is being written.
+    """Use it as `async with Desk(trial, spent) as desk`, within one event loop; leaving it waits
+    for what is being written.
 
-    At most `trial.concurrency` requests are under way or being written down. Remembered calls need neither budget nor place.
+    At most `trial.concurrency` requests are under way or being written down. Remembered calls need
+    neither budget nor place.
     """
 
     def __init__(self, trial: Trial, spent: Spent) -> None:
@@ -57,7 +61,12 @@ class Desk:
         self._memory = Memory(await asyncio.to_thread(open_ledger, self._trial.home))
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         flights = list(self._flights.values())
         for flight in flights:
             flight.cancel()
@@ -69,12 +78,21 @@ class Desk:
     def spent(self) -> Spent:
         return self._budget.spent
 
-    async def ask(self, llm: Spec, price: Price | None, request: Request, *, repeat: int = 0,
-                  shown: Sequence[tuple[str, str]] = ()) -> Asked:
-        """The reply, on disk before it is returned. Whoever asks the same while it is under way gets the same reply.
+    async def ask(
+        self,
+        llm: Spec,
+        price: Price | None,
+        request: Request,
+        *,
+        repeat: int = 0,
+        shown: Sequence[tuple[str, str]] = (),
+    ) -> Asked:
+        """The reply, on disk before it is returned. Whoever asks the same while it is under way
+        gets the same reply.
 
-        `repeat`: which time this is asked; `shown`: (knowledge base, doc_id) of the passages in the messages. Raises BudgetReached,
-        DocumentError (this request; it is not remembered), Unavailable (no request will succeed), ConfigError.
+        `repeat`: which time this is asked; `shown`: (knowledge base, doc_id) of the passages in the
+        messages. Raises BudgetReached, DocumentError (this request; it is not remembered),
+        Unavailable (no request will succeed), ConfigError.
         """
         model = await self._model(llm)
         request = request.model_copy(update={"repeat": repeat}) if repeat else request
@@ -83,7 +101,9 @@ class Desk:
             reply, cached = (await asyncio.shield(joined))[0], True
             await self._known_by(asked)
         else:
-            flight = self._flights[asked.key] = asyncio.create_task(self._fly(model, price, request, asked))
+            flight = self._flights[asked.key] = asyncio.create_task(
+                self._fly(model, price, request, asked)
+            )
             flight.add_done_callback(lambda done: self._landed(asked.key, done))
             reply, cached = await asyncio.shield(flight)
         if cached:
@@ -99,15 +119,23 @@ class Desk:
         if asked.shown:
             await self._memory.known(asked)
 
-    async def _fly(self, model: Model, price: Price | None, request: Request, asked: Asking) -> tuple[Reply, bool]:
+    async def _fly(
+        self, model: Model, price: Price | None, request: Request, asked: Asking
+    ) -> tuple[Reply, bool]:
         known = await self._memory.known(asked)
         if known is not None:
             model.client.remembered()
             return known, True
         priced(model.llm, price, self._trial.budget_usd)
-        async with self._places:  # until the reply is on disk: a kill can lose no more replies than there are places
+        async with (
+            self._places
+        ):  # until the reply is on disk: a kill can lose no more replies than there are places
             reply = await self._pay(model, price, request)
-            await self._memory.keep(Paid(asked.key, reply, cost_of(price, reply.tokens_in, reply.tokens_out), asked.shown))
+            await self._memory.keep(
+                Paid(
+                    asked.key, reply, cost_of(price, reply.tokens_in, reply.tokens_out), asked.shown
+                )
+            )
         return reply, False
 
     async def _pay(self, model: Model, price: Price | None, request: Request) -> Reply:
@@ -140,10 +168,14 @@ class Desk:
         async with self._opening:
             if name not in self._models:
                 llm = llm_of(spec)
-                self._models[name] = Model(llm, llm.fingerprint(), await self._stack.enter_async_context(Client(llm)))
+                self._models[name] = Model(
+                    llm, llm.fingerprint(), await self._stack.enter_async_context(Client(llm))
+                )
             return self._models[name]
 
 
 def _dated(reply: Reply) -> Reply:
-    """With the time at which the attempt that succeeded was sent: times of answers are compared only where they were measured together."""
+    """With the time at which the attempt that succeeded was sent: times of answers are compared
+    only where they were measured together.
+    """
     return reply.model_copy(update={"asked_at": round(time.time() - reply.latency_ms / 1000, 3)})

@@ -1,23 +1,28 @@
-"""How fast requests may follow each other: two token buckets, and a rate that learns from refusals."""
+"""How fast requests may follow each other: two token buckets, and a rate that learns from
+refusals.
+"""
 
 from math import exp, inf
 
 HORIZON = 5.0
 """Seconds over which the rate of accepted requests is measured."""
 CUT, RECOVERY, LEAST, BETWEEN, FORGOTTEN, SLOWEST = 0.8, 0.1, 0.05, 2.0, 8.0, 0.5
-"""A refusal cuts the rate to 0.8 of what was accepted, once in 2 s; it grows by 0.1 of that each second, at least by 0.05 requests per
-second (additive increase, multiplicative decrease), and at 8 times of it nothing is learned any more. Never below one request in two
-seconds: a service that allows less says so by Retry-After, which is kept."""
+"""A refusal cuts the rate to 0.8 of what was accepted, once in 2 s; it grows by 0.1 of that each
+second, at least by 0.05 requests per second (additive increase, multiplicative decrease), and at 8
+times of it nothing is learned any more. Never below one request in two seconds: a service that
+allows less says so by Retry-After, which is kept."""
 SHORTEST, ENOUGH = 0.25, 5.0
 """Seconds and requests: a rate measured over less is a guess."""
 FIRST_PAUSE, LONGEST_PAUSE, AT_ONCE = 0.5, 30.0, 0.001
 
 
 class Pace:
-    """Times are those of one clock, in seconds. Requests are spaced evenly: in any minute there are at most as many as the limit.
+    """Times are those of one clock, in seconds. Requests are spaced evenly: in any minute there are
+    at most as many as the limit.
 
-    A request that waits holds a place of its own in the future (the generic cell rate algorithm, ITU-T I.371), so that nobody
-    polls. A pause makes all places void (`epoch`): who waited asks for another one. Rates are learned in the time between pauses.
+    A request that waits holds a place of its own in the future (the generic cell rate algorithm,
+    ITU-T I.371), so that nobody polls. A pause makes all places void (`epoch`): who waited asks for
+    another one. Rates are learned in the time between pauses.
     """
 
     def __init__(self) -> None:
@@ -46,7 +51,9 @@ class Pace:
         self._next_token += 60 * (used - reserved) / self.tokens_per_minute
 
     def started(self, now: float) -> float:
-        """The moment in the time without pauses. Until a request is refused it counts as accepted."""
+        """The moment in the time without pauses. Until a request is refused it counts as
+        accepted.
+        """
         self._first = min(self._first, self._active(now))
         self._measure(now, 1.0, 1.0)
         return self._active(now)
@@ -55,14 +62,16 @@ class Pace:
         """Requests per second that are allowed now."""
         if self._learned == inf:
             return self.requests_per_minute / 60
-        grown = self._learned + max(RECOVERY * self._learned, LEAST) * (self._active(now) - self._cut_at)
+        grown = self._learned + max(RECOVERY * self._learned, LEAST) * (
+            self._active(now) - self._cut_at
+        )
         if grown >= FORGOTTEN * self._learned:
             self._learned = inf
         return min(self.requests_per_minute / 60, grown)
 
     def refused(self, sent: float, active: float, now: float, after: float | None) -> None:
-        """A request that started at `sent`, `active` without pauses, was refused with 429: everybody waits `after` seconds, else
-        longer each time."""
+        """A request that started at `sent`, `active` without pauses, was refused with 429:
+        everybody waits `after` seconds, else longer each time."""
         self._measure(now, -exp((active - self._active(now)) / HORIZON), 0.0)
         if after is not None and after <= AT_ONCE:
             return  # the service says that the next one may come at once
@@ -70,7 +79,9 @@ class Pace:
             return  # it was on its way when the pause began, which is for it as well
         if sent >= self.paused_until:
             self._pauses += 1
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._pauses - 1)) if after is None else after
+        pause = (
+            min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._pauses - 1)) if after is None else after
+        )
         self._cut(active, now)
         self._pause(now + pause, now)
 
@@ -85,7 +96,10 @@ class Pace:
     def _measure(self, now: float, accepted: float, tried: float) -> None:
         active = self._active(now)
         faded = exp((self._measured_at - active) / HORIZON)
-        self._accepted, self._tried = max(0.0, self._accepted * faded + accepted), self._tried * faded + tried
+        self._accepted, self._tried = (
+            max(0.0, self._accepted * faded + accepted),
+            self._tried * faded + tried,
+        )
         self._measured_at = active
 
     def _pause(self, until: float, now: float) -> None:

@@ -15,7 +15,9 @@ from llmops.tasks.plugins.llms import Llm
 Price = tuple[float, float]
 SHIPPED = Path(__file__).parents[2] / "configs" / "prices.yaml"
 DATED = re.compile(r"[-@:](?:latest|\d{4}-?\d\d-?\d\d|\d{3,4}|v\d+(?::\d+)?)")
-"""What a model's name may end with and still be the same model for the table: gpt-4o-mini-2024-07-18, claude-sonnet-4@20250514."""
+"""What a model's name may end with and still be the same model for the table:
+gpt-4o-mini-2024-07-18, claude-sonnet-4@20250514.
+"""
 
 
 class One(BaseModel):
@@ -40,7 +42,9 @@ def read_prices(path: Path) -> dict[str, Price]:
     try:
         return dict(_read(path, path.stat().st_mtime_ns))
     except OSError as error:
-        raise ConfigError([Mistake(f"the table of prices cannot be read: {error.strerror}", where=str(path))]) from error
+        raise ConfigError(
+            [Mistake(f"the table of prices cannot be read: {error.strerror}", where=str(path))]
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -48,29 +52,52 @@ def _read(path: Path, _changed: int) -> dict[str, Price]:
     try:
         table = Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Mistake(f"no YAML: {' '.join(str(error).split())}", where=str(path))]) from error
+        raise ConfigError(
+            [Mistake(f"no YAML: {' '.join(str(error).split())}", where=str(path))]
+        ) from error
     except ValidationError as error:
-        hint = "models: {gpt-4o-mini: {input: 0.15, output: 0.60}}, in US dollars per million tokens"
-        raise ConfigError([Mistake(one["msg"], where=f"{path}: {'.'.join(map(str, one['loc']))}".rstrip(": "), hint=hint)
-                           for one in error.errors(include_url=False)]) from error
+        hint = (
+            "models: {gpt-4o-mini: {input: 0.15, output: 0.60}}, in US dollars per million tokens"
+        )
+        raise ConfigError(
+            [
+                Mistake(
+                    one["msg"],
+                    where=f"{path}: {'.'.join(map(str, one['loc']))}".rstrip(": "),
+                    hint=hint,
+                )
+                for one in error.errors(include_url=False)
+            ]
+        ) from error
     return {name: (one.input, one.output) for name, one in table.models.items()}
 
 
 def price_of(llm: Llm, prices: Mapping[str, Price]) -> Price | None:
-    """By the model's options, else by the table; None where neither says it. A model that runs here costs nothing."""
+    """By the model's options, else by the table; None where neither says it. A model that runs here
+    costs nothing.
+    """
     if llm.free:
         return (0.0, 0.0)
     found = known_price(llm.title, prices)
     if llm.price_in is None and llm.price_out is None:
         return found
     low, high = found or (0.0, 0.0)
-    return (low if llm.price_in is None else llm.price_in, high if llm.price_out is None else llm.price_out)
+    return (
+        low if llm.price_in is None else llm.price_in,
+        high if llm.price_out is None else llm.price_out,
+    )
 
 
 def known_price(model: str, prices: Mapping[str, Price]) -> Price | None:
-    """By the whole name, the name without its provider (openai/gpt-4o), or either without its date; the longest entry that fits."""
+    """By the whole name, the name without its provider (openai/gpt-4o), or either without its date;
+    the longest entry that fits.
+    """
     for name in dict.fromkeys((model, model.rpartition("/")[2])):
-        fits = [one for one in prices if name == one or (name.startswith(one) and DATED.fullmatch(name[len(one):]))]
+        fits = [
+            one
+            for one in prices
+            if name == one or (name.startswith(one) and DATED.fullmatch(name[len(one) :]))
+        ]
         if fits:
             return prices[max(fits, key=len)]
     return None

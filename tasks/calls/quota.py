@@ -1,4 +1,6 @@
-"""What all clients of one endpoint, key and model share within a process, in whatever event loop or thread they run."""
+"""What all clients of one endpoint, key and model share within a process, in whatever event loop or
+thread they run.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from llmops.tasks.plugins.llms import Busy, Llm
 
 @dataclass
 class Ticket:
-    """The leave to send one attempt. `sent`: when it was given; `active`: the same in the pace's time without pauses."""
+    """The leave to send one attempt. `sent`: when it was given; `active`: the same in the pace's
+    time without pauses.
+    """
 
     who: int
     tokens: float
@@ -23,7 +27,9 @@ class Ticket:
 
 
 class Quota:
-    """Limits, pauses and the circuit breaker. Only arithmetic is done under the lock; whoever has to wait sleeps outside of it."""
+    """Limits, pauses and the circuit breaker. Only arithmetic is done under the lock; whoever has
+    to wait sleeps outside of it.
+    """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -56,7 +62,9 @@ class Quota:
                 if not pause and start <= now:
                     return self._leave(ticket, now)
                 if pause:
-                    epoch = -1  # the place in the row is given up: all who waited would otherwise go at once
+                    epoch = (
+                        -1
+                    )  # the place in the row is given up: all who waited would otherwise go at once
             await self.clock.sleep(pause or start - now)
 
     def _leave(self, ticket: Ticket, now: float) -> Ticket:
@@ -101,7 +109,9 @@ class Quota:
             return self.breaker.succeeded_at is not None and self.breaker.succeeded_at >= moment
 
     def remembered(self) -> None:
-        """It has answered in another process. The breaker is not told: whether the service lives now is another question."""
+        """It has answered in another process. The breaker is not told: whether the service lives
+        now is another question.
+        """
         with self._lock:
             self._remembered = True
 

@@ -12,7 +12,9 @@ Found = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Point:
-    """An arm; `front`: no other arm is as good or better in both. Pixels, from the top left; `low` and `high` are of the interval."""
+    """An arm; `front`: no other arm is as good or better in both. Pixels, from the top left; `low`
+    and `high` are of the interval.
+    """
 
     number: int
     name: str
@@ -44,19 +46,34 @@ class Scatter:
 
 
 def scatters(record: Found) -> list[Scatter]:
-    """One chart for cost per 1,000 answers and one for the median latency; none where no arm differs from 0 there."""
+    """One chart for cost per 1,000 answers and one for the median latency; none where no arm
+    differs from 0 there.
+    """
     metric = record["metric"]
-    arms = {name: arm for name, arm in record["arms"].items() if arm["metrics"].get(metric) and arm["answered"]}
+    arms = {
+        name: arm
+        for name, arm in record["arms"].items()
+        if arm["metrics"].get(metric) and arm["answered"]
+    }
     sign = 1 if record["metrics"].get(metric, {}).get("higher_is_better", True) else -1
     costs = {name: 1000 * arm["cost_usd"] / arm["answered"] for name, arm in arms.items()}
     waits = {name: arm["latency_ms"]["p50"] for name, arm in arms.items()}
-    wanted = (("Quality and cost", "USD per 1,000 answers", costs), ("Quality and latency", "median latency, ms", waits))
+    wanted = (
+        ("Quality and cost", "USD per 1,000 answers", costs),
+        ("Quality and latency", "median latency, ms", waits),
+    )
     if metric in ("latency", "cost") or len(arms) < 2:
         return []
-    return [_scatter(record, title, label, found, sign) for title, label, found in wanted if any(found.values())]
+    return [
+        _scatter(record, title, label, found, sign)
+        for title, label, found in wanted
+        if any(found.values())
+    ]
 
 
-def _scatter(record: Found, title: str, label: str, across: Mapping[str, float], sign: int) -> Scatter:
+def _scatter(
+    record: Found, title: str, label: str, across: Mapping[str, float], sign: int
+) -> Scatter:
     metric = record["metric"]
     good = {name: record["arms"][name]["metrics"][metric] for name in across}
     ends = [end for one in good.values() for end in one["interval"]]
@@ -70,17 +87,39 @@ def _scatter(record: Found, title: str, label: str, across: Mapping[str, float],
         return round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (value - low) / (high - low), 1)
 
     turned = {name: sign * one["value"] for name, one in good.items()}
-    points = tuple(Point(number, name, x(across[name]), y(good[name]["value"]), y(good[name]["interval"][0]),
-                         y(good[name]["interval"][1]), _undominated(name, turned, across), name == record["baseline"],
-                         f"{metric} {good[name]['value']:.3f}, {across[name]:.4g} {label}")
-                   for number, name in enumerate(record["arms"], 1) if name in across)
-    return Scatter(title, label, metric, points, tuple((x(tick), _tick(tick)) for tick in _ticks(least, most, 4)),
-                   tuple((y(tick), _tick(tick)) for tick in _ticks(low, high, 4)))
+    points = tuple(
+        Point(
+            number,
+            name,
+            x(across[name]),
+            y(good[name]["value"]),
+            y(good[name]["interval"][0]),
+            y(good[name]["interval"][1]),
+            _undominated(name, turned, across),
+            name == record["baseline"],
+            f"{metric} {good[name]['value']:.3f}, {across[name]:.4g} {label}",
+        )
+        for number, name in enumerate(record["arms"], 1)
+        if name in across
+    )
+    return Scatter(
+        title,
+        label,
+        metric,
+        points,
+        tuple((x(tick), _tick(tick)) for tick in _ticks(least, most, 4)),
+        tuple((y(tick), _tick(tick)) for tick in _ticks(low, high, 4)),
+    )
 
 
 def _undominated(name: str, good: Mapping[str, float], price: Mapping[str, float]) -> bool:
-    return not any(good[other] >= good[name] and price[other] <= price[name] and (good[other], price[other]) != (good[name], price[name])
-                   for other in good if other != name)
+    return not any(
+        good[other] >= good[name]
+        and price[other] <= price[name]
+        and (good[other], price[other]) != (good[name], price[name])
+        for other in good
+        if other != name
+    )
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

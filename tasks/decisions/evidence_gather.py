@@ -15,8 +15,10 @@ from llmops.tasks.plugins import Spec, external, find
 from llmops.tasks.plugins.scorers import PairJudge, Scorer, metric_of
 from llmops.tasks.schemas import sha256
 
-MEASURED = {"latency": Metric(higher_is_better=False, relative=True, timed=True, unit="ms"),
-            "cost": Metric(higher_is_better=False, relative=True, unit="USD")}
+MEASURED = {
+    "latency": Metric(higher_is_better=False, relative=True, timed=True, unit="ms"),
+    "cost": Metric(higher_is_better=False, relative=True, unit="USD"),
+}
 """What every answer has, also where no scorer is called so."""
 
 
@@ -49,43 +51,87 @@ class Tally:
         for name, score in result.scores.items():
             self.broken[name] += score.failed
             if score.value is not None:
-                found |= {name: score.value, **{f"{name}.{part}": value for part, value in score.parts.items()}}
+                found |= {
+                    name: score.value,
+                    **{f"{name}.{part}": value for part, value in score.parts.items()},
+                }
         self.scored += deciding in found
         for name, value in found.items():
             self.values[name].append(value)
 
 
-def gathered(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, untrusted: Mapping[str, str], stopped: str = "") -> Evidence:
-    """The evidence of the parts so far. A case counts when every arm was asked every repeat of it, which a used-up budget may prevent."""
+def gathered(
+    trial: Trial,
+    rule: Rule,
+    parts: Sequence[Part],
+    cases: CaseSet,
+    untrusted: Mapping[str, str],
+    stopped: str = "",
+) -> Evidence:
+    """The evidence of the parts so far. A case counts when every arm was asked every repeat of it,
+    which a used-up budget may prevent.
+    """
     tallies: dict[str, dict[str, Tally]] = {}
     ordered = sorted(parts, key=lambda part: part.number)
     for part in ordered:
         for result in read_results(part.file):
-            tallies.setdefault(result.case_id, {arm.name: Tally() for arm in trial.arms})[result.arm].add(result, rule.metric)
-    whole = {case: found for case, found in tallies.items() if all(one.attempted == trial.repeats for one in found.values())}
+            tallies.setdefault(result.case_id, {arm.name: Tally() for arm in trial.arms})[
+                result.arm
+            ].add(result, rule.metric)
+    whole = {
+        case: found
+        for case, found in tallies.items()
+        if all(one.attempted == trial.repeats for one in found.values())
+    }
     known = {case.id: case for case in cases.cases}
     hashes = cases.hashes()
-    names = sorted({name for found in whole.values() for one in found.values() for name in one.values} | set(MEASURED))
+    names = sorted(
+        {name for found in whole.values() for one in found.values() for name in one.values}
+        | set(MEASURED)
+    )
     arms = [arm.name for arm in trial.arms]
     pairs = Pairs(
-        cases=list(whole), sha256=[hashes[case] for case in whole], groups=[_label(known[case].group) for case in whole],
+        cases=list(whole),
+        sha256=[hashes[case] for case in whole],
+        groups=[_label(known[case].group) for case in whole],
         tags=[list(known[case].tags) for case in whole],
         values={arm: _values([found[arm] for found in whole.values()], names) for arm in arms},
         errors={arm: [found[arm].errors for found in whole.values()] for arm in arms},
         judge_failures={arm: _failures([found[arm] for found in whole.values()]) for arm in arms},
         calls={arm: _calls([found[arm] for found in whole.values()]) for arm in arms},
     )
-    cut = len(whole) < len(cases.cases) or any(part.stopped for part in parts)  # else it was settled with the last part
-    looks = [count for count in accumulate(part.cases for part in ordered) if count <= len(whole)] if rule.stop_early else []
-    return Evidence(rule=rule, baseline=trial.baseline, arms=tuple(arms), pairs=pairs, untrusted=dict(untrusted), looks=tuple(looks),
-                    total=len(cases.cases), stopped=stopped if cut else "",
-                    metrics={name: _metric(name, trial.scorers, pairs) for name in dict.fromkeys([*names, rule.metric, *rule.not_worse])})
+    cut = len(whole) < len(cases.cases) or any(
+        part.stopped for part in parts
+    )  # else it was settled with the last part
+    looks = (
+        [count for count in accumulate(part.cases for part in ordered) if count <= len(whole)]
+        if rule.stop_early
+        else []
+    )
+    return Evidence(
+        rule=rule,
+        baseline=trial.baseline,
+        arms=tuple(arms),
+        pairs=pairs,
+        untrusted=dict(untrusted),
+        looks=tuple(looks),
+        total=len(cases.cases),
+        stopped=stopped if cut else "",
+        metrics={
+            name: _metric(name, trial.scorers, pairs)
+            for name in dict.fromkeys([*names, rule.metric, *rule.not_worse])
+        },
+    )
 
 
 def _values(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, list[float | None]]:
-    """By metric, a mean over repeats per case; a metric without any value for this arm is left out."""
+    """By metric, a mean over repeats per case; a metric without any value for this arm is left
+    out.
+    """
     found = {name: [_mean(one.values.get(name)) for one in tallies] for name in names}
-    return {name: column for name, column in found.items() if any(value is not None for value in column)}
+    return {
+        name: column for name, column in found.items() if any(value is not None for value in column)
+    }
 
 
 def _mean(values: Sequence[float] | None) -> float | None:
@@ -98,9 +144,14 @@ def _failures(tallies: Sequence[Tally]) -> dict[str, list[int]]:
 
 
 def _calls(tallies: Sequence[Tally]) -> Calls:
-    return Calls(latency_ms=[one.latencies for one in tallies], scored=[one.scored for one in tallies],
-                 tokens=[one.tokens for one in tallies], cost_usd=[one.cost for one in tallies], cached=[one.cached for one in tallies],
-                 asked_at=[_asked(one.times) for one in tallies])
+    return Calls(
+        latency_ms=[one.latencies for one in tallies],
+        scored=[one.scored for one in tallies],
+        tokens=[one.tokens for one in tallies],
+        cost_usd=[one.cost for one in tallies],
+        cached=[one.cached for one in tallies],
+        asked_at=[_asked(one.times) for one in tallies],
+    )
 
 
 def _asked(times: Sequence[float]) -> float:
@@ -109,8 +160,14 @@ def _asked(times: Sequence[float]) -> float:
 
 
 def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
-    """What is known of a metric: from its scorer (a part `judge.tone` is of the scorer `judge`), and from its values."""
-    owners = [spec for spec in scorers if name == metric_of(spec) or name.startswith(f"{metric_of(spec)}.")]
+    """What is known of a metric: from its scorer (a part `judge.tone` is of the scorer `judge`),
+    and from its values.
+    """
+    owners = [
+        spec
+        for spec in scorers
+        if name == metric_of(spec) or name.startswith(f"{metric_of(spec)}.")
+    ]
     if not owners:
         return MEASURED.get(name) or Metric(bounded=_within(name, pairs))
     owner = max(owners, key=lambda spec: len(metric_of(spec)))
@@ -118,15 +175,27 @@ def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
     if owner.name in MEASURED and owner.name not in external("scorers"):
         return MEASURED[owner.name]
     assert issubclass(kind, Scorer)
-    own = owner.name not in external("scorers") or issubclass(kind, PairJudge)  # of others' scorers the range is not known
-    return Metric(higher_is_better=kind.higher_is_better, bounded=own and _within(name, pairs),
-                  pairwise=issubclass(kind, PairJudge) and name == metric_of(owner))
+    own = owner.name not in external("scorers") or issubclass(
+        kind, PairJudge
+    )  # of others' scorers the range is not known
+    return Metric(
+        higher_is_better=kind.higher_is_better,
+        bounded=own and _within(name, pairs),
+        pairwise=issubclass(kind, PairJudge) and name == metric_of(owner),
+    )
 
 
 def _within(name: str, pairs: Pairs) -> bool:
-    return all(0 <= value <= 1 for values in pairs.values.values() for value in values.get(name, ()) if value is not None)
+    return all(
+        0 <= value <= 1
+        for values in pairs.values.values()
+        for value in values.get(name, ())
+        if value is not None
+    )
 
 
 def _label(group: str | None) -> str | None:
-    """A name for a group that tells nothing: groups are often uris of documents, which may have to be erased one day."""
+    """A name for a group that tells nothing: groups are often uris of documents, which may have to
+    be erased one day.
+    """
     return None if group is None else sha256(group)[:12]

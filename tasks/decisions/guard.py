@@ -15,8 +15,9 @@ AGAIN = "evaluate again: what was paid is remembered"
 
 @dataclass(frozen=True)
 class Ground:
-    """What is known at the moment of a move. `versions`: newest first, as they are now; `points_to`: of the alias, None: it is not set;
-    `moves`: of all aliases of the prompt; `held`: the records that the ledger and MLflow hold under this record's id."""
+    """What is known at the moment of a move. `versions`: newest first, as they are now;
+    `points_to`: of the alias, None: it is not set; `moves`: of all aliases of the prompt; `held`:
+    the records that the ledger and MLflow hold under this record's id."""
 
     prompt: str
     alias: str
@@ -43,38 +44,63 @@ class Ground:
 
     def used(self, sha256: str) -> Move | None:
         """The move that a decision was spent on."""
-        return next((one for one in reversed(self.moves) if one.alias == self.alias and one.decision_sha256 == sha256), None)
+        return next(
+            (
+                one
+                for one in reversed(self.moves)
+                if one.alias == self.alias and one.decision_sha256 == sha256
+            ),
+            None,
+        )
 
 
 def demand(record: Any, ground: Ground, number: int | None = None) -> Version:
-    """The version that the alias may move to, by this record. Raises Blocked with all objections."""
-    found = _stands(record) or [*_meant(record, ground), *_known(record, ground), *_candidate(record, ground, number),
-                                *_unspent(record, ground), *_baseline(record, ground)]
+    """The version that the alias may move to, by this record. Raises Blocked with all
+    objections.
+    """
+    found = _stands(record) or [
+        *_meant(record, ground),
+        *_known(record, ground),
+        *_candidate(record, ground, number),
+        *_unspent(record, ground),
+        *_baseline(record, ground),
+    ]
     if found:
-        raise Blocked(f"{ground.prompt}@{ground.alias} stays where it is: " + "; ".join(message for message, _ in found),
-                      hint="; ".join(dict.fromkeys(hint for _, hint in found if hint)))
+        raise Blocked(
+            f"{ground.prompt}@{ground.alias} stays where it is: "
+            + "; ".join(message for message, _ in found),
+            hint="; ".join(dict.fromkeys(hint for _, hint in found if hint)),
+        )
     return _matching(record, ground, number)[0]
 
 
 def demand_first(ground: Ground, target: Version) -> None:
-    """An alias may be set without a decision only where it was never set. Raises Blocked, ConfigError for a version that is no prompt."""
+    """An alias may be set without a decision only where it was never set. Raises Blocked,
+    ConfigError for a version that is no prompt.
+    """
     spot = f"{target.prompt.name}@{ground.alias}"
     if ground.points_to is not None:
-        raise Blocked(f"{spot} is set already, to version {ground.points_to}",
-                      hint="it moves by a decision: llmops evaluate CONFIG, then --decision FILE")
+        raise Blocked(
+            f"{spot} is set already, to version {ground.points_to}",
+            hint="it moves by a decision: llmops evaluate CONFIG, then --decision FILE",
+        )
     if ground.holders:
-        raise Blocked(f"{spot} was set before, to version {ground.holders[-1]}, and removed without llmops",
-                      hint=f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again")
+        raise Blocked(
+            f"{spot} was set before, to version {ground.holders[-1]}, and removed without llmops",
+            hint=f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again",
+        )
 
 
 def cut_short(record: Mapping[str, Any], ground: Ground) -> bool:
-    """Whether an alias that points to the candidate already may be there by this decision: nobody knows how it got there, and it came
-    from what the decision compared with."""
+    """Whether an alias that points to the candidate already may be there by this decision: nobody
+    knows how it got there, and it came from what the decision compared with."""
     last = ground.history[-1]
     if last.kind != OUTSIDE:
         return False
     came_from = next((one.sha256 for one in ground.versions if one.version == last.before), None)
-    return last.before is None or (came_from is not None and came_from == _prompt(record, "baseline").get("sha256"))
+    return last.before is None or (
+        came_from is not None and came_from == _prompt(record, "baseline").get("sha256")
+    )
 
 
 Objections = list[tuple[str, str]]
@@ -94,8 +120,18 @@ def _meant(record: Mapping[str, Any], ground: Ground) -> Objections:
     promised, wanted = record.get("promote"), {"prompt": ground.prompt, "alias": ground.alias}
     if promised != wanted:
         whole = isinstance(promised, dict) and {*promised} == {*wanted}
-        meant = f"for {promised['prompt']}@{promised['alias']}" if whole and promised else "for no alias"
-        found.append((f"the decision is {meant}", f"`promote: {{prompt: {ground.prompt}, alias: {ground.alias}}}` belongs into its config"))
+        meant = (
+            f"for {promised['prompt']}@{promised['alias']}"
+            if whole and promised
+            else "for no alias"
+        )
+        found.append(
+            (
+                f"the decision is {meant}",
+                f"`promote: {{prompt: {ground.prompt}, alias: {ground.alias}}}` belongs "
+                f"into its config",
+            )
+        )
     return found
 
 
@@ -103,8 +139,13 @@ def _known(record: Mapping[str, Any], ground: Ground) -> Objections:
     """A record that nobody here has made may be made up, however well it computes."""
     if any(seal(one) == seal(record) for one in ground.held):
         return []
-    return [("neither this home's ledger nor the MLflow run that it names knows the record",
-             "promote where the evaluation ran, or point LLMOPS_MLFLOW_TRACKING_URI at the store that it was recorded in")]
+    return [
+        (
+            "neither this home's ledger nor the MLflow run that it names knows the record",
+            "promote where the evaluation ran, or point LLMOPS_MLFLOW_TRACKING_URI at the "
+            "store that it was recorded in",
+        )
+    ]
 
 
 def _candidate(record: Mapping[str, Any], ground: Ground, number: int | None) -> Objections:
@@ -117,16 +158,29 @@ def _candidate(record: Mapping[str, Any], ground: Ground, number: int | None) ->
         contents = f"(content {str(given.sha256)[:12]}, evaluated {wanted[:12]})"
         return [(f"version {number} does not say what was evaluated {contents}{edited}", AGAIN)]
     if number is not None:
-        return [(f"there is no version {number}", f"llmops prompts history {ground.prompt} lists them")]
-    return [(f"no version says what was evaluated (content {wanted[:12]}): it was edited since, or never pushed",
-             "llmops prompts push FILE, for the file that was evaluated")]
+        return [
+            (f"there is no version {number}", f"llmops prompts history {ground.prompt} lists them")
+        ]
+    return [
+        (
+            f"no version says what was evaluated (content {wanted[:12]}): it was edited "
+            f"since, or never pushed",
+            "llmops prompts push FILE, for the file that was evaluated",
+        )
+    ]
 
 
 def _unspent(record: Mapping[str, Any], ground: Ground) -> Objections:
     move = ground.used(record["sha256"])
     if move is None or move.to == ground.points_to:
         return []
-    return [(f"the decision was used already, on {move.moved_at:%Y-%m-%d %H:%M} by {move.who}, and the alias was moved again since", AGAIN)]
+    return [
+        (
+            f"the decision was used already, on {move.moved_at:%Y-%m-%d %H:%M} by "
+            f"{move.who}, and the alias was moved again since",
+            AGAIN,
+        )
+    ]
 
 
 def _baseline(record: Mapping[str, Any], ground: Ground) -> Objections:
@@ -136,17 +190,38 @@ def _baseline(record: Mapping[str, Any], ground: Ground) -> Objections:
     if ground.points_to is None and not ground.holders:
         return []
     if ground.points_to is None:
-        return [("the alias was removed without llmops", f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again")]
+        return [
+            (
+                "the alias was removed without llmops",
+                f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again",
+            )
+        ]
     baseline = _prompt(record, "baseline")
-    if ground.live is not None and ground.live.sha256 is not None and ground.live.sha256 == baseline.get("sha256"):
+    if (
+        ground.live is not None
+        and ground.live.sha256 is not None
+        and ground.live.sha256 == baseline.get("sha256")
+    ):
         return []
-    return [(f"the {ground.alias} changed since: it is version {ground.points_to} now, compared was {baseline.get('uri')}", AGAIN)]
+    return [
+        (
+            f"the {ground.alias} changed since: it is version {ground.points_to} now, "
+            f"compared was {baseline.get('uri')}",
+            AGAIN,
+        )
+    ]
 
 
 def _matching(record: Mapping[str, Any], ground: Ground, number: int | None) -> list[Version]:
     """The versions whose content is the candidate's, the evaluated one first."""
     arm = _prompt(record, "candidate")
-    found = [one for one in ground.versions if one.sha256 is not None and one.sha256 == arm.get("sha256") and number in (None, one.version)]
+    found = [
+        one
+        for one in ground.versions
+        if one.sha256 is not None
+        and one.sha256 == arm.get("sha256")
+        and number in (None, one.version)
+    ]
     return sorted(found, key=lambda one: one.version != arm.get("version"))
 
 
@@ -154,4 +229,3 @@ def _prompt(record: Mapping[str, Any], role: str) -> Mapping[str, Any]:
     """The prompt of the arm in a role. Empty where a record, however valid, does not say it."""
     found = record.get("arms", {}).get(record.get(role), {}).get("prompt")
     return found if isinstance(found, dict) else {}
-

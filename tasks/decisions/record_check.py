@@ -1,4 +1,6 @@
-"""Whether a decision record stands: everything is computed again from what it holds, and compared with what it says."""
+"""Whether a decision record stands: everything is computed again from what it holds, and compared
+with what it says.
+"""
 
 import json
 import math
@@ -22,8 +24,28 @@ LATER = ("sha256", "links", "record", "mlflow_run_id", "prefect_run_id", "promot
 """What is added to a record after the decision, and not covered by its hash."""
 WORDS = ("reason", "note")
 TOLERANCE = 1e-7
-NEEDED = ("id", "name", "verdict", "reason", "metric", "candidate", "baseline", "rule", "arms", "comparisons", "metrics", "pairs", "cases",
-          "untrusted", "looks", "dataset_sha256", "config_sha256", "prompts", "promote", "sha256")
+NEEDED = (
+    "id",
+    "name",
+    "verdict",
+    "reason",
+    "metric",
+    "candidate",
+    "baseline",
+    "rule",
+    "arms",
+    "comparisons",
+    "metrics",
+    "pairs",
+    "cases",
+    "untrusted",
+    "looks",
+    "dataset_sha256",
+    "config_sha256",
+    "prompts",
+    "promote",
+    "sha256",
+)
 MOST = 20
 
 
@@ -38,21 +60,35 @@ def seal(record: Mapping[str, Any]) -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The record in a file. Raises UsageError where there is none or a newer one, Damaged where the file is cut or no JSON."""
+    """The record in a file. Raises UsageError where there is none or a newer one, Damaged where the
+    file is cut or no JSON.
+    """
     if not path.is_file():
-        raise UsageError(f"no such file: {path}", hint="decisions lie in LLMOPS_HOME/decisions; `llmops decision list` names them")
+        raise UsageError(
+            f"no such file: {path}",
+            hint="decisions lie in LLMOPS_HOME/decisions; `llmops decision list` names them",
+        )
     try:
         found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"not a decision record, or cut off: {error}", where=str(path),
-                      hint="take the file that the evaluation wrote, or decision.json of its MLflow run") from error
+        raise Damaged(
+            f"not a decision record, or cut off: {error}",
+            where=str(path),
+            hint="take the file that the evaluation wrote, or decision.json of its MLflow run",
+        ) from error
     kind = found.get("kind") if isinstance(found, dict) else None
     family, _, number = str(kind).partition("/")
     if family != FAMILY or not re.fullmatch("[1-9][0-9]{0,5}", number):
-        raise UsageError(f"not a decision record: its kind is {_short(kind)}, wanted is {_short(KIND)}", where=str(path))
+        raise UsageError(
+            f"not a decision record: its kind is {_short(kind)}, wanted is {_short(KIND)}",
+            where=str(path),
+        )
     if int(number) > NEWEST:
-        raise UsageError(f"this record is of the kind {kind}, which a newer llmops wrote; known here: {KIND}", where=str(path),
-                         hint="upgrade llmops-pipelines")
+        raise UsageError(
+            f"this record is of the kind {kind}, which a newer llmops wrote; known here: {KIND}",
+            where=str(path),
+            hint="upgrade llmops-pipelines",
+        )
     return dict(found)
 
 
@@ -61,7 +97,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {_short(next(name for name in names if names.count(name) > 1))} stands in it twice")
+        raise ValueError(
+            f"the key {_short(next(name for name in names if names.count(name) > 1))} "
+            f"stands in it twice"
+        )
     return found
 
 
@@ -69,11 +108,19 @@ def verify(path: Path) -> dict[str, Any]:
     """What `llmops decision verify` prints. Raises as `load`."""
     record = load(path)
     problems = recomputed(record)
-    return {"ok": not problems, "verdict": record.get("verdict"), "id": record.get("id"), "name": record.get("name"), "problems": problems}
+    return {
+        "ok": not problems,
+        "verdict": record.get("verdict"),
+        "id": record.get("id"),
+        "name": record.get("name"),
+        "problems": problems,
+    }
 
 
 def recomputed(record: Mapping[str, Any]) -> list[str]:
-    """What does not stand, as sentences; empty: all of it does. Raises nothing, whatever the record holds."""
+    """What does not stand, as sentences; empty: all of it does. Raises nothing, whatever the record
+    holds.
+    """
     try:
         return _problems(record)
     except RecursionError:
@@ -83,11 +130,21 @@ def recomputed(record: Mapping[str, Any]) -> list[str]:
 def _problems(record: Mapping[str, Any]) -> list[str]:
     if missing := [name for name in NEEDED if name not in record]:
         return [f"the record lacks {', '.join(missing)}"]
-    problems = [] if record["sha256"] == seal(record) else ["the record was changed: its sha256 is not that of its content"]
+    problems = (
+        []
+        if record["sha256"] == seal(record)
+        else ["the record was changed: its sha256 is not that of its content"]
+    )
     try:
         evidence = evidence_of(record)
         found = decide(evidence)
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:  # whatever somebody wrote into it
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # whatever somebody wrote into it
         return [*problems, f"its evidence cannot be read: {first(error)}"]
     claims = {**found.numbers, "verdict": found.verdict, "candidate": found.candidate}
     problems += list(_differences(claims, record, ""))[:MOST]
@@ -96,14 +153,25 @@ def _problems(record: Mapping[str, Any]) -> list[str]:
 
 def evidence_of(record: Mapping[str, Any]) -> Evidence:
     """What the record was computed from. Raises pydantic's ValidationError, KeyError, TypeError."""
-    return Evidence.model_validate({"rule": record["rule"], "baseline": record["baseline"], "arms": tuple(record["arms"]),
-                                    "metrics": record["metrics"], "pairs": record["pairs"], "untrusted": record["untrusted"],
-                                    "looks": tuple(look["cases"] for look in record["looks"]),
-                                    "total": record["cases"]["total"], "stopped": record.get("stopped") or ""})
+    return Evidence.model_validate(
+        {
+            "rule": record["rule"],
+            "baseline": record["baseline"],
+            "arms": tuple(record["arms"]),
+            "metrics": record["metrics"],
+            "pairs": record["pairs"],
+            "untrusted": record["untrusted"],
+            "looks": tuple(look["cases"] for look in record["looks"]),
+            "total": record["cases"]["total"],
+            "stopped": record.get("stopped") or "",
+        }
+    )
 
 
 def _differences(computed: Any, claimed: Any, where: str) -> Iterator[str]:
-    """Where the record says something else than what is computed; sentences may be worded differently."""
+    """Where the record says something else than what is computed; sentences may be worded
+    differently.
+    """
     if isinstance(computed, Mapping):
         for name, value in computed.items():
             place = f"{where}.{name}".lstrip(".")
@@ -127,12 +195,22 @@ def _differences(computed: Any, claimed: Any, where: str) -> Iterator[str]:
 def _extra(computed: Mapping[str, Any], claimed: Any, where: str) -> Iterator[str]:
     """Metrics, tags and comparisons that nothing was measured of."""
     if where.split(".")[-1] in ("metrics", "tags", "comparisons") and isinstance(claimed, Mapping):
-        yield from (f"{where}.{name} stands in the record, but follows from nothing" for name in claimed if name not in computed)
+        yield from (
+            f"{where}.{name} stands in the record, but follows from nothing"
+            for name in claimed
+            if name not in computed
+        )
 
 
 def _equal(computed: Any, claimed: Any) -> bool:
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (computed, claimed))
-    return math.isclose(computed, claimed, rel_tol=TOLERANCE, abs_tol=1e-12) if numbers else bool(computed == claimed)
+    numbers = all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in (computed, claimed)
+    )
+    return (
+        math.isclose(computed, claimed, rel_tol=TOLERANCE, abs_tol=1e-12)
+        if numbers
+        else bool(computed == claimed)
+    )
 
 
 def _strangers(record: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
@@ -140,15 +218,20 @@ def _strangers(record: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
     used = (record["cases"] or {}).get("used") if isinstance(record["cases"], Mapping) else None
     if used != len(evidence.pairs.cases):
         yield f"cases.used: the record says {used}, its pairs are {len(evidence.pairs.cases)}"
-    uris = {name: prompt.get("uri") if isinstance(prompt := one.get("prompt"), Mapping) else None
-            for name, one in record["arms"].items() if isinstance(one, Mapping)}
+    uris = {
+        name: prompt.get("uri") if isinstance(prompt := one.get("prompt"), Mapping) else None
+        for name, one in record["arms"].items()
+        if isinstance(one, Mapping)
+    }
     if uris != record["prompts"]:
         yield "prompts are not those of the arms"
     config = record.get("config")
     if not isinstance(config, Mapping):
         yield "there is no config"
         return
-    if record["config_sha256"] != sha256(canonical({name: value for name, value in config.items() if name != "folder"})):
+    if record["config_sha256"] != sha256(
+        canonical({name: value for name, value in config.items() if name != "folder"})
+    ):
         yield "config_sha256 is not that of the config"
     try:
         asked = Rule.model_validate(config.get("decide"))

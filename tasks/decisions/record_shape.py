@@ -1,4 +1,6 @@
-"""What of a record is shown to people: whoever is handed a file from elsewhere learns what it lacks, before half of it is printed."""
+"""What of a record is shown to people: whoever is handed a file from elsewhere learns what it
+lacks, before half of it is printed.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -114,7 +116,11 @@ class Shape(Strict):
 
     @model_validator(mode="after")
     def _of_its_arms(self) -> "Shape":
-        if unknown := [name for name in (self.candidate, self.baseline, *self.comparisons) if name not in self.arms]:
+        if unknown := [
+            name
+            for name in (self.candidate, self.baseline, *self.comparisons)
+            if name not in self.arms
+        ]:
             raise ValueError(f"there is no arm {unknown[0]!r}")
         if self.promoted and not self.promote:
             raise ValueError("promoted, but nothing was to be")
@@ -122,17 +128,31 @@ class Shape(Strict):
 
 
 def showable(record: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The record, if everything that is printed is there. Raises Damaged naming what is missing or wrong."""
+    """The record, if everything that is printed is there. Raises Damaged naming what is missing or
+    wrong.
+    """
     try:
         Shape.model_validate(record)
         evidence_of(record)
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         missing = [".".join(map(str, one["loc"])) for one in wrong if one["type"] == "missing"]
-        said = f"it lacks {', '.join(missing[:SHOWN])}{' and more' if len(missing) > SHOWN else ''}" if missing else first(error)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # whatever somebody wrote into it
+        said = (
+            f"it lacks {', '.join(missing[:SHOWN])}{' and more' if len(missing) > SHOWN else ''}"
+            if missing
+            else first(error)
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # whatever somebody wrote into it
         said = first(error)
     else:
         return dict(record)
-    raise Damaged(f"this decision record cannot be shown: {said}", where=where,
-                  hint="`llmops decision verify FILE` tells what does not stand")
+    raise Damaged(
+        f"this decision record cannot be shown: {said}",
+        where=where,
+        hint="`llmops decision verify FILE` tells what does not stand",
+    )

@@ -1,4 +1,6 @@
-"""The report of a decision: one HTML file that needs nothing else, and believes nothing that a model wrote."""
+"""The report of a decision: one HTML file that needs nothing else, and believes nothing that a
+model wrote.
+"""
 
 import base64
 import hashlib
@@ -25,28 +27,55 @@ OUTCOMES = {"win": "▲ won", "loss": "▼ lost", "tie": "= even", "error": "! e
 def report_html(record: Mapping[str, Any], results: Iterable[Result], cases: CaseSet) -> str:
     """The report, some megabytes at most. `results`: of all parts, streamed once.
 
-    It runs only the script and style that it carries (by their hashes), loads nothing, and shows all texts as text.
+    It runs only the script and style that it carries (by their hashes), loads nothing, and shows
+    all texts as text.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     shown, left = rows(record, evidence_of(record), results, cases)
-    house = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    house = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     house.filters |= {"figure": number, "percent": percent, "effect": effect}
     style, script = _part("report.css"), _part("report.js")
     tags = sorted({tag for row in shown for tag in row.tags})
     counts = {name: sum(row.outcome == name for row in shown) for name in OUTCOMES}
     written = house.get_template("report.html.j2").render(
-        record=record, reason=record["reason"].split("; "), rows=shown, left=left, full=sum(row.full for row in shown),
-        forests=forests(record), scatters=scatters(record), tags=tags, signs=SIGNS, outcomes=OUTCOMES, counts=counts, style=style,
-        script=script, numbers=_columns(record), style_hash=_hash(style), script_hash=_hash(script))
+        record=record,
+        reason=record["reason"].split("; "),
+        rows=shown,
+        left=left,
+        full=sum(row.full for row in shown),
+        forests=forests(record),
+        scatters=scatters(record),
+        tags=tags,
+        signs=SIGNS,
+        outcomes=OUTCOMES,
+        counts=counts,
+        style=style,
+        script=script,
+        numbers=_columns(record),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
     return CONTROL.sub("\ufffd", written)
 
 
 def _columns(record: Mapping[str, Any]) -> list[str]:
-    """The metrics of the table of arms: the deciding one, the guards, then the others; parts of scorers are left to the record."""
+    """The metrics of the table of arms: the deciding one, the guards, then the others; parts of
+    scorers are left to the record.
+    """
     deciding = [record["metric"], *record["rule"]["not_worse"]]
     there = {name for arm in record["arms"].values() for name in arm["metrics"]}
-    return [name for name in dict.fromkeys([*deciding, *sorted(name for name in there if "." not in name)]) if name in there]
+    return [
+        name
+        for name in dict.fromkeys([*deciding, *sorted(name for name in there if "." not in name)])
+        if name in there
+    ]
 
 
 def _part(name: str) -> Any:

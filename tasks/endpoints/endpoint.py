@@ -1,4 +1,6 @@
-"""An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help. For embeddings; models have a `Client`."""
+"""An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help. For
+embeddings; models have a `Client`.
+"""
 
 import random
 import re
@@ -23,15 +25,34 @@ SPLIT = re.compile(r"(?!\[)[^/?#@]*:(?!\d{0,5}([/?#]|$))[^@]*@")
 
 
 def _address(value: str) -> str:
-    """Addresses are recorded and shown, so they hold no secrets. These are refused by ConfigError: pydantic would show what was got."""
+    """Addresses are recorded and shown, so they hold no secrets. These are refused by ConfigError:
+    pydantic would show what was got.
+    """
     if not value.startswith(("http://", "https://")):
         raise ValueError("an address is wanted, such as https://api.openai.com/v1")
     parts = value.split("://", 1)[1]
     if "@" in re.split(r"[/?#]", parts)[0] or SPLIT.match(parts):
-        raise ConfigError([Mistake("base_url holds a user or a password, and addresses are recorded as they are", where=URL, hint=KEY)])
+        raise ConfigError(
+            [
+                Mistake(
+                    "base_url holds a user or a password, and addresses are recorded as they are",
+                    where=URL,
+                    hint=KEY,
+                )
+            ]
+        )
     if "?" in parts or "#" in parts:
-        raise ConfigError([Mistake("base_url holds a query (?…) or a fragment (#…), and addresses are recorded as they are; a path is "
-                                   "put behind them", where=URL, hint=KEY)])
+        raise ConfigError(
+            [
+                Mistake(
+                    "base_url holds a query (?…) or a fragment (#…), and addresses are "
+                    "recorded as they are; a path is "
+                    "put behind them",
+                    where=URL,
+                    hint=KEY,
+                )
+            ]
+        )
     return value
 
 
@@ -39,8 +60,9 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class Endpoint(BaseModel):
-    """`base_url` up to and with the version, as in https://host/v1. `retries`: further attempts after 408, 409, 425, 429,
-    5xx and lost connections, after what Retry-After says (at most a minute), else after 0.5 s, 1 s, 2 s …, with jitter."""
+    """`base_url` up to and with the version, as in https://host/v1. `retries`: further attempts
+    after 408, 409, 425, 429, 5xx and lost connections, after what Retry-After says (at most a
+    minute), else after 0.5 s, 1 s, 2 s …, with jitter."""
 
     model_config = ConfigDict(frozen=True)
     base_url: str
@@ -51,18 +73,26 @@ class Endpoint(BaseModel):
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object of the answer.
 
-        Raises DocumentError when the endpoint refuses this body (400, 413, 422), Unavailable for everything else.
+        Raises DocumentError when the endpoint refuses this body (400, 413, 422), Unavailable for
+        everything else.
         """
         import httpx
 
-        headers = {"Authorization": f"Bearer {self.api_key.get_secret_value()}"} if self.api_key else {}
+        headers = (
+            {"Authorization": f"Bearer {self.api_key.get_secret_value()}"} if self.api_key else {}
+        )
         with httpx.Client(timeout=self.timeout, headers=headers) as client:
             for attempt in range(self.retries + 1):
                 try:
-                    answer: Response | None = client.post(f"{self.base_url.rstrip('/')}/{path}", json=dict(body))
+                    answer: Response | None = client.post(
+                        f"{self.base_url.rstrip('/')}/{path}", json=dict(body)
+                    )
                     lost = ""
                 except httpx.InvalidURL as error:
-                    raise Unavailable(self._hidden(f"{self.base_url} is no address: {error}"), hint="check base_url") from error
+                    raise Unavailable(
+                        self._hidden(f"{self.base_url} is no address: {error}"),
+                        hint="check base_url",
+                    ) from error
                 except httpx.TransportError as error:
                     answer, lost = None, f"{type(error).__name__}: {error}"
                 if answer is not None and not isinstance(self._trouble(answer), Busy):
@@ -80,7 +110,10 @@ class Endpoint(BaseModel):
             content = None
         if not isinstance(content, dict):
             kind = answer.headers.get("content-type", "no content type")
-            said = f"{answer.url} answered with {kind}, a JSON object is wanted: {self._hidden(answer.text)[:80]!r}"
+            said = (
+                f"{answer.url} answered with {kind}, a JSON object is wanted: "
+                f"{self._hidden(answer.text)[:80]!r}"
+            )
             raise Unavailable(self._hidden(said), hint=NO_API)
         return content
 
@@ -88,14 +121,25 @@ class Endpoint(BaseModel):
         if answer.is_success:
             return None
         body = self._hidden(answer.text)  # before it is shortened, which may leave a part of a key
-        return trouble(self._hidden(str(answer.url)), answer.status_code, words(body, answer.reason_phrase), answer.headers, body)
+        return trouble(
+            self._hidden(str(answer.url)),
+            answer.status_code,
+            words(body, answer.reason_phrase),
+            answer.headers,
+            body,
+        )
 
     def _gave_up(self, answer: "Response | None", lost: str) -> LlmopsError:
         said = f"cannot be reached: {lost}"
         if answer is not None:
-            said = f"answered {answer.status_code}: {words(self._hidden(answer.text), answer.reason_phrase)}"
-        return Unavailable(self._hidden(f"{self.base_url} {said}; tried {self.retries + 1} times"),
-                           hint="check base_url and the service, and run again: what was paid for is kept")
+            said = (
+                f"answered {answer.status_code}: "
+                f"{words(self._hidden(answer.text), answer.reason_phrase)}"
+            )
+        return Unavailable(
+            self._hidden(f"{self.base_url} {said}; tried {self.retries + 1} times"),
+            hint="check base_url and the service, and run again: what was paid for is kept",
+        )
 
     def _hidden(self, text: str) -> str:
         return hidden(text, self.api_key.get_secret_value() if self.api_key else None)

@@ -1,4 +1,6 @@
-"""One attempt over HTTP: JSON out, JSON or server-sent events in, and every failure as one of ours."""
+"""One attempt over HTTP: JSON out, JSON or server-sent events in, and every failure as one of
+ours.
+"""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +17,13 @@ from llmops.tasks.endpoints.trouble import NO_API, Garbled, Lost, Page, hidden, 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.llms import Busy
 
-NOBODY = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError, httpx.LocalProtocolError)
+NOBODY = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+)
 
 
 class Http:
@@ -36,13 +44,17 @@ class Http:
         return self.read(answer.content, answer.headers.get("content-type", "no content type"))
 
     async def events(self, body: dict[str, Any], repeat: int) -> AsyncIterator[dict[str, Any]]:
-        """The JSON objects of a stream, up to and without [DONE]; the last one is {} where that was there.
+        """The JSON objects of a stream, up to and without [DONE]; the last one is {} where that was
+        there.
 
         A service that does not stream gives its one answer.
         """
         content, headers = _written(body, repeat)
         with self._failures():
-            async with self._lines.line() as client, client.stream("POST", self._url, content=content, headers=headers) as answer:
+            async with (
+                self._lines.line() as client,
+                client.stream("POST", self._url, content=content, headers=headers) as answer,
+            ):
                 kind = answer.headers.get("content-type", "no content type")
                 if not answer.is_success or "text/event-stream" not in kind:
                     await answer.aread()
@@ -55,7 +67,9 @@ class Http:
                         yield {} if data == "[DONE]" else self.read(data.encode(), kind)
 
     def read(self, content: bytes, kind: str) -> dict[str, Any]:
-        """The object of a JSON text. Raises Page for a page, Garbled for anything else that cannot be read."""
+        """The object of a JSON text. Raises Page for a page, Garbled for anything else that cannot
+        be read.
+        """
         try:
             found = loads(content)
         except (JSONDecodeError, UnicodeDecodeError, RecursionError):
@@ -70,8 +84,16 @@ class Http:
 
     def _check(self, answer: httpx.Response) -> None:
         if not answer.is_success:
-            body = self.hidden(answer.text)  # before it is shortened, which may leave a part of a key
-            raise trouble(self._place, answer.status_code, words(body, answer.reason_phrase), answer.headers, body)
+            body = self.hidden(
+                answer.text
+            )  # before it is shortened, which may leave a part of a key
+            raise trouble(
+                self._place,
+                answer.status_code,
+                words(body, answer.reason_phrase),
+                answer.headers,
+                body,
+            )
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -79,13 +101,21 @@ class Http:
         try:
             yield
         except httpx.InvalidURL as error:
-            raise Unavailable(self.hidden(f"{self._place} is no address: {error}"), hint="check base_url") from None
+            raise Unavailable(
+                self.hidden(f"{self._place} is no address: {error}"), hint="check base_url"
+            ) from None
         except NOBODY as error:
-            raise Lost(self.hidden(f"{self._place} cannot be reached: {type(error).__name__}: {error}")) from None
+            raise Lost(
+                self.hidden(f"{self._place} cannot be reached: {type(error).__name__}: {error}")
+            ) from None
         except httpx.DecodingError as error:
-            raise Garbled(self.hidden(f"{self._place} gave an answer that cannot be decoded: {error}"), NO_API) from None
+            raise Garbled(
+                self.hidden(f"{self._place} gave an answer that cannot be decoded: {error}"), NO_API
+            ) from None
         except httpx.RequestError as error:
-            raise Busy(self.hidden(f"{self._place} broke off: {type(error).__name__}: {error}")) from None
+            raise Busy(
+                self.hidden(f"{self._place} broke off: {type(error).__name__}: {error}")
+            ) from None
 
     def hidden(self, text: str) -> str:
         """The text without the key."""
@@ -94,11 +124,15 @@ class Http:
 
 @asynccontextmanager
 async def opened(url: str, key: str | None) -> AsyncIterator[Http]:
-    """Connections are kept for the next request, as many as are used at once. Time-outs are the client's."""
+    """Connections are kept for the next request, as many as are used at once. Time-outs are the
+    client's.
+    """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
     trusted = _trusted()
-    lines = Lines(lambda: httpx.AsyncClient(timeout=None, headers=headers, limits=limits, verify=trusted))
+    lines = Lines(
+        lambda: httpx.AsyncClient(timeout=None, headers=headers, limits=limits, verify=trusted)
+    )
     try:
         yield Http(lines, url, key)
     finally:

@@ -12,12 +12,24 @@ from llmops.tasks.plugins.llms import Busy
 
 AGAIN = frozenset({408, 409, 425, 429})
 REFUSED = frozenset({400, 413, 422})
-NEVER = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "model_not_found", "invalid_api_key"})
+NEVER = frozenset(
+    {
+        "unsupported_parameter",
+        "unsupported_value",
+        "unknown_parameter",
+        "model_not_found",
+        "invalid_api_key",
+    }
+)
 """Codes of a 400 that every request with these options would get."""
 EMPTY = ("insufficient_quota", "billing_hard_limit_reached")
-HINTS = {401: "check api_key: it is missing, wrong or expired", 402: "the account of api_key has no money left",
-         403: "the key of api_key may not use this model", 404: "check model and base_url; base_url usually ends with /v1",
-         429: "the quota of api_key is used up"}
+HINTS = {
+    401: "check api_key: it is missing, wrong or expired",
+    402: "the account of api_key has no money left",
+    403: "the key of api_key may not use this model",
+    404: "check model and base_url; base_url usually ends with /v1",
+    429: "the quota of api_key is used up",
+}
 NO_API = "base_url must lead to an OpenAI-compatible API; it usually ends with /v1"
 PARTS = re.compile(r"([\d.]+)(ms|h|m|s)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -28,7 +40,9 @@ class Lost(Busy):
 
 
 class Garbled(Busy):
-    """An answer that cannot be read. Once is an accident; `hint` says what it may be if it happens again."""
+    """An answer that cannot be read. Once is an accident; `hint` says what it may be if it happens
+    again.
+    """
 
     def __init__(self, said: str, hint: str) -> None:
         super().__init__(said)
@@ -39,8 +53,12 @@ class Page(Garbled):
     """A web page: at an address that never answered it is the wrong one, and is not asked again."""
 
 
-def trouble(place: str, status: int, said: str, headers: Mapping[str, str], body: str = "") -> Exception:
-    """The error for an answer that is no success. `body`: the answer's text, `said`: what of it a person should read."""
+def trouble(
+    place: str, status: int, said: str, headers: Mapping[str, str], body: str = ""
+) -> Exception:
+    """The error for an answer that is no success. `body`: the answer's text, `said`: what of it a
+    person should read.
+    """
     message = f"{place} answered {status}: {said}"
     if any(word in body for word in EMPTY):
         return Unavailable(message, hint=HINTS[429])
@@ -48,9 +66,17 @@ def trouble(place: str, status: int, said: str, headers: Mapping[str, str], body
         return Busy(message, after=waiting(headers), limited=status == 429)
     code = _error(body).get("code")
     if status in REFUSED and code in NEVER:
-        return Unavailable(message, hint="every request with these options would be refused; temperature: null leaves one out, "
-                                         "max_tokens_name: max_completion_tokens gives another its newer name")
-    return DocumentError(message) if status in REFUSED else Unavailable(message, hint=HINTS.get(status, "check base_url"))
+        return Unavailable(
+            message,
+            hint="every request with these options would be refused; temperature: null leaves "
+            "one out, "
+            "max_tokens_name: max_completion_tokens gives another its newer name",
+        )
+    return (
+        DocumentError(message)
+        if status in REFUSED
+        else Unavailable(message, hint=HINTS.get(status, "check base_url"))
+    )
 
 
 def words(body: str, default: str) -> str:
@@ -69,20 +95,30 @@ def _error(body: str) -> dict[str, Any]:
 
 
 def waiting(headers: Mapping[str, str]) -> float | None:
-    """How many seconds an answer asks to wait: Retry-After, else when the used-up part of the quota is full again; None: nothing of it."""
+    """How many seconds an answer asks to wait: Retry-After, else when the used-up part of the quota
+    is full again; None: nothing of it.
+    """
     exact = retry_after(headers.get("retry-after-ms", ""))
     asked = exact / 1000 if exact is not None else retry_after(headers.get("retry-after", ""))
     if asked is not None:
         return asked
-    resets = [seconds for part in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{part}", "1").strip() in ("0", "0.0")
-              and (seconds := duration(headers.get(f"x-ratelimit-reset-{part}", ""))) is not None]
+    resets = [
+        seconds
+        for part in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{part}", "1").strip() in ("0", "0.0")
+        and (seconds := duration(headers.get(f"x-ratelimit-reset-{part}", ""))) is not None
+    ]
     return max(resets, default=None)
 
 
 def retry_after(value: str) -> float | None:
     """The seconds of a Retry-After header, a number or a date; None when it says neither."""
     try:
-        return max(0.0, float(value)) if value.strip().lower() not in ("nan", "inf", "infinity", "+inf", "-inf") else None
+        return (
+            max(0.0, float(value))
+            if value.strip().lower() not in ("nan", "inf", "infinity", "+inf", "-inf")
+            else None
+        )
     except ValueError:
         pass
     try:
@@ -99,6 +135,8 @@ def duration(value: str) -> float | None:
 
 
 def hidden(text: str, key: str | None) -> str:
-    """The text without the key, which some services repeat in their errors, and without the password of an address."""
+    """The text without the key, which some services repeat in their errors, and without the
+    password of an address.
+    """
     text = text.replace(key, "…") if key and len(key) > 3 else text
     return re.sub(r"(?<=://)[^/@\s]+@", "…@", text)

@@ -1,4 +1,6 @@
-"""Answers of all arms to the cases of a part: case by case, so that whatever changes meanwhile changes for all arms alike."""
+"""Answers of all arms to the cases of a part: case by case, so that whatever changes meanwhile
+changes for all arms alike.
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,8 +32,9 @@ class Turn(NamedTuple):
 def answer_part(trial: Trial, number: int, cases: Sequence[Case], spent: Spent) -> Part:
     """The answers of all arms to these cases, as `answers-0001.parquet` in the trial's folder.
 
-    A call that fails is a result with the status errored. When the budget ends, the results so far are kept, and the part says why it
-    stopped. Raises Unavailable when a model cannot be reached; what was paid until then is remembered, also after a kill.
+    A call that fails is a result with the status errored. When the budget ends, the results so far
+    are kept, and the part says why it stopped. Raises Unavailable when a model cannot be reached;
+    what was paid until then is remembered, also after a kill.
     """
     results, stopped, paid = asyncio.run(_answered(trial, cases, spent))
     places = {case.id: place for place, case in enumerate(cases)}
@@ -50,10 +53,14 @@ def answers_file(trial: Trial, number: int) -> Path:
     return trial.folder / f"answers-{number:04}.parquet"
 
 
-async def _answered(trial: Trial, cases: Sequence[Case], spent: Spent) -> tuple[list[Result], str | None, Spent]:
+async def _answered(
+    trial: Trial, cases: Sequence[Case], spent: Spent
+) -> tuple[list[Result], str | None, Spent]:
     async with Desk(trial, spent) as desk:
         clerk = Clerk(desk, Retriever(trial.home))
-        try:  # twice the places: while half of the cases wait for a model, the others are searched and looked up
+        # twice the places: while half of the cases wait for a model, the others are searched and
+        # looked up
+        try:
             results, stopped = await crew(turns(trial, cases), clerk.answer, 2 * trial.concurrency)
         finally:
             await clerk.retriever.close()
@@ -61,10 +68,15 @@ async def _answered(trial: Trial, cases: Sequence[Case], spent: Spent) -> tuple[
 
 
 def turns(trial: Trial, cases: Sequence[Case]) -> Iterator[Turn]:
-    """Case by case and repeat by repeat all arms, in an order drawn for each by the case's id: no arm is always the first."""
+    """Case by case and repeat by repeat all arms, in an order drawn for each by the case's id: no
+    arm is always the first.
+    """
     for case in cases:
         for repeat in range(trial.repeats):
-            yield from (Turn(case, arm, repeat) for arm in Random(f"{case.id}/{repeat}").sample(trial.arms, len(trial.arms)))
+            yield from (
+                Turn(case, arm, repeat)
+                for arm in Random(f"{case.id}/{repeat}").sample(trial.arms, len(trial.arms))
+            )
 
 
 class Clerk(NamedTuple):
@@ -79,30 +91,50 @@ class Clerk(NamedTuple):
             passages = await self.passages(case, arm)
             request = requested(case, arm, passages)
         except UsageError as error:
-            raise UsageError(error.message, where=f"case {case.id}, arm {arm.name}", hint=error.hint) from error
+            raise UsageError(
+                error.message, where=f"case {case.id}, arm {arm.name}", hint=error.hint
+            ) from error
         start = Result(case_id=case.id, arm=arm.name, repeat=repeat, passages=passages)
         try:
-            asked = await self.desk.ask(arm.llm, arm.price, request, repeat=repeat, shown=_shown(arm, passages))
+            asked = await self.desk.ask(
+                arm.llm, arm.price, request, repeat=repeat, shown=_shown(arm, passages)
+            )
         except DocumentError as error:
             return start.model_copy(update={"status": "errored", "error": error.reason})
         reply, wants_json = asked.reply, arm.prompt.prompt.output is not None
-        return start.model_copy(update={
-            "answer": reply.text, "parsed": parsed(reply.text) if wants_json else None, "latency_ms": reply.latency_ms,
-            "asked_at": reply.asked_at, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "cost_usd": asked.cost_usd,
-            "cached": asked.cached, "attempts": reply.attempts, "finish": reply.finish})
+        return start.model_copy(
+            update={
+                "answer": reply.text,
+                "parsed": parsed(reply.text) if wants_json else None,
+                "latency_ms": reply.latency_ms,
+                "asked_at": reply.asked_at,
+                "tokens_in": reply.tokens_in,
+                "tokens_out": reply.tokens_out,
+                "cost_usd": asked.cost_usd,
+                "cached": asked.cached,
+                "attempts": reply.attempts,
+                "finish": reply.finish,
+            }
+        )
 
     async def passages(self, case: Case, arm: Arm) -> tuple[Passage, ...]:
         """What the arm retrieves, or what the case gives and the prompt shows."""
         if arm.retrieve:
             return await self.retriever.passages(arm.retrieve, question(case.inputs))
-        return given_passages(case.inputs[RETRIEVED]) if RETRIEVED in case.inputs and RETRIEVED in arm.prompt.prompt.names else ()
+        return (
+            given_passages(case.inputs[RETRIEVED])
+            if RETRIEVED in case.inputs and RETRIEVED in arm.prompt.prompt.names
+            else ()
+        )
 
 
 def requested(case: Case, arm: Arm, passages: Sequence[Passage]) -> Request:
     """The prompt with the inputs that it names. Raises UsageError when they do not fit."""
     prompt = arm.prompt.prompt
     values = {name: case.inputs[name] for name in prompt.names if name in case.inputs}
-    if RETRIEVED in prompt.names and (arm.retrieve or not isinstance(values.get(RETRIEVED, ""), str)):
+    if RETRIEVED in prompt.names and (
+        arm.retrieve or not isinstance(values.get(RETRIEVED, ""), str)
+    ):
         values[RETRIEVED] = shown_passages(passages)
     return prompt.render(values)
 

@@ -9,7 +9,9 @@ from llmops.tasks.plugins import Spec
 
 
 class Retrieve(BaseModel):
-    """Passages for `{{passages}}`: the best k chunks of the live version, or of `version`; `where` and `labels` as in a search."""
+    """Passages for `{{passages}}`: the best k chunks of the live version, or of `version`; `where`
+    and `labels` as in a search.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
@@ -30,7 +32,9 @@ class Wish(BaseModel):
 
 
 class Wanted(BaseModel):
-    """An evaluation as its config asks for it. `prices`: file of the prices of models; `at_stake`: the prompt whose alias may move."""
+    """An evaluation as its config asks for it. `prices`: file of the prices of models; `at_stake`:
+    the prompt whose alias may move.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str

@@ -1,4 +1,6 @@
-"""Whether a judge may decide: how far it agrees with people, measured once and kept in the ledger."""
+"""Whether a judge may decide: how far it agrees with people, measured once and kept in the
+ledger.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -37,40 +39,69 @@ class Checked(NamedTuple):
 
 
 def calibrate(home: Path, wanted: Wanted) -> dict[str, Any]:
-    """Every judge of a config that has `labels` judges them and is compared with the people who wrote them: {"name", "judges", "spent",
-    "reason"}, see `concordance`. A judge is `trusted` when it reaches its floor, or has none.
+    """Every judge of a config that has `labels` judges them and is compared with the people who
+    wrote them: {"name", "judges", "spent", "reason"}, see `concordance`. A judge is `trusted` when
+    it reaches its floor, or has none.
 
-    The result is kept in the ledger, by what the judge's replies depend on and by what the labels say. Raises UsageError without such a
-    judge, ConfigError with every mistake of the labels, BudgetExceeded when the budget ends before all are judged, Unavailable.
+    The result is kept in the ledger, by what the judge's replies depend on and by what the labels
+    say. Raises UsageError without such a judge, ConfigError with every mistake of the labels,
+    BudgetExceeded when the budget ends before all are judged, Unavailable.
     """
     checked = _checked(wanted)
-    trial = Trial(home=home, name=wanted.name, id="calibration", folder=home / "evaluations", baseline="", arms=(),
-                  scorers=tuple(one.spec for one in checked), prices=_prices(checked, wanted.prices), concurrency=wanted.concurrency,
-                  budget_usd=wanted.budget_usd, budget_calls=wanted.budget_calls)
+    trial = Trial(
+        home=home,
+        name=wanted.name,
+        id="calibration",
+        folder=home / "evaluations",
+        baseline="",
+        arms=(),
+        scorers=tuple(one.spec for one in checked),
+        prices=_prices(checked, wanted.prices),
+        concurrency=wanted.concurrency,
+        budget_usd=wanted.budget_usd,
+        budget_calls=wanted.budget_calls,
+    )
     columns, spent = asyncio.run(_judged(trial, checked))
-    found = {one.metric: concordance(one.judge, one.labels.rows, scores) for one, scores in zip(checked, columns, strict=True)}
+    found = {
+        one.metric: concordance(one.judge, one.labels.rows, scores)
+        for one, scores in zip(checked, columns, strict=True)
+    }
     _save(home, checked, found)
     judges = {one.metric: _said(one.judge, found[one.metric]) for one in checked}
     doubts = [f"{name}: {one['reason']}" for name, one in judges.items() if not one["trusted"]]
-    return {"name": wanted.name, "judges": judges, "spent": spent.model_dump(), "reason": "; ".join(doubts)}
+    return {
+        "name": wanted.name,
+        "judges": judges,
+        "spent": spent.model_dump(),
+        "reason": "; ".join(doubts),
+    }
 
 
 def trust(home: Path, spec: Spec, folder: Path | None = None) -> str | None:
-    """Why a judge may inform but not decide, as a clause; None for a scorer that is no judge, for a judge without a floor, and for one
-    whose agreement with people is shown to reach it: see `shortfall`.
+    """Why a judge may inform but not decide, as a clause; None for a scorer that is no judge, for a
+    judge without a floor, and for one whose agreement with people is shown to reach it: see
+    `shortfall`.
 
-    `folder`: where the path of its labels starts; None: they are where they were when it was compared with them.
+    `folder`: where the path of its labels starts; None: they are where they were when it was
+    compared with them.
     """
     judge = spec.build(Scorer)
     if not isinstance(judge, Judge) or judge.floor is None:
         return None
     with existing_ledger(home).read() as connection:
-        rows = connection.execute(select(calibrations).where(calibrations.c.judge == judge.fingerprint())
-                                  .order_by(calibrations.c.created_at.desc())).all()
+        rows = connection.execute(
+            select(calibrations)
+            .where(calibrations.c.judge == judge.fingerprint())
+            .order_by(calibrations.c.created_at.desc())
+        ).all()
     name = metric_of(spec)
     if not rows:
         return f"the judge {name}, as it is now, has never been compared with people; {ASK}"
-    places = [folder / str(judge.labels)] if folder else [Path(row.result["file"]) for row in rows if row.result["labels"] == judge.labels]
+    places = (
+        [folder / str(judge.labels)]
+        if folder
+        else [Path(row.result["file"]) for row in rows if row.result["labels"] == judge.labels]
+    )
     current = sha256_of(places[0]) if places else ""
     if current is None:
         return f"the labels of the judge {name} cannot be read any more: {places[0]}"
@@ -81,7 +112,9 @@ def trust(home: Path, spec: Spec, folder: Path | None = None) -> str | None:
 
 
 def _checked(wanted: Wanted) -> list[Checked]:
-    """The judges that have labels, with them. Raises UsageError without any, ConfigError with the mistakes of all."""
+    """The judges that have labels, with them. Raises UsageError without any, ConfigError with the
+    mistakes of all.
+    """
     found: list[Checked] = []
     mistakes: list[Mistake] = []
     for spec in wanted.scorers:
@@ -92,12 +125,20 @@ def _checked(wanted: Wanted) -> list[Checked]:
         try:
             found.append(Checked(spec, judge, file, read_labels(file, judge)))
         except ConfigError as error:
-            mistakes += [Mistake(one.message, where=f"labels of {metric_of(spec)}: {one.where}", hint=one.hint) for one in error.found]
+            mistakes += [
+                Mistake(
+                    one.message, where=f"labels of {metric_of(spec)}: {one.where}", hint=one.hint
+                )
+                for one in error.found
+            ]
     if mistakes:
         raise ConfigError(mistakes)
     if not found:
-        raise UsageError("no judge of this config has labels to be compared with", where="scorers",
-                         hint="give the judge `labels: labels.jsonl` (see docs/evaluation.md) and a `floor`")
+        raise UsageError(
+            "no judge of this config has labels to be compared with",
+            where="scorers",
+            hint="give the judge `labels: labels.jsonl` (see docs/evaluation.md) and a `floor`",
+        )
     return found
 
 
@@ -111,14 +152,18 @@ def _prices(checked: Sequence[Checked], file: Path) -> Mapping[str, Price | None
 
 async def _judged(trial: Trial, checked: Sequence[Checked]) -> tuple[list[list[Score]], Spent]:
     """The scores of every judge, in the order of its labels."""
-    questions = [Question(one.metric, row.sample, row.other) for one in checked for row in one.labels.rows]
+    questions = [
+        Question(one.metric, row.sample, row.other) for one in checked for row in one.labels.rows
+    ]
     async with Desk(trial, Spent()) as desk:
         bench = Bench(desk, seats(trial.scorers, trial.prices), 2 * trial.concurrency)
         scores = iter(await bench.scores(questions))
         spent = desk.spent
     if bench.stopped:
-        raise BudgetExceeded(f"{bench.stopped}: not all labelled answers were judged, so nothing is concluded",
-                             hint="raise the budget and run again: what was paid is remembered")
+        raise BudgetExceeded(
+            f"{bench.stopped}: not all labelled answers were judged, so nothing is concluded",
+            hint="raise the budget and run again: what was paid is remembered",
+        )
     return [[next(scores) for _ in one.labels.rows] for one in checked], spent
 
 
@@ -128,7 +173,15 @@ def _said(judge: Judge, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _save(home: Path, checked: Sequence[Checked], found: Mapping[str, Mapping[str, Any]]) -> None:
-    rows = [{"judge": one.judge.fingerprint(), "labels_sha256": one.labels.sha256, "metric": one.metric, "created_at": now(),
-             "result": {**found[one.metric], "labels": one.judge.labels, "file": str(one.file)}} for one in checked]
+    rows = [
+        {
+            "judge": one.judge.fingerprint(),
+            "labels_sha256": one.labels.sha256,
+            "metric": one.metric,
+            "created_at": now(),
+            "result": {**found[one.metric], "labels": one.judge.labels, "file": str(one.file)},
+        }
+        for one in checked
+    ]
     with open_ledger(home).write() as connection:
         upsert(connection, calibrations, rows)

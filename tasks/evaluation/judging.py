@@ -1,4 +1,6 @@
-"""Judges at work: every question they ask goes through the desk, and what becomes of it is a score."""
+"""Judges at work: every question they ask goes through the desk, and what becomes of it is a
+score.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +17,15 @@ from llmops.tasks.plugins.llms import Reply, Request
 from llmops.tasks.plugins.scorers import Judge, PairJudge, Sample, Score, Scorer, metric_of
 
 Documents = Sequence[tuple[str, str]]
-"""(knowledge base, doc_id) of passages: whoever erases a document erases what a judge said of it."""
+"""(knowledge base, doc_id) of passages: whoever erases a document erases what a judge said of
+it.
+"""
 
 
 class Seat(NamedTuple):
-    """A judge, and the model that it asks as the config names it: with its secrets still by name."""
+    """A judge, and the model that it asks as the config names it: with its secrets still by
+    name.
+    """
 
     judge: Judge
     llm: Spec
@@ -37,20 +43,29 @@ class Question(NamedTuple):
 
 def seats(specs: Iterable[Spec], prices: Mapping[str, Price | None]) -> dict[str, Seat]:
     """The judges among scorers, by their metrics, each built once."""
-    return {metric_of(spec): Seat(judge, Spec.model_validate(spec.options["llm"]), prices.get(metric_of(spec)))
-            for spec in specs if isinstance(judge := spec.build(Scorer), Judge)}
+    return {
+        metric_of(spec): Seat(
+            judge, Spec.model_validate(spec.options["llm"]), prices.get(metric_of(spec))
+        )
+        for spec in specs
+        if isinstance(judge := spec.build(Scorer), Judge)
+    }
 
 
 class Bench:
-    """Judges that share a desk. `stopped`: why not all could be asked, once the budget has ended."""
+    """Judges that share a desk. `stopped`: why not all could be asked, once the budget has
+    ended.
+    """
 
     def __init__(self, desk: Desk, judges: Mapping[str, Seat], width: int) -> None:
         self._desk, self._judges, self._width = desk, judges, width
         self.stopped: str | None = None
 
     async def scores(self, questions: Sequence[Question]) -> list[Score]:
-        """A score for each question, in order. A judge whose reply cannot be had or used has failed; one that the budget does not let
-        ask has not: what is remembered is judged all the same. Raises Unavailable when no request will succeed."""
+        """A score for each question, in order. A judge whose reply cannot be had or used has
+        failed; one that the budget does not let ask has not: what is remembered is judged all the
+        same. Raises Unavailable when no request will succeed."""
+
         async def one(numbered: tuple[int, Question]) -> tuple[int, Score]:
             return numbered[0], await self._score(numbered[1])
 
@@ -60,7 +75,9 @@ class Bench:
     async def _score(self, question: Question) -> Score:
         seat = self._judges[question.metric]
         try:
-            return sound(await _judged(seat.judge, question, Asker(self._desk, seat, question.shown)))
+            return sound(
+                await _judged(seat.judge, question, Asker(self._desk, seat, question.shown))
+            )
         except DocumentError as error:
             return Score(value=None, failed=True, reason=f"the judge gave no reply: {error.reason}")
         except BudgetReached as error:
@@ -73,7 +90,9 @@ class Bench:
 
 
 class Asker:
-    """Asks for one judge about one answer. A request that is made again is meant to be answered anew: it is another repeat."""
+    """Asks for one judge about one answer. A request that is made again is meant to be answered
+    anew: it is another repeat.
+    """
 
     def __init__(self, desk: Desk, seat: Seat, shown: Documents) -> None:
         self._desk, self._seat, self._shown = desk, seat, shown
@@ -82,7 +101,11 @@ class Asker:
     async def __call__(self, request: Request) -> Reply:
         text = canonical(request.model_dump(mode="json"))
         repeat, self._times[text] = self._times[text], self._times[text] + 1
-        return (await self._desk.ask(self._seat.llm, self._seat.price, request, repeat=repeat, shown=self._shown)).reply
+        return (
+            await self._desk.ask(
+                self._seat.llm, self._seat.price, request, repeat=repeat, shown=self._shown
+            )
+        ).reply
 
 
 async def _judged(judge: Judge, question: Question, ask: Asker) -> Score:

@@ -3,8 +3,8 @@
     {"id": "l1", "question": "…", "answer": "…", "expected": "…", "passages": ["…"], "label": 4}
     {"id": "l2", "question": "…", "a": "…", "b": "…", "preferred": "a"}
 
-`inputs` may stand for `question`; `labels: [4, 5, null]` for `label` and `preferred` where several people graded: one place per
-rater, the same in every line.
+`inputs` may stand for `question`; `labels: [4, 5, null]` for `label` and `preferred` where several
+people graded: one place per rater, the same in every line.
 """
 
 import json
@@ -46,7 +46,9 @@ class Row(BaseModel):
 
 
 class Labelled(BaseModel):
-    """An answer with the grades of people, or two answers, of which `other` is b. A rater who gave no grade has None in `ratings`."""
+    """An answer with the grades of people, or two answers, of which `other` is b. A rater who gave
+    no grade has None in `ratings`.
+    """
 
     model_config = ConfigDict(frozen=True)
     sample: Sample
@@ -55,7 +57,9 @@ class Labelled(BaseModel):
 
 
 class LabelSet(BaseModel):
-    """`sha256` is of what the lines say: spaces, empty lines and the order of keys do not change it."""
+    """`sha256` is of what the lines say: spaces, empty lines and the order of keys do not change
+    it.
+    """
 
     model_config = ConfigDict(frozen=True)
     rows: tuple[Labelled, ...]
@@ -63,7 +67,9 @@ class LabelSet(BaseModel):
 
 
 def read_labels(path: Path, judge: Judge) -> LabelSet:
-    """The labels of a judge. Raises ConfigError with every mistake (the first fifty), each with its line."""
+    """The labels of a judge. Raises ConfigError with every mistake (the first fifty), each with its
+    line.
+    """
     found: list[Mistake] = []
     rows: dict[str, Labelled] = {}
     said: list[str] = []
@@ -74,7 +80,10 @@ def read_labels(path: Path, judge: Judge) -> LabelSet:
                 raise ValueError(f"the id {row.id!r} stands here a second time")
             rows[row.id] = _labelled(row, judge)
         except ValidationError as error:
-            found += [Mistake(f"{'.'.join(map(str, one['loc']))}: {one['msg']}", where=where) for one in error.errors(include_url=False)]
+            found += [
+                Mistake(f"{'.'.join(map(str, one['loc']))}: {one['msg']}", where=where)
+                for one in error.errors(include_url=False)
+            ]
         except (ValueError, UsageError) as error:
             found.append(Mistake(str(error), where=where))
         said.append(canonical(content))
@@ -99,27 +108,45 @@ def _lines(path: Path, found: list[Mistake]) -> Iterator[tuple[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Mistake(f"the labels cannot be read: {error}", where=str(path), hint='a label is a line such as '
-                                   '{"id": "l1", "question": "…", "answer": "…", "label": 4}')]) from error
+        raise ConfigError(
+            [
+                Mistake(
+                    f"the labels cannot be read: {error}",
+                    where=str(path),
+                    hint="a label is a line such as "
+                    '{"id": "l1", "question": "…", "answer": "…", "label": 4}',
+                )
+            ]
+        ) from error
     for number, line in enumerate(text.split("\n"), 1):
         try:
             if line.strip():
                 yield f"{path}:{number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            found.append(Mistake(f"not JSON: {error}", where=f"{path}:{number}", hint="one JSON object per line"))
+            found.append(
+                Mistake(
+                    f"not JSON: {error}", where=f"{path}:{number}", hint="one JSON object per line"
+                )
+            )
 
 
 def _labelled(row: Row, judge: Judge) -> Labelled:
     pair = isinstance(judge, PairJudge)
     first, second = (row.a, row.b) if pair else (row.answer, None)
     if first is None or (pair and second is None):
-        raise ValueError("this judge compares two answers: `a` and `b` are wanted" if pair else "`answer` is wanted")
+        raise ValueError(
+            "this judge compares two answers: `a` and `b` are wanted"
+            if pair
+            else "`answer` is wanted"
+        )
     sample = _sample(row, first)
     if lack := judge.missing(sample.case):
         raise ValueError(lack)
     given = row.labels or [row.preferred if row.label is None else row.label]
     ratings = tuple(None if one is None else read_grade(one, judge.grades) for one in given)
-    return Labelled(sample=sample, other=_sample(row, second) if second is not None else None, ratings=ratings)
+    return Labelled(
+        sample=sample, other=_sample(row, second) if second is not None else None, ratings=ratings
+    )
 
 
 def _sample(row: Row, answer: str) -> Sample:
@@ -128,11 +155,14 @@ def _sample(row: Row, answer: str) -> Sample:
         raise ValueError("`question` or `inputs` is wanted")
     expected = row.expected if isinstance(row.expected, dict) else {"answer": row.expected}
     case = Case(id=row.id, inputs=inputs, expected=expected)
-    return Sample(case=case, answer=answer, question=question(inputs), passages=given_passages(row.passages))
+    return Sample(
+        case=case, answer=answer, question=question(inputs), passages=given_passages(row.passages)
+    )
 
 
 def consensus(row: Labelled, judge: Judge) -> Grade | None:
-    """What people say together: the median of their grades, the worse of two middle ones; None without a grade.
+    """What people say together: the median of their grades, the worse of two middle ones; None
+    without a grade.
 
     Of two answers that one is better which more than half prefer, else it is a tie.
     """
@@ -141,5 +171,8 @@ def consensus(row: Labelled, judge: Judge) -> Grade | None:
     if not places:
         return None
     if isinstance(judge, PairJudge):
-        return next((grades[place] for place in places if 2 * places.count(place) > len(places)), grades[len(grades) // 2])
+        return next(
+            (grades[place] for place in places if 2 * places.count(place) > len(places)),
+            grades[len(grades) // 2],
+        )
     return grades[places[(len(places) - 1) // 2]]

@@ -28,14 +28,21 @@ def _no_number(name: str) -> NoReturn:
 def _depth_fits(value: Any) -> bool:
     level: Iterable[Any] = [value]
     for _ in range(DEEPEST):
-        level = [item for one in level if isinstance(one, dict | list) for item in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            item
+            for one in level
+            if isinstance(one, dict | list)
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
         if not level:
             return True
     return False
 
 
 def _storable(value: Any) -> Any:
-    """Halves of surrogate pairs, which escapes such as \\ud800 make and no file of UTF-8 takes, are replaced."""
+    """Halves of surrogate pairs, which escapes such as \\ud800 make and no file of UTF-8 takes, are
+    replaced.
+    """
     text = json.dumps(value, ensure_ascii=False)
     clean = whole(text)
     return value if text == clean else json.loads(clean)
@@ -43,4 +50,8 @@ def _storable(value: Any) -> Any:
 
 def whole(text: str) -> str:
     """The text with halves of surrogate pairs put together or replaced."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )

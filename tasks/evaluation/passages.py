@@ -11,7 +11,8 @@ FIELDS = ("text", "uri", "title", "doc_id", "chunk_id")
 
 
 def given_passages(value: Any) -> tuple[Passage, ...]:
-    """The passages of `inputs.passages`: a text, or a list of texts or of {text, title, uri}. Empty texts are none.
+    """The passages of `inputs.passages`: a text, or a list of texts or of {text, title, uri}. Empty
+    texts are none.
 
     Raises UsageError for anything else.
     """
@@ -24,14 +25,24 @@ def _passage(item: Any) -> Passage:
     if isinstance(item, str):
         return Passage(text=whole(item))
     if isinstance(item, dict) and isinstance(item.get("text"), str):
-        return Passage(**{name: whole(str(item[name])) for name in FIELDS if item.get(name) is not None})
-    raise UsageError(f"a passage is a text or an object with a `text`, got {repr(item)[:80]}", where="inputs.passages",
-                     hint='such as {"text": "…", "title": "…", "uri": "…"}')
+        return Passage(
+            **{name: whole(str(item[name])) for name in FIELDS if item.get(name) is not None}
+        )
+    raise UsageError(
+        f"a passage is a text or an object with a `text`, got {repr(item)[:80]}",
+        where="inputs.passages",
+        hint='such as {"text": "…", "title": "…", "uri": "…"}',
+    )
 
 
 def shown_passages(passages: Sequence[Passage]) -> str:
-    """Numbered blocks with an empty line between them: `[1] title`, and the text in the lines below."""
-    return "\n\n".join(f"[{number}] {_name(one)}".rstrip() + f"\n{one.text.strip()}" for number, one in enumerate(passages, 1))
+    """Numbered blocks with an empty line between them: `[1] title`, and the text in the lines
+    below.
+    """
+    return "\n\n".join(
+        f"[{number}] {_name(one)}".rstrip() + f"\n{one.text.strip()}"
+        for number, one in enumerate(passages, 1)
+    )
 
 
 def _name(passage: Passage) -> str:

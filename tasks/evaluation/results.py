@@ -14,8 +14,16 @@ from llmops.tasks.evaluation.run import Result
 
 NESTED = ("parsed", "passages", "scores")
 BATCH = 200
-NUMBERS = {"repeat": pa.int64(), "latency_ms": pa.float64(), "asked_at": pa.float64(), "tokens_in": pa.int64(), "tokens_out": pa.int64(),
-           "cost_usd": pa.float64(), "cached": pa.bool_(), "attempts": pa.int64()}
+NUMBERS = {
+    "repeat": pa.int64(),
+    "latency_ms": pa.float64(),
+    "asked_at": pa.float64(),
+    "tokens_in": pa.int64(),
+    "tokens_out": pa.int64(),
+    "cost_usd": pa.float64(),
+    "cached": pa.bool_(),
+    "attempts": pa.int64(),
+}
 SCHEMA = pa.schema([(name, NUMBERS.get(name, pa.string())) for name in Result.model_fields])
 
 
@@ -27,11 +35,15 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
-    """Results some at a time: the file is there when the context ends without an error. Nested values are JSON texts."""
+    """Results some at a time: the file is there when the context ends without an error. Nested
+    values are JSON texts.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".new")
     with pq.ParquetWriter(partial, SCHEMA) as writer:
-        yield lambda results: writer.write_table(pa.Table.from_pylist([_row(one) for one in results], SCHEMA))
+        yield lambda results: writer.write_table(
+            pa.Table.from_pylist([_row(one) for one in results], SCHEMA)
+        )
     partial.replace(path)
 
 
@@ -41,12 +53,18 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def read_results(path: Path) -> Iterator[Result]:
-    """The results of a part, some hundred rows in memory at a time. Raises Damaged for a file that is none."""
+    """The results of a part, some hundred rows in memory at a time. Raises Damaged for a file that
+    is none.
+    """
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH):
                 for row in batch.to_pylist():
-                    yield Result.model_validate({**row, **{name: json.loads(row[name]) for name in NESTED}})
+                    yield Result.model_validate(
+                        {**row, **{name: json.loads(row[name]) for name in NESTED}}
+                    )
     except (pa.ArrowInvalid, OSError) as error:
-        raise Damaged(f"the results in {path} cannot be read: {error}",
-                      hint="run the evaluation again: what was paid is remembered") from error
+        raise Damaged(
+            f"the results in {path} cannot be read: {error}",
+            hint="run the evaluation again: what was paid is remembered",
+        ) from error

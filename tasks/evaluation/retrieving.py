@@ -1,4 +1,6 @@
-"""Passages for prompts, from a pinned version of a knowledge base: each question is searched once, whatever arms share it."""
+"""Passages for prompts, from a pinned version of a knowledge base: each question is searched once,
+whatever arms share it.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +28,9 @@ class Wanted(NamedTuple):
 
 
 class Retriever:
-    """Searches off the event loop, what is wanted at the same time in one go. Belongs to one event loop."""
+    """Searches off the event loop, what is wanted at the same time in one go. Belongs to one event
+    loop.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -62,18 +66,28 @@ class Retriever:
         if settings not in self._searchers:
             self._searchers[settings] = self._open(settings)
         search = self._searchers[settings]
-        vectors = [None] * len(questions) if settings.mode == "text" else search.embedder.embed(questions)
+        vectors = (
+            [None] * len(questions) if settings.mode == "text" else search.embedder.embed(questions)
+        )
 
         def ranked(question: str, vector: Any) -> tuple[Passage, ...]:
-            return tuple(map(_passage, hits(search.search(question, settings.k, settings.mode, vector))))
+            return tuple(
+                map(_passage, hits(search.search(question, settings.k, settings.mode, vector)))
+            )
 
         with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
             return list(pool.map(ranked, questions, vectors))
 
     def _open(self, settings: Retrieval) -> Searcher:
-        version = versions.version(existing_ledger(self._home), settings.knowledge_base, settings.version)
-        return searcher(self._home, version, where=allowed(version, settings.where, settings.labels))
+        version = versions.version(
+            existing_ledger(self._home), settings.knowledge_base, settings.version
+        )
+        return searcher(
+            self._home, version, where=allowed(version, settings.where, settings.labels)
+        )
 
 
 def _passage(hit: dict[str, object]) -> Passage:
-    return Passage(**{name: str(hit[name]) for name in ("text", "uri", "title", "doc_id", "chunk_id")})
+    return Passage(
+        **{name: str(hit[name]) for name in ("text", "uri", "title", "doc_id", "chunk_id")}
+    )

@@ -1,4 +1,6 @@
-"""What one evaluation is about, settled before anything is paid: it travels between tasks as it is."""
+"""What one evaluation is about, settled before anything is paid: it travels between tasks as it
+is.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +29,9 @@ class Retrieval(BaseModel):
 
 
 class Arm(BaseModel):
-    """One way to answer. `price` None: the model's price is not known, and its calls count as free of cost."""
+    """One way to answer. `price` None: the model's price is not known, and its calls count as free
+    of cost.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -38,7 +42,9 @@ class Arm(BaseModel):
 
 
 class Trial(BaseModel):
-    """`folder`: where the parts of this run are written. `prices`: of judges, by the name of the scorer. No budget: None."""
+    """`folder`: where the parts of this run are written. `prices`: of judges, by the name of the
+    scorer. No budget: None.
+    """
 
     model_config = ConfigDict(frozen=True)
     home: Path
@@ -64,8 +70,8 @@ class Trial(BaseModel):
 
 
 class Spent(BaseModel):
-    """What a run has paid so far. `calls`: requests that went to a model, those that failed included; `cached`: answered by the ledger,
-    for nothing."""
+    """What a run has paid so far. `calls`: requests that went to a model, those that failed
+    included; `cached`: answered by the ledger, for nothing."""
 
     model_config = ConfigDict(frozen=True)
     calls: int = 0
@@ -75,10 +81,12 @@ class Spent(BaseModel):
 
 
 class Result(BaseModel):
-    """One arm on one case, once. `status` errored: there is no answer, and `error` says why. `finish` length: the answer was cut.
-    `asked_at`: when it was asked, in seconds since the epoch, also where it was remembered since then; 0: not known.
+    """One arm on one case, once. `status` errored: there is no answer, and `error` says why.
+    `finish` length: the answer was cut. `asked_at`: when it was asked, in seconds since the epoch,
+    also where it was remembered since then; 0: not known.
 
-    `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics stand with the candidate alone.
+    `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics
+    stand with the candidate alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,7 +110,8 @@ class Result(BaseModel):
 
 
 class Part(BaseModel):
-    """A finished part of a run: `file` holds its results (see results.py), `cases` how many cases it covers.
+    """A finished part of a run: `file` holds its results (see results.py), `cases` how many cases
+    it covers.
 
     `stopped`: why no further part may be begun (the budget is used up); what was paid is kept.
     """
@@ -116,10 +125,26 @@ class Part(BaseModel):
 
 
 def question(inputs: Mapping[str, Any]) -> str:
-    """What a case asks, for reports, judges and retrieval: `question`, else the only text among the inputs, else all as JSON."""
+    """What a case asks, for reports, judges and retrieval: `question`, else the only text among the
+    inputs, else all as JSON.
+    """
     from llmops.tasks.plugins import canonical
 
     texts = [value for value in inputs.values() if isinstance(value, str)]
     found = inputs.get("question", texts[0] if len(texts) == 1 else canonical(inputs))
     return found if isinstance(found, str) else canonical(found)
-__all__ = ["Arm", "Case", "Part", "Passage", "Price", "Result", "Retrieval", "Score", "Spent", "Trial", "question"]
+
+
+__all__ = [
+    "Arm",
+    "Case",
+    "Part",
+    "Passage",
+    "Price",
+    "Result",
+    "Retrieval",
+    "Score",
+    "Spent",
+    "Trial",
+    "question",
+]

@@ -1,4 +1,6 @@
-"""Which metrics may inform but not decide: those of judges that have not shown that they agree with people."""
+"""Which metrics may inform but not decide: those of judges that have not shown that they agree with
+people.
+"""
 
 from llmops.tasks.evaluation.run import Trial
 from llmops.tasks.plugins import find

@@ -1,7 +1,8 @@
 """Conditions on what is known of a document: a small language of its own, never the store's.
 
-A condition is parsed against declared fields into a tree of plain values. Stores translate the tree; no text of a user ever
-becomes part of a store's query. A comparison with a value that is missing is false, and `not` makes it true: there is no third state.
+A condition is parsed against declared fields into a tree of plain values. Stores translate the
+tree; no text of a user ever becomes part of a store's query. A comparison with a value that is
+missing is false, and `not` makes it true: there is no third state.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,21 @@ Kind = Literal["text", "integer", "number", "boolean", "date", "texts"]
 Operator = Literal["=", "<", "<=", ">", ">="]
 Value = str | int | float | bool
 Fields = Mapping[str, Kind]
-"""Declared metadata fields by name. `texts`: a list of texts. A date is kept as text `YYYY-MM-DD`, which sorts as dates do."""
+"""Declared metadata fields by name. `texts`: a list of texts. A date is kept as text `YYYY-MM-DD`,
+which sorts as dates do.
+"""
 
-BUILT_IN: Fields = MappingProxyType({
-    "uri": "text", "title": "text", "source": "text", "language": "text", "media_type": "text", "page": "integer", "flags": "texts"})
+BUILT_IN: Fields = MappingProxyType(
+    {
+        "uri": "text",
+        "title": "text",
+        "source": "text",
+        "language": "text",
+        "media_type": "text",
+        "page": "integer",
+        "flags": "texts",
+    }
+)
 ALIASES: Mapping[str, str] = MappingProxyType({"lang": "language"})
 LABELS = "labels"
 PUBLIC = "public"
@@ -82,7 +94,9 @@ def column(name: str) -> str:
 
 
 def visible(labels: frozenset[str]) -> HasAny:
-    """What a search that holds these access labels may see: documents with one of them, and public ones."""
+    """What a search that holds these access labels may see: documents with one of them, and public
+    ones.
+    """
     return HasAny(LABELS, (PUBLIC, *sorted(labels)))
 
 

@@ -1,4 +1,6 @@
-"""Whether a row fulfils a condition: the meaning of the language, which every store must reproduce."""
+"""Whether a row fulfils a condition: the meaning of the language, which every store must
+reproduce.
+"""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -7,11 +9,18 @@ from typing import Any
 from llmops.tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Where
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def matches(where: Where, row: Mapping[str, Any]) -> bool:
-    """`row` maps a store's columns to plain Python values, None or absent for missing, lists for texts."""
+    """`row` maps a store's columns to plain Python values, None or absent for missing, lists for
+    texts.
+    """
     match where:
         case And(parts):
             return all(matches(part, row) for part in parts)

@@ -1,13 +1,13 @@
 """From `lang = "de" and year >= 2024` to a condition.
 
-    condition  := and-chain ("or" and-chain)*
-    and-chain  := factor ("and" factor)*
-    factor     := "not" factor | "(" condition ")" | test
-    test       := FIELD ("=" | "!=" | "<" | "<=" | ">" | ">=") VALUE
-                | FIELD ["not"] "in" "(" VALUE ("," VALUE)* ")"
-                | FIELD "contains" VALUE            (fields of several texts)
-                | FIELD "is" ["not"] "missing"
-    VALUE      := "text" | 'text' | number | true | false
+condition  := and-chain ("or" and-chain)*
+and-chain  := factor ("and" factor)*
+factor     := "not" factor | "(" condition ")" | test
+test       := FIELD ("=" | "!=" | "<" | "<=" | ">" | ">=") VALUE
+            | FIELD ["not"] "in" "(" VALUE ("," VALUE)* ")"
+            | FIELD "contains" VALUE            (fields of several texts)
+            | FIELD "is" ["not"] "missing"
+VALUE      := "text" | 'text' | number | true | false
 """
 
 import re
@@ -38,9 +38,12 @@ from llmops.tasks.filters.values import literal
 LONGEST = 10_000
 DEEPEST = 50
 MOST_VALUES = 1_000
-TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
-                       |(?P<word>[^\W\d][\w.-]*)|(?P<sign><=|>=|!=|[=<>(),]))""", re.VERBOSE | re.DOTALL)
-EXAMPLE = "for example: lang = \"de\" and year >= 2024"
+TOKEN = re.compile(
+    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
+                       |(?P<word>[^\W\d][\w.-]*)|(?P<sign><=|>=|!=|[=<>(),]))""",
+    re.VERBOSE | re.DOTALL,
+)
+EXAMPLE = 'for example: lang = "de" and year >= 2024'
 SIGNS = ("=", "!=", "<", "<=", ">", ">=")
 JOINING = ("and", "or", ")", "")  # where a condition should begin, these say that there is none
 
@@ -52,7 +55,9 @@ class Token(NamedTuple):
 
 
 def parse(text: str, declared: Fields) -> Where:
-    """The condition in a text. Raises UsageError with the place for anything that the grammar or the fields do not know."""
+    """The condition in a text. Raises UsageError with the place for anything that the grammar or
+    the fields do not know.
+    """
     if len(text) > LONGEST:
         raise UsageError(f"the condition has {len(text):,} characters; allowed: {LONGEST:,}")
     parser = _Parser(_tokens(text), {**BUILT_IN, **declared})
@@ -67,7 +72,7 @@ def _tokens(text: str) -> list[Token]:
         match = TOKEN.match(text, place)
         if match is None:
             wrong = len(text[:place]) + len(text[place:]) - len(text[place:].lstrip())
-            raise _wrong(f"{text[wrong:wrong + 20]!r} is not understood", wrong)
+            raise _wrong(f"{text[wrong : wrong + 20]!r} is not understood", wrong)
         kind = str(match.lastgroup)
         tokens.append(Token(kind, match[kind], match.start(kind)))
         place = match.end()
@@ -75,7 +80,9 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _wrong(message: str, place: int) -> UsageError:
-    return UsageError(f"{message}, at character {place + 1} of the condition", where="--where", hint=EXAMPLE)
+    return UsageError(
+        f"{message}, at character {place + 1} of the condition", where="--where", hint=EXAMPLE
+    )
 
 
 class _Parser:
@@ -100,11 +107,15 @@ class _Parser:
 
     def _want(self, sign: str) -> None:
         if not self._word(sign):
-            raise _wrong(f"{sign!r} is wanted, got {self._here.text or 'the end'!r}", self._here.place)
+            raise _wrong(
+                f"{sign!r} is wanted, got {self._here.text or 'the end'!r}", self._here.place
+            )
 
     def end(self) -> None:
         if self._here.kind != "end":
-            raise _wrong(f"nothing, `and` or `or` is wanted, got {self._here.text!r}", self._here.place)
+            raise _wrong(
+                f"nothing, `and` or `or` is wanted, got {self._here.text!r}", self._here.place
+            )
 
     def condition(self, depth: int) -> Where:
         parts = [self._chain(depth)]
@@ -156,14 +167,26 @@ class _Parser:
     def _no_field(self, token: Token) -> UsageError:
         if token.text.lower() in JOINING:
             before = self._tokens[self._next - 1].text.lower() if self._next else ""
-            return _wrong(f"a condition is missing {f'after {before!r}' if before else 'at the beginning'}", token.place)
+            return _wrong(
+                f"a condition is missing {f'after {before!r}' if before else 'at the beginning'}",
+                token.place,
+            )
         if token.text == LABELS:
-            return UsageError("labels are not asked for in a condition: a search finds what is public and what the labels given open",
-                              where="--where", hint="llmops search \"…\" --kb NAME --label hr")
+            return UsageError(
+                "labels are not asked for in a condition: a search finds what is public "
+                "and what the labels given open",
+                where="--where",
+                hint='llmops search "…" --kb NAME --label hr',
+            )
         close = get_close_matches(token.text, self._fields, 1)
-        known = f"did you mean {close[0]}?" if close else f"declared: {', '.join(sorted(self._fields))}"
-        return UsageError(f"{token.text!r} at character {token.place + 1} is no declared field", where="--where",
-                          hint=f"{known}; more are declared with `fields:` in the config")
+        known = (
+            f"did you mean {close[0]}?" if close else f"declared: {', '.join(sorted(self._fields))}"
+        )
+        return UsageError(
+            f"{token.text!r} at character {token.place + 1} is no declared field",
+            where="--where",
+            hint=f"{known}; more are declared with `fields:` in the config",
+        )
 
     def _among(self, name: str, own: str, kind: Kind) -> Where:
         self._want("(")
@@ -173,20 +196,33 @@ class _Parser:
         self._want(")")
         if len(values) > MOST_VALUES:
             raise _wrong(f"{len(values)} values; allowed: {MOST_VALUES}", self._here.place)
-        return HasAny(own, tuple(map(str, values))) if kind == "texts" else OneOf(own, kind, tuple(values))
+        return (
+            HasAny(own, tuple(map(str, values)))
+            if kind == "texts"
+            else OneOf(own, kind, tuple(values))
+        )
 
     def _contains(self, name: str, own: str, kind: Kind) -> Where:
         if kind != "texts":
-            raise _wrong(f"`contains` is for fields of several texts; {name} is {kind}", self._here.place)
+            raise _wrong(
+                f"`contains` is for fields of several texts; {name} is {kind}", self._here.place
+            )
         return HasAny(own, (str(self._value(name, kind)),))
 
     def _compared(self, name: str, own: str, kind: Kind) -> Where:
         sign = self._take()
         if sign.kind != "sign" or sign.text not in SIGNS:
-            raise _wrong(f"one of {' '.join(SIGNS)}, in, contains, is is wanted after {name}, got {sign.text or 'the end'!r}", sign.place)
+            raise _wrong(
+                f"one of {' '.join(SIGNS)}, in, contains, is is wanted after {name}, got "
+                f"{sign.text or 'the end'!r}",
+                sign.place,
+            )
         if kind == "texts" or (kind == "boolean" and sign.text not in ("=", "!=")):
             allowed = "contains, in, is missing" if kind == "texts" else "=, !="
-            raise _wrong(f"{sign.text} does not go with {name}, which is {kind}; allowed: {allowed}", sign.place)
+            raise _wrong(
+                f"{sign.text} does not go with {name}, which is {kind}; allowed: {allowed}",
+                sign.place,
+            )
         value = self._value(name, kind)
         if sign.text == "!=":
             return And((Not(Missing(own, kind)), Not(Compare(own, kind, "=", value))))

@@ -1,4 +1,6 @@
-"""What a knowledge base knows of its documents beside their text: declared fields, and who may read them."""
+"""What a knowledge base knows of its documents beside their text: declared fields, and who may read
+them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,8 +14,14 @@ from llmops.tasks.filters import ALIASES, BUILT_IN, LABELS, PUBLIC, Kind, column
 from llmops.tasks.filters.values import value_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-TYPES: Mapping[Kind, Any] = {"text": pa.string(), "date": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(),
-                             "texts": pa.list_(pa.string())}
+TYPES: Mapping[Kind, Any] = {
+    "text": pa.string(),
+    "date": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "texts": pa.list_(pa.string()),
+}
 assert set(TYPES) == set(get_args(Kind))
 
 
@@ -21,15 +29,20 @@ def declarable(fields: dict[str, Kind]) -> dict[str, Kind]:
     """The fields as they are. Raises ValueError for a name that none may have."""
     for name in fields:
         if not NAME.fullmatch(name) or name in BUILT_IN or name in ALIASES or name == LABELS:
-            raise ValueError(f"{name!r} cannot be declared; allowed: lower-case letters, digits and _, and none of "
-                             f"{', '.join([*BUILT_IN, *ALIASES, LABELS])}, which are there always")
+            raise ValueError(
+                f"{name!r} cannot be declared; allowed: lower-case letters, digits and _, "
+                f"and none of "
+                f"{', '.join([*BUILT_IN, *ALIASES, LABELS])}, which are there always"
+            )
     return fields
 
 
 class Access(BaseModel):
-    """Who may read a document: `field` names the metadata that lists its labels, `default` holds where that says nothing.
+    """Who may read a document: `field` names the metadata that lists its labels, `default` holds
+    where that says nothing.
 
-    Without labels a document is public. A document whose labels cannot be read is not indexed at all.
+    Without labels a document is public. A document whose labels cannot be read is not indexed at
+    all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +51,9 @@ class Access(BaseModel):
 
 
 class Facts(BaseModel):
-    """The declared fields by name and kind, the access rule, and the labels of whole sources by source id."""
+    """The declared fields by name and kind, the access rule, and the labels of whole sources by
+    source id.
+    """
 
     model_config = ConfigDict(frozen=True)
     fields: dict[str, Kind] = Field(default_factory=dict)
@@ -51,18 +66,32 @@ class Facts(BaseModel):
         return declarable(value)
 
     def of(self, source: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """The columns of a document's rows: flags, labels and each declared field. Raises DocumentError for a value of another kind."""
-        found: dict[str, Any] = {"flags": _texts("flags", metadata.get("flags")), LABELS: self.labels(source, metadata)}
+        """The columns of a document's rows: flags, labels and each declared field. Raises
+        DocumentError for a value of another kind.
+        """
+        found: dict[str, Any] = {
+            "flags": _texts("flags", metadata.get("flags")),
+            LABELS: self.labels(source, metadata),
+        }
         for name, kind in self.fields.items():
             value = metadata.get(name)
-            found[column(name)] = _texts(name, value) if kind == "texts" else None if value is None else _value(name, value, kind)
+            found[column(name)] = (
+                _texts(name, value)
+                if kind == "texts"
+                else None
+                if value is None
+                else _value(name, value, kind)
+            )
         return found
 
     def labels(self, source: str, metadata: Mapping[str, Any]) -> list[str]:
         """Who may read a document, never empty. Raises DocumentError where that cannot be read."""
         own = metadata.get(self.access.field) if self.access.field else None
         labels = _texts(str(self.access.field), own) if own is not None else []
-        labels = labels or [*self.sources.get(source, ()), *(() if source in self.sources else self.access.default)]
+        labels = labels or [
+            *self.sources.get(source, ()),
+            *(() if source in self.sources else self.access.default),
+        ]
         return sorted(set(labels)) or [PUBLIC]
 
 
@@ -77,10 +106,14 @@ def _texts(name: str, value: object) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list | tuple | str):
-        raise DocumentError(f"the metadata {name!r} must be a list of texts, got {str(value)[:80]!r}")
+        raise DocumentError(
+            f"the metadata {name!r} must be a list of texts, got {str(value)[:80]!r}"
+        )
     found = [value] if isinstance(value, str) else value
     if any(not isinstance(one, str) or not one.strip() for one in found):
-        raise DocumentError(f"the metadata {name!r} must be a list of texts, got {str(value)[:80]!r}")
+        raise DocumentError(
+            f"the metadata {name!r} must be a list of texts, got {str(value)[:80]!r}"
+        )
     return [str(_value(name, one, "texts")) for one in found]
 
 

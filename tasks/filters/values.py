@@ -12,9 +12,23 @@ ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 def literal(token: str, text: str, kind: Kind) -> Value:
     """The value of a literal. Raises ValueError saying what is wanted."""
-    wanted = {"text": "text", "texts": "text", "date": "text", "integer": "number", "number": "number", "boolean": "word"}[kind]
+    wanted = {
+        "text": "text",
+        "texts": "text",
+        "date": "text",
+        "integer": "number",
+        "number": "number",
+        "boolean": "word",
+    }[kind]
     if token != wanted or (kind == "boolean" and text.lower() not in ("true", "false")):
-        examples = {"text": '"…"', "texts": '"…"', "date": '"2024-01-31"', "integer": "2024", "number": "0.5", "boolean": "true or false"}
+        examples = {
+            "text": '"…"',
+            "texts": '"…"',
+            "date": '"2024-01-31"',
+            "integer": "2024",
+            "number": "0.5",
+            "boolean": "true or false",
+        }
         raise ValueError(f"{examples[kind]} is wanted, got {text or 'the end'!r}")
     if kind == "boolean":
         return text.lower() == "true"
@@ -24,7 +38,9 @@ def literal(token: str, text: str, kind: Kind) -> Value:
 
 
 def _number(text: str, kind: Kind) -> Value:
-    return value_of(float(text) if kind == "number" or not text.lstrip("-").isdigit() else int(text), kind)
+    return value_of(
+        float(text) if kind == "number" or not text.lstrip("-").isdigit() else int(text), kind
+    )
 
 
 def value_of(value: object, kind: Kind) -> Value:
@@ -37,7 +53,11 @@ def value_of(value: object, kind: Kind) -> Value:
         return value
     if kind == "date" and isinstance(value, str | date):
         return _day(value)
-    if kind in ("integer", "number") and isinstance(value, int | float) and not isinstance(value, bool):
+    if (
+        kind in ("integer", "number")
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ):
         return _within(value, kind)
     raise ValueError(f"got {str(value)[:80]!r}, which is no {kind}")
 

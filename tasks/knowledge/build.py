@@ -1,4 +1,6 @@
-"""What the tasks of one build share, all of it references: safe to pass between tasks and processes."""
+"""What the tasks of one build share, all of it references: safe to pass between tasks and
+processes.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,9 +21,11 @@ Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
 class Stages(NamedTuple):
-    """The fingerprints of what one document went through: if they differ from those of the config, it has to go through it again.
+    """The fingerprints of what one document went through: if they differ from those of the config,
+    it has to go through it again.
 
-    `text` covers its parser and the cleaners, `check` the expectations too, `chunk` chunker, embedder and metadata too.
+    `text` covers its parser and the cleaners, `check` the expectations too, `chunk` chunker,
+    embedder and metadata too.
     """
 
     text: str
@@ -32,8 +36,9 @@ class Stages(NamedTuple):
 class Fingerprints(BaseModel):
     """The fingerprints of a config's stages.
 
-    `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations; `chunk`: of chunker, embedder and metadata;
-    `model`: of the embedder. `corpus`: what the sketches of each cleaner that compares documents depend on, in the order of the cleaners.
+    `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
+    `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
+    sketches of each cleaner that compares documents depend on, in the order of the cleaners.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,10 +92,12 @@ class Build(BaseModel):
 
 
 class Todo(BaseModel):
-    """One document to process. Without `item` (it could not be listed now) its last good text is taken from the lake.
+    """One document to process. Without `item` (it could not be listed now) its last good text is
+    taken from the lake.
 
-    `content_hash` where the source knows it before fetching. `carried`: it must reach the new version also when its new
-    content cannot be read, in its last good form, because the new version is built in another collection or of other chunks.
+    `content_hash` where the source knows it before fetching. `carried`: it must reach the new
+    version also when its new content cannot be read, in its last good form, because the new version
+    is built in another collection or of other chunks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -118,10 +125,12 @@ class Part(BaseModel):
 
 
 class Batch(BaseModel):
-    """A part on its way: its documents, later its chunks, and what the stages cost. `cleaned`: cleaners that it has passed.
+    """A part on its way: its documents, later its chunks, and what the stages cost. `cleaned`:
+    cleaners that it has passed.
 
-    `computed`: embeddings of chunks that were paid; `weighed`: those of sentences, for a chunker that compares them.
-    `relabelled`: doc_id -> uri of those that are live under other access labels.
+    `computed`: embeddings of chunks that were paid; `weighed`: those of sentences, for a chunker
+    that compares them. `relabelled`: doc_id -> uri of those that are live under other access
+    labels.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -139,14 +148,20 @@ class Batch(BaseModel):
 
 
 def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int = 0) -> list[Part]:
-    """Cut the todos into files of at most `largest`, each of one source. `before`: parts that this build has already."""
+    """Cut the todos into files of at most `largest`, each of one source. `before`: parts that this
+    build has already.
+    """
     cuts = list(_cut(sorted(todos, key=lambda todo: (todo.source, todo.uri)), largest))
     folder = build.lake / "runs" / f"{build.kb}-{build.version}"
     parts = []
     for number, cut in enumerate(cuts, before + 1):
         path = folder / f"part-{number}.json"
         write_atomically(path, json.dumps([todo.model_dump(mode="json") for todo in cut]).encode())
-        parts.append(Part(number=number, of=before + len(cuts), source=cut[0].source, path=path, rows=len(cut)))
+        parts.append(
+            Part(
+                number=number, of=before + len(cuts), source=cut[0].source, path=path, rows=len(cut)
+            )
+        )
     return parts
 
 

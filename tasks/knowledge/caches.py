@@ -1,4 +1,6 @@
-"""What was paid for once: embeddings by text, parsed texts by content. Content-addressed, so that sharing them is safe."""
+"""What was paid for once: embeddings by text, parsed texts by content. Content-addressed, so that
+sharing them is safe.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,7 +28,9 @@ def known_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> set[s
             row.text_hash
             for part in _slices(hashes)
             for row in connection.execute(
-                select(embeddings.c.text_hash).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+                select(embeddings.c.text_hash).where(
+                    embeddings.c.model == model, embeddings.c.text_hash.in_(part)
+                )
             )
         }
 
@@ -34,9 +38,12 @@ def known_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> set[s
 def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: Vectors) -> None:
     """Remember vectors. Raises ValueError unless there is one finite row per text."""
     if len(hashes) != len(vectors) or not np.isfinite(vectors).all():
-        raise ValueError(f"{len(hashes)} texts gave {len(vectors)} vectors, all of which must be finite")
+        raise ValueError(
+            f"{len(hashes)} texts gave {len(vectors)} vectors, all of which must be finite"
+        )
     rows = [
-        {"model": model, "text_hash": key, "vector": vector.astype("<f4").tobytes()} for key, vector in zip(hashes, vectors, strict=True)
+        {"model": model, "text_hash": key, "vector": vector.astype("<f4").tobytes()}
+        for key, vector in zip(hashes, vectors, strict=True)
     ]
     with ledger.write() as connection:
         upsert(connection, embeddings, rows)
@@ -49,18 +56,27 @@ def find_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> dict[s
             row.text_hash: row.vector
             for part in _slices(sorted(set(hashes)))
             for row in connection.execute(
-                select(embeddings.c.text_hash, embeddings.c.vector).where(embeddings.c.model == model, embeddings.c.text_hash.in_(part))
+                select(embeddings.c.text_hash, embeddings.c.vector).where(
+                    embeddings.c.model == model, embeddings.c.text_hash.in_(part)
+                )
             )
         }
 
 
 def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension: int) -> Vectors:
-    """Vectors in the order of the hashes, shape (len(hashes), dimension). Raises Damaged when one is missing."""
+    """Vectors in the order of the hashes, shape (len(hashes), dimension). Raises Damaged when one
+    is missing.
+    """
     found = find_embeddings(ledger, model, hashes)
     missing = [key for key in hashes if key not in found]
     if missing:
-        raise Damaged(f"{len(missing)} embeddings are missing from the ledger", hint="run the build again: they are computed anew")
-    return np.frombuffer(b"".join(found[key] for key in hashes), dtype="<f4").reshape(len(hashes), dimension)
+        raise Damaged(
+            f"{len(missing)} embeddings are missing from the ledger",
+            hint="run the build again: they are computed anew",
+        )
+    return np.frombuffer(b"".join(found[key] for key in hashes), dtype="<f4").reshape(
+        len(hashes), dimension
+    )
 
 
 class ParsedKey(NamedTuple):
@@ -72,16 +88,23 @@ class ParsedKey(NamedTuple):
 
 def save_parsed(ledger: Ledger, places: Mapping[int, ParsedKey], shard: Shard) -> None:
     """Remember which parsed text each of these rows of the shard is."""
-    rows = [{**key._asdict(), "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place} for place, key in places.items()]
+    rows = [
+        {**key._asdict(), "shard": shard.path, "shard_sha256": shard.sha256, "shard_row": place}
+        for place, key in places.items()
+    ]
     with ledger.write() as connection:
         upsert(connection, parsed, rows)
 
 
-def find_parsed(ledger: Ledger, parsers: Iterable[str], hashes: Sequence[str]) -> dict[ParsedKey, Any]:
+def find_parsed(
+    ledger: Ledger, parsers: Iterable[str], hashes: Sequence[str]
+) -> dict[ParsedKey, Any]:
     """(shard, shard_sha256, shard_row) of the texts that these parsers made of these contents."""
     with ledger.read() as connection:
         return {
             ParsedKey(row.parser, row.content_hash): row
             for part in _slices(hashes)
-            for row in connection.execute(select(parsed).where(parsed.c.parser.in_(parsers), parsed.c.content_hash.in_(part)))
+            for row in connection.execute(
+                select(parsed).where(parsed.c.parser.in_(parsers), parsed.c.content_hash.in_(part))
+            )
         }

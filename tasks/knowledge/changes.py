@@ -1,4 +1,6 @@
-"""The difference between a batch and the live version: found first, then written into the collection."""
+"""The difference between a batch and the live version: found first, then written into the
+collection.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +31,13 @@ CHANGES = pa.schema(
         pa.field("row_hash", pa.string()),
         pa.field("text_hash", pa.string()),
         pa.field(
-            "action", pa.string(), metadata={"about": "add: new to the version; replace: same text, another place; keep; retire: gone"}
+            "action",
+            pa.string(),
+            metadata={
+                "about": "add: new to the version; replace: same text, another place; keep; "
+                "retire: "
+                "gone"
+            },
         ),
     ]
 )
@@ -37,7 +45,8 @@ CONTENT = ("content_hash", "text_hash", "title", "metadata", "media_type", "lang
 
 
 class Staged(BaseModel):
-    """What a batch changes. `changed`: doc_ids whose ledger row becomes another, `edited` those with other content.
+    """What a batch changes. `changed`: doc_ids whose ledger row becomes another, `edited` those
+    with other content.
 
     `same`: only stamps of stages and revisions move on. `added`, `retired`: numbers of chunk ids.
     """
@@ -75,8 +84,13 @@ def find_changes(build: Build, batch: Batch) -> Staged:
     ]
     there = {action["chunk_id"] for action in actions}
     gone = [key for key in live if key not in there]
-    actions += [{"doc_id": None, "chunk_id": key, "row_hash": None, "text_hash": None, "action": "retire"} for key in gone]
-    counts = {name: sum(action["action"] == name for action in actions) for name in ("add", "replace")}
+    actions += [
+        {"doc_id": None, "chunk_id": key, "row_hash": None, "text_hash": None, "action": "retire"}
+        for key in gone
+    ]
+    counts = {
+        name: sum(action["action"] == name for action in actions) for name in ("add", "replace")
+    }
     return Staged(
         batch=batch,
         changes=write_shard(frame(actions, CHANGES), CHANGES, build.lake, "changes"),
@@ -100,7 +114,11 @@ def write_changes(build: Build, collection: Collection, embedder: Embedder, stag
         for row in located(build, staged.batch)
         if actions[row["chunk_id"]]["action"] in wanted
     ]
-    gone = [] if build.fresh else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
+    gone = (
+        []
+        if build.fresh
+        else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
+    )
     if put or gone:
         hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
         vectors = load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension)
@@ -111,23 +129,34 @@ def located(build: Build, batch: Batch) -> list[Row]:
     """The chunks of a batch with what the store holds of their documents."""
     if batch.chunks is None:
         return []
-    owners = {row["doc_id"]: owner_columns(build.facts, row) for row in rows_of(build, batch.documents)}
+    owners = {
+        row["doc_id"]: owner_columns(build.facts, row) for row in rows_of(build, batch.documents)
+    }
     return [{**row, **owners[row["doc_id"]]} for row in rows_of(build, batch.chunks)]
 
 
 def owner_columns(facts: Facts, document: Mapping[str, Any]) -> Row:
     """What the rows of a document's chunks hold of the document."""
-    copied = {name: document[name] for name in ("uri", "title", "source", "language", "media_type", "metadata")}
+    copied = {
+        name: document[name]
+        for name in ("uri", "title", "source", "language", "media_type", "metadata")
+    }
     return copied | facts.of(document["source"], json.loads(document["metadata"]))
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    """Digest of all that the store holds of a chunk beside vector and terms, which follow from the text."""
+    """Digest of all that the store holds of a chunk beside vector and terms, which follow from the
+    text.
+    """
     return digest(canonical(row))
 
 
 def terms_of(row: Mapping[str, Any]) -> str:
-    return indexed("", row["search"]) if row["search"] is not None else indexed(row["context"], row["text"])
+    return (
+        indexed("", row["search"])
+        if row["search"] is not None
+        else indexed(row["context"], row["text"])
+    )
 
 
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
@@ -135,16 +164,30 @@ def document_rows(build: Build, batch: Batch) -> dict[str, Row]:
     counts: dict[str, int] = {}
     rows = rows_of(build, batch.documents)
     texts = text_stages(build, {row["doc_id"]: row["media_type"] for row in rows})
-    for key in batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []:
+    for key in (
+        batch.chunks.table(build.lake, ["doc_id"])["doc_id"].to_pylist() if batch.chunks else []
+    ):
         counts[key] = counts.get(key, 0) + 1
     return {
-        row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0)) | {"text_stage": texts[row["doc_id"]]}
+        row["doc_id"]: _document_row(build, batch, row, place, counts.get(row["doc_id"], 0))
+        | {"text_stage": texts[row["doc_id"]]}
         for place, row in enumerate(rows)
     }
 
 
 def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) -> Row:
-    copied = ("doc_id", "source", "uri", "title", "media_type", "language", "content_hash", "revision", "metadata", "fetched_at")
+    copied = (
+        "doc_id",
+        "source",
+        "uri",
+        "title",
+        "media_type",
+        "language",
+        "content_hash",
+        "revision",
+        "metadata",
+        "fetched_at",
+    )
     stages = build.stages.of(row["media_type"])
     return {
         "kb": build.kb,
@@ -173,14 +216,22 @@ def _live(build: Build, table: Any, doc_ids: Sequence[str]) -> list[Any]:
             row
             for start in range(0, len(doc_ids), 500)
             for row in connection.execute(
-                select(table).where(table.c.kb == build.kb, live_at(table, build.live), table.c.doc_id.in_(doc_ids[start : start + 500]))
+                select(table).where(
+                    table.c.kb == build.kb,
+                    live_at(table, build.live),
+                    table.c.doc_id.in_(doc_ids[start : start + 500]),
+                )
             )
         ]
 
 
 def _states(build: Build, rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]:
     live = {row.doc_id: row for row in _live(build, documents, list(rows))}
-    same = {key for key, row in rows.items() if key in live and all(getattr(live[key], name) == row[name] for name in CONTENT)}
+    same = {
+        key
+        for key, row in rows.items()
+        if key in live and all(getattr(live[key], name) == row[name] for name in CONTENT)
+    }
     changed = [key for key in rows if key in live and key not in same]
     edited = [key for key in changed if live[key].content_hash != rows[key]["content_hash"]]
     return {

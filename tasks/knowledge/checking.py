@@ -1,4 +1,6 @@
-"""Expectations in a build: rows are judged batch by batch, the table as a whole before anything is paid."""
+"""Expectations in a build: rows are judged batch by batch, the table as a whole before anything is
+paid.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +31,9 @@ def suite_of(path: Path, max_tokens: int) -> Suite:
 
 
 def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
-    """Judge each row by itself. A document that fails, or any chunk of which fails, goes to quarantine."""
+    """Judge each row by itself. A document that fails, or any chunk of which fails, goes to
+    quarantine.
+    """
     shard = batch.documents if kind == "documents" else batch.chunks
     if shard is None or not suite.rowwise(kind):
         return batch
@@ -37,11 +41,16 @@ def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
     verdict = validate(data, suite.rowwise(kind), kind)
     write_atomically(_place(build, kind, batch.part.number), verdict.model_dump_json().encode())
     owners = data["doc_id"].tolist()
-    return _drop(build, batch, {owners[int(row)]: why for row, why in verdict.quarantined.items()}, kind)
+    return _drop(
+        build, batch, {owners[int(row)]: why for row, why in verdict.quarantined.items()}, kind
+    )
 
 
-def check_whole(build: Build, suite: Suite, found: Plan, batches: Sequence[Batch]) -> tuple[list[Batch], list[str], str]:
-    """Judge the table that the candidate would be. Returns (batches without what failed, warnings, URL of the Data Docs page).
+def check_whole(
+    build: Build, suite: Suite, found: Plan, batches: Sequence[Batch]
+) -> tuple[list[Batch], list[str], str]:
+    """Judge the table that the candidate would be. Returns (batches without what failed, warnings,
+    URL of the Data Docs page).
 
     Raises Blocked when a critical expectation of the whole table fails.
     """
@@ -53,50 +62,88 @@ def check_whole(build: Build, suite: Suite, found: Plan, batches: Sequence[Batch
         verdict = _whole(build, suite, kind, found, kept)
         kept = [_drop(build, batch, verdict[1], kind) for batch in kept]
         verdicts.append(combine([*_saved(build, kind), verdict[0]]))
-    page = write_docs(build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts).as_uri()
-    blocking = [f"{verdict.kind}: {failure}" for verdict in verdicts for failure in verdict.blocking]
+    page = write_docs(
+        build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts
+    ).as_uri()
+    blocking = [
+        f"{verdict.kind}: {failure}" for verdict in verdicts for failure in verdict.blocking
+    ]
     if blocking:
-        raise Blocked("expectations failed: " + "; ".join(blocking), hint=f"see {page}; correct the documents or the suite")
+        raise Blocked(
+            "expectations failed: " + "; ".join(blocking),
+            hint=f"see {page}; correct the documents or the suite",
+        )
     return kept, [warning for verdict in verdicts for warning in verdict.warnings], page
 
 
-def _whole(build: Build, suite: Suite, kind: Kind, found: Plan, batches: Sequence[Batch]) -> tuple[Verdict, dict[str, str]]:
+def _whole(
+    build: Build, suite: Suite, kind: Kind, found: Plan, batches: Sequence[Batch]
+) -> tuple[Verdict, dict[str, str]]:
     expectations = suite.whole(kind)
     if not expectations:
         return Verdict(kind=kind), {}
     columns = list(dict.fromkeys(["doc_id", *suite.columns(kind)]))
-    new = [shard.table(build.lake, columns) for batch in batches if (shard := batch.documents if kind == "documents" else batch.chunks)]
-    data = from_arrow(pa.concat_tables([_live(build, kind, columns, found), *new], promote_options="permissive"))
+    new = [
+        shard.table(build.lake, columns)
+        for batch in batches
+        if (shard := batch.documents if kind == "documents" else batch.chunks)
+    ]
+    data = from_arrow(
+        pa.concat_tables([_live(build, kind, columns, found), *new], promote_options="permissive")
+    )
     verdict = validate(data, expectations, kind)
     owners = data["doc_id"].tolist()
     return verdict, {owners[int(row)]: why for row, why in verdict.quarantined.items()}
 
 
 def _live(build: Build, kind: Kind, columns: list[str], found: Plan) -> Any:
-    """The rows that the candidate keeps from the live version; they come first, so that of equal rows the new one fails."""
+    """The rows that the candidate keeps from the live version; they come first, so that of equal
+    rows the new one fails.
+    """
     gone = {*(todo.doc_id for todo in found.todo), *found.leaving}
     live = live_version(build.ledger, build.kb)
     schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
     if live is None:
         return schema.empty_table()
-    rows = _live_documents(build, columns, gone) if kind == "documents" else _live_chunks(build, columns, gone)
+    rows = (
+        _live_documents(build, columns, gone)
+        if kind == "documents"
+        else _live_chunks(build, columns, gone)
+    )
     return pa.Table.from_pandas(frame(rows, schema), schema=schema, preserve_index=False)
 
 
 def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[dict[str, Any]]:
-    rows = {key: row for key, row in rows_at(build.ledger, build.kb, build.live or 0).items() if key not in gone}
+    rows = {
+        key: row
+        for key, row in rows_at(build.ledger, build.kb, build.live or 0).items()
+        if key not in gone
+    }
     stored = [name for name in columns if name not in ("text", "markup")]
     texts: Mapping[str, Any] = {}
     if len(stored) < len(columns):
-        texts = read_rows(build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in rows.items()})
-    return [{**{name: getattr(row, name) for name in stored}, **{name: texts[key][name] for name in columns if name not in stored}}
-            for key, row in rows.items()]
+        texts = read_rows(
+            build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in rows.items()}
+        )
+    return [
+        {
+            **{name: getattr(row, name) for name in stored},
+            **{name: texts[key][name] for name in columns if name not in stored},
+        }
+        for key, row in rows.items()
+    ]
 
 
 def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[dict[str, Any]]:
     live = live_version(build.ledger, build.kb)
-    return [row for part in (searcher(build.home, live).reader.rows(columns) if live and not build.fresh else ()) for row in _plain(part)
-            if row["doc_id"] not in gone]
+    return [
+        row
+        for part in (
+            searcher(build.home, live).reader.rows(columns) if live and not build.fresh else ()
+        )
+        for row in _plain(part)
+        if row["doc_id"] not in gone
+    ]
 
 
 def _plain(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -104,11 +151,28 @@ def _plain(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> Batch:
-    rows = batch.documents.table(build.lake, ["doc_id", "source", "uri", "revision"]).to_pylist() if failed else []
+    rows = (
+        batch.documents.table(build.lake, ["doc_id", "source", "uri", "revision"]).to_pylist()
+        if failed
+        else []
+    )
     mine = [row for row in rows if row["doc_id"] in failed]
-    put(build.ledger, build.kb, [Failure(source=row["source"], uri=row["uri"], revision=row["revision"], stage="validate",
-                                         error="ExpectationFailed", reason=f"{kind}: {failed[row['doc_id']]}") for row in mine],
-        build.stages.all)
+    put(
+        build.ledger,
+        build.kb,
+        [
+            Failure(
+                source=row["source"],
+                uri=row["uri"],
+                revision=row["revision"],
+                stage="validate",
+                error="ExpectationFailed",
+                reason=f"{kind}: {failed[row['doc_id']]}",
+            )
+            for row in mine
+        ],
+        build.stages.all,
+    )
     return without(build, batch, {row["doc_id"] for row in mine})
 
 
@@ -117,4 +181,7 @@ def _place(build: Build, kind: Kind, number: int) -> Path:
 
 
 def _saved(build: Build, kind: Kind) -> list[Verdict]:
-    return [Verdict.model_validate_json(file.read_bytes()) for file in sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))]
+    return [
+        Verdict.model_validate_json(file.read_bytes())
+        for file in sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))
+    ]

@@ -1,4 +1,6 @@
-"""From a part's todos to a shard of documents: read, parse, and never parse the same bytes twice."""
+"""From a part's todos to a shard of documents: read, parse, and never parse the same bytes
+twice.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -29,22 +31,33 @@ class Parsing(Protocol):
 
 
 def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch:
-    """Read and parse a part. What fails goes to quarantine; a document that must be carried falls back to its last good text."""
+    """Read and parse a part. What fails goes to quarantine; a document that must be carried falls
+    back to its last good text.
+    """
     intake = _Intake(build, source, parsing, part.todos())
     rows, failures = intake.rows()
     put(build.ledger, build.kb, failures, build.stages.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
-    fresh = {n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])
-             for n, row in enumerate(rows) if row["content_hash"] in intake.fresh}
+    fresh = {
+        n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])
+        for n, row in enumerate(rows)
+        if row["content_hash"] in intake.fresh
+    }
     save_parsed(build.ledger, fresh, shard)
     return Batch(part=part, documents=shard, parsed=len(intake.fresh))
 
 
 class _Intake:
-    def __init__(self, build: Build, source: Source, parsing: Parsing, todos: Sequence[Todo]) -> None:
+    def __init__(
+        self, build: Build, source: Source, parsing: Parsing, todos: Sequence[Todo]
+    ) -> None:
         self._build, self._source, self._parsing, self._todos = build, source, parsing, todos
         self.fresh: set[str] = set()
-        self._texts = {} if build.full else self._parsed_before([todo.content_hash for todo in todos if todo.content_hash])
+        self._texts = (
+            {}
+            if build.full
+            else self._parsed_before([todo.content_hash for todo in todos if todo.content_hash])
+        )
 
     def rows(self) -> tuple[list[dict[str, Any]], list[Failure]]:
         rows: list[dict[str, Any]] = []
@@ -53,7 +66,11 @@ class _Intake:
         for todo in self._todos:
             before = len(failures)
             with one_document(
-                failures, source=todo.source, uri=todo.uri, stage="collect", revision=todo.item.revision if todo.item else ""
+                failures,
+                source=todo.source,
+                uri=todo.uri,
+                stage="collect",
+                revision=todo.item.revision if todo.item else "",
             ):
                 rows.append(self._row(todo))
             if len(failures) > before and todo.carried:
@@ -79,9 +96,15 @@ class _Intake:
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, dict[str, Any]]:
         """content_hash -> text, where the parser that read it is still the one that would."""
         found = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
-        texts = read_rows(self._build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()})
-        return {key.content_hash: {name: row[name] for name in TEXT_COLUMNS} for key, row in texts.items()
-                if key.parser == parser_fingerprint(row["media_type"])}
+        texts = read_rows(
+            self._build,
+            {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()},
+        )
+        return {
+            key.content_hash: {name: row[name] for name in TEXT_COLUMNS}
+            for key, row in texts.items()
+            if key.parser == parser_fingerprint(row["media_type"])
+        }
 
     def _last_good(self, todos: Sequence[Todo]) -> list[dict[str, Any]]:
         good = last_good_rows(self._build, [todo.doc_id for todo in todos])
@@ -115,14 +138,24 @@ def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, 
     if not doc_ids or build.live is None:
         return {}
     with build.ledger.read() as connection:
-        query = select(documents).where(documents.c.kb == build.kb, live_at(documents, build.live), documents.c.doc_id.in_(doc_ids))
+        query = select(documents).where(
+            documents.c.kb == build.kb,
+            live_at(documents, build.live),
+            documents.c.doc_id.in_(doc_ids),
+        )
         found = {row.doc_id: row for row in connection.execute(query)}
-    rows = read_rows(build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()})
+    rows = read_rows(
+        build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()}
+    )
     return {key: {**row, "revision": found[key].revision} for key, row in rows.items()}
 
 
-def read_rows(build: Build, places: Mapping[Key, tuple[str, str, int]]) -> dict[Key, dict[str, Any]]:
-    """Rows of the lake by key; each shard is read once. Raises Damaged when a shard is missing or altered."""
+def read_rows(
+    build: Build, places: Mapping[Key, tuple[str, str, int]]
+) -> dict[Key, dict[str, Any]]:
+    """Rows of the lake by key; each shard is read once. Raises Damaged when a shard is missing or
+    altered.
+    """
     by_shard: dict[tuple[str, str], list[tuple[Key, int]]] = {}
     for key, (path, sha256, row) in places.items():
         by_shard.setdefault((path, sha256), []).append((key, row))
@@ -133,7 +166,12 @@ def read_rows(build: Build, places: Mapping[Key, tuple[str, str, int]]) -> dict[
     }
 
 
-def _pick(shard: Shard, build: Build, wanted: Iterable[tuple[Key, int]]) -> list[tuple[Key, dict[str, Any]]]:
+def _pick(
+    shard: Shard, build: Build, wanted: Iterable[tuple[Key, int]]
+) -> list[tuple[Key, dict[str, Any]]]:
     table = shard.table(build.lake)
     pairs = list(wanted)
-    return [(key, row) for (key, _), row in zip(pairs, table.take([n for _, n in pairs]).to_pylist(), strict=True)]
+    return [
+        (key, row)
+        for (key, _), row in zip(pairs, table.take([n for _, n in pairs]).to_pylist(), strict=True)
+    ]

@@ -1,4 +1,6 @@
-"""Cleaners that compare documents with each other, in a build: every document is sketched, then all are judged together."""
+"""Cleaners that compare documents with each other, in a build: every document is sketched, then all
+are judged together.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -10,7 +12,14 @@ from llmops.tasks.knowledge.build import Batch, Build, Todo
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Duplicate, Plan, live_documents
 from llmops.tasks.knowledge.sketches import DOUBTFUL, Told, made_from, said_of
-from llmops.tasks.knowledge.transform import Row, clean, document_of, documents_shard, rows_of, surviving
+from llmops.tasks.knowledge.transform import (
+    Row,
+    clean,
+    document_of,
+    documents_shard,
+    rows_of,
+    surviving,
+)
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Sketched, Verdict
@@ -21,7 +30,9 @@ IDENTITY = ["doc_id", "source", "uri", "revision", "content_hash"]
 
 def cleaner_at(cleaners: Sequence[Cleaner], turn: int) -> tuple[int, CorpusCleaner]:
     """The n-th cleaner that compares documents (from 0), and its place among all."""
-    return [(place, one) for place, one in enumerate(cleaners) if isinstance(one, CorpusCleaner)][turn]
+    return [(place, one) for place, one in enumerate(cleaners) if isinstance(one, CorpusCleaner)][
+        turn
+    ]
 
 
 def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -> Batch:
@@ -34,9 +45,13 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
 
     def sketched(row: Row) -> Row:
         document = document_of(row)
-        payload = _readers(build.facts.of(row["source"], document.metadata)[LABELS]) + cleaner.sketch(document)
+        payload = _readers(
+            build.facts.of(row["source"], document.metadata)[LABELS]
+        ) + cleaner.sketch(document)
         source = made_from(row["content_hash"], said[row["doc_id"]])
-        found.append({**{name: row[name] for name in IDENTITY}, "content_hash": source, "sketch": payload})
+        found.append(
+            {**{name: row[name] for name in IDENTITY}, "content_hash": source, "sketch": payload}
+        )
         return row
 
     kept = surviving(build, rows, "clean", sketched)
@@ -45,41 +60,88 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
 
 
 def _readers(labels: Iterable[str]) -> bytes:
-    """Stands for the labels of a document: only those who may read both may learn that two documents are alike."""
+    """Stands for the labels of a document: only those who may read both may learn that two
+    documents are alike.
+    """
     return blake2b(canonical(sorted(labels)).encode(), digest_size=READERS).digest()
 
 
-def judge(build: Build, cleaners: Sequence[Cleaner], turn: int, found: Plan, batches: Sequence[Batch]) -> Plan:
-    """Judge all documents that the candidate may have. Returns the plan with further todos: documents that were to stay as they
-    are, but are judged otherwise now; and with those that are left out."""
+def judge(
+    build: Build, cleaners: Sequence[Cleaner], turn: int, found: Plan, batches: Sequence[Batch]
+) -> Plan:
+    """Judge all documents that the candidate may have. Returns the plan with further todos:
+    documents that were to stay as they are, but are judged otherwise now; and with those that are
+    left out."""
     _, cleaner = cleaner_at(cleaners, turn)
     key = build.stages.corpus[turn]
     live = live_documents(build)
-    here = {row["doc_id"]: row for batch in batches for row in batch.documents.table(build.lake, IDENTITY).to_pylist()}
-    known = {todo.doc_id: todo for todo in [*found.known, *_fallen_back(build, live, found, here, turn)] if todo.doc_id not in here}
+    here = {
+        row["doc_id"]: row
+        for batch in batches
+        for row in batch.documents.table(build.lake, IDENTITY).to_pylist()
+    }
+    known = {
+        todo.doc_id: todo
+        for todo in [*found.known, *_fallen_back(build, live, found, here, turn)]
+        if todo.doc_id not in here
+    }
     rows = sketches.load(build, key, [*here, *known])
     verdicts = cleaner.judge(_sketched(rows, found, live))
-    texts = {doc_id: DOUBTFUL if _doubtful(row, live) else verdicts.get(doc_id, Verdict()).text() for doc_id, row in rows.items()}
-    sketches.judged(build, key, texts, {todo.doc_id: todo.item.revision for todo in known.values() if todo.item})
-    out = [_duplicate(row, rows[better], verdicts[doc_id].similarity)
-           for doc_id, row in rows.items() if (better := verdicts.get(doc_id, Verdict()).instead)]
-    return _amended(build, turn, found, [todo for key, todo in known.items() if key in rows], out, live)
+    texts = {
+        doc_id: DOUBTFUL if _doubtful(row, live) else verdicts.get(doc_id, Verdict()).text()
+        for doc_id, row in rows.items()
+    }
+    sketches.judged(
+        build, key, texts, {todo.doc_id: todo.item.revision for todo in known.values() if todo.item}
+    )
+    out = [
+        _duplicate(row, rows[better], verdicts[doc_id].similarity)
+        for doc_id, row in rows.items()
+        if (better := verdicts.get(doc_id, Verdict()).instead)
+    ]
+    return _amended(
+        build, turn, found, [todo for key, todo in known.items() if key in rows], out, live
+    )
 
 
-def _fallen_back(build: Build, live: Mapping[str, Any], found: Plan, here: Mapping[str, Row], turn: int) -> list[Todo]:
-    """Live documents that could not be read now: they stay in their last good form, and take part in that."""
+def _fallen_back(
+    build: Build, live: Mapping[str, Any], found: Plan, here: Mapping[str, Row], turn: int
+) -> list[Todo]:
+    """Live documents that could not be read now: they stay in their last good form, and take part
+    in that.
+    """
     if turn > 0:
         return []
     told = Told(build)
-    return [todo.model_copy(update={"item": None, "kind": "reprocess", "content_hash": live[todo.doc_id].content_hash})
-            for todo in found.todo if todo.doc_id in live and todo.doc_id not in here
-            and told.sketched(todo.doc_id, live[todo.doc_id].content_hash, 0)]
+    return [
+        todo.model_copy(
+            update={
+                "item": None,
+                "kind": "reprocess",
+                "content_hash": live[todo.doc_id].content_hash,
+            }
+        )
+        for todo in found.todo
+        if todo.doc_id in live
+        and todo.doc_id not in here
+        and told.sketched(todo.doc_id, live[todo.doc_id].content_hash, 0)
+    ]
 
 
 def _sketched(rows: Mapping[str, Any], found: Plan, live: Mapping[str, Any]) -> list[Sketched]:
     places = {source: place for place, source in enumerate(found.listed)}
-    return [Sketched(doc_id=doc_id, source=row.source, uri=row.uri, sketch=row.sketch[READERS:], readers=row.sketch[:READERS],
-                     place=places.get(row.source, len(places)), doubtful=_doubtful(row, live)) for doc_id, row in rows.items()]
+    return [
+        Sketched(
+            doc_id=doc_id,
+            source=row.source,
+            uri=row.uri,
+            sketch=row.sketch[READERS:],
+            readers=row.sketch[:READERS],
+            place=places.get(row.source, len(places)),
+            doubtful=_doubtful(row, live),
+        )
+        for doc_id, row in rows.items()
+    ]
 
 
 def _doubtful(row: Any, live: Mapping[str, Any]) -> bool:
@@ -87,27 +149,53 @@ def _doubtful(row: Any, live: Mapping[str, Any]) -> bool:
 
 
 def _duplicate(row: Any, better: Any, similarity: float) -> Duplicate:
-    return Duplicate(doc_id=row.doc_id, source=row.source, uri=row.uri, revision=row.revision, instead=better.doc_id, better=better.uri,
-                     similarity=similarity, cleaner=row.cleaner)
+    return Duplicate(
+        doc_id=row.doc_id,
+        source=row.source,
+        uri=row.uri,
+        revision=row.revision,
+        instead=better.doc_id,
+        better=better.uri,
+        similarity=similarity,
+        cleaner=row.cleaner,
+    )
 
 
-def _amended(build: Build, turn: int, found: Plan, known: Sequence[Todo], out: Sequence[Duplicate], live: Mapping[str, Any]) -> Plan:
+def _amended(
+    build: Build,
+    turn: int,
+    found: Plan,
+    known: Sequence[Todo],
+    out: Sequence[Duplicate],
+    live: Mapping[str, Any],
+) -> Plan:
     told, gone = Told(build), {one.doc_id for one in out}
     staying = [todo for todo in known if todo.doc_id not in gone]
-    more = [todo for todo in staying if not _settled(build, told, turn, todo, live.get(todo.doc_id))]
+    more = [
+        todo for todo in staying if not _settled(build, told, turn, todo, live.get(todo.doc_id))
+    ]
     moved = gone | {todo.doc_id for todo in more}
-    return found.model_copy(update={
-        "todo": [*found.todo, *more],
-        "known": [todo for todo in staying if todo.doc_id not in moved],
-        "duplicates": [*found.duplicates, *out],
-        "replaced": found.replaced | {one.doc_id: one.uri for one in out if one.doc_id in live},
-        "unchanged": found.unchanged - sum(todo.kind == "reprocess" and todo.item is not None for todo in known if todo.doc_id in moved),
-        "uris": sorted({*found.uris, *(todo.uri for todo in more)} - {one.uri for one in out}),
-    })
+    return found.model_copy(
+        update={
+            "todo": [*found.todo, *more],
+            "known": [todo for todo in staying if todo.doc_id not in moved],
+            "duplicates": [*found.duplicates, *out],
+            "replaced": found.replaced | {one.doc_id: one.uri for one in out if one.doc_id in live},
+            "unchanged": found.unchanged
+            - sum(
+                todo.kind == "reprocess" and todo.item is not None
+                for todo in known
+                if todo.doc_id in moved
+            ),
+            "uris": sorted({*found.uris, *(todo.uri for todo in more)} - {one.uri for one in out}),
+        }
+    )
 
 
 def _settled(build: Build, told: Told, turn: int, todo: Todo, row: Any) -> bool:
-    """Whether a document can stay as it is: it is so in the live version already, or the next cleaner has sketched it so."""
+    """Whether a document can stay as it is: it is so in the live version already, or the next
+    cleaner has sketched it so.
+    """
     content = todo.content_hash or ""
     if turn + 1 < len(build.stages.corpus):
         return told.sketched(todo.doc_id, content, turn + 1)
@@ -122,19 +210,29 @@ def _last(doc_id: str, instead: Mapping[str, str]) -> str:
 
 
 def kept(build: Build, found: Plan, staged: Sequence[Staged]) -> Plan:
-    """The plan without duplicates of documents that failed after they were judged: a live duplicate stays then, any other is brought
-    in by the next build, and no document is left out for one that is not there."""
+    """The plan without duplicates of documents that failed after they were judged: a live duplicate
+    stays then, any other is brought in by the next build, and no document is left out for one that
+    is not there."""
     gone = {*found.leaving, *(one.doc_id for one in found.duplicates)}
     instead = {one.doc_id: one.instead for one in found.duplicates}
-    there = {*(live_documents(build).keys() - gone), *(key for part in staged for key in (*part.new, *part.changed, *part.same))}
+    there = {
+        *(live_documents(build).keys() - gone),
+        *(key for part in staged for key in (*part.new, *part.changed, *part.same)),
+    }
     lonely = [one for one in found.duplicates if _last(one.instead, instead) not in there]
     if not lonely:
         return found
     sketches.doubt(build, {(one.cleaner, one.instead) for one in lonely})
     stay = {one.doc_id for one in lonely}
     some = ", ".join(sorted(one.uri for one in lonely)[:3])
-    return found.model_copy(update={
-        "duplicates": [one for one in found.duplicates if one.doc_id not in stay],
-        "replaced": {key: uri for key, uri in found.replaced.items() if key not in stay},
-        "notes": [*found.notes, f"{len(lonely)} near duplicates of documents that failed are brought in by the next build: {some}"],
-    })
+    return found.model_copy(
+        update={
+            "duplicates": [one for one in found.duplicates if one.doc_id not in stay],
+            "replaced": {key: uri for key, uri in found.replaced.items() if key not in stay},
+            "notes": [
+                *found.notes,
+                f"{len(lonely)} near duplicates of documents that failed are brought in by "
+                f"the next build: {some}",
+            ],
+        }
+    )

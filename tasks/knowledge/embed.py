@@ -1,4 +1,6 @@
-"""The embedding of a batch: every text is paid for once, whoever owns it, also when the run dies in between."""
+"""The embedding of a batch: every text is paid for once, whoever owns it, also when the run dies in
+between.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,16 +29,30 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     failures: list[Failure] = []
     bad: set[str] = set()
     for start in range(0, len(missing), TEXTS_PER_CALL):
-        bad |= _embed_some(build, embedder, [(key, owners[key]) for key in missing[start:start + TEXTS_PER_CALL]], failures)
+        bad |= _embed_some(
+            build,
+            embedder,
+            [(key, owners[key]) for key in missing[start : start + TEXTS_PER_CALL]],
+            failures,
+        )
     tokens = sum(owners[key]["tokens"] for key in missing if key not in bad)
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
     put(build.ledger, build.kb, _named(build, batch, failures), build.stages.all)
-    return without(build, batch, dropped).model_copy(update={
-        "computed": len(missing) - len(bad), "tokens": batch.tokens + tokens, "cost_usd": batch.cost_usd + tokens * embedder.price / 1e6})
+    return without(build, batch, dropped).model_copy(
+        update={
+            "computed": len(missing) - len(bad),
+            "tokens": batch.tokens + tokens,
+            "cost_usd": batch.cost_usd + tokens * embedder.price / 1e6,
+        }
+    )
 
 
-def _embed_some(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]], failures: list[Failure]) -> set[str]:
-    """One call for all; when it fails for a reason of the texts, one call each. Returns the hashes that failed."""
+def _embed_some(
+    build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]], failures: list[Failure]
+) -> set[str]:
+    """One call for all; when it fails for a reason of the texts, one call each. Returns the hashes
+    that failed.
+    """
     together: list[Failure] = []
     with one_document(together, source="", uri="", stage="embed"):
         _pay(build, embedder, texts)
@@ -62,4 +78,9 @@ def _named(build: Build, batch: Batch, failures: Sequence[Failure]) -> list[Fail
     if not failures:
         return []
     rows = {row["doc_id"]: row for row in rows_of(build, batch.documents)}
-    return [failure.model_copy(update={name: rows[failure.uri][name] for name in ("source", "uri", "revision")}) for failure in failures]
+    return [
+        failure.model_copy(
+            update={name: rows[failure.uri][name] for name in ("source", "uri", "revision")}
+        )
+        for failure in failures
+    ]

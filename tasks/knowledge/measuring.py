@@ -19,7 +19,9 @@ from llmops.tasks.retrieval.weight import Judged, fit_weight
 MODES: tuple[Mode, ...] = ("hybrid",)
 
 
-def measure_version(home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]) -> Measurement:
+def measure_version(
+    home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]
+) -> Measurement:
     """A published version on a golden set, as its readers search it."""
     return measure(questions, searcher(home, version).documents_many, k, modes)
 
@@ -34,32 +36,57 @@ def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
     if not lost:
         return []
     uri, question = next(iter(lost.items()))
-    example = f"{uri!r} (question {question!r}{', renamed in this build' if uri in renamed else ''})"
+    example = (
+        f"{uri!r} (question {question!r}{', renamed in this build' if uri in renamed else ''})"
+    )
     if not any(item.uri in known for one in questions for item in one.relevant):
         raise Blocked(
-            f"no question of the golden set names a document of this knowledge base: it has no {example}",
-            hint=f"uris are as the sources give them, such as {', '.join(found.uris[:3]) or '(none)'}; correct the golden set",
+            f"no question of the golden set names a document of this knowledge base: it "
+            f"has no {example}",
+            hint=f"uris are as the sources give them, such as "
+            f"{', '.join(found.uris[:3]) or '(none)'}; correct the golden set",
         )
-    return [f"the golden set names {len(lost)} documents that this build does not have, such as {example}"]
+    return [
+        f"the golden set names {len(lost)} documents that this build does not have, such "
+        f"as {example}"
+    ]
 
 
-def candidate_searcher(build: Build, store: Store, embedder: Embedder, snapshot: str, questions: Sequence[Question]) -> Searcher:
-    """A searcher at the candidate's snapshot, its weight fitted on the golden set where that has enough to say."""
+def candidate_searcher(
+    build: Build, store: Store, embedder: Embedder, snapshot: str, questions: Sequence[Question]
+) -> Searcher:
+    """A searcher at the candidate's snapshot, its weight fitted on the golden set where that has
+    enough to say.
+    """
     reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
     fitted = fit_weight(judged(Searcher(reader=reader, embedder=embedder), questions))
-    return Searcher(reader=reader, embedder=embedder, weight=None if fitted is None else fitted.weight)
+    return Searcher(
+        reader=reader, embedder=embedder, weight=None if fitted is None else fitted.weight
+    )
 
 
 def judged(searcher: Searcher, questions: Sequence[Question]) -> list[Judged]:
-    """Each question with both candidate lists, for the fit; the questions are embedded in one batch."""
+    """Each question with both candidate lists, for the fit; the questions are embedded in one
+    batch.
+    """
     vectors = searcher.embedder.embed([one.question for one in questions])
     return [
-        Judged(searcher.candidates(one.question, vector), [(item.uri, item.quote) for item in one.relevant], searcher.rule(one.question))
+        Judged(
+            searcher.candidates(one.question, vector),
+            [(item.uri, item.quote) for item in one.relevant],
+            searcher.rule(one.question),
+        )
         for one, vector in zip(questions, vectors, strict=True)
     ]
 
 
-def gate(build: Build, candidate: Searcher, questions: Sequence[Question], rules: Mapping[str, MetricRule], k: int) -> GateResult:
+def gate(
+    build: Build,
+    candidate: Searcher,
+    questions: Sequence[Question],
+    rules: Mapping[str, MetricRule],
+    k: int,
+) -> GateResult:
     """Candidate and live version on the same questions."""
     live = live_version(build.ledger, build.kb)
     before = measure_version(build.home, live, questions, k, MODES) if live else None

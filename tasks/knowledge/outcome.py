@@ -13,14 +13,26 @@ from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.retrieval.gate import GateResult
 
 Status = Literal["planned", "published", "unchanged", "blocked", "failed"]
-EXIT_CODES: dict[str, int] = {"planned": 0, "published": 0, "unchanged": 0, "blocked": 3, "failed": 4}
-SKIPPED: dict[str, Any] = {"verdict": "skipped", "reason": "no golden set is configured", "metrics": {}}
+EXIT_CODES: dict[str, int] = {
+    "planned": 0,
+    "published": 0,
+    "unchanged": 0,
+    "blocked": 3,
+    "failed": 4,
+}
+SKIPPED: dict[str, Any] = {
+    "verdict": "skipped",
+    "reason": "no golden set is configured",
+    "metrics": {},
+}
 
 
 class Outcome(BaseModel):
-    """`version`: what is live after the run; `previous_version`: what was live before; `candidate`: what was built.
+    """`version`: what is live after the run; `previous_version`: what was live before; `candidate`:
+    what was built.
 
-    `reason` and `hint` are set when the status is blocked or failed; `links` lead to the run in the UIs.
+    `reason` and `hint` are set when the status is blocked or failed; `links` lead to the run in the
+    UIs.
     """
 
     model_config = ConfigDict(validate_assignment=True)
@@ -33,7 +45,9 @@ class Outcome(BaseModel):
     previous_version: int | None = None
     candidate: int | None = None
     documents: dict[str, int] = Field(default_factory=dict)
-    chunks: dict[str, int] = Field(default_factory=lambda: {"added": 0, "retired": 0, "kept": 0, "total": 0})
+    chunks: dict[str, int] = Field(
+        default_factory=lambda: {"added": 0, "retired": 0, "kept": 0, "total": 0}
+    )
     embeddings: dict[str, int] = Field(default_factory=lambda: {"computed": 0, "reused": 0})
     tokens: int = 0
     cost_usd: float = 0.0
@@ -54,7 +68,10 @@ class Outcome(BaseModel):
     def pay(self, batches: Sequence[Batch]) -> None:
         """Add up what embedding and asking cost."""
         self._weighed = sum(batch.weighed for batch in batches)
-        self.embeddings = {"computed": self._weighed + sum(batch.computed for batch in batches), "reused": 0}
+        self.embeddings = {
+            "computed": self._weighed + sum(batch.computed for batch in batches),
+            "reused": 0,
+        }
         self.tokens = sum(batch.tokens for batch in batches)
         self.cost_usd = sum(batch.cost_usd for batch in batches)
 
@@ -63,14 +80,20 @@ class Outcome(BaseModel):
         return computed - self._weighed
 
     def validated(self, warnings: Sequence[str], docs: str) -> None:
-        """Take in what the expectations found; `docs`: the page with all results, empty where nothing was judged."""
+        """Take in what the expectations found; `docs`: the page with all results, empty where
+        nothing was judged.
+        """
         self.warnings = [*self.warnings, *warnings]
         self.links = self.links | ({"data docs": docs} if docs else {})
 
     def unasked(self, gate: bool) -> None:
         """Nothing changed, so there was nothing for the gate to judge."""
         if gate:
-            self.gate = self.gate | {"reason": "nothing changed, so the gate was not asked; `llmops kb measure` shows the live version"}
+            self.gate = self.gate | {
+                "reason": "nothing changed, so the gate was not asked; `llmops kb measure` "
+                "shows the "
+                "live version"
+            }
 
     def warn(self, warnings: Sequence[str]) -> None:
         self.warnings = [*self.warnings, *warnings]
@@ -88,7 +111,12 @@ class Outcome(BaseModel):
 
     def figures(self) -> dict[str, Any]:
         """What the versions row keeps."""
-        return {"added": self.chunks["added"], "retired": self.chunks["retired"], "gate": self.gate, "prefect_run_id": self.prefect_run_id}
+        return {
+            "added": self.chunks["added"],
+            "retired": self.chunks["retired"],
+            "gate": self.gate,
+            "prefect_run_id": self.prefect_run_id,
+        }
 
     def public(self) -> dict[str, Any]:
         """The JSON object."""
@@ -120,10 +148,17 @@ def planned(outcome: Outcome, plan: Plan, totals: dict[str, int]) -> None:
 def surveyed(outcome: Outcome, before: Plan, plan: Plan) -> None:
     """Take in what comparing the documents came to; `before`: the plan until then."""
     outcome.documents = outcome.documents | {"duplicates": len(plan.duplicates)}
-    outcome.warn(plan.notes[len(before.notes):])
+    outcome.warn(plan.notes[len(before.notes) :])
 
 
-def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_documents: int, retired_chunks: int, live_chunks: int) -> None:
+def staged_counts(
+    outcome: Outcome,
+    plan: Plan,
+    parts: list[Staged],
+    retired_documents: int,
+    retired_chunks: int,
+    live_chunks: int,
+) -> None:
     """Replace estimates by what was really found and staged."""
     new, edited = (sum(len(getattr(part, name)) for part in parts) for name in ("new", "edited"))
     processed = sum(len(part.new) + len(part.changed) + len(part.same) for part in parts)
@@ -137,20 +172,32 @@ def staged_counts(outcome: Outcome, plan: Plan, parts: list[Staged], retired_doc
         "retired": retired_documents,
     }
     outcome.documents = documents | {"total": plan.live + new - renamed - retired_documents}
-    outcome.chunks = {"added": added, "retired": retired, "kept": live_chunks - retired, "total": live_chunks - retired + added}
+    outcome.chunks = {
+        "added": added,
+        "retired": retired,
+        "kept": live_chunks - retired,
+        "total": live_chunks - retired + added,
+    }
     computed = outcome.embeddings["computed"]
-    outcome.embeddings = {"computed": computed, "reused": max(0, added - outcome.of_chunks(computed))}
+    outcome.embeddings = {
+        "computed": computed,
+        "reused": max(0, added - outcome.of_chunks(computed)),
+    }
 
 
 def within_budget(outcome: Outcome, plan: Plan, found: list[Failure], budget: float) -> None:
-    """Raise BudgetExceeded when too large a share of the listed documents failed; files that nobody reads do not count."""
+    """Raise BudgetExceeded when too large a share of the listed documents failed; files that nobody
+    reads do not count.
+    """
     outcome.documents = outcome.documents | {"quarantined": len(plan.held) + len(found)}
     examples = [failure for failure in found if failure.error != UnsupportedDocument.__name__]
     listed, failures = outcome.documents["listed"], len(plan.held) - plan.tolerated + len(examples)
     if listed and failures / listed > budget:
         some = "; ".join(f"{failure.uri}: {failure.reason}" for failure in examples[:3])
         raise BudgetExceeded(
-            f"{failures} of {listed} documents could not be processed ({failures / listed:.1%}), more than "
+            f"{failures} of {listed} documents could not be processed "
+            f"({failures / listed:.1%}), more than "
             f"limits.failure_budget allows ({budget:.1%}): {some}",
-            hint=f"see `llmops quarantine list --kb {outcome.knowledge_base}`; mend them, exclude them, or raise the budget",
+            hint=f"see `llmops quarantine list --kb {outcome.knowledge_base}`; mend them, "
+            f"exclude them, or raise the budget",
         )

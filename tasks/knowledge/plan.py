@@ -13,12 +13,26 @@ from llmops.tasks.ledger.tables import documents
 
 COLUMNS = [
     documents.c[name]
-    for name in ("doc_id", "source", "uri", "content_hash", "revision", "text_stage", "check_stage", "chunk_stage", "chunks", "characters", "media_type")
+    for name in (
+        "doc_id",
+        "source",
+        "uri",
+        "content_hash",
+        "revision",
+        "text_stage",
+        "check_stage",
+        "chunk_stage",
+        "chunks",
+        "characters",
+        "media_type",
+    )
 ]
 
 
 class Duplicate(BaseModel):
-    """A document that the cleaner with that key left out for a better one: `instead` is its doc_id, `better` its uri."""
+    """A document that the cleaner with that key left out for a better one: `instead` is its doc_id,
+    `better` its uri.
+    """
 
     model_config = ConfigDict(frozen=True)
     doc_id: str
@@ -32,18 +46,27 @@ class Duplicate(BaseModel):
 
     def told(self) -> Failure:
         """How the quarantine lists it."""
-        return Failure(source=self.source, uri=self.uri, stage="clean", error=NearDuplicate.__name__, revision=self.revision,
-                       reason=f"a near duplicate ({self.similarity:.2f}) of {self.better}, which is kept")
+        return Failure(
+            source=self.source,
+            uri=self.uri,
+            stage="clean",
+            error=NearDuplicate.__name__,
+            revision=self.revision,
+            reason=f"a near duplicate ({self.similarity:.2f}) of {self.better}, which is kept",
+        )
 
 
 class Plan(BaseModel):
-    """`todo`: documents to process. `vanished`: live, but no longer listed. `touched`: only their revision has changed.
+    """`todo`: documents to process. `vanished`: live, but no longer listed. `touched`: only their
+    revision has changed.
 
-    `held`: in quarantine, unchanged since, and not worth another attempt; `tolerated` of them are of a kind that nobody reads.
-    `cured`: in quarantine, but gone from the source or served as it is listed. `notes`: what keeps vanished documents from
-    being retired. `uris`: all that the candidate may have. Where cleaners compare documents: `known` ones that they have
-    sketched as they are now, `duplicates` that are left out for others, `replaced`: those of them that are live.
-    `withdrawn`: live under access labels that they no longer have, while their new form cannot be indexed.
+    `held`: in quarantine, unchanged since, and not worth another attempt; `tolerated` of them are
+    of a kind that nobody reads. `cured`: in quarantine, but gone from the source or served as it is
+    listed. `notes`: what keeps vanished documents from being retired. `uris`: all that the
+    candidate may have. Where cleaners compare documents: `known` ones that they have sketched as
+    they are now, `duplicates` that are left out for others, `replaced`: those of them that are
+    live. `withdrawn`: live under access labels that they no longer have, while their new form
+    cannot be indexed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,7 +101,10 @@ class Plan(BaseModel):
         """What happens to which document, at most so many rows, for a table."""
         rows = [{"what": todo.kind, "uri": todo.uri, "source": todo.source} for todo in self.todo]
         rows += [{"what": "vanished", "uri": uri, "source": ""} for uri in self.vanished.values()]
-        rows += [{"what": "quarantined", "uri": problem.uri, "source": problem.source} for problem in self.problems]
+        rows += [
+            {"what": "quarantined", "uri": problem.uri, "source": problem.source}
+            for problem in self.problems
+        ]
         return rows[:most]
 
 
@@ -92,19 +118,25 @@ def live_documents(build: Build) -> dict[str, Any]:
 
 
 def guard(plan: Plan, max_delete_fraction: float, allow_deletes: bool) -> None:
-    """Deletion safety. Raises Blocked for an empty listing, and for more deletions than are allowed."""
+    """Deletion safety. Raises Blocked for an empty listing, and for more deletions than are
+    allowed.
+    """
     empty = sorted(name for name, count in plan.listed.items() if count == 0)
     if empty and (plan.live or not any(plan.listed.values())):
         raise Blocked(
             f"the source {', '.join(empty)} lists nothing; an empty listing never deletes",
             where=empty[0],
-            hint="check its path and its include and exclude patterns; a source that is meant to go is taken out of the config",
+            hint="check its path and its include and exclude patterns; a source that is meant "
+            "to go is taken out of the config",
         )
     share = len(plan.vanished) / plan.live if plan.live else 0
     if share > max_delete_fraction and not allow_deletes:
-        some = ", ".join(sorted(plan.vanished.values())[:5]) + (", …" if len(plan.vanished) > 5 else "")
+        some = ", ".join(sorted(plan.vanished.values())[:5]) + (
+            ", …" if len(plan.vanished) > 5 else ""
+        )
         raise Blocked(
-            f"{len(plan.vanished)} of {plan.live} documents have vanished ({share:.0%}), more than limits.max_delete_fraction "
+            f"{len(plan.vanished)} of {plan.live} documents have vanished ({share:.0%}), "
+            f"more than limits.max_delete_fraction "
             f"allows ({max_delete_fraction:.0%}): {some}",
             hint="if that is meant, allow it once with --allow-deletes",
         )

@@ -1,4 +1,6 @@
-"""From the listings of all sources to a plan: each document is compared with what the ledger knows of it."""
+"""From the listings of all sources to a plan: each document is compared with what the ledger knows
+of it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +22,9 @@ class Planner:
         self._build = build
         self._live = live_documents(build)
         self._held = held_items(build.ledger, build.kb)
-        self._plan: dict[str, Any] = {name: [] for name in ("todo", "problems", "held", "complete", "notes")}
+        self._plan: dict[str, Any] = {
+            name: [] for name in ("todo", "problems", "held", "complete", "notes")
+        }
         self._touched: dict[str, str] = {}
         self._listed: dict[str, int] = {}
         self._seen: set[str] = set()
@@ -33,20 +37,31 @@ class Planner:
         self._listed[name] = len(listing.items) + len(listing.problems)
         for problem in listing.problems:
             self._seen.add(doc_id(name, problem.uri))
-            self._plan["problems"].append(Failure(source=name, stage="collect", **problem.model_dump()))
+            self._plan["problems"].append(
+                Failure(source=name, stage="collect", **problem.model_dump())
+            )
         for item in listing.items:
             self._item(name, source, item)
         if listing.complete:
             self._plan["complete"].append(name)
         else:
-            self._plan["notes"].append(f"{name}: the listing is not complete, so nothing of it is retired: {listing.why_incomplete}")
+            self._plan["notes"].append(
+                f"{name}: the listing is not complete, so nothing of it is retired: "
+                f"{listing.why_incomplete}"
+            )
 
     def _item(self, name: str, source: Source, item: Item) -> None:
         key = doc_id(name, item.uri)
         self._seen.add(key)
         row, full = self._live.get(key), self._build.full
         same_stages = row is not None and self._same_stages(row) and not self._build.fresh
-        if row is not None and same_stages and item.revision and item.revision == row.revision and not full:
+        if (
+            row is not None
+            and same_stages
+            and item.revision
+            and item.revision == row.revision
+            and not full
+        ):
             self._unchanged += 1
             self._know(row, item)
             return
@@ -57,9 +72,15 @@ class Planner:
                 self._know(row, None)
             return
         before = None if row is not None or full or self._failed(key) else self._told.left_out(key)
-        content = before.content_hash if before and item.revision == before.revision != "" else source.content_hash(item)
+        content = (
+            before.content_hash
+            if before and item.revision == before.revision != ""
+            else source.content_hash(item)
+        )
         if before and before.content_hash == content:
-            self._known[key] = Todo(doc_id=key, source=name, uri=item.uri, kind="new", item=item, content_hash=content)
+            self._known[key] = Todo(
+                doc_id=key, source=name, uri=item.uri, kind="new", item=item, content_hash=content
+            )
             return
         same = row is not None and content == row.content_hash
         if row is not None and same and same_stages and not full:
@@ -67,23 +88,41 @@ class Planner:
             self._unchanged += 1
             self._know(row, item)
             return
-        kind = "new" if row is None else "reprocess" if same or (item.revision and item.revision == row.revision) else "changed"
+        kind = (
+            "new"
+            if row is None
+            else "reprocess"
+            if same or (item.revision and item.revision == row.revision)
+            else "changed"
+        )
         self._todo(key, name, item.uri, kind, item, content)
 
     def _same_stages(self, row: Any) -> bool:
         stages = self._build.stages.of(row.media_type)
         text = self._told.stage(row) if self._build.stages.corpus else stages.text
-        return (row.text_stage, row.check_stage, row.chunk_stage) == (text, stages.check, stages.chunk)
+        return (row.text_stage, row.check_stage, row.chunk_stage) == (
+            text,
+            stages.check,
+            stages.chunk,
+        )
 
     def _know(self, row: Any, item: Item | None) -> None:
-        """A live document stays as it is. Where documents are compared, it takes part, and has to be sketched for that."""
+        """A live document stays as it is. Where documents are compared, it takes part, and has to
+        be sketched for that.
+        """
         if not self._build.stages.corpus:
             return
         if self._told.verdicts(row.doc_id, row.content_hash) is None:
             self._todo(row.doc_id, row.source, row.uri, "reprocess", item, row.content_hash)
         else:
-            self._known[row.doc_id] = Todo(doc_id=row.doc_id, source=row.source, uri=row.uri, kind="reprocess", item=item,
-                                           content_hash=row.content_hash)
+            self._known[row.doc_id] = Todo(
+                doc_id=row.doc_id,
+                source=row.source,
+                uri=row.uri,
+                kind="reprocess",
+                item=item,
+                content_hash=row.content_hash,
+            )
 
     def _failed(self, key: str) -> bool:
         return key in self._held and self._held[key].error != NearDuplicate.__name__
@@ -102,21 +141,36 @@ class Planner:
 
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
-        return row is not None and (self._build.fresh or row.chunk_stage != self._build.stages.of(row.media_type).chunk)
+        return row is not None and (
+            self._build.fresh or row.chunk_stage != self._build.stages.of(row.media_type).chunk
+        )
 
-    def _todo(self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None) -> None:
+    def _todo(
+        self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None
+    ) -> None:
         self._plan["todo"].append(
-            Todo(doc_id=key, source=source, uri=uri, kind=kind, item=item, content_hash=content, carried=self._must_carry(key))
+            Todo(
+                doc_id=key,
+                source=source,
+                uri=uri,
+                kind=kind,
+                item=item,
+                content_hash=content,
+                carried=self._must_carry(key),
+            )
         )
 
     def finish(self) -> Plan:
-        """The plan: renames are recognised by content, documents that cannot be listed now are carried over."""
+        """The plan: renames are recognised by content, documents that cannot be listed now are
+        carried over.
+        """
         absent = {key: row for key, row in self._live.items() if key not in self._seen}
         renamed = self._renames(absent)
         vanished = {
             key: row.uri
             for key, row in absent.items()
-            if key not in renamed and (row.source in self._plan["complete"] or row.source not in self._listed)
+            if key not in renamed
+            and (row.source in self._plan["complete"] or row.source not in self._listed)
         }
         planned = {todo.doc_id for todo in self._plan["todo"]}
         for key, row in self._live.items():
@@ -126,7 +180,9 @@ class Planner:
                 self._todo(key, row.source, row.uri, "reprocess", None, row.content_hash)
             else:
                 self._know(row, None)
-        kept = {row.uri for key, row in self._live.items() if key not in vanished and key not in renamed}
+        kept = {
+            row.uri for key, row in self._live.items() if key not in vanished and key not in renamed
+        }
         return Plan(
             **self._plan,
             uris=sorted(kept | {todo.uri for todo in self._plan["todo"]}),
@@ -145,7 +201,8 @@ class Planner:
         return [
             key
             for key, row in self._held.items()
-            if key not in self._seen and (row.source in self._plan["complete"] or row.source not in self._listed)
+            if key not in self._seen
+            and (row.source in self._plan["complete"] or row.source not in self._listed)
         ]
 
     def _renames(self, absent: Mapping[str, Any]) -> set[str]:

@@ -25,9 +25,11 @@ PARTS_WANTED = 8
 
 
 def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = True) -> Plan:
-    """List every source and compare it with the ledger; what cannot even be listed goes to quarantine.
+    """List every source and compare it with the ledger; what cannot even be listed goes to
+    quarantine.
 
-    Raises Blocked when a source with live documents is gone, UsageError when a source never existed.
+    Raises Blocked when a source with live documents is gone, UsageError when a source never
+    existed.
     """
     planner, bars, skipped = Planner(build), barred(build.ledger, build.kb), dict[str, int]()
     used = {row.source for row in live_documents(build).values()}
@@ -44,7 +46,9 @@ def plan(build: Build, sources: Iterable[Spec], folder: Path, *, record: bool = 
 
 
 def without_barred(found: Plan, skipped: Mapping[str, int]) -> Plan:
-    """The plan says how many documents were erased for good and are skipped; they count as listed."""
+    """The plan says how many documents were erased for good and are skipped; they count as
+    listed.
+    """
     total = sum(skipped.values())
     if not total:
         return found
@@ -55,7 +59,11 @@ def without_barred(found: Plan, skipped: Mapping[str, int]) -> Plan:
 
 def source_of(build: Build, spec: Spec, folder: Path) -> Source:
     """The source with its paths settled and its memory at hand."""
-    return spec.build(Source).at(folder).remembering(build.home / "sources" / build.kb / source_id(spec))
+    return (
+        spec.build(Source)
+        .at(folder)
+        .remembering(build.home / "sources" / build.kb / source_id(spec))
+    )
 
 
 def source_id(spec: Spec) -> str:
@@ -64,27 +72,47 @@ def source_id(spec: Spec) -> str:
 
 
 def parts(build: Build, found: Plan, done: Sequence[Part] = ()) -> list[Part]:
-    """Parts of equal size: enough of them to share the work, few enough that task runs cost little. `done`: those made before,
-    of the first todos."""
+    """Parts of equal size: enough of them to share the work, few enough that task runs cost little.
+    `done`: those made before, of the first todos."""
     todos = found.todo[sum(part.rows for part in done) :]
     size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(todos) // PARTS_WANTED)))
     return write_parts(build, todos, size, len(done))
 
 
 def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
-    """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a token."""
+    """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a
+    token.
+    """
     size = sum(todo.item.size for todo in found.todo if todo.item)
     known = sum(
-        row.characters for row in live_documents(build).values() if row.doc_id in {todo.doc_id for todo in found.todo if not todo.item}
+        row.characters
+        for row in live_documents(build).values()
+        if row.doc_id in {todo.doc_id for todo in found.todo if not todo.item}
     )
     tokens = (size + known) // 4
-    return {"documents": len(found.todo), "bytes": size, "tokens": tokens, "cost_usd": round(tokens * price / 1e6, 6)}
+    return {
+        "documents": len(found.todo),
+        "bytes": size,
+        "tokens": tokens,
+        "cost_usd": round(tokens * price / 1e6, 6),
+    }
 
 
 def dry_run(
-    home: Path, kb: str, stages: Fingerprints, store: Store, facts: Facts, sources: Sequence[Spec], folder: Path, embedder: Spec, *, full: bool
+    home: Path,
+    kb: str,
+    stages: Fingerprints,
+    store: Store,
+    facts: Facts,
+    sources: Sequence[Spec],
+    folder: Path,
+    embedder: Spec,
+    *,
+    full: bool,
 ) -> dict[str, Any]:
-    """The object of `index --plan`: what would be done, and what it would cost. Writes only that, to `plans/KB.json`."""
+    """The object of `index --plan`: what would be done, and what it would cost. Writes only that,
+    to `plans/KB.json`.
+    """
     outcome = session.begin(home, kb, None)
     build = session.start(home, kb, stages, store, facts, full=full)
     try:

@@ -1,4 +1,6 @@
-"""The one transaction in which a staged version goes live: documents, chunks and the pointer move together."""
+"""The one transaction in which a staged version goes live: documents, chunks and the pointer move
+together.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,12 +16,36 @@ from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, listings, versions
 
 KEYS = 500
-STAMPS = ("revision", "text_stage", "check_stage", "chunk_stage", "shard", "shard_sha256", "shard_row")
+STAMPS = (
+    "revision",
+    "text_stage",
+    "check_stage",
+    "chunk_stage",
+    "shard",
+    "shard_sha256",
+    "shard_row",
+)
 
 
-def publish(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged], retired: Sequence[str], values: Mapping[str, Any]) -> None:
-    """Move the pointer. `retired`: doc_ids that leave; `values`: what the versions row still lacks. All or nothing."""
-    prepared = [(one, document_rows(build, one.batch), _with_shard(one, one.changes.table(build.lake).to_pylist())) for one in staged]
+def publish(
+    build: Build,
+    lease: Lease,
+    plan: Plan,
+    staged: Sequence[Staged],
+    retired: Sequence[str],
+    values: Mapping[str, Any],
+) -> None:
+    """Move the pointer. `retired`: doc_ids that leave; `values`: what the versions row still lacks.
+    All or nothing.
+    """
+    prepared = [
+        (
+            one,
+            document_rows(build, one.batch),
+            _with_shard(one, one.changes.table(build.lake).to_pylist()),
+        )
+        for one in staged
+    ]
     with build.ledger.write() as connection:
         lease.confirm(connection)
         for one, rows, changes in prepared:
@@ -37,7 +63,9 @@ def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mappi
 
 
 def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> None:
-    """What a run that changes nothing still remembers: new revisions and stamps, the time of the listing, what is well again."""
+    """What a run that changes nothing still remembers: new revisions and stamps, the time of the
+    listing, what is well again.
+    """
     with build.ledger.write() as connection:
         lease.confirm(connection)
         for one in staged:
@@ -56,17 +84,26 @@ def _well(plan: Plan, rows: Mapping[str, Any]) -> list[str]:
 
 def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[str, Any]) -> None:
     _close(connection, documents, build, documents.c.doc_id, one.changed)
-    fresh = [{**rows[key], "valid_from": build.version, "valid_to": None} for key in (*one.new, *one.changed)]
+    fresh = [
+        {**rows[key], "valid_from": build.version, "valid_to": None}
+        for key in (*one.new, *one.changed)
+    ]
     upsert(connection, documents, fresh)
     _stamp(connection, build, [rows[key] for key in one.same])
 
 
 def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any]]) -> None:
-    """What is the same went through the stages again. It lies in the lake anew: so a `--full` build mends what was lost there."""
+    """What is the same went through the stages again. It lies in the lake anew: so a `--full` build
+    mends what was lost there.
+    """
     for row in rows:
         connection.execute(
             update(documents)
-            .where(documents.c.kb == build.kb, documents.c.doc_id == row["doc_id"], documents.c.valid_to.is_(None))
+            .where(
+                documents.c.kb == build.kb,
+                documents.c.doc_id == row["doc_id"],
+                documents.c.valid_to.is_(None),
+            )
             .values({name: row[name] for name in STAMPS})
         )
 
@@ -74,7 +111,11 @@ def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any
 def _moved(connection: Connection, build: Build, one: Staged) -> None:
     """Unchanged chunks lie in the lake anew, like their documents."""
     for start in range(0, len(one.same), KEYS):
-        mine = (chunks.c.kb == build.kb) & chunks.c.doc_id.in_(one.same[start : start + KEYS]) & chunks.c.valid_to.is_(None)
+        mine = (
+            (chunks.c.kb == build.kb)
+            & chunks.c.doc_id.in_(one.same[start : start + KEYS])
+            & chunks.c.valid_to.is_(None)
+        )
         connection.execute(update(chunks).where(mine).values(shard=_chunk_shard(one)))
 
 
@@ -83,7 +124,13 @@ def _chunk_shard(one: Staged) -> str:
 
 
 def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
-    _close(connection, chunks, build, chunks.c.chunk_id, [row["chunk_id"] for row in changes if row["action"] != "add"])
+    _close(
+        connection,
+        chunks,
+        build,
+        chunks.c.chunk_id,
+        [row["chunk_id"] for row in changes if row["action"] != "add"],
+    )
     upsert(
         connection,
         chunks,
@@ -92,7 +139,10 @@ def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str,
                 "kb": build.kb,
                 "valid_from": build.version,
                 "valid_to": None,
-                **{name: row[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")},
+                **{
+                    name: row[name]
+                    for name in ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")
+                },
             }
             for row in changes
             if row["action"] != "retire"
@@ -100,11 +150,17 @@ def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str,
     )
 
 
-def _close(connection: Connection, table: Any, build: Build, column: Any, keys: Sequence[str]) -> None:
+def _close(
+    connection: Connection, table: Any, build: Build, column: Any, keys: Sequence[str]
+) -> None:
     for start in range(0, len(keys), KEYS):
         connection.execute(
             update(table)
-            .where(table.c.kb == build.kb, table.c.valid_to.is_(None), column.in_(keys[start : start + KEYS]))
+            .where(
+                table.c.kb == build.kb,
+                table.c.valid_to.is_(None),
+                column.in_(keys[start : start + KEYS]),
+            )
             .values(valid_to=build.version)
         )
 
@@ -118,7 +174,11 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
     for key, revision in plan.touched.items():
         connection.execute(
             update(documents)
-            .where(documents.c.kb == build.kb, documents.c.doc_id == key, documents.c.valid_to.is_(None))
+            .where(
+                documents.c.kb == build.kb,
+                documents.c.doc_id == key,
+                documents.c.valid_to.is_(None),
+            )
             .values(revision=revision)
         )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
@@ -126,15 +186,28 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
     upsert(
         connection,
         listings,
-        [{"kb": build.kb, "source": name, "completed_at": now(), "documents": plan.listed[name]} for name in plan.complete],
+        [
+            {"kb": build.kb, "source": name, "completed_at": now(), "documents": plan.listed[name]}
+            for name in plan.complete
+        ],
     )
 
 
 def _point(connection: Connection, build: Build, values: Mapping[str, Any]) -> None:
     totals = {
-        table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.version)))
+        table.name: connection.scalar(
+            select(func.count())
+            .select_from(table)
+            .where(table.c.kb == build.kb, live_at(table, build.version))
+        )
         for table in (documents, chunks)
     }
     mine = (versions.c.kb == build.kb) & (versions.c.version == build.version)
-    connection.execute(update(versions).where(mine).values(status="published", published_at=now(), **totals, **values))
-    connection.execute(update(knowledge_bases).where(knowledge_bases.c.name == build.kb).values(live=build.version))
+    connection.execute(
+        update(versions)
+        .where(mine)
+        .values(status="published", published_at=now(), **totals, **values)
+    )
+    connection.execute(
+        update(knowledge_bases).where(knowledge_bases.c.name == build.kb).values(live=build.version)
+    )

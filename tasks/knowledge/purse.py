@@ -1,4 +1,6 @@
-"""What a chunker may pay with: sentences are embedded and questions are asked once, whoever owns them, also after a crash."""
+"""What a chunker may pay with: sentences are embedded and questions are asked once, whoever owns
+them, also after a crash.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +34,9 @@ class Spent:
 
 @dataclass(frozen=True)
 class Purse:
-    """The tokenizer that a build hands to a chunker, for one document: it can embed (`Embedding`) and ask (`Asking`)."""
+    """The tokenizer that a build hands to a chunker, for one document: it can embed (`Embedding`)
+    and ask (`Asking`).
+    """
 
     build: Build
     embedder: Embedder
@@ -54,8 +58,10 @@ class Purse:
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         names = list(missing)
         for start in range(0, len(names), TEXTS_PER_CALL):
-            part = names[start:start + TEXTS_PER_CALL]
-            save_embeddings(ledger, model, part, self.embedder.embed([missing[key] for key in part]))
+            part = names[start : start + TEXTS_PER_CALL]
+            save_embeddings(
+                ledger, model, part, self.embedder.embed([missing[key] for key in part])
+            )
             self._pay([missing[key] for key in part])
         return load_embeddings(ledger, model, keys, self.embedder.dimension)
 
@@ -66,11 +72,19 @@ class Purse:
         self.spent.cost_usd += tokens * self.embedder.price / 1e6
 
     def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
-        """What `read` makes of the reply: from the ledger, else from the model, which is told of its mistake up to two times.
+        """What `read` makes of the reply: from the ledger, else from the model, which is told of
+        its mistake up to two times.
 
         Only a reply that can be read is remembered. Raises DocumentError after three that cannot.
         """
-        key = sha256(canonical([llm.fingerprint(), [message.model_dump(exclude_defaults=True) for message in messages]]))
+        key = sha256(
+            canonical(
+                [
+                    llm.fingerprint(),
+                    [message.model_dump(exclude_defaults=True) for message in messages],
+                ]
+            )
+        )
         known, asked, trouble = self._known(key), list(messages), ""
         for _ in range(ATTEMPTS):
             reply = known or self._complete(llm, asked)
@@ -78,12 +92,18 @@ class Purse:
                 found = read(reply.text)
             except ValueError as error:
                 trouble, known = str(error), None
-                asked = [*messages, Message(role="assistant", content=reply.text), Message(role="user", content=f"Not valid: {error}")]
+                asked = [
+                    *messages,
+                    Message(role="assistant", content=reply.text),
+                    Message(role="user", content=f"Not valid: {error}"),
+                ]
                 continue
             if not known:
                 self._remember(key, llm, reply)
             return found
-        raise DocumentError(f"the language model gave {ATTEMPTS} replies that cannot be used; the last: {trouble}")
+        raise DocumentError(
+            f"the language model gave {ATTEMPTS} replies that cannot be used; the last: {trouble}"
+        )
 
     def _known(self, key: str) -> Reply | None:
         with self.build.ledger.read() as connection:
@@ -97,7 +117,13 @@ class Purse:
         return reply
 
     def _remember(self, key: str, llm: Llm, reply: Reply) -> None:
-        row = {"key": key, "owner": self.owner, "reply": reply.text, "tokens": reply.tokens_in + reply.tokens_out,
-               "cost_usd": llm.cost(reply), "created_at": now()}
+        row = {
+            "key": key,
+            "owner": self.owner,
+            "reply": reply.text,
+            "tokens": reply.tokens_in + reply.tokens_out,
+            "cost_usd": llm.cost(reply),
+            "created_at": now(),
+        }
         with self.build.ledger.write() as connection:
             upsert(connection, calls, [row])

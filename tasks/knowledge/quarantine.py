@@ -1,4 +1,6 @@
-"""Documents that could not be processed: with stage, reason and attempts, until they succeed or are dropped."""
+"""Documents that could not be processed: with stage, reason and attempts, until they succeed or are
+dropped.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,7 +18,9 @@ LONGEST_REASON = 2000
 
 
 class Failure(BaseModel):
-    """One document that failed, at which stage (collect, parse, clean, validate, chunk, embed), and why."""
+    """One document that failed, at which stage (collect, parse, clean, validate, chunk, embed), and
+    why.
+    """
 
     model_config = ConfigDict(frozen=True)
     source: str
@@ -35,20 +39,37 @@ def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> No
     with ledger.write() as connection:
         ids = {item_id(kb, failure.source, failure.uri): failure for failure in failures}
         before = {row.id: row for row in _by_id(connection, list(ids))}
-        upsert(connection, quarantine, [_row(kb, key, failure, stages, before.get(key)) for key, failure in ids.items()])
+        upsert(
+            connection,
+            quarantine,
+            [_row(kb, key, failure, stages, before.get(key)) for key, failure in ids.items()],
+        )
 
 
 def exclude(connection: Connection, kb: str, left_out: Sequence[Failure], stages: str) -> None:
-    """List documents that are left out for others, and are no failures; those that are listed so already stay as they are."""
+    """List documents that are left out for others, and are no failures; those that are listed so
+    already stay as they are.
+    """
     ids = {item_id(kb, one.source, one.uri): one for one in left_out}
     before = {row.id: row for row in _by_id(connection, list(ids))}
-    news = {key: one for key, one in ids.items()
-            if key not in before or (before[key].error, before[key].reason) != (one.error, one.reason[:LONGEST_REASON])}
-    upsert(connection, quarantine, [_row(kb, key, one, stages, before.get(key)) for key, one in news.items()])
+    news = {
+        key: one
+        for key, one in ids.items()
+        if key not in before
+        or (before[key].error, before[key].reason) != (one.error, one.reason[:LONGEST_REASON])
+    }
+    upsert(
+        connection,
+        quarantine,
+        [_row(kb, key, one, stages, before.get(key)) for key, one in news.items()],
+    )
 
 
 def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[str, Any]:
-    values = failure.model_dump() | {"reason": failure.reason[:LONGEST_REASON], "error": failure.error[:120]}
+    values = failure.model_dump() | {
+        "reason": failure.reason[:LONGEST_REASON],
+        "error": failure.error[:120],
+    }
     return {
         "id": key,
         "kb": kb,
@@ -65,7 +86,9 @@ def _by_id(connection: Connection, ids: Sequence[str]) -> list[Any]:
     return [
         row
         for start in range(0, len(ids), 500)
-        for row in connection.execute(select(quarantine).where(quarantine.c.id.in_(ids[start : start + 500])))
+        for row in connection.execute(
+            select(quarantine).where(quarantine.c.id.in_(ids[start : start + 500]))
+        )
     ]
 
 
@@ -77,13 +100,20 @@ def resolve(connection: Connection, kb: str, doc_ids: Iterable[str]) -> None:
     """Documents that are well again, or gone from their source, leave the quarantine."""
     wanted = list(doc_ids)
     for start in range(0, len(wanted), 500):
-        connection.execute(delete(quarantine).where(quarantine.c.kb == kb, quarantine.c.doc_id.in_(wanted[start : start + 500])))
+        connection.execute(
+            delete(quarantine).where(
+                quarantine.c.kb == kb, quarantine.c.doc_id.in_(wanted[start : start + 500])
+            )
+        )
 
 
 def held(ledger: Ledger, kb: str) -> dict[str, Any]:
     """doc_id -> row of everything in quarantine."""
     with ledger.read() as connection:
-        return {row.doc_id: row for row in connection.execute(select(quarantine).where(quarantine.c.kb == kb))}
+        return {
+            row.doc_id: row
+            for row in connection.execute(select(quarantine).where(quarantine.c.kb == kb))
+        }
 
 
 def items(ledger: Ledger, kb: str | None = None) -> list[dict[str, Any]]:
@@ -115,7 +145,9 @@ def get(ledger: Ledger, key: str) -> dict[str, Any]:
     with ledger.read() as connection:
         row = connection.execute(select(quarantine).where(quarantine.c.id == key)).one_or_none()
     if row is None:
-        raise UsageError(f"no item {key!r} is in quarantine", hint="`llmops quarantine list` shows what is")
+        raise UsageError(
+            f"no item {key!r} is in quarantine", hint="`llmops quarantine list` shows what is"
+        )
     return _public(row)
 
 
@@ -123,7 +155,9 @@ def release(ledger: Ledger, keys: Sequence[str]) -> None:
     """Let the next build try these again: forgetting the revision makes them look new."""
     with ledger.write() as connection:
         for key in keys:
-            connection.execute(update(quarantine).where(quarantine.c.id == key).values(revision="", retryable=True))
+            connection.execute(
+                update(quarantine).where(quarantine.c.id == key).values(revision="", retryable=True)
+            )
 
 
 def drop(ledger: Ledger, keys: Sequence[str]) -> None:

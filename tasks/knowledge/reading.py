@@ -27,7 +27,9 @@ def embedder_of(version: Version) -> Embedder:
 
 
 def collection_of(home: Path, version: Version) -> Stored:
-    return store_of(version).open(version.collection, embedder_of(version).dimension, home, facts_of(version).fields)
+    return store_of(version).open(
+        version.collection, embedder_of(version).dimension, home, facts_of(version).fields
+    )
 
 
 def facts_of(version: Version) -> Facts:
@@ -36,15 +38,26 @@ def facts_of(version: Version) -> Facts:
 
 
 def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
-    """A searcher pinned to a version: what is built meanwhile does not change its answers. Without `where` it sees everything."""
+    """A searcher pinned to a version: what is built meanwhile does not change its answers. Without
+    `where` it sees everything.
+    """
     if version.snapshot is None:
-        raise Damaged(f"version {version.version} of {version.kb!r} was never sealed", hint="roll back to a published one")
-    return Searcher(reader=collection_of(home, version).at(version.snapshot), embedder=embedder_of(version), weight=version.weight,
-                    where=where)
+        raise Damaged(
+            f"version {version.version} of {version.kb!r} was never sealed",
+            hint="roll back to a published one",
+        )
+    return Searcher(
+        reader=collection_of(home, version).at(version.snapshot),
+        embedder=embedder_of(version),
+        weight=version.weight,
+        where=where,
+    )
 
 
 def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
-    """What a user who holds these access labels may see, narrowed by a condition ("": none). Raises UsageError for a wrong one."""
+    """What a user who holds these access labels may see, narrowed by a condition ("": none). Raises
+    UsageError for a wrong one.
+    """
     given = parse(condition, facts_of(version).fields) if condition.strip() else None
     found = both(visible(frozenset(labels)), given)
     assert found is not None
@@ -54,15 +67,30 @@ def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
 def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a search in the shape of `llmops search`, best first."""
     keep = ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "page")
-    return [{"rank": rank, "score": round(float(row["score"]), 6), "uri": row["uri"], "title": _title(row),
-             **{name: row[name] for name in keep}, "headings": list(row["headings"])}
-            for rank, row in enumerate(records(frame), 1)]
+    return [
+        {
+            "rank": rank,
+            "score": round(float(row["score"]), 6),
+            "uri": row["uri"],
+            "title": _title(row),
+            **{name: row[name] for name in keep},
+            "headings": list(row["headings"]),
+        }
+        for rank, row in enumerate(records(frame), 1)
+    ]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain Python values; missing ones are None."""
-    return [{str(key): None if value is pd.NA or (isinstance(value, float) and value != value) else value for key, value in row.items()}
-            for row in frame.to_dict("records")]
+    return [
+        {
+            str(key): None
+            if value is pd.NA or (isinstance(value, float) and value != value)
+            else value
+            for key, value in row.items()
+        }
+        for row in frame.to_dict("records")
+    ]
 
 
 def _title(row: Mapping[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""The beginning and the end of a build: which stages it has, where it writes, and what it leaves behind."""
+"""The beginning and the end of a build: which stages it has, where it writes, and what it leaves
+behind.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +15,16 @@ from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.knowledge.reading import collection_of, store_of
-from llmops.tasks.knowledge.versions import Version, close_version, expire, live_version, mark_cleared, next_number, recover, register
+from llmops.tasks.knowledge.versions import (
+    Version,
+    close_version,
+    expire,
+    live_version,
+    mark_cleared,
+    next_number,
+    recover,
+    register,
+)
 from llmops.tasks.ledger import Ledger, live_at, now, open_ledger, upsert
 from llmops.tasks.ledger.leases import Lease, aware
 from llmops.tasks.ledger.tables import chunks, documents, quarantine, runs
@@ -28,19 +39,39 @@ from llmops.tasks.plugins.stores import Store
 from llmops.tasks.texts import terms
 
 
-def stages(cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts) -> Fingerprints:
-    """The fingerprints of a configuration's stages. `suite`: the text of the expectations; `facts` belong to the chunks' rows."""
+def stages(
+    cleaners: Sequence[Cleaner], suite: str, chunker: Chunker, embedder: Embedder, facts: Facts
+) -> Fingerprints:
+    """The fingerprints of a configuration's stages. `suite`: the text of the expectations; `facts`
+    belong to the chunks' rows.
+    """
     parse, model = all_parsers(), embedder.fingerprint()
     clean = tuple(cleaner.fingerprint() for cleaner in cleaners)
     readers = facts.model_dump_json(include={"access", "sources"})
-    corpus = tuple(digest(parse, readers, *clean[: place + 1])
-                   for place, cleaner in enumerate(cleaners) if isinstance(cleaner, CorpusCleaner))
+    corpus = tuple(
+        digest(parse, readers, *clean[: place + 1])
+        for place, cleaner in enumerate(cleaners)
+        if isinstance(cleaner, CorpusCleaner)
+    )
     chunk = (chunker.fingerprint(), model, facts.model_dump_json())
-    return Fingerprints(parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus)
+    return Fingerprints(
+        parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus
+    )
 
 
-def start(home: Path, kb: str, stages: Fingerprints, store: Store, facts: Facts, *, run_id: str | None = None, full: bool = False) -> Build:
-    """A build towards the next version, to be called with the lease held: what is live does not change meanwhile."""
+def start(
+    home: Path,
+    kb: str,
+    stages: Fingerprints,
+    store: Store,
+    facts: Facts,
+    *,
+    run_id: str | None = None,
+    full: bool = False,
+) -> Build:
+    """A build towards the next version, to be called with the lease held: what is live does not
+    change meanwhile.
+    """
     ledger = open_ledger(home)
     live, number = live_version(ledger, kb), next_number(ledger, kb)
     collection = _collection(home, live, collection_name(kb, stages, store, facts), number)
@@ -60,7 +91,9 @@ def start(home: Path, kb: str, stages: Fingerprints, store: Store, facts: Facts,
 
 
 def _collection(home: Path, live: Version | None, name: str, number: int) -> str:
-    """Where to stage: beside the live version in its own collection, in a new one where that is another or is lost."""
+    """Where to stage: beside the live version in its own collection, in a new one where that is
+    another or is lost.
+    """
     if live is None or live.collection.partition(".")[0] != name:
         return name
     try:
@@ -76,23 +109,32 @@ def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
     register(ledger, kb)
     live = live_version(ledger, kb)
     return Outcome(
-        knowledge_base=kb, version=live.version if live else None, previous_version=live.version if live else None, prefect_run_id=run_id
+        knowledge_base=kb,
+        version=live.version if live else None,
+        previous_version=live.version if live else None,
+        prefect_run_id=run_id,
     )
 
 
 def collection_name(kb: str, stages: Fingerprints, store: Store, facts: Facts) -> str:
-    """One physical collection per knowledge base, store, embedder, analyser and schema: what cannot be compared never mixes."""
+    """One physical collection per knowledge base, store, embedder, analyser and schema: what cannot
+    be compared never mixes.
+    """
     schema = digest(str(stored.REVISION), canonical(facts.fields))
     return f"{kb}-{digest(stages.model, store.fingerprint(), str(terms.REVISION), schema)[:8]}"
 
 
 def clear_up(build: Build, lease: Lease) -> None:
-    """Undo whatever came into ledger and store after the live version: staged and not published, rolled back, changed by hand."""
+    """Undo whatever came into ledger and store after the live version: staged and not published,
+    rolled back, changed by hand.
+    """
     undo(build.ledger, lease, build.home, build.kb, keeps=build.collection)
 
 
 def undo(ledger: Ledger, lease: Lease, home: Path, kb: str, *, keeps: str | None = None) -> None:
-    """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may be."""
+    """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may
+    be.
+    """
     forgotten, kept = recover(ledger, lease, kb)
     drop_unused(home, forgotten, kept)
     live = live_version(ledger, kb)
@@ -111,14 +153,20 @@ def totals(build: Build) -> dict[str, int]:
         return {"documents": 0, "chunks": 0}
     with build.ledger.read() as connection:
         return {
-            table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.kb == build.kb, live_at(table, build.live)))
+            table.name: connection.scalar(
+                select(func.count())
+                .select_from(table)
+                .where(table.c.kb == build.kb, live_at(table, build.live))
+            )
             or 0
             for table in (documents, chunks)
         }
 
 
 def failures_now(build: Build, found: Plan) -> list[Failure]:
-    """What this build has put into quarantine; documents that it only holds there are not counted here."""
+    """What this build has put into quarantine; documents that it only holds there are not counted
+    here.
+    """
     held = set(found.held)
     with build.ledger.read() as connection:
         rows = connection.execute(select(quarantine).where(quarantine.c.kb == build.kb)).all()
@@ -162,7 +210,9 @@ def close(build: Build, outcome: Outcome, status: str = "rejected") -> None:
 
 def save_outcome(ledger: Ledger, run_id: str, kb: str, outcome: dict[str, Any]) -> None:
     with ledger.write() as connection:
-        upsert(connection, runs, [{"id": run_id, "kb": kb, "outcome": outcome, "finished_at": now()}])
+        upsert(
+            connection, runs, [{"id": run_id, "kb": kb, "outcome": outcome, "finished_at": now()}]
+        )
 
 
 def saved_outcome(ledger: Ledger, run_id: str) -> dict[str, Any] | None:

@@ -1,4 +1,6 @@
-"""What cleaners that compare documents remember in the ledger: of each document a sketch, and what followed from all of them."""
+"""What cleaners that compare documents remember in the ledger: of each document a sketch, and what
+followed from all of them.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,12 +15,16 @@ from llmops.tasks.plugins.cleaners._corpus import Verdict
 from llmops.tasks.schemas import sha256
 
 OPEN, DOUBTFUL = "?", "!"
-"""In place of a verdict: not judged yet; failed after cleaning, so that no other document may be left out for it."""
+"""In place of a verdict: not judged yet; failed after cleaning, so that no other document may be
+left out for it.
+"""
 KEYS = 500
 
 
 def made_from(content_hash: str, verdicts: Sequence[str]) -> str:
-    """What a sketch depends on beside its cleaner: the original, and what the cleaners before did to it."""
+    """What a sketch depends on beside its cleaner: the original, and what the cleaners before did
+    to it.
+    """
     return sha256("\x1f".join([content_hash, *verdicts])) if verdicts else content_hash
 
 
@@ -36,15 +42,23 @@ class Told:
             names = ("cleaner", "doc_id", "content_hash", "revision", "verdict")
             with build.ledger.read() as connection:
                 query = select(*(sketches.c[name] for name in names))
-                for row in connection.execute(query.where(sketches.c.kb == build.kb, sketches.c.cleaner.in_(self._keys))):
+                for row in connection.execute(
+                    query.where(sketches.c.kb == build.kb, sketches.c.cleaner.in_(self._keys))
+                ):
                     self._rows[row.cleaner][row.doc_id] = row
 
     def verdicts(self, doc_id: str, content_hash: str) -> tuple[str, ...] | None:
-        """What was said of this content, up to the cleaner that left it out; None unless every one has judged just that."""
+        """What was said of this content, up to the cleaner that left it out; None unless every one
+        has judged just that.
+        """
         said: tuple[str, ...] = ()
         for key in self._keys:
             row = self._rows[key].get(doc_id)
-            if row is None or row.content_hash != made_from(content_hash, said) or row.verdict in (OPEN, DOUBTFUL):
+            if (
+                row is None
+                or row.content_hash != made_from(content_hash, said)
+                or row.verdict in (OPEN, DOUBTFUL)
+            ):
                 return None
             said = (*said, row.verdict)
             if read(row.verdict).instead:
@@ -52,16 +66,25 @@ class Told:
         return said
 
     def sketched(self, doc_id: str, content_hash: str, turn: int) -> bool:
-        """Whether the cleaner of that turn has sketched what the ones before it make of this content now."""
+        """Whether the cleaner of that turn has sketched what the ones before it make of this
+        content now.
+        """
         row = self._rows[self._keys[turn]].get(doc_id)
-        return row is not None and row.content_hash == made_from(content_hash, self.before(doc_id, turn))
+        return row is not None and row.content_hash == made_from(
+            content_hash, self.before(doc_id, turn)
+        )
 
     def before(self, doc_id: str, turn: int) -> tuple[str, ...]:
         """The verdicts of the cleaners before that turn."""
-        return tuple(_applied(self._rows[key][doc_id].verdict) if doc_id in self._rows[key] else "" for key in self._keys[:turn])
+        return tuple(
+            _applied(self._rows[key][doc_id].verdict) if doc_id in self._rows[key] else ""
+            for key in self._keys[:turn]
+        )
 
     def stage(self, row: Any) -> str | None:
-        """The fingerprint that cleaning leaves on a live document; None where it has to be surveyed first."""
+        """The fingerprint that cleaning leaves on a live document; None where it has to be surveyed
+        first.
+        """
         said = self.verdicts(row.doc_id, row.content_hash)
         return None if said is None else _stage(self._stages.of(row.media_type).text, said)
 
@@ -77,16 +100,25 @@ def _stage(text: str, said: Sequence[str]) -> str:
 
 
 def text_stages(build: Build, media_types: Mapping[str, str]) -> dict[str, str]:
-    """doc_id -> the fingerprint of the cleaning that these documents (doc_id -> media type) went through in this build."""
-    return {doc_id: _stage(build.stages.of(media_types[doc_id]).text, said) for doc_id, said in said_of(build, list(media_types)).items()}
+    """doc_id -> the fingerprint of the cleaning that these documents (doc_id -> media type) went
+    through in this build.
+    """
+    return {
+        doc_id: _stage(build.stages.of(media_types[doc_id]).text, said)
+        for doc_id, said in said_of(build, list(media_types)).items()
+    }
 
 
-def said_of(build: Build, doc_ids: Sequence[str], turns: int | None = None) -> dict[str, tuple[str, ...]]:
+def said_of(
+    build: Build, doc_ids: Sequence[str], turns: int | None = None
+) -> dict[str, tuple[str, ...]]:
     """doc_id -> the verdicts of the first so many cleaners (of all), as cleaning applies them."""
     said: dict[str, tuple[str, ...]] = dict.fromkeys(doc_ids, ())
     for key in build.stages.corpus[:turns]:
         found = verdicts_of(build, key, doc_ids)
-        said = {doc_id: (*before, _applied(found.get(doc_id, ""))) for doc_id, before in said.items()}
+        said = {
+            doc_id: (*before, _applied(found.get(doc_id, ""))) for doc_id, before in said.items()
+        }
     return said
 
 
@@ -96,7 +128,10 @@ def _applied(verdict: str) -> str:
 
 def verdicts_of(build: Build, key: str, doc_ids: Sequence[str]) -> dict[str, str]:
     """The verdicts of one cleaner as texts."""
-    return {row.doc_id: row.verdict for row in _some(build, key, doc_ids, (sketches.c.doc_id, sketches.c.verdict))}
+    return {
+        row.doc_id: row.verdict
+        for row in _some(build, key, doc_ids, (sketches.c.doc_id, sketches.c.verdict))
+    }
 
 
 def load(build: Build, key: str, doc_ids: Sequence[str]) -> dict[str, Any]:
@@ -110,44 +145,80 @@ def _some(build: Build, key: str, doc_ids: Sequence[str], columns: Sequence[Any]
         return [
             row
             for start in range(0, len(doc_ids), KEYS)
-            for row in connection.execute(select(*columns).where(mine, sketches.c.doc_id.in_(doc_ids[start : start + KEYS])))
+            for row in connection.execute(
+                select(*columns).where(mine, sketches.c.doc_id.in_(doc_ids[start : start + KEYS]))
+            )
         ]
 
 
 def save(build: Build, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Remember sketches. A verdict on the same sketch stays until it is judged again."""
     before = load(build, key, [row["doc_id"] for row in rows])
-    whole = [{**row, "kb": build.kb, "cleaner": key, "verdict": _kept(before.get(row["doc_id"]), row)} for row in rows]
+    whole = [
+        {**row, "kb": build.kb, "cleaner": key, "verdict": _kept(before.get(row["doc_id"]), row)}
+        for row in rows
+    ]
     with build.ledger.write() as connection:
         upsert(connection, sketches, whole)
 
 
 def _kept(before: Any, row: Mapping[str, Any]) -> str:
-    same = before is not None and before.content_hash == row["content_hash"] and before.sketch == row["sketch"]
+    same = (
+        before is not None
+        and before.content_hash == row["content_hash"]
+        and before.sketch == row["sketch"]
+    )
     return str(before.verdict) if same else OPEN
 
 
-def judged(build: Build, key: str, verdicts: Mapping[str, str], revisions: Mapping[str, str]) -> None:
-    """Write down the verdicts that are others than before, and new revisions; forget every document that is not among them."""
+def judged(
+    build: Build, key: str, verdicts: Mapping[str, str], revisions: Mapping[str, str]
+) -> None:
+    """Write down the verdicts that are others than before, and new revisions; forget every document
+    that is not among them.
+    """
     mine = (sketches.c.kb == build.kb) & (sketches.c.cleaner == key)
     with build.ledger.write() as connection:
-        connection.execute(delete(sketches).where(sketches.c.kb == build.kb, sketches.c.cleaner.not_in(build.stages.corpus)))
-        rows = connection.execute(select(sketches.c.doc_id, sketches.c.verdict, sketches.c.revision).where(mine)).all()
+        connection.execute(
+            delete(sketches).where(
+                sketches.c.kb == build.kb, sketches.c.cleaner.not_in(build.stages.corpus)
+            )
+        )
+        rows = connection.execute(
+            select(sketches.c.doc_id, sketches.c.verdict, sketches.c.revision).where(mine)
+        ).all()
         gone = [row.doc_id for row in rows if row.doc_id not in verdicts]
         for start in range(0, len(gone), KEYS):
-            connection.execute(delete(sketches).where(mine, sketches.c.doc_id.in_(gone[start : start + KEYS])))
-        now = [{"one": row.doc_id, "said": verdicts[row.doc_id], "token": revisions.get(row.doc_id, row.revision)}
-               for row in rows if row.doc_id in verdicts]
+            connection.execute(
+                delete(sketches).where(mine, sketches.c.doc_id.in_(gone[start : start + KEYS]))
+            )
+        now = [
+            {
+                "one": row.doc_id,
+                "said": verdicts[row.doc_id],
+                "token": revisions.get(row.doc_id, row.revision),
+            }
+            for row in rows
+            if row.doc_id in verdicts
+        ]
         was = {row.doc_id: (row.verdict, row.revision) for row in rows}
         news = [one for one in now if was[one["one"]] != (one["said"], one["token"])]
         if news:
             change = update(sketches).where(mine, sketches.c.doc_id == bindparam("one"))
-            connection.execute(change.values(verdict=bindparam("said"), revision=bindparam("token")), news)
+            connection.execute(
+                change.values(verdict=bindparam("said"), revision=bindparam("token")), news
+            )
 
 
 def doubt(build: Build, failed: Iterable[tuple[str, str]]) -> None:
-    """Remember of documents (cleaner, doc_id) that they failed although that cleaner left others out for them."""
+    """Remember of documents (cleaner, doc_id) that they failed although that cleaner left others
+    out for them.
+    """
     with build.ledger.write() as connection:
         for key, doc_id in sorted(failed):
-            mine = (sketches.c.kb == build.kb) & (sketches.c.cleaner == key) & (sketches.c.doc_id == doc_id)
+            mine = (
+                (sketches.c.kb == build.kb)
+                & (sketches.c.cleaner == key)
+                & (sketches.c.doc_id == doc_id)
+            )
             connection.execute(update(sketches).where(mine).values(verdict=DOUBTFUL))

@@ -29,25 +29,42 @@ def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Se
     """Take the chunks of documents out of the collection; returns how many left."""
     ids = list(changes.live_chunks(build, doc_ids))
     if ids and not build.fresh:
-        collection.stage(build.version, frame([], rows_schema(build.facts.fields)), np.empty((0, embedder.dimension), np.float32), ids)
+        collection.stage(
+            build.version,
+            frame([], rows_schema(build.facts.fields)),
+            np.empty((0, embedder.dimension), np.float32),
+            ids,
+        )
     return len(ids)
 
 
 def seal(build: Build, collection: Collection, expected: int) -> str:
-    """Returns the snapshot. Raises Damaged when the store does not hold as many rows as it should."""
+    """Returns the snapshot. Raises Damaged when the store does not hold as many rows as it
+    should.
+    """
     snapshot = collection.seal(build.version)
     held = collection.at(snapshot).count()
     if held != expected:
-        raise Damaged(f"the store holds {held} chunks of version {build.version} instead of {expected}",
-                      hint=f"nothing live has changed; `llmops kb repair {build.kb}` mends the store, then build again")
+        raise Damaged(
+            f"the store holds {held} chunks of version {build.version} instead of {expected}",
+            hint=f"nothing live has changed; `llmops kb repair {build.kb}` mends the store, "
+            f"then build again",
+        )
     return snapshot
 
 
 def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
     """Raise Blocked when a new collection would lack a document that is live and not gone."""
     there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}
-    lost = [row.uri for key, row in live_documents(build).items()
-            if key not in there and key not in plan.leaving]
+    lost = [
+        row.uri
+        for key, row in live_documents(build).items()
+        if key not in there and key not in plan.leaving
+    ]
     if build.fresh and lost:
-        raise Blocked(f"{len(lost)} live documents cannot be carried into the new index: {', '.join(sorted(lost)[:5])}",
-                      hint=f"`llmops quarantine list --kb {build.kb}` says why; mend or remove them, then build again")
+        raise Blocked(
+            f"{len(lost)} live documents cannot be carried into the new index: "
+            f"{', '.join(sorted(lost)[:5])}",
+            hint=f"`llmops quarantine list --kb {build.kb}` says why; mend or remove them, then "
+            f"build again",
+        )

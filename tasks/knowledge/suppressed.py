@@ -1,4 +1,6 @@
-"""Documents that were erased for good: known by the hash of their uri alone, and kept out of later builds."""
+"""Documents that were erased for good: known by the hash of their uri alone, and kept out of later
+builds.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,14 +23,20 @@ def uri_hash(kb: str, uri: str) -> str:
 def record_of(ledger: Ledger, kb: str, uri: str) -> dict[str, Any] | None:
     """The record of an erasure: when, what was counted, and when the bar was lifted."""
     with ledger.read() as connection:
-        row = connection.execute(select(erased).where(erased.c.kb == kb, erased.c.uri_hash == uri_hash(kb, uri))).one_or_none()
+        row = connection.execute(
+            select(erased).where(erased.c.kb == kb, erased.c.uri_hash == uri_hash(kb, uri))
+        ).one_or_none()
     return None if row is None else dict(row._mapping) | {"erased_at": aware(row.erased_at)}
 
 
 def barred(ledger: Ledger, kb: str) -> frozenset[str]:
     """The hashes of the uris that no build may bring in."""
     with ledger.read() as connection:
-        return frozenset(connection.scalars(select(erased.c.uri_hash).where(erased.c.kb == kb, erased.c.lifted_at.is_(None))))
+        return frozenset(
+            connection.scalars(
+                select(erased.c.uri_hash).where(erased.c.kb == kb, erased.c.lifted_at.is_(None))
+            )
+        )
 
 
 def admitted(kb: str, hashes: frozenset[str], listing: Listing) -> tuple[Listing, int]:
@@ -45,9 +53,17 @@ def lift(ledger: Ledger, kb: str, uri: str) -> Mapping[str, Any]:
     """Let a document in again. Raises UsageError where it is not barred."""
     found = record_of(ledger, kb, uri)
     if found is None or found["lifted_at"] is not None:
-        raise UsageError(f"the uri {uri!r} is not barred from {kb!r}", hint="only a uri that was erased is barred", where=kb)
+        raise UsageError(
+            f"the uri {uri!r} is not barred from {kb!r}",
+            hint="only a uri that was erased is barred",
+            where=kb,
+        )
     if "pending" in found["counts"]:
-        raise UsageError(f"the erasure of {uri!r} was interrupted", hint="run it again to its end, then lift the bar", where=kb)
+        raise UsageError(
+            f"the erasure of {uri!r} was interrupted",
+            hint="run it again to its end, then lift the bar",
+            where=kb,
+        )
     with ledger.write() as connection:
         mine = (erased.c.kb == kb) & (erased.c.uri_hash == uri_hash(kb, uri))
         connection.execute(update(erased).where(mine).values(lifted_at=now()))

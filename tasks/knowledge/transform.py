@@ -21,8 +21,11 @@ Row = dict[str, Any]
 COPIED = ("text", "title", "language", "markup", "media_type", "uri")
 
 
-def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch, until: int | None = None) -> Batch:
-    """Pass every text through the cleaners that it has not passed, in order, up to the one at `until` (to the last).
+def clean(
+    build: Build, cleaners: Sequence[Cleaner], batch: Batch, until: int | None = None
+) -> Batch:
+    """Pass every text through the cleaners that it has not passed, in order, up to the one at
+    `until` (to the last).
 
     A document that one of them leaves out for another is gone from the batch.
     """
@@ -35,25 +38,43 @@ def clean(build: Build, cleaners: Sequence[Cleaner], batch: Batch, until: int | 
             document = _cleaned(cleaner, document, verdicts.get(row["doc_id"]))
         if not document.text.strip():
             raise DocumentError("the document has no text")
-        build.facts.of(row["source"], document.metadata)  # raises for what cannot be filtered by, before anything is paid
-        return {**row, "text": document.text, "title": document.title, "language": document.language,
-                "metadata": packed(document.metadata)}
+        build.facts.of(
+            row["source"], document.metadata
+        )  # raises for what cannot be filtered by, before anything is paid
+        return {
+            **row,
+            "text": document.text,
+            "title": document.title,
+            "language": document.language,
+            "metadata": packed(document.metadata),
+        }
 
     out = {key for _, verdicts in steps for key, verdict in verdicts.items() if verdict.instead}
     rows = surviving(build, [row for row in found if row["doc_id"] not in out], "clean", cleaned)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
     moved = batch.relabelled | relabelled(build, found)
-    return batch.model_copy(update={"documents": shard, "cleaned": len(cleaners[:until]), "relabelled": moved})
+    return batch.model_copy(
+        update={"documents": shard, "cleaned": len(cleaners[:until]), "relabelled": moved}
+    )
 
 
 def document_of(row: Row) -> Document:
     return Document(**{name: row[name] for name in COPIED}, metadata=json.loads(row["metadata"]))
 
 
-def _steps(build: Build, cleaners: Sequence[Cleaner], doc_ids: Sequence[str]) -> list[tuple[Cleaner, dict[str, Verdict]]]:
+def _steps(
+    build: Build, cleaners: Sequence[Cleaner], doc_ids: Sequence[str]
+) -> list[tuple[Cleaner, dict[str, Verdict]]]:
     keys = iter(build.stages.corpus)
-    return [(cleaner, {key: read(text) for key, text in verdicts_of(build, next(keys), doc_ids).items()}
-             if isinstance(cleaner, CorpusCleaner) else {}) for cleaner in cleaners]
+    return [
+        (
+            cleaner,
+            {key: read(text) for key, text in verdicts_of(build, next(keys), doc_ids).items()}
+            if isinstance(cleaner, CorpusCleaner)
+            else {},
+        )
+        for cleaner in cleaners
+    ]
 
 
 def _cleaned(cleaner: Cleaner, document: Document, verdict: Verdict | None) -> Document:
@@ -72,7 +93,9 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
 
     def split(row: Row) -> Row:
         purse = Purse(build, embedder, row["doc_id"], spent)
-        spans = chunker.split(row["text"], markup=row["markup"], title=row["title"], tokenizer=purse, uri=row["uri"])
+        spans = chunker.split(
+            row["text"], markup=row["markup"], title=row["title"], tokenizer=purse, uri=row["uri"]
+        )
         if not spans:
             raise DocumentError("the chunker found nothing to keep in this document")
         chunks.extend(_chunk_rows(row, spans))
@@ -81,8 +104,15 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
     documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
     kept = documents_shard(build, batch.documents, documents)
     shard = write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")
-    return batch.model_copy(update={"documents": kept, "chunks": shard, "weighed": spent.embedded, "tokens": spent.tokens,
-                                    "cost_usd": spent.cost_usd})
+    return batch.model_copy(
+        update={
+            "documents": kept,
+            "chunks": shard,
+            "weighed": spent.embedded,
+            "tokens": spent.tokens,
+            "cost_usd": spent.cost_usd,
+        }
+    )
 
 
 def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:
@@ -101,7 +131,9 @@ def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:
             "context": span.context,
             "search": span.search,
         }
-        for n, (key, text, span) in enumerate(zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True))
+        for n, (key, text, span) in enumerate(
+            zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True)
+        )
     ]
 
 
@@ -109,12 +141,16 @@ def rows_of(build: Build, shard: Shard) -> list[Row]:
     return shard.table(build.lake).to_pylist()  # type: ignore[no-any-return]
 
 
-def surviving(build: Build, rows: Iterable[Row], stage: str, step: Callable[[Row], Row]) -> list[Row]:
+def surviving(
+    build: Build, rows: Iterable[Row], stage: str, step: Callable[[Row], Row]
+) -> list[Row]:
     """The rows that pass a step; the others go to quarantine at that stage."""
     failures: list[Failure] = []
     kept: list[Row] = []
     for row in rows:
-        with one_document(failures, source=row["source"], uri=row["uri"], stage=stage, revision=row["revision"]):
+        with one_document(
+            failures, source=row["source"], uri=row["uri"], stage=stage, revision=row["revision"]
+        ):
             kept.append(step(row))
     put(build.ledger, build.kb, failures, build.stages.all)
     return kept
@@ -122,7 +158,11 @@ def surviving(build: Build, rows: Iterable[Row], stage: str, step: Callable[[Row
 
 def documents_shard(build: Build, before: Shard, rows: Sequence[Row]) -> Shard:
     """The same shard when nothing was dropped, else a smaller one."""
-    return before if len(rows) == before.rows else write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
+    return (
+        before
+        if len(rows) == before.rows
+        else write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
+    )
 
 
 def without(build: Build, batch: Batch, dropped: set[str]) -> Batch:

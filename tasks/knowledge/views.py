@@ -1,4 +1,6 @@
-"""What operators ask of the ledger: which knowledge bases there are, what they hold, how fresh they are."""
+"""What operators ask of the ledger: which knowledge bases there are, what they hold, how fresh they
+are.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -21,48 +23,116 @@ def overview(ledger: Ledger) -> list[dict[str, Any]]:
     """Every knowledge base in the shape of `kb list`; one without a published version has nulls."""
     with ledger.read() as connection:
         rows = connection.execute(
-            select(knowledge_bases.c.name, versions).select_from(knowledge_bases.outerjoin(
-                versions, (versions.c.kb == knowledge_bases.c.name) & (versions.c.version == knowledge_bases.c.live)))
-            .order_by(knowledge_bases.c.name)).all()
-    return [{"name": row.name, "version": row.version, "documents": row.documents, "chunks": row.chunks,
-             "store": row.config["store"]["name"] if row.config else None,
-             "published_at": aware(row.published_at).isoformat() if row.published_at else None} for row in rows]
+            select(knowledge_bases.c.name, versions)
+            .select_from(
+                knowledge_bases.outerjoin(
+                    versions,
+                    (versions.c.kb == knowledge_bases.c.name)
+                    & (versions.c.version == knowledge_bases.c.live),
+                )
+            )
+            .order_by(knowledge_bases.c.name)
+        ).all()
+    return [
+        {
+            "name": row.name,
+            "version": row.version,
+            "documents": row.documents,
+            "chunks": row.chunks,
+            "store": row.config["store"]["name"] if row.config else None,
+            "published_at": aware(row.published_at).isoformat() if row.published_at else None,
+        }
+        for row in rows
+    ]
 
 
 def status(ledger: Ledger, kb: str) -> dict[str, Any]:
-    """The live version, counts, staleness of each source, open quarantine, running build, in the shape of `kb status`."""
+    """The live version, counts, staleness of each source, open quarantine, running build, in the
+    shape of `kb status`.
+    """
     live = published(ledger, kb)
     with ledger.read() as connection:
-        row = connection.execute(select(versions).where(versions.c.kb == kb, versions.c.version == live.version)).one()
+        row = connection.execute(
+            select(versions).where(versions.c.kb == kb, versions.c.version == live.version)
+        ).one()
         seen = connection.execute(select(listings).where(listings.c.kb == kb)).all()
-        open_items = connection.scalar(select(func.count()).select_from(quarantine).where(
-            quarantine.c.kb == kb, quarantine.c.error != NearDuplicate.__name__))
+        open_items = connection.scalar(
+            select(func.count())
+            .select_from(quarantine)
+            .where(quarantine.c.kb == kb, quarantine.c.error != NearDuplicate.__name__)
+        )
         stale = list(connection.scalars(stale_documents(live)))
-    return {"knowledge_base": kb, "version": live.version, "documents": row.documents, "chunks": row.chunks,
-            "published_at": aware(row.published_at).isoformat(), "store": live.config["store"]["name"], "collection": live.collection,
-            "sources": [{"source": one.source, "documents": one.documents, "listed_at": aware(one.completed_at).isoformat(),
-                         "staleness_seconds": round((now() - aware(one.completed_at)).total_seconds(), 1)} for one in seen],
-            "quarantine": open_items, "stale": stale, "running": holder(ledger, kb), "text_weight": live.weight,
-            "config_sha256": row.config_sha256, "mlflow_run_id": row.mlflow_run_id, "prefect_run_id": row.prefect_run_id}
+    return {
+        "knowledge_base": kb,
+        "version": live.version,
+        "documents": row.documents,
+        "chunks": row.chunks,
+        "published_at": aware(row.published_at).isoformat(),
+        "store": live.config["store"]["name"],
+        "collection": live.collection,
+        "sources": [
+            {
+                "source": one.source,
+                "documents": one.documents,
+                "listed_at": aware(one.completed_at).isoformat(),
+                "staleness_seconds": round((now() - aware(one.completed_at)).total_seconds(), 1),
+            }
+            for one in seen
+        ],
+        "quarantine": open_items,
+        "stale": stale,
+        "running": holder(ledger, kb),
+        "text_weight": live.weight,
+        "config_sha256": row.config_sha256,
+        "mlflow_run_id": row.mlflow_run_id,
+        "prefect_run_id": row.prefect_run_id,
+    }
 
 
 def stale_documents(live: Version) -> Any:
-    """Live documents whose new content could not be read: they are served in their last good form."""
-    return (select(documents.c.uri).join(quarantine, (quarantine.c.kb == documents.c.kb) & (quarantine.c.doc_id == documents.c.doc_id))
-            .where(documents.c.kb == live.kb, live_at(documents, live.version)).order_by(documents.c.uri))
+    """Live documents whose new content could not be read: they are served in their last good
+    form.
+    """
+    return (
+        select(documents.c.uri)
+        .join(
+            quarantine,
+            (quarantine.c.kb == documents.c.kb) & (quarantine.c.doc_id == documents.c.doc_id),
+        )
+        .where(documents.c.kb == live.kb, live_at(documents, live.version))
+        .order_by(documents.c.uri)
+    )
 
 
 def listing(ledger: Ledger, kb: str, condition: str = "") -> list[dict[str, Any]]:
-    """The live documents in the shape of `kb documents`, by uri; only those that fulfil a condition. Raises UsageError."""
+    """The live documents in the shape of `kb documents`, by uri; only those that fulfil a
+    condition. Raises UsageError.
+    """
     live = published(ledger, kb)
     chosen = _chosen(live, condition)
     with ledger.read() as connection:
         stale = set(connection.scalars(stale_documents(live)))
-        rows = connection.execute(select(documents).where(documents.c.kb == kb, live_at(documents, live.version))
-                                  .order_by(documents.c.uri, documents.c.source)).all()
-    return [{"uri": row.uri, "title": row.title or row.uri.rpartition("/")[2], "source": row.source, "version": row.valid_from,
-             "chunks": row.chunks, "media_type": row.media_type, "language": row.language, "metadata": json.loads(row.metadata),
-             "fetched_at": aware(row.fetched_at).isoformat(), "stale": row.uri in stale} for row in rows if chosen(row)]
+        rows = connection.execute(
+            select(documents)
+            .where(documents.c.kb == kb, live_at(documents, live.version))
+            .order_by(documents.c.uri, documents.c.source)
+        ).all()
+    return [
+        {
+            "uri": row.uri,
+            "title": row.title or row.uri.rpartition("/")[2],
+            "source": row.source,
+            "version": row.valid_from,
+            "chunks": row.chunks,
+            "media_type": row.media_type,
+            "language": row.language,
+            "metadata": json.loads(row.metadata),
+            "fetched_at": aware(row.fetched_at).isoformat(),
+            "stale": row.uri in stale,
+        }
+        for row in rows
+        if chosen(row)
+    ]
 
 
 def _chosen(live: Version, condition: str) -> Callable[[Any], bool]:
@@ -74,30 +144,51 @@ def _chosen(live: Version, condition: str) -> Callable[[Any], bool]:
 def rows_at(ledger: Ledger, kb: str, number: int) -> dict[str, Any]:
     """doc_id -> ledger row of every document of a version."""
     with ledger.read() as connection:
-        return {row.doc_id: row for row in connection.execute(
-            select(documents).where(documents.c.kb == kb, live_at(documents, number)))}
+        return {
+            row.doc_id: row
+            for row in connection.execute(
+                select(documents).where(documents.c.kb == kb, live_at(documents, number))
+            )
+        }
 
 
 def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[str, Any]:
-    """Documents added, changed and retired between two versions (default: the live one and the one it came from)."""
+    """Documents added, changed and retired between two versions (default: the live one and the one
+    it came from).
+    """
     live = published(ledger, kb)
     newer = version(ledger, kb, end) if end is not None else live
     older_number = start if start is not None else newer.parent
-    before = rows_at(ledger, kb, version(ledger, kb, older_number).version) if older_number is not None else {}
+    before = (
+        rows_at(ledger, kb, version(ledger, kb, older_number).version)
+        if older_number is not None
+        else {}
+    )
     after = rows_at(ledger, kb, newer.version)
-    changed = [key for key in after if key in before and (after[key].text_hash, after[key].title, after[key].metadata)
-               != (before[key].text_hash, before[key].title, before[key].metadata)]
-    return {"knowledge_base": kb, "from": older_number, "to": newer.version,
-            "added": sorted(after[key].uri for key in after.keys() - before.keys()),
-            "changed": sorted(after[key].uri for key in changed),
-            "retired": sorted(before[key].uri for key in before.keys() - after.keys())}
+    changed = [
+        key
+        for key in after
+        if key in before
+        and (after[key].text_hash, after[key].title, after[key].metadata)
+        != (before[key].text_hash, before[key].title, before[key].metadata)
+    ]
+    return {
+        "knowledge_base": kb,
+        "from": older_number,
+        "to": newer.version,
+        "added": sorted(after[key].uri for key in after.keys() - before.keys()),
+        "changed": sorted(after[key].uri for key in changed),
+        "retired": sorted(before[key].uri for key in before.keys() - after.keys()),
+    }
 
 
 def history(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
     """All versions, newest first, in the shape of `kb log`."""
     live = published(ledger, kb).version
     with ledger.read() as connection:
-        rows: Sequence[Any] = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())).all()
+        rows: Sequence[Any] = connection.execute(
+            select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())
+        ).all()
     return [
         {
             "version": row.version,

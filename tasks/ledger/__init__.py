@@ -1,4 +1,6 @@
-"""The ledger: one SQL database that says what is live. SQLite in WAL mode by default, another by `LLMOPS_LEDGER_URL`."""
+"""The ledger: one SQL database that says what is live. SQLite in WAL mode by default, another by
+`LLMOPS_LEDGER_URL`.
+"""
 
 import atexit
 import os
@@ -27,7 +29,9 @@ def now() -> datetime:
 
 
 class Ledger:
-    """Short transactions over the ledger's tables. Thread-safe; open one per process with `open_ledger`."""
+    """Short transactions over the ledger's tables. Thread-safe; open one per process with
+    `open_ledger`.
+    """
 
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine, self.where = engine, where
@@ -40,7 +44,9 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """All or nothing. Writers wait for each other; after 30 s Unavailable is raised and nothing has changed."""
+        """All or nothing. Writers wait for each other; after 30 s Unavailable is raised and nothing
+        has changed.
+        """
         with self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(llmops_write=True)
             with connection.begin():
@@ -50,13 +56,18 @@ class Ledger:
         self._engine.dispose()
 
     def create(self) -> None:
-        """Create or migrate the tables. Where they are up to date, nothing is written: a reader never waits for a writer."""
+        """Create or migrate the tables. Where they are up to date, nothing is written: a reader
+        never waits for a writer.
+        """
         with self.read() as connection:
             at = migrations.found(connection)
         if at == migrations.LATEST:
             return
         if at is not None and not migrations.known(at):
-            raise LlmopsError(f"{self.where} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+            raise LlmopsError(
+                f"{self.where} was written by a newer version of llmops",
+                hint="upgrade llmops-pipelines",
+            )
         with self.write() as connection:
             migrations.upgrade(connection)
 
@@ -67,17 +78,23 @@ class Ledger:
         except OperationalError as error:
             raise trouble(self.where, str(error.orig).strip()) from error
         except UnicodeEncodeError as error:
-            raise UsageError(f"{error.object!r} is not valid text", hint="give names as UTF-8") from error
+            raise UsageError(
+                f"{error.object!r} is not valid text", hint="give names as UTF-8"
+            ) from error
         except DatabaseError as error:
             if "malformed" in str(error) or "not a database" in str(error):
-                raise Damaged(f"the ledger {self.where} is damaged: {error.orig}", hint="restore a backup") from error
+                raise Damaged(
+                    f"the ledger {self.where} is damaged: {error.orig}", hint="restore a backup"
+                ) from error
             if "permission denied" in str(error):
                 raise trouble(self.where, str(error.orig).strip().splitlines()[0]) from error
             raise
 
 
 def open_ledger(home: Path) -> Ledger:
-    """The ledger of a home, its tables created when they are missing. Raises Unavailable, Damaged."""
+    """The ledger of a home, its tables created when they are missing. Raises Unavailable,
+    Damaged.
+    """
     url = os.environ.get("LLMOPS_LEDGER_URL")
     if not url:
         make_folder(home)
@@ -85,8 +102,14 @@ def open_ledger(home: Path) -> Ledger:
 
 
 def existing_ledger(home: Path) -> Ledger:
-    """The ledger of a home for those who only ask; where there is none, an empty one in memory: nothing is created."""
-    if os.environ.get("LLMOPS_LEDGER_URL") or (home / "ledger.db").exists() or (home.exists() and not home.is_dir()):
+    """The ledger of a home for those who only ask; where there is none, an empty one in memory:
+    nothing is created.
+    """
+    if (
+        os.environ.get("LLMOPS_LEDGER_URL")
+        or (home / "ledger.db").exists()
+        or (home.exists() and not home.is_dir())
+    ):
         return open_ledger(home)
     ledger = Ledger(open_engine("sqlite://", BUSY_SECONDS), str(home / "ledger.db"))
     ledger.create()
@@ -100,11 +123,14 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise Unavailable(
-            "a file is in the way, a folder is wanted", where=str(folder), hint="set LLMOPS_HOME to a folder that can be written"
+            "a file is in the way, a folder is wanted",
+            where=str(folder),
+            hint="set LLMOPS_HOME to a folder that can be written",
         ) from error
     except OSError as error:
         raise Unavailable(
-            f"the folder {folder} cannot be created: {error.strerror}", hint="set LLMOPS_HOME to a folder that can be written"
+            f"the folder {folder} cannot be created: {error.strerror}",
+            hint="set LLMOPS_HOME to a folder that can be written",
         ) from error
 
 
@@ -112,7 +138,9 @@ def _open(url: str) -> Ledger:
     with OPENING:
         if url not in OPENED:
             engine = open_engine(url, BUSY_SECONDS)
-            ledger = Ledger(engine, engine.url.database or engine.url.render_as_string(hide_password=True))
+            ledger = Ledger(
+                engine, engine.url.database or engine.url.render_as_string(hide_password=True)
+            )
             try:
                 ledger.create()
             except BaseException:
@@ -137,7 +165,10 @@ def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
 
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        part = [{name: storable(value) for name, value in row.items()} for row in rows[start : start + ROWS_PER_STATEMENT]]
+        part = [
+            {name: storable(value) for name, value in row.items()}
+            for row in rows[start : start + ROWS_PER_STATEMENT]
+        ]
         statement = dialect.insert(table)
         keys = [column.name for column in table.primary_key]
         rest = {name: statement.excluded[name] for name in part[0] if name not in keys}
@@ -151,4 +182,6 @@ def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
 
 def live_at(table: Any, version: int) -> Any:
     """The rows of an interval table that belong to a version."""
-    return (table.c.valid_from <= version) & (table.c.valid_to.is_(None) | (table.c.valid_to > version))
+    return (table.c.valid_from <= version) & (
+        table.c.valid_to.is_(None) | (table.c.valid_to > version)
+    )

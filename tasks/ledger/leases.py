@@ -1,4 +1,6 @@
-"""One build per knowledge base at a time: a lease with owner and heartbeat, taken over when its owner is gone."""
+"""One build per knowledge base at a time: a lease with owner and heartbeat, taken over when its
+owner is gone.
+"""
 
 import os
 import socket
@@ -22,7 +24,9 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class Lease(BaseModel):
-    """A reference to a lease: held while its owner writes, and confirmed inside each transaction that must not be stale."""
+    """A reference to a lease: held while its owner writes, and confirmed inside each transaction
+    that must not be stale.
+    """
 
     model_config = ConfigDict(frozen=True)
     home: Path
@@ -54,16 +58,21 @@ class Lease(BaseModel):
             )
 
     def confirm(self, connection: Connection) -> None:
-        """Raise LlmopsError when the lease is no longer ours: the transaction around it must not commit."""
+        """Raise LlmopsError when the lease is no longer ours: the transaction around it must not
+        commit.
+        """
         mine = (leases.c.kb == self.kb) & (leases.c.owner == self.owner)
         if connection.execute(update(leases).where(mine).values(heartbeat_at=now())).rowcount != 1:
             raise LlmopsError(
-                f"the lease on {self.kb!r} was taken over by another build", hint="this build has changed nothing; run it again"
+                f"the lease on {self.kb!r} was taken over by another build",
+                hint="this build has changed nothing; run it again",
             )
 
     def release(self) -> None:
         with open_ledger(self.home).write() as connection:
-            connection.execute(delete(leases).where((leases.c.kb == self.kb) & (leases.c.owner == self.owner)))
+            connection.execute(
+                delete(leases).where((leases.c.kb == self.kb) & (leases.c.owner == self.owner))
+            )
 
     def beat(self) -> None:
         with open_ledger(self.home).write() as connection:
@@ -71,13 +80,19 @@ class Lease(BaseModel):
 
 
 @contextmanager
-def hold(home: Path, kb: str, run_id: str | None = None, wait_seconds: float = 0) -> Iterator[Lease]:
-    """Hold the lease of a knowledge base, with a heartbeat in the background. Raises Blocked when another build holds it."""
+def hold(
+    home: Path, kb: str, run_id: str | None = None, wait_seconds: float = 0
+) -> Iterator[Lease]:
+    """Hold the lease of a knowledge base, with a heartbeat in the background. Raises Blocked when
+    another build holds it.
+    """
     owner = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{time.time_ns()}"
     lease = Lease(home=home, kb=kb, owner=owner, run_id=run_id)
     _acquire(lease, time.monotonic() + wait_seconds)
     done = threading.Event()
-    heart = threading.Thread(target=_beat_until, args=(lease, done), name=f"lease of {kb}", daemon=True)
+    heart = threading.Thread(
+        target=_beat_until, args=(lease, done), name=f"lease of {kb}", daemon=True
+    )
     heart.start()
     try:
         yield lease
@@ -111,7 +126,9 @@ def alive(held: Row[tuple[object, ...]]) -> bool:
         try:
             process = psutil.Process(held.pid)
             same = abs(process.create_time() - held.process_started) < 1
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)  # a dead one that nobody has asked for its exit code
+            return bool(
+                same and process.status() != psutil.STATUS_ZOMBIE
+            )  # a dead one that nobody has asked for its exit code
         except psutil.NoSuchProcess:
             return False
     return now() - aware(held.heartbeat_at) < EXPIRES
@@ -120,13 +137,18 @@ def alive(held: Row[tuple[object, ...]]) -> bool:
 def busy(kb: str, who: str) -> Blocked:
     """What a second build is told."""
     return Blocked(
-        f"another build of {kb!r} is running: {who}", hint="wait for it to end (`llmops index --wait SECONDS` waits for you)", where=kb
+        f"another build of {kb!r} is running: {who}",
+        hint="wait for it to end (`llmops index --wait SECONDS` waits for you)",
+        where=kb,
     )
 
 
 def describe(held: Row[tuple[object, ...]]) -> str:
     run = f", Prefect run {held.run_id}" if held.run_id else ""
-    return f"process {held.pid} on {held.host} since {aware(held.acquired_at):%Y-%m-%d %H:%M:%S} UTC{run}"
+    return (
+        f"process {held.pid} on {held.host} since {aware(held.acquired_at):%Y-%m-%d %H:%M:%S} "
+        f"UTC{run}"
+    )
 
 
 def aware(moment: datetime) -> datetime:

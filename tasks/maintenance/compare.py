@@ -1,4 +1,6 @@
-"""Knowledge bases side by side on one golden set: what a chunker or an embedder is worth, with intervals."""
+"""Knowledge bases side by side on one golden set: what a chunker or an embedder is worth, with
+intervals.
+"""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -18,7 +20,9 @@ SHOWN = ("recall", "ndcg", "mrr")
 
 
 class Arm(BaseModel):
-    """One knowledge base that was measured. `changes`: what a grid set, empty where the knowledge base was there already."""
+    """One knowledge base that was measured. `changes`: what a grid set, empty where the knowledge
+    base was there already.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -30,16 +34,22 @@ class Arm(BaseModel):
 
 
 def compare(arms: Sequence[Arm]) -> list[dict[str, Any]]:
-    """A row per arm, in order: values with intervals, and differences to the first arm, paired by question.
+    """A row per arm, in order: values with intervals, and differences to the first arm, paired by
+    question.
 
-    The intervals of the differences hold for all arms together at 95 % (Bonferroni). Raises UsageError for fewer than two
-    arms, ValueError when they were not measured on the same questions at the same k.
+    The intervals of the differences hold for all arms together at 95 % (Bonferroni). Raises
+    UsageError for fewer than two arms, ValueError when they were not measured on the same questions
+    at the same k.
     """
     if len(arms) < 2:
-        raise UsageError("two knowledge bases or more are wanted", hint="llmops kb compare A B --golden FILE")
+        raise UsageError(
+            "two knowledge bases or more are wanted", hint="llmops kb compare A B --golden FILE"
+        )
     first = arms[0].measured
     if any((arm.measured.k, arm.measured.questions) != (first.k, first.questions) for arm in arms):
-        raise ValueError("arms must be measured on the same questions in the same order, at the same k")
+        raise ValueError(
+            "arms must be measured on the same questions in the same order, at the same k"
+        )
     level = 1 - (1 - LEVEL) / (len(arms) - 1)
     return [_row(arm, None if arm is arms[0] else first, level) for arm in arms]
 
@@ -47,24 +57,48 @@ def compare(arms: Sequence[Arm]) -> list[dict[str, Any]]:
 def _row(arm: Arm, reference: Measurement | None, level: float) -> dict[str, Any]:
     config, clusters = arm.version.config, [asked.cluster for asked in arm.measured.questions]
     values = arm.measured.first.values
-    metrics = {name: {"value": fmean(own), "interval": list(share_interval(own, clusters))} for name, own in values.items()}
+    metrics = {
+        name: {"value": fmean(own), "interval": list(share_interval(own, clusters))}
+        for name, own in values.items()
+    }
     found: dict[str, Any] = {}
     for name, own in values.items() if reference else ():
-        effect = paired_difference(own, reference.first.values[name], clusters, level) if reference else None
-        found[name] = {"value": effect.difference, "interval": [effect.low, effect.high]} if effect else None
-    return {"name": arm.name, "knowledge_base": arm.version.kb, "version": arm.version.version, "changes": dict(arm.changes),
-            "chunk": config.get("chunk"), "embed": config.get("embed"), "store": config.get("store", {}).get("name"),
-            "documents": arm.version.documents, "chunks": arm.version.chunks, "embeddings_computed": arm.embeddings,
-            "build_seconds": round(arm.seconds, 2), "metrics": metrics, "difference": found or None}
+        effect = (
+            paired_difference(own, reference.first.values[name], clusters, level)
+            if reference
+            else None
+        )
+        found[name] = (
+            {"value": effect.difference, "interval": [effect.low, effect.high]} if effect else None
+        )
+    return {
+        "name": arm.name,
+        "knowledge_base": arm.version.kb,
+        "version": arm.version.version,
+        "changes": dict(arm.changes),
+        "chunk": config.get("chunk"),
+        "embed": config.get("embed"),
+        "store": config.get("store", {}).get("name"),
+        "documents": arm.version.documents,
+        "chunks": arm.version.chunks,
+        "embeddings_computed": arm.embeddings,
+        "build_seconds": round(arm.seconds, 2),
+        "metrics": metrics,
+        "difference": found or None,
+    }
 
 
 def best(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """The name of the arm with the highest value; of equals the one with fewest chunks, then the first."""
+    """The name of the arm with the highest value; of equals the one with fewest chunks, then the
+    first.
+    """
     return str(min(rows, key=lambda row: (-row["metrics"][metric]["value"], row["chunks"]))["name"])
 
 
 def plot(rows: Sequence[Mapping[str, Any]], k: int, questions: int) -> bytes:
-    """A PNG: for each metric, a point per arm with its interval; under each name the number of chunks."""
+    """A PNG: for each metric, a point per arm with its interval; under each name the number of
+    chunks.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 1.6 + 0.45 * len(rows)), layout="constrained")
@@ -72,15 +106,23 @@ def plot(rows: Sequence[Mapping[str, Any]], k: int, questions: int) -> bytes:
     axes = figure.subplots(1, len(SHOWN), sharey=True)
     for axis, metric in zip(axes, SHOWN, strict=True):
         own = [row["metrics"][f"{metric}@{k}"] for row in rows]
-        values, lows, highs = [one["value"] for one in own], [one["interval"][0] for one in own], [one["interval"][1] for one in own]
+        values, lows, highs = (
+            [one["value"] for one in own],
+            [one["interval"][0] for one in own],
+            [one["interval"][1] for one in own],
+        )
         axis.hlines(places, lows, highs, color="#7a8ca5", linewidth=2)
         axis.scatter(values, places, color=["#444444", *["#0b63b5"] * (len(rows) - 1)], zorder=3)
         axis.axvline(values[0], color="#444444", linestyle=":", linewidth=1)
         axis.set_title(f"{metric}@{k}")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(places, [f"{row['name']}\n{row['chunks']:,} chunks" for row in rows], fontsize=9)
+    axes[0].set_yticks(
+        places, [f"{row['name']}\n{row['chunks']:,} chunks" for row in rows], fontsize=9
+    )
     axes[0].set_ylim(-0.6, len(rows) - 0.4)
-    figure.suptitle(f"{questions} questions, 95 % intervals; dotted: {rows[0]['name']}", fontsize=10)
+    figure.suptitle(
+        f"{questions} questions, 95 % intervals; dotted: {rows[0]['name']}", fontsize=10
+    )
     target = BytesIO()
     figure.savefig(target, format="png", dpi=130)
     return target.getvalue()

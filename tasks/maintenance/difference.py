@@ -13,11 +13,19 @@ from llmops.tasks.schemas import Shard
 
 
 def text_diff(ledger: Ledger, lake: Path, kb: str, found: dict[str, Any]) -> str:
-    """`found` is the object of `views.diff`. Added documents show as all new, retired ones as all gone."""
+    """`found` is the object of `views.diff`. Added documents show as all new, retired ones as all
+    gone.
+    """
     wanted = {*found["added"], *found["changed"], *found["retired"]}
-    before = _texts(lake, (rows_at(ledger, kb, found["from"]) if found["from"] is not None else {}).values(), wanted)
+    before = _texts(
+        lake,
+        (rows_at(ledger, kb, found["from"]) if found["from"] is not None else {}).values(),
+        wanted,
+    )
     after = _texts(lake, rows_at(ledger, kb, found["to"]).values(), wanted)
-    return "".join(_one(uri, before.get(uri, ""), after.get(uri, ""), found) for uri in sorted(wanted))
+    return "".join(
+        _one(uri, before.get(uri, ""), after.get(uri, ""), found) for uri in sorted(wanted)
+    )
 
 
 def _texts(lake: Path, rows: Iterable[Any], wanted: set[str]) -> dict[str, str]:

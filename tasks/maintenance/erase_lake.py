@@ -24,7 +24,9 @@ TELLING = 40
 
 
 class Traces(NamedTuple):
-    """What the lake holds of some documents: the files, all texts in all versions, keys of parsed texts and of embeddings."""
+    """What the lake holds of some documents: the files, all texts in all versions, keys of parsed
+    texts and of embeddings.
+    """
 
     files: list[Path]
     texts: set[str]
@@ -33,7 +35,9 @@ class Traces(NamedTuple):
 
 
 def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
-    """Everything of these documents, also what builds wrote that were never published. Other shards are read in one column only."""
+    """Everything of these documents, also what builds wrote that were never published. Other shards
+    are read in one column only.
+    """
     found = Traces([], set(), set(), set())
     for file in shards(lake):
         if holds(file, doc_ids):
@@ -82,15 +86,19 @@ def holds(file: Path, doc_ids: Collection[str]) -> bool:
 
 
 def _rows(file: Path, doc_ids: Collection[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(file, filters=[("doc_id", "in", sorted(doc_ids))]).to_pylist()
+    found: list[dict[str, Any]] = pq.read_table(
+        file, filters=[("doc_id", "in", sorted(doc_ids))]
+    ).to_pylist()
     return found
 
 
 def rewrite(ledger: Ledger, lake: Path, kb: str, doc_ids: Collection[str]) -> tuple[int, int]:
-    """Take documents of one knowledge base out of every shard, and point the ledger at the new ones.
+    """Take documents of one knowledge base out of every shard, and point the ledger at the new
+    ones.
 
-    A shard that another knowledge base has the same document in stays as it is, for that one. So does what a build of another
-    one wrote since it began, if that has the document too. Returns (shards rewritten or removed, shards left for others).
+    A shard that another knowledge base has the same document in stays as it is, for that one. So
+    does what a build of another one wrote since it began, if that has the document too. Returns
+    (shards rewritten or removed, shards left for others).
     """
     since = _others_began(ledger, kb)
     done = kept = 0
@@ -109,29 +117,48 @@ def rewrite(ledger: Ledger, lake: Path, kb: str, doc_ids: Collection[str]) -> tu
     return done, kept
 
 
-def _smaller(lake: Path, file: Path, doc_ids: Collection[str]) -> tuple[Shard | None, dict[int, int]]:
-    """The shard without the documents (None: nothing is left), and for each row that stays where it was and is."""
+def _smaller(
+    lake: Path, file: Path, doc_ids: Collection[str]
+) -> tuple[Shard | None, dict[int, int]]:
+    """The shard without the documents (None: nothing is left), and for each row that stays where it
+    was and is.
+    """
     table, kind = pq.read_table(file), file.parts[-3]
     stays = [n for n, key in enumerate(table["doc_id"].to_pylist()) if key not in doc_ids]
     if kind not in SCHEMAS or not stays:
         return None, {}
-    return write_shard(from_arrow(table.take(stays)), SCHEMAS[kind], lake, kind), {old: n for n, old in enumerate(stays)}
+    return write_shard(from_arrow(table.take(stays)), SCHEMAS[kind], lake, kind), {
+        old: n for n, old in enumerate(stays)
+    }
 
 
 def _of_others(connection: Connection, kb: str, path: str, doc_ids: Collection[str]) -> bool:
-    return any(connection.execute(select(table.c.doc_id).where(table.c.shard == path, table.c.kb != kb, table.c.doc_id.in_(doc_ids))
-                                  .limit(1)).first() for table in (documents, chunks))
+    return any(
+        connection.execute(
+            select(table.c.doc_id)
+            .where(table.c.shard == path, table.c.kb != kb, table.c.doc_id.in_(doc_ids))
+            .limit(1)
+        ).first()
+        for table in (documents, chunks)
+    )
 
 
-def _move(connection: Connection, kb: str | None, path: str, new: Shard | None, places: dict[int, int]) -> None:
+def _move(
+    connection: Connection, kb: str | None, path: str, new: Shard | None, places: dict[int, int]
+) -> None:
     """Point rows at the new shard: those of one knowledge base, or (None) all of them."""
     for table in (documents, parsed):
         mine = (table.c.shard == path) & ((table.c.kb == kb) if kb and table is documents else True)
         for row in connection.execute(select(table).where(mine)).all():
             key = [column == row._mapping[column.name] for column in table.primary_key]
             if row.shard_row in places and new is not None:
-                connection.execute(update(table).where(*key).values(shard=new.path, shard_sha256=new.sha256,
-                                                                    shard_row=places[row.shard_row]))
+                connection.execute(
+                    update(table)
+                    .where(*key)
+                    .values(
+                        shard=new.path, shard_sha256=new.sha256, shard_row=places[row.shard_row]
+                    )
+                )
             elif table is parsed:
                 connection.execute(delete(parsed).where(*key))
     if new is not None:
@@ -140,14 +167,22 @@ def _move(connection: Connection, kb: str | None, path: str, new: Shard | None, 
 
 
 def _others_began(ledger: Ledger, kb: str) -> float:
-    """Since when builds of other knowledge bases run that may write shards nobody refers to yet; without one: the end of time."""
+    """Since when builds of other knowledge bases run that may write shards nobody refers to yet;
+    without one: the end of time.
+    """
     with ledger.read() as connection:
-        began = [aware(row.acquired_at) for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)]
+        began = [
+            aware(row.acquired_at)
+            for row in connection.execute(select(leases).where(leases.c.kb != kb))
+            if alive(row)
+        ]
     return min(began).timestamp() if began else now().timestamp() + 3600 * 24 * 365
 
 
 def _scratch(lake: Path, kb: str, since: float) -> None:
-    """Remove what builds of this knowledge base passed among their tasks, and what writers left that died halfway."""
+    """Remove what builds of this knowledge base passed among their tasks, and what writers left
+    that died halfway.
+    """
     for folder in (lake / "runs").glob(f"{kb}-*"):
         if fullmatch(rf"{kb}-\d+", folder.name):
             shutil.rmtree(folder)
@@ -163,5 +198,3 @@ def parts_of(lake: Path, kb: str) -> Iterator[dict[str, Any]]:
     for file in sorted((lake / "runs").glob(f"{kb}-*/part-*.json")):
         if fullmatch(rf"{kb}-\d+", file.parent.name):
             yield from json.loads(file.read_bytes())
-
-

@@ -1,4 +1,6 @@
-"""Freeing what no kept version needs: in the store, in the lake, and, if asked to, what was paid for once."""
+"""Freeing what no kept version needs: in the store, in the lake, and, if asked to, what was paid
+for once.
+"""
 
 import os
 from collections.abc import Collection, Iterator
@@ -27,17 +29,22 @@ Listed = list[tuple[Path, os.stat_result]]
 def gc(ledger: Ledger, home: Path, kb: str, *, paid: bool = False) -> dict[str, Any]:
     """The object of `kb gc`: what was freed. Whatever it was killed at, it can be run again.
 
-    The lake is shared: a file goes when no row of any knowledge base names it, and it is older than every build that runs.
-    `paid`: also embeddings and parsed texts that no document of any version has; should one come back, it is paid for again.
-    Raises Blocked while this base is built; with `paid`, while any is.
+    The lake is shared: a file goes when no row of any knowledge base names it, and it is older than
+    every build that runs. `paid`: also embeddings and parsed texts that no document of any version
+    has; should one come back, it is paid for again. Raises Blocked while this base is built; with
+    `paid`, while any is.
     """
     published(ledger, kb)
     with hold(home, kb) as lease:
         with ledger.read() as connection:
             busy = building(connection, kb)
         if paid and busy:
-            raise Blocked(f"a build of {busy[0].kb!r} is running, which may need what is paid for: {describe(busy[0])}",
-                          hint="wait for it to end", where=kb)
+            raise Blocked(
+                f"a build of {busy[0].kb!r} is running, which may need what is paid for: "
+                f"{describe(busy[0])}",
+                hint="wait for it to end",
+                where=kb,
+            )
         oldest = min([now(), *(aware(row.acquired_at) for row in busy)]) - GRACE
         collections, dropped = _collections(ledger, home, kb)
         shrunk, notes = _shrunk(ledger, home, kb)
@@ -46,26 +53,45 @@ def gc(ledger: Ledger, home: Path, kb: str, *, paid: bool = False) -> dict[str, 
             forgotten = _forget_paid(connection) if paid else {"embeddings": 0, "parsed": 0}
             outcomes = _forget_runs(connection, kb)
         files, freed = _lake(ledger, home / "lake", oldest.timestamp())
-    return {"knowledge_base": kb, "collections": collections, "files": files, "runs": outcomes, **forgotten,
-            "bytes": freed + dropped + shrunk, "note": "; ".join(notes)}
+    return {
+        "knowledge_base": kb,
+        "collections": collections,
+        "files": files,
+        "runs": outcomes,
+        **forgotten,
+        "bytes": freed + dropped + shrunk,
+        "note": "; ".join(notes),
+    }
 
 
 def building(connection: Connection, kb: str) -> list[Any]:
     """The leases of other knowledge bases that are built now."""
-    return [row for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)]
+    return [
+        row for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)
+    ]
 
 
 def _versions(ledger: Ledger, kb: str) -> tuple[list[Version], list[Version]]:
-    """(those that are kept, those that are forgotten and may have left a collection of their own)."""
+    """(those that are kept, those that are forgotten and may have left a collection of their
+    own).
+    """
     with ledger.read() as connection:
-        rows = connection.execute(select(versions).where(versions.c.kb == kb).order_by(versions.c.version)).all()
+        rows = connection.execute(
+            select(versions).where(versions.c.kb == kb).order_by(versions.c.version)
+        ).all()
     kept = [Version.model_validate(row) for row in rows if row.status == "published"]
     in_use = {one.collection for one in kept}
-    return kept, [Version.model_validate(row) for row in rows if not row.cleared and row.collection not in in_use]
+    return kept, [
+        Version.model_validate(row)
+        for row in rows
+        if not row.cleared and row.collection not in in_use
+    ]
 
 
 def _collections(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
-    """Drop the collections that only forgotten versions used; returns how many, of how many bytes."""
+    """Drop the collections that only forgotten versions used; returns how many, of how many
+    bytes.
+    """
     kept, gone = _versions(ledger, kb)
     before = _size(home, [*kept, *gone])
     session.drop_unused(home, gone, kept)
@@ -74,7 +100,9 @@ def _collections(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
 
 
 def _shrunk(ledger: Ledger, home: Path, kb: str) -> tuple[int, list[str]]:
-    """Free in the other collections what no kept snapshot needs; returns how many bytes, and what could not be done."""
+    """Free in the other collections what no kept snapshot needs; returns how many bytes, and what
+    could not be done.
+    """
     kept, _ = _versions(ledger, kb)
     live, before, notes = published(ledger, kb), _size(home, kept), []
     for name in sorted({one.collection for one in kept}):
@@ -87,30 +115,48 @@ def _shrunk(ledger: Ledger, home: Path, kb: str) -> tuple[int, list[str]]:
 
 
 def _note(error: Damaged, live: Version, numbers: list[int]) -> str:
-    told = f"version {numbers[0]}" if len(numbers) == 1 else f"versions {', '.join(map(str, numbers))}"
+    told = (
+        f"version {numbers[0]}" if len(numbers) == 1 else f"versions {', '.join(map(str, numbers))}"
+    )
     if live.version in numbers:
         way = f"`llmops kb repair {live.kb}` makes the live version {live.version} whole again"
     else:
-        way = f"the live version {live.version} is elsewhere; no rollback to what is lost will be possible"
+        way = (
+            f"the live version {live.version} is elsewhere; no rollback to what is lost will "
+            f"be possible"
+        )
     return f"nothing was freed in the collection of {told}: {error.message}; {way}"
 
 
 def _forget_paid(connection: Connection) -> dict[str, int]:
-    unused = {embeddings: (embeddings.c.text_hash, chunks.c.text_hash), parsed: (parsed.c.content_hash, documents.c.content_hash)}
-    return {table.name: connection.execute(delete(table).where(mine.not_in(select(theirs)))).rowcount
-            for table, (mine, theirs) in unused.items()}
+    unused = {
+        embeddings: (embeddings.c.text_hash, chunks.c.text_hash),
+        parsed: (parsed.c.content_hash, documents.c.content_hash),
+    }
+    return {
+        table.name: connection.execute(delete(table).where(mine.not_in(select(theirs)))).rowcount
+        for table, (mine, theirs) in unused.items()
+    }
 
 
 def _forget_runs(connection: Connection, kb: str) -> int:
     """Outcomes of runs older than a month that made no version that is still kept."""
-    needed = select(versions.c.prefect_run_id).where(versions.c.status == "published", versions.c.prefect_run_id.is_not(None))
+    needed = select(versions.c.prefect_run_id).where(
+        versions.c.status == "published", versions.c.prefect_run_id.is_not(None)
+    )
     old = (runs.c.kb == kb) & (runs.c.finished_at < now() - OLD_RUN) & runs.c.id.not_in(needed)
     return connection.execute(delete(runs).where(old)).rowcount
 
 
 def _lake(ledger: Ledger, lake: Path, oldest: float) -> tuple[int, int]:
-    """Remove what nothing refers to and what was written before `oldest`; returns how many files, of how many bytes."""
-    emptied = [folder for folder in (lake / "runs").glob("*") if folder.is_dir() and folder.lstat().st_mtime < oldest]
+    """Remove what nothing refers to and what was written before `oldest`; returns how many files,
+    of how many bytes.
+    """
+    emptied = [
+        folder
+        for folder in (lake / "runs").glob("*")
+        if folder.is_dir() and folder.lstat().st_mtime < oldest
+    ]
     gone = _removed(lake, _listed(lake), _needed(ledger), oldest)
     for folder in emptied:
         if not any(folder.iterdir()):
@@ -119,9 +165,11 @@ def _lake(ledger: Ledger, lake: Path, oldest: float) -> tuple[int, int]:
 
 
 def swept(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
-    """The same after a drop, at once: only what a running build of another base may have written stays.
+    """The same after a drop, at once: only what a running build of another base may have written
+    stays.
 
-    The order counts: who writes what is listed holds a lease by then, and who has given it back has its rows in the ledger.
+    The order counts: who writes what is listed holds a lease by then, and who has given it back has
+    its rows in the ledger.
     """
     lake = home / "lake"
     found = _listed(lake)
@@ -145,7 +193,9 @@ def _removed(lake: Path, found: Listed, needed: Collection[str], oldest: float) 
         if stat.st_mtime >= oldest or str(path.relative_to(lake)) in needed:
             continue
         with suppress(FileNotFoundError):
-            if path.lstat().st_mtime_ns == stat.st_mtime_ns:  # else somebody has just written it once more
+            if (
+                path.lstat().st_mtime_ns == stat.st_mtime_ns
+            ):  # else somebody has just written it once more
                 path.unlink()
                 files, freed = files + 1, freed + stat.st_size
     return files, freed
@@ -153,7 +203,11 @@ def _removed(lake: Path, found: Listed, needed: Collection[str], oldest: float) 
 
 def _needed(ledger: Ledger) -> set[str]:
     with ledger.read() as connection:
-        return {shard for table in (documents, chunks, parsed) for shard in connection.scalars(select(table.c.shard).distinct())}
+        return {
+            shard
+            for table in (documents, chunks, parsed)
+            for shard in connection.scalars(select(table.c.shard).distinct())
+        }
 
 
 def _files(lake: Path) -> Iterator[Path]:
@@ -163,7 +217,9 @@ def _files(lake: Path) -> Iterator[Path]:
 
 
 def _size(home: Path, kept: list[Version]) -> int:
-    """Bytes of the folders that embedded stores keep in the home; 0 for stores that are elsewhere."""
+    """Bytes of the folders that embedded stores keep in the home; 0 for stores that are
+    elsewhere.
+    """
     found = 0
     for folder in {home / str(one.config["store"]["name"]) for one in kept}:
         for path in folder.rglob("*"):

@@ -15,7 +15,15 @@ import pyarrow.parquet as pq
 from llmops.tasks.errors import DocumentError, disk_trouble
 from llmops.tasks.knowledge.changes import owner_columns, row_hash
 from llmops.tasks.maintenance.import_texts import Texts
-from llmops.tasks.maintenance.portable import LEDGER, Manifest, batches, damaged, digest_of, path_of, schemas
+from llmops.tasks.maintenance.portable import (
+    LEDGER,
+    Manifest,
+    batches,
+    damaged,
+    digest_of,
+    path_of,
+    schemas,
+)
 from llmops.tasks.plugins import stores
 from llmops.tasks.schemas import CHUNKS, doc_id
 
@@ -23,7 +31,16 @@ ID = re.compile(r"[0-9a-f]{32}")
 HASH = re.compile(r"[0-9a-f]{64}")
 LENGTH = 1e-3  # how far from 1 the length of a vector may be, after a store has rounded it
 DOCUMENTS_AT_ONCE, ROWS_AT_ONCE = 64, 2_048
-FILLED = ("text", "markup", "media_type", "content_hash", "metadata", "revision", "fetched_at", *LEDGER.names)
+FILLED = (
+    "text",
+    "markup",
+    "media_type",
+    "content_hash",
+    "metadata",
+    "revision",
+    "fetched_at",
+    *LEDGER.names,
+)
 LONGEST = {"source": 63, "language": 8} | dict.fromkeys(LEDGER.names, 16)
 
 
@@ -44,7 +61,9 @@ class _Seen:
 
 
 def check(folder: Path, manifest: Manifest) -> Origin:
-    """Verify hashes, lengths, columns, numbers of rows, the dimension, ids, places and what belongs together. Raises Damaged."""
+    """Verify hashes, lengths, columns, numbers of rows, the dimension, ids, places and what belongs
+    together. Raises Damaged.
+    """
     wanted = schemas(manifest.facts.fields, manifest.dimension)
     for name, file in manifest.files.each().items():
         path = path_of(folder, name)
@@ -57,7 +76,16 @@ def check(folder: Path, manifest: Manifest) -> Origin:
         with Texts() as texts:
             origin = _documents(path_of(folder, "documents"), manifest, texts)
             _chunks(folder, manifest, origin, texts)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DocumentError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        DocumentError,
+    ) as error:
         if (trouble := disk_trouble(error)) is not None:
             raise trouble from error
         raise damaged(folder, f"it cannot be read: {str(error)[:300]}") from error
@@ -73,8 +101,15 @@ def _shape(path: Path, rows: int, schema: Any) -> None:
     if count != rows:
         raise damaged(path, f"it has {count} rows, the manifest says {rows}")
     if found.names != schema.names or [one.type for one in found] != [one.type for one in schema]:
-        wrong = [name for name in schema.names if name not in found.names or found.field(name).type != schema.field(name).type]
-        raise damaged(path, f"its columns are not those of a knowledge base: {', '.join(wrong) or 'another order'}")
+        wrong = [
+            name
+            for name in schema.names
+            if name not in found.names or found.field(name).type != schema.field(name).type
+        ]
+        raise damaged(
+            path,
+            f"its columns are not those of a knowledge base: {', '.join(wrong) or 'another order'}",
+        )
 
 
 def _documents(path: Path, manifest: Manifest, texts: Texts) -> Origin:
@@ -95,34 +130,60 @@ def _documents(path: Path, manifest: Manifest, texts: Texts) -> Origin:
 
 def _document(path: Path, row: dict[str, Any]) -> None:
     """One document by itself."""
-    if row["source"] is None or row["uri"] is None or row["doc_id"] != doc_id(row["source"], row["uri"]):
+    if (
+        row["source"] is None
+        or row["uri"] is None
+        or row["doc_id"] != doc_id(row["source"], row["uri"])
+    ):
         raise damaged(path, f"the document {row['uri']!r} has an id that is not its own")
     if not HASH.fullmatch(row["content_hash"]):
-        raise damaged(path, f"the document {row['uri']!r} has a content_hash that is no SHA-256: {row['content_hash'][:40]!r}")
+        raise damaged(
+            path,
+            f"the document {row['uri']!r} has a content_hash that is no SHA-256: "
+            f"{row['content_hash'][:40]!r}",
+        )
     if long := [name for name, most in LONGEST.items() if len(row[name] or "") > most]:
-        raise damaged(path, f"the document {row['uri']!r} has something too long in {', '.join(long)}")
+        raise damaged(
+            path, f"the document {row['uri']!r} has something too long in {', '.join(long)}"
+        )
     if not isinstance(json.loads(row["metadata"]), dict):
-        raise damaged(path, f"the document {row['uri']!r} has metadata that is no JSON object: {row['metadata'][:40]}")
+        raise damaged(
+            path,
+            f"the document {row['uri']!r} has metadata that is no JSON object: "
+            f"{row['metadata'][:40]}",
+        )
 
 
 def _chunks(folder: Path, manifest: Manifest, origin: Origin, texts: Texts) -> None:
-    """Chunks and vectors side by side: the same ids in the same order, each once, each of a document that is there."""
+    """Chunks and vectors side by side: the same ids in the same order, each once, each of a
+    document that is there.
+    """
     path, seen = path_of(folder, "chunks"), _Seen()
     vectors = batches(path_of(folder, "vectors"), ROWS_AT_ONCE)
-    other = "" if manifest.rows == stores.REVISION else f" (it has revision {manifest.rows} of the rows, this release {stores.REVISION})"
+    other = (
+        ""
+        if manifest.rows == stores.REVISION
+        else f" (it has revision {manifest.rows} of the rows, this release {stores.REVISION})"
+    )
     for table in batches(path, ROWS_AT_ONCE):
         part = next(vectors, None)
         if part is None or part["chunk_id"] != table["chunk_id"]:
             raise damaged(folder, "chunks.parquet and vectors.parquet are not of the same chunks")
         _points(folder, part["vector"], manifest.dimension)
-        for row in sorted(table.to_pylist(), key=lambda row: str(row["doc_id"])):  # so that each text is fetched once
+        for row in sorted(
+            table.to_pylist(), key=lambda row: str(row["doc_id"])
+        ):  # so that each text is fetched once
             _chunk(path, row, origin, seen, other)
             _place(path, row, texts.of(row["doc_id"]), seen)
 
 
 def _points(folder: Path, column: Any, dimension: int) -> None:
     flat = pc.list_flatten(column)
-    points = flat.to_numpy().reshape(-1, dimension) if not (column.null_count or flat.null_count) else np.empty((0, dimension))
+    points = (
+        flat.to_numpy().reshape(-1, dimension)
+        if not (column.null_count or flat.null_count)
+        else np.empty((0, dimension))
+    )
     if len(points) != len(column) or not np.isfinite(points).all() or not points.any(axis=1).all():
         raise damaged(path_of(folder, "vectors"), "a vector is missing, zero, or not finite")
     if (np.abs(np.linalg.norm(points.astype(np.float64), axis=1) - 1) > LENGTH).any():
@@ -145,13 +206,25 @@ def _chunk(path: Path, row: dict[str, Any], origin: Origin, seen: _Seen, other: 
 
 
 def _place(path: Path, row: dict[str, Any], text: str, seen: _Seen) -> None:
-    """Where a chunk stands in its document: at a place of its own in the order, with exactly that text between its offsets."""
+    """Where a chunk stands in its document: at a place of its own in the order, with exactly that
+    text between its offsets.
+    """
     key, ordinals = row["chunk_id"], seen.ordinals[row["doc_id"]]
     if row["ordinal"] < 0 or row["ordinal"] in ordinals or row["tokens"] < 0:
-        raise damaged(path, f"the chunk {key} has a number that cannot be, or that another one has: ordinal {row['ordinal']}, "
-                            f"tokens {row['tokens']}")
-    if not 0 <= row["start"] <= row["end"] <= len(text) or text[row["start"]:row["end"]] != row["text"]:
-        raise damaged(path, f"the chunk {key} is not what stands at {row['start']} to {row['end']} of its document")
+        raise damaged(
+            path,
+            f"the chunk {key} has a number that cannot be, or that another one has: "
+            f"ordinal {row['ordinal']}, "
+            f"tokens {row['tokens']}",
+        )
+    if (
+        not 0 <= row["start"] <= row["end"] <= len(text)
+        or text[row["start"] : row["end"]] != row["text"]
+    ):
+        raise damaged(
+            path,
+            f"the chunk {key} is not what stands at {row['start']} to {row['end']} of its document",
+        )
     ordinals.add(row["ordinal"])
 
 

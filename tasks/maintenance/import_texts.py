@@ -6,7 +6,9 @@ from typing import Self
 
 
 class Texts:
-    """Texts by key, in a temporary file without a name. The one that was asked for last is kept at hand."""
+    """Texts by key, in a temporary file without a name. The one that was asked for last is kept at
+    hand.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
@@ -29,5 +31,10 @@ class Texts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._file.close()

@@ -34,7 +34,9 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Target:
-    """What is made of an export: a name, where its rows go, and with which embedder its vectors were computed."""
+    """What is made of an export: a name, where its rows go, and with which embedder its vectors
+    were computed.
+    """
 
     kb: str
     spec: Spec
@@ -43,17 +45,29 @@ class Target:
     collection: str
 
 
-def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: Spec | None, *, trust: bool = False) -> dict[str, Any]:
+def bring_in(
+    ledger: Ledger,
+    home: Path,
+    folder: Path,
+    name: str | None,
+    store: Spec | None,
+    *,
+    trust: bool = False,
+) -> dict[str, Any]:
     """The object of `kb import`. Everything is verified before anything is written.
 
-    Raises UsageError for a name that exists, where the export would have to connect to a store that the user has not named, and,
-    without `trust`, where it names code to be imported; Damaged for an export that is not what was written; Blocked while another
-    import of the name runs, and for documents that were erased here.
+    Raises UsageError for a name that exists, where the export would have to connect to a store that
+    the user has not named, and, without `trust`, where it names code to be imported; Damaged for an
+    export that is not what was written; Blocked while another import of the name runs, and for
+    documents that were erased here.
     """
     manifest = read_manifest(folder)
     kb = name or manifest.knowledge_base
     if not NAME.fullmatch(kb):
-        raise UsageError(f"got --name {kb!r}; allowed: lower-case letters, digits and -, at most 63, a letter first")
+        raise UsageError(
+            f"got --name {kb!r}; allowed: lower-case letters, digits and -, at most 63, a "
+            f"letter first"
+        )
     _free(ledger, kb)
     _trusted(manifest, trust)
     try:
@@ -65,74 +79,148 @@ def bring_in(ledger: Ledger, home: Path, folder: Path, name: str | None, store: 
         _free(ledger, kb)
         _admitted(ledger, kb, manifest, origin)
         try:
-            cargo = unload(ledger, home, folder, manifest, origin, target.collection, target.store, target.embedder)
-            _admitted(ledger, kb, manifest, origin)  # the base of the export's own name may have lost one meanwhile
+            cargo = unload(
+                ledger,
+                home,
+                folder,
+                manifest,
+                origin,
+                target.collection,
+                target.store,
+                target.embedder,
+            )
+            _admitted(
+                ledger, kb, manifest, origin
+            )  # the base of the export's own name may have lost one meanwhile
             _publish(ledger, lease, target, manifest, cargo)
         except BaseException:
-            with contextlib.suppress(LlmopsError):  # a store that does not answer: the next try empties it
+            with contextlib.suppress(
+                LlmopsError
+            ):  # a store that does not answer: the next try empties it
                 target.store.drop(target.collection, home)
             raise
-    return {"knowledge_base": kb, "version": 1, "from": {"knowledge_base": manifest.knowledge_base, "version": manifest.version},
-            "store": target.spec.name, **manifest.counts.model_dump(), "embeddings": {"computed": 0, "reused": manifest.counts.chunks},
-            "warnings": _warnings(manifest)}
+    return {
+        "knowledge_base": kb,
+        "version": 1,
+        "from": {"knowledge_base": manifest.knowledge_base, "version": manifest.version},
+        "store": target.spec.name,
+        **manifest.counts.model_dump(),
+        "embeddings": {"computed": 0, "reused": manifest.counts.chunks},
+        "warnings": _warnings(manifest),
+    }
 
 
 def _free(ledger: Ledger, kb: str) -> None:
     if kb in known(ledger):
-        raise UsageError(f"the knowledge base {kb!r} exists already", hint="give another name: --name NAME", where=kb)
+        raise UsageError(
+            f"the knowledge base {kb!r} exists already",
+            hint="give another name: --name NAME",
+            where=kb,
+        )
 
 
 def _trusted(manifest: Manifest, trust: bool) -> None:
-    """An import runs no code that the user has not named. What installed packages register is the user's own choice."""
+    """An import runs no code that the user has not named. What installed packages register is the
+    user's own choice.
+    """
     spec = manifest.spec("embed")
     if "path" in spec.options and spec.name not in external("embedders") and not trust:
-        raise UsageError(f"the export wants code to be imported and run for its embedder {spec.name}: {str(spec.options['path'])[:200]!r}",
-                         hint="if you trust it and whoever wrote the export: --trust")
+        raise UsageError(
+            f"the export wants code to be imported and run for its embedder {spec.name}: "
+            f"{str(spec.options['path'])[:200]!r}",
+            hint="if you trust it and whoever wrote the export: --trust",
+        )
 
 
 def _admitted(ledger: Ledger, kb: str, manifest: Manifest, origin: Origin) -> None:
-    """Raise Blocked where a document of the export was erased in this home, under the new name or under that of the export."""
+    """Raise Blocked where a document of the export was erased in this home, under the new name or
+    under that of the export.
+    """
     for name in {kb: None, manifest.knowledge_base: None}:
         hashes = barred(ledger, name)
-        found = sorted(owner["uri"] for owner in origin.owners.values() if uri_hash(name, owner["uri"]) in hashes)
+        found = sorted(
+            owner["uri"]
+            for owner in origin.owners.values()
+            if uri_hash(name, owner["uri"]) in hashes
+        )
         if found:
-            lifts = "; ".join(f"llmops kb erase {name} --uri {shlex.quote(uri)} --lift" for uri in found[:NAMED])
+            lifts = "; ".join(
+                f"llmops kb erase {name} --uri {shlex.quote(uri)} --lift" for uri in found[:NAMED]
+            )
             more = f"; and so on for all {len(found)}" if len(found) > NAMED else ""
-            raise Blocked(f"documents of the export that were erased from {name!r} in this home: {len(found)}; nothing was imported",
-                          hint=f"to let them in again: {lifts}{more}; or export a version without them", where=kb)
+            raise Blocked(
+                f"documents of the export that were erased from {name!r} in this home: "
+                f"{len(found)}; nothing was imported",
+                hint=f"to let them in again: {lifts}{more}; or export a version without them",
+                where=kb,
+            )
 
 
 def _store(manifest: Manifest, given: Spec | None) -> Spec:
-    """The store that the user names, else the export's own where that is this home's: an import connects nowhere unasked."""
+    """The store that the user names, else the export's own where that is this home's: an import
+    connects nowhere unasked.
+    """
     own = manifest.spec("store")
     if given is None and own.options:
-        raise UsageError(f"the export comes from a store with options of its own: {own.name} with {', '.join(sorted(own.options))}",
-                         hint="say where it is to go: --store lancedb, or --store '{name: weaviate, url: …}'")
+        raise UsageError(
+            f"the export comes from a store with options of its own: {own.name} with "
+            f"{', '.join(sorted(own.options))}",
+            hint="say where it is to go: --store lancedb, or --store '{name: weaviate, url: …}'",
+        )
     return given or own
 
 
 def _target(home: Path, manifest: Manifest, kb: str, spec: Spec) -> Target:
     store, embedder = spec.build(Store), manifest.spec("embed").build(Embedder)
     if (embedder.fingerprint(), embedder.dimension) != (manifest.model, manifest.dimension):
-        raise LlmopsError(f"the vectors are not those that the embedder {manifest.embedder.get('name')!r} of this release computes",
-                          where=str(manifest.knowledge_base), hint="import with the release that exported, or build from the sources")
+        raise LlmopsError(
+            f"the vectors are not those that the embedder "
+            f"{manifest.embedder.get('name')!r} of this release computes",
+            where=str(manifest.knowledge_base),
+            hint="import with the release that exported, or build from the sources",
+        )
     stages = Fingerprints(parse="", clean=(), check="", chunk=(), model=manifest.model)
-    # A name of its own: a server may hold the collection of another home's knowledge base of the same name.
+    # A name of its own: a server may hold the collection of another home's knowledge base of the
+    # same name.
     own = digest(str(home), socket.gethostname(), manifest.model_dump_json())[:6]
-    return Target(kb, spec, store, embedder, f"{collection_name(kb, stages, store, manifest.facts)}.{own}")
+    return Target(
+        kb, spec, store, embedder, f"{collection_name(kb, stages, store, manifest.facts)}.{own}"
+    )
 
 
-def _publish(ledger: Ledger, lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> None:
+def _publish(
+    ledger: Ledger, lease: Lease, target: Target, manifest: Manifest, cargo: Cargo
+) -> None:
     """The one transaction that makes it known, with documents, chunks and the pointer."""
     config = dict(manifest.config) | {"store": target.spec.short()}
-    gate = {"verdict": "skipped", "reason": f"imported from version {manifest.version} of {manifest.knowledge_base}", "metrics": {}}
+    gate = {
+        "verdict": "skipped",
+        "reason": f"imported from version {manifest.version} of {manifest.knowledge_base}",
+        "metrics": {},
+    }
     with ledger.write() as connection:
         lease.confirm(connection)
-        connection.execute(insert(knowledge_bases).values(name=target.kb, next_version=2, live=1, created_at=now()))
-        connection.execute(insert(versions).values(
-            kb=target.kb, version=1, status="published", collection=target.collection, snapshot=cargo.snapshot, weight=manifest.weight,
-            added=manifest.counts.chunks, retired=0, gate=gate, config=config, config_sha256=sha256(canonical(config)), created_at=now(),
-            published_at=now(), **manifest.counts.model_dump()))
+        connection.execute(
+            insert(knowledge_bases).values(name=target.kb, next_version=2, live=1, created_at=now())
+        )
+        connection.execute(
+            insert(versions).values(
+                kb=target.kb,
+                version=1,
+                status="published",
+                collection=target.collection,
+                snapshot=cargo.snapshot,
+                weight=manifest.weight,
+                added=manifest.counts.chunks,
+                retired=0,
+                gate=gate,
+                config=config,
+                config_sha256=sha256(canonical(config)),
+                created_at=now(),
+                published_at=now(),
+                **manifest.counts.model_dump(),
+            )
+        )
         _rows(connection, target.kb, cargo)
 
 
@@ -150,7 +238,9 @@ def _warnings(manifest: Manifest) -> list[str]:
     if not names and "://" not in told:
         return []
     secrets = f" with the value of {', '.join(names)}" if names else ""
-    return [f"searches will send their questions{secrets} to the embedder that the export names: {told}"]
+    return [
+        f"searches will send their questions{secrets} to the embedder that the export names: {told}"
+    ]
 
 
 def store_spec(text: str) -> Spec:
@@ -161,9 +251,21 @@ def store_spec(text: str) -> Spec:
         spec = Spec.model_validate(yaml.safe_load(text))
         spec.build(Store)
     except (yaml.YAMLError, ValidationError) as error:
-        why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()) \
-            if isinstance(error, ValidationError) else "it is no YAML"
-        raise ConfigError([Mistake(f"got --store {text!r}: {why}", hint="--store lancedb, or --store '{name: weaviate, url: …}'",
-                                   kind="usage")]) from error
+        why = (
+            "; ".join(
+                f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ")
+                for one in error.errors()
+            )
+            if isinstance(error, ValidationError)
+            else "it is no YAML"
+        )
+        raise ConfigError(
+            [
+                Mistake(
+                    f"got --store {text!r}: {why}",
+                    hint="--store lancedb, or --store '{name: weaviate, url: …}'",
+                    kind="usage",
+                )
+            ]
+        ) from error
     return spec
-

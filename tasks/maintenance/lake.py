@@ -1,4 +1,6 @@
-"""The rows of a version made again from the lake, without chunking or embedding anything: what mends a store, and what moves it."""
+"""The rows of a version made again from the lake, without chunking or embedding anything: what
+mends a store, and what moves it.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +24,8 @@ OWNER = ["doc_id", "uri", "title", "source", "language", "media_type", "metadata
 
 @dataclass(frozen=True)
 class Passages:
-    """What one shard of the lake gives back. `rows` hold `row_hash` beside the columns that it covers, `keys` their text hashes.
+    """What one shard of the lake gives back. `rows` hold `row_hash` beside the columns that it
+    covers, `keys` their text hashes.
 
     `lost`: uri -> why, for documents of which something cannot be made again.
     """
@@ -32,34 +35,50 @@ class Passages:
     lost: dict[str, str] = field(default_factory=dict)
 
 
-def passages(ledger: Ledger, lake: Path, version: Version, wanted: Collection[str] | None = None) -> Iterator[Passages]:
-    """The chunks of a version, or some of them, shard by shard: each is exactly what the ledger says, by its hash, or is lost."""
+def passages(
+    ledger: Ledger, lake: Path, version: Version, wanted: Collection[str] | None = None
+) -> Iterator[Passages]:
+    """The chunks of a version, or some of them, shard by shard: each is exactly what the ledger
+    says, by its hash, or is lost.
+    """
     owners, by_shard = _owners(ledger, version), _by_shard(ledger, version, wanted)
     for shard, asked in sorted(by_shard.items()):
         yield _one(lake, shard, asked, owners, facts_of(version))
 
 
 def _owners(ledger: Ledger, version: Version) -> dict[str, Any]:
-    columns = [documents.c[name] for name in ("doc_id", "uri", "shard", "shard_sha256", "shard_row")]
+    columns = [
+        documents.c[name] for name in ("doc_id", "uri", "shard", "shard_sha256", "shard_row")
+    ]
     with ledger.read() as connection:
-        query = select(*columns).where(documents.c.kb == version.kb, live_at(documents, version.version))
+        query = select(*columns).where(
+            documents.c.kb == version.kb, live_at(documents, version.version)
+        )
         return {row.doc_id: row for row in connection.execute(query)}
 
 
-def _by_shard(ledger: Ledger, version: Version, wanted: Collection[str] | None) -> dict[str, list[Any]]:
+def _by_shard(
+    ledger: Ledger, version: Version, wanted: Collection[str] | None
+) -> dict[str, list[Any]]:
     columns = [chunks.c[name] for name in ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")]
     found: dict[str, list[Any]] = {}
     with ledger.read() as connection:
-        for row in connection.execute(select(*columns).where(chunks.c.kb == version.kb, live_at(chunks, version.version))):
+        for row in connection.execute(
+            select(*columns).where(chunks.c.kb == version.kb, live_at(chunks, version.version))
+        ):
             if wanted is None or row.chunk_id in wanted:
                 found.setdefault(row.shard, []).append(row)
     return found
 
 
-def _one(lake: Path, shard: str, asked: Sequence[Any], owners: Mapping[str, Any], facts: Facts) -> Passages:
+def _one(
+    lake: Path, shard: str, asked: Sequence[Any], owners: Mapping[str, Any], facts: Facts
+) -> Passages:
     part = Passages()
     there = _chunks(lake, shard, part, [_uri(owners, row.doc_id) for row in asked])
-    copied = _documents(lake, {row.doc_id: owners[row.doc_id] for row in asked if row.doc_id in owners}, part)
+    copied = _documents(
+        lake, {row.doc_id: owners[row.doc_id] for row in asked if row.doc_id in owners}, part
+    )
     for row in asked:
         if row.chunk_id in there and row.doc_id in copied:
             made = {**there[row.chunk_id], **owner_columns(facts, copied[row.doc_id])}
@@ -67,7 +86,9 @@ def _one(lake: Path, shard: str, asked: Sequence[Any], owners: Mapping[str, Any]
                 part.rows.append({**made, "row_hash": row.row_hash})
                 part.keys.append(row.text_hash)
                 continue
-        part.lost.setdefault(_uri(owners, row.doc_id), "the lake holds another text of it than the ledger says")
+        part.lost.setdefault(
+            _uri(owners, row.doc_id), "the lake holds another text of it than the ledger says"
+        )
     return part
 
 
@@ -78,7 +99,9 @@ def _uri(owners: Mapping[str, Any], doc_id: str) -> str:
 def _chunks(lake: Path, shard: str, part: Passages, uris: Sequence[str]) -> dict[str, Row]:
     try:
         if not shard:
-            raise Damaged("it was indexed by a release that did not write down where its chunks lie")
+            raise Damaged(
+                "it was indexed by a release that did not write down where its chunks lie"
+            )
         rows = Shard(path=shard, rows=0, sha256=PurePath(shard).stem).table(lake).to_pylist()
     except Damaged as error:
         part.lost.update(dict.fromkeys(uris, error.message))
@@ -95,7 +118,10 @@ def _documents(lake: Path, owners: Mapping[str, Any], part: Passages) -> dict[st
     for (path, sha256), mine in by_shard.items():
         try:
             table = Shard(path=path, rows=0, sha256=sha256).table(lake, OWNER)
-            found |= {row["doc_id"]: row for row in table.take([owner.shard_row for owner in mine]).to_pylist()}
+            found |= {
+                row["doc_id"]: row
+                for row in table.take([owner.shard_row for owner in mine]).to_pylist()
+            }
         except Damaged as error:
             part.lost.update({owner.uri: error.message for owner in mine})
     return found

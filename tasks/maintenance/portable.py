@@ -1,4 +1,6 @@
-"""The form of an exported knowledge base: three Parquet files, and a manifest that is written last and says what they hold."""
+"""The form of an exported knowledge base: three Parquet files, and a manifest that is written last
+and says what they hold.
+"""
 
 import hashlib
 import json
@@ -22,8 +24,15 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 16 * 2**20
 BLOCK = 2**20
-LEDGER = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("text_stage", "check_stage", "chunk_stage")])
-"""What the ledger adds to a document: by which stages it went, so that the next build knows what need not be done again."""
+LEDGER = pa.schema(
+    [
+        pa.field(name, pa.string(), nullable=False)
+        for name in ("text_stage", "check_stage", "chunk_stage")
+    ]
+)
+"""What the ledger adds to a document: by which stages it went, so that the next build knows what
+need not be done again.
+"""
 
 Count = Annotated[int, Field(ge=0, le=2**40)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -59,7 +68,9 @@ class Counts(Strict):
 
 
 class Manifest(Strict):
-    """What `manifest.json` says. `model`: the embedder's fingerprint; `rows`: the revision of the store's rows."""
+    """What `manifest.json` says. `model`: the embedder's fingerprint; `rows`: the revision of the
+    store's rows.
+    """
 
     format: Literal["llmops-knowledge-base"] = "llmops-knowledge-base"
     schema_version: int = Field(ge=1)
@@ -92,30 +103,46 @@ class Manifest(Strict):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises UsageError where there is no such folder, Damaged for an export that is not whole or not one."""
+    """Raises UsageError where there is no such folder, Damaged for an export that is not whole or
+    not one.
+    """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder", hint="give the folder that `llmops kb export` wrote")
+        raise UsageError(
+            f"{folder} is not a folder", hint="give the folder that `llmops kb export` wrote"
+        )
     file = folder / MANIFEST
     if not file.is_file():
-        raise damaged(folder, "it has no manifest.json: it is not an export, or one that was not finished")
+        raise damaged(
+            folder, "it has no manifest.json: it is not an export, or one that was not finished"
+        )
     if file.stat().st_size > LARGEST_MANIFEST:
         raise damaged(file, "it is larger than any manifest")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        newer = isinstance(content, dict) and isinstance(content.get("schema_version"), int) and content["schema_version"] > SCHEMA
+        newer = (
+            isinstance(content, dict)
+            and isinstance(content.get("schema_version"), int)
+            and content["schema_version"] > SCHEMA
+        )
         if not newer:
             manifest = Manifest.model_validate_json(file.read_bytes())
             _consistent(manifest)
             return manifest
     except (ValueError, RecursionError) as error:
         raise damaged(file, _first(error)) from error
-    raise Damaged(f"{file} was written by a newer version of llmops", hint="upgrade llmops-pipelines")
+    raise Damaged(
+        f"{file} was written by a newer version of llmops", hint="upgrade llmops-pipelines"
+    )
 
 
 def _consistent(manifest: Manifest) -> None:
     """Raise ValueError where one part of a manifest contradicts another."""
     files, counts = manifest.files, manifest.counts
-    if (files.documents.rows, files.chunks.rows, files.vectors.rows) != (counts.documents, counts.chunks, counts.chunks):
+    if (files.documents.rows, files.chunks.rows, files.vectors.rows) != (
+        counts.documents,
+        counts.chunks,
+        counts.chunks,
+    ):
         raise ValueError("the rows of the files are not what is counted")
     if dict(manifest.facts.fields) != manifest.fields:
         raise ValueError("the declared fields are not those of the config")
@@ -135,7 +162,11 @@ def _first(error: Exception) -> str:
 
 
 def damaged(what: Path, why: str) -> Damaged:
-    return Damaged(f"the export is damaged: {why}", where=str(what), hint="export it again; nothing was imported")
+    return Damaged(
+        f"the export is damaged: {why}",
+        where=str(what),
+        hint="export it again; nothing was imported",
+    )
 
 
 def path_of(folder: Path, name: str) -> Path:
@@ -146,8 +177,16 @@ def schemas(manifest_fields: Any, dimension: int) -> dict[str, Any]:
     """The Arrow schema of each file."""
     plain = pa.schema([pa.field(field.name, field.type) for field in (*DOCUMENTS, *LEDGER)])
     rows = pa.schema([pa.field(field.name, field.type) for field in rows_schema(manifest_fields)])
-    return {"documents": plain, "chunks": rows,
-            "vectors": pa.schema([pa.field("chunk_id", pa.string()), pa.field("vector", pa.list_(pa.float32(), dimension))])}
+    return {
+        "documents": plain,
+        "chunks": rows,
+        "vectors": pa.schema(
+            [
+                pa.field("chunk_id", pa.string()),
+                pa.field("vector", pa.list_(pa.float32(), dimension)),
+            ]
+        ),
+    }
 
 
 def digest_of(file: Path) -> tuple[str, int]:

@@ -1,5 +1,6 @@
-"""Blacking out what quotes a document in the files of LLMOPS_HOME that are not the ledger's, the lake's or the store's:
-records in Prefect's and MLflow's databases, their artifacts and logs, Data Docs, plans."""
+"""Blacking out what quotes a document in the files of LLMOPS_HOME that are not the ledger's, the
+lake's or the store's: records in Prefect's and MLflow's databases, their artifacts and logs, Data
+Docs, plans."""
 
 import contextlib
 import json
@@ -17,17 +18,35 @@ BESIDE = ("-wal", "-shm", "-journal", ".lock")
 MAGIC = b"SQLite format 3\x00"
 PARQUET = b"PAR1"
 # what these hold is in force: schedules, blocks, settings. It is the user's, like a config file.
-SETTINGS = {"deployment", "deployment_schedule", "block_document", "block_schema", "block_type", "configuration", "variable", "automation",
-            "work_pool", "work_queue", "alembic_version"}
+SETTINGS = {
+    "deployment",
+    "deployment_schedule",
+    "block_document",
+    "block_schema",
+    "block_type",
+    "configuration",
+    "variable",
+    "automation",
+    "work_pool",
+    "work_queue",
+    "alembic_version",
+}
 BUSY_SECONDS = 30.0
 
 
 def sweep(home: Path, quotes: Quotes) -> tuple[int, list[str]]:
-    """Returns (how many records and files were changed, files that quote the document and cannot be changed)."""
+    """Returns (how many records and files were changed, files that quote the document and cannot be
+    changed).
+    """
     changed, left = 0, list[str]()
     for file in sorted(home.rglob("*")):
         inside = file.relative_to(home)
-        if inside.parts[0] in OWN or file.name.endswith(BESIDE) or file.is_symlink() or not file.is_file():
+        if (
+            inside.parts[0] in OWN
+            or file.name.endswith(BESIDE)
+            or file.is_symlink()
+            or not file.is_file()
+        ):
             continue
         with file.open("rb") as head:
             database = head.read(16) == MAGIC
@@ -88,19 +107,29 @@ def _overwrite(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that overwrites what it deletes. Raises Unavailable where another process keeps the database to itself."""
-    with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+    """A connection that overwrites what it deletes. Raises Unavailable where another process keeps
+    the database to itself.
+    """
+    with contextlib.closing(
+        sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    ) as connection:
         try:
             connection.execute("PRAGMA secure_delete=ON")
             yield connection
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"the database {path} cannot be cleaned: {error}", hint="end the process that uses it, and run this again"
-                              ) from error
+            raise Unavailable(
+                f"the database {path} cannot be cleaned: {error}",
+                hint="end the process that uses it, and run this again",
+            ) from error
 
 
 def compact(connection: sqlite3.Connection) -> None:
     """Leave no page behind that is free or only in the write-ahead log."""
-    for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+    for statement in (
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "VACUUM",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ):
         connection.execute(statement).fetchall()
 
 
@@ -118,17 +147,30 @@ def _database(path: Path, quotes: Quotes) -> int:
 
 
 def _tables(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
-    return [name for name, in rows if name not in SETTINGS]
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    return [name for (name,) in rows if name not in SETTINGS]
 
 
 def _table(connection: sqlite3.Connection, table: str, quotes: Quotes) -> int:
-    keys = {name for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({_name(table)})") if key}
-    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({_name(table)})") if name not in keys]
+    keys = {
+        name
+        for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({_name(table)})")
+        if key
+    }
+    columns = [
+        name
+        for _, name, *_ in connection.execute(f"PRAGMA table_info({_name(table)})")
+        if name not in keys
+    ]
     changed = 0
     for column in columns:
-        query = f"SELECT DISTINCT {_name(column)} FROM {_name(table)} WHERE typeof({_name(column)}) IN ('text', 'blob')"
-        for value in [value for value, in connection.execute(query) if _found(value, quotes)]:
+        query = (
+            f"SELECT DISTINCT {_name(column)} FROM {_name(table)} WHERE "
+            f"typeof({_name(column)}) IN ('text', 'blob')"
+        )
+        for value in [value for (value,) in connection.execute(query) if _found(value, quotes)]:
             update = f"UPDATE {_name(table)} SET {_name(column)} = ? WHERE {_name(column)} = ?"
             changed += connection.execute(update, (_new(value, quotes), value)).rowcount
     return changed

@@ -1,4 +1,6 @@
-"""Whether the store holds exactly what the ledger says: missing rows, orphans, duplicates, altered rows and vectors."""
+"""Whether the store holds exactly what the ledger says: missing rows, orphans, duplicates, altered
+rows and vectors.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,9 +28,11 @@ CLOSE = 1e-4  # between two vectors of length 1, also after a store has normalis
 
 
 class Found(BaseModel):
-    """What differs between ledger and store at one version: chunk ids, sorted. `lost`: why the collection cannot be read, or "".
+    """What differs between ledger and store at one version: chunk ids, sorted. `lost`: why the
+    collection cannot be read, or "".
 
-    `surplus`: rows beyond the first of each duplicate. `unpublished`: rows that came, or went, after the newest snapshot.
+    `surplus`: rows beyond the first of each duplicate. `unpublished`: rows that came, or went,
+    after the newest snapshot.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,11 +57,21 @@ def verify(ledger: Ledger, home: Path, kb: str, *, thorough: bool = False) -> di
 
 
 def public(ledger: Ledger, home: Path, found: Found) -> dict[str, Any]:
-    """`unbacked`: documents whose text is missing from the lake, so that they could not be restored."""
+    """`unbacked`: documents whose text is missing from the lake, so that they could not be
+    restored.
+    """
     one, unbacked = found.version, _unbacked(ledger, home / "lake", found.version)
-    return {"ok": found.ok, "knowledge_base": one.kb, "version": one.version, "documents": one.documents, "chunks": found.chunks,
-            **{kind: getattr(found, kind) for kind in KINDS}, "unpublished": found.unpublished, "unbacked": unbacked,
-            "note": "; ".join(_notes(found, unbacked, holder(ledger, one.kb)))}
+    return {
+        "ok": found.ok,
+        "knowledge_base": one.kb,
+        "version": one.version,
+        "documents": one.documents,
+        "chunks": found.chunks,
+        **{kind: getattr(found, kind) for kind in KINDS},
+        "unpublished": found.unpublished,
+        "unbacked": unbacked,
+        "note": "; ".join(_notes(found, unbacked, holder(ledger, one.kb))),
+    }
 
 
 def _notes(found: Found, unbacked: int, building: str | None) -> Iterator[str]:
@@ -69,9 +83,15 @@ def _notes(found: Found, unbacked: int, building: str | None) -> Iterator[str]:
     elif found.unpublished and building:
         yield f"{found.unpublished} rows are not published yet: a build is running, {building}"
     elif found.unpublished:
-        yield f"{found.unpublished} rows were left behind, added or removed since the last publish; no search sees it; {repair} undoes it"
+        yield (
+            f"{found.unpublished} rows were left behind, added or removed since the last "
+            f"publish; no search sees it; {repair} undoes it"
+        )
     if unbacked:
-        yield f"{unbacked} documents could not be restored: their text is not in the lake; `llmops index CONFIG --full` reads it again"
+        yield (
+            f"{unbacked} documents could not be restored: their text is not in the lake; "
+            f"`llmops index CONFIG --full` reads it again"
+        )
 
 
 def counts(found: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +100,8 @@ def counts(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare(ledger: Ledger, home: Path, version: Version, *, thorough: bool = False) -> Found:
-    """Read all that the store holds of a version. `thorough`: also whether text and vector of each row are those of its hash.
+    """Read all that the store holds of a version. `thorough`: also whether text and vector of each
+    row are those of its hash.
 
     Raises Unavailable when the store does not answer.
     """
@@ -99,25 +120,44 @@ def compare(ledger: Ledger, home: Path, version: Version, *, thorough: bool = Fa
         unpublished = collection.unpublished(newest_beside(ledger, version).snapshot or "")
     except Damaged as error:
         held, lost = Counter(), error.message
-    return Found(version=version, chunks=len(wanted), missing=sorted(wanted.keys() - held.keys()), lost=lost, unpublished=unpublished,
-                 orphans=sorted(held.keys() - wanted.keys()), duplicates=sorted(key for key, count in held.items() if count > 1),
-                 surplus=sum(held.values()) - len(held), mismatched=[] if lost else sorted(wrong))
+    return Found(
+        version=version,
+        chunks=len(wanted),
+        missing=sorted(wanted.keys() - held.keys()),
+        lost=lost,
+        unpublished=unpublished,
+        orphans=sorted(held.keys() - wanted.keys()),
+        duplicates=sorted(key for key, count in held.items() if count > 1),
+        surplus=sum(held.values()) - len(held),
+        mismatched=[] if lost else sorted(wrong),
+    )
 
 
 def hashes_at(ledger: Ledger, version: Version) -> dict[str, str]:
     """chunk_id -> row_hash of everything that belongs to a version."""
     with ledger.read() as connection:
-        query = select(chunks.c.chunk_id, chunks.c.row_hash).where(chunks.c.kb == version.kb, live_at(chunks, version.version))
+        query = select(chunks.c.chunk_id, chunks.c.row_hash).where(
+            chunks.c.kb == version.kb, live_at(chunks, version.version)
+        )
         return {row.chunk_id: row.row_hash for row in connection.execute(query)}
 
 
 def newest_beside(ledger: Ledger, version: Version) -> Version:
-    """The newest published version of the same collection: after a rollback that is not the live one."""
+    """The newest published version of the same collection: after a rollback that is not the live
+    one.
+    """
     with ledger.read() as connection:
         row = connection.execute(
-            select(versions).where(versions.c.kb == version.kb, versions.c.collection == version.collection,
-                                   versions.c.status == "published", versions.c.version >= version.version)
-            .order_by(versions.c.version.desc()).limit(1)).one_or_none()
+            select(versions)
+            .where(
+                versions.c.kb == version.kb,
+                versions.c.collection == version.collection,
+                versions.c.status == "published",
+                versions.c.version >= version.version,
+            )
+            .order_by(versions.c.version.desc())
+            .limit(1)
+        ).one_or_none()
     return version if row is None else Version.model_validate(row)
 
 
@@ -127,16 +167,29 @@ def _stored(reader: Reader) -> Iterator[tuple[str, str]]:
 
 
 def _checked(ledger: Ledger, version: Version, reader: Reader) -> Iterator[tuple[str, str]]:
-    """The hash of each row as it stands there; one that no row can have where terms or vector are not those of the text."""
+    """The hash of each row as it stands there; one that no row can have where terms or vector are
+    not those of the text.
+    """
     schema, embedder = rows_schema(facts_of(version).fields), embedder_of(version)
     for frame in reader.rows([*schema.names, "vector"]):
-        rows = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False).to_pylist()
-        stored = np.array(frame["vector"].tolist(), np.float32).reshape(len(rows), embedder.dimension)
-        content = [{key: value for key, value in row.items() if key not in ("row_hash", "terms")} for row in rows]
+        rows = pa.Table.from_pandas(
+            frame[schema.names], schema=schema, preserve_index=False
+        ).to_pylist()
+        stored = np.array(frame["vector"].tolist(), np.float32).reshape(
+            len(rows), embedder.dimension
+        )
+        content = [
+            {key: value for key, value in row.items() if key not in ("row_hash", "terms")}
+            for row in rows
+        ]
         keys = [text_hash(row) for row in content]
         paid = find_embeddings(ledger, embedder.fingerprint(), keys)
         for row, plain, key, vector in zip(rows, content, keys, stored, strict=True):
-            right = row["terms"] == terms_of(row) and row["row_hash"] == row_hash(plain) and _same(vector, paid.get(key))
+            right = (
+                row["terms"] == terms_of(row)
+                and row["row_hash"] == row_hash(plain)
+                and _same(vector, paid.get(key))
+            )
             yield row["chunk_id"], row["row_hash"] if right else "altered"
 
 
@@ -145,11 +198,15 @@ def _same(stored: Any, paid: bytes | None) -> bool:
     if paid is None:
         return True
     length, wanted = np.linalg.norm(stored), np.frombuffer(paid, "<f4")
-    return bool(length > 0 and np.allclose(stored / length, wanted / np.linalg.norm(wanted), atol=CLOSE))
+    return bool(
+        length > 0 and np.allclose(stored / length, wanted / np.linalg.norm(wanted), atol=CLOSE)
+    )
 
 
 def _probe(reader: Reader) -> None:
-    """One search by text and by vector: an index may be lost where the rows are not. Raises Damaged."""
+    """One search by text and by vector: an index may be lost where the rows are not. Raises
+    Damaged.
+    """
     for frame in reader.rows(["terms", "vector"]):
         terms = str(frame["terms"].iloc[0]).split()[:1]
         reader.vector(np.array(frame["vector"].iloc[0], np.float32), 1)
@@ -161,7 +218,16 @@ def _probe(reader: Reader) -> None:
 def _unbacked(ledger: Ledger, lake: Path, version: Version) -> int:
     """How many documents have a shard that does not lie in the lake."""
     with ledger.read() as connection:
-        places = {(row.doc_id, row.shard) for table in (documents, chunks) for row in connection.execute(
-            select(table.c.doc_id, table.c.shard).distinct().where(table.c.kb == version.kb, live_at(table, version.version)))}
-    there = {shard: bool(shard) and (lake / shard).is_file() for shard in {shard for _, shard in places}}
+        places = {
+            (row.doc_id, row.shard)
+            for table in (documents, chunks)
+            for row in connection.execute(
+                select(table.c.doc_id, table.c.shard)
+                .distinct()
+                .where(table.c.kb == version.kb, live_at(table, version.version))
+            )
+        }
+    there = {
+        shard: bool(shard) and (lake / shard).is_file() for shard in {shard for _, shard in places}
+    }
     return len({doc for doc, shard in places if not there[shard]})

@@ -1,7 +1,8 @@
-"""One mechanism for all plugin families: a plugin is a frozen pydantic model, its fields are its options.
+"""One mechanism for all plugin families: a plugin is a frozen pydantic model, its fields are its
+options.
 
-`{name: sentence, size: 200}` in a config names `tasks/plugins/chunkers/sentence.py`, and imports only that file. Third parties
-register classes under the entry point group `llmops.<family>`.
+`{name: sentence, size: 200}` in a config names `tasks/plugins/chunkers/sentence.py`, and imports
+only that file. Third parties register classes under the entry point group `llmops.<family>`.
 """
 
 import hashlib
@@ -27,11 +28,13 @@ SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Plugin(BaseModel):
-    """Base of every plugin. Constructors do no I/O; heavy libraries are imported by the methods that need them.
+    """Base of every plugin. Constructors do no I/O; heavy libraries are imported by the methods
+    that need them.
 
-    `requires` maps a module that the plugin imports to the command that installs it.
-    `revision` is raised when the same options begin to give another result, so that caches notice.
-    `former` is what fingerprints called the plugin under another name: set, it keeps what was paid for under that one.
+    `requires` maps a module that the plugin imports to the command that installs it. `revision` is
+    raised when the same options begin to give another result, so that caches notice. `former` is
+    what fingerprints called the plugin under another name: set, it keeps what was paid for under
+    that one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -42,11 +45,19 @@ class Plugin(BaseModel):
 
     @classmethod
     def spelling(cls) -> str:
-        """What fingerprints call the plugin: it follows from family and name alone, so code may move and classes be renamed."""
-        return cls.former or spelling(cls.family, name_of(cls), built_in=cls.__module__.startswith(f"{__name__}.{cls.family}."))
+        """What fingerprints call the plugin: it follows from family and name alone, so code may
+        move and classes be renamed.
+        """
+        return cls.former or spelling(
+            cls.family,
+            name_of(cls),
+            built_in=cls.__module__.startswith(f"{__name__}.{cls.family}."),
+        )
 
     def fingerprint(self) -> str:
-        """What the plugin's output depends on: family, name, revision and options, as 16 hexadecimal digits."""
+        """What the plugin's output depends on: family, name, revision and options, as 16
+        hexadecimal digits.
+        """
         return digest(f"{self.spelling()}/{self.revision}", self.model_dump_json())
 
 
@@ -54,7 +65,9 @@ P = TypeVar("P", bound=Plugin)
 
 
 class Spec(BaseModel):
-    """A plugin's name and options as the config gives them: small, serialisable, free of secrets and clients."""
+    """A plugin's name and options as the config gives them: small, serialisable, free of secrets
+    and clients.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -65,18 +78,32 @@ class Spec(BaseModel):
     def _short_forms(cls, value: object) -> object:
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, Mapping) and "name" in value and set(value) - {"name", "options"}:  # an option may be called `options`
-            return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+        if (
+            isinstance(value, Mapping) and "name" in value and set(value) - {"name", "options"}
+        ):  # an option may be called `options`
+            return {
+                "name": value["name"],
+                "options": {k: v for k, v in value.items() if k != "name"},
+            }
         return value
 
     def build(self, base: type[P]) -> P:
-        """Construct the plugin of the family of `base`, with secrets filled in from the environment.
+        """Construct the plugin of the family of `base`, with secrets filled in from the
+        environment.
 
-        Raises pydantic's ValidationError for wrong options, ConfigError for an unknown name or a missing library.
+        Raises pydantic's ValidationError for wrong options, ConfigError for an unknown name or a
+        missing library.
         """
         plugin = find(base.family, self.name)
         if not issubclass(plugin, base):
-            raise ConfigError([Mistake(f"{plugin.__qualname__} is not a {base.__name__}", where=f"{base.family}: {self.name}")])
+            raise ConfigError(
+                [
+                    Mistake(
+                        f"{plugin.__qualname__} is not a {base.__name__}",
+                        where=f"{base.family}: {self.name}",
+                    )
+                ]
+            )
         return plugin.model_validate(reveal(self.options))
 
     def short(self) -> dict[str, Any]:
@@ -95,7 +122,9 @@ def canonical(value: object) -> str:
 
 
 def reveal(value: Any) -> Any:
-    """The same value with every `${NAME}` replaced from the environment. Raises ConfigError naming what is missing."""
+    """The same value with every `${NAME}` replaced from the environment. Raises ConfigError naming
+    what is missing.
+    """
     if isinstance(value, str):
         missing = sorted({name for name in SECRET.findall(value) if name not in os.environ})
         if missing:
@@ -128,31 +157,56 @@ def name_of(plugin: type[Plugin]) -> str:
     if plugin.__module__.startswith(here):
         return plugin.__module__.removeprefix(here).partition(".")[0]
     place = f"{plugin.__module__}:{plugin.__qualname__}"
-    return next((name for name, point in external(plugin.family).items() if point.value == place), plugin.__qualname__)
+    return next(
+        (name for name, point in external(plugin.family).items() if point.value == place),
+        plugin.__qualname__,
+    )
 
 
 @cache
 def names(family: str) -> list[str]:
     """The names that a config may use in a family, without importing any of them."""
     package = importlib.import_module(f"{__name__}.{family}")
-    own = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
+    own = (
+        module.name
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    )
     return sorted({*own, *external(family)})
 
 
 @cache
 def find(family: str, name: str) -> type[Plugin]:
-    """The plugin class behind a name. Raises ConfigError for an unknown name or a missing library."""
+    """The plugin class behind a name. Raises ConfigError for an unknown name or a missing
+    library.
+    """
     if name not in names(family):
         close = get_close_matches(name, names(family), 1)
-        hint = f"did you mean {close[0]}?" if close else f"known {family}: {', '.join(names(family))}"
+        hint = (
+            f"did you mean {close[0]}?" if close else f"known {family}: {', '.join(names(family))}"
+        )
         raise ConfigError(
-            [Mistake(f"unknown name {name!r} among the {family}; allowed: {', '.join(names(family))}", hint=hint, kind="plugin")]
+            [
+                Mistake(
+                    f"unknown name {name!r} among the {family}; allowed: "
+                    f"{', '.join(names(family))}",
+                    hint=hint,
+                    kind="plugin",
+                )
+            ]
         )
     plugin = _load(family, name)
     absent = [command for module, command in plugin.requires.items() if find_spec(module) is None]
     if absent:
         raise ConfigError(
-            [Mistake(f"{name} needs a library that is not installed", hint=f"install it: {command}", kind="library") for command in absent]
+            [
+                Mistake(
+                    f"{name} needs a library that is not installed",
+                    hint=f"install it: {command}",
+                    kind="library",
+                )
+                for command in absent
+            ]
         )
     return plugin
 
@@ -161,12 +215,31 @@ def _load(family: str, name: str) -> type[Plugin]:
     if name in external(family):
         loaded = external(family)[name].load()
         if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
-            raise ConfigError([Mistake(f"the entry point llmops.{family}:{name} is not a Plugin class", kind="plugin")])
+            raise ConfigError(
+                [
+                    Mistake(
+                        f"the entry point llmops.{family}:{name} is not a Plugin class",
+                        kind="plugin",
+                    )
+                ]
+            )
         return loaded
     module = importlib.import_module(f"{__name__}.{family}.{name}")
     own = [
-        item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Plugin) and item.__module__ == module.__name__
+        item
+        for item in vars(module).values()
+        if isinstance(item, type)
+        and issubclass(item, Plugin)
+        and item.__module__ == module.__name__
     ]
     if len(own) != 1:
-        raise ConfigError([Mistake(f"the plugin {name} of the {family} holds {len(own)} plugin classes; one is wanted", kind="plugin")])
+        raise ConfigError(
+            [
+                Mistake(
+                    f"the plugin {name} of the {family} holds {len(own)} plugin classes; "
+                    f"one is wanted",
+                    kind="plugin",
+                )
+            ]
+        )
     return own[0]

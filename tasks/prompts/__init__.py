@@ -1,4 +1,6 @@
-"""Prompts: messages with variables, in git as YAML and in MLflow's registry, told apart by the hash of what they say."""
+"""Prompts: messages with variables, in git as YAML and in MLflow's registry, told apart by the hash
+of what they say.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -22,7 +24,9 @@ class Part(BaseModel):
 
 
 class Variable(BaseModel):
-    """What may stand for a variable. One with a `default` may be left out; so may one that is not `required`: it is then empty."""
+    """What may stand for a variable. One with a `default` may be left out; so may one that is not
+    `required`: it is then empty.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["string", "number", "integer", "boolean", "list", "object"] = "string"
@@ -36,8 +40,9 @@ class Variable(BaseModel):
 
 
 class Prompt(BaseModel):
-    """`model`: settings that go before those of the llm (temperature, max_tokens, …); `output`: JSON schema of the answer.
-    Where `variables` are given, they are all that the messages use. Construction raises ValidationError for what checks.py finds."""
+    """`model`: settings that go before those of the llm (temperature, max_tokens, …); `output`:
+    JSON schema of the answer. Where `variables` are given, they are all that the messages use.
+    Construction raises ValidationError for what checks.py finds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")
@@ -50,7 +55,9 @@ class Prompt(BaseModel):
     @field_validator("model")
     @classmethod
     def _numbers_are_written_one_way(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """MLflow turns a temperature of 0 into 0.0: the same settings, and the same call, which is paid once."""
+        """MLflow turns a temperature of 0 into 0.0: the same settings, and the same call, which is
+        paid once.
+        """
         found: dict[str, Any] = _even(value)
         return found
 
@@ -66,12 +73,16 @@ class Prompt(BaseModel):
     @property
     def names(self) -> tuple[str, ...]:
         """The variables that the messages use, in order."""
-        return tuple(dict.fromkeys(name for part in self.messages for name in template.names(part.content)))
+        return tuple(
+            dict.fromkeys(name for part in self.messages for name in template.names(part.content))
+        )
 
     def content(self) -> dict[str, Any]:
         """All that changes an answer: messages, variables, model and output; 1.0 counts as 1."""
         hidden: Any = {"name": True, "description": True, "variables": {"__all__": {"description"}}}
-        found: dict[str, Any] = _even(self.model_dump(mode="json", exclude=hidden, exclude_defaults=True))
+        found: dict[str, Any] = _even(
+            self.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
+        )
         return found
 
     @property
@@ -80,17 +91,22 @@ class Prompt(BaseModel):
         return sha256(canonical(self.content()))
 
     def render(self, values: Mapping[str, Any]) -> Request:
-        """The request, in a single pass: braces in values stay text. Raises UsageError naming missing, extra and mistyped variables."""
+        """The request, in a single pass: braces in values stay text. Raises UsageError naming
+        missing, extra and mistyped variables.
+        """
         from llmops.tasks.prompts.rendering import filled
 
         found = filled(self, values)
-        messages = tuple(Message(role=part.role, content=template.filled(part.content, found)) for part in self.messages)
+        messages = tuple(
+            Message(role=part.role, content=template.filled(part.content, found))
+            for part in self.messages
+        )
         return Request(messages=messages, parameters=self.model, output=self.output)
 
 
 class Resolved(BaseModel):
-    """A prompt and where it came from: `uri` is `prompts:/name/3` in the registry, else the file's path as the config gives it.
-    `alias`: the one by which it was asked for."""
+    """A prompt and where it came from: `uri` is `prompts:/name/3` in the registry, else the file's
+    path as the config gives it. `alias`: the one by which it was asked for."""
 
     model_config = ConfigDict(frozen=True)
     prompt: Prompt

@@ -1,4 +1,6 @@
-"""What is wrong with a prompt beyond the types of its keys: all of it at once, each with the path of its key."""
+"""What is wrong with a prompt beyond the types of its keys: all of it at once, each with the path
+of its key.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,9 @@ Flaw = tuple[str, str, str]
 
 
 def flaws(content: Mapping[str, Any]) -> list[Flaw]:
-    """The flaws of a prompt's content as it was written; what has a wrong type is passed over, pydantic reports that."""
+    """The flaws of a prompt's content as it was written; what has a wrong type is passed over,
+    pydantic reports that.
+    """
     inside = [*_name(content.get("name")), *_texts(content), *_variables(content)]
     return [*inside, *_settings(content.get("model")), *_schema(content.get("output"))]
 
@@ -41,21 +45,36 @@ def _variables(content: Mapping[str, Any]) -> Iterator[Flaw]:
     declared = content.get("variables")
     if not isinstance(declared, Mapping) or not declared:
         return
-    used = {name: number for number, text in reversed(list(_contents(content))) for name in template.names(text)}
+    used = {
+        name: number
+        for number, text in reversed(list(_contents(content)))
+        for name in template.names(text)
+    }
     for name, one in declared.items():
         if name not in used:
-            yield f"variables.{name}", "declared, but no message uses it", f"write {{{{{name}}}}} where it belongs, or remove it"
+            yield (
+                f"variables.{name}",
+                "declared, but no message uses it",
+                f"write {{{{{name}}}}} where it belongs, or remove it",
+            )
         if isinstance(one, Mapping):
             yield from _default(f"variables.{name}", one)
     for name in sorted(set(used) - set(declared)):
-        yield f"messages[{used[name]}].content", f"{{{{{name}}}}} is used, but not among the variables", \
-            f"declared are {', '.join(map(str, declared))}; declare all or none"
+        yield (
+            f"messages[{used[name]}].content",
+            f"{{{{{name}}}}} is used, but not among the variables",
+            f"declared are {', '.join(map(str, declared))}; declare all or none",
+        )
 
 
 def _default(path: str, one: Mapping[str, Any]) -> Iterator[Flaw]:
     default, kind = one.get("default"), one.get("type", "string")
     if default is not None and kind in TYPES and not fits(default, kind):
-        yield f"{path}.default", f"{default!r:.60} is {kind_of(default)}, {wanted(kind)} is wanted", "correct the default or the type"
+        yield (
+            f"{path}.default",
+            f"{default!r:.60} is {kind_of(default)}, {wanted(kind)} is wanted",
+            "correct the default or the type",
+        )
 
 
 def _settings(given: object) -> Iterator[Flaw]:
@@ -73,15 +92,25 @@ def _schema(schema: object) -> Iterator[Flaw]:
     try:
         Draft202012Validator.check_schema(dict(schema))
     except SchemaError as error:
-        yield f"output{error.json_path[1:]}", f"not a valid JSON schema: {error.message:.200}", "see https://json-schema.org, draft 2020-12"
+        yield (
+            f"output{error.json_path[1:]}",
+            f"not a valid JSON schema: {error.message:.200}",
+            "see https://json-schema.org, draft 2020-12",
+        )
 
 
 def unwritable(value: object, path: str = "") -> Iterator[Flaw]:
-    """What JSON cannot hold: dates, keys that are no texts, numbers that are none; and content that grows without end by references."""
+    """What JSON cannot hold: dates, keys that are no texts, numbers that are none; and content that
+    grows without end by references.
+    """
     nodes = [0]
     yield from _walk(value, path, nodes)
     if nodes[0] > MOST_NODES:
-        yield "", f"there are more than {MOST_NODES:,} values in it", "references of YAML (&name, *name) multiply what they stand for"
+        yield (
+            "",
+            f"there are more than {MOST_NODES:,} values in it",
+            "references of YAML (&name, *name) multiply what they stand for",
+        )
 
 
 def _walk(value: object, path: str, nodes: list[int]) -> Iterator[Flaw]:
@@ -91,7 +120,11 @@ def _walk(value: object, path: str, nodes: list[int]) -> Iterator[Flaw]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield path, f"the key {key!r} is {kind_of(key)}, a text is wanted", f"put it in quotes: \"{key}\""
+                yield (
+                    path,
+                    f"the key {key!r} is {kind_of(key)}, a text is wanted",
+                    f'put it in quotes: "{key}"',
+                )
             yield from _walk(item, f"{path}.{key}" if path else str(key), nodes)
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
@@ -103,9 +136,17 @@ def _walk(value: object, path: str, nodes: list[int]) -> Iterator[Flaw]:
 def _leaf(value: object, path: str) -> Iterator[Flaw]:
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
-            yield path, "there is half a character (a lone surrogate) in the text", "write the character itself"
+            yield (
+                path,
+                "there is half a character (a lone surrogate) in the text",
+                "write the character itself",
+            )
         return
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        yield path, f"{value!r:.60} is {kind_of(value)}, which JSON does not have", "put it in quotes"
+        yield (
+            path,
+            f"{value!r:.60} is {kind_of(value)}, which JSON does not have",
+            "put it in quotes",
+        )

@@ -16,11 +16,17 @@ def unified(first: Prompt, second: Prompt, names: tuple[str, str] = ("first", "s
 def changed(first: Prompt, second: Prompt) -> list[str]:
     """The keys in which they differ: messages, variables, model, output."""
     one, other = first.content(), second.content()
-    return [key for key in ("messages", "variables", "model", "output") if one.get(key) != other.get(key)]
+    return [
+        key
+        for key in ("messages", "variables", "model", "output")
+        if one.get(key) != other.get(key)
+    ]
 
 
 def lines(prompt: Prompt) -> Iterator[str]:
-    """A prompt as lines of text: each message under its role, then one line per variable, setting and key of the schema."""
+    """A prompt as lines of text: each message under its role, then one line per variable, setting
+    and key of the schema.
+    """
     content = prompt.content()
     for part in prompt.messages:
         yield f"[{part.role}]"

@@ -1,4 +1,6 @@
-"""Which prompt a reference means: `prompts:/name@alias`, `prompts:/name/3`, or the path of a file."""
+"""Which prompt a reference means: `prompts:/name@alias`, `prompts:/name/3`, or the path of a
+file.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,14 +15,17 @@ from llmops.tasks.tracking.prompts import Registry, registry
 
 SCHEME = "prompts:/"
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
-REFERENCE = re.compile(r"([A-Za-z0-9_.-]{1,200})(?:@([A-Za-z][A-Za-z0-9_-]{0,60})|/([1-9][0-9]{0,8}))")
+REFERENCE = re.compile(
+    r"([A-Za-z0-9_.-]{1,200})(?:@([A-Za-z][A-Za-z0-9_-]{0,60})|/([1-9][0-9]{0,8}))"
+)
 LATEST = "latest"
 SHOWN = 20
 
 
 def resolve(home: Path, reference: str, folder: Path) -> Resolved:
-    """The prompt behind `prompts:/name@alias`, `prompts:/name/3`, or a file's path relative to a folder. Nothing is cached, nothing is
-    created. Raises UsageError for what there is not, ConfigError with every mistake of a file or version, Unavailable."""
+    """The prompt behind `prompts:/name@alias`, `prompts:/name/3`, or a file's path relative to a
+    folder. Nothing is cached, nothing is created. Raises UsageError for what there is not,
+    ConfigError with every mistake of a file or version, Unavailable."""
     if not reference.startswith("prompts:"):
         return Resolved(prompt=read_prompt(folder / reference), uri=reference)
     with registry(home) as shelf:
@@ -31,8 +36,12 @@ def found(shelf: Registry, reference: str) -> Resolved:
     """The same for a reference to a registry that is open."""
     match = REFERENCE.fullmatch(reference.removeprefix(SCHEME))
     if not reference.startswith(SCHEME) or match is None:
-        raise UsageError(f"got the reference {reference!r}", where="prompt",
-                         hint="allowed: prompts:/name@alias, prompts:/name/3, prompts:/name@latest, or the path of a file")
+        raise UsageError(
+            f"got the reference {reference!r}",
+            where="prompt",
+            hint="allowed: prompts:/name@alias, prompts:/name/3, prompts:/name@latest, or the "
+            "path of a file",
+        )
     name, alias, number = match.groups()
     versions = all_versions(shelf, name)
     version = version_of(versions, int(number)) if number else _aliased(versions, name, alias)
@@ -43,7 +52,9 @@ def all_versions(shelf: Registry, name: str) -> list[Version]:
     """The versions of a prompt, newest first. Raises UsageError for an unknown one."""
     versions = shelf.versions(name) if NAME.fullmatch(name) else []
     if not versions:
-        raise UsageError(f"there is no prompt {name!r} in the registry", hint=_near(name, shelf.prompts()))
+        raise UsageError(
+            f"there is no prompt {name!r} in the registry", hint=_near(name, shelf.prompts())
+        )
     return versions
 
 
@@ -53,7 +64,9 @@ def version_of(versions: Sequence[Version], number: int) -> Version:
         if one.version == number:
             return one
     listed = ", ".join(str(one.version) for one in versions[:SHOWN])
-    raise UsageError(f"the prompt {versions[0].name!r} has no version {number}", hint=f"its versions: {listed}")
+    raise UsageError(
+        f"the prompt {versions[0].name!r} has no version {number}", hint=f"its versions: {listed}"
+    )
 
 
 def _aliased(versions: Sequence[Version], name: str, alias: str) -> Version:
@@ -65,9 +78,14 @@ def _aliased(versions: Sequence[Version], name: str, alias: str) -> Version:
     known = sorted(other for one in versions for other in one.aliases)
     others = f"; it has {', '.join(known)}" if known else ""
     if near := get_close_matches(alias, known, 1):
-        raise UsageError(f"the prompt {name!r} has no alias {alias!r}{others}", hint=f"did you mean {near[0]}?")
-    raise UsageError(f"the prompt {name!r} has no alias {alias!r}{others}", hint="set it for the first time: llmops prompts promote "
-                     f"{name} --version {versions[0].version} --alias {alias} --first")
+        raise UsageError(
+            f"the prompt {name!r} has no alias {alias!r}{others}", hint=f"did you mean {near[0]}?"
+        )
+    raise UsageError(
+        f"the prompt {name!r} has no alias {alias!r}{others}",
+        hint="set it for the first time: llmops prompts promote "
+        f"{name} --version {versions[0].version} --alias {alias} --first",
+    )
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -75,4 +93,8 @@ def _near(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, 3)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"there are {', '.join(names[:SHOWN])}" if names else "there are none yet: llmops prompts push FILE"
+    return (
+        f"there are {', '.join(names[:SHOWN])}"
+        if names
+        else "there are none yet: llmops prompts push FILE"
+    )

@@ -12,18 +12,35 @@ if TYPE_CHECKING:
 
 
 def filled(prompt: "Prompt", values: Mapping[str, Any]) -> dict[str, str]:
-    """The text of every variable that the messages use: texts as they are, other values as JSON, an optional variable that is left
-    out as its default, else empty. Raises UsageError naming all missing, extra and mistyped ones."""
+    """The text of every variable that the messages use: texts as they are, other values as JSON, an
+    optional variable that is left out as its default, else empty. Raises UsageError naming all
+    missing, extra and mistyped ones."""
     declared, used = prompt.variables, prompt.names
-    missing = [name for name in used if name not in values and not (name in declared and declared[name].optional)]
+    missing = [
+        name
+        for name in used
+        if name not in values and not (name in declared and declared[name].optional)
+    ]
     extra = sorted(set(values) - set(used))
-    wrong = [f"{name} is {kind_of(values[name])}, {wanted(declared[name].type)} is wanted" for name in used
-             if name in values and name in declared and not fits(values[name], declared[name].type)]
-    found = [f"missing {', '.join(missing)}"] * bool(missing) + [f"not used: {', '.join(extra)}"] * bool(extra) + wrong
+    wrong = [
+        f"{name} is {kind_of(values[name])}, {wanted(declared[name].type)} is wanted"
+        for name in used
+        if name in values and name in declared and not fits(values[name], declared[name].type)
+    ]
+    found = (
+        [f"missing {', '.join(missing)}"] * bool(missing)
+        + [f"not used: {', '.join(extra)}"] * bool(extra)
+        + wrong
+    )
     if found:
-        raise UsageError(f"the variables of the prompt {prompt.name!r} do not fit: {'; '.join(found)}",
-                         hint=f"its variables: {', '.join(used) or 'none'}")
-    return {name: _text(name, values[name]) if name in values else _default(name, declared[name]) for name in used}
+        raise UsageError(
+            f"the variables of the prompt {prompt.name!r} do not fit: {'; '.join(found)}",
+            hint=f"its variables: {', '.join(used) or 'none'}",
+        )
+    return {
+        name: _text(name, values[name]) if name in values else _default(name, declared[name])
+        for name in used
+    }
 
 
 def fits(value: object, kind: str) -> bool:
@@ -31,7 +48,9 @@ def fits(value: object, kind: str) -> bool:
     if kind in ("number", "integer"):
         whole = isinstance(value, int) and not isinstance(value, bool)
         return whole or (kind == "number" and isinstance(value, float) and math.isfinite(value))
-    return isinstance(value, {"string": str, "boolean": bool, "list": list | tuple, "object": Mapping}[kind])
+    return isinstance(
+        value, {"string": str, "boolean": bool, "list": list | tuple, "object": Mapping}[kind]
+    )
 
 
 def kind_of(value: object) -> str:

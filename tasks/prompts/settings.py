@@ -1,4 +1,6 @@
-"""The settings of a model that a prompt may bring along: parameters of OpenAI-compatible endpoints, each with its type."""
+"""The settings of a model that a prompt may bring along: parameters of OpenAI-compatible endpoints,
+each with its type.
+"""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -13,7 +15,9 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Settings(TypedDict, total=False):
-    """The parameters of OpenAI's chat completions, and the three of sampling that vLLM, llama.cpp and Ollama add to them."""
+    """The parameters of OpenAI's chat completions, and the three of sampling that vLLM, llama.cpp
+    and Ollama add to them.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  # pydantic's own name
 
@@ -34,11 +38,25 @@ class Settings(TypedDict, total=False):
 
 
 KNOWN = tuple(Settings.__annotations__)
-ELSEWHERE = {"model": "llm", "model_name": "llm", "provider": "llm", "base_url": "llm", "api_key": "llm", "stream": "llm",
-             "tools": "config", "response_format": "output", "stop_sequences": "stop", "messages": "messages"}
-PLACES = {"llm": "which model answers is said beside the prompt, by `llm` in the config", "stop": "it is called `stop`",
-          "output": "the schema of the answer is the key `output`", "messages": "`messages` is a key of the file itself",
-          "config": "a prompt has none"}
+ELSEWHERE = {
+    "model": "llm",
+    "model_name": "llm",
+    "provider": "llm",
+    "base_url": "llm",
+    "api_key": "llm",
+    "stream": "llm",
+    "tools": "config",
+    "response_format": "output",
+    "stop_sequences": "stop",
+    "messages": "messages",
+}
+PLACES = {
+    "llm": "which model answers is said beside the prompt, by `llm` in the config",
+    "stop": "it is called `stop`",
+    "output": "the schema of the answer is the key `output`",
+    "messages": "`messages` is a key of the file itself",
+    "config": "a prompt has none",
+}
 
 
 def problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -57,7 +75,13 @@ def problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _problem(key: str, kind: str, said: str, value: object) -> tuple[str, str, str]:
     if kind == "extra_forbidden":
         close = get_close_matches(key, KNOWN, 1)
-        hint = PLACES[ELSEWHERE[key]] if key in ELSEWHERE else f"did you mean {close[0]}?" if close else f"allowed: {', '.join(KNOWN)}"
+        hint = (
+            PLACES[ELSEWHERE[key]]
+            if key in ELSEWHERE
+            else f"did you mean {close[0]}?"
+            if close
+            else f"allowed: {', '.join(KNOWN)}"
+        )
         return key, f"unknown setting {key!r}", hint
     if key == "stop":
         said = "input should be a text, or a list of one to four texts"

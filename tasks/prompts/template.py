@@ -1,13 +1,20 @@
-"""The language of a prompt's text: `{{name}}` stands for a variable, `{{{{` for two braces, and nothing else means anything."""
+"""The language of a prompt's text: `{{name}}` stands for a variable, `{{{{` for two braces, and
+nothing else means anything.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 
-TOKEN = re.compile(r"\{\{\{\{(\s*[A-Za-z_]\w*\s*)\}\}\}\}|(\{\{\{\{)|(\{\{%)|\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+TOKEN = re.compile(
+    r"\{\{\{\{(\s*[A-Za-z_]\w*\s*)\}\}\}\}|(\{\{\{\{)|(\{\{%)|\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}"
+)
 MALFORMED = re.compile(r"\{\{[^{}\n]{0,40}\}{0,2}")
 BLOCK = re.compile(r"\{%[-+]?\s*\w[^%\n]{0,60}%\}")
 GONE = "\0"  # stands where a token was, so that what is around it does not grow together
-ALLOWED = "a placeholder is {{name}} of letters, digits and underscores; to write two braces as text, write four: {{{{"
+ALLOWED = (
+    "a placeholder is {{name}} of letters, digits and underscores; to write two braces as "
+    "text, write four: {{{{"
+)
 NO_BLOCKS = "there are no conditions or loops; to write such a block as text, double its brace: {{%"
 
 
@@ -17,10 +24,11 @@ def names(text: str) -> list[str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with every placeholder replaced, in one pass: what a value holds is never looked at again.
+    """The text with every placeholder replaced, in one pass: what a value holds is never looked at
+    again.
 
-    `{{{{name}}}}` becomes `{{name}}`, `{{{{` two braces and `{{%` the beginning of a block as text. Raises KeyError for a variable
-    without a value.
+    `{{{{name}}}}` becomes `{{name}}`, `{{{{` two braces and `{{%` the beginning of a block as text.
+    Raises KeyError for a variable without a value.
     """
     return TOKEN.sub(lambda match: _meaning(match, values), text)
 
@@ -34,7 +42,9 @@ def _meaning(match: re.Match[str], values: Mapping[str, str]) -> str:
 
 
 def problems(text: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with a text, each with how to mend it: braces that begin a placeholder and are none, blocks of Jinja."""
+    """What is wrong with a text, each with how to mend it: braces that begin a placeholder and are
+    none, blocks of Jinja.
+    """
     rest = TOKEN.sub(GONE, text)
     for found in MALFORMED.findall(rest):
         yield f"{found!r} is no placeholder", ALLOWED

@@ -1,4 +1,6 @@
-"""A prompt as the YAML that people edit: long texts as blocks, and nothing that the hash does not notice."""
+"""A prompt as the YAML that people edit: long texts as blocks, and nothing that the hash does not
+notice.
+"""
 
 from typing import Any
 
@@ -21,14 +23,18 @@ class _Dumper(yaml.SafeDumper):
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if any(sign in text for sign in BREAKS):
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text.strip("\n") else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text.strip("\n") else None
+    )
 
 
 _Dumper.add_representer(str, _block)
 
 
 def to_yaml(prompt: Prompt) -> str:
-    """The text of a prompt's file: reading it gives a prompt with the same hash. What is empty is left out."""
+    """The text of a prompt's file: reading it gives a prompt with the same hash. What is empty is
+    left out.
+    """
     content = prompt.model_dump(mode="json", exclude_defaults=True)
     ordered = {key: content[key] for key in ORDER if key in content}
     return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH))

@@ -1,1 +1,3 @@
-"""Finding passages, and measuring how well: analysis, hybrid search, golden sets, metrics, the gate. Knows nothing of versions."""
+"""Finding passages, and measuring how well: analysis, hybrid search, golden sets, metrics, the
+gate. Knows nothing of versions.
+"""

@@ -22,28 +22,41 @@ class Converted:
 
 
 def from_beir(folder: Path, split: str = "test") -> Converted:
-    """Questions of `queries.jsonl` judged in `qrels/<split>.tsv`; relevant is a score above 0, uri is the corpus id.
+    """Questions of `queries.jsonl` judged in `qrels/<split>.tsv`; relevant is a score above 0, uri
+    is the corpus id.
 
-    Relevant documents come best score first. Raises ConfigError for missing files, columns or queries, or broken lines.
+    Relevant documents come best score first. Raises ConfigError for missing files, columns or
+    queries, or broken lines.
     """
     judged = _judgements(_split(folder, split))
     queries = _queries(folder / "queries.jsonl")
     unknown = [name for name in judged if name not in queries]
     if unknown:
-        raise _wrong(folder / "queries.jsonl", f"{len(unknown)} judged queries are missing: {', '.join(unknown[:5])}",
-                     "queries.jsonl needs a line with that `_id` for every query-id of the qrels")
-    questions = [Question(id=name, question=text, relevant=tuple(Relevant(uri=uri) for uri in judged[name]))
-                 for name, text in queries.items() if judged.get(name)]
+        raise _wrong(
+            folder / "queries.jsonl",
+            f"{len(unknown)} judged queries are missing: {', '.join(unknown[:5])}",
+            "queries.jsonl needs a line with that `_id` for every query-id of the qrels",
+        )
+    questions = [
+        Question(id=name, question=text, relevant=tuple(Relevant(uri=uri) for uri in judged[name]))
+        for name, text in queries.items()
+        if judged.get(name)
+    ]
     if not questions:
-        raise _wrong(_split(folder, split), "no query has a document with a score above 0", "try another split")
+        raise _wrong(
+            _split(folder, split),
+            "no query has a document with a score above 0",
+            "try another split",
+        )
     return Converted(questions, len(judged) - len(questions))
 
 
 def from_squad(file: Path) -> Converted:
-    """Questions of a SQuAD file (1.1 or 2.0); answer is the first one given. Unanswerable questions are left out.
+    """Questions of a SQuAD file (1.1 or 2.0); answer is the first one given. Unanswerable questions
+    are left out.
 
-    A document is a paragraph: uri is its `id` where the file has one, else `<title>#<number in its article, from 0>`.
-    Raises ConfigError when the file is missing, no JSON, or of another shape.
+    A document is a paragraph: uri is its `id` where the file has one, else `<title>#<number in its
+    article, from 0>`. Raises ConfigError when the file is missing, no JSON, or of another shape.
     """
     articles = _articles(file)
     questions, left_out = [], 0
@@ -53,14 +66,25 @@ def from_squad(file: Path) -> Converted:
             if entry.get("is_impossible") or not answers:
                 left_out += 1
                 continue
-            questions.append(Question(id=str(entry["id"]), question=entry["question"], relevant=(Relevant(uri=uri),),
-                                      answer=answers[0]["text"]))
+            questions.append(
+                Question(
+                    id=str(entry["id"]),
+                    question=entry["question"],
+                    relevant=(Relevant(uri=uri),),
+                    answer=answers[0]["text"],
+                )
+            )
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise _wrong(file, f"not the shape of SQuAD: {type(error).__name__}: {error}", SQUAD) from error
+        raise _wrong(
+            file, f"not the shape of SQuAD: {type(error).__name__}: {error}", SQUAD
+        ) from error
     return Converted(questions, left_out)
 
 
-SQUAD = 'it is {"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text"}]}]}]}]}'
+SQUAD = (
+    'it is {"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", '
+    '"answers": [{"text"}]}]}]}]}'
+)
 
 
 def _squad_questions(articles: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -84,7 +108,11 @@ def _split(folder: Path, split: str) -> Path:
     file = folder / "qrels" / f"{split}.tsv"
     if not file.is_file():
         known = sorted(path.stem for path in (folder / "qrels").glob("*.tsv"))
-        hint = f"splits there: {', '.join(known)}" if known else "a BEIR folder has queries.jsonl and qrels/<split>.tsv"
+        hint = (
+            f"splits there: {', '.join(known)}"
+            if known
+            else "a BEIR folder has queries.jsonl and qrels/<split>.tsv"
+        )
         raise _wrong(file, f"no split {split!r}", hint)
     return file
 
@@ -95,14 +123,19 @@ def _judgements(file: Path) -> dict[str, list[str]]:
     absent = [column for column in COLUMNS if column not in (rows.fieldnames or [])]
     if absent:
         got = ", ".join(rows.fieldnames or ["nothing"])
-        raise _wrong(file, f"the columns {', '.join(absent)} are missing; got {got}",
-                     f"the first line names the columns, separated by tabs: {', '.join(COLUMNS)}")
+        raise _wrong(
+            file,
+            f"the columns {', '.join(absent)} are missing; got {got}",
+            f"the first line names the columns, separated by tabs: {', '.join(COLUMNS)}",
+        )
     scores: dict[str, dict[str, float]] = {}
     for row in rows:
         query, document, score = (row[column] for column in COLUMNS)
         scores.setdefault(query, {})[document] = _number(score, file, rows.line_num)
-    return {query: [uri for uri, score in sorted(found.items(), key=lambda pair: -pair[1]) if score > 0]
-            for query, found in scores.items()}
+    return {
+        query: [uri for uri, score in sorted(found.items(), key=lambda pair: -pair[1]) if score > 0]
+        for query, found in scores.items()
+    }
 
 
 def _number(text: str | None, file: Path, line: int) -> float:
@@ -110,7 +143,9 @@ def _number(text: str | None, file: Path, line: int) -> float:
         return float(text or "")
     except ValueError:
         problem = f"the score {text!r} is not a number"
-        raise _wrong(f"{file}:{line}", problem, "a line has three columns, with tabs between") from None
+        raise _wrong(
+            f"{file}:{line}", problem, "a line has three columns, with tabs between"
+        ) from None
 
 
 def _queries(file: Path) -> dict[str, str]:
@@ -122,7 +157,13 @@ def _queries(file: Path) -> dict[str, str]:
                 row = json.loads(line)
                 texts[str(row["_id"])] = _filled(row["text"])
         except (ValueError, KeyError, TypeError) as error:
-            found.append(Mistake(f"{type(error).__name__}: {error}", f"{file}:{number}", 'a line is {"_id", "text"}'))
+            found.append(
+                Mistake(
+                    f"{type(error).__name__}: {error}",
+                    f"{file}:{number}",
+                    'a line is {"_id", "text"}',
+                )
+            )
     if found:
         raise ConfigError(found)
     return texts
@@ -139,7 +180,9 @@ def _read(file: Path) -> str:
         return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise _wrong(file, f"cannot be read: {why}", "name a BEIR folder, or a SQuAD file") from error
+        raise _wrong(
+            file, f"cannot be read: {why}", "name a BEIR folder, or a SQuAD file"
+        ) from error
 
 
 def _wrong(where: Path | str, message: str, hint: str) -> ConfigError:

@@ -1,16 +1,24 @@
-"""The gate: may a candidate version replace the live one? Floors are absolute, margins compare on the same questions.
+"""The gate: may a candidate version replace the live one? Floors are absolute, margins compare on
+the same questions.
 
-How a margin decides, with d = candidate - live, paired by question, and its 95 % interval over clusters of questions:
+How a margin decides, with d = candidate - live, paired by question, and its 95 % interval over
+clusters of questions:
 
-- passed: the interval's lower end is not below -margin (non-inferiority, one-sided at 2.5 %), or no question got worse.
-  The second rule covers the interval's one oddity: a gain on few questions must not look like a risk.
-- rejected: d is below -margin and the interval lies below 0: a real loss, by the best estimate more than is accepted.
+- passed: the interval's lower end is not below -margin (non-inferiority, one-sided at 2.5 %), or no
+question got worse.
+  The second rule covers the interval's one oddity: a gain on few questions must not look like a
+  risk.
+- rejected: d is below -margin and the interval lies below 0: a real loss, by the best estimate more
+than is accepted.
   With fewer than six clusters no interval can exclude 0, so there the loss itself rejects.
-- inconclusive: everything else. It must not publish: one question lost out of 40 is -0.025 [-0.075, 0], which neither
-  shows a loss nor rules out one beyond 0.02. The reason then says how many more questions would tell.
+- inconclusive: everything else. It must not publish: one question lost out of 40 is -0.025 [-0.075,
+0], which neither
+  shows a loss nor rules out one beyond 0.02. The reason then says how many more questions would
+  tell.
 
-All metrics must pass, so no correction for several of them is due (intersection-union test, Berger 1982). Equal results
-pass: nothing on the golden set speaks against the candidate, though n questions cannot see what harms fewer than 3/n.
+All metrics must pass, so no correction for several of them is due (intersection-union test, Berger
+1982). Equal results pass: nothing on the golden set speaks against the candidate, though n
+questions cannot see what harms fewer than 3/n.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +39,9 @@ TINY = 1e-9
 
 
 class MetricRule(BaseModel):
-    """`min`: the least value accepted. `margin`: how much worse than live is still accepted; None: not compared."""
+    """`min`: the least value accepted. `margin`: how much worse than live is still accepted; None:
+    not compared.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     min: float | None = Field(default=None, ge=0, le=1)
@@ -49,7 +59,9 @@ class Compared(BaseModel):
 
 
 class GateResult(BaseModel):
-    """The decision. `worst`: the questions that lost most against live, else those that the candidate answers worst."""
+    """The decision. `worst`: the questions that lost most against live, else those that the
+    candidate answers worst.
+    """
 
     model_config = ConfigDict(frozen=True)
     verdict: Verdict
@@ -59,7 +71,9 @@ class GateResult(BaseModel):
 
     @property
     def opens(self) -> bool:
-        """Whether the candidate may be published: passed, or skipped because there was nothing to decide by."""
+        """Whether the candidate may be published: passed, or skipped because there was nothing to
+        decide by.
+        """
         return self.verdict in ("passed", "skipped")
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +88,11 @@ def check_rules(rules: Mapping[str, MetricRule]) -> None:
         if name not in METRICS:
             close = get_close_matches(name.partition("@")[0].lower(), METRICS, 1)
             hint = f"did you mean {close[0]}?" if close else "k is set by gate.k"
-            found.append(Mistake(f"unknown metric {name!r}; allowed: {', '.join(METRICS)}", "gate.metrics", hint))
+            found.append(
+                Mistake(
+                    f"unknown metric {name!r}; allowed: {', '.join(METRICS)}", "gate.metrics", hint
+                )
+            )
     if found:
         raise ConfigError(found)
 
@@ -84,29 +102,51 @@ def skipped(reason: str) -> GateResult:
     return GateResult(verdict="skipped", reason=reason)
 
 
-def decide(candidate: Measurement, live: Measurement | None, rules: Mapping[str, MetricRule]) -> GateResult:
-    """Decide by the first mode of both measurements. Without `live` (a first version) only floors count.
+def decide(
+    candidate: Measurement, live: Measurement | None, rules: Mapping[str, MetricRule]
+) -> GateResult:
+    """Decide by the first mode of both measurements. Without `live` (a first version) only floors
+    count.
 
-    Raises ConfigError for an unknown metric, ValueError when the two do not hold the same questions at the same k.
+    Raises ConfigError for an unknown metric, ValueError when the two do not hold the same questions
+    at the same k.
     """
     check_rules(rules)
     if live and (live.k, live.questions) != (candidate.k, candidate.questions):
-        raise ValueError("candidate and live must be measured on the same questions in the same order, at the same k")
-    findings = [_finding(candidate, live, metric_name(metric, candidate.k), rule) for metric, rule in rules.items()]
+        raise ValueError(
+            "candidate and live must be measured on the same questions in the same order, "
+            "at the same k"
+        )
+    findings = [
+        _finding(candidate, live, metric_name(metric, candidate.k), rule)
+        for metric, rule in rules.items()
+    ]
     metrics = {name: compared for name, compared, _, _ in findings}
-    verdict: Verdict = next((one for one in ("rejected", "inconclusive", "passed")
-                             if one in [found for _, _, found, _ in findings]), "skipped")
-    reasons = [reason for _, _, found, reason in findings if found == verdict] or ["no metric has a floor or a margin"]
+    verdict: Verdict = next(
+        (
+            one
+            for one in ("rejected", "inconclusive", "passed")
+            if one in [found for _, _, found, _ in findings]
+        ),
+        "skipped",
+    )
+    reasons = [reason for _, _, found, reason in findings if found == verdict] or [
+        "no metric has a floor or a margin"
+    ]
     worst = _worst(candidate, live)
     if verdict in ("rejected", "inconclusive") and worst:
-        reasons.append("worst: " + ", ".join(f"{entry['id']} ({entry['question']})" for entry in worst[:3]))
+        reasons.append(
+            "worst: " + ", ".join(f"{entry['id']} ({entry['question']})" for entry in worst[:3])
+        )
     return GateResult(verdict=verdict, reason="; ".join(reasons), metrics=metrics, worst=worst)
 
 
 Finding = tuple[str, Compared, Verdict, str]
 
 
-def _finding(candidate: Measurement, live: Measurement | None, name: str, rule: MetricRule) -> Finding:
+def _finding(
+    candidate: Measurement, live: Measurement | None, name: str, rule: MetricRule
+) -> Finding:
     """What one metric says: its full name, the figures, a verdict and why."""
     new = candidate.first.values[name]
     value = fmean(new)
@@ -115,7 +155,9 @@ def _finding(candidate: Measurement, live: Measurement | None, name: str, rule: 
     old = live.first.values[name]
     effect = paired_difference(new, old, [asked.cluster for asked in candidate.questions])
     interval = (effect.low, effect.high)
-    compared = Compared(candidate=value, live=fmean(old), difference=effect.difference, interval=interval)
+    compared = Compared(
+        candidate=value, live=fmean(old), difference=effect.difference, interval=interval
+    )
     verdict, reason = _floor(name, value, rule)
     if verdict != "rejected" and rule.margin is not None:
         verdict, reason = _margin(effect, new, old, rule.margin)
@@ -123,19 +165,27 @@ def _finding(candidate: Measurement, live: Measurement | None, name: str, rule: 
     return name, compared, verdict, reason
 
 
-def _floor(name: str, value: float, rule: MetricRule, *, first: bool = False) -> tuple[Verdict, str]:
+def _floor(
+    name: str, value: float, rule: MetricRule, *, first: bool = False
+) -> tuple[Verdict, str]:
     if rule.min is not None and value < rule.min - TINY:
         return "rejected", f"{name} is {value:.3f}, below the floor {rule.min:g}"
     if rule.min is not None:
         return "passed", f"{name} is {value:.3f}, floor {rule.min:g}"
-    return "skipped", f"{name} is {value:.3f}, with no floor" + (" and nothing live to compare with" if first else "")
+    return "skipped", f"{name} is {value:.3f}, with no floor" + (
+        " and nothing live to compare with" if first else ""
+    )
 
 
-def _margin(effect: Effect, new: Sequence[float], old: Sequence[float], margin: float) -> tuple[Verdict, str]:
+def _margin(
+    effect: Effect, new: Sequence[float], old: Sequence[float], margin: float
+) -> tuple[Verdict, str]:
     worse = sum(a < b - TINY for a, b in zip(new, old, strict=True))
     better = sum(a > b + TINY for a, b in zip(new, old, strict=True))
-    facts = (f"{effect.difference:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}], margin {margin:g}: "
-             f"{worse} of {effect.n} questions got worse, {better} better")
+    facts = (
+        f"{effect.difference:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}], margin {margin:g}: "
+        f"{worse} of {effect.n} questions got worse, {better} better"
+    )
     if worse == 0 or effect.low >= -margin - TINY:
         return "passed", facts
     beyond = effect.difference < -margin - TINY
@@ -148,7 +198,9 @@ def _margin(effect: Effect, new: Sequence[float], old: Sequence[float], margin: 
 
 
 def _more(effect: Effect, margin: float) -> str:
-    """How many more questions, if they are like these: an interval's width falls with the root of their number."""
+    """How many more questions, if they are like these: an interval's width falls with the root of
+    their number.
+    """
     half = (effect.high - effect.low) / 2
     room = effect.difference + margin
     if room <= TINY:  # more questions can then only confirm the loss
@@ -158,11 +210,20 @@ def _more(effect: Effect, margin: float) -> str:
     return f"about {max(1, round(effect.n * ((half / room) ** 2 - 1)))} more questions"
 
 
-def _worst(candidate: Measurement, live: Measurement | None, count: int = 10) -> list[dict[str, Any]]:
+def _worst(
+    candidate: Measurement, live: Measurement | None, count: int = 10
+) -> list[dict[str, Any]]:
     if live is None:
         return candidate.worst(count)
     name = metric_name("ndcg", candidate.k)
     pairs = zip(candidate.first.values[name], live.first.values[name], strict=True)
-    changes = [(new - old, candidate.questions[i].id, i) for i, (new, old) in enumerate(pairs) if new < old - TINY]
-    lost = [{**candidate.report(i), "live_got": list(live.first.got[i])} for _, _, i in sorted(changes)[:count]]
+    changes = [
+        (new - old, candidate.questions[i].id, i)
+        for i, (new, old) in enumerate(pairs)
+        if new < old - TINY
+    ]
+    lost = [
+        {**candidate.report(i), "live_got": list(live.first.got[i])}
+        for _, _, i in sorted(changes)[:count]
+    ]
     return lost or candidate.worst(count)

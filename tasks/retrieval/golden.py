@@ -1,6 +1,7 @@
 """Golden sets: questions with the documents that answer them, frozen in JSON lines.
 
-    {"id": "q1", "question": "…", "relevant": [{"uri": "install.md", "quote": "optional"}], "answer": "…", "tags": []}
+{"id": "q1", "question": "…", "relevant": [{"uri": "install.md", "quote": "optional"}], "answer":
+"…", "tags": []}
 """
 
 import json
@@ -17,7 +18,9 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.schemas import sha256, write_atomically
 
 NonBlank = Annotated[str, Field(pattern=r"\S")]
-ALLOWED = 'one JSON object per line: {"id", "question", "relevant": [{"uri", "quote"}], "answer", "tags"}'
+ALLOWED = (
+    'one JSON object per line: {"id", "question", "relevant": [{"uri", "quote"}], "answer", "tags"}'
+)
 
 UNIQUE = "give every question an id of its own"
 
@@ -27,7 +30,8 @@ class _Strict(BaseModel):
 
 
 class Relevant(_Strict):
-    """A document that answers, by the uri that its source gives it. With a `quote` only a chunk containing it counts.
+    """A document that answers, by the uri that its source gives it. With a `quote` only a chunk
+    containing it counts.
 
     Several entries of one uri are alternatives: any of their quotes will do.
     """
@@ -37,7 +41,9 @@ class Relevant(_Strict):
 
 
 class Question(_Strict):
-    """One question. `relevant` is never empty; questions that share its first entry's uri are one cluster."""
+    """One question. `relevant` is never empty; questions that share its first entry's uri are one
+    cluster.
+    """
 
     id: NonBlank
     question: NonBlank
@@ -65,17 +71,24 @@ class Missing:
 
 
 def normalise(text: str) -> str:
-    """Unicode NFC, every run of whitespace one space, none at the ends; case counts. So are quotes compared."""
+    """Unicode NFC, every run of whitespace one space, none at the ends; case counts. So are quotes
+    compared.
+    """
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def read_golden(path: Path) -> GoldenSet:
     """Read a golden set; blank lines and a byte order mark are tolerated.
 
-    Raises ConfigError with every broken line at once, each as file:line, or when the file cannot be read or is empty.
+    Raises ConfigError with every broken line at once, each as file:line, or when the file cannot be
+    read or is empty.
     """
     data = _bytes(path)
-    lines = [(number, line) for number, line in enumerate(_text(path, data).split("\n"), 1) if line.strip()]
+    lines = [
+        (number, line)
+        for number, line in enumerate(_text(path, data).split("\n"), 1)
+        if line.strip()
+    ]
     if not lines:
         raise _broken(path, "the golden set is empty", f"write {ALLOWED}")
     questions: dict[str, tuple[int, Question]] = {}
@@ -84,7 +97,11 @@ def read_golden(path: Path) -> GoldenSet:
         question = _question(line, f"{path}:{number}", found)
         if question is not None and question.id in questions:
             first = questions[question.id][0]
-            found.append(Mistake(f"the id {question.id!r} was used in line {first}", f"{path}:{number}", UNIQUE))
+            found.append(
+                Mistake(
+                    f"the id {question.id!r} was used in line {first}", f"{path}:{number}", UNIQUE
+                )
+            )
         elif question is not None:
             questions[question.id] = (number, question)
     if found:
@@ -99,10 +116,16 @@ def write_golden(path: Path, questions: Iterable[Question]) -> GoldenSet:
     """
     items = tuple(questions)
     if not items:
-        raise _broken(path, "there are no questions: nothing was written", "a golden set has at least one question")
+        raise _broken(
+            path,
+            "there are no questions: nothing was written",
+            "a golden set has at least one question",
+        )
     if len({question.id for question in items}) < len(items):
         raise _broken(path, "two questions have one id: nothing was written", UNIQUE)
-    content = "".join(json.dumps(_row(question), ensure_ascii=False) + "\n" for question in items).encode()
+    content = "".join(
+        json.dumps(_row(question), ensure_ascii=False) + "\n" for question in items
+    ).encode()
     write_atomically(path, content)
     return GoldenSet(items, sha256(content))
 
@@ -110,8 +133,8 @@ def write_golden(path: Path, questions: Iterable[Question]) -> GoldenSet:
 def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> list[Missing]:
     """The judgements of a golden set that no longer hold, in its order.
 
-    `documents` maps each uri to a loader of its text; only texts that a quote asks for are loaded, each once.
-    Quotes are found exactly, after `normalise` on both sides.
+    `documents` maps each uri to a loader of its text; only texts that a quote asks for are loaded,
+    each once. Quotes are found exactly, after `normalise` on both sides.
     """
     texts: dict[str, str] = {}
     names = {_last(uri): uri for uri in documents}
@@ -119,7 +142,11 @@ def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> li
     for question in golden.questions:
         for relevant in question.relevant:
             close = names.get(_last(relevant.uri))
-            why = _lost_quote(relevant, documents, texts) if relevant.uri in documents else "no document has this uri"
+            why = (
+                _lost_quote(relevant, documents, texts)
+                if relevant.uri in documents
+                else "no document has this uri"
+            )
             if why:
                 hint = f"; did you mean {close}?" if close and relevant.uri not in documents else ""
                 found.append(Missing(question.id, relevant.uri, relevant.quote, why + hint))
@@ -130,12 +157,18 @@ def _last(uri: str) -> str:
     return uri.casefold().rstrip("/").rpartition("/")[2]
 
 
-def _lost_quote(relevant: Relevant, documents: Mapping[str, Callable[[], str]], texts: dict[str, str]) -> str:
+def _lost_quote(
+    relevant: Relevant, documents: Mapping[str, Callable[[], str]], texts: dict[str, str]
+) -> str:
     if relevant.quote is None:
         return ""
     if relevant.uri not in texts:
         texts[relevant.uri] = normalise(documents[relevant.uri]())
-    return "" if normalise(relevant.quote) in texts[relevant.uri] else "the document no longer contains the quote"
+    return (
+        ""
+        if normalise(relevant.quote) in texts[relevant.uri]
+        else "the document no longer contains the quote"
+    )
 
 
 def _row(question: Question) -> dict[str, Any]:
@@ -148,10 +181,18 @@ def _question(line: str, where: str, found: list[Mistake]) -> Question | None:
     try:
         return Question.model_validate(json.loads(line))
     except ValidationError as error:
-        details = error.errors(include_url=False)  # a list counts as too short also when its items were all wrong
-        found.extend(_explain(each, where) for each in details if each["type"] != "too_short" or not each["input"])
+        details = error.errors(
+            include_url=False
+        )  # a list counts as too short also when its items were all wrong
+        found.extend(
+            _explain(each, where)
+            for each in details
+            if each["type"] != "too_short" or not each["input"]
+        )
     except (ValueError, RecursionError) as error:
-        found.append(Mistake(f"not valid JSON: {error}; got {_short(line)}", where, f"write {ALLOWED}"))
+        found.append(
+            Mistake(f"not valid JSON: {error}; got {_short(line)}", where, f"write {ALLOWED}")
+        )
     return None
 
 
@@ -166,26 +207,38 @@ def _explain(detail: Any, where: str) -> Mistake:
     if detail["type"] == "missing":
         return Mistake(f"the key {path!r} is missing", where, f"write {ALLOWED}")
     if detail["type"] in ("string_pattern_mismatch", "too_short"):
-        return Mistake(f"{path!r} is empty", where, "every question needs a text and at least one relevant document")
+        return Mistake(
+            f"{path!r} is empty",
+            where,
+            "every question needs a text and at least one relevant document",
+        )
     problem = detail["msg"][0].lower() + detail["msg"][1:]
-    return Mistake(f"{path or 'the line'}: {problem}, got {_short(detail['input'])}", where, f"write {ALLOWED}")
+    return Mistake(
+        f"{path or 'the line'}: {problem}, got {_short(detail['input'])}", where, f"write {ALLOWED}"
+    )
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise _broken(path, "the golden set does not exist", "the path is relative to the config file") from None
+        raise _broken(
+            path, "the golden set does not exist", "the path is relative to the config file"
+        ) from None
     except OSError as error:
-        raise _broken(path, f"the golden set cannot be read: {error.strerror}", "name a file of JSON lines") from error
+        raise _broken(
+            path, f"the golden set cannot be read: {error.strerror}", "name a file of JSON lines"
+        ) from error
 
 
 def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        where = f"{path}:{data[:error.start].count(10) + 1}"
-        raise _broken(where, f"not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8") from error
+        where = f"{path}:{data[: error.start].count(10) + 1}"
+        raise _broken(
+            where, f"not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8"
+        ) from error
 
 
 def _broken(where: Path | str, message: str, hint: str) -> ConfigError:

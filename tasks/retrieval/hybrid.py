@@ -1,8 +1,9 @@
 """Hybrid search: a convex combination of normalised scores, w · vector + (1 - w) · text.
 
-Each list is min-max normalised over its own candidates (Bruch et al. 2023, "An Analysis of Fusion Functions for Hybrid
-Retrieval", arXiv:2210.11934). Rank fusion, the usual default, loses .02 nDCG@10 where both parts are good, and half the
-quality where one part does not know the language. So the weight follows from the languages that the embedder declares.
+Each list is min-max normalised over its own candidates (Bruch et al. 2023, "An Analysis of Fusion
+Functions for Hybrid Retrieval", arXiv:2210.11934). Rank fusion, the usual default, loses .02
+nDCG@10 where both parts are good, and half the quality where one part does not know the language.
+So the weight follows from the languages that the embedder declares.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,9 @@ KNOWN = 0.5
 
 
 class Candidates(NamedTuple):
-    """A question's best chunks by vector and by text, at most `depth` each, in the columns of a Reader's frames."""
+    """A question's best chunks by vector and by text, at most `depth` each, in the columns of a
+    Reader's frames.
+    """
 
     near: pd.DataFrame
     found: pd.DataFrame
@@ -38,9 +41,9 @@ class Candidates(NamedTuple):
 class Searcher:
     """Searches one snapshot.
 
-    `weight` is the share of the vector part, fitted on judged questions (`fit_weight`); None: by rule. It holds for
-    questions in the embedder's languages; for others the vectors say nothing and text decides alone.
-    `where`: nothing else is ever looked at.
+    `weight` is the share of the vector part, fitted on judged questions (`fit_weight`); None: by
+    rule. It holds for questions in the embedder's languages; for others the vectors say nothing and
+    text decides alone. `where`: nothing else is ever looked at.
     """
 
     reader: Reader
@@ -49,20 +52,37 @@ class Searcher:
     where: Where | None = None
 
     def search(self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None) -> pd.DataFrame:
-        """The k best passages, each once, best first, ties in the order of uri and ordinal: the columns of ROWS and `score`.
+        """The k best passages, each once, best first, ties in the order of uri and ordinal: the
+        columns of ROWS and `score`.
 
-        `vector` is the query's vector where it is at hand already. Raises UsageError for another mode or k.
+        `vector` is the query's vector where it is at hand already. Raises UsageError for another
+        mode or k.
         """
         if mode not in MODES or not 1 <= k <= MOST:
-            raise UsageError(f"got mode {mode!r} and k {k}; allowed: {', '.join(MODES)} and k from 1 to {MOST}")
-        return self._distinct(query, k, max(k, CANDIDATES) if mode == "hybrid" else k, mode, vector, ["doc_id", "start", "end"])
+            raise UsageError(
+                f"got mode {mode!r} and k {k}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
+            )
+        return self._distinct(
+            query,
+            k,
+            max(k, CANDIDATES) if mode == "hybrid" else k,
+            mode,
+            vector,
+            ["doc_id", "start", "end"],
+        )
 
-    def documents(self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None) -> list[tuple[str, str]]:
-        """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are no more."""
+    def documents(
+        self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None
+    ) -> list[tuple[str, str]]:
+        """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
+        no more.
+        """
         distinct = self._distinct(query, k, max(k, CANDIDATES), mode, vector, ["doc_id"])
         return list(zip(distinct["uri"], distinct["text"], strict=True))
 
-    def _distinct(self, query: str, k: int, depth: int, mode: Mode, vector: Any, key: list[str]) -> pd.DataFrame:
+    def _distinct(
+        self, query: str, k: int, depth: int, mode: Mode, vector: Any, key: list[str]
+    ) -> pd.DataFrame:
         """The k best rows that differ in `key`; looks deeper while there may be more."""
         while True:
             chunks = self._ranked(query, depth, mode, vector)
@@ -71,10 +91,15 @@ class Searcher:
                 return distinct.reset_index(drop=True)
             depth *= 4
 
-    def documents_many(self, queries: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[tuple[str, str]]]:
+    def documents_many(
+        self, queries: Sequence[str], k: int, mode: Mode = "hybrid"
+    ) -> list[list[tuple[str, str]]]:
         """`documents` for each of many queries, which are embedded in one batch."""
         vectors = [None] * len(queries) if mode == "text" else self.embedder.embed(queries)
-        return [self.documents(query, k, mode, vector) for query, vector in zip(queries, vectors, strict=True)]
+        return [
+            self.documents(query, k, mode, vector)
+            for query, vector in zip(queries, vectors, strict=True)
+        ]
 
     def candidates(self, query: str, vector: Any = None, depth: int = CANDIDATES) -> Candidates:
         """Both lists, for `fused` and `fit_weight`."""
@@ -98,14 +123,17 @@ class Searcher:
         return fused(Candidates(self._near(query, depth, vector), found, depth), weight)
 
     def _near(self, query: str, depth: int, vector: Any) -> pd.DataFrame:
-        return self.reader.vector(self.embedder.embed([query])[0] if vector is None else vector, depth, self.where)
+        return self.reader.vector(
+            self.embedder.embed([query])[0] if vector is None else vector, depth, self.where
+        )
 
     def _found(self, query: str, depth: int) -> pd.DataFrame:
         return self.reader.text(analyse(query), depth, self.where)
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:
-    """The share of the vectors by rule: half where the embedder knows the query's language, else nothing.
+    """The share of the vectors by rule: half where the embedder knows the query's language, else
+    nothing.
 
     `languages` are ISO 639-1 codes, empty for all. A query too short to tell counts as known.
     """
@@ -113,21 +141,26 @@ def default_weight(query: str, languages: frozenset[str]) -> float:
 
 
 def fused(lists: Candidates, weight: float) -> pd.DataFrame:
-    """Both lists as one, best first, with `score` in [0, 1]; where one list is empty, the other one as it is.
+    """Both lists as one, best first, with `score` in [0, 1]; where one list is empty, the other one
+    as it is.
 
     A chunk that is missing from a list counts there as the last one does: 0.
     """
     if lists.near.empty or lists.found.empty:
         return lists.near if lists.found.empty else lists.found
     both = pd.concat([lists.near, lists.found], ignore_index=True)
-    shares = np.concatenate([weight * near_scores(lists), (1 - weight) * found_scores(lists)]).tolist()
+    shares = np.concatenate(
+        [weight * near_scores(lists), (1 - weight) * found_scores(lists)]
+    ).tolist()
     uris, ordinals, names = (both[name].to_numpy(object) for name in ("uri", "ordinal", "chunk_id"))
     scores: dict[str, float] = {}
     place: dict[str, int] = {}
     for n, (name, share) in enumerate(zip(names, shares, strict=True)):
         scores[name] = scores.get(name, 0.0) + share
         place.setdefault(name, n)
-    best = sorted(scores, key=lambda name: (-scores[name], uris[place[name]], ordinals[place[name]], name))
+    best = sorted(
+        scores, key=lambda name: (-scores[name], uris[place[name]], ordinals[place[name]], name)
+    )
     chunks = both.take([place[name] for name in best]).reset_index(drop=True)
     chunks["score"] = pd.array([scores[name] for name in best], dtype="float[pyarrow]")
     return chunks
@@ -143,7 +176,9 @@ def found_scores(lists: Candidates) -> Any:
 
     Where the list is not full, all other chunks have the score 0: then that is the minimum.
     """
-    return _scaled(lists.found["score"].to_numpy(np.float64), None if len(lists.found) >= lists.depth else 0.0)
+    return _scaled(
+        lists.found["score"].to_numpy(np.float64), None if len(lists.found) >= lists.depth else 0.0
+    )
 
 
 def _scaled(scores: Any, least: float | None) -> Any:

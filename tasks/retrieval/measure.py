@@ -1,4 +1,6 @@
-"""Measure retrieval on a golden set, one or several search modes at a time; every question's values are kept."""
+"""Measure retrieval on a golden set, one or several search modes at a time; every question's values
+are kept.
+"""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -11,11 +13,15 @@ from llmops.tasks.retrieval.metrics import METRICS, metric_name, score
 from llmops.tasks.statistics.intervals import share_interval
 
 Rank = Callable[[Sequence[str], int, Any], Sequence[Sequence[tuple[str, str]]]]
-"""(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of the best chunk)."""
+"""(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of
+the best chunk).
+"""
 
 
 class Asked(BaseModel):
-    """What a report needs of a question. `cluster`: questions with the same first relevant uri are not independent."""
+    """What a report needs of a question. `cluster`: questions with the same first relevant uri are
+    not independent.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: str
@@ -25,7 +31,9 @@ class Asked(BaseModel):
 
 
 class ModeResult(BaseModel):
-    """One search mode: `values` per metric ("recall@5") and `got`, the uris found, both in the questions' order."""
+    """One search mode: `values` per metric ("recall@5") and `got`, the uris found, both in the
+    questions' order.
+    """
 
     model_config = ConfigDict(frozen=True)
     values: dict[str, tuple[float, ...]]
@@ -33,7 +41,9 @@ class ModeResult(BaseModel):
 
 
 class Measurement(BaseModel):
-    """The results of all modes on the same questions. Frozen and serialisable: it travels between tasks as it is."""
+    """The results of all modes on the same questions. Frozen and serialisable: it travels between
+    tasks as it is.
+    """
 
     model_config = ConfigDict(frozen=True)
     k: int
@@ -46,7 +56,9 @@ class Measurement(BaseModel):
         return next(iter(self.modes.values()))
 
     def worst(self, count: int = 10) -> list[dict[str, Any]]:
-        """The questions with the lowest nDCG in the first mode, worst first, ties by id; perfect ones never."""
+        """The questions with the lowest nDCG in the first mode, worst first, ties by id; perfect
+        ones never.
+        """
         values = self.first.values[metric_name("ndcg", self.k)]
         order = sorted(range(len(values)), key=lambda i: (values[i], self.questions[i].id))
         return [self.report(i) for i in order if values[i] < 1][:count]
@@ -54,26 +66,49 @@ class Measurement(BaseModel):
     def report(self, index: int) -> dict[str, Any]:
         """One question as `worst` lists it: id, question, expected and got (uris)."""
         asked = self.questions[index]
-        return {"id": asked.id, "question": asked.question, "expected": list(asked.expected),
-                "got": list(self.first.got[index])}
+        return {
+            "id": asked.id,
+            "question": asked.question,
+            "expected": list(asked.expected),
+            "got": list(self.first.got[index]),
+        }
 
     def to_json(self, worst: int = 10) -> dict[str, Any]:
-        """The part of `kb measure --json` that is about questions: k, questions, modes and worst."""
+        """The part of `kb measure --json` that is about questions: k, questions, modes and
+        worst.
+        """
         clusters = [asked.cluster for asked in self.questions]
-        modes = {mode: {metric: {"value": fmean(values), "interval": list(share_interval(values, clusters))}
-                        for metric, values in result.values.items()} for mode, result in self.modes.items()}
-        return {"k": self.k, "questions": len(self.questions), "modes": modes, "worst": self.worst(worst)}
+        modes = {
+            mode: {
+                metric: {"value": fmean(values), "interval": list(share_interval(values, clusters))}
+                for metric, values in result.values.items()
+            }
+            for mode, result in self.modes.items()
+        }
+        return {
+            "k": self.k,
+            "questions": len(self.questions),
+            "modes": modes,
+            "worst": self.worst(worst),
+        }
 
 
 def measure(questions: Sequence[Question], rank: Rank, k: int, modes: Sequence[str]) -> Measurement:
-    """Ask all questions at once in every mode and score the answers. What `rank` raises is not caught.
+    """Ask all questions at once in every mode and score the answers. What `rank` raises is not
+    caught.
 
-    Raises ValueError without questions or modes, for k below 1, or when `rank` answers another number of questions.
+    Raises ValueError without questions or modes, for k below 1, or when `rank` answers another
+    number of questions.
     """
     if not questions or not modes or k < 1:
-        raise ValueError(f"measuring needs a question, a mode and k ≥ 1; got {len(questions)}, {len(modes)}, k={k}")
+        raise ValueError(
+            f"measuring needs a question, a mode and k ≥ 1; got {len(questions)}, "
+            f"{len(modes)}, k={k}"
+        )
     results = {mode: _one_mode(questions, rank, k, mode) for mode in modes}
-    return Measurement(k=k, questions=tuple(_asked(question) for question in questions), modes=results)
+    return Measurement(
+        k=k, questions=tuple(_asked(question) for question in questions), modes=results
+    )
 
 
 def _asked(question: Question) -> Asked:
@@ -84,7 +119,16 @@ def _asked(question: Question) -> Asked:
 def _one_mode(questions: Sequence[Question], rank: Rank, k: int, mode: str) -> ModeResult:
     rankings = rank([question.question for question in questions], k, mode)
     if len(rankings) != len(questions):
-        raise ValueError(f"the search answered {len(rankings)} of {len(questions)} questions in mode {mode}")
-    scores = [score(question, ranking, k) for question, ranking in zip(questions, rankings, strict=True)]
-    values = {name: tuple(one[name] for one in scores) for name in (metric_name(metric, k) for metric in METRICS)}
-    return ModeResult(values=values, got=tuple(tuple(uri for uri, _ in ranking[:k]) for ranking in rankings))
+        raise ValueError(
+            f"the search answered {len(rankings)} of {len(questions)} questions in mode {mode}"
+        )
+    scores = [
+        score(question, ranking, k) for question, ranking in zip(questions, rankings, strict=True)
+    ]
+    values = {
+        name: tuple(one[name] for one in scores)
+        for name in (metric_name(metric, k) for metric in METRICS)
+    }
+    return ModeResult(
+        values=values, got=tuple(tuple(uri for uri, _ in ranking[:k]) for ranking in rankings)
+    )

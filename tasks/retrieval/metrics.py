@@ -1,7 +1,9 @@
-"""Retrieval metrics of one question, from a ranking of distinct documents, each with its best chunk's text.
+"""Retrieval metrics of one question, from a ranking of distinct documents, each with its best
+chunk's text.
 
-A document is relevant when the question names its uri and, where quotes are given, its chunk contains one of them
-(compared as `golden.normalise` says). All metrics lie in [0, 1]; an empty ranking scores 0.
+A document is relevant when the question names its uri and, where quotes are given, its chunk
+contains one of them (compared as `golden.normalise` says). All metrics lie in [0, 1]; an empty
+ranking scores 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +21,27 @@ def metric_name(metric: str, k: int) -> str:
 
 
 def score(question: Question, ranking: Ranking, k: int) -> dict[str, float]:
-    """All metrics of one question by their full names, e.g. {"recall@5": 1.0, …}. Raises ValueError for k below 1."""
+    """All metrics of one question by their full names, e.g. {"recall@5": 1.0, …}. Raises ValueError
+    for k below 1.
+    """
     if k < 1:
         raise ValueError(f"k counts documents and must be at least 1, got {k}")
     gains = judge(question, ranking)[:k]
     relevant = len({item.uri for item in question.relevant})
-    values = {"recall": recall(gains, relevant), "ndcg": ndcg(gains, relevant, k), "mrr": reciprocal_rank(gains),
-              "precision": float(bool(gains) and gains[0]), "hit": float(any(gains))}
+    values = {
+        "recall": recall(gains, relevant),
+        "ndcg": ndcg(gains, relevant, k),
+        "mrr": reciprocal_rank(gains),
+        "precision": float(bool(gains) and gains[0]),
+        "hit": float(any(gains)),
+    }
     return {metric_name(metric, k): value for metric, value in values.items()}
 
 
 def judge(question: Question, ranking: Ranking) -> list[bool]:
-    """For every rank, whether it is relevant. A uri that comes twice counts at its first relevant rank only."""
+    """For every rank, whether it is relevant. A uri that comes twice counts at its first relevant
+    rank only.
+    """
     wanted = _wanted(question)
     found: set[str] = set()
     gains = []
@@ -47,10 +58,11 @@ def recall(gains: Sequence[bool], relevant: int) -> float:
 
 
 def ndcg(gains: Sequence[bool], relevant: int, k: int) -> float:
-    """Normalised discounted cumulated gain with binary gains: sum of gain / log2(rank + 1), over that of the ideal.
+    """Normalised discounted cumulated gain with binary gains: sum of gain / log2(rank + 1), over
+    that of the ideal.
 
-    The ideal ranking has min(relevant, k) documents at the top. Järvelin & Kekäläinen (2002), Cumulated gain-based
-    evaluation of IR techniques, with the discount of trec_eval's `ndcg_cut`.
+    The ideal ranking has min(relevant, k) documents at the top. Järvelin & Kekäläinen (2002),
+    Cumulated gain-based evaluation of IR techniques, with the discount of trec_eval's `ndcg_cut`.
     """
     gained = sum(1 / log2(rank + 1) for rank, gain in enumerate(gains, 1) if gain)
     return gained / sum(1 / log2(rank + 1) for rank in range(1, min(relevant, k) + 1))

@@ -1,4 +1,6 @@
-"""One weight for hybrid search, fitted on judged questions, and only kept when it gains on documents not fitted on."""
+"""One weight for hybrid search, fitted on judged questions, and only kept when it gains on
+documents not fitted on.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +28,8 @@ class FittedWeight(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """A question's candidate lists, and what is relevant: (uri, quote that the chunk must contain, or None).
+    """A question's candidate lists, and what is relevant: (uri, quote that the chunk must contain,
+    or None).
 
     `rule` is the weight that the question gets without fitting (`Searcher.rule`).
     """
@@ -39,9 +42,10 @@ class Judged:
 def fit_weight(questions: Sequence[Judged]) -> FittedWeight | None:
     """The weight with the best mean nDCG@10, or None where the rule is as good.
 
-    Five folds; questions with a relevant document in common lie in one. None for fewer than 50 questions, and unless
-    the gain out of fold is above 0 by 1.645 standard errors, clustered by document. Questions whose rule is 0 (the
-    embedder does not know their language) keep it, whatever is fitted, and are left out. Deterministic.
+    Five folds; questions with a relevant document in common lie in one. None for fewer than 50
+    questions, and unless the gain out of fold is above 0 by 1.645 standard errors, clustered by
+    document. Questions whose rule is 0 (the embedder does not know their language) keep it,
+    whatever is fitted, and are left out. Deterministic.
     """
     usable = [question for question in questions if question.rule > 0 and question.relevant]
     if len(usable) < LEAST:
@@ -66,7 +70,9 @@ def _best(gains: Any) -> int:
 
 
 def _ndcg(question: Judged, weights: Any) -> Any:
-    """nDCG@10 over distinct documents at each weight, shape (weights,): a document's best chunk stands for it."""
+    """nDCG@10 over distinct documents at each weight, shape (weights,): a document's best chunk
+    stands for it.
+    """
     rows, near, found = _aligned(question.candidates)
     scores = weights[:, None] * near + (1 - weights)[:, None] * found
     starts = [n for n, row in enumerate(rows) if n == 0 or row[:2] != rows[n - 1][:2]]
@@ -81,8 +87,10 @@ def _ndcg(question: Judged, weights: Any) -> Any:
 
 
 def _discount(best: Any, place: int) -> Any:
-    """1 / log2(rank + 1) of one document at each weight, 0 below rank 10; of equal scores the earlier one leads."""
-    own = best[:, place:place + 1]
+    """1 / log2(rank + 1) of one document at each weight, 0 below rank 10; of equal scores the
+    earlier one leads.
+    """
+    own = best[:, place : place + 1]
     rank = 1 + (best > own).sum(axis=1) + (best[:, :place] == own).sum(axis=1)
     return np.where(rank <= DEPTH, 1 / np.log2(rank + 1), 0.0)
 
@@ -92,7 +100,8 @@ def _is_relevant(row: tuple[Any, ...], relevant: Sequence[tuple[str, str | None]
 
 
 def _aligned(lists: Candidates) -> tuple[list[tuple[Any, ...]], Any, Any]:
-    """All chunks as (uri, doc_id, ordinal, chunk_id, text) in this order, and both normalised scores of each.
+    """All chunks as (uri, doc_id, ordinal, chunk_id, text) in this order, and both normalised
+    scores of each.
 
     An empty list copies the other one, as a search does.
     """
@@ -100,29 +109,44 @@ def _aligned(lists: Candidates) -> tuple[list[tuple[Any, ...]], Any, Any]:
     found = dict(zip(_rows(lists.found), found_scores(lists), strict=True))
     near, found = near or found, found or near
     rows = sorted({**near, **found})
-    return rows, np.array([near.get(row, 0.0) for row in rows]), np.array([found.get(row, 0.0) for row in rows])
+    return (
+        rows,
+        np.array([near.get(row, 0.0) for row in rows]),
+        np.array([found.get(row, 0.0) for row in rows]),
+    )
 
 
 def _rows(part: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [part[name].to_numpy(object).tolist() for name in ("uri", "doc_id", "ordinal", "chunk_id", "text")]
+    columns = [
+        part[name].to_numpy(object).tolist()
+        for name in ("uri", "doc_id", "ordinal", "chunk_id", "text")
+    ]
     return list(zip(*columns, strict=True))
 
 
 def _groups(documents: Sequence[set[str]]) -> Any:
-    """A number per question; questions that share a document, directly or through others, share the number."""
+    """A number per question; questions that share a document, directly or through others, share the
+    number.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     names = {name: n for n, name in enumerate(sorted(set().union(*documents)))}
-    pairs = [(n, len(documents) + names[name]) for n, wanted in enumerate(documents) for name in sorted(wanted)]
+    pairs = [
+        (n, len(documents) + names[name])
+        for n, wanted in enumerate(documents)
+        for name in sorted(wanted)
+    ]
     rows, columns = np.array(pairs).T
     size = len(documents) + len(names)
     graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][:len(documents)]
+    return connected_components(graph, directed=False)[1][: len(documents)]
 
 
 def _folds(groups: Any) -> list[Any]:
-    """A mask of held-out questions per fold: the largest groups first, each into the smallest fold so far."""
+    """A mask of held-out questions per fold: the largest groups first, each into the smallest fold
+    so far.
+    """
     sizes, fold_of = np.bincount(groups), np.empty(groups.max() + 1, int)
     filled = np.zeros(FOLDS, int)
     for group in np.argsort(-sizes, kind="stable"):

@@ -1,4 +1,6 @@
-"""Coefficients of agreement from counts; each for many tables or weightings of items at once, so that a bootstrap is one call."""
+"""Coefficients of agreement from counts; each for many tables or weightings of items at once, so
+that a bootstrap is one call.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,17 +14,25 @@ Level = Literal["nominal", "ordinal", "interval"]
 
 
 class Ratings(NamedTuple):
-    """Items as counts of labels (items x labels, two ratings or more each), and the labels' numbers."""
+    """Items as counts of labels (items x labels, two ratings or more each), and the labels'
+    numbers.
+    """
 
     counts: Array
     numbers: Array
 
 
 def table(a: Sequence[Any], b: Sequence[Any], labels: Sequence[Any] | None) -> Array:
-    """Counts of items by the label that each of two raters gave. Raises ValueError as `cohen_kappa` says."""
+    """Counts of items by the label that each of two raters gave. Raises ValueError as `cohen_kappa`
+    says.
+    """
     if len(a) != len(b) or len(a) == 0:
-        raise ValueError(f"two raters of the same items are needed, got {len(a)} and {len(b)} ratings")
-    places = {label: place for place, label in enumerate(ordered({*a, *b}) if labels is None else labels)}
+        raise ValueError(
+            f"two raters of the same items are needed, got {len(a)} and {len(b)} ratings"
+        )
+    places = {
+        label: place for place, label in enumerate(ordered({*a, *b}) if labels is None else labels)
+    }
     unknown = [label for label in (*a, *b) if label not in places]
     if unknown:
         raise ValueError(f"label {unknown[0]!r} is not among the labels {list(places)}")
@@ -34,7 +44,13 @@ def table(a: Sequence[Any], b: Sequence[Any], labels: Sequence[Any] | None) -> A
 def distances(count: int, weights: Weights | None) -> Array:
     """How much a disagreement of two labels counts, by their places."""
     apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(np.float64)
-    return (apart > 0).astype(np.float64) if weights is None else apart if weights == "linear" else apart**2
+    return (
+        (apart > 0).astype(np.float64)
+        if weights is None
+        else apart
+        if weights == "linear"
+        else apart**2
+    )
 
 
 def kappas(tables: Array, apart: Array) -> Array:
@@ -49,7 +65,9 @@ def kappas(tables: Array, apart: Array) -> Array:
 def ratings_of(rows: Sequence[Sequence[Any]], level: Level) -> Ratings:
     """Raises ValueError as `krippendorff_alpha` says."""
     if len({len(row) for row in rows}) > 1:
-        raise ValueError(f"one row per rater, of one length each; got lengths {[len(row) for row in rows]}")
+        raise ValueError(
+            f"one row per rater, of one length each; got lengths {[len(row) for row in rows]}"
+        )
     columns = [[one for one in item if one is not None] for item in zip(*rows, strict=True)]
     items = [item for item in columns if len(item) > 1]
     if not items:
@@ -59,11 +77,15 @@ def ratings_of(rows: Sequence[Sequence[Any]], level: Level) -> Ratings:
     counts = np.zeros((len(items), len(labels)))
     for row, item in enumerate(items):
         np.add.at(counts[row], [places[one] for one in item], 1)
-    return Ratings(counts, np.array(labels if level == "interval" else range(len(labels)), dtype=np.float64))
+    return Ratings(
+        counts, np.array(labels if level == "interval" else range(len(labels)), dtype=np.float64)
+    )
 
 
 def alphas(weights: Array, ratings: Ratings, level: Level) -> Array:
-    """Of each row of `weights` (how often each item counts); nan where all ratings are one label."""
+    """Of each row of `weights` (how often each item counts); nan where all ratings are one
+    label.
+    """
     size = ratings.counts.sum(axis=1)
     totals = weights @ ratings.counts
     n = totals.sum(axis=1)
@@ -71,7 +93,9 @@ def alphas(weights: Array, ratings: Ratings, level: Level) -> Array:
     if level == "nominal":
         seen = per_pair @ (size**2 - (ratings.counts**2).sum(axis=1))
         return _beyond_chance(seen / n, (n**2 - (totals**2).sum(axis=1)) / (n * (n - 1)))
-    places = ratings.numbers[None] if level == "interval" else np.cumsum(totals, axis=1) - totals / 2
+    places = (
+        ratings.numbers[None] if level == "interval" else np.cumsum(totals, axis=1) - totals / 2
+    )
     seen = _squares_within(per_pair, ratings.counts, size, places)
     chance = 2 * (n * (totals * places**2).sum(axis=1) - (totals * places).sum(axis=1) ** 2)
     return _beyond_chance(seen / n, chance / (n * (n - 1)))
@@ -80,20 +104,31 @@ def alphas(weights: Array, ratings: Ratings, level: Level) -> Array:
 def agreeing(ratings: Ratings) -> float:
     """The share of pairs of ratings of one item that are equal; every rating weighs alike."""
     size = ratings.counts.sum(axis=1)
-    return float(((ratings.counts * (ratings.counts - 1)).sum(axis=1) / (size - 1)).sum() / size.sum())
+    return float(
+        ((ratings.counts * (ratings.counts - 1)).sum(axis=1) / (size - 1)).sum() / size.sum()
+    )
 
 
 def ordered(labels: set[Any]) -> list[Any]:
     """Numbers in their order, then texts in theirs, then others by kind."""
-    return sorted(labels, key=lambda label: ("", label) if isinstance(label, int | float) else (type(label).__name__, label))
+    return sorted(
+        labels,
+        key=lambda label: (
+            ("", label) if isinstance(label, int | float) else (type(label).__name__, label)
+        ),
+    )
 
 
 def _squares_within(per_pair: Array, counts: Array, size: Array, places: Array) -> Array:
-    """Sum over items of squared distances of their ratings; `places` (1 or weightings x labels) are the labels' numbers."""
+    """Sum over items of squared distances of their ratings; `places` (1 or weightings x labels) are
+    the labels' numbers.
+    """
     squares = ((per_pair * size) @ counts * places**2).sum(axis=1)
     if len(places) == 1:
         return np.asarray(2 * (squares - per_pair @ (counts @ places[0]) ** 2))
-    both = (per_pair @ (counts[:, :, None] * counts[:, None, :]).reshape(len(counts), -1)).reshape(len(per_pair), *[counts.shape[1]] * 2)
+    both = (per_pair @ (counts[:, :, None] * counts[:, None, :]).reshape(len(counts), -1)).reshape(
+        len(per_pair), *[counts.shape[1]] * 2
+    )
     return np.asarray(2 * (squares - np.einsum("bi,bij,bj->b", places, both, places)))
 
 

@@ -1,6 +1,7 @@
 """Confidence intervals for a mean and for a share, with or without clusters.
 
-Observations that share a cluster (questions on one document) are not independent: clusters are the units.
+Observations that share a cluster (questions on one document) are not independent: clusters are the
+units.
 """
 
 from collections.abc import Sequence
@@ -14,15 +15,17 @@ RESAMPLES = 10_000
 BLOCK = 2_000_000
 
 
-def mean_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | None = None,
-                  level: float = 0.95) -> Interval:
+def mean_interval(
+    values: Sequence[float] | Array, clusters: Sequence[Any] | None = None, level: float = 0.95
+) -> Interval:
     """The interval of a mean by the expanded percentile bootstrap over clusters, 10,000 resamples.
 
-    `clusters`: one label per value; None: every value its own. Deterministic, and no order matters: the resamples
-    depend on the number of clusters alone. So raising a value lowers neither end, where clusters are of one size. The
-    ends stay within the data; without spread both are the mean. Raises ValueError for none, or one not finite.
-    Hesterberg (2015), What Teachers Should Know About the Bootstrap: the percentiles are moved outwards so that normal
-    data get the width of Student's t.
+    `clusters`: one label per value; None: every value its own. Deterministic, and no order matters:
+    the resamples depend on the number of clusters alone. So raising a value lowers neither end,
+    where clusters are of one size. The ends stay within the data; without spread both are the mean.
+    Raises ValueError for none, or one not finite. Hesterberg (2015), What Teachers Should Know
+    About the Bootstrap: the percentiles are moved outwards so that normal data get the width of
+    Student's t.
     """
     sums, sizes = totals(values, clusters)
     mean = float(sums.sum() / sizes.sum())
@@ -33,14 +36,17 @@ def mean_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | Non
     return min(float(low), mean), max(float(high), mean)
 
 
-def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | None = None,
-                   level: float = 0.95) -> Interval:
-    """The interval of a mean of values in [0, 1]: Wilson's, at the effective sample size, with Student's t (Satterthwaite's degrees).
+def share_interval(
+    values: Sequence[float] | Array, clusters: Sequence[Any] | None = None, level: float = 0.95
+) -> Interval:
+    """The interval of a mean of values in [0, 1]: Wilson's, at the effective sample size, with
+    Student's t (Satterthwaite's degrees).
 
-    It has a width even where all values are 0 or all are 1, and stays within [0, 1]. The effective size is the number
-    of independent yes-no answers with the same cluster-robust variance (CR2); without spread, the number of clusters.
-    Dean & Pagano (2015), Evaluating Confidence Interval Methods for Binomial Proportions in Clustered Surveys.
-    Raises ValueError without values, or outside [0, 1].
+    It has a width even where all values are 0 or all are 1, and stays within [0, 1]. The effective
+    size is the number of independent yes-no answers with the same cluster-robust variance (CR2);
+    without spread, the number of clusters. Dean & Pagano (2015), Evaluating Confidence Interval
+    Methods for Binomial Proportions in Clustered Surveys. Raises ValueError without values, or
+    outside [0, 1].
     """
     from scipy.special import stdtrit
 
@@ -59,22 +65,30 @@ def share_interval(values: Sequence[float] | Array, clusters: Sequence[Any] | No
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion from independent trials. Raises ValueError without trials.
+    """Wilson's score interval of a proportion from independent trials. Raises ValueError without
+    trials.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """
     from scipy.special import ndtri
 
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"successes must lie between 0 and trials, and trials above 0; got {successes} of {trials}")
+        raise ValueError(
+            f"successes must lie between 0 and trials, and trials above 0; got {successes} "
+            f"of {trials}"
+        )
     return _score(successes / trials, trials, float(ndtri((1 + level) / 2)))
 
 
 def totals(values: Sequence[float] | Array, clusters: Sequence[Any] | None) -> tuple[Array, Array]:
-    """Sum and size per cluster, in an order that depends on these alone. Raises ValueError for none, or not finite."""
+    """Sum and size per cluster, in an order that depends on these alone. Raises ValueError for
+    none, or not finite.
+    """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0 or not np.isfinite(data).all():
-        raise ValueError("no values" if data.size == 0 else "a value is not finite; leave unscored cases out")
+        raise ValueError(
+            "no values" if data.size == 0 else "a value is not finite; leave unscored cases out"
+        )
     if clusters is None:
         return np.sort(data), np.ones_like(data)
     if len(clusters) != len(data):
@@ -88,7 +102,9 @@ def totals(values: Sequence[float] | Array, clusters: Sequence[Any] | None) -> t
 
 
 def expanded_tail(count: int, level: float) -> float:
-    """The share of resamples below the interval, so that normal data of `count` units get the width of Student's t (Hesterberg 2015)."""
+    """The share of resamples below the interval, so that normal data of `count` units get the width
+    of Student's t (Hesterberg 2015).
+    """
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(-np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 + level) / 2)))

@@ -21,13 +21,19 @@ class Effect:
     clusters: int
 
 
-def paired_difference(a: Sequence[float] | Array, b: Sequence[float] | Array, clusters: Sequence[Any] | None = None,
-                      level: float = 0.95) -> Effect:
-    """The mean difference a - b over the same cases in the same order, with the interval of `mean_interval`.
+def paired_difference(
+    a: Sequence[float] | Array,
+    b: Sequence[float] | Array,
+    clusters: Sequence[Any] | None = None,
+    level: float = 0.95,
+) -> Effect:
+    """The mean difference a - b over the same cases in the same order, with the interval of
+    `mean_interval`.
 
-    Equal results give exactly [0, 0]: no difference. Where all clusters differ by one and the same amount, a bootstrap
-    sees no spread; the interval is then that of the sign test, so that fewer than six such clusters never exclude 0
-    at 95 % (Dixon & Mood 1946, The Statistical Sign Test). Raises ValueError without cases, or for unequal lengths.
+    Equal results give exactly [0, 0]: no difference. Where all clusters differ by one and the same
+    amount, a bootstrap sees no spread; the interval is then that of the sign test, so that fewer
+    than six such clusters never exclude 0 at 95 % (Dixon & Mood 1946, The Statistical Sign Test).
+    Raises ValueError without cases, or for unequal lengths.
     """
     if len(a) != len(b):
         raise ValueError(f"pairs need equal lengths, got {len(a)} and {len(b)}")
@@ -41,7 +47,9 @@ def paired_difference(a: Sequence[float] | Array, b: Sequence[float] | Array, cl
 
 
 def _without_spread(difference: float, clusters: int, level: float) -> Interval:
-    """All agree: at least a share p of the population does (Clopper & Pearson 1934), the rest may be the opposite."""
+    """All agree: at least a share p of the population does (Clopper & Pearson 1934), the rest may
+    be the opposite.
+    """
     agreeing = ((1 - level) / 2) ** (1 / clusters)
     other = difference * (2 * agreeing - 1)
     return min(difference, other), max(difference, other)

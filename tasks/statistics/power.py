@@ -1,6 +1,8 @@
-"""What a comparison can see: the least effect with the cases there are, and the cases that an effect needs.
+"""What a comparison can see: the least effect with the cases there are, and the cases that an
+effect needs.
 
-Both are of the two-sided t test over independent units (clusters); Cohen (1988), Statistical Power Analysis for the Behavioral Sciences.
+Both are of the two-sided t test over independent units (clusters); Cohen (1988), Statistical Power
+Analysis for the Behavioral Sciences.
 """
 
 import math
@@ -19,9 +21,11 @@ NODES = 400
 
 
 def power_of(effect: float, standard_error: float, freedom: float, alpha: float = 0.05) -> float:
-    """How often the two-sided t test finds a true difference `effect` when its standard error is `standard_error` (above 0).
+    """How often the two-sided t test finds a true difference `effect` when its standard error is
+    `standard_error` (above 0).
 
-    The noncentral t as a mean over the chi distribution, by Gauss-Legendre quadrature: that has a value wherever it is asked.
+    The noncentral t as a mean over the chi distribution, by Gauss-Legendre quadrature: that has a
+    value wherever it is asked.
     """
     from scipy.special import gammaincinv, ndtr, stdtrit
 
@@ -33,39 +37,67 @@ def power_of(effect: float, standard_error: float, freedom: float, alpha: float 
 
 
 def least_clusters(alpha: float) -> int:
-    """The fewest clusters that can be significant: all on one side, if each is as likely on either, is of probability 2^(1 - clusters)."""
+    """The fewest clusters that can be significant: all on one side, if each is as likely on either,
+    is of probability 2^(1 - clusters).
+    """
     return math.floor(-math.log2(alpha)) + 2
 
 
-def minimum_detectable_effect(differences: Sequence[float] | Array, clusters: Sequence[Any] | None = None, alpha: float = 0.05,
-                              power: float = 0.8) -> float:
+def minimum_detectable_effect(
+    differences: Sequence[float] | Array,
+    clusters: Sequence[Any] | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> float:
     """The least true difference that cases like these, and as many, show with probability `power`.
 
-    Raises ValueError without spread between clusters, with one cluster, or with `alpha` and `power` out of their ranges.
+    Raises ValueError without spread between clusters, with one cluster, or with `alpha` and `power`
+    out of their ranges.
     """
     found, _, _ = _spread(differences, clusters)
     return detectable_effect(float(found.error), float(found.freedom), alpha, power)
 
 
-def detectable_effect(standard_error: float, freedom: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The same from a standard error and its degrees of freedom (clusters - 1, where they are of one size), both above 0."""
+def detectable_effect(
+    standard_error: float, freedom: float, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """The same from a standard error and its degrees of freedom (clusters - 1, where they are of
+    one size), both above 0.
+    """
     from scipy.optimize import brentq
 
     _check(alpha, power)
     if not standard_error > 0 or not freedom > 0:
-        raise ValueError(f"standard error and degrees of freedom must be above 0, got {standard_error} and {freedom}")
+        raise ValueError(
+            f"standard error and degrees of freedom must be above 0, got {standard_error} "
+            f"and {freedom}"
+        )
     high = 1.0
     while power_of(high, 1.0, freedom, alpha) < power:
         high *= 2
-    return float(brentq(lambda effect: power_of(effect, 1.0, freedom, alpha) - power, 0, high, xtol=1e-10)) * standard_error
+    return (
+        float(
+            brentq(
+                lambda effect: power_of(effect, 1.0, freedom, alpha) - power, 0, high, xtol=1e-10
+            )
+        )
+        * standard_error
+    )
 
 
-def cases_needed(differences: Sequence[float] | Array, effect: float, clusters: Sequence[Any] | None = None, alpha: float = 0.05,
-                 power: float = 0.8) -> int:
-    """Cases in all that find a true difference `effect` with probability `power`, where more cases come as these did.
+def cases_needed(
+    differences: Sequence[float] | Array,
+    effect: float,
+    clusters: Sequence[Any] | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> int:
+    """Cases in all that find a true difference `effect` with probability `power`, where more cases
+    come as these did.
 
-    That is in clusters as large and as much alike as those seen: the spread is the cluster-robust one, so the design effect (Kish 1965,
-    Survey Sampling) is in it. Never fewer than `least_clusters`. Raises ValueError for an effect of 0, without spread, or with one cluster.
+    That is in clusters as large and as much alike as those seen: the spread is the cluster-robust
+    one, so the design effect (Kish 1965, Survey Sampling) is in it. Never fewer than
+    `least_clusters`. Raises ValueError for an effect of 0, without spread, or with one cluster.
     """
     _check(alpha, power)
     if effect == 0 or not math.isfinite(effect):
@@ -74,8 +106,13 @@ def cases_needed(differences: Sequence[float] | Array, effect: float, clusters: 
     return cases_for(effect, float(found.error), float(found.freedom), groups, n, alpha, power)
 
 
-def cases_for(effect: float, error: float, freedom: float, clusters: int, n: float, alpha: float, power: float) -> int:
-    """`n` cases in `clusters` had the standard error `error`; both shrink and grow with the number of clusters. At most a billion."""
+def cases_for(
+    effect: float, error: float, freedom: float, clusters: int, n: float, alpha: float, power: float
+) -> int:
+    """`n` cases in `clusters` had the standard error `error`; both shrink and grow with the number
+    of clusters. At most a billion.
+    """
+
     def enough(times: float) -> bool:
         degrees = max(freedom * (clusters * times - 1) / (clusters - 1), 1e-3)
         return power_of(effect, error / math.sqrt(times), degrees, alpha) >= power
@@ -91,13 +128,17 @@ def cases_for(effect: float, error: float, freedom: float, clusters: int, n: flo
     return math.ceil(high * n - 1e-6)
 
 
-def _spread(differences: Sequence[float] | Array, clusters: Sequence[Any] | None) -> tuple[Fit, int, float]:
+def _spread(
+    differences: Sequence[float] | Array, clusters: Sequence[Any] | None
+) -> tuple[Fit, int, float]:
     sums, sizes = totals(differences, clusters)
     if len(sums) < 2:
         raise ValueError("one cluster shows no spread between clusters; at least two are needed")
     found, largest = fit(sums, sizes), float(np.abs(sums / sizes).max())
     if found.error <= 1e-12 * largest:
-        raise ValueError("all clusters differ by the same amount: no spread, nothing to compute from")
+        raise ValueError(
+            "all clusters differ by the same amount: no spread, nothing to compute from"
+        )
     return found, len(sums), float(sizes.sum())
 
 
@@ -108,4 +149,6 @@ def _nodes() -> tuple[Array, Array]:
 
 def _check(alpha: float, power: float) -> None:
     if not 0 < alpha < 1 or not alpha < power < 1:
-        raise ValueError(f"alpha lies in (0, 1) and power in (alpha, 1); got alpha {alpha}, power {power}")
+        raise ValueError(
+            f"alpha lies in (0, 1) and power in (alpha, 1); got alpha {alpha}, power {power}"
+        )

@@ -1,8 +1,9 @@
 """The sign-flip test of a mean over clusters, and its interval.
 
-If the arms do not differ, the difference of a cluster is as likely to be positive as negative: turning the signs of clusters round gives
-data as likely as those seen. So the test keeps its level exactly, whatever the spread, ties and sizes of clusters.
-Fisher (1935), The Design of Experiments, section 21; Canay, Romano & Shaikh (2017), Randomization tests under an approximate symmetry
+If the arms do not differ, the difference of a cluster is as likely to be positive as negative:
+turning the signs of clusters round gives data as likely as those seen. So the test keeps its level
+exactly, whatever the spread, ties and sizes of clusters. Fisher (1935), The Design of Experiments,
+section 21; Canay, Romano & Shaikh (2017), Randomization tests under an approximate symmetry
 assumption (for clusters).
 """
 
@@ -21,12 +22,16 @@ BLOCK = 2_000_000
 
 
 def draws(count: int) -> int:
-    """How many ways to turn signs round are looked at, the one that turns none included: all up to 13 clusters."""
+    """How many ways to turn signs round are looked at, the one that turns none included: all up to
+    13 clusters.
+    """
     return 2**count if count <= ALL_UP_TO else min(DRAWS, max(1_000, DRAWS * 2_000 // count))
 
 
 def turned(count: int) -> Iterator[Array]:
-    """Which of `count` clusters are turned round: 0 and 1, draws x clusters in blocks, without the draw that turns none."""
+    """Which of `count` clusters are turned round: 0 and 1, draws x clusters in blocks, without the
+    draw that turns none.
+    """
     number = draws(count) - 1
     if count <= ALL_UP_TO:
         yield ((np.arange(1, number + 1)[:, None] >> np.arange(count)) & 1).astype(np.float64)
@@ -34,17 +39,21 @@ def turned(count: int) -> Iterator[Array]:
     random, rows = np.random.default_rng(count), max(1, BLOCK // count)
     for start in range(0, number, rows):
         drawn = min(rows, number - start)
-        bits = np.unpackbits(random.integers(0, 256, (drawn, -(-count // 8)), dtype=np.uint8), axis=1, count=count)
+        bits = np.unpackbits(
+            random.integers(0, 256, (drawn, -(-count // 8)), dtype=np.uint8), axis=1, count=count
+        )
         bits[~bits.any(axis=1), 0] = 1
         yield bits.astype(np.float64)
 
 
 @dataclass(frozen=True)
 class SignFlips:
-    """The test of one set of clusters. Turning a subset round changes the sum to the other side exactly where the mean of the subset lies
-    on the other side of the null, so the means of the subsets hold all answers (Hartigan 1969, Using subsample values as typical values).
+    """The test of one set of clusters. Turning a subset round changes the sum to the other side
+    exactly where the mean of the subset lies on the other side of the null, so the means of the
+    subsets hold all answers (Hartigan 1969, Using subsample values as typical values).
 
-    Deterministic; the draws depend on the number of clusters alone, so the order of clusters should not depend on the caller.
+    Deterministic; the draws depend on the number of clusters alone, so the order of clusters should
+    not depend on the caller.
     """
 
     sums: Array
@@ -72,12 +81,20 @@ class SignFlips:
         kept = _kept(len(self.sums), alpha)
         if kept == 0 or kept > len(self.means):
             return -math.inf, math.inf
-        return float(self.means[kept - 1]) - self._rounding, float(self.means[-kept]) + self._rounding
+        return float(self.means[kept - 1]) - self._rounding, float(
+            self.means[-kept]
+        ) + self._rounding
 
 
 def p_of(as_extreme: int, count: int) -> float:
-    """The two-sided p of `count` clusters where `as_extreme` draws are at least as far on the rarer side."""
-    return 0.0 if as_extreme == 0 and count > ALL_UP_TO else min(1.0, 2 * (1 + as_extreme) / draws(count))
+    """The two-sided p of `count` clusters where `as_extreme` draws are at least as far on the rarer
+    side.
+    """
+    return (
+        0.0
+        if as_extreme == 0 and count > ALL_UP_TO
+        else min(1.0, 2 * (1 + as_extreme) / draws(count))
+    )
 
 
 def _kept(count: int, alpha: float) -> int:

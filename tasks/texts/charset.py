@@ -5,30 +5,61 @@ import re
 
 from llmops.tasks.errors import DocumentError
 
-MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-         (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 SAMPLE = 64 * 1024
 CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
-LIKELY = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255",
-          "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u", "tis_620", "iso8859_2", "iso8859_6", "cp437", "cp850",
-          "mac_roman"]
+LIKELY = [
+    "cp932",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "cp949",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp1258",
+    "koi8_r",
+    "koi8_u",
+    "tis_620",
+    "iso8859_2",
+    "iso8859_6",
+    "cp437",
+    "cp850",
+    "mac_roman",
+]
 """What files are written in; the rare ones only lead detection astray."""
 LATIN = {"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "cp437", "cp850", "mac_roman"}
-"""Where one of these reads a text no better than cp1252 does, it is cp1252, which is far more frequent."""
+"""Where one of these reads a text no better than cp1252 does, it is cp1252, which is far more
+frequent.
+"""
 IDEOGRAPHS = re.compile("[\u3400-\u9fff\uac00-\ud7ff]")
 RARE_LATIN = re.compile("[\u0100-\u036f]")
-NOT_TEXT = "the content is binary data, not text, whatever the file is called; exclude it from the source"
+NOT_TEXT = (
+    "the content is binary data, not text, whatever the file is called; exclude it from the source"
+)
 
 
 def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     """The text and the name of its encoding, without byte order mark; line ends stay as they are.
 
-    In this order: a byte order mark, what the document declares, UTF-16 by its zero bytes, UTF-8, the likeliest legacy
-    encoding. Single wrong bytes become U+FFFD. Raises DocumentError for what is no text.
+    In this order: a byte order mark, what the document declares, UTF-16 by its zero bytes, UTF-8,
+    the likeliest legacy encoding. Single wrong bytes become U+FFFD. Raises DocumentError for what
+    is no text.
     """
     for mark, name in MARKS:
         if data.startswith(mark):
-            return data[len(mark):].decode(name, "replace"), name
+            return data[len(mark) :].decode(name, "replace"), name
     wide = _wide(data)
     if wide:
         return data.decode(wide, "replace"), wide
@@ -36,13 +67,17 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if declared and (text := _strict(data, declared)) is not None:
         return text, declared
     if (text := _strict(data, "utf-8")) is not None:
-        return (data.decode("iso2022_jp", "replace"), "iso2022_jp") if b"\x1b$" in data else (text, "utf-8")
+        return (
+            (data.decode("iso2022_jp", "replace"), "iso2022_jp")
+            if b"\x1b$" in data
+            else (text, "utf-8")
+        )
     return _mended(data) or _legacy(data)
 
 
 def refuse_binary(data: bytes) -> None:
     """Raise DocumentError where control characters say that this is no text."""
-    for part in (data[:SAMPLE], data[len(data) // 2:len(data) // 2 + SAMPLE]):
+    for part in (data[:SAMPLE], data[len(data) // 2 : len(data) // 2 + SAMPLE]):
         if len(part) - len(part.translate(None, CONTROLS)) > max(2, len(part) // 200):
             raise DocumentError(NOT_TEXT)
 
@@ -55,14 +90,19 @@ def _strict(data: bytes, name: str) -> str | None:
 
 
 def _wide(data: bytes) -> str:
-    """UTF-16 without a mark, "" where it is not: such text has zero bytes (blanks, line ends, Latin letters), other
-    encodings never do, and read in the right order all its characters are printable."""
+    """UTF-16 without a mark, "" where it is not: such text has zero bytes (blanks, line ends, Latin
+    letters), other encodings never do, and read in the right order all its characters are
+    printable."""
     head = data[:4096]
     if len(data) % 2 or 0 not in head:
         return ""
     read = {name: _strict(_whole(head, name), name) or "" for name in ("utf-16-le", "utf-16-be")}
     good = {name: text for name, text in read.items() if text and _readable(text)}
-    return max(good, key=lambda name: sum(c in " \r\n" or c.isascii() for c in good[name])) if good else ""
+    return (
+        max(good, key=lambda name: sum(c in " \r\n" or c.isascii() for c in good[name]))
+        if good
+        else ""
+    )
 
 
 def _whole(head: bytes, name: str) -> bytes:
@@ -72,18 +112,27 @@ def _whole(head: bytes, name: str) -> bytes:
 
 
 def _readable(text: str) -> bool:
-    """Whether a reading makes sense: some ASCII, nothing unprintable, and no accents among ideographs."""
+    """Whether a reading makes sense: some ASCII, nothing unprintable, and no accents among
+    ideographs.
+    """
     if not any(c.isascii() for c in text) or (IDEOGRAPHS.search(text) and RARE_LATIN.search(text)):
         return False
-    return all(c.isprintable() or c in "\r\n\t\f\u200b\u200c\u200d\u200e\u200f\ufeff\u3000\u00a0" for c in text)
+    return all(
+        c.isprintable() or c in "\r\n\t\f\u200b\u200c\u200d\u200e\u200f\ufeff\u3000\u00a0"
+        for c in text
+    )
 
 
 def _mended(data: bytes) -> tuple[str, str] | None:
-    """UTF-8 in which few bytes are wrong (cut off, pasted together): none where wrong bytes are more than strays."""
+    """UTF-8 in which few bytes are wrong (cut off, pasted together): none where wrong bytes are
+    more than strays.
+    """
     text = data.decode("utf-8", "replace")
     wrong = text.count("\ufffd")
     right = len(data) - len(text)
-    return (text, "utf-8") if wrong * 10 < right + (1 if data[-4:].isascii() is False else 0) else None
+    return (
+        (text, "utf-8") if wrong * 10 < right + (1 if data[-4:].isascii() is False else 0) else None
+    )
 
 
 def _legacy(data: bytes) -> tuple[str, str]:
@@ -94,14 +143,19 @@ def _legacy(data: bytes) -> tuple[str, str]:
         return _western(data)
     best = found[0]
     western = next((each for each in found if each.encoding == "cp1252"), None)
-    if best.encoding in LATIN and western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.1:
+    if (
+        best.encoding in LATIN
+        and western
+        and western.chaos <= best.chaos
+        and western.coherence >= best.coherence - 0.1
+    ):
         best = western
     return data.decode(best.encoding, "replace"), best.encoding
 
 
 def _telling(data: bytes) -> bytes:
     """The part that gives the encoding away: lines with bytes beyond ASCII."""
-    lines = [line for line in re.split(rb"(?<=\n)", data[:SAMPLE * 16]) if not line.isascii()]
+    lines = [line for line in re.split(rb"(?<=\n)", data[: SAMPLE * 16]) if not line.isascii()]
     return b"".join(lines)[:SAMPLE] or data[:SAMPLE]
 
 

@@ -29,19 +29,28 @@ def read_json(text: str) -> Any:
     except RecursionError as error:
         raise NoJson(TOO_DEEP) from error
     except ValueError as error:
-        raise NoJson("the answer is empty" if not text.strip() else f"the answer is not JSON: {error}") from error
+        raise NoJson(
+            "the answer is empty" if not text.strip() else f"the answer is not JSON: {error}"
+        ) from error
     level: list[Any] = [found]
     for _ in range(DEEPEST):
-        level = [item for one in level if isinstance(one, dict | list) for item in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            item
+            for one in level
+            if isinstance(one, dict | list)
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
     if level:
         raise NoJson(TOO_DEEP)
     return found
 
 
 def unfenced(text: str) -> str:
-    """What stands in the fence of Markdown that is the whole text; else the text. Linear in its length."""
+    """What stands in the fence of Markdown that is the whole text; else the text. Linear in its
+    length.
+    """
     fence = FENCE.match(text)
-    return text[fence.end():-3] if fence and text.endswith("```") else text
+    return text[fence.end() : -3] if fence and text.endswith("```") else text
 
 
 def _no_number(name: str) -> NoReturn:
@@ -49,7 +58,9 @@ def _no_number(name: str) -> NoReturn:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises ValueError for what is no schema of Draft 2020-12, or refers to what it does not hold."""
+    """Raises ValueError for what is no schema of Draft 2020-12, or refers to what it does not
+    hold.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
@@ -61,9 +72,19 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     for pattern in _values(schema, "pattern"):
         if isinstance(pattern, str):
             compiled(pattern)
-    outside = next((one for one in _values(schema, "$ref") if isinstance(one, str) and not one.startswith("#")), None)
+    outside = next(
+        (
+            one
+            for one in _values(schema, "$ref")
+            if isinstance(one, str) and not one.startswith("#")
+        ),
+        None,
+    )
     if outside is not None and not any(True for _ in _values(schema, "$id")):
-        raise ValueError(f"$ref {outside!r} lies outside of the schema; nothing is fetched: put it under $defs and refer to #/$defs/…")
+        raise ValueError(
+            f"$ref {outside!r} lies outside of the schema; nothing is fetched: put it "
+            f"under $defs and refer to #/$defs/…"
+        )
 
 
 @lru_cache(maxsize=64)
@@ -73,7 +94,9 @@ def check_schema_text(schema: str) -> None:
 
 
 def schema_errors(value: Any, schema: Mapping[str, Any] | bool) -> list[str]:
-    """What does not fit, the first few. Raises Slow for a pattern without end, ValueError for a reference that leads nowhere."""
+    """What does not fit, the first few. Raises Slow for a pattern without end, ValueError for a
+    reference that leads nowhere.
+    """
     from referencing.exceptions import Unresolvable
 
     try:
@@ -85,8 +108,9 @@ def schema_errors(value: Any, schema: Mapping[str, Any] | bool) -> list[str]:
     except ArithmeticError:
         return ["a number is too large to compare"]
     errors.sort(key=lambda error: [str(step) for step in error.absolute_path])
-    return [f"{_place(error.absolute_path)}: {shown(error.message, 160)}" for error in errors[:MOST]] + (
-        [f"and {len(errors) - MOST} more"] if len(errors) > MOST else [])
+    return [
+        f"{_place(error.absolute_path)}: {shown(error.message, 160)}" for error in errors[:MOST]
+    ] + ([f"and {len(errors) - MOST} more"] if len(errors) > MOST else [])
 
 
 def _validator(schema: Mapping[str, Any] | bool) -> Any:
@@ -102,7 +126,9 @@ def _kind() -> Any:
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
 
-    def matches(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    def matches(
+        _validator: Any, pattern: str, value: Any, _schema: Any
+    ) -> Iterator[ValidationError]:
         if isinstance(value, str) and finds(compiled(pattern), value) is None:
             yield ValidationError(f"{shown(value)!r} does not match {pattern!r}")
 
@@ -111,7 +137,9 @@ def _kind() -> Any:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """As JSON: 1 and 1.0 are equal, 1 and true are not; texts by their NFKC forms, objects whatever the order of their keys."""
+    """As JSON: 1 and 1.0 are equal, 1 and true are not; texts by their NFKC forms, objects whatever
+    the order of their keys.
+    """
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -135,7 +163,9 @@ def _values(value: Any, key: str) -> Iterator[Any]:
 
 def shown_json(value: Any) -> str:
     """A value as reasons quote it."""
-    return "missing" if value is MISSING else shown(json.dumps(value, ensure_ascii=False, default=str))
+    return (
+        "missing" if value is MISSING else shown(json.dumps(value, ensure_ascii=False, default=str))
+    )
 
 
 def _place(path: Any) -> str:

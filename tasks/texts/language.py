@@ -1,4 +1,6 @@
-"""Which language a text is in: by script where that decides it, else by a small model of letter sequences."""
+"""Which language a text is in: by script where that decides it, else by a small model of letter
+sequences.
+"""
 
 import unicodedata
 from collections import Counter
@@ -6,27 +8,58 @@ from functools import cache
 from typing import Any
 
 SAMPLE = 4_000  # characters
-# At this probability none of the 2,292 English questions of SciFact and FeedbackQA is taken for another language (3 %
-# stay undecided), and none of 52 short questions in 13 other languages with Latin letters (11 stay undecided).
+# At this probability none of the 2,292 English questions of SciFact and FeedbackQA is taken for
+# another language (3 %
+# stay undecided), and none of 52 short questions in 13 other languages with Latin letters (11 stay
+# undecided).
 SURE = 0.6
-# A text with this share of letters in such a script is in its language, whatever names it quotes in Latin letters.
+# A text with this share of letters in such a script is in its language, whatever names it quotes in
+# Latin letters.
 OWN_SCRIPT = 0.2
 SCRIPTS = {
-    "HANGUL": "ko", "GREEK": "el", "HEBREW": "he", "THAI": "th", "LAO": "lo", "GEORGIAN": "ka", "ARMENIAN": "hy",
-    "BENGALI": "bn", "TAMIL": "ta", "TELUGU": "te", "KANNADA": "kn", "MALAYALAM": "ml", "GUJARATI": "gu",
-    "GURMUKHI": "pa", "ORIYA": "or", "SINHALA": "si", "KHMER": "km", "MYANMAR": "my", "ETHIOPIC": "am",
-    "TIBETAN": "bo", "CJK": "zh", "CYRILLIC": "ru", "DEVANAGARI": "hi", "ARABIC": "ar",
+    "HANGUL": "ko",
+    "GREEK": "el",
+    "HEBREW": "he",
+    "THAI": "th",
+    "LAO": "lo",
+    "GEORGIAN": "ka",
+    "ARMENIAN": "hy",
+    "BENGALI": "bn",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "ORIYA": "or",
+    "SINHALA": "si",
+    "KHMER": "km",
+    "MYANMAR": "my",
+    "ETHIOPIC": "am",
+    "TIBETAN": "bo",
+    "CJK": "zh",
+    "CYRILLIC": "ru",
+    "DEVANAGARI": "hi",
+    "ARABIC": "ar",
 }
-SEVERAL = {"CYRILLIC", "DEVANAGARI", "ARABIC"}  # the most common language stands where the model is not sure
+SEVERAL = {
+    "CYRILLIC",
+    "DEVANAGARI",
+    "ARABIC",
+}  # the most common language stands where the model is not sure
 PERSIAN = frozenset("پچژگکی")
 URDU = frozenset("ٹڈڑںھہے")
 
 
 def detect(text: str) -> str | None:
-    """The ISO 639-1 code of a text's language; None for a text without letters, and when not sure."""
+    """The ISO 639-1 code of a text's language; None for a text without letters, and when not
+    sure.
+    """
     sample = unicodedata.normalize("NFKC", text[:SAMPLE])
     scripts = Counter[str]()
-    for letter, times in Counter(sample).items():  # a name is looked up once, not once per occurrence
+    for letter, times in Counter(
+        sample
+    ).items():  # a name is looked up once, not once per occurrence
         if letter.isalpha():
             scripts[unicodedata.name(letter, "?").split("-")[0].split()[0]] += times
     if not scripts:

@@ -3,17 +3,23 @@
 import re
 from collections.abc import Iterator
 
-BREAK = re.compile(r"(?<![.!?…؟۔])[.!?…؟۔]+[\"'”’»)\]*_]*[^\S\n]+|[।॥။]\s*|[。！？]+[」』”’）]*|\n\s*")  # no run is looked at twice
+BREAK = re.compile(
+    r"(?<![.!?…؟۔])[.!?…؟۔]+[\"'”’»)\]*_]*[^\S\n]+|[।॥။]\s*|[。！？]+[」』”’）]*|\n\s*"
+)  # no run is looked at twice
 ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'])(?:\w|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|al|e\.g|i\.e|eg|ie|ca|approx|figs?|eqs?|sec|ch|vol|nos?|"
     r"pp|eds?|dept|est|inc|ltd|co|corp|bzw|usw|z\.b|d\.h|u\.a|evtl|ggf|nr|abs|art|bd|hrsg|m|mm|mme|av|p\.ex|sra?|u\.s|[ap]\.m)\.$|"
-    r"(?:^|\n)\s*\d{1,3}\.$", re.IGNORECASE)
+    r"(?:^|\n)\s*\d{1,3}\.$",
+    re.IGNORECASE,
+)
 ITEM = re.compile(r"(?:[-*+•‣·–|#>]+|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s")
 MARKUP = re.compile(r"^\s*(?:[-*+•‣·–|#>]+\s+|\(?\d{1,3}[.)]\s+)+|[*_`~]{2,}|`")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences in order, without white space around them. A line that goes on in the next one is no sentence; an item of a list is."""
+    """The sentences in order, without white space around them. A line that goes on in the next one
+    is no sentence; an item of a list is.
+    """
     return [piece for start, end in _spans(text) if (piece := text[start:end].strip())]
 
 
@@ -32,17 +38,23 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _ends(text: str, match: re.Match[str], start: int) -> bool:
-    after = text[match.end():match.end() + 1]
+    after = text[match.end() : match.end() + 1]
     if "\n" in match[0]:
         blank, item = match[0].count("\n") > 1, ITEM.match(text, match.end()) is not None
-        line = text[max(start, text.rfind("\n", start, match.start()) + 1):match.start()]
+        line = text[max(start, text.rfind("\n", start, match.start()) + 1) : match.start()]
         return blank or item or (not after.islower() and _closed(line))
     if match[0][0] in "。！？।॥။":
         return True
-    return not after.islower() and not ABBREVIATION.search(text[max(start, match.start() - 12):match.start() + 1])
+    return not after.islower() and not ABBREVIATION.search(
+        text[max(start, match.start() - 12) : match.start() + 1]
+    )
 
 
 def _closed(line: str) -> bool:
-    """Whether a line has the look of one that ends here: a stop, a colon, or a heading's brevity."""
+    """Whether a line has the look of one that ends here: a stop, a colon, or a heading's
+    brevity.
+    """
     line = line.rstrip()
-    return line.endswith((".", "!", "?", "…", ":", "。", "！", "？", "؟", "۔", "।")) or len(line) < 60
+    return (
+        line.endswith((".", "!", "?", "…", ":", "。", "！", "？", "؟", "۔", "।")) or len(line) < 60
+    )

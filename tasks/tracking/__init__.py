@@ -1,8 +1,9 @@
-"""Records of what was built and decided, kept in MLflow. The only place that imports mlflow, and only when something is
-recorded: importing it costs more than a second of CPU.
+"""Records of what was built and decided, kept in MLflow. The only place that imports mlflow, and
+only when something is recorded: importing it costs more than a second of CPU.
 
-`record_build` writes one run per build, `record_comparison` one per arm and one above them, `run_url` says where it can
-be looked at, `prepare` makes the local store: call it before an MLflow server opens it.
+`record_build` writes one run per build, `record_comparison` one per arm and one above them,
+`run_url` says where it can be looked at, `prepare` makes the local store: call it before an MLflow
+server opens it.
 """
 
 from llmops.tasks.tracking.build import record_build, run_url
@@ -10,4 +11,13 @@ from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.records import BuildRecord, DocumentSet
 from llmops.tasks.tracking.store import prepare, tracking_uri
 
-__all__ = ["BuildRecord", "ComparisonRecord", "DocumentSet", "prepare", "record_build", "record_comparison", "run_url", "tracking_uri"]
+__all__ = [
+    "BuildRecord",
+    "ComparisonRecord",
+    "DocumentSet",
+    "prepare",
+    "record_build",
+    "record_comparison",
+    "run_url",
+    "tracking_uri",
+]

@@ -8,23 +8,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmops.tasks.tracking.records import TABLE, BuildRecord, DocumentSet, key, metrics, parameters, table, tags
+from llmops.tasks.tracking.records import (
+    TABLE,
+    BuildRecord,
+    DocumentSet,
+    key,
+    metrics,
+    parameters,
+    table,
+    tags,
+)
 from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARAMETERS_PER_CALL = 100
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on a page of traces, and hides the runs
+KIND = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # else the UI opens on a page of traces, and hides the runs
 INTERFACE = "http://127.0.0.1:5000"
 
 
 def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
     """Record a build in the experiment of its knowledge base. Returns the id of the MLflow run.
 
-    The store is `uri`, LLMOPS_MLFLOW_TRACKING_URI, or the home's own. Safe to call from several processes at once.
-    A build that was not published, or planned or unchanged, is a FAILED run. Raises Unavailable when the store does not
-    answer within seconds or refuses, LlmopsError when the home cannot be written: the caller decides what that means.
+    The store is `uri`, LLMOPS_MLFLOW_TRACKING_URI, or the home's own. Safe to call from several
+    processes at once. A build that was not published, or planned or unchanged, is a FAILED run.
+    Raises Unavailable when the store does not answer within seconds or refuses, LlmopsError when
+    the home cannot be written: the caller decides what that means.
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
@@ -42,7 +54,8 @@ def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
 
 
 def run_url(home: Path, run_id: str, uri: str | None = None) -> str:
-    """Where a browser shows the run: below LLMOPS_MLFLOW_URL, else the tracking server, else the port of `mlflow ui`.
+    """Where a browser shows the run: below LLMOPS_MLFLOW_URL, else the tracking server, else the
+    port of `mlflow ui`.
 
     Raises Unavailable when the store does not answer or knows no such run.
     """
@@ -75,11 +88,13 @@ def _log(client: "MlflowClient", run: str, build: BuildRecord, now: int) -> None
     from mlflow.entities import Metric, Param
 
     given = {key(name): float(value) for name, value in build.metrics.items()}
-    numbers = [Metric(name, value, now, 0) for name, value in {**metrics(build.outcome), **given}.items()]
+    numbers = [
+        Metric(name, value, now, 0) for name, value in {**metrics(build.outcome), **given}.items()
+    ]
     options = [Param(name, value) for name, value in parameters(build.config).items()]
     client.log_batch(run, metrics=numbers, params=options[:PARAMETERS_PER_CALL])
     for start in range(PARAMETERS_PER_CALL, len(options), PARAMETERS_PER_CALL):
-        client.log_batch(run, params=options[start:start + PARAMETERS_PER_CALL])
+        client.log_batch(run, params=options[start : start + PARAMETERS_PER_CALL])
     if build.documents is not None:
         _log_documents(client, run, build.knowledge_base, build.documents)
     _log_files(client, run, build)
@@ -90,7 +105,9 @@ def _log_documents(client: "MlflowClient", run: str, name: str, documents: Docum
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = _json({"sources": documents.sources})
-    entity = Dataset(name, documents.digest[:36], "llmops", source[:65_000], None, _json(documents.profile))
+    entity = Dataset(
+        name, documents.digest[:36], "llmops", source[:65_000], None, _json(documents.profile)
+    )
     client.log_inputs(run, [DatasetInput(entity, [InputTag("mlflow.data.context", "documents")])])
 
 
@@ -98,9 +115,14 @@ def _log_files(client: "MlflowClient", run: str, build: BuildRecord) -> None:
     import yaml
 
     with tempfile.TemporaryDirectory() as folder:
-        texts = {"outcome.json": _json(build.outcome), "decision.json": _json(build.decision) if build.decision else "",
-                 TABLE: _json(table(build.worst)) if build.worst else "",
-                 "config.yaml": yaml.safe_dump(json.loads(_json(build.config)), sort_keys=False, allow_unicode=True)}
+        texts = {
+            "outcome.json": _json(build.outcome),
+            "decision.json": _json(build.decision) if build.decision else "",
+            TABLE: _json(table(build.worst)) if build.worst else "",
+            "config.yaml": yaml.safe_dump(
+                json.loads(_json(build.config)), sort_keys=False, allow_unicode=True
+            ),
+        }
         for name, text in texts.items():
             if text:
                 (Path(folder) / name).write_text(text, encoding="utf-8")

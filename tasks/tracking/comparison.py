@@ -1,4 +1,6 @@
-"""A comparison of knowledge bases: one MLflow experiment, a run per arm, and a run above them with table and plot."""
+"""A comparison of knowledge bases: one MLflow experiment, a run per arm, and a run above them with
+table and plot.
+"""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,9 @@ ROWS = "comparison.json"
 
 
 class ComparisonRecord(BaseModel):
-    """`rows` are those of `compare`; `plot` is a PNG; `facts`: golden set, k, mode, number of questions."""
+    """`rows` are those of `compare`; `plot` is a PNG; `facts`: golden set, k, mode, number of
+    questions.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -28,7 +32,8 @@ class ComparisonRecord(BaseModel):
 
 
 def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = None) -> str:
-    """Record it in the experiment `<name> comparison`. Returns the id of the run that holds table and plot.
+    """Record it in the experiment `<name> comparison`. Returns the id of the run that holds table
+    and plot.
 
     Raises Unavailable, LlmopsError as `record_build` does.
     """
@@ -50,20 +55,33 @@ def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = No
 def _tags(record: ComparisonRecord) -> dict[str, str]:
     import json
 
-    shown = {"mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]), "mlflow.source.name": "llmops kb compare"}
+    shown = {
+        "mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]),
+        "mlflow.source.name": "llmops kb compare",
+    }
     return {**{name: str(value) for name, value in record.facts.items()}, **shown}
 
 
 def _arm(client: "MlflowClient", experiment: str, parent: str, row: Mapping[str, Any]) -> None:
     from mlflow.entities import Metric, Param
 
-    run = client.create_run(experiment, run_name=str(row["name"]), tags={"mlflow.parentRunId": parent}).info.run_id
-    settings = {name: row[name] for name in ("knowledge_base", "version", "chunk", "embed", "store", "changes")}
-    counts = {name: row[name] for name in ("documents", "chunks", "embeddings_computed", "build_seconds")}
+    run = client.create_run(
+        experiment, run_name=str(row["name"]), tags={"mlflow.parentRunId": parent}
+    ).info.run_id
+    settings = {
+        name: row[name]
+        for name in ("knowledge_base", "version", "chunk", "embed", "store", "changes")
+    }
+    counts = {
+        name: row[name] for name in ("documents", "chunks", "embeddings_computed", "build_seconds")
+    }
     found = counts | {name: one["value"] for name, one in row["metrics"].items()}
     found |= {f"difference/{name}": one["value"] for name, one in (row["difference"] or {}).items()}
-    client.log_batch(run, metrics=[Metric(key(name), float(value or 0), 0, 0) for name, value in found.items()],
-                     params=[Param(name, value) for name, value in parameters(settings).items()])
+    client.log_batch(
+        run,
+        metrics=[Metric(key(name), float(value or 0), 0, 0) for name, value in found.items()],
+        params=[Param(name, value) for name, value in parameters(settings).items()],
+    )
     client.set_terminated(run, "FINISHED")
 
 
@@ -76,8 +94,15 @@ def _files(client: "MlflowClient", run: str, record: ComparisonRecord) -> None:
 
 def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
     """The rows for a table: a column per metric with its interval, and one per difference."""
-    return tuple({"name": row["name"], "chunks": row["chunks"], **{name: _cell(one) for name, one in row["metrics"].items()},
-                  **{f"{name} to first": _cell(one) for name, one in (row["difference"] or {}).items()}} for row in rows)
+    return tuple(
+        {
+            "name": row["name"],
+            "chunks": row["chunks"],
+            **{name: _cell(one) for name, one in row["metrics"].items()},
+            **{f"{name} to first": _cell(one) for name, one in (row["difference"] or {}).items()},
+        }
+        for row in rows
+    )
 
 
 def _cell(one: Mapping[str, Any]) -> str:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.errors import ConfigError, Unavailable, UsageError
 from llmops.tasks.prompts import Prompt
-from llmops.tasks.tracking.prompt_versions import IS_PROMPT, Version, limits, note_of, tags, template
+from llmops.tasks.tracking.prompt_versions import (
+    IS_PROMPT,
+    Version,
+    limits,
+    note_of,
+    tags,
+    template,
+)
 from llmops.tasks.tracking.store import LOCK_SECONDS, is_local, opened, tracking_uri
 
 if TYPE_CHECKING:
@@ -26,7 +33,9 @@ TAKEN = "RESOURCE_ALREADY_EXISTS"
 
 
 class Registry:
-    """The registry as it is at each call; without a client an empty one, so that asking creates no store."""
+    """The registry as it is at each call; without a client an empty one, so that asking creates no
+    store.
+    """
 
     def __init__(self, client: "MlflowClient | None") -> None:
         self._client = client
@@ -35,15 +44,24 @@ class Registry:
         """The aliases of every prompt, by name."""
         if self._client is None:
             return {}
-        found = _pages(lambda token: self._mlflow.search_registered_models(ONLY_PROMPTS, PAGE, ["name"], token))
-        return {one.name: {alias: int(version) for alias, version in one.aliases.items()} for one in found}
+        found = _pages(
+            lambda token: self._mlflow.search_registered_models(ONLY_PROMPTS, PAGE, ["name"], token)
+        )
+        return {
+            one.name: {alias: int(version) for alias, version in one.aliases.items()}
+            for one in found
+        }
 
     def everything(self) -> dict[str, list[Version]]:
         """The versions of all prompts by name, newest first."""
         aliases = self.prompts()
         found: dict[str, list[Version]] = {name: [] for name in aliases}
         if aliases:
-            pages = _pages(lambda token: self._mlflow.search_model_versions(ONLY_PROMPTS, PAGE, ["name", "version_number DESC"], token))
+            pages = _pages(
+                lambda token: self._mlflow.search_model_versions(
+                    ONLY_PROMPTS, PAGE, ["name", "version_number DESC"], token
+                )
+            )
             for one in pages:
                 found.setdefault(one.name, []).append(_version(one, aliases.get(one.name, {})))
         return found
@@ -53,7 +71,9 @@ class Registry:
         if self._client is None:
             return None
         found = list(self._mlflow.search_registered_models(f"name = '{name}' AND {ONLY_PROMPTS}"))
-        return {alias: int(version) for alias, version in found[0].aliases.items()} if found else None
+        return (
+            {alias: int(version) for alias, version in found[0].aliases.items()} if found else None
+        )
 
     def versions(self, name: str) -> list[Version]:
         """The versions of a prompt, newest first; none of a prompt that is not known."""
@@ -61,18 +81,28 @@ class Registry:
         if aliases is None:
             return []
         wanted = f"name = '{name}' AND {ONLY_PROMPTS}"
-        found = _pages(lambda token: self._mlflow.search_model_versions(wanted, PAGE, ["version_number DESC"], token))
+        found = _pages(
+            lambda token: self._mlflow.search_model_versions(
+                wanted, PAGE, ["version_number DESC"], token
+            )
+        )
         return [_version(one, aliases) for one in found]
 
     def create(self, prompt: Prompt, who: str, note: str = "") -> int:
-        """Make a version, whatever is there already. Returns its number. Raises ConfigError for what is too long, UsageError when a
-        model has the prompt's name."""
+        """Make a version, whatever is there already. Returns its number. Raises ConfigError for
+        what is too long, UsageError when a model has the prompt's name."""
         if mistakes := limits(prompt, note):
             raise ConfigError(mistakes)
         if self.aliases(prompt.name) is None:
             self._begin(prompt)
         made = self._mlflow.create_prompt_version(
-            prompt.name, template(prompt), note or None, tags(prompt, who), prompt.output, prompt.model or None)
+            prompt.name,
+            template(prompt),
+            note or None,
+            tags(prompt, who),
+            prompt.output,
+            prompt.model or None,
+        )
         return int(made.version)
 
     def withdraw(self, name: str, version: int) -> None:
@@ -95,8 +125,16 @@ class Registry:
 
         try:
             with tempfile.TemporaryDirectory() as folder:
-                return json.loads(Path(self._mlflow.download_artifacts(run_id, RECORD, folder)).read_text(encoding="utf-8"))
-        except (MlflowException, OSError, ValueError):  # no run, no such artifact, no JSON: it holds no record
+                return json.loads(
+                    Path(self._mlflow.download_artifacts(run_id, RECORD, folder)).read_text(
+                        encoding="utf-8"
+                    )
+                )
+        except (
+            MlflowException,
+            OSError,
+            ValueError,
+        ):  # no run, no such artifact, no JSON: it holds no record
             return None
 
     @property
@@ -114,13 +152,18 @@ class Registry:
             if error.error_code != TAKEN:
                 raise
             if self.aliases(prompt.name) is None:  # else another process was quicker
-                raise UsageError(f"a registered model is called {prompt.name!r}, so a prompt cannot be", where="MLflow",
-                                 hint="give the prompt another name") from error
+                raise UsageError(
+                    f"a registered model is called {prompt.name!r}, so a prompt cannot be",
+                    where="MLflow",
+                    hint="give the prompt another name",
+                ) from error
 
 
 @contextlib.contextmanager
 def registry(home: Path, *, write: bool = False, uri: str | None = None) -> Iterator[Registry]:
-    """The registry that belongs to a home. To read, no store is made. Raises Unavailable when it does not answer or refuses."""
+    """The registry that belongs to a home. To read, no store is made. Raises Unavailable when it
+    does not answer or refuses.
+    """
     uri = tracking_uri(home, uri)
     if not write and is_local(home, uri) and not Path(uri.removeprefix("sqlite:///")).exists():
         yield Registry(None)
@@ -131,8 +174,12 @@ def registry(home: Path, *, write: bool = False, uri: str | None = None) -> Iter
         try:
             yield Registry(client)
         except MlflowException as error:
-            raise Unavailable(f"MLflow's prompt registry refused: {(str(error).strip() or repr(error)).splitlines()[0]}", where=uri,
-                              hint="look at the store, and at the disk's free space; no alias has moved") from error
+            raise Unavailable(
+                f"MLflow's prompt registry refused: "
+                f"{(str(error).strip() or repr(error)).splitlines()[0]}",
+                where=uri,
+                hint="look at the store, and at the disk's free space; no alias has moved",
+            ) from error
         finally:
             _close(client)
 
@@ -149,10 +196,15 @@ def alone(home: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise Unavailable("another process is changing prompts", where=str(home), hint="wait for it, or end it") from error
+        raise Unavailable(
+            "another process is changing prompts", where=str(home), hint="wait for it, or end it"
+        ) from error
     except OSError as error:
-        raise Unavailable(f"the folder cannot be written: {error.strerror or error}", where=lock.lock_file,
-                          hint="set LLMOPS_HOME to a folder that you may write to") from error
+        raise Unavailable(
+            f"the folder cannot be written: {error.strerror or error}",
+            where=lock.lock_file,
+            hint="set LLMOPS_HOME to a folder that you may write to",
+        ) from error
     try:
         yield
     finally:
@@ -180,13 +232,22 @@ def _pages(search: Callable[[Any], Any]) -> Iterator[Any]:
 
 def _version(found: Any, aliases: dict[str, int]) -> Version:
     number = int(found.version)
-    return Version(name=found.name, version=number, created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-                   tags=dict(found.tags), note=found.description or "",
-                   aliases=tuple(sorted(alias for alias, version in aliases.items() if version == number)))
+    return Version(
+        name=found.name,
+        version=number,
+        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        tags=dict(found.tags),
+        note=found.description or "",
+        aliases=tuple(sorted(alias for alias, version in aliases.items() if version == number)),
+    )
 
 
 def _close(client: "MlflowClient") -> None:
-    """Connections left to the garbage collector are reported as a leak; the client makes the registry's store by itself."""
-    engine = getattr(getattr(getattr(client, "_registry_client_lazy", None), "store", None), "engine", None)
+    """Connections left to the garbage collector are reported as a leak; the client makes the
+    registry's store by itself.
+    """
+    engine = getattr(
+        getattr(getattr(client, "_registry_client_lazy", None), "store", None), "engine", None
+    )
     if engine is not None:
         engine.dispose()

@@ -1,4 +1,6 @@
-"""What is recorded of a build, and its mapping to MLflow's names and limits: plain functions, no mlflow."""
+"""What is recorded of a build, and its mapping to MLflow's names and limits: plain functions, no
+mlflow.
+"""
 
 import html
 import json
@@ -18,7 +20,9 @@ SUCCESSFUL = ("published", "unchanged", "planned")
 
 
 class DocumentSet(BaseModel):
-    """The documents that went in, without their texts: `digest` is a hash over (uri, content hash) of the ledger."""
+    """The documents that went in, without their texts: `digest` is a hash over (uri, content hash)
+    of the ledger.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     digest: str
@@ -27,8 +31,8 @@ class DocumentSet(BaseModel):
 
 
 class BuildRecord(BaseModel):
-    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has `${NAME}` for
-    secrets.
+    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has
+    `${NAME}` for secrets.
 
     `decision` is the gate's record, `worst` the questions that the gate answered worst.
     """
@@ -63,29 +67,40 @@ class BuildRecord(BaseModel):
 
 
 def key(name: str) -> str:
-    """A name that MLflow takes: `recall@5` becomes `recall_at_5`, other characters that it refuses become `_`."""
+    """A name that MLflow takes: `recall@5` becomes `recall_at_5`, other characters that it refuses
+    become `_`.
+    """
     safe = re.sub(r"[^/\w.\- ]", "_", name.replace("@", "_at_"))
     parts = [part for part in safe.split("/") if part.strip(". ")]
     return "/".join(parts)[:KEY_LENGTH].strip("/") or "_"
 
 
 def parameters(config: Mapping[str, Any]) -> dict[str, str]:
-    """The config's leaves: `chunk.size`, `sources.0.path`. Lists of plain values stay together, as JSON."""
+    """The config's leaves: `chunk.size`, `sources.0.path`. Lists of plain values stay together, as
+    JSON.
+    """
     return {key(path): _cut(text, VALUE_LENGTH) for path, text in _leaves(config)}
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    nested = isinstance(value, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in value)
+    nested = isinstance(value, list | tuple) and any(
+        isinstance(item, Mapping | list | tuple) for item in value
+    )
     if isinstance(value, Mapping) or nested:
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for name, item in items:
             yield from _leaves(item, f"{path}.{name}" if path else str(name))
     elif path:
-        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        yield (
+            path,
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str),
+        )
 
 
 def metrics(outcome: Mapping[str, Any]) -> dict[str, float]:
-    """The outcome's finite numbers: `documents/new`, `gate/recall_at_5/candidate`, `gate/recall_at_5/interval_low`."""
+    """The outcome's finite numbers: `documents/new`, `gate/recall_at_5/candidate`,
+    `gate/recall_at_5/interval_low`.
+    """
     return {key(path): number for path, number in _numbers(outcome) if math.isfinite(number)}
 
 
@@ -93,7 +108,9 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             if path or name not in NUMBERED:
-                yield from _numbers(item, path if name == "metrics" else f"{path}/{name}".lstrip("/"))
+                yield from _numbers(
+                    item, path if name == "metrics" else f"{path}/{name}".lstrip("/")
+                )
     elif path.endswith("/interval") and isinstance(value, list | tuple) and len(value) == 2:
         for end, item in zip(("low", "high"), value, strict=True):
             yield from _numbers(item, f"{path}_{end}")
@@ -105,27 +122,46 @@ def tags(build: BuildRecord) -> dict[str, str]:
     """What a run can be found by. Tags that have no value are left out."""
     version = build.outcome.get("candidate") or build.outcome.get("version")
     found = {
-        "knowledge_base": build.knowledge_base, "version": version, "status": build.status,
-        "verdict": (build.outcome.get("gate") or {}).get("verdict"), "reason": build.outcome.get("reason"),
-        "prefect_run_id": build.prefect_run_id, "prefect_url": build.prefect_url, "config_sha256": build.config_sha256,
-        "mlflow.source.name": "llmops index", "mlflow.source.type": "JOB",
-        "mlflow.source.git.commit": build.git_commit, "mlflow.note.content": note(build),
+        "knowledge_base": build.knowledge_base,
+        "version": version,
+        "status": build.status,
+        "verdict": (build.outcome.get("gate") or {}).get("verdict"),
+        "reason": build.outcome.get("reason"),
+        "prefect_run_id": build.prefect_run_id,
+        "prefect_url": build.prefect_url,
+        "config_sha256": build.config_sha256,
+        "mlflow.source.name": "llmops index",
+        "mlflow.source.type": "JOB",
+        "mlflow.source.git.commit": build.git_commit,
+        "mlflow.note.content": note(build),
     }
     if build.worst:
-        found["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])  # shown as a table in the UI
-    return {name: _cut(str(value), TAG_LENGTH) for name, value in found.items() if value is not None}
+        found["mlflow.loggedArtifacts"] = json.dumps(
+            [{"path": TABLE, "type": "table"}]
+        )  # shown as a table in the UI
+    return {
+        name: _cut(str(value), TAG_LENGTH) for name, value in found.items() if value is not None
+    }
 
 
 def note(build: BuildRecord) -> str:
     """The run's description, in Markdown."""
-    lines = [f"**{build.status}**", html.escape(str(build.outcome.get("reason") or ""), quote=False)]
+    lines = [
+        f"**{build.status}**",
+        html.escape(str(build.outcome.get("reason") or ""), quote=False),
+    ]
     lines += [f"[Prefect run]({build.prefect_url})"] if build.prefect_url else []
-    lines += [f"- {html.escape(str(warning), quote=False)}" for warning in build.outcome.get("warnings") or ()]
+    lines += [
+        f"- {html.escape(str(warning), quote=False)}"
+        for warning in build.outcome.get("warnings") or ()
+    ]
     return "\n\n".join(filter(None, lines))
 
 
 def table(rows: tuple[Mapping[str, Any], ...]) -> dict[str, list[Any]]:
-    """Rows in the form of mlflow.log_table, which itself warns with pandas 3; nested values as JSON, for the cells."""
+    """Rows in the form of mlflow.log_table, which itself warns with pandas 3; nested values as
+    JSON, for the cells.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {"columns": names, "data": [[_cell(row.get(name)) for name in names] for row in rows]}
 
@@ -136,4 +172,4 @@ def _cell(value: Any) -> Any:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit - 1]}…"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

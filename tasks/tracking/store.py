@@ -1,4 +1,6 @@
-"""Opening MLflow's store: a SQLite file in the home, or the server that LLMOPS_MLFLOW_TRACKING_URI names."""
+"""Opening MLflow's store: a SQLite file in the home, or the server that LLMOPS_MLFLOW_TRACKING_URI
+names.
+"""
 
 import contextlib
 import os
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
 REACH_SECONDS = 5.0
 LOCK_SECONDS = 120.0
 QUIET = {
-    "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # its own patience is minutes long, and a record is not worth that
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
@@ -30,7 +36,9 @@ def tracking_uri(home: Path, given: str | None = None) -> str:
 
 
 def artifact_root(uri: str) -> str | None:
-    """Beside a SQLite store, and absolute, so that clients and servers mean the same folder; None: the server decides."""
+    """Beside a SQLite store, and absolute, so that clients and servers mean the same folder; None:
+    the server decides.
+    """
     if not uri.startswith("sqlite:///"):
         return None
     return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
@@ -42,9 +50,11 @@ def is_local(home: Path, uri: str) -> bool:
 
 @contextlib.contextmanager
 def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
-    """A client of the store, which is made if it is the home's own and missing; connections are closed afterwards.
+    """A client of the store, which is made if it is the home's own and missing; connections are
+    closed afterwards.
 
-    Raises Unavailable when the store does not answer or take what is sent, LlmopsError when the home cannot be written.
+    Raises Unavailable when the store does not answer or take what is sent, LlmopsError when the
+    home cannot be written.
     """
     _reach(uri)
     if is_local(home, uri):
@@ -67,7 +77,8 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
 
 
 def prepare(home: Path) -> None:
-    """Make the home's SQLite store if it is missing. Several processes may do so at once; a kill leaves none or all.
+    """Make the home's SQLite store if it is missing. Several processes may do so at once; a kill
+    leaves none or all.
 
     Raises LlmopsError when the home cannot be written.
     """
@@ -75,20 +86,27 @@ def prepare(home: Path) -> None:
 
     database = _database(home)
     if "?" in str(database):
-        raise LlmopsError("MLflow opens no database whose path holds a question mark", where=str(home),
-                          hint="set LLMOPS_HOME to another folder")
+        raise LlmopsError(
+            "MLflow opens no database whose path holds a question mark",
+            where=str(home),
+            hint="set LLMOPS_HOME to another folder",
+        )
     try:
         (database.parent / "artifacts").mkdir(parents=True, exist_ok=True)
         if not database.exists():
             with FileLock(database.parent / "open.lock", timeout=LOCK_SECONDS):
                 _create(database, artifact_root(f"sqlite:///{database}") or "")
     except OSError as error:
-        raise LlmopsError(f"MLflow's folder cannot be written: {error.strerror or error}", where=str(database.parent),
-                          hint="set LLMOPS_HOME to a folder that you may write to") from error
+        raise LlmopsError(
+            f"MLflow's folder cannot be written: {error.strerror or error}",
+            where=str(database.parent),
+            hint="set LLMOPS_HOME to a folder that you may write to",
+        ) from error
 
 
 def _create(database: Path, artifacts: str) -> None:
-    """Build the tables aside and move the file into place: MLflow's hundred migrations are no transaction.
+    """Build the tables aside and move the file into place: MLflow's hundred migrations are no
+    transaction.
 
     Without waiting for the disk after each of them, which takes 2 seconds instead of 6 to 12.
     """
@@ -117,7 +135,9 @@ def _hasten(connection: Any, _: Any) -> None:
 
 
 def _reach(uri: str) -> None:
-    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for minutes."""
+    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for
+    minutes.
+    """
     if not uri.startswith(("http://", "https://")):
         return
     try:
@@ -125,19 +145,27 @@ def _reach(uri: str) -> None:
     except urllib.error.HTTPError as error:
         error.close()
     except OSError as error:
-        raise Unavailable(f"MLflow does not answer: {getattr(error, 'reason', error)}", where=uri,
-                          hint="start it, or correct LLMOPS_MLFLOW_TRACKING_URI") from error
+        raise Unavailable(
+            f"MLflow does not answer: {getattr(error, 'reason', error)}",
+            where=uri,
+            hint="start it, or correct LLMOPS_MLFLOW_TRACKING_URI",
+        ) from error
 
 
 def _refused(uri: str, error: Exception) -> Unavailable:
     reason = (str(error).strip() or repr(error)).splitlines()[0]
-    return Unavailable(f"MLflow did not take or give a record: {reason}", where=uri,
-                       hint="look at the store, and at the disk's free space; the next build is recorded anew")
+    return Unavailable(
+        f"MLflow did not take or give a record: {reason}",
+        where=uri,
+        hint="look at the store, and at the disk's free space; the next build is recorded anew",
+    )
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """MLflow takes its settings from the environment alone, at every call. What the user has set stands."""
+    """MLflow takes its settings from the environment alone, at every call. What the user has set
+    stands.
+    """
     added = {name: value for name, value in QUIET.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -1,4 +1,5 @@
-"""Validation of documents and chunks by Great Expectations: suites in YAML, verdicts per row and per table, Data Docs.
+"""Validation of documents and chunks by Great Expectations: suites in YAML, verdicts per row and
+per table, Data Docs.
 
 `read_suite` needs neither Great Expectations nor pandas; `validate` and `write_docs` import them.
 """
@@ -9,5 +10,15 @@ from llmops.tasks.validation.reading import read_suite
 from llmops.tasks.validation.suite import Expectation, Suite
 from llmops.tasks.validation.verdict import RowFailure, TableFailure, Tally, Verdict, combine
 
-__all__ = ["Expectation", "RowFailure", "Suite", "TableFailure", "Tally", "Verdict", "combine", "read_suite",
-           "validate", "write_docs"]
+__all__ = [
+    "Expectation",
+    "RowFailure",
+    "Suite",
+    "TableFailure",
+    "Tally",
+    "Verdict",
+    "combine",
+    "read_suite",
+    "validate",
+    "write_docs",
+]

@@ -1,7 +1,8 @@
-"""What a suite may say, known without importing Great Expectations, which takes three seconds of CPU.
+"""What a suite may say, known without importing Great Expectations, which takes three seconds of
+CPU.
 
-The types are those of Great Expectations 1.24 that make sense for pandas frames with fixed columns; a test compares
-them with the installed version and runs each of them.
+The types are those of Great Expectations 1.24 that make sense for pandas frames with fixed columns;
+a test compares them with the installed version and runs each of them.
 """
 
 import datetime as dt
@@ -12,17 +13,44 @@ from typing import Any, NamedTuple
 ROW, GROUP, TABLE = "row", "group", "table"
 DERIVED = {"characters": "text", "replacement_share": "text"}
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "documents": ("doc_id", "source", "uri", "title", "text", "markup", "media_type", "language", "content_hash",
-                  "metadata", "revision", "fetched_at", *DERIVED),
-    "chunks": ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "tokens", "headings", "page", "context", "search",
-               *DERIVED),
+    "documents": (
+        "doc_id",
+        "source",
+        "uri",
+        "title",
+        "text",
+        "markup",
+        "media_type",
+        "language",
+        "content_hash",
+        "metadata",
+        "revision",
+        "fetched_at",
+        *DERIVED,
+    ),
+    "chunks": (
+        "chunk_id",
+        "doc_id",
+        "ordinal",
+        "text",
+        "start",
+        "end",
+        "tokens",
+        "headings",
+        "page",
+        "context",
+        "search",
+        *DERIVED,
+    ),
 }
 PARAMETERS = ("max_tokens",)
 SEVERITIES = ("critical", "warning", "info")
 
 
 class Type(NamedTuple):
-    """`level`: ROW judges a row by itself, GROUP finds rows but needs the whole table, TABLE judges the table."""
+    """`level`: ROW judges a row by itself, GROUP finds rows but needs the whole table, TABLE judges
+    the table.
+    """
 
     level: str
     required: tuple[str, ...]
@@ -46,16 +74,23 @@ TYPES: dict[str, Type] = {
     "expect_column_mean_to_be_between": BETWEEN,
     "expect_column_median_to_be_between": BETWEEN,
     "expect_column_min_to_be_between": BETWEEN,
-    "expect_column_most_common_value_to_be_in_set": Type(TABLE, ("column", "value_set"), ("ties_okay",)),
-    "expect_column_pair_values_a_to_be_greater_than_b":
-        Type(ROW, ("column_A", "column_B"), ("mostly", "or_equal", "ignore_row_if")),
-    "expect_column_pair_values_to_be_equal": Type(ROW, ("column_A", "column_B"), ("mostly", "ignore_row_if")),
-    "expect_column_pair_values_to_be_in_set":
-        Type(ROW, ("column_A", "column_B", "value_pairs_set"), ("mostly", "ignore_row_if")),
+    "expect_column_most_common_value_to_be_in_set": Type(
+        TABLE, ("column", "value_set"), ("ties_okay",)
+    ),
+    "expect_column_pair_values_a_to_be_greater_than_b": Type(
+        ROW, ("column_A", "column_B"), ("mostly", "or_equal", "ignore_row_if")
+    ),
+    "expect_column_pair_values_to_be_equal": Type(
+        ROW, ("column_A", "column_B"), ("mostly", "ignore_row_if")
+    ),
+    "expect_column_pair_values_to_be_in_set": Type(
+        ROW, ("column_A", "column_B", "value_pairs_set"), ("mostly", "ignore_row_if")
+    ),
     "expect_column_proportion_of_non_null_values_to_be_between": BETWEEN,
     "expect_column_proportion_of_unique_values_to_be_between": BETWEEN,
-    "expect_column_quantile_values_to_be_between":
-        Type(TABLE, ("column", "quantile_ranges"), ("allow_relative_error",)),
+    "expect_column_quantile_values_to_be_between": Type(
+        TABLE, ("column", "quantile_ranges"), ("allow_relative_error",)
+    ),
     "expect_column_stdev_to_be_between": BETWEEN,
     "expect_column_sum_to_be_between": BETWEEN,
     "expect_column_unique_value_count_to_be_between": BETWEEN,
@@ -77,8 +112,12 @@ TYPES: dict[str, Type] = {
     "expect_column_values_to_not_be_null": _mapped(ROW),
     "expect_column_values_to_not_match_regex": _mapped(ROW, "regex"),
     "expect_column_values_to_not_match_regex_list": _mapped(ROW, "regex_list"),
-    "expect_compound_columns_to_be_unique": Type(GROUP, ("column_list",), ("mostly", "ignore_row_if")),
-    "expect_multicolumn_sum_to_equal": Type(ROW, ("column_list", "sum_total"), ("mostly", "ignore_row_if")),
+    "expect_compound_columns_to_be_unique": Type(
+        GROUP, ("column_list",), ("mostly", "ignore_row_if")
+    ),
+    "expect_multicolumn_sum_to_equal": Type(
+        ROW, ("column_list", "sum_total"), ("mostly", "ignore_row_if")
+    ),
     "expect_multicolumn_values_to_be_equal": SEVERAL,
     "expect_select_column_values_to_be_unique_within_record": SEVERAL,
     "expect_table_row_count_to_be_between": Type(TABLE, (), BOUNDS),
@@ -114,20 +153,43 @@ CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "mostly": (lambda value: _number(value) and 0 <= value <= 1, "a share from 0 to 1"),
     "min_value": (_bound, "a number, or a date"),
     "max_value": (_bound, "a number, or a date"),
-    "value": (lambda value: isinstance(value, int) and _number(value) and value >= 0, "a whole number from 0"),
-    "threshold": (_number, "a number"), "sum_total": (_number, "a number"),
+    "value": (
+        lambda value: isinstance(value, int) and _number(value) and value >= 0,
+        "a whole number from 0",
+    ),
+    "threshold": (_number, "a number"),
+    "sum_total": (_number, "a number"),
     "value_set": (_listed, "a list of values"),
-    "value_pairs_set": (lambda value: _listed(value, lambda pair: _listed(pair) and len(pair) == 2), "a list of pairs"),
+    "value_pairs_set": (
+        lambda value: _listed(value, lambda pair: _listed(pair) and len(pair) == 2),
+        "a list of pairs",
+    ),
     "regex": (_pattern, "a regular expression"),
     "regex_list": (lambda value: _listed(value, _pattern), "a list of regular expressions"),
     "match_on": (lambda value: value in ("any", "all"), "any or all"),
     "strftime_format": (lambda value: isinstance(value, str), "a format such as '%Y-%m-%d'"),
-    "quantile_ranges": (lambda value: isinstance(value, Mapping) and {*value} == {"quantiles", "value_ranges"},
-                        "quantiles: [0.5] and value_ranges: [[1, 200]]"),
-    "ignore_row_if": (lambda value: value in ("both_values_are_missing", "either_value_is_missing", "neither",
-                                              "all_values_are_missing", "any_value_is_missing", "never"),
-                      "both_values_are_missing, either_value_is_missing or neither for pairs; all_values_are_missing, "
-                      "any_value_is_missing or never for lists of columns"),
-    **dict.fromkeys(("strict_min", "strict_max", "or_equal", "strictly", "ties_okay", "double_sided"),
-                    (_boolean, "true or false")),
+    "quantile_ranges": (
+        lambda value: isinstance(value, Mapping) and {*value} == {"quantiles", "value_ranges"},
+        "quantiles: [0.5] and value_ranges: [[1, 200]]",
+    ),
+    "ignore_row_if": (
+        lambda value: (
+            value
+            in (
+                "both_values_are_missing",
+                "either_value_is_missing",
+                "neither",
+                "all_values_are_missing",
+                "any_value_is_missing",
+                "never",
+            )
+        ),
+        "both_values_are_missing, either_value_is_missing or neither for pairs; "
+        "all_values_are_missing, "
+        "any_value_is_missing or never for lists of columns",
+    ),
+    **dict.fromkeys(
+        ("strict_min", "strict_max", "or_equal", "strictly", "ties_okay", "double_sided"),
+        (_boolean, "true or false"),
+    ),
 }

@@ -1,7 +1,7 @@
 """Data Docs: one page per build and an index, without a single reference to another host.
 
-Great Expectations renders the results; its page around them loads twenty files from content delivery networks and is bare
-text without them, so the page and the stylesheet are ours.
+Great Expectations renders the results; its page around them loads twenty files from content
+delivery networks and is bare text without them, so the page and the stylesheet are ours.
 """
 
 import datetime as dt
@@ -25,14 +25,19 @@ PAGE = """<!DOCTYPE html>
 <style>{style}</style></head>
 <body>{body}</body></html>
 """
-HEADER = "<tr><th>{}</th><th class='number'>Rows</th><th class='number'>Expectations</th><th class='number'>Failed</th>" \
-         "<th class='number'>Quarantined</th><th>Result</th></tr>"
+HEADER = (
+    "<tr><th>{}</th><th class='number'>Rows</th><th class='number'>Expectations</th><th "
+    "class='number'>Failed</th>"
+    "<th class='number'>Quarantined</th><th>Result</th></tr>"
+)
 
 
 def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
-    """Write `HOME/docs/<run name>.html` and list it in `HOME/docs/index.html`; returns the page's path.
+    """Write `HOME/docs/<run name>.html` and list it in `HOME/docs/index.html`; returns the page's
+    path.
 
-    One verdict per kind (see `combine`). A page of the same name is replaced. Safe to call from several processes.
+    One verdict per kind (see `combine`). A page of the same name is replaced. Safe to call from
+    several processes.
     """
     from llmops.tasks.schemas import write_atomically
 
@@ -40,9 +45,12 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
     written = dt.datetime.now(dt.UTC)
     kinds = [_facts(verdict) for verdict in verdicts]
     facts = {"name": run_name, "written": written.isoformat(), "kinds": kinds}
-    body = [f"<h1>{html.escape(run_name)}</h1>",
-            f"<p class='when'>Validated {written:%Y-%m-%d %H:%M} UTC · <a href='index.html'>all builds</a></p>",
-            _table("Kind", [(html.escape(fact["kind"]), fact) for fact in kinds])]
+    body = [
+        f"<h1>{html.escape(run_name)}</h1>",
+        f"<p class='when'>Validated {written:%Y-%m-%d %H:%M} UTC · <a "
+        f"href='index.html'>all builds</a></p>",
+        _table("Kind", [(html.escape(fact["kind"]), fact) for fact in kinds]),
+    ]
     for verdict in verdicts:
         body += [f"<h2>{html.escape(verdict.kind)}</h2>", _failures(verdict), *_sections(verdict)]
     page = folder / f"{_slug(run_name)}.html"
@@ -53,16 +61,26 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
 
 def _facts(verdict: Verdict) -> dict[str, Any]:
     result = "blocks" if verdict.blocking else "passed"
-    return {"kind": verdict.kind, "rows": verdict.rows, "expectations": len(verdict.results), "result": result,
-            "failed": sum(not item["success"] for item in verdict.results), "quarantined": len(verdict.quarantined)}
+    return {
+        "kind": verdict.kind,
+        "rows": verdict.rows,
+        "expectations": len(verdict.results),
+        "result": result,
+        "failed": sum(not item["success"] for item in verdict.results),
+        "quarantined": len(verdict.quarantined),
+    }
 
 
 def _table(first: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     lines = [HEADER.format(first)]
     for label, fact in rows:
-        shown = "failed" if fact["result"] == "blocks" else "warning" if fact["failed"] else "passed"
-        numbers = "".join(f"<td class='number'>{fact[name]:,}</td>"
-                          for name in ("rows", "expectations", "failed", "quarantined"))
+        shown = (
+            "failed" if fact["result"] == "blocks" else "warning" if fact["failed"] else "passed"
+        )
+        numbers = "".join(
+            f"<td class='number'>{fact[name]:,}</td>"
+            for name in ("rows", "expectations", "failed", "quarantined")
+        )
         word = {"failed": "blocks", "warning": "passed with findings", "passed": "passed"}[shown]
         lines.append(f"<tr><td>{label}</td>{numbers}<td class='{shown}'>{word}</td></tr>")
     return f"<table class='summary'>{''.join(lines)}</table>"
@@ -80,34 +98,56 @@ def _sections(verdict: Verdict) -> Iterator[str]:
     if not verdict.results:
         return
     great_expectations()
-    from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+    )
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaSectionView
 
     failed = sum(not item["success"] for item in verdict.results)
-    counts = {"evaluated_expectations": len(verdict.results), "unsuccessful_expectations": failed,
-              "successful_expectations": len(verdict.results) - failed, "success_percent": None}
-    result = ExpectationSuiteValidationResult(success=not failed, results=[_result(item) for item in verdict.results],
-                                              suite_name=verdict.kind, statistics=counts, meta={})
+    counts = {
+        "evaluated_expectations": len(verdict.results),
+        "unsuccessful_expectations": failed,
+        "successful_expectations": len(verdict.results) - failed,
+        "success_percent": None,
+    }
+    result = ExpectationSuiteValidationResult(
+        success=not failed,
+        results=[_result(item) for item in verdict.results],
+        suite_name=verdict.kind,
+        statistics=counts,
+        meta={},
+    )
     sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"]
     view: Any = DefaultJinjaSectionView()
     for number, section in enumerate(sections[1:]):
-        yield str(view.render({"section": section, "section_loop": {"index": f"{verdict.kind}-{number}"}}))
+        yield str(
+            view.render({"section": section, "section_loop": {"index": f"{verdict.kind}-{number}"}})
+        )
 
 
 def _result(item: Mapping[str, Any]) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    options = {**item["options"], **({"row_condition": condition(item["where"])} if item["where"] else {})}
+    options = {
+        **item["options"],
+        **({"row_condition": condition(item["where"])} if item["where"] else {}),
+    }
     config = ExpectationConfiguration(type=item["type"], kwargs=options, severity=item["severity"])
     nothing = {"raised_exception": False, "exception_message": None, "exception_traceback": None}
-    return ExpectationValidationResult(success=item["success"], expectation_config=config, exception_info=nothing,
-                                       result=_harmless(item["result"]))
+    return ExpectationValidationResult(
+        success=item["success"],
+        expectation_config=config,
+        exception_info=nothing,
+        result=_harmless(item["result"]),
+    )
 
 
 def _harmless(value: Any) -> Any:
-    """Samples of documents go into the page as they are: Great Expectations escapes its own words only."""
+    """Samples of documents go into the page as they are: Great Expectations escapes its own words
+    only.
+    """
     if isinstance(value, Mapping):
         return {name: _harmless(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -117,7 +157,9 @@ def _harmless(value: Any) -> Any:
 
 def _page(title: str, facts: Mapping[str, Any], body: str) -> bytes:
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-    return PAGE.format(title=html.escape(title), facts=html.escape(json.dumps(facts)), style=style, body=body).encode()
+    return PAGE.format(
+        title=html.escape(title), facts=html.escape(json.dumps(facts)), style=style, body=body
+    ).encode()
 
 
 def _slug(name: str) -> str:
@@ -128,13 +170,25 @@ def _slug(name: str) -> str:
 
 
 def _index(folder: Path) -> bytes:
-    """Built from what the pages say of themselves, so that nothing is lost when two builds end at once."""
-    found = sorted(filter(None, map(_described, folder.glob("*.html"))), key=lambda pair: pair[1]["written"], reverse=True)
+    """Built from what the pages say of themselves, so that nothing is lost when two builds end at
+    once.
+    """
+    found = sorted(
+        filter(None, map(_described, folder.glob("*.html"))),
+        key=lambda pair: pair[1]["written"],
+        reverse=True,
+    )
     rows = []
     for path, facts in found:
-        link = f"<a href='{html.escape(path.name)}'>{html.escape(facts['name'])}</a> · {facts['written'][:16].replace('T', ' ')}"
+        link = (
+            f"<a href='{html.escape(path.name)}'>{html.escape(facts['name'])}</a> · "
+            f"{facts['written'][:16].replace('T', ' ')}"
+        )
         rows += [(f"{link} · {html.escape(kind['kind'])}", kind) for kind in facts["kinds"]]
-    body = f"<h1>Validation of builds</h1><p class='when'>{len(found)} builds, newest first</p>{_table('Build', rows)}"
+    body = (
+        f"<h1>Validation of builds</h1><p class='when'>{len(found)} builds, newest "
+        f"first</p>{_table('Build', rows)}"
+    )
     return _page("Validation of builds", {}, body)
 
 

@@ -18,43 +18,73 @@ if TYPE_CHECKING:
 SAMPLE_LENGTH = 120
 REPLACEMENT = "�"
 # No id columns: with them each failing row is searched for again; without, the index tells it.
-FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": SAMPLES}
+FORMAT = {
+    "result_format": "COMPLETE",
+    "return_unexpected_index_query": False,
+    "partial_unexpected_count": SAMPLES,
+}
 
 
 def validate(frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: Kind) -> Verdict:
-    """Judge a frame, which must have unique index labels and the columns that the expectations look at.
+    """Judge a frame, which must have unique index labels and the columns that the expectations look
+    at.
 
-    Nulls pass everything but null checks. Of rows that should be unique all but the first fail. The columns
-    `characters` and `replacement_share` are computed from `text`. Raises ConfigError when an expectation cannot be
-    evaluated: that is never a pass.
+    Nulls pass everything but null checks. Of rows that should be unique all but the first fail. The
+    columns `characters` and `replacement_share` are computed from `text`. Raises ConfigError when
+    an expectation cannot be evaluated: that is never a pass.
     """
     if not expectations:
         return Verdict(kind=kind, rows=len(frame))
     plain = _plain(frame, expectations)
-    found = [(item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)]
+    found = [
+        (item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)
+    ]
     return Verdict(
-        kind=kind, rows=len(frame), whole=all(item.level != ROW for item in expectations),
-        failures=tuple(RowFailure(row=_label(frame.index[row]), expectation=item.sentence, severity=item.severity)
-                       for item, _, rows in found for row in rows),
-        aggregates=tuple(_aggregate(item, result) for item, result, _ in found
-                         if item.level == TABLE and not result["success"]),
-        tallies=tuple(_tally(item, result, len(rows)) for item, result, rows in found if item.level != TABLE),
-        results=tuple(_document(item, result, kind) for item, result, _ in found))
+        kind=kind,
+        rows=len(frame),
+        whole=all(item.level != ROW for item in expectations),
+        failures=tuple(
+            RowFailure(
+                row=_label(frame.index[row]), expectation=item.sentence, severity=item.severity
+            )
+            for item, _, rows in found
+            for row in rows
+        ),
+        aggregates=tuple(
+            _aggregate(item, result)
+            for item, result, _ in found
+            if item.level == TABLE and not result["success"]
+        ),
+        tallies=tuple(
+            _tally(item, result, len(rows)) for item, result, rows in found if item.level != TABLE
+        ),
+        results=tuple(_document(item, result, kind) for item, result, _ in found),
+    )
 
 
 def _plain(frame: "pd.DataFrame", expectations: Sequence[Expectation]) -> "pd.DataFrame":
-    """The columns that are looked at, with pandas' own dtypes, numbered from 0, since labels may be anything."""
+    """The columns that are looked at, with pandas' own dtypes, numbered from 0, since labels may be
+    anything.
+    """
     import pandas as pd
 
     needed = dict.fromkeys(name for item in expectations for name in item.columns())
-    missing = {"text" if name in ("characters", "replacement_share") else name for name in needed} - set(frame.columns)
+    missing = {
+        "text" if name in ("characters", "replacement_share") else name for name in needed
+    } - set(frame.columns)
     if missing:
         hint = f"it has {', '.join(map(str, frame.columns))}"
-        raise ConfigError([Mistake(f"the frame has no column {name}", hint=hint, kind="expectation")
-                           for name in sorted(missing)])
+        raise ConfigError(
+            [
+                Mistake(f"the frame has no column {name}", hint=hint, kind="expectation")
+                for name in sorted(missing)
+            ]
+        )
     if not frame.index.is_unique:
         raise ValueError("the frame's index labels must be unique: failing rows are told by them")
-    return pd.DataFrame({name: _values(frame, name) for name in needed}, index=pd.RangeIndex(len(frame)))
+    return pd.DataFrame(
+        {name: _values(frame, name) for name in needed}, index=pd.RangeIndex(len(frame))
+    )
 
 
 def _values(frame: "pd.DataFrame", name: str) -> Any:
@@ -62,14 +92,20 @@ def _values(frame: "pd.DataFrame", name: str) -> Any:
     import pyarrow.compute
 
     if name == "characters":
-        return pa.compute.utf8_length(pa.array(frame["text"], from_pandas=True)).to_pandas().to_numpy()
+        return (
+            pa.compute.utf8_length(pa.array(frame["text"], from_pandas=True)).to_pandas().to_numpy()
+        )
     if name == "replacement_share":
         texts = pa.array(frame["text"], from_pandas=True).to_pylist()
-        return [None if text is None else text.count(REPLACEMENT) / max(len(text), 1) for text in texts]
+        return [
+            None if text is None else text.count(REPLACEMENT) / max(len(text), 1) for text in texts
+        ]
     return pa.array(frame[name], from_pandas=True).to_pandas().to_numpy()
 
 
-def _results(plain: "pd.DataFrame", expectations: Sequence[Expectation]) -> list[tuple[Expectation, dict[str, Any]]]:
+def _results(
+    plain: "pd.DataFrame", expectations: Sequence[Expectation]
+) -> list[tuple[Expectation, dict[str, Any]]]:
     """Each expectation with Great Expectations' result as JSON."""
     gx = great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -92,33 +128,51 @@ def _built(expectations: Sequence[Expectation]) -> list[Any]:
     built: list[Any] = []
     wrong: list[Mistake] = []
     for number, item in enumerate(expectations):
-        options: dict[str, Any] = {**item.options, "severity": item.severity, "meta": {"number": number}}
+        options: dict[str, Any] = {
+            **item.options,
+            "severity": item.severity,
+            "meta": {"number": number},
+        }
         if item.where:
             options["row_condition"] = condition(item.where)
         try:
             built.append(get_expectation_impl(item.type)(**options))
         except (ValueError, TypeError) as error:
-            wrong.append(Mistake(f"{item.type} refuses its options: {' '.join(str(error).split())}", item.place,
-                                 kind="expectation"))
+            wrong.append(
+                Mistake(
+                    f"{item.type} refuses its options: {' '.join(str(error).split())}",
+                    item.place,
+                    kind="expectation",
+                )
+            )
     if wrong:
         raise ConfigError(wrong)
     return built
 
 
 def condition(where: Mapping[str, Any]) -> Any:
-    """Great Expectations' form of `where`: all columns must have the value, or one of the values."""
+    """Great Expectations' form of `where`: all columns must have the value, or one of the
+    values.
+    """
     from great_expectations.expectations.row_conditions import Column
 
-    parts = (Column(name).is_in(value) if isinstance(value, list) else Column(name) == value
-             for name, value in where.items())
+    parts = (
+        Column(name).is_in(value) if isinstance(value, list) else Column(name) == value
+        for name, value in where.items()
+    )
     return reduce(and_, parts)
 
 
-def _evaluated(pairs: list[tuple[Expectation, dict[str, Any]]]) -> list[tuple[Expectation, dict[str, Any]]]:
+def _evaluated(
+    pairs: list[tuple[Expectation, dict[str, Any]]],
+) -> list[tuple[Expectation, dict[str, Any]]]:
     """The same pairs. Raises ConfigError with every expectation that raised instead of judging."""
     hint = "does it suit the column's type?"
-    wrong = [Mistake(f"{item.type} cannot be evaluated: {reason}", item.place, hint, "expectation")
-             for item, result in pairs if (reason := _exception(result.get("exception_info") or {}))]
+    wrong = [
+        Mistake(f"{item.type} cannot be evaluated: {reason}", item.place, hint, "expectation")
+        for item, result in pairs
+        if (reason := _exception(result.get("exception_info") or {}))
+    ]
     if wrong:
         raise ConfigError(wrong)
     return pairs
@@ -126,8 +180,16 @@ def _evaluated(pairs: list[tuple[Expectation, dict[str, Any]]]) -> list[tuple[Ex
 
 def _exception(info: Mapping[str, Any]) -> str:
     """The exception's message; the info is one record, or one per metric."""
-    records = [info] if "raised_exception" in info else [item for item in info.values() if isinstance(item, Mapping)]
-    raised = [str(item.get("exception_message") or "an exception") for item in records if item.get("raised_exception")]
+    records = (
+        [info]
+        if "raised_exception" in info
+        else [item for item in info.values() if isinstance(item, Mapping)]
+    )
+    raised = [
+        str(item.get("exception_message") or "an exception")
+        for item in records
+        if item.get("raised_exception")
+    ]
     return re.sub(r"\s+", " ", raised[0])[:300] if raised else ""
 
 
@@ -148,22 +210,45 @@ def _label(label: Any) -> int | str:
 def _tally(item: Expectation, result: Mapping[str, Any], failed: int) -> Tally:
     counts = result["result"]
     evaluated = (counts.get("element_count") or 0) - (counts.get("missing_count") or 0)
-    return Tally(key=item.key, expectation=item.sentence, severity=item.severity, mostly=item.mostly,
-                 evaluated=evaluated, failed=failed)
+    return Tally(
+        key=item.key,
+        expectation=item.sentence,
+        severity=item.severity,
+        mostly=item.mostly,
+        evaluated=evaluated,
+        failed=failed,
+    )
 
 
 def _aggregate(item: Expectation, result: Mapping[str, Any]) -> TableFailure:
-    return TableFailure(expectation=item.sentence, severity=item.severity,
-                        observed=f"observed {result['result'].get('observed_value')}")
+    return TableFailure(
+        expectation=item.sentence,
+        severity=item.severity,
+        observed=f"observed {result['result'].get('observed_value')}",
+    )
 
 
 def _document(item: Expectation, result: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """What the Data Docs show of a result: counts, and a few failing values cut short."""
-    kept = {name: value for name, value in result["result"].items()
-            if not isinstance(value, list | dict) or name in ("observed_value", "partial_unexpected_list")}
-    kept["partial_unexpected_list"] = [_short(value) for value in kept.get("partial_unexpected_list") or ()]
-    return {"key": item.key, "kind": kind, "type": item.type, "options": dict(item.options), "where": dict(item.where),
-            "severity": item.severity, "success": bool(result["success"]), "result": _native(kept)}
+    kept = {
+        name: value
+        for name, value in result["result"].items()
+        if not isinstance(value, list | dict)
+        or name in ("observed_value", "partial_unexpected_list")
+    }
+    kept["partial_unexpected_list"] = [
+        _short(value) for value in kept.get("partial_unexpected_list") or ()
+    ]
+    return {
+        "key": item.key,
+        "kind": kind,
+        "type": item.type,
+        "options": dict(item.options),
+        "where": dict(item.where),
+        "severity": item.severity,
+        "success": bool(result["success"]),
+        "result": _native(kept),
+    }
 
 
 def _native(value: Any) -> Any:

@@ -11,7 +11,9 @@ def great_expectations() -> ModuleType:
     """The library, imported at the first call: some three seconds of CPU. Its analytics are off."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a module of the standard library that it still uses
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of a module of the standard library that it still uses
         import great_expectations
 
     return great_expectations

@@ -1,4 +1,6 @@
-"""Reading a suite's YAML file: every mistake at once, with its place, and without Great Expectations."""
+"""Reading a suite's YAML file: every mistake at once, with its place, and without Great
+Expectations.
+"""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -13,18 +15,33 @@ OWN = ("type", "severity", "about", "where")
 
 
 def read_suite(path: Path) -> Suite:
-    """The suite in a YAML file. Raises ConfigError with every mistake: file, place, what was got, what is allowed."""
+    """The suite in a YAML file. Raises ConfigError with every mistake: file, place, what was got,
+    what is allowed.
+    """
     found: list[Mistake] = []
     content = _load(path)
-    found += [_unknown("key", name, list(COLUMNS), f"{path}: {name}") for name in content if name not in COLUMNS]
+    found += [
+        _unknown("key", name, list(COLUMNS), f"{path}: {name}")
+        for name in content
+        if name not in COLUMNS
+    ]
     lists = {}
     for kind in COLUMNS:
         entries = content.get(kind) or []
         if not isinstance(entries, list):
-            found.append(Mistake(f"got {type(entries).__name__}, allowed is a list of expectations", f"{path}: {kind}"))
+            found.append(
+                Mistake(
+                    f"got {type(entries).__name__}, allowed is a list of expectations",
+                    f"{path}: {kind}",
+                )
+            )
             entries = []
         places = [f"{path}: {kind}[{number}]" for number in range(len(entries))]
-        found += [item for entry, place in zip(entries, places, strict=True) for item in _mistakes(entry, kind, place)]
+        found += [
+            item
+            for entry, place in zip(entries, places, strict=True)
+            for item in _mistakes(entry, kind, place)
+        ]
         lists[kind] = (entries, places)
     if found:
         raise ConfigError(found)
@@ -38,16 +55,22 @@ def _load(path: Path) -> Mapping[Any, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError([Mistake(f"the expectations cannot be read: {reason}", str(path))]) from error
+        raise ConfigError(
+            [Mistake(f"the expectations cannot be read: {reason}", str(path))]
+        ) from error
     if not isinstance(content, Mapping):
         got = type(content).__name__
-        raise ConfigError([Mistake(f"got {got}, allowed are lists under documents and chunks", str(path))])
+        raise ConfigError(
+            [Mistake(f"got {got}, allowed are lists under documents and chunks", str(path))]
+        )
     return content
 
 
 def _expectation(entry: Mapping[str, Any], place: str) -> Expectation:
     options = {str(name): value for name, value in entry.items() if name not in OWN}
-    return Expectation(options=options, place=place, **{name: entry[name] for name in OWN if name in entry})
+    return Expectation(
+        options=options, place=place, **{name: entry[name] for name in OWN if name in entry}
+    )
 
 
 def _unknown(what: str, name: Any, allowed: list[str], place: str) -> Mistake:
@@ -58,8 +81,11 @@ def _unknown(what: str, name: Any, allowed: list[str], place: str) -> Mistake:
 
 def _mistakes(entry: Any, kind: str, place: str) -> Iterator[Mistake]:
     if not isinstance(entry, Mapping) or "type" not in entry:
-        yield Mistake("an expectation needs a `type`", place,
-                      "such as {type: expect_column_values_to_not_be_null, column: uri}")
+        yield Mistake(
+            "an expectation needs a `type`",
+            place,
+            "such as {type: expect_column_values_to_not_be_null, column: uri}",
+        )
         return
     if not isinstance(entry["type"], str) or entry["type"] not in TYPES:
         yield _unknown("expectation type", entry["type"], list(TYPES), f"{place}.type")
@@ -70,22 +96,30 @@ def _mistakes(entry: Any, kind: str, place: str) -> Iterator[Mistake]:
 
 def _own_mistakes(entry: Mapping[str, Any], kind: str, place: str) -> Iterator[Mistake]:
     if entry.get("severity", "critical") not in SEVERITIES:
-        yield Mistake(f"got {entry['severity']!r}, allowed: {', '.join(SEVERITIES)}", f"{place}.severity")
+        yield Mistake(
+            f"got {entry['severity']!r}, allowed: {', '.join(SEVERITIES)}", f"{place}.severity"
+        )
     if not isinstance(entry.get("about", ""), str):
         yield Mistake(f"got {entry['about']!r}, allowed is a sentence", f"{place}.about")
     where = entry.get("where", {})
     if not isinstance(where, Mapping):
-        yield Mistake(f"got {where!r}, allowed is a mapping such as {{language: en}}", f"{place}.where")
+        yield Mistake(
+            f"got {where!r}, allowed is a mapping such as {{language: en}}", f"{place}.where"
+        )
         return
     for name in where:
         if name not in COLUMNS[kind]:
             yield _unknown("column", name, list(COLUMNS[kind]), f"{place}.where")
 
 
-def _option_mistakes(entry: Mapping[str, Any], known: Type, kind: str, place: str) -> Iterator[Mistake]:
+def _option_mistakes(
+    entry: Mapping[str, Any], known: Type, kind: str, place: str
+) -> Iterator[Mistake]:
     allowed = [*known.required, *known.optional]
     for name in (name for name in known.required if name not in entry):
-        yield Mistake(f"{entry['type']} needs `{name}`", f"{place}.{name}", f"it takes {', '.join(allowed)}")
+        yield Mistake(
+            f"{entry['type']} needs `{name}`", f"{place}.{name}", f"it takes {', '.join(allowed)}"
+        )
     for name, value in ((str(name), value) for name, value in entry.items()):
         if name not in allowed and name not in OWN:
             yield _unknown("option", name, allowed, f"{place}.{name}")
@@ -108,6 +142,8 @@ def _column_mistakes(name: str, value: Any, kind: str, place: str) -> Iterator[M
 
 def _range_mistakes(low: Any, high: Any, place: str) -> Iterator[Mistake]:
     if low is None and high is None:
-        yield Mistake("neither min_value nor max_value is given", place, "give one of them, or both")
+        yield Mistake(
+            "neither min_value nor max_value is given", place, "give one of them, or both"
+        )
     elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         yield Mistake(f"min_value {low} is above max_value {high}", place)

@@ -13,7 +13,9 @@ Severity = Literal["critical", "warning", "info"]
 
 
 class Expectation(BaseModel):
-    """One line of a suite. `options` go to Great Expectations; `where` keeps only rows with these values."""
+    """One line of a suite. `options` go to Great Expectations; `where` keeps only rows with these
+    values.
+    """
 
     model_config = ConfigDict(frozen=True)
     type: str
@@ -38,19 +40,31 @@ class Expectation(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """`about`, or what the type says, for a person: "expected `tokens` values to be between (min_value: 1)"."""
+        """`about`, or what the type says, for a person: "expected `tokens` values to be between
+        (min_value: 1)".
+        """
         if self.about:
             return self.about
         words = self.type.removeprefix("expect_").replace("_", " ")
         subject = self.options.get("column")
         words = words.replace("column", f"`{subject}`", 1) if subject else words
-        rest = ", ".join(f"{name}: {value}" for name, value in self.options.items() if name != "column")
+        rest = ", ".join(
+            f"{name}: {value}" for name, value in self.options.items() if name != "column"
+        )
         only = ", ".join(f"{name} is {value}" for name, value in self.where.items())
-        return f"expected {words}" + (f" ({rest})" if rest else "") + (f" where {only}" if only else "")
+        return (
+            f"expected {words}"
+            + (f" ({rest})" if rest else "")
+            + (f" where {only}" if only else "")
+        )
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is looked at, derived ones by their own name."""
-        named = [self.options[name] for name in ("column", "column_A", "column_B") if name in self.options]
+        named = [
+            self.options[name]
+            for name in ("column", "column_A", "column_B")
+            if name in self.options
+        ]
         return tuple(dict.fromkeys([*named, *self.options.get("column_list", ()), *self.where]))
 
 
@@ -73,18 +87,25 @@ class Suite(BaseModel):
         return tuple(item for item in self.expectations(kind) if item.level != ROW)
 
     def columns(self, kind: Kind) -> list[str]:
-        """The stored columns that `whole` needs, in the schema's order; a derived column counts as its origin."""
+        """The stored columns that `whole` needs, in the schema's order; a derived column counts as
+        its origin.
+        """
         needed = {DERIVED.get(name, name) for item in self.whole(kind) for name in item.columns()}
         return [name for name in COLUMNS[kind] if name in needed]
 
     def filled(self, parameters: Mapping[str, Any]) -> "Suite":
         """The same suite with `$max_tokens` and the like replaced."""
+
         def fill(item: Expectation) -> Expectation:
-            options = {name: parameters.get(value[1:], value) if is_parameter(value) else value
-                       for name, value in item.options.items()}
+            options = {
+                name: parameters.get(value[1:], value) if is_parameter(value) else value
+                for name, value in item.options.items()
+            }
             return item.model_copy(update={"options": options})
 
-        return Suite(documents=tuple(map(fill, self.documents)), chunks=tuple(map(fill, self.chunks)))
+        return Suite(
+            documents=tuple(map(fill, self.documents)), chunks=tuple(map(fill, self.chunks))
+        )
 
 
 def is_parameter(value: Any) -> bool:

@@ -1,7 +1,9 @@
 """What came of validating a frame, and how the verdicts of shards add up to one of the run.
 
-- A row that fails a critical expectation goes to quarantine; one that fails another is only reported.
-- `mostly` below 1 does not save a failing row. It says how many may fail: when the share of good rows is below it, the
+- A row that fails a critical expectation goes to quarantine; one that fails another is only
+reported.
+- `mostly` below 1 does not save a failing row. It says how many may fail: when the share of good
+rows is below it, the
   whole table has failed.
 - A table that fails a critical expectation blocks the run; any other severity is a warning.
 """
@@ -39,7 +41,9 @@ class TableFailure(BaseModel):
 
 
 class Tally(BaseModel):
-    """How many rows an expectation judged (nulls are judged by null checks alone), and how many failed it."""
+    """How many rows an expectation judged (nulls are judged by null checks alone), and how many
+    failed it.
+    """
 
     model_config = ConfigDict(frozen=True)
     key: str
@@ -50,7 +54,9 @@ class Tally(BaseModel):
     failed: int
 
     def failure(self) -> TableFailure | None:
-        """The table's failure if too many rows failed; never where `mostly` is 1: there each row counts for itself."""
+        """The table's failure if too many rows failed; never where `mostly` is 1: there each row
+        counts for itself.
+        """
         good = 1 - self.failed / self.evaluated if self.evaluated else 1.0
         if self.mostly == 1 or good >= self.mostly - 1e-9:
             return None
@@ -59,7 +65,9 @@ class Tally(BaseModel):
 
 
 class Verdict(BaseModel):
-    """`results` are Great Expectations' own, shortened, for the Data Docs. `whole`: only the table was judged."""
+    """`results` are Great Expectations' own, shortened, for the Data Docs. `whole`: only the table
+    was judged.
+    """
 
     model_config = ConfigDict(frozen=True)
     kind: str
@@ -73,7 +81,10 @@ class Verdict(BaseModel):
     @property
     def table_failures(self) -> tuple[TableFailure, ...]:
         """Failed aggregates, and shares of failing rows above what `mostly` allows."""
-        return (*self.aggregates, *(failure for tally in self.tallies if (failure := tally.failure())))
+        return (
+            *self.aggregates,
+            *(failure for tally in self.tallies if (failure := tally.failure())),
+        )
 
     @property
     def quarantined(self) -> dict[int | str, str]:
@@ -91,36 +102,53 @@ class Verdict(BaseModel):
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the outcome: tables that failed less than critically, and how many rows did."""
+        """Sentences for the outcome: tables that failed less than critically, and how many rows
+        did.
+        """
         counts: dict[str, int] = defaultdict(int)
         for failure in self.failures:
             counts[failure.expectation] += failure.severity == "warning"
-        rows = [f"{self.kind}: {count} rows: {sentence}" for sentence, count in counts.items() if count]
-        return [f"{self.kind}: {failure}" for failure in self.table_failures if failure.severity == "warning"] + rows
+        rows = [
+            f"{self.kind}: {count} rows: {sentence}" for sentence, count in counts.items() if count
+        ]
+        return [
+            f"{self.kind}: {failure}"
+            for failure in self.table_failures
+            if failure.severity == "warning"
+        ] + rows
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict over shards of one kind and the whole: tallies are summed, so that `mostly` is judged over all rows.
+    """The verdict over shards of one kind and the whole: tallies are summed, so that `mostly` is
+    judged over all rows.
 
-    Row labels stay what they were in each frame: quarantine before. Raises ValueError for verdicts of two kinds.
+    Row labels stay what they were in each frame: quarantine before. Raises ValueError for verdicts
+    of two kinds.
     """
     found = list(verdicts)
     kinds = {verdict.kind for verdict in found}
     if len(kinds) != 1:
         raise ValueError(f"verdicts of one kind are needed, got {sorted(kinds)}")
     shards = sum(verdict.rows for verdict in found if not verdict.whole)
-    return Verdict(kind=kinds.pop(), rows=max([shards, *(verdict.rows for verdict in found if verdict.whole)]),
-                   failures=tuple(item for verdict in found for item in verdict.failures),
-                   aggregates=tuple(item for verdict in found for item in verdict.aggregates),
-                   tallies=_summed(item for verdict in found for item in verdict.tallies),
-                   results=_merged(item for verdict in found for item in verdict.results))
+    return Verdict(
+        kind=kinds.pop(),
+        rows=max([shards, *(verdict.rows for verdict in found if verdict.whole)]),
+        failures=tuple(item for verdict in found for item in verdict.failures),
+        aggregates=tuple(item for verdict in found for item in verdict.aggregates),
+        tallies=_summed(item for verdict in found for item in verdict.tallies),
+        results=_merged(item for verdict in found for item in verdict.results),
+    )
 
 
 def _summed(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
     sums: dict[str, Tally] = {}
     for tally in tallies:
         known = sums.get(tally.key)
-        added = {"evaluated": known.evaluated + tally.evaluated, "failed": known.failed + tally.failed} if known else {}
+        added = (
+            {"evaluated": known.evaluated + tally.evaluated, "failed": known.failed + tally.failed}
+            if known
+            else {}
+        )
         sums[tally.key] = tally.model_copy(update=added)
     return tuple(sums.values())
 
@@ -135,12 +163,24 @@ def _merged(results: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 def _sum(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     one, two = first["result"], second["result"]
-    counted = [name for name in ("element_count", "unexpected_count", "missing_count") if name in one or name in two]
+    counted = [
+        name
+        for name in ("element_count", "unexpected_count", "missing_count")
+        if name in one or name in two
+    ]
     total = {name: (one.get(name) or 0) + (two.get(name) or 0) for name in counted}
     if not {"element_count", "unexpected_count"} <= set(total):
         return {**first, "success": first["success"] and second["success"]}
-    share = total["unexpected_count"] / max(total["element_count"] - total.get("missing_count", 0), 1)
+    share = total["unexpected_count"] / max(
+        total["element_count"] - total.get("missing_count", 0), 1
+    )
     percents = dict.fromkeys(("unexpected_percent", "unexpected_percent_nonmissing"), 100 * share)
-    samples = [*one.get("partial_unexpected_list", ()), *two.get("partial_unexpected_list", ())][:SAMPLES]
+    samples = [*one.get("partial_unexpected_list", ()), *two.get("partial_unexpected_list", ())][
+        :SAMPLES
+    ]
     good = 1 - share >= first["options"].get("mostly", 1) - 1e-9
-    return {**first, "success": good, "result": {**one, **total, **percents, "partial_unexpected_list": samples}}
+    return {
+        **first,
+        "success": good,
+        "result": {**one, **total, **percents, "partial_unexpected_list": samples},
+    }

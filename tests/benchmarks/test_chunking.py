@@ -14,7 +14,9 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.embedders.hash import Hash
 
-RANGE = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+RANGE = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(
+    lambda pair: (pair[0], pair[0] + pair[1])
+)
 RANGES = st.lists(RANGE, min_size=1, max_size=6)
 
 
@@ -22,9 +24,18 @@ def characters(ranges: list[tuple[int, int]]) -> Counter[int]:
     return Counter(place for start, end in ranges for place in range(start, end))
 
 
-@given(excerpts=RANGES, retrieved=st.lists(RANGE, max_size=6), elsewhere=st.integers(0, 50), chunks=RANGES)
-def test_scores_are_those_of_the_paper(excerpts: list[tuple[int, int]], retrieved: list[tuple[int, int]], elsewhere: int,
-                                       chunks: list[tuple[int, int]]) -> None:
+@given(
+    excerpts=RANGES,
+    retrieved=st.lists(RANGE, max_size=6),
+    elsewhere=st.integers(0, 50),
+    chunks=RANGES,
+)
+def test_scores_are_those_of_the_paper(
+    excerpts: list[tuple[int, int]],
+    retrieved: list[tuple[int, int]],
+    elsewhere: int,
+    chunks: list[tuple[int, int]],
+) -> None:
     wanted, got = set(characters(excerpts)), characters(retrieved)
     found = scores(excerpts, retrieved, elsewhere, chunks)
     size = got.total() + elsewhere

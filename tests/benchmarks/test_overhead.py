@@ -1,4 +1,6 @@
-"""What the overhead benchmark counts: both sides answer every row, and what is missing in a store is seen."""
+"""What the overhead benchmark counts: both sides answer every row, and what is missing in a store
+is seen.
+"""
 
 import os
 from pathlib import Path
@@ -17,7 +19,12 @@ def test_questions_are_all_different_and_have_different_answers() -> None:
 
 
 def test_the_model_answers_with_the_last_word_for_nothing() -> None:
-    reply = Echo().complete([Message(role="system", content="Be kind."), Message(role="user", content="What is the last word")])
+    reply = Echo().complete(
+        [
+            Message(role="system", content="Be kind."),
+            Message(role="user", content="What is the last word"),
+        ]
+    )
     assert (reply.text, Echo().cost(reply), Echo().free) == ("word", 0.0, True)
 
 
@@ -31,8 +38,10 @@ def test_busy_processes_end_with_the_block(tmp_path: Path) -> None:
 def test_a_ratio_says_who_lost_what() -> None:
     mine = {"results": 600, "stored": 600, "inside": 2.0, "whole": 5.0, "whole_cpu": 6.0}
     other = {"results": 300, "stored": 140, "inside": 20.0, "whole": 25.0, "whole_cpu": 30.0}
-    assert ratio(mine, other) == ("  ours by theirs: 0.10 of the CPU per result, 0.10 of the time inside, 0.20 of the whole;"
-                                  " lost: 0 of ours, 160 of theirs\n")
+    assert ratio(mine, other) == (
+        "  ours by theirs: 0.10 of the CPU per result, 0.10 of the time inside, 0.20 of the whole;"
+        " lost: 0 of ours, 160 of theirs\n"
+    )
 
 
 @pytest.mark.slow
@@ -58,5 +67,3 @@ def children() -> set[int]:
     import psutil
 
     return {process.pid for process in psutil.Process(os.getpid()).children()}
-
-

@@ -16,7 +16,9 @@ from llmops.tasks.plugins.llms import Message, Request
 T = TypeVar("T")
 
 
-def at_desk(order: Trial, work: Callable[[Desk], Awaitable[T]], spent: Spent | None = None) -> tuple[T, Spent]:
+def at_desk(
+    order: Trial, work: Callable[[Desk], Awaitable[T]], spent: Spent | None = None
+) -> tuple[T, Spent]:
     async def run() -> tuple[T, Spent]:
         async with Desk(order, spent or Spent()) as desk:
             found = await work(desk)

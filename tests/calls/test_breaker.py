@@ -42,11 +42,17 @@ def test_one_that_stays_dead_ends_the_run(concurrency: int) -> None:
 
     connection = Scripted(clock, answer)
     replies = run(clock, connection, 5000, concurrency)
-    assert {type(reply) for reply in replies} == {Reply, Unavailable}  # not one of them counts as an error of its own
-    assert len([moment for moment in connection.sent if moment > 5]) <= 2 * concurrency + FAILURES + len(PAUSES)
+    assert {type(reply) for reply in replies} == {
+        Reply,
+        Unavailable,
+    }  # not one of them counts as an error of its own
+    assert len(
+        [moment for moment in connection.sent if moment > 5]
+    ) <= 2 * concurrency + FAILURES + len(PAUSES)
     assert clock.now() < 5 + sum(PAUSES) + 30
-    assert f"nobody there; {len(PAUSES)} probes in {sum(PAUSES):g} s found it no better" in {reply.message for reply in replies
-                                                                                         if isinstance(reply, Unavailable)}
+    assert f"nobody there; {len(PAUSES)} probes in {sum(PAUSES):g} s found it no better" in {
+        reply.message for reply in replies if isinstance(reply, Unavailable)
+    }
 
 
 def test_an_address_where_nothing_ever_answered_is_given_up_sooner() -> None:
@@ -64,6 +70,7 @@ def test_an_address_where_nothing_ever_answered_is_given_up_sooner() -> None:
 
 def test_one_that_has_answered_before_is_no_wrong_address_but_may_be_dead() -> None:
     """Its replies are remembered from another process."""
+
     async def answer(text: str, times: int) -> Reply:
         raise Garbled("a web page", hint="check base_url")
 
@@ -74,7 +81,9 @@ def test_one_that_has_answered_before_is_no_wrong_address_but_may_be_dead() -> N
             async with Client(Model.of(Scripted(clock, answer)), clock=clock) as client:
                 if remembered:
                     client.remembered()
-                return await asyncio.gather(*(client.ask(request(str(one))) for one in range(count)), return_exceptions=True)
+                return await asyncio.gather(
+                    *(client.ask(request(str(one))) for one in range(count)), return_exceptions=True
+                )
 
         return asyncio.run(clock.run(all_of_them()))
 

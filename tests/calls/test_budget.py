@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.tasks.calls.budget import FRAME, LONGEST_REPLY, Budget, BudgetReached, cost_of, most, priced
+from llmops.tasks.calls.budget import (
+    FRAME,
+    LONGEST_REPLY,
+    Budget,
+    BudgetReached,
+    cost_of,
+    most,
+    priced,
+)
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.evaluation.run import Spent
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
@@ -26,7 +34,9 @@ def dollars(llm: Llm, request: Request, out: float) -> float:
 
 
 @given(calls=st.lists(CALL, max_size=40), usd=st.integers(0, 400), count=st.integers(0, 40))
-def test_what_is_paid_and_reserved_never_passes_the_budget(calls: list[tuple[int, float, int, bool]], usd: int, count: int) -> None:
+def test_what_is_paid_and_reserved_never_passes_the_budget(
+    calls: list[tuple[int, float, int, bool]], usd: int, count: int
+) -> None:
     budget, most_at_once, flying = Budget(usd, count, Spent()), 0, 0
     given_up: list[int] = []
 
@@ -36,7 +46,9 @@ def test_what_is_paid_and_reserved_never_passes_the_budget(calls: list[tuple[int
             await budget.reserve(reserved)
         except BudgetReached:
             given_up.append(reserved)
-            assert budget.spent.cost_usd + reserved > usd or budget.spent.calls + 1 > count  # nothing that may come back is waited for
+            assert (
+                budget.spent.cost_usd + reserved > usd or budget.spent.calls + 1 > count
+            )  # nothing that may come back is waited for
             return
         flying += 1
         most_at_once = max(most_at_once, flying)
@@ -64,7 +76,11 @@ def test_a_call_waits_for_those_under_way_before_it_gives_up() -> None:
         budget.settle(8.0, Reply(text=""), 1.5)
         await second
         budget.settle(8.0, Reply(text="", tokens_in=3, tokens_out=4), 8.0)
-        with pytest.raises(BudgetReached, match=r"\$10 is used up: \$9\.5000 were paid, and the next call may cost up to \$1\.0000"):
+        with pytest.raises(
+            BudgetReached,
+            match=r"\$10 is used up: \$9\.5000 were paid, and the next call may cost up to "
+            r"\$1\.0000",
+        ):
             await budget.reserve(1.0)
         return waited, budget.spent.tokens
 
@@ -96,8 +112,12 @@ def test_a_request_that_failed_counts_as_a_call_and_one_that_never_left_does_not
 
 
 def test_the_upper_bound_counts_bytes_and_the_longest_reply() -> None:
-    assert most(MODEL, (1e6, 0.0), ask("né")) == pytest.approx(3 + FRAME, abs=20)  # beside it: the JSON of what is not given
-    assert most(MODEL, (1e6, 0.0), ask("né" * 100)) - most(MODEL, (1e6, 0.0), ask("né")) == pytest.approx(3 * 99)
+    assert most(MODEL, (1e6, 0.0), ask("né")) == pytest.approx(
+        3 + FRAME, abs=20
+    )  # beside it: the JSON of what is not given
+    assert most(MODEL, (1e6, 0.0), ask("né" * 100)) - most(
+        MODEL, (1e6, 0.0), ask("né")
+    ) == pytest.approx(3 * 99)
     assert most(MODEL, (1e6, 0.0), ask(output={"type": "object"})) > most(MODEL, (1e6, 0.0), ask())
     assert dollars(MODEL, ask(), 1e6) == 100
     assert dollars(MODEL, ask(parameters={"max_tokens": 7}), 1e6) == 7

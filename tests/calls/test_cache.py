@@ -1,4 +1,6 @@
-"""The memory of paid calls: what a reply is known by, that it is whole, and that many are written at once."""
+"""The memory of paid calls: what a reply is known by, that it is whole, and that many are written
+at once.
+"""
 
 import asyncio
 import threading
@@ -16,8 +18,15 @@ from llmops.tasks.plugins.llms import Message, Reply, Request, ToolCall
 from llmops.tasks.schemas import sha256
 
 T = TypeVar("T")
-WHOLE = Reply(text="né\n", tokens_in=7, tokens_out=3, tool_calls=(ToolCall(id="1", name="f", arguments='{"a": "\\ud800"}'),),
-              finish="length", latency_ms=12.5, attempts=3)
+WHOLE = Reply(
+    text="né\n",
+    tokens_in=7,
+    tokens_out=3,
+    tool_calls=(ToolCall(id="1", name="f", arguments='{"a": "\\ud800"}'),),
+    finish="length",
+    latency_ms=12.5,
+    attempts=3,
+)
 
 
 def with_memory(home: Path, work: Callable[[Memory], Awaitable[T]]) -> T:
@@ -37,13 +46,24 @@ def ask(text: str = "Why?", **changes: Any) -> Request:
 
 def test_a_reply_is_known_by_all_that_it_depends_on() -> None:
     tool = {"type": "function", "function": {"name": "f"}}
-    keys = [key_of("f1", ask()), key_of("f2", ask()), key_of("f1", ask("How?")), key_of("f1", ask(parameters={"seed": 1})),
-            key_of("f1", ask(output={"type": "object"})), key_of("f1", ask(tools=(tool,))), key_of("f1", ask(repeat=1)),
-            key_of("f1", Request(messages=(Message(role="system", content="Why?"),)))]
+    keys = [
+        key_of("f1", ask()),
+        key_of("f2", ask()),
+        key_of("f1", ask("How?")),
+        key_of("f1", ask(parameters={"seed": 1})),
+        key_of("f1", ask(output={"type": "object"})),
+        key_of("f1", ask(tools=(tool,))),
+        key_of("f1", ask(repeat=1)),
+        key_of("f1", Request(messages=(Message(role="system", content="Why?"),))),
+    ]
     assert len(set(keys)) == len(keys)
     assert key_of("f1", ask(), 1) == key_of("f1", ask(repeat=1))
-    assert key_of("f1", ask(parameters={"a": 1, "b": 2})) == key_of("f1", ask(parameters={"b": 2, "a": 1}))
-    assert sha256(canonical(["f1", [message.model_dump() for message in ask().messages]])) not in keys  # a chunker's question
+    assert key_of("f1", ask(parameters={"a": 1, "b": 2})) == key_of(
+        "f1", ask(parameters={"b": 2, "a": 1})
+    )
+    assert (
+        sha256(canonical(["f1", [message.model_dump() for message in ask().messages]])) not in keys
+    )  # a chunker's question
 
 
 def test_a_remembered_reply_is_the_whole_reply(tmp_path: Path) -> None:
@@ -58,7 +78,9 @@ def test_a_remembered_reply_is_the_whole_reply(tmp_path: Path) -> None:
     assert (row.key, row.reply, row.tokens, row.cost_usd, row.owner) == ("k", "né\n", 10, 0.25, "")
 
 
-def test_texts_that_no_database_takes_read_the_same_when_they_are_remembered(tmp_path: Path) -> None:
+def test_texts_that_no_database_takes_read_the_same_when_they_are_remembered(
+    tmp_path: Path,
+) -> None:
     hostile = storable(Reply(text="a\0b\ud800c\ud83d\ude00"))
     assert hostile.text == "a\ufffdb\ufffdc😀"
 
@@ -71,7 +93,20 @@ def test_texts_that_no_database_takes_read_the_same_when_they_are_remembered(tmp
 
 def test_a_chunkers_reply_without_details_is_a_reply(tmp_path: Path) -> None:
     with open_ledger(tmp_path).write() as connection:
-        upsert(connection, calls, [{"key": "k", "owner": "d", "reply": "{}", "tokens": 1, "cost_usd": 0.0, "created_at": now()}])
+        upsert(
+            connection,
+            calls,
+            [
+                {
+                    "key": "k",
+                    "owner": "d",
+                    "reply": "{}",
+                    "tokens": 1,
+                    "cost_usd": 0.0,
+                    "created_at": now(),
+                }
+            ],
+        )
     assert with_memory(tmp_path, lambda memory: memory.known(Asking("k"))) == Reply(text="{}")
 
 
@@ -86,7 +121,9 @@ def test_what_waits_together_is_one_transaction(tmp_path: Path) -> None:
     seen = commits(open_ledger(tmp_path))
 
     async def work(memory: Memory) -> list[Reply | None]:
-        await asyncio.gather(*(memory.keep(Paid(f"k{n}", Reply(text=str(n)), 0.0)) for n in range(1_200)))
+        await asyncio.gather(
+            *(memory.keep(Paid(f"k{n}", Reply(text=str(n)), 0.0)) for n in range(1_200))
+        )
         assert len(seen) == 3  # 500, 500 and 200
         return await asyncio.gather(*(memory.known(Asking(f"k{n}")) for n in range(1_300)))
 
@@ -133,8 +170,10 @@ def test_a_reply_whose_caller_has_gone_is_written_all_the_same(tmp_path: Path) -
 def test_two_who_write_the_same_call_do_no_harm(tmp_path: Path) -> None:
     async def work(memory: Memory) -> Reply | None:
         other = Memory(open_ledger(tmp_path))
-        await asyncio.gather(memory.keep(Paid("k", Reply(text="one"), 0.0, (("kb", "d"),))),
-                             other.keep(Paid("k", Reply(text="two"), 0.0, (("kb", "d"),))))
+        await asyncio.gather(
+            memory.keep(Paid("k", Reply(text="one"), 0.0, (("kb", "d"),))),
+            other.keep(Paid("k", Reply(text="two"), 0.0, (("kb", "d"),))),
+        )
         await other.close()
         return await memory.known(Asking("k"))
 
@@ -146,9 +185,15 @@ def test_two_who_write_the_same_call_do_no_harm(tmp_path: Path) -> None:
 def test_the_documents_that_a_call_showed_are_known_by_it(tmp_path: Path) -> None:
     async def work(memory: Memory) -> None:
         await memory.keep(Paid("k", WHOLE, 0.0, (("kb", "d1"), ("kb", "d2"), ("kb", "d1"))))
-        await memory.known(Asking("k", (("other", "d1"), ("kb", "d2"))))  # the same text from another knowledge base
+        await memory.known(
+            Asking("k", (("other", "d1"), ("kb", "d2")))
+        )  # the same text from another knowledge base
         await memory.known(Asking("never paid", (("kb", "d3"),)))
 
     with_memory(tmp_path, work)
     with open_ledger(tmp_path).read() as connection:
-        assert {tuple(row) for row in connection.execute(select(shown))} == {("k", "kb", "d1"), ("k", "kb", "d2"), ("k", "other", "d1")}
+        assert {tuple(row) for row in connection.execute(select(shown))} == {
+            ("k", "kb", "d1"),
+            ("k", "kb", "d2"),
+            ("k", "other", "d1"),
+        }

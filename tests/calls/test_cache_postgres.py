@@ -33,10 +33,15 @@ def test_replies_are_whole_and_hostile_texts_are_taken(tmp_path: Path) -> None:
     hostile = storable(Reply(text="a\0b\ud800", tool_calls=WHOLE.tool_calls))
 
     async def work(memory: Memory) -> list[Reply | None]:
-        await asyncio.gather(memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"), ("kb", "d")))), memory.keep(Paid("k2", hostile, 0.0)),
-                             *(memory.keep(Paid(f"n{n}", Reply(text="x"), 0.0)) for n in range(600)))
+        await asyncio.gather(
+            memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"), ("kb", "d")))),
+            memory.keep(Paid("k2", hostile, 0.0)),
+            *(memory.keep(Paid(f"n{n}", Reply(text="x"), 0.0)) for n in range(600)),
+        )
         await memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"),)))
-        return await asyncio.gather(*(memory.known(Asking(key, (("kb", "e"),))) for key in ("k1", "k2", "n599", "no")))
+        return await asyncio.gather(
+            *(memory.known(Asking(key, (("kb", "e"),))) for key in ("k1", "k2", "n599", "no"))
+        )
 
     assert with_memory(tmp_path, work) == [WHOLE, hostile, Reply(text="x"), None]
     with ledger.open_ledger(tmp_path).read() as connection:

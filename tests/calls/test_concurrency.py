@@ -1,4 +1,6 @@
-"""Work in order, so many at once, and how it ends. And batches: what waits together is done together."""
+"""Work in order, so many at once, and how it ends. And batches: what waits together is done
+together.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -88,4 +90,9 @@ def test_what_a_batch_raises_goes_to_all_of_it_and_the_next_one_is_done() -> Non
         await made.close()
         return found
 
-    assert [str(one) for one in asyncio.run(run())] == ["the disk is full", "the disk is full", "2", "3"]
+    assert [str(one) for one in asyncio.run(run())] == [
+        "the disk is full",
+        "the disk is full",
+        "2",
+        "3",
+    ]

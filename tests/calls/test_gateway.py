@@ -1,4 +1,6 @@
-"""The desk: asked once, remembered, within the budget, so many at once. Against a local endpoint, which counts."""
+"""The desk: asked once, remembered, within the budget, so many at once. Against a local endpoint,
+which counts.
+"""
 
 import asyncio
 import json
@@ -28,14 +30,26 @@ def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Servic
     order, price = trial(tmp_path, service.base_url), (1.0, 1e6)
 
     async def twice(desk: Desk) -> list[Asked]:
-        return [await desk.ask(model(service.base_url), price, ask(), shown=[("kb", "d")]) for _ in range(2)]
+        return [
+            await desk.ask(model(service.base_url), price, ask(), shown=[("kb", "d")])
+            for _ in range(2)
+        ]
 
     (first, second), spent = at_desk(order, twice)
     assert (first.cached, second.cached, first.key) == (False, True, second.key)
     assert first.reply == second.reply
     assert first.reply.latency_ms > 0
-    assert first.cost_usd == second.cost_usd == pytest.approx(first.reply.tokens_in * 1e-6 + first.reply.tokens_out)
-    assert spent == Spent(calls=1, cached=1, tokens=first.reply.tokens_in + first.reply.tokens_out, cost_usd=first.cost_usd)
+    assert (
+        first.cost_usd
+        == second.cost_usd
+        == pytest.approx(first.reply.tokens_in * 1e-6 + first.reply.tokens_out)
+    )
+    assert spent == Spent(
+        calls=1,
+        cached=1,
+        tokens=first.reply.tokens_in + first.reply.tokens_out,
+        cost_usd=first.cost_usd,
+    )
     (third, _), later = at_desk(order, twice, spent)
     assert third == second
     assert later == spent.model_copy(update={"cached": 3})
@@ -48,7 +62,12 @@ def test_the_same_is_asked_once_while_it_is_under_way(tmp_path: Path, service: S
     service.latency = 0.1
 
     async def at_once(desk: Desk) -> list[Asked]:
-        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(), shown=[("kb", f"d{n}")]) for n in range(10)))
+        return await asyncio.gather(
+            *(
+                desk.ask(model(service.base_url), None, ask(), shown=[("kb", f"d{n}")])
+                for n in range(10)
+            )
+        )
 
     found, spent = at_desk(trial(tmp_path, service.base_url), at_once)
     assert {one.reply.text for one in found} == {"answer to Why?"}
@@ -73,33 +92,51 @@ def test_whoever_goes_away_takes_nobody_along(tmp_path: Path, service: Service) 
     assert len(service.requests) == 1
 
 
-def test_repeats_models_and_parameters_are_calls_of_their_own(tmp_path: Path, service: Service) -> None:
+def test_repeats_models_and_parameters_are_calls_of_their_own(
+    tmp_path: Path, service: Service
+) -> None:
     async def all_of_them(desk: Desk) -> list[Asked]:
         small = model(service.base_url)
-        return [await desk.ask(small, None, ask()), await desk.ask(small, None, ask(), repeat=1),
-                await desk.ask(small, None, ask(parameters={"temperature": 1.0})), await desk.ask(small, None, ask("How?")),
-                await desk.ask(model(service.base_url, model="large"), None, ask())]
+        return [
+            await desk.ask(small, None, ask()),
+            await desk.ask(small, None, ask(), repeat=1),
+            await desk.ask(small, None, ask(parameters={"temperature": 1.0})),
+            await desk.ask(small, None, ask("How?")),
+            await desk.ask(model(service.base_url, model="large"), None, ask()),
+        ]
 
     found, spent = at_desk(trial(tmp_path, service.base_url), all_of_them)
     assert len({one.key for one in found}) == len(service.requests) == spent.calls == 5
 
 
-def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(tmp_path: Path, service: Service) -> None:
+def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(
+    tmp_path: Path, service: Service
+) -> None:
     async def both(desk: Desk) -> list[Asked]:
-        return [await desk.ask(model(service.base_url, api_key="a"), (1.0, 1.0), ask()),
-                await desk.ask(model("http://127.0.0.1:9/v1", api_key="b", timeout=1, price_in=3), (2.0, 2.0), ask())]
+        return [
+            await desk.ask(model(service.base_url, api_key="a"), (1.0, 1.0), ask()),
+            await desk.ask(
+                model("http://127.0.0.1:9/v1", api_key="b", timeout=1, price_in=3),
+                (2.0, 2.0),
+                ask(),
+            ),
+        ]
 
     (first, second), _ = at_desk(trial(tmp_path, service.base_url), both)
     assert (first.key, first.reply) == (second.key, second.reply)
     assert second.cached
-    assert second.cost_usd == pytest.approx(2 * first.cost_usd)  # what it costs at the prices of now
+    assert second.cost_usd == pytest.approx(
+        2 * first.cost_usd
+    )  # what it costs at the prices of now
 
 
 def test_no_more_are_under_way_than_wanted(tmp_path: Path, service: Service) -> None:
     service.latency = 0.02
 
     async def many(desk: Desk) -> list[Asked]:
-        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(60)))
+        return await asyncio.gather(
+            *(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(60))
+        )
 
     _, spent = at_desk(trial(tmp_path, service.base_url, concurrency=7), many)
     assert (service.most, spent.calls) == (7, 60)
@@ -117,7 +154,9 @@ def test_a_refused_request_is_not_remembered(tmp_path: Path, service: Service) -
     assert (found.cached, spent.calls, remembered(tmp_path / "home")) == (False, 2, 1)
 
 
-def test_an_endpoint_can_recognise_what_it_has_seen_before(tmp_path: Path, service: Service) -> None:
+def test_an_endpoint_can_recognise_what_it_has_seen_before(
+    tmp_path: Path, service: Service
+) -> None:
     """After a kill the same request may come again; a repeat is another one."""
     service.script = [Answer(400)]
 
@@ -128,15 +167,22 @@ def test_an_endpoint_can_recognise_what_it_has_seen_before(tmp_path: Path, servi
         await desk.ask(model(service.base_url), None, ask(), repeat=1)
 
     at_desk(trial(tmp_path, service.base_url), thrice)
-    first, again, repeat = ({name.lower(): value for name, value in headers.items()}["idempotency-key"] for headers in service.headers)
+    first, again, repeat = (
+        {name.lower(): value for name, value in headers.items()}["idempotency-key"]
+        for headers in service.headers
+    )
     assert first == again != repeat
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"choices": ['])
 def test_a_case_that_is_never_answered_does_not_stop_a_run_whose_others_are_remembered(
-        tmp_path: Path, service: Service, body: bytes) -> None:
+    tmp_path: Path, service: Service, body: bytes
+) -> None:
     """In a later process, here at another address, where nothing was answered yet."""
-    at_desk(trial(tmp_path, service.base_url), lambda desk: desk.ask(model(service.base_url), None, ask()))
+    at_desk(
+        trial(tmp_path, service.base_url),
+        lambda desk: desk.ask(model(service.base_url), None, ask()),
+    )
 
     async def rerun(desk: Desk) -> Asked:
         found = await desk.ask(model(later.base_url), None, ask())
@@ -154,7 +200,10 @@ def test_all_who_wait_for_a_request_that_fails_are_told(tmp_path: Path, service:
     service.script = [Answer(400)] * 5
 
     async def at_once(desk: Desk) -> list[Asked | BaseException]:
-        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask()) for _ in range(3)), return_exceptions=True)
+        return await asyncio.gather(
+            *(desk.ask(model(service.base_url), None, ask()) for _ in range(3)),
+            return_exceptions=True,
+        )
 
     found, _ = at_desk(trial(tmp_path, service.base_url), at_once)
     assert [type(one) for one in found] == [DocumentError] * 3
@@ -162,14 +211,27 @@ def test_all_who_wait_for_a_request_that_fails_are_told(tmp_path: Path, service:
 
 
 def test_a_reply_that_was_cut_is_remembered_as_such(tmp_path: Path, service: Service) -> None:
-    cut = {"choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "Beca"}}]}
+    cut = {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "length",
+                "message": {"role": "assistant", "content": "Beca"},
+            }
+        ]
+    }
     service.script = [Answer(200, json.dumps(cut).encode())]
 
     async def twice(desk: Desk) -> list[Asked]:
         return [await desk.ask(model(service.base_url), None, ask()) for _ in range(2)]
 
     (first, second), _ = at_desk(trial(tmp_path, service.base_url), twice)
-    assert (first.reply.text, first.reply.finish, second.reply, second.cached) == ("Beca", "length", first.reply, True)
+    assert (first.reply.text, first.reply.finish, second.reply, second.cached) == (
+        "Beca",
+        "length",
+        first.reply,
+        True,
+    )
 
 
 def test_a_model_that_is_gone_is_not_asked_again(tmp_path: Path, service: Service) -> None:
@@ -177,7 +239,9 @@ def test_a_model_that_is_gone_is_not_asked_again(tmp_path: Path, service: Servic
 
     async def many(desk: Desk) -> list[Asked | BaseException]:
         wrong = model(service.base_url, api_key="wrong")
-        return await asyncio.gather(*(desk.ask(wrong, None, ask(str(n))) for n in range(50)), return_exceptions=True)
+        return await asyncio.gather(
+            *(desk.ask(wrong, None, ask(str(n))) for n in range(50)), return_exceptions=True
+        )
 
     found, spent = at_desk(trial(tmp_path, service.base_url, concurrency=2), many)
     assert [type(one) for one in found] == [Unavailable] * 50

@@ -22,11 +22,18 @@ def service() -> Iterator[Service]:
 
 
 @pytest.mark.parametrize(("limit", "spent"), [(0, 0), (1, 0), (17, 0), (17, 5)])
-def test_a_budget_of_calls_is_never_passed(tmp_path: Path, service: Service, limit: int, spent: int) -> None:
+def test_a_budget_of_calls_is_never_passed(
+    tmp_path: Path, service: Service, limit: int, spent: int
+) -> None:
     async def many(desk: Desk) -> list[Asked | BaseException]:
-        return await asyncio.gather(*(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(40)), return_exceptions=True)
+        return await asyncio.gather(
+            *(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(40)),
+            return_exceptions=True,
+        )
 
-    found, paid = at_desk(trial(tmp_path, service.base_url, budget_calls=limit), many, Spent(calls=spent))
+    found, paid = at_desk(
+        trial(tmp_path, service.base_url, budget_calls=limit), many, Spent(calls=spent)
+    )
     assert len(service.requests) == limit - spent
     assert [type(one) for one in found].count(BudgetReached) == 40 - (limit - spent)
     assert paid.calls == limit
@@ -41,11 +48,18 @@ def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) ->
     assert (found.cached, spent) == (True, Spent(cached=1))
 
 
-def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(tmp_path: Path, service: Service) -> None:
-    small, price = model(service.base_url, max_tokens=10), (0.0, 1e6)  # a dollar per token: replies have 3 tokens, 10 are reserved
+def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
+    tmp_path: Path, service: Service
+) -> None:
+    small, price = (
+        model(service.base_url, max_tokens=10),
+        (0.0, 1e6),
+    )  # a dollar per token: replies have 3 tokens, 10 are reserved
 
     async def many(desk: Desk) -> list[Asked | BaseException]:
-        return await asyncio.gather(*(desk.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True)
+        return await asyncio.gather(
+            *(desk.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True
+        )
 
     found, spent = at_desk(trial(tmp_path, service.base_url, budget_usd=50.0, concurrency=4), many)
     answered = [one for one in found if isinstance(one, Asked)]
@@ -53,7 +67,9 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(tmp_path
     assert 50 - 10 < spent.cost_usd <= 50
 
 
-def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(tmp_path: Path, service: Service) -> None:
+def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(
+    tmp_path: Path, service: Service
+) -> None:
     async def once(desk: Desk) -> Asked:
         return await desk.ask(model(service.base_url), None, ask())
 

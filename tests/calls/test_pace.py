@@ -16,8 +16,11 @@ async def at_once(text: str, times: int) -> Reply:
     return Reply(text=text, tokens_in=5, tokens_out=5)
 
 
-def run(clock: Simulated, connection: Scripted, count: int, concurrency: int = 32, **options: object) -> list[Reply | BaseException]:
+def run(
+    clock: Simulated, connection: Scripted, count: int, concurrency: int = 32, **options: object
+) -> list[Reply | BaseException]:
     """The replies or errors to so many requests."""
+
     async def all_of_them() -> list[Reply | BaseException]:
         free = asyncio.Semaphore(concurrency)
 
@@ -26,7 +29,9 @@ def run(clock: Simulated, connection: Scripted, count: int, concurrency: int = 3
                 return await client.ask(request(str(number)))
 
         async with Client(Model.of(connection, **options), clock=clock) as client:
-            return await asyncio.gather(*(one(client, number) for number in range(count)), return_exceptions=True)
+            return await asyncio.gather(
+                *(one(client, number) for number in range(count)), return_exceptions=True
+            )
 
     return asyncio.run(clock.run(all_of_them()))
 
@@ -38,7 +43,9 @@ def test_no_minute_has_more_requests_than_the_limit(limit: int) -> None:
     run(clock, connection, 3 * limit, requests_per_minute=limit)
     assert len(connection.sent) == 3 * limit
     assert connection.most_in(60 - 1e-6) <= limit
-    assert clock.now() == pytest.approx(60 * (3 - 1 / limit), rel=0.01)  # and no slower than it allows
+    assert clock.now() == pytest.approx(
+        60 * (3 - 1 / limit), rel=0.01
+    )  # and no slower than it allows
 
 
 def test_tokens_are_limited_by_what_was_really_used() -> None:
@@ -57,7 +64,9 @@ def test_clients_of_one_endpoint_key_and_model_share_their_limits() -> None:
     from llmops.tasks.plugins.llms.openai import OpenAi
 
     one = OpenAi(model="m", api_key="k", requests_per_minute=60)
-    assert quota_of(one) is quota_of(OpenAi(model="m", api_key="k", temperature=0.5, requests_per_minute=30))
+    assert quota_of(one) is quota_of(
+        OpenAi(model="m", api_key="k", temperature=0.5, requests_per_minute=30)
+    )
     assert quota_of(one) is not quota_of(OpenAi(model="m", api_key="other"))
     assert quota_of(one) is not quota_of(OpenAi(model="n", api_key="k"))
     assert "k" not in one.quota.split()
@@ -85,9 +94,18 @@ def test_threads_share_them_too() -> None:
 
 
 @pytest.mark.parametrize("says", [True, False])
-@pytest.mark.parametrize(("rate", "latency", "concurrency"), [
-    (10, 0.2, 32), (10, 0.05, 8), (8.3, 1, 32), pytest.param(100, 0.5, 64, marks=pytest.mark.slow)])
-def test_a_limit_that_nobody_told_is_found(says: bool, rate: float, latency: float, concurrency: int) -> None:
+@pytest.mark.parametrize(
+    ("rate", "latency", "concurrency"),
+    [
+        (10, 0.2, 32),
+        (10, 0.05, 8),
+        (8.3, 1, 32),
+        pytest.param(100, 0.5, 64, marks=pytest.mark.slow),
+    ],
+)
+def test_a_limit_that_nobody_told_is_found(
+    says: bool, rate: float, latency: float, concurrency: int
+) -> None:
     """The rate ends near what the service allows, and most requests are sent once."""
     clock = Simulated()
     service = Limited(clock, rate, rate, latency=latency, says=says)
@@ -125,11 +143,11 @@ def test_refusals_alone_use_up_no_retry_but_patience() -> None:
             raise Busy("429: slow down", limited=True, after=1)
         return Reply(text=text)
 
-    reply, = run(clock, Scripted(clock, busy), 1, retries=1)
+    (reply,) = run(clock, Scripted(clock, busy), 1, retries=1)
     assert isinstance(reply, Reply)
     assert reply.attempts == 31
     clock = Simulated()
-    error, = run(clock, Scripted(clock, busy), 1, retries=1, patience=20)
+    (error,) = run(clock, Scripted(clock, busy), 1, retries=1, patience=20)
     assert isinstance(error, Unavailable)
     assert "429: slow down; it asks to wait 1 s" in str(error)
     assert clock.now() <= 21
@@ -156,7 +174,7 @@ def test_waiting_between_attempts_grows_and_is_spread() -> None:
         raise Busy("500: no")
 
     connection = Scripted(clock, broken)
-    error, = run(clock, connection, 1, retries=4)
+    (error,) = run(clock, connection, 1, retries=4)
     assert isinstance(error, TransientDocumentError)
     assert str(error) == "500: no; tried 5 times"
     pauses = [b - a for a, b in zip(connection.sent, connection.sent[1:], strict=False)]

@@ -27,20 +27,41 @@ def test_shipped_prices_agree_with_litellm_s_own_table() -> None:
         pytest.skip("no litellm to compare with")
     import json
 
-    known = json.loads((Path(library.origin).parent / "model_prices_and_context_window_backup.json").read_text())
+    known = json.loads(
+        (Path(library.origin).parent / "model_prices_and_context_window_backup.json").read_text()
+    )
     own = {name: known.get(name) or known.get(f"gemini/{name}") for name in read_prices(SHIPPED)}
     both = {name: entry for name, entry in own.items() if entry}
     assert len(both) >= 15
-    assert {name: pytest.approx((1e6 * entry["input_cost_per_token"], 1e6 * entry["output_cost_per_token"]))
-            for name, entry in both.items()} == {name: read_prices(SHIPPED)[name] for name in both}
+    assert {
+        name: pytest.approx(
+            (1e6 * entry["input_cost_per_token"], 1e6 * entry["output_cost_per_token"])
+        )
+        for name, entry in both.items()
+    } == {name: read_prices(SHIPPED)[name] for name in both}
 
 
-@pytest.mark.parametrize(("model", "price"), [
-    ("gpt-4o", (2.5, 10.0)), ("gpt-4o-2024-08-06", (2.5, 10.0)), ("gpt-4o-mini-2024-07-18", (0.15, 0.6)),
-    ("openai/gpt-4o-mini", (0.15, 0.6)),
-    ("azure/gpt-4o-20240806", (2.5, 10.0)), ("gpt-4o-latest", (2.5, 10.0)), ("own/model", (1.0, 2.0)), ("own/model@20250101", (1.0, 2.0)),
-    ("gpt-4o-audio", None), ("gpt-4", None), ("my-gpt-4o", None), ("gpt-4o-mini-high", None), ("", None)])
-def test_a_name_stands_for_its_dated_forms_and_no_other(model: str, price: tuple[float, float] | None) -> None:
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("gpt-4o", (2.5, 10.0)),
+        ("gpt-4o-2024-08-06", (2.5, 10.0)),
+        ("gpt-4o-mini-2024-07-18", (0.15, 0.6)),
+        ("openai/gpt-4o-mini", (0.15, 0.6)),
+        ("azure/gpt-4o-20240806", (2.5, 10.0)),
+        ("gpt-4o-latest", (2.5, 10.0)),
+        ("own/model", (1.0, 2.0)),
+        ("own/model@20250101", (1.0, 2.0)),
+        ("gpt-4o-audio", None),
+        ("gpt-4", None),
+        ("my-gpt-4o", None),
+        ("gpt-4o-mini-high", None),
+        ("", None),
+    ],
+)
+def test_a_name_stands_for_its_dated_forms_and_no_other(
+    model: str, price: tuple[float, float] | None
+) -> None:
     assert known_price(model, TABLE) == price
 
 
@@ -71,12 +92,24 @@ def test_a_table_of_one_s_own_is_read_again_when_it_changes(tmp_path: Path) -> N
     assert read_prices(file) == {"m": (3.0, 4.0)}
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("models: {m: {input: -1, output: 2}}", r"prices.yaml: models.m.input: Input should be greater than .*US dollars per million"),
-    ("models: {m: {input: 1}}", "models.m.output: Field required"), ("models: {m: {input: 1, output: .inf}}", "finite"),
-    ("models: {m: {input: 1, output: 2, cached: 1}}", "models.m.cached: Extra inputs"), ("{", "no YAML"),
-    ("", "prices.yaml: Input should be"), ("prices: {}", "models: Field required")])
-def test_mistakes_in_a_table_are_said_with_their_place(tmp_path: Path, text: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "models: {m: {input: -1, output: 2}}",
+            r"prices.yaml: models.m.input: Input should be greater than .*US dollars per million",
+        ),
+        ("models: {m: {input: 1}}", "models.m.output: Field required"),
+        ("models: {m: {input: 1, output: .inf}}", "finite"),
+        ("models: {m: {input: 1, output: 2, cached: 1}}", "models.m.cached: Extra inputs"),
+        ("{", "no YAML"),
+        ("", "prices.yaml: Input should be"),
+        ("prices: {}", "models: Field required"),
+    ],
+)
+def test_mistakes_in_a_table_are_said_with_their_place(
+    tmp_path: Path, text: str, says: str
+) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=says):

@@ -1,4 +1,6 @@
-"""Every mistake that the config of an evaluation can hold: named with file and key path, all of them at once."""
+"""Every mistake that the config of an evaluation can hold: named with file and key path, all of
+them at once.
+"""
 
 import json
 from pathlib import Path
@@ -19,13 +21,25 @@ def write(folder: Path, **keys: Any) -> Path:
     """A config that is right, with its files, but for `keys`."""
     for name in ("short", "long"):
         messages = [{"role": "user", "content": f"{name}: {{{{question}}}}"}]
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": "helpdesk", "messages": messages}))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump({"name": "helpdesk", "messages": messages})
+        )
     (folder / "cases.jsonl").write_text(json.dumps(CASE))
-    content = {"flow": "evaluate", "name": "helpdesk", "cases": "cases.jsonl",
-               "arms": {"baseline": ARM, "candidate": ARM | {"prompt": "long.yaml"}},
-               "scorers": ["token_f1"], "decide": {"metric": "token_f1"}}
+    content = {
+        "flow": "evaluate",
+        "name": "helpdesk",
+        "cases": "cases.jsonl",
+        "arms": {"baseline": ARM, "candidate": ARM | {"prompt": "long.yaml"}},
+        "scorers": ["token_f1"],
+        "decide": {"metric": "token_f1"},
+    }
     file = folder / "evaluate.yaml"
-    file.write_text(yaml.safe_dump({key: value for key, value in (content | keys).items() if value != "GONE"}, sort_keys=False))
+    file.write_text(
+        yaml.safe_dump(
+            {key: value for key, value in (content | keys).items() if value != "GONE"},
+            sort_keys=False,
+        )
+    )
     return file
 
 
@@ -37,8 +51,18 @@ def mistakes(file: Path, *changes: str) -> list[str]:
 
 def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
     config = read_evaluation(write(tmp_path))
-    assert (config.baseline, config.repeats, config.concurrency, config.budget.usd) == ("baseline", 1, 8, None)
-    assert (config.decide.rule, config.decide.alpha, config.decide.max_error_rate, config.decide.bar) == ("better", 0.05, 0.02, 0.0)
+    assert (config.baseline, config.repeats, config.concurrency, config.budget.usd) == (
+        "baseline",
+        1,
+        8,
+        None,
+    )
+    assert (
+        config.decide.rule,
+        config.decide.alpha,
+        config.decide.max_error_rate,
+        config.decide.bar,
+    ) == ("better", 0.05, 0.02, 0.0)
     assert check_all([tmp_path / "evaluate.yaml"]) == [str(tmp_path / "evaluate.yaml")]
 
 
@@ -50,22 +74,63 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"cases": "gone.jsonl"}, "cases", "no such file"),
         ({"cases": "GONE"}, "cases", "is missing"),
         ({"arms": {"baseline": ARM}}, "", "2 to 50 arms are wanted"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"prompt": "gone.yaml"}}}, "arms.b.prompt", "no such file"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"llm": "opanai"}}}, "arms.b.llm", "did you mean openai?"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"llm": {"name": "openai"}}}}, "arms.b.llm.model", "is missing"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"llm": {"name": "openai", "model": "m", "api_key": "${NO_SUCH_KEY}"}}}}, "arms.b.llm",
-         "NO_SUCH_KEY is not set"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"retrieve": {"k": 3}}}}, "arms.b.retrieve.knowledge_base", "is missing"),
-        ({"arms": {"baseline": ARM, "b": ARM | {"retriev": {}}}}, "arms.b.retriev", "did you mean retrieve?"),
+        (
+            {"arms": {"baseline": ARM, "b": ARM | {"prompt": "gone.yaml"}}},
+            "arms.b.prompt",
+            "no such file",
+        ),
+        (
+            {"arms": {"baseline": ARM, "b": ARM | {"llm": "opanai"}}},
+            "arms.b.llm",
+            "did you mean openai?",
+        ),
+        (
+            {"arms": {"baseline": ARM, "b": ARM | {"llm": {"name": "openai"}}}},
+            "arms.b.llm.model",
+            "is missing",
+        ),
+        (
+            {
+                "arms": {
+                    "baseline": ARM,
+                    "b": ARM
+                    | {"llm": {"name": "openai", "model": "m", "api_key": "${NO_SUCH_KEY}"}},
+                }
+            },
+            "arms.b.llm",
+            "NO_SUCH_KEY is not set",
+        ),
+        (
+            {"arms": {"baseline": ARM, "b": ARM | {"retrieve": {"k": 3}}}},
+            "arms.b.retrieve.knowledge_base",
+            "is missing",
+        ),
+        (
+            {"arms": {"baseline": ARM, "b": ARM | {"retriev": {}}}},
+            "arms.b.retriev",
+            "did you mean retrieve?",
+        ),
         ({"scorers": ["token_f2"]}, "scorers[0]", "did you mean token_f1?"),
         ({"scorers": ["token_f1", "token_f1"]}, "", "two scorers are called token_f1"),
         ({"scorers": []}, "scorers", "at least 1"),
         ({"decide": {"metric": "rouge"}}, "", "which no scorer gives; allowed: token_f1"),
-        ({"decide": {"metric": "token_f1", "not_worse": {"speed": 0.1}}}, "", "'speed', which no scorer gives"),
+        (
+            {"decide": {"metric": "token_f1", "not_worse": {"speed": 0.1}}},
+            "",
+            "'speed', which no scorer gives",
+        ),
         ({"decide": {"metric": "token_f1", "rule": "not_worse"}}, "decide", "needs `margin`"),
-        ({"decide": {"metric": "token_f1", "margin": 0.1}}, "decide", "belongs to the rule not_worse"),
+        (
+            {"decide": {"metric": "token_f1", "margin": 0.1}},
+            "decide",
+            "belongs to the rule not_worse",
+        ),
         ({"decide": {"metric": "token_f1", "alpha": 0}}, "decide.alpha", "greater than 0, got 0"),
-        ({"decide": {"metric": "token_f1", "rule": "best"}}, "decide.rule", "'better' or 'not_worse'"),
+        (
+            {"decide": {"metric": "token_f1", "rule": "best"}},
+            "decide.rule",
+            "'better' or 'not_worse'",
+        ),
         ({"budget": {"usd": 0}}, "budget.usd", "greater than 0, got 0"),
         ({"budget": {"calls": 0}}, "budget.calls", "greater than 0, got 0"),
         ({"repeats": 0}, "repeats", "greater than or equal to 1"),
@@ -74,19 +139,33 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"flow": "index"}, "flow", "wanted: evaluate"),
     ],
 )
-def test_a_mistake_is_named_with_its_place(tmp_path: Path, keys: dict[str, Any], where: str, says: str) -> None:
+def test_a_mistake_is_named_with_its_place(
+    tmp_path: Path, keys: dict[str, Any], where: str, says: str
+) -> None:
     found = mistakes(write(tmp_path, **keys))
-    assert any(one.startswith(f"{tmp_path / 'evaluate.yaml'}: {where}") and says in one for one in found), found
+    assert any(
+        one.startswith(f"{tmp_path / 'evaluate.yaml'}: {where}") and says in one for one in found
+    ), found
 
 
 def test_latency_cost_and_retrieval_need_no_scorer(tmp_path: Path) -> None:
-    rule = {"metric": "token_f1", "not_worse": {"latency": 0.2, "cost": 0, "retrieval.recall@5": 0.1}}
+    rule = {
+        "metric": "token_f1",
+        "not_worse": {"latency": 0.2, "cost": 0, "retrieval.recall@5": 0.1},
+    }
     config = read_evaluation(write(tmp_path, decide=rule))
     assert list(config.decide.not_worse) == ["latency", "cost", "retrieval.recall@5"]
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
-    found = mistakes(write(tmp_path, scorers=["tokn_f1", {"name": "rouge", "varient": 1}], repeats=0, budget={"usd": -1}))
+    found = mistakes(
+        write(
+            tmp_path,
+            scorers=["tokn_f1", {"name": "rouge", "varient": 1}],
+            repeats=0,
+            budget={"usd": -1},
+        )
+    )
     assert len(found) >= 4
 
 
@@ -100,10 +179,17 @@ def test_wrong_cases_and_wrong_prompts_are_found_with_the_config(tmp_path: Path)
 
 
 def test_a_grid_adds_every_combination_once(tmp_path: Path) -> None:
-    grid = {"prompt": ["short.yaml", "long.yaml"], "llm": ["extractive", {"name": "extractive", "sentences": 1}]}
+    grid = {
+        "prompt": ["short.yaml", "long.yaml"],
+        "llm": ["extractive", {"name": "extractive", "sentences": 1}],
+    }
     config = read_evaluation(write(tmp_path, arms={"baseline": ARM}, grid=grid))
-    assert list(config.wishes()) == ["baseline", "short · extractive sentences=1", "long · extractive",
-                                       "long · extractive sentences=1"]
+    assert list(config.wishes()) == [
+        "baseline",
+        "short · extractive sentences=1",
+        "long · extractive",
+        "long · extractive sentences=1",
+    ]
     assert len({wish.model_dump_json() for wish in config.wishes().values()}) == 4
 
 
@@ -113,7 +199,9 @@ def test_a_grid_is_checked_like_the_arms(tmp_path: Path) -> None:
     assert any("grid.llm[0]" in one and "did you mean extractive?" in one for one in found)
 
 
-def test_secrets_stay_out_of_what_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_stay_out_of_what_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-secret")
     llm = {"name": "openai", "model": "m", "api_key": "${SOME_KEY}"}
     config = read_evaluation(write(tmp_path, arms={"baseline": ARM, "b": ARM | {"llm": llm}}))
@@ -122,5 +210,7 @@ def test_secrets_stay_out_of_what_is_recorded(tmp_path: Path, monkeypatch: pytes
 
 
 def test_keys_are_overridden_on_the_command_line(tmp_path: Path) -> None:
-    config = read_evaluation(write(tmp_path), ["decide.alpha=0.01", "arms.candidate.llm=extractive", "repeats=3"])
+    config = read_evaluation(
+        write(tmp_path), ["decide.alpha=0.01", "arms.candidate.llm=extractive", "repeats=3"]
+    )
     assert (config.decide.alpha, config.repeats) == (0.01, 3)

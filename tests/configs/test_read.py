@@ -1,4 +1,6 @@
-"""Every mistake that a config can hold: named with file and key path, with what is allowed, all of them at once."""
+"""Every mistake that a config can hold: named with file and key path, with what is allowed, all of
+them at once.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,15 @@ from llmops.tasks.plugins import Spec
 def write(folder: Path, **keys: Any) -> Path:
     (folder / "docs").mkdir(exist_ok=True)
     file = folder / "kb.yaml"
-    content = {"flow": "index", "knowledge_base": "handbook", "sources": [{"name": "files", "path": "docs"}], "embed": "hash"}
-    file.write_text(yaml.safe_dump({key: value for key, value in (content | keys).items() if value != "GONE"}))
+    content = {
+        "flow": "index",
+        "knowledge_base": "handbook",
+        "sources": [{"name": "files", "path": "docs"}],
+        "embed": "hash",
+    }
+    file.write_text(
+        yaml.safe_dump({key: value for key, value in (content | keys).items() if value != "GONE"})
+    )
     return file
 
 
@@ -27,8 +36,16 @@ def mistakes(file: Path, *changes: str) -> list[str]:
 
 def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
     config = read(write(tmp_path, embed="GONE"))
-    assert (config.chunk.name, config.embed.name, config.store.name) == ("sentence", "minilm", "lancedb")
-    assert (config.limits.max_delete_fraction, config.limits.failure_budget, config.limits.keep_versions) == (0.2, 0.05, 10)
+    assert (config.chunk.name, config.embed.name, config.store.name) == (
+        "sentence",
+        "minilm",
+        "lancedb",
+    )
+    assert (
+        config.limits.max_delete_fraction,
+        config.limits.failure_budget,
+        config.limits.keep_versions,
+    ) == (0.2, 0.05, 10)
     assert [spec.name for spec in config.clean] == ["unicode", "whitespace"]
 
 
@@ -39,18 +56,34 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"knowledge_base": "Hand Book"}, "knowledge_base", "pattern"),
         ({"knowledge_base": "GONE"}, "knowledge_base", "is missing"),
         ({"sources": []}, "sources", "at least 1"),
-        ({"limits": {"failure_budget": 3}}, "limits.failure_budget", "less than or equal to 1, got 3"),
+        (
+            {"limits": {"failure_budget": 3}},
+            "limits.failure_budget",
+            "less than or equal to 1, got 3",
+        ),
         ({"limits": {"failur_budget": 1}}, "limits.failur_budget", "did you mean failure_budget?"),
         ({"chunk": {"name": "sentense"}}, "chunk", "did you mean sentence?"),
         ({"chunk": {"name": "sentence", "siz": 4}}, "chunk.siz", "did you mean size?"),
         ({"chunk": {"name": "sentence", "size": "big"}}, "chunk.size", "got 'big'"),
-        ({"chunk": {"name": "sentence", "size": 4}}, "chunk.size", "greater than or equal to 8, got 4"),
-        ({"chunk": {"name": "sentence", "size": 300}, "embed": "minilm"}, "chunk.size", "allowed: 8 to 254"),
+        (
+            {"chunk": {"name": "sentence", "size": 4}},
+            "chunk.size",
+            "greater than or equal to 8, got 4",
+        ),
+        (
+            {"chunk": {"name": "sentence", "size": 300}, "embed": "minilm"},
+            "chunk.size",
+            "allowed: 8 to 254",
+        ),
         ({"chunk": {"size": 3}}, "chunk.size", "greater than or equal to 8, got 3"),
         ({"chunk": 30}, "chunk", "a plugin's name is wanted"),
         ({"sources": [{"name": "filez", "path": "x"}]}, "sources[0]", "did you mean files?"),
         ({"sources": [{"name": "files"}]}, "sources[0].path", "is missing"),
-        ({"sources": [{"name": "files", "path": "a"}, {"name": "files", "path": "b"}]}, "", "give each an id"),
+        (
+            {"sources": [{"name": "files", "path": "a"}, {"name": "files", "path": "b"}]},
+            "",
+            "give each an id",
+        ),
         ({"clean": ["unicod"]}, "clean[0]", "did you mean unicode?"),
         ({"gate": {"golden": "gone.jsonl"}}, "gate.golden", "no such file"),
         ({"expectations": "gone.yaml"}, "expectations", "no such file"),
@@ -60,26 +93,38 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"store": {"name": "weviate"}}, "store", "allowed: lancedb"),
     ],
 )
-def test_a_mistake_names_its_place_and_what_is_allowed(tmp_path: Path, keys: dict[str, Any], where: str, says: str) -> None:
+def test_a_mistake_names_its_place_and_what_is_allowed(
+    tmp_path: Path, keys: dict[str, Any], where: str, says: str
+) -> None:
     file = write(tmp_path, **keys)
     found = mistakes(file)
     assert any(one.startswith(f"{file}: {where}") and says in one for one in found), found
 
 
 @pytest.mark.parametrize("name", ["lang", "labels", "Year", "flags"])
-def test_a_field_that_cannot_be_declared_is_named_and_not_shown_as_a_dict(tmp_path: Path, name: str) -> None:
+def test_a_field_that_cannot_be_declared_is_named_and_not_shown_as_a_dict(
+    tmp_path: Path, name: str
+) -> None:
     file = write(tmp_path, fields={"year": "integer", name: "text"})
     (found,) = mistakes(file)
-    assert found.startswith(f"{file}: fields: {name!r} cannot be declared; allowed: lower-case letters")
+    assert found.startswith(
+        f"{file}: fields: {name!r} cannot be declared; allowed: lower-case letters"
+    )
     assert "{" not in found
 
 
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
-    found = mistakes(write(tmp_path, surces=1, chunk={"name": "sentense"}, limits={"keep_versions": 0}, clean=["x"]))
+    found = mistakes(
+        write(
+            tmp_path, surces=1, chunk={"name": "sentense"}, limits={"keep_versions": 0}, clean=["x"]
+        )
+    )
     assert len(found) == 4
 
 
-def test_a_missing_secret_is_named_and_a_given_one_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secret_is_named_and_a_given_one_is_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path, store={"name": "lancedb", "uri": "${STORE_URI}", "bad": 1})
     monkeypatch.delenv("STORE_URI", raising=False)
     assert any("the environment variable STORE_URI is not set" in one for one in mistakes(file))
@@ -90,11 +135,15 @@ def test_a_missing_secret_is_named_and_a_given_one_is_never_shown(tmp_path: Path
     assert "very-secret" not in config.model_dump_json()
 
 
-def test_env_beside_the_config_gives_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_beside_the_config_gives_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ENV_FILE_URI", raising=False)
     monkeypatch.setattr("os.environ", {**__import__("os").environ})
     (tmp_path / ".env").write_text("ENV_FILE_URI=here\n")
-    assert read(write(tmp_path, store={"name": "lancedb", "uri": "${ENV_FILE_URI}"})).store.options == {"uri": "${ENV_FILE_URI}"}
+    assert read(
+        write(tmp_path, store={"name": "lancedb", "uri": "${ENV_FILE_URI}"})
+    ).store.options == {"uri": "${ENV_FILE_URI}"}
 
 
 @pytest.mark.parametrize(
@@ -120,12 +169,20 @@ def test_a_missing_file_names_what_is_there_and_a_folder_is_not_a_file(tmp_path:
 
 def test_overrides(tmp_path: Path) -> None:
     file = write(tmp_path)
-    config = read(file, ["chunk.size=30", "limits.keep_versions=3", "sources.0.include=['*.md']", "embed=hash"])
-    assert (config.chunk, config.limits.keep_versions) == (Spec(name="sentence", options={"size": 30}), 3)
+    config = read(
+        file,
+        ["chunk.size=30", "limits.keep_versions=3", "sources.0.include=['*.md']", "embed=hash"],
+    )
+    assert (config.chunk, config.limits.keep_versions) == (
+        Spec(name="sentence", options={"size": 30}),
+        3,
+    )
     assert config.sources[0].options["include"] == ["*.md"]
     assert "--set" in mistakes(file, "chunk.size")[0]
     assert "sources.0" in mistakes(file, "sources.x=1")[0]
-    assert override({"chunk": "sentence"}, ["chunk.size=9"]) == {"chunk": {"name": "sentence", "size": 9}}
+    assert override({"chunk": "sentence"}, ["chunk.size=9"]) == {
+        "chunk": {"name": "sentence", "size": 9}
+    }
 
 
 def test_check_reads_folders_and_finds_paths_that_never_existed(tmp_path: Path) -> None:
@@ -138,18 +195,27 @@ def test_check_reads_folders_and_finds_paths_that_never_existed(tmp_path: Path) 
 
 
 def test_the_recorded_config_has_the_short_form_and_a_stable_hash(tmp_path: Path) -> None:
-    one, two = read(write(tmp_path)).recorded(), read(write(tmp_path), ["limits.keep_versions=10"]).recorded()
+    one, two = (
+        read(write(tmp_path)).recorded(),
+        read(write(tmp_path), ["limits.keep_versions=10"]).recorded(),
+    )
     assert one["config"]["chunk"] == {"name": "sentence"}
     assert one["config_sha256"] == two["config_sha256"]
-    assert read(write(tmp_path), ["chunk.size=30"]).recorded()["config_sha256"] != one["config_sha256"]
+    assert (
+        read(write(tmp_path), ["chunk.size=30"]).recorded()["config_sha256"] != one["config_sha256"]
+    )
 
 
 def test_a_mapping_in_the_place_of_a_key_is_no_yaml_of_ours(tmp_path: Path) -> None:
     (tmp_path / "kb.yaml").write_text("flow: index\nchunk: {{x}}\n")
-    assert any("not valid YAML" in one and "line 2" in one for one in mistakes(tmp_path / "kb.yaml"))
+    assert any(
+        "not valid YAML" in one and "line 2" in one for one in mistakes(tmp_path / "kb.yaml")
+    )
 
 
 def test_the_shipped_configs_are_right() -> None:
     from llmops import configs
 
-    assert check_all([configs.FOLDER]) == [str(configs.FOLDER / name) for name in ("python-help-prompts.yaml", "python-help.yaml")]
+    assert check_all([configs.FOLDER]) == [
+        str(configs.FOLDER / name) for name in ("python-help-prompts.yaml", "python-help.yaml")
+    ]

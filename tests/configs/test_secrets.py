@@ -11,7 +11,10 @@ from tests.configs.test_read import write
 
 
 def test_every_secret_is_replaced_by_a_name_that_leads_to_it() -> None:
-    given = {"arms": {"a": {"llm": {"name": "openai", "api_key": "sk-very-secret", "model": "token"}}}, "sources": [{"password": "pw"}]}
+    given = {
+        "arms": {"a": {"llm": {"name": "openai", "api_key": "sk-very-secret", "model": "token"}}},
+        "sources": [{"password": "pw"}],
+    }
     found = hidden(given)
     names = [found["arms"]["a"]["llm"]["api_key"], found["sources"][0]["password"]]
     assert [os.environ[name[2:-1]] for name in names] == ["sk-very-secret", "pw"]
@@ -25,7 +28,10 @@ def test_what_names_a_secret_stays_as_it_is(value: str) -> None:
 
 
 def test_a_config_records_no_secret_but_uses_it(tmp_path: Path) -> None:
-    file = write(tmp_path, embed={"name": "openai", "model": "m", "dimensions": 8, "api_key": "sk-very-secret"})
+    file = write(
+        tmp_path,
+        embed={"name": "openai", "model": "m", "dimensions": 8, "api_key": "sk-very-secret"},
+    )
     config = read(file)
     assert "sk-very-secret" not in str(config.recorded())
     from llmops.tasks.plugins.embedders import Embedder

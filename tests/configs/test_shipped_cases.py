@@ -1,4 +1,6 @@
-"""The cases that are shipped: those of the golden set with fuller answers, and questions that the help topics do not answer."""
+"""The cases that are shipped: those of the golden set with fuller answers, and questions that the
+help topics do not answer.
+"""
 
 import json
 from pydoc_data.topics import topics
@@ -9,7 +11,12 @@ from llmops.tasks.evaluation.cases import read_cases
 from llmops.tasks.prompts.reading import read_prompt
 
 CASES = read_cases(configs.FOLDER / "cases" / "python-help.jsonl").cases
-GOLDEN = [json.loads(line) for line in (configs.FOLDER / "golden" / "python-help.jsonl").read_text(encoding="utf-8").splitlines()]
+GOLDEN = [
+    json.loads(line)
+    for line in (configs.FOLDER / "golden" / "python-help.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
+]
 PROMPTS = ("python-help", "python-help-thorough", "python-help-brief")
 
 
@@ -18,7 +25,11 @@ def test_every_golden_question_is_a_case_with_its_topics() -> None:
     assert set(found) == {one["id"] for one in GOLDEN}
     for one in GOLDEN:
         case, uris = found[one["id"]], [relevant["uri"] for relevant in one["relevant"]]
-        assert (case.inputs, case.expected["uris"], case.group) == ({"question": one["question"]}, uris, uris[0])
+        assert (case.inputs, case.expected["uris"], case.group) == (
+            {"question": one["question"]},
+            uris,
+            uris[0],
+        )
         assert set(uris) <= set(topics)
         assert len(case.expected["answer"].split()) >= 3
 
@@ -38,4 +49,7 @@ def test_the_prompts_differ_in_what_they_ask_for_alone() -> None:
 
 def test_the_shipped_config_is_read_without_a_mistake() -> None:
     config = read_evaluation(configs.FOLDER / "python-help-prompts.yaml")
-    assert (config.baseline, config.wishes()["candidate"].prompt) == ("baseline", "prompts/python-help-brief.yaml")
+    assert (config.baseline, config.wishes()["candidate"].prompt) == (
+        "baseline",
+        "prompts/python-help-brief.yaml",
+    )

@@ -1,4 +1,6 @@
-"""An alias that a guard protects: version 1 is the champion, version 2 wants its place, version 3 is another one."""
+"""An alias that a guard protects: version 1 is the champion, version 2 wants its place, version 3
+is another one.
+"""
 
 import copy
 from collections.abc import Callable
@@ -18,7 +20,9 @@ EVIL = '[{"role": "user", "content": "evil {{question}}"}]'
 def arena(folder: Path) -> Path:
     """The home."""
     made = fresh_home(folder)
-    registry.push_all(made, [prompt("one {{question}}"), prompt("two {{question}}"), prompt("three {{question}}")])
+    registry.push_all(
+        made, [prompt("one {{question}}"), prompt("two {{question}}"), prompt("three {{question}}")]
+    )
     registry.first(made, "helpdesk", "champion", 1)
     return made
 

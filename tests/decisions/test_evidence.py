@@ -18,25 +18,45 @@ from tests.decisions.measured import case_set, result, trial
 
 RULE = Rule(metric="token_f1")
 CASES = case_set(12)
-JUDGE = {"llm": {"name": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}, "rubric": "Is it right?"}
-SCORERS = (Spec(name="token_f1"), Spec(name="latency", options={"id": "speed"}), Spec(name="judge", options=JUDGE),
-           Spec(name="pairwise_judge", options=JUDGE | {"id": "preferred"}))
+JUDGE = {
+    "llm": {"name": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"},
+    "rubric": "Is it right?",
+}
+SCORERS = (
+    Spec(name="token_f1"),
+    Spec(name="latency", options={"id": "speed"}),
+    Spec(name="judge", options=JUDGE),
+    Spec(name="pairwise_judge", options=JUDGE | {"id": "preferred"}),
+)
 
 
 def scored(arm: str, place: int) -> dict[str, Score]:
-    scores = {"token_f1": Score(value=place / 12, parts={"recall": 0.5}), "speed": Score(value=100.0 + place),
-              "judge": Score(value=0.75, parts={"tone": 1.0}), "retrieval.recall@5": Score(value=1.0)}
-    return scores | ({"preferred": Score(value=1.0, parts={"first": -1.0})} if arm != "baseline" else {})
+    scores = {
+        "token_f1": Score(value=place / 12, parts={"recall": 0.5}),
+        "speed": Score(value=100.0 + place),
+        "judge": Score(value=0.75, parts={"tone": 1.0}),
+        "retrieval.recall@5": Score(value=1.0),
+    }
+    return scores | (
+        {"preferred": Score(value=1.0, parts={"first": -1.0})} if arm != "baseline" else {}
+    )
 
 
 def run(home: Path, rows: list[Result] | None = None, files: int = 1, **more: Any) -> Evidence:
     made = trial(home, scorers=SCORERS, **more)
-    rows = rows if rows is not None else [result(case, arm.name, 0.5).model_copy(update={"scores": scored(arm.name, place)})
-                                          for place, case in enumerate(CASES.cases) for arm in made.arms]
+    rows = (
+        rows
+        if rows is not None
+        else [
+            result(case, arm.name, 0.5).model_copy(update={"scores": scored(arm.name, place)})
+            for place, case in enumerate(CASES.cases)
+            for arm in made.arms
+        ]
+    )
     parts, size = [], len(rows) // files
     for number in range(files):
         path = made.folder / f"scored-{number}.parquet"
-        write_results(path, rows[number * size:(number + 1) * size])
+        write_results(path, rows[number * size : (number + 1) * size])
         parts.append(Part(number=number + 1, file=path, cases=12 // files, spent=Spent()))
     random.Random(1).shuffle(parts)
     return gathered(made, RULE, parts, CASES, {})
@@ -44,10 +64,24 @@ def run(home: Path, rows: list[Result] | None = None, files: int = 1, **more: An
 
 def test_directions_and_kinds_are_those_of_the_scorers(tmp_path: Path) -> None:
     found = run(tmp_path).metrics
-    assert found["token_f1"] == found["token_f1.recall"] == found["judge.tone"] == found["retrieval.recall@5"] == Metric(bounded=True)
-    assert found["speed"] == found["latency"] == Metric(higher_is_better=False, relative=True, timed=True, unit="ms")
+    assert (
+        found["token_f1"]
+        == found["token_f1.recall"]
+        == found["judge.tone"]
+        == found["retrieval.recall@5"]
+        == Metric(bounded=True)
+    )
+    assert (
+        found["speed"]
+        == found["latency"]
+        == Metric(higher_is_better=False, relative=True, timed=True, unit="ms")
+    )
     assert found["cost"].unit == "USD"
-    assert (found["preferred"].pairwise, found["preferred.first"].pairwise, found["preferred.first"].bounded) == (True, False, False)
+    assert (
+        found["preferred"].pairwise,
+        found["preferred.first"].pairwise,
+        found["preferred.first"].bounded,
+    ) == (True, False, False)
 
 
 def test_latency_and_cost_are_measured_without_a_scorer(tmp_path: Path) -> None:
@@ -71,9 +105,14 @@ def test_metrics_that_an_arm_has_no_value_of_are_left_out_of_it(tmp_path: Path) 
     assert len(found.selected("candidate", "preferred.first").candidate) == 0
 
 
-def test_failed_calls_have_no_values_and_cases_of_one_arm_alone_do_not_count(tmp_path: Path) -> None:
-    rows = [result(case, arm, None if (place, arm) == (0, "candidate") else 0.5) for place, case in enumerate(CASES.cases[:6])
-            for arm in ("baseline", "candidate")]
+def test_failed_calls_have_no_values_and_cases_of_one_arm_alone_do_not_count(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        result(case, arm, None if (place, arm) == (0, "candidate") else 0.5)
+        for place, case in enumerate(CASES.cases[:6])
+        for arm in ("baseline", "candidate")
+    ]
     found = run(tmp_path, rows[:-1])
     assert found.pairs.cases == [f"c{number}" for number in range(5)]
     assert found.pairs.values["candidate"]["token_f1"] == [None, 0.5, 0.5, 0.5, 0.5]
@@ -85,25 +124,42 @@ def test_what_was_there_at_a_look_can_be_seen_again(tmp_path: Path) -> None:
     found = run(tmp_path)
     then = found.first(5)
     assert then.pairs.cases == found.pairs.cases[:5]
-    assert then.column("candidate", "token_f1").tolist() == found.column("candidate", "token_f1").tolist()[:5]
+    assert (
+        then.column("candidate", "token_f1").tolist()
+        == found.column("candidate", "token_f1").tolist()[:5]
+    )
 
 
 def test_a_judge_with_a_floor_that_nobody_measured_may_not_decide(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text("")
-    judge = Spec(name="judge", options={**JUDGE, "floor": 0.6, "labels": str(tmp_path / "labels.jsonl")})
+    judge = Spec(
+        name="judge", options={**JUDGE, "floor": 0.6, "labels": str(tmp_path / "labels.jsonl")}
+    )
     found = untrusted_metrics(trial(tmp_path, scorers=(Spec(name="token_f1"), judge)))
     assert list(found) == ["judge"]
     assert "never been compared with people" in found["judge"]
     assert untrusted_metrics(trial(tmp_path)) == {}
 
 
-@pytest.mark.parametrize(("edit", "says"), [
-    (lambda raw: raw.update(baseline="nobody"), "a baseline and a candidate are wanted"),
-    (lambda raw: raw["pairs"]["errors"].pop("candidate"), r"pairs.errors has the arms baseline; wanted: baseline, candidate"),
-    (lambda raw: raw["metrics"].pop("judge"), "nothing is said of the metrics judge"),
-    (lambda raw: raw["pairs"]["cases"].__setitem__(1, "c0"), "a case stands there twice"),
-    (lambda raw: raw["pairs"]["values"]["candidate"]["judge"].pop(), "values.candidate.judge has 11")])
-def test_evidence_that_does_not_fit_together_is_refused(tmp_path: Path, edit: Any, says: str) -> None:
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda raw: raw.update(baseline="nobody"), "a baseline and a candidate are wanted"),
+        (
+            lambda raw: raw["pairs"]["errors"].pop("candidate"),
+            r"pairs.errors has the arms baseline; wanted: baseline, candidate",
+        ),
+        (lambda raw: raw["metrics"].pop("judge"), "nothing is said of the metrics judge"),
+        (lambda raw: raw["pairs"]["cases"].__setitem__(1, "c0"), "a case stands there twice"),
+        (
+            lambda raw: raw["pairs"]["values"]["candidate"]["judge"].pop(),
+            "values.candidate.judge has 11",
+        ),
+    ],
+)
+def test_evidence_that_does_not_fit_together_is_refused(
+    tmp_path: Path, edit: Any, says: str
+) -> None:
     raw = run(tmp_path).model_dump()
     edit(raw)
     with pytest.raises(ValueError, match=says):

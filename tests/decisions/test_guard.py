@@ -1,4 +1,6 @@
-"""The alias moves with a passing record alone: every way round by way of the record that we could think of is closed."""
+"""The alias moves with a passing record alone: every way round by way of the record that we could
+think of is closed.
+"""
 
 import json
 from pathlib import Path
@@ -29,18 +31,41 @@ def record(home: Path) -> dict[str, Any]:
     return decided(home, resolved(home, 1), resolved(home, 2))
 
 
-def test_a_passing_record_moves_the_alias_and_is_remembered(home: Path, record: dict[str, Any]) -> None:
+def test_a_passing_record_moves_the_alias_and_is_remembered(
+    home: Path, record: dict[str, Any]
+) -> None:
     moved = registry.promote(home, record, "helpdesk", who="run-7")
-    assert (moved["version"], moved["previous_version"], moved["moved"], moved["uri"]) == (2, 1, True, "prompts:/helpdesk/2")
+    assert (moved["version"], moved["previous_version"], moved["moved"], moved["uri"]) == (
+        2,
+        1,
+        True,
+        "prompts:/helpdesk/2",
+    )
     assert champion(home) == 2
     with open_ledger(home).read() as connection:
         row = connection.execute(select(moves).where(moves.c.kind == "promote")).mappings().one()
-    assert (row["decision"], row["decision_sha256"], row["who"], row["from_version"]) == (record["id"], record["sha256"], "run-7", 1)
+    assert (row["decision"], row["decision_sha256"], row["who"], row["from_version"]) == (
+        record["id"],
+        record["sha256"],
+        "run-7",
+        1,
+    )
     with opened(home, tracking_uri(home)) as client:
-        found = client.search_model_versions("name = 'helpdesk' AND version_number = 2 AND tags.`mlflow.prompt.is_prompt` = 'true'")
-        noted = next(json.loads(value) for key, value in found[0].tags.items() if key.startswith("llmops.move."))
+        found = client.search_model_versions(
+            "name = 'helpdesk' AND version_number = 2 AND tags.`mlflow.prompt.is_prompt` = 'true'"
+        )
+        noted = next(
+            json.loads(value)
+            for key, value in found[0].tags.items()
+            if key.startswith("llmops.move.")
+        )
         client._get_registry_client().store.engine.dispose()  # type: ignore[no-untyped-call]
-    assert (noted["decision"], noted["from"], noted["to"], noted["who"]) == (record["id"], 1, 2, "run-7")
+    assert (noted["decision"], noted["from"], noted["to"], noted["who"]) == (
+        record["id"],
+        1,
+        2,
+        "run-7",
+    )
 
 
 def test_a_record_is_used_once(home: Path, record: dict[str, Any]) -> None:
@@ -52,7 +77,9 @@ def test_a_record_is_used_once(home: Path, record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("how", ["promote", "first"])
-def test_an_alias_that_is_there_already_is_not_moved_again(home: Path, record: dict[str, Any], how: str) -> None:
+def test_an_alias_that_is_there_already_is_not_moved_again(
+    home: Path, record: dict[str, Any], how: str
+) -> None:
     """By another decision than this one, or by none."""
     alias = {"prompt": "helpdesk", "alias": "champion" if how == "promote" else "staging"}
     if how == "promote":
@@ -70,14 +97,24 @@ def test_an_alias_that_is_there_already_is_not_moved_again(home: Path, record: d
 
 
 @pytest.mark.parametrize(("compared", "told"), [(1, "promote"), (3, "outside")])
-def test_a_move_that_nobody_knows_is_completed_by_the_decision_that_it_fits(home: Path, compared: int, told: str) -> None:
+def test_a_move_that_nobody_knows_is_completed_by_the_decision_that_it_fits(
+    home: Path, compared: int, told: str
+) -> None:
     point(home, 2)
-    found = registry.promote(home, decided(home, resolved(home, compared), resolved(home, 2)), "helpdesk")
-    assert (found["moved"], found["kind"], found["previous_version"]) == (told == "promote", told, 1)
+    found = registry.promote(
+        home, decided(home, resolved(home, compared), resolved(home, 2)), "helpdesk"
+    )
+    assert (found["moved"], found["kind"], found["previous_version"]) == (
+        told == "promote",
+        told,
+        1,
+    )
     assert [one["kind"] for one in registry.history(home, "helpdesk")["moves"]] == ["first", told]
 
 
-def test_forgetting_the_ledger_does_not_make_a_record_new(home: Path, record: dict[str, Any]) -> None:
+def test_forgetting_the_ledger_does_not_make_a_record_new(
+    home: Path, record: dict[str, Any]
+) -> None:
     registry.promote(home, record, "helpdesk")
     registry.rollback(home, "helpdesk")
     with open_ledger(home).write() as connection:
@@ -91,20 +128,37 @@ def test_a_record_that_was_edited_is_refused(home: Path, record: dict[str, Any])
     stays(home, lost, "the verdict is reject: exact_match falls")
     stays(home, {**lost, "verdict": "promote"}, "the record does not stand")
     stays(home, edited(lost, lambda one: one.update(verdict="promote")), "verdict: the record says")
-    swapped = edited(lost, lambda one: one["pairs"]["values"].update(
-        candidate=lost["pairs"]["values"]["baseline"], baseline=lost["pairs"]["values"]["candidate"]))
+    swapped = edited(
+        lost,
+        lambda one: one["pairs"]["values"].update(
+            candidate=lost["pairs"]["values"]["baseline"],
+            baseline=lost["pairs"]["values"]["candidate"],
+        ),
+    )
     stays(home, swapped, "the record does not stand")
-    stays(home, edited(record, lambda one: one["rule"].update(alpha=0.4)), "the record does not stand")
+    stays(
+        home, edited(record, lambda one: one["rule"].update(alpha=0.4)), "the record does not stand"
+    )
     stays(home, {**record, "sha256": "0" * 64}, "its sha256 is not that of its content")
 
 
-def test_a_record_that_nobody_here_made_is_refused_however_well_it_computes(home: Path, tmp_path: Path) -> None:
+def test_a_record_that_nobody_here_made_is_refused_however_well_it_computes(
+    home: Path, tmp_path: Path
+) -> None:
     invented = decided(home, resolved(home, 1), resolved(home, 2), saved=False)
     assert invented["verdict"] == "promote"
-    stays(home, invented, "neither this home's ledger nor the MLflow run that it names knows the record")
+    stays(
+        home,
+        invented,
+        "neither this home's ledger nor the MLflow run that it names knows the record",
+    )
     stays(home, {**invented, "mlflow_run_id": "0" * 32}, "neither this home's ledger nor")
     known = decided(home, resolved(home, 1), resolved(home, 2), better=False, run="known")
-    stays(home, {**invented, "id": known["id"], "sha256": known["sha256"]}, "its sha256 is not that of its content")
+    stays(
+        home,
+        {**invented, "id": known["id"], "sha256": known["sha256"]},
+        "its sha256 is not that of its content",
+    )
 
 
 def test_a_ledger_row_with_a_forged_hash_holds_no_other_record(home: Path) -> None:
@@ -119,7 +173,9 @@ def test_a_ledger_row_with_a_forged_hash_holds_no_other_record(home: Path) -> No
 def test_a_record_that_its_mlflow_run_holds_will_do(home: Path, tmp_path: Path) -> None:
     elsewhere = decided(home, resolved(home, 1), resolved(home, 2), saved=False)
     with opened(home, tracking_uri(home)) as client:
-        experiment = client.create_experiment("helpdesk evaluation", (tmp_path / "artifacts").as_uri())
+        experiment = client.create_experiment(
+            "helpdesk evaluation", (tmp_path / "artifacts").as_uri()
+        )
         run = client.create_run(experiment).info.run_id
         client.log_dict(run, elsewhere, "decision.json")
         other = client.create_run(experiment).info.run_id
@@ -128,10 +184,18 @@ def test_a_record_that_its_mlflow_run_holds_will_do(home: Path, tmp_path: Path) 
 
 
 def test_a_record_for_another_prompt_or_alias_is_refused(home: Path) -> None:
-    for promised, says in (({"prompt": "other", "alias": "champion"}, "the decision is for other@champion"),
-                           ({"prompt": "helpdesk", "alias": "staging"}, "the decision is for helpdesk@staging"),
-                           ({}, "the decision is for no alias")):
-        stays(home, decided(home, resolved(home, 1), resolved(home, 2), promote=promised, run=f"r{len(says)}"), says)
+    for promised, says in (
+        ({"prompt": "other", "alias": "champion"}, "the decision is for other@champion"),
+        ({"prompt": "helpdesk", "alias": "staging"}, "the decision is for helpdesk@staging"),
+        ({}, "the decision is for no alias"),
+    ):
+        stays(
+            home,
+            decided(
+                home, resolved(home, 1), resolved(home, 2), promote=promised, run=f"r{len(says)}"
+            ),
+            says,
+        )
 
 
 @pytest.mark.parametrize("rubbish", [None, [], "promote", {}, {"verdict": "promote"}])
@@ -140,17 +204,28 @@ def test_rubbish_is_no_record(home: Path, rubbish: Any) -> None:
 
 
 def test_records_whose_arms_were_emptied_are_refused(home: Path, record: dict[str, Any]) -> None:
-    for change in (lambda one: one["arms"]["candidate"].pop("prompt"), lambda one: one["arms"]["candidate"].update(prompt="x"),
-                   lambda one: one.update(promote="helpdesk@champion"), lambda one: one.update(arms=[])):
+    for change in (
+        lambda one: one["arms"]["candidate"].pop("prompt"),
+        lambda one: one["arms"]["candidate"].update(prompt="x"),
+        lambda one: one.update(promote="helpdesk@champion"),
+        lambda one: one.update(arms=[]),
+    ):
         stays(home, edited(record, change), "stays where it is")
 
 
 def test_all_objections_are_told_at_once(home: Path) -> None:
     other = {"prompt": "other", "alias": "champion"}
-    found = decided(home, resolved(home, 3), resolved(home, 2), better=False, promote=other, saved=False)
+    found = decided(
+        home, resolved(home, 3), resolved(home, 2), better=False, promote=other, saved=False
+    )
     tamper(home, 2, TEXT, EVIL)
     with pytest.raises(Blocked) as raised:
         registry.promote(home, found, "helpdesk")
-    for says in ("the verdict is reject", "for other@champion", "neither this home's ledger", "no version says",
-                 "the champion changed since"):
+    for says in (
+        "the verdict is reject",
+        "for other@champion",
+        "neither this home's ledger",
+        "no version says",
+        "the champion changed since",
+    ):
         assert says in raised.value.message

@@ -1,4 +1,6 @@
-"""A promotion is killed, with no chance to clean up, at every step: the next try completes it, and nothing is told twice."""
+"""A promotion is killed, with no chance to clean up, at every step: the next try completes it, and
+nothing is told twice.
+"""
 
 import signal
 import subprocess
@@ -26,10 +28,18 @@ registry.promote(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), "
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "when", "points_to"), [
-    ("llmops.tasks.tracking.prompts:Registry.point", "before", 1), ("llmops.tasks.tracking.prompts:Registry.point", "after", 2),
-    ("llmops.tasks.tracking.prompts:Registry.note", "after", 2), ("llmops.tasks.decisions.promotion:remember", "after", 2)])
-def test_a_promotion_that_was_killed_is_completed(tmp_path: Path, place: str, when: str, points_to: int) -> None:
+@pytest.mark.parametrize(
+    ("place", "when", "points_to"),
+    [
+        ("llmops.tasks.tracking.prompts:Registry.point", "before", 1),
+        ("llmops.tasks.tracking.prompts:Registry.point", "after", 2),
+        ("llmops.tasks.tracking.prompts:Registry.note", "after", 2),
+        ("llmops.tasks.decisions.promotion:remember", "after", 2),
+    ],
+)
+def test_a_promotion_that_was_killed_is_completed(
+    tmp_path: Path, place: str, when: str, points_to: int
+) -> None:
     home = arena(tmp_path)
     record = decided(home, resolved(home, 1), resolved(home, 2))
     words = [sys.executable, "-c", MOVER, str(home), record["record"], place, when]
@@ -38,7 +48,9 @@ def test_a_promotion_that_was_killed_is_completed(tmp_path: Path, place: str, wh
     assert registry.promote(home, record, "helpdesk")["version"] == 2
     told = registry.history(home, "helpdesk")["moves"]
     assert [(one["kind"], one["from"], one["to"], one["decision"]) for one in told] == [
-        ("first", None, 1, None), ("promote", 1, 2, record["id"])]
+        ("first", None, 1, None),
+        ("promote", 1, 2, record["id"]),
+    ]
     with open_ledger(home).read() as connection:
         assert connection.execute(select(func.count()).select_from(moves)).scalar_one() == 2
     assert registry.rollback(home, "helpdesk")["version"] == 1

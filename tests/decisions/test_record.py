@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmops.tasks.decisions.record import changed_cases, known, listed, load, make_record, recomputed, save, verify
+from llmops.tasks.decisions.record import (
+    changed_cases,
+    known,
+    listed,
+    load,
+    make_record,
+    recomputed,
+    save,
+    verify,
+)
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.evaluation.results import write_results
@@ -38,7 +47,10 @@ def test_a_record_says_all_that_was_promised(record: Record) -> None:
     assert record["pairs"]["values"]["baseline"]["token_f1"] == pytest.approx(BASE)
     assert len(record["pairs"]["sha256"]) == 90
     assert {"python", "numpy", "llmops-pipelines"} <= set(record["versions"])
-    assert record["difference"] == record["comparisons"]["candidate"]["metrics"]["token_f1"]["difference"]
+    assert (
+        record["difference"]
+        == record["comparisons"]["candidate"]["metrics"]["token_f1"]["difference"]
+    )
     assert set(record["comparisons"]) == {"candidate", "third"}
 
 
@@ -46,10 +58,16 @@ def test_a_record_stands_by_itself_after_its_way_through_a_file(record: Record) 
     assert recomputed(json.loads(json.dumps(record))) == []
 
 
-@pytest.mark.parametrize("rule", [
-    Rule(metric="token_f1", stop_early=True), Rule(metric="token_f1", rule="not_worse", margin=0.05), Rule(metric="latency"),
-    Rule(metric="token_f1.precision", cluster="none", alpha=0.01),
-    Rule(metric="token_f1", by=0.05, stop_early=True, not_worse={"cost": 0.1})])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(metric="token_f1", stop_early=True),
+        Rule(metric="token_f1", rule="not_worse", margin=0.05),
+        Rule(metric="latency"),
+        Rule(metric="token_f1.precision", cluster="none", alpha=0.01),
+        Rule(metric="token_f1", by=0.05, stop_early=True, not_worse={"cost": 0.1}),
+    ],
+)
 def test_records_of_every_rule_stand(tmp_path: Path, rule: Rule) -> None:
     found = decided(tmp_path, rule)
     assert recomputed(json.loads(json.dumps(found))) == []
@@ -58,13 +76,26 @@ def test_records_of_every_rule_stand(tmp_path: Path, rule: Rule) -> None:
 
 def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Path) -> None:
     made = trial(tmp_path, repeats=2)
-    rows = [result(case, arm, value, repeat) for place, case in enumerate(CASES.cases) for arm in ("baseline", "candidate")
-            for repeat, value in enumerate((0.25, 0.75) if arm == "candidate" else (BASE[place], None))]
-    found = make_record(made, Rule(metric="token_f1", max_error_rate=0.6), [kept(made, rows)], CASES,
-                        **settings(Rule(metric="token_f1", max_error_rate=0.6)))
+    rows = [
+        result(case, arm, value, repeat)
+        for place, case in enumerate(CASES.cases)
+        for arm in ("baseline", "candidate")
+        for repeat, value in enumerate((0.25, 0.75) if arm == "candidate" else (BASE[place], None))
+    ]
+    found = make_record(
+        made,
+        Rule(metric="token_f1", max_error_rate=0.6),
+        [kept(made, rows)],
+        CASES,
+        **settings(Rule(metric="token_f1", max_error_rate=0.6)),
+    )
     assert set(found["pairs"]["values"]["candidate"]["token_f1"]) == {0.5}
     assert found["pairs"]["values"]["baseline"]["token_f1"] == pytest.approx(BASE)
-    assert (found["arms"]["candidate"]["attempted"], found["arms"]["baseline"]["errored"], found["n"]) == (180, 90, 90)
+    assert (
+        found["arms"]["candidate"]["attempted"],
+        found["arms"]["baseline"]["errored"],
+        found["n"],
+    ) == (180, 90, 90)
     assert recomputed(json.loads(json.dumps(found))) == []
 
 
@@ -76,8 +107,19 @@ def kept(made: Any, rows: Any) -> Part:
 
 def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None:
     made = trial(tmp_path)
-    rows = [result(case, arm, SCORES[arm][place]) for place, case in enumerate(CASES.cases[:60]) for arm in ("baseline", "candidate")]
-    found = make_record(made, RULE, [kept(made, rows[:-1])], CASES, **settings(RULE), stopped="the budget is used up")
+    rows = [
+        result(case, arm, SCORES[arm][place])
+        for place, case in enumerate(CASES.cases[:60])
+        for arm in ("baseline", "candidate")
+    ]
+    found = make_record(
+        made,
+        RULE,
+        [kept(made, rows[:-1])],
+        CASES,
+        **settings(RULE),
+        stopped="the budget is used up",
+    )
     assert found["cases"] == {"total": 90, "used": 59}
     assert found["stopped"] == "the budget is used up"
     assert found["verdict"] == "inconclusive"
@@ -90,17 +132,39 @@ def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None
 def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: Path) -> None:
     made, rule = trial(tmp_path), Rule(metric="token_f1", stop_early=True)
     easy = {"baseline": [value / 4 for value in BASE], "candidate": plus(BASE, 0.5)}
-    rows = [result(case, arm, easy[arm][place]) for place, case in enumerate(CASES.cases[:60]) for arm in easy]
-    found = make_record(made, rule, [kept(made, rows)], CASES, **settings(rule), stopped="the answer is clear after 60 cases: promote")
-    assert (found["verdict"], found["cases"]["used"], [look["cases"] for look in found["looks"]]) == ("promote", 60, [60])
+    rows = [
+        result(case, arm, easy[arm][place])
+        for place, case in enumerate(CASES.cases[:60])
+        for arm in easy
+    ]
+    found = make_record(
+        made,
+        rule,
+        [kept(made, rows)],
+        CASES,
+        **settings(rule),
+        stopped="the answer is clear after 60 cases: promote",
+    )
+    assert (
+        found["verdict"],
+        found["cases"]["used"],
+        [look["cases"] for look in found["looks"]],
+    ) == ("promote", 60, [60])
     assert recomputed(json.loads(json.dumps(found))) == []
 
 
 def test_a_budget_that_ends_while_judges_are_asked_decides_nothing(tmp_path: Path) -> None:
     made = trial(tmp_path)
-    parts = [part.model_copy(update={"stopped": "the budget is used up"}) for part in parts_of(made, CASES, SCORES, size=90)]
+    parts = [
+        part.model_copy(update={"stopped": "the budget is used up"})
+        for part in parts_of(made, CASES, SCORES, size=90)
+    ]
     found = make_record(made, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
-    assert (found["verdict"], found["cases"]["used"], found["stopped"]) == ("inconclusive", 90, "the budget is used up")
+    assert (found["verdict"], found["cases"]["used"], found["stopped"]) == (
+        "inconclusive",
+        90,
+        "the budget is used up",
+    )
 
 
 def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_path: Path) -> None:
@@ -114,13 +178,19 @@ def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_p
     found = make_record(made, RULE, [kept(made, rows)], CASES, **settings(RULE))
     assert (found["verdict"], found["status"]) == ("inconclusive", "failed")
     assert "10 % of the calls of candidate failed or could not be judged" in found["reason"]
-    assert (found["arms"]["candidate"]["scored"], found["arms"]["candidate"]["judge_failures"], found["n"]) == (81, 9, 81)
+    assert (
+        found["arms"]["candidate"]["scored"],
+        found["arms"]["candidate"]["judge_failures"],
+        found["n"],
+    ) == (81, 9, 81)
     assert any("candidate: 10.0 %" in one for one in found["warnings"])
     assert recomputed(json.loads(json.dumps(found))) == []
 
 
 def test_without_any_result_there_is_a_record_that_decides_nothing(tmp_path: Path) -> None:
-    found = make_record(trial(tmp_path), RULE, [], CASES, **settings(RULE), stopped="the budget is used up")
+    found = make_record(
+        trial(tmp_path), RULE, [], CASES, **settings(RULE), stopped="the budget is used up"
+    )
     assert (found["verdict"], found["cases"]["used"], found["n"]) == ("inconclusive", 0, 0)
     assert recomputed(json.loads(json.dumps(found))) == []
 
@@ -129,7 +199,13 @@ def test_a_saved_record_is_found_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     saved = save(home, decided(home))
     assert load(Path(saved["record"])) == saved
-    assert verify(Path(saved["record"])) == {"ok": True, "verdict": "promote", "id": "helpdesk-1", "name": "helpdesk", "problems": []}
+    assert verify(Path(saved["record"])) == {
+        "ok": True,
+        "verdict": "promote",
+        "id": "helpdesk-1",
+        "name": "helpdesk",
+        "problems": [],
+    }
     assert known(home, saved["sha256"])
     assert not known(home, "0" * 64)
     again = save(home, {**saved, "mlflow_run_id": "run"})
@@ -140,21 +216,32 @@ def test_a_saved_record_is_found_again(tmp_path: Path) -> None:
 
 
 def test_asking_for_decisions_creates_nothing(tmp_path: Path) -> None:
-    assert (listed(tmp_path), known(tmp_path, "x"), changed_cases(tmp_path, "helpdesk", CASES)) == ([], False, [])
+    assert (listed(tmp_path), known(tmp_path, "x"), changed_cases(tmp_path, "helpdesk", CASES)) == (
+        [],
+        False,
+        [],
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_cases_that_changed_under_their_ids_are_named(tmp_path: Path) -> None:
     save(tmp_path, decided(tmp_path))
     assert changed_cases(tmp_path, "helpdesk", CASES) == []
-    edited = [case.model_copy(update={"expected": {"answer": "another"}}) if case.id in ("c3", "c7") else case for case in CASES.cases[1:]]
+    edited = [
+        case.model_copy(update={"expected": {"answer": "another"}})
+        if case.id in ("c3", "c7")
+        else case
+        for case in CASES.cases[1:]
+    ]
     more = CASES.model_copy(update={"cases": (*edited, Case(id="new", inputs={"question": "?"}))})
     assert changed_cases(tmp_path, "helpdesk", more) == ["c3", "c7"]
     assert changed_cases(tmp_path, "another", more) == []
 
 
 def test_a_case_id_that_is_no_valid_text_survives(tmp_path: Path) -> None:
-    odd = CASES.model_copy(update={"cases": (CASES.cases[0].model_copy(update={"id": "\ud800c"}), *CASES.cases[1:])})
+    odd = CASES.model_copy(
+        update={"cases": (CASES.cases[0].model_copy(update={"id": "\ud800c"}), *CASES.cases[1:])}
+    )
     made = trial(tmp_path)
     found = make_record(made, RULE, [], odd, **settings(RULE))
     found["warnings"] = ["the case \ud800c"]

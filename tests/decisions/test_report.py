@@ -1,4 +1,6 @@
-"""The report of a decision: what it shows, and that nothing that a model wrote is more than text."""
+"""The report of a decision: what it shows, and that nothing that a model wrote is more than
+text.
+"""
 
 import base64
 import hashlib
@@ -51,7 +53,12 @@ def test_the_page_is_well_formed_and_says_verdict_and_reason_first(tmp_path: Pat
     page = report_html(record, results, cases)
     reader = Reader(page)
     assert reader.open == []
-    assert page.index("▲ promote") < page.index("<h2>Effects") < page.index("<h2>Arms") < page.index("<h2>Cases")
+    assert (
+        page.index("▲ promote")
+        < page.index("<h2>Effects")
+        < page.index("<h2>Arms")
+        < page.index("<h2>Cases")
+    )
     assert record["reason"].split("; ")[0] in "".join(reader.texts["p"])
     assert record["sha256"] in page
 
@@ -60,10 +67,28 @@ def test_nothing_that_a_model_or_a_case_says_is_more_than_text(tmp_path: Path) -
     record, results, cases = made(tmp_path, hostile=True)
     page = report_html({**record, "reason": HOSTILE, "warnings": [HOSTILE]}, results, cases)
     reader = Reader(page)
-    assert [tag for tag, _ in reader.tags if tag in LOADING] == ["meta", "meta", "meta", "meta", "style", "script"]
+    assert [tag for tag, _ in reader.tags if tag in LOADING] == [
+        "meta",
+        "meta",
+        "meta",
+        "meta",
+        "style",
+        "script",
+    ]
     allowed = {"svg", "form"}
-    assert not [(tag, name) for tag, attributes in reader.tags if tag not in allowed for name in attributes if name.startswith("on")]
-    assert not [value for _, attributes in reader.tags for name, value in attributes.items() if name in ("src", "href", "action", "style")]
+    assert not [
+        (tag, name)
+        for tag, attributes in reader.tags
+        if tag not in allowed
+        for name in attributes
+        if name.startswith("on")
+    ]
+    assert not [
+        value
+        for _, attributes in reader.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "style")
+    ]
     assert not re.search("[\x00-\x08\x0e-\x1f\ud800-\udfff]", page)
     assert "{{7*7}}" in page
     assert "<script>because" not in page
@@ -72,7 +97,11 @@ def test_nothing_that_a_model_or_a_case_says_is_more_than_text(tmp_path: Path) -
 
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(tmp_path: Path) -> None:
     page = report_html(*made(tmp_path))
-    policy = next(attributes["content"] or "" for tag, attributes in Reader(page).tags if tag == "meta" and "http-equiv" in attributes)
+    policy = next(
+        attributes["content"] or ""
+        for tag, attributes in Reader(page).tags
+        if tag == "meta" and "http-equiv" in attributes
+    )
     for element in ("style", "script"):
         content = re.search(f"<{element}>(.*?)</{element}>", page, re.S)
         assert content
@@ -82,12 +111,21 @@ def test_the_policy_allows_the_page_s_own_script_and_style_alone(tmp_path: Path)
     assert "://" not in page
 
 
-def test_the_biggest_differences_come_first_and_both_answers_stand_side_by_side(tmp_path: Path) -> None:
+def test_the_biggest_differences_come_first_and_both_answers_stand_side_by_side(
+    tmp_path: Path,
+) -> None:
     record, results, cases = made(tmp_path)
     page = report_html(record, results, cases)
     values = record["pairs"]["values"]
-    gaps = {case: abs(new - old) for case, new, old in zip(record["pairs"]["cases"], values["candidate"]["token_f1"],
-                                                          values["baseline"]["token_f1"], strict=True)}
+    gaps = {
+        case: abs(new - old)
+        for case, new, old in zip(
+            record["pairs"]["cases"],
+            values["candidate"]["token_f1"],
+            values["baseline"]["token_f1"],
+            strict=True,
+        )
+    }
     shown = re.findall(r'<code class="faint">(c\d+)</code>', page)
     assert shown == sorted(gaps, key=lambda case: (-gaps[case], case))
     assert "<del>baseline</del> says it is" in page
@@ -97,10 +135,18 @@ def test_the_biggest_differences_come_first_and_both_answers_stand_side_by_side(
 
 def test_filters_know_tag_and_outcome_of_every_case(tmp_path: Path) -> None:
     record, results, cases = made(tmp_path)
-    rows = [attributes for _, attributes in Reader(report_html(record, results, cases)).tags if attributes.get("class") == "case"]
+    rows = [
+        attributes
+        for _, attributes in Reader(report_html(record, results, cases)).tags
+        if attributes.get("class") == "case"
+    ]
     assert len(rows) == 60
     assert {one["data-outcome"] for one in rows} <= {"win", "loss", "tie", "error"}
-    assert sorted({tag for one in rows for tag in json.loads(one["data-tags"] or "")}) == ["all", "even", "odd"]
+    assert sorted({tag for one in rows for tag in json.loads(one["data-tags"] or "")}) == [
+        "all",
+        "even",
+        "odd",
+    ]
 
 
 @pytest.mark.slow
@@ -108,7 +154,7 @@ def test_the_size_is_bounded_and_what_is_left_out_is_said(tmp_path: Path) -> Non
     record, results, cases = made(tmp_path, count=ROWS + 20, size=ROWS + 20, answer="word " * 3000)
     page = report_html(record, results, cases)
     assert len(page) < 8_000_000
-    assert page.count("<details class=\"case\"") <= FULL + 30
+    assert page.count('<details class="case"') <= FULL + 30
     assert "20 more cases are in cases.jsonl" in page
     assert "more characters)" in page
 
@@ -124,12 +170,22 @@ def test_errors_are_shown_with_their_reason(tmp_path: Path) -> None:
     assert page.count('data-outcome="error"') == 1
 
 
-@pytest.mark.parametrize(("old", "new", "own_old", "own_new"), [
-    ("The airport is in Beijing.", "The big airport is in Paris.", "Beijing", "big Paris"),
-    ("首都机场在北京市朝阳区。", "首都机场位于北京市顺义区。", "在 朝阳", "位于 顺义"),
-    ("same", "same", "", ""), ("", "new words", "", ""), ("nothing shared here", "of other words entirely", "", "")])
-def test_differences_are_marked_by_word_and_by_character_where_words_have_no_spaces(old: str, new: str, own_old: str, own_new: str) -> None:
-    for text, pieces, own in zip((old, new), highlighted(old, new), (own_old, own_new), strict=True):
+@pytest.mark.parametrize(
+    ("old", "new", "own_old", "own_new"),
+    [
+        ("The airport is in Beijing.", "The big airport is in Paris.", "Beijing", "big Paris"),
+        ("首都机场在北京市朝阳区。", "首都机场位于北京市顺义区。", "在 朝阳", "位于 顺义"),
+        ("same", "same", "", ""),
+        ("", "new words", "", ""),
+        ("nothing shared here", "of other words entirely", "", ""),
+    ],
+)
+def test_differences_are_marked_by_word_and_by_character_where_words_have_no_spaces(
+    old: str, new: str, own_old: str, own_new: str
+) -> None:
+    for text, pieces, own in zip(
+        (old, new), highlighted(old, new), (own_old, own_new), strict=True
+    ):
         assert "".join(piece.text for piece in pieces) == text
         assert " ".join(piece.text.strip().strip(".") for piece in pieces if piece.own) == own
 
@@ -142,7 +198,13 @@ def test_very_long_texts_are_not_compared_word_by_word() -> None:
 def test_the_forest_has_all_effects_where_they_belong(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path, arms=("baseline", "candidate", "third"))
     first, others, shares = forests(record)
-    assert [mark.label for mark in first.marks] == ["candidate: all cases", "third: all cases", "all", "even", "odd"]
+    assert [mark.label for mark in first.marks] == [
+        "candidate: all cases",
+        "third: all cases",
+        "all",
+        "even",
+        "odd",
+    ]
     assert [mark.label for mark in shares.marks] == ["latency", "cost"]
     assert [mark.label for mark in others.marks] == ["token_f1.precision"]
     best = first.marks[1]
@@ -169,9 +231,24 @@ def test_the_bar_of_the_rule_is_drawn(tmp_path: Path) -> None:
 
 def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path, arms=("baseline", "candidate", "third"))
-    for name, (cost, wait) in {"baseline": (0.1, 100.0), "candidate": (0.1, 300.0), "third": (0.3, 200.0)}.items():
+    for name, (cost, wait) in {
+        "baseline": (0.1, 100.0),
+        "candidate": (0.1, 300.0),
+        "third": (0.3, 200.0),
+    }.items():
         record["arms"][name].update(cost_usd=cost, latency_ms={"p50": wait, "p95": wait})
     by_cost, by_latency = scatters(record)
-    assert {point.name: point.front for point in by_cost.points} == {"baseline": False, "candidate": True, "third": True}
-    assert {point.name: point.front for point in by_latency.points} == {"baseline": True, "candidate": False, "third": True}
-    assert all(by_cost.left <= one.x <= by_cost.right and by_cost.top <= one.y <= by_cost.bottom for one in by_cost.points)
+    assert {point.name: point.front for point in by_cost.points} == {
+        "baseline": False,
+        "candidate": True,
+        "third": True,
+    }
+    assert {point.name: point.front for point in by_latency.points} == {
+        "baseline": True,
+        "candidate": False,
+        "third": True,
+    }
+    assert all(
+        by_cost.left <= one.x <= by_cost.right and by_cost.top <= one.y <= by_cost.bottom
+        for one in by_cost.points
+    )

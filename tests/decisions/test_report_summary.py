@@ -26,7 +26,14 @@ def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None
 
 def test_the_summary_shows_hostile_text_as_text(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path, hostile=True)
-    text = summary_markdown({**record, "reason": HOSTILE, "name": "a | b\n# c @team", "warnings": ["[x](http://evil) <img>"]})
+    text = summary_markdown(
+        {
+            **record,
+            "reason": HOSTILE,
+            "name": "a | b\n# c @team",
+            "warnings": ["[x](http://evil) <img>"],
+        }
+    )
     assert "<script" not in text
     assert "<img" not in text
     assert "\n# c" not in text
@@ -37,18 +44,43 @@ def test_the_summary_shows_hostile_text_as_text(tmp_path: Path) -> None:
 
 def outcomes(record: dict[str, Any]) -> dict[str, str]:
     root = ElementTree.fromstring(junit(record))
-    return {str(case.get("name")): case[0].tag if len(case) else "passed" for case in root.iter("testcase")}
+    return {
+        str(case.get("name")): case[0].tag if len(case) else "passed"
+        for case in root.iter("testcase")
+    }
 
 
 def test_the_xml_has_a_test_per_rule_and_counts_what_it_says(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path)
     found = outcomes(record)
-    assert found == {"token_f1: better": "passed", "latency: not worse by 0.2": "passed", "errors of baseline: at most 2 %": "passed",
-                     "errors of candidate: at most 2 %": "passed"}
-    assert outcomes({**record, "comparisons": {"candidate": {**record["comparisons"]["candidate"], "verdict": "reject"}}})[
-        "token_f1: better"] == "failure"
-    assert outcomes({**record, "comparisons": {"candidate": {**record["comparisons"]["candidate"], "verdict": "inconclusive"}}})[
-        "token_f1: better"] == "skipped"
+    assert found == {
+        "token_f1: better": "passed",
+        "latency: not worse by 0.2": "passed",
+        "errors of baseline: at most 2 %": "passed",
+        "errors of candidate: at most 2 %": "passed",
+    }
+    assert (
+        outcomes(
+            {
+                **record,
+                "comparisons": {
+                    "candidate": {**record["comparisons"]["candidate"], "verdict": "reject"}
+                },
+            }
+        )["token_f1: better"]
+        == "failure"
+    )
+    assert (
+        outcomes(
+            {
+                **record,
+                "comparisons": {
+                    "candidate": {**record["comparisons"]["candidate"], "verdict": "inconclusive"}
+                },
+            }
+        )["token_f1: better"]
+        == "skipped"
+    )
 
 
 def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None:
@@ -56,7 +88,7 @@ def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None
     base = noisy(60, 0.5)
     parts = parts_of(run, cases, {"baseline": base, "candidate": [*[None] * 5, *base[5:]]})
     record = make_record(run, RULE, parts, cases, **settings(RULE))
-    text = junit({**record, "name": "a <b> & \x00 \"c\"", "reason": HOSTILE})
+    text = junit({**record, "name": 'a <b> & \x00 "c"', "reason": HOSTILE})
     root = ElementTree.fromstring(text)
     assert root.tag == "testsuites"
     assert {suite.tag for suite in root} == {"testsuite"}
@@ -68,7 +100,9 @@ def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None
         assert all(one.get("name") and one.get("classname") and one.get("time") for one in cases_of)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp", ""))
     assert int(root.get("errors", "")) == 6
-    assert {one for one in outcomes(record) if one.endswith("(candidate)")} == {f"c{number} (candidate)" for number in range(5)}
+    assert {one for one in outcomes(record) if one.endswith("(candidate)")} == {
+        f"c{number} (candidate)" for number in range(5)
+    }
 
 
 def test_what_is_the_same_on_all_cases_is_said_in_words(tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ F1: dict[str, Any] = {"metric": "token_f1"}
 
 
 def two(new: Any, old: Any = BASE, metric: str = "token_f1", **rule: Any) -> Verdict:
-    return decide(evidence({"baseline": {metric: old}, "candidate": {metric: new}}, {"metric": metric, **rule}))
+    return decide(
+        evidence(
+            {"baseline": {metric: old}, "candidate": {metric: new}}, {"metric": metric, **rule}
+        )
+    )
 
 
 def test_a_better_arm_is_promoted_with_the_numbers_of_the_test() -> None:
@@ -25,7 +29,11 @@ def test_a_better_arm_is_promoted_with_the_numbers_of_the_test() -> None:
     assert found.verdict == "promote"
     assert found.numbers["difference"] == pytest.approx(np.mean(np.array(new) - BASE))
     assert found.numbers["interval"] == pytest.approx([by_hand.low, by_hand.high])
-    assert (found.numbers["p_value"], found.numbers["test"], found.numbers["n"]) == (by_hand.p_value, by_hand.test, 120)
+    assert (found.numbers["p_value"], found.numbers["test"], found.numbers["n"]) == (
+        by_hand.p_value,
+        by_hand.test,
+        120,
+    )
     assert "token_f1 rises by 0.09" in found.reason
     assert "on 120 cases" in found.reason
 
@@ -58,7 +66,10 @@ def test_identical_yes_no_answers_are_inconclusive_too() -> None:
 
 
 def test_a_constant_gain_without_spread_is_no_pass() -> None:
-    assert two([value + 0.25 for value in [0.25, 0.5] * 30], [0.25, 0.5] * 30).verdict == "inconclusive"
+    assert (
+        two([value + 0.25 for value in [0.25, 0.5] * 30], [0.25, 0.5] * 30).verdict
+        == "inconclusive"
+    )
 
 
 def test_a_gain_below_the_least_worth_having_is_not_promoted() -> None:
@@ -82,7 +93,12 @@ def test_where_less_is_better_a_fall_is_promoted_and_shown_as_a_fall() -> None:
     found = two(quicker, SLOW, "latency")
     assert found.verdict == "promote"
     assert found.numbers["difference"] < 0
-    assert found.numbers["interval"][0] < found.numbers["difference"] < found.numbers["interval"][1] < 0
+    assert (
+        found.numbers["interval"][0]
+        < found.numbers["difference"]
+        < found.numbers["interval"][1]
+        < 0
+    )
     assert "latency falls by" in found.reason
     assert "ms" in found.reason
     assert two(SLOW, quicker, "latency").verdict == "reject"
@@ -129,15 +145,23 @@ def test_cases_of_one_group_count_as_one() -> None:
 
 def test_cases_without_a_group_stand_for_themselves_beside_groups() -> None:
     arms = {"baseline": {"token_f1": BASE}, "candidate": {"token_f1": plus(BASE, 0.1)}}
-    found = decide(evidence(arms, F1, groups=[None if number < 60 else "one" for number in range(120)]))
+    found = decide(
+        evidence(arms, F1, groups=[None if number < 60 else "one" for number in range(120)])
+    )
     assert found.numbers["comparisons"]["candidate"]["metrics"]["token_f1"]["clusters"] == 61
 
 
 def test_a_gain_overall_that_hides_a_loss_shows_it_by_tag() -> None:
     tags = [["rare"] if number % 6 == 0 else ["common"] for number in range(120)]
-    new = [max(0.0, value - 0.3 + number % 5 / 50) if tags[number] == ["rare"] else min(1.0, value + 0.2 - number % 7 / 50)
-           for number, value in enumerate(BASE)]
-    found = decide(evidence({"baseline": {"token_f1": BASE}, "candidate": {"token_f1": new}}, F1, tags=tags))
+    new = [
+        max(0.0, value - 0.3 + number % 5 / 50)
+        if tags[number] == ["rare"]
+        else min(1.0, value + 0.2 - number % 7 / 50)
+        for number, value in enumerate(BASE)
+    ]
+    found = decide(
+        evidence({"baseline": {"token_f1": BASE}, "candidate": {"token_f1": new}}, F1, tags=tags)
+    )
     by_tag = found.numbers["comparisons"]["candidate"]["tags"]
     assert found.verdict == "promote"
     assert by_tag["rare"]["interval"][1] < 0 < by_tag["common"]["interval"][0]
@@ -148,7 +172,10 @@ def test_a_gain_overall_that_hides_a_loss_shows_it_by_tag() -> None:
 def test_a_preference_counts_wins_against_losses() -> None:
     def judged(wins: int, ties: int, losses: int) -> Verdict:
         values = [1.0] * wins + [0.5] * ties + [0.0] * losses
-        arms: dict[str, Any] = {"baseline": {"token_f1": [0.5] * len(values)}, "candidate": {"preference": values}}
+        arms: dict[str, Any] = {
+            "baseline": {"token_f1": [0.5] * len(values)},
+            "candidate": {"preference": values},
+        }
         return decide(evidence(arms, {"metric": "preference"}))
 
     found = judged(40, 60, 10)
@@ -164,7 +191,10 @@ def test_a_preference_counts_wins_against_losses() -> None:
 def test_too_few_cases_are_said_to_be_too_few_and_not_alike() -> None:
     found = two([1.0, 1.0], [0.0, 0.0])
     assert found.verdict == "inconclusive"
-    assert "2 cases are too few for any difference to be told from chance, at least 6 are needed" in found.reason
+    assert (
+        "2 cases are too few for any difference to be told from chance, at least 6 are needed"
+        in found.reason
+    )
     assert "alike" not in found.reason
     arms = {"baseline": {"token_f1": [0.0] * 10}, "candidate": {"token_f1": [1.0] * 10}}
     assert "2 groups are too few" in decide(evidence(arms, F1, groups=["a", "b"] * 5)).reason
@@ -176,7 +206,10 @@ def test_cases_that_all_differ_alike_are_not_called_alike() -> None:
     assert found.verdict == "inconclusive"
     assert "all cases differ by the same amount" in found.reason
     even = two([1.0, 0.0] * 20, [0.0, 1.0] * 20)
-    assert "the arms are as good as alike, and no sensible number of cases would tell them apart" in even.reason
+    assert (
+        "the arms are as good as alike, and no sensible number of cases would tell them apart"
+        in even.reason
+    )
 
 
 @pytest.mark.slow
@@ -186,7 +219,9 @@ def test_without_any_effect_the_rate_of_decisions_is_the_one_that_is_promised() 
     for _ in range(150):
         base = np.clip(random.normal(0.5, 0.2, 40), 0, 1)
         new = np.clip(base + random.normal(0, 0.1, 40), 0, 1)
-        whole = evidence({"baseline": {"token_f1": base.tolist()}, "candidate": {"token_f1": new.tolist()}}, F1)
+        whole = evidence(
+            {"baseline": {"token_f1": base.tolist()}, "candidate": {"token_f1": new.tolist()}}, F1
+        )
         wrong += chosen_of(judge(whole)).verdict != "inconclusive"
     assert wrong / 150 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
 
@@ -195,5 +230,7 @@ def test_evidence_of_uneven_columns_is_refused() -> None:
     whole = evidence({"baseline": {"token_f1": BASE}, "candidate": {"token_f1": BASE}}, F1)
     broken = whole.model_dump()
     broken["pairs"]["groups"] = broken["pairs"]["groups"][:-1]
-    with pytest.raises(ValueError, match="one entry per case is wanted, for 120 cases: groups has 119"):
+    with pytest.raises(
+        ValueError, match="one entry per case is wanted, for 120 cases: groups has 119"
+    ):
         Evidence.model_validate(broken)

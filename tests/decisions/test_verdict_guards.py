@@ -23,23 +23,33 @@ def slower(times: float) -> list[float]:
 
 def guarded(guards: dict[str, float], **columns: Any) -> tuple[Verdict, dict[str, Any]]:
     """`columns`: metric = (baseline, candidate)."""
-    arms = {arm: {"token_f1": values, **{name: both[place] for name, both in columns.items()}}
-            for place, (arm, values) in enumerate((("baseline", BASE), ("candidate", BETTER)))}
+    arms = {
+        arm: {"token_f1": values, **{name: both[place] for name, both in columns.items()}}
+        for place, (arm, values) in enumerate((("baseline", BASE), ("candidate", BETTER)))
+    }
     found = decide(evidence(arms, {"metric": "token_f1", "not_worse": guards}))
     return found, found.numbers["comparisons"]["candidate"]["metrics"]
 
 
-@pytest.mark.parametrize(("times", "verdict"), [(1.05, "promote"), (0.7, "promote"), (1.5, "reject")])
+@pytest.mark.parametrize(
+    ("times", "verdict"), [(1.05, "promote"), (0.7, "promote"), (1.5, "reject")]
+)
 def test_a_guard_of_latency_is_a_share_of_the_baseline(times: float, verdict: str) -> None:
     found, metrics = guarded({"latency": 0.2}, latency=(SLOW, slower(times)))
     assert found.verdict == verdict
-    assert (metrics["latency"]["holds"], metrics["latency"]["violated"]) == (verdict == "promote", verdict == "reject")
+    assert (metrics["latency"]["holds"], metrics["latency"]["violated"]) == (
+        verdict == "promote",
+        verdict == "reject",
+    )
     assert "20 % is accepted" in found.reason
 
 
 def test_a_guard_that_cannot_be_shown_to_hold_is_inconclusive_and_says_what_would_help() -> None:
     random = np.random.default_rng(2)
-    new = [value * 1.1 + float(noise) for value, noise in zip(SLOW, random.normal(0, 120, 150), strict=True)]
+    new = [
+        value * 1.1 + float(noise)
+        for value, noise in zip(SLOW, random.normal(0, 120, 150), strict=True)
+    ]
     found, metrics = guarded({"latency": 0.2}, latency=(SLOW, new))
     assert found.verdict == "inconclusive"
     assert not metrics["latency"]["holds"]
@@ -49,7 +59,10 @@ def test_a_guard_that_cannot_be_shown_to_hold_is_inconclusive_and_says_what_woul
 
 
 def test_guards_are_corrected_by_holm() -> None:
-    others = {"grounded": (BASE, plus(BASE, -0.02, seed=8)), "citations": (BASE, plus(BASE, -0.01, seed=9))}
+    others = {
+        "grounded": (BASE, plus(BASE, -0.02, seed=8)),
+        "citations": (BASE, plus(BASE, -0.01, seed=9)),
+    }
     _, metrics = guarded({"grounded": 0.04, "citations": 0.04}, **others)
     by_hand = [noninferior(new, old, 0.04).p_value for old, new in others.values()]
     assert [metrics[name]["p_value"] for name in others] == pytest.approx(by_hand)
@@ -79,7 +92,9 @@ def test_a_margin_of_nothing_is_never_shown_by_equality() -> None:
 def test_what_costs_nothing_in_both_arms_holds_and_what_began_to_cost_does_not() -> None:
     free, _ = guarded({"cost": 0.1}, cost=([0.0] * 150, [0.0] * 150))
     assert free.verdict == "promote"
-    paid, _ = guarded({"cost": 0.1}, cost=([0.0] * 150, [0.001 + number % 3 / 1000 for number in range(150)]))
+    paid, _ = guarded(
+        {"cost": 0.1}, cost=([0.0] * 150, [0.001 + number % 3 / 1000 for number in range(150)])
+    )
     assert paid.verdict == "reject"
 
 
@@ -90,8 +105,14 @@ def test_a_guard_without_values_holds_nothing() -> None:
 
 
 def test_guards_do_not_save_an_arm_that_is_not_better() -> None:
-    arms = {"baseline": {"token_f1": BASE, "latency": SLOW}, "candidate": {"token_f1": plus(BASE, 0.0), "latency": slower(0.5)}}
-    assert decide(evidence(arms, {"metric": "token_f1", "not_worse": {"latency": 0.2}})).verdict == "inconclusive"
+    arms = {
+        "baseline": {"token_f1": BASE, "latency": SLOW},
+        "candidate": {"token_f1": plus(BASE, 0.0), "latency": slower(0.5)},
+    }
+    assert (
+        decide(evidence(arms, {"metric": "token_f1", "not_worse": {"latency": 0.2}})).verdict
+        == "inconclusive"
+    )
 
 
 EARLY = Rule(metric="token_f1", stop_early=True)
@@ -105,7 +126,7 @@ def test_an_easy_decision_is_settled_after_some_parts(tmp_path: Any) -> None:
     first = next(count for count, one in enumerate(seen, 1) if one)
     assert first <= 3
     assert "promote" in (seen[first - 1] or "")
-    assert all(seen[first - 1:])
+    assert all(seen[first - 1 :])
     assert settled(made, Rule(metric="token_f1"), parts, cases, {}) is None
 
 
@@ -118,7 +139,10 @@ def test_nothing_is_settled_between_equal_arms(tmp_path: Any) -> None:
 
 def test_the_interval_of_a_run_that_may_stop_is_the_wider_one_of_all_looks() -> None:
     arms = {"baseline": {"token_f1": BASE}, "candidate": {"token_f1": BETTER}}
-    fixed, early = decide(evidence(arms, {"metric": "token_f1"})), decide(evidence(arms, EARLY, looks=(50, 100, 150)))
+    fixed, early = (
+        decide(evidence(arms, {"metric": "token_f1"})),
+        decide(evidence(arms, EARLY, looks=(50, 100, 150))),
+    )
     assert early.numbers["p_value"] is None
     assert early.numbers["test"] == "confidence sequence (betting)"
     widths = [one["interval"][1] - one["interval"][0] for one in (fixed.numbers, early.numbers)]
@@ -126,7 +150,10 @@ def test_the_interval_of_a_run_that_may_stop_is_the_wider_one_of_all_looks() -> 
     looks = early.numbers["looks"]
     assert [look["cases"] for look in looks] == [50, 100, 150]
     assert looks[-1]["comparisons"]["candidate"]["interval"] == early.numbers["interval"]
-    assert looks[0]["comparisons"]["candidate"]["interval"] != looks[1]["comparisons"]["candidate"]["interval"]
+    assert (
+        looks[0]["comparisons"]["candidate"]["interval"]
+        != looks[1]["comparisons"]["candidate"]["interval"]
+    )
 
 
 @pytest.mark.slow
@@ -135,14 +162,23 @@ def test_looking_often_does_not_find_what_is_not_there() -> None:
     for _ in range(80):
         base = np.clip(random.normal(0.5, 0.25, 150), 0, 1)
         new = np.clip(base + random.normal(0, 0.25, 150), 0, 1)
-        whole = evidence({"baseline": {"token_f1": base.tolist()}, "candidate": {"token_f1": new.tolist()}}, EARLY)
-        wrong += any(chosen_of(judge(whole.first(count))).verdict != "inconclusive" for count in (50, 100, 150))
+        whole = evidence(
+            {"baseline": {"token_f1": base.tolist()}, "candidate": {"token_f1": new.tolist()}},
+            EARLY,
+        )
+        wrong += any(
+            chosen_of(judge(whole.first(count))).verdict != "inconclusive"
+            for count in (50, 100, 150)
+        )
     assert wrong / 80 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80)
 
 
 def test_latency_may_guard_a_run_that_stops_early() -> None:
     def early(times: float) -> Verdict:
-        arms = {"baseline": {"token_f1": BASE, "latency": SLOW}, "candidate": {"token_f1": plus(BASE, 0.3), "latency": slower(times)}}
+        arms = {
+            "baseline": {"token_f1": BASE, "latency": SLOW},
+            "candidate": {"token_f1": plus(BASE, 0.3), "latency": slower(times)},
+        }
         return decide(evidence(arms, EARLY.model_copy(update={"not_worse": {"latency": 0.2}})))
 
     assert early(1.0).verdict == "promote"
@@ -157,6 +193,8 @@ def test_parts_of_a_run_that_may_stop_keep_groups_together_in_a_drawn_order() ->
     assert all(homes[case.group] == number for number, part in enumerate(parts) for case in part)
     assert all(len(part) >= 20 for part in parts[:-1])
     turned = parted(tuple(reversed(cases)), 20, EARLY, "seed")
-    assert [{case.id for case in part} for part in turned] == [{case.id for case in part} for part in parts]
+    assert [{case.id for case in part} for part in turned] == [
+        {case.id for case in part} for part in parts
+    ]
     assert parted(cases, 20, EARLY, "another") != parts
     assert parted(cases, 30, Rule(metric="token_f1"), "seed")[0] == list(cases[:30])

@@ -33,8 +33,12 @@ def test_secrets_come_from_the_environment_and_nothing_starts_without_them() -> 
     settings = SERVICES["weaviate"]["environment"]
     assert settings["AUTHENTICATION_APIKEY_ALLOWED_KEYS"].startswith("${WEAVIATE_API_KEY:?")
     assert settings["AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED"] == "false"
-    literal = [name for service in SERVICES.values() for name, value in service["environment"].items()
-               if re.search(r"(KEYS?|PASSWORD|TOKEN|SECRET)$", name) and not str(value).startswith("${")]
+    literal = [
+        name
+        for service in SERVICES.values()
+        for name, value in service["environment"].items()
+        if re.search(r"(KEYS?|PASSWORD|TOKEN|SECRET)$", name) and not str(value).startswith("${")
+    ]
     assert literal == []
 
 
@@ -43,9 +47,14 @@ def test_weaviate_is_as_the_store_expects_it() -> None:
     version = tuple(map(int, service["image"].rpartition(":")[2].split(".")))
     assert version >= (1, 33, 0)
     settings = service["environment"]
-    assert (settings["AUTOSCHEMA_ENABLED"], settings["API_BASED_MODULES_DISABLED"]) == ("false", "true")
+    assert (settings["AUTOSCHEMA_ENABLED"], settings["API_BASED_MODULES_DISABLED"]) == (
+        "false",
+        "true",
+    )
     assert int(settings["QUERY_MAXIMUM_RESULTS"]) >= 10_000
     ports = {str(port).rpartition(":")[2]: str(port) for port in service["ports"]}
     assert f":-{GRPC}" in ports[str(GRPC)]
     assert f":-{WeaviateStore().url.rpartition(':')[2]}" in ports["8080"]
-    assert settings["PERSISTENCE_DATA_PATH"] in [volume.partition(":")[2] for volume in service["volumes"]]
+    assert settings["PERSISTENCE_DATA_PATH"] in [
+        volume.partition(":")[2] for volume in service["volumes"]
+    ]

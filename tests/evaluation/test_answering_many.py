@@ -17,9 +17,12 @@ PART, GROWTH = 250, 30 * 2**20
 
 def parts(folder: Path, base_url: str, count: int) -> Iterator[tuple[int, Spent]]:
     """(cases so far, what was spent) after each part."""
-    order, spent = trial(folder, base_url, prompts=("Answer. {{question}}",), concurrency=32), Spent()
+    order, spent = (
+        trial(folder, base_url, prompts=("Answer. {{question}}",), concurrency=32),
+        Spent(),
+    )
     for number, first in enumerate(range(0, count, PART), 1):
-        part = answer_part(order, number, cases(count)[first:first + PART], spent)
+        part = answer_part(order, number, cases(count)[first : first + PART], spent)
         assert [one.status for one in results(part)] == ["answered"] * PART
         spent = part.spent
         yield first + PART, spent
@@ -51,7 +54,12 @@ def test_arms_on_two_endpoints_share_the_places(tmp_path: Path) -> None:
     """Each result is of its own endpoint."""
     with serving(lambda messages: "slow") as slow, serving(lambda messages: "quick") as quick:
         slow.latency = 0.05
-        arms = [arm("slow", "{{question}}", model(slow.base_url)), arm("quick", "{{question}}", model(quick.base_url, model="other"))]
-        found = results(answer_part(trial(tmp_path, "", arms=arms, concurrency=6), 1, cases(20), Spent()))
+        arms = [
+            arm("slow", "{{question}}", model(slow.base_url)),
+            arm("quick", "{{question}}", model(quick.base_url, model="other")),
+        ]
+        found = results(
+            answer_part(trial(tmp_path, "", arms=arms, concurrency=6), 1, cases(20), Spent())
+        )
     assert {(one.arm, one.answer) for one in found} == {("slow", "slow"), ("quick", "quick")}
     assert (len(slow.requests), len(quick.requests)) == (20, 20)

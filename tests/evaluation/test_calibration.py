@@ -1,4 +1,6 @@
-"""Judges compared with people: numbers worked out by hand, and a judge that may decide only where it is shown to agree."""
+"""Judges compared with people: numbers worked out by hand, and a judge that may decide only where
+it is shown to agree.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,11 @@ def test_kappa_and_confusion_are_those_of_the_book(office: Office, service: Serv
     office.labels(grades([(1, 1)] * 20 + [(1, 0)] * 5 + [(0, 1)] * 10 + [(0, 0)] * 15))
     found = office.calibrate(office.judge(scale="binary", floor=0.3))
     one = found["judges"]["judge"]
-    assert (one["n"], one["agreement"], one["kappa"]) == (50, pytest.approx(0.7), pytest.approx(0.4))
+    assert (one["n"], one["agreement"], one["kappa"]) == (
+        50,
+        pytest.approx(0.7),
+        pytest.approx(0.4),
+    )
     assert one["confusion"] == [[15, 5], [10, 20]]  # rows people, columns judge
     assert one["bias"] == pytest.approx(-0.1)
     low, high = one["interval"]
@@ -37,7 +43,10 @@ def test_kappa_and_confusion_are_those_of_the_book(office: Office, service: Serv
 
 def test_the_low_end_of_the_interval_counts_not_the_estimate(office: Office) -> None:
     office.labels(grades([(1, 1)] * 20 + [(1, 0)] * 5 + [(0, 1)] * 10 + [(0, 0)] * 15))
-    strict, lenient = office.judge(scale="binary", floor=0.35), office.judge(scale="binary", floor=0.1)
+    strict, lenient = (
+        office.judge(scale="binary", floor=0.35),
+        office.judge(scale="binary", floor=0.1),
+    )
     one = office.calibrate(strict)["judges"]["judge"]
     assert one["kappa"] > 0.35 > one["interval"][0] > 0.1
     assert one["trusted"] is False
@@ -77,26 +86,51 @@ def test_near_misses_weigh_less_on_a_scale(office: Office) -> None:
 
 def test_a_scale_of_words_has_labels_of_words(office: Office) -> None:
     office.labels(grades([("bad", "Bad"), ("fair", "fair"), ("good", "good")] * 10))
-    one = office.calibrate(office.judge(scale=["bad", "fair", "good"], floor=0.5))["judges"]["judge"]
+    one = office.calibrate(office.judge(scale=["bad", "fair", "good"], floor=0.5))["judges"][
+        "judge"
+    ]
     assert (one["grades"], one["trusted"]) == (["bad", "fair", "good"], True)
     assert one["confusion"] == [[10, 0, 0], [0, 10, 0], [0, 0, 10]]
 
 
-def test_several_raters_are_one_by_their_median_and_their_own_agreement_is_told(office: Office) -> None:
+def test_several_raters_are_one_by_their_median_and_their_own_agreement_is_told(
+    office: Office,
+) -> None:
     said = [(5, [5, 5, 4]), (1, [1, 2, 1]), (3, [3, None, 4]), (2, [2, 2, 2])] * 8
-    office.labels([{"answer": f"{number} judge={mine}", "labels": theirs} for number, (mine, theirs) in enumerate(said)])
+    office.labels(
+        [
+            {"answer": f"{number} judge={mine}", "labels": theirs}
+            for number, (mine, theirs) in enumerate(said)
+        ]
+    )
     one = office.calibrate(office.judge(floor=0.6))["judges"]["judge"]
-    assert (one["agreement"], one["kappa"], one["trusted"]) == (1, 1, True)  # of 3 and 4 the worse one counts
+    assert (one["agreement"], one["kappa"], one["trusted"]) == (
+        1,
+        1,
+        True,
+    )  # of 3 and 4 the worse one counts
     assert 0.5 < one["people"]["alpha"] < one["alpha"] < 1
     assert one["people"]["interval"][0] <= one["people"]["alpha"] <= one["people"]["interval"][1]
     assert one["people"]["n"] == 32
 
 
 def test_pairs_are_compared_with_whom_people_preferred(office: Office) -> None:
-    rows: list[Body] = [{"a": f"x{number} judge=2", "b": f"y{number} judge=1", "preferred": "a"} for number in range(20)]
-    rows += [{"a": f"x{number} judge=1", "b": f"z{number} judge=2", "preferred": "b"} for number in range(20)]
-    rows += [{"a": f"v{number} judge=1", "b": f"w{number} judge=1", "labels": ["a", "b", "tie"]} for number in range(10)]
-    rows += [{"a": f"x{number} judge=first", "b": f"u{number} judge=first", "labels": ["a", "a", "tie"]} for number in range(10)]
+    rows: list[Body] = [
+        {"a": f"x{number} judge=2", "b": f"y{number} judge=1", "preferred": "a"}
+        for number in range(20)
+    ]
+    rows += [
+        {"a": f"x{number} judge=1", "b": f"z{number} judge=2", "preferred": "b"}
+        for number in range(20)
+    ]
+    rows += [
+        {"a": f"v{number} judge=1", "b": f"w{number} judge=1", "labels": ["a", "b", "tie"]}
+        for number in range(10)
+    ]
+    rows += [
+        {"a": f"x{number} judge=first", "b": f"u{number} judge=first", "labels": ["a", "a", "tie"]}
+        for number in range(10)
+    ]
     office.labels(rows)
     one = office.calibrate(office.judge("pairwise_judge", floor=0.5))["judges"]["pairwise_judge"]
     assert (one["n"], one["grades"]) == (60, ["b", "tie", "a"])

@@ -39,10 +39,19 @@ def test_trust_ends_when_the_judge_or_its_labels_change(office: Office) -> None:
     office.calibrate(spec)
     assert trust(office.home, spec) is None
     assert trust(office.home, spec, office.folder) is None
-    elsewhere = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-other", "requests_per_minute": 5}
+    elsewhere = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "api_key": "sk-other",
+        "requests_per_minute": 5,
+    }
     assert trust(office.home, office.judge(scale="binary", floor=0.6, llm=elsewhere)) is None
-    changes: list[Body] = [{"rubric": "Be kind."}, {"llm": {"model": "large"}}, {"llm": {"temperature": 1.0}}, {"scale": "0-1"},
-                           {"repeats": 3}]
+    changes: list[Body] = [
+        {"rubric": "Be kind."},
+        {"llm": {"model": "large"}},
+        {"llm": {"temperature": 1.0}},
+        {"scale": "0-1"},
+        {"repeats": 3},
+    ]
     for change in changes:
         other = office.judge(**{"scale": "binary", "floor": 0.6, **change})
         assert "never been compared with people" in (trust(office.home, other) or "")
@@ -53,12 +62,16 @@ def test_trust_ends_when_the_judge_or_its_labels_change(office: Office) -> None:
     file.write_text(before.replace('"label": 0', '"label": 1', 1))
     assert "have changed" in (trust(office.home, spec) or "")
     assert "have changed" in (trust(office.home, spec, office.folder) or "")
-    assert "have changed" in (trust(office.home, office.judge(scale="binary", floor=0.6, labels="others.jsonl")) or "")
+    assert "have changed" in (
+        trust(office.home, office.judge(scale="binary", floor=0.6, labels="others.jsonl")) or ""
+    )
     file.unlink()
     assert "cannot be read any more" in (trust(office.home, spec) or "")
 
 
-def test_nothing_is_paid_twice_and_the_same_labels_give_the_same_numbers(office: Office, service: Service) -> None:
+def test_nothing_is_paid_twice_and_the_same_labels_give_the_same_numbers(
+    office: Office, service: Service
+) -> None:
     office.labels(grades([(1, 1), (0, 0), (1, 0)] * 10))
     spec = office.judge(scale="binary", floor=0.2)
     first = office.calibrate(spec)
@@ -67,18 +80,26 @@ def test_nothing_is_paid_twice_and_the_same_labels_give_the_same_numbers(office:
     assert (again["spent"]["calls"], again["spent"]["cached"], len(service.requests)) == (0, 30, 30)
 
 
-def test_when_the_budget_ends_nothing_is_concluded_and_a_rerun_goes_on(office: Office, service: Service) -> None:
+def test_when_the_budget_ends_nothing_is_concluded_and_a_rerun_goes_on(
+    office: Office, service: Service
+) -> None:
     office.labels(grades([(1, 1), (0, 0)] * 15))
     spec = office.judge(scale="binary", floor=0.2)
     with pytest.raises(BudgetExceeded, match="budget of 20 calls"):
         office.calibrate(spec, budget_calls=20)
     assert trust(office.home, spec) is not None
     found = office.calibrate(spec, budget_calls=20)
-    assert (found["spent"]["calls"], found["spent"]["cached"], len(service.requests)) == (10, 20, 30)
+    assert (found["spent"]["calls"], found["spent"]["cached"], len(service.requests)) == (
+        10,
+        20,
+        30,
+    )
     assert found["judges"]["judge"]["trusted"] is True
 
 
-def test_a_price_that_nobody_knows_and_a_budget_in_dollars(office: Office, service: Service) -> None:
+def test_a_price_that_nobody_knows_and_a_budget_in_dollars(
+    office: Office, service: Service
+) -> None:
     office.labels(grades([(1, 1)]))
     with pytest.raises(ConfigError, match="price"):
         office.calibrate(office.judge(scale="binary"), budget_usd=1.0)
@@ -88,21 +109,45 @@ def test_a_price_that_nobody_knows_and_a_budget_in_dollars(office: Office, servi
 def test_judges_that_share_a_file_and_judges_without_one(office: Office) -> None:
     office.labels(grades([(1, 1), (0, 0)] * 10))
     quiet = office.judge(scale="binary", id="quiet", labels=None)
-    found = office.calibrate(office.judge(scale="binary"), office.judge(scale="binary", id="second", rubric="Another."), quiet)
+    found = office.calibrate(
+        office.judge(scale="binary"),
+        office.judge(scale="binary", id="second", rubric="Another."),
+        quiet,
+    )
     assert list(found["judges"]) == ["judge", "second"]
     with pytest.raises(UsageError, match="no judge of this config has labels"):
         office.calibrate(quiet, Spec(name="exact_match"))
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ('{"id": "l0", "question": "q", "answer": "judge=1", "label": 1}', "'l0' stands here a second time"),
-    ('{"id": "x", "question": "q", "answer": "judge=1", "label": 7}', "the grade must be one of 0, 1"),
-    ('{"id": "x", "question": "q", "answer": "judge=1", "labels": [1, "seven"]}', "the grade must be one of 0, 1"),
-    ('{"id": "x", "question": "q", "label": 1}', "`answer` is wanted"),
-    ('{"id": "x", "answer": "a", "label": 1}', "`question` or `inputs`"),
-    ('{"id": "x", "question": "q", "answer": "a", "label": 1, "lable": 1}', "lable"), ('{"id": ', "not JSON"), ("[1]", "dictionary"),
-    ('{"id": "x", "question": "q", "answer": "a", "label": 1, "passages": [7]}', "a passage is a text")])
-def test_mistakes_of_labels_are_told_with_their_lines(office: Office, service: Service, line: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            '{"id": "l0", "question": "q", "answer": "judge=1", "label": 1}',
+            "'l0' stands here a second time",
+        ),
+        (
+            '{"id": "x", "question": "q", "answer": "judge=1", "label": 7}',
+            "the grade must be one of 0, 1",
+        ),
+        (
+            '{"id": "x", "question": "q", "answer": "judge=1", "labels": [1, "seven"]}',
+            "the grade must be one of 0, 1",
+        ),
+        ('{"id": "x", "question": "q", "label": 1}', "`answer` is wanted"),
+        ('{"id": "x", "answer": "a", "label": 1}', "`question` or `inputs`"),
+        ('{"id": "x", "question": "q", "answer": "a", "label": 1, "lable": 1}', "lable"),
+        ('{"id": ', "not JSON"),
+        ("[1]", "dictionary"),
+        (
+            '{"id": "x", "question": "q", "answer": "a", "label": 1, "passages": [7]}',
+            "a passage is a text",
+        ),
+    ],
+)
+def test_mistakes_of_labels_are_told_with_their_lines(
+    office: Office, service: Service, line: str, said: str
+) -> None:
     office.labels(grades([(1, 1), (0, 0)]))
     with (office.folder / "labels.jsonl").open("a") as file:
         file.write(f"\n{line}\n{{}}\n")
@@ -125,7 +170,9 @@ def test_labels_that_are_not_there_or_empty_or_ungraded(office: Office) -> None:
         office.calibrate(office.judge())
 
 
-def test_a_judge_of_pairs_wants_pairs_and_an_expected_answer_where_it_sees_it(office: Office) -> None:
+def test_a_judge_of_pairs_wants_pairs_and_an_expected_answer_where_it_sees_it(
+    office: Office,
+) -> None:
     office.labels(grades([(1, 1)]))
     with pytest.raises(ConfigError, match="`a` and `b` are wanted"):
         office.calibrate(office.judge("pairwise_judge"))

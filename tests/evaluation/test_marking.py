@@ -11,8 +11,13 @@ from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 
 
 def samples(*answers: str, expected: bool = True) -> list[Sample]:
-    return [Sample(case=Case(id=f"c{n}", inputs={}, expected={"answer": "x"} if expected else {}), answer=answer)
-            for n, answer in enumerate(answers)]
+    return [
+        Sample(
+            case=Case(id=f"c{n}", inputs={}, expected={"answer": "x"} if expected else {}),
+            answer=answer,
+        )
+        for n, answer in enumerate(answers)
+    ]
 
 
 class Fragile(Scorer):
@@ -72,7 +77,11 @@ def test_a_lost_score_is_found_again_one_by_one() -> None:
 def test_a_case_that_lacks_what_is_needed_is_unscored_with_the_reason_and_has_not_failed() -> None:
     found = marks(Careless(), [*samples("a"), *samples("b", expected=False), *samples("c")])
     lacking = (None, False, "expected.answer is missing")
-    assert [(one.value, one.failed, one.reason) for one in found] == [(1.0, False, ""), lacking, (1.0, False, "")]
+    assert [(one.value, one.failed, one.reason) for one in found] == [
+        (1.0, False, ""),
+        lacking,
+        (1.0, False, ""),
+    ]
 
 
 def test_what_no_answer_is_to_blame_for_ends_the_run() -> None:

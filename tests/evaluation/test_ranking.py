@@ -17,21 +17,36 @@ def searching(name: str, k: int | None) -> Arm:
 
 
 def values(expected: object, uris: str, mine: Arm, *others: Arm) -> dict[str, float | None]:
-    case = Case(id="c", inputs={"question": "q"}, expected={} if expected is None else {"uris": expected})
-    result = Result(case_id="c", arm=mine.name, passages=tuple(Passage(text="t", uri=uri) for uri in uris))
-    return {name: score.value for name, score in retrieval_scores(case, mine, result, [mine, *others]).items()}
+    case = Case(
+        id="c", inputs={"question": "q"}, expected={} if expected is None else {"uris": expected}
+    )
+    result = Result(
+        case_id="c", arm=mine.name, passages=tuple(Passage(text="t", uri=uri) for uri in uris)
+    )
+    return {
+        name: score.value
+        for name, score in retrieval_scores(case, mine, result, [mine, *others]).items()
+    }
 
 
 def test_documents_count_once_at_their_best_passage() -> None:
     found = values(["a", "b"], "xaab", searching("A", 4), searching("B", 4))
     ideal = 1 + 1 / log2(3)
-    assert found == {"retrieval.recall@4": 1.0, "retrieval.ndcg@4": pytest.approx((1 / log2(3) + 1 / log2(4)) / ideal),
-                     "retrieval.mrr@4": 0.5}
+    assert found == {
+        "retrieval.recall@4": 1.0,
+        "retrieval.ndcg@4": pytest.approx((1 / log2(3) + 1 / log2(4)) / ideal),
+        "retrieval.mrr@4": 0.5,
+    }
 
 
 def test_arms_of_different_numbers_are_also_measured_where_they_compare() -> None:
     few, many, none = searching("A", 1), searching("B", 3), searching("C", None)
-    assert set(values(["a"], "b", few, many, none)) == {"retrieval.recall@1", "retrieval.ndcg@1", "retrieval.mrr@1", "retrieval.recall"}
+    assert set(values(["a"], "b", few, many, none)) == {
+        "retrieval.recall@1",
+        "retrieval.ndcg@1",
+        "retrieval.mrr@1",
+        "retrieval.recall",
+    }
     found = values(["a", "z"], "bca", many, few, none)
     assert found["retrieval.recall@1"] == 0
     assert found["retrieval.recall@3"] == found["retrieval.recall"] == 0.5

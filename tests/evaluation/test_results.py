@@ -12,14 +12,32 @@ from llmops.tasks.plugins.scorers import Passage, Score
 
 def full(number: int) -> Result:
     passage = Passage(text="t", uri="u", title="ti", doc_id="d", chunk_id="c")
-    return Result(case_id=f"c{number}", arm="A · b", repeat=2, answer="«ß» 漢字\n\u2028\t", parsed={"a": [1, None, {"b": "ü"}]},
-                  latency_ms=1.5, passages=(passage,), tokens_in=3, tokens_out=4, cost_usd=1e-7, cached=True, attempts=2,
-                  scores={"judge": Score(value=0.25, reason="weil", parts={"tone": 1.0}),
-                          "gone": Score(value=None, reason="why", failed=True)})
+    return Result(
+        case_id=f"c{number}",
+        arm="A · b",
+        repeat=2,
+        answer="«ß» 漢字\n\u2028\t",
+        parsed={"a": [1, None, {"b": "ü"}]},
+        latency_ms=1.5,
+        passages=(passage,),
+        tokens_in=3,
+        tokens_out=4,
+        cost_usd=1e-7,
+        cached=True,
+        attempts=2,
+        scores={
+            "judge": Score(value=0.25, reason="weil", parts={"tone": 1.0}),
+            "gone": Score(value=None, reason="why", failed=True),
+        },
+    )
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    found = [full(1), Result(case_id="c2", arm="B", status="errored", error="refused"), Result(case_id="c3", arm="B", parsed="text")]
+    found = [
+        full(1),
+        Result(case_id="c2", arm="B", status="errored", error="refused"),
+        Result(case_id="c3", arm="B", parsed="text"),
+    ]
     write_results(tmp_path / "new" / "file.parquet", found)
     assert list(read_results(tmp_path / "new" / "file.parquet")) == found
 

@@ -98,11 +98,20 @@ def test_an_endpoint_with_many_faults_loses_nothing(tmp_path: Path) -> None:
     limited, broken = Answer(429, headers={"Retry-After": "0"}), Answer(500)
     with serving() as service:
         service.script = chance.choices([limited, broken, None], [20, 5, 75], k=5_000)
-        part = answer_part(trial(tmp_path, service.base_url, concurrency=16), 1, cases(250), Spent())
+        part = answer_part(
+            trial(tmp_path, service.base_url, concurrency=16), 1, cases(250), Spent()
+        )
         found = results(part)
         assert len(service.requests) > 600
-    assert (len(found), {one.status for one in found}, part.spent.calls, part.cases) == (500, {"answered"}, 500, 250)
-    assert [one.answer.split(" is ")[1] for one in found[::2]] == [f"{number}?" for number in range(250)]
+    assert (len(found), {one.status for one in found}, part.spent.calls, part.cases) == (
+        500,
+        {"answered"},
+        500,
+        250,
+    )
+    assert [one.answer.split(" is ")[1] for one in found[::2]] == [
+        f"{number}?" for number in range(250)
+    ]
     assert max(one.attempts for one in found) > 1
 
 

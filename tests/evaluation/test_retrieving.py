@@ -1,4 +1,6 @@
-"""Passages from a pinned version: searched once, under the arm's own labels, and known in the ledger by the calls that showed them."""
+"""Passages from a pinned version: searched once, under the arm's own labels, and known in the
+ledger by the calls that showed them.
+"""
 
 import asyncio
 import json
@@ -33,7 +35,10 @@ def shop(tmp_path: Path) -> Workshop:
 
 
 def settings(shop: Workshop, **changes: Any) -> Retrieval:
-    return Retrieval.model_validate({"knowledge_base": shop.kb, "version": shop.live.version, "k": 3, "mode": "hybrid"} | changes)
+    return Retrieval.model_validate(
+        {"knowledge_base": shop.kb, "version": shop.live.version, "k": 3, "mode": "hybrid"}
+        | changes
+    )
 
 
 def found(shop: Workshop, *wanted: tuple[Retrieval, str]) -> list[tuple[Passage, ...]]:
@@ -54,9 +59,14 @@ def embedded(shop: Workshop) -> list[str]:
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 def test_the_passages_are_those_of_a_search(shop: Workshop, mode: Any) -> None:
     [passages] = found(shop, (settings(shop, mode=mode), QUESTION))
-    rows = searcher(shop.home, shop.live, where=allowed(shop.live, "", ())).search(QUESTION, 3, mode).to_dict("records")
+    rows = (
+        searcher(shop.home, shop.live, where=allowed(shop.live, "", ()))
+        .search(QUESTION, 3, mode)
+        .to_dict("records")
+    )
     assert [(one.text, one.uri, one.doc_id, one.chunk_id) for one in passages] == [
-        (row["text"], row["uri"], row["doc_id"], row["chunk_id"]) for row in rows]
+        (row["text"], row["uri"], row["doc_id"], row["chunk_id"]) for row in rows
+    ]
     assert len(passages) == 3
     assert passages[0].title == passages[0].uri == "d3.txt"
 
@@ -64,11 +74,20 @@ def test_the_passages_are_those_of_a_search(shop: Workshop, mode: Any) -> None:
 def test_what_several_arms_want_is_searched_once_and_embedded_together(shop: Workshop) -> None:
     shop.bill.write_text("")
     wide, narrow = settings(shop, k=4), settings(shop)
-    answers = found(shop, (wide, QUESTION), (narrow, QUESTION), (wide, QUESTION), (wide, "Who counts lamps?"), (narrow, " "))
+    answers = found(
+        shop,
+        (wide, QUESTION),
+        (narrow, QUESTION),
+        (wide, QUESTION),
+        (wide, "Who counts lamps?"),
+        (narrow, " "),
+    )
     assert answers[0] == answers[2] != answers[3]
     assert answers[0][:3] == answers[1]
     assert answers[4] == ()
-    assert sorted(embedded(shop)) == sorted([QUESTION, QUESTION, "Who counts lamps?"])  # once for each setting
+    assert sorted(embedded(shop)) == sorted(
+        [QUESTION, QUESTION, "Who counts lamps?"]
+    )  # once for each setting
 
 
 def test_a_version_stays_what_it_was_when_another_is_published(shop: Workshop) -> None:
@@ -76,7 +95,10 @@ def test_a_version_stays_what_it_was_when_another_is_published(shop: Workshop) -
     before = found(shop, (pinned, "harbour 1"))
     shop.build(EDITED)
     assert found(shop, (pinned, "harbour 1")) == before
-    assert found(shop, (settings(shop, mode="text"), "Who counts the boats there now?"))[0][0].uri == "d1.txt"
+    assert (
+        found(shop, (settings(shop, mode="text"), "Who counts the boats there now?"))[0][0].uri
+        == "d1.txt"
+    )
 
 
 def test_conditions_and_labels_hold(tmp_path: Path) -> None:
@@ -95,27 +117,49 @@ def test_a_version_that_is_gone_is_said(shop: Workshop) -> None:
         found(shop, (settings(shop, version=77), QUESTION))
 
 
-def order(shop: Workshop, service: Service, texts: Sequence[str] = ("{{passages}} {{question}}", "{{question}}")) -> Trial:
-    arms = [arm(chr(65 + number), text, model(service.base_url), retrieve=settings(shop)) for number, text in enumerate(texts)]
+def order(
+    shop: Workshop,
+    service: Service,
+    texts: Sequence[str] = ("{{passages}} {{question}}", "{{question}}"),
+) -> Trial:
+    arms = [
+        arm(chr(65 + number), text, model(service.base_url), retrieve=settings(shop))
+        for number, text in enumerate(texts)
+    ]
     return trial(shop.folder, service.base_url, arms=arms)
 
 
 def test_a_prompt_is_given_the_passages_and_the_ledger_knows_whose_they_are(shop: Workshop) -> None:
     with serving() as service:
-        open_book, closed_book = results(answer_part(order(shop, service), 1, [Case(id="c", inputs={"question": QUESTION})], Spent()))
+        open_book, closed_book = results(
+            answer_part(
+                order(shop, service), 1, [Case(id="c", inputs={"question": QUESTION})], Spent()
+            )
+        )
     blocks = open_book.answer.removesuffix(f" {QUESTION}").split("\n\n")
-    assert blocks == [f"[{number}] {one.title}\n{one.text}" for number, one in enumerate(open_book.passages, 1)]
+    assert blocks == [
+        f"[{number}] {one.title}\n{one.text}" for number, one in enumerate(open_book.passages, 1)
+    ]
     assert closed_book.answer == QUESTION
     assert closed_book.passages == open_book.passages  # for the metrics of retrieval
     with shop.ledger.read() as connection:
         rows = {tuple(row) for row in connection.execute(select(shown.c.kb, shown.c.doc_id))}
-        assert len(set(connection.scalars(select(shown.c.key)))) == 1  # the call of the arm that shows them
+        assert (
+            len(set(connection.scalars(select(shown.c.key)))) == 1
+        )  # the call of the arm that shows them
     assert rows == {("shop", one.doc_id) for one in open_book.passages}
 
 
 def test_passages_of_the_case_give_way_to_retrieval(shop: Workshop) -> None:
     with serving() as service:
-        [one, _] = results(answer_part(order(shop, service), 1, [Case(id="c", inputs={"question": QUESTION, "passages": "mine"})], Spent()))
+        [one, _] = results(
+            answer_part(
+                order(shop, service),
+                1,
+                [Case(id="c", inputs={"question": QUESTION, "passages": "mine"})],
+                Spent(),
+            )
+        )
     assert "mine" not in one.answer
     assert one.passages[0].uri == "d3.txt"
 

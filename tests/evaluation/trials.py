@@ -1,6 +1,7 @@
-"""Small trials against a local endpoint, and a process of its own that answers a part and may be killed in the middle.
+"""Small trials against a local endpoint, and a process of its own that answers a part and may be
+killed in the middle.
 
-    python -m tests.evaluation.trials TRIAL.json CASES.json [module:attribute.path before|after n]
+python -m tests.evaluation.trials TRIAL.json CASES.json [module:attribute.path before|after n]
 """
 
 import json
@@ -22,24 +23,55 @@ PLAIN = ("Answer. {{question}}", "Answer briefly. {{question}}")
 
 
 def model(base_url: str, **options: Any) -> Spec:
-    return Spec(name="openai", options={"model": "small", "base_url": base_url, "retries": 2, "max_tokens": 50, **options})
+    return Spec(
+        name="openai",
+        options={"model": "small", "base_url": base_url, "retries": 2, "max_tokens": 50, **options},
+    )
 
 
 def arm(name: str, text: str, llm: Spec, **changes: Any) -> Arm:
     """`changes`: further fields of the arm; `output` is one of its prompt."""
-    prompt = Prompt.model_validate({"name": name, "messages": [{"role": "user", "content": text}], "output": changes.pop("output", None)})
+    prompt = Prompt.model_validate(
+        {
+            "name": name,
+            "messages": [{"role": "user", "content": text}],
+            "output": changes.pop("output", None),
+        }
+    )
     return Arm(name=name, prompt=Resolved(prompt=prompt, uri=f"{name}.yaml"), llm=llm, **changes)
 
 
-def trial(folder: Path, base_url: str, *, prompts: Sequence[str] = PLAIN, arms: Sequence[Arm] = (), **changes: Any) -> Trial:
+def trial(
+    folder: Path,
+    base_url: str,
+    *,
+    prompts: Sequence[str] = PLAIN,
+    arms: Sequence[Arm] = (),
+    **changes: Any,
+) -> Trial:
     """Arms A, B, … with these prompts on one model, unless `arms` are given."""
-    made = arms or [arm(chr(65 + number), text, model(base_url), price=(1.0, 2.0)) for number, text in enumerate(prompts)]
-    return Trial.model_validate({"home": folder / "home", "name": "try", "id": "try-1", "folder": folder / "parts",
-                                 "baseline": made[0].name, "arms": tuple(made), "scorers": (), **changes})
+    made = arms or [
+        arm(chr(65 + number), text, model(base_url), price=(1.0, 2.0))
+        for number, text in enumerate(prompts)
+    ]
+    return Trial.model_validate(
+        {
+            "home": folder / "home",
+            "name": "try",
+            "id": "try-1",
+            "folder": folder / "parts",
+            "baseline": made[0].name,
+            "arms": tuple(made),
+            "scorers": (),
+            **changes,
+        }
+    )
 
 
 def cases(count: int) -> list[Case]:
-    return [Case(id=f"c{number}", inputs={"question": f"What is {number}?"}) for number in range(count)]
+    return [
+        Case(id=f"c{number}", inputs={"question": f"What is {number}?"}) for number in range(count)
+    ]
 
 
 def results(part: Part) -> list[Result]:
@@ -52,9 +84,15 @@ def questions(requests: Sequence[tuple[str, dict[str, Any], str]]) -> list[str]:
 
 
 def start(order: Trial, asked: Sequence[Case], *deadly: str) -> "subprocess.Popen[bytes]":
-    """Answer a part in a process of its own, which kills itself at the place that `deadly` names."""
+    """Answer a part in a process of its own, which kills itself at the place that `deadly`
+    names.
+    """
     texts = [order.model_dump_json(), json.dumps([case.model_dump(mode="json") for case in asked])]
-    return subprocess.Popen([sys.executable, "-m", "tests.evaluation.trials", *texts, *deadly], cwd=ROOT, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.evaluation.trials", *texts, *deadly],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
 
 
 def killed(order: Trial, asked: Sequence[Case], *deadly: str) -> None:
@@ -70,7 +108,12 @@ def main(order: str, asked: str, *deadly: str) -> None:
 
     if deadly:
         kill_at(deadly[0], deadly[1], int(deadly[2]))
-    answer_part(Trial.model_validate_json(order), 1, [Case.model_validate(case) for case in json.loads(asked)], Spent())
+    answer_part(
+        Trial.model_validate_json(order),
+        1,
+        [Case.model_validate(case) for case in json.loads(asked)],
+        Spent(),
+    )
 
 
 if __name__ == "__main__":

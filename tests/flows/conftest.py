@@ -1,4 +1,6 @@
-"""A laboratory for the index flow: real Prefect, real stores, a folder of documents, and a bill of what was embedded."""
+"""A laboratory for the index flow: real Prefect, real stores, a folder of documents, and a bill of
+what was embedded.
+"""
 
 import os
 from collections.abc import Iterator

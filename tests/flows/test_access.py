@@ -1,4 +1,6 @@
-"""Declared fields and access labels through a build: what a search may see, in every mode, and what a change of them costs."""
+"""Declared fields and access labels through a build: what a search may see, in every mode, and what
+a change of them costs.
+"""
 
 import json
 from typing import Any, cast
@@ -16,11 +18,25 @@ pytestmark = pytest.mark.slow
 
 ROWS: list[dict[str, Any]] = [
     {"id": "menu", "text": "The canteen menu lists soup and the salary of nobody.", "year": 2023},
-    {"id": "pay", "text": "The salary table lists the salary of everybody.", "year": 2024, "groups": ["hr", "board"]},
-    {"id": "plan", "text": "The board plans a salary cut next spring.", "year": 2025, "groups": ["board"]},
+    {
+        "id": "pay",
+        "text": "The salary table lists the salary of everybody.",
+        "year": 2024,
+        "groups": ["hr", "board"],
+    },
+    {
+        "id": "plan",
+        "text": "The board plans a salary cut next spring.",
+        "year": 2025,
+        "groups": ["board"],
+    },
 ]
 SOURCE = {"name": "jsonl", "path": "rows.jsonl", "metadata": ["year", "groups"]}
-RULES: dict[str, Any] = {"sources": [SOURCE], "fields": {"year": "integer"}, "access": {"field": "groups"}}
+RULES: dict[str, Any] = {
+    "sources": [SOURCE],
+    "fields": {"year": "integer"},
+    "access": {"field": "groups"},
+}
 
 
 def write(lab: Laboratory, rows: list[dict[str, Any]]) -> None:
@@ -67,15 +83,32 @@ def test_a_change_of_labels_or_fields_takes_effect_and_pays_nothing(lab: Laborat
 
 
 def test_labels_that_cannot_be_read_are_never_public(lab: Laboratory) -> None:
-    write(lab, [*ROWS, {"id": "odd", "text": "The salary of everybody, oddly labelled.", "groups": {"hr": 1}}])
+    write(
+        lab,
+        [
+            *ROWS,
+            {"id": "odd", "text": "The salary of everybody, oddly labelled.", "groups": {"hr": 1}},
+        ],
+    )
     outcome = lab.build(**RULES, limits={"failure_budget": 1.0})
     assert outcome.documents["quarantined"] == 1
     assert found(lab, "", "hr", "board") == [{"menu", "pay", "plan"}] * 3
 
 
-@pytest.mark.parametrize("change", [{"groups": [7]}, {"groups": ["board"], "year": "soon"}, {"groups": ["board"], "text": "\u200b"}])
-def test_an_old_form_that_more_may_see_does_not_outlive_a_failure(lab: Laboratory, change: dict[str, Any]) -> None:
-    """What was public, is not any more, and cannot be indexed in its new form, is withdrawn; what failed otherwise stays."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": [7]},
+        {"groups": ["board"], "year": "soon"},
+        {"groups": ["board"], "text": "\u200b"},
+    ],
+)
+def test_an_old_form_that_more_may_see_does_not_outlive_a_failure(
+    lab: Laboratory, change: dict[str, Any]
+) -> None:
+    """What was public, is not any more, and cannot be indexed in its new form, is withdrawn; what
+    failed otherwise stays.
+    """
     write(lab, ROWS)
     lab.build(**RULES)
     write(lab, [{**ROWS[0], **change}, {**ROWS[1], "year": "soon"}, ROWS[2]])

@@ -1,4 +1,6 @@
-"""The chunkers in real builds: what a reader gets, and what is paid, counted on the bill of the embedder and the model's server."""
+"""The chunkers in real builds: what a reader gets, and what is paid, counted on the bill of the
+embedder and the model's server.
+"""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +31,11 @@ def test_an_edit_pays_for_a_child_and_a_search_gives_its_parent_once(lab: Labora
     text = prose(1, 60)
     lab.write("a.txt", text)
     first = lab.build(chunk=PARENTS)
-    assert (first.status, first.embeddings["computed"], lab.verified()) == ("published", lab.paid(), True)
+    assert (first.status, first.embeddings["computed"], lab.verified()) == (
+        "published",
+        lab.paid(),
+        True,
+    )
     lab.write("a.txt", edited(text))
     second = lab.build(chunk=PARENTS)
     assert second.status == "published"
@@ -45,7 +51,9 @@ def test_sentences_are_paid_once_and_counted(lab: Laboratory) -> None:
     lab.write("a.txt", text)
     first = lab.build(chunk=SEMANTIC)
     paid = lab.paid()
-    assert first.embeddings["computed"] == paid == len(set(lab.bills())) > first.chunks["total"] + 70
+    assert (
+        first.embeddings["computed"] == paid == len(set(lab.bills())) > first.chunks["total"] + 70
+    )
     assert first.tokens > 2 * 0.8 * sum(len(one.split()) for one in [text])
     assert first.cost_usd == pytest.approx(first.tokens * 2.0 / 1e6)
     again = lab.build(chunk=SEMANTIC, full=True)
@@ -82,7 +90,14 @@ def service() -> Iterator[Service]:
 
 
 def qa(service: Service, **options: Any) -> dict[str, Any]:
-    llm = {"name": "openai", "model": "small", "base_url": service.base_url, "api_key": "sesame", "price_in": 1.0, "price_out": 10.0}
+    llm = {
+        "name": "openai",
+        "model": "small",
+        "base_url": service.base_url,
+        "api_key": "sesame",
+        "price_in": 1.0,
+        "price_out": 10.0,
+    }
     llm |= options
     return {"name": "qa", "size": 40, "overlap": 0, "questions": 2, "llm": llm}
 
@@ -104,9 +119,13 @@ def test_questions_find_their_passage_and_are_asked_once(lab: Laboratory, servic
     assert first.chunks["total"] == 2 * 3 * asked
     assert {len(row.owner) for row in remembered(lab.home)} == {32}
     spent = sum(row.cost_usd for row in remembered(lab.home))
-    assert first.cost_usd == pytest.approx(spent + (first.tokens - sum(row.tokens for row in remembered(lab.home))) * 2.0 / 1e6)
+    assert first.cost_usd == pytest.approx(
+        spent + (first.tokens - sum(row.tokens for row in remembered(lab.home))) * 2.0 / 1e6
+    )
     found = lab.search(f"What is said about {text.split()[0]}?", 40)
-    assert len(found) == 2 * len(set(found)) == 2 * asked  # each passage of both documents once, though it has three rows
+    assert (
+        len(found) == 2 * len(set(found)) == 2 * asked
+    )  # each passage of both documents once, though it has three rows
     lab.build(chunk=qa(service, api_key="other"), full=True)
     assert len(service.requests) == asked
     lab.write("a.txt", edited(text))
@@ -115,9 +134,19 @@ def test_questions_find_their_passage_and_are_asked_once(lab: Laboratory, servic
     assert second.status == "published"
 
 
-def test_malformed_replies_are_asked_for_again_then_the_document_waits(lab: Laboratory, service: Service) -> None:
+def test_malformed_replies_are_asked_for_again_then_the_document_waits(
+    lab: Laboratory, service: Service
+) -> None:
     lab.write("a.txt", "The river is wide. " * 3)
-    bad = Answer(200, json.dumps({"choices": [{"message": {"content": "Sure! Here they are."}}], "usage": {"prompt_tokens": 7}}).encode())
+    bad = Answer(
+        200,
+        json.dumps(
+            {
+                "choices": [{"message": {"content": "Sure! Here they are."}}],
+                "usage": {"prompt_tokens": 7},
+            }
+        ).encode(),
+    )
     service.script = [bad, bad]
     mended = lab.build(chunk=qa(service))
     assert (mended.status, len(service.requests), len(remembered(lab.home))) == ("published", 3, 1)
@@ -130,7 +159,9 @@ def test_malformed_replies_are_asked_for_again_then_the_document_waits(lab: Labo
     assert "3 replies that cannot be used" in held["reason"]
 
 
-def test_a_model_that_is_down_ends_the_run_and_keeps_what_was_answered(lab: Laboratory, service: Service) -> None:
+def test_a_model_that_is_down_ends_the_run_and_keeps_what_was_answered(
+    lab: Laboratory, service: Service
+) -> None:
     from llmops.tasks.errors import Unavailable
 
     lab.write("a.txt", prose(5, 30))
@@ -144,9 +175,15 @@ def test_a_model_that_is_down_ends_the_run_and_keeps_what_was_answered(lab: Labo
 
 
 def test_a_table_is_found_by_its_questions(lab: Laboratory) -> None:
-    rows = ["question,answer,topic", "How long may I return a lamp?,Thirty days.,returns", "Who pays the harbour fee?,You do.,fees"]
+    rows = [
+        "question,answer,topic",
+        "How long may I return a lamp?,Thirty days.,returns",
+        "Who pays the harbour fee?,You do.,fees",
+    ]
     lab.write("faq.csv", "\n".join(rows))
     outcome = lab.build(chunk={"name": "qa"})
     assert (outcome.status, outcome.chunks["total"]) == ("published", 2)
     assert lab.bills() == ["How long may I return a lamp?", "Who pays the harbour fee?"]
-    assert lab.search("Who pays the harbour fee?", 1) == ["question: Who pays the harbour fee?; answer: You do.; topic: fees"]
+    assert lab.search("Who pays the harbour fee?", 1) == [
+        "question: Who pays the harbour fee?; answer: You do.; topic: fees"
+    ]

@@ -1,4 +1,6 @@
-"""`llmops kb compare`: a grid and knowledge bases by name, through the command, with MLflow behind it."""
+"""`llmops kb compare`: a grid and knowledge bases by name, through the command, with MLflow behind
+it.
+"""
 
 import json
 from pathlib import Path
@@ -17,13 +19,31 @@ def prepared(office: Office, **changes: Any) -> Path:
     (office.folder / "docs").mkdir(exist_ok=True)
     for number in range(10):
         words = " ".join(f"word{number}x{n}" for n in range(60))
-        (office.folder / "docs" / f"d{number}.md").write_text(f"# Chapter {number}\n\n{words}.\n\n{words[::-1]}.\n")
-    lines = [json.dumps({"id": f"q{n}", "question": f"word{n}x3 word{n}x9", "relevant": [{"uri": f"d{n}.md"}]}) for n in range(10)]
+        (office.folder / "docs" / f"d{number}.md").write_text(
+            f"# Chapter {number}\n\n{words}.\n\n{words[::-1]}.\n"
+        )
+    lines = [
+        json.dumps(
+            {"id": f"q{n}", "question": f"word{n}x3 word{n}x9", "relevant": [{"uri": f"d{n}.md"}]}
+        )
+        for n in range(10)
+    ]
     (office.folder / "golden.jsonl").write_text("\n".join(lines))
-    base = {"flow": "index", "knowledge_base": "base", "sources": [{"name": "files", "path": "docs"}], "embed": "hash"}
+    base = {
+        "flow": "index",
+        "knowledge_base": "base",
+        "sources": [{"name": "files", "path": "docs"}],
+        "embed": "hash",
+    }
     (office.folder / "base.yaml").write_text(yaml.safe_dump(base))
-    grid = {"flow": "compare", "name": "tries", "base": "base.yaml", "golden": "golden.jsonl", "k": 3,
-            "grid": {"chunk": [{"name": "sentence", "size": 60}, {"name": "fixed", "size": 30}]}} | changes
+    grid = {
+        "flow": "compare",
+        "name": "tries",
+        "base": "base.yaml",
+        "golden": "golden.jsonl",
+        "k": 3,
+        "grid": {"chunk": [{"name": "sentence", "size": 60}, {"name": "fixed", "size": 30}]},
+    } | changes
     (office.folder / "grid.yaml").write_text(yaml.safe_dump(grid))
     return office.folder / "grid.yaml"
 
@@ -36,22 +56,41 @@ def test_a_grid_is_built_measured_recorded_and_cleared_away(office: Office) -> N
     assert found["arms"][0]["metrics"]["recall@3"]["value"] == 1.0
     assert found["arms"][1]["chunks"] > found["arms"][0]["chunks"]
     assert found["arms"][1]["difference"]["recall@3"]["value"] <= 0
-    assert not [kb for kb in llmops("kb", "list", "--json").data["knowledge_bases"] if kb["name"].startswith("tries-")]
+    assert not [
+        kb
+        for kb in llmops("kb", "list", "--json").data["knowledge_bases"]
+        if kb["name"].startswith("tries-")
+    ]
     assert found["mlflow_run_id"]
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"grid": {"chunk": [{"name": "sentence"}]}}, "2 to 50"), ({"grid": {"chunk": ["sentense", "fixed"]}}, "did you mean sentence"),
-    ({"grid": {"sources": [[], []]}}, "grid"), ({"base": "absent.yaml"}, "no such file"), ({"k": 0}, "greater than or equal to 1"),
-])
-def test_a_wrong_grid_is_exit_2_before_anything_runs(office: Office, changes: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"grid": {"chunk": [{"name": "sentence"}]}}, "2 to 50"),
+        ({"grid": {"chunk": ["sentense", "fixed"]}}, "did you mean sentence"),
+        ({"grid": {"sources": [[], []]}}, "grid"),
+        ({"base": "absent.yaml"}, "no such file"),
+        ({"k": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_grid_is_exit_2_before_anything_runs(
+    office: Office, changes: dict[str, Any], message: str
+) -> None:
     answer = llmops("kb", "compare", prepared(office, **changes), "--json")
     assert answer.code == 2
     assert message in json.dumps(answer.data)
 
 
-@pytest.mark.parametrize("words", [["one", "--golden", "golden.jsonl"], ["one", "two"], ["one", "one", "--golden", "golden.jsonl"],
-                                   ["absent-a", "absent-b", "--golden", "golden.jsonl"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["one", "--golden", "golden.jsonl"],
+        ["one", "two"],
+        ["one", "one", "--golden", "golden.jsonl"],
+        ["absent-a", "absent-b", "--golden", "golden.jsonl"],
+    ],
+)
 def test_wrong_requests_are_exit_2(office: Office, words: list[str]) -> None:
     golden = prepared(office).with_name("golden.jsonl")
     words = [str(golden) if word == "golden.jsonl" else word for word in words]

@@ -1,4 +1,6 @@
-"""`llmops evaluate` as a user runs it: verdicts and exit codes, records that verify, aliases that move with them alone."""
+"""`llmops evaluate` as a user runs it: verdicts and exit codes, records that verify, aliases that
+move with them alone.
+"""
 
 import json
 from collections.abc import Iterator
@@ -25,8 +27,13 @@ def bench(office: Office, model: Service) -> Bench:
     return Bench(office, model.base_url)
 
 
-@pytest.mark.parametrize(("candidate", "verdict", "code"), [("better", "promote", 0), ("worse", "reject", 3), ("same", "inconclusive", 5)])
-def test_the_verdict_is_the_exit_code_and_its_record_verifies(bench: Bench, candidate: str, verdict: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("candidate", "verdict", "code"),
+    [("better", "promote", 0), ("worse", "reject", 3), ("same", "inconclusive", 5)],
+)
+def test_the_verdict_is_the_exit_code_and_its_record_verifies(
+    bench: Bench, candidate: str, verdict: str, code: int
+) -> None:
     answer = bench.evaluate(candidate=f"{candidate}.yaml")
     assert answer.code == code, answer.err + answer.out
     found = answer.data
@@ -55,21 +62,33 @@ def test_the_same_again_pays_nothing(bench: Bench, model: Service) -> None:
 
 def test_identical_arms_are_inconclusive_and_paid_once(bench: Bench, model: Service) -> None:
     answer = bench.evaluate(candidate="plain.yaml")
-    assert (answer.code, answer.data["verdict"], answer.data["difference"]) == (5, "inconclusive", 0)
+    assert (answer.code, answer.data["verdict"], answer.data["difference"]) == (
+        5,
+        "inconclusive",
+        0,
+    )
     assert len(model.requests) == 60
 
 
 def test_the_alias_moves_with_a_passing_record_and_back_with_one_command(bench: Bench) -> None:
     assert llmops("prompts", "push", bench.folder / "plain.yaml", "--json").code == 0
     assert llmops("prompts", "promote", bench.name, "--version", "1", "--first", "--json").code == 0
-    arms = {"baseline": bench.arm(f"prompts:/{bench.name}@champion"), "candidate": bench.arm("better.yaml")}
+    arms = {
+        "baseline": bench.arm(f"prompts:/{bench.name}@champion"),
+        "candidate": bench.arm("better.yaml"),
+    }
     answer = bench.evaluate(arms=arms, promote={"prompt": bench.name})
     assert answer.code == 0, answer.err + answer.out
     assert answer.data["promoted"]["version"] == 2
-    assert f"@champion\": {2}" in json.dumps(answer.data["promoted"]) or answer.data["promoted"]["version"] == 2
+    assert (
+        f'@champion": {2}' in json.dumps(answer.data["promoted"])
+        or answer.data["promoted"]["version"] == 2
+    )
     moves = llmops("prompts", "history", bench.name, "--json").data["moves"]
-    assert [(move["to"], move["kind"]) for move in moves if move["alias"] == "champion"] in ([(1, "first"), (2, "promote")],
-                                                                                                    [(2, "promote"), (1, "first")])
+    assert [(move["to"], move["kind"]) for move in moves if move["alias"] == "champion"] in (
+        [(1, "first"), (2, "promote")],
+        [(2, "promote"), (1, "first")],
+    )
     assert llmops("prompts", "rollback", bench.name, "--json").data["version"] == 1
 
 
@@ -77,21 +96,36 @@ def test_only_what_wins_goes_into_the_registry(bench: Bench) -> None:
     llmops("prompts", "push", bench.folder / "plain.yaml")
     llmops("prompts", "promote", bench.name, "--version", "1", "--first")
     champion = {"baseline": bench.arm(f"prompts:/{bench.name}@champion")}
-    bench.evaluate(arms=champion | {"candidate": bench.arm("worse.yaml")}, promote={"prompt": bench.name})
+    bench.evaluate(
+        arms=champion | {"candidate": bench.arm("worse.yaml")}, promote={"prompt": bench.name}
+    )
     assert len(llmops("prompts", "history", bench.name, "--json").data["versions"]) == 1
-    ci = llmops("evaluate", bench.config(arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name}), "--ci")
+    ci = llmops(
+        "evaluate",
+        bench.config(
+            arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name}
+        ),
+        "--ci",
+    )
     assert ci.code == 0, ci.err
     assert "champion is now version 2" in ci.out
-    again = bench.evaluate(arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name})
+    again = bench.evaluate(
+        arms=champion | {"candidate": bench.arm("better.yaml")}, promote={"prompt": bench.name}
+    )
     assert (again.code, again.data["verdict"]) == (5, "inconclusive")
     assert "there is nothing to compare" in str(again.data["warnings"])
-    assert [move["to"] for move in llmops("prompts", "history", bench.name, "--json").data["moves"]] == [1, 2]
+    assert [
+        move["to"] for move in llmops("prompts", "history", bench.name, "--json").data["moves"]
+    ] == [1, 2]
 
 
 def test_a_worse_candidate_leaves_the_alias_where_it_is(bench: Bench) -> None:
     llmops("prompts", "push", bench.folder / "plain.yaml")
     llmops("prompts", "promote", bench.name, "--version", "1", "--first")
-    arms = {"baseline": bench.arm(f"prompts:/{bench.name}@champion"), "candidate": bench.arm("worse.yaml")}
+    arms = {
+        "baseline": bench.arm(f"prompts:/{bench.name}@champion"),
+        "candidate": bench.arm("worse.yaml"),
+    }
     assert bench.evaluate(arms=arms, promote={"prompt": bench.name}).code == 3
     assert llmops("prompts", "show", f"{bench.name}@champion", "--json").data["version"] == 1
 
@@ -103,7 +137,11 @@ def test_a_model_that_fails_too_often_lets_nobody_decide(bench: Bench, model: Se
 
     def answer_or_refuse(path: str, body: dict[str, Any], key: str) -> tuple[Answer, bool]:
         asked = json.dumps(body)
-        return (Answer(400), False) if "question 1" in asked and "better" in asked else usual(path, body, key)
+        return (
+            (Answer(400), False)
+            if "question 1" in asked and "better" in asked
+            else usual(path, body, key)
+        )
 
     model.answer = answer_or_refuse  # type: ignore[method-assign, assignment]
     answer = bench.evaluate()
@@ -133,20 +171,32 @@ def test_an_easy_decision_stops_early_and_pays_less(office: Office, model: Servi
 
 
 def test_a_grid_compares_every_arm_with_the_champion(bench: Bench) -> None:
-    answer = bench.evaluate(arms={"baseline": bench.arm("plain.yaml")}, grid={"prompt": ["better.yaml", "worse.yaml", "same.yaml"]})
+    answer = bench.evaluate(
+        arms={"baseline": bench.arm("plain.yaml")},
+        grid={"prompt": ["better.yaml", "worse.yaml", "same.yaml"]},
+    )
     assert answer.code == 0, answer.err + answer.out
     found = answer.data
     assert found["candidate"] == "better"
     assert set(found["comparisons"]) == {"better", "worse", "same"}
     assert found["comparisons"]["worse"]["verdict"] == "reject"
     assert found["comparisons"]["same"]["verdict"] == "inconclusive"
-    assert all(one["adjusted_p"] >= one["metrics"]["exact_match"]["p_value"] for one in found["comparisons"].values())
+    assert all(
+        one["adjusted_p"] >= one["metrics"]["exact_match"]["p_value"]
+        for one in found["comparisons"].values()
+    )
 
 
 def test_ci_prints_markdown_and_writes_junit(bench: Bench) -> None:
     from xml.etree import ElementTree
 
-    answer = llmops("evaluate", bench.config("worse.yaml"), "--ci", "--junit", bench.folder / "out" / "junit.xml")
+    answer = llmops(
+        "evaluate",
+        bench.config("worse.yaml"),
+        "--ci",
+        "--junit",
+        bench.folder / "out" / "junit.xml",
+    )
     assert answer.code == 3
     assert answer.out.lstrip().startswith("#")
     assert "reject" in answer.out.lower()
@@ -159,7 +209,10 @@ def test_ci_prints_markdown_and_writes_junit(bench: Bench) -> None:
 def test_a_plan_asks_nothing(bench: Bench, model: Service) -> None:
     found = bench.evaluate("--plan").data
     assert not model.requests
-    assert [(row["name"], row["calls"], row["remembered"]) for row in found["calls"]] == [("baseline", 60, 0), ("candidate", 60, 0)]
+    assert [(row["name"], row["calls"], row["remembered"]) for row in found["calls"]] == [
+        ("baseline", 60, 0),
+        ("candidate", 60, 0),
+    ]
     bench.evaluate()
     assert [row["remembered"] for row in bench.evaluate("--plan").data["calls"]] == [60, 60]
 

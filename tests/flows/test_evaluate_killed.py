@@ -1,4 +1,6 @@
-"""An evaluation that is killed or interrupted, and run again: nothing that was answered is asked twice, and the verdict is the same."""
+"""An evaluation that is killed or interrupted, and run again: nothing that was answered is asked
+twice, and the verdict is the same.
+"""
 
 import os
 import signal
@@ -37,7 +39,9 @@ def asked(model: Service, count: int) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_at_half_goes_on_where_it_was(bench: Bench, model: Service, how: signal.Signals) -> None:
+def test_a_run_that_is_stopped_at_half_goes_on_where_it_was(
+    bench: Bench, model: Service, how: signal.Signals
+) -> None:
     config = bench.config(concurrency=AT_ONCE)
     process = start(bench.home, "evaluate", config, "--json")
     asked(model, 150)
@@ -49,7 +53,10 @@ def test_a_run_that_is_stopped_at_half_goes_on_where_it_was(bench: Bench, model:
     assert len(model.received) == 300
     twice = [question for question, count in model.received.items() if count > 1]
     assert len(twice) <= AT_ONCE
-    assert sum(arm["calls"] for arm in again.data["arms"].values()) + again.data["spent"]["cached"] == 300
+    assert (
+        sum(arm["calls"] for arm in again.data["arms"].values()) + again.data["spent"]["cached"]
+        == 300
+    )
 
 
 def test_two_evaluations_at_once_come_to_the_same(bench: Bench, model: Service) -> None:
@@ -61,7 +68,9 @@ def test_two_evaluations_at_once_come_to_the_same(bench: Bench, model: Service) 
     assert found[0].data["record"] != found[1].data["record"]
 
 
-def test_an_interrupt_after_the_alias_has_moved_does_not_deny_it(bench: Bench, model: Service) -> None:
+def test_an_interrupt_after_the_alias_has_moved_does_not_deny_it(
+    bench: Bench, model: Service
+) -> None:
     from llmops.tasks.ledger import open_ledger
     from llmops.tasks.ledger.tables import moves
     from tests.commandline import llmops
@@ -71,7 +80,9 @@ def test_an_interrupt_after_the_alias_has_moved_does_not_deny_it(bench: Bench, m
     process = start(bench.home, "evaluate", bench.config(promote={"prompt": bench.name}), "--json")
     for _ in range(6000):
         with open_ledger(bench.home).read() as connection:
-            found = connection.execute(moves.select().where(moves.c.prompt == bench.name, moves.c.kind == "promote")).all()
+            found = connection.execute(
+                moves.select().where(moves.c.prompt == bench.name, moves.c.kind == "promote")
+            ).all()
         if found or process.poll() is not None:
             break
         time.sleep(0.01)

@@ -1,7 +1,8 @@
-"""kill -9 and errors at each boundary of stage, retire, seal, publish, repair and gc, on every store that is at hand.
+"""kill -9 and errors at each boundary of stage, retire, seal, publish, repair and gc, on every
+store that is at hand.
 
-After each: no document is lost, the live version is served, `repair` leaves no orphan and nothing missing, nothing is paid twice.
-The rows of the table in docs/reliability.md.
+After each: no document is lost, the live version is served, `repair` leaves no orphan and nothing
+missing, nothing is paid twice. The rows of the table in docs/reliability.md.
 """
 
 import os
@@ -20,19 +21,46 @@ from tests import sabotage
 from tests.crash import killed
 from tests.workshop import STORES, TEXTS, Workshop
 
-COLLECTIONS = {"lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection", "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection"}
+COLLECTIONS = {
+    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection",
+    "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection",
+}
 CHANGED = {key: text for key, text in TEXTS.items() if key != "d5.txt"} | {
     "d1.txt": "The lamp of the northern pier was lit by hand. Nobody counts the boats there now.",
-    "new.txt": "A new pier is built of stone."}
-BEFORE_PUBLISH = [("llmops.tasks.knowledge.versions:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
-                  ("STORE.stage", "after", 2), ("STORE.seal", "before", 1), ("STORE.seal", "after", 1),
-                  ("llmops.tasks.knowledge.publish:publish", "before", 1), ("llmops.tasks.knowledge.publish:_retire", "after", 1),
-                  ("llmops.tasks.knowledge.publish:_point", "after", 1)]
-AFTER_PUBLISH = [("llmops.tasks.knowledge.publish:publish", "after", 1), ("llmops.tasks.knowledge.session:expire", "after", 1), ("STORE.gc", "after", 1)]
-REPAIR = [("llmops.tasks.maintenance.repair:open_version", "after", 1), ("STORE.stage", "before", 1), ("STORE.stage", "after", 1),
-          ("STORE.seal", "before", 1), ("STORE.seal", "after", 1), ("llmops.tasks.maintenance.repair:_publish", "before", 1)]
-KILLED = [BEFORE_PUBLISH[n] for n in (2, 3, 5, 8)]  # in processes of their own, which cost seconds; the rest by an error that none catches
-GC = [("STORE.gc", "before", 1), ("llmops.tasks.maintenance.garbage:_forget_paid", "after", 1), ("llmops.tasks.maintenance.garbage:_lake", "before", 1)]
+    "new.txt": "A new pier is built of stone.",
+}
+BEFORE_PUBLISH = [
+    ("llmops.tasks.knowledge.versions:open_version", "after", 1),
+    ("STORE.stage", "before", 1),
+    ("STORE.stage", "after", 1),
+    ("STORE.stage", "after", 2),
+    ("STORE.seal", "before", 1),
+    ("STORE.seal", "after", 1),
+    ("llmops.tasks.knowledge.publish:publish", "before", 1),
+    ("llmops.tasks.knowledge.publish:_retire", "after", 1),
+    ("llmops.tasks.knowledge.publish:_point", "after", 1),
+]
+AFTER_PUBLISH = [
+    ("llmops.tasks.knowledge.publish:publish", "after", 1),
+    ("llmops.tasks.knowledge.session:expire", "after", 1),
+    ("STORE.gc", "after", 1),
+]
+REPAIR = [
+    ("llmops.tasks.maintenance.repair:open_version", "after", 1),
+    ("STORE.stage", "before", 1),
+    ("STORE.stage", "after", 1),
+    ("STORE.seal", "before", 1),
+    ("STORE.seal", "after", 1),
+    ("llmops.tasks.maintenance.repair:_publish", "before", 1),
+]
+KILLED = [
+    BEFORE_PUBLISH[n] for n in (2, 3, 5, 8)
+]  # in processes of their own, which cost seconds; the rest by an error that none catches
+GC = [
+    ("STORE.gc", "before", 1),
+    ("llmops.tasks.maintenance.garbage:_forget_paid", "after", 1),
+    ("llmops.tasks.maintenance.garbage:_lake", "before", 1),
+]
 
 
 @pytest.fixture(params=STORES)
@@ -49,7 +77,12 @@ def place(shop: Workshop, name: str) -> str:
 def mended(shop: Workshop) -> None:
     """A repair finds nothing to restore, takes away what was left behind, and pays for nothing."""
     found = repair(shop.ledger, shop.home, shop.kb)
-    assert (found["ok"], found["restored"], found["removed"], found["embeddings"]["computed"]) == (True, 0, 0, 0)
+    assert (found["ok"], found["restored"], found["removed"], found["embeddings"]["computed"]) == (
+        True,
+        0,
+        0,
+        0,
+    )
     assert shop.sound()
 
 
@@ -72,7 +105,9 @@ def test_builds_killed_before_they_publish(shop: Workshop) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [sabotage.Killed, Unavailable])
-def test_builds_that_end_at_any_boundary(shop: Workshop, error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_builds_that_end_at_any_boundary(
+    shop: Workshop, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every second one is repaired, the others are left to the next build."""
     shop.build(TEXTS)
     rows = shop.rows()
@@ -97,7 +132,9 @@ def test_a_build_killed_after_it_published(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("where", AFTER_PUBLISH, ids=lambda where: where[0].rpartition(":")[2])
-def test_builds_that_end_after_they_published(shop: Workshop, where: tuple[str, str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_builds_that_end_after_they_published(
+    shop: Workshop, where: tuple[str, str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.build(TEXTS)
     with monkeypatch.context() as patched:
         sabotage.armed(patched, place(shop, where[0]), *where[1:], sabotage.Killed)
@@ -112,12 +149,18 @@ def finished(shop: Workshop) -> None:
     """A rerun has the whole, and no text was paid for twice."""
     number = shop.live.version
     assert shop.build(CHANGED) == shop.build(CHANGED) >= number
-    assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (set(CHANGED), True, True)
+    assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (
+        set(CHANGED),
+        True,
+        True,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["rows", "collection"])
-def test_repairs_that_end_at_any_boundary(shop: Workshop, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repairs_that_end_at_any_boundary(
+    shop: Workshop, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last of them by SIGKILL."""
     shop.build(TEXTS)
     rows, live = shop.rows(), shop.live
@@ -166,4 +209,8 @@ def test_gc_that_is_killed(shop: Workshop) -> None:
     gc(shop.ledger, shop.home, shop.kb, paid=True)
     with hold(shop.home, shop.kb) as lease:
         assert rollback(shop.ledger, lease, shop.kb, 2) == (2, 3)
-    assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (set(CHANGED), True, True)
+    assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (
+        set(CHANGED),
+        True,
+        True,
+    )

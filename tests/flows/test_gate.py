@@ -1,4 +1,6 @@
-"""What stands between a candidate and its readers: expectations, the golden set, the number of versions kept."""
+"""What stands between a candidate and its readers: expectations, the golden set, the number of
+versions kept.
+"""
 
 import json
 import shutil
@@ -15,50 +17,114 @@ from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
-COLOURS = ["amber", "crimson", "indigo", "olive", "teal", "scarlet", "ivory", "mauve", "ochre", "russet", "saffron", "umber"]
+COLOURS = [
+    "amber",
+    "crimson",
+    "indigo",
+    "olive",
+    "teal",
+    "scarlet",
+    "ivory",
+    "mauve",
+    "ochre",
+    "russet",
+    "saffron",
+    "umber",
+]
 
 
 def colours(lab: Laboratory) -> Path:
     """A document per colour, and a golden set that asks for each."""
     for colour in COLOURS:
-        lab.write(f"{colour}.txt", f"The {colour} lantern hangs in the {colour} room. Nothing else is {colour}.")
+        lab.write(
+            f"{colour}.txt",
+            f"The {colour} lantern hangs in the {colour} room. Nothing else is {colour}.",
+        )
     file = lab.folder / "golden.jsonl"
-    file.write_text("".join(json.dumps({"id": colour, "question": f"Where does the {colour} lantern hang?",
-                                        "relevant": [{"uri": f"{colour}.txt"}]}) + "\n" for colour in COLOURS))
+    file.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "id": colour,
+                    "question": f"Where does the {colour} lantern hang?",
+                    "relevant": [{"uri": f"{colour}.txt"}],
+                }
+            )
+            + "\n"
+            for colour in COLOURS
+        )
+    )
     return file
 
 
 def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: Laboratory) -> None:
-    gate = {"golden": str(colours(lab)), "k": 1, "metrics": {"recall": {"min": 0.5, "margin": 0.05}}}
+    gate = {
+        "golden": str(colours(lab)),
+        "k": 1,
+        "metrics": {"recall": {"min": 0.5, "margin": 0.05}},
+    }
     first = lab.build(gate=gate)
     assert (first.status, first.gate["verdict"]) == ("published", "passed")
     assert first.gate["metrics"]["recall@1"]["candidate"] == 1.0
     for colour in COLOURS[:8]:
         lab.write(f"{colour}.txt", "This page was moved.")
     second = lab.build(gate=gate)
-    assert (second.status, second.exit_code, second.gate["verdict"], second.version) == ("blocked", 3, "rejected", first.version)
+    assert (second.status, second.exit_code, second.gate["verdict"], second.version) == (
+        "blocked",
+        3,
+        "rejected",
+        first.version,
+    )
     assert {one["id"] for one in second.worst} <= set(COLOURS[:8])
     assert len(second.worst) >= 8
     assert "amber lantern" in lab.search("Where does the amber lantern hang?", 1)[0]
     assert lab.verified()
     for colour in COLOURS[:8]:
-        lab.write(f"{colour}.txt", f"The {colour} lantern hangs in the {colour} room, as ever. Nothing else is {colour}.")
+        lab.write(
+            f"{colour}.txt",
+            f"The {colour} lantern hangs in the {colour} room, as ever. Nothing else is {colour}.",
+        )
     third = lab.build(gate=gate)
     assert (third.status, third.gate["verdict"]) == ("published", "passed")
-    assert [row["status"] for row in history(open_ledger(lab.home), lab.kb)] == ["live", "rejected", "published"]
+    assert [row["status"] for row in history(open_ledger(lab.home), lab.kb)] == [
+        "live",
+        "rejected",
+        "published",
+    ]
 
 
-def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_blocks(lab: Laboratory) -> None:
+def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_blocks(
+    lab: Laboratory,
+) -> None:
     for number in range(30):
         lab.write(f"d{number}.txt", f"Document number {number} is long enough to be kept in here.")
     lab.write("short.txt", "Too short.")
     suite = lab.folder / "suite.yaml"
-    suite.write_text(yaml.safe_dump({"documents": [
-        {"type": "expect_column_value_lengths_to_be_between", "column": "text", "min_value": 20}]}))
+    suite.write_text(
+        yaml.safe_dump(
+            {
+                "documents": [
+                    {
+                        "type": "expect_column_value_lengths_to_be_between",
+                        "column": "text",
+                        "min_value": 20,
+                    }
+                ]
+            }
+        )
+    )
     outcome = lab.build(expectations=str(suite))
-    assert (outcome.status, outcome.documents["quarantined"], outcome.documents["total"]) == ("published", 1, 30)
+    assert (outcome.status, outcome.documents["quarantined"], outcome.documents["total"]) == (
+        "published",
+        1,
+        30,
+    )
     assert "short.txt" not in lab.visible()
-    suite.write_text(yaml.safe_dump({"documents": [{"type": "expect_table_row_count_to_be_between", "min_value": 100}]}))
+    suite.write_text(
+        yaml.safe_dump(
+            {"documents": [{"type": "expect_table_row_count_to_be_between", "min_value": 100}]}
+        )
+    )
     lab.write("another.txt", "One more document that is long enough to be kept.")
     blocked = lab.build(expectations=str(suite))
     assert (blocked.status, blocked.exit_code, blocked.version) == ("blocked", 3, outcome.version)
@@ -71,7 +137,12 @@ def test_only_so_many_versions_are_kept_and_rollback_knows_them(lab: Laboratory)
         lab.write("a.txt", f"This is edition {number} of the text.")
         assert lab.build(limits={"keep_versions": 2}).status == "published"
     ledger = open_ledger(lab.home)
-    assert [row["status"] for row in history(ledger, lab.kb)] == ["live", "published", "expired", "expired"]
+    assert [row["status"] for row in history(ledger, lab.kb)] == [
+        "live",
+        "published",
+        "expired",
+        "expired",
+    ]
     with hold(lab.home, lab.kb) as lease:
         assert rollback(ledger, lease, lab.kb, None) == (3, 4)
         assert "edition 2" in lab.search("edition of the text", 1)[0]
@@ -83,7 +154,9 @@ def test_only_so_many_versions_are_kept_and_rollback_knows_them(lab: Laboratory)
     assert "edition 3" in lab.search("edition of the text", 1)[0]
 
 
-def test_a_golden_set_that_names_no_document_blocks_and_one_that_misses_some_warns(lab: Laboratory) -> None:
+def test_a_golden_set_that_names_no_document_blocks_and_one_that_misses_some_warns(
+    lab: Laboratory,
+) -> None:
     golden = colours(lab)
     golden.write_text(golden.read_text().replace(".txt", ".md"))
     gate = {"golden": str(golden), "k": 1}
@@ -99,13 +172,21 @@ def test_a_golden_set_that_names_no_document_blocks_and_one_that_misses_some_war
 def test_pictures_are_recorded_but_no_fault_of_the_budget(lab: Laboratory) -> None:
     lab.write("a.txt", "One text among pictures.")
     for number in range(3):
-        (lab.documents / f"p{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40))
+        (lab.documents / f"p{number}.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
+        )
     for status in ("published", "unchanged"):
         outcome = lab.build()
-        assert (outcome.status, outcome.documents["quarantined"], lab.visible()) == (status, 3, {"a.txt"})
+        assert (outcome.status, outcome.documents["quarantined"], lab.visible()) == (
+            status,
+            3,
+            {"a.txt"},
+        )
 
 
-def test_a_wiped_store_is_rebuilt_by_the_next_build_and_nothing_is_paid_again(lab: Laboratory) -> None:
+def test_a_wiped_store_is_rebuilt_by_the_next_build_and_nothing_is_paid_again(
+    lab: Laboratory,
+) -> None:
     for number in range(5):
         lab.write(f"d{number}.txt", f"Document number {number} speaks of lanterns.")
     lab.build()
@@ -117,4 +198,8 @@ def test_a_wiped_store_is_rebuilt_by_the_next_build_and_nothing_is_paid_again(la
     assert lab.build().status == "unchanged"
     lab.write("d9.txt", "A new document among the old ones.")
     outcome = lab.build()
-    assert (outcome.status, outcome.embeddings["computed"], lab.verified()) == ("published", 1, True)
+    assert (outcome.status, outcome.embeddings["computed"], lab.verified()) == (
+        "published",
+        1,
+        True,
+    )

@@ -1,4 +1,6 @@
-"""The table "incremental ingestion": what is paid, what a reader sees, and what is deleted, counted on the real flow."""
+"""The table "incremental ingestion": what is paid, what a reader sees, and what is deleted, counted
+on the real flow.
+"""
 
 import random
 import shutil
@@ -32,7 +34,8 @@ WORDS = [
 def prose(seed: int, sentences: int) -> str:
     chance = random.Random(seed)
     return " ".join(
-        f"{' '.join(chance.choices(WORDS, k=chance.randint(6, 14)))} {chance.randint(0, 9999)}.".capitalize() for _ in range(sentences)
+        f"{' '.join(chance.choices(WORDS, k=chance.randint(6, 14)))} {chance.randint(0, 9999)}.".capitalize()  # noqa: E501
+        for _ in range(sentences)
     )
 
 
@@ -44,7 +47,11 @@ def test_a_first_build_publishes_and_a_second_one_costs_nothing(lab: Laboratory)
     second = lab.build()
     assert (first.status, first.documents["new"], first.documents["total"]) == ("published", 10, 10)
     assert first.embeddings == {"computed": paid, "reused": 0}
-    assert (second.status, second.version, second.documents["unchanged"]) == ("unchanged", first.version, 10)
+    assert (second.status, second.version, second.documents["unchanged"]) == (
+        "unchanged",
+        first.version,
+        10,
+    )
     assert lab.paid() == paid
     assert lab.verified()
 
@@ -73,24 +80,38 @@ def test_a_rename_and_a_touch_cost_nothing(lab: Laboratory) -> None:
     shutil.move(lab.documents / "old.txt", lab.documents / "new.txt")
     (lab.documents / "other.txt").touch()
     outcome = lab.build()
-    assert (outcome.documents["renamed"], outcome.documents["new"], outcome.documents["retired"]) == (1, 0, 0)
+    assert (
+        outcome.documents["renamed"],
+        outcome.documents["new"],
+        outcome.documents["retired"],
+    ) == (1, 0, 0)
     assert outcome.documents["unchanged"] == 1
     assert lab.paid() == paid
     assert lab.visible() == {"new.txt", "other.txt"}
 
 
-def test_one_bad_document_goes_to_quarantine_and_its_replay_pays_only_for_it(lab: Laboratory) -> None:
+def test_one_bad_document_goes_to_quarantine_and_its_replay_pays_only_for_it(
+    lab: Laboratory,
+) -> None:
     for number in range(30):
         lab.write(f"d{number}.txt", prose(number, 3))
     lab.write("bad.txt", "This one says POISON and cannot be embedded.")
     outcome = lab.build()
     paid = lab.paid()
-    assert (outcome.status, outcome.documents["quarantined"], outcome.documents["total"]) == ("published", 1, 30)
+    assert (outcome.status, outcome.documents["quarantined"], outcome.documents["total"]) == (
+        "published",
+        1,
+        30,
+    )
     held = lab.build()
     assert (held.status, held.documents["quarantined"], lab.paid()) == ("unchanged", 1, paid)
     lab.write("bad.txt", "This one is mended and can be embedded.")
     mended = lab.build()
-    assert (mended.status, mended.documents["new"], mended.documents["quarantined"]) == ("published", 1, 0)
+    assert (mended.status, mended.documents["new"], mended.documents["quarantined"]) == (
+        "published",
+        1,
+        0,
+    )
     assert lab.paid() == paid + mended.embeddings["computed"] == paid + 1
 
 
@@ -101,7 +122,11 @@ def test_a_bad_edit_leaves_the_last_good_form_live(lab: Laboratory) -> None:
     first = lab.build()
     lab.write("guide.txt", "POISON instead of a lantern.")
     second = lab.build()
-    assert (second.status, second.version, second.documents["quarantined"]) == ("unchanged", first.version, 1)
+    assert (second.status, second.version, second.documents["quarantined"]) == (
+        "unchanged",
+        first.version,
+        1,
+    )
     assert "lantern" in lab.search("lantern at dusk", 1)[0]
     assert "guide.txt" in lab.visible()
 
@@ -137,7 +162,11 @@ def test_many_vanished_documents_block_until_they_are_allowed_once(lab: Laborato
     for number in range(3):
         (lab.documents / f"d{number}.txt").unlink()
     blocked = lab.build()
-    assert (blocked.exit_code, blocked.documents["vanished"], blocked.documents["retired"]) == (3, 3, 0)
+    assert (blocked.exit_code, blocked.documents["vanished"], blocked.documents["retired"]) == (
+        3,
+        3,
+        0,
+    )
     assert "--allow-deletes" in (blocked.hint or "")
     assert len(lab.visible()) == 10
     allowed = lab.build(allow_deletes=True)
@@ -169,7 +198,9 @@ def test_the_same_text_in_two_documents_is_paid_once_and_removed_alone(lab: Labo
     assert lab.verified()
 
 
-def test_another_chunk_size_and_another_embedder_are_planned_paid_and_switched(lab: Laboratory) -> None:
+def test_another_chunk_size_and_another_embedder_are_planned_paid_and_switched(
+    lab: Laboratory,
+) -> None:
     for number in range(5):
         lab.write(f"d{number}.txt", prose(number, 20))
     first = lab.build()

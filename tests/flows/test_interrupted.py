@@ -1,4 +1,6 @@
-"""Ctrl-C, SIGTERM, two builds at once, a lease of the dead, a full disk: nothing live changes, and a rerun finishes the work."""
+"""Ctrl-C, SIGTERM, two builds at once, a lease of the dead, a full disk: nothing live changes, and
+a rerun finishes the work.
+"""
 
 import os
 import signal
@@ -37,7 +39,9 @@ def grown(office: Office) -> Path:
     office.write("first.txt", prose(0, 3))
     assert office.build().version == 1
     for number in range(DOCUMENTS):
-        office.write(f"d{number}.txt", f"The keeper of lighthouse {number} counts {number * 7} boats.")
+        office.write(
+            f"d{number}.txt", f"The keeper of lighthouse {number} counts {number * 7} boats."
+        )
     return office.config()
 
 
@@ -51,12 +55,24 @@ def last_run_state(office: Office, run: str) -> str:
     return state.type.value if state else ""
 
 
-@pytest.mark.parametrize(("number", "begun"), [(signal.SIGINT, "embedding"), (signal.SIGINT, "lease"), (signal.SIGTERM, "embedding")],
-                         ids=["ctrl-c while it embeds", "ctrl-c at its beginning", "SIGTERM"])
-def test_an_interrupted_build_ends_with_130_and_a_rerun_finishes_it(office: Office, number: signal.Signals, begun: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "begun"),
+    [(signal.SIGINT, "embedding"), (signal.SIGINT, "lease"), (signal.SIGTERM, "embedding")],
+    ids=["ctrl-c while it embeds", "ctrl-c at its beginning", "SIGTERM"],
+)
+def test_an_interrupted_build_ends_with_130_and_a_rerun_finishes_it(
+    office: Office, number: signal.Signals, begun: str
+) -> None:
     config, paid = grown(office), office.paid()
     process = start(office.home, "index", config)
-    until(lambda: office.paid() > paid if begun == "embedding" else holder(open_ledger(office.home), office.kb), process)
+    until(
+        lambda: (
+            office.paid() > paid
+            if begun == "embedding"
+            else holder(open_ledger(office.home), office.kb)
+        ),
+        process,
+    )
     run = (holder(open_ledger(office.home), office.kb) or "").rpartition("run ")[2]
     os.killpg(process.pid, number)  # as a terminal does: the parsers' processes get it too
     said = ended(process)
@@ -68,7 +84,9 @@ def test_an_interrupted_build_ends_with_130_and_a_rerun_finishes_it(office: Offi
     assert last_run_state(office, run) in ("CRASHED", "FAILED", "CANCELLED")
     assert office.build().status == "published"
     assert len(office.visible()) == DOCUMENTS + 1
-    assert len(office.bills()) - len(set(office.bills())) <= 4 * 64  # at most the calls under way were paid twice
+    assert (
+        len(office.bills()) - len(set(office.bills())) <= 4 * 64
+    )  # at most the calls under way were paid twice
 
 
 def test_a_second_build_ends_with_3_at_once_and_names_the_first(office: Office) -> None:
@@ -105,8 +123,16 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(office: Office, dead:
     import psutil
 
     child = subprocess.Popen(["sleep", "60"])
-    held = {"kb": office.kb, "owner": "x", "host": socket.gethostname(), "pid": child.pid, "run_id": None, "acquired_at": now(),
-            "process_started": psutil.Process(child.pid).create_time(), "heartbeat_at": now()}
+    held = {
+        "kb": office.kb,
+        "owner": "x",
+        "host": socket.gethostname(),
+        "pid": child.pid,
+        "run_id": None,
+        "acquired_at": now(),
+        "process_started": psutil.Process(child.pid).create_time(),
+        "heartbeat_at": now(),
+    }
     with open_ledger(office.home).write() as connection:
         upsert(connection, leases, [held])
     assert holder(open_ledger(office.home), office.kb) is not None
@@ -127,8 +153,13 @@ def test_a_full_disk_ends_with_1_and_a_rerun_finishes_the_work(office: Office) -
         connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.exec_driver_sql("BEGIN")
-    process = subprocess.Popen([sys.executable, "-m", "tests.starved", "150000", "index", str(config)], text=True, stderr=subprocess.PIPE,
-                               env={**os.environ, "LLMOPS_HOME": str(office.home)}, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.starved", "150000", "index", str(config)],
+        text=True,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LLMOPS_HOME": str(office.home)},
+        cwd=Path(__file__).parents[2],
+    )
     _, err = process.communicate(timeout=120)
     assert (process.returncode, "Traceback" in err) == (1, False), err
     assert "finished work is kept" in err, err

@@ -1,4 +1,6 @@
-"""kill -9 at every stage: the live version is served throughout, a rerun finishes the work, nothing is paid twice."""
+"""kill -9 at every stage: the live version is served throughout, a rerun finishes the work, nothing
+is paid twice.
+"""
 
 import signal
 import subprocess
@@ -30,13 +32,30 @@ BEFORE_PUBLISH = [
     ("llmops.tasks.knowledge.publish:publish", "before", 1),
     ("llmops.tasks.knowledge.publish:_point", "after", 1),
 ]
-AFTER_PUBLISH = [("llmops.tasks.knowledge.publish:publish", "after", 1), ("llmops.tasks.knowledge.session:tidy", "before", 1)]
+AFTER_PUBLISH = [
+    ("llmops.tasks.knowledge.publish:publish", "after", 1),
+    ("llmops.tasks.knowledge.session:tidy", "before", 1),
+]
 
 
 def kill(lab: Laboratory, place: str, when: str, turn: int) -> None:
     """Run a build in another process until it dies at a place."""
-    ended = subprocess.run([sys.executable, "-m", "tests.killer", str(lab.home), str(lab.config()), place, when, str(turn)],
-                           cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=120, check=False)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.killer",
+            str(lab.home),
+            str(lab.config()),
+            place,
+            when,
+            str(turn),
+        ],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
 
 
@@ -62,7 +81,9 @@ def test_builds_killed_at_every_stage_before_they_publish_change_nothing(lab: La
 
 
 @pytest.mark.parametrize("place", AFTER_PUBLISH, ids=str)
-def test_a_build_killed_after_it_published_stays_published(lab: Laboratory, place: tuple[str, str, int]) -> None:
+def test_a_build_killed_after_it_published_stays_published(
+    lab: Laboratory, place: tuple[str, str, int]
+) -> None:
     published(lab)
     kill(lab, *place)
     assert (lab.live() or 0) > 1
@@ -72,7 +93,9 @@ def test_a_build_killed_after_it_published_stays_published(lab: Laboratory, plac
 
 
 def finish(lab: Laboratory) -> None:
-    """A rerun publishes; a text was paid for twice only when the process died between its call and its record."""
+    """A rerun publishes; a text was paid for twice only when the process died between its call and
+    its record.
+    """
     outcome = lab.build()
     assert (outcome.status, outcome.embeddings["computed"]) == ("published", 0)
     paid = [text for text in lab.bills() if lab.bills().count(text) > 1]

@@ -1,4 +1,6 @@
-"""The whole flow with its ledger on PostgreSQL: builds, a kill at the worst moments, rollback, and nothing paid twice."""
+"""The whole flow with its ledger on PostgreSQL: builds, a kill at the worst moments, rollback, and
+nothing paid twice.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +27,19 @@ def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_kills_change_nothing_and_the_rerun_pays_nothing_twice(lab: Laboratory) -> None:
     uris = published(lab)
-    for place, when in (("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after"), ("llmops.tasks.knowledge.publish:_point", "after")):
+    for place, when in (
+        ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after"),
+        ("llmops.tasks.knowledge.publish:_point", "after"),
+    ):
         kill(lab, place, when, 1)
         assert (lab.live(), lab.visible(), lab.verified()) == (1, uris, True), place
     paid = lab.paid()
     outcome = lab.build()
-    assert (outcome.status, outcome.documents["new"], outcome.documents["retired"]) == ("published", 1, 1)
+    assert (outcome.status, outcome.documents["new"], outcome.documents["retired"]) == (
+        "published",
+        1,
+        1,
+    )
     assert lab.paid() == paid
     assert lab.verified()
 

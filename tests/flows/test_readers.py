@@ -1,4 +1,6 @@
-"""A reader that searches without pause, while everything it reads is replaced, rolled back, and a build is killed."""
+"""A reader that searches without pause, while everything it reads is replaced, rolled back, and a
+build is killed.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -29,7 +31,9 @@ def reading(lab: Laboratory) -> Iterator[list[tuple[int, frozenset[str]]]]:
         while not done.is_set():
             live = published(open_ledger(lab.home), lab.kb)
             frame = searcher(lab.home, live).search("generation of the document", 1000, "text")
-            seen.append((frame["doc_id"].nunique(), frozenset(text.split()[0] for text in frame["text"])))
+            seen.append(
+                (frame["doc_id"].nunique(), frozenset(text.split()[0] for text in frame["text"]))
+            )
 
     thread = threading.Thread(target=read)
     thread.start()

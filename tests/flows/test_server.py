@@ -46,18 +46,28 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def python(code: str, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
 
 
 def post(found: server.Server, path: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(found.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    request = urllib.request.Request(
+        found.url + path, json.dumps(body).encode(), {"content-type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=10) as response:
         return json.load(response)
 
 
 def completed(found: server.Server) -> int:
-    answer: int = post(found, "/task_runs/count", {"task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
+    answer: int = post(
+        found, "/task_runs/count", {"task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    )
     return answer
 
 
@@ -69,7 +79,9 @@ def eventually(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.mark.slow
-def test_two_commands_at_once_share_one_server_that_is_found_again_and_keeps_every_task_run(home: Path) -> None:
+def test_two_commands_at_once_share_one_server_that_is_found_again_and_keeps_every_task_run(
+    home: Path,
+) -> None:
     first, second = python(NUMBERS, home, 20), python(NUMBERS, home, 20)
     outputs = [process.communicate(timeout=120) for process in (first, second)]
     found = server.find(home)
@@ -102,7 +114,9 @@ def test_a_killed_server_is_replaced_at_the_same_port(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_that_hangs_or_has_another_version_is_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_or_has_another_version_is_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "STOP_SECONDS", 5.0)
     hanging = server.ensure(home)
     os.kill(hanging.pid, signal.SIGSTOP)
@@ -116,11 +130,20 @@ def test_a_server_that_hangs_or_has_another_version_is_replaced(home: Path, monk
 
 
 @pytest.mark.slow
-def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_alone(home: Path) -> None:
+def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_alone(
+    home: Path,
+) -> None:
     (home / "prefect").mkdir(parents=True)
-    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", "llmops.flows.server.daemon"])
+    foreign = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(300)", "llmops.flows.server.daemon"]
+    )
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        record = {"pid": foreign.pid, "port": taken.getsockname()[1], "version": "3.0.0", "home": str(home / "prefect")}
+        record = {
+            "pid": foreign.pid,
+            "port": taken.getsockname()[1],
+            "version": "3.0.0",
+            "home": str(home / "prefect"),
+        }
         (home / "prefect" / "server.json").write_text(json.dumps(record))
         found = server.ensure(home)
         assert found.started
@@ -131,7 +154,9 @@ def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_a
 
 
 @pytest.mark.slow
-def test_a_server_ends_when_unused_but_not_while_a_task_runs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_ends_when_unused_but_not_while_a_task_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", "10")
     napping = NUMBERS.replace("return 2 * number", "import time; time.sleep(14); return number")
     output, errors = python(napping, home, 1).communicate(timeout=120)
@@ -164,10 +189,17 @@ def test_a_failing_start_names_the_log_and_its_last_errors(home: Path) -> None:
 
 @pytest.mark.slow
 def test_connect_refuses_when_prefect_talks_to_another_server_already(home: Path) -> None:
-    code = ("import sys, prefect\nfrom pathlib import Path\nfrom flows import server\n"
-            "try: server.connect(Path(sys.argv[1]))\nexcept server.LlmopsError as wrong:\n    print(wrong.message)")
-    output, errors = python(code, home, PREFECT_API_URL="http://127.0.0.1:9/api").communicate(timeout=120)
-    assert output.startswith("prefect is imported already and talks to http://127.0.0.1:9/api, not to http://127.0.0.1:")
+    code = (
+        "import sys, prefect\nfrom pathlib import Path\nfrom flows import server\n"
+        "try: server.connect(Path(sys.argv[1]))\nexcept server.LlmopsError as wrong:\n    "
+        "print(wrong.message)"
+    )
+    output, errors = python(code, home, PREFECT_API_URL="http://127.0.0.1:9/api").communicate(
+        timeout=120
+    )
+    assert output.startswith(
+        "prefect is imported already and talks to http://127.0.0.1:9/api, not to http://127.0.0.1:"
+    )
     assert errors == ""
 
 
@@ -198,7 +230,9 @@ def test_a_home_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf"])
-def test_a_wrong_idle_time_is_a_usage_error(home: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_a_wrong_idle_time_is_a_usage_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
     monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", given)
     with pytest.raises(UsageError, match="number of seconds"):
         server.ensure(home)

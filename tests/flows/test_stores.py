@@ -1,4 +1,6 @@
-"""The whole flow on each vector store: what is published, taken back, killed, and what a reader sees meanwhile."""
+"""The whole flow on each vector store: what is published, taken back, killed, and what a reader
+sees meanwhile.
+"""
 
 import signal
 import subprocess
@@ -20,7 +22,10 @@ from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
 
-COLLECTIONS = {"lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection", "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection"}
+COLLECTIONS = {
+    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection",
+    "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection",
+}
 AFTER = {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}
 
 
@@ -48,8 +53,22 @@ def cleared(lab: Laboratory, store: dict[str, Any]) -> Iterator[Laboratory]:
 
 
 def kill(lab: Laboratory, store: dict[str, Any], place: str, when: str) -> None:
-    ended = subprocess.run([sys.executable, "-m", "tests.killer", str(lab.home), str(lab.config(store=store)), place, when, "1"],
-                           cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=300, check=False)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.killer",
+            str(lab.home),
+            str(lab.config(store=store)),
+            place,
+            when,
+            "1",
+        ],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
 
 
@@ -60,14 +79,22 @@ def edited(lab: Laboratory) -> None:
     (lab.documents / "d4.txt").unlink()
 
 
-def test_killed_builds_change_nothing_and_the_next_one_finishes_without_paying_again(cleared: Laboratory, store: dict[str, Any]) -> None:
+def test_killed_builds_change_nothing_and_the_next_one_finishes_without_paying_again(
+    cleared: Laboratory, store: dict[str, Any]
+) -> None:
     lab = cleared
     for number in range(5):
         lab.write(f"d{number}.txt", prose(number, 8))
     assert lab.build(store=store).status == "published"
     edited(lab)
     before = {f"d{number}.txt" for number in range(5)}
-    for call, when in [("stage", "before"), ("stage", "after"), ("seal", "before"), ("seal", "after"), ("recover", "after")]:
+    for call, when in [
+        ("stage", "before"),
+        ("stage", "after"),
+        ("seal", "before"),
+        ("seal", "after"),
+        ("recover", "after"),
+    ]:
         kill(lab, store, f"{COLLECTIONS[store['name']]}.{call}", when)
         assert (lab.live(), lab.visible(), lab.verified()) == (1, before, True), (call, when)
     outcome = lab.build(store=store)
@@ -84,7 +111,9 @@ def test_killed_builds_change_nothing_and_the_next_one_finishes_without_paying_a
     assert lab.build(store=store).status == "unchanged"
 
 
-def test_every_document_is_visible_in_one_version_while_all_are_updated_and_rolled_back(cleared: Laboratory, store: dict[str, Any]) -> None:
+def test_every_document_is_visible_in_one_version_while_all_are_updated_and_rolled_back(
+    cleared: Laboratory, store: dict[str, Any]
+) -> None:
     lab = cleared
     generation(lab, "First")
     lab.build(store=store)
@@ -99,7 +128,9 @@ def test_every_document_is_visible_in_one_version_while_all_are_updated_and_roll
     assert lab.verified()
 
 
-def test_a_build_ends_cleanly_while_weaviate_is_down_and_goes_on_when_it_is_back(lab: Laboratory, tmp_path: Path) -> None:
+def test_a_build_ends_cleanly_while_weaviate_is_down_and_goes_on_when_it_is_back(
+    lab: Laboratory, tmp_path: Path
+) -> None:
     with weaviate.started(tmp_path / "weaviate") as server:
         store = {"name": "weaviate", "url": server.url, "grpc_port": server.grpc_port, "timeout": 3}
         lab.write("a.txt", prose(1, 8))

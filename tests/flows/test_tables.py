@@ -10,15 +10,35 @@ from llmops.flows.commands import _measured, _tables
 
 URI = "https://docs.example.com/guide/a-page-with-a-rather-long-name/and-another-part.html"
 METRICS = ("recall@10", "ndcg@10", "precision@10")
-REASON = "the file is no PDF, although its name says so: it begins with HTML, as an error page of a server does"
-ITEMS = [{"id": "0123456789abcdef", "uri": URI, "reason": REASON, "last_seen": "2026-01-31T10:20:30.123456+00:00"},
-         {"id": "fedcba9876543210", "uri": "[b]x\x1b.md", "reason": "-", "last_seen": None}]
+REASON = (
+    "the file is no PDF, although its name says so: it begins with HTML, as an error page of a "
+    "server does"
+)
+ITEMS = [
+    {
+        "id": "0123456789abcdef",
+        "uri": URI,
+        "reason": REASON,
+        "last_seen": "2026-01-31T10:20:30.123456+00:00",
+    },
+    {"id": "fedcba9876543210", "uri": "[b]x\x1b.md", "reason": "-", "last_seen": None},
+]
 
 
 def drawn(draw: Any, *given: Any, terminal: bool = False, width: int = 80) -> list[str]:
     """The lines that end up in a file, or on a terminal, without colours."""
     out = io.StringIO()
-    draw(Console(file=out, highlight=False, soft_wrap=True, width=width, force_terminal=terminal, color_system=None), *given)
+    draw(
+        Console(
+            file=out,
+            highlight=False,
+            soft_wrap=True,
+            width=width,
+            force_terminal=terminal,
+            color_system=None,
+        ),
+        *given,
+    )
     assert "…" not in out.getvalue()
     return out.getvalue().splitlines()
 
@@ -39,37 +59,78 @@ def test_on_a_terminal_only_sentences_are_folded(width: int) -> None:
     assert "2026-01-31 10:20:30" in row
     assert (len(lines) > 3) == (width < 240)
     column = row.index(REASON[:10])
-    told = " ".join(line[column:column + len(REASON)].replace("2026-01-31 10:20:30", "").strip() for line in lines[lines.index(row):-1])
+    told = " ".join(
+        line[column : column + len(REASON)].replace("2026-01-31 10:20:30", "").strip()
+        for line in lines[lines.index(row) : -1]
+    )
     assert told.split() == REASON.split()
 
 
 def test_facts_show_names_in_words_and_values_as_they_are() -> None:
-    found = {"last_seen_at": "-", "uri": "a_b_c.md", "sources": [{"source": "my_files", "staleness_seconds": 1.5}], "none": []}
+    found = {
+        "last_seen_at": "-",
+        "uri": "a_b_c.md",
+        "sources": [{"source": "my_files", "staleness_seconds": 1.5}],
+        "none": [],
+    }
     assert drawn(_tables.facts, found) == [
-        "last seen at  -", "uri           a_b_c.md", "sources       source my_files, staleness seconds 1.500"]
+        "last seen at  -",
+        "uri           a_b_c.md",
+        "sources       source my_files, staleness seconds 1.500",
+    ]
 
 
 def test_amounts_read_as_sentences_do() -> None:
-    assert _tables.shown({"versions": 1, "documents": 13, "quarantine": 2}) == "1 version, 13 documents, 2 in quarantine"
+    assert (
+        _tables.shown({"versions": 1, "documents": 13, "quarantine": 2})
+        == "1 version, 13 documents, 2 in quarantine"
+    )
     assert _tables.shown({"computed": 3, "reused": 1_200}) == "3 computed, 1,200 reused"
     assert _tables.shown({"source": "files", "documents": 1}) == "source files, documents 1"
 
 
 def test_a_hit_shows_an_id_that_explain_takes() -> None:
-    hit = {"rank": 1, "score": 0.5, "title": "A", "uri": "a.md", "headings": [], "page": None, "text": "words",
-           "chunk_id": "0123456789ab" * 2}
+    hit = {
+        "rank": 1,
+        "score": 0.5,
+        "title": "A",
+        "uri": "a.md",
+        "headings": [],
+        "page": None,
+        "text": "words",
+        "chunk_id": "0123456789ab" * 2,
+    }
     assert drawn(_tables.hits, {"hits": [hit]})[-1] == "    0123456789ab"
 
 
 def compared(*values: float, certain: bool = False) -> dict[str, Any]:
     """What `kb compare` found for arms with these values."""
-    arms = [{"name": f"markdown size={100 + number}, embed=minilm, clean=unicode whitespace", "chunks": 1_234, "difference": None,
-             "metrics": {metric: {"value": value, "interval": [value - 0.05, value + 0.05]} for metric in METRICS}}
-            for number, value in enumerate(values)]
+    arms = [
+        {
+            "name": f"markdown size={100 + number}, embed=minilm, clean=unicode whitespace",
+            "chunks": 1_234,
+            "difference": None,
+            "metrics": {
+                metric: {"value": value, "interval": [value - 0.05, value + 0.05]}
+                for metric in METRICS
+            },
+        }
+        for number, value in enumerate(values)
+    ]
     for arm, gain in zip(arms[1:], [value - values[0] for value in values[1:]], strict=True):
-        arm["difference"] = {metric: {"value": gain, "interval": [gain - 0.1 * (not certain), gain + 0.1]} for metric in METRICS}
-    return {"questions": 20, "golden": "golden.jsonl", "mode": "hybrid", "k": 10, "arms": arms,
-            "best": arms[values.index(max(values))]["name"], "links": {"mlflow": "http://127.0.0.1/run"}}
+        arm["difference"] = {
+            metric: {"value": gain, "interval": [gain - 0.1 * (not certain), gain + 0.1]}
+            for metric in METRICS
+        }
+    return {
+        "questions": 20,
+        "golden": "golden.jsonl",
+        "mode": "hybrid",
+        "k": 10,
+        "arms": arms,
+        "best": arms[values.index(max(values))]["name"],
+        "links": {"mlflow": "http://127.0.0.1/run"},
+    }
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -79,22 +140,35 @@ def test_a_comparison_shows_every_name_value_and_interval_within_80_columns(term
     assert all(len(line) <= 80 for line in lines if found["arms"][0]["name"] not in line)
     assert [f"{arm['name']}: 1,234 chunks" in lines for arm in found["arms"]] == [True, True]
     assert [line.split() for line in lines if "ndcg@10 " in line][:2] == [
-        ["ndcg@10", "0.500", "[0.450,", "0.550]"], ["ndcg@10", "0.625", "[0.575,", "0.675]", "+0.125", "[+0.125,", "+0.225]", "*"]]
+        ["ndcg@10", "0.500", "[0.450,", "0.550]"],
+        ["ndcg@10", "0.625", "[0.575,", "0.675]", "+0.125", "[+0.125,", "+0.225]", "*"],
+    ]
     assert f"Highest ndcg@10: {found['best']}." in lines
     assert f"Differences are to {found['arms'][0]['name']}; *: the interval excludes 0." in lines
     assert not any("precision" in line for line in lines)
 
 
 def test_a_comparison_says_when_nothing_decides() -> None:
-    assert "All arms are equal in every metric." in drawn(_measured.comparison, compared(0.5, 0.5, 0.5))
-    assert any(line.endswith("none is beyond chance.") for line in drawn(_measured.comparison, compared(0.5, 0.52)))
+    assert "All arms are equal in every metric." in drawn(
+        _measured.comparison, compared(0.5, 0.5, 0.5)
+    )
+    assert any(
+        line.endswith("none is beyond chance.")
+        for line in drawn(_measured.comparison, compared(0.5, 0.52))
+    )
     mixed = compared(0.5, 0.5)
     mixed["arms"][1]["metrics"]["recall@10"]["value"] = 0.6
-    assert any(line.startswith("All arms have the same ndcg@10.") for line in drawn(_measured.comparison, mixed))
+    assert any(
+        line.startswith("All arms have the same ndcg@10.")
+        for line in drawn(_measured.comparison, mixed)
+    )
 
 
 def test_a_measurement_of_three_modes_fits_80_columns() -> None:
-    values = {metric: {"value": 0.5, "interval": [0.4, 0.6]} for metric in ("recall@10", "ndcg@10", "mrr@10", "precision@10")}
+    values = {
+        metric: {"value": 0.5, "interval": [0.4, 0.6]}
+        for metric in ("recall@10", "ndcg@10", "mrr@10", "precision@10")
+    }
     worst = [{"question": "why?\x1b[2J", "expected": ["a.md"], "got": []}]
     modes = dict.fromkeys(("hybrid", "vector", "text"), values)
     found = {"knowledge_base": "kb", "version": 1, "questions": 20, "modes": modes, "worst": worst}

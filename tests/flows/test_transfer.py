@@ -1,4 +1,6 @@
-"""The commands export, import, drop, erase and explain as a user meets them, after real runs of the flow."""
+"""The commands export, import, drop, erase and explain as a user meets them, after real runs of the
+flow.
+"""
 
 import json
 import shutil
@@ -14,7 +16,10 @@ pytestmark = pytest.mark.slow
 
 SENTENCE = "The violet zeppelin of Quixotic harbour hums beside Wenceslas at midnight."
 MEMO = "private/memo.txt"
-LETTER, GONDOLA = "hidden/letter.txt", "The amber gondola of Ostravan quays rattles behind Ludmila at noon."
+LETTER, GONDOLA = (
+    "hidden/letter.txt",
+    "The amber gondola of Ostravan quays rattles behind Ludmila at noon.",
+)
 
 GATE = {"golden": "golden.jsonl", "k": 1}
 
@@ -22,7 +27,14 @@ GATE = {"golden": "golden.jsonl", "k": 1}
 def published(office: Office, uri: str = MEMO, sentence: str = SENTENCE) -> Office:
     """Two versions of four documents, one of them secret, behind a gate that asks for it."""
     asked = (sentence.split()[2], "copper and salt")
-    golden = [{"id": word, "question": f"what is said of {word}", "relevant": [{"uri": uri, "quote": sentence}]} for word in asked]
+    golden = [
+        {
+            "id": word,
+            "question": f"what is said of {word}",
+            "relevant": [{"uri": uri, "quote": sentence}],
+        }
+        for word in asked
+    ]
     for number in range(3):
         office.write(f"d{number}.txt", prose(number, 4))
     office.write(uri, f"{sentence} {prose(7, 3)}")
@@ -38,7 +50,9 @@ def base(office: Office) -> Office:
     return published(office)
 
 
-def test_export_import_and_the_same_search_in_a_home_of_its_own(base: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_import_and_the_same_search_in_a_home_of_its_own(
+    base: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     said = llmops("kb", "export", base.kb, out, "--json")
     assert (said.code, said.data["documents"], said.data["version"]) == (0, 4, 2)
@@ -51,7 +65,9 @@ def test_export_import_and_the_same_search_in_a_home_of_its_own(base: Office, tm
     assert (said.code, said.data["version"], said.data["embeddings"]["computed"]) == (0, 1, 0)
     assert llmops(*search, "copy").data["hits"] == before
     assert llmops("kb", "verify", "copy").code == 0
-    assert [one["name"] for one in llmops("kb", "list", "--json").data["knowledge_bases"]] == ["copy"]
+    assert [one["name"] for one in llmops("kb", "list", "--json").data["knowledge_bases"]] == [
+        "copy"
+    ]
 
 
 def test_wrong_imports_and_exports(base: Office, tmp_path: Path) -> None:
@@ -61,7 +77,17 @@ def test_wrong_imports_and_exports(base: Office, tmp_path: Path) -> None:
     refused(2, "is not a folder", "kb", "import", tmp_path / "nowhere")
     refused(2, "allowed: lower-case letters", "kb", "import", out, "--name", "../x")
     refused(2, "unknown name 'mysql'", "kb", "import", out, "--name", "b", "--store", "mysql")
-    refused(2, "url: .*address", "kb", "import", out, "--name", "b", "--store", "{name: weaviate, url: nowhere}")
+    refused(
+        2,
+        "url: .*address",
+        "kb",
+        "import",
+        out,
+        "--name",
+        "b",
+        "--store",
+        "{name: weaviate, url: nowhere}",
+    )
     (out / "chunks.parquet").write_bytes(b"something else")
     refused(1, "content is not what the manifest says", "kb", "import", out, "--name", "b")
     shutil.rmtree(out)
@@ -82,14 +108,27 @@ def test_drop_says_what_would_go_and_does_it_only_when_told(base: Office) -> Non
 
 
 def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Office) -> None:
-    """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them. What others left in the home stays."""
+    """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them.
+    What others left in the home stays.
+    """
     base = published(office, LETTER, GONDOLA)
     (base.documents / LETTER).write_text(f"{GONDOLA} And more.")
     llmops("index", base.config(embed="hash", gate=GATE), "--plan")
     refused(2, "would erase.*every version", "kb", "erase", base.kb, "--uri", LETTER)
-    refused(2, r"no document 'hidden/letter.tx'.*\n?.*hidden/letter\.txt", "kb", "erase", base.kb, "--uri", LETTER[:-1], "--yes")
+    refused(
+        2,
+        r"no document 'hidden/letter.tx'.*\n?.*hidden/letter\.txt",
+        "kb",
+        "erase",
+        base.kb,
+        "--uri",
+        LETTER[:-1],
+        "--yes",
+    )
     refused(2, "is not barred", "kb", "erase", base.kb, "--uri", LETTER, "--lift")
-    assert {"lake", "prefect", "plans", "mlflow"} <= {place.split("/")[0] for place in places(base.home, LETTER)}
+    assert {"lake", "prefect", "plans", "mlflow"} <= {
+        place.split("/")[0] for place in places(base.home, LETTER)
+    }
     said = ended(start(base.home, "kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json"))
     assert (said.code, said.data["status"], said.data["left"]) == (0, "erased", []), said.err
     assert said.data["counts"]["records"] > 0
@@ -100,8 +139,14 @@ def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Offi
     assert "1 barred document skipped" in again.warnings
     assert base.visible() == {"d0.txt", "d1.txt", "d2.txt"}
     assert base.verified()
-    assert llmops("kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json").data["status"] == "erased before"
-    assert llmops("kb", "erase", base.kb, "--uri", LETTER, "--lift", "--json").data["status"] == "lifted"
+    assert (
+        llmops("kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json").data["status"]
+        == "erased before"
+    )
+    assert (
+        llmops("kb", "erase", base.kb, "--uri", LETTER, "--lift", "--json").data["status"]
+        == "lifted"
+    )
     assert base.build(embed="hash").documents["new"] == 1
 
 
@@ -110,7 +155,15 @@ def test_an_erased_document_does_not_come_back_with_an_import(base: Office, tmp_
     assert llmops("kb", "export", base.kb, out).code == 0
     said = ended(start(base.home, "kb", "erase", base.kb, "--uri", "private/memo.txt", "--yes"))
     assert said.code == 0, said.err
-    refused(3, r"erased from.*: 1; nothing was imported.*\n?.*--uri private/memo.txt --lift", "kb", "import", out, "--name", "back")
+    refused(
+        3,
+        r"erased from.*: 1; nothing was imported.*\n?.*--uri private/memo.txt --lift",
+        "kb",
+        "import",
+        out,
+        "--name",
+        "back",
+    )
     assert llmops("kb", "erase", base.kb, "--uri", "private/memo.txt", "--lift").code == 0
     assert llmops("kb", "import", out, "--name", f"{base.kb}-back", "--json").data["documents"] == 4
     assert llmops("kb", "drop", f"{base.kb}-back", "--yes").code == 0
@@ -120,7 +173,11 @@ def test_an_import_runs_named_code_only_when_trusted(base: Office, tmp_path: Pat
     out = tmp_path / "out"
     assert llmops("kb", "export", base.kb, out).code == 0
     manifest = json.loads((out / "manifest.json").read_text())
-    manifest["embedder"] = manifest["config"]["embed"] = {"name": "llamaindex", "path": "nowhere.Embedding", "dimensions": 384}
+    manifest["embedder"] = manifest["config"]["embed"] = {
+        "name": "llamaindex",
+        "path": "nowhere.Embedding",
+        "dimensions": 384,
+    }
     (out / "manifest.json").write_text(json.dumps(manifest))
     refused(2, "code to be imported.*\n?.*--trust", "kb", "import", out, "--name", "b")
     assert llmops("kb", "import", out, "--name", "b", "--trust").code == 1

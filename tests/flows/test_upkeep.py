@@ -26,29 +26,55 @@ def test_verify_repair_verify(shop: Workshop) -> None:
     chunks = len(shop.rows())
     shutil.rmtree(shop.home / "lancedb")
     said = llmops("kb", "verify", "shop", "--json")
-    assert (said.code, [said.data[name] for name in FIGURES]) == (1, [False, 1, len(TEXTS), chunks, chunks, 0, 0, 0])
+    assert (said.code, [said.data[name] for name in FIGURES]) == (
+        1,
+        [False, 1, len(TEXTS), chunks, chunks, 0, 0, 0],
+    )
     detailed = llmops("kb", "verify", "shop", "--details", "--json").data
     assert (len(detailed["missing"]), detailed["orphans"]) == (chunks, [])
     mended = llmops("kb", "repair", "shop", "--json")
-    assert (mended.code, [mended.data[name] for name in FIGURES]) == (0, [True, 2, len(TEXTS), chunks, 0, 0, 0, 0])
-    assert (mended.data["restored"], mended.data["removed"], mended.data["embeddings"]) == (chunks, 0, {"computed": 0, "reused": chunks})
+    assert (mended.code, [mended.data[name] for name in FIGURES]) == (
+        0,
+        [True, 2, len(TEXTS), chunks, 0, 0, 0, 0],
+    )
+    assert (mended.data["restored"], mended.data["removed"], mended.data["embeddings"]) == (
+        chunks,
+        0,
+        {"computed": 0, "reused": chunks},
+    )
     assert llmops("kb", "verify", "shop", "--vectors").code == 0
-    assert [row["status"] for row in llmops("kb", "log", "shop", "--json").data["versions"]] == ["live", "damaged"]
-    refused(2, "version 1 of 'shop' cannot be served any more", "kb", "rollback", "shop", "--to", "1")
+    assert [row["status"] for row in llmops("kb", "log", "shop", "--json").data["versions"]] == [
+        "live",
+        "damaged",
+    ]
+    refused(
+        2, "version 1 of 'shop' cannot be served any more", "kb", "rollback", "shop", "--to", "1"
+    )
 
 
 def test_a_repair_that_cannot_says_what_to_do(shop: Workshop) -> None:
     shutil.rmtree(shop.home / "lancedb")
     shutil.rmtree(shop.home / "lake")
-    refused(1, r"6 documents of 'shop' cannot be restored from the lake, so nothing was changed: d0.txt: the shard .* is missing.*\n?.*"
-               r"llmops index CONFIG --full", "kb", "repair", "shop")
+    refused(
+        1,
+        r"6 documents of 'shop' cannot be restored from the lake, so nothing was changed: "
+        r"d0.txt: the shard .* is missing.*\n?.*"
+        r"llmops index CONFIG --full",
+        "kb",
+        "repair",
+        "shop",
+    )
     assert shop.statuses() == {1: "published"}
 
 
 def test_gc_prints_what_it_freed(shop: Workshop) -> None:
     said = llmops("kb", "gc", "shop", "--embeddings", "--json")
     assert said.code == 0
-    assert said.data | {"collections": 0, "files": 0, "runs": 0, "embeddings": 0, "parsed": 0, "note": ""} == said.data
+    assert (
+        said.data
+        | {"collections": 0, "files": 0, "runs": 0, "embeddings": 0, "parsed": 0, "note": ""}
+        == said.data
+    )
     assert said.data["bytes"] >= 0
     people = llmops("kb", "gc", "shop")
     assert (people.code, "bytes" in people.out) == (0, True)

@@ -1,4 +1,6 @@
-"""Knowledge bases built from a site and from Dify: what a second build costs, and what it may take away."""
+"""Knowledge bases built from a site and from Dify: what a second build costs, and what it may take
+away.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,21 +23,41 @@ def site() -> Iterator[Site]:
 
 
 def crawl(lab: Laboratory, site: Site, **options: Any) -> Outcome:
-    own = {"name": "web", "start": [site.url], "allow_private": True, "delay": 0, "backoff": 0.005, "retries": 1}
+    own = {
+        "name": "web",
+        "start": [site.url],
+        "allow_private": True,
+        "delay": 0,
+        "backoff": 0.005,
+        "retries": 1,
+    }
     return lab.build(sources=[own | options])
 
 
 @pytest.mark.slow
-def test_the_second_build_asks_for_changes_only_and_pays_for_them_alone(lab: Laboratory, site: Site) -> None:
+def test_the_second_build_asks_for_changes_only_and_pays_for_them_alone(
+    lab: Laboratory, site: Site
+) -> None:
     first = crawl(lab, site)
-    assert (first.status, first.documents["total"], first.documents["quarantined"]) == ("published", PAGES, 0)
-    assert site.count(200) == PAGES + 1, "every page once, and the start once more to see whether it exists"
+    assert (first.status, first.documents["total"], first.documents["quarantined"]) == (
+        "published",
+        PAGES,
+        0,
+    )
+    assert site.count(200) == PAGES + 1, (
+        "every page once, and the start once more to see whether it exists"
+    )
     paid = lab.paid()
     site.clear()
     assert crawl(lab, site).status == "unchanged"
     assert (site.count(304), site.count(200), lab.paid()) == (PAGES, 0, paid)
     site.clear()
-    site.page("/s4/p2.html", "The cellar is flooded, and nobody may enter it before Monday.", ["/s4/"], title="Page 4.2")
+    site.page(
+        "/s4/p2.html",
+        "The cellar is flooded, and nobody may enter it before Monday.",
+        ["/s4/"],
+        title="Page 4.2",
+    )
     third = crawl(lab, site)
     assert (third.documents["changed"], third.documents["total"]) == (1, PAGES)
     assert (site.count(304), site.count(200), lab.paid()) == (PAGES - 1, 1, paid + 1)
@@ -69,7 +91,12 @@ def test_nothing_of_an_unread_page_stays_behind(lab: Laboratory, site: Site) -> 
         assert file.is_dir() or PARAGRAPH[-40:-2].encode() not in file.read_bytes()
     site.moved("/s1/p1.html", "/s1/renamed.html")
     site.answers["/s1/renamed.html"] = site.answers["/s1/p2.html"]
-    site.page("/s1/renamed.html", PARAGRAPH.format(name="1-1", number=3) * 3, ["/s1/", "/"], title="Page 1.1")
+    site.page(
+        "/s1/renamed.html",
+        PARAGRAPH.format(name="1-1", number=3) * 3,
+        ["/s1/", "/"],
+        title="Page 1.1",
+    )
     paid = lab.paid()
     moved = crawl(lab, site)
     assert (moved.documents["renamed"], lab.paid()) == (1, paid)
@@ -79,14 +106,30 @@ def test_nothing_of_an_unread_page_stays_behind(lab: Laboratory, site: Site) -> 
 def test_a_team_moves_from_dify(lab: Laboratory) -> None:
     with dify_server.running() as dify:
         for number in range(12):
-            dify.add(f"{number}.txt", PARAGRAPH.format(name=f"{number}", number=number + 2), f"The door of office {number} is blue.")
-        source = {"name": "dify", "base_url": dify.url, "dataset": dify.dataset, "api_key": dify.key, "backoff": 0.005}
+            dify.add(
+                f"{number}.txt",
+                PARAGRAPH.format(name=f"{number}", number=number + 2),
+                f"The door of office {number} is blue.",
+            )
+        source = {
+            "name": "dify",
+            "base_url": dify.url,
+            "dataset": dify.dataset,
+            "api_key": dify.key,
+            "backoff": 0.005,
+        }
         first = lab.build(sources=[source])
-        assert (first.status, first.documents["total"], lab.visible()) == ("published", 12, set(dify.documents))
+        assert (first.status, first.documents["total"], lab.visible()) == (
+            "published",
+            12,
+            set(dify.documents),
+        )
         paid = lab.paid()
         assert (lab.build(sources=[source]).status, lab.paid()) == ("unchanged", paid)
         edited, deleted = list(dify.documents)[:2]
-        dify.segments[edited][1]["content"] = dify.segments[edited][1]["content"].replace("blue", "pink")
+        dify.segments[edited][1]["content"] = dify.segments[edited][1]["content"].replace(
+            "blue", "pink"
+        )
         del dify.documents[deleted]
         last = lab.build(sources=[source])
         assert (last.documents["changed"], last.documents["retired"]) == (1, 1)

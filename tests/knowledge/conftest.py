@@ -117,8 +117,20 @@ class Better(Parser):
 
     def parse(self, data, media_type):
         return Parsed(text=f"better: {media_type}", media_type=media_type)
-'''
-CLASSES = ("Hangs", "Sticks", "Eats", "Maps", "Crashes", "Raises", "Leaves", "Talks", "Spawns", "Whoami", "Better")
+'''  # noqa: E501
+CLASSES = (
+    "Hangs",
+    "Sticks",
+    "Eats",
+    "Maps",
+    "Crashes",
+    "Raises",
+    "Leaves",
+    "Talks",
+    "Spawns",
+    "Whoami",
+    "Better",
+)
 
 
 def _forget() -> None:
@@ -127,7 +139,9 @@ def _forget() -> None:
 
 
 @pytest.fixture
-def nasty(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def nasty(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """A folder on the path with an installed distribution of those parsers."""
     folder = tmp_path_factory.mktemp("installed")
     (folder / "nasty_parsers.py").write_text(NASTY)

@@ -1,4 +1,6 @@
-"""Sketching and judging with a real ledger, without flow and store: however documents come, the end is that of one build of all."""
+"""Sketching and judging with a real ledger, without flow and store: however documents come, the end
+is that of one build of all.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,16 +36,32 @@ from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.sources import Item, Raw, Source
 from llmops.tasks.schemas import sha256
 
-BASES = [" ".join(f"{word}{base}{turn}" for turn in range(8) for word in ("lamp", "river", "stone", "garden", "winter", "salt", "mirror"))
-         for base in range(3)]
-ENDINGS = ("", "\nMade by the keepers of the harbour light.", "\nMade by the keepers of the harbour light.\nCall us.")
+BASES = [
+    " ".join(
+        f"{word}{base}{turn}"
+        for turn in range(8)
+        for word in ("lamp", "river", "stone", "garden", "winter", "salt", "mirror")
+    )
+    for base in range(3)
+]
+ENDINGS = (
+    "",
+    "\nMade by the keepers of the harbour light.",
+    "\nMade by the keepers of the harbour light.\nCall us.",
+)
 CLEANERS: tuple[Cleaner, ...] = (Whitespace(), Boilerplate(min_documents=3), NearDuplicates())
-TEXTS = st.builds(lambda base, extra, ending: BASES[base] + " more" * extra + ENDINGS[ending], st.integers(0, 2), st.integers(0, 3),
-                  st.integers(0, 2))
+TEXTS = st.builds(
+    lambda base, extra, ending: BASES[base] + " more" * extra + ENDINGS[ending],
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.integers(0, 2),
+)
 
 
 class Texts(Source):
-    """Documents given as a dict; `hashes`: whether it says before reading whether one has changed."""
+    """Documents given as a dict; `hashes`: whether it says before reading whether one has
+    changed.
+    """
 
     documents: dict[str, str]
     hashes: bool = False
@@ -79,8 +97,16 @@ class Home:
 
     def start(self) -> Build:
         fingerprints = stages(self.cleaners, "", Sentence(), Hash(), Facts())
-        return Build(home=self.home, kb="kb", version=self.version + 1, live=self.version or None, collection="c", fresh=not self.version,
-                     stages=fingerprints, began=now())
+        return Build(
+            home=self.home,
+            kb="kb",
+            version=self.version + 1,
+            live=self.version or None,
+            collection="c",
+            fresh=not self.version,
+            stages=fingerprints,
+            began=now(),
+        )
 
     def survey(self, build: Build, source: Source) -> tuple[Plan, list[Batch]]:
         planner = Planner(build)
@@ -93,38 +119,73 @@ class Home:
         batches += self._collected(build, source, found, batches)
         return found, [transform.clean(build, self.cleaners, batch) for batch in batches]
 
-    def _collected(self, build: Build, source: Source, found: Plan, done: Sequence[Batch]) -> list[Batch]:
+    def _collected(
+        self, build: Build, source: Source, found: Plan, done: Sequence[Batch]
+    ) -> list[Batch]:
         parts = planning.parts(build, found, [batch.part for batch in done])
         return [intake.collect(build, source, self.parser, part) for part in parts]
 
-    def build(self, documents: Mapping[str, str], *, hashes: bool = False, failing: Sequence[str] = ()) -> Plan:
+    def build(
+        self, documents: Mapping[str, str], *, hashes: bool = False, failing: Sequence[str] = ()
+    ) -> Plan:
         """`failing`: documents that do not get through what comes after cleaning."""
         build = self.start()
         register(build.ledger, build.kb)
         with hold(self.home, build.kb) as lease:
             found, batches = self.survey(build, Texts(documents=dict(documents), hashes=hashes))
-            lost = {row["doc_id"] for batch in batches for row in transform.rows_of(build, batch.documents) if row["uri"] in failing}
-            staged = [find_changes(build, transform.without(build, batch, lost)) for batch in batches]
+            lost = {
+                row["doc_id"]
+                for batch in batches
+                for row in transform.rows_of(build, batch.documents)
+                if row["uri"] in failing
+            }
+            staged = [
+                find_changes(build, transform.without(build, batch, lost)) for batch in batches
+            ]
             found = survey.kept(build, found, staged)
-            open_version(build.ledger, lease, build.kb, {"version": build.version, "parent": build.live, "collection": "c"})
+            open_version(
+                build.ledger,
+                lease,
+                build.kb,
+                {"version": build.version, "parent": build.live, "collection": "c"},
+            )
             publish(build, lease, found, staged, found.leaving, {})
         self.version += 1
         return found
 
     def state(self) -> tuple[Any, ...]:
-        """Live documents with text and metadata, what is left out and why, and what is remembered of all."""
+        """Live documents with text and metadata, what is left out and why, and what is remembered
+        of all.
+        """
         build, live = self.start(), tables.documents
-        columns = [tables.sketches.c[name] for name in ("cleaner", "uri", "content_hash", "sketch", "verdict")]
-        wanted = select(live.c.uri, live.c.text_hash, live.c.metadata, live.c.text_stage).where(live.c.valid_to.is_(None))
+        columns = [
+            tables.sketches.c[name]
+            for name in ("cleaner", "uri", "content_hash", "sketch", "verdict")
+        ]
+        wanted = select(live.c.uri, live.c.text_hash, live.c.metadata, live.c.text_stage).where(
+            live.c.valid_to.is_(None)
+        )
         with build.ledger.read() as connection:
-            documents, sketched = (sorted(map(tuple, connection.execute(query))) for query in (wanted, select(*columns)))
-        return documents, sorted((item["uri"], item["reason"]) for item in items(build.ledger)), sketched
+            documents, sketched = (
+                sorted(map(tuple, connection.execute(query)))
+                for query in (wanted, select(*columns))
+            )
+        return (
+            documents,
+            sorted((item["uri"], item["reason"]) for item in items(build.ledger)),
+            sketched,
+        )
 
 
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=1), min_size=2, max_size=4), st.booleans())
-def test_builds_one_after_the_other_end_where_one_build_of_the_last_documents_ends(steps: list[dict[str, str]], hashes: bool) -> None:
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=1), min_size=2, max_size=4),
+    st.booleans(),
+)
+def test_builds_one_after_the_other_end_where_one_build_of_the_last_documents_ends(
+    steps: list[dict[str, str]], hashes: bool
+) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         home, fresh = Home(Path(one)), Home(Path(other))
         for documents in steps:
@@ -139,8 +200,13 @@ def test_builds_one_after_the_other_end_where_one_build_of_the_last_documents_en
 
 @pytest.mark.slow
 @settings(max_examples=6, deadline=None)
-@given(st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=3), st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=3))
-def test_a_survey_that_never_published_makes_no_difference(first: dict[str, str], second: dict[str, str]) -> None:
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=3),
+    st.dictionaries(st.sampled_from("abcdef"), TEXTS, min_size=3),
+)
+def test_a_survey_that_never_published_makes_no_difference(
+    first: dict[str, str], second: dict[str, str]
+) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         home, fresh = Home(Path(one)), Home(Path(other))
         home.build(first)
@@ -154,13 +220,29 @@ def test_no_document_is_parsed_or_read_again_because_another_one_came(tmp_path: 
     home = Home(tmp_path)
     texts = {"a": BASES[0] + ENDINGS[1], "b": BASES[1] + ENDINGS[1], "c": BASES[2] + ENDINGS[1]}
     home.build(texts)
-    found = home.build({"a": texts["a"], "b": texts["b"], "d": BASES[2] + " more", "e": BASES[1] + " more", "f": "Of no kind."})
-    assert {todo.uri for todo in found.todo} == {"a", "b", "d", "e", "f"}  # a and b because their last line is no boilerplate now
+    found = home.build(
+        {
+            "a": texts["a"],
+            "b": texts["b"],
+            "d": BASES[2] + " more",
+            "e": BASES[1] + " more",
+            "f": "Of no kind.",
+        }
+    )
+    assert {todo.uri for todo in found.todo} == {
+        "a",
+        "b",
+        "d",
+        "e",
+        "f",
+    }  # a and b because their last line is no boilerplate now
     assert home.parser.parsed == ["a", "b", "c", "d", "e", "f"]
     assert [one.uri for one in found.duplicates] == ["e"]  # with its last line b is the longer one
 
 
-def test_a_document_that_fails_later_replaces_nothing_and_is_trusted_again_when_it_gets_through(tmp_path: Path) -> None:
+def test_a_document_that_fails_later_replaces_nothing_and_is_trusted_again_when_it_gets_through(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path, (NearDuplicates(),))
     texts = {"short": BASES[0], "other": BASES[1]}
     home.build(texts)
@@ -184,7 +266,9 @@ def test_a_duplicate_that_was_never_live_comes_in_when_the_better_one_fails(tmp_
     assert live(home) == ["short"]
 
 
-def test_what_is_remembered_of_documents_that_are_gone_and_of_other_configs_is_forgotten(tmp_path: Path) -> None:
+def test_what_is_remembered_of_documents_that_are_gone_and_of_other_configs_is_forgotten(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path)
     home.build({"a": BASES[0], "b": BASES[1]})
     home.cleaners = (NearDuplicates(similarity=0.9),)
@@ -201,7 +285,14 @@ def test_a_verdict_stays_with_its_sketch_and_goes_with_it(tmp_path: Path) -> Non
     home = Home(tmp_path)
     build = home.start()
     key = build.stages.corpus[0]
-    row = {"doc_id": "d", "source": "s", "uri": "u", "revision": "r", "content_hash": "h", "sketch": b"1"}
+    row = {
+        "doc_id": "d",
+        "source": "s",
+        "uri": "u",
+        "revision": "r",
+        "content_hash": "h",
+        "sketch": b"1",
+    }
     sketches.save(build, key, [row])
     assert sketches.verdicts_of(build, key, ["d"]) == {"d": sketches.OPEN}
     sketches.judged(build, key, {"d": ""}, {"d": "r2"})
@@ -211,7 +302,9 @@ def test_a_verdict_stays_with_its_sketch_and_goes_with_it(tmp_path: Path) -> Non
     assert sketches.verdicts_of(build, key, ["d"]) == {"d": sketches.OPEN}
 
 
-def test_a_document_that_is_mended_leaves_the_quarantine_and_one_in_its_last_good_form_stays_there(tmp_path: Path) -> None:
+def test_a_document_that_is_mended_leaves_the_quarantine_and_one_in_its_last_good_form_stays_there(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path, (Whitespace(),))
     home.build({"a": "Fine.", "b": "  "})
     home.build({"a": "  ", "b": "Mended."})

@@ -32,16 +32,21 @@ def gone(pid: int, seconds: float = 5) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "said", "retryable"), [
-    ("hangs", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
-    ("sticks", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
-    ("eats", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
-    ("maps", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
-    ("crashes", r"crashed on this document: .*SIGSEGV", False),
-    ("raises", r"crashed on this document: KeyError: 'nobody foresaw this'", False),
-    ("leaves", r"crashed on this document: exit code 0", False),
-])
-def test_bad_behaviour_costs_one_document(nasty: Path, kind: str, said: str, retryable: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "said", "retryable"),
+    [
+        ("hangs", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
+        ("sticks", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
+        ("eats", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
+        ("maps", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
+        ("crashes", r"crashed on this document: .*SIGSEGV", False),
+        ("raises", r"crashed on this document: KeyError: 'nobody foresaw this'", False),
+        ("leaves", r"crashed on this document: exit code 0", False),
+    ],
+)
+def test_bad_behaviour_costs_one_document(
+    nasty: Path, kind: str, said: str, retryable: bool
+) -> None:
     with ParserPool(workers=1, seconds=1.5 if retryable else 60, memory_mb=300) as pool:
         with pytest.raises(DocumentError, match=said) as caught:
             pool.parse(b"x", "bad", f"x-nasty/{kind}")
@@ -59,7 +64,9 @@ def test_noise_does_not_disturb_the_conversation(nasty: Path) -> None:
 
 def test_processes_are_reused_shared_and_ended(nasty: Path) -> None:
     with ParserPool(workers=2) as pool, ThreadPoolExecutor(8) as threads:
-        found = set(threads.map(lambda _: pool.parse(b"0.05", "x", "x-nasty/whoami").text, range(24)))
+        found = set(
+            threads.map(lambda _: pool.parse(b"0.05", "x", "x-nasty/whoami").text, range(24))
+        )
         assert len(found) == 2
         assert str(os.getpid()) not in found
     assert all(gone(int(pid)) for pid in found)
@@ -71,7 +78,9 @@ def test_a_worker_outlives_the_thread_that_started_it(nasty: Path) -> None:
     with ParserPool(workers=1) as pool:
         found: list[str] = []
         for _ in range(2):
-            thread = threading.Thread(target=lambda: found.append(pool.parse(b"", "x", "x-nasty/whoami").text))
+            thread = threading.Thread(
+                target=lambda: found.append(pool.parse(b"", "x", "x-nasty/whoami").text)
+            )
             thread.start()
             thread.join()
         assert found[0] == found[1]
@@ -89,12 +98,16 @@ def test_a_stopped_parser_takes_its_children_with_it(nasty: Path, tmp_path: Path
 @pytest.mark.parametrize("kind", ["hangs", "sticks", "whoami"])
 def test_workers_die_with_their_parent(nasty: Path, kind: str) -> None:
     """Killed without warning, while the worker holds the interpreter, or while it waits."""
-    script = ("import sys; from llmops.tasks.knowledge.parser_pool import ParserPool\n"
-              "pool = ParserPool(workers=1, seconds=500)\n"
-              "print(pool.parse(b'', 'x', 'x-nasty/whoami').text, flush=True)\n"
-              f"pool.parse(b'100', 'x', 'x-nasty/{kind}')\n")
+    script = (
+        "import sys; from llmops.tasks.knowledge.parser_pool import ParserPool\n"
+        "pool = ParserPool(workers=1, seconds=500)\n"
+        "print(pool.parse(b'', 'x', 'x-nasty/whoami').text, flush=True)\n"
+        f"pool.parse(b'100', 'x', 'x-nasty/{kind}')\n"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(nasty), str(ROOT)])}
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment
+    ) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         time.sleep(0.3)
@@ -122,7 +135,9 @@ def test_plain_texts_need_no_process() -> None:
     with ParserPool(workers=1) as pool:
         for number in range(200):
             assert pool.parse(data, f"{number}.md").markup == "markdown"
-        assert not [child for child in psutil.Process().children() if "_worker" in " ".join(child.cmdline())]
+        assert not [
+            child for child in psutil.Process().children() if "_worker" in " ".join(child.cmdline())
+        ]
 
 
 @pytest.mark.slow
@@ -154,7 +169,9 @@ def test_refusals_come_through_with_their_kind() -> None:
 @pytest.mark.slow
 def test_a_zip_bomb_does_not_go_off() -> None:
     parts = {f"word/{number}.xml": b"\x00" * (90 << 20) for number in range(7)}
-    honest = samples.package("word/document.xml", "application/xml", {"word/document.xml": "<x/>", **parts})
+    honest = samples.package(
+        "word/document.xml", "application/xml", {"word/document.xml": "<x/>", **parts}
+    )
     lying = honest.replace((90 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
     with ParserPool(workers=1) as pool:
         for bomb in (honest, lying):

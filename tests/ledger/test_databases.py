@@ -19,16 +19,22 @@ __all__ = ["postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     local = f"sqlite:///{tmp_path / 'ledger.db'}"
-    made = local if request.param == "sqlite" else fresh_database(request.getfixturevalue("postgres"))
+    made = (
+        local if request.param == "sqlite" else fresh_database(request.getfixturevalue("postgres"))
+    )
     monkeypatch.setenv("LLMOPS_LEDGER_URL", made)
     yield made
     ledger.close_ledgers()
 
 
 def first_release(url: str) -> None:
-    """A ledger as it was before migrations: the tables of the first revision, and no word of a revision."""
+    """A ledger as it was before migrations: the tables of the first revision, and no word of a
+    revision.
+    """
     from alembic.operations import Operations
 
     engine = create_engine(url)
@@ -36,21 +42,33 @@ def first_release(url: str) -> None:
         context = MigrationContext.configure(connection)
         with Operations.context(context):
             importlib.import_module("llmops.tasks.ledger.migrations.versions.r0001_first").upgrade()
-        connection.execute(insert(tables.knowledge_bases).values(name="old", next_version=4, created_at=ledger.now()))
+        connection.execute(
+            insert(tables.knowledge_bases).values(
+                name="old", next_version=4, created_at=ledger.now()
+            )
+        )
     engine.dispose()
 
 
 def test_the_migrations_lead_to_the_tables(url: str, tmp_path: Path) -> None:
     with open_ledger(tmp_path).read() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": migrations.VERSION_TABLE}
+        )
         assert compare_metadata(context, tables.metadata) == []
         assert migrations.found(connection) == migrations.LATEST
 
 
-def test_a_ledger_of_the_first_release_is_migrated_and_loses_nothing(url: str, tmp_path: Path) -> None:
+def test_a_ledger_of_the_first_release_is_migrated_and_loses_nothing(
+    url: str, tmp_path: Path
+) -> None:
     first_release(url)
     with open_ledger(tmp_path).read() as connection:
-        assert list(connection.execute(select(tables.knowledge_bases.c.name, tables.knowledge_bases.c.next_version))) == [("old", 4)]
+        assert list(
+            connection.execute(
+                select(tables.knowledge_bases.c.name, tables.knowledge_bases.c.next_version)
+            )
+        ) == [("old", 4)]
         assert list(connection.execute(select(tables.chunks.c.shard))) == []
         assert migrations.found(connection) == migrations.LATEST
 
@@ -88,7 +106,9 @@ def test_garbage_is_not_a_ledger(tmp_path: Path) -> None:
         open_ledger(tmp_path)
 
 
-def test_sqlite_locked_from_outside_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_locked_from_outside_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ledger, "BUSY_SECONDS", 0.2)
     book = open_ledger(tmp_path / "locked")
     other = sqlite3.connect(tmp_path / "locked" / "ledger.db", isolation_level=None)
@@ -100,15 +120,27 @@ def test_sqlite_locked_from_outside_says_so(tmp_path: Path, monkeypatch: pytest.
         other.close()
 
 
-@pytest.mark.parametrize("wrong", ["nonsense", "mysql://u:secret@localhost/x", "oracle://u:secret@localhost/x", "http://localhost"])
-def test_a_url_that_is_none_says_what_is_allowed(wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "nonsense",
+        "mysql://u:secret@localhost/x",
+        "oracle://u:secret@localhost/x",
+        "http://localhost",
+    ],
+)
+def test_a_url_that_is_none_says_what_is_allowed(
+    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LLMOPS_LEDGER_URL", wrong)
     with pytest.raises(UsageError, match="allowed: sqlite") as caught:
         open_ledger(tmp_path)
     assert "secret" not in str(caught.value)
 
 
-def test_a_server_that_is_away_says_so_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_says_so_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setenv("LLMOPS_LEDGER_URL", "postgresql://me:secret@127.0.0.1:1/books")
     with pytest.raises(Unavailable, match="the ledger books cannot be used") as caught:
@@ -116,7 +148,9 @@ def test_a_server_that_is_away_says_so_without_the_password(tmp_path: Path, monk
     assert "secret" not in str(caught.value)
 
 
-def test_a_user_who_may_not_make_tables_is_told_so(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_may_not_make_tables_is_told_so(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = fresh_database(postgres)
     engine = create_engine(made, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -1,4 +1,6 @@
-"""The ledger on SQLite and on PostgreSQL: transactions, leases, quarantine, caches, intervals of versions, without a flow around them."""
+"""The ledger on SQLite and on PostgreSQL: transactions, leases, quarantine, caches, intervals of
+versions, without a flow around them.
+"""
 
 import multiprocessing
 import threading
@@ -22,7 +24,14 @@ from tests.postgres import fresh_database, postgres
 
 __all__ = ["postgres"]
 
-FAILURE = Failure(source="files", uri="a.pdf", stage="parse", error="DocumentError", reason="it is empty", revision="r1")
+FAILURE = Failure(
+    source="files",
+    uri="a.pdf",
+    stage="parse",
+    error="DocumentError",
+    reason="it is empty",
+    revision="r1",
+)
 
 
 @pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
@@ -64,7 +73,9 @@ def test_two_processes_lose_no_write(tmp_path: Path) -> None:
 def _count(home: Path, times: int) -> None:
     for _ in range(times):
         with open_ledger(home).write() as connection:
-            connection.execute(update(knowledge_bases).values(next_version=knowledge_bases.c.next_version + 1))
+            connection.execute(
+                update(knowledge_bases).values(next_version=knowledge_bases.c.next_version + 1)
+            )
 
 
 def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
@@ -74,7 +85,15 @@ def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
             ledger.upsert(
                 connection,
                 listings,
-                [{"kb": "a", "source": f"s{n}", "completed_at": ledger.now(), "documents": number} for n in range(1200)],
+                [
+                    {
+                        "kb": "a",
+                        "source": f"s{n}",
+                        "completed_at": ledger.now(),
+                        "documents": number,
+                    }
+                    for n in range(1200)
+                ],
             )
     with book.read() as connection:
         assert set(connection.scalars(select(listings.c.documents))) == {2}
@@ -83,7 +102,10 @@ def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
 def test_a_lease_has_one_owner_and_is_free_afterwards(tmp_path: Path) -> None:
     with leases.hold(tmp_path, "kb", "run-1"):
         assert "run-1" in (leases.holder(open_ledger(tmp_path), "kb") or "")
-        with pytest.raises(Blocked, match="another build of 'kb' is running"), leases.hold(tmp_path, "kb"):
+        with (
+            pytest.raises(Blocked, match="another build of 'kb' is running"),
+            leases.hold(tmp_path, "kb"),
+        ):
             pass
         with leases.hold(tmp_path, "another"):
             pass
@@ -143,7 +165,12 @@ def test_quarantine_counts_attempts_and_forgets_on_request(tmp_path: Path) -> No
     for _ in range(3):
         quarantine.put(book, "kb", [FAILURE], "stages")
     item = quarantine.items(book, "kb")[0]
-    assert (item["attempts"], item["uri"], item["stage"], item["reason"]) == (3, "a.pdf", "parse", "it is empty")
+    assert (item["attempts"], item["uri"], item["stage"], item["reason"]) == (
+        3,
+        "a.pdf",
+        "parse",
+        "it is empty",
+    )
     assert quarantine.items(book, "other") == []
     quarantine.release(book, [item["id"]])
     assert next(iter(quarantine.held(book, "kb").values())).revision == ""

@@ -8,7 +8,10 @@ from llmops.tasks.maintenance.compare import Arm, best, compare, plot
 from llmops.tasks.retrieval.golden import Question, Relevant
 from llmops.tasks.retrieval.measure import measure
 
-QUESTIONS = [Question(id=f"q{n}", question=f"about {n}", relevant=(Relevant(uri=f"{n}.md"),)) for n in range(20)]
+QUESTIONS = [
+    Question(id=f"q{n}", question=f"about {n}", relevant=(Relevant(uri=f"{n}.md"),))
+    for n in range(20)
+]
 
 
 def arm(name: str, right: int, chunks: int = 100) -> Arm:
@@ -17,8 +20,22 @@ def arm(name: str, right: int, chunks: int = 100) -> Arm:
     def rank(questions: object, k: int, mode: object) -> list[list[tuple[str, str]]]:
         return [[(f"{n}.md" if n < right else "other.md", "")] for n in range(20)]
 
-    version = Version(kb=name, version=1, status="published", parent=None, collection="c", snapshot="1", weight=None, documents=20,
-                      chunks=chunks, config={"chunk": {"name": "sentence"}, "embed": {"name": "hash"}, "store": {"name": "lancedb"}})
+    version = Version(
+        kb=name,
+        version=1,
+        status="published",
+        parent=None,
+        collection="c",
+        snapshot="1",
+        weight=None,
+        documents=20,
+        chunks=chunks,
+        config={
+            "chunk": {"name": "sentence"},
+            "embed": {"name": "hash"},
+            "store": {"name": "lancedb"},
+        },
+    )
     return Arm(name=name, version=version, measured=measure(QUESTIONS, rank, 5, ["hybrid"]))
 
 
@@ -34,7 +51,9 @@ def test_each_arm_is_compared_with_the_first() -> None:
 
 def test_more_arms_make_wider_intervals() -> None:
     few = compare([arm("a", 10), arm("b", 14)])[1]["difference"]["recall@5"]["interval"]
-    many = compare([arm("a", 10), arm("b", 14), *(arm(f"c{n}", 12) for n in range(8))])[1]["difference"]["recall@5"]["interval"]
+    many = compare([arm("a", 10), arm("b", 14), *(arm(f"c{n}", 12) for n in range(8))])[1][
+        "difference"
+    ]["recall@5"]["interval"]
     assert many[0] <= few[0] < few[1] <= many[1]
     assert many != few
 

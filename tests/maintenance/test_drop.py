@@ -28,7 +28,11 @@ def count(shop: Workshop, table: object) -> int:
 
 
 def lake(shop: Workshop) -> set[str]:
-    return {str(path.relative_to(shop.home)) for path in (shop.home / "lake").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(shop.home))
+        for path in (shop.home / "lake").rglob("*")
+        if path.is_file()
+    }
 
 
 def two(shop: Workshop, **own: str) -> Workshop:
@@ -39,14 +43,18 @@ def two(shop: Workshop, **own: str) -> Workshop:
 
 
 def test_no_text_stays_when_the_last_base_goes(shop: Workshop) -> None:
-    """Neither of any version, nor of a candidate that was never published: the paid vectors alone."""
+    """Neither of any version, nor of a candidate that was never published: the paid vectors
+    alone.
+    """
     for text in (SECRET, f"{SECRET} And more."):
         shop.build({**TEXTS, URI: text})
     stray = shop.home / "lake" / "documents" / "ab" / ".stray.parquet.1.2"
     stray.parent.mkdir(exist_ok=True)
     stray.write_text(SENTENCE)
     with shop.ledger.write() as connection:
-        connection.execute(insert(calls).values(key="k1", owner=OWNER, reply=SENTENCE, created_at=now()))
+        connection.execute(
+            insert(calls).values(key="k1", owner=OWNER, reply=SENTENCE, created_at=now())
+        )
     paid, before = count(shop, embeddings), lake(shop)
     assert places(shop.home, SENTENCE)
     found = dropped(shop)
@@ -85,7 +93,11 @@ def test_a_build_of_another_base_keeps_what_it_may_have_written(shop: Workshop) 
     fresh.touch()
     with hold(shop.home, "other"):
         with shop.ledger.write() as connection:
-            connection.execute(update(leases).where(leases.c.kb == "other").values(acquired_at=now() - timedelta(minutes=2)))
+            connection.execute(
+                update(leases)
+                .where(leases.c.kb == "other")
+                .values(acquired_at=now() - timedelta(minutes=2))
+            )
         found = dropped(shop)
         assert "kb gc other --embeddings" in str(found["note"])
         assert fresh.exists()
@@ -95,7 +107,9 @@ def test_a_build_of_another_base_keeps_what_it_may_have_written(shop: Workshop) 
 
 @pytest.mark.parametrize("step", ["_forget_texts", "swept", "_files"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_drop_that_is_killed_is_run_again_to_its_end(shop: Workshop, step: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drop_that_is_killed_is_run_again_to_its_end(
+    shop: Workshop, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.build({**TEXTS, URI: SECRET})
     with monkeypatch.context() as patched:
         sabotage.armed(patched, f"llmops.tasks.maintenance.drop:{step}", when, 1, sabotage.Killed)

@@ -1,4 +1,6 @@
-"""Erasing a document: nothing of it is left in the home, everything else is as before, and it does not come back."""
+"""Erasing a document: nothing of it is left in the home, everything else is as before, and it does
+not come back.
+"""
 
 import json
 import sqlite3
@@ -14,7 +16,18 @@ from llmops.tasks.knowledge.suppressed import lift
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.versions import version as version_of
 from llmops.tasks.ledger.leases import hold
-from llmops.tasks.ledger.tables import calls, chunks, documents, embeddings, erased, parsed, quarantine, runs, shown, versions
+from llmops.tasks.ledger.tables import (
+    calls,
+    chunks,
+    documents,
+    embeddings,
+    erased,
+    parsed,
+    quarantine,
+    runs,
+    shown,
+    versions,
+)
 from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.plugins import Spec
 from tests.maintenance.haystack import SECRET, SENTENCE, URI, evaluated, littered, places
@@ -35,17 +48,38 @@ def uris(shop: Workshop) -> set[str]:
 def test_nothing_of_it_is_left_and_the_rest_is_whole(shop: Workshop) -> None:
     published(shop)
     littered(shop)
-    before = {place.split("/")[0].split("@")[0] for place in places(shop.home, "zeppelin of Quixotic")}
+    before = {
+        place.split("/")[0].split("@")[0] for place in places(shop.home, "zeppelin of Quixotic")
+    }
     assert {"lake", "plans", "mlflow", "prefect", "sources", "ledger.db (dump)"} <= before
     others = [row for row in shop.rows() if row["uri"] != URI]
     done = erase(shop.ledger, shop.home, shop.kb, URI)
     assert "Quixotic" not in (shop.home / "docs/page.html").read_text()
-    for needle in (SENTENCE, "zeppelin of Quixotic", "Wenceslas", "clockmaker", "last seen in spring", URI):
+    for needle in (
+        SENTENCE,
+        "zeppelin of Quixotic",
+        "Wenceslas",
+        "clockmaker",
+        "last seen in spring",
+        URI,
+    ):
         assert places(shop.home, needle) == [], needle
     assert done["left"] == []
     counts = done["counts"]
-    assert (counts["documents"], counts["versions"], counts["collections"], counts["sketches"], counts["calls"]) == (1, 2, 1, 1, 2)
-    assert min(counts[name] for name in ("chunks", "embeddings", "parsed", "shards", "quarantine", "records")) > 0
+    assert (
+        counts["documents"],
+        counts["versions"],
+        counts["collections"],
+        counts["sketches"],
+        counts["calls"],
+    ) == (1, 2, 1, 1, 2)
+    assert (
+        min(
+            counts[name]
+            for name in ("chunks", "embeddings", "parsed", "shards", "quarantine", "records")
+        )
+        > 0
+    )
     with shop.ledger.read() as connection:
         assert list(connection.scalars(select(calls.c.key))) == []
         assert connection.execute(select(shown)).all() == []
@@ -60,7 +94,11 @@ def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Works
     file = evaluated(shop)
     done = erase(shop.ledger, shop.home, shop.kb, URI)
     first, second = read_results(file)
-    assert (first.answer, second.answer, second.passages[0].uri) == ("They say: [erased].", "harmless", "d1.txt")
+    assert (first.answer, second.answer, second.passages[0].uri) == (
+        "They say: [erased].",
+        "harmless",
+        "d1.txt",
+    )
     assert places(shop.home, "zeppelin of Quixotic") == []
     assert done["left"] == []
     assert not list(file.parent.glob("*.new"))
@@ -70,11 +108,16 @@ def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
     published(shop)
     littered(shop)
     erase(shop.ledger, shop.home, shop.kb, URI)
-    table = json.loads((shop.home / "mlflow/artifacts/shop/1/worst-questions.json").read_text())["data"]
+    table = json.loads((shop.home / "mlflow/artifacts/shop/1/worst-questions.json").read_text())[
+        "data"
+    ]
     assert table[1] == ["harmless", "d1.txt"]
     assert "[erased]" in table[0][0]
     assert "12:01 | INFO | all is well" in (shop.home / "prefect/server.log").read_text()
-    assert json.loads((shop.home / f"plans/{shop.kb}.json").read_text())["plan"][1] == {"uri": "d1.txt", "why": "new"}
+    assert json.loads((shop.home / f"plans/{shop.kb}.json").read_text())["plan"][1] == {
+        "uri": "d1.txt",
+        "why": "new",
+    }
     with closing(sqlite3.connect(shop.home / "prefect" / "prefect.db")) as other:
         rows = other.execute("SELECT data, other FROM artifact").fetchall()
     assert json.loads(rows[0][0])[1] == {"uri": "d1.txt"}
@@ -117,7 +160,9 @@ def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
     assert uris(shop) == set(again) - {URI}
 
 
-def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_listing(shop: Workshop) -> None:
+def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_listing(
+    shop: Workshop,
+) -> None:
     from llmops.tasks.knowledge import planning, session
     from llmops.tasks.knowledge.plan import guard
     from llmops.tasks.plugins.stores import Store
@@ -125,8 +170,14 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
     shop.build({URI: SECRET})
     erase(shop.ledger, shop.home, shop.kb, URI)
     build = session.start(shop.home, shop.kb, shop._stages(), shop.store.build(Store), shop.facts)
-    found = planning.plan(build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder)
-    assert (found.notes, found.listed, found.todo) == (["1 barred document skipped"], {"memory": 1}, [])
+    found = planning.plan(
+        build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder
+    )
+    assert (found.notes, found.listed, found.todo) == (
+        ["1 barred document skipped"],
+        {"memory": 1},
+        [],
+    )
     guard(found, 0.2, False)
 
 
@@ -161,7 +212,9 @@ def test_another_knowledge_base_with_the_same_document_is_untouched(shop: Worksh
 
 
 def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
-    """A copy under another name keeps its text, its embedding and its parsed text; it is said to be there."""
+    """A copy under another name keeps its text, its embedding and its parsed text; it is said to be
+    there.
+    """
     shop = lance_shop
     shop.build({**TEXTS, URI: SECRET, "copy.txt": SECRET})
     paid = shop.paid()
@@ -170,7 +223,9 @@ def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
     with shop.ledger.read() as connection:
         keys = set(connection.scalars(select(chunks.c.text_hash)))
         assert keys == set(connection.scalars(select(embeddings.c.text_hash)))
-        assert set(connection.scalars(select(parsed.c.content_hash))) <= set(connection.scalars(select(documents.c.content_hash)))
+        assert set(connection.scalars(select(parsed.c.content_hash))) <= set(
+            connection.scalars(select(documents.c.content_hash))
+        )
     shop.build({**TEXTS, "copy.txt": SECRET}, full=True)
     assert shop.paid() == paid
 
@@ -178,7 +233,9 @@ def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
 def test_a_document_that_never_got_in_can_be_erased(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     littered(lance_shop)
-    assert erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["counts"]["quarantine"] == 1
+    assert (
+        erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["counts"]["quarantine"] == 1
+    )
     assert places(lance_shop.home, URI) == []
 
 
@@ -201,4 +258,6 @@ def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:
     odd: Path = lance_shop.home / "spool" / "record.bin"
     odd.parent.mkdir()
     odd.write_bytes(b"\xff\xfe\x00" + SECRET.encode())
-    assert erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["left"] == ["spool/record.bin"]
+    assert erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["left"] == [
+        "spool/record.bin"
+    ]

@@ -1,4 +1,6 @@
-"""An erasure that is killed at any step: it is finished by the next one, and until then nothing that is served is wrong."""
+"""An erasure that is killed at any step: it is finished by the next one, and until then nothing
+that is served is wrong.
+"""
 
 import pytest
 
@@ -16,8 +18,9 @@ STEPS = ["forget", "quoting", "sweep", "_stores", "compacted"]
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_an_interrupted_erasure_is_finished_by_the_next(lance_shop: Workshop, step: str, when: str,
-                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_erasure_is_finished_by_the_next(
+    lance_shop: Workshop, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = lance_shop
     published(shop)
     littered(shop)
@@ -34,7 +37,9 @@ def test_an_interrupted_erasure_is_finished_by_the_next(lance_shop: Workshop, st
 
 
 @pytest.mark.parametrize("turn", [1, 3, 6])
-def test_killed_while_the_lake_is_rewritten(lance_shop: Workshop, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_while_the_lake_is_rewritten(
+    lance_shop: Workshop, turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = lance_shop
     published(shop)
     with monkeypatch.context() as patched:
@@ -47,7 +52,9 @@ def test_killed_while_the_lake_is_rewritten(lance_shop: Workshop, turn: int, mon
     shop.build({**TEXTS, "d0.txt": "A new boat."}, full=True)
 
 
-def test_killed_while_the_store_is_rewritten(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_while_the_store_is_rewritten(
+    lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for place in ("follow", "without", "forget"):
         for when in ("before", "after"):
             with monkeypatch.context() as patched:

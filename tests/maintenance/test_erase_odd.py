@@ -1,4 +1,6 @@
-"""Erasing where things are not as usual: renamed documents, twins, files that cannot be changed, lost versions."""
+"""Erasing where things are not as usual: renamed documents, twins, files that cannot be changed,
+lost versions.
+"""
 
 import shutil
 
@@ -23,7 +25,10 @@ def test_a_renamed_document_goes_under_its_old_name_too(shop: Workshop) -> None:
     assert found["counts"]["versions"] == 2
     assert any("old.txt" in note for note in found["notes"])
     assert places(shop.home, SENTENCE) == []
-    assert barred(shop.ledger, shop.kb) == {uri_hash(shop.kb, "new.txt"), uri_hash(shop.kb, "old.txt")}
+    assert barred(shop.ledger, shop.kb) == {
+        uri_hash(shop.kb, "new.txt"),
+        uri_hash(shop.kb, "old.txt"),
+    }
 
 
 def test_another_document_of_the_same_text_stays_and_is_named(shop: Workshop) -> None:
@@ -45,7 +50,9 @@ def test_what_could_not_be_changed_is_named_until_it_is_gone(shop: Workshop) -> 
     assert erase(shop.ledger, shop.home, shop.kb, URI)["left"] == []
 
 
-def test_versions_that_are_lost_do_not_stop_an_erasure_and_a_lost_live_one_is_said_first(lance_shop: Workshop) -> None:
+def test_versions_that_are_lost_do_not_stop_an_erasure_and_a_lost_live_one_is_said_first(
+    lance_shop: Workshop,
+) -> None:
     shop = lance_shop
     published(shop)
     collection = shop.home / "lancedb" / f"{shop.live.collection}.lance"
@@ -62,7 +69,9 @@ def test_versions_that_are_lost_do_not_stop_an_erasure_and_a_lost_live_one_is_sa
     assert shop.verified()["ok"]
 
 
-def test_a_rollback_to_what_the_store_has_lost_is_refused_and_changes_nothing(lance_shop: Workshop) -> None:
+def test_a_rollback_to_what_the_store_has_lost_is_refused_and_changes_nothing(
+    lance_shop: Workshop,
+) -> None:
     shop = lance_shop
     published(shop)
     collection_of(shop.home, shop.live).gc([shop.live.snapshot or ""])

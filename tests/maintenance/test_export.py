@@ -1,4 +1,6 @@
-"""Export and import: the same knowledge base in another home or another store, nothing embedded, nothing believed unchecked."""
+"""Export and import: the same knowledge base in another home or another store, nothing embedded,
+nothing believed unchecked.
+"""
 
 import json
 from pathlib import Path
@@ -30,7 +32,13 @@ def exported(shop: Workshop, folder: str = "out") -> Path:
     return shop.folder / folder
 
 
-def imported(shop: Workshop, folder: Path, store: Spec | None = LANCE, name: str | None = None, home: str = "other") -> Workshop:
+def imported(
+    shop: Workshop,
+    folder: Path,
+    store: Spec | None = LANCE,
+    name: str | None = None,
+    home: str = "other",
+) -> Workshop:
     """The workshop of another home that holds it."""
     other = Workshop(shop.folder, store or shop.store, kb=name or shop.kb)
     other.home = shop.folder / home
@@ -43,13 +51,18 @@ def found(shop: Workshop, mode: Mode, question: str) -> pd.DataFrame:
 
 
 def same_answers(one: Workshop, other: Workshop) -> None:
-    """The same chunks with the same scores in the same order; what differs by rounding alone may change places in another store."""
+    """The same chunks with the same scores in the same order; what differs by rounding alone may
+    change places in another store.
+    """
     for mode in MODES:
         for question in QUESTIONS:
             here, there = found(one, mode, question), found(other, mode, question)
             scores = dict(zip(here["chunk_id"], here["score"], strict=True))
             assert {*there["chunk_id"]} == scores.keys(), (mode, question)
-            ordered, given = np.array([scores[key] for key in there["chunk_id"]]), there["score"].to_numpy(float)
+            ordered, given = (
+                np.array([scores[key] for key in there["chunk_id"]]),
+                there["score"].to_numpy(float),
+            )
             assert np.allclose(ordered, given, atol=1e-5), (mode, question)
             assert (np.diff(ordered) <= 1e-5).all(), (mode, question)
             if one.store == other.store:
@@ -61,7 +74,11 @@ def test_an_import_gives_the_same_answers_and_embeds_nothing(shop: Workshop) -> 
     paid = shop.paid()
     other = imported(shop, exported(shop))
     assert other.rows() == shop.rows()
-    assert (other.live.version, other.live.documents, other.live.chunks) == (1, shop.live.documents, shop.live.chunks)
+    assert (other.live.version, other.live.documents, other.live.chunks) == (
+        1,
+        shop.live.documents,
+        shop.live.chunks,
+    )
     assert other.paid() == paid
     same_answers(shop, other)
     assert other.verified(thorough=True)["ok"]
@@ -98,12 +115,23 @@ def test_two_stores_and_back(shop: Workshop, tmp_path: Path) -> None:
 
 def test_the_files_are_plain_and_the_manifest_says_what_they_are(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
-    answer = export(lance_shop.ledger, lance_shop.home, lance_shop.kb, lance_shop.folder / "deep" / "out")
+    answer = export(
+        lance_shop.ledger, lance_shop.home, lance_shop.kb, lance_shop.folder / "deep" / "out"
+    )
     folder = Path(answer["folder"])
-    assert sorted(file.name for file in folder.iterdir()) == ["chunks.parquet", "documents.parquet", "manifest.json", "vectors.parquet"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "chunks.parquet",
+        "documents.parquet",
+        "manifest.json",
+        "vectors.parquet",
+    ]
     manifest = json.loads((folder / "manifest.json").read_text())
     for name in ("documents", "chunks", "vectors"):
-        assert manifest["files"][name]["sha256"] == digest_of(folder / f"{name}.parquet")[0] == answer["files"][f"{name}.parquet"]
+        assert (
+            manifest["files"][name]["sha256"]
+            == digest_of(folder / f"{name}.parquet")[0]
+            == answer["files"][f"{name}.parquet"]
+        )
     texts = pq.read_table(folder / "documents.parquet").to_pylist()
     assert {row["uri"]: row["text"] for row in texts} == TEXTS
     chunks = pq.read_table(folder / "chunks.parquet")
@@ -115,7 +143,9 @@ def test_the_files_are_plain_and_the_manifest_says_what_they_are(lance_shop: Wor
 
 def test_secrets_stay_names(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_POISON", "hunter2")
-    lance_shop.embedder = Spec(name="costly", options={"bill": str(lance_shop.bill), "poison": "${SECRET_POISON}"})
+    lance_shop.embedder = Spec(
+        name="costly", options={"bill": str(lance_shop.bill), "poison": "${SECRET_POISON}"}
+    )
     lance_shop.build(TEXTS)
     folder = exported(lance_shop)
     assert b"hunter2" not in b"".join(file.read_bytes() for file in folder.iterdir())
@@ -153,7 +183,9 @@ def test_a_base_that_is_not_whole_is_not_exported(lance_shop: Workshop) -> None:
     assert not any((lance_shop.folder / "out").iterdir())
 
 
-def test_an_unfinished_export_is_no_import(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_export_is_no_import(
+    lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lance_shop.build(TEXTS)
     with monkeypatch.context() as patched:
         armed(patched, "llmops.tasks.maintenance.export:write_atomically", "before", 1, Killed)
@@ -166,11 +198,19 @@ def test_an_unfinished_export_is_no_import(lance_shop: Workshop, monkeypatch: py
 def test_wrong_requests_end_with_2(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     folder = exported(lance_shop)
-    for says, arguments in {"exists already": (folder, None, None), "is not a folder": (folder / "nope", "b", None),
-                            "allowed: lower-case": (folder, "../x", None)}.items():
+    for says, arguments in {
+        "exists already": (folder, None, None),
+        "is not a folder": (folder / "nope", "b", None),
+        "allowed: lower-case": (folder, "../x", None),
+    }.items():
         with pytest.raises(UsageError, match=says):
             bring_in(lance_shop.ledger, lance_shop.home, *arguments)
-    for text, says in {"nope": "unknown name", "{": "no YAML", "{name: lancedb, uri: [1]}": "uri", "5": "--store '5'"}.items():
+    for text, says in {
+        "nope": "unknown name",
+        "{": "no YAML",
+        "{name: lancedb, uri: [1]}": "uri",
+        "5": "--store '5'",
+    }.items():
         with pytest.raises(ConfigError, match=says):
             store_spec(text)
     assert store_spec("{name: lancedb, uri: /x}").options == {"uri": "/x"}
@@ -188,9 +228,13 @@ def test_an_import_connects_only_where_the_user_says(lance_shop: Workshop) -> No
     assert lance_shop.verified()["ok"]
 
 
-@pytest.mark.parametrize(("place", "when"), [("unload", "before"), ("unload", "after"), ("_publish", "before"), ("_rows", "after")])
-def test_an_interrupted_import_leaves_nothing_that_is_served_and_runs_again(lance_shop: Workshop, place: str, when: str,
-                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("place", "when"),
+    [("unload", "before"), ("unload", "after"), ("_publish", "before"), ("_rows", "after")],
+)
+def test_an_interrupted_import_leaves_nothing_that_is_served_and_runs_again(
+    lance_shop: Workshop, place: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lance_shop.build(TEXTS)
     folder, home = exported(lance_shop), lance_shop.folder / "other"
     with monkeypatch.context() as patched:

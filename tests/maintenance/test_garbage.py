@@ -22,7 +22,10 @@ from tests.workshop import TEXTS, Workshop
 
 
 def edited(number: int) -> dict[str, str]:
-    return TEXTS | {f"d{n}.txt": f"The pier number {number} of {n} was painted. Its lamp burns all winter." for n in range(3)}
+    return TEXTS | {
+        f"d{n}.txt": f"The pier number {number} of {n} was painted. Its lamp burns all winter."
+        for n in range(3)
+    }
 
 
 def aged(shop: Workshop, seconds: float = 7_200) -> None:
@@ -84,7 +87,11 @@ def test_files_that_a_running_build_may_have_written_stay(shop: Workshop) -> Non
     os.utime(stray, (time.time() - 60,) * 2)
     with hold(shop.home, "other"):
         with shop.ledger.write() as connection:
-            connection.execute(update(leases).where(leases.c.kb == "other").values(acquired_at=now() - timedelta(minutes=2)))
+            connection.execute(
+                update(leases)
+                .where(leases.c.kb == "other")
+                .values(acquired_at=now() - timedelta(minutes=2))
+            )
         gc(shop.ledger, shop.home, shop.kb)
         assert stray.exists()  # the other build has begun before
     gc(shop.ledger, shop.home, shop.kb)
@@ -128,9 +135,17 @@ def test_the_store_is_freed_too(lance_shop: Workshop) -> None:
         lance_shop.build(edited(number))
     for number in range(1, 5):
         lance_shop.recorded(number, status="expired")
-    before = sum(path.stat().st_size for path in sabotage.lance_folder(lance_shop).rglob("*") if path.is_file())
+    before = sum(
+        path.stat().st_size
+        for path in sabotage.lance_folder(lance_shop).rglob("*")
+        if path.is_file()
+    )
     found = gc(lance_shop.ledger, lance_shop.home, lance_shop.kb)
-    after = sum(path.stat().st_size for path in sabotage.lance_folder(lance_shop).rglob("*") if path.is_file())
+    after = sum(
+        path.stat().st_size
+        for path in sabotage.lance_folder(lance_shop).rglob("*")
+        if path.is_file()
+    )
     assert found["bytes"] == before - after > 0
     assert lance_shop.sound()
 
@@ -140,7 +155,9 @@ def test_old_outcomes_go_but_for_those_of_kept_versions(shop: Workshop) -> None:
     for name in ("old", "kept", "new"):
         save_outcome(shop.ledger, name, shop.kb, {"status": name})
     with shop.ledger.write() as connection:
-        connection.execute(update(runs).where(runs.c.id != "new").values(finished_at=now() - timedelta(days=40)))
+        connection.execute(
+            update(runs).where(runs.c.id != "new").values(finished_at=now() - timedelta(days=40))
+        )
     shop.recorded(prefect_run_id="kept")
     assert gc(shop.ledger, shop.home, shop.kb)["runs"] == 1
     with shop.ledger.read() as connection:
@@ -155,18 +172,32 @@ def test_it_blocks_during_a_build_and_names_unknown_bases(shop: Workshop) -> Non
         gc(shop.ledger, shop.home, shop.kb)
 
 
-STEPS = ["session.drop_unused", "mark_cleared", "_collections", "_forget_paid", "_forget_runs", "_needed", "_lake"]
+STEPS = [
+    "session.drop_unused",
+    "mark_cleared",
+    "_collections",
+    "_forget_paid",
+    "_forget_runs",
+    "_needed",
+    "_lake",
+]
 
 
 @pytest.mark.parametrize("error", [sabotage.Killed, Unavailable])
-def test_whatever_it_dies_of_it_can_be_run_again(shop: Workshop, error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_it_dies_of_it_can_be_run_again(
+    shop: Workshop, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.build(TEXTS)
     for number in range(3):
         shop.build(edited(number), keep=2)
     aged(shop)
     for step in STEPS:
         for when in ("before", "after"):
-            place = f"llmops.tasks.knowledge.{step.replace('.', ':')}" if "." in step else f"llmops.tasks.maintenance.garbage:{step}"
+            place = (
+                f"llmops.tasks.knowledge.{step.replace('.', ':')}"
+                if "." in step
+                else f"llmops.tasks.maintenance.garbage:{step}"
+            )
             with monkeypatch.context() as patched:
                 sabotage.armed(patched, place, when, 1, error)
                 with pytest.raises((sabotage.Killed, Unavailable)):

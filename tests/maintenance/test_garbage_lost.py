@@ -1,4 +1,6 @@
-"""`kb gc` where the store has lost something: a note that says what to do, and the rest is freed."""
+"""`kb gc` where the store has lost something: a note that says what to do, and the rest is
+freed.
+"""
 
 import os
 import time
@@ -23,7 +25,9 @@ def lossy(shop: Workshop) -> None:
         file.unlink()
 
 
-def test_lost_files_are_a_note_that_says_what_to_do_and_the_rest_is_freed(lance_shop: Workshop) -> None:
+def test_lost_files_are_a_note_that_says_what_to_do_and_the_rest_is_freed(
+    lance_shop: Workshop,
+) -> None:
     shop = lance_shop
     for number in range(2):
         shop.build(edited(number))

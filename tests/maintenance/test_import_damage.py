@@ -32,35 +32,59 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 def altered(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
     """A file with other rows, and a manifest that agrees with it."""
+
     def alter(folder: Path) -> None:
         file = folder / f"{name}.parquet"
         table = change(pq.read_table(file))
         pq.write_table(table, file)
         digest, size = digest_of(file)
-        rewritten(folder, lambda manifest: manifest["files"][name].update(sha256=digest, bytes=size, rows=table.num_rows))
+        rewritten(
+            folder,
+            lambda manifest: manifest["files"][name].update(
+                sha256=digest, bytes=size, rows=table.num_rows
+            ),
+        )
+
     return alter
 
 
 def replaced(column: str, value: Any) -> Callable[[Any], Any]:
     def replace(table: Any) -> Any:
         values = table[column].to_pylist()
-        return table.set_column(table.column_names.index(column), table.schema.field(column), pa.array([value, *values[1:]],
-                                                                                                      table.schema.field(column).type))
+        return table.set_column(
+            table.column_names.index(column),
+            table.schema.field(column),
+            pa.array([value, *values[1:]], table.schema.field(column).type),
+        )
+
     return replace
 
 
 def forged(**values: Any) -> Callable[[Path], None]:
     """The first chunk with other values, and with the hash that goes with them."""
+
     def forge(folder: Path) -> None:
-        facts = Facts.model_validate(json.loads((folder / "manifest.json").read_text())["config"]["facts"])
-        owners = {row["doc_id"]: owner_columns(facts, row) for row in pq.read_table(folder / "documents.parquet").to_pylist()}
+        facts = Facts.model_validate(
+            json.loads((folder / "manifest.json").read_text())["config"]["facts"]
+        )
+        owners = {
+            row["doc_id"]: owner_columns(facts, row)
+            for row in pq.read_table(folder / "documents.parquet").to_pylist()
+        }
 
         def change(table: Any) -> Any:
             first, *others = table.to_pylist()
             first |= values
-            return pa.Table.from_pylist([first | {"row_hash": row_hash(chunk_of(first) | owners[first["doc_id"]])}, *others],
-                                        schema=table.schema)
+            return pa.Table.from_pylist(
+                [
+                    first | {"row_hash": row_hash(chunk_of(first) | owners[first["doc_id"]])},
+                    *others,
+                ],
+                schema=table.schema,
+            )
+
         altered("chunks", change)(folder)
+
     return forge
 
 
@@ -68,6 +92,7 @@ def both(*changes: Callable[[Path], Any]) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         for one in changes:
             one(folder)
+
     return change
 
 
@@ -77,6 +102,7 @@ def set_in(*path: str, to: Any) -> Callable[[Path], None]:
         for parent in parents:
             manifest = manifest[parent]
         manifest[last] = to
+
     return lambda folder: rewritten(folder, change)
 
 
@@ -94,14 +120,19 @@ def cut(folder: Path) -> None:
 def nonsense(folder: Path) -> None:
     (folder / "vectors.parquet").write_bytes(b"PAR1 nothing PAR1")
     digest, size = digest_of(folder / "vectors.parquet")
-    rewritten(folder, lambda manifest: manifest["files"]["vectors"].update(sha256=digest, bytes=size))
+    rewritten(
+        folder, lambda manifest: manifest["files"]["vectors"].update(sha256=digest, bytes=size)
+    )
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a flipped bit": (flipped, "content is not what the manifest says"),
     "a cut file": (cut, "content is not what the manifest says"),
     "no parquet": (nonsense, "no Parquet file"),
-    "a missing file": (lambda folder: (folder / "documents.parquet").unlink(), "the file is missing"),
+    "a missing file": (
+        lambda folder: (folder / "documents.parquet").unlink(),
+        "the file is missing",
+    ),
     "no JSON": (lambda folder: (folder / "manifest.json").write_text("{"), "damaged"),
     "no object": (lambda folder: (folder / "manifest.json").write_text("[1]"), "damaged"),
     "deep JSON": (lambda folder: (folder / "manifest.json").write_text("[" * 100_000), "damaged"),
@@ -114,7 +145,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a wrong count": (set_in("counts", "chunks", to=3), "not what is counted"),
     "a wrong row count": (set_in("files", "chunks", "rows", to=3), "not what is counted"),
     "a path as name": (set_in("knowledge_base", to="../../etc"), "knowledge_base"),
-    "a path as file": (set_in("files", "../x", to={"sha256": "0" * 64, "bytes": 1, "rows": 1}), "files"),
+    "a path as file": (
+        set_in("files", "../x", to={"sha256": "0" * 64, "bytes": 1, "rows": 1}),
+        "files",
+    ),
     "a path as hash": (set_in("files", "chunks", "sha256", to="../../x"), "sha256"),
     "another key": (set_in("run", to="rm"), "run"),
     "another dimension": (set_in("dimension", to=7), "the embedder"),
@@ -123,36 +157,102 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a weight of 7": (set_in("weight", to=7.0), "weight"),
     "no config": (set_in("config", to={}), "damaged"),
     "a wrong config": (set_in("config", "embed", to=[1]), "damaged"),
-    "wrong options": (lambda folder: (set_in("config", "embed", to={"name": "costly", "bill": 5})(folder),
-                                      set_in("embedder", to={"name": "costly", "bill": 5})(folder)), "its config is none"),
+    "wrong options": (
+        lambda folder: (
+            set_in("config", "embed", to={"name": "costly", "bill": 5})(folder),
+            set_in("embedder", to={"name": "costly", "bill": 5})(folder),
+        ),
+        "its config is none",
+    ),
     "other fields": (set_in("fields", to={"year": "text"}), "declared fields"),
-    "another dimension of vectors": (altered("vectors", lambda table: table.set_column(
-        1, "vector", pa.array([[1.0] * 5] * table.num_rows, pa.list_(pa.float32(), 5)))), "its columns"),
-    "no number in a vector": (altered("vectors", replaced("vector", [float("nan")] * 384)), "not finite"),
-    "a vector of length 2": (altered("vectors", replaced("vector", [2.0] + [0.0] * 383)), "not of length 1"),
+    "another dimension of vectors": (
+        altered(
+            "vectors",
+            lambda table: table.set_column(
+                1, "vector", pa.array([[1.0] * 5] * table.num_rows, pa.list_(pa.float32(), 5))
+            ),
+        ),
+        "its columns",
+    ),
+    "no number in a vector": (
+        altered("vectors", replaced("vector", [float("nan")] * 384)),
+        "not finite",
+    ),
+    "a vector of length 2": (
+        altered("vectors", replaced("vector", [2.0] + [0.0] * 383)),
+        "not of length 1",
+    ),
     "a huge vector": (altered("vectors", replaced("vector", [3e38] * 384)), "not of length 1"),
     "a zero vector": (altered("vectors", replaced("vector", [0.0] * 384)), "zero"),
-    "vectors in another order": (altered("vectors", lambda table: table.take([*range(table.num_rows)][::-1])), "not of the same chunks"),
-    "a document twice": (altered("documents", lambda table: table.take([0, *range(table.num_rows - 1)])), "there twice"),
-    "an id of another": (altered("documents", replaced("uri", "../../../etc/passwd")), "not its own"),
+    "vectors in another order": (
+        altered("vectors", lambda table: table.take([*range(table.num_rows)][::-1])),
+        "not of the same chunks",
+    ),
+    "a document twice": (
+        altered("documents", lambda table: table.take([0, *range(table.num_rows - 1)])),
+        "there twice",
+    ),
+    "an id of another": (
+        altered("documents", replaced("uri", "../../../etc/passwd")),
+        "not its own",
+    ),
     "metadata that is no JSON": (altered("documents", replaced("metadata", "{")), "cannot be read"),
-    "metadata that is a list": (altered("documents", replaced("metadata", "[1]")), "no JSON object"),
-    "metadata that is a number": (altered("documents", replaced("metadata", "1")), "no JSON object"),
-    "metadata that is deep": (altered("documents", replaced("metadata", "[" * 100_000)), "cannot be read"),
-    "metadata that is a deep object": (altered("documents", replaced("metadata", '{"a":' * 100_000)), "cannot be read"),
+    "metadata that is a list": (
+        altered("documents", replaced("metadata", "[1]")),
+        "no JSON object",
+    ),
+    "metadata that is a number": (
+        altered("documents", replaced("metadata", "1")),
+        "no JSON object",
+    ),
+    "metadata that is deep": (
+        altered("documents", replaced("metadata", "[" * 100_000)),
+        "cannot be read",
+    ),
+    "metadata that is a deep object": (
+        altered("documents", replaced("metadata", '{"a":' * 100_000)),
+        "cannot be read",
+    ),
     "metadata that is nothing": (altered("documents", replaced("metadata", None)), "empty values"),
-    "flags that are no texts": (altered("documents", replaced("metadata", '{"flags": [[1]]}')), "cannot be read"),
-    "a hash that is none": (altered("documents", replaced("content_hash", "x" * 100_000)), "no SHA-256"),
-    "a language that is none": (altered("documents", replaced("language", "x" * 9)), "too long in language"),
-    "a stage that is none": (altered("documents", replaced("text_stage", "x" * 17)), "too long in text_stage"),
-    "another text of a document": (altered("documents", replaced("text", "Forged.")), "is not what stands at"),
-    "a document without text": (altered("documents", lambda table: table.set_column(
-        table.column_names.index("text"), "text", pa.nulls(table.num_rows, pa.string()))), "empty values"),
+    "flags that are no texts": (
+        altered("documents", replaced("metadata", '{"flags": [[1]]}')),
+        "cannot be read",
+    ),
+    "a hash that is none": (
+        altered("documents", replaced("content_hash", "x" * 100_000)),
+        "no SHA-256",
+    ),
+    "a language that is none": (
+        altered("documents", replaced("language", "x" * 9)),
+        "too long in language",
+    ),
+    "a stage that is none": (
+        altered("documents", replaced("text_stage", "x" * 17)),
+        "too long in text_stage",
+    ),
+    "another text of a document": (
+        altered("documents", replaced("text", "Forged.")),
+        "is not what stands at",
+    ),
+    "a document without text": (
+        altered(
+            "documents",
+            lambda table: table.set_column(
+                table.column_names.index("text"), "text", pa.nulls(table.num_rows, pa.string())
+            ),
+        ),
+        "empty values",
+    ),
     "another text": (altered("chunks", replaced("text", "Forged.")), "is not what its hash"),
     "another text with its hash": (forged(text="Forged."), "is not what stands at"),
-    "another text in older rows": (both(set_in("rows", to=1), altered("chunks", replaced("text", "Forged."))),
-                                   "is not what its hash.*revision 1 of the rows"),
-    "another hash in newer rows": (both(set_in("rows", to=99), altered("chunks", replaced("row_hash", "0" * 16))), "revision 99"),
+    "another text in older rows": (
+        both(set_in("rows", to=1), altered("chunks", replaced("text", "Forged."))),
+        "is not what its hash.*revision 1 of the rows",
+    ),
+    "another hash in newer rows": (
+        both(set_in("rows", to=99), altered("chunks", replaced("row_hash", "0" * 16))),
+        "revision 99",
+    ),
     "a start before the text": (forged(start=-1), "is not what stands at"),
     "an end before the start": (forged(start=5, end=4, text=""), "is not what stands at"),
     "an end after the text": (forged(end=10**6), "is not what stands at"),
@@ -162,15 +262,21 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a chunker that is a list": (set_in("config", "chunk", to=[1, 2]), "config.chunk"),
     "a chunker that is nothing": (set_in("config", "chunk", to=None), "config.chunk"),
     "a path as id": (altered("chunks", replaced("chunk_id", "../../x")), "not of the same chunks"),
-    "a path as id everywhere": (lambda folder: [altered(name, replaced("chunk_id", "../../x"))(folder) for name in ("chunks", "vectors")],
-                                "chunk id"),
+    "a path as id everywhere": (
+        lambda folder: [
+            altered(name, replaced("chunk_id", "../../x"))(folder) for name in ("chunks", "vectors")
+        ],
+        "chunk id",
+    ),
     "an orphan": (altered("chunks", replaced("doc_id", "0" * 32)), "belongs to no document"),
     "a column less": (altered("chunks", lambda table: table.drop_columns(["labels"])), "labels"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_what_is_damaged_is_refused_and_nothing_has_changed(lance_shop: Workshop, name: str) -> None:
+def test_what_is_damaged_is_refused_and_nothing_has_changed(
+    lance_shop: Workshop, name: str
+) -> None:
     lance_shop.build(TEXTS)
     folder = exported(lance_shop)
     damage, says = DAMAGE[name]
@@ -180,7 +286,11 @@ def test_what_is_damaged_is_refused_and_nothing_has_changed(lance_shop: Workshop
         bring_in(open_ledger(home), home, folder, None, None)
     assert raised.value.exit_code == 1
     with open_ledger(home).read() as connection:
-        assert connection.execute(select(knowledge_bases)).all() == connection.execute(select(leases)).all() == []
+        assert (
+            connection.execute(select(knowledge_bases)).all()
+            == connection.execute(select(leases)).all()
+            == []
+        )
     assert not (home / "lancedb").exists()
     assert not (home / "lake").exists()
 
@@ -191,8 +301,14 @@ def test_paid_embeddings_are_never_replaced(lance_shop: Workshop) -> None:
     keys = [sha256(str(row["text"])) for row in lance_shop.rows()]
     before = find_embeddings(lance_shop.ledger, lance_shop.model.fingerprint(), keys)
     folder = exported(lance_shop)
-    altered("vectors", lambda table: table.set_column(1, table.schema.field(1), pa.array(
-        [[1.0] + [0.0] * 383] * table.num_rows, table.schema.field(1).type)))(folder)
+    altered(
+        "vectors",
+        lambda table: table.set_column(
+            1,
+            table.schema.field(1),
+            pa.array([[1.0] + [0.0] * 383] * table.num_rows, table.schema.field(1).type),
+        ),
+    )(folder)
     bring_in(lance_shop.ledger, lance_shop.home, folder, "forged", None)
     assert len(before) == len(set(keys))
     assert find_embeddings(lance_shop.ledger, lance_shop.model.fingerprint(), keys) == before

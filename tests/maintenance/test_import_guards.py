@@ -1,4 +1,6 @@
-"""What an import must not do although the export is whole: bring back what was erased, or run code that nobody has named."""
+"""What an import must not do although the export is whole: bring back what was erased, or run code
+that nobody has named.
+"""
 
 import sys
 from pathlib import Path
@@ -58,7 +60,9 @@ def test_what_was_erased_does_not_come_back(lance_shop: Workshop, name: str | No
 
 
 def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Workshop) -> None:
-    """Another base of the same home has erased them; elsewhere, where nobody has, the export goes in."""
+    """Another base of the same home has erased them; elsewhere, where nobody has, the export goes
+    in.
+    """
     one = lance_shop
     uris = [f"memo {number}.txt" for number in range(5)]
     one.build(TEXTS | dict.fromkeys(uris, SECRET))
@@ -77,11 +81,14 @@ def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Wor
     assert imported(one, folder, name="other", home="elsewhere").live.documents == len(TEXTS) + 5
 
 
-def test_an_erasure_while_the_import_runs_counts(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_erasure_while_the_import_runs_counts(
+    lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = lance_shop
     shop.build({**TEXTS, URI: SECRET})
     folder = exported(shop)
     with monkeypatch.context() as patched:
+
         def unload(*arguments: Any) -> Any:
             cargo = original(*arguments)
             erase(shop.ledger, shop.home, shop.kb, URI)
@@ -92,18 +99,27 @@ def test_an_erasure_while_the_import_runs_counts(lance_shop: Workshop, monkeypat
             bring_in(shop.ledger, shop.home, folder, "copy", LANCE)
     assert known(shop.ledger) == [shop.kb]
     with shop.ledger.read() as connection:
-        assert connection.scalar(select(func.count()).select_from(documents).where(documents.c.kb == "copy")) == 0
+        assert (
+            connection.scalar(
+                select(func.count()).select_from(documents).where(documents.c.kb == "copy")
+            )
+            == 0
+        )
 
 
-def test_no_code_is_imported_that_the_user_has_not_named(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_code_is_imported_that_the_user_has_not_named(
+    lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("llama_index.core", reason="needs llama-index-core")
     lance_shop.build(TEXTS)
     folder, home = exported(lance_shop), lance_shop.folder / "other"
     code = lance_shop.folder / "evilmod.py"
     code.write_text(EVIL)
     monkeypatch.syspath_prepend(lance_shop.folder)
-    for spec in ({"name": "llamaindex", "path": "evilmod.Embedding", "dimensions": 384},
-                 {"name": "llamaindex", "options": {"path": "evilmod.Embedding", "dimensions": 384}}):
+    for spec in (
+        {"name": "llamaindex", "path": "evilmod.Embedding", "dimensions": 384},
+        {"name": "llamaindex", "options": {"path": "evilmod.Embedding", "dimensions": 384}},
+    ):
         both(set_in("config", "embed", to=spec), set_in("embedder", to=spec))(folder)
         with pytest.raises(UsageError, match=r"'evilmod\.Embedding'") as raised:
             bring_in(open_ledger(home), home, folder, None, LANCE)
@@ -118,14 +134,22 @@ def test_no_code_is_imported_that_the_user_has_not_named(lance_shop: Workshop, m
 
 def test_trust_lets_a_true_one_in(lance_shop: Workshop) -> None:
     pytest.importorskip("llama_index.core", reason="needs llama-index-core")
-    lance_shop.embedder = Spec(name="llamaindex", options={
-        "path": "llama_index.core.embeddings.mock_embed_model.MockEmbedding", "options": {"embed_dim": 8}, "dimensions": 8})
+    lance_shop.embedder = Spec(
+        name="llamaindex",
+        options={
+            "path": "llama_index.core.embeddings.mock_embed_model.MockEmbedding",
+            "options": {"embed_dim": 8},
+            "dimensions": 8,
+        },
+    )
     lance_shop.build(TEXTS)
     folder, home = exported(lance_shop), lance_shop.folder / "other"
     with pytest.raises(UsageError, match="code to be imported"):
         bring_in(open_ledger(home), home, folder, None, LANCE)
     assert known(open_ledger(home)) == []
-    assert bring_in(open_ledger(home), home, folder, None, LANCE, trust=True)["documents"] == len(TEXTS)
+    assert bring_in(open_ledger(home), home, folder, None, LANCE, trust=True)["documents"] == len(
+        TEXTS
+    )
 
 
 def test_texts_are_found_by_their_key() -> None:

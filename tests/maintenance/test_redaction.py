@@ -1,4 +1,6 @@
-"""What counts as a quotation, however it is written down, and what is left of a text that holds one."""
+"""What counts as a quotation, however it is written down, and what is left of a text that holds
+one.
+"""
 
 import json
 
@@ -6,15 +8,30 @@ import pytest
 
 from llmops.tasks.maintenance.redaction import Quotes
 
-TEXT = "The violet zeppelin of Quixotic harbour hums at midnight, said the clockmaker's widow.\nNobody answered \"her\" that night."
+TEXT = (
+    "The violet zeppelin of Quixotic harbour hums at midnight, said the clockmaker's "
+    'widow.\nNobody answered "her" that night.'
+)
 URI = "private/memo.txt"
 
 
-@pytest.mark.parametrize("told", [
-    TEXT, json.dumps(TEXT), json.dumps({"a": [TEXT]}), TEXT.replace("\n", "\\n"), "  ".join(TEXT.split()), TEXT.replace(" ", "&nbsp;"),
-    "they say: zeppelin of Quixotic harbour hums at mid", TEXT.replace("'", "&#x27;").replace('"', "&quot;"),
-    f"<b>{TEXT[:40]}</b>{TEXT[40:]}",
-    "".join(f"\\{sign}" if sign in "'," else sign for sign in TEXT), "see private/memo.txt.", "(private/memo.txt)"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        TEXT,
+        json.dumps(TEXT),
+        json.dumps({"a": [TEXT]}),
+        TEXT.replace("\n", "\\n"),
+        "  ".join(TEXT.split()),
+        TEXT.replace(" ", "&nbsp;"),
+        "they say: zeppelin of Quixotic harbour hums at mid",
+        TEXT.replace("'", "&#x27;").replace('"', "&quot;"),
+        f"<b>{TEXT[:40]}</b>{TEXT[40:]}",
+        "".join(f"\\{sign}" if sign in "'," else sign for sign in TEXT),
+        "see private/memo.txt.",
+        "(private/memo.txt)",
+    ],
+)
 def test_a_quotation_is_found_and_gone_afterwards(told: str) -> None:
     quotes = Quotes([TEXT], URI)
     assert quotes.found(told)
@@ -26,8 +43,17 @@ def test_a_quotation_is_found_and_gone_afterwards(told: str) -> None:
     assert not quotes.found(cleaned)
 
 
-@pytest.mark.parametrize("told", ["", "a zeppelin at midnight", "Nobody answered", "other/private/memo.txt", "private/memo.txt2",
-                                  "The harbour is violet, the zeppelin hums, the widow of Quixotic is at midnight"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "a zeppelin at midnight",
+        "Nobody answered",
+        "other/private/memo.txt",
+        "private/memo.txt2",
+        "The harbour is violet, the zeppelin hums, the widow of Quixotic is at midnight",
+    ],
+)
 def test_common_words_and_other_names_are_left_alone(told: str) -> None:
     quotes = Quotes([TEXT], URI)
     assert not quotes.found(told)
@@ -44,7 +70,9 @@ def test_other_scripts_are_recognised_by_fewer_signs() -> None:
 
 def test_structure_stays_and_lengths_where_they_must() -> None:
     quotes = Quotes([TEXT], URI)
-    told = json.loads(quotes.cleaned(json.dumps([{"uri": URI, "n": 1}, {"text": json.dumps([TEXT, "kept"])}])))
+    told = json.loads(
+        quotes.cleaned(json.dumps([{"uri": URI, "n": 1}, {"text": json.dumps([TEXT, "kept"])}]))
+    )
     assert told[0] == {"uri": "[erased]", "n": 1}
     assert json.loads(told[1]["text"])[1] == "kept"
     line = f"12:00 ümlaut {TEXT} 12:01"

@@ -1,4 +1,6 @@
-"""`kb repair` makes the store what the ledger says, from the lake, without paying; or says why it cannot, and changes nothing."""
+"""`kb repair` makes the store what the ledger says, from the lake, without paying; or says why it
+cannot, and changes nothing.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,11 +35,15 @@ def missing(shop: Workshop) -> None:
 
 
 def orphaned(shop: Workshop) -> None:
-    sabotage.tampered(shop, [row | {"chunk_id": f"{n:032}"} for n, row in enumerate(shop.rows()[:2])])
+    sabotage.tampered(
+        shop, [row | {"chunk_id": f"{n:032}"} for n, row in enumerate(shop.rows()[:2])]
+    )
 
 
 def altered(shop: Workshop) -> None:
-    sabotage.tampered(shop, [row | {"row_hash": "0" * 32, "text": "Nonsense."} for row in shop.rows()[:2]])
+    sabotage.tampered(
+        shop, [row | {"row_hash": "0" * 32, "text": "Nonsense."} for row in shop.rows()[:2]]
+    )
 
 
 def altered_under_the_hash(shop: Workshop) -> None:
@@ -60,25 +66,50 @@ def rebuilt_with_another_dimension(shop: Workshop) -> None:
 
 
 EVERYTHING = -1
-FAULTS = [(missing, 3, 0), (orphaned, 0, 2), (altered, 2, 0), (altered_under_the_hash, 2, 0), (duplicated, 2, 2), (lost, EVERYTHING, 0),
-          (rebuilt_with_another_dimension, EVERYTHING, 0)]
+FAULTS = [
+    (missing, 3, 0),
+    (orphaned, 0, 2),
+    (altered, 2, 0),
+    (altered_under_the_hash, 2, 0),
+    (duplicated, 2, 2),
+    (lost, EVERYTHING, 0),
+    (rebuilt_with_another_dimension, EVERYTHING, 0),
+]
 
 
-@pytest.mark.parametrize(("fault", "restored", "removed"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
-def test_every_fault_is_healed_and_nothing_is_paid(shop: Workshop, fault: Callable[[Workshop], None], restored: int, removed: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "restored", "removed"), FAULTS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_every_fault_is_healed_and_nothing_is_paid(
+    shop: Workshop, fault: Callable[[Workshop], None], restored: int, removed: int
+) -> None:
     shop.build(TEXTS)
-    rows, before = shop.rows(), searcher(shop.home, shop.live).search("lighthouse of harbour 3", 5)["chunk_id"].tolist()
+    rows, before = (
+        shop.rows(),
+        searcher(shop.home, shop.live).search("lighthouse of harbour 3", 5)["chunk_id"].tolist(),
+    )
     paid = shop.paid()
     fault(shop)
     assert not shop.sound()
     found = mended(shop, thorough=True)
     restored = len(rows) if restored == EVERYTHING else restored
-    assert (found["ok"], found["version"], found["restored"], found["removed"]) == (True, 2, restored, removed)
+    assert (found["ok"], found["version"], found["restored"], found["removed"]) == (
+        True,
+        2,
+        restored,
+        removed,
+    )
     assert (found["embeddings"], shop.paid()) == ({"computed": 0, "reused": restored}, paid)
     assert (shop.rows(), found["documents"], found["chunks"]) == (rows, len(TEXTS), len(rows))
-    assert searcher(shop.home, shop.live).search("lighthouse of harbour 3", 5)["chunk_id"].tolist() == before
+    assert (
+        searcher(shop.home, shop.live).search("lighthouse of harbour 3", 5)["chunk_id"].tolist()
+        == before
+    )
     assert shop.statuses() == {1: "damaged", 2: "published"}
-    assert history(shop.ledger, shop.kb)[0]["gate"]["reason"] == "repaired: the content is that of version 1"
+    assert (
+        history(shop.ledger, shop.kb)[0]["gate"]["reason"]
+        == "repaired: the content is that of version 1"
+    )
 
 
 def test_builds_go_on_from_a_repaired_base(shop: Workshop) -> None:
@@ -96,14 +127,22 @@ def test_a_sound_base_is_left_alone(shop: Workshop) -> None:
     shop.build(TEXTS)
     snapshot = shop.live.snapshot
     found = mended(shop, thorough=True)
-    assert (found["ok"], found["version"], found["restored"], found["removed"], found["undone"]) == (True, 1, 0, 0, 0)
+    assert (
+        found["ok"],
+        found["version"],
+        found["restored"],
+        found["removed"],
+        found["undone"],
+    ) == (True, 1, 0, 0, 0)
     assert (shop.statuses(), shop.live.snapshot) == ({1: "published"}, snapshot)
 
 
 def test_rows_that_came_after_the_snapshot_are_undone_without_a_new_version(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows = shop.rows()
-    sabotage.staged(shop, [rows[0] | {"chunk_id": "f" * 32}], number=2, gone=[str(rows[1]["chunk_id"])])
+    sabotage.staged(
+        shop, [rows[0] | {"chunk_id": "f" * 32}], number=2, gone=[str(rows[1]["chunk_id"])]
+    )
     found = mended(shop)
     assert (found["ok"], found["version"], found["unpublished"]) == (True, 1, 0)
     assert found["undone"] >= 1
@@ -162,7 +201,10 @@ def test_a_version_that_was_lost_cannot_be_rolled_back_to(shop: Workshop) -> Non
     lost(shop)
     mended(shop)
     for number in (1, 2, None):
-        with hold(shop.home, shop.kb) as lease, pytest.raises(UsageError, match="cannot be served any more: a part of it was lost"):
+        with (
+            hold(shop.home, shop.kb) as lease,
+            pytest.raises(UsageError, match="cannot be served any more: a part of it was lost"),
+        ):
             rollback(shop.ledger, lease, shop.kb, number)
 
 

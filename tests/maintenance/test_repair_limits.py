@@ -1,4 +1,6 @@
-"""Where `kb repair` has less to go by: embeddings, texts or the ledger itself are lost too, files are gone, or it dies on the way."""
+"""Where `kb repair` has less to go by: embeddings, texts or the ledger itself are lost too, files
+are gone, or it dies on the way.
+"""
 
 import os
 import shutil
@@ -25,7 +27,10 @@ def test_embeddings_that_the_ledger_lost_are_paid_for_again_and_only_those(shop:
         connection.execute(delete(embeddings).where(embeddings.c.text_hash.in_(some)))
     lost(shop)
     found = mended(shop)
-    assert (found["embeddings"], shop.paid()) == ({"computed": 3, "reused": len(rows) - 3}, paid + 3)
+    assert (found["embeddings"], shop.paid()) == (
+        {"computed": 3, "reused": len(rows) - 3},
+        paid + 3,
+    )
     assert shop.rows() == rows
 
 
@@ -36,7 +41,10 @@ def test_an_embedder_that_is_down_changes_nothing(shop: Workshop) -> None:
         connection.execute(delete(embeddings))
     missing(shop)
     before = shop.verified()
-    shop.recorded(config=shop.live.config | {"embed": {"name": "costly", "bill": str(shop.bill), "down": True}})
+    shop.recorded(
+        config=shop.live.config
+        | {"embed": {"name": "costly", "bill": str(shop.bill), "down": True}}
+    )
     with pytest.raises(Unavailable, match="does not answer"):
         mended(shop)
     assert (shop.verified(), shop.statuses()) == (before, {1: "published"})
@@ -44,14 +52,18 @@ def test_an_embedder_that_is_down_changes_nothing(shop: Workshop) -> None:
 
 @pytest.mark.parametrize("kind", ["chunks", "documents"])
 @pytest.mark.parametrize("harm", ["deleted", "altered"])
-def test_what_the_lake_has_lost_is_named_and_nothing_is_changed_until_it_is_read_again(shop: Workshop, kind: str, harm: str) -> None:
+def test_what_the_lake_has_lost_is_named_and_nothing_is_changed_until_it_is_read_again(
+    shop: Workshop, kind: str, harm: str
+) -> None:
     shop.build(TEXTS)
     rows, paid = shop.rows(), shop.paid()
     for file in (shop.home / "lake" / kind).rglob("*.parquet"):
         file.unlink() if harm == "deleted" else file.write_bytes(file.read_bytes() + b"!")
     lost(shop)
     before = shop.verified()
-    with pytest.raises(Damaged, match=rf"{len(TEXTS)} documents .* nothing was changed: d0.txt: the shard .* is") as refused:
+    with pytest.raises(
+        Damaged, match=rf"{len(TEXTS)} documents .* nothing was changed: d0.txt: the shard .* is"
+    ) as refused:
         mended(shop)
     assert "index CONFIG --full" in refused.value.hint
     assert (shop.verified(), shop.statuses()) == (before, {1: "published"})
@@ -61,7 +73,9 @@ def test_what_the_lake_has_lost_is_named_and_nothing_is_changed_until_it_is_read
 
 
 def test_a_full_build_that_changes_nothing_mends_the_lake(shop: Workshop) -> None:
-    """The store is not whole, but has as many rows as it should: such a build finds nothing to do, and repair can do its part."""
+    """The store is not whole, but has as many rows as it should: such a build finds nothing to do,
+    and repair can do its part.
+    """
     shop.build(TEXTS)
     rows = shop.rows()
     shutil.rmtree(shop.home / "lake" / "chunks")
@@ -118,7 +132,12 @@ def test_a_ledger_restored_from_a_backup_whose_snapshot_was_freed(shop: Workshop
     sabotage.restored(shop, backup)
     assert not shop.verified()["ok"]
     found = mended(shop)
-    assert (found["ok"], found["version"], found["embeddings"]["computed"], shop.paid()) == (True, 2, 0, paid)
+    assert (found["ok"], found["version"], found["embeddings"]["computed"], shop.paid()) == (
+        True,
+        2,
+        0,
+        paid,
+    )
     assert shop.rows() == rows
     assert shop.build(EDITED) == 3
     assert shop.sound()
@@ -128,14 +147,21 @@ def test_a_ledger_restored_from_a_backup_whose_texts_were_freed_is_refused(shop:
     shop.build(TEXTS)
     copy = sabotage.backup(shop)
     for number in range(2):
-        shop.build({f"other{number}-{key}": f"The pier number {number} of {key} is new." for key in TEXTS}, keep=1)
+        shop.build(
+            {f"other{number}-{key}": f"The pier number {number} of {key} is new." for key in TEXTS},
+            keep=1,
+        )
     for path in (shop.home / "lake").rglob("*"):
         os.utime(path, (0, 0))
     assert gc(shop.ledger, shop.home, shop.kb, paid=True)["files"] > 0
     sabotage.restored(shop, copy)
     before = shop.verified()
     assert (before["ok"], before["unbacked"]) == (False, len(TEXTS))
-    with pytest.raises(Damaged, match=rf"{len(TEXTS)} documents .* cannot be restored from the lake, so nothing was changed"):
+    with pytest.raises(
+        Damaged,
+        match=rf"{len(TEXTS)} documents .* cannot be restored from the lake, so nothing was "
+        rf"changed",
+    ):
         mended(shop)
     assert (shop.verified(), shop.statuses()) == (before, {1: "published"})
     assert shop.build(TEXTS, full=True) == 2
@@ -157,18 +183,31 @@ def test_a_table_half_wiped_by_hand_is_healed(lance_shop: Workshop, what: str) -
     assert lance_shop.sound()
 
 
-BOUNDARIES = [("llmops.tasks.maintenance.repair:open_version", 1), ("llmops.tasks.maintenance.repair:_stage", 1), ("llmops.tasks.maintenance.repair:_stage", 2),
-              ("llmops.tasks.maintenance.repair:load_embeddings", 1), ("llmops.tasks.maintenance.repair:compare", 3),
-              ("llmops.tasks.maintenance.repair:_publish", 1), ("llmops.tasks.knowledge.session:drop_unused", 1),
-              ("llmops.tasks.knowledge.session:drop_unused", 2), ("llmops.tasks.knowledge.session:recover", 1)]
+BOUNDARIES = [
+    ("llmops.tasks.maintenance.repair:open_version", 1),
+    ("llmops.tasks.maintenance.repair:_stage", 1),
+    ("llmops.tasks.maintenance.repair:_stage", 2),
+    ("llmops.tasks.maintenance.repair:load_embeddings", 1),
+    ("llmops.tasks.maintenance.repair:compare", 3),
+    ("llmops.tasks.maintenance.repair:_publish", 1),
+    ("llmops.tasks.knowledge.session:drop_unused", 1),
+    ("llmops.tasks.knowledge.session:drop_unused", 2),
+    ("llmops.tasks.knowledge.session:recover", 1),
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [missing, lost])
 @pytest.mark.parametrize("error", [sabotage.Killed, Unavailable])
-def test_a_repair_that_dies_anywhere_can_be_run_again(shop: Workshop, fault: Callable[[Workshop], None], error: type[BaseException],
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    """One death upon the other, before and after each step; what readers see changes only when the whole is right."""
+def test_a_repair_that_dies_anywhere_can_be_run_again(
+    shop: Workshop,
+    fault: Callable[[Workshop], None],
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One death upon the other, before and after each step; what readers see changes only when the
+    whole is right.
+    """
     shop.build(TEXTS)
     rows, paid = shop.rows(), shop.paid()
     fault(shop)
@@ -189,4 +228,6 @@ def test_a_repair_that_dies_anywhere_can_be_run_again(shop: Workshop, fault: Cal
     found = mended(shop, thorough=True)
     assert (found["ok"], shop.rows(), shop.paid(), died >= 8) == (True, rows, paid, True)
     with shop.ledger.read() as connection:
-        assert connection.scalar(select(func.count()).select_from(embeddings)) == len({row["text"] for row in rows})
+        assert connection.scalar(select(func.count()).select_from(embeddings)) == len(
+            {row["text"] for row in rows}
+        )

@@ -1,4 +1,6 @@
-"""`kb verify` names every way in which a store can differ from the ledger, and what is no fault at all."""
+"""`kb verify` names every way in which a store can differ from the ledger, and what is no fault at
+all.
+"""
 
 import shutil
 
@@ -25,7 +27,13 @@ def test_a_sound_base_is_ok(shop: Workshop) -> None:
     shop.build(EDITED)
     found = shop.verified(thorough=True)
     assert found | NOTHING == found
-    assert (found["ok"], found["version"], found["documents"], found["unpublished"], found["unbacked"]) == (True, 2, len(TEXTS), 0, 0)
+    assert (
+        found["ok"],
+        found["version"],
+        found["documents"],
+        found["unpublished"],
+        found["unbacked"],
+    ) == (True, 2, len(TEXTS), 0, 0)
     assert (found["chunks"], found["note"]) == (len(shop.rows()), "")
 
 
@@ -33,7 +41,11 @@ def test_missing_orphaned_and_altered_rows_are_told_apart(shop: Workshop) -> Non
     shop.build(TEXTS)
     rows = shop.rows()
     foreign = rows[0] | {"chunk_id": "f" * 32}
-    sabotage.tampered(shop, [foreign, rows[4] | {"row_hash": "0" * 32}], gone=[str(row["chunk_id"]) for row in rows[1:4]])
+    sabotage.tampered(
+        shop,
+        [foreign, rows[4] | {"row_hash": "0" * 32}],
+        gone=[str(row["chunk_id"]) for row in rows[1:4]],
+    )
     assert troubles(shop) == {"missing": 3, "orphans": 1, "mismatched": 1}
     named = verify(shop.ledger, shop.home, shop.kb)
     assert (named["orphans"], named["mismatched"]) == (["f" * 32], [rows[4]["chunk_id"]])
@@ -47,9 +59,19 @@ def test_duplicates_are_counted_once_each(shop: Workshop) -> None:
     assert troubles(shop) == {"duplicates": 2}
 
 
-@pytest.mark.parametrize("what", [{"text": "Somebody else wrote this."}, {"terms": "somebody els"}, {"field_year": 1999},
-                                  {"labels": ["board"]}], ids=str)
-def test_a_row_that_was_altered_under_its_hash_is_found_when_asked_to(shop: Workshop, what: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"text": "Somebody else wrote this."},
+        {"terms": "somebody els"},
+        {"field_year": 1999},
+        {"labels": ["board"]},
+    ],
+    ids=str,
+)
+def test_a_row_that_was_altered_under_its_hash_is_found_when_asked_to(
+    shop: Workshop, what: dict[str, object]
+) -> None:
     shop.build(TEXTS)
     row = shop.rows()[2]
     sabotage.tampered(shop, [row | what], embedded=[row])

@@ -1,4 +1,6 @@
-"""Plugins as a third party would write them, with faults on demand. Found through entry points, like any other."""
+"""Plugins as a third party would write them, with faults on demand. Found through entry points,
+like any other.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +16,9 @@ from llmops.tasks.schemas import Vectors, sha256
 
 
 class Costly(Hash):
-    """The hash embedder, writing every text that it is paid for into `bill`; raises on texts with a word in `poison`."""
+    """The hash embedder, writing every text that it is paid for into `bill`; raises on texts with a
+    word in `poison`.
+    """
 
     bill: Path
     poison: str = "POISON"

@@ -1,4 +1,6 @@
-"""Fingerprints are the keys of what was paid for: they follow from family, name, options and revision, and from nothing else."""
+"""Fingerprints are the keys of what was paid for: they follow from family, name, options and
+revision, and from nothing else.
+"""
 
 from typing import Any, ClassVar
 
@@ -17,8 +19,16 @@ from llmops.tasks.plugins.sources import Source
 from llmops.tasks.plugins.spellings import RELEASE_0_1, spelling
 from llmops.tasks.plugins.stores import Store
 
-BASES: dict[str, type[Plugin]] = {"sources": Source, "parsers": Parser, "cleaners": Cleaner, "chunkers": Chunker, "embedders": Embedder, "stores": Store,
-         "llms": Llm, "scorers": Scorer}
+BASES: dict[str, type[Plugin]] = {
+    "sources": Source,
+    "parsers": Parser,
+    "cleaners": Cleaner,
+    "chunkers": Chunker,
+    "embedders": Embedder,
+    "stores": Store,
+    "llms": Llm,
+    "scorers": Scorer,
+}
 JUDGE = {"name": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
 OPTIONS: dict[str, dict[str, Any]] = {
     "sources.files": {"path": "docs"},
@@ -29,7 +39,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "cleaners.language": {"keep": ["en"]},
     "chunkers.qa": {"llm": JUDGE},
     "embedders.openai": {"model": "text-embedding-3-small"},
-    "embedders.llamaindex": {"path": "llama_index.core.embeddings.mock_embed_model.MockEmbedding", "options": {"embed_dim": 8}, "dimensions": 8},
+    "embedders.llamaindex": {
+        "path": "llama_index.core.embeddings.mock_embed_model.MockEmbedding",
+        "options": {"embed_dim": 8},
+        "dimensions": 8,
+    },
     "stores.weaviate": {"url": "http://127.0.0.1:8080"},
     "llms.openai": {"model": "m"},
     "llms.litellm": {"model": "m"},
@@ -106,7 +120,11 @@ def test_a_home_of_release_0_1_finds_what_it_paid_for(plugin: str) -> None:
 
 def test_every_plugin_of_release_0_1_is_still_there() -> None:
     assert set(RELEASE_0_1) <= set(FAMILIES)
-    assert {family: sorted(set(own) - set(names(family))) for family, own in RELEASE_0_1.items() if set(own) - set(names(family))} == {}
+    assert {
+        family: sorted(set(own) - set(names(family)))
+        for family, own in RELEASE_0_1.items()
+        if set(own) - set(names(family))
+    } == {}
 
 
 def test_a_moved_and_renamed_class_keeps_its_fingerprint() -> None:
@@ -121,7 +139,11 @@ def test_a_moved_and_renamed_class_keeps_its_fingerprint() -> None:
 
 def test_a_new_plugin_is_called_by_family_and_name() -> None:
     assert spelling("cleaners", "uppercase", built_in=True) == "cleaners.uppercase"
-    assert spelling("cleaners", "unicode", built_in=False) == "cleaners.unicode" != spelling("cleaners", "unicode", built_in=True)
+    assert (
+        spelling("cleaners", "unicode", built_in=False)
+        == "cleaners.unicode"
+        != spelling("cleaners", "unicode", built_in=True)
+    )
 
 
 class Shout(Cleaner):
@@ -164,11 +186,16 @@ def one_parser_more(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def fingerprints() -> Fingerprints:
-    return Fingerprints(parse=_choose.all_parsers(), clean=("c",), check="", chunk=("k",), model="m")
+    return Fingerprints(
+        parse=_choose.all_parsers(), clean=("c",), check="", chunk=("k",), model="m"
+    )
 
 
 def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
-    assert {_choose.parser_fingerprint(kind) for kind in ("text/html", "application/pdf; version=1", "text/markdown")} == {_choose.SHARED}
+    assert {
+        _choose.parser_fingerprint(kind)
+        for kind in ("text/html", "application/pdf; version=1", "text/markdown")
+    } == {_choose.SHARED}
     assert _choose.all_parsers() == _choose.SHARED
     assert _choose.parser_fingerprint("image/png") == ""
 
@@ -176,18 +203,31 @@ def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
 @pytest.mark.usefixtures("one_parser_more")
 def test_one_parser_more_changes_its_own_documents_alone() -> None:
     stages = fingerprints()
-    assert stages.of("text/html").text == Fingerprints(parse=_choose.SHARED, clean=("c",), check="", chunk=("k",), model="m").all.split(".")[0]
+    assert (
+        stages.of("text/html").text
+        == Fingerprints(
+            parse=_choose.SHARED, clean=("c",), check="", chunk=("k",), model="m"
+        ).all.split(".")[0]
+    )
     assert _choose.parser_fingerprint("text/x-diary") == Diary().fingerprint()
     assert stages.of("text/x-diary") != stages.of("text/html")
-    assert stages.all.split(".")[0] not in (stages.of("text/html").text, stages.of("text/x-diary").text)  # what failed is tried again
+    assert stages.all.split(".")[0] not in (
+        stages.of("text/html").text,
+        stages.of("text/x-diary").text,
+    )  # what failed is tried again
 
 
-def test_a_raised_revision_changes_the_documents_of_that_parser_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_raised_revision_changes_the_documents_of_that_parser_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     odt, html = "application/vnd.oasis.opendocument.text", "text/html"
     before = fingerprints().of(odt), fingerprints().of(html)
     monkeypatch.setattr(Office, "revision", Office.revision + 1)
     _choose.parser_fingerprint.cache_clear()
     try:
-        assert (fingerprints().of(odt) == before[0], fingerprints().of(html) == before[1]) == (False, True)
+        assert (fingerprints().of(odt) == before[0], fingerprints().of(html) == before[1]) == (
+            False,
+            True,
+        )
     finally:
         _choose.parser_fingerprint.cache_clear()

@@ -7,7 +7,15 @@ from pydoc_data.topics import topics
 import pytest
 
 from llmops.tasks.errors import ConfigError
-from llmops.tasks.retrieval.golden import GoldenSet, Question, Relevant, missing, normalise, read_golden, write_golden
+from llmops.tasks.retrieval.golden import (
+    GoldenSet,
+    Question,
+    Relevant,
+    missing,
+    normalise,
+    read_golden,
+    write_golden,
+)
 from llmops.tasks.schemas import sha256
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "golden" / "python-help.jsonl"
@@ -37,27 +45,58 @@ def test_a_golden_set_is_read_in_order_with_the_hash_of_its_bytes(tmp_path: Path
 
 
 def test_every_broken_line_is_reported_at_once(tmp_path: Path) -> None:
-    lines = [GOOD, "{", GOOD, '{"id": "b", "question": " ", "relevant": [{"uri": "x"}]}',
-             '{"id": "c", "question": "q", "relevant": []}', '{"id": "d", "question": "q", "relevent": [{"uri": "x"}]}',
-             '{"id": "e", "question": "q", "relevant": [{"url": "x"}]}',
-             '["no object"]', '{"id": "f", "question": "q", "relevant": [{"uri": "x"}], "zzz": 1}',
-             '{"id": "g", "question": "q", "relevant": ["x.md"]}']
+    lines = [
+        GOOD,
+        "{",
+        GOOD,
+        '{"id": "b", "question": " ", "relevant": [{"uri": "x"}]}',
+        '{"id": "c", "question": "q", "relevant": []}',
+        '{"id": "d", "question": "q", "relevent": [{"uri": "x"}]}',
+        '{"id": "e", "question": "q", "relevant": [{"url": "x"}]}',
+        '["no object"]',
+        '{"id": "f", "question": "q", "relevant": [{"uri": "x"}], "zzz": 1}',
+        '{"id": "g", "question": "q", "relevant": ["x.md"]}',
+    ]
     found = _mistakes(tmp_path, "\n".join(lines))
     text = "\n".join(found)
-    assert [line.split(":")[1] for line in found] == ["2", "3", "4", "5", "6", "6", "7", "7", "8", "9", "10"]
+    assert [line.split(":")[1] for line in found] == [
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "6",
+        "7",
+        "7",
+        "8",
+        "9",
+        "10",
+    ]
     assert "golden.jsonl:2: not valid JSON" in text
     assert "golden.jsonl:3: the id 'a' was used in line 1" in text
     assert "golden.jsonl:4: 'question' is empty" in text
     assert "golden.jsonl:5: 'relevant' is empty" in text
-    assert "unknown key 'relevent'; allowed: id, question, relevant, answer, tags (did you mean relevant?)" in text
+    assert (
+        "unknown key 'relevent'; allowed: id, question, relevant, answer, tags (did you "
+        "mean relevant?)" in text
+    )
     assert "unknown key 'relevant.0.url'; allowed: uri, quote (did you mean uri?)" in text
     assert "unknown key 'zzz'" in text
     assert "got 'x.md'" in text
 
 
-@pytest.mark.parametrize(("content", "said"), [("", "is empty"), (" \n\n", "is empty"), ("\ufeff", "is empty"),
-                                               (GOOD.encode() + b"\n\xff\xfe", "golden.jsonl:2: not UTF-8")])
-def test_a_file_without_questions_or_not_in_utf8_says_so(tmp_path: Path, content: str | bytes, said: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        (" \n\n", "is empty"),
+        ("\ufeff", "is empty"),
+        (GOOD.encode() + b"\n\xff\xfe", "golden.jsonl:2: not UTF-8"),
+    ],
+)
+def test_a_file_without_questions_or_not_in_utf8_says_so(
+    tmp_path: Path, content: str | bytes, said: str
+) -> None:
     assert said in _mistakes(tmp_path, content)[0]
 
 
@@ -70,10 +109,16 @@ def test_a_missing_file_and_a_folder_are_mistakes_of_the_user(tmp_path: Path) ->
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     quoted = (Relevant(uri="a b", quote="x\ny"),)
-    questions = (Question(id="1", question="Wo?\u2028", relevant=quoted, answer="da", tags=("t",)),
-                 Question(id="2", question="何?", relevant=(Relevant(uri="a"), Relevant(uri="b"))))
+    questions = (
+        Question(id="1", question="Wo?\u2028", relevant=quoted, answer="da", tags=("t",)),
+        Question(id="2", question="何?", relevant=(Relevant(uri="a"), Relevant(uri="b"))),
+    )
     written = write_golden(tmp_path / "deep" / "g.jsonl", questions)
-    assert read_golden(tmp_path / "deep" / "g.jsonl") == written == GoldenSet(questions, written.sha256)
+    assert (
+        read_golden(tmp_path / "deep" / "g.jsonl")
+        == written
+        == GoldenSet(questions, written.sha256)
+    )
 
 
 def test_nothing_is_written_without_questions_or_with_one_id_twice(tmp_path: Path) -> None:
@@ -91,19 +136,29 @@ def test_judgements_that_no_longer_hold_are_found_and_each_text_is_loaded_once()
         loads.append("a.md")
         return "The cafe\u0301\n\n  opens at nine."
 
-    relevant = (Relevant(uri="a.md", quote="caf\u00e9 opens"), Relevant(uri="a.md", quote="Opens at"),
-                Relevant(uri="old/A.md"), Relevant(uri="gone.md", quote="x"), Relevant(uri="a.md"))
-    found = missing(GoldenSet((Question(id="q", question="?", relevant=relevant),), ""), {"a.md": text})
+    relevant = (
+        Relevant(uri="a.md", quote="caf\u00e9 opens"),
+        Relevant(uri="a.md", quote="Opens at"),
+        Relevant(uri="old/A.md"),
+        Relevant(uri="gone.md", quote="x"),
+        Relevant(uri="a.md"),
+    )
+    found = missing(
+        GoldenSet((Question(id="q", question="?", relevant=relevant),), ""), {"a.md": text}
+    )
     assert [(lost.uri, lost.quote, lost.why) for lost in found] == [
         ("a.md", "Opens at", "the document no longer contains the quote"),
         ("old/A.md", None, "no document has this uri; did you mean a.md?"),
-        ("gone.md", "x", "no document has this uri")]
+        ("gone.md", "x", "no document has this uri"),
+    ]
     assert loads == ["a.md"]
 
 
 def test_texts_without_quotes_are_never_loaded() -> None:
     names = [str(i) for i in range(20_000)]
-    golden = GoldenSet(tuple(Question(id=name, question="?", relevant=(Relevant(uri=name),)) for name in names), "")
+    golden = GoldenSet(
+        tuple(Question(id=name, question="?", relevant=(Relevant(uri=name),)) for name in names), ""
+    )
 
     def fail() -> str:
         raise AssertionError("loaded")
@@ -122,4 +177,6 @@ def test_the_shipped_golden_set_holds_for_this_python() -> None:
     assert missing(golden, {name: partial(str, text) for name, text in topics.items()}) == []
     assert len({item.uri for question in golden.questions for item in question.relevant}) > 60
     assert all(question.answer and question.tags for question in golden.questions)
-    assert len({question.question.lower() for question in golden.questions}) == len(golden.questions)
+    assert len({question.question.lower() for question in golden.questions}) == len(
+        golden.questions
+    )

@@ -12,7 +12,14 @@ from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.stores import ROWS, Reader
 from llmops.tasks.plugins.stores.lancedb import LanceStore
-from llmops.tasks.retrieval.hybrid import MODES, Candidates, Searcher, default_weight, found_scores, fused
+from llmops.tasks.retrieval.hybrid import (
+    MODES,
+    Candidates,
+    Searcher,
+    default_weight,
+    found_scores,
+    fused,
+)
 from llmops.tasks.schemas import Vectors
 from tests.plugins.stores.rows import document
 
@@ -39,7 +46,10 @@ class Topics(Embedder):
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     collection = LanceStore().open("kb", 8, tmp_path_factory.mktemp("home"))
     parts = [document(f"{n}.md", [topic, f"{topic} again"]) for n, topic in enumerate(TOPICS)]
-    parts += [document("zh.md", ["黑豹队的防守"]), document("long.md", [f"filler words {n}" for n in range(150)])]
+    parts += [
+        document("zh.md", ["黑豹队的防守"]),
+        document("long.md", [f"filler words {n}" for n in range(150)]),
+    ]
     rows = pd.concat(parts, ignore_index=True)
     collection.stage(1, rows, Topics().embed([*rows["text"]]), [])
     return collection.at(collection.seal(1))
@@ -65,11 +75,15 @@ def test_hybrid_finds_what_only_one_part_finds(searcher: Searcher) -> None:
 
 def test_an_unknown_language_is_left_to_the_text(searcher: Searcher) -> None:
     assert [*searcher.search("黑豹队丢了多少分", 5)["uri"]] == ["zh.md"]
-    assert [*Searcher(searcher.reader, Topics(), weight=0.9).search("黑豹队丢了多少分", 5)["uri"]] == ["zh.md"]
+    assert [
+        *Searcher(searcher.reader, Topics(), weight=0.9).search("黑豹队丢了多少分", 5)["uri"]
+    ] == ["zh.md"]
 
 
 def test_without_a_common_term_the_vectors_decide(searcher: Searcher) -> None:
-    pd.testing.assert_frame_equal(searcher.search("xyzzy", 4), searcher.search("xyzzy", 4, "vector"))
+    pd.testing.assert_frame_equal(
+        searcher.search("xyzzy", 4), searcher.search("xyzzy", 4, "vector")
+    )
     assert len(searcher.search("квантовая", 4)) == 4
 
 
@@ -79,8 +93,14 @@ def test_a_vector_at_hand_is_used(searcher: Searcher) -> None:
 
 
 def test_a_given_weight_is_used(reader: Reader) -> None:
-    assert Searcher(reader, Topics(), weight=1.0).search("cats bark loudly", 1)["uri"].iloc[0] == "0.md"
-    assert Searcher(reader, Topics(), weight=0.0).search("cats bark loudly", 1)["uri"].iloc[0] == "1.md"
+    assert (
+        Searcher(reader, Topics(), weight=1.0).search("cats bark loudly", 1)["uri"].iloc[0]
+        == "0.md"
+    )
+    assert (
+        Searcher(reader, Topics(), weight=0.0).search("cats bark loudly", 1)["uri"].iloc[0]
+        == "1.md"
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -95,7 +115,9 @@ def test_documents_are_distinct_and_enough(searcher: Searcher, mode: str) -> Non
 def test_many_documents_are_the_same_as_one_by_one(searcher: Searcher) -> None:
     queries = ["cats", "dogs bark", "黑豹"]
     for mode in MODES:
-        assert searcher.documents_many(queries, 3, mode) == [searcher.documents(query, 3, mode) for query in queries]
+        assert searcher.documents_many(queries, 3, mode) == [
+            searcher.documents(query, 3, mode) for query in queries
+        ]
     assert searcher.documents_many([], 3) == []
 
 
@@ -116,7 +138,9 @@ def test_the_rule_follows_the_embedders_languages() -> None:
 
 
 def chunks(scores: dict[str, float]) -> pd.DataFrame:
-    return pd.concat([document(uri, ["text"]) for uri in scores], ignore_index=True).assign(score=[*scores.values()])
+    return pd.concat([document(uri, ["text"]) for uri in scores], ignore_index=True).assign(
+        score=[*scores.values()]
+    )
 
 
 def test_the_combination_by_hand() -> None:

@@ -11,7 +11,9 @@ from llmops.tasks.retrieval.metrics import judge, ndcg, score
 
 
 def _question(*relevant: str | tuple[str, str]) -> Question:
-    items = tuple(Relevant(uri=r) if isinstance(r, str) else Relevant(uri=r[0], quote=r[1]) for r in relevant)
+    items = tuple(
+        Relevant(uri=r) if isinstance(r, str) else Relevant(uri=r[0], quote=r[1]) for r in relevant
+    )
     return Question(id="q", question="?", relevant=items)
 
 
@@ -22,8 +24,13 @@ def _ranking(*uris: str) -> list[tuple[str, str]]:
 def test_metrics_by_hand() -> None:
     values = score(_question("a", "b", "c"), _ranking("x", "a", "y", "b", "z", "c"), 5)
     dcg, ideal = 1 / log2(3) + 1 / log2(5), 1 + 1 / log2(3) + 1 / log2(4)
-    assert values == {"recall@5": pytest.approx(2 / 3), "ndcg@5": pytest.approx(dcg / ideal), "mrr@5": 0.5,
-                      "precision@1": 0.0, "hit@5": 1.0}
+    assert values == {
+        "recall@5": pytest.approx(2 / 3),
+        "ndcg@5": pytest.approx(dcg / ideal),
+        "mrr@5": 0.5,
+        "precision@1": 0.0,
+        "hit@5": 1.0,
+    }
 
 
 @pytest.mark.parametrize(("ranking", "expected"), [(["a", "b"], 1.0), ([], 0.0), (["x", "y"], 0.0)])

@@ -1,6 +1,5 @@
 """The weight is fitted where it helps, and only there."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,17 +11,32 @@ COLUMNS = ["chunk_id", "doc_id", "uri", "ordinal", "text", "score"]
 
 
 def chunks(names: list[int], scores: np.ndarray[tuple[int], np.dtype[np.float64]]) -> pd.DataFrame:
-    rows = [(f"c{n}", f"d{n}", f"{n:04}.md", 0, f"text {n}", score) for n, score in zip(names, scores, strict=True)]
+    rows = [
+        (f"c{n}", f"d{n}", f"{n:04}.md", 0, f"text {n}", score)
+        for n, score in zip(names, scores, strict=True)
+    ]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("score", ascending=False)
 
 
-def judged(seed: int, vector: float, text: float, *, documents: int = 200, rule: float = 0.5, size: int = 60) -> Judged:
-    """A question whose relevant document gets `vector` and `text` on top of noise of deviation 1."""
+def judged(
+    seed: int,
+    vector: float,
+    text: float,
+    *,
+    documents: int = 200,
+    rule: float = 0.5,
+    size: int = 60,
+) -> Judged:
+    """A question whose relevant document gets `vector` and `text` on top of noise of deviation
+    1.
+    """
     random = np.random.default_rng(seed)
     right = int(random.integers(documents))
     names = [right, *(n for n in random.permutation(documents)[:size] if n != right)]
     lift = np.eye(1, len(names))[0]
-    near, found = (chunks(names, random.standard_normal(len(names)) + part * lift) for part in (vector, text))
+    near, found = (
+        chunks(names, random.standard_normal(len(names)) + part * lift) for part in (vector, text)
+    )
     return Judged(Candidates(near, found, size), [(f"{right:04}.md", None)], rule)
 
 
@@ -43,7 +57,13 @@ def test_where_the_rule_is_right_it_stays() -> None:
 
 
 def test_pure_noise_is_not_fitted() -> None:
-    assert sum(fit_weight([judged(1_000 * run + n, 0.0, 0.0) for n in range(60)]) is not None for run in range(20)) <= 3
+    assert (
+        sum(
+            fit_weight([judged(1_000 * run + n, 0.0, 0.0) for n in range(60)]) is not None
+            for run in range(20)
+        )
+        <= 3
+    )
 
 
 def test_few_questions_are_not_fitted() -> None:
@@ -76,8 +96,11 @@ def test_folds_never_share_a_document() -> None:
 
 
 def test_a_document_counts_by_its_best_chunk_and_its_quote() -> None:
-    rows = [("c1", "d1", "a", 0, "no answer", 1.0), ("c2", "d1", "a", 1, "the answer", 0.8),
-            ("c3", "d2", "b", 0, "x", 0.9)]
+    rows = [
+        ("c1", "d1", "a", 0, "no answer", 1.0),
+        ("c2", "d1", "a", 1, "the answer", 0.8),
+        ("c3", "d2", "b", 0, "x", 0.9),
+    ]
     near, second = pd.DataFrame(rows, columns=COLUMNS), 1 / np.log2(3)
     lists = Candidates(near, near, 3)
     at = np.array([0.5])
@@ -85,7 +108,9 @@ def test_a_document_counts_by_its_best_chunk_and_its_quote() -> None:
     assert _ndcg(Judged(lists, [("a", "no")], 0.5), at) == pytest.approx(1.0)
     assert _ndcg(Judged(lists, [("a", "the answer")], 0.5), at) == pytest.approx(0.0)
     assert _ndcg(Judged(lists, [("b", None)], 0.5), at) == pytest.approx(second)
-    assert _ndcg(Judged(lists, [("b", None), ("absent", None)], 0.5), at) == pytest.approx(second / (1 + second))
+    assert _ndcg(Judged(lists, [("b", None), ("absent", None)], 0.5), at) == pytest.approx(
+        second / (1 + second)
+    )
 
 
 def test_one_empty_list_is_no_obstacle() -> None:

@@ -1,4 +1,6 @@
-"""Comparisons: against scipy and statsmodels, by hand where data are degenerate, and interval against p everywhere."""
+"""Comparisons: against scipy and statsmodels, by hand where data are degenerate, and interval
+against p everywhere.
+"""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -23,7 +25,9 @@ def arms(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[tuple[float
     return st.lists(st.tuples(values, values, st.integers(0, 20)), min_size=2, max_size=30)
 
 
-def compared(cases: Sequence[tuple[float, float, int]], alone: bool, alpha: float = 0.05, null: float = 0.0) -> Comparison:
+def compared(
+    cases: Sequence[tuple[float, float, int]], alone: bool, alpha: float = 0.05, null: float = 0.0
+) -> Comparison:
     new, old, labels = zip(*cases, strict=True)
     return compare(new, old, None if alone else labels, alpha=alpha, null=null)
 
@@ -31,7 +35,8 @@ def compared(cases: Sequence[tuple[float, float, int]], alone: bool, alpha: floa
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans(), ALPHAS, NULLS)
 def test_the_interval_leaves_the_null_out_exactly_where_p_is_below_alpha(
-        cases: list[tuple[float, float, int]], alone: bool, alpha: float, null: float) -> None:
+    cases: list[tuple[float, float, int]], alone: bool, alpha: float, null: float
+) -> None:
     found = compared(cases, alone, alpha, null)
     assert found.low <= found.difference <= found.high
     assert 0 <= found.p_value <= 1
@@ -42,18 +47,26 @@ def test_the_interval_leaves_the_null_out_exactly_where_p_is_below_alpha(
 @settings(max_examples=30, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans(), st.randoms(use_true_random=False))
 def test_neither_the_order_of_cases_nor_the_names_of_clusters_matter(
-        cases: list[tuple[float, float, int]], alone: bool, random: Random) -> None:
+    cases: list[tuple[float, float, int]], alone: bool, random: Random
+) -> None:
     mixed = [(new, old, 100 - label) for new, old, label in cases]
     random.shuffle(mixed)
     there, back = compared(cases, alone), compared(mixed, alone)
     assert (there.n, there.clusters, there.test) == (back.n, back.clusters, back.test)
-    assert [there.p_value, there.low, there.high] == pytest.approx([back.p_value, back.low, back.high])
+    assert [there.p_value, there.low, there.high] == pytest.approx(
+        [back.p_value, back.low, back.high]
+    )
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans())
-def test_turning_the_arms_round_turns_all_round(cases: list[tuple[float, float, int]], alone: bool) -> None:
-    there, back = compared(cases, alone), compared([(old, new, label) for new, old, label in cases], alone)
+def test_turning_the_arms_round_turns_all_round(
+    cases: list[tuple[float, float, int]], alone: bool
+) -> None:
+    there, back = (
+        compared(cases, alone),
+        compared([(old, new, label) for new, old, label in cases], alone),
+    )
     if there.difference == 0:
         return
     assert there.p_value == pytest.approx(back.p_value)
@@ -76,16 +89,22 @@ def test_symmetric_differences_have_the_p_of_the_paired_t_test_or_more() -> None
 def test_clusters_of_equal_differences_count_as_one_case_each() -> None:
     differences = np.random.default_rng(2).normal(0.2, 1, 30)
     once = compare(differences, np.zeros(30))
-    fivefold = compare(np.repeat(differences, 5), np.zeros(150), np.repeat(np.arange(30), 5).tolist())
+    fivefold = compare(
+        np.repeat(differences, 5), np.zeros(150), np.repeat(np.arange(30), 5).tolist()
+    )
     assert fivefold.p_value == pytest.approx(once.p_value)
     assert [fivefold.low, fivefold.high] == pytest.approx([once.low, once.high])
     assert (fivefold.n, fivefold.clusters) == (150, 30)
     assert fivefold.cases_needed == pytest.approx(5 * (once.cases_needed or 0), abs=5)
 
 
-@pytest.mark.parametrize(("wins", "losses"), [(0, 6), (9, 1), (8, 3), (20, 20), (0, 5), (12, 2), (1, 0)])
+@pytest.mark.parametrize(
+    ("wins", "losses"), [(0, 6), (9, 1), (8, 3), (20, 20), (0, 5), (12, 2), (1, 0)]
+)
 def test_yes_no_answers_have_the_exact_p_of_mcnemar(wins: int, losses: int) -> None:
-    theirs = import_module("statsmodels.stats.contingency_tables").mcnemar([[10, losses], [wins, 0]], exact=True)
+    theirs = import_module("statsmodels.stats.contingency_tables").mcnemar(
+        [[10, losses], [wins, 0]], exact=True
+    )
     new, old = [1] * wins + [0] * losses + [1] * 10, [0] * wins + [1] * losses + [1] * 10
     found = compare(new, old)
     assert found.p_value == pytest.approx(theirs.pvalue)
@@ -104,7 +123,10 @@ def test_five_clusters_never_show_anything_and_six_can() -> None:
 
 
 def test_equal_arms_are_no_difference_and_not_a_precise_one() -> None:
-    graded, yes = compare([0.3, 0.9, 1.0] * 5, [0.3, 0.9, 1.0] * 5), compare([1, 0, 1] * 5, [1, 0, 1] * 5)
+    graded, yes = (
+        compare([0.3, 0.9, 1.0] * 5, [0.3, 0.9, 1.0] * 5),
+        compare([1, 0, 1] * 5, [1, 0, 1] * 5),
+    )
     for found in (graded, yes):
         assert (found.difference, found.p_value, found.note) == (0, 1, "no case differs")
         assert found.low < -0.1
@@ -137,12 +159,18 @@ def test_a_constant_gain_of_yes_no_answers_is_decided_by_the_exact_test() -> Non
 
 def test_many_cases_of_one_cluster_are_one_observation() -> None:
     found = compare(np.linspace(0.5, 0.9, 50), np.zeros(50), ["doc"] * 50)
-    assert (found.p_value, found.clusters, found.note) == (1, 1, "one cluster alone says nothing about others")
+    assert (found.p_value, found.clusters, found.note) == (
+        1,
+        1,
+        "one cluster alone says nothing about others",
+    )
     assert found.low <= 0
 
 
 def test_rare_great_losses_behind_frequent_small_gains_are_seen() -> None:
-    """The t test calls this better; its mean may well be 0: one loss of 0.9 in ten would make it so."""
+    """The t test calls this better; its mean may well be 0: one loss of 0.9 in ten would make it
+    so.
+    """
     differences = [0.1] * 48 + [-0.9] * 2
     assert stats.ttest_1samp(differences, 0).pvalue < 0.05
     assert compare(np.array(differences) + 5, np.full(50, 5.0)).p_value > 0.2

@@ -1,6 +1,5 @@
 """Intervals: by hand, against scipy, and by how often they hold the truth."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -53,7 +53,13 @@ def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says(share: floa
 
 def test_equal_results_are_no_difference() -> None:
     effect = paired_difference([0.5, 1.0, 0.0], [0.5, 1.0, 0.0])
-    assert (effect.difference, effect.low, effect.high, effect.n, effect.clusters) == (0.0, 0.0, 0.0, 3, 3)
+    assert (effect.difference, effect.low, effect.high, effect.n, effect.clusters) == (
+        0.0,
+        0.0,
+        0.0,
+        3,
+        3,
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])

@@ -17,7 +17,9 @@ def test_before_any_case_all_is_possible() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40), st.sampled_from([1.0, 3.0]))
-def test_ends_once_reached_stay_and_the_mirror_image_mirrors(values: list[float], bound: float) -> None:
+def test_ends_once_reached_stay_and_the_mirror_image_mirrors(
+    values: list[float], bound: float
+) -> None:
     low, high = -bound, bound
     for count in range(1, len(values) + 1):
         new = confidence_sequence(values[:count], bound=bound)
@@ -37,14 +39,20 @@ def test_the_interval_closes_in_on_the_mean() -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_wealth_is_a_fair_game_under_the_true_mean(side: int) -> None:
-    """Every path of eight fair yes-no units: the mean wealth is what one began with, so ever reaching w has probability 1/w at most."""
-    paths = np.array([[path >> step & 1 for step in range(8)] for path in range(256)], dtype=np.float64)
+    """Every path of eight fair yes-no units: the mean wealth is what one began with, so ever
+    reaching w has probability 1/w at most.
+    """
+    paths = np.array(
+        [[path >> step & 1 for step in range(8)] for path in range(256)], dtype=np.float64
+    )
     wealth = np.exp(log_wealth(paths, bets(paths, 0.05), 0.5, side))
     assert wealth.mean(axis=0) == pytest.approx(np.ones(8))
 
 
 def test_a_constant_does_not_pass_before_the_bound_allows_it() -> None:
-    """Units of 1 in [0, 1]: who stakes all on the mean being above 1/2 doubles each time, so 2^n < 2 / alpha cannot exclude it."""
+    """Units of 1 in [0, 1]: who stakes all on the mean being above 1/2 doubles each time, so 2^n <
+    2 / alpha cannot exclude it.
+    """
     assert all(confidence_sequence([1.0] * n, bound=1.0)[0] <= 0 for n in range(6))
     assert confidence_sequence([1.0] * 20, bound=1.0)[0] > 0
     assert all(confidence_sequence([0.01] * n, bound=1.0)[0] <= 0 for n in (10, 50, 100))
@@ -63,12 +71,17 @@ def test_without_a_bound_nothing_is_said_of_few_units() -> None:
 
 def test_clusters_are_units_in_the_order_of_their_first_case() -> None:
     values, labels = [0.5, -0.5, 1.0, 0.0, 0.25], ["b", "a", "b", "c", "a"]
-    assert confidence_sequence(values, labels, bound=1.0) == confidence_sequence([0.75, -0.125, 0.0], bound=1.0)
+    assert confidence_sequence(values, labels, bound=1.0) == confidence_sequence(
+        [0.75, -0.125, 0.0], bound=1.0
+    )
 
 
 def test_a_higher_bound_costs_width_and_a_stricter_level_too() -> None:
     values = np.random.default_rng(3).uniform(-1, 1, 100)
-    widths = [np.ptp(confidence_sequence(values, alpha=alpha, bound=bound)) for alpha, bound in ((0.05, 1), (0.05, 4), (0.01, 1))]
+    widths = [
+        np.ptp(confidence_sequence(values, alpha=alpha, bound=bound))
+        for alpha, bound in ((0.05, 1), (0.05, 4), (0.01, 1))
+    ]
     assert widths[0] < min(widths[1:])
 
 

@@ -1,4 +1,6 @@
-"""The simulations in small: they run what `compare` runs, and the rates stay within what chance allows."""
+"""The simulations in small: they run what `compare` runs, and the rates stay within what chance
+allows.
+"""
 
 import numpy as np
 import pytest
@@ -26,10 +28,18 @@ def test_many_experiments_at_once_are_the_same_as_one_by_one(kind: str, clusteri
         labels = None if clustering == "none" else place.cluster.tolist()
         one_by_one = [compare(a, b, labels).p_value for a, b in zip(new, old, strict=True)]
         differences = new - old
-        if clustering == "none":  # in the order that `compare` draws in; clusters of other sizes are drawn in another order
-            differences = np.sort(np.where(differences.mean(axis=1, keepdims=True) < 0, -1, 1) * differences, axis=1)
+        if (
+            clustering == "none"
+            # in the order that `compare` draws in; clusters of other sizes are drawn in another
+            # order
+        ):
+            differences = np.sort(
+                np.where(differences.mean(axis=1, keepdims=True) < 0, -1, 1) * differences, axis=1
+            )
         found = simulated_tests.p_of_compare(differences, place, "yes-no" in kind)
-        assert found == pytest.approx(one_by_one, abs=1e-9 if clustering == "none" or len(place.sizes) <= 13 else 0.05)
+        assert found == pytest.approx(
+            one_by_one, abs=1e-9 if clustering == "none" or len(place.sizes) <= 13 else 0.05
+        )
 
 
 @pytest.mark.parametrize("clustering", ["none", "of 5"])
@@ -39,7 +49,10 @@ def test_intervals_at_once_are_the_same_as_one_by_one(clustering: str) -> None:
         values = one_arm(kind, place, 4, np.random.default_rng(2))
         values[0] = 0
         labels, sums = place.cluster.tolist(), np.sort(place.sums(values), axis=1)
-        for ends, interval in ((simulated_tests.bootstrap_ends, mean_interval), (simulated_tests.share_ends, share_interval)):
+        for ends, interval in (
+            (simulated_tests.bootstrap_ends, mean_interval),
+            (simulated_tests.share_ends, share_interval),
+        ):
             expected = np.array([interval(row, labels) for row in values])
             assert np.stack(ends(sums, place.sizes), axis=1) == pytest.approx(expected, abs=1e-9)
 
@@ -78,7 +91,12 @@ def test_power_is_near_the_textbooks() -> None:
 def test_intervals_of_differences_hold_the_truth() -> None:
     rows = list(simulated_intervals.differences(EXPERIMENTS))[1:]
     assert len(rows) == 7
-    assert {row[0]: cell for row in rows for cell in row[3:] if float(cell.split(" · ")[0]) < 100 * LEAST_HELD} == {}
+    assert {
+        row[0]: cell
+        for row in rows
+        for cell in row[3:]
+        if float(cell.split(" · ")[0]) < 100 * LEAST_HELD
+    } == {}
 
 
 @pytest.mark.slow
@@ -93,15 +111,19 @@ def test_looking_after_each_case_is_wrong_no_more_often_and_finds_what_is_there(
 
 
 def test_the_first_look_is_the_first_interval_without_0() -> None:
-    values = np.random.default_rng(4).choice([1.0, -1.0, 0.0], (1, simulated_intervals.LOOKS), p=[0.4, 0.1, 0.5])
+    values = np.random.default_rng(4).choice(
+        [1.0, -1.0, 0.0], (1, simulated_intervals.LOOKS), p=[0.4, 0.1, 0.5]
+    )
     betting, asymptotic, _ = simulated_intervals._first_looks(values, True)
     for bound, look in ((1.0, int(betting[0])), (None, int(asymptotic[0]))):
         assert confidence_sequence(values[0, :look], bound=bound)[0] > 0
-        assert confidence_sequence(values[0, :look - 1], bound=bound)[0] <= 0
+        assert confidence_sequence(values[0, : look - 1], bound=bound)[0] <= 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "labels"), [("kappa, unweighted", 2), ("kappa, quadratic", 5), ("alpha, ordinal", 5)])
+@pytest.mark.parametrize(
+    ("name", "labels"), [("kappa, unweighted", 2), ("kappa, quadratic", 5), ("alpha, ordinal", 5)]
+)
 def test_raters_are_held_as_often_as_the_interval_says(name: str, labels: int) -> None:
     row = simulated_intervals.held(name, labels, 0.6, 100)
     assert all(float(cell) >= 84 for cell in row[3:])

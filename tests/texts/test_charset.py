@@ -8,7 +8,9 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.texts.charset import decode
 
 JAPANESE = "日本語の文章を書いています。東京は日本の首都であり、世界最大の都市の一つです。\n"
-CHINESE = "中华人民共和国是世界上人口最多的国家之一,首都北京。\n本文介绍如何安装和配置数据库系统。\n"
+CHINESE = (
+    "中华人民共和国是世界上人口最多的国家之一,首都北京。\n本文介绍如何安装和配置数据库系统。\n"
+)
 PERSIAN = "زبان فارسي يكي از زبانهاي هندواروپايي است که در ايران صحبت ميشود.\n"
 ARABIC = "اللغة العربية هي أكثر اللغات السامية تحدثاً وإحدى أكثر اللغات انتشاراً في العالم.\n"
 GERMAN = "Die Größe der Straße über dem Fluß ist schön. Äpfel und Öl für Übung.\n"
@@ -16,20 +18,42 @@ FRENCH = "L'été dernier, nous avons mangé des crêpes à la crème brûlée.\
 RUSSIAN = "Русский язык является одним из восточнославянских языков. Москва столица.\n"
 
 
-@pytest.mark.parametrize(("text", "encoding"), [
-    (JAPANESE, "shift_jis"), (JAPANESE, "euc_jp"), (JAPANESE, "iso2022_jp"), (JAPANESE, "utf-16"),
-    (JAPANESE, "utf-16-le"), (JAPANESE, "utf-16-be"), (JAPANESE, "utf-8-sig"), (JAPANESE, "utf-32"),
-    (CHINESE, "gb18030"), (CHINESE, "utf-16-le"), (ARABIC, "cp1256"), (PERSIAN, "cp1256"),
-    (GERMAN, "latin-1"), (GERMAN, "cp1252"), (FRENCH, "latin-1"), (RUSSIAN, "cp1251"), (RUSSIAN, "koi8_r"),
-    ("plain", "utf-16-le"), ("Größe", "latin-1"), ("", "utf-8"),
-])
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (JAPANESE, "shift_jis"),
+        (JAPANESE, "euc_jp"),
+        (JAPANESE, "iso2022_jp"),
+        (JAPANESE, "utf-16"),
+        (JAPANESE, "utf-16-le"),
+        (JAPANESE, "utf-16-be"),
+        (JAPANESE, "utf-8-sig"),
+        (JAPANESE, "utf-32"),
+        (CHINESE, "gb18030"),
+        (CHINESE, "utf-16-le"),
+        (ARABIC, "cp1256"),
+        (PERSIAN, "cp1256"),
+        (GERMAN, "latin-1"),
+        (GERMAN, "cp1252"),
+        (FRENCH, "latin-1"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8_r"),
+        ("plain", "utf-16-le"),
+        ("Größe", "latin-1"),
+        ("", "utf-8"),
+    ],
+)
 @pytest.mark.parametrize("times", [1, 30])
 def test_the_encoding_is_found(text: str, encoding: str, times: int) -> None:
     assert decode((text * times).encode(encoding))[0] == text * times
 
 
 def test_few_foreign_letters_in_a_long_ascii_text() -> None:
-    text = "A long English text about nothing at all.\n" * 3000 + "Müller & Söhne, café\n" + "And more of it.\n" * 3000
+    text = (
+        "A long English text about nothing at all.\n" * 3000
+        + "Müller & Söhne, café\n"
+        + "And more of it.\n" * 3000
+    )
     assert decode(text.encode("latin-1"))[0] == text
 
 
@@ -44,7 +68,9 @@ def test_what_is_declared_counts_if_it_can_be_true() -> None:
     assert decode(GERMAN.encode(), "no-such-encoding")[0] == GERMAN
 
 
-@pytest.mark.parametrize("data", [random.Random(2).randbytes(4000), b"text\x00\x01\x02" * 50, bytes(range(256)) * 8])
+@pytest.mark.parametrize(
+    "data", [random.Random(2).randbytes(4000), b"text\x00\x01\x02" * 50, bytes(range(256)) * 8]
+)
 def test_binary_data_is_no_text(data: bytes) -> None:
     with pytest.raises(DocumentError, match="binary"):
         decode(data)

@@ -15,17 +15,39 @@ from pathlib import Path
 import pytest
 
 from llmops.tasks.errors import LlmopsError, Unavailable
-from llmops.tasks.tracking import BuildRecord, DocumentSet, prepare, record_build, run_url, tracking_uri
+from llmops.tasks.tracking import (
+    BuildRecord,
+    DocumentSet,
+    prepare,
+    record_build,
+    run_url,
+    tracking_uri,
+)
 from llmops.tasks.tracking.store import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = BuildRecord(
-    knowledge_base="handbook", config_sha256="ab" * 32, git_commit="c0ffee", prefect_run_id="p-1", prefect_url="http://ui/p-1",
+    knowledge_base="handbook",
+    config_sha256="ab" * 32,
+    git_commit="c0ffee",
+    prefect_run_id="p-1",
+    prefect_url="http://ui/p-1",
     config={"chunk": {"size": 200}, "many": {f"option-{number}": number for number in range(230)}},
-    outcome={"status": "published", "version": 3, "seconds": 2.5, "tokens": 512, "warnings": ["one <b>"],
-             "gate": {"verdict": "passed", "metrics": {"recall@5": {"candidate": 0.9, "interval": [-0.1, 0.1]}}}},
-    documents=DocumentSet(digest="d" * 64, sources=("files",), profile={"documents": 40}), metrics={"queue": 1.5},
-    decision={"verdict": "passed"}, worst=({"id": "q1", "question": "Wie <b>|</b>?", "got": ["a"]},),
+    outcome={
+        "status": "published",
+        "version": 3,
+        "seconds": 2.5,
+        "tokens": 512,
+        "warnings": ["one <b>"],
+        "gate": {
+            "verdict": "passed",
+            "metrics": {"recall@5": {"candidate": 0.9, "interval": [-0.1, 0.1]}},
+        },
+    },
+    documents=DocumentSet(digest="d" * 64, sources=("files",), profile={"documents": 40}),
+    metrics={"queue": 1.5},
+    decision={"verdict": "passed"},
+    worst=({"id": "q1", "question": "Wie <b>|</b>?", "got": ["a"]},),
 )
 RECORDER = """
 import sys
@@ -55,15 +77,25 @@ def test_a_build_is_read_back_whole(home: Path) -> None:
     assert (run.info.status, run.info.end_time - run.info.start_time) == ("FINISHED", 2500)
     assert len(run.data.params) == 231
     assert run.data.params["chunk.size"] == "200"
-    assert run.data.metrics.items() >= {"tokens": 512.0, "gate/recall_at_5/interval_low": -0.1, "queue": 1.5}.items()
+    assert (
+        run.data.metrics.items()
+        >= {"tokens": 512.0, "gate/recall_at_5/interval_low": -0.1, "queue": 1.5}.items()
+    )
     assert run.data.tags.items() >= {"prefect_run_id": "p-1", "version": "3"}.items()
     assert run.inputs
-    assert [(item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs] == [("handbook", "d" * 36)]
+    assert [(item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs] == [
+        ("handbook", "d" * 36)
+    ]
     assert files == ["config.yaml", "decision.json", "outcome.json", "worst-questions.json"]
     assert run.info.artifact_uri.startswith((home / "mlflow" / "artifacts").as_uri())
     assert load_dict(f"{run.info.artifact_uri}/outcome.json") == BUILD.model_dump()["outcome"]
-    assert load_dict(f"{run.info.artifact_uri}/worst-questions.json")["data"] == [["q1", "Wie <b>|</b>?", '["a"]']]
-    assert run_url(home, run_id) == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    assert load_dict(f"{run.info.artifact_uri}/worst-questions.json")["data"] == [
+        ["q1", "Wie <b>|</b>?", '["a"]']
+    ]
+    assert (
+        run_url(home, run_id)
+        == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    )
 
 
 @pytest.mark.slow
@@ -73,7 +105,9 @@ def test_a_blocked_build_is_a_failed_run_and_a_deleted_experiment_comes_back(hom
         found = client.get_experiment_by_name("handbook")
         assert found
         client.delete_experiment(found.experiment_id)
-    blocked = BUILD.model_copy(update={"outcome": {"status": "blocked", "reason": "the gate rejected it"}, "worst": ()})
+    blocked = BUILD.model_copy(
+        update={"outcome": {"status": "blocked", "reason": "the gate rejected it"}, "worst": ()}
+    )
     run_id = record_build(home, blocked)
     with opened(home, tracking_uri(home)) as client:
         run = client.get_run(run_id)
@@ -85,8 +119,16 @@ def test_a_blocked_build_is_a_failed_run_and_a_deleted_experiment_comes_back(hom
 def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "mlflow.new").write_bytes(b"left behind by a killed process")
-    processes = [subprocess.Popen([sys.executable, "-c", RECORDER, str(tmp_path)], cwd=ROOT, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, str(tmp_path)],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [errors for _, errors in outputs] == ["", ""]
     with closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.db")) as database:
@@ -99,10 +141,26 @@ def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
 def remote(home: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(home), "--port", str(port),
-               "--workers", "1"]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        tracking_uri(home),
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -117,19 +175,30 @@ def remote(home: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_server_sees_what_was_recorded_directly(home: Path, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_sees_what_was_recorded_directly(
+    home: Path, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     direct = record_build(home, BUILD)
     monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", remote)
     served = record_build(home, BUILD)
     assert run_url(home, served).startswith(f"{remote}/#/experiments/")
     with opened(home, remote) as client:
-        listed = {run: sorted(file.path for file in client.list_artifacts(run)) for run in (direct, served)}
+        listed = {
+            run: sorted(file.path for file in client.list_artifacts(run))
+            for run in (direct, served)
+        }
         assert client.get_run(direct).data.metrics == client.get_run(served).data.metrics
-    assert listed[direct] == listed[served] == ["config.yaml", "decision.json", "outcome.json", "worst-questions.json"]
+    assert (
+        listed[direct]
+        == listed[served]
+        == ["config.yaml", "decision.json", "outcome.json", "worst-questions.json"]
+    )
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])
-def test_an_unreachable_server_is_reported(tmp_path: Path, answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_reported(
+    tmp_path: Path, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("llmops.tasks.tracking.store.REACH_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1] if answers else 9}"

@@ -30,7 +30,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def decided(home: Path, **more: Any) -> tuple[dict[str, Any], list[Part]]:
     made = trial(home, ("baseline", "candidate", "third"), **more)
-    scores = {"baseline": noisy(60, 0.5), "candidate": plus(noisy(60, 0.5), 0.2), "third": noisy(60, 0.3, seed=3)}
+    scores = {
+        "baseline": noisy(60, 0.5),
+        "candidate": plus(noisy(60, 0.5), 0.2),
+        "third": noisy(60, 0.3, seed=3),
+    }
     parts = parts_of(made, CASES, scores, size=25)
     record = make_record(made, RULE, parts, CASES, **settings(RULE), prefect_run_id="p-1")
     return {**record, "links": {"prefect": "http://ui/p-1"}}, parts
@@ -48,17 +52,32 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
         experiment = client.get_experiment(run.info.experiment_id).name
     assert experiment == "helpdesk evaluation"
     assert (run.info.status, run.info.run_name) == ("FINISHED", record["id"])
-    assert run.data.tags.items() >= {"verdict": "promote", "candidate": "candidate", "prefect_run_id": "p-1",
-                                     "decision_sha256": record["sha256"]}.items()
+    assert (
+        run.data.tags.items()
+        >= {
+            "verdict": "promote",
+            "candidate": "candidate",
+            "prefect_run_id": "p-1",
+            "decision_sha256": record["sha256"],
+        }.items()
+    )
     assert run.data.metrics["decision/difference"] == pytest.approx(record["difference"])
     assert run.data.metrics["decision/interval_low"] == pytest.approx(record["interval"][0])
     assert run.data.params["decide.metric"] == "token_f1"
     assert run.inputs
     assert run.inputs.dataset_inputs[0].dataset.digest == CASES.sha256[:36]
-    assert {file.name for file in folder.iterdir()} == {"cases.jsonl", "decision.json", "report.html", "results.json", "results.parquet"}
+    assert {file.name for file in folder.iterdir()} == {
+        "cases.jsonl",
+        "decision.json",
+        "report.html",
+        "results.json",
+        "results.parquet",
+    }
     assert {arm.info.run_name for arm in arms} == {"baseline", "candidate", "third"}
     candidate = next(arm for arm in arms if arm.info.run_name == "candidate")
-    assert candidate.data.metrics["metric/token_f1/value"] == pytest.approx(record["arms"]["candidate"]["metrics"]["token_f1"]["value"])
+    assert candidate.data.metrics["metric/token_f1/value"] == pytest.approx(
+        record["arms"]["candidate"]["metrics"]["token_f1"]["value"]
+    )
     assert candidate.data.params["prompt.uri"] == "prompts/candidate.yaml"
     assert candidate.data.params["llm.api_key"] == "${KEY}"
     assert f"/runs/{run_id}" in tracked["links"]["mlflow"]
@@ -76,24 +95,39 @@ def test_the_record_in_mlflow_stands_and_no_result_is_lost(home: Path, tmp_path:
     assert (kept["mlflow_run_id"], kept["sha256"]) == (tracked["mlflow_run_id"], record["sha256"])
     table = json.loads((folder / "results.json").read_text())
     assert len(table["data"]) == pq.read_table(folder / "results.parquet").num_rows == 60 * 3 * 2
-    assert {tuple(row[:3]) for row in table["data"]} == {(case.id, arm, repeat) for case in CASES.cases
-                                                       for arm in ("baseline", "candidate", "third") for repeat in (0, 1)}
+    assert {tuple(row[:3]) for row in table["data"]} == {
+        (case.id, arm, repeat)
+        for case in CASES.cases
+        for arm in ("baseline", "candidate", "third")
+        for repeat in (0, 1)
+    }
     assert table["columns"][:3] == ["case_id", "arm", "repeat"]
-    assert [json.loads(line)["id"] for line in (folder / "cases.jsonl").read_text().splitlines()] == [case.id for case in CASES.cases]
+    assert [
+        json.loads(line)["id"] for line in (folder / "cases.jsonl").read_text().splitlines()
+    ] == [case.id for case in CASES.cases]
 
 
 @pytest.mark.slow
 def test_registered_prompts_are_linked_with_their_runs(home: Path) -> None:
     from mlflow.tracing.constant import TraceTagKey
+
     version = 3
     made = trial(home, id="helpdesk-3")
-    prompt = Resolved(prompt=made.arms[0].prompt.prompt, uri=f"prompts:/help/{version}", version=version)
-    made = made.model_copy(update={"arms": (made.arms[0], made.arms[1].model_copy(update={"prompt": prompt}))})
+    prompt = Resolved(
+        prompt=made.arms[0].prompt.prompt, uri=f"prompts:/help/{version}", version=version
+    )
+    made = made.model_copy(
+        update={"arms": (made.arms[0], made.arms[1].model_copy(update={"prompt": prompt}))}
+    )
     parts = parts_of(made, CASES, {"baseline": noisy(60, 0.5), "candidate": noisy(60, 0.5, seed=4)})
-    tracked = record_evaluation(home, make_record(made, RULE, parts, CASES, **settings(RULE)), parts, CASES)
+    tracked = record_evaluation(
+        home, make_record(made, RULE, parts, CASES, **settings(RULE)), parts, CASES
+    )
     with opened(home, tracking_uri(home)) as client:
         experiment = client.get_run(tracked["mlflow_run_id"]).info.experiment_id
-        runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{tracked['mlflow_run_id']}'")
+        runs = client.search_runs(
+            [experiment], f"tags.mlflow.parentRunId = '{tracked['mlflow_run_id']}'"
+        )
     linked = {run.info.run_name: run.data.tags.get("mlflow.linkedPrompts", "") for run in runs}
     assert linked == {"baseline": "", "candidate": json.dumps([{"name": "help", "version": "3"}])}
     assert TraceTagKey.LINKED_PROMPTS == "mlflow.linkedPrompts"

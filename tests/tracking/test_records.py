@@ -10,12 +10,20 @@ from llmops.tasks.tracking.records import BuildRecord, key, metrics, parameters,
 
 
 def build(**outcome: Any) -> BuildRecord:
-    return BuildRecord(knowledge_base="handbook", outcome=outcome, config={}, config_sha256="0" * 64)
+    return BuildRecord(
+        knowledge_base="handbook", outcome=outcome, config={}, config_sha256="0" * 64
+    )
 
 
 def test_metric_names_stay_readable() -> None:
     assert [key(name) for name in ("recall@5", "gate/mrr@10/live", "a:b", "../etc", "//", "")] == [
-        "recall_at_5", "gate/mrr_at_10/live", "a_b", "etc", "_", "_"]
+        "recall_at_5",
+        "gate/mrr_at_10/live",
+        "a_b",
+        "etc",
+        "_",
+        "_",
+    ]
 
 
 @settings(deadline=None)  # the first call imports MLflow
@@ -29,28 +37,55 @@ def test_mlflow_takes_every_key(name: str) -> None:
 
 
 def test_numbers_of_the_outcome_become_metrics_and_intervals_two_of_them() -> None:
-    gate = {"verdict": "passed", "metrics": {"recall@5": {"candidate": 0.9, "live": None, "interval": [-0.01, 0.03]}}}
-    outcome = {"version": 3, "candidate": 4, "documents": {"new": 1}, "seconds": 2.5, "ok": True, "gate": gate, "odd": float("nan")}
-    assert metrics(outcome) == {"documents/new": 1.0, "seconds": 2.5, "gate/recall_at_5/candidate": 0.9,
-                                "gate/recall_at_5/interval_low": -0.01, "gate/recall_at_5/interval_high": 0.03}
+    gate = {
+        "verdict": "passed",
+        "metrics": {"recall@5": {"candidate": 0.9, "live": None, "interval": [-0.01, 0.03]}},
+    }
+    outcome = {
+        "version": 3,
+        "candidate": 4,
+        "documents": {"new": 1},
+        "seconds": 2.5,
+        "ok": True,
+        "gate": gate,
+        "odd": float("nan"),
+    }
+    assert metrics(outcome) == {
+        "documents/new": 1.0,
+        "seconds": 2.5,
+        "gate/recall_at_5/candidate": 0.9,
+        "gate/recall_at_5/interval_low": -0.01,
+        "gate/recall_at_5/interval_high": 0.03,
+    }
 
 
 def test_leaves_of_the_config_become_parameters() -> None:
     sources = [{"path": "./docs", "include": ["a", "b"]}]
-    assert parameters({"chunk": {"name": "sentence", "size": 200}, "sources": sources, "gate": None}) == {
-        "chunk.name": "sentence", "chunk.size": "200", "sources.0.path": "./docs", "sources.0.include": '["a", "b"]',
-        "gate": "null"}
+    assert parameters(
+        {"chunk": {"name": "sentence", "size": 200}, "sources": sources, "gate": None}
+    ) == {
+        "chunk.name": "sentence",
+        "chunk.size": "200",
+        "sources.0.path": "./docs",
+        "sources.0.include": '["a", "b"]',
+        "gate": "null",
+    }
     assert len(parameters({"prompt": "x" * 7000})["prompt"]) == 6000
 
 
-@pytest.mark.parametrize(("outcome", "name", "succeeded"), [
-    ({"status": "published", "version": 3}, "handbook v3", True),
-    ({"status": "unchanged", "version": 3}, "handbook v3 unchanged", True),
-    ({"status": "blocked", "version": 3, "candidate": 4}, "handbook v4 blocked", False),
-    ({"status": "blocked", "version": None}, "handbook blocked", False),
-    ({}, "handbook failed", False),
-])
-def test_the_run_is_named_after_what_became_of_it(outcome: dict[str, Any], name: str, succeeded: bool) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "name", "succeeded"),
+    [
+        ({"status": "published", "version": 3}, "handbook v3", True),
+        ({"status": "unchanged", "version": 3}, "handbook v3 unchanged", True),
+        ({"status": "blocked", "version": 3, "candidate": 4}, "handbook v4 blocked", False),
+        ({"status": "blocked", "version": None}, "handbook blocked", False),
+        ({}, "handbook failed", False),
+    ],
+)
+def test_the_run_is_named_after_what_became_of_it(
+    outcome: dict[str, Any], name: str, succeeded: bool
+) -> None:
     assert (build(**outcome).name, build(**outcome).succeeded) == (name, succeeded)
 
 
@@ -62,4 +97,6 @@ def test_tags_have_no_empty_values_and_keep_the_limit() -> None:
 
 def test_rows_become_a_table_with_a_value_in_each_cell() -> None:
     assert table(({"id": "q1", "got": ["a"]}, {"id": "q2", "score": 0.5})) == {
-        "columns": ["id", "got", "score"], "data": [["q1", '["a"]', None], ["q2", None, 0.5]]}
+        "columns": ["id", "got", "score"],
+        "data": [["q1", '["a"]', None], ["q2", None, 0.5]],
+    }

@@ -10,7 +10,10 @@ from llmops.tasks.validation import Expectation, Verdict, combine, validate, wri
 from tests.validation.test_engine import documents
 
 pytestmark = pytest.mark.slow
-EVIL = "</td></table><script src='https://evil.example/x.js'></script><img src=//evil.example/y onerror=alert(1)>{{section_id}} $x"
+EVIL = (
+    "</td></table><script src='https://evil.example/x.js'></script><img src=//evil.example/y "
+    "onerror=alert(1)>{{section_id}} $x"
+)
 
 
 class References(HTMLParser):
@@ -24,7 +27,11 @@ class References(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.targets += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.targets += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "srcset", "action", "data")
+        ]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -38,18 +45,44 @@ def parsed(page: Path) -> References:
 
 def verdict() -> Verdict:
     pattern = EVIL.replace("(", "").replace(")", "")
-    tests = [Expectation(type="expect_column_values_to_match_regex", options={"column": "text", "regex": pattern}),
-             Expectation(type="expect_column_values_to_be_in_set", options={"column": "uri", "value_set": [EVIL]}, where={"text": EVIL}),
-             Expectation(type="expect_column_most_common_value_to_be_in_set", options={"column": "text", "value_set": ["a"]}),
-             Expectation(type="expect_column_mean_to_be_between", options={"column": "characters", "max_value": 3}),
-             Expectation(type="expect_column_distinct_values_to_equal_set", options={"column": "text", "value_set": ["a"]}),
-             Expectation(type="expect_column_values_to_not_be_null", options={"column": "title", "mostly": 0.5}, severity="warning")]
-    shards = [validate(documents({"text": EVIL, "uri": EVIL}, {"text": "x" * 500}), tests, "documents") for _ in range(2)]
+    tests = [
+        Expectation(
+            type="expect_column_values_to_match_regex", options={"column": "text", "regex": pattern}
+        ),
+        Expectation(
+            type="expect_column_values_to_be_in_set",
+            options={"column": "uri", "value_set": [EVIL]},
+            where={"text": EVIL},
+        ),
+        Expectation(
+            type="expect_column_most_common_value_to_be_in_set",
+            options={"column": "text", "value_set": ["a"]},
+        ),
+        Expectation(
+            type="expect_column_mean_to_be_between",
+            options={"column": "characters", "max_value": 3},
+        ),
+        Expectation(
+            type="expect_column_distinct_values_to_equal_set",
+            options={"column": "text", "value_set": ["a"]},
+        ),
+        Expectation(
+            type="expect_column_values_to_not_be_null",
+            options={"column": "title", "mostly": 0.5},
+            severity="warning",
+        ),
+    ]
+    shards = [
+        validate(documents({"text": EVIL, "uri": EVIL}, {"text": "x" * 500}), tests, "documents")
+        for _ in range(2)
+    ]
     return combine(shards)
 
 
 @pytest.mark.parametrize("name", ["handbook v3", f"v4 {EVIL}"])
-def test_a_page_refers_to_no_other_host_and_shows_evil_text_as_text(tmp_path: Path, name: str) -> None:
+def test_a_page_refers_to_no_other_host_and_shows_evil_text_as_text(
+    tmp_path: Path, name: str
+) -> None:
     page = write_docs(tmp_path, name, [verdict(), Verdict(kind="chunks", rows=7)])
     assert page.parent == tmp_path / "docs"
     for path in (page, page.parent / "index.html"):
@@ -64,9 +97,14 @@ def test_a_page_refers_to_no_other_host_and_shows_evil_text_as_text(tmp_path: Pa
     assert "An unexpected Exception" not in text
 
 
-def test_findings_are_said_in_words_with_their_numbers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_findings_are_said_in_words_with_their_numbers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     text = parsed(write_docs(tmp_path, "handbook v3", [verdict()])).text
-    assert "expected `title` values to not be null (mostly: 0.5): 4 of 4 rows failed, 50.00% may" in text
+    assert (
+        "expected `title` values to not be null (mostly: 0.5): 4 of 4 rows failed, 50.00% may"
+        in text
+    )
     assert "blocks" in text
     assert "4 unexpected values found" in text
     assert capfd.readouterr() == ("", "")
@@ -77,7 +115,11 @@ def test_the_index_lists_every_build_newest_first_and_pages_stay_apart(tmp_path:
     pages = [write_docs(tmp_path, name, [Verdict(kind="documents", rows=1)]) for name in names]
     assert len(set(pages)) == len(names)
     index = parsed(tmp_path / "docs" / "index.html")
-    assert [index.text.index(name) for name in reversed(names)] == sorted(index.text.index(name) for name in names)
-    assert {target for target in index.targets if target != "index.html"} == {page.name for page in pages}
+    assert [index.text.index(name) for name in reversed(names)] == sorted(
+        index.text.index(name) for name in names
+    )
+    assert {target for target in index.targets if target != "index.html"} == {
+        page.name for page in pages
+    }
     write_docs(tmp_path, "handbook v1", [Verdict(kind="documents", rows=5)])
     assert parsed(tmp_path / "docs" / "index.html").text.count("handbook v1") == 1

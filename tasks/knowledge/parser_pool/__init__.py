@@ -15,14 +15,22 @@ MOST_BYTES_PER_CHARACTER = 4
 
 
 class ParserPool:
-    """Parses documents from any number of threads; at most `workers` at a time in processes, which start when needed.
+    """Parses documents from any number of threads; at most `workers` at a time in processes, which
+    start when needed.
 
-    Limits per document: `seconds` of time, `memory_mb` for the whole process, `max_chars` of text. A document that
-    passes one is refused with a reason; its process is replaced, no other document notices.
+    Limits per document: `seconds` of time, `memory_mb` for the whole process, `max_chars` of text.
+    A document that passes one is refused with a reason; its process is replaced, no other document
+    notices.
     """
 
-    def __init__(self, *, workers: int = 2, seconds: float = 60.0, memory_mb: int = 1024,
-                 max_chars: int = 5_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        seconds: float = 60.0,
+        memory_mb: int = 1024,
+        max_chars: int = 5_000_000,
+    ) -> None:
         self._seconds, self._memory, self._most = seconds, memory_mb, max_chars
         self._slots: LifoQueue[process.Worker | None] = LifoQueue()
         self._workers, self._closed = workers, threading.Event()
@@ -32,21 +40,29 @@ class ParserPool:
     def __enter__(self) -> "ParserPool":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def parse(self, data: bytes, uri: str, media_type: str = "") -> Parsed:
         """The text of a document. `media_type` only where the source knows better than the bytes.
 
-        Raises DocumentError with a reason for a person, TransientDocumentError when it took too long; ConfigError when
-        a registered parser plugin cannot be loaded.
+        Raises DocumentError with a reason for a person, TransientDocumentError when it took too
+        long; ConfigError when a registered parser plugin cannot be loaded.
         """
         kind = media_type or (choose.sniff(data, uri) if choose.looks_like_text(data) else "")
         light = bool(kind) and not choose.parser_for(kind).isolated
         if light and len(data) > self._most * MOST_BYTES_PER_CHARACTER:
             raise self._too_long(f"more than {self._most:,}")
-        parsed = choose.parse(data, uri, kind) if light and len(data) <= LIGHT_BYTES else self._apart(data, uri, kind)
+        parsed = (
+            choose.parse(data, uri, kind)
+            if light and len(data) <= LIGHT_BYTES
+            else self._apart(data, uri, kind)
+        )
         if len(parsed.text) > self._most:
             raise self._too_long(f"{len(parsed.text):,}")
         return parsed
@@ -62,11 +78,14 @@ class ParserPool:
                 worker.kill()
 
     def _too_long(self, characters: str) -> DocumentError:
-        return DocumentError(f"the text has {characters} characters, allowed are {self._most:,}; raise "
-                             "`parse.max_chars` to take it, or split the file")
+        return DocumentError(
+            f"the text has {characters} characters, allowed are {self._most:,}; raise "
+            "`parse.max_chars` to take it, or split the file"
+        )
 
     def _apart(self, data: bytes, uri: str, media_type: str) -> Parsed:
-        choose.table()  # a plugin that cannot be loaded is the configuration's fault, not the document's
+        # a plugin that cannot be loaded is the configuration's fault, not the document's
+        choose.table()
         if self._closed.is_set():
             raise RuntimeError("the pool of parsers is closed")
         worker = self._slots.get()
@@ -85,11 +104,15 @@ class ParserPool:
 
     def _reason(self, error: Exception) -> DocumentError:
         if isinstance(error, process.TimedOut):
-            return TransientDocumentError(f"parsing took longer than {self._seconds:g} seconds and was stopped; raise "
-                                          "`parse.seconds` if the document is worth it")
+            return TransientDocumentError(
+                f"parsing took longer than {self._seconds:g} seconds and was stopped; raise "
+                "`parse.seconds` if the document is worth it"
+            )
         if isinstance(error, process.OutOfMemory):
-            return DocumentError(f"parsing needed more than {self._memory:,} MB of memory and was stopped; raise "
-                                 "`parse.memory_mb` if the document is worth it")
+            return DocumentError(
+                f"parsing needed more than {self._memory:,} MB of memory and was stopped; raise "
+                "`parse.memory_mb` if the document is worth it"
+            )
         return DocumentError(f"the parser crashed on this document: {error}")
 
 

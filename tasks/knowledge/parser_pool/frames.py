@@ -1,4 +1,6 @@
-"""What parent and worker say to each other: frames of a JSON object and bytes, each with its length before it."""
+"""What parent and worker say to each other: frames of a JSON object and bytes, each with its length
+before it.
+"""
 
 import json
 import struct
@@ -40,7 +42,7 @@ class Incoming:
         start = LENGTHS.size + head
         if len(self._data) < start + body:
             return None
-        return json.loads(self._data[LENGTHS.size:start]), bytes(self._data[start:start + body])
+        return json.loads(self._data[LENGTHS.size : start]), bytes(self._data[start : start + body])
 
 
 def answer(parsed: Parsed) -> list[bytes]:

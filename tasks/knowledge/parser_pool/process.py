@@ -19,7 +19,9 @@ from llmops.tasks.knowledge.parser_pool.frames import Incoming, packed
 LOOK_EVERY = 0.05
 PIECE = 1 << 18
 START_SECONDS = 60.0
-OUT_OF_MEMORY = re.compile(r"MemoryError|memory allocation of|bad_alloc|[Cc]annot allocate memory|[Oo]ut of memory")
+OUT_OF_MEMORY = re.compile(
+    r"MemoryError|memory allocation of|bad_alloc|[Cc]annot allocate memory|[Oo]ut of memory"
+)
 
 
 class TimedOut(Exception):
@@ -41,17 +43,39 @@ class Worker:
         self._memory = memory_mb * 2**20
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `kill`
         end, self._lifeline = os.pipe()
-        command = [sys.executable, "-P", "-m", "llmops.tasks.knowledge.parser_pool.worker", str(memory_mb), str(end)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), "PYTHONUTF8": "1"}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise,
-                                         env=environment, pass_fds=(end,), start_new_session=True, bufsize=0)
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "llmops.tasks.knowledge.parser_pool.worker",
+            str(memory_mb),
+            str(end),
+        ]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
+            "PYTHONUTF8": "1",
+        }
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._noise,
+            env=environment,
+            pass_fds=(end,),
+            start_new_session=True,
+            bufsize=0,
+        )
         os.close(end)
         for stream in (self._stdin, self._stdout):
             os.set_blocking(stream, False)
         self._exchange([], START_SECONDS)
 
-    def ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for the answer. Raises TimedOut, OutOfMemory, Died; then the worker is of no use."""
+    def ask(
+        self, head: dict[str, Any], body: bytes, seconds: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for the answer. Raises TimedOut, OutOfMemory, Died; then the
+        worker is of no use.
+        """
         self._noise.seek(0)
         self._noise.truncate()
         return self._exchange(packed(head, body), seconds)
@@ -124,7 +148,9 @@ class Worker:
         yield piece
 
     def _watch(self, end: float) -> None:
-        """Raise when a limit is passed; the second line after the limits that the worker sets itself."""
+        """Raise when a limit is passed; the second line after the limits that the worker sets
+        itself.
+        """
         try:
             if psutil.Process(self._process.pid).memory_info().rss > self._memory:
                 raise OutOfMemory

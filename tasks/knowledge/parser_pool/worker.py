@@ -1,8 +1,9 @@
-"""The process in which documents are parsed: `python -m llmops.tasks.knowledge.parser_pool.worker MEMORY_MB LIFELINE`.
+"""The process in which documents are parsed: `python -m llmops.tasks.knowledge.parser_pool.worker
+MEMORY_MB LIFELINE`.
 
-Requests come on standard input, answers go to what was standard output at the start; whatever libraries print goes to
-standard error. An error that no parser foresaw ends the process with its traceback: the parent says so and starts
-another.
+Requests come on standard input, answers go to what was standard output at the start; whatever
+libraries print goes to standard error. An error that no parser foresaw ends the process with its
+traceback: the parent says so and starts another.
 """
 
 import contextlib
@@ -49,7 +50,9 @@ def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
 
 
 def limit(memory_mb: int) -> None:
-    """No allocation goes beyond the limit, no core file is written. Where the system knows none, the parent looks."""
+    """No allocation goes beyond the limit, no core file is written. Where the system knows none,
+    the parent looks.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20, resource.RLIM_INFINITY))
@@ -58,8 +61,9 @@ def limit(memory_mb: int) -> None:
 def hang_on(lifeline: int) -> None:
     """Die with the parent, also in the middle of a call that never returns.
 
-    The parent holds the other end of a pipe and never writes. When it is gone, the kernel sends SIGIO (Linux), whose
-    default ends the process without asking Python; elsewhere a thread sees the end of the pipe.
+    The parent holds the other end of a pipe and never writes. When it is gone, the kernel sends
+    SIGIO (Linux), whose default ends the process without asking Python; elsewhere a thread sees the
+    end of the pipe.
     """
     if hasattr(os, "O_ASYNC"):
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())

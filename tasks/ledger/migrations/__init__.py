@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-VERSION_TABLE = "llmops_version"  # Prefect and MLflow keep theirs as `alembic_version`, perhaps in the same database
+# Prefect and MLflow keep theirs as `alembic_version`, perhaps in the same database
+VERSION_TABLE = "llmops_version"
 FIRST = "0001"
 LATEST = "0003"
 HERE = Path(__file__).parent
@@ -20,7 +21,9 @@ def found(connection: Connection) -> str | None:
     if VERSION_TABLE in tables:
         revision = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
         return None if revision is None else str(revision)
-    return FIRST if {"meta", "knowledge_bases"} <= tables else None  # written before migrations were
+    return (
+        FIRST if {"meta", "knowledge_bases"} <= tables else None
+    )  # written before migrations were
 
 
 def known(revision: str) -> bool:
@@ -43,7 +46,9 @@ def upgrade(connection: Connection) -> None:
 def _revisions() -> frozenset[str]:
     from alembic.script import ScriptDirectory
 
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return frozenset(
+        script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
 
 
 def _config() -> Any:

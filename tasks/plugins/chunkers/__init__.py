@@ -24,28 +24,34 @@ class Tokenizer(Protocol):
 
 @runtime_checkable
 class Embedding(Tokenizer, Protocol):
-    """What a chunker needs that compares sentences by meaning. A build hands one over that pays for each text once."""
+    """What a chunker needs that compares sentences by meaning. A build hands one over that pays for
+    each text once.
+    """
 
     def embed(self, texts: Sequence[str]) -> Vectors: ...
 
 
 @runtime_checkable
 class Asking(Tokenizer, Protocol):
-    """What a chunker needs that asks a language model. A build hands one over that pays for each question once."""
+    """What a chunker needs that asks a language model. A build hands one over that pays for each
+    question once.
+    """
 
     def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
-        """What `read` makes of the reply. `read` raises ValueError for a malformed one, which is then asked for again.
+        """What `read` makes of the reply. `read` raises ValueError for a malformed one, which is
+        then asked for again.
 
         Raises DocumentError when no reply can be read, Unavailable when the model does not answer.
         """
 
 
 class Span(BaseModel):
-    """One chunk as offsets into the document's text: `text[start:end]`, which is what a reader gets. `context` is embedded before it.
+    """One chunk as offsets into the document's text: `text[start:end]`, which is what a reader
+    gets. `context` is embedded before it.
 
-    `search`: what is embedded and searched instead of context and text. Spans with the same offsets are one passage that
-    can be found in several ways; a search returns it once. `tokens` counts `search`, and where that is None
-    `text[start:end]`.
+    `search`: what is embedded and searched instead of context and text. Spans with the same offsets
+    are one passage that can be found in several ways; a search returns it once. `tokens` counts
+    `search`, and where that is None `text[start:end]`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,7 +67,8 @@ class Span(BaseModel):
 class Chunker(Plugin, ABC):
     """`size` and `overlap` are in tokens of the embedder's own tokenizer.
 
-    A context (title, headings) counts against the embedder's limit, not against `size`: it is cut when it would not fit.
+    A context (title, headings) counts against the embedder's limit, not against `size`: it is cut
+    when it would not fit.
     """
 
     family: ClassVar[str] = "chunkers"
@@ -69,7 +76,9 @@ class Chunker(Plugin, ABC):
     overlap: int = Field(default=20, ge=0)
 
     @abstractmethod
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
         """The spans of a document in order. `uri` may tell the language of code.
 
         Every character that is not white space lies in at least one of them.

@@ -1,4 +1,6 @@
-"""Chunks of nearly equal size that ignore sentences: a baseline, and for text without punctuation."""
+"""Chunks of nearly equal size that ignore sentences: a baseline, and for text without
+punctuation.
+"""
 
 import numpy as np
 
@@ -9,7 +11,8 @@ from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 
 class Fixed(ContentDefined):
-    """Cuts between any two words; which ones is decided by content, so an edit moves only the cuts beside it.
+    """Cuts between any two words; which ones is decided by content, so an edit moves only the cuts
+    beside it.
 
     Context: the document's title.
     """

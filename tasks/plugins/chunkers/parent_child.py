@@ -15,10 +15,12 @@ from llmops.tasks.plugins.chunkers.markdown import Markdown
 
 
 class ParentChild(Markdown):
-    """Parents of at most `parent_size` tokens, cut as `markdown` cuts; inside of each, children of `size` and `overlap`.
+    """Parents of at most `parent_size` tokens, cut as `markdown` cuts; inside of each, children of
+    `size` and `overlap`.
 
-    Each child is a span with its parent's offsets, found by its own title, headings and text. So an edit pays for the
-    children that it touches, not for the parent. A parent may be longer than the embedder reads.
+    Each child is a span with its parent's offsets, found by its own title, headings and text. So an
+    edit pays for the children that it touches, not for the parent. A parent may be longer than the
+    embedder reads.
     """
 
     parent_size: int = Field(default=800, ge=8, le=100_000)
@@ -26,10 +28,15 @@ class ParentChild(Markdown):
     @model_validator(mode="after")
     def _parents_hold_children(self) -> Self:
         if self.parent_size < self.size:
-            raise ValueError(f"parent_size ({self.parent_size}) is less than size ({self.size}), the size of a child")
+            raise ValueError(
+                f"parent_size ({self.parent_size}) is less than size ({self.size}), the "
+                f"size of a child"
+            )
         return self
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
         """Spans in order, those of a parent with the same offsets. Empty for a blank text."""
         del uri
         size = min(self.size, tokenizer.max_tokens)
@@ -38,16 +45,31 @@ class ParentChild(Markdown):
         graded = strengths(kinds, measured)
         pieces = Pieces(measured, kinds, tokenizer, size, min(self.overlap, size // 2))
         parents = [*Line(measured.places, graded, self.parent_size).cuts(), len(kinds)]
-        return [span for first, last in pairwise(parents)
-                for span in self._children(measured, pieces, graded, (first, last), (title or "").strip())]
+        return [
+            span
+            for first, last in pairwise(parents)
+            for span in self._children(
+                measured, pieces, graded, (first, last), (title or "").strip()
+            )
+        ]
 
-    def _children(self, measured: Measured, pieces: Pieces, graded: Array, parent: tuple[int, int], title: str) -> Iterator[Span]:
+    def _children(
+        self, measured: Measured, pieces: Pieces, graded: Array, parent: tuple[int, int], title: str
+    ) -> Iterator[Span]:
         first, last = parent
         start, end, paths = measured.start(first), measured.stop(last), measured.outline.paths()
-        line = Line(measured.places[first:last + 1], graded[first:last], pieces.size - pieces.overlap)
+        line = Line(
+            measured.places[first : last + 1], graded[first:last], pieces.size - pieces.overlap
+        )
         for child in pieces.between([*(first + cut for cut in line.cuts()), last]):
             room = pieces.tokenizer.max_tokens - child.tokens - 1
             context = shortened(self.context(title, paths.at(child.start)), room, pieces.tokenizer)
-            search = "\n".join(filter(None, (context, measured.text[child.start:child.end])))
-            yield Span(start=start, end=end, tokens=len(pieces.tokenizer.token_offsets(search)), headings=paths.at(start),
-                       page=measured.page(start), search=search)
+            search = "\n".join(filter(None, (context, measured.text[child.start : child.end])))
+            yield Span(
+                start=start,
+                end=end,
+                tokens=len(pieces.tokenizer.token_offsets(search)),
+                headings=paths.at(start),
+                page=measured.page(start),
+                search=search,
+            )

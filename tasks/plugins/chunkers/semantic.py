@@ -16,29 +16,41 @@ from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 from llmops.tasks.plugins.chunkers.markdown import Markdown
 
 STEPS = 4096
-"""A distance is one of so many: what differs by less than a float's noise is equal, and the hash decides."""
+"""A distance is one of so many: what differs by less than a float's noise is equal, and the hash
+decides.
+"""
 
 
 class Semantic(Markdown):
-    """A sentence border is a break where the `window` sentences before and after it are farther apart (cosine) than at
-    every other sentence border within `least` of `size` tokens. Chunks end at breaks; what lies between two of them and is
-    longer than `size` is cut at its greatest distances, as `sentence` would by its paragraphs.
+    """A sentence border is a break where the `window` sentences before and after it are farther
+    apart (cosine) than at every other sentence border within `least` of `size` tokens. Chunks end
+    at breaks; what lies between two of them and is longer than `size` is cut at its greatest
+    distances, as `sentence` would by its paragraphs.
 
-    So no threshold is taken over the document: whether a border is a break follows from `least · size` tokens and `window`
-    sentences around it, and an edit moves only the chunks between the nearest breaks that it leaves alone. Every sentence
-    is embedded once, which costs about as much as the chunks do. Headings and code blocks are kept as in `markdown`.
+    So no threshold is taken over the document: whether a border is a break follows from `least ·
+    size` tokens and `window` sentences around it, and an edit moves only the chunks between the
+    nearest breaks that it leaves alone. Every sentence is embedded once, which costs about as much
+    as the chunks do. Headings and code blocks are kept as in `markdown`.
     """
 
     overlap: int = Field(default=0, ge=0)
     window: int = Field(default=3, ge=1, le=50)
     least: float = Field(default=0.35, gt=0, le=0.5)
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
-        """Spans in order. Empty for a blank text. Raises UsageError when the tokenizer cannot embed."""
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
+        """Spans in order. Empty for a blank text. Raises UsageError when the tokenizer cannot
+        embed.
+        """
         del uri
         if not isinstance(tokenizer, Embedding):
-            raise UsageError(f"the chunker semantic compares sentences, but {type(tokenizer).__name__} cannot embed them",
-                             where="chunk: semantic", hint="pass an embedder as the tokenizer")
+            raise UsageError(
+                f"the chunker semantic compares sentences, but {type(tokenizer).__name__} "
+                f"cannot embed them",
+                where="chunk: semantic",
+                hint="pass an embedder as the tokenizer",
+            )
         size = min(self.size, tokenizer.max_tokens)
         measured = measure(text, markup, tokenizer, max(4, size // 8))
         kinds = self.kinds(measured)
@@ -49,11 +61,18 @@ class Semantic(Markdown):
         cuts = _cuts(measured, grades, [0, *breaks, len(kinds)], size - overlap)
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
         paths = measured.outline.paths()
-        return [self._span(piece, measured, paths, title or "", tokenizer) for piece in pieces.between(cuts)]
+        return [
+            self._span(piece, measured, paths, title or "", tokenizer)
+            for piece in pieces.between(cuts)
+        ]
 
     def _grades(self, measured: Measured, kinds: Array, embedder: Embedding, size: int) -> Array:
-        """uint64 per border: the kind below sentences, then for sentences their distance, then the hash."""
-        graded = (np.minimum(kinds, Kind.SENTENCE).astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(16))
+        """uint64 per border: the kind below sentences, then for sentences their distance, then the
+        hash.
+        """
+        graded = (np.minimum(kinds, Kind.SENTENCE).astype(np.uint64) << np.uint64(61)) | (
+            measured.borders.hashes >> np.uint64(16)
+        )
         starts = np.flatnonzero(kinds >= Kind.SENTENCE)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
         if len(starts) < 2 or measured.tokens(0, len(kinds)) < 2 * int(size * self.least):
@@ -64,23 +83,38 @@ class Semantic(Markdown):
         return graded
 
     def _breaks(self, measured: Measured, kinds: Array, grades: Array, reach: int) -> list[int]:
-        """The sentence borders that beat every other one within `reach` tokens, and are not nearer to an end."""
+        """The sentence borders that beat every other one within `reach` tokens, and are not nearer
+        to an end.
+        """
         places, last = measured.places, len(kinds)
         starts = np.flatnonzero(kinds >= Kind.SENTENCE)
-        far = (places[starts] >= reach) & (places[last] - places[starts] >= reach) if last else starts
+        far = (
+            (places[starts] >= reach) & (places[last] - places[starts] >= reach) if last else starts
+        )
         starts = starts[far.astype(bool)]
         spots, values = places[starts], grades[starts]
-        low, high = np.searchsorted(spots, spots - reach), np.searchsorted(spots, spots + reach, "right")
-        return [int(start) for n, start in enumerate(starts)
-                if values[low[n]:high[n]].max() == values[n] and (values[low[n]:n] < values[n]).all()]
+        low, high = (
+            np.searchsorted(spots, spots - reach),
+            np.searchsorted(spots, spots + reach, "right"),
+        )
+        return [
+            int(start)
+            for n, start in enumerate(starts)
+            if values[low[n] : high[n]].max() == values[n]
+            and (values[low[n] : n] < values[n]).all()
+        ]
 
 
 def distances(vectors: Array, window: int) -> Array:
-    """1 - cosine between the sums of the `window` rows before and after each border of n rows; shape (n - 1,), 0 to 2."""
+    """1 - cosine between the sums of the `window` rows before and after each border of n rows;
+    shape (n - 1,), 0 to 2.
+    """
     empty = np.zeros((window, vectors.shape[1]))
-    rows = np.concatenate([empty, vectors, empty])  # summed side by side, not as running totals, whose rounding depends on the place
-    before = sum(rows[window - back:][:len(vectors) - 1] for back in range(window))
-    after = sum(rows[window + ahead:][1:len(vectors)] for ahead in range(window))
+    rows = np.concatenate(
+        [empty, vectors, empty]
+    )  # summed side by side, not as running totals, whose rounding depends on the place
+    before = sum(rows[window - back :][: len(vectors) - 1] for back in range(window))
+    after = sum(rows[window + ahead :][1 : len(vectors)] for ahead in range(window))
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     cosines = np.einsum("ij,ij->i", before, after) / np.where(lengths > 0, lengths, 1)
     found: Array = np.clip(1 - cosines, 0, 2 - 2 / STEPS)
@@ -89,14 +123,22 @@ def distances(vectors: Array, window: int) -> Array:
 
 def _sentences(measured: Measured, starts: Array, embedder: Embedding) -> list[str]:
     """The texts between borders, each at most as long as the embedder reads."""
-    spans = [(measured.start(first), measured.stop(last), measured.tokens(first, last))
-             for first, last in pairwise([*starts.tolist(), len(measured.borders.starts)])]
+    spans = [
+        (measured.start(first), measured.stop(last), measured.tokens(first, last))
+        for first, last in pairwise([*starts.tolist(), len(measured.borders.starts)])
+    ]
     most, text = embedder.max_tokens, measured.text
-    return [text[start:end] if tokens <= most else shortened(text[start:end], most, embedder) for start, end, tokens in spans]
+    return [
+        text[start:end] if tokens <= most else shortened(text[start:end], most, embedder)
+        for start, end, tokens in spans
+    ]
 
 
 def _cuts(measured: Measured, grades: Array, parts: list[int], limit: int) -> list[int]:
     """The breaks, and the strongest borders of the parts that are too long."""
-    cuts = [first + cut for first, last in pairwise(parts)
-            for cut in Line(measured.places[first:last + 1], grades[first:last], limit).cuts()]
+    cuts = [
+        first + cut
+        for first, last in pairwise(parts)
+        for cut in Line(measured.places[first : last + 1], grades[first:last], limit).cuts()
+    ]
     return [*cuts, len(measured.borders.starts)]

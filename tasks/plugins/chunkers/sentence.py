@@ -6,7 +6,8 @@ from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 
 class Sentence(ContentDefined):
-    """Cuts at paragraphs before sentences before clauses before words; inside of a word only when it alone is too long.
+    """Cuts at paragraphs before sentences before clauses before words; inside of a word only when
+    it alone is too long.
 
     Context: the document's title.
     """

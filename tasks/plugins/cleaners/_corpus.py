@@ -1,4 +1,6 @@
-"""Cleaners that look at a document beside all the others: each is sketched once, all sketches are judged together."""
+"""Cleaners that look at a document beside all the others: each is sketched once, all sketches are
+judged together.
+"""
 
 import json
 from abc import ABC, abstractmethod
@@ -12,8 +14,9 @@ from llmops.tasks.plugins.cleaners import Cleaner, Document
 class Sketched:
     """What is left of a document when all are compared.
 
-    `place`: position of its source in the config; `readers`: documents with another value are for other readers, and what one of
-    them holds may not be said in the other. `doubtful`: it failed at a later stage the last time, nobody may rely on it.
+    `place`: position of its source in the config; `readers`: documents with another value are for
+    other readers, and what one of them holds may not be said in the other. `doubtful`: it failed at
+    a later stage the last time, nobody may rely on it.
     """
 
     doc_id: str
@@ -27,7 +30,9 @@ class Sketched:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What follows for one document: `note` is for `settle`; with `instead`, the doc_id of another, it is left out for that one."""
+    """What follows for one document: `note` is for `settle`; with `instead`, the doc_id of another,
+    it is left out for that one.
+    """
 
     note: str = ""
     instead: str = ""
@@ -43,9 +48,9 @@ class Verdict:
 
 
 class CorpusCleaner(Cleaner, ABC):
-    """A cleaner with three verbs of its own. `judge` is a function of the set of documents alone: neither the order in which they
-    came, nor what was judged before, makes a difference. So builds that bring documents in one after the other end where one
-    build of all of them ends."""
+    """A cleaner with three verbs of its own. `judge` is a function of the set of documents alone:
+    neither the order in which they came, nor what was judged before, makes a difference. So builds
+    that bring documents in one after the other end where one build of all of them ends."""
 
     @abstractmethod
     def sketch(self, document: Document) -> bytes:
@@ -53,7 +58,9 @@ class CorpusCleaner(Cleaner, ABC):
 
     @abstractmethod
     def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
-        """Verdicts by doc_id; a document without one stays as it is. `instead` always names one that itself stays."""
+        """Verdicts by doc_id; a document without one stays as it is. `instead` always names one
+        that itself stays.
+        """
 
     @abstractmethod
     def settle(self, document: Document, note: str) -> Document:

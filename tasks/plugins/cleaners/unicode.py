@@ -1,4 +1,6 @@
-"""Characters as they were meant: broken encodings mended, one form per character, nothing invisible."""
+"""Characters as they were meant: broken encodings mended, one form per character, nothing
+invisible.
+"""
 
 import re
 import unicodedata
@@ -11,27 +13,32 @@ ROUNDS = 8
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,256}(?:\x07|\x1b\\))")
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 SURROGATES = re.compile("[\ud800-\udfff]")
-INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
-                       "\U000e0000-\U000e007f]")
+INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
 SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 BREAKS = re.compile("[\x0b\x85\u2028]|(\u2029)")
 JOINER_RUN = re.compile("([\u200c\u200d])[\u200c\u200d]+")
 LOOSE_JOINER = re.compile("(?<![\u0300-\U0010ffff])[\u200c\u200d]|\u200c(?![\u0300-\U0010ffff])")
 CANDIDATE = re.compile("[\u0080-\u25ff]{2}|[\u00c2\u00c3] ")
-"""Where mojibake can be: two characters beyond ASCII side by side, or one that had a no-break space after it."""
+"""Where mojibake can be: two characters beyond ASCII side by side, or one that had a no-break space
+after it.
+"""
 SYMBOLS = re.compile("[\ufb00-\ufb06\uf0b7\uf0a7\uf0d8\uf0fc\uf0e0]")
 SHOWN = ("ff", "fi", "fl", "ffi", "ffl", "ſt", "st")
 LIGATURES = dict(zip("\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06", SHOWN, strict=True))
-MEANT = LIGATURES | {
-    "\uf0b7": "•", "\uf0a7": "•", "\uf0d8": "•", "\uf0fc": "✓", "\uf0e0": "→"}
+MEANT = LIGATURES | {"\uf0b7": "•", "\uf0a7": "•", "\uf0d8": "•", "\uf0fc": "✓", "\uf0e0": "→"}
 
 
 class Unicode(Cleaner):
-    """In this order: terminal colours and lone surrogates go; text decoded with the wrong encoding (`schÃ¶n`) is
-    mended, line by line and only where it is certain; ligatures and the bullets of symbol fonts become what they show;
-    rare blanks become blanks; control and invisible characters go; the rest is composed (NFC).
+    """In this order: terminal colours and lone surrogates go; text decoded with the wrong encoding
+    (`schÃ¶n`) is mended, line by line and only where it is certain; ligatures and the bullets of
+    symbol fonts become what they show; rare blanks become blanks; control and invisible characters
+    go; the rest is composed (NFC).
 
-    What carries meaning stays: form feeds, the joiners of Persian and Indic scripts and of emoji, full-width forms.
+    What carries meaning stays: form feeds, the joiners of Persian and Indic scripts and of emoji,
+    full-width forms.
     """
 
     def clean(self, text: str) -> str:

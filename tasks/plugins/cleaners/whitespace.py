@@ -13,8 +13,9 @@ RUN = re.compile(r"[ \t](?<=\S.)(?:(?<=\t)[ \t]*|[ \t]+)(?=\S)")
 
 
 class Whitespace(Cleaner):
-    """One `\\n` per line end, no blanks at line ends, at most one blank line, single blanks within prose, no blank lines
-    around the text. Indentation stays, and so do fenced or indented code, tables and form feeds."""
+    """One `\\n` per line end, no blanks at line ends, at most one blank line, single blanks within
+    prose, no blank lines around the text. Indentation stays, and so do fenced or indented code,
+    tables and form feeds."""
 
     def clean(self, text: str) -> str:
         if "\r" in text:
@@ -22,7 +23,7 @@ class Whitespace(Cleaner):
         text = TRAILING.sub("", text)
         done, pieces = 0, list[str]()
         for kept in KEPT.finditer(text):
-            pieces += [_prose(text[done:kept.start()]), kept[0]]
+            pieces += [_prose(text[done : kept.start()]), kept[0]]
             done = kept.end()
         return "".join([*pieces, _prose(text[done:])]).strip("\n")
 

@@ -13,8 +13,9 @@ from llmops.tasks.schemas import Vectors
 class Embedder(Plugin, ABC):
     """An embedder declares what it can do before anything is loaded.
 
-    `languages`: ISO 639-1 codes that its vectors are good for; empty means all. `max_tokens`: how long a text may be, without
-    special tokens; what is longer is cut by the model, so chunkers stay below. `price`: US dollars per million tokens.
+    `languages`: ISO 639-1 codes that its vectors are good for; empty means all. `max_tokens`: how
+    long a text may be, without special tokens; what is longer is cut by the model, so chunkers stay
+    below. `price`: US dollars per million tokens.
     """
 
     family: ClassVar[str] = "embedders"
@@ -37,14 +38,17 @@ class Embedder(Plugin, ABC):
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One L2-normalised float32 row per text, in order. A text's vector never depends on its neighbours.
+        """One L2-normalised float32 row per text, in order. A text's vector never depends on its
+        neighbours.
 
         Raises Unavailable when the model cannot be reached or loaded.
         """
 
     @abstractmethod
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Character offsets (start, end) of each token of the text, ascending, without special tokens."""
+        """Character offsets (start, end) of each token of the text, ascending, without special
+        tokens.
+        """
 
     def count(self, text: str) -> int:
         """The length of a text in tokens."""

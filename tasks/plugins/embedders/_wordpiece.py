@@ -1,8 +1,9 @@
-"""BERT's WordPiece tokenizer with nothing hidden: no truncation, no padding, no silent [UNK] for a very long word.
+"""BERT's WordPiece tokenizer with nothing hidden: no truncation, no padding, no silent [UNK] for a
+very long word.
 
-WordPiece turns a word of more than 100 characters into one [UNK]; here it is cut into pieces of 100 first, for counting
-and for embedding alike, so that a line of 200 kB without spaces has as many tokens as the model would need.
-Text that looks like a special token ("[SEP]") is text.
+WordPiece turns a word of more than 100 characters into one [UNK]; here it is cut into pieces of 100
+first, for counting and for embedding alike, so that a line of 200 kB without spaces has as many
+tokens as the model would need. Text that looks like a special token ("[SEP]") is text.
 """
 
 import re
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PIECE, BATCH = 8192, 32
-"""Characters per call of the tokenizer, and calls per batch: its encodings take some 200 bytes per token."""
+"""Characters per call of the tokenizer, and calls per batch: its encodings take some 200 bytes per
+token.
+"""
 
 CLS, SEP = 101, 102
 
@@ -44,15 +47,21 @@ def offsets(tokenizer: "Tokenizer", text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     spans = list(pairwise(pieces(text)))
     for first in range(0, len(spans), BATCH):
-        batch = spans[first:first + BATCH]
-        encodings = tokenizer.encode_batch([encodable(text[a:b]) for a, b in batch], add_special_tokens=False)
+        batch = spans[first : first + BATCH]
+        encodings = tokenizer.encode_batch(
+            [encodable(text[a:b]) for a, b in batch], add_special_tokens=False
+        )
         for (base, _), encoding in zip(batch, encodings, strict=True):
-            found.extend([(base + a, base + b) for a, b in encoding.offsets] if base else encoding.offsets)
+            found.extend(
+                [(base + a, base + b) for a, b in encoding.offsets] if base else encoding.offsets
+            )
     return found
 
 
 def pieces(text: str) -> list[int]:
-    """Ascending offsets, from 0 to the length, that cut a text where its tokens are the same apart as together."""
+    """Ascending offsets, from 0 to the length, that cut a text where its tokens are the same apart
+    as together.
+    """
     cuts = [0]
     while (match := SAFE.search(text, cuts[-1] + PIECE - 1)) and match.end() < len(text):
         cuts.append(match.end())
@@ -60,8 +69,10 @@ def pieces(text: str) -> list[int]:
 
 
 def encode(tokenizer: "Tokenizer", texts: Sequence[str], limit: int) -> list[list[int]]:
-    """Token ids per text between [CLS] and [SEP], at most `limit` of them; 256 characters per token are looked at."""
-    short = [encodable(text[:limit * 256]) for text in texts]
+    """Token ids per text between [CLS] and [SEP], at most `limit` of them; 256 characters per token
+    are looked at.
+    """
+    short = [encodable(text[: limit * 256]) for text in texts]
     encodings = tokenizer.encode_batch_fast(short, add_special_tokens=False)
     return [[CLS, *encoding.ids[:limit], SEP] for encoding in encodings]
 
@@ -69,6 +80,7 @@ def encode(tokenizer: "Tokenizer", texts: Sequence[str], limit: int) -> list[lis
 def encodable(text: str) -> str:
     """What the tokenizer reads, character for character.
 
-    Lone surrogates cannot cross into it, and it would join the words around a form feed, which it takes for no space.
+    Lone surrogates cannot cross into it, and it would join the words around a form feed, which it
+    takes for no space.
     """
     return BREAKS.sub(" ", SURROGATES.sub("\ufffd", text))

@@ -1,8 +1,10 @@
-"""An embedder without a model: signed feature hashing of words, pairs of words and pairs of CJK characters.
+"""An embedder without a model: signed feature hashing of words, pairs of words and pairs of CJK
+characters.
 
-Weinberger et al. 2009, "Feature hashing for large scale multitask learning": a feature adds its weight, with a sign, to
-one dimension, both chosen by its hash. Sums are damped by a signed square root (Perronnin et al. 2010), and long words
-weigh more than short ones, as a stand-in for their rarity. Texts that share words are near each other, in any language.
+Weinberger et al. 2009, "Feature hashing for large scale multitask learning": a feature adds its
+weight, with a sign, to one dimension, both chosen by its hash. Sums are damped by a signed square
+root (Perronnin et al. 2010), and long words weigh more than short ones, as a stand-in for their
+rarity. Texts that share words are near each other, in any language.
 """
 
 import re
@@ -16,12 +18,18 @@ import numpy as np
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.schemas import Vectors
 
-SINGLE = (r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-          r"\U00020000-\U0003ffff")
-"""Scripts written without spaces (and Hangul): each character is a token, pairs of them carry the meaning."""
+SINGLE = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
+)
+"""Scripts written without spaces (and Hangul): each character is a token, pairs of them carry the
+meaning.
+"""
 
-SIGNS = (r"!-/:-@\[-^`{-\x84\x86-\x9f\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965"
-         r"\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u206f\u2e00-\u2e7f\u3001-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65")
+SIGNS = (
+    r"!-/:-@\[-^`{-\x84\x86-\x9f\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965"
+    r"\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u206f\u2e00-\u2e7f\u3001-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
 """Punctuation and symbols: tokens that are counted, but not embedded."""
 
 WORD = re.compile(rf"[{SINGLE}]|[^\s{SIGNS}{SINGLE}]{{1,32}}")
@@ -32,18 +40,24 @@ Array = np.ndarray[Any, Any]
 
 
 class Hash(Embedder):
-    """The same on every machine, without network, key or model: for tests, the quickstart, a lexical baseline."""
+    """The same on every machine, without network, key or model: for tests, the quickstart, a
+    lexical baseline.
+    """
 
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 8192
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Float32 of shape (texts, 384), rows of length 1, in order. Texts without a word get the first unit vector."""
-        slabs = [self._slab(texts[first:first + SLAB]) for first in range(0, len(texts), SLAB)]
+        """Float32 of shape (texts, 384), rows of length 1, in order. Texts without a word get the
+        first unit vector.
+        """
+        slabs = [self._slab(texts[first : first + SLAB]) for first in range(0, len(texts), SLAB)]
         return normalised(np.concatenate([np.zeros((0, self.dimension), np.float32), *slabs]))
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Words (at most 32 characters), single characters of CJK scripts, and runs of at most 8 signs."""
+        """Words (at most 32 characters), single characters of CJK scripts, and runs of at most 8
+        signs.
+        """
         return [match.span() for match in TOKEN.finditer(text)]
 
     def _slab(self, texts: Sequence[str]) -> Array:
@@ -57,7 +71,9 @@ class Hash(Embedder):
         columns = (features % np.uint64(self.dimension)).astype(np.int64)
         places = np.concatenate([rows, rows[1:][inside]]) * self.dimension + columns
         signs = np.where(features >> np.uint64(63), -1.0, 1.0)
-        sums = np.bincount(places, signs * np.concatenate([weights, pair_weights]), len(texts) * self.dimension)
+        sums = np.bincount(
+            places, signs * np.concatenate([weights, pair_weights]), len(texts) * self.dimension
+        )
         damped = np.sign(sums) * np.sqrt(np.abs(sums))
         return damped.reshape(len(texts), self.dimension).astype(np.float32)
 
@@ -66,13 +82,18 @@ def _hashed(words: list[str]) -> tuple[Array, Array]:
     """A 64-bit hash and a weight per word; every distinct word is hashed once."""
     known = {word: number for number, word in enumerate(dict.fromkeys(words))}
     raw = [zlib.crc32(word.encode("utf-8", "surrogatepass")) | len(word) << 32 for word in known]
-    hashes, lengths = _mixed(np.array(raw, np.uint64)), np.array([len(word) for word in known], np.float64)
+    hashes, lengths = (
+        _mixed(np.array(raw, np.uint64)),
+        np.array([len(word) for word in known], np.float64),
+    )
     numbers = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
     return hashes[numbers], np.minimum(lengths, 10.0)[numbers]
 
 
 def _mixed(values: Array) -> Array:
-    """The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes every bit of the output."""
+    """The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes every bit of
+    the output.
+    """
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Array = values ^ (values >> np.uint64(31))

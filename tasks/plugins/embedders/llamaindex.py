@@ -18,14 +18,18 @@ SECRETS = {"key", "token", "secret", "password"}
 
 
 class LlamaIndex(Embedder):
-    """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding; `options` are its own.
+    """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding;
+    `options` are its own.
 
-    `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`: cl100k_base, o200k_base,
-    the path of a `tokenizer.json`, or `cautious`, which never counts too few. The class is imported when the config is
-    read, the model is made at first use. `prefix` stands before each text, for models that want one.
+    `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`:
+    cl100k_base, o200k_base, the path of a `tokenizer.json`, or `cautious`, which never counts too
+    few. The class is imported when the config is read, the model is made at first use. `prefix`
+    stands before each text, for models that want one.
     """
 
-    requires: ClassVar[Mapping[str, str]] = {"llama_index": "pip install 'llmops-pipelines[llamaindex]'"}
+    requires: ClassVar[Mapping[str, str]] = {
+        "llama_index": "pip install 'llmops-pipelines[llamaindex]'"
+    }
     path: str = Field(min_length=1)
     options: dict[str, Any] = Field(default_factory=dict)
     dimensions: int = Field(ge=1, le=65_536)
@@ -40,7 +44,9 @@ class LlamaIndex(Embedder):
         unknown = sorted(self.options.keys() - {*kind.model_fields} - _parameters(kind))
         if unknown:
             known = sorted({*kind.model_fields} | _parameters(kind))
-            raise ValueError(f"{kind.__name__} has no option {', '.join(unknown)}; allowed: {', '.join(known)}")
+            raise ValueError(
+                f"{kind.__name__} has no option {', '.join(unknown)}; allowed: {', '.join(known)}"
+            )
         return self
 
     @property
@@ -57,21 +63,42 @@ class LlamaIndex(Embedder):
 
     def fingerprint(self) -> str:
         """Class and options but for keys, and how texts are counted."""
-        plain = {name: value for name, value in self.options.items() if not SECRETS & {*name.lower().split("_")}}
-        return digest(self.spelling().rpartition(".")[0], str(self.revision), self.path, canonical(plain), str(self.dimension), self.tokenizer,
-                      str(self.context), self.prefix)
+        plain = {
+            name: value
+            for name, value in self.options.items()
+            if not SECRETS & {*name.lower().split("_")}
+        }
+        return digest(
+            self.spelling().rpartition(".")[0],
+            str(self.revision),
+            self.path,
+            canonical(plain),
+            str(self.dimension),
+            self.tokenizer,
+            str(self.context),
+            self.prefix,
+        )
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says. Whatever the model raises becomes Unavailable."""
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         try:
-            vectors = np.array(self._model.get_text_embedding_batch([self.prefix + text for text in texts]), np.float32)
+            vectors = np.array(
+                self._model.get_text_embedding_batch([self.prefix + text for text in texts]),
+                np.float32,
+            )
         except Exception as error:  # providers raise their own
-            raise Unavailable(f"{self.path} did not embed: {type(error).__name__}: {error}", hint="check embed.options") from error
+            raise Unavailable(
+                f"{self.path} did not embed: {type(error).__name__}: {error}",
+                hint="check embed.options",
+            ) from error
         if vectors.shape != (len(texts), self.dimension):
-            raise Unavailable(f"{self.path} gave vectors of shape {vectors.shape}, ({len(texts)}, {self.dimension}) is wanted",
-                              hint="set embed.dimensions to the length of its vectors")
+            raise Unavailable(
+                f"{self.path} gave vectors of shape {vectors.shape}, ({len(texts)}, "
+                f"{self.dimension}) is wanted",
+                hint="set embed.dimensions to the length of its vectors",
+            )
         return normalised(vectors)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -88,7 +115,9 @@ class LlamaIndex(Embedder):
             return self._kind()(**self.options)
         except ValidationError as error:
             said = error.errors(include_url=False)[0]["msg"]
-            raise Unavailable(f"{self.path} cannot be made: {said}", hint="check embed.options") from error
+            raise Unavailable(
+                f"{self.path} cannot be made: {said}", hint="check embed.options"
+            ) from error
 
     def _kind(self) -> type[Any]:
         from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -97,8 +126,10 @@ class LlamaIndex(Embedder):
         try:
             found = getattr(import_module(module), name, None)
         except (ImportError, ValueError) as error:
-            raise ValueError(f"the module {module!r} cannot be imported: {error}; install its package, such as "
-                             "llama-index-embeddings-huggingface") from error
+            raise ValueError(
+                f"the module {module!r} cannot be imported: {error}; install its package, such as "
+                "llama-index-embeddings-huggingface"
+            ) from error
         if not (isinstance(found, type) and issubclass(found, BaseEmbedding)):
             said = "an import path such as llama_index.embeddings.openai.OpenAIEmbedding is wanted"
             raise ValueError(f"{self.path} is no embedding of LlamaIndex; {said}")  # noqa: TRY004 - what pydantic turns into a mistake

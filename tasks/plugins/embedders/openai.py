@@ -1,4 +1,6 @@
-"""Any endpoint that speaks OpenAI's embeddings: OpenAI, Azure's v1 API, vLLM, Ollama, llama.cpp, TEI, LiteLLM and others."""
+"""Any endpoint that speaks OpenAI's embeddings: OpenAI, Azure's v1 API, vLLM, Ollama, llama.cpp,
+TEI, LiteLLM and others.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -15,15 +17,21 @@ from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import TIKTOKEN, Counter, counter
 from llmops.tasks.schemas import Vectors
 
-KNOWN = {"text-embedding-3-small": (1536, 0.02), "text-embedding-3-large": (3072, 0.13), "text-embedding-ada-002": (1536, 0.10)}
+KNOWN = {
+    "text-embedding-3-small": (1536, 0.02),
+    "text-embedding-3-large": (3072, 0.13),
+    "text-embedding-ada-002": (1536, 0.10),
+}
 LONGEST = 8191
 
 
 class OpenAi(Embedder):
-    """`dimensions` may be left out for OpenAI's own models; given for them, vectors are shortened by the service.
+    """`dimensions` may be left out for OpenAI's own models; given for them, vectors are shortened
+    by the service.
 
-    `tokenizer` counts: cl100k_base (the default for OpenAI's models), o200k_base, the path of a `tokenizer.json`, or
-    `cautious` (the default for others), which never counts too few. `context` is the longest text in these tokens.
+    `tokenizer` counts: cl100k_base (the default for OpenAI's models), o200k_base, the path of a
+    `tokenizer.json`, or `cautious` (the default for others), which never counts too few. `context`
+    is the longest text in these tokens.
     """
 
     model: str = Field(min_length=1)
@@ -41,8 +49,10 @@ class OpenAi(Embedder):
     @model_validator(mode="after")
     def _dimension_is_known(self) -> Self:
         if self.dimensions is None and self.model not in KNOWN:
-            raise ValueError(f"the option dimensions is missing: how long a vector of {self.model} is; "
-                             f"it may be left out for {', '.join(KNOWN)}")
+            raise ValueError(
+                f"the option dimensions is missing: how long a vector of {self.model} is; "
+                f"it may be left out for {', '.join(KNOWN)}"
+            )
         return self
 
     @property
@@ -55,19 +65,34 @@ class OpenAi(Embedder):
 
     @property
     def price(self) -> float:
-        return KNOWN.get(self.model, (0, 0.0))[1] if self.price_per_million is None else self.price_per_million
+        return (
+            KNOWN.get(self.model, (0, 0.0))[1]
+            if self.price_per_million is None
+            else self.price_per_million
+        )
 
     def fingerprint(self) -> str:
         """Model, length, place and how texts are counted; not the key, the price or the batches."""
-        return digest(self.spelling().rpartition(".")[0], str(self.revision), self.model, str(self.dimension), self.base_url.rstrip("/"),
-                      str(self.context), self._counting)
+        return digest(
+            self.spelling().rpartition(".")[0],
+            str(self.revision),
+            self.model,
+            str(self.dimension),
+            self.base_url.rstrip("/"),
+            str(self.context),
+            self._counting,
+        )
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says; empty texts are sent as a space, which services refuse less.
 
-        Raises Unavailable also where the vectors are not of the expected number or length, DocumentError for refused texts.
+        Raises Unavailable also where the vectors are not of the expected number or length,
+        DocumentError for refused texts.
         """
-        parts = [self._part([text or " " for text in texts[first:first + self.batch]]) for first in range(0, len(texts), self.batch)]
+        parts = [
+            self._part([text or " " for text in texts[first : first + self.batch]])
+            for first in range(0, len(texts), self.batch)
+        ]
         return normalised(np.concatenate([np.zeros((0, self.dimension), np.float32), *parts]))
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -83,21 +108,33 @@ class OpenAi(Embedder):
         return counter(self._counting)
 
     def _part(self, texts: list[str]) -> Vectors:
-        body: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": self.encoding}
+        body: dict[str, Any] = {
+            "model": self.model,
+            "input": texts,
+            "encoding_format": self.encoding,
+        }
         body |= {"dimensions": self.dimensions} if self.dimensions and self.model in KNOWN else {}
-        endpoint = Endpoint(base_url=self.base_url, api_key=self.api_key, timeout=self.timeout, retries=self.retries)
+        endpoint = Endpoint(
+            base_url=self.base_url, api_key=self.api_key, timeout=self.timeout, retries=self.retries
+        )
         answer = endpoint.post("embeddings", body)
         try:
             rows = sorted(answer["data"], key=lambda row: row["index"])
             vectors = [_vector(row["embedding"]) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable(f"{self.base_url} gave an answer without data[].embedding: {str(answer)[:200]}",
-                              hint="base_url must lead to an OpenAI-compatible API") from error
+            raise Unavailable(
+                f"{self.base_url} gave an answer without data[].embedding: {str(answer)[:200]}",
+                hint="base_url must lead to an OpenAI-compatible API",
+            ) from error
         got = {len(vector) for vector in vectors}
         if len(vectors) != len(texts) or got != {self.dimension}:
             lengths = ", ".join(map(str, sorted(got)))
-            raise Unavailable(f"{self.base_url} gave {len(vectors)} vectors of length {lengths} for {len(texts)} texts; "
-                              f"{self.dimension} is wanted", hint=f"set embed.dimensions to the length of {self.model}")
+            raise Unavailable(
+                f"{self.base_url} gave {len(vectors)} vectors of length {lengths} for "
+                f"{len(texts)} texts; "
+                f"{self.dimension} is wanted",
+                hint=f"set embed.dimensions to the length of {self.model}",
+            )
         return np.array(vectors, dtype=np.float32)
 
 

@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Plugin, Spec, digest
 
-LIMITS = {"price_in", "price_out", "requests_per_minute", "tokens_per_minute", "timeout", "retries", "patience"}
+LIMITS = {
+    "price_in",
+    "price_out",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout",
+    "retries",
+    "patience",
+}
 """Options that no reply depends on."""
 
 
@@ -25,7 +33,9 @@ class ToolCall(BaseModel):
 
 
 class Message(BaseModel):
-    """One turn of a conversation. `tool_calls` belong to the assistant's turns, `tool_call_id` to a tool's answer."""
+    """One turn of a conversation. `tool_calls` belong to the assistant's turns, `tool_call_id` to a
+    tool's answer.
+    """
 
     model_config = ConfigDict(frozen=True)
     role: Literal["system", "user", "assistant", "tool"]
@@ -35,10 +45,12 @@ class Message(BaseModel):
 
 
 class Request(BaseModel):
-    """What is asked. `parameters` (temperature, max_tokens, top_p, seed, stop) go before the model's own options.
+    """What is asked. `parameters` (temperature, max_tokens, top_p, seed, stop) go before the
+    model's own options.
 
-    `output`: the JSON schema that the reply has to follow; `tools`: functions in OpenAI's form. `repeat` tells equal requests
-    apart that are meant to be answered separately: a service that recognises repeated requests answers each of them.
+    `output`: the JSON schema that the reply has to follow; `tools`: functions in OpenAI's form.
+    `repeat` tells equal requests apart that are meant to be answered separately: a service that
+    recognises repeated requests answers each of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,8 +64,9 @@ class Request(BaseModel):
 class Reply(BaseModel):
     """What came back. The numbers of tokens are the endpoint's own, 0 where it does not say.
 
-    `latency_ms`: of the attempt that succeeded, without waiting and without failed attempts, which `attempts` counts. `asked_at`: when
-    that attempt began, in seconds since the epoch, where the reply was stored; 0 where nobody knows.
+    `latency_ms`: of the attempt that succeeded, without waiting and without failed attempts, which
+    `attempts` counts. `asked_at`: when that attempt began, in seconds since the epoch, where the
+    reply was stored; 0 where nobody knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,12 +81,14 @@ class Reply(BaseModel):
 
 
 class Connection(ABC):
-    """An open way to a model: one attempt per call. `Client` adds patience, limits and a circuit breaker."""
+    """An open way to a model: one attempt per call. `Client` adds patience, limits and a circuit
+    breaker.
+    """
 
     @abstractmethod
     async def ask(self, request: Request) -> Reply:
-        """Raises DocumentError when the model refuses this request, Unavailable when no request will succeed (key, model, address),
-        Busy when the same request may succeed later."""
+        """Raises DocumentError when the model refuses this request, Unavailable when no request
+        will succeed (key, model, address), Busy when the same request may succeed later."""
 
     async def stream(self, request: Request) -> AsyncIterator[str]:
         """The text in pieces, as it is made. Where a model cannot stream it is one piece."""
@@ -81,7 +96,9 @@ class Connection(ABC):
 
 
 class Busy(Exception):
-    """The same request may succeed later; `after` says in how many seconds, where the endpoint says so. `limited`: it was 429."""
+    """The same request may succeed later; `after` says in how many seconds, where the endpoint says
+    so. `limited`: it was 429.
+    """
 
     def __init__(self, said: str, *, after: float | None = None, limited: bool = False) -> None:
         super().__init__(said)
@@ -89,11 +106,13 @@ class Busy(Exception):
 
 
 class Llm(Plugin, ABC):
-    """Its fingerprint covers what a reply depends on: a reply is remembered by it and the request, and never paid twice.
+    """Its fingerprint covers what a reply depends on: a reply is remembered by it and the request,
+    and never paid twice.
 
-    `price_in`, `price_out`: US dollars per million tokens; None: the table of prices says it. `timeout`: seconds of one attempt.
-    `retries`: further attempts after 408, 409, 425, 5xx and lost connections. 429 is waited for, up to `patience`: the seconds
-    that one request may take after its first trouble. With `retries: 0` nothing is tried again.
+    `price_in`, `price_out`: US dollars per million tokens; None: the table of prices says it.
+    `timeout`: seconds of one attempt. `retries`: further attempts after 408, 409, 425, 5xx and lost
+    connections. 429 is waited for, up to `patience`: the seconds that one request may take after
+    its first trouble. With `retries: 0` nothing is tried again.
     """
 
     family: ClassVar[str] = "llms"
@@ -111,7 +130,9 @@ class Llm(Plugin, ABC):
 
     @property
     def quota(self) -> str:
-        """Models of the same quota share limits, pauses and the circuit breaker within a process."""
+        """Models of the same quota share limits, pauses and the circuit breaker within a
+        process.
+        """
         return self.fingerprint()
 
     @property
@@ -129,23 +150,33 @@ class Llm(Plugin, ABC):
         """Open a way to the model; leaving the context closes it."""
 
     def complete(self, messages: Sequence[Message], *, structured: bool = False) -> Reply:
-        """One request, with patience, from code that is not asynchronous. `structured` asks for a JSON object, which the messages describe.
+        """One request, with patience, from code that is not asynchronous. `structured` asks for a
+        JSON object, which the messages describe.
 
-        Raises Unavailable when the model cannot be reached or refuses the key, DocumentError when it refuses these messages.
+        Raises Unavailable when the model cannot be reached or refuses the key, DocumentError when
+        it refuses these messages.
         """
         from llmops.tasks.calls.client import Client
 
         async def once() -> Reply:
             async with Client(self) as client:
-                return await client.ask(Request(messages=tuple(messages), output={"type": "object"} if structured else None))
+                return await client.ask(
+                    Request(
+                        messages=tuple(messages), output={"type": "object"} if structured else None
+                    )
+                )
 
         return asyncio.run(once())
 
     def cost(self, reply: Reply) -> float:
-        """US dollars, by the prices of the options, else of the shipped table; 0 where neither knows the model."""
+        """US dollars, by the prices of the options, else of the shipped table; 0 where neither
+        knows the model.
+        """
         from llmops.tasks.calls.prices import SHIPPED, price_of, read_prices
 
-        known = {} if self.price_in is not None and self.price_out is not None else read_prices(SHIPPED)
+        known = (
+            {} if self.price_in is not None and self.price_out is not None else read_prices(SHIPPED)
+        )
         price = price_of(self, known) or (0.0, 0.0)
         return (reply.tokens_in * price[0] + reply.tokens_out * price[1]) / 1e6
 
@@ -155,7 +186,16 @@ def llm_of(spec: Spec, where: str = "llm") -> Llm:
     try:
         return spec.build(Llm)
     except ValidationError as error:
-        raise ConfigError([Mistake(one["msg"].removeprefix("Value error, "), where=".".join([where, *map(str, one["loc"])]))
-                           for one in error.errors(include_url=False)]) from error
+        raise ConfigError(
+            [
+                Mistake(
+                    one["msg"].removeprefix("Value error, "),
+                    where=".".join([where, *map(str, one["loc"])]),
+                )
+                for one in error.errors(include_url=False)
+            ]
+        ) from error
     except ConfigError as error:
-        raise ConfigError([Mistake(one.message, where=where, hint=one.hint, kind=one.kind) for one in error.found]) from error
+        raise ConfigError(
+            [Mistake(one.message, where=where, hint=one.hint, kind=one.kind) for one in error.found]
+        ) from error

@@ -1,4 +1,6 @@
-"""What models behind chat completions have in common: their options, and the request that follows from them."""
+"""What models behind chat completions have in common: their options, and the request that follows
+from them.
+"""
 
 from typing import Any, Literal
 
@@ -8,9 +10,19 @@ from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.llms import Llm, Message, Request
 from llmops.tasks.plugins.llms._schema import response_format
 
-OWN = {"model": "model", "messages": "a prompt", "stream": "stream", "response_format": "json_mode", "tools": "a request",
-       "temperature": "temperature", "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens", "n": "repeats",
-       "api_key": "api_key", "api_base": "base_url"}
+OWN = {
+    "model": "model",
+    "messages": "a prompt",
+    "stream": "stream",
+    "response_format": "json_mode",
+    "tools": "a request",
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "n": "repeats",
+    "api_key": "api_key",
+    "api_base": "base_url",
+}
 
 
 class Chat(Llm):
@@ -49,21 +61,47 @@ class Chat(Llm):
 
     def fingerprint(self) -> str:
         """Model, label and parameters; not the place, the key, the price or the limits."""
-        later = [] if self.json_mode != "object" and not self.parameters else [self.json_mode, canonical(self.parameters)]
-        usual = [self.model, str(self.temperature), str(self.max_tokens), str(self.json_mode != "off")]
-        return digest(self.spelling().rpartition(".")[2], *usual, *later, *([self.label] if self.label is not None else []))
+        later = (
+            []
+            if self.json_mode != "object" and not self.parameters
+            else [self.json_mode, canonical(self.parameters)]
+        )
+        usual = [
+            self.model,
+            str(self.temperature),
+            str(self.max_tokens),
+            str(self.json_mode != "off"),
+        ]
+        return digest(
+            self.spelling().rpartition(".")[2],
+            *usual,
+            *later,
+            *([self.label] if self.label is not None else []),
+        )
 
     @property
     def title(self) -> str:
         return self.model
 
     def body(self, request: Request) -> dict[str, Any]:
-        """What is sent. Parameters of the request go before the options; what is None is left out."""
-        settings = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.parameters, **request.parameters}
+        """What is sent. Parameters of the request go before the options; what is None is left
+        out.
+        """
+        settings = {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            **self.parameters,
+            **request.parameters,
+        }
         settings[self.max_tokens_name] = settings.pop("max_tokens")
-        body: dict[str, Any] = {"model": self.model, "messages": [written(message) for message in request.messages]}
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [written(message) for message in request.messages],
+        }
         body |= {name: value for name, value in settings.items() if value is not None}
-        if request.output is not None and (wanted := response_format(request.output, self.json_mode)):
+        if request.output is not None and (
+            wanted := response_format(request.output, self.json_mode)
+        ):
             body["response_format"] = wanted
         return body | ({"tools": list(request.tools)} if request.tools else {})
 
@@ -76,6 +114,12 @@ def written(message: Message) -> dict[str, Any]:
     """A message as it is sent."""
     body: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        body["tool_calls"] = [{"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-                              for call in message.tool_calls]
+        body["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
     return body if message.tool_call_id is None else {**body, "tool_call_id": message.tool_call_id}

@@ -15,12 +15,18 @@ Body = dict[str, Any]
 class Completions(Connection):
     """`build` makes the body of a request; `place` is the address that errors name."""
 
-    def __init__(self, http: Http, place: str, build: Callable[[Request], Body], *, streaming: bool) -> None:
+    def __init__(
+        self, http: Http, place: str, build: Callable[[Request], Body], *, streaming: bool
+    ) -> None:
         self._http, self._place, self._build, self._streaming = http, place, build, streaming
 
     async def ask(self, request: Request) -> Reply:
         if not self._streaming:
-            return read_reply(await self._http.post(self._build(request), request.repeat), self._place, self._http.hidden)
+            return read_reply(
+                await self._http.post(self._build(request), request.repeat),
+                self._place,
+                self._http.hidden,
+            )
         gathered = Gathered(self._place, self._http.hidden)
         async for _ in self._pieces(request, gathered):
             pass  # `gathered` keeps them
@@ -42,7 +48,9 @@ class Completions(Connection):
 
 
 class Gathered:
-    """The pieces of a stream. `reply` raises Busy when the stream was cut: a part is never taken for the whole."""
+    """The pieces of a stream. `reply` raises Busy when the stream was cut: a part is never taken
+    for the whole.
+    """
 
     def __init__(self, place: str, hide: Callable[[str], str]) -> None:
         self._place, self._hide = place, hide
@@ -57,7 +65,9 @@ class Gathered:
         """The text that came with it. {} is the end of the stream."""
         self._done = self._done or not event
         if event.get("error"):
-            raise Busy(f"{self._place} broke its stream off: {self._hide(str(event['error']))[:300]}")
+            raise Busy(
+                f"{self._place} broke its stream off: {self._hide(str(event['error']))[:300]}"
+            )
         self._usage = event.get("usage") or self._usage
         choice = next(iter(event.get("choices") or []), None) or {}
         if "message" in choice:
@@ -72,7 +82,9 @@ class Gathered:
         return self._text[-1]
 
     def _add_call(self, call: Body) -> None:
-        known = self._calls.setdefault(call.get("index") or 0, {"id": "", "name": "", "arguments": ""})
+        known = self._calls.setdefault(
+            call.get("index") or 0, {"id": "", "name": "", "arguments": ""}
+        )
         function = call.get("function") or {}
         known["id"] = call.get("id") or known["id"]
         known["name"] += function.get("name") or ""
@@ -84,34 +96,51 @@ class Gathered:
         if not (self._done or self._finish):
             raise Busy(f"{self._place} ended its stream before the reply was complete")
         calls = [{"id": one["id"], "function": one} for _, one in sorted(self._calls.items())]
-        message = {"content": "".join(self._text), "refusal": "".join(self._refusal), "tool_calls": calls}
-        whole = {"choices": [{"message": message, "finish_reason": self._finish}], "usage": self._usage}
+        message = {
+            "content": "".join(self._text),
+            "refusal": "".join(self._refusal),
+            "tool_calls": calls,
+        }
+        whole = {
+            "choices": [{"message": message, "finish_reason": self._finish}],
+            "usage": self._usage,
+        }
         return read_reply(whole, self._place, self._hide)
 
 
 def read_reply(answer: Body, place: str, hide: Callable[[str], str]) -> Reply:
-    """An empty text is a reply. Raises DocumentError where the model or a filter refused, Garbled for what is no completion; `hide`
-    takes the key out of what they quote."""
+    """An empty text is a reply. Raises DocumentError where the model or a filter refused, Garbled
+    for what is no completion; `hide` takes the key out of what they quote."""
     try:
         choice = answer["choices"][0]
         message = choice["message"]
         text, finish = _text(message.get("content")), choice.get("finish_reason") or "stop"
         calls = tuple(_call(call) for call in message.get("tool_calls") or [])
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        said = f"{place} gave an answer without choices[0].message.content: {hide(str(answer.get('error') or answer))[:200]}"
+        said = (
+            f"{place} gave an answer without choices[0].message.content: "
+            f"{hide(str(answer.get('error') or answer))[:200]}"
+        )
         raise Garbled(said, NO_API) from error
     if message.get("refusal"):
         raise DocumentError(f"the model refuses: {hide(str(message['refusal']))[:300]}")
     if finish == "content_filter":
         raise DocumentError("the service withheld the reply: content_filter")
     usage = answer.get("usage") or {}
-    return Reply(text=text, tokens_in=usage.get("prompt_tokens") or 0, tokens_out=usage.get("completion_tokens") or 0,
-                 tool_calls=calls, finish=finish)
+    return Reply(
+        text=text,
+        tokens_in=usage.get("prompt_tokens") or 0,
+        tokens_out=usage.get("completion_tokens") or 0,
+        tool_calls=calls,
+        finish=finish,
+    )
 
 
 def _call(call: Body) -> ToolCall:
     function = call["function"]
-    return ToolCall(id=call.get("id") or "", name=function["name"], arguments=function.get("arguments") or "{}")
+    return ToolCall(
+        id=call.get("id") or "", name=function["name"], arguments=function.get("arguments") or "{}"
+    )
 
 
 def _text(content: object) -> str:

@@ -1,4 +1,6 @@
-"""Any endpoint that speaks OpenAI's chat completions: OpenAI, Azure's v1 API, vLLM, Ollama, llama.cpp, LiteLLM and others."""
+"""Any endpoint that speaks OpenAI's chat completions: OpenAI, Azure's v1 API, vLLM, Ollama,
+llama.cpp, LiteLLM and others.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,15 +12,17 @@ from llmops.tasks.plugins.llms._chat import Chat
 
 
 class OpenAi(Chat):
-    """`json_mode`: how a reply that has to follow a schema is asked for: `schema` sends the schema (a schema that only asks for an
-    object asks for any JSON object), `object` asks for any JSON object, `off` leaves it to the messages.
+    """`json_mode`: how a reply that has to follow a schema is asked for: `schema` sends the schema
+    (a schema that only asks for an object asks for any JSON object), `object` asks for any JSON
+    object, `off` leaves it to the messages.
 
-    `stream` reads replies as they are made; one that breaks off is never taken for a whole. `parameters`: more of the body, such as
-    top_p or seed. `max_tokens_name`: newer models of OpenAI want max_completion_tokens. Options that a server does not know can be
-    left out: `temperature: null`. Parameters of a request go before all of these.
+    `stream` reads replies as they are made; one that breaks off is never taken for a whole.
+    `parameters`: more of the body, such as top_p or seed. `max_tokens_name`: newer models of OpenAI
+    want max_completion_tokens. Options that a server does not know can be left out: `temperature:
+    null`. Parameters of a request go before all of these.
 
-    Replies are remembered by model and parameters, whichever `base_url` gave them; a `label` keeps those of another service under the
-    same name apart. An empty reply is a reply; one that a filter
+    Replies are remembered by model and parameters, whichever `base_url` gave them; a `label` keeps
+    those of another service under the same name apart. An empty reply is a reply; one that a filter
     withheld or the model refused is a DocumentError.
     """
 
@@ -40,4 +44,6 @@ class OpenAi(Chat):
         from llmops.tasks.plugins.llms._completions import Completions
 
         async with opened(f"{self.base_url.rstrip('/')}/chat/completions", self.key) as http:
-            yield Completions(http, hidden(self.base_url, self.key), self.body, streaming=self.stream)
+            yield Completions(
+                http, hidden(self.base_url, self.key), self.body, streaming=self.stream
+            )

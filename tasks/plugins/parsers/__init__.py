@@ -12,8 +12,8 @@ from llmops.tasks.plugins import Plugin
 class Parsed(BaseModel):
     """The text of one document.
 
-    `markup` says whether `#` lines are headings. A form feed (`\\f`) stands between pages. `title` comes from the content,
-    never from the file name, so that a rename changes nothing.
+    `markup` says whether `#` lines are headings. A form feed (`\\f`) stands between pages. `title`
+    comes from the content, never from the file name, so that a rename changes nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,4 +36,6 @@ class Parser(Plugin, ABC):
 
     @abstractmethod
     def parse(self, data: bytes, media_type: str) -> Parsed:
-        """The text of a document. Raises DocumentError with a sentence that a person understands."""
+        """The text of a document. Raises DocumentError with a sentence that a person
+        understands.
+        """

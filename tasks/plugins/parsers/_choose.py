@@ -10,17 +10,33 @@ from llmops.tasks.plugins.parsers._containers import ole_type, zip_type
 from llmops.tasks.plugins.parsers._texts import text_type
 from llmops.tasks.texts.charset import decode
 
-RELEASE_0_1 = {"captions": 1, "epub": 1, "html": 2, "mail": 2, "markdown": 1, "markup": 1, "notebook": 1, "office": 2, "pdf": 2, "table": 1,
-               "text": 1, "xml": 1}
-"""The revisions of the parsers that share one fingerprint: release 0.1 had but one for all of them, and its texts stay parsed."""
+RELEASE_0_1 = {
+    "captions": 1,
+    "epub": 1,
+    "html": 2,
+    "mail": 2,
+    "markdown": 1,
+    "markup": 1,
+    "notebook": 1,
+    "office": 2,
+    "pdf": 2,
+    "table": 1,
+    "text": 1,
+    "xml": 1,
+}
+"""The revisions of the parsers that share one fingerprint: release 0.1 had but one for all of them,
+and its texts stay parsed.
+"""
 SHARED = "63770b21e932e419"
 
 
 def sniff(data: bytes, uri: str) -> str:
-    """The media type of a document, by its content. The extension in `uri` only decides between text formats.
+    """The media type of a document, by its content. The extension in `uri` only decides between
+    text formats.
 
-    What nobody reads has a type too (`application/octet-stream`, `application/x-empty`, `image/png`): `parser_for`
-    says why not. Raises DocumentError for a container that is damaged or dangerous.
+    What nobody reads has a type too (`application/octet-stream`, `application/x-empty`,
+    `image/png`): `parser_for` says why not. Raises DocumentError for a container that is damaged or
+    dangerous.
     """
     if not data.strip(b"\x00 \t\r\n") and not data.strip():
         return signatures.EMPTY
@@ -45,7 +61,8 @@ def _text(data: bytes, uri: str) -> str:
 
 @cache
 def table() -> dict[str, type[Parser]]:
-    """Every media type or pattern (`image/*`) with its parser; registered plugins come before built-in ones.
+    """Every media type or pattern (`image/*`) with its parser; registered plugins come before
+    built-in ones.
 
     Raises ConfigError when a registered parser cannot be loaded.
     """
@@ -77,7 +94,9 @@ def _reader(media_type: str) -> type[Parser] | None:
 
 @cache
 def parser_fingerprint(media_type: str) -> str:
-    """What the text of a document of that type depends on; empty where nobody reads it. One parser more changes that of its types alone."""
+    """What the text of a document of that type depends on; empty where nobody reads it. One parser
+    more changes that of its types alone.
+    """
     plugin = _reader(media_type)
     return _fingerprint(plugin) if plugin else ""
 
@@ -101,7 +120,9 @@ def _fingerprint(plugin: type[Parser]) -> str:
 
 
 def parse(data: bytes, uri: str, media_type: str = "") -> Parsed:
-    """The text of a document, here and now. Raises DocumentError, also when there is no text in it."""
+    """The text of a document, here and now. Raises DocumentError, also when there is no text in
+    it.
+    """
     kind = media_type or sniff(data, uri)
     parsed = parser_for(kind).parse(data, kind)
     if not parsed.text.strip():

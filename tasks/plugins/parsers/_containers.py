@@ -1,4 +1,6 @@
-"""Looking into containers without unpacking them: ZIP (Office, OpenDocument, EPUB) and OLE (old Office, Outlook)."""
+"""Looking into containers without unpacking them: ZIP (Office, OpenDocument, EPUB) and OLE (old
+Office, Outlook).
+"""
 
 import io
 import struct
@@ -13,11 +15,19 @@ MOST_MEMBERS = 20_000
 MOST_INFLATED = 512 * 2**20
 DEFLATE_RATIO = 1032
 OFFICE = "application/vnd.openxmlformats-officedocument."
-PARTS = {"word/": f"{OFFICE}wordprocessingml.document", "ppt/": f"{OFFICE}presentationml.presentation",
-         "xl/": f"{OFFICE}spreadsheetml.sheet"}
-STREAMS = {"EncryptedPackage": ENCRYPTED, "__properties_version1.0": "application/vnd.ms-outlook",
-           "WordDocument": "application/msword", "PowerPoint Document": "application/vnd.ms-powerpoint",
-           "Workbook": "application/vnd.ms-excel", "Book": "application/vnd.ms-excel"}
+PARTS = {
+    "word/": f"{OFFICE}wordprocessingml.document",
+    "ppt/": f"{OFFICE}presentationml.presentation",
+    "xl/": f"{OFFICE}spreadsheetml.sheet",
+}
+STREAMS = {
+    "EncryptedPackage": ENCRYPTED,
+    "__properties_version1.0": "application/vnd.ms-outlook",
+    "WordDocument": "application/msword",
+    "PowerPoint Document": "application/vnd.ms-powerpoint",
+    "Workbook": "application/vnd.ms-excel",
+    "Book": "application/vnd.ms-excel",
+}
 DAMAGED = "the file is damaged or was cut off: {}; take it from its origin again"
 
 
@@ -27,11 +37,19 @@ def members(data: bytes) -> zipfile.ZipFile:
     if end < 0 or len(data) < end + 12:
         raise DocumentError(DAMAGED.format("the table of contents at its end is missing"))
     if struct.unpack_from("<H", data, end + 10)[0] > MOST_MEMBERS:
-        raise DocumentError(f"the file holds more than {MOST_MEMBERS:,} parts, which no document needs; it may be "
-                            "an attack")
+        raise DocumentError(
+            f"the file holds more than {MOST_MEMBERS:,} parts, which no document needs; it may be "
+            "an attack"
+        )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OverflowError) as error:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        NotImplementedError,
+        struct.error,
+        OverflowError,
+    ) as error:
         raise DocumentError(DAMAGED.format(error)) from error
     declared = sum(info.file_size for info in archive.infolist())
     if declared > MOST_INFLATED:
@@ -40,12 +58,17 @@ def members(data: bytes) -> zipfile.ZipFile:
 
 
 def _bomb(size: int) -> DocumentError:
-    return DocumentError(f"unpacked, the file would take {size / 2**20:,.0f} MB, allowed are "
-                         f"{MOST_INFLATED / 2**20:,.0f} MB; it may be an attack (zip bomb); split it if it is genuine")
+    return DocumentError(
+        f"unpacked, the file would take {size / 2**20:,.0f} MB, allowed are "
+        f"{MOST_INFLATED / 2**20:,.0f} MB; it may be an attack (zip bomb); split it if it "
+        f"is genuine"
+    )
 
 
 def refuse_bomb(data: bytes) -> None:
-    """Inflate what could exceed the limit and count, since the declared sizes may lie. Raises DocumentError."""
+    """Inflate what could exceed the limit and count, since the declared sizes may lie. Raises
+    DocumentError.
+    """
     if len(data) * DEFLATE_RATIO <= MOST_INFLATED:
         return
     total = 0
@@ -57,14 +80,16 @@ def refuse_bomb(data: bytes) -> None:
 
 
 def _inflated(data: bytes, info: zipfile.ZipInfo, most: int) -> Iterator[int]:
-    """The sizes of a member's pieces, as they really are, until there are more than `most` bytes."""
+    """The sizes of a member's pieces, as they really are, until there are more than `most`
+    bytes.
+    """
     whole = len(data) >= info.header_offset + 30
     name, extra = struct.unpack_from("<HH", data, info.header_offset + 26) if whole else (0, 0)
     start = info.header_offset + 30 + name + extra
     if info.compress_type != zipfile.ZIP_DEFLATED:
         yield min(info.compress_size, len(data))
         return
-    stream, rest, total = zlib.decompressobj(-15), data[start:start + info.compress_size], 0
+    stream, rest, total = zlib.decompressobj(-15), data[start : start + info.compress_size], 0
     while rest and total <= most:
         try:
             piece = len(stream.decompress(rest, 1 << 20))
@@ -83,7 +108,9 @@ def zip_type(data: bytes) -> str:
         if any(info.flag_bits & 1 for info in archive.infolist()):
             return ENCRYPTED
     if "[Content_Types].xml" in names:
-        return next((kind for part, kind in PARTS.items() if any(n.startswith(part) for n in names)), ZIP)
+        return next(
+            (kind for part, kind in PARTS.items() if any(n.startswith(part) for n in names)), ZIP
+        )
     if any(name.endswith(".iwa") for name in names):
         return "application/x-iwork"
     return "application/vnd.google-earth.kmz" if "doc.kml" in names else ZIP
@@ -93,7 +120,11 @@ def _declared(archive: zipfile.ZipFile) -> str:
     """The type that EPUB and OpenDocument files state themselves."""
     try:
         media_type = archive.read("mimetype")[:200].decode("ascii", "replace").strip()
-        manifest = archive.read("META-INF/manifest.xml") if "META-INF/manifest.xml" in archive.namelist() else b""
+        manifest = (
+            archive.read("META-INF/manifest.xml")
+            if "META-INF/manifest.xml" in archive.namelist()
+            else b""
+        )
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise DocumentError(DAMAGED.format(error)) from error
     protected = b"encryption-data" in manifest or "META-INF/rights.xml" in archive.namelist()
@@ -101,17 +132,23 @@ def _declared(archive: zipfile.ZipFile) -> str:
 
 
 def ole_type(data: bytes) -> str:
-    """The media type of an OLE container, by the names of its outermost streams. Raises DocumentError."""
+    """The media type of an OLE container, by the names of its outermost streams. Raises
+    DocumentError.
+    """
     found = set(streams(data))
     for name, media_type in STREAMS.items():
         if name in found:
             return media_type
-    raise DocumentError("it is an old Office container without a document in it that can be read (no text, sheet, "
-                        "slides or mail); save it in a current format")
+    raise DocumentError(
+        "it is an old Office container without a document in it that can be read (no text, sheet, "
+        "slides or mail); save it in a current format"
+    )
 
 
 def streams(data: bytes) -> Iterator[str]:
-    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6). Raises DocumentError if cut off."""
+    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6). Raises DocumentError
+    if cut off.
+    """
     try:
         table = _directory(data)
         pending, seen = [struct.unpack_from("<I", table, 76)[0]], set[int]()
@@ -122,24 +159,26 @@ def streams(data: bytes) -> Iterator[str]:
             seen.add(index)
             length, left, right = struct.unpack_from("<H2xII", table, index * 128 + 64)
             pending += [left, right]
-            yield table[index * 128:index * 128 + max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
+            yield table[index * 128 : index * 128 + max(0, min(length, 64) - 2)].decode(
+                "utf-16-le", "replace"
+            )
     except struct.error as error:
         raise DocumentError(DAMAGED.format("its directory lies beyond its end")) from error
 
 
 def _directory(data: bytes) -> bytes:
     """The directory's sectors, one after another."""
-    shift, = struct.unpack_from("<H", data, 30)
+    (shift,) = struct.unpack_from("<H", data, 30)
     size = 1 << min(shift, 16)
     tables = struct.unpack_from("<109I", data, 76)
     sector, pieces = struct.unpack_from("<I", data, 48)[0], list[bytes]()
     while sector < 0xFFFFFFFA and len(pieces) < 4096:
-        piece = data[(sector + 1) * size:(sector + 2) * size]
+        piece = data[(sector + 1) * size : (sector + 2) * size]
         if len(piece) < 128:
             raise struct.error("beyond the end")
         pieces.append(piece)
         which, entry = divmod(sector, size // 4)
         if which >= len(tables):
             break
-        sector, = struct.unpack_from("<I", data, (tables[which] + 1) * size + entry * 4)
+        (sector,) = struct.unpack_from("<I", data, (tables[which] + 1) * size + entry * 4)
     return b"".join(pieces)

@@ -1,4 +1,6 @@
-"""Text that a document holds and does not show: kept apart, in small amounts, for whoever judges it."""
+"""Text that a document holds and does not show: kept apart, in small amounts, for whoever judges
+it.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,7 +9,9 @@ MOST, LONGEST, SHORTEST = 20, 500, 3
 
 
 def metadata(texts: Iterable[str]) -> dict[str, Any]:
-    """`hidden_text` for a document's metadata: up to 20 different texts of up to 500 characters; {} where there is none."""
+    """`hidden_text` for a document's metadata: up to 20 different texts of up to 500 characters; {}
+    where there is none.
+    """
     found: dict[str, None] = {}
     for text in texts:
         squeezed = " ".join(text.split())[:LONGEST]

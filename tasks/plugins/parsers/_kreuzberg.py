@@ -29,13 +29,21 @@ def markdown(data: bytes, media_type: str) -> Extracted:
     from kreuzberg import exceptions
 
     config = kreuzberg.ExtractionConfig(
-        use_cache=False, enable_quality_processing=False, output_format="markdown",
-        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1), pages=kreuzberg.PageConfig(extract_pages=True))
+        use_cache=False,
+        enable_quality_processing=False,
+        output_format="markdown",
+        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
+        pages=kreuzberg.PageConfig(extract_pages=True),
+    )
     try:
         result = kreuzberg.extract_bytes_sync(data, media_type, config=config)
     except (exceptions.KreuzbergError, kreuzberg.ParsingError, kreuzberg.ValidationError) as error:
         raise failed(str(error)) from error
-    return Extracted(tidy(result.content), [tidy(_content(page)) for page in result.pages or []], dict(result.metadata))
+    return Extracted(
+        tidy(result.content),
+        [tidy(_content(page)) for page in result.pages or []],
+        dict(result.metadata),
+    )
 
 
 def _content(page: Any) -> str:
@@ -47,17 +55,25 @@ def failed(said: str) -> DocumentError:
     reason = re.sub(r"^(?:\w*Error: )+", "", said).strip().rstrip(".")
     if re.search(r"password|encrypt", reason, re.IGNORECASE):
         return DocumentError("the file is protected by a password; save a copy without one")
-    return DocumentError(f"the file is damaged or was cut off ({reason[:200]}); take it from its origin again")
+    return DocumentError(
+        f"the file is damaged or was cut off ({reason[:200]}); take it from its origin again"
+    )
 
 
 def tidy(text: str) -> str:
-    """Markdown as people write it: no escapes that only a renderer needs, pictures as their names, no empty rows."""
-    text = UNDERLINED.sub("", PICTURE.sub(r"\1", text).replace("\\<u\\>", "").replace("\\</u\\>", ""))
+    """Markdown as people write it: no escapes that only a renderer needs, pictures as their names,
+    no empty rows.
+    """
+    text = UNDERLINED.sub(
+        "", PICTURE.sub(r"\1", text).replace("\\<u\\>", "").replace("\\</u\\>", "")
+    )
     lines = [line if "$" in line else ESCAPED.sub(r"\1\2", line) for line in text.split("\n")]
     return TABLE.sub(_narrowed, "\n".join(lines) + "\n").strip("\n")
 
 
 def _narrowed(table: re.Match[str]) -> str:
     """The same table without rows and columns that are empty throughout."""
-    rows = [CELL.split(line.strip()[1:-1]) for line in table[0].splitlines() if not RULE.match(line)]
+    rows = [
+        CELL.split(line.strip()[1:-1]) for line in table[0].splitlines() if not RULE.match(line)
+    ]
     return markdown_table([[cell.replace("\\|", "|") for cell in row] for row in rows]) + "\n"

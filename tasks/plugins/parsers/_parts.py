@@ -28,7 +28,13 @@ class Package:
             return etree.fromstring(self._archive.read(name), xml_parser())
         except KeyError as error:
             raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, etree.XMLSyntaxError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            etree.XMLSyntaxError,
+        ) as error:
             raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:
@@ -37,8 +43,14 @@ class Package:
         relations = f"{folder}/_rels/{file}.rels"
         if relations not in self.names:
             return {}
-        return {each.get("Id"): (each.get("Type", "").rsplit("/", 1)[-1], _target(folder, each.get("Target", "")))
-                for each in self.xml(relations).iter(RELATIONS) if each.get("TargetMode") != "External"}
+        return {
+            each.get("Id"): (
+                each.get("Type", "").rsplit("/", 1)[-1],
+                _target(folder, each.get("Target", "")),
+            )
+            for each in self.xml(relations).iter(RELATIONS)
+            if each.get("TargetMode") != "External"
+        }
 
     def title(self, name: str) -> str:
         """The title among the properties in a part, "" where there is none."""
@@ -47,12 +59,21 @@ class Package:
 
 
 def xml_parser(*, recover: bool = True) -> Any:
-    """A parser that expands only entities of the document itself, within limits, and fetches nothing."""
+    """A parser that expands only entities of the document itself, within limits, and fetches
+    nothing.
+    """
     from lxml import etree
 
-    return etree.XMLParser(resolve_entities="internal", no_network=True, remove_comments=True, remove_pis=True,
-                           recover=recover)
+    return etree.XMLParser(
+        resolve_entities="internal",
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+    )
 
 
 def _target(folder: str, target: str) -> str:
-    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
+    return (
+        target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
+    )

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first row is the header, without rows and columns that are empty throughout; "" where all are."""
+    """A table whose first row is the header, without rows and columns that are empty throughout; ""
+    where all are.
+    """
     filled = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     filled = [row for row in filled if any(row)]
     width = max((len(row) for row in filled), default=0)

@@ -2,10 +2,15 @@
 
 import re
 
-NAMELIKE = re.compile(r"\.(?:docx?|pptx?|xlsx?|odt|odp|ods|indd|tex|dvi|pdf|rtf|html?|txt|qxd|fm|ai|png|jpe?g)\b",
-                      re.IGNORECASE)
-GENERIC = re.compile(r"(?:microsoft (?:word|powerpoint|excel)\b.*|powerpoint[- ]pr\w*|untitled\W*\d*|document\s*\d*|"
-                     r"slide\s*\d*|presentation\s*\d*|title|no(?: |-)?title|unknown|\W*|[\d\W]+)\Z", re.IGNORECASE)
+NAMELIKE = re.compile(
+    r"\.(?:docx?|pptx?|xlsx?|odt|odp|ods|indd|tex|dvi|pdf|rtf|html?|txt|qxd|fm|ai|png|jpe?g)\b",
+    re.IGNORECASE,
+)
+GENERIC = re.compile(
+    r"(?:microsoft (?:word|powerpoint|excel)\b.*|powerpoint[- ]pr\w*|untitled\W*\d*|document\s*\d*|"
+    r"slide\s*\d*|presentation\s*\d*|title|no(?: |-)?title|unknown|\W*|[\d\W]+)\Z",
+    re.IGNORECASE,
+)
 LONGEST = 300
 
 

@@ -15,7 +15,9 @@ ASIDE = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s|$)")
 
 
 class Captions(Parser):
-    """One line per cue, with its speaker where the file names one; a line that repeats the one before is dropped."""
+    """One line per cue, with its speaker where the file names one; a line that repeats the one
+    before is dropped.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("text/vtt", "application/x-subrip")
     isolated: ClassVar[bool] = False
@@ -35,5 +37,5 @@ def _cue(block: str) -> str:
     start = next((number for number, line in enumerate(lines) if TIMES.match(line)), None)
     if start is None or (start == 0 and ASIDE.match(block)):
         return ""
-    text = SPEAKER.sub(lambda match: f"{match[1].strip()}: ", " ".join(lines[start + 1:]))
+    text = SPEAKER.sub(lambda match: f"{match[1].strip()}: ", " ".join(lines[start + 1 :]))
     return " ".join(html.unescape(TAG.sub("", text)).split())

@@ -21,4 +21,6 @@ class Epub(Parser):
         refuse_bomb(data)
         found = kreuzberg.markdown(data, media_type)
         title = sensible(found.metadata.get("title")) or only_heading(found.text)
-        return Parsed(text=LINK.sub(r"\1", found.text), markup="markdown", title=title, media_type=media_type)
+        return Parsed(
+            text=LINK.sub(r"\1", found.text), markup="markdown", title=title, media_type=media_type
+        )

@@ -19,8 +19,9 @@ MOST_ATTACHMENTS = 50
 
 
 class Mail(Parser):
-    """Markdown. The subject is the title; sender, recipients and date stand first. Attachments follow the body, each
-    under a heading; those that cannot be read are named in the metadata with the reason."""
+    """Markdown. The subject is the title; sender, recipients and date stand first. Attachments
+    follow the body, each under a heading; those that cannot be read are named in the metadata with
+    the reason."""
 
     media_types: ClassVar[tuple[str, ...]] = ("message/rfc822", "application/vnd.ms-outlook")
     revision: ClassVar[int] = 2
@@ -44,15 +45,29 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
         except DocumentError as error:
             unread[name] = error.reason
     text = "\n\n".join(block for block in blocks if block.strip())
-    return Parsed(text=text, markup="markdown", title=_field(message, "Subject") or None, media_type="message/rfc822",
-                  metadata={key: value for key, value in (("unread_attachments", unread), ("hidden_text", hidden)) if value})
+    return Parsed(
+        text=text,
+        markup="markdown",
+        title=_field(message, "Subject") or None,
+        media_type="message/rfc822",
+        metadata={
+            key: value
+            for key, value in (("unread_attachments", unread), ("hidden_text", hidden))
+            if value
+        },
+    )
 
 
 def _field(message: EmailMessage, name: str) -> str:
     """A header field on one line; "" where it is missing or beyond repair."""
     try:
         return " ".join(str(message.get(name) or "").split()).encode("utf-8", "replace").decode()
-    except (ValueError, IndexError, AttributeError, TypeError):  # the standard library on malformed fields
+    except (
+        ValueError,
+        IndexError,
+        AttributeError,
+        TypeError,
+    ):  # the standard library on malformed fields
         return ""
 
 
@@ -87,8 +102,14 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
             yield part
         elif part.is_multipart():
             inner = part.get_payload()
-            pending[:0] = [each for each in inner if isinstance(each, Message)] if isinstance(inner, list) else []
-        elif part is not body and (part.get_filename() or part.get_content_disposition() == "attachment"):
+            pending[:0] = (
+                [each for each in inner if isinstance(each, Message)]
+                if isinstance(inner, list)
+                else []
+            )
+        elif part is not body and (
+            part.get_filename() or part.get_content_disposition() == "attachment"
+        ):
             yield part
 
 
@@ -108,6 +129,12 @@ def _attachment(part: Message, name: str, depth: int) -> str:
 def _outlook(data: bytes) -> Parsed:
     found = kreuzberg.markdown(data, "application/vnd.ms-outlook").text
     fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(found)}
-    header = "\n".join(f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower()))
-    return Parsed(text=f"{header}\n\n{OUTLOOK_FIELD.sub('', found).strip()}".strip(), markup="markdown",
-                  title=fields.get("subject") or None, media_type="application/vnd.ms-outlook")
+    header = "\n".join(
+        f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower())
+    )
+    return Parsed(
+        text=f"{header}\n\n{OUTLOOK_FIELD.sub('', found).strip()}".strip(),
+        markup="markdown",
+        title=fields.get("subject") or None,
+        media_type="application/vnd.ms-outlook",
+    )

@@ -19,7 +19,9 @@ MOST_FRONT = 20_000
 
 
 class Markdown(Parser):
-    """Markdown as it stands. Front matter (YAML between `---`) becomes metadata; its description stays in the text."""
+    """Markdown as it stands. Front matter (YAML between `---`) becomes metadata; its description
+    stays in the text.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("text/markdown", "text/x-markdown")
     isolated: ClassVar[bool] = False
@@ -32,17 +34,24 @@ class Markdown(Parser):
         if isinstance(summary, str) and summary.strip() and summary.strip() not in body:
             body = f"{summary.strip()}\n\n{body}"
         named = title.strip() if isinstance(title, str) else ""
-        return Parsed(text=body if body.strip() else text, markup="markdown", media_type=media_type, metadata=front,
-                      title=named or first_heading(body))
+        return Parsed(
+            text=body if body.strip() else text,
+            markup="markdown",
+            media_type=media_type,
+            metadata=front,
+            title=named or first_heading(body),
+        )
 
 
 def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
-    """The front matter as JSON values, and the text without it; ({}, text) where there is none that is safe to read."""
+    """The front matter as JSON values, and the text without it; ({}, text) where there is none that
+    is safe to read.
+    """
     block = FRONT.match(text) if text[:200].lstrip().startswith("---") else None
     if not block or len(block[1]) > MOST_FRONT or ALIAS.search(block[1]):
         return {}, text
     found = _yaml(block[1])
-    return (found, text[block.end():].lstrip("\n")) if found is not None else ({}, text)
+    return (found, text[block.end() :].lstrip("\n")) if found is not None else ({}, text)
 
 
 def _yaml(block: str) -> Mapping[str, Any] | None:
@@ -64,7 +73,9 @@ def first_heading(text: str) -> str | None:
 
 
 def only_heading(text: str) -> str | None:
-    """The heading of level one where there is just one: with more they name chapters, not the document."""
+    """The heading of level one where there is just one: with more they name chapters, not the
+    document.
+    """
     found = list(islice(headings(text), 2))
     return found[0] if len(found) == 1 else None
 

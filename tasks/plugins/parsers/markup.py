@@ -13,14 +13,21 @@ from llmops.tasks.texts.charset import decode
 
 ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
 TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)
-COMMAND = re.compile(r"(?<=[^\s{])[ \t]*(?=\\(?:(?:sub)*section|chapter|(?:sub)?paragraph|item|begin|end|maketitle|title)\b)")
+COMMAND = re.compile(
+    r"(?<=[^\s{])[ "
+    r"\t]*(?=\\(?:(?:sub)*section|chapter|(?:sub)?paragraph|item|begin|end|maketitle|title)\b)"
+)
 COMMENT = re.compile(r"(?<!\\)%.*\n?")
 ADOC_HEADING = re.compile(r"^(={1,6})[ \t]+(?=\S)", re.MULTILINE)
-ADOC_ATTRIBUTE = re.compile(r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE)
+ADOC_ATTRIBUTE = re.compile(
+    r"^(?::[\w!-]+:.*|\[[^\]\n]*\]|//.*|\+|[-.=_*]{4,})[ \t]*\n", re.MULTILINE
+)
 ADOC_MACRO = re.compile(r"(?:image|btn|kbd|menu|link|xref|include)::?[^\s\[]*\[([^\]]*)\]")
 ADOC_NUMBER = re.compile(r"^\.[ \t]+(?=\S)", re.MULTILINE)
-REFERENCE = re.compile(r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
-                       r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b")
+REFERENCE = re.compile(
+    r"~?\\(?:cite\w*|ref|eqref|autoref|[cC]ref|label|vspace|hspace|cmidrule)"
+    r"\*?(?:\[[^\]]*\])*(?:\([^)]*\))?\{[^}]*\}|\\(?:toprule|midrule|bottomrule|hline)\b"
+)
 WORD = re.compile(r"\w+")
 KEPT = 0.3
 
@@ -28,17 +35,29 @@ KEPT = 0.3
 class Markup(Parser):
     """Markdown; or the source as it stands, where converting would lose most of its words."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("application/x-latex", "text/x-rst", "text/x-org", "text/asciidoc")
+    media_types: ClassVar[tuple[str, ...]] = (
+        "application/x-latex",
+        "text/x-rst",
+        "text/x-org",
+        "text/asciidoc",
+    )
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         source = unified(decode(data)[0])
         if media_type == "application/x-latex":
             source = COMMENT.sub(lambda match: "\n" if match[0].endswith("\n") else "", source)
             source = COMMAND.sub("\n", REFERENCE.sub("", source))
-        text, title = _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
+        text, title = (
+            _asciidoc(source) if media_type == "text/asciidoc" else _converted(source, media_type)
+        )
         if len(WORD.findall(text)) < KEPT * len(WORD.findall(source)):
             return Parsed(text=source, media_type=media_type)
-        return Parsed(text=text, markup="markdown", title=sensible(title) or only_heading(text), media_type=media_type)
+        return Parsed(
+            text=text,
+            markup="markdown",
+            title=sensible(title) or only_heading(text),
+            media_type=media_type,
+        )
 
 
 def _converted(source: str, media_type: str) -> tuple[str, str]:
@@ -49,7 +68,11 @@ def _converted(source: str, media_type: str) -> tuple[str, str]:
     except DocumentError:
         return "", ""  # then the source itself is the text
     shown = TITLE_LINE.match(found.text)
-    title = re.sub(r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]", " ", str(found.metadata.get("title") or (shown[1] if shown else "")))
+    title = re.sub(
+        r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]",
+        " ",
+        str(found.metadata.get("title") or (shown[1] if shown else "")),
+    )
     return TITLE_LINE.sub("", found.text, 1), " ".join(title.split())
 
 

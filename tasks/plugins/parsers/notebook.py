@@ -11,7 +11,9 @@ from llmops.tasks.texts.charset import decode
 
 
 class Notebook(Parser):
-    """Markdown cells as they stand, code cells in fences, text output after them; pictures and errors are left out."""
+    """Markdown cells as they stand, code cells in fences, text output after them; pictures and
+    errors are left out.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/x-ipynb+json",)
 
@@ -20,10 +22,16 @@ class Notebook(Parser):
             notebook = json.loads(decode(data)[0])
             cells = notebook["cells"] if isinstance(notebook["cells"], list) else []
             language = str(notebook.get("metadata", {}).get("language_info", {}).get("name", ""))
-            text = "\n\n".join(block for cell in cells for block in _blocks(cell, language) if block.strip())
+            text = "\n\n".join(
+                block for cell in cells for block in _blocks(cell, language) if block.strip()
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DocumentError("the notebook is damaged: it is not the JSON that Jupyter writes") from error
-        return Parsed(text=text, markup="markdown", title=first_heading(text), media_type=media_type)
+            raise DocumentError(
+                "the notebook is damaged: it is not the JSON that Jupyter writes"
+            ) from error
+        return Parsed(
+            text=text, markup="markdown", title=first_heading(text), media_type=media_type
+        )
 
 
 def _blocks(cell: dict[str, Any], language: str) -> Iterator[str]:

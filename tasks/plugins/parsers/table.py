@@ -14,8 +14,9 @@ MOST_CELL = 10_000_000
 
 
 class Table(Parser):
-    """One line per row, each value with its column's name: `Name: Ada; Born: 1815`. So every chunk of a long table says
-    what its values are, and a changed row changes one line. Without a header row, values are separated by ` | `."""
+    """One line per row, each value with its column's name: `Name: Ada; Born: 1815`. So every chunk
+    of a long table says what its values are, and a changed row changes one line. Without a header
+    row, values are separated by ` | `."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
     isolated: ClassVar[bool] = False
@@ -26,23 +27,36 @@ class Table(Parser):
         if not rows:
             raise DocumentError("the table has no rows")
         names = rows[0] if has_header(rows) else None
-        lines = [_named(names, row) for row in rows[1:]] if names else [" | ".join(row) for row in rows]
-        return Parsed(text="\n".join(lines), media_type=media_type,
-                      metadata={"rows": len(lines), "columns": names or []})
+        lines = (
+            [_named(names, row) for row in rows[1:]] if names else [" | ".join(row) for row in rows]
+        )
+        return Parsed(
+            text="\n".join(lines),
+            media_type=media_type,
+            metadata={"rows": len(lines), "columns": names or []},
+        )
 
 
 def _rows(text: str, media_type: str) -> list[list[str]]:
     separator = "\t" if media_type == "text/tab-separated-values" else delimiter(text[:SAMPLE])
     try:
         csv.field_size_limit(MOST_CELL)
-        return [[" ".join(cell.split()) for cell in row]
-                for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)]
+        return [
+            [" ".join(cell.split()) for cell in row]
+            for row in csv.reader(
+                io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True
+            )
+        ]
     except csv.Error as error:
-        raise DocumentError(f"the table cannot be read: {error}; a quotation mark may lack its partner") from error
+        raise DocumentError(
+            f"the table cannot be read: {error}; a quotation mark may lack its partner"
+        ) from error
 
 
 def delimiter(sample: str) -> str:
-    """The separator that cuts the first lines into the most equal number of cells; a comma where none does."""
+    """The separator that cuts the first lines into the most equal number of cells; a comma where
+    none does.
+    """
     lines = [line for line in sample.splitlines()[:50] if line.strip()]
 
     def steadiness(mark: str) -> tuple[float, int]:
@@ -57,7 +71,9 @@ def delimiter(sample: str) -> str:
 
 
 def has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row names columns: there are further rows, and its cells are distinct words, not values."""
+    """Whether the first row names columns: there are further rows, and its cells are distinct
+    words, not values.
+    """
     first = rows[0]
     while first and not first[-1]:
         first = first[:-1]

@@ -7,7 +7,9 @@ from llmops.tasks.texts.charset import decode
 
 
 class Text(Parser):
-    """Text in any encoding. Nothing is changed but line ends, so that code and logs keep their shape."""
+    """Text in any encoding. Nothing is changed but line ends, so that code and logs keep their
+    shape.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("text/plain", "application/json", "text/*")
     isolated: ClassVar[bool] = False

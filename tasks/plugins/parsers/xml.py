@@ -9,17 +9,52 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers._parts import xml_parser
 from llmops.tasks.plugins.parsers._tables import markdown_table
 
-TITLES = {"title", "article-title", "invention-title", "heading", "head", "book-title", "label-title"}
+TITLES = {
+    "title",
+    "article-title",
+    "invention-title",
+    "heading",
+    "head",
+    "book-title",
+    "label-title",
+}
 BODY = {"body", "abstract", "sec", "description", "section", "chapter", "front", "back", "book"}
-RUNNING = {"p", "para", "simpara", "claim-text", "text", "li", "caption", "td", "th", "entry", "term", "def", *TITLES}
-SKIPPED = {"journal-meta", "permissions", "script", "style", "xref-list", "self-uri", "counts", "custom-meta-group"}
-ROOT_TITLE = ".//*[local-name()='article-title' or local-name()='invention-title' or local-name()='title']"
+RUNNING = {
+    "p",
+    "para",
+    "simpara",
+    "claim-text",
+    "text",
+    "li",
+    "caption",
+    "td",
+    "th",
+    "entry",
+    "term",
+    "def",
+    *TITLES,
+}
+SKIPPED = {
+    "journal-meta",
+    "permissions",
+    "script",
+    "style",
+    "xref-list",
+    "self-uri",
+    "counts",
+    "custom-meta-group",
+}
+ROOT_TITLE = (
+    ".//*[local-name()='article-title' or local-name()='invention-title' or local-name()='title']"
+)
 CLOSED = re.compile(rb"</[^<>]+>\s*\Z")
 LONGEST_TITLE = 300
 
 
 class Xml(Parser):
-    """Markdown: titles are headings, as deep as their sections; paragraphs are paragraphs; tables are tables."""
+    """Markdown: titles are headings, as deep as their sections; paragraphs are paragraphs; tables
+    are tables.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml", "application/*+xml")
 
@@ -28,12 +63,18 @@ class Xml(Parser):
         named = root.xpath(ROOT_TITLE)
         title = running(named[0]) if named else None
         text = "\n\n".join(block for block in blocks(root, 0) if block)
-        return Parsed(text=text, markup="markdown", media_type=media_type,
-                      title=title if title and len(title) <= LONGEST_TITLE else None)
+        return Parsed(
+            text=text,
+            markup="markdown",
+            media_type=media_type,
+            title=title if title and len(title) <= LONGEST_TITLE else None,
+        )
 
 
 def _root(data: bytes) -> Any:
-    """The root element; of sloppy XML as much as can be read, of XML that was cut off nothing. Raises DocumentError."""
+    """The root element; of sloppy XML as much as can be read, of XML that was cut off nothing.
+    Raises DocumentError.
+    """
     from lxml import etree
 
     try:
@@ -41,7 +82,9 @@ def _root(data: bytes) -> Any:
     except (etree.XMLSyntaxError, ValueError) as error:
         root = etree.fromstring(data, xml_parser()) if CLOSED.search(data[-200:]) else None
         if root is None or local(root).encode() not in data[-200:].lower():
-            raise DocumentError(f"the XML is damaged or was cut off: {error}; take it from its origin again") from error
+            raise DocumentError(
+                f"the XML is damaged or was cut off: {error}; take it from its origin again"
+            ) from error
         return root
 
 
@@ -55,7 +98,9 @@ def running(element: Any) -> str:
 
 
 def blocks(element: Any, depth: int) -> Iterator[str]:
-    """The texts below an element, in order. An element with text of its own is one block, with all that is in it."""
+    """The texts below an element, in order. An element with text of its own is one block, with all
+    that is in it.
+    """
     for child in element.iterchildren("*"):
         name = local(child)
         if name in SKIPPED:
@@ -78,11 +123,15 @@ def _has_text(element: Any) -> bool:
 
 
 def _is_record(element: Any) -> bool:
-    """Whether an element holds only some short values, such as a name or an address: they belong on one line."""
+    """Whether an element holds only some short values, such as a name or an address: they belong on
+    one line.
+    """
     below = {local(each) for each in element.iter("*")} & {*RUNNING, "table"}
     return not below and len(running(element)) <= LONGEST_TITLE
 
 
 def _table(table: Any) -> str:
     rows = [row for row in table.iter("*") if local(row) in ("tr", "row")]
-    return markdown_table([[running(cell) for cell in row.iterchildren("*")] for row in rows]) or running(table)
+    return markdown_table(
+        [[running(cell) for cell in row.iterchildren("*")] for row in rows]
+    ) or running(table)

@@ -10,11 +10,15 @@ from llmops.tasks.plugins import Plugin, Spec, digest
 from llmops.tasks.plugins.llms import Reply, Request, llm_of
 
 Ask = Callable[[Request], Awaitable[Reply]]
-"""Asks the scorer's own model: paid once, within the budget of the run. Raises DocumentError when it gives no usable reply."""
+"""Asks the scorer's own model: paid once, within the budget of the run. Raises DocumentError when
+it gives no usable reply.
+"""
 
 
 class Case(BaseModel):
-    """One question of an evaluation. `expected` is what scorers compare with; cases of one `group` are not independent."""
+    """One question of an evaluation. `expected` is what scorers compare with; cases of one `group`
+    are not independent.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: str = Field(min_length=1)
@@ -25,7 +29,9 @@ class Case(BaseModel):
 
 
 class Passage(BaseModel):
-    """A piece of text that the prompt was given, best first. Empty strings where it did not come from a knowledge base."""
+    """A piece of text that the prompt was given, best first. Empty strings where it did not come
+    from a knowledge base.
+    """
 
     model_config = ConfigDict(frozen=True)
     text: str
@@ -36,7 +42,8 @@ class Passage(BaseModel):
 
 
 class Sample(BaseModel):
-    """An answered case. `output`: the JSON Schema that the prompt asked for; `parsed`: the JSON of such an answer, None where it is none.
+    """An answered case. `output`: the JSON Schema that the prompt asked for; `parsed`: the JSON of
+    such an answer, None where it is none.
 
     `question`: the case's `inputs.question`, else its only text input, else all inputs as JSON.
     """
@@ -55,8 +62,9 @@ class Sample(BaseModel):
 
 
 class Score(BaseModel):
-    """`value` None: it could not be scored, and `reason` says why; that is never a zero. `parts`: further metrics, called `name.part`.
-    `failed`: the scorer itself broke (a judge that gave no usable reply), rather than having nothing to say about this case."""
+    """`value` None: it could not be scored, and `reason` says why; that is never a zero. `parts`:
+    further metrics, called `name.part`. `failed`: the scorer itself broke (a judge that gave no
+    usable reply), rather than having nothing to say about this case."""
 
     model_config = ConfigDict(frozen=True)
     value: float | None
@@ -66,8 +74,9 @@ class Score(BaseModel):
 
 
 class Scorer(Plugin, ABC):
-    """`id`: the metric's name, where a scorer is used twice; else it is the plugin's name. `optional`: cases that lack what the
-    scorer needs are left unscored; without it they are a mistake, found before anything is paid."""
+    """`id`: the metric's name, where a scorer is used twice; else it is the plugin's name.
+    `optional`: cases that lack what the scorer needs are left unscored; without it they are a
+    mistake, found before anything is paid."""
 
     family: ClassVar[str] = "scorers"
     higher_is_better: ClassVar[bool] = True
@@ -75,12 +84,16 @@ class Scorer(Plugin, ABC):
     optional: bool = False
 
     def missing(self, case: Case) -> str | None:
-        """What the scorer needs of a case and does not find, as a sentence; None: nothing. Asked before anything is paid."""
+        """What the scorer needs of a case and does not find, as a sentence; None: nothing. Asked
+        before anything is paid.
+        """
         return None
 
     @abstractmethod
     def score(self, sample: Sample) -> Score:
-        """The score of one answer. Raises nothing for any answer: what cannot be scored has the value None and a reason."""
+        """The score of one answer. Raises nothing for any answer: what cannot be scored has the
+        value None and a reason.
+        """
 
     def score_all(self, samples: Sequence[Sample]) -> list[Score]:
         """The scores, in order: for scorers that are quicker with many at once."""
@@ -88,8 +101,9 @@ class Scorer(Plugin, ABC):
 
 
 class Judge(Scorer, ABC):
-    """A scorer that asks a language model. `floor`: the least agreement with human labels at which it may decide, not only inform;
-    `llmops evaluate --calibrate` measures it with the file `labels`."""
+    """A scorer that asks a language model. `floor`: the least agreement with human labels at which
+    it may decide, not only inform; `llmops evaluate --calibrate` measures it with the file
+    `labels`."""
 
     llm: Spec = Field(repr=False)
     floor: float | None = Field(default=None, ge=-1, le=1)
@@ -99,19 +113,32 @@ class Judge(Scorer, ABC):
     def _can_be_asked_and_trusted(self) -> Self:
         llm_of(self.llm)
         if self.llm.name == "extractive":
-            raise ValueError("llm: extractive quotes sentences and cannot judge them: name a language model")
+            raise ValueError(
+                "llm: extractive quotes sentences and cannot judge them: name a language model"
+            )
         if self.floor is not None and self.labels is None:
-            raise ValueError("`floor` needs `labels`: a file of answers that people have graded, to measure the judge with")
+            raise ValueError(
+                "`floor` needs `labels`: a file of answers that people have graded, to "
+                "measure the judge with"
+            )
         return self
 
     @property
     def grades(self) -> tuple[int | str, ...]:
-        """What people's labels may say, the worst first: the value 0 is the first, 1 the last, and the others lie evenly between."""
+        """What people's labels may say, the worst first: the value 0 is the first, 1 the last, and
+        the others lie evenly between.
+        """
         return (0, 1)
 
     def fingerprint(self) -> str:
-        """Options and what the model's replies depend on: not its key or place, nor how the judge is called and checked."""
-        return digest(f"{self.spelling()}/{self.revision}", self.model_dump_json(exclude={"llm", "floor", "labels", "id", "optional"}), llm_of(self.llm).fingerprint())
+        """Options and what the model's replies depend on: not its key or place, nor how the judge
+        is called and checked.
+        """
+        return digest(
+            f"{self.spelling()}/{self.revision}",
+            self.model_dump_json(exclude={"llm", "floor", "labels", "id", "optional"}),
+            llm_of(self.llm).fingerprint(),
+        )
 
     def score(self, sample: Sample) -> Score:
         """A judge cannot answer without its model: see `judge`."""
@@ -123,7 +150,9 @@ class Judge(Scorer, ABC):
 
 
 class PairJudge(Judge, ABC):
-    """A judge of two answers to the same case: 1 when the candidate's is better, 0 when the baseline's is, 0.5 for a tie."""
+    """A judge of two answers to the same case: 1 when the candidate's is better, 0 when the
+    baseline's is, 0.5 for a tie.
+    """
 
     @property
     def grades(self) -> tuple[int | str, ...]:

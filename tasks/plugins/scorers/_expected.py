@@ -1,4 +1,6 @@
-"""What scorers compare an answer with: texts of the case, found by a reference such as `expected.answer`."""
+"""What scorers compare an answer with: texts of the case, found by a reference such as
+`expected.answer`.
+"""
 
 import json
 import re
@@ -19,7 +21,10 @@ def is_reference(value: object) -> bool:
 
 def _checked(value: str) -> str:
     if not is_reference(value):
-        raise ValueError(f"got {value!r}; a reference into the case is wanted, such as expected.answer or inputs.question")
+        raise ValueError(
+            f"got {value!r}; a reference into the case is wanted, such as expected.answer "
+            f"or inputs.question"
+        )
     return value
 
 
@@ -34,7 +39,9 @@ class Found(NamedTuple):
 
 
 def at(value: Any, path: str, default: Any = None) -> Any:
-    """What stands in nested objects at a path such as `result.label`; `default` where nothing does."""
+    """What stands in nested objects at a path such as `result.label`; `default` where nothing
+    does.
+    """
     for name in path.split("."):
         if not isinstance(value, Mapping) or name not in value:
             return default
@@ -55,9 +62,14 @@ def texts_at(case: Case, reference: str) -> Found:
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
         return Found(lack=f"{reference} is an empty list")
-    strange = next((type(one).__name__ for one in values if not isinstance(one, str | int | float)), None)
+    strange = next(
+        (type(one).__name__ for one in values if not isinstance(one, str | int | float)), None
+    )
     if strange:
-        return Found(lack=f"{reference} holds a value of the type {strange}; a text or a list of texts is wanted")
+        return Found(
+            lack=f"{reference} holds a value of the type {strange}; a text or a list of texts "
+            f"is wanted"
+        )
     return Found(tuple(one if isinstance(one, str) else json.dumps(one) for one in values))
 
 
@@ -67,18 +79,27 @@ def unanswerable(case: Case) -> bool:
 
 
 def field_of(sample: Sample, read: str | None) -> str:
-    """The answer, or the field `read` of a structured one (`result.label`); empty where it has no such field."""
+    """The answer, or the field `read` of a structured one (`result.label`); empty where it has no
+    such field.
+    """
     if read is None:
         return sample.answer
     found = at(sample.parsed, read)
-    return found if isinstance(found, str) else "" if found is None else json.dumps(found, ensure_ascii=False, default=str)
+    return (
+        found
+        if isinstance(found, str)
+        else ""
+        if found is None
+        else json.dumps(found, ensure_ascii=False, default=str)
+    )
 
 
 class Compares(Scorer, ABC):
     """Compares the answer with one text of the case, or the best of several.
 
-    `answer` says where they are. `read`: the field of a structured answer that is compared (`read: result.label`) instead of the whole.
-    A case that has none, because its right answer is a refusal (`answerable: false`), is not scored: see `refusal`.
+    `answer` says where they are. `read`: the field of a structured answer that is compared (`read:
+    result.label`) instead of the whole. A case that has none, because its right answer is a refusal
+    (`answerable: false`), is not scored: see `refusal`.
     """
 
     answer: Reference = "expected.answer"
@@ -101,4 +122,9 @@ class Compares(Scorer, ABC):
 
 def without(case: Case, lack: str) -> Score:
     """No value, because the case lacks what is needed."""
-    return Score(value=None, reason="the right answer is a refusal; the scorer refusal looks at those" if unanswerable(case) else lack)
+    return Score(
+        value=None,
+        reason="the right answer is a refusal; the scorer refusal looks at those"
+        if unanswerable(case)
+        else lack,
+    )

@@ -1,4 +1,6 @@
-"""The documents that an answer quotes: `[1]`, `[2, 3]`, `[1-3]`, `【4】`, `[source: 2]`, or their addresses."""
+"""The documents that an answer quotes: `[1]`, `[2, 3]`, `[1-3]`, `【4】`, `[source: 2]`, or their
+addresses.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from llmops.tasks.plugins.scorers import Passage
 from llmops.tasks.plugins.scorers._text import nfkc
 
-NAMES = "passages?|documents?|docs?|sources?|refs?|references?|quellen?|dokumente?|passagen?|abschnitte?|fuentes?|文書|文献|资料|資料|منبع"
+NAMES = "passages?|documents?|docs?|sources?|refs?|references?|quellen?|dokumente?|passagen?|abschnitte?|fuentes?|文書|文献|资料|資料|منبع"  # noqa: E501
 LIST = r"\d{1,3}(?: ?(?:[,;、،–-]|and|und|et|y) ?\d{1,3}){0,99}"
-MARKER = re.compile(rf"[\[【] ?\^?(?:(?:{NAMES})[ :#.]{{0,3}})?({LIST})(?::\d{{1,3}})?(?:†[^\]】]{{0,80}})? ?[\]】]", re.IGNORECASE)
+MARKER = re.compile(
+    rf"[\[【] ?\^?(?:(?:{NAMES})[ :#.]{{0,3}})?({LIST})(?::\d{{1,3}})?(?:†[^\]】]{{0,80}})? ?[\]】]",  # noqa: E501
+    re.IGNORECASE,
+)
 RANGE = re.compile(r"(\d{1,3})\s*[–-]\s*(\d{1,3})|(\d{1,3})")
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]{}|\\^`，。、）】」]+", re.IGNORECASE)
@@ -20,11 +25,14 @@ def without_markers(text: str) -> str:
     return MARKER.sub("", text)
 
 
-def quoted(answer: str, passages: Sequence[Passage], known: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The uris of the documents that an answer quotes, each once, and the marks that lead to no passage.
+def quoted(
+    answer: str, passages: Sequence[Passage], known: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The uris of the documents that an answer quotes, each once, and the marks that lead to no
+    passage.
 
-    Quoted is a passage by its number, and a document of the passages or of `known` by its uri. An address of the web that stands in
-    no passage leads nowhere. Code is not looked at.
+    Quoted is a passage by its number, and a document of the passages or of `known` by its uri. An
+    address of the web that stands in no passage leads nowhere. Code is not looked at.
     """
     text = CODE.sub(" ", answer)
     uris, astray = list[str](), list[str]()
@@ -34,8 +42,12 @@ def quoted(answer: str, passages: Sequence[Passage], known: Sequence[str]) -> tu
         astray += [] if uri else [f"[{number}]"]
     addresses = dict.fromkeys([*(passage.uri for passage in passages if passage.uri), *known])
     uris += [uri for uri in addresses if uri in text and _address(uri).search(text)]
-    astray += [found for found in _web(text) if not any(found in uri or uri.startswith(found) for uri in addresses)
-               and not any(found in passage.text for passage in passages)]
+    astray += [
+        found
+        for found in _web(text)
+        if not any(found in uri or uri.startswith(found) for uri in addresses)
+        and not any(found in passage.text for passage in passages)
+    ]
     return list(dict.fromkeys(uris)), list(dict.fromkeys(astray))
 
 

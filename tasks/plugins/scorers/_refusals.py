@@ -1,4 +1,6 @@
-"""Whether an answer refuses: says in one of several languages (`refusals.txt`) that it cannot or will not answer, and then does not."""
+"""Whether an answer refuses: says in one of several languages (`refusals.txt`) that it cannot or
+will not answer, and then does not.
+"""
 
 import re
 from collections.abc import Sequence
@@ -14,14 +16,17 @@ CUE = re.compile(
     r"[\u0370-\u1fff\u2e80-\uffff]|n't\b|n'|\b(?:n/a|idk|dunno|(?:no|not|none|nothing|nowhere|never|neither|cannot|little|rather|need|fails?|ni|non|ne|"
     r"pas|rien|não|sin|niets?|geen)\b|un(?:able|known|clear|answerable|related|zureich|bekannt)|im?possible|impossib|inca|insuf|inconn|irrelev|"
     r"lack|sorry|apolog|regret|declin|refus|abstain|beyond|outside|silent|requir|something|anything|nicht|kein|leid|wenig|aucun|manque|sans|"
-    r"descon|nessun|bilmiyor|cevap|yanıt|bulama|yardımcı|emin|bilgi)")
+    r"descon|nessun|bilmiyor|cevap|yanıt|bulama|yardımcı|emin|bilgi)"
+)
 """What every refusal has, at least: a quick look before the long one."""
 NAME = re.compile(r"<([A-Z_]+)>")
 SPECIAL = ("whole", "contrast", "about", "vague")
 MOST, LONGEST = 60, 600
 """Sentences, and characters of each, that are looked at: a refusal is shorter."""
 BEFORE, CLAUSE, AFTER = 12, 4, 30
-"""Words of an answer that may stand before a refusal; that make a clause after a `but` an answer; that make what follows one."""
+"""Words of an answer that may stand before a refusal; that make a clause after a `but` an answer;
+that make what follows one.
+"""
 
 
 class Signs(NamedTuple):
@@ -37,11 +42,21 @@ class Signs(NamedTuple):
 @cache
 def _signs() -> Signs:
     """The file is read once."""
-    lines = [line for line in Path(__file__).with_name("refusals.txt").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    lines = [
+        line
+        for line in Path(__file__).with_name("refusals.txt").read_text("utf-8").splitlines()
+        if line and line[0] != "#"
+    ]
     named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
     rows = [line.split("\t", 1) for line in lines if "\t" in line]
-    kinds = {kind: "|".join(_filled(pattern, named) for name, pattern in rows if (name if name in SPECIAL else "refusal") == kind)
-             for kind in ("refusal", *SPECIAL)}
+    kinds = {
+        kind: "|".join(
+            _filled(pattern, named)
+            for name, pattern in rows
+            if (name if name in SPECIAL else "refusal") == kind
+        )
+        for kind in ("refusal", *SPECIAL)
+    }
     return Signs(**{kind: re.compile(pattern) for kind, pattern in kinds.items()})
 
 
@@ -50,9 +65,11 @@ def _filled(pattern: str, named: dict[str, str]) -> str:
 
 
 def refuses(answer: str, phrases: Sequence[str] = ()) -> bool:
-    """Whether a sentence refuses (or has one of `phrases`) and nothing answers: neither before it, nor after a `but`, nor at length.
+    """Whether a sentence refuses (or has one of `phrases`) and nothing answers: neither before it,
+    nor after a `but`, nor at length.
 
-    Sentences about the passages, the asker or the model are no answer. An empty text does not refuse.
+    Sentences about the passages, the asker or the model are no answer. An empty text does not
+    refuse.
     """
     said = [form for one in sentences(answer)[:MOST] if (form := _form(one)) and words(form)]
     own = [folded(one) for one in phrases]
@@ -61,7 +78,11 @@ def refuses(answer: str, phrases: Sequence[str] = ()) -> bool:
     if len(said) == 1 and _signs().whole.search(said[0].rstrip(".!。 ")):
         return True
     first = _first(said)
-    return first is not None and not _goes_on(said[first]) and not _answers(said[first], said[first + 1:])
+    return (
+        first is not None
+        and not _goes_on(said[first])
+        and not _answers(said[first], said[first + 1 :])
+    )
 
 
 def _form(sentence: str) -> str:
@@ -84,18 +105,26 @@ def _first(said: Sequence[str]) -> int | None:
 
 
 def _goes_on(sentence: str) -> bool:
-    """Whether the refusing sentence has a clause that answers after all: I don't know when, but it was Paris."""
+    """Whether the refusing sentence has a clause that answers after all: I don't know when, but it
+    was Paris.
+    """
     refusal = _signs().refusal.search(sentence)
     contrast = _signs().contrast.search(sentence, refusal.end()) if refusal else None
-    rest = sentence[contrast.end():] if contrast else ""
+    rest = sentence[contrast.end() :] if contrast else ""
     return len(words(rest)) >= CLAUSE and not _signs().about.search(rest)
 
 
 def _answers(refusal: str, after: Sequence[str]) -> bool:
-    """Whether the sentences after a refusal are an answer. One that refuses only to be exact is followed by one sooner."""
+    """Whether the sentences after a refusal are an answer. One that refuses only to be exact is
+    followed by one sooner.
+    """
     others = [one for one in after if not _signs().refusal.search(one)]
-    if any((found := _signs().contrast.match(one)) and not _signs().about.search(one, found.end()) and len(words(one)) > CLAUSE
-           for one in others):
+    if any(
+        (found := _signs().contrast.match(one))
+        and not _signs().about.search(one, found.end())
+        and len(words(one)) > CLAUSE
+        for one in others
+    ):
         return True
     return _length(others) > (CLAUSE if _signs().vague.search(refusal) else AFTER)
 

@@ -11,9 +11,9 @@ from llmops.tasks.plugins.scorers._text import nfkc, shown, squad
 class ExactMatch(Compares):
     """1 when the answer equals one of the expected ones, else 0.
 
-    `normalise: squad` compares as SQuAD's official script does (Rajpurkar et al. 2016): lower case, no punctuation, no `articles`, single
-    spaces; two texts of which nothing is left are equal. `unicode` compares what NFKC and single spaces make of them. `case`: whether
-    capitals count.
+    `normalise: squad` compares as SQuAD's official script does (Rajpurkar et al. 2016): lower case,
+    no punctuation, no `articles`, single spaces; two texts of which nothing is left are equal.
+    `unicode` compares what NFKC and single spaces make of them. `case`: whether capitals count.
     """
 
     normalise: Literal["squad", "unicode"] = "squad"
@@ -23,7 +23,9 @@ class ExactMatch(Compares):
     def compare(self, given: str, wanted: Sequence[str]) -> Score:
         same = self._form(given) in {self._form(one) for one in wanted}
         told = " or ".join(repr(shown(one)) for one in wanted[:3])
-        return Score(value=float(same), reason="" if same else f"got {shown(given)!r}, wanted {told}")
+        return Score(
+            value=float(same), reason="" if same else f"got {shown(given)!r}, wanted {told}"
+        )
 
     def _form(self, text: str) -> str:
         if self.normalise == "squad":

@@ -9,19 +9,32 @@ from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import Reference, at, unanswerable, value_at, without
 from llmops.tasks.plugins.scorers._patterns import Slow
-from llmops.tasks.texts.json_answers import MISSING, NoJson, check_schema, check_schema_text, equal, read_json, schema_errors, shown_json
+from llmops.tasks.texts.json_answers import (
+    MISSING,
+    NoJson,
+    check_schema,
+    check_schema_text,
+    equal,
+    read_json,
+    schema_errors,
+    shown_json,
+)
 
 
 class JsonSchema(Scorer):
-    """1 when the answer is JSON that fits the schema (Draft 2020-12, json-schema.org) and whose `fields` are those of the case, else 0
-    with the first errors as the reason.
+    """1 when the answer is JSON that fits the schema (Draft 2020-12, json-schema.org) and whose
+    `fields` are those of the case, else 0 with the first errors as the reason.
 
-    `schema` stands in the config; without it the prompt's own `output` counts, and without that any JSON does. `fields` names what must
-    equal the case: `[label, price]` compares with `expected.label` and `expected.price`, `{label: expected.class}` with other places.
-    JSON in a fence of Markdown counts as JSON, as it does for the answer's reader. Part, with `fields`: the share that is right.
+    `schema` stands in the config; without it the prompt's own `output` counts, and without that any
+    JSON does. `fields` names what must equal the case: `[label, price]` compares with
+    `expected.label` and `expected.price`, `{label: expected.class}` with other places. JSON in a
+    fence of Markdown counts as JSON, as it does for the answer's reader. Part, with `fields`: the
+    share that is right.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True
+    )
     requires: ClassVar[Mapping[str, str]] = {"regex": "pip install regex"}
     shape: dict[str, Any] | bool | None = Field(default=None, alias="schema")
     fields: dict[str, Reference] = Field(default_factory=dict)
@@ -53,11 +66,19 @@ class JsonSchema(Scorer):
             return Score(value=0.0, reason=str(error), parts={"fields": 0.0} if self.fields else {})
         except (Slow, ValueError) as error:
             return Score(value=None, reason=str(error), failed=True)
-        pairs = {name: (at(value, name, MISSING), value_at(sample.case, place)) for name, place in self.fields.items()}
-        different = [f"{name} is {shown_json(got)}, not {shown_json(wanted)}" for name, (got, wanted) in pairs.items()
-                     if not equal(got, wanted)]
+        pairs = {
+            name: (at(value, name, MISSING), value_at(sample.case, place))
+            for name, place in self.fields.items()
+        }
+        different = [
+            f"{name} is {shown_json(got)}, not {shown_json(wanted)}"
+            for name, (got, wanted) in pairs.items()
+            if not equal(got, wanted)
+        ]
         parts = {"fields": 1 - len(different) / len(pairs)} if pairs else {}
-        return Score(value=float(not wrong + different), reason="; ".join(wrong + different), parts=parts)
+        return Score(
+            value=float(not wrong + different), reason="; ".join(wrong + different), parts=parts
+        )
 
     def _errors(self, value: Any, sample: Sample) -> list[str]:
         if self.shape is None and sample.output is not None:
@@ -66,4 +87,11 @@ class JsonSchema(Scorer):
         return [] if shape is None else schema_errors(value, shape)
 
     def _lack(self, case: Case) -> str | None:
-        return next((f"{place} is missing" for place in self.fields.values() if value_at(case, place, MISSING) is MISSING), None)
+        return next(
+            (
+                f"{place} is missing"
+                for place in self.fields.values()
+                if value_at(case, place, MISSING) is MISSING
+            ),
+            None,
+        )

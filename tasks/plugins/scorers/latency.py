@@ -6,7 +6,9 @@ from llmops.tasks.plugins.scorers import Sample, Score, Scorer
 
 
 class Latency(Scorer):
-    """Milliseconds from the request to the whole answer, as the runner measured them; less is better."""
+    """Milliseconds from the request to the whole answer, as the runner measured them; less is
+    better.
+    """
 
     higher_is_better: ClassVar[bool] = False
 

@@ -6,7 +6,13 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
-from llmops.tasks.plugins.scorers._expected import field_of, is_reference, texts_at, unanswerable, without
+from llmops.tasks.plugins.scorers._expected import (
+    field_of,
+    is_reference,
+    texts_at,
+    unanswerable,
+    without,
+)
 from llmops.tasks.plugins.scorers._patterns import Slow, compiled, finds
 from llmops.tasks.plugins.scorers._text import nfkc, shown
 
@@ -15,13 +21,16 @@ NAMES = {"ignore_case": "IGNORECASE", "multiline": "MULTILINE", "dot_all": "DOTA
 
 
 class Regex(Scorer):
-    """1 when `pattern` is found in the answer (`match: full`: matches all of it), else 0; with `absent` the other way round.
+    """1 when `pattern` is found in the answer (`match: full`: matches all of it), else 0; with
+    `absent` the other way round.
 
-    `pattern` is a regular expression as in Python's `re`, or where each case has its own: `expected.pattern` (one of a list is enough).
-    It is searched in the answer as it is and in its NFKC form. `read`: a field of a structured answer instead of the whole.
+    `pattern` is a regular expression as in Python's `re`, or where each case has its own:
+    `expected.pattern` (one of a list is enough). It is searched in the answer as it is and in its
+    NFKC form. `read`: a field of a structured answer instead of the whole.
 
-    A pattern such as `(a|aa)+$` can take longer than a life. The module `regex`, which is used instead of `re`, gives up after
-    `seconds` of computing: the answer is then counted as not scored, with the scorer at fault, and the run goes on.
+    A pattern such as `(a|aa)+$` can take longer than a life. The module `regex`, which is used
+    instead of `re`, gives up after `seconds` of computing: the answer is then counted as not
+    scored, with the scorer at fault, and the run goes on.
     """
 
     requires: ClassVar[Mapping[str, str]] = {"regex": "pip install regex"}
@@ -40,7 +49,9 @@ class Regex(Scorer):
         return value
 
     def missing(self, case: Case) -> str | None:
-        if not is_reference(self.pattern) or (unanswerable(case) and texts_at(case, self.pattern).lack):
+        if not is_reference(self.pattern) or (
+            unanswerable(case) and texts_at(case, self.pattern).lack
+        ):
             return None
         return self._patterns(case)[1]
 
@@ -50,15 +61,22 @@ class Regex(Scorer):
             return without(sample.case, lack)
         given = field_of(sample, self.read)
         try:
-            found = next((match for one in patterns if (match := self._found(one, given)) is not None), None)
+            found = next(
+                (match for one in patterns if (match := self._found(one, given)) is not None), None
+            )
         except Slow as error:
             return Score(value=None, reason=f"{error} on this answer; make it simpler", failed=True)
-        return Score(value=float((found is None) == self.absent), reason="nothing found" if found is None else f"found {shown(found)!r}")
+        return Score(
+            value=float((found is None) == self.absent),
+            reason="nothing found" if found is None else f"found {shown(found)!r}",
+        )
 
     def _found(self, pattern: str, given: str) -> str | None:
         made = compiled(pattern, tuple(NAMES[flag] for flag in self.flags))
         texts = dict.fromkeys([given, nfkc(given)])
-        matches = (finds(made, text, whole=self.match == "full", seconds=self.seconds) for text in texts)
+        matches = (
+            finds(made, text, whole=self.match == "full", seconds=self.seconds) for text in texts
+        )
         return next((match for match in matches if match is not None), None)
 
     def _patterns(self, case: Case) -> tuple[tuple[str, ...], str | None]:

@@ -17,12 +17,14 @@ SHORT = 3
 
 
 class Rouge(Compares):
-    """ROUGE-1, ROUGE-2 and sentence-level ROUGE-L (Lin 2004, "ROUGE: a package for automatic evaluation of summaries"), as F-measures like
-    those of the package rouge_score. `variant` is the value; all three are parts, each the best over the expected answers.
+    """ROUGE-1, ROUGE-2 and sentence-level ROUGE-L (Lin 2004, "ROUGE: a package for automatic
+    evaluation of summaries"), as F-measures like those of the package rouge_score. `variant` is the
+    value; all three are parts, each the best over the expected answers.
 
-    Words are runs of letters and digits without regard to case; characters where a script has no spaces. `stem` names an algorithm of
-    Snowball (`porter` as in rouge_score, `german`, `french`, …) for words of more than three letters. Where there is no word in both
-    texts the value is 1 (rouge_score says 0), and 0 where there is none in one of them.
+    Words are runs of letters and digits without regard to case; characters where a script has no
+    spaces. `stem` names an algorithm of Snowball (`porter` as in rouge_score, `german`, `french`,
+    …) for words of more than three letters. Where there is no word in both texts the value is 1
+    (rouge_score says 0), and 0 where there is none in one of them.
     """
 
     variant: Variant = "rougeL"
@@ -31,7 +33,9 @@ class Rouge(Compares):
     @field_validator("stem")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in (known := sorted(import_module("Stemmer").algorithms())):
+        if value is not None and value not in (
+            known := sorted(import_module("Stemmer").algorithms())
+        ):
             raise ValueError(f"got {value!r}; allowed: {', '.join(known)}")
         return value
 
@@ -48,11 +52,17 @@ def rouge(given: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
     if not given or not wanted:
         return dict.fromkeys(("rouge1", "rouge2", "rougeL"), float(given == wanted))
     longest = f_measure(common_subsequence(given, wanted), len(given), len(wanted))
-    return {"rouge1": _grams(given, wanted, 1), "rouge2": _grams(given, wanted, 2), "rougeL": longest}
+    return {
+        "rouge1": _grams(given, wanted, 1),
+        "rouge2": _grams(given, wanted, 2),
+        "rougeL": longest,
+    }
 
 
 def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
-    """The length of the longest common subsequence, with one bit per token (Hyyrö 2004, Bit-parallel LCS-length computation revisited)."""
+    """The length of the longest common subsequence, with one bit per token (Hyyrö 2004,
+    Bit-parallel LCS-length computation revisited).
+    """
     places: dict[str, int] = {}
     for number, token in enumerate(one):
         places[token] = places.get(token, 0) | 1 << number
@@ -70,10 +80,17 @@ def f_measure(same: int, given: int, wanted: int) -> float:
 
 
 def _grams(given: Sequence[str], wanted: Sequence[str], size: int) -> float:
-    mine, theirs = (Counter(zip(*(tokens[start:] for start in range(size)), strict=False)) for tokens in (given, wanted))
+    mine, theirs = (
+        Counter(zip(*(tokens[start:] for start in range(size)), strict=False))
+        for tokens in (given, wanted)
+    )
     return f_measure((mine & theirs).total(), mine.total(), theirs.total())
 
 
 def _tokens(text: str, stemmer: Any) -> list[str]:
     found = words(text)
-    return [str(stemmer.stemWord(word)) if len(word) > SHORT else word for word in found] if stemmer else found
+    return (
+        [str(stemmer.stemWord(word)) if len(word) > SHORT else word for word in found]
+        if stemmer
+        else found
+    )

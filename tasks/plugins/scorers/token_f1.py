@@ -18,12 +18,14 @@ class Overlap(NamedTuple):
 
 
 class TokenF1(Compares):
-    """The F1 of SQuAD's official evaluate-v1.1 (Rajpurkar et al. 2016, arXiv:1606.05250): the harmonic mean of precision and recall over
-    the bag of words that is left without case, punctuation and `articles`; the best of several expected answers counts.
+    """The F1 of SQuAD's official evaluate-v1.1 (Rajpurkar et al. 2016, arXiv:1606.05250): the
+    harmonic mean of precision and recall over the bag of words that is left without case,
+    punctuation and `articles`; the best of several expected answers counts.
 
-    Chinese, Japanese, Korean, Thai and other scripts without spaces count by character, as in CMRC 2018 (Cui et al. 2019), JSQuAD
-    (Kurihara et al. 2022) and KorQuAD (Lim et al. 2019); in mixed text the rest counts by word. Where nothing is left of both texts the
-    value is 1, where nothing is left of one it is 0. Parts: `precision` and `recall` of the answer that counts.
+    Chinese, Japanese, Korean, Thai and other scripts without spaces count by character, as in CMRC
+    2018 (Cui et al. 2019), JSQuAD (Kurihara et al. 2022) and KorQuAD (Lim et al. 2019); in mixed
+    text the rest counts by word. Where nothing is left of both texts the value is 1, where nothing
+    is left of one it is 0. Parts: `precision` and `recall` of the answer that counts.
     """
 
     articles: tuple[str, ...] = ("a", "an", "the")

@@ -1,4 +1,6 @@
-"""Where documents come from. A source lists what there is, cheaply, and fetches one item at a time."""
+"""Where documents come from. A source lists what there is, cheaply, and fetches one item at a
+time.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +17,9 @@ from llmops.tasks.schemas import sha256
 class Item(BaseModel):
     """One document as a listing shows it.
 
-    `uri` is its stable name, unique within the source, with `/`. `revision` is a cheap token that changes whenever the
-    content may have changed (size and times, an ETag, a hash); empty means unknown: fetch and see. `locator` is
-    what `fetch` needs to find it again.
+    `uri` is its stable name, unique within the source, with `/`. `revision` is a cheap token that
+    changes whenever the content may have changed (size and times, an ETag, a hash); empty means
+    unknown: fetch and see. `locator` is what `fetch` needs to find it again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,7 +30,9 @@ class Item(BaseModel):
 
 
 class Raw(BaseModel):
-    """The original of one document. `media_type` only where the source knows better than the bytes."""
+    """The original of one document. `media_type` only where the source knows better than the
+    bytes.
+    """
 
     model_config = ConfigDict(frozen=True)
     data: bytes
@@ -38,10 +42,15 @@ class Raw(BaseModel):
 
 
 def content_hash_of(raw: Raw) -> str:
-    """The SHA-256 that tells whether a document changed: of the bytes alone, or of bytes, title and metadata where the
-    source gives any. Every source's `content_hash` gives the same value for the same original."""
+    """The SHA-256 that tells whether a document changed: of the bytes alone, or of bytes, title and
+    metadata where the source gives any. Every source's `content_hash` gives the same value for the
+    same original."""
     own = sha256(raw.data)
-    return sha256(f"{own}\x1f{canonical([raw.title, dict(raw.metadata)])}") if raw.title or raw.metadata else own
+    return (
+        sha256(f"{own}\x1f{canonical([raw.title, dict(raw.metadata)])}")
+        if raw.title or raw.metadata
+        else own
+    )
 
 
 class Problem(BaseModel):
@@ -55,7 +64,9 @@ class Problem(BaseModel):
 
 
 class Listing(BaseModel):
-    """All that a source has. `complete` is False when something may be missing: then nothing is retired."""
+    """All that a source has. `complete` is False when something may be missing: then nothing is
+    retired.
+    """
 
     items: list[Item] = Field(default_factory=list)
     problems: list[Problem] = Field(default_factory=list)
@@ -66,8 +77,9 @@ class Listing(BaseModel):
 class Source(Plugin, ABC):
     """A source asks its plugin for two verbs: `scan` and `read`.
 
-    `id` tells two sources of the same kind apart and is part of every document's identity; default: the plugin's name.
-    `labels`: a search must hold one of them to find a document of this source that names none itself; none: public.
+    `id` tells two sources of the same kind apart and is part of every document's identity; default:
+    the plugin's name. `labels`: a search must hold one of them to find a document of this source
+    that names none itself; none: public.
     """
 
     family: ClassVar[str] = "sources"
@@ -80,7 +92,8 @@ class Source(Plugin, ABC):
         return self
 
     def remembering(self, memory: Path) -> "Source":
-        """The same source with a folder of its own that outlives the run: for what makes the next listing cheaper, and nothing else.
+        """The same source with a folder of its own that outlives the run: for what makes the next
+        listing cheaper, and nothing else.
 
         It may be deleted at any time, and is when a document is erased.
         """
@@ -88,18 +101,24 @@ class Source(Plugin, ABC):
         return self
 
     def check(self) -> None:
-        """Raise UsageError when what the source names has never existed (a misspelt path); called before a build."""
+        """Raise UsageError when what the source names has never existed (a misspelt path); called
+        before a build.
+        """
 
     @abstractmethod
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every item or problem through `found`. Return "" when the listing is complete, else why it is not.
+        """Report every item or problem through `found`. Return "" when the listing is complete,
+        else why it is not.
 
-        Raises Unavailable when the source cannot be reached at all, Blocked when it has vanished (a folder gone).
+        Raises Unavailable when the source cannot be reached at all, Blocked when it has vanished (a
+        folder gone).
         """
 
     @abstractmethod
     def read(self, item: Item) -> Raw:
-        """The original of one item. Raises DocumentError (TransientDocumentError when a retry may help)."""
+        """The original of one item. Raises DocumentError (TransientDocumentError when a retry may
+        help).
+        """
 
     def content_hash(self, item: Item) -> str | None:
         """The SHA-256 of the original where that is cheap to have before fetching, else None."""
@@ -107,14 +126,20 @@ class Source(Plugin, ABC):
         return None
 
     def list(self) -> Listing:
-        """Everything, with uris made unique: a second item of one uri is a problem, not an overwrite."""
+        """Everything, with uris made unique: a second item of one uri is a problem, not an
+        overwrite.
+        """
         seen: dict[str, Item | Problem] = {}
         twice: list[Problem] = []
 
         def found(entry: Item | Problem) -> None:
             if entry.uri in seen:
-                twice.append(Problem(uri=f"{entry.uri}#again-{len(twice) + 1}",
-                                     reason=f"the uri {entry.uri!r} appears twice; the first one is kept"))
+                twice.append(
+                    Problem(
+                        uri=f"{entry.uri}#again-{len(twice) + 1}",
+                        reason=f"the uri {entry.uri!r} appears twice; the first one is kept",
+                    )
+                )
             else:
                 seen[entry.uri] = entry
 

@@ -1,4 +1,6 @@
-"""Patterns that choose files: `**` crosses folders, `*` and `?` do not, `[ab]` is one of several."""
+"""Patterns that choose files: `**` crosses folders, `*` and `?` do not, `[ab]` is one of
+several.
+"""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +12,15 @@ MEANING = {"**/": "(?:[^/]+/)*", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The regular expression of one pattern. Without a `/` it is compared with names in every folder, as in git."""
+    """The regular expression of one pattern. Without a `/` it is compared with names in every
+    folder, as in git.
+    """
     anchored = pattern.removeprefix("./")
     if "/" not in anchored:
         anchored = f"**/{anchored}"
-    return re.compile("".join(map(_piece, TOKENS.findall(anchored.removeprefix("/")))) + r"\Z", re.DOTALL)
+    return re.compile(
+        "".join(map(_piece, TOKENS.findall(anchored.removeprefix("/")))) + r"\Z", re.DOTALL
+    )
 
 
 def _piece(token: str) -> str:
@@ -28,7 +34,10 @@ def _piece(token: str) -> str:
 
 def names_hidden(pattern: str) -> bool:
     """Whether a pattern asks for hidden files: one of its components begins with a dot."""
-    return any(part.startswith(".") and part not in (".", "..") for part in pattern.removeprefix("./").split("/"))
+    return any(
+        part.startswith(".") and part not in (".", "..")
+        for part in pattern.removeprefix("./").split("/")
+    )
 
 
 def hidden(path: str) -> bool:
@@ -37,7 +46,9 @@ def hidden(path: str) -> bool:
 
 
 class Choice:
-    """Which relative paths a source takes. An empty `include` means all; hidden ones only if `include` names them."""
+    """Which relative paths a source takes. An empty `include` means all; hidden ones only if
+    `include` names them.
+    """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._all = not include
@@ -49,7 +60,11 @@ class Choice:
     def takes(self, path: str) -> bool:
         """Whether a file is taken."""
         allowed = self._hidden if hidden(path) else self._include
-        wanted = any(pattern.match(path) for pattern in allowed) if allowed or hidden(path) else self._all
+        wanted = (
+            any(pattern.match(path) for pattern in allowed)
+            if allowed or hidden(path)
+            else self._all
+        )
         return wanted and not any(pattern.match(path) for pattern in self._exclude)
 
     def enters(self, folder: str) -> bool:

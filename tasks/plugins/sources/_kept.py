@@ -1,4 +1,6 @@
-"""Originals that a listing had in its hands, kept for the reading that follows in the same process; nothing of them outlives it."""
+"""Originals that a listing had in its hands, kept for the reading that follows in the same process;
+nothing of them outlives it.
+"""
 
 import atexit
 import json
@@ -15,12 +17,18 @@ OWNERS: set[str] = set()
 def keep(owner: str, uri: str, raw: Raw) -> None:
     """Keep an original for `taken`, as long as there is room for it."""
     OWNERS.add(owner)
-    rest: dict[str, Any] = {"media_type": raw.media_type, "title": raw.title, "metadata": dict(raw.metadata)}
+    rest: dict[str, Any] = {
+        "media_type": raw.media_type,
+        "title": raw.title,
+        "metadata": dict(raw.metadata),
+    }
     SPOOL.put(owner, uri, json.dumps(rest).encode() + b"\n" + raw.data, "")
 
 
 def taken(owner: str, item: Item) -> Raw | None:
-    """The original of an item whose revision is its content hash; None where it is not here, or is another one."""
+    """The original of an item whose revision is its content hash; None where it is not here, or is
+    another one.
+    """
     found = SPOOL.take(owner, item.uri)
     if found is None:
         return None

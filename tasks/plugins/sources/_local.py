@@ -1,4 +1,6 @@
-"""Local files: listing without opening anything, reading without being held up by what is no file."""
+"""Local files: listing without opening anything, reading without being held up by what is no
+file.
+"""
 
 import hashlib
 import os
@@ -13,7 +15,12 @@ from llmops.tasks.plugins.sources._globs import Choice
 Found = Callable[[Item | Problem], None]
 Chain = frozenset[tuple[int, int]]
 """Device and inode of the folders above."""
-KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 RAW = "bytes:"
 
 
@@ -27,7 +34,9 @@ def printable(path: str) -> str:
 
 
 def item(path: str, status: os.stat_result) -> Item:
-    """The item of a relative path. The revision changes with size, times and inode: a copy over it is noticed."""
+    """The item of a relative path. The revision changes with size, times and inode: a copy over it
+    is noticed.
+    """
     uri = printable(path)
     revision = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_ino:x}"
     locator = "" if uri == path else RAW + os.fsencode(path).hex()
@@ -36,7 +45,9 @@ def item(path: str, status: os.stat_result) -> Item:
 
 def located(entry: Item) -> str:
     """The relative path of an item, also where its name is not UTF-8."""
-    return os.fsdecode(bytes.fromhex(entry.locator.removeprefix(RAW))) if entry.locator else entry.uri
+    return (
+        os.fsdecode(bytes.fromhex(entry.locator.removeprefix(RAW))) if entry.locator else entry.uri
+    )
 
 
 class Walk:
@@ -71,9 +82,10 @@ class Walk:
         except OSError as error:
             self._gap(folder, error)
 
-    def _entry(self, entry: os.DirEntry[str], path: str,
-               above: Chain) -> Chain | None:
-        """Report a file, or return the chain of folders to enter it with. A link back to a folder above ends there."""
+    def _entry(self, entry: os.DirEntry[str], path: str, above: Chain) -> Chain | None:
+        """Report a file, or return the chain of folders to enter it with. A link back to a folder
+        above ends there.
+        """
         try:
             status = entry.stat()
         except OSError as error:
@@ -89,7 +101,10 @@ class Walk:
     def _file(self, path: str, status: os.stat_result) -> Item | Problem:
         if not stat.S_ISREG(status.st_mode):
             kind = KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
-            return Problem(uri=printable(path), reason=f"it is {kind} without content to read; exclude or remove it")
+            return Problem(
+                uri=printable(path),
+                reason=f"it is {kind} without content to read; exclude or remove it",
+            )
         if status.st_size > self.max_bytes:
             return Problem(uri=printable(path), reason=too_large(status.st_size, self.max_bytes))
         return item(path, status)
@@ -98,18 +113,38 @@ class Walk:
         if not self.choice.takes(path):
             return
         if entry.is_symlink() and isinstance(error, FileNotFoundError):
-            self.found(Problem(uri=printable(path), reason="it is a link to what does not exist; repair or remove it"))
+            self.found(
+                Problem(
+                    uri=printable(path),
+                    reason="it is a link to what does not exist; repair or remove it",
+                )
+            )
         elif entry.is_symlink() and not isinstance(error, PermissionError):
-            self.found(Problem(uri=printable(path), reason="it is a link that leads back to itself; remove it"))
+            self.found(
+                Problem(
+                    uri=printable(path), reason="it is a link that leads back to itself; remove it"
+                )
+            )
         elif not isinstance(error, FileNotFoundError):
-            self.found(Problem(uri=printable(path), reason=why(error), error="TransientDocumentError", retryable=True))
+            self.found(
+                Problem(
+                    uri=printable(path),
+                    reason=why(error),
+                    error="TransientDocumentError",
+                    retryable=True,
+                )
+            )
 
     def _gap(self, folder: str, error: OSError) -> None:
         if folder and isinstance(error, FileNotFoundError):
             return  # removed between its listing and ours: so are its files
         name = printable(folder) or "."
         self.gaps.append(f"the folder {name} could not be listed: {why(error)}")
-        self.found(Problem(uri=f"{name}/", reason=self.gaps[-1], error="TransientDocumentError", retryable=True))
+        self.found(
+            Problem(
+                uri=f"{name}/", reason=self.gaps[-1], error="TransientDocumentError", retryable=True
+            )
+        )
 
 
 def why(error: OSError) -> str:
@@ -120,16 +155,23 @@ def why(error: OSError) -> str:
 
 
 def too_large(size: int, allowed: int) -> str:
-    return (f"the file has {size:,} bytes, allowed are {allowed:,}; raise `max_bytes` of the source to take it, "
-            "or exclude it")
+    return (
+        f"the file has {size:,} bytes, allowed are {allowed:,}; raise `max_bytes` of the "
+        f"source to take it, "
+        "or exclude it"
+    )
 
 
 def opened(path: Path) -> int:
-    """A descriptor of a regular file. Never blocks on a pipe. Raises DocumentError, TransientDocumentError."""
+    """A descriptor of a regular file. Never blocks on a pipe. Raises DocumentError,
+    TransientDocumentError.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise TransientDocumentError("the file was there when the source was listed, but is gone now") from error
+        raise TransientDocumentError(
+            "the file was there when the source was listed, but is gone now"
+        ) from error
     except OSError as error:
         raise TransientDocumentError(f"the file could not be opened: {why(error)}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -139,7 +181,9 @@ def opened(path: Path) -> int:
 
 
 def content(path: Path, max_bytes: int) -> bytes:
-    """All bytes of a file. Raises DocumentError, TransientDocumentError (also when it changed while it was read)."""
+    """All bytes of a file. Raises DocumentError, TransientDocumentError (also when it changed while
+    it was read).
+    """
     with os.fdopen(opened(path), "rb") as file:
         before = os.fstat(file.fileno())
         if before.st_size > max_bytes:
@@ -149,7 +193,9 @@ def content(path: Path, max_bytes: int) -> bytes:
         except OSError as error:
             raise TransientDocumentError(f"the file could not be read: {why(error)}") from error
         after = os.fstat(file.fileno())
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or len(data) != after.st_size:
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or len(
+        data
+    ) != after.st_size:
         raise TransientDocumentError("the file changed while it was read")
     return data
 

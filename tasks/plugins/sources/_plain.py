@@ -1,4 +1,6 @@
-"""Values of databases and libraries as JSON has them: equal values give equal JSON, whatever the driver calls them."""
+"""Values of databases and libraries as JSON has them: equal values give equal JSON, whatever the
+driver calls them.
+"""
 
 import base64
 import math
@@ -10,15 +12,20 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """Texts, numbers, truth values, null, lists and mappings of them. Times as ISO 8601, durations in seconds, whole decimals as
-    whole numbers and others as floating point, bytes as text or else in base64, all that is not finite as null, the rest as text."""
+    """Texts, numbers, truth values, null, lists and mappings of them. Times as ISO 8601, durations
+    in seconds, whole decimals as whole numbers and others as floating point, bytes as text or else
+    in base64, all that is not finite as null, the rest as text."""
     match value:
         case None | bool() | int():
             return value if value is None or type(value) in (bool, int) else plain(int(value))
         case str():
             return str(value).encode("utf-8", "replace").decode()
         case Decimal():
-            return plain(int(value) if value.is_finite() and value == value.to_integral_value() else float(value))
+            return plain(
+                int(value)
+                if value.is_finite() and value == value.to_integral_value()
+                else float(value)
+            )
         case float():
             return float(value) if math.isfinite(value) else None
         case date() | time():  # a datetime is a date

@@ -11,30 +11,41 @@ from llmops.tasks.schemas import sha256
 
 
 class Topics(Source):
-    """What `help("topics")` of this Python knows. `only` names the topics to take; empty means all of them.
+    """What `help("topics")` of this Python knows. `only` names the topics to take; empty means all
+    of them.
 
-    `edits` is a folder: a file in it that is named like a topic stands for that topic, so that one can be edited.
+    `edits` is a folder: a file in it that is named like a topic stands for that topic, so that one
+    can be edited.
     """
 
     only: list[str] = Field(default_factory=list)
     edits: Path | None = None
 
     def at(self, folder: Path) -> "Topics":
-        return self if self.edits is None else self.model_copy(update={"edits": folder / self.edits})
+        return (
+            self if self.edits is None else self.model_copy(update={"edits": folder / self.edits})
+        )
 
     def check(self) -> None:
         """Raise UsageError for a topic that this Python does not have."""
         unknown = sorted(set(self.only) - set(self._texts()))
         if unknown:
-            raise UsageError(f"unknown topics: {', '.join(unknown)}", where="sources: topics: only",
-                             hint="python -c 'help(\"topics\")' lists them")
+            raise UsageError(
+                f"unknown topics: {', '.join(unknown)}",
+                where="sources: topics: only",
+                hint="python -c 'help(\"topics\")' lists them",
+            )
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
         """Report every topic; one that is named but unknown is a problem."""
         texts = self._texts()
         for name in self.only or sorted(texts):
             if name in texts:
-                found(Item(uri=name, revision=sha256(texts[name])[:16], size=len(texts[name].encode())))
+                found(
+                    Item(
+                        uri=name, revision=sha256(texts[name])[:16], size=len(texts[name].encode())
+                    )
+                )
             else:
                 found(Problem(uri=name, reason="this Python has no help topic of that name"))
         return ""

@@ -1,8 +1,8 @@
 """Where chunks and vectors live, so that a reader is pinned to a published version.
 
-A `Store` opens collections. A collection is written by one builder at a time and read by many, each at a **snapshot**: a token
-that `seal` returns and that names exactly one state. Readers at a snapshot see the same rows for as long as it is kept,
-whatever is staged beside them.
+A `Store` opens collections. A collection is written by one builder at a time and read by many, each
+at a **snapshot**: a token that `seal` returns and that names exactly one state. Readers at a
+snapshot see the same rows for as long as it is kept, whatever is staged beside them.
 """
 
 from abc import ABC, abstractmethod
@@ -19,23 +19,27 @@ from llmops.tasks.filters.metadata import field_columns
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.schemas import CHUNKS, Vectors
 
-REVISION = 2  # raised when ROWS changes: collections are then built anew, with the vectors that were paid for
+# raised when ROWS changes: collections are then built anew, with the vectors that were paid for
+REVISION = 2
 
-ROWS = pa.schema([
-    *CHUNKS,
-    pa.field("uri", pa.string()),
-    pa.field("title", pa.string()),
-    pa.field("source", pa.string()),
-    pa.field("language", pa.string()),
-    pa.field("media_type", pa.string()),
-    pa.field("metadata", pa.string()),
-    pa.field("flags", pa.list_(pa.string())),
-    pa.field("labels", pa.list_(pa.string())),
-    pa.field("row_hash", pa.string()),
-    pa.field("terms", pa.string()),
-])
-"""What a collection holds beside the vector. `terms`: the analysed text for full-text search, terms separated by spaces.
-`labels`: who may read it, never empty. `row_hash`: digest of everything else, for verify."""
+ROWS = pa.schema(
+    [
+        *CHUNKS,
+        pa.field("uri", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("media_type", pa.string()),
+        pa.field("metadata", pa.string()),
+        pa.field("flags", pa.list_(pa.string())),
+        pa.field("labels", pa.list_(pa.string())),
+        pa.field("row_hash", pa.string()),
+        pa.field("terms", pa.string()),
+    ]
+)
+"""What a collection holds beside the vector. `terms`: the analysed text for full-text search, terms
+separated by spaces. `labels`: who may read it, never empty. `row_hash`: digest of everything else,
+for verify."""
 
 
 def rows_schema(fields: Fields) -> Any:
@@ -44,14 +48,18 @@ def rows_schema(fields: Fields) -> Any:
 
 
 class Reader(ABC):
-    """A collection at one snapshot. Frames come back with the columns of ROWS and a float column `score`, best first.
+    """A collection at one snapshot. Frames come back with the columns of ROWS and a float column
+    `score`, best first.
 
-    `where`: only rows that fulfil it, chosen before the k best are, with the meaning of `filters.evaluate.matches`.
+    `where`: only rows that fulfil it, chosen before the k best are, with the meaning of
+    `filters.evaluate.matches`.
     """
 
     @abstractmethod
     def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
-        """The k rows nearest to the query vector of shape (dimension,); score = cosine similarity."""
+        """The k rows nearest to the query vector of shape (dimension,); score = cosine
+        similarity.
+        """
 
     @abstractmethod
     def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
@@ -59,7 +67,9 @@ class Reader(ABC):
 
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Every row, in frames of bounded size, with the columns asked for (of `rows_schema`, and `vector`)."""
+        """Every row, in frames of bounded size, with the columns asked for (of `rows_schema`, and
+        `vector`).
+        """
 
     @abstractmethod
     def count(self) -> int:
@@ -67,18 +77,24 @@ class Reader(ABC):
 
 
 class Collection(ABC):
-    """One physical table. The order of a build: recover, stage …, seal; publishing is the ledger's affair."""
+    """One physical table. The order of a build: recover, stage …, seal; publishing is the ledger's
+    affair.
+    """
 
     @abstractmethod
     def recover(self, snapshot: str | None) -> None:
-        """Drop all that was staged after `snapshot` (None: everything). Idempotent; serves crash, rejection and rollback.
+        """Drop all that was staged after `snapshot` (None: everything). Idempotent; serves crash,
+        rejection and rollback.
 
         A later snapshot, and a reader at it, then reads as it did or raises Damaged: never a mix.
         """
 
     @abstractmethod
-    def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
-        """Remove the rows with the chunk_ids in `retire`, then add rows; readers at earlier snapshots see no difference.
+    def stage(
+        self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]
+    ) -> None:
+        """Remove the rows with the chunk_ids in `retire`, then add rows; readers at earlier
+        snapshots see no difference.
 
         A chunk_id may be retired and added in one call: that replaces its row.
         """
@@ -93,7 +109,9 @@ class Collection(ABC):
 
     @abstractmethod
     def unpublished(self, snapshot: str) -> int:
-        """How many rows the newest state has added to, or lacks of, a snapshot: staged, or changed by somebody else. 0: the same."""
+        """How many rows the newest state has added to, or lacks of, a snapshot: staged, or changed
+        by somebody else. 0: the same.
+        """
 
     @abstractmethod
     def gc(self, keep: Sequence[str]) -> None:
@@ -101,11 +119,13 @@ class Collection(ABC):
 
     @abstractmethod
     def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
-        """Take the rows of documents out of every snapshot in `keep`, and from disk; other snapshots and what is staged are dropped.
+        """Take the rows of documents out of every snapshot in `keep`, and from disk; other
+        snapshots and what is staged are dropped.
 
-        The kept snapshots keep their names and their other rows. A reader that is pinned to one goes on; a scan by `rows` that
-        runs at that moment may end with Damaged. The newest state is then that of the newest snapshot. Idempotent: after a
-        crash it is called again. The bytes of a server's files are freed when the server compacts them.
+        The kept snapshots keep their names and their other rows. A reader that is pinned to one
+        goes on; a scan by `rows` that runs at that moment may end with Damaged. The newest state is
+        then that of the newest snapshot. Idempotent: after a crash it is called again. The bytes of
+        a server's files are freed when the server compacts them.
         """
 
 
@@ -115,8 +135,11 @@ class Store(Plugin, ABC):
     family: ClassVar[str] = "stores"
 
     @abstractmethod
-    def open(self, name: str, dimension: int, home: Path, fields: Fields = MappingProxyType({})) -> Collection:
-        """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for stores that are embedded.
+    def open(
+        self, name: str, dimension: int, home: Path, fields: Fields = MappingProxyType({})
+    ) -> Collection:
+        """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for
+        stores that are embedded.
 
         `fields`: the declared fields, the same for all calls with one name.
         """

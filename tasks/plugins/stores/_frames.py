@@ -1,4 +1,6 @@
-"""What the stores share: a query's rows in a fixed order, and the rows of a call checked before anything is written."""
+"""What the stores share: a query's rows in a fixed order, and the rows of a call checked before
+anything is written.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,16 +13,25 @@ from llmops.tasks.filters import Fields
 from llmops.tasks.plugins.stores import rows_schema
 from llmops.tasks.schemas import Vectors, from_arrow
 
-REPAIR = "`llmops kb repair NAME` restores it, and so does the next `llmops index CONFIG`; nothing is paid for again"
-ORDER = [("score", "descending"), ("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
+REPAIR = (
+    "`llmops kb repair NAME` restores it, and so does the next `llmops index CONFIG`; nothing "
+    "is paid for again"
+)
+ORDER = [
+    ("score", "descending"),
+    ("uri", "ascending"),
+    ("ordinal", "ascending"),
+    ("chunk_id", "ascending"),
+]
 LARGEST = 2**53  # beyond it a store that keeps numbers as doubles rounds silently
 
 
 def ranked(fetch: Callable[[int], Any], k: int) -> pd.DataFrame:
     """The k best rows of a query, ties in the order of uri and ordinal.
 
-    `fetch(n)` gives n rows with a column `score`. Where the k-th score is shared by more rows than were fetched, more
-    are fetched, so that the choice among equals never depends on how the rows lie on disk.
+    `fetch(n)` gives n rows with a column `score`. Where the k-th score is shared by more rows than
+    were fetched, more are fetched, so that the choice among equals never depends on how the rows
+    lie on disk.
     """
     wanted = k + 16
     while True:
@@ -37,20 +48,31 @@ def findable(terms: Iterable[str]) -> list[str]:
 
 
 def checked(rows: pd.DataFrame, vectors: Vectors, size: int) -> Any:
-    """The vectors, shape (len(rows), size). Raises ValueError for another shape, for vectors without a direction, for a chunk_id
-    that comes twice, and for whole numbers beyond 2**53."""
+    """The vectors, shape (len(rows), size). Raises ValueError for another shape, for vectors
+    without a direction, for a chunk_id that comes twice, and for whole numbers beyond 2**53."""
     data = np.ascontiguousarray(vectors, dtype=np.float32)
     if data.shape != (len(rows), size):
-        raise ValueError(f"got vectors of shape {data.shape} for {len(rows)} rows; allowed: ({len(rows)}, {size})")
+        raise ValueError(
+            f"got vectors of shape {data.shape} for {len(rows)} rows; allowed: "
+            f"({len(rows)}, {size})"
+        )
     if not np.isfinite(data).all() or not data.any(axis=1).all():
         wrong = np.flatnonzero(~(np.isfinite(data).all(axis=1) & data.any(axis=1)))
-        raise ValueError(f"{len(wrong)} vectors hold NaN or infinity, or are zero, the first for chunk "
-                         f"{rows['chunk_id'].iloc[wrong[0]]}; embed it again")
+        raise ValueError(
+            f"{len(wrong)} vectors hold NaN or infinity, or are zero, the first for chunk "
+            f"{rows['chunk_id'].iloc[wrong[0]]}; embed it again"
+        )
     if (twice := rows["chunk_id"].duplicated()).any():
-        raise ValueError(f"the chunk {rows['chunk_id'][twice].iloc[0]} comes twice in one call; each may come once")
+        raise ValueError(
+            f"the chunk {rows['chunk_id'][twice].iloc[0]} comes twice in one call; each "
+            f"may come once"
+        )
     for name in rows.select_dtypes("integer").columns:
         if (rows[name].abs() > LARGEST).any():
-            raise ValueError(f"the column {name!r} holds a whole number beyond 2**53, which stores round silently")
+            raise ValueError(
+                f"the column {name!r} holds a whole number beyond 2**53, which stores "
+                f"round silently"
+            )
     return data
 
 
@@ -66,4 +88,9 @@ def packed(rows: pd.DataFrame, vectors: Vectors, schema: Any) -> Any:
 
 def schema_of(dimension: int, fields: Fields) -> Any:
     """The rows and the vector."""
-    return pa.schema([*rows_schema(fields), pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)])
+    return pa.schema(
+        [
+            *rows_schema(fields),
+            pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
+        ]
+    )

@@ -13,7 +13,9 @@ from llmops.tasks.plugins.chunkers.code.syntax import language_of
 from llmops.tasks.plugins.chunkers.sentence import Sentence
 from llmops.tasks.plugins.embedders.hash import Hash
 
-pytest.importorskip("tree_sitter_language_pack", reason="tree-sitter-language-pack is not installed")
+pytest.importorskip(
+    "tree_sitter_language_pack", reason="tree-sitter-language-pack is not installed"
+)
 OWN = sorted(Path(__file__).parents[3].joinpath("tasks").rglob("*.py"))
 
 TYPESCRIPT = """// A store of things. 😀 é
@@ -43,7 +45,10 @@ impl P {
     fn zero() -> P { P { x: 0, y: 0 } }
 }
 """
-C = "#include <stdio.h>\nstatic int add(int a, int b)\n{\n    int sum = a + b;\n    printf(\"%d\", sum);\n    return sum;\n}\n"
+C = (
+    "#include <stdio.h>\nstatic int add(int a, int b)\n{\n    int sum = a + b;\n    "
+    'printf("%d", sum);\n    return sum;\n}\n'
+)
 GO = """package main
 
 // Run runs it.
@@ -61,16 +66,28 @@ def split(text: str, uri: str, size: int = 24) -> list[Span]:
 
 
 def pieces(text: str, uri: str, size: int = 24) -> list[str]:
-    return [text[span.start:span.end] for span in split(text, uri, size)]
+    return [text[span.start : span.end] for span in split(text, uri, size)]
 
 
-@pytest.mark.parametrize(("text", "uri", "place", "headings", "context"), [
-    (TYPESCRIPT, "src/a.ts", "for (const", ("Store", "find"),
-     "src/a.ts > class Store<T> extends Base > find(test: (item: T) => boolean): T | undefined"),
-    (RUST, "b.rs", "(square as", ("P", "length"), "b.rs > impl P > fn length(&self) -> f64"),
-    (C, "c.c", "printf", ("add",), "c.c > static int add(int a, int b)"),
-    (GO, "d.go", "return nil", ("Run",), "d.go > func (s *Server) Run(n int) error")])
-def test_what_is_inside_of_a_long_definition_says_so(text: str, uri: str, place: str, headings: tuple[str, ...], context: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "uri", "place", "headings", "context"),
+    [
+        (
+            TYPESCRIPT,
+            "src/a.ts",
+            "for (const",
+            ("Store", "find"),
+            "src/a.ts > class Store<T> extends Base > find(test: (item: T) => boolean): T "
+            "| undefined",
+        ),
+        (RUST, "b.rs", "(square as", ("P", "length"), "b.rs > impl P > fn length(&self) -> f64"),
+        (C, "c.c", "printf", ("add",), "c.c > static int add(int a, int b)"),
+        (GO, "d.go", "return nil", ("Run",), "d.go > func (s *Server) Run(n int) error"),
+    ],
+)
+def test_what_is_inside_of_a_long_definition_says_so(
+    text: str, uri: str, place: str, headings: tuple[str, ...], context: str
+) -> None:
     span = next(span for span in split(text, uri) if span.start <= text.index(place) < span.end)
     assert (span.headings, span.context) == (headings, context)
 
@@ -96,8 +113,12 @@ def test_functions_that_fit_are_whole() -> None:
             offsets.append(offsets[-1] + len(line))
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
-                start, end = offsets[node.lineno - 1] + node.col_offset, offsets[(node.end_lineno or 0) - 1] + 1
-                fits = Hash().count("".join(lines[node.lineno - 1:node.end_lineno])) <= 200
+                first = min([node, *node.decorator_list], key=lambda part: part.lineno).lineno - 1
+                start, end = (
+                    offsets[first] + node.col_offset,
+                    offsets[(node.end_lineno or 0) - 1] + 1,
+                )
+                fits = Hash().count("".join(lines[first : node.end_lineno])) <= 200
                 inside = any(start < span.start < end for span in spans)
                 whole, cut = whole + (fits and not inside), cut + (fits and inside)
     assert whole > 500
@@ -107,17 +128,27 @@ def test_functions_that_fit_are_whole() -> None:
 def test_small_ones_share_a_chunk() -> None:
     text = "".join(f"def f{n}(x):\n    return x + {n}\n\n\n" for n in range(100))
     spans = split(text, "a.py", 100)
-    assert all(text[span.start:].startswith("def") for span in spans)
+    assert all(text[span.start :].startswith("def") for span in spans)
     assert sum(span.tokens for span in spans) / len(spans) > 70
 
 
-@pytest.mark.parametrize("text", ["def broken(:\n    x = (1\n\nclass A\n  def f(self): return 1\n" * 20, "}}}} ((((" * 100, "\x00\x01 def",
-                                  "class A:\n" + " x=1;" * 500, "f(" * 3000 + ")" * 3000, "x = '" + "é😀" * 800 + "'", "\ud800 = 1\n" * 99])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def broken(:\n    x = (1\n\nclass A\n  def f(self): return 1\n" * 20,
+        "}}}} ((((" * 100,
+        "\x00\x01 def",
+        "class A:\n" + " x=1;" * 500,
+        "f(" * 3000 + ")" * 3000,
+        "x = '" + "é😀" * 800 + "'",
+        "\ud800 = 1\n" * 99,
+    ],
+)
 def test_broken_and_odd_code_is_covered_exactly(text: str) -> None:
     spans = split(text, "a.py", 50)
     covered = set[int]().union(*(range(span.start, span.end) for span in spans))
     assert all(n in covered or character.isspace() for n, character in enumerate(text))
-    assert all(span.tokens == Hash().count(text[span.start:span.end]) for span in spans)
+    assert all(span.tokens == Hash().count(text[span.start : span.end]) for span in spans)
     assert max(span.tokens for span in spans) <= 50
 
 
@@ -135,18 +166,37 @@ def test_other_texts_are_cut_as_text() -> None:
     plain = Sentence(size=50, overlap=0).split(text, markup="plain", title=None, tokenizer=Hash())
     assert split(text, "notes.unknown", 50) == plain
     assert split(text, "", 50) == plain
-    (span, *_) = Code(size=50).split("# A\n\nb\n\n## C\n\n" + text, markup="markdown", title=None, tokenizer=Hash(), uri="README.md")
+    (span, *_) = Code(size=50).split(
+        "# A\n\nb\n\n## C\n\n" + text,
+        markup="markdown",
+        title=None,
+        tokenizer=Hash(),
+        uri="README.md",
+    )
     assert span.headings == ("A",)
 
 
-@pytest.mark.parametrize(("uri", "language"), [("a/B.PY", "python"), ("x.tsx", "tsx"), ("h.rs#L1", "rust"), ("https://h/a.go?raw=1", "go"),
-                                               ("Makefile", "make"), ("Dockerfile", "dockerfile"), ("a.txt", None), ("", None)])
+@pytest.mark.parametrize(
+    ("uri", "language"),
+    [
+        ("a/B.PY", "python"),
+        ("x.tsx", "tsx"),
+        ("h.rs#L1", "rust"),
+        ("https://h/a.go?raw=1", "go"),
+        ("Makefile", "make"),
+        ("Dockerfile", "dockerfile"),
+        ("a.txt", None),
+        ("", None),
+    ],
+)
 def test_the_name_tells_the_language(uri: str, language: str | None) -> None:
     assert language_of(uri) == language
 
 
 def test_the_language_can_be_given() -> None:
-    (first, *_) = Code(size=24, language="rust").split(RUST, markup="plain", title="T", tokenizer=Hash(), uri="b.txt")
+    (first, *_) = Code(size=24, language="rust").split(
+        RUST, markup="plain", title="T", tokenizer=Hash(), uri="b.txt"
+    )
     assert first.end == RUST.index("\n\nimpl")
     with pytest.raises(ValidationError, match=r"an unknown language; allowed: .*python"):
         Code(language="pyton")

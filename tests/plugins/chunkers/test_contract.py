@@ -1,4 +1,6 @@
-"""What every chunker promises, for any text and tokenizer: exact offsets, nothing lost, limits, order."""
+"""What every chunker promises, for any text and tokenizer: exact offsets, nothing lost, limits,
+order.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,40 +26,104 @@ from tests.plugins.chunkers import texts
 
 FILLING = [Sentence, Markdown, Fixed]
 SYNTAX = pytest.param(partial(Code, language="python"), id="Code")
-NODES = pytest.param(partial(NodeParser, parser="SentenceSplitter"), id="NodeParser", marks=pytest.mark.skipif(
-    find_spec("llama_index") is None, reason="llama-index-core is not installed"))
-GRADED = [*FILLING, Semantic, Qa, Code, pytest.param(partial(ParentChild, parent_size=8), id="ParentChild")]
+NODES = pytest.param(
+    partial(NodeParser, parser="SentenceSplitter"),
+    id="NodeParser",
+    marks=pytest.mark.skipif(
+        find_spec("llama_index") is None, reason="llama-index-core is not installed"
+    ),
+)
+GRADED = [
+    *FILLING,
+    Semantic,
+    Qa,
+    Code,
+    pytest.param(partial(ParentChild, parent_size=8), id="ParentChild"),
+]
 CHUNKERS = [*FILLING, Semantic, Qa, SYNTAX, NODES, ParentChild]
 Kind = Callable[..., Chunker]
-TOKENIZERS = [Hash(), pytest.param(MiniLM(), marks=pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights"))]
+TOKENIZERS = [
+    Hash(),
+    pytest.param(
+        MiniLM(), marks=pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights")
+    ),
+]
 SAMPLES = {
-    "english": texts.english(30_000), "chinese": texts.varied(texts.CHINESE, 30), "japanese": texts.varied(texts.JAPANESE, 30),
-    "persian": texts.varied(texts.PERSIAN, 30), "hindi": texts.varied(texts.HINDI, 30), "odd": texts.ODD * 200,
-    "markdown": texts.MARKDOWN * 20, "one word": "abcdefghij" * 2000, "one letter": "a " * 5000, "signs": "=" * 5000,
-    "pages": "\f".join(texts.english(9000).split("\n\n")), "blank": " \n\t\f ", "empty": "", "emoji": "👩‍👩‍👧‍👦" * 500,
-    "windows": texts.english(5000).replace("\n", "\r\n"), "unknown": "ᚠᛇᚻ᛫ᛒᛦᚦ" * 900,
+    "english": texts.english(30_000),
+    "chinese": texts.varied(texts.CHINESE, 30),
+    "japanese": texts.varied(texts.JAPANESE, 30),
+    "persian": texts.varied(texts.PERSIAN, 30),
+    "hindi": texts.varied(texts.HINDI, 30),
+    "odd": texts.ODD * 200,
+    "markdown": texts.MARKDOWN * 20,
+    "one word": "abcdefghij" * 2000,
+    "one letter": "a " * 5000,
+    "signs": "=" * 5000,
+    "pages": "\f".join(texts.english(9000).split("\n\n")),
+    "blank": " \n\t\f ",
+    "empty": "",
+    "emoji": "👩‍👩‍👧‍👦" * 500,
+    "windows": texts.english(5000).replace("\n", "\r\n"),
+    "unknown": "ᚠᛇᚻ᛫ᛒᛦᚦ" * 900,
 }
-FRAGMENTS = st.sampled_from(["\n\n", "\n", " ", "\f", ". ", "# Title\n", "- item\n", "```\n", "---\n", "\u0301", "👩‍👧", "你好。", "«",
-                             "»", "word", "Dr. ", "e.g. ", "x" * 150, "\u200b", "؟ ", "(", ")", "\u3000", "\x1c", "\ud800", "3.14 "])
-ANY_TEXT = st.lists(st.one_of(FRAGMENTS, st.text(st.characters(codec=None), max_size=12)), max_size=80).map("".join)
+FRAGMENTS = st.sampled_from(
+    [
+        "\n\n",
+        "\n",
+        " ",
+        "\f",
+        ". ",
+        "# Title\n",
+        "- item\n",
+        "```\n",
+        "---\n",
+        "\u0301",
+        "👩‍👧",
+        "你好。",
+        "«",
+        "»",
+        "word",
+        "Dr. ",
+        "e.g. ",
+        "x" * 150,
+        "\u200b",
+        "؟ ",
+        "(",
+        ")",
+        "\u3000",
+        "\x1c",
+        "\ud800",
+        "3.14 ",
+    ]
+)
+ANY_TEXT = st.lists(
+    st.one_of(FRAGMENTS, st.text(st.characters(codec=None), max_size=12)), max_size=80
+).map("".join)
 
 
 def check(text: str, spans: Sequence[Span], chunker: Chunker, tokenizer: Tokenizer) -> None:
     size = min(chunker.size, tokenizer.max_tokens)
     covered = bytearray(len(text))
     for span in spans:
-        piece = text[span.start:span.end]
+        piece = text[span.start : span.end]
         assert piece
         assert piece == piece.strip()
         counted = len(tokenizer.token_offsets(span.search if span.search is not None else piece))
         assert counted == span.tokens
-        assert span.search is not None or counted <= size or not piece[1:].strip() or unbreakable(piece, tokenizer, size)
+        assert (
+            span.search is not None
+            or counted <= size
+            or not piece[1:].strip()
+            or unbreakable(piece, tokenizer, size)
+        )
         seen = embedded_text({"context": span.context, "text": piece, "search": span.search})
         assert len(tokenizer.token_offsets(seen)) <= tokenizer.max_tokens
-        covered[span.start:span.end] = b"\x01" * (span.end - span.start)
+        covered[span.start : span.end] = b"\x01" * (span.end - span.start)
     assert all(mark or character.isspace() for mark, character in zip(covered, text, strict=True))
     passages = list(dict.fromkeys((span.start, span.end) for span in spans))
-    assert [(span.start, span.end) for span in spans] == [one for one in passages for span in spans if (span.start, span.end) == one]
+    assert [(span.start, span.end) for span in spans] == [
+        one for one in passages for span in spans if (span.start, span.end) == one
+    ]
     assert [start for start, _ in passages] == sorted({start for start, _ in passages})
     assert [end for _, end in passages] == sorted({end for _, end in passages})
 
@@ -72,26 +138,44 @@ def unbreakable(piece: str, tokenizer: Tokenizer, size: int) -> bool:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_samples(chunker: Kind, tokenizer: Tokenizer, sample: str) -> None:
     text, made = SAMPLES[sample], chunker(size=60, overlap=8)
-    spans = made.split(text, markup="markdown", title="A title of the document", tokenizer=tokenizer)
+    spans = made.split(
+        text, markup="markdown", title="A title of the document", tokenizer=tokenizer
+    )
     check(text, spans, made, tokenizer)
     assert bool(spans) == bool(text.strip())
-    assert spans == made.split(text, markup="markdown", title="A title of the document", tokenizer=tokenizer)
+    assert spans == made.split(
+        text, markup="markdown", title="A title of the document", tokenizer=tokenizer
+    )
 
 
 @pytest.mark.parametrize("chunker", CHUNKERS)
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @settings(max_examples=60, deadline=None)
-@given(text=ANY_TEXT, size=st.integers(8, 300), overlap=st.integers(0, 40), title=st.one_of(st.none(), st.text(max_size=30)))
-def test_any_text(chunker: Kind, tokenizer: Tokenizer, text: str, size: int, overlap: int, title: str | None) -> None:
+@given(
+    text=ANY_TEXT,
+    size=st.integers(8, 300),
+    overlap=st.integers(0, 40),
+    title=st.one_of(st.none(), st.text(max_size=30)),
+)
+def test_any_text(
+    chunker: Kind, tokenizer: Tokenizer, text: str, size: int, overlap: int, title: str | None
+) -> None:
     made = chunker(size=size, overlap=overlap)
-    check(text, made.split(text, markup="markdown", title=title, tokenizer=tokenizer), made, tokenizer)
+    check(
+        text, made.split(text, markup="markdown", title=title, tokenizer=tokenizer), made, tokenizer
+    )
 
 
 @pytest.mark.parametrize("chunker", CHUNKERS)
 def test_a_short_document_is_one_chunk(chunker: Kind) -> None:
     text = "  One sentence. Another one.\n\nA paragraph.  "
     (span,) = chunker().split(text, markup="plain", title=None, tokenizer=Hash())
-    assert (text[span.start:span.end], span.page, span.headings, span.context) == (text.strip(), None, (), "")
+    assert (text[span.start : span.end], span.page, span.headings, span.context) == (
+        text.strip(),
+        None,
+        (),
+        "",
+    )
 
 
 @pytest.mark.parametrize("chunker", FILLING)
@@ -107,16 +191,20 @@ def test_pages_are_counted_by_form_feeds(chunker: Kind) -> None:
     text = "\f".join(["first page " * 9, "", "third page " * 9])
     spans = chunker(size=8, overlap=0).split(text, markup="plain", title=None, tokenizer=Hash())
     assert {span.page for span in spans} == {1, 3}
-    assert all(text[:span.start].count("\f") + 1 == span.page for span in spans)
+    assert all(text[: span.start].count("\f") + 1 == span.page for span in spans)
 
 
 @pytest.mark.parametrize("chunker", GRADED)
 def test_headings_stand_above_the_start_of_a_chunk(chunker: Kind) -> None:
-    spans = chunker(size=8, overlap=0).split(texts.MARKDOWN, markup="markdown", title=None, tokenizer=Hash())
-    paths = {texts.MARKDOWN[span.start:span.end].split()[-1]: span.headings for span in spans}
+    spans = chunker(size=8, overlap=0).split(
+        texts.MARKDOWN, markup="markdown", title=None, tokenizer=Hash()
+    )
+    paths = {texts.MARKDOWN[span.start : span.end].split()[-1]: span.headings for span in spans}
     assert ("Install", "Setext heading", "Deep") in paths.values()
     assert spans[-1].headings == ("Use",)
-    plain = chunker(size=8, overlap=0).split(texts.MARKDOWN, markup="plain", title=None, tokenizer=Hash())
+    plain = chunker(size=8, overlap=0).split(
+        texts.MARKDOWN, markup="plain", title=None, tokenizer=Hash()
+    )
     assert {span.headings for span in plain} == {()}
 
 
@@ -125,6 +213,12 @@ def test_the_context_yields_to_the_text(chunker: Kind) -> None:
     class Narrow(Hash):
         max_tokens = 20
 
-    spans = chunker(size=400, overlap=4).split("word " * 200, markup="plain", title="one two " * 30, tokenizer=Narrow())
+    spans = chunker(size=400, overlap=4).split(
+        "word " * 200, markup="plain", title="one two " * 30, tokenizer=Narrow()
+    )
     assert max(span.tokens for span in spans) <= 20
-    assert all(Narrow().count(embedded_text({"context": span.context, "text": "word " * span.tokens})) <= 20 for span in spans)
+    assert all(
+        Narrow().count(embedded_text({"context": span.context, "text": "word " * span.tokens}))
+        <= 20
+        for span in spans
+    )

@@ -7,12 +7,19 @@ from llmops.tasks.plugins.chunkers.markdown import Markdown
 from llmops.tasks.plugins.embedders.hash import Hash
 from tests.plugins.chunkers import texts
 
-SECTIONS = "\n\n".join(f"# Chapter {number}\n\n" + f"Sentence {number} of it has eight words here. " * 18 for number in range(9))
+SECTIONS = "\n\n".join(
+    f"# Chapter {number}\n\n" + f"Sentence {number} of it has eight words here. " * 18
+    for number in range(9)
+)
 
 
-def cut(text: str, size: int = 200, overlap: int = 20, title: str | None = None) -> list[tuple[str, str]]:
-    spans = Markdown(size=size, overlap=overlap).split(text, markup="markdown", title=title, tokenizer=Hash())
-    return [(text[span.start:span.end], span.context) for span in spans]
+def cut(
+    text: str, size: int = 200, overlap: int = 20, title: str | None = None
+) -> list[tuple[str, str]]:
+    spans = Markdown(size=size, overlap=overlap).split(
+        text, markup="markdown", title=title, tokenizer=Hash()
+    )
+    return [(text[span.start : span.end], span.context) for span in spans]
 
 
 def test_headings_are_found_outside_of_code() -> None:
@@ -20,15 +27,28 @@ def test_headings_are_found_outside_of_code() -> None:
     assert found == [(1, "Install"), (2, "Linux"), (2, "Setext heading"), (3, "Deep"), (1, "Use")]
 
 
-@pytest.mark.parametrize("text", ["#no space", "    # indented code", "~~~\n# code\n~~~", "```\n# never closed", "| a |\n---",
-                                  "- item\n---", "\n---\n", "text\n\n==="])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#no space",
+        "    # indented code",
+        "~~~\n# code\n~~~",
+        "```\n# never closed",
+        "| a |\n---",
+        "- item\n---",
+        "\n---\n",
+        "text\n\n===",
+    ],
+)
 def test_what_looks_like_a_heading_is_none(text: str) -> None:
     assert outline(text).headings == ()
 
 
 def test_a_section_of_the_right_size_is_a_chunk() -> None:
     chunks = cut(SECTIONS)
-    assert [text.split("\n")[0] for text, _ in chunks] == [f"# Chapter {number}" for number in range(9)]
+    assert [text.split("\n")[0] for text, _ in chunks] == [
+        f"# Chapter {number}" for number in range(9)
+    ]
 
 
 def test_the_context_is_title_and_headings() -> None:
@@ -45,13 +65,19 @@ def test_a_heading_stays_with_what_follows_it() -> None:
 
 def test_code_and_tables_stay_whole_where_they_fit() -> None:
     code = "```python\n" + "\n".join(f"value_{line} = {line}" for line in range(20)) + "\n```"
-    table = "\n".join(["| a | b |", "|---|---|", *(f"| {row} | {row * row} |" for row in range(12))])
-    text = "\n\n".join([texts.english(2500), code, texts.english(5000)[2500:], table, texts.english(8000)[5000:]])
+    table = "\n".join(
+        ["| a | b |", "|---|---|", *(f"| {row} | {row * row} |" for row in range(12))]
+    )
+    text = "\n\n".join(
+        [texts.english(2500), code, texts.english(5000)[2500:], table, texts.english(8000)[5000:]]
+    )
     chunks = [chunk for chunk, _ in cut(text)]
     assert any(code in chunk for chunk in chunks)
     assert any(table in chunk for chunk in chunks)
 
 
 def test_plain_text_has_no_sections() -> None:
-    spans = Markdown(size=8, overlap=0).split(texts.MARKDOWN, markup="plain", title="T", tokenizer=Hash())
+    spans = Markdown(size=8, overlap=0).split(
+        texts.MARKDOWN, markup="plain", title="T", tokenizer=Hash()
+    )
     assert {(span.context, span.headings) for span in spans} == {("T", ())}

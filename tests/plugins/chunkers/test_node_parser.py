@@ -19,7 +19,11 @@ from llmops.tasks.plugins.chunkers.node_parser import NodeParser
 
 
 def split(text: str, parser: str, markup: str = "plain", **options: Any) -> list[Span]:
-    return list(NodeParser(parser=parser, **options).split(text, markup=markup, title="T", tokenizer=Hash(), uri=""))
+    return list(
+        NodeParser(parser=parser, **options).split(
+            text, markup=markup, title="T", tokenizer=Hash(), uri=""
+        )
+    )
 
 
 def test_sizes_are_counted_with_our_tokenizer() -> None:
@@ -34,27 +38,43 @@ def test_sizes_are_counted_with_our_tokenizer() -> None:
 def test_any_import_path_and_its_options() -> None:
     text = "# A\n\nOne text.\n\n## B\n\nOther text.\n"
     spans = split(text, "llama_index.core.node_parser.file.markdown.MarkdownNodeParser", "markdown")
-    assert [(text[span.start:span.end], span.headings) for span in spans] == [
-        ("# A\n\nOne text.", ("A",)), ("## B\n\nOther text.", ("A", "B"))]
-    commas = split("a b, c d, e f", "SentenceSplitter", size=8, overlap=0, options={"chunk_size": 3, "secondary_chunking_regex": "[^,]+,?"})
+    assert [(text[span.start : span.end], span.headings) for span in spans] == [
+        ("# A\n\nOne text.", ("A",)),
+        ("## B\n\nOther text.", ("A", "B")),
+    ]
+    commas = split(
+        "a b, c d, e f",
+        "SentenceSplitter",
+        size=8,
+        overlap=0,
+        options={"chunk_size": 3, "secondary_chunking_regex": "[^,]+,?"},
+    )
     assert len(commas) == 3
 
 
 def test_repeated_texts_keep_their_own_places() -> None:
-    """LlamaIndex looks for the first place after the last one's start: inside of what was there before."""
+    """LlamaIndex looks for the first place after the last one's start: inside of what was there
+    before.
+    """
     text = "go go go. " * 40
     spans = split(text, "SentenceSplitter", size=24, overlap=0)
     assert all(one.end <= two.start for one, two in pairwise(spans))
-    assert "".join(text[span.start:span.end] for span in spans).replace(" ", "") == text.replace(" ", "")
+    assert "".join(text[span.start : span.end] for span in spans).replace(" ", "") == text.replace(
+        " ", ""
+    )
 
 
-@pytest.mark.parametrize(("text", "parts", "places"), [
-    ("a b a b a b", ["a b", "a b", "a b"], [(0, 3), (4, 7), (8, 11)]),
-    ("one two three", ["one two", "two three"], [(0, 7), (4, 13)]),
-    ("one  two\n three", ["one two three"], [(0, 15)]),
-    ("one two", ["one two", "two", "  ", "one"], [(0, 7)]),
-    ("x dropped y", ["x", "y"], [(0, 1), (10, 11)]),
-    ("a \ud800 b", ["\ufffd b"], [(2, 5)])])
+@pytest.mark.parametrize(
+    ("text", "parts", "places"),
+    [
+        ("a b a b a b", ["a b", "a b", "a b"], [(0, 3), (4, 7), (8, 11)]),
+        ("one two three", ["one two", "two three"], [(0, 7), (4, 13)]),
+        ("one  two\n three", ["one two three"], [(0, 15)]),
+        ("one two", ["one two", "two", "  ", "one"], [(0, 7)]),
+        ("x dropped y", ["x", "y"], [(0, 1), (10, 11)]),
+        ("a \ud800 b", ["\ufffd b"], [(2, 5)]),
+    ],
+)
 def test_places(text: str, parts: list[str], places: list[tuple[int, int]]) -> None:
     assert list(located(text, parts)) == places
 
@@ -85,13 +105,25 @@ def test_chunks_that_are_too_long_are_cut_or_refused(caplog: pytest.LogCaptureFi
         split(text, "MarkdownNodeParser", size=50, too_long="refuse")
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"parser": "SentenceSpliter"}, "no node parser; allowed: .*SentenceSplitter"), ({"parser": "no.such.Parser"}, "cannot be imported"),
-    ({"parser": "pathlib.Path"}, "no node parser"), ({"parser": "."}, "cannot be imported|no node parser"),
-    ({"parser": "SentenceSplitter", "options": {"chunk_sise": 3}}, "no option chunk_sise; allowed: .*chunk_size"),
-    ({"parser": "SentenceSplitter", "options": {"chunk_size": "many"}}, "chunk_size"),
-    ({"parser": "SentenceSplitter", "options": {"chunk_size": 10, "chunk_overlap": 20}}, "overlap"),
-    ({"parser": "SemanticSplitterNodeParser"}, "SemanticSplitterNodeParser")])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"parser": "SentenceSpliter"}, "no node parser; allowed: .*SentenceSplitter"),
+        ({"parser": "no.such.Parser"}, "cannot be imported"),
+        ({"parser": "pathlib.Path"}, "no node parser"),
+        ({"parser": "."}, "cannot be imported|no node parser"),
+        (
+            {"parser": "SentenceSplitter", "options": {"chunk_sise": 3}},
+            "no option chunk_sise; allowed: .*chunk_size",
+        ),
+        ({"parser": "SentenceSplitter", "options": {"chunk_size": "many"}}, "chunk_size"),
+        (
+            {"parser": "SentenceSplitter", "options": {"chunk_size": 10, "chunk_overlap": 20}},
+            "overlap",
+        ),
+        ({"parser": "SemanticSplitterNodeParser"}, "SemanticSplitterNodeParser"),
+    ],
+)
 def test_mistakes_are_found_when_the_config_is_read(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         NodeParser(**options)

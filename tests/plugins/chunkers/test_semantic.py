@@ -12,8 +12,12 @@ from llmops.tasks.plugins.chunkers.semantic import Semantic, distances
 from llmops.tasks.plugins.embedders.hash import Hash
 from tests.plugins.chunkers import texts
 
-SUBJECTS = {"sea": "ship sailor harbour wave anchor tide captain deck", "kitchen": "flour butter oven sugar dough whisk bowl cake",
-            "court": "judge lawyer verdict witness trial jury appeal statute", "sky": "planet star orbit comet telescope moon galaxy dust"}
+SUBJECTS = {
+    "sea": "ship sailor harbour wave anchor tide captain deck",
+    "kitchen": "flour butter oven sugar dough whisk bowl cake",
+    "court": "judge lawyer verdict witness trial jury appeal statute",
+    "sky": "planet star orbit comet telescope moon galaxy dust",
+}
 
 
 def told(subject: str, sentences: int, seed: int) -> str:
@@ -23,7 +27,10 @@ def told(subject: str, sentences: int, seed: int) -> str:
 
 
 def cut(chunker: Semantic, text: str) -> list[str]:
-    return [text[span.start:span.end] for span in chunker.split(text, markup="plain", title=None, tokenizer=Hash())]
+    return [
+        text[span.start : span.end]
+        for span in chunker.split(text, markup="plain", title=None, tokenizer=Hash())
+    ]
 
 
 def test_it_cuts_where_the_subject_changes() -> None:
@@ -34,7 +41,11 @@ def test_it_cuts_where_the_subject_changes() -> None:
     chunks = cut(Semantic(size=160, least=0.25), " ".join(stories))
     starts = {story.split(".")[0] for story in stories}
     assert sum(chunk.split(".")[0] in starts for chunk in chunks) >= len(stories) - 2
-    mixed = [chunk for chunk in chunks if sum(any(word in chunk for word in words.split()) for words in SUBJECTS.values()) > 1]
+    mixed = [
+        chunk
+        for chunk in chunks
+        if sum(any(word in chunk for word in words.split()) for words in SUBJECTS.values()) > 1
+    ]
     assert len(mixed) <= 2
 
 
@@ -49,7 +60,10 @@ def test_an_edit_moves_only_what_is_near() -> None:
     text, chunker = texts.english(86_000), Semantic()
     before = set(cut(chunker, text))
     places = random.Random(5).sample([match.start() for match in re.finditer(r"\b\w+", text)], 60)
-    new = [sum(chunk not in before for chunk in cut(chunker, f"{text[:place]}zebra {text[place:]}")) for place in places]
+    new = [
+        sum(chunk not in before for chunk in cut(chunker, f"{text[:place]}zebra {text[place:]}"))
+        for place in places
+    ]
     assert len(before) > 100
     assert min(new) >= 1
     assert sum(new) / len(new) < 2
@@ -79,7 +93,9 @@ def test_short_texts_cost_nothing() -> None:
         def embed(self, texts):  # type: ignore[no-untyped-def]
             raise AssertionError("nothing is to be compared")
 
-    (span,) = Semantic().split("One sentence. Another one.", markup="plain", title=None, tokenizer=Counting())
+    (span,) = Semantic().split(
+        "One sentence. Another one.", markup="plain", title=None, tokenizer=Counting()
+    )
     assert span.tokens == 6
 
 
@@ -91,7 +107,12 @@ def test_a_sentence_is_cut_to_what_the_embedder_reads() -> None:
             assert max(map(self.count, texts)) <= 30
             return super().embed(texts)
 
-    spans = Semantic(size=30).split("word " * 200 + ". " + "other words " * 50 + ".", markup="plain", title=None, tokenizer=Strict())
+    spans = Semantic(size=30).split(
+        "word " * 200 + ". " + "other words " * 50 + ".",
+        markup="plain",
+        title=None,
+        tokenizer=Strict(),
+    )
     assert max(span.tokens for span in spans) <= 30
 
 

@@ -20,21 +20,43 @@ def ends(text: str, size: int = 24) -> list[str]:
 def kinds(text: str) -> dict[str, Kind]:
     """The word after each border, and the kind of the border."""
     found = borders(text, token_starts(text, Hash()), 50)
-    return {text[start:].split()[0]: Kind(kind) for start, kind in zip(found.starts, found.kinds, strict=True)}
+    return {
+        text[start:].split()[0]: Kind(kind)
+        for start, kind in zip(found.starts, found.kinds, strict=True)
+    }
 
 
-@pytest.mark.parametrize(("paragraph", "stops"), [
-    (texts.CHINESE, "。！？”"), (texts.JAPANESE, "。？」"), (texts.PERSIAN, ".؟"), (texts.HINDI, "।?"),
-    ("The first sentence has some words. Is the second one a question? It is! " * 3, ".?!")])
+@pytest.mark.parametrize(
+    ("paragraph", "stops"),
+    [
+        (texts.CHINESE, "。！？”"),
+        (texts.JAPANESE, "。？」"),
+        (texts.PERSIAN, ".؟"),
+        (texts.HINDI, "।?"),
+        ("The first sentence has some words. Is the second one a question? It is! " * 3, ".?!"),
+    ],
+)
 def test_sentences_end_chunks_in_every_script(paragraph: str, stops: str) -> None:
-    """At a size of several sentences, 85 % of the chunks end with one; the rest are where none was in reach."""
+    """At a size of several sentences, 85 % of the chunks end with one; the rest are where none was
+    in reach.
+    """
     found = ends(texts.varied(paragraph, 60), 150)
     assert sum(end in stops for end in found) > 0.85 * len(found)
 
 
-@pytest.mark.parametrize("text", [
-    "as Dr. Smith", "e.g. This", "by J. Smith", "see Fig. Three", "Acme Inc. Shares", "version 3.14 Pi", "cf. Knuth",
-    "1. Install"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as Dr. Smith",
+        "e.g. This",
+        "by J. Smith",
+        "see Fig. Three",
+        "Acme Inc. Shares",
+        "version 3.14 Pi",
+        "cf. Knuth",
+        "1. Install",
+    ],
+)
 def test_an_abbreviation_ends_no_sentence(text: str) -> None:
     assert kinds(text)[text.split()[-1]] == Kind.WORD
 
@@ -66,19 +88,24 @@ def test_no_chunk_begins_with_what_belongs_to_the_one_before() -> None:
 def test_the_overlap_is_the_end_of_the_chunk_before() -> None:
     text = texts.english(20_000)
     spans = Sentence(size=200, overlap=20).split(text, markup="plain", title=None, tokenizer=Hash())
-    shared = [Hash().count(text[two.start:one.end]) for one, two in pairwise(spans)]
+    shared = [Hash().count(text[two.start : one.end]) for one, two in pairwise(spans)]
     assert max(shared) <= 20
     assert sum(shared) / len(shared) > 12
 
 
 def test_the_title_is_the_context() -> None:
-    spans = Sentence(size=8).split("# Heading\n\nText of it.", markup="markdown", title="Guide", tokenizer=Hash())
+    spans = Sentence(size=8).split(
+        "# Heading\n\nText of it.", markup="markdown", title="Guide", tokenizer=Hash()
+    )
     assert {(span.context, span.headings) for span in spans} == {("Guide", ("Heading",))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [texts.english(460_000) * 4, "the " * 400_000, "abcdefghij" * 160_000],
-                         ids=["english", "one word", "one line"])
+@pytest.mark.parametrize(
+    "text",
+    [texts.english(460_000) * 4, "the " * 400_000, "abcdefghij" * 160_000],
+    ids=["english", "one word", "one line"],
+)
 def test_long_texts_take_seconds(text: str) -> None:
     """2 MB/s and more were measured on a busy core, the tokenizer not counted."""
     began = time.process_time()

@@ -22,14 +22,19 @@ def test_others_are_refused_and_the_reason_names_both() -> None:
 
 def test_others_are_marked_and_keep_their_flags() -> None:
     document = Document("texte", language="fr", metadata={"flags": ["draft"]})
-    assert Language(keep=("en",), policy="flag").apply(document).metadata["flags"] == ["draft", "language:fr"]
+    assert Language(keep=("en",), policy="flag").apply(document).metadata["flags"] == [
+        "draft",
+        "language:fr",
+    ]
 
 
 @pytest.mark.parametrize("language", [None, ""])
 def test_an_unknown_language_has_a_policy_of_its_own(language: str | None) -> None:
     document = Document("42", language=language)
     assert Language(keep=("en",)).apply(document) == document
-    assert Language(keep=("en",), unknown="flag").apply(document).metadata["flags"] == ["language:unknown"]
+    assert Language(keep=("en",), unknown="flag").apply(document).metadata["flags"] == [
+        "language:unknown"
+    ]
     with pytest.raises(DocumentError, match="language unknown"):
         Language(keep=("en",), unknown="quarantine").apply(document)
 
@@ -39,8 +44,16 @@ def test_one_language_needs_no_list() -> None:
     assert built.apply(Document("x", language="de")).text == built.clean("x") == "x"
 
 
-@pytest.mark.parametrize(("keep", "said"), [([], "at least 1"), (["english"], "a-z"), (False, "in quotes"), (["de", False], "in quotes"),
-                                            (None, "tuple")])
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [
+        ([], "at least 1"),
+        (["english"], "a-z"),
+        (False, "in quotes"),
+        (["de", False], "in quotes"),
+        (None, "tuple"),
+    ],
+)
 def test_mistakes_are_named(keep: object, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Spec(name="language", options={"keep": keep}).build(Cleaner)

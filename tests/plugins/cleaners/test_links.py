@@ -9,47 +9,94 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.links import Links
 
-PIECES = st.sampled_from(["[", "]", "(", ")", "!", "[a]", "(u)", "a", "http://a.de/?utm_source=1&x=2", "\n", "\n\n", "    ", "`", "```",
-                          "~~~",
-                          "[a]: b.c", "[a]:", " ", "<", ">", "<a>", "\\", "\f", "\t", "- ", "\"", "é"])
-OPTIONS = [Links(), Links(policy="domain", bare="domain"), Links(policy="drop", images="drop", bare="drop"),
-           Links(policy="keep", images="keep")]
+PIECES = st.sampled_from(
+    [
+        "[",
+        "]",
+        "(",
+        ")",
+        "!",
+        "[a]",
+        "(u)",
+        "a",
+        "http://a.de/?utm_source=1&x=2",
+        "\n",
+        "\n\n",
+        "    ",
+        "`",
+        "```",
+        "~~~",
+        "[a]: b.c",
+        "[a]:",
+        " ",
+        "<",
+        ">",
+        "<a>",
+        "\\",
+        "\f",
+        "\t",
+        "- ",
+        '"',
+        "é",
+    ]
+)
+OPTIONS = [
+    Links(),
+    Links(policy="domain", bare="domain"),
+    Links(policy="drop", images="drop", bare="drop"),
+    Links(policy="keep", images="keep"),
+]
 
 
-@pytest.mark.parametrize(("text", "cleaned"), [
-    ("See [the *docs*](./a.md \"Title\").", "See the *docs*."),
-    ("[![badge](https://i.png)](https://b.de) and ![a duck](duck.png)", "badge and a duck"),
-    ("[see [1] here](https://x.de/a_(b)) [x](<a b.md>)", "see [1] here x"),
-    ("[Ref][r], [R], [r][] and [no][x] [y]\n\n[r]: https://r.de \"T\"\n", "Ref, R, r and [no][x] [y]\n\n"),
-    ("<a href=\"https://x.de\">text</a>", "text"),
-    ("# Title [x](u)\n- [ ] task", "# Title x\n- [ ] task"),
-    ("https://x.de/a?utm_source=q&b=1&amp;gclid=2#f, https://y.de/?fbclid=1.", "https://x.de/a?b=1#f, https://y.de/."),
-    ("[^1]: a note\n[Note]: important", "[^1]: a note\n[Note]: important"),
-    ("`x` [a]: http://b.de stays", "`x` [a]: http://b.de stays"),
-    ("page\n\f\n[x](u)", "page\n\f\nx"),
-])
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ('See [the *docs*](./a.md "Title").', "See the *docs*."),
+        ("[![badge](https://i.png)](https://b.de) and ![a duck](duck.png)", "badge and a duck"),
+        ("[see [1] here](https://x.de/a_(b)) [x](<a b.md>)", "see [1] here x"),
+        (
+            '[Ref][r], [R], [r][] and [no][x] [y]\n\n[r]: https://r.de "T"\n',
+            "Ref, R, r and [no][x] [y]\n\n",
+        ),
+        ('<a href="https://x.de">text</a>', "text"),
+        ("# Title [x](u)\n- [ ] task", "# Title x\n- [ ] task"),
+        (
+            "https://x.de/a?utm_source=q&b=1&amp;gclid=2#f, https://y.de/?fbclid=1.",
+            "https://x.de/a?b=1#f, https://y.de/.",
+        ),
+        ("[^1]: a note\n[Note]: important", "[^1]: a note\n[Note]: important"),
+        ("`x` [a]: http://b.de stays", "`x` [a]: http://b.de stays"),
+        ("page\n\f\n[x](u)", "page\n\f\nx"),
+    ],
+)
 def test_texts_stay_and_addresses_go(text: str, cleaned: str) -> None:
     assert Links().clean(text) == cleaned
 
 
-@pytest.mark.parametrize("text", [
-    "`[code](x)` and ``a ` [b](c)``",
-    "```python\nf[a](b)  # https://x.de/?utm_source=1\n```",
-    "~~~\n[a]: https://b.de\n~~~",
-    "Before\n\n    [indented](code)\n\nAfter",
-    r"\[no](link)",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`[code](x)` and ``a ` [b](c)``",
+        "```python\nf[a](b)  # https://x.de/?utm_source=1\n```",
+        "~~~\n[a]: https://b.de\n~~~",
+        "Before\n\n    [indented](code)\n\nAfter",
+        r"\[no](link)",
+    ],
+)
 def test_code_is_left_alone(text: str) -> None:
     assert Links().clean(text) == text
 
 
-@pytest.mark.parametrize(("options", "cleaned"), [
-    ({"policy": "domain"}, "docs (x.de), up, pic, https://www.y.de/z"),
-    ({"policy": "drop"}, ", , pic, https://www.y.de/z"),
-    ({"policy": "keep"}, "[docs](https://www.x.de/a), [up](../b.md), pic, https://www.y.de/z"),
-    ({"images": "drop", "bare": "domain"}, "docs, up, , y.de"),
-    ({"images": "keep", "bare": "drop"}, "docs, up, ![pic](p.png), "),
-])
+@pytest.mark.parametrize(
+    ("options", "cleaned"),
+    [
+        ({"policy": "domain"}, "docs (x.de), up, pic, https://www.y.de/z"),
+        ({"policy": "drop"}, ", , pic, https://www.y.de/z"),
+        ({"policy": "keep"}, "[docs](https://www.x.de/a), [up](../b.md), pic, https://www.y.de/z"),
+        ({"images": "drop", "bare": "domain"}, "docs, up, , y.de"),
+        ({"images": "keep", "bare": "drop"}, "docs, up, ![pic](p.png), "),
+    ],
+)
 def test_policies(options: dict[str, str], cleaned: str) -> None:
     text = "[docs](https://www.x.de/a?utm_id=1), [up](../b.md), ![pic](p.png), https://www.y.de/z"
     assert Spec(name="links", options=options).build(Cleaner).clean(text) == cleaned
@@ -58,7 +105,9 @@ def test_policies(options: dict[str, str], cleaned: str) -> None:
 def test_plain_text_keeps_what_only_looks_like_a_link() -> None:
     text = "handlers[name](event); see [docs](https://x.de) and [page](a/b.html)"
     assert Links().apply(Document(text)).text == "handlers[name](event); see docs and page"
-    assert Links().apply(Document(text, markup="markdown")).text == "handlersname; see docs and page"
+    assert (
+        Links().apply(Document(text, markup="markdown")).text == "handlersname; see docs and page"
+    )
 
 
 @settings(max_examples=400, deadline=None)
@@ -69,8 +118,26 @@ def test_cleaning_twice_is_cleaning_once(text: str, links: Links) -> None:
     assert once.count("\f") == text.count("\f")
 
 
-@pytest.mark.parametrize("piece", ["[", "[a", "[a](", "[a](b", "![", "[[a]", "`", "``a ", "<a ", "http://a", "[a]: ", "[a]: b.c\n",
-                                   "```\n", "[a][b]", "\\["])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[",
+        "[a",
+        "[a](",
+        "[a](b",
+        "![",
+        "[[a]",
+        "`",
+        "``a ",
+        "<a ",
+        "http://a",
+        "[a]: ",
+        "[a]: b.c\n",
+        "```\n",
+        "[a][b]",
+        "\\[",
+    ],
+)
 def test_a_long_line_of_halves_comes_to_an_end(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert len(Links().clean(text)) <= len(text)

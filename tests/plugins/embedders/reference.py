@@ -1,4 +1,6 @@
-"""all-MiniLM-L6-v2 once more, in plain numpy and float64, to compare with: written from the BERT paper, not from ours."""
+"""all-MiniLM-L6-v2 once more, in plain numpy and float64, to compare with: written from the BERT
+paper, not from ours.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,17 @@ class Reference:
     def __init__(self, folder: Path) -> None:
         from safetensors.numpy import load_file
 
-        self.weights = {name: value.astype(np.float64) for name, value in load_file(folder / "model.safetensors").items()}
+        self.weights = {
+            name: value.astype(np.float64)
+            for name, value in load_file(folder / "model.safetensors").items()
+        }
 
     def vector(self, ids: list[int]) -> Array:
-        state = (self.weights["embeddings.word_embeddings.weight"][ids]
-                 + self.weights["embeddings.position_embeddings.weight"][:len(ids)]
-                 + self.weights["embeddings.token_type_embeddings.weight"][0])
+        state = (
+            self.weights["embeddings.word_embeddings.weight"][ids]
+            + self.weights["embeddings.position_embeddings.weight"][: len(ids)]
+            + self.weights["embeddings.token_type_embeddings.weight"][0]
+        )
         state = self.norm("embeddings.LayerNorm", state)
         for number in range(6):
             state = self.layer(f"encoder.layer.{number}.", state)
@@ -28,15 +35,26 @@ class Reference:
         return np.asarray(mean / np.linalg.norm(mean))
 
     def layer(self, prefix: str, state: Array) -> Array:
-        query, key, value = (self.heads(self.linear(f"{prefix}attention.self.{part}", state))
-                             for part in ("query", "key", "value"))
+        query, key, value = (
+            self.heads(self.linear(f"{prefix}attention.self.{part}", state))
+            for part in ("query", "key", "value")
+        )
         scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1])
         shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        mixed = (shares / shares.sum(axis=-1, keepdims=True) @ value).transpose(1, 0, 2).reshape(state.shape)
-        state = self.norm(f"{prefix}attention.output.LayerNorm", state + self.linear(f"{prefix}attention.output.dense", mixed))
+        mixed = (
+            (shares / shares.sum(axis=-1, keepdims=True) @ value)
+            .transpose(1, 0, 2)
+            .reshape(state.shape)
+        )
+        state = self.norm(
+            f"{prefix}attention.output.LayerNorm",
+            state + self.linear(f"{prefix}attention.output.dense", mixed),
+        )
         inner = self.linear(f"{prefix}intermediate.dense", state)
         inner = inner * (1 + erf(inner / np.sqrt(2))) / 2
-        return self.norm(f"{prefix}output.LayerNorm", state + self.linear(f"{prefix}output.dense", inner))
+        return self.norm(
+            f"{prefix}output.LayerNorm", state + self.linear(f"{prefix}output.dense", inner)
+        )
 
     def heads(self, state: Array) -> Array:
         return state.reshape(len(state), 12, -1).transpose(1, 0, 2)

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from llmops.tasks.plugins.embedders.hash import Hash
 
 PLACES = [17, 31, 72, 91, 98, 145, 148, 208, 213, 359, 375]
-VALUES = [0.213836, 0.239076, 0.210413, -0.370375, -0.210413, 0.140712, -0.106918, -0.478152, -0.213836, -0.370375, 0.478152]
+VALUES = [
+    0.213836,
+    0.239076,
+    0.210413,
+    -0.370375,
+    -0.210413,
+    0.140712,
+    -0.106918,
+    -0.478152,
+    -0.213836,
+    -0.370375,
+    0.478152,
+]
 ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
 
 
@@ -45,16 +57,25 @@ def test_neighbours_do_not_change_a_vector(texts: list[str]) -> None:
 def test_a_batch_may_be_longer_than_a_slab() -> None:
     texts = [f"text number {number}" for number in range(2500)]
     together = Hash().embed(texts)
-    np.testing.assert_array_equal(together[[0, 1500, 2499]], Hash().embed([texts[0], texts[1500], texts[2499]]))
+    np.testing.assert_array_equal(
+        together[[0, 1500, 2499]], Hash().embed([texts[0], texts[1500], texts[2499]])
+    )
 
 
-@pytest.mark.parametrize(("query", "near", "far"), [
-    ("how do I install it on Linux", "To install it on Linux, unpack the archive.", "The cat sleeps on the sofa."),
-    ("北京的天气", "今天北京天气很好", "他喜欢吃苹果"),
-    ("東京の天気は", "今日の東京の天気は晴れです。", "猫が好きです。"),
-    ("نصب در لینوکس", "برای نصب در لینوکس بایگانی را باز کنید", "گربه روی مبل می‌خوابد"),
-    ("ＦＵＬＬ width", "full width", "half moon"),
-])
+@pytest.mark.parametrize(
+    ("query", "near", "far"),
+    [
+        (
+            "how do I install it on Linux",
+            "To install it on Linux, unpack the archive.",
+            "The cat sleeps on the sofa.",
+        ),
+        ("北京的天气", "今天北京天气很好", "他喜欢吃苹果"),
+        ("東京の天気は", "今日の東京の天気は晴れです。", "猫が好きです。"),
+        ("نصب در لینوکس", "برای نصب در لینوکس بایگانی را باز کنید", "گربه روی مبل می‌خوابد"),
+        ("ＦＵＬＬ width", "full width", "half moon"),
+    ],
+)
 def test_texts_that_share_words_are_near(query: str, near: str, far: str) -> None:
     one, two, three = Hash().embed([query, near, far])
     assert one @ two > one @ three + 0.1
@@ -75,7 +96,9 @@ def test_a_character_of_an_unspaced_script_is_a_token() -> None:
 
 @pytest.mark.slow
 def test_it_is_fast() -> None:
-    """20,000 chunks/s were asked for, about 21,000 of 900 characters were measured on a busy core; a third is certain."""
+    """20,000 chunks/s were asked for, about 21,000 of 900 characters were measured on a busy core;
+    a third is certain.
+    """
     texts = ["The import system finds a module and binds a name in the local scope. " * 4] * 5000
     began = time.process_time()
     Hash().embed(texts)

@@ -1,4 +1,6 @@
-"""Embeddings of LlamaIndex by import path, with its own mock models and one that follows the meaning."""
+"""Embeddings of LlamaIndex by import path, with its own mock models and one that follows the
+meaning.
+"""
 
 from typing import Any
 
@@ -9,7 +11,9 @@ from pydantic import ValidationError
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.embedders.hash import Hash
 
-base = pytest.importorskip("llama_index.core.base.embeddings.base", reason="llama-index-core is not installed")
+base = pytest.importorskip(
+    "llama_index.core.base.embeddings.base", reason="llama-index-core is not installed"
+)
 
 from llmops.tasks.plugins.embedders.llamaindex import LlamaIndex  # noqa: E402
 
@@ -41,7 +45,9 @@ def made(**options: Any) -> LlamaIndex:
 def test_vectors_are_those_of_the_class_normalised() -> None:
     words = [f"word {n} of many" for n in range(23)]
     np.testing.assert_allclose(made().embed(words), Hash().embed(words), atol=1e-6)
-    np.testing.assert_allclose(made(prefix="passage: ").embed(["red"]), Hash().embed(["passage: red"]), atol=1e-6)
+    np.testing.assert_allclose(
+        made(prefix="passage: ").embed(["red"]), Hash().embed(["passage: red"]), atol=1e-6
+    )
     assert made().embed([]).shape == (0, 384)
     assert (made().dimension, made().max_tokens, made(context=64).max_tokens) == (384, 512, 64)
 
@@ -60,15 +66,28 @@ def test_what_the_model_raises_is_the_service_s_trouble() -> None:
         LlamaIndex(path=MOCK, options={"embed_dim": "many"}, dimensions=4).embed(["a"])
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"path": "no.such.Embedding"}, "cannot be imported"), ({"path": "pathlib.Path"}, "no embedding of LlamaIndex"),
-    ({"path": "Word"}, "cannot be imported"), ({"options": {"fals": 1}}, "no option fals; allowed: .*fails"),
-    ({"dimensions": 0}, "dimensions")])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"path": "no.such.Embedding"}, "cannot be imported"),
+        ({"path": "pathlib.Path"}, "no embedding of LlamaIndex"),
+        ({"path": "Word"}, "cannot be imported"),
+        ({"options": {"fals": 1}}, "no option fals; allowed: .*fails"),
+        ({"dimensions": 0}, "dimensions"),
+    ],
+)
 def test_mistakes_are_found_when_the_config_is_read(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         made(**options)
 
 
 def test_a_key_changes_no_fingerprint() -> None:
-    assert made(options={"api_key": "one"}).fingerprint() == made(options={"api_key": "two"}).fingerprint()
-    assert made(options={"fails": "x"}).fingerprint() != made().fingerprint() != made(prefix="x").fingerprint()
+    assert (
+        made(options={"api_key": "one"}).fingerprint()
+        == made(options={"api_key": "two"}).fingerprint()
+    )
+    assert (
+        made(options={"fails": "x"}).fingerprint()
+        != made().fingerprint()
+        != made(prefix="x").fingerprint()
+    )

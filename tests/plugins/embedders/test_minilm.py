@@ -1,4 +1,6 @@
-"""The default embedder against an independent forward pass, and its promises: order, neighbours, threads, forks."""
+"""The default embedder against an independent forward pass, and its promises: order, neighbours,
+threads, forks.
+"""
 
 import subprocess
 import sys
@@ -18,7 +20,9 @@ from llmops.tasks.plugins.embedders.minilm import PACKAGE, RUN_TOKENS, MiniLM, r
 from llmops.tasks.plugins.embedders.minilm import bert as _bert
 from tests.plugins.embedders.reference import Reference
 
-pytestmark = pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"needs the weights: {minilm.INSTALL}")
+pytestmark = pytest.mark.skipif(
+    find_spec(PACKAGE) is None, reason=f"needs the weights: {minilm.INSTALL}"
+)
 
 TEXTS = [
     "A cat sits on the mat.",
@@ -57,20 +61,31 @@ def test_token_ids_are_those_of_the_published_tokenizer(folder: Path) -> None:
     published.no_padding()
     published.enable_truncation(256)
     ordinary = [text for text in TEXTS if "[SEP]" not in text and "q" * 1000 not in text]
-    assert encode(minilm._tokenizer(), ordinary, 254) == [published.encode(text).ids for text in ordinary]
+    assert encode(minilm._tokenizer(), ordinary, 254) == [
+        published.encode(text).ids for text in ordinary
+    ]
 
 
 def test_a_known_pair_is_nearer_than_strangers() -> None:
-    cat, kitten, stocks = MiniLM().embed(["A cat sits on the mat.", "A kitten is sitting on a rug.", "Stock prices fell."])
-    assert cat @ kitten == pytest.approx(0.69848, abs=1e-3)  # computed with sentence-transformers' weights and pooling
+    cat, kitten, stocks = MiniLM().embed(
+        ["A cat sits on the mat.", "A kitten is sitting on a rug.", "Stock prices fell."]
+    )
+    assert cat @ kitten == pytest.approx(
+        0.69848, abs=1e-3
+    )  # computed with sentence-transformers' weights and pooling
     assert cat @ stocks < 0.1
 
 
 @pytest.mark.slow
 def test_neighbours_do_not_change_a_single_bit() -> None:
-    texts = [f"{word} {number}" * (1 + number % 7) for number, word in enumerate(["river", "bank", "money", "tree"] * 12)]
+    texts = [
+        f"{word} {number}" * (1 + number % 7)
+        for number, word in enumerate(["river", "bank", "money", "tree"] * 12)
+    ]
     together = MiniLM().embed(texts)
-    np.testing.assert_array_equal(together, np.concatenate([MiniLM().embed([text]) for text in texts]))
+    np.testing.assert_array_equal(
+        together, np.concatenate([MiniLM().embed([text]) for text in texts])
+    )
     np.testing.assert_array_equal(together[::-1], MiniLM().embed(texts[::-1]))
 
 
@@ -136,14 +151,21 @@ def test_a_forked_child_embeds_and_nothing_imports_torch() -> None:
         assert os.waitpid(pid, 0)[1] == 0
         assert not {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
     """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_constructing_and_describing_loads_nothing() -> None:
-    script = ("import sys; from llmops.tasks.plugins.embedders.minilm import MiniLM; MiniLM().fingerprint(); "
-              "assert not {'onnxruntime', 'onnx', 'tokenizers'} & set(sys.modules)")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    script = (
+        "import sys; from llmops.tasks.plugins.embedders.minilm import MiniLM; "
+        "MiniLM().fingerprint(); "
+        "assert not {'onnxruntime', 'onnx', 'tokenizers'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

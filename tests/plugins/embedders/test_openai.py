@@ -21,7 +21,10 @@ from tests.openai_server import Answer, Service, serving
 from tests.plugins.chunkers import texts
 
 WORDS = ["red lamp", "blue harbour", "", "grey stone", "日本語"]
-TIKTOKEN = pytest.mark.skipif(find_spec("tiktoken") is None or find_spec("llama_index") is None, reason="no tiktoken with its files")
+TIKTOKEN = pytest.mark.skipif(
+    find_spec("tiktoken") is None or find_spec("llama_index") is None,
+    reason="no tiktoken with its files",
+)
 
 
 @pytest.fixture
@@ -31,7 +34,13 @@ def service() -> Iterator[Service]:
 
 
 def embedder(service: Service, **options: Any) -> Embedder:
-    plain = {"name": "openai", "model": "small", "dimensions": 384, "base_url": service.base_url, "retries": 1}
+    plain = {
+        "name": "openai",
+        "model": "small",
+        "dimensions": 384,
+        "base_url": service.base_url,
+        "retries": 1,
+    }
     return Spec.model_validate(plain | options).build(Embedder)
 
 
@@ -52,19 +61,34 @@ def test_dimensions_are_asked_of_models_that_know_the_option(service: Service) -
     embedder(service).embed(["red lamp"])
     assert [body.get("dimensions") for _, body, _ in service.requests] == [64, None]
     assert OpenAi(model="text-embedding-3-large").dimension == 3072
-    with pytest.raises(ValidationError, match="dimensions is missing: how long a vector of nomic is"):
+    with pytest.raises(
+        ValidationError, match="dimensions is missing: how long a vector of nomic is"
+    ):
         OpenAi(model="nomic")
 
 
 def test_another_length_than_was_said_is_refused(service: Service) -> None:
-    with pytest.raises(Unavailable, match=r"2 vectors of length 384 for 2 texts; 100 is wanted.*set embed\.dimensions"):
+    with pytest.raises(
+        Unavailable,
+        match=r"2 vectors of length 384 for 2 texts; 100 is wanted.*set embed\.dimensions",
+    ):
         embedder(service, dimensions=100).embed(["a", "b"])
 
 
-@pytest.mark.parametrize(("answer", "error", "message"), [
-    (Answer(401), Unavailable, "check api_key"), (Answer(400), DocumentError, "as the script says"),
-    (Answer(200, b"{}"), Unavailable, "without data"), (Answer(200, b'{"data": []}'), Unavailable, "0 vectors"),
-    (Answer(200, json.dumps({"data": [{"index": 0, "embedding": "!!"}]}).encode()), Unavailable, "without data")])
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (Answer(401), Unavailable, "check api_key"),
+        (Answer(400), DocumentError, "as the script says"),
+        (Answer(200, b"{}"), Unavailable, "without data"),
+        (Answer(200, b'{"data": []}'), Unavailable, "0 vectors"),
+        (
+            Answer(200, json.dumps({"data": [{"index": 0, "embedding": "!!"}]}).encode()),
+            Unavailable,
+            "without data",
+        ),
+    ],
+)
 def test_faults(service: Service, answer: Answer, error: type[Exception], message: str) -> None:
     service.script = [answer]
     with pytest.raises(error, match=message):
@@ -79,15 +103,31 @@ def test_a_hiccup_is_waited_out(service: Service) -> None:
 
 def test_the_fingerprint_is_of_what_vectors_depend_on() -> None:
     plain = OpenAi(model="small", dimensions=8, api_key="one")
-    assert plain.fingerprint() == OpenAi(model="small", dimensions=8, api_key="two", batch=3, price_per_million=1).fingerprint()
-    others = [OpenAi(model="large", dimensions=8), OpenAi(model="small", dimensions=9), OpenAi(model="small", dimensions=8, base_url="http://h/v1")]
+    assert (
+        plain.fingerprint()
+        == OpenAi(
+            model="small", dimensions=8, api_key="two", batch=3, price_per_million=1
+        ).fingerprint()
+    )
+    others = [
+        OpenAi(model="large", dimensions=8),
+        OpenAi(model="small", dimensions=9),
+        OpenAi(model="small", dimensions=8, base_url="http://h/v1"),
+    ]
     assert len({plain.fingerprint(), *(other.fingerprint() for other in others)}) == 4
 
 
-SAMPLES = {"english": texts.english(20_000), "chinese": texts.CHINESE * 5, "persian": texts.PERSIAN * 5, "odd": texts.ODD * 20,
-           "code": Path(__file__).read_text(), "one word": "abcdefghij" * 300, "base64": "aGVsbG8gd29ybGQ9PQ" * 40,
-           "lines": "a\n\n\n b\n" * 50,
-           "numbers": "3.14159 2026-11-21 0xDEADBEEF " * 30}
+SAMPLES = {
+    "english": texts.english(20_000),
+    "chinese": texts.CHINESE * 5,
+    "persian": texts.PERSIAN * 5,
+    "odd": texts.ODD * 20,
+    "code": Path(__file__).read_text(),
+    "one word": "abcdefghij" * 300,
+    "base64": "aGVsbG8gd29ybGQ9PQ" * 40,
+    "lines": "a\n\n\n b\n" * 50,
+    "numbers": "3.14159 2026-11-21 0xDEADBEEF " * 30,
+}
 
 
 @TIKTOKEN
@@ -109,16 +149,26 @@ def test_no_count_is_lower_than_the_model_s(name: str, sample: str) -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_chunks_stay_within_the_context(tokenizer: str, sample: str) -> None:
     made = OpenAi(model="small", dimensions=8, tokenizer=tokenizer, context=40)
-    for span in Sentence(size=40, overlap=5).split(SAMPLES[sample], markup="plain", title="A title", tokenizer=made):
-        text = f"{span.context}\n{SAMPLES[sample][span.start:span.end]}" if span.context else SAMPLES[sample][span.start:span.end]
+    for span in Sentence(size=40, overlap=5).split(
+        SAMPLES[sample], markup="plain", title="A title", tokenizer=made
+    ):
+        text = (
+            f"{span.context}\n{SAMPLES[sample][span.start : span.end]}"
+            if span.context
+            else SAMPLES[sample][span.start : span.end]
+        )
         assert made.count(text) <= 40
 
 
 def test_a_tokenizer_of_a_file(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"red": 0, "lamp": 1, "?": 2}, unk_token="?"))
+    made = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({"red": 0, "lamp": 1, "?": 2}, unk_token="?")
+    )
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     made.save(str(tmp_path / "tokenizer.json"))
-    assert OpenAi(model="m", dimensions=8, tokenizer=str(tmp_path / "tokenizer.json")).token_offsets("red  lamp") == [(0, 3), (5, 9)]
+    assert OpenAi(
+        model="m", dimensions=8, tokenizer=str(tmp_path / "tokenizer.json")
+    ).token_offsets("red  lamp") == [(0, 3), (5, 9)]
     with pytest.raises(ConfigError, match=r"is no tokenizer\.json"):
         OpenAi(model="m", dimensions=8, tokenizer=str(tmp_path)).count("red")

@@ -35,7 +35,9 @@ def ask(llm: Llm, request: Request) -> Reply:
 
 
 def model(service: Service, **options: object) -> Llm:
-    return Spec.model_validate({"name": "openai", "model": "small", "base_url": service.base_url, **options}).build(Llm)
+    return Spec.model_validate(
+        {"name": "openai", "model": "small", "base_url": service.base_url, **options}
+    ).build(Llm)
 
 
 def test_a_reply_and_what_it_cost(service: Service) -> None:
@@ -44,16 +46,23 @@ def test_a_reply_and_what_it_cost(service: Service) -> None:
     reply = llm.complete(HELLO, structured=True)
     assert (reply.text, reply.tokens_in, reply.tokens_out) == ("hello there", 4, 2)
     assert llm.cost(reply) == pytest.approx((4 * 1 + 2 * 10) / 1e6)
-    (path, body, authorization), = service.requests
+    ((path, body, authorization),) = service.requests
     assert (path, authorization) == ("/v1/chat/completions", "Bearer sesame")
     messages = [message.model_dump(include={"role", "content"}) for message in HELLO]
-    assert body == {"model": "small", "messages": messages, "temperature": 0.0, "response_format": {"type": "json_object"}}
+    assert body == {
+        "model": "small",
+        "messages": messages,
+        "temperature": 0.0,
+        "response_format": {"type": "json_object"},
+    }
 
 
 def test_parameters_are_left_out_where_a_server_does_not_know_them(service: Service) -> None:
     model(service, temperature=None, json_mode=False, max_tokens=9).complete(HELLO, structured=True)
     assert set(service.requests[0][1]) == {"model", "messages", "max_tokens"}
-    model(service, max_tokens_name="max_completion_tokens", max_tokens=9, parameters={"seed": 7}).complete(HELLO)
+    model(
+        service, max_tokens_name="max_completion_tokens", max_tokens=9, parameters={"seed": 7}
+    ).complete(HELLO)
     body = service.requests[1][1]
     assert (body["max_completion_tokens"], body["seed"], "max_tokens" in body) == (9, 7, False)
 
@@ -72,14 +81,29 @@ def test_it_gives_up_after_the_last_retry(service: Service) -> None:
     assert len(service.requests) == 3
 
 
-@pytest.mark.parametrize(("answer", "message"), [
-    (Answer(401, b'{"error": {"message": "Incorrect API key"}}'), "401: Incorrect API key .*check api_key"),
-    (Answer(403), "403: .*may not use this model"),
-    (Answer(404, b'{"error": {"message": "no model small"}}'), "404: no model small .*check model and base_url"),
-    (EMPTY_QUOTA, "429: pay first .*quota of api_key is used up"), (Answer(402), "402: .*no money left"),
-    (Answer(301), "301: .*check base_url"),
-    (Answer(400, b'{"error": {"message": "No temperature", "code": "unsupported_value"}}'), "No temperature .*temperature: null"),
-    (PAGE, "text/html, a JSON object is wanted.*ends with /v1"), (Answer(200, b"<html>hi"), "a JSON object is wanted.*ends with /v1")])
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            Answer(401, b'{"error": {"message": "Incorrect API key"}}'),
+            "401: Incorrect API key .*check api_key",
+        ),
+        (Answer(403), "403: .*may not use this model"),
+        (
+            Answer(404, b'{"error": {"message": "no model small"}}'),
+            "404: no model small .*check model and base_url",
+        ),
+        (EMPTY_QUOTA, "429: pay first .*quota of api_key is used up"),
+        (Answer(402), "402: .*no money left"),
+        (Answer(301), "301: .*check base_url"),
+        (
+            Answer(400, b'{"error": {"message": "No temperature", "code": "unsupported_value"}}'),
+            "No temperature .*temperature: null",
+        ),
+        (PAGE, "text/html, a JSON object is wanted.*ends with /v1"),
+        (Answer(200, b"<html>hi"), "a JSON object is wanted.*ends with /v1"),
+    ],
+)
 def test_what_will_not_pass_is_said_at_once(service: Service, answer: Answer, message: str) -> None:
     service.script = [answer] * 9
     with pytest.raises(Unavailable, match=message):
@@ -87,11 +111,19 @@ def test_what_will_not_pass_is_said_at_once(service: Service, answer: Answer, me
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize(("answer", "message"), [
-    (Answer(200, b'{"object": "list"}'), "without choices"), (Answer(200, b'{"choices": []}'), "without choices"),
-    (Answer(200, b"\xff\xfe\x00", {}, "application/json"), "a JSON object is wanted"), (Answer(200, b"[]"), "a JSON object is wanted"),
-    (Answer(200, b'{"choices": [{"message": {"content": 7}}]}'), "without choices")])
-def test_what_cannot_be_read_is_asked_for_once_more(service: Service, answer: Answer, message: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(200, b'{"object": "list"}'), "without choices"),
+        (Answer(200, b'{"choices": []}'), "without choices"),
+        (Answer(200, b"\xff\xfe\x00", {}, "application/json"), "a JSON object is wanted"),
+        (Answer(200, b"[]"), "a JSON object is wanted"),
+        (Answer(200, b'{"choices": [{"message": {"content": 7}}]}'), "without choices"),
+    ],
+)
+def test_what_cannot_be_read_is_asked_for_once_more(
+    service: Service, answer: Answer, message: str
+) -> None:
     service.script = [answer, None]
     assert model(service).complete(HELLO).text == "hello there"
     service.script = [answer, answer, None]
@@ -99,7 +131,9 @@ def test_what_cannot_be_read_is_asked_for_once_more(service: Service, answer: An
         model(service).complete(HELLO)
     service.script = [answer, answer, None]
     with pytest.raises(Unavailable, match=f"{message}.*ends with /v1"):
-        model(service, model="never-heard-of").complete(HELLO)  # nothing ever came from this one: rather a wrong address
+        model(service, model="never-heard-of").complete(
+            HELLO
+        )  # nothing ever came from this one: rather a wrong address
     assert len(service.requests) == 2 + 2 + 2
 
 
@@ -110,10 +144,22 @@ def test_refused_messages_are_the_trouble_of_one_document(service: Service) -> N
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize(("choice", "message"), [
-    ({"message": {"content": "", "refusal": "I cannot help."}, "finish_reason": "stop"}, "the model refuses: I cannot help"),
-    ({"message": {"content": "Well"}, "finish_reason": "content_filter"}, "withheld the reply: content_filter")])
-def test_a_refusal_is_the_trouble_of_one_document(service: Service, choice: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (
+            {"message": {"content": "", "refusal": "I cannot help."}, "finish_reason": "stop"},
+            "the model refuses: I cannot help",
+        ),
+        (
+            {"message": {"content": "Well"}, "finish_reason": "content_filter"},
+            "withheld the reply: content_filter",
+        ),
+    ],
+)
+def test_a_refusal_is_the_trouble_of_one_document(
+    service: Service, choice: dict[str, Any], message: str
+) -> None:
     service.script = [Answer(200, json.dumps({"choices": [choice]}).encode())]
     with pytest.raises(DocumentError, match=message):
         model(service).complete(HELLO)
@@ -121,40 +167,77 @@ def test_a_refusal_is_the_trouble_of_one_document(service: Service, choice: dict
 
 
 def test_a_reply_that_was_cut_says_so_and_parts_are_joined(service: Service) -> None:
-    choice = {"message": {"content": [{"type": "text", "text": "half"}, {"type": "text", "text": " a"}]}, "finish_reason": "length"}
+    choice = {
+        "message": {"content": [{"type": "text", "text": "half"}, {"type": "text", "text": " a"}]},
+        "finish_reason": "length",
+    }
     service.script = [Answer(200, json.dumps({"choices": [choice]}).encode())]
     reply = model(service).complete(HELLO)
     assert (reply.text, reply.finish, reply.tokens_out) == ("half a", "length", 0)
 
 
 def test_functions_are_offered_and_called(service: Service) -> None:
-    service.reply = lambda messages: (tool_call("weather", city="Oslo") if messages[-1]["role"] == "user"
-                                      else f"It is {messages[-1]['content']}.")
-    tools = ({"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}},)
+    service.reply = lambda messages: (
+        tool_call("weather", city="Oslo")
+        if messages[-1]["role"] == "user"
+        else f"It is {messages[-1]['content']}."
+    )
+    tools = (
+        {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}},
+    )
     wanted = ask(model(service), Request(messages=tuple(HELLO), tools=tools))
-    assert (wanted.text, wanted.finish, wanted.tool_calls) == ("", "tool_calls", (ToolCall(id="call_weather", name="weather",
-                                                                                         arguments='{"city": "Oslo"}'),))
-    answered = (*HELLO, Message(role="assistant", content="", tool_calls=wanted.tool_calls),
-                Message(role="tool", content="cold", tool_call_id="call_weather"))
+    assert (wanted.text, wanted.finish, wanted.tool_calls) == (
+        "",
+        "tool_calls",
+        (ToolCall(id="call_weather", name="weather", arguments='{"city": "Oslo"}'),),
+    )
+    answered = (
+        *HELLO,
+        Message(role="assistant", content="", tool_calls=wanted.tool_calls),
+        Message(role="tool", content="cold", tool_call_id="call_weather"),
+    )
     assert ask(model(service), Request(messages=answered, tools=tools)).text == "It is cold."
     assert service.requests[1][1]["messages"][2:] == [
-        {"role": "assistant", "content": "", "tool_calls": [{"id": "call_weather", "type": "function",
-                                                             "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}]},
-        {"role": "tool", "content": "cold", "tool_call_id": "call_weather"}]
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {
+                    "id": "call_weather",
+                    "type": "function",
+                    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+                }
+            ],
+        },
+        {"role": "tool", "content": "cold", "tool_call_id": "call_weather"},
+    ]
     assert service.requests[0][1]["tools"] == list(tools)
 
 
 def test_parameters_of_a_request_go_first(service: Service) -> None:
-    request = Request(messages=tuple(HELLO), parameters={"temperature": None, "top_p": 0.5, "max_tokens": 3})
-    ask(model(service, temperature=0.7, max_tokens=9, parameters={"top_p": 0.9, "seed": 1}), request)
+    request = Request(
+        messages=tuple(HELLO), parameters={"temperature": None, "top_p": 0.5, "max_tokens": 3}
+    )
+    ask(
+        model(service, temperature=0.7, max_tokens=9, parameters={"top_p": 0.9, "seed": 1}), request
+    )
     body = service.requests[0][1]
-    assert {key: body[key] for key in body if key not in ("model", "messages")} == {"top_p": 0.5, "seed": 1, "max_tokens": 3}
+    assert {key: body[key] for key in body if key not in ("model", "messages")} == {
+        "top_p": 0.5,
+        "seed": 1,
+        "max_tokens": 3,
+    }
 
 
 def test_a_request_that_comes_again_can_be_recognised(service: Service) -> None:
     service.script = [limited(0), None]
     request = Request(messages=tuple(HELLO))
-    for one in (request, request, request.model_copy(update={"repeat": 1}), Request(messages=tuple(HELLO[:1]))):
+    for one in (
+        request,
+        request,
+        request.model_copy(update={"repeat": 1}),
+        Request(messages=tuple(HELLO[:1])),
+    ):
         ask(model(service), one)
     keys = [headers["idempotency-key"] for headers in service.headers]
     assert keys[0] == keys[1] == keys[2]
@@ -164,6 +247,8 @@ def test_a_request_that_comes_again_can_be_recognised(service: Service) -> None:
 def test_nobody_answers() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        llm = OpenAi(model="small", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", retries=0)
+        llm = OpenAi(
+            model="small", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", retries=0
+        )
         with pytest.raises(Unavailable, match=r"cannot be reached: ConnectError.*tried 1 times"):
             llm.complete(HELLO)

@@ -55,7 +55,9 @@ def cut(whole: Answer, share: float) -> Answer:
 
 def test_a_streamed_reply_is_the_same_as_a_plain_one(service: Service) -> None:
     streaming, plain = ask(model(service)), ask(model(service, stream=False))
-    assert streaming.model_copy(update={"latency_ms": 0}) == plain.model_copy(update={"latency_ms": 0})
+    assert streaming.model_copy(update={"latency_ms": 0}) == plain.model_copy(
+        update={"latency_ms": 0}
+    )
     assert (streaming.text, streaming.tokens_in, streaming.tokens_out) == ("one two three", 3, 3)
     assert service.requests[0][1]["stream_options"] == {"include_usage": True}
 
@@ -66,10 +68,29 @@ def test_text_comes_in_pieces(service: Service) -> None:
     assert pieces(Extractive()) == ["I don't know."]
 
 
-@pytest.mark.parametrize("answer", [
-    cut(streamed("one", " two"), 0.5), streamed("one", " two", finish=None, done=False), SILENT, broken(),
-    Answer(200, events({"choices": [{"delta": {"content": "one"}}]}, {"error": {"message": "overloaded"}}), {}, "text/event-stream"),
-    Answer(200, events({"choices": [{"delta": {"content": "one"}}]}) + b"data: {\"cho\n\n", {}, "text/event-stream")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        cut(streamed("one", " two"), 0.5),
+        streamed("one", " two", finish=None, done=False),
+        SILENT,
+        broken(),
+        Answer(
+            200,
+            events(
+                {"choices": [{"delta": {"content": "one"}}]}, {"error": {"message": "overloaded"}}
+            ),
+            {},
+            "text/event-stream",
+        ),
+        Answer(
+            200,
+            events({"choices": [{"delta": {"content": "one"}}]}) + b'data: {"cho\n\n',
+            {},
+            "text/event-stream",
+        ),
+    ],
+)
 def test_a_cut_stream_is_asked_for_again(service: Service, answer: Answer) -> None:
     service.script = [None, answer]
     assert ask(model(service)).text == "one two three"
@@ -79,7 +100,10 @@ def test_a_cut_stream_is_asked_for_again(service: Service, answer: Answer) -> No
 
 def test_a_stream_that_is_always_cut_is_an_error_never_a_short_answer(service: Service) -> None:
     service.script = [streamed("one", finish=None, done=False)] * 9
-    with pytest.raises(TransientDocumentError, match="ended its stream before the reply was complete; tried 2 times"):
+    with pytest.raises(
+        TransientDocumentError,
+        match="ended its stream before the reply was complete; tried 2 times",
+    ):
         ask(model(service, retries=1))
 
 
@@ -91,7 +115,11 @@ def test_pieces_that_were_given_are_not_given_twice(service: Service) -> None:
 
 
 def test_a_stream_may_end_either_way(service: Service) -> None:
-    for answer in (streamed("one", finish="stop", done=False), streamed("one", finish=None), streamed("o", "ne", finish="length")):
+    for answer in (
+        streamed("one", finish="stop", done=False),
+        streamed("one", finish=None),
+        streamed("o", "ne", finish="length"),
+    ):
         service.script = [answer]
         reply = ask(model(service))
         assert (reply.text, reply.attempts) == ("one", 1)
@@ -99,7 +127,11 @@ def test_a_stream_may_end_either_way(service: Service) -> None:
 
 
 def test_a_service_that_does_not_stream_is_understood(service: Service) -> None:
-    service.script = [Answer(200, b'{"choices": [{"message": {"content": "whole"}}], "usage": {"prompt_tokens": 4}}')] * 2
+    service.script = [
+        Answer(
+            200, b'{"choices": [{"message": {"content": "whole"}}], "usage": {"prompt_tokens": 4}}'
+        )
+    ] * 2
     reply = ask(model(service))
     assert (reply.text, reply.tokens_in) == ("whole", 4)
     assert pieces(model(service)) == ["whole"]
@@ -108,7 +140,9 @@ def test_a_service_that_does_not_stream_is_understood(service: Service) -> None:
 def test_functions_and_refusals_come_in_pieces_too(service: Service) -> None:
     service.reply = lambda messages: tool_call("weather", city="Oslo")
     reply = ask(model(service))
-    assert [(call.name, call.arguments) for call in reply.tool_calls] == [("weather", '{"city": "Oslo"}')]
+    assert [(call.name, call.arguments) for call in reply.tool_calls] == [
+        ("weather", '{"city": "Oslo"}')
+    ]
     assert (reply.text, reply.finish) == ("", "tool_calls")
     halves = [{"choices": [{"delta": {"refusal": half}}]} for half in ("I can", "not.")]
     service.script = [Answer(200, events(*halves, "[DONE]"), {}, "text/event-stream")]

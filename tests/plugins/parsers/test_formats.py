@@ -11,7 +11,7 @@ PAGE = """<!DOCTYPE html><html lang="de"><head><meta charset="{charset}"><title>
 <style>p {{color: red}}</style><script>var hidden = 1;</script></head><body><nav><a href="/">Start</a> <a href="/about">Über uns</a></nav>
 <main><h1>Größe</h1><p>Der erste Absatz mit <b>fettem</b> Text und einem <a href="https://example.org/x">Verweis</a>, lang
 genug, um als Inhalt zu gelten, denn er sagt etwas.</p><h2>Tabelle</h2><table><tr><th>Stadt</th><th>Höhe</th></tr>
-<tr><td>Köln</td><td>53</td></tr></table></main><footer>Impressum und Datenschutz</footer></body></html>"""
+<tr><td>Köln</td><td>53</td></tr></table></main><footer>Impressum und Datenschutz</footer></body></html>"""  # noqa: E501
 
 
 def blocks(parsed: Parsed) -> list[str]:
@@ -20,12 +20,17 @@ def blocks(parsed: Parsed) -> list[str]:
 
 def test_word() -> None:
     parsed = parse(samples.docx(), "a.docx")
-    assert blocks(parsed) == ["# Swimming", "Ducks swim in the lake.",
-                              "| Food | Energy |\n| --- | --- |\n| Leaves | 50 |"]
+    assert blocks(parsed) == [
+        "# Swimming",
+        "Ducks swim in the lake.",
+        "| Food | Energy |\n| --- | --- |\n| Leaves | 50 |",
+    ]
     assert (parsed.title, parsed.markup) == ("The Handbook", "markdown")
 
 
-@pytest.mark.parametrize("default", ["", "Untitled", "Document1", "report_final.docx", "Microsoft Word - x"])
+@pytest.mark.parametrize(
+    "default", ["", "Untitled", "Document1", "report_final.docx", "Microsoft Word - x"]
+)
 def test_a_title_that_a_program_made_up_is_none(default: str) -> None:
     assert parse(samples.docx(default), "a.docx").title == "Swimming"
 
@@ -45,27 +50,47 @@ def test_sheets_are_pages() -> None:
 
 
 def test_opendocument_text() -> None:
-    body = ('<text:h text:outline-level="2">Lists</text:h><text:p>One<text:s text:c="3"/>two<text:note><text:note-body>'
-            "<text:p>aside</text:p></text:note-body></text:note>.</text:p><text:list><text:list-item><text:p>a</text:p>"
-            "<text:list><text:list-item><text:p>b</text:p></text:list-item></text:list></text:list-item></text:list><table:table>"
-            '<table:table-row><table:table-cell table:number-columns-repeated="2"><text:p>x|y</text:p></table:table-cell>'
-            '<table:table-cell table:number-columns-repeated="16000"/></table:table-row></table:table>')
+    body = (
+        '<text:h text:outline-level="2">Lists</text:h><text:p>One<text:s '
+        'text:c="3"/>two<text:note><text:note-body>'
+        "<text:p>aside</text:p></text:note-body></text:note>.</text:p><text:list><text:list-item><text:p>a</text:p>"
+        "<text:list><text:list-item><text:p>b</text:p></text:list-item></text:list></text:list-item></text:list><table:table>"
+        "<table:table-row><table:table-cell "
+        'table:number-columns-repeated="2"><text:p>x|y</text:p></table:table-cell>'
+        '<table:table-cell table:number-columns-repeated="16000"/></table:table-row></table:table>'
+    )
     parsed = parse(samples.opendocument("text", body), "a.odt")
-    assert blocks(parsed) == ["## Lists", "One two [aside].", "- a\n  - b", "| x\\|y | x\\|y |\n| --- | --- |"]
+    assert blocks(parsed) == [
+        "## Lists",
+        "One two [aside].",
+        "- a\n  - b",
+        "| x\\|y | x\\|y |\n| --- | --- |",
+    ]
 
 
 def test_opendocument_slides_and_sheets() -> None:
-    slide = ('<draw:page><draw:frame><draw:text-box><text:p>Body</text:p></draw:text-box></draw:frame><draw:frame '
-             'presentation:class="title"><draw:text-box><text:p>Head</text:p></draw:text-box></draw:frame></draw:page>')
+    slide = (
+        "<draw:page><draw:frame><draw:text-box><text:p>Body</text:p></draw:text-box></draw:frame><draw:frame "  # noqa: E501
+        'presentation:class="title"><draw:text-box><text:p>Head</text:p></draw:text-box></draw:frame></draw:page>'
+    )
     assert parse(samples.opendocument("presentation", slide * 2), "a.odp").text == (
-        "## Head\n\nBody\n\f\n## Head\n\nBody")
-    sheet = ('<table:table table:name="S1"><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell>'
-             '</table:table-row><table:table-row table:number-rows-repeated="1000000"/></table:table>')
-    assert parse(samples.opendocument("spreadsheet", sheet), "a.ods").text == "## S1\n\n| 1 |\n| --- |"
+        "## Head\n\nBody\n\f\n## Head\n\nBody"
+    )
+    sheet = (
+        "<table:table "
+        'table:name="S1"><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell>'
+        '</table:table-row><table:table-row table:number-rows-repeated="1000000"/></table:table>'
+    )
+    assert (
+        parse(samples.opendocument("spreadsheet", sheet), "a.ods").text == "## S1\n\n| 1 |\n| --- |"
+    )
 
 
 def test_rich_text_and_books() -> None:
-    assert parse(rb"{\rtf1\ansi\ansicpg1252 Hello w\'f6rld.\par Second.\par}", "a.txt").text == "Hello wörld.\n\nSecond."
+    assert (
+        parse(rb"{\rtf1\ansi\ansicpg1252 Hello w\'f6rld.\par Second.\par}", "a.txt").text
+        == "Hello wörld.\n\nSecond."
+    )
     book = parse(samples.epub(), "a.epub")
     assert "# Chapter One" in book.text
     assert "It was a dark night." in book.text
@@ -73,35 +98,54 @@ def test_rich_text_and_books() -> None:
 
 
 def test_pdf_pages_paragraphs_and_title() -> None:
-    first = ("A Guide to Ducks", "", "Ducks live on lakes and rivers in all parts of the world, where",
-             "they eat leaves, seeds and small animals. They are birds.", "- first item of a list in the page",
-             "- second item")
+    first = (
+        "A Guide to Ducks",
+        "",
+        "Ducks live on lakes and rivers in all parts of the world, where",
+        "they eat leaves, seeds and small animals. They are birds.",
+        "- first item of a list in the page",
+        "- second item",
+    )
     parsed = parse(samples.pdf(first, (), ("Last page.",), title="A guide to ducks"), "a.pdf")
     pages = parsed.text.split("\f")
     assert len(pages) == 3
     assert blocks(Parsed(text=pages[0], media_type="x")) == [
         "A Guide to Ducks",
-        "Ducks live on lakes and rivers in all parts of the world, where they eat leaves, seeds and small animals. They are "
-        "birds.", "- first item of a list in the page", "- second item"]
+        "Ducks live on lakes and rivers in all parts of the world, where they eat leaves, "
+        "seeds and small animals. They are "
+        "birds.",
+        "- first item of a list in the page",
+        "- second item",
+    ]
     assert pages[2].strip() == "Last page."
     assert (parsed.title, parsed.markup) == ("A guide to ducks", "plain")
     assert dict(parsed.metadata) == {"pages": 3, "pages_without_text": 1}
 
 
 def test_pdf_bookmarks_become_headings() -> None:
-    data = samples.pdf(("1. Scope", "", "# not a heading"), ("2. Terms",), title="other.indd",
-                       bookmarks=(("1.  Scope", 0), ("2. Terms", 1), ("Not there", 1)))
+    data = samples.pdf(
+        ("1. Scope", "", "# not a heading"),
+        ("2. Terms",),
+        title="other.indd",
+        bookmarks=(("1.  Scope", 0), ("2. Terms", 1), ("Not there", 1)),
+    )
     parsed = parse(data, "a.pdf")
-    assert [line for line in parsed.text.splitlines() if line.startswith("#")] == ["# 1. Scope", "# 2. Terms"]
+    assert [line for line in parsed.text.splitlines() if line.startswith("#")] == [
+        "# 1. Scope",
+        "# 2. Terms",
+    ]
     assert "\\# not a heading" in parsed.text
     assert (parsed.title, parsed.markup) == (None, "markdown")
 
 
-@pytest.mark.parametrize(("data", "said"), [
-    (samples.pdf((), ()), "2 pages and no text.*OCR"),
-    (samples.locked_pdf(), "password"),
-    (samples.pdf(("text",))[:120], "damaged or was cut off"),
-])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (samples.pdf((), ()), "2 pages and no text.*OCR"),
+        (samples.locked_pdf(), "password"),
+        (samples.pdf(("text",))[:120], "damaged or was cut off"),
+    ],
+)
 def test_pdf_refusals(data: bytes, said: str) -> None:
     with pytest.raises(DocumentError, match=said):
         parse(data, "a.pdf")
@@ -118,12 +162,26 @@ def test_pages_lose_menus_but_no_text(charset: str) -> None:
         assert dropped not in parsed.text
 
 
-@pytest.mark.parametrize(("page", "kept"), [
-    ("<html><body><nav><p>All the text stands in the menu.</p></nav></body></html>", "All the text stands in the menu."),
-    ("<html><body><nav>x</nav>" + "".join(f"<div>Item {n}</div>" for n in range(40)) + "</body></html>", "Item 39"),
-    ("<html><body>bare words, <a href='x'>linked words</a></body></html>", "linked words"),
-    ("<html><body><img alt='a described picture' src='x.png'></body></html>", "a described picture"),
-])
+@pytest.mark.parametrize(
+    ("page", "kept"),
+    [
+        (
+            "<html><body><nav><p>All the text stands in the menu.</p></nav></body></html>",
+            "All the text stands in the menu.",
+        ),
+        (
+            "<html><body><nav>x</nav>"
+            + "".join(f"<div>Item {n}</div>" for n in range(40))
+            + "</body></html>",
+            "Item 39",
+        ),
+        ("<html><body>bare words, <a href='x'>linked words</a></body></html>", "linked words"),
+        (
+            "<html><body><img alt='a described picture' src='x.png'></body></html>",
+            "a described picture",
+        ),
+    ],
+)
 def test_odd_pages_keep_their_text(page: str, kept: str) -> None:
     assert kept in parse(page.encode(), "a.html").text
 

@@ -1,4 +1,6 @@
-"""Some hundred real documents of twenty formats: each is read, or refused for a reason that is true."""
+"""Some hundred real documents of twenty formats: each is read, or refused for a reason that is
+true.
+"""
 
 import os
 import re
@@ -10,10 +12,26 @@ import pytest
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.parser_pool import ParserPool
 
-PICTURES = {"rolling_buffer.pdf", "swa.pdf", "fp8-v.s.-bf16.pdf", "DeepSeek.pdf", "nemotron_multipage.pdf", "ocr_test.pdf",
-            "ocr_test_rotated_90.pdf", "ocr_test_rotated_180.pdf", "ocr_test_rotated_270.pdf",
-            "sample_with_rotation_mismatch.pdf"}
-COMPARED = {".docx": 0.75, ".doc": 0.9, ".pptx": 0.75, ".epub": 0.95, ".md": 0.85, ".asciidoc": 0.85}
+PICTURES = {
+    "rolling_buffer.pdf",
+    "swa.pdf",
+    "fp8-v.s.-bf16.pdf",
+    "DeepSeek.pdf",
+    "nemotron_multipage.pdf",
+    "ocr_test.pdf",
+    "ocr_test_rotated_90.pdf",
+    "ocr_test_rotated_180.pdf",
+    "ocr_test_rotated_270.pdf",
+    "sample_with_rotation_mismatch.pdf",
+}
+COMPARED = {
+    ".docx": 0.75,
+    ".doc": 0.9,
+    ".pptx": 0.75,
+    ".epub": 0.95,
+    ".md": 0.85,
+    ".asciidoc": 0.85,
+}
 
 
 def words(text: str) -> Counter[str]:
@@ -22,7 +40,12 @@ def words(text: str) -> Counter[str]:
 
 @pytest.fixture
 def corpus() -> Path:
-    folder = Path(os.environ.get("LLMOPS_BENCH_DATA", "/nonexistent")) / "docs-docling" / "tests" / "data"
+    folder = (
+        Path(os.environ.get("LLMOPS_BENCH_DATA", "/nonexistent"))
+        / "docs-docling"
+        / "tests"
+        / "data"
+    )
     if not folder.is_dir():
         pytest.skip("LLMOPS_BENCH_DATA does not name a folder with docs-docling in it")
     return folder
@@ -30,8 +53,11 @@ def corpus() -> Path:
 
 @pytest.mark.slow
 def test_real_documents_are_read_or_refused_for_a_true_reason(corpus: Path) -> None:
-    files = [path for path in sorted(corpus.rglob("*"))
-             if path.is_file() and "groundtruth" not in path.parts and path.suffix != ".itxt"]
+    files = [
+        path
+        for path in sorted(corpus.rglob("*"))
+        if path.is_file() and "groundtruth" not in path.parts and path.suffix != ".itxt"
+    ]
     refused: dict[str, str] = {}
     thin: list[str] = []
     with ParserPool(workers=1) as pool:
@@ -48,8 +74,14 @@ def test_real_documents_are_read_or_refused_for_a_true_reason(corpus: Path) -> N
                 thin += [f"{path.name}: {share:.2f}"] if share < COMPARED[path.suffix] else []
     assert {name for name, reason in refused.items() if "OCR" in reason} == PICTURES
     others = {name: reason for name, reason in refused.items() if name not in PICTURES}
-    assert {name for name, reason in others.items() if "password" in reason} == {"2206.01062_pg3.pdf"}
+    assert {name for name, reason in others.items() if "password" in reason} == {
+        "2206.01062_pg3.pdf"
+    }
     assert {Path(name).suffix for name, reason in others.items() if "archive" in reason} == {".gz"}
-    assert all(name.endswith(("_cal.xml", "_def.xml", "_pre.xml")) for name, reason in others.items() if "no text" in reason)
+    assert all(
+        name.endswith(("_cal.xml", "_def.xml", "_pre.xml"))
+        for name, reason in others.items()
+        if "no text" in reason
+    )
     assert len(refused) == 19
     assert thin == ["powerpoint_comments.pptx: 0.58"]  # comments are left out on purpose

@@ -1,4 +1,6 @@
-"""Formats that people write by hand or programs write as text: Markdown, tables, mail, notebooks, captions, LaTeX, XML."""
+"""Formats that people write by hand or programs write as text: Markdown, tables, mail, notebooks,
+captions, LaTeX, XML.
+"""
 
 import json
 
@@ -22,14 +24,16 @@ def test_markdown_title_and_front_matter() -> None:
     assert parse(b"## Second level only", "a.md").title is None
 
 
-@pytest.mark.parametrize("front", ["a: &x [1]\nb: *x", "a: [", "- list", "x: " + "y" * 30_000, "? {1: 2}\n: 3"])
+@pytest.mark.parametrize(
+    "front", ["a: &x [1]\nb: *x", "a: [", "- list", "x: " + "y" * 30_000, "? {1: 2}\n: 3"]
+)
 def test_front_matter_that_is_odd_stays_text(front: str) -> None:
     text = f"---\n{front}\n---\nbody"
     assert parse(text.encode(), "a.md").text == text
 
 
 def test_tables_name_their_values() -> None:
-    parsed = parse(b"Name;Born;Note\nAda;1815;\"first; of\nall\"\nAlan;1912;\n", "a.csv")
+    parsed = parse(b'Name;Born;Note\nAda;1815;"first; of\nall"\nAlan;1912;\n', "a.csv")
     assert parsed.text == "Name: Ada; Born: 1815; Note: first; of all\nName: Alan; Born: 1912"
     assert parse(b"1,2\n3,4\n", "a.csv").text == "1 | 2\n3 | 4"
     assert parse(b"a\tb\n1\t2,5\n", "a.tsv").text == "a: 1; b: 2,5"
@@ -37,24 +41,38 @@ def test_tables_name_their_values() -> None:
 
 
 def test_mail_with_attachments() -> None:
-    data = (b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: b@example.org\r\n"
-            b"Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n"
-            b"Content-Type: text/plain; charset=iso-8859-1\r\n"
-            b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=DFe!\r\n--B\r\n"
-            b"Content-Type: application/octet-stream; name=notes.md\r\nContent-Disposition: attachment; filename=notes.md\r\n"
-            b"\r\n# Notes\r\nA note.\r\n--B\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=p.png\r\n\r\n"
-            b"\x89PNG\r\n\x1a\n\x00\r\n--B\r\nContent-Type: message/rfc822\r\n\r\n"
-            b"From: inner@example.org\r\nSubject: Inner\r\nDate: Mon, 1 Jan 2026 00:00:00 +0000\r\n\r\nInner text\r\n--B--\r\n")
+    data = (
+        b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: b@example.org\r\n"
+        b"Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nMIME-Version: 1.0\r\nContent-Type: "
+        b"multipart/mixed; boundary=B\r\n\r\n--B\r\n"
+        b"Content-Type: text/plain; charset=iso-8859-1\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=DFe!\r\n--B\r\n"
+        b"Content-Type: application/octet-stream; name=notes.md\r\nContent-Disposition: "
+        b"attachment; filename=notes.md\r\n"
+        b"\r\n# Notes\r\nA note.\r\n--B\r\nContent-Type: image/png\r\nContent-Disposition: "
+        b"attachment; filename=p.png\r\n\r\n"
+        b"\x89PNG\r\n\x1a\n\x00\r\n--B\r\nContent-Type: message/rfc822\r\n\r\n"
+        b"From: inner@example.org\r\nSubject: Inner\r\nDate: Mon, 1 Jan 2026 00:00:00 "
+        b"+0000\r\n\r\nInner text\r\n--B--\r\n"
+    )
     parsed = parse(data, "a")
     assert parsed.title == "Grüße"
-    for part in ("From: Jürgen <j@example.org>", "Schöne Grüße!", "## notes.md", "A note.", "Inner text"):
+    for part in (
+        "From: Jürgen <j@example.org>",
+        "Schöne Grüße!",
+        "## notes.md",
+        "A note.",
+        "Inner text",
+    ):
         assert part in parsed.text
     assert "OCR" in parsed.metadata["unread_attachments"]["p.png"]
 
 
 def test_a_mail_of_html() -> None:
-    data = (b"From: a@b.c\nTo: d@e.f\nSubject: Hi\nContent-Type: text/html; charset=utf-8\n\n"
-            b"<html><body><p>Hello <b>you</b></p></body></html>")
+    data = (
+        b"From: a@b.c\nTo: d@e.f\nSubject: Hi\nContent-Type: text/html; charset=utf-8\n\n"
+        b"<html><body><p>Hello <b>you</b></p></body></html>"
+    )
     assert parse(data, "a.eml").text.endswith("Hello **you**")
 
 
@@ -64,10 +82,17 @@ def test_a_mail_with_nothing_but_a_subject_is_kept() -> None:
 
 
 def test_notebooks() -> None:
-    cells = [{"cell_type": "markdown", "source": ["# Title\n", "words"]},
-             {"cell_type": "code", "source": "x = 1\nx",
-              "outputs": [{"data": {"text/plain": ["1"], "image/png": "AAAA"}}]}]
-    data = json.dumps({"nbformat": 4, "metadata": {"language_info": {"name": "python"}}, "cells": cells}).encode()
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "words"]},
+        {
+            "cell_type": "code",
+            "source": "x = 1\nx",
+            "outputs": [{"data": {"text/plain": ["1"], "image/png": "AAAA"}}],
+        },
+    ]
+    data = json.dumps(
+        {"nbformat": 4, "metadata": {"language_info": {"name": "python"}}, "cells": cells}
+    ).encode()
     parsed = parse(data, "a.ipynb")
     assert parsed.text == "# Title\nwords\n\n```python\nx = 1\nx\n```\n\n```\n1\n```"
     assert parsed.title == "Title"
@@ -76,16 +101,23 @@ def test_notebooks() -> None:
 
 
 def test_captions() -> None:
-    data = ("WEBVTT\nKind: captions\n\nNOTE by me\n\nSTYLE\n::cue {}\n\n1\n00:00:01.000 --> 00:00:02.000 align:left\n"
-            "<v Ada>Hello <i>there</i>\nyou &amp; me\n\n00:02.000 --> 00:03.000\n<v Ada>Hello there you &amp; me\n\n"
-            "00:03.000 --> 00:04.000\nBye\n")
+    data = (
+        "WEBVTT\nKind: captions\n\nNOTE by me\n\nSTYLE\n::cue {}\n\n1\n00:00:01.000 --> "
+        "00:00:02.000 align:left\n"
+        "<v Ada>Hello <i>there</i>\nyou &amp; me\n\n00:02.000 --> 00:03.000\n<v Ada>Hello "
+        "there you &amp; me\n\n"
+        "00:03.000 --> 00:04.000\nBye\n"
+    )
     assert parse(data.encode(), "a.vtt").text == "Ada: Hello there you & me\nBye"
 
 
 def test_latex_keeps_its_text_also_in_fragments() -> None:
-    whole = parse(rb"""\documentclass{article}\title{On Ducks}\begin{document}\maketitle\section{Lakes}
+    whole = parse(
+        rb"""\documentclass{article}\title{On Ducks}\begin{document}\maketitle\section{Lakes}
 Ducks \emph{swim}~\cite{x} 100\% of the day. % not this
-\end{document}""", "a.tex")
+\end{document}""",
+        "a.tex",
+    )
     assert whole.title == "On Ducks"
     assert "# Lakes" in whole.text
     assert "not this" not in whole.text
@@ -98,22 +130,37 @@ def test_asciidoc_and_restructured_text() -> None:
     assert adoc.text.splitlines()[0] == "# Guide"
     assert "## First" in adoc.text
     assert "1. Click OK." in adoc.text
-    rst = parse(b"Guide\n=====\n\nSee :ref:`the lake <lake>` now.\n\nMore\n----\n\nWords.\n", "a.rst")
-    assert (rst.title, "## More" in rst.text, "See the lake now." in rst.text) == ("Guide", True, True)
+    rst = parse(
+        b"Guide\n=====\n\nSee :ref:`the lake <lake>` now.\n\nMore\n----\n\nWords.\n", "a.rst"
+    )
+    assert (rst.title, "## More" in rst.text, "See the lake now." in rst.text) == (
+        "Guide",
+        True,
+        True,
+    )
 
 
 def test_xml_sections_are_headings() -> None:
     data = b"""<?xml version="1.0"?><!DOCTYPE article [<!ENTITY e SYSTEM "file:///etc/passwd">]><article><front>
 <article-title>On <i>Ducks</i></article-title><contrib><surname>Doe</surname><given>J</given></contrib></front>
 <body><sec><title>Lakes</title><p>Water &e; and <b>reed</b>.</p><sec><title>Deep</title><p>Dark.</p></sec></sec></body>
-</article>"""
+</article>"""  # noqa: E501
     parsed = parse(data, "a.xml")
     assert parsed.title == "On Ducks"
-    assert blocks(parsed) == ["## On Ducks", "Doe J", "### Lakes", "Water and reed.", "#### Deep", "Dark."]
+    assert blocks(parsed) == [
+        "## On Ducks",
+        "Doe J",
+        "### Lakes",
+        "Water and reed.",
+        "#### Deep",
+        "Dark.",
+    ]
 
 
 def test_sloppy_xml_is_read_and_cut_off_xml_is_not() -> None:
-    assert parse(b"<?xml version='1.0'?><a><p>fish &nbsp; chips</p></a>", "a.xml").text == "fish chips"
+    assert (
+        parse(b"<?xml version='1.0'?><a><p>fish &nbsp; chips</p></a>", "a.xml").text == "fish chips"
+    )
     entity = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "inner words">]><a><p>some &b;</p></a>'
     assert parse(entity, "a.xml").text == "some inner words"
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))

@@ -23,16 +23,31 @@ def built(name: str, **options: Any) -> Any:
 
 
 def sample(answer: str, expected: Any = None, passages: Sequence[str] = ()) -> Sample:
-    case = Case(id="c1", inputs={"question": QUESTION}, expected={} if expected is None else {"answer": expected})
-    return Sample(case=case, answer=answer, question=QUESTION, passages=tuple(Passage(text=text, title="Towers") for text in passages))
+    case = Case(
+        id="c1",
+        inputs={"question": QUESTION},
+        expected={} if expected is None else {"answer": expected},
+    )
+    return Sample(
+        case=case,
+        answer=answer,
+        question=QUESTION,
+        passages=tuple(Passage(text=text, title="Towers") for text in passages),
+    )
 
 
 class Model:
     """Answers from a list, then by the last; keeps what it was asked."""
 
     def __init__(self, *replies: str | dict[str, Any] | Reply | Exception) -> None:
-        self.replies = [Reply(text=json.dumps(one)) if isinstance(one, dict) else Reply(text=one) if isinstance(one, str) else one
-                        for one in replies]
+        self.replies = [
+            Reply(text=json.dumps(one))
+            if isinstance(one, dict)
+            else Reply(text=one)
+            if isinstance(one, str)
+            else one
+            for one in replies
+        ]
         self.asked: list[Request] = []
 
     async def __call__(self, request: Request) -> Reply:
@@ -48,7 +63,9 @@ def judged(judge: Judge, answer: Sample, model: Callable[[Request], Any]) -> Sco
 
 
 def block(request: Request, name: str) -> str:
-    """What stands in a block, read as the judge is told to read it: between the two lines with the mark."""
+    """What stands in a block, read as the judge is told to read it: between the two lines with the
+    mark.
+    """
     text = request.messages[-1].content
     found = re.match(r"The mark is (\w+)\.", text)
     assert found

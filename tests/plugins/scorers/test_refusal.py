@@ -29,29 +29,57 @@ def test_there_are_enough_of_them_to_mean_something() -> None:
     assert len(ANSWERS) > 40
 
 
-@pytest.mark.skipif("LLMOPS_BENCH_DATA" not in os.environ, reason="LLMOPS_BENCH_DATA names the folder of public corpora")
+@pytest.mark.skipif(
+    "LLMOPS_BENCH_DATA" not in os.environ,
+    reason="LLMOPS_BENCH_DATA names the folder of public corpora",
+)
 def test_no_answer_of_clapnq_is_taken_for_a_refusal() -> None:
     """Ten of its answers are NA, which is one."""
-    lines = Path(os.environ["LLMOPS_BENCH_DATA"], "clapnq/annotated_data/dev/clapnq_dev_answerable.jsonl").read_text("utf-8").splitlines()
+    lines = (
+        Path(
+            os.environ["LLMOPS_BENCH_DATA"], "clapnq/annotated_data/dev/clapnq_dev_answerable.jsonl"
+        )
+        .read_text("utf-8")
+        .splitlines()
+    )
     answers = [one["answer"] for line in lines for one in json.loads(line)["output"]]
     assert len(answers) > 300
     assert {answer for answer in answers if refuses(answer)} == {"NA"}
 
 
-@pytest.mark.parametrize(("expected", "answer", "value"), [
-    ({"answerable": False}, "I don't know.", 1.0), ({"answerable": False}, "Paris.", 0.0), ({"answerable": True}, "I don't know.", 0.0),
-    ({"answerable": True}, "Paris.", 1.0), ({"refuse": True}, "Sorry, I can't help with that.", 1.0), ({"refuse": False}, "Paris.", 1.0),
-    ({"answer": "Paris"}, "I don't know.", 0.0), ({"uris": ["a"]}, "Paris", 1.0), ({"answerable": False}, "", 0.0),
-    ({"answerable": True}, " ", 0.0)])
+@pytest.mark.parametrize(
+    ("expected", "answer", "value"),
+    [
+        ({"answerable": False}, "I don't know.", 1.0),
+        ({"answerable": False}, "Paris.", 0.0),
+        ({"answerable": True}, "I don't know.", 0.0),
+        ({"answerable": True}, "Paris.", 1.0),
+        ({"refuse": True}, "Sorry, I can't help with that.", 1.0),
+        ({"refuse": False}, "Paris.", 1.0),
+        ({"answer": "Paris"}, "I don't know.", 0.0),
+        ({"uris": ["a"]}, "Paris", 1.0),
+        ({"answerable": False}, "", 0.0),
+        ({"answerable": True}, " ", 0.0),
+    ],
+)
 def test_values(expected: dict[str, object], answer: str, value: float) -> None:
     assert Refusal().score(sample(answer, expected)).value == value
 
 
 def test_a_structured_answer_says_so_itself() -> None:
     expected = {"answerable": False}
-    assert Refusal().score(sample('{"refused": true}', expected, parsed={"refused": True, "text": "Paris"})).value == 1.0
-    assert Refusal().score(sample("I don't know", expected, parsed={"answerable": True})).value == 0.0
-    assert Refusal().score(sample("I don't know", expected, parsed={"answerable": "no"})).value == 1.0
+    assert (
+        Refusal()
+        .score(sample('{"refused": true}', expected, parsed={"refused": True, "text": "Paris"}))
+        .value
+        == 1.0
+    )
+    assert (
+        Refusal().score(sample("I don't know", expected, parsed={"answerable": True})).value == 0.0
+    )
+    assert (
+        Refusal().score(sample("I don't know", expected, parsed={"answerable": "no"})).value == 1.0
+    )
 
 
 def test_phrases_of_the_prompt() -> None:
@@ -63,7 +91,16 @@ def test_phrases_of_the_prompt() -> None:
 
 
 def test_the_reason_and_what_a_case_lacks() -> None:
-    assert Refusal().score(sample("Paris.", {"answerable": False})).reason == "answers a case that is unanswerable"
-    assert Refusal().score(sample("I don't know.", {"answerable": True})).reason == "refuses a case that is answerable"
+    assert (
+        Refusal().score(sample("Paris.", {"answerable": False})).reason
+        == "answers a case that is unanswerable"
+    )
+    assert (
+        Refusal().score(sample("I don't know.", {"answerable": True})).reason
+        == "refuses a case that is answerable"
+    )
     assert Refusal().missing(sample().case) == "expected.answerable is missing"
-    assert Refusal().missing(sample(expected={"answerable": "no"}).case) == "expected.answerable is neither true nor false"
+    assert (
+        Refusal().missing(sample(expected={"answerable": "no"}).case)
+        == "expected.answerable is neither true nor false"
+    )

@@ -12,15 +12,29 @@ from tests.plugins.scorers.samples import answered
 FOX, LOG = "The quick brown fox jumps over the lazy dog", "The quick brown dog jumps on the log."
 
 
-@pytest.mark.parametrize(("answer", "expected", "values"), [
-    (LOG, FOX, {"rouge1": 0.7058823529411765, "rougeL": 0.5882352941176471}),       # README of rouge_score
-    ("testing", "testing one two", {"rouge1": 0.5, "rouge2": 0.0, "rougeL": 0.5}),  # its tests
-    ("testing one", "testing one two", {"rouge2": 2 / 3}), ("testing two", "testing one two", {"rougeL": 0.8}),
-    ("police kill the gunman", "police killed the gunman", {"rougeL": 0.75, "rouge2": 1 / 3}),  # Lin 2004, section 3.1
-    ("the gunman kill police", "police killed the gunman", {"rougeL": 0.5, "rouge2": 1 / 3}),
-    ("東京は雨", "東京は晴れ", {"rouge1": 2 / 3, "rouge2": 4 / 7, "rougeL": 2 / 3}),
-    ("", "word", {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}), ("?", "!", {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}),
-    ("word", "word", {"rouge1": 1.0, "rouge2": 0.0, "rougeL": 1.0})])
+@pytest.mark.parametrize(
+    ("answer", "expected", "values"),
+    [
+        (
+            LOG,
+            FOX,
+            {"rouge1": 0.7058823529411765, "rougeL": 0.5882352941176471},
+        ),  # README of rouge_score
+        ("testing", "testing one two", {"rouge1": 0.5, "rouge2": 0.0, "rougeL": 0.5}),  # its tests
+        ("testing one", "testing one two", {"rouge2": 2 / 3}),
+        ("testing two", "testing one two", {"rougeL": 0.8}),
+        (
+            "police kill the gunman",
+            "police killed the gunman",
+            {"rougeL": 0.75, "rouge2": 1 / 3},
+        ),  # Lin 2004, section 3.1
+        ("the gunman kill police", "police killed the gunman", {"rougeL": 0.5, "rouge2": 1 / 3}),
+        ("東京は雨", "東京は晴れ", {"rouge1": 2 / 3, "rouge2": 4 / 7, "rougeL": 2 / 3}),
+        ("", "word", {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}),
+        ("?", "!", {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}),
+        ("word", "word", {"rouge1": 1.0, "rouge2": 0.0, "rougeL": 1.0}),
+    ],
+)
 def test_published_values(answer: str, expected: str, values: dict[str, float]) -> None:
     score = Rouge().score(answered(answer, expected))
     assert {name: score.parts[name] for name in values} == pytest.approx(values)
@@ -28,9 +42,16 @@ def test_published_values(answer: str, expected: str, values: dict[str, float]) 
 
 
 def test_stems() -> None:
-    assert Rouge(stem="porter", variant="rouge1").score(answered("the cats were running", "the cat ran")).value == pytest.approx(4 / 7)
-    assert Rouge(variant="rouge1").score(answered("the cats were running", "the cat ran")).value == pytest.approx(2 / 7)
-    assert Rouge(stem="german", variant="rouge1").score(answered("viele Häuser", "viel Haus")).value == 1.0
+    assert Rouge(stem="porter", variant="rouge1").score(
+        answered("the cats were running", "the cat ran")
+    ).value == pytest.approx(4 / 7)
+    assert Rouge(variant="rouge1").score(
+        answered("the cats were running", "the cat ran")
+    ).value == pytest.approx(2 / 7)
+    assert (
+        Rouge(stem="german", variant="rouge1").score(answered("viele Häuser", "viel Haus")).value
+        == 1.0
+    )
     with pytest.raises(ValidationError, match=r"got 'klingon'; allowed: .*porter"):
         Rouge(stem="klingon")
 

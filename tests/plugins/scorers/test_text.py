@@ -10,17 +10,36 @@ from llmops.tasks.texts.sentences import bare, sentences
 ANY = st.text(st.characters(codec=None), max_size=60)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("Don't stop_it — 3.14", ["don", "t", "stop", "it", "3", "14"]), ("ＡＢＣ １２", ["abc", "12"]), ("naïve ﬁle", ["naïve", "file"]),
-    ("東京tower", ["東", "京", "tower"]), ("हिन्दी में", ["हिन्दी", "में"]), ("می‌خواهم ۱۲", ["می", "خواهم", "12"]), ("ที่", ["ที่"]),
-    ("كتاب", ["کتاب"]), ("Straße", ["strasse"]), ("!? 🎉", [])])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't stop_it — 3.14", ["don", "t", "stop", "it", "3", "14"]),
+        ("ＡＢＣ １２", ["abc", "12"]),
+        ("naïve ﬁle", ["naïve", "file"]),
+        ("東京tower", ["東", "京", "tower"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("می‌خواهم ۱۲", ["می", "خواهم", "12"]),
+        ("ที่", ["ที่"]),
+        ("كتاب", ["کتاب"]),
+        ("Straße", ["strasse"]),
+        ("!? 🎉", []),
+    ],
+)
 def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("The  cat's, a dog–and “an” apple!", "cats dogand apple"), ("a.b.c. $5", "abc 5"), ("A", ""), ("An answer: the", "answer"),
-    ("「東京」、です。", "東京です"), ("theatre", "theatre")])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The  cat's, a dog–and “an” apple!", "cats dogand apple"),
+        ("a.b.c. $5", "abc 5"),
+        ("A", ""),
+        ("An answer: the", "answer"),
+        ("「東京」、です。", "東京です"),
+        ("theatre", "theatre"),
+    ],
+)
 def test_the_normal_form_of_squad(text: str, expected: str) -> None:
     assert squad(text) == expected
 
@@ -31,7 +50,16 @@ def test_articles_of_other_languages() -> None:
 
 
 def test_pieces_are_words_and_single_characters() -> None:
-    assert pieces(squad("新しいiPhone 15 Pro、安い")) == ["新", "し", "い", "iphone", "15", "pro", "安", "い"]
+    assert pieces(squad("新しいiPhone 15 Pro、安い")) == [
+        "新",
+        "し",
+        "い",
+        "iphone",
+        "15",
+        "pro",
+        "安",
+        "い",
+    ]
 
 
 @given(ANY)
@@ -42,12 +70,23 @@ def test_forms_are_stable(text: str) -> None:
     shown(text).encode("utf-8")
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("Dr. Smith came. He left at 5 p.m. on Monday.", ["Dr. Smith came.", "He left at 5 p.m. on Monday."]),
-    ("Pi is 3.14. Really? Yes!", ["Pi is 3.14.", "Really?", "Yes!"]), ("你好。世界！好", ["你好。", "世界！", "好"]),
-    ("- one\n- two\n\nThree", ["- one", "- two", "Three"]),
-    ("a line that is wrapped\nin its middle.", ["a line that is wrapped\nin its middle."]),
-    ("سلام. خوبی؟ بله.", ["سلام.", "خوبی؟", "بله."]), ("1. First\n2. Second", ["1. First", "2. Second"]), ("", []), (" \n ", [])])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Dr. Smith came. He left at 5 p.m. on Monday.",
+            ["Dr. Smith came.", "He left at 5 p.m. on Monday."],
+        ),
+        ("Pi is 3.14. Really? Yes!", ["Pi is 3.14.", "Really?", "Yes!"]),
+        ("你好。世界！好", ["你好。", "世界！", "好"]),
+        ("- one\n- two\n\nThree", ["- one", "- two", "Three"]),
+        ("a line that is wrapped\nin its middle.", ["a line that is wrapped\nin its middle."]),
+        ("سلام. خوبی؟ بله.", ["سلام.", "خوبی؟", "بله."]),
+        ("1. First\n2. Second", ["1. First", "2. Second"]),
+        ("", []),
+        (" \n ", []),
+    ],
+)
 def test_sentences(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
 
@@ -58,4 +97,8 @@ def test_sentences_lose_nothing(text: str) -> None:
 
 
 def test_a_bare_sentence_has_no_markdown() -> None:
-    assert [bare(one) for one in ("- **Bold** text", "2) `code`", "## Title")] == ["Bold text", "code", "Title"]
+    assert [bare(one) for one in ("- **Bold** text", "2) `code`", "## Title")] == [
+        "Bold text",
+        "code",
+        "Title",
+    ]

@@ -14,7 +14,23 @@ from llmops.tasks.plugins.scorers.exact_match import ExactMatch
 from llmops.tasks.plugins.scorers.token_f1 import TokenF1
 from tests.plugins.scorers.samples import answered, sample
 
-WORDS = ["the", "A", "an", "cat", "Cat,", "dog", "dogs", "(of)", "it's", "U.S.", "5", "$5", "\n", "an-a", "..."]
+WORDS = [
+    "the",
+    "A",
+    "an",
+    "cat",
+    "Cat,",
+    "dog",
+    "dogs",
+    "(of)",
+    "it's",
+    "U.S.",
+    "5",
+    "$5",
+    "\n",
+    "an-a",
+    "...",
+]
 NEAR_ENGLISH = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
 
 
@@ -39,18 +55,34 @@ def official_f1(prediction: str, truth: str) -> float:
 @given(NEAR_ENGLISH, st.lists(NEAR_ENGLISH, min_size=1, max_size=3))
 def test_equals_the_official_script(answer: str, truths: list[str]) -> None:
     one = answered(answer, *truths)
-    assert TokenF1().score(one).value == pytest.approx(max(official_f1(answer, truth) for truth in truths), abs=1e-15)
-    assert ExactMatch().score(one).value == max(official(answer) == official(truth) for truth in truths)
+    assert TokenF1().score(one).value == pytest.approx(
+        max(official_f1(answer, truth) for truth in truths), abs=1e-15
+    )
+    assert ExactMatch().score(one).value == max(
+        official(answer) == official(truth) for truth in truths
+    )
 
 
-@pytest.mark.parametrize(("answer", "expected", "f1", "precision", "recall"), [
-    ("the Eiffel Tower in Paris", "Eiffel Tower", 2 / 3, 0.5, 1.0),
-    ("東京都です", "東京都", 0.75, 0.6, 1.0),           # three of five characters
-    ("北京大學", "北京大学", 0.75, 0.75, 0.75),
-    ("iPhone 15を買う", "iPhone 15 を 買った", 8 / 11, 0.8, 2 / 3),     # iphone 15 を 買, of five and of six
-    ("서울은", "서울", 0.8, 2 / 3, 1.0),
-    ("กรุงเทพ", "กรุงเทพฯ", 12 / 13, 1.0, 6 / 7),
-    ("", "Paris", 0.0, 0.0, 0.0), ("The!", "a", 1.0, 1.0, 1.0), ("London", "the", 0.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("answer", "expected", "f1", "precision", "recall"),
+    [
+        ("the Eiffel Tower in Paris", "Eiffel Tower", 2 / 3, 0.5, 1.0),
+        ("東京都です", "東京都", 0.75, 0.6, 1.0),  # three of five characters
+        ("北京大學", "北京大学", 0.75, 0.75, 0.75),
+        (
+            "iPhone 15を買う",
+            "iPhone 15 を 買った",
+            8 / 11,
+            0.8,
+            2 / 3,
+        ),  # iphone 15 を 買, of five and of six
+        ("서울은", "서울", 0.8, 2 / 3, 1.0),
+        ("กรุงเทพ", "กรุงเทพฯ", 12 / 13, 1.0, 6 / 7),
+        ("", "Paris", 0.0, 0.0, 0.0),
+        ("The!", "a", 1.0, 1.0, 1.0),
+        ("London", "the", 0.0, 0.0, 0.0),
+    ],
+)
 def test_by_hand(answer: str, expected: str, f1: float, precision: float, recall: float) -> None:
     score = TokenF1().score(answered(answer, expected))
     assert score.value == pytest.approx(f1)
@@ -69,7 +101,10 @@ def test_numbers_count_as_texts() -> None:
 
 def test_a_field_of_a_structured_answer() -> None:
     scorer = TokenF1(read="result.text")
-    assert scorer.score(sample("{…}", {"answer": "yes"}, parsed={"result": {"text": "Yes."}})).value == 1.0
+    assert (
+        scorer.score(sample("{…}", {"answer": "yes"}, parsed={"result": {"text": "Yes."}})).value
+        == 1.0
+    )
     assert scorer.score(sample("no json", {"answer": "yes"})).value == 0.0
 
 
@@ -77,8 +112,11 @@ def test_what_a_case_lacks() -> None:
     scorer = Spec(name="token_f1").build(Scorer)
     lacking: list[dict[str, object]] = [{}, {"answer": []}, {"answer": {"a": 1}}, {"answer": None}]
     told = {str(scorer.missing(sample(expected=expected).case)) for expected in lacking}
-    assert told == {"expected.answer is missing", "expected.answer is an empty list",
-                    "expected.answer holds a value of the type dict; a text or a list of texts is wanted"}
+    assert told == {
+        "expected.answer is missing",
+        "expected.answer is an empty list",
+        "expected.answer holds a value of the type dict; a text or a list of texts is wanted",
+    }
     unanswerable = sample("No idea", {"answerable": False})
     assert scorer.missing(unanswerable.case) is None
     assert scorer.score(unanswerable).value is None
@@ -88,5 +126,8 @@ def test_what_a_case_lacks() -> None:
 def test_another_place_for_the_answer() -> None:
     scorer = TokenF1.model_validate({"answer": "expected.short"})
     assert scorer.score(sample("Paris", {"short": "Paris"})).value == 1.0
-    with pytest.raises(ValueError, match=r"got 'short'; a reference into the case is wanted, such as expected\.answer"):
+    with pytest.raises(
+        ValueError,
+        match=r"got 'short'; a reference into the case is wanted, such as expected\.answer",
+    ):
         TokenF1.model_validate({"answer": "short"})

@@ -1,4 +1,6 @@
-"""What the tests of the source `web` share: a quick, bold source for a site on this machine, and short forms of its listings."""
+"""What the tests of the source `web` share: a quick, bold source for a site on this machine, and
+short forms of its listings.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,14 @@ from tests.plugins.sources.site import Site
 
 
 def web(site: Site, tmp_path: Path | None = None, **options: Any) -> Web:
-    own: dict[str, Any] = {"start": [site.url], "allow_private": True, "delay": 0, "backoff": 0.005, "timeout": 0.4, "deadline": 0.8}
+    own: dict[str, Any] = {
+        "start": [site.url],
+        "allow_private": True,
+        "delay": 0,
+        "backoff": 0.005,
+        "timeout": 0.4,
+        "deadline": 0.8,
+    }
     source = Web(**{key: value for key, value in (own | options).items() if value is not None})
     return source.remembering(tmp_path / "memory") if tmp_path else source
 

@@ -1,8 +1,9 @@
 """A stand-in of Dify's service API for knowledge bases, built to its published specification.
 
-What it keeps to: bearer keys (401), unknown knowledge bases and documents (404 `not_found`), API access switched off (403), the rate
-limit of a subscription (403 with its sentence), pages of at most 100 ordered by creation, the newest first, `has_more` as "the page is
-full", and documents without a time of change. `legacy`: segments all at once, no tags, no downloads, as before 1.1.
+What it keeps to: bearer keys (401), unknown knowledge bases and documents (404 `not_found`), API
+access switched off (403), the rate limit of a subscription (403 with its sentence), pages of at
+most 100 ordered by creation, the newest first, `has_more` as "the page is full", and documents
+without a time of change. `legacy`: segments all at once, no tags, no downloads, as before 1.1.
 """
 
 import json
@@ -28,7 +29,9 @@ class Refusal(Exception):
 
 
 class DifyServer:
-    """`documents` by id, newest first; `segments` by document id; `log`: the paths that were asked for."""
+    """`documents` by id, newest first; `segments` by document id; `log`: the paths that were asked
+    for.
+    """
 
     def __init__(self) -> None:
         self.key, self.dataset = "dataset-tulipsAndHyacinths", str(uuid.UUID(int=7))
@@ -60,23 +63,55 @@ class DifyServer:
         """A document of some segments; its id."""
         own = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name} {len(self.documents)}"))
         uploaded = {"id": own, "name": name, "size": len(file or b""), "mime_type": "text/plain"}
-        document = {"id": own, "position": len(self.documents) + 1, "data_source_type": "upload_file", "tokens": 12,
-                    "data_source_info": {"upload_file_id": own}, "data_source_detail_dict": {"upload_file": uploaded},
-                    "dataset_process_rule_id": str(uuid.UUID(int=1)), "name": name, "created_from": "web", "created_at": 1741267200,
-                    "indexing_status": "completed", "error": None, "enabled": True, "disabled_at": None, "archived": False,
-                    "display_status": "available", "word_count": sum(map(len, pieces)), "hit_count": 0, "doc_form": "text_model",
-                    "doc_metadata": []}
+        document = {
+            "id": own,
+            "position": len(self.documents) + 1,
+            "data_source_type": "upload_file",
+            "tokens": 12,
+            "data_source_info": {"upload_file_id": own},
+            "data_source_detail_dict": {"upload_file": uploaded},
+            "dataset_process_rule_id": str(uuid.UUID(int=1)),
+            "name": name,
+            "created_from": "web",
+            "created_at": 1741267200,
+            "indexing_status": "completed",
+            "error": None,
+            "enabled": True,
+            "disabled_at": None,
+            "archived": False,
+            "display_status": "available",
+            "word_count": sum(map(len, pieces)),
+            "hit_count": 0,
+            "doc_form": "text_model",
+            "doc_metadata": [],
+        }
         self.documents = {own: document | values} | self.documents
-        self.segments[own] = [self.segment(own, number, piece) for number, piece in enumerate(pieces, 1)]
+        self.segments[own] = [
+            self.segment(own, number, piece) for number, piece in enumerate(pieces, 1)
+        ]
         if file is not None:
             self.files[own] = file
         return own
 
     def segment(self, document: str, position: int, content: str, **values: Any) -> dict[str, Any]:
-        return {"id": str(uuid.uuid5(uuid.UUID(document), str(position))), "position": position, "document_id": document,
-                "content": content,
-                "sign_content": "", "answer": "", "word_count": len(content), "tokens": 3, "keywords": [], "hit_count": 0, "enabled": True,
-                "status": "completed", "created_at": 1741267200, "updated_at": 1741267200, "error": None, "child_chunks": []} | values
+        return {
+            "id": str(uuid.uuid5(uuid.UUID(document), str(position))),
+            "position": position,
+            "document_id": document,
+            "content": content,
+            "sign_content": "",
+            "answer": "",
+            "word_count": len(content),
+            "tokens": 3,
+            "keywords": [],
+            "hit_count": 0,
+            "enabled": True,
+            "status": "completed",
+            "created_at": 1741267200,
+            "updated_at": 1741267200,
+            "error": None,
+            "child_chunks": [],
+        } | values
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         self.log.append(handler.path)
@@ -84,7 +119,11 @@ class DifyServer:
         self.before(handler.path)
         status, kind = 200, "application/json"
         try:
-            file = self.files[handler.path.split("/")[2]] if handler.path.startswith("/files/") else None
+            file = (
+                self.files[handler.path.split("/")[2]]
+                if handler.path.startswith("/files/")
+                else None
+            )
             body = json.dumps(self._answer(handler)).encode() if file is None else file
         except Refusal as refusal:
             status, body = refusal.status, json.dumps(refusal.body).encode()
@@ -103,16 +142,27 @@ class DifyServer:
         self.refuse(parts.path)
         query = {name: int(values[0]) for name, values in parse_qs(parts.query).items()}
         if route[2] == "tags":
-            return self._absent() if self.legacy else {"data": [{"id": name, "name": name} for name in self.tags], "total": len(self.tags)}
+            return (
+                self._absent()
+                if self.legacy
+                else {
+                    "data": [{"id": name, "name": name} for name in self.tags],
+                    "total": len(self.tags),
+                }
+            )
         if route[3] is None:
             return self._page(list(self.documents.values()), query)
         if route[3] not in self.documents:
             raise Refusal(404, "not_found", "Document not found.")
-        return self._segments(route[3], query) if route[4] == "segments" else self._download(route[3])
+        return (
+            self._segments(route[3], query) if route[4] == "segments" else self._download(route[3])
+        )
 
     def _admit(self, authorization: str, dataset: str) -> None:
         if " " not in authorization:
-            raise Refusal(401, "unauthorized", "Authorization header must be provided and start with 'Bearer'")
+            raise Refusal(
+                401, "unauthorized", "Authorization header must be provided and start with 'Bearer'"
+            )
         if authorization != f"Bearer {self.key}":
             raise Refusal(401, "unauthorized", "Access token is invalid")
         if dataset != self.dataset:
@@ -129,13 +179,19 @@ class DifyServer:
     def _segments(self, document: str, query: dict[str, int]) -> Any:
         own = sorted(self.segments[document], key=lambda one: one["position"])
         if self.legacy:
-            return {"data": own, "doc_form": self.documents[document]["doc_form"], "total": len(own)}
+            return {
+                "data": own,
+                "doc_form": self.documents[document]["doc_form"],
+                "total": len(own),
+            }
         return self._page(own, query) | {"doc_form": self.documents[document]["doc_form"]}
 
     def _download(self, document: str) -> Any:
         if self.legacy or document not in self.files:
             raise Refusal(404, "not_found", "Document does not have an uploaded file to download.")
-        return {"url": f"{self.host}/files/{document}/file-preview?timestamp=1&nonce=a%2Fb&sign=x%3D"}
+        return {
+            "url": f"{self.host}/files/{document}/file-preview?timestamp=1&nonce=a%2Fb&sign=x%3D"
+        }
 
     def _absent(self) -> Any:
         raise Refusal(404, "not_found", "The requested URL was not found on the server.")
@@ -143,8 +199,14 @@ class DifyServer:
     @staticmethod
     def _page(rows: list[Any], query: dict[str, int]) -> dict[str, Any]:
         page, limit = query.get("page", 1), query.get("limit", 20)
-        own = rows[(page - 1) * min(limit, 100):page * min(limit, 100)]
-        return {"data": own, "has_more": len(own) == limit, "limit": limit, "total": len(rows), "page": page}
+        own = rows[(page - 1) * min(limit, 100) : page * min(limit, 100)]
+        return {
+            "data": own,
+            "has_more": len(own) == limit,
+            "limit": limit,
+            "total": len(rows),
+            "page": page,
+        }
 
 
 @contextmanager

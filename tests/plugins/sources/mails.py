@@ -4,11 +4,25 @@ from email.message import EmailMessage
 from pathlib import Path
 
 
-def mail(id: str, subject: str = "Hello", body: str = "Text.", *, answers: str = "", date: int = 1, html: str = "",
-         files: dict[str, bytes] | None = None, **fields: str) -> bytes:
-    """A mail of the given day of January 2024; `answers`: the ids of References, the last one is In-Reply-To."""
+def mail(
+    id: str,
+    subject: str = "Hello",
+    body: str = "Text.",
+    *,
+    answers: str = "",
+    date: int = 1,
+    html: str = "",
+    files: dict[str, bytes] | None = None,
+    **fields: str,
+) -> bytes:
+    """A mail of the given day of January 2024; `answers`: the ids of References, the last one is
+    In-Reply-To.
+    """
     made = EmailMessage()
-    made["From"], made["To"] = fields.pop("sender", "Ann Müller <ann@example.org>"), "Bob <bob@example.org>"
+    made["From"], made["To"] = (
+        fields.pop("sender", "Ann Müller <ann@example.org>"),
+        "Bob <bob@example.org>",
+    )
     made["Date"] = f"{date:02} Jan 2024 10:00:00 +0100"
     made["Subject"] = subject
     if id:
@@ -29,13 +43,26 @@ def mail(id: str, subject: str = "Hello", body: str = "Text.", *, answers: str =
 
 def mbox(file: Path, *mails: bytes) -> Path:
     """An mbox of mails; lines that begin with From are escaped."""
-    escaped = [b"\n".join(b">" + line if line.lstrip(b">").startswith(b"From ") else line for line in one.split(b"\n")) for one in mails]
-    file.write_bytes(b"".join(b"From ann@example.org Mon Jan  1 10:00:00 2024\n" + one.rstrip(b"\n") + b"\n\n" for one in escaped))
+    escaped = [
+        b"\n".join(
+            b">" + line if line.lstrip(b">").startswith(b"From ") else line
+            for line in one.split(b"\n")
+        )
+        for one in mails
+    ]
+    file.write_bytes(
+        b"".join(
+            b"From ann@example.org Mon Jan  1 10:00:00 2024\n" + one.rstrip(b"\n") + b"\n\n"
+            for one in escaped
+        )
+    )
     return file
 
 
 def maildir(folder: Path, **mails: bytes) -> Path:
-    """A maildir; the names of the mails are those of their files in cur/, with __ for :2, and flags after it."""
+    """A maildir; the names of the mails are those of their files in cur/, with __ for :2, and flags
+    after it.
+    """
     for part in ("cur", "new", "tmp"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for name, data in mails.items():

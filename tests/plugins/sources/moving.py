@@ -8,6 +8,12 @@ from tests.plugins.sources.dify_server import DifyServer
 
 
 def dify(service: DifyServer, tmp_path: Path | None = None, **options: Any) -> Dify:
-    own = {"base_url": service.url, "dataset": service.dataset, "api_key": service.key, "backoff": 0.005, "max_wait": 0.01} | options
+    own = {
+        "base_url": service.url,
+        "dataset": service.dataset,
+        "api_key": service.key,
+        "backoff": 0.005,
+        "max_wait": 0.01,
+    } | options
     source = Dify(**own)
     return source.remembering(tmp_path / "memory") if tmp_path else source

@@ -1,4 +1,6 @@
-"""LlamaIndex readers as others write them, with every habit that the source `reader` has to live with."""
+"""LlamaIndex readers as others write them, with every habit that the source `reader` has to live
+with.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,9 +13,17 @@ RUNS: list[str] = []
 
 
 class Lazy(BaseReader):
-    """Gives `pages` (name -> text) one by one. `fails_after`: raises there. `ids`: `own` or `random`."""
+    """Gives `pages` (name -> text) one by one. `fails_after`: raises there. `ids`: `own` or
+    `random`.
+    """
 
-    def __init__(self, pages: dict[str, Any], ids: str = "own", fails_after: int | None = None, api_key: str = "") -> None:
+    def __init__(
+        self,
+        pages: dict[str, Any],
+        ids: str = "own",
+        fails_after: int | None = None,
+        api_key: str = "",
+    ) -> None:
         if ids not in ("own", "random"):
             raise ValueError(f"ids must be own or random, got {ids} with {api_key}")
         self.pages, self.ids, self.fails_after, self.api_key = pages, ids, fails_after, api_key
@@ -25,7 +35,9 @@ class Lazy(BaseReader):
                 raise ConnectionError(f"the service said no to {self.api_key}")
             for part in text if isinstance(text, list) else [text]:
                 own = {"id_": name} if self.ids == "own" else {}
-                yield Document(text=part, metadata={"page": name, "length": len(part), **load}, **own)
+                yield Document(
+                    text=part, metadata={"page": name, "length": len(part), **load}, **own
+                )
 
 
 class Eager(BaseReader):
@@ -33,4 +45,11 @@ class Eager(BaseReader):
 
     def load_data(self, names: list[str]) -> list[Document]:
         RUNS.append("eager")
-        return [Document(text=f"Text of {name}.", id_=name, metadata={"raw": b"\xff", "nested": {"x": (1, 2)}}) for name in names]
+        return [
+            Document(
+                text=f"Text of {name}.",
+                id_=name,
+                metadata={"raw": b"\xff", "nested": {"x": (1, 2)}},
+            )
+            for name in names
+        ]

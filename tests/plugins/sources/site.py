@@ -1,4 +1,6 @@
-"""A web site on this machine that behaves, or misbehaves, as it is told, and remembers who asked for what."""
+"""A web site on this machine that behaves, or misbehaves, as it is told, and remembers who asked
+for what.
+"""
 
 import hashlib
 import threading
@@ -10,12 +12,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
-PARAGRAPH = "The {name} department answers within {number} days, and it keeps a record of every question that it was asked. "
+PARAGRAPH = (
+    "The {name} department answers within {number} days, and it keeps a record of every "
+    "question that it was asked. "
+)
 
 
 @dataclass
 class Answer:
-    """What a path answers. `validators`: with an ETag, so that 304 is possible; `fails`: statuses given before the real one."""
+    """What a path answers. `validators`: with an ETag, so that 304 is possible; `fails`: statuses
+    given before the real one.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -26,7 +33,9 @@ class Answer:
 
 
 class Site:
-    """`log`: (path with parameters, status) in order; `times`: when each came; `seen`: the headers of each."""
+    """`log`: (path with parameters, status) in order; `times`: when each came; `seen`: the headers
+    of each.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
@@ -49,14 +58,31 @@ class Site:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def page(self, path: str, text: str = "", links: Sequence[str] = (), *, title: str = "", head: str = "", **answer: Any) -> None:
+    def page(
+        self,
+        path: str,
+        text: str = "",
+        links: Sequence[str] = (),
+        *,
+        title: str = "",
+        head: str = "",
+        **answer: Any,
+    ) -> None:
         """A web page with a text and links."""
         anchors = "".join(f'<li><a href="{link}">see</a></li>' for link in links)
-        body = f"<!DOCTYPE html><html><head><title>{title or path}</title>{head}</head><body><p>{text}</p><ul>{anchors}</ul></body></html>"
+        body = (
+            f"<!DOCTYPE "
+            f"html><html><head><title>{title or path}</title>{head}</head><body><p>{text}</p><ul>{anchors}</ul></body></html>"  # noqa: E501
+        )
         self.put(path, body.encode(), "text/html; charset=utf-8", **answer)
 
-    def put(self, path: str, body: bytes = b"", media_type: str = "text/html", **answer: Any) -> None:
-        headers = {**({"Content-Type": media_type} if media_type else {}), **answer.pop("headers", {})}
+    def put(
+        self, path: str, body: bytes = b"", media_type: str = "text/html", **answer: Any
+    ) -> None:
+        headers = {
+            **({"Content-Type": media_type} if media_type else {}),
+            **answer.pop("headers", {}),
+        }
         self.answers[path] = Answer(body, headers=headers, **answer)
 
     def moved(self, path: str, target: str, status: int = 301) -> None:
@@ -65,8 +91,11 @@ class Site:
     def sitemap(self, path: str, urls: Sequence[str], kind: str = "urlset") -> None:
         inner = "url" if kind == "urlset" else "sitemap"
         rows = "".join(f"<{inner}><loc>{url}</loc></{inner}>" for url in urls)
-        self.put(path, f'<?xml version="1.0"?><{kind} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{rows}</{kind}>'.encode(),
-                 "application/xml")
+        self.put(
+            path,
+            f'<?xml version="1.0"?><{kind} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{rows}</{kind}>'.encode(),
+            "application/xml",
+        )
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         with self.lock:
@@ -75,7 +104,9 @@ class Site:
             self.at_once += 1
             self.most_at_once = max(self.at_once, self.most_at_once)
         try:
-            self._serve(handler, self.answers.get(handler.path, Answer(b"not here", 404, validators=False)))
+            self._serve(
+                handler, self.answers.get(handler.path, Answer(b"not here", 404, validators=False))
+            )
         except (BrokenPipeError, ConnectionResetError):
             handler.close_connection = True
         finally:
@@ -143,16 +174,30 @@ def handbook(site: Site, pages: int) -> None:
     site.page("/", "Everything that the house knows.", sections, title="Handbook")
     for number, section in enumerate(sections):
         own = [f"{section}p{page}.html" for page in range((pages - 11) // 10)]
-        site.page(section, f"Section {number} of the handbook lists its pages.", [*own, "/"], title=f"Section {number}")
+        site.page(
+            section,
+            f"Section {number} of the handbook lists its pages.",
+            [*own, "/"],
+            title=f"Section {number}",
+        )
         for page, path in enumerate(own):
-            site.page(path, PARAGRAPH.format(name=f"{number}-{page}", number=page + 2) * 3, [section, "/"], title=f"Page {number}.{page}")
+            site.page(
+                path,
+                PARAGRAPH.format(name=f"{number}-{page}", number=page + 2) * 3,
+                [section, "/"],
+                title=f"Page {number}.{page}",
+            )
 
 
 def drip(seconds: float, *, headers: bool = False) -> Behaviour:
     """A byte now and then, for ever: of the body, or already of the headers."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
-        start = b"HTTP/1.1 200 OK\r\nX-Slow: " if headers else b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        start = (
+            b"HTTP/1.1 200 OK\r\nX-Slow: "
+            if headers
+            else b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        )
         handler.wfile.write(start)
         until = time.monotonic() + 20
         while time.monotonic() < until:
@@ -171,5 +216,7 @@ def flood(handler: BaseHTTPRequestHandler) -> None:
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
     """Promise more than is sent."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>half")
+    handler.wfile.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>half"
+    )
     handler.close_connection = True

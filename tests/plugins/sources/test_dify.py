@@ -18,9 +18,18 @@ def texts(source: Dify) -> dict[str, Raw]:
 
 def test_documents_come_with_text_title_and_metadata(service: DifyServer) -> None:
     service.tags = ["law", "house"]
-    service.add("guide.md", "# Guide", "First part.", "Second part.", doc_metadata=[
-        {"id": "1", "name": "year", "type": "number", "value": "2024"}, {"id": "2", "name": "since", "type": "time", "value": 1735689600},
-        {"id": "3", "name": "owner", "type": "string", "value": "Ada"}, {"id": "4", "name": "empty", "type": "string", "value": None}])
+    service.add(
+        "guide.md",
+        "# Guide",
+        "First part.",
+        "Second part.",
+        doc_metadata=[
+            {"id": "1", "name": "year", "type": "number", "value": "2024"},
+            {"id": "2", "name": "since", "type": "time", "value": 1735689600},
+            {"id": "3", "name": "owner", "type": "string", "value": "Ada"},
+            {"id": "4", "name": "empty", "type": "string", "value": None},
+        ],
+    )
     service.add("notes.txt", "Plain words.")
     source = dify(service)
     source.check()
@@ -30,9 +39,17 @@ def test_documents_come_with_text_title_and_metadata(service: DifyServer) -> Non
     raws = texts(source)
     assert raws["guide.md"].data.decode() == "# Guide\n\nFirst part.\n\nSecond part."
     assert raws["guide.md"].media_type == "text/markdown"
-    assert dict(raws["guide.md"].metadata) == {"tags": ["house", "law"], "year": 2024, "since": "2025-01-01T00:00:00+00:00", "owner": "Ada"}
+    assert dict(raws["guide.md"].metadata) == {
+        "tags": ["house", "law"],
+        "year": 2024,
+        "since": "2025-01-01T00:00:00+00:00",
+        "owner": "Ada",
+    }
     assert raws["notes.txt"].media_type == "text/plain"
-    assert all(source.content_hash(item) == item.revision == content_hash_of(source.read(item)) for item in listing.items)
+    assert all(
+        source.content_hash(item) == item.revision == content_hash_of(source.read(item))
+        for item in listing.items
+    )
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -49,12 +66,22 @@ def test_all_pages_are_read(service: DifyServer, count: int, legacy: bool) -> No
 
 
 def test_what_neighbours_share_stands_once(service: DifyServer) -> None:
-    service.add("a", "The house opens at nine. It closes at", "It closes at five. On Sunday it", "On Sunday it is closed.")
+    service.add(
+        "a",
+        "The house opens at nine. It closes at",
+        "It closes at five. On Sunday it",
+        "On Sunday it is closed.",
+    )
     service.add("b", "Yes.", "Yes.")
     service.add("faq", "", doc_form="qa_model")
-    service.segments[next(iter(service.documents))] = [service.segment(next(iter(service.documents)), 1, "When?", answer="At nine.")]
+    service.segments[next(iter(service.documents))] = [
+        service.segment(next(iter(service.documents)), 1, "When?", answer="At nine.")
+    ]
     raws = texts(dify(service))
-    assert raws["a"].data.decode() == "The house opens at nine. It closes at five. On Sunday it is closed."
+    assert (
+        raws["a"].data.decode()
+        == "The house opens at nine. It closes at five. On Sunday it is closed."
+    )
     assert raws["b"].data.decode() == "Yes.\n\nYes."
     assert raws["faq"].data.decode() == "When?\nAt nine."
 
@@ -97,7 +124,9 @@ def test_without_being_thorough_only_changed_entries_are_read(service: DifyServe
     assert source.list() != first
 
 
-def test_the_listing_keeps_what_it_read_until_it_is_read(service: DifyServer, tmp_path: Path) -> None:
+def test_the_listing_keeps_what_it_read_until_it_is_read(
+    service: DifyServer, tmp_path: Path
+) -> None:
     service.add("a", "Confidential words.")
     source = dify(service, tmp_path)
     item = source.list().items[0]
@@ -106,7 +135,9 @@ def test_the_listing_keeps_what_it_read_until_it_is_read(service: DifyServer, tm
     assert len(service.log) == asked
     assert dify(service, tmp_path).read(item).data == b"Confidential words.", "it is fetched again"
     assert len(service.log) == asked + 1
-    assert not any(b"Confidential" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert not any(
+        b"Confidential" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()
+    )
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -120,16 +151,28 @@ def test_the_uploaded_file_where_there_is_one(service: DifyServer, legacy: bool)
     assert raws["file.pdf"].data == (b"As Dify read it." if legacy else b"%PDF-1.7 ...")
     assert raws["notion"].data == b"A page."
     assert source.list() == listing
-    fetched = [(path, key) for path, key in zip(service.log, service.keys_seen, strict=True) if path.startswith("/files/")]
-    assert all(key == "" and "nonce=a%2Fb&sign=x%3D" in path for path, key in fetched), "the key goes to Dify alone"
+    fetched = [
+        (path, key)
+        for path, key in zip(service.log, service.keys_seen, strict=True)
+        if path.startswith("/files/")
+    ]
+    assert all(key == "" and "nonce=a%2Fb&sign=x%3D" in path for path, key in fetched), (
+        "the key goes to Dify alone"
+    )
     assert len(fetched) == (0 if legacy else 1)
 
 
-@pytest.mark.parametrize(("values", "said", "retryable"), [
-    ({"indexing_status": "indexing"}, "not done with it: indexing", True), ({"indexing_status": "paused"}, "paused", True),
-    ({"indexing_status": "error", "error": "no model"}, "could not index it: no model", False),
-])
-def test_what_dify_has_not_indexed_is_a_problem(service: DifyServer, values: dict[str, Any], said: str, retryable: bool) -> None:
+@pytest.mark.parametrize(
+    ("values", "said", "retryable"),
+    [
+        ({"indexing_status": "indexing"}, "not done with it: indexing", True),
+        ({"indexing_status": "paused"}, "paused", True),
+        ({"indexing_status": "error", "error": "no model"}, "could not index it: no model", False),
+    ],
+)
+def test_what_dify_has_not_indexed_is_a_problem(
+    service: DifyServer, values: dict[str, Any], said: str, retryable: bool
+) -> None:
     own = service.add("a", "Half of it.", **values)
     service.add("b", "Whole.")
     listing = dify(service).list()

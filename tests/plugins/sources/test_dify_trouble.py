@@ -5,12 +5,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, Unavailable, UsageError
+from llmops.tasks.errors import (
+    Blocked,
+    DocumentError,
+    TransientDocumentError,
+    Unavailable,
+    UsageError,
+)
 from tests.plugins.sources.dify_server import DifyServer, Refusal
 from tests.plugins.sources.moving import dify
 
 
-def test_a_knowledge_base_that_changes_meanwhile_is_listed_again_or_not_complete(service: DifyServer) -> None:
+def test_a_knowledge_base_that_changes_meanwhile_is_listed_again_or_not_complete(
+    service: DifyServer,
+) -> None:
     for number in range(150):
         service.add(f"{number}", f"Text {number}.")
     doomed = list(service.documents)
@@ -58,12 +66,17 @@ def test_a_document_that_cannot_be_read_is_its_own_problem(service: DifyServer) 
         dify(service).read(item)
 
 
-@pytest.mark.parametrize(("options", "error", "said"), [
-    ({"api_key": "app-wrong"}, UsageError, "does not accept the API key"),
-    ({"dataset": "00000000-0000-0000-0000-000000000008"}, UsageError, "Dataset not found"),
-    ({"base_url": "http://127.0.0.1:9/v1", "retries": 0}, Unavailable, "does not answer"),
-])
-def test_what_is_wrong_is_named_before_a_build(service: DifyServer, options: dict[str, Any], error: type[Exception], said: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"api_key": "app-wrong"}, UsageError, "does not accept the API key"),
+        ({"dataset": "00000000-0000-0000-0000-000000000008"}, UsageError, "Dataset not found"),
+        ({"base_url": "http://127.0.0.1:9/v1", "retries": 0}, Unavailable, "does not answer"),
+    ],
+)
+def test_what_is_wrong_is_named_before_a_build(
+    service: DifyServer, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said) as caught:
         dify(service, **options).check()
     assert service.key not in str(caught.value)
@@ -94,12 +107,21 @@ def test_an_address_that_is_not_the_api_is_told_apart(service: DifyServer) -> No
     assert service.log == [], "the key follows no redirect"
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ({"dataset": "handbook"}, "dataset"), ({"api_key": ""}, "api_key"), ({"api_key": "a b"}, "one word"),
-    ({"base_url": "api.dify.ai"}, "service API"), ({"base_url": "https://x/v1?y=1"}, "service API"),
-    ({"delay": -1}, "delay"), ({"page": 1}, "page"),
-])
-def test_bad_options_are_named_when_the_config_is_read(service: DifyServer, options: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"dataset": "handbook"}, "dataset"),
+        ({"api_key": ""}, "api_key"),
+        ({"api_key": "a b"}, "one word"),
+        ({"base_url": "api.dify.ai"}, "service API"),
+        ({"base_url": "https://x/v1?y=1"}, "service API"),
+        ({"delay": -1}, "delay"),
+        ({"page": 1}, "page"),
+    ],
+)
+def test_bad_options_are_named_when_the_config_is_read(
+    service: DifyServer, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ValidationError, match=said):
         dify(service, **options)
 

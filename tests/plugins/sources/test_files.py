@@ -1,4 +1,6 @@
-"""The source `files`: what it takes, what it refuses, and that it never loses a document silently."""
+"""The source `files`: what it takes, what it refuses, and that it never loses a document
+silently.
+"""
 
 import hashlib
 import os

@@ -21,10 +21,14 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def texts(source: Git) -> dict[str, str]:
-    return {item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)}
+    return {
+        item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)
+    }
 
 
-def test_the_files_of_the_commit_and_not_those_of_the_work_tree(repository: Repository, tmp_path: Path) -> None:
+def test_the_files_of_the_commit_and_not_those_of_the_work_tree(
+    repository: Repository, tmp_path: Path
+) -> None:
     (repository.folder / "a.md").write_text("edited, not committed")
     (repository.folder / "new.md").write_text("untracked")
     source = Git(repository="repository", include=["*.md"]).at(tmp_path)
@@ -33,7 +37,9 @@ def test_the_files_of_the_commit_and_not_those_of_the_work_tree(repository: Repo
     assert texts(source) == {"a.md": "first\n", "docs/b.md": "second\n"}
     assert listing.complete
     assert [item.size for item in listing.items] == [6, 7]
-    assert [source.content_hash(item) for item in listing.items] == [content_hash_of(source.read(item)) for item in listing.items]
+    assert [source.content_hash(item) for item in listing.items] == [
+        content_hash_of(source.read(item)) for item in listing.items
+    ]
 
 
 def test_branches_tags_and_commits(repository: Repository) -> None:
@@ -43,8 +49,15 @@ def test_branches_tags_and_commits(repository: Repository) -> None:
     repository.commit({"a.md": "branch\n"})
     repository.git("checkout", "-q", "main")
     repository.commit({"a.md": "later\n"})
-    for ref, text in {"v1": "first\n", "feature/x": "branch\n", "HEAD": "later\n", "main": "later\n", "refs/heads/main": "later\n",
-                      first: "first\n", first[:9]: "first\n"}.items():
+    for ref, text in {
+        "v1": "first\n",
+        "feature/x": "branch\n",
+        "HEAD": "later\n",
+        "main": "later\n",
+        "refs/heads/main": "later\n",
+        first: "first\n",
+        first[:9]: "first\n",
+    }.items():
         assert texts(Git(repository=str(repository.folder), ref=ref))["a.md"] == text
 
 
@@ -63,7 +76,11 @@ def test_history_names_the_commit_that_touched_a_file_last(repository: Repositor
     second = repository.commit({"a.md": "changed\n"})
     source = Git(repository=str(repository.folder), history=True)
     raws = {item.uri: source.read(item) for item in source.list().items}
-    assert dict(raws["a.md"].metadata) == {"commit": second, "date": "2024-01-02T12:00:00+00:00", "author": "Ann Author"}
+    assert dict(raws["a.md"].metadata) == {
+        "commit": second,
+        "date": "2024-01-02T12:00:00+00:00",
+        "author": "Ann Author",
+    }
     assert raws["docs/b.md"].metadata["commit"] == first
     before = {item.uri: item.revision for item in source.list().items}
     repository.git("checkout", "-q", "-b", "side", first)
@@ -88,15 +105,23 @@ def test_links_submodules_names_and_sizes(repository: Repository, tmp_path: Path
     source = Git(repository=str(folder), max_bytes=1000)
     listing = source.list()
     problems = {problem.uri: problem.reason for problem in listing.problems}
-    assert texts(source) == {"a.md": "first\n", "docs/b.md": "second\n", "docs/c.txt": "third\n", "to-file.md": "second\n",
-                             "caf%E9 \n.md": "latin name", "empty.md": ""}
+    assert texts(source) == {
+        "a.md": "first\n",
+        "docs/b.md": "second\n",
+        "docs/c.txt": "third\n",
+        "to-file.md": "second\n",
+        "caf%E9 \n.md": "latin name",
+        "empty.md": "",
+    }
     assert set(problems) == {"dangling.md", "loop.md", "big.md"}
     assert "2,000 bytes" in problems["big.md"]
     assert listing.complete
 
 
 def test_pointers_of_lfs_are_no_documents(repository: Repository) -> None:
-    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
+    pointer = (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
+    )
     repository.commit({"big.pdf": pointer})
     source = Git(repository=str(repository.folder), include=["*.pdf"])
     (item,) = source.list().items
@@ -108,7 +133,12 @@ def test_pointers_of_lfs_are_no_documents(repository: Repository) -> None:
 def test_what_never_was_and_what_has_gone(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     (repository.folder / "sub").mkdir()
-    for wrong in (tmp_path / "missing", tmp_path / "plain", repository.folder / "sub", repository.folder / "a.md"):
+    for wrong in (
+        tmp_path / "missing",
+        tmp_path / "plain",
+        repository.folder / "sub",
+        repository.folder / "a.md",
+    ):
         with pytest.raises(UsageError, match=r"no git repository|no folder"):
             Git(repository=str(wrong)).check()
         with pytest.raises(Blocked):
@@ -118,14 +148,32 @@ def test_what_never_was_and_what_has_gone(repository: Repository, tmp_path: Path
     with pytest.raises(Blocked, match="'nope'"):
         Git(repository=str(repository.folder), ref="nope").list()
     with pytest.raises(TransientDocumentError, match="lacks the blob"):
-        Git(repository=str(repository.folder)).read(Item(uri="a.md", locator='{"blob": "' + "1" * 40 + '"}'))
+        Git(repository=str(repository.folder)).read(
+            Item(uri="a.md", locator='{"blob": "' + "1" * 40 + '"}')
+        )
 
 
-@pytest.mark.parametrize("options", [
-    {"repository": "ext::sh -c touch% /tmp/x"}, {"repository": "--upload-pack=touch x"}, {"repository": "fd::3"},
-    {"repository": "gopher://x/y"}, {"repository": "https://x/y\n.git"}, {"ref": "--output=x"}, {"ref": "a b"}, {"ref": "main:x"},
-    {"ref": "+main"}, {"ref": ""}, {"ref": "a..b"}, {"ref": "@{u}"}, {"ref": "HEAD~1"}])
-def test_options_that_git_would_take_for_commands_are_refused_at_load(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"repository": "ext::sh -c touch% /tmp/x"},
+        {"repository": "--upload-pack=touch x"},
+        {"repository": "fd::3"},
+        {"repository": "gopher://x/y"},
+        {"repository": "https://x/y\n.git"},
+        {"ref": "--output=x"},
+        {"ref": "a b"},
+        {"ref": "main:x"},
+        {"ref": "+main"},
+        {"ref": ""},
+        {"ref": "a..b"},
+        {"ref": "@{u}"},
+        {"ref": "HEAD~1"},
+    ],
+)
+def test_options_that_git_would_take_for_commands_are_refused_at_load(
+    options: dict[str, Any],
+) -> None:
     with pytest.raises(ValidationError):
         Git(**{"repository": "x", **options})
 
@@ -135,14 +183,23 @@ def test_a_repository_cannot_make_git_run_programs(repository: Repository, tmp_p
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {mark}\n")
     program.chmod(0o755)
-    for key in ("core.fsmonitor", "core.pager", "gpg.program", "diff.external", "core.sshCommand", "core.askPass"):
+    for key in (
+        "core.fsmonitor",
+        "core.pager",
+        "gpg.program",
+        "diff.external",
+        "core.sshCommand",
+        "core.askPass",
+    ):
         repository.git("config", key, str(program))
     repository.git("config", "log.showSignature", "true")
     assert len(texts(Git(repository=str(repository.folder), history=True))) == 3
     assert not mark.exists()
 
 
-def test_it_reads_its_own_repository_also_within_a_hook_of_another(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_its_own_repository_also_within_a_hook_of_another(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
     assert len(texts(Git(repository=str(repository.folder)))) == 3

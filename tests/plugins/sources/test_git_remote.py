@@ -31,10 +31,14 @@ def server(repository: Repository) -> Iterator[Server]:
 
 
 def texts(source: Git) -> dict[str, str]:
-    return {item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)}
+    return {
+        item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)
+    }
 
 
-def test_a_remote_repository_is_mirrored_and_read_from_the_mirror(repository: Repository, server: Server, tmp_path: Path) -> None:
+def test_a_remote_repository_is_mirrored_and_read_from_the_mirror(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
     source = Git(repository=server.url()).remembering(tmp_path / "memory")
     source.check()
     items = source.list().items
@@ -48,28 +52,38 @@ def test_a_remote_repository_is_mirrored_and_read_from_the_mirror(repository: Re
     assert (mirror / "shallow").exists()
 
 
-def test_a_remote_history_and_a_mirror_that_was_broken(repository: Repository, server: Server, tmp_path: Path) -> None:
+def test_a_remote_history_and_a_mirror_that_was_broken(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
     first = repository.git("rev-parse", "HEAD")
     repository.commit({"a.md": "changed\n"})
     memory = tmp_path / "memory"
     Git(repository=server.url()).remembering(memory).list()
     whole = Git(repository=server.url(), history=True).remembering(memory)
-    assert {item.uri: whole.read(item).metadata["commit"] for item in whole.list().items}["docs/b.md"] == first
+    assert {item.uri: whole.read(item).metadata["commit"] for item in whole.list().items}[
+        "docs/b.md"
+    ] == first
     (mirror,) = memory.iterdir()
     (mirror / "refs" / "llmops" / "wanted.lock").write_text("left by a process that was killed")
     repository.commit({"a.md": "third\n"})
-    assert texts(Git(repository=server.url(), history=True).remembering(memory))["a.md"] == "third\n"
+    assert (
+        texts(Git(repository=server.url(), history=True).remembering(memory))["a.md"] == "third\n"
+    )
     (mirror / "config").unlink()
     (mirror / "objects").rename(mirror / "lost")
     assert texts(Git(repository=server.url()).remembering(memory))["a.md"] == "third\n"
 
 
-def test_credentials_reach_the_server_and_nothing_else(repository: Repository, server: Server, tmp_path: Path) -> None:
+def test_credentials_reach_the_server_and_nothing_else(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
     server.login = "joe:s3cret/pass"
     wanted = Git(repository=server.url("joe:s3cret%2Fpass")).remembering(tmp_path / "memory")
     wanted.check()
     assert len(texts(wanted)) == 3
-    stored = b"".join(path.read_bytes() for path in (tmp_path / "memory").rglob("*") if path.is_file())
+    stored = b"".join(
+        path.read_bytes() for path in (tmp_path / "memory").rglob("*") if path.is_file()
+    )
     assert b"s3cret" not in stored
     assert "s3cret" not in repr(wanted)
     for login in ("joe:s3cret-wrong", ""):

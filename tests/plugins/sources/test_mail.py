@@ -1,4 +1,6 @@
-"""The source `mail`: every mail and attachment once, from every kind of box, and nothing lost by a broken one."""
+"""The source `mail`: every mail and attachment once, from every kind of box, and nothing lost by a
+broken one.
+"""
 
 import json
 import logging
@@ -20,7 +22,11 @@ ONE, TWO = mail("1@x", "First", "Text of one."), mail("2@x", "Second", "Text of 
 
 def texts(source: Mail) -> dict[str, str]:
     """uri -> the text that the parser makes of it."""
-    return {item.uri: parse(raw.data, item.uri, raw.media_type).text for item, raw in walk(source) if isinstance(raw, Raw)}
+    return {
+        item.uri: parse(raw.data, item.uri, raw.media_type).text
+        for item, raw in walk(source)
+        if isinstance(raw, Raw)
+    }
 
 
 def test_the_same_mails_from_every_kind_of_box(tmp_path: Path) -> None:
@@ -36,33 +42,61 @@ def test_the_same_mails_from_every_kind_of_box(tmp_path: Path) -> None:
         source = Mail(path=path).at(tmp_path)
         source.check()
         listing, found = source.list(), texts(source)
-        assert (listing.complete, [item.uri for item in listing.items], listing.problems) == (True, ["1@x", "2@x"], [])
-        assert found["1@x"].startswith("From: Ann Müller <ann@example.org>\nTo: Bob <bob@example.org>\nDate: ")
+        assert (listing.complete, [item.uri for item in listing.items], listing.problems) == (
+            True,
+            ["1@x", "2@x"],
+            [],
+        )
+        assert found["1@x"].startswith(
+            "From: Ann Müller <ann@example.org>\nTo: Bob <bob@example.org>\nDate: "
+        )
         assert found["1@x"].endswith("\n\nText of one.")
         assert all(item.size > 100 for item in listing.items)
         raw = source.read(listing.items[0])
-        assert (raw.title, dict(raw.metadata)) == ("First", {
-            "from": "Ann Müller <ann@example.org>", "to": ["Bob <bob@example.org>"], "date": "2024-01-01T09:00:00+00:00",
-            "subject": "First", "thread": "1@x"})
+        assert (raw.title, dict(raw.metadata)) == (
+            "First",
+            {
+                "from": "Ann Müller <ann@example.org>",
+                "to": ["Bob <bob@example.org>"],
+                "date": "2024-01-01T09:00:00+00:00",
+                "subject": "First",
+                "thread": "1@x",
+            },
+        )
     assert list(texts(Mail(path="eml/a.eml").at(tmp_path))) == ["1@x"]
     assert list(texts(Mail(path="md", include=["cur/*"]).at(tmp_path))) == ["1@x"]
 
 
 def test_lines_that_begin_with_from_do_not_tear_an_mbox(tmp_path: Path) -> None:
-    body = "Dear all,\n\nFrom here on it is 10:30.\nNote: more\n\nFrom what I hear\n\n>From quoted\n\nFrom Mon to Sun 10:00\n\nend"
+    body = (
+        "Dear all,\n\nFrom here on it is 10:30.\nNote: more\n\nFrom what I hear\n\n>From "
+        "quoted\n\nFrom Mon to Sun 10:00\n\nend"
+    )
     mbox(tmp_path / "box", mail("1@x", body=body), TWO)
     source = Mail(path="box", quotes="keep").at(tmp_path)
     assert texts(source)["1@x"].endswith(body)
-    raw = (tmp_path / "box").read_bytes().replace(b">From here", b"From here").replace(b">From what", b"From what")
+    raw = (
+        (tmp_path / "box")
+        .read_bytes()
+        .replace(b">From here", b"From here")
+        .replace(b">From what", b"From what")
+    )
     (tmp_path / "box").write_bytes(raw)
     assert texts(source)["1@x"].endswith(body)
     assert len(source.list().items) == 2
 
 
 def test_revisions_follow_the_words_and_not_the_flags(tmp_path: Path) -> None:
-    before = {item.uri: item for item in Mail(path=str(mbox(tmp_path / "box", ONE, TWO))).list().items}
+    before = {
+        item.uri: item for item in Mail(path=str(mbox(tmp_path / "box", ONE, TWO))).list().items
+    }
     read = ONE.replace(b"From: ", b"Status: RO\nX-Mozilla-Status: 0001\nFrom: ", 1)
-    after = {item.uri: item for item in Mail(path=str(mbox(tmp_path / "box", read, TWO.replace(b"of two", b"of 2")))).list().items}
+    after = {
+        item.uri: item
+        for item in Mail(path=str(mbox(tmp_path / "box", read, TWO.replace(b"of two", b"of 2"))))
+        .list()
+        .items
+    }
     assert after["1@x"].revision == before["1@x"].revision
     assert after["2@x"].revision != before["2@x"].revision
     with pytest.raises(TransientDocumentError, match=r"changed since it was listed"):
@@ -77,22 +111,49 @@ def test_one_mail_in_two_folders_is_one_document_and_two_of_one_id_are_two(tmp_p
     another = mail("1@x", body="Another.", files={"a.txt": b"attached"})
     source = Mail(path=str(maildir(tmp_path / "md", a=ONE, b=listed, c=another)))
     listing = source.list()
-    (first, attachment, second) = [item.uri for item in listing.items][:1] + sorted(item.uri for item in listing.items[1:])[::-1]
+    (first, attachment, second) = [item.uri for item in listing.items][:1] + sorted(
+        item.uri for item in listing.items[1:]
+    )[::-1]
     assert (first, len(second), attachment) == ("1@x", len("1@x#") + 8, f"{second}/a.txt")
-    assert source.read(next(item for item in listing.items if item.uri == attachment)).metadata["attached_to"] == second
+    assert (
+        source.read(next(item for item in listing.items if item.uri == attachment)).metadata[
+            "attached_to"
+        ]
+        == second
+    )
     assert (listing.complete, listing.problems) == (True, [])
 
 
 def test_attachments_are_documents_of_their_own(tmp_path: Path) -> None:
     inner = mail("inner@x", "Inner", "Inner text.", files={"deep.txt": b"deep content"})
-    outer = mail("1@x", files={"table.csv": b"a,b\n1,2\n", "ünicode.txt": "äöü".encode(), "table.csv ": b"a,b\n3,4\n", "empty.txt": b""})
-    forwarded = mail("2@x", body="See below.").rstrip().replace(b"Content-Type: text/plain; charset=\"utf-8\"\n", b"")
-    forwarded = (forwarded.replace(b"\n\n", b"\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\n", 1)
-                 + b"\n--B\nContent-Type: message/rfc822\n\n" + inner
-                 + b"\n--B\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--B--\n")
+    outer = mail(
+        "1@x",
+        files={
+            "table.csv": b"a,b\n1,2\n",
+            "ünicode.txt": "äöü".encode(),
+            "table.csv ": b"a,b\n3,4\n",
+            "empty.txt": b"",
+        },
+    )
+    forwarded = (
+        mail("2@x", body="See below.")
+        .rstrip()
+        .replace(b'Content-Type: text/plain; charset="utf-8"\n', b"")
+    )
+    forwarded = (
+        forwarded.replace(b"\n\n", b"\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\n", 1)
+        + b"\n--B\nContent-Type: message/rfc822\n\n"
+        + inner
+        + b"\n--B\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--B--\n"
+    )
     source = Mail(path=str(mbox(tmp_path / "box", outer, forwarded)))
     found = texts(source)
-    assert {uri for uri in found if "/" in uri} == {"1@x/table.csv", "1@x/table (2).csv", "1@x/ünicode.txt", "2@x/attachment-2.eml"}
+    assert {uri for uri in found if "/" in uri} == {
+        "1@x/table.csv",
+        "1@x/table (2).csv",
+        "1@x/ünicode.txt",
+        "2@x/attachment-2.eml",
+    }
     assert found["1@x"].endswith("\n\nText.")
     assert found["1@x/ünicode.txt"] == "äöü"
     assert "Inner text." in found["2@x/attachment-2.eml"]
@@ -105,21 +166,35 @@ def test_attachments_are_documents_of_their_own(tmp_path: Path) -> None:
 
 
 def test_threads_are_one_document_with_one_name(tmp_path: Path) -> None:
-    answer = mail("2@x", "Re: Plan", "Monday.\n\nOn 1 Jan 2024 Ann wrote:\n> When?", answers="1@x", date=2)
+    answer = mail(
+        "2@x", "Re: Plan", "Monday.\n\nOn 1 Jan 2024 Ann wrote:\n> When?", answers="1@x", date=2
+    )
     html = "<p>Fine <b>with</b> me</p><blockquote type='cite'>Monday</blockquote>"
-    root, late = mail("1@x", "Plan", "When?"), mail("3@x", "AW: Plan", "", html=html, answers="1@x 2@x", date=3)
+    root, late = (
+        mail("1@x", "Plan", "When?"),
+        mail("3@x", "AW: Plan", "", html=html, answers="1@x 2@x", date=3),
+    )
     nameless = mail("4@x", "Re: Plan", "By subject.", date=4)
     other = mail("5@x", "Other", "Alone.", date=5)
     box = tmp_path / "box"
     first = Mail(path=str(mbox(box, answer, other)), by="thread").list()
-    assert [item.uri for item in first.items] == ["1@x", "5@x"]  # the first mail of the thread is not there, but its name is known
+    assert [item.uri for item in first.items] == [
+        "1@x",
+        "5@x",
+    ]  # the first mail of the thread is not there, but its name is known
     source = Mail(path=str(mbox(box, nameless, late, answer, root, other)), by="thread")
     listing = source.list()
     assert [item.uri for item in listing.items] == ["1@x", "5@x"]
     raw = source.read(listing.items[0])
     wanted = [(1, "When?"), (2, "Monday."), (3, "Fine with me"), (4, "By subject.")]
-    assert raw.data.decode() == "\n\n".join(f"## Ann Müller <ann@example.org> · 2024-01-0{day} 09:00\n\n{text}" for day, text in wanted)
-    assert (raw.title, raw.metadata["messages"], raw.metadata["last_date"][:10]) == ("Plan", 4, "2024-01-04")
+    assert raw.data.decode() == "\n\n".join(
+        f"## Ann Müller <ann@example.org> · 2024-01-0{day} 09:00\n\n{text}" for day, text in wanted
+    )
+    assert (raw.title, raw.metadata["messages"], raw.metadata["last_date"][:10]) == (
+        "Plan",
+        4,
+        "2024-01-04",
+    )
     again = Mail(path=str(mbox(box, nameless, late, answer, root)), by="thread").list()
     assert again.items[0].revision == listing.items[0].revision
 
@@ -135,18 +210,34 @@ def test_broken_boxes_are_told_and_retire_nothing(tmp_path: Path) -> None:
     broken = Mail(path=str(tmp_path / "box.mbox")).list()
     assert not broken.complete
     assert "line 2 does not begin a mail" in broken.problems[0].reason
-    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(5000))
+    deep = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(5000)
+    )
     (tmp_path / "deep.eml").write_bytes(b"Subject: deep\n" + deep)
     listing = Mail(path=str(tmp_path / "deep.eml")).list()
     assert len(listing.items) + len(listing.problems) == 1
 
 
-@pytest.mark.parametrize(("charset", "data"), [
-    ("utf-8", "Grüße".encode()), ("latin-1", "Grüße".encode("latin-1")), ("x-unknown", "Grüße".encode()),
-    ("utf-8", "Grüße, schöne Straße".encode("cp1252")), ("us-ascii", "Grüße".encode())])
-def test_character_sets_that_are_wrong_or_unknown(tmp_path: Path, charset: str, data: bytes) -> None:
-    head = f"Message-ID: <1@x>\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nContent-Type: text/plain; charset={charset}\n"
-    (tmp_path / "a.eml").write_bytes(head.encode() + b"Content-Transfer-Encoding: 8bit\n\n" + data + b"\n")
+@pytest.mark.parametrize(
+    ("charset", "data"),
+    [
+        ("utf-8", "Grüße".encode()),
+        ("latin-1", "Grüße".encode("latin-1")),
+        ("x-unknown", "Grüße".encode()),
+        ("utf-8", "Grüße, schöne Straße".encode("cp1252")),
+        ("us-ascii", "Grüße".encode()),
+    ],
+)
+def test_character_sets_that_are_wrong_or_unknown(
+    tmp_path: Path, charset: str, data: bytes
+) -> None:
+    head = (
+        f"Message-ID: <1@x>\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nContent-Type: text/plain; "
+        f"charset={charset}\n"
+    )
+    (tmp_path / "a.eml").write_bytes(
+        head.encode() + b"Content-Transfer-Encoding: 8bit\n\n" + data + b"\n"
+    )
     source = Mail(path=str(tmp_path))
     (item,) = source.list().items
     assert "Grüße" in texts(source)["1@x"]
@@ -157,7 +248,10 @@ def test_mails_without_an_id_are_named_by_their_content(tmp_path: Path) -> None:
     box = mbox(tmp_path / "box", mail("", body="nameless"), ONE)
     (first, second) = Mail(path=str(box)).list().items
     assert (first.uri, second.uri[:5], len(second.uri)) == ("1@x", "mail-", 21)
-    assert Mail(path=str(mbox(tmp_path / "box", ONE, mail("", body="nameless")))).list().items[1].uri == second.uri
+    assert (
+        Mail(path=str(mbox(tmp_path / "box", ONE, mail("", body="nameless")))).list().items[1].uri
+        == second.uri
+    )
 
 
 def test_what_never_was_what_has_gone_and_bad_options(tmp_path: Path) -> None:
@@ -173,7 +267,10 @@ def test_what_never_was_what_has_gone_and_bad_options(tmp_path: Path) -> None:
 
 
 def test_a_long_mbox_is_read_one_mail_at_a_time(tmp_path: Path) -> None:
-    box = mbox(tmp_path / "box", *(mail(f"{n}@x", body="word " * 10 + "\nline" * 10_000) for n in range(400)))
+    box = mbox(
+        tmp_path / "box",
+        *(mail(f"{n}@x", body="word " * 10 + "\nline" * 10_000) for n in range(400)),
+    )
     tracemalloc.start()
     assert len(Mail(path=str(box)).list().items) == 400
     _, peak = tracemalloc.get_traced_memory()
@@ -182,11 +279,22 @@ def test_a_long_mbox_is_read_one_mail_at_a_time(tmp_path: Path) -> None:
     assert peak < 8_000_000
 
 
-def test_people_stay_out_of_logs_and_messages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_people_stay_out_of_logs_and_messages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
-        maildir(tmp_path / "md", a=mail("1@x", "Salary of Bob"), b=mail("1@x", "Salary", body="Other"), c=b"ann@example.org Salary\n\n")
+        maildir(
+            tmp_path / "md",
+            a=mail("1@x", "Salary of Bob"),
+            b=mail("1@x", "Salary", body="Other"),
+            c=b"ann@example.org Salary\n\n",
+        )
         listing = Mail(path=str(tmp_path / "md")).list()
-    said = caplog.text + json.dumps([problem.model_dump() for problem in listing.problems]) + listing.why_incomplete
+    said = (
+        caplog.text
+        + json.dumps([problem.model_dump() for problem in listing.problems])
+        + listing.why_incomplete
+    )
     assert "ann" not in said
     assert "Salary" not in said
 
@@ -201,7 +309,12 @@ def test_real_mails_of_every_kind_of_trouble() -> None:
     attached = [raw for _, raw in raws if isinstance(raw, Raw) and "attached_to" in raw.metadata]
     broken = [item.uri for item, raw in raws if not isinstance(raw, Raw)]
     assert len(list(folder.rglob("*.eml"))) == 103
-    assert (len(mails), [problem.uri.rsplit("/", 1)[1] for problem in listing.problems]) == (85, ["example13.eml"])
+    assert (len(mails), [problem.uri.rsplit("/", 1)[1] for problem in listing.problems]) == (
+        85,
+        ["example13.eml"],
+    )
     assert (len(attached), len(broken)) == (19, 1)  # one is cut off
     threads = Mail(path=str(folder), by="thread", attachments=False)
-    assert sum(raw.metadata["messages"] for _, raw in walk(threads) if isinstance(raw, Raw)) == len(mails)
+    assert sum(raw.metadata["messages"] for _, raw in walk(threads) if isinstance(raw, Raw)) == len(
+        mails
+    )

@@ -26,32 +26,49 @@ INTRODUCTIONS = [
 
 @pytest.mark.parametrize("introduction", INTRODUCTIONS)
 def test_an_answer_above_its_quote(introduction: str) -> None:
-    assert own_words(f"Yes, on Friday.\n\n{introduction}\n\n> When do we\n> meet?\n>\n>> Before.\n") == "Yes, on Friday."
+    assert (
+        own_words(f"Yes, on Friday.\n\n{introduction}\n\n> When do we\n> meet?\n>\n>> Before.\n")
+        == "Yes, on Friday."
+    )
 
 
 @pytest.mark.parametrize("introduction", INTRODUCTIONS)
 def test_an_answer_below_its_quote(introduction: str) -> None:
-    assert own_words(f"{introduction}\n> When do we\n> meet?\n\nYes, on Friday.\nSee you: there.\n") == "Yes, on Friday.\nSee you: there."
+    assert (
+        own_words(f"{introduction}\n> When do we\n> meet?\n\nYes, on Friday.\nSee you: there.\n")
+        == "Yes, on Friday.\nSee you: there."
+    )
 
 
 def test_answers_point_by_point_keep_the_point() -> None:
-    text = ("Hello Bob,\n\nOn 1 Jan 2024 Ann wrote:\n> One.\n> Two.\n> Three.\n> Which room?\n\nThe blue one.\n\n> > older\n> And when?\n"
-            "\nAt ten.\n\n> Kind regards\n> Ann\n")
-    assert own_words(text) == "Hello Bob,\n\n> Two.\n> Three.\n> Which room?\n\nThe blue one.\n\n> And when?\n\nAt ten."
+    text = (
+        "Hello Bob,\n\nOn 1 Jan 2024 Ann wrote:\n> One.\n> Two.\n> Three.\n> Which "
+        "room?\n\nThe blue one.\n\n> > older\n> And when?\n"
+        "\nAt ten.\n\n> Kind regards\n> Ann\n"
+    )
+    assert (
+        own_words(text)
+        == "Hello Bob,\n\n> Two.\n> Three.\n> Which room?\n\nThe blue one.\n\n> And "
+        "when?\n\nAt ten."
+    )
 
 
-@pytest.mark.parametrize("rest", [
-    "-----Original Message-----\nFrom: Ann\nSent: Monday\nSubject: Plan\n\nWhen?",
-    "-----Ursprüngliche Nachricht-----\nVon: Ann\n\nWann?",
-    "________________________________\nFrom: Ann Author <ann@example.org>\nSent: Monday, January 1, 2024 10:00\nTo: B\nSubject: C\n\nWhen?",
-    "Von: Ann Author\nGesendet: Montag, 1. Januar 2024 10:00\nAn: Bob\nBetreff: Plan\n\nWann?",
-    "De : Ann Author\nEnvoyé : lundi 1 janvier 2024\nÀ : Bob\nObjet : Plan\n\nQuand ?",
-    "-- \nBob Builder\n+49 30 1234\n",
-    "-- \nBob Builder\n\nOn 1 Jan 2024 Ann wrote:\n> When?\n",
-    "Sent from my iPhone",
-    "Von meinem iPhone gesendet\n\n> Am 01.01.2024 um 10:00 schrieb Ann:\n> \n> Wann?",
-    "_______________________________________________\nUsers mailing list\nhttps://lists.example.org/listinfo/users\n",
-])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "-----Original Message-----\nFrom: Ann\nSent: Monday\nSubject: Plan\n\nWhen?",
+        "-----Ursprüngliche Nachricht-----\nVon: Ann\n\nWann?",
+        "________________________________\nFrom: Ann Author <ann@example.org>\nSent: "
+        "Monday, January 1, 2024 10:00\nTo: B\nSubject: C\n\nWhen?",
+        "Von: Ann Author\nGesendet: Montag, 1. Januar 2024 10:00\nAn: Bob\nBetreff: Plan\n\nWann?",
+        "De : Ann Author\nEnvoyé : lundi 1 janvier 2024\nÀ : Bob\nObjet : Plan\n\nQuand ?",
+        "-- \nBob Builder\n+49 30 1234\n",
+        "-- \nBob Builder\n\nOn 1 Jan 2024 Ann wrote:\n> When?\n",
+        "Sent from my iPhone",
+        "Von meinem iPhone gesendet\n\n> Am 01.01.2024 um 10:00 schrieb Ann:\n> \n> Wann?",
+        "_______________________________________________\nUsers mailing list\nhttps://lists.example.org/listinfo/users\n",
+    ],
+)
 def test_unmarked_copies_signatures_and_footers(rest: str) -> None:
     assert own_words(f"Yes, on Friday.\n\n{rest}", "Re: Plan") == "Yes, on Friday."
 
@@ -63,15 +80,43 @@ def test_what_is_forwarded_is_the_message() -> None:
     assert "When?" not in own_words(f"FYI\n\n{block}", "RE: Plan")
 
 
-@pytest.mark.parametrize("text", [
-    "> only\n> quoted", "-- \nonly a signature", "Sent from my iPhone", "a > b and c\n\nx <- y", "He wrote:\n\nmore",
-    "From: here\nto there", "a\n--\n" + "long\n" * 30, ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> only\n> quoted",
+        "-- \nonly a signature",
+        "Sent from my iPhone",
+        "a > b and c\n\nx <- y",
+        "He wrote:\n\nmore",
+        "From: here\nto there",
+        "a\n--\n" + "long\n" * 30,
+        "",
+    ],
+)
 def test_nothing_is_lost_where_nothing_was_quoted(text: str) -> None:
     assert own_words(text) == text.strip()
 
 
-@given(some.lists(some.sampled_from(["> q", ">> qq", "own text", "", "-- ", "On 1 Jan 2024 x wrote:", "From: a", "Sent: b", "Subject: c",
-                                     "Sent from my x", "-----Original Message-----"]), max_size=14))
+@given(
+    some.lists(
+        some.sampled_from(
+            [
+                "> q",
+                ">> qq",
+                "own text",
+                "",
+                "-- ",
+                "On 1 Jan 2024 x wrote:",
+                "From: a",
+                "Sent: b",
+                "Subject: c",
+                "Sent from my x",
+                "-----Original Message-----",
+            ]
+        ),
+        max_size=14,
+    )
+)
 def test_never_empty_never_longer_and_steady(lines: list[str]) -> None:
     text = "\n".join(lines)
     words = own_words(text)
@@ -79,12 +124,18 @@ def test_never_empty_never_longer_and_steady(lines: list[str]) -> None:
     assert set(words.split("\n")) <= {*text.split("\n"), "", *(line.strip() for line in lines)}
 
 
-@pytest.mark.parametrize("quote", [
-    '<div class="gmail_quote"><div dir="ltr" class="gmail_attr">On Monday Ann wrote:<br></div><blockquote>When?</blockquote></div>',
-    '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Ann</div><div>When?</div>',
-    '<div class="moz-cite-prefix">Am 1.1. schrieb Ann:</div><blockquote type="cite">When?</blockquote>',
-    '<div class="gmail_signature">When? Ann</div>',
-])
+@pytest.mark.parametrize(
+    "quote",
+    [
+        '<div class="gmail_quote"><div dir="ltr" class="gmail_attr">On Monday Ann '
+        "wrote:<br></div><blockquote>When?</blockquote></div>",
+        '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> '
+        "Ann</div><div>When?</div>",
+        '<div class="moz-cite-prefix">Am 1.1. schrieb Ann:</div><blockquote '
+        'type="cite">When?</blockquote>',
+        '<div class="gmail_signature">When? Ann</div>',
+    ],
+)
 def test_html_quotes_that_mail_programs_mark(quote: str) -> None:
     html = f"<html><body><p>Yes,&nbsp;on <b>Friday</b>.</p>{quote}</body></html>"
     assert plain_text(own_html(html)) == "Yes, on Friday."
@@ -92,8 +143,11 @@ def test_html_quotes_that_mail_programs_mark(quote: str) -> None:
 
 
 def test_html_as_text() -> None:
-    html = "<?xml version='1.0' encoding='utf-8'?><html><head><title>t</title><style>p {}</style></head><body>one<br>two<p>three\n" \
-           "four<script>x</script> five</p><ul><li>a</li><li>b</li></ul><!-- c --></body></html>"
+    html = (
+        "<?xml version='1.0' encoding='utf-8'?><html><head><title>t</title><style>p "
+        "{}</style></head><body>one<br>two<p>three\n"
+        "four<script>x</script> five</p><ul><li>a</li><li>b</li></ul><!-- c --></body></html>"
+    )
     assert plain_text(html) == "one\ntwo\nthree four five\n\na\n\nb"
     assert plain_text("") == ""
     assert own_html("") == ""

@@ -15,7 +15,11 @@ from llmops.tasks.plugins.sources import Item, content_hash_of
 from llmops.tasks.plugins.sources._kept import forget
 from llmops.tasks.plugins.sources.reader import Reader
 
-LAZY, EAGER, FOLDER = "tests.plugins.sources.readers.Lazy", "tests.plugins.sources.readers.Eager", "llama_index.core.SimpleDirectoryReader"
+LAZY, EAGER, FOLDER = (
+    "tests.plugins.sources.readers.Lazy",
+    "tests.plugins.sources.readers.Eager",
+    "llama_index.core.SimpleDirectoryReader",
+)
 PAGES = {"a": "Text of a.", "b": "Text of b.", "c": "Text of c."}
 
 
@@ -33,14 +37,24 @@ def test_documents_of_a_folder_named_by_their_path(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for name in ("one.txt", "two.md"):
         (tmp_path / "docs" / name).write_text(f"Text of {name}, ä.")
-    source = Reader(reader=FOLDER, options={"input_dir": "./docs"}, uri="file_name", title="file_name", metadata=["file_type"]).at(tmp_path)
+    source = Reader(
+        reader=FOLDER,
+        options={"input_dir": "./docs"},
+        uri="file_name",
+        title="file_name",
+        metadata=["file_type"],
+    ).at(tmp_path)
     source.check()
     listing = source.list()
     raws = [source.read(item) for item in listing.items]
     assert [item.uri for item in listing.items] == ["one.txt", "two.md"]
     assert [(raw.data.decode(), raw.title, dict(raw.metadata)) for raw in raws] == [
-        ("Text of one.txt, ä.", "one.txt", {"file_type": "text/plain"}), ("Text of two.md, ä.", "two.md", {"file_type": "text/markdown"})]
-    assert [source.content_hash(item) for item in listing.items] == [content_hash_of(raw) for raw in raws]
+        ("Text of one.txt, ä.", "one.txt", {"file_type": "text/plain"}),
+        ("Text of two.md, ä.", "two.md", {"file_type": "text/markdown"}),
+    ]
+    assert [source.content_hash(item) for item in listing.items] == [
+        content_hash_of(raw) for raw in raws
+    ]
 
 
 def test_a_listing_is_complete_only_if_the_user_says_so() -> None:
@@ -54,7 +68,10 @@ def test_a_listing_is_complete_only_if_the_user_says_so() -> None:
 def test_a_reader_that_fails_midway_is_incomplete_whatever_the_user_says() -> None:
     listing = lazy(PAGES, fails_after=2, complete=True, api_key="s3cret-token").list()
     assert [item.uri for item in listing.items] == ["a", "b"]
-    assert listing.why_incomplete == "the reader failed after 2 documents: ConnectionError: the service said no to ***"
+    assert (
+        listing.why_incomplete
+        == "the reader failed after 2 documents: ConnectionError: the service said no to ***"
+    )
     with pytest.raises(Unavailable, match="ConnectionError") as caught:
         lazy(PAGES, fails_after=0, complete=True, api_key="s3cret-token").list()
     assert "s3cret" not in str(caught.value)
@@ -115,26 +132,40 @@ def test_eager_readers_and_metadata_that_is_no_json() -> None:
 def test_empty_and_large_texts_are_problems() -> None:
     listing = lazy({"empty": " \n", "large": "x" * 50, "fine": "y"}, max_bytes=40).list()
     assert {problem.uri: problem.reason.split(",")[0] for problem in listing.problems} == {
-        "empty": "the reader gave it without text", "large": "the text has 50 bytes"}
+        "empty": "the reader gave it without text",
+        "large": "the text has 50 bytes",
+    }
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ({"reader": "nonsense"}, "import path is wanted"),
-    ({"reader": "os.system('x')"}, "import path is wanted"),
-    ({"reader": "llama_index.readers.google_drive.GoogleDriveReader"}, "pip install llama-index-readers-google-drive"),
-    ({"reader": "no_such_package.Reader"}, "pip install no-such-package"),
-    ({"reader": "llama_index.core.SimpleDirectorReader"}, "did you mean SimpleDirectoryReader"),
-    ({"reader": "json.JSONDecoder"}, "load_data is wanted"),
-    ({"reader": "json.loads"}, "load_data is wanted"),
-    ({"reader": FOLDER, "options": {"input_directory": "x"}}, "unexpected keyword argument 'input_directory'; it takes input_dir,"),
-])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"reader": "nonsense"}, "import path is wanted"),
+        ({"reader": "os.system('x')"}, "import path is wanted"),
+        (
+            {"reader": "llama_index.readers.google_drive.GoogleDriveReader"},
+            "pip install llama-index-readers-google-drive",
+        ),
+        ({"reader": "no_such_package.Reader"}, "pip install no-such-package"),
+        ({"reader": "llama_index.core.SimpleDirectorReader"}, "did you mean SimpleDirectoryReader"),
+        ({"reader": "json.JSONDecoder"}, "load_data is wanted"),
+        ({"reader": "json.loads"}, "load_data is wanted"),
+        (
+            {"reader": FOLDER, "options": {"input_directory": "x"}},
+            "unexpected keyword argument 'input_directory'; it takes input_dir,",
+        ),
+    ],
+)
 def test_mistakes_are_found_at_load(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Reader(**options)
 
 
 def test_options_that_the_reader_refuses(tmp_path: Path) -> None:
-    for wrong in (lazy(PAGES, ids="other", api_key="s3cret-token"), Reader(reader=FOLDER, options={"input_dir": "./no"}).at(tmp_path)):
+    for wrong in (
+        lazy(PAGES, ids="other", api_key="s3cret-token"),
+        Reader(reader=FOLDER, options={"input_dir": "./no"}).at(tmp_path),
+    ):
         with pytest.raises(UsageError, match="refuses its options: ValueError") as caught:
             wrong.check()
         assert "s3cret" not in str(caught.value) + repr(wrong)
@@ -144,11 +175,28 @@ def test_options_that_the_reader_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_of_the_texts_stays_on_the_disk(tmp_path: Path) -> None:
-    code = ("from llmops.tasks.plugins.sources.reader import Reader; from pathlib import Path\n"
-            f"s = Reader(reader={LAZY!r}, options={{'pages': {{'a': 'UNFORGOTTEN', 'b': 'x'}}}})\n"
-            f"s = s.remembering(Path({str(tmp_path / 'memory')!r}))\n"
-            "items = s.list().items; s.read(items[1]); print(len(items))")
-    environment = {"TMPDIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[3]), "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True, check=True)
+    code = (
+        "from llmops.tasks.plugins.sources.reader import Reader; from pathlib import Path\n"
+        f"s = Reader(reader={LAZY!r}, options={{'pages': {{'a': 'UNFORGOTTEN', 'b': 'x'}}}})\n"
+        f"s = s.remembering(Path({str(tmp_path / 'memory')!r}))\n"
+        "items = s.list().items; s.read(items[1]); print(len(items))"
+    )
+    environment = {
+        "TMPDIR": str(tmp_path),
+        "PATH": "",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert (done.stdout.strip(), "ResourceWarning" in done.stderr) == ("2", False)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"UNFORGOTTEN" in path.read_bytes()]
+    assert not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and b"UNFORGOTTEN" in path.read_bytes()
+    ]

@@ -17,8 +17,14 @@ def uris(listing: Listing) -> list[str]:
 
 def test_a_url_is_read_through_fsspec() -> None:
     files = fsspec.filesystem("memory")
-    files.pipe({"/base/docs/a.md": b"one", "/base/docs/deep/b.md": b"two", "/base/docs/.hidden/c.md": b"no",
-                "/base/docs/big.bin": b"x" * 200})
+    files.pipe(
+        {
+            "/base/docs/a.md": b"one",
+            "/base/docs/deep/b.md": b"two",
+            "/base/docs/.hidden/c.md": b"no",
+            "/base/docs/big.bin": b"x" * 200,
+        }
+    )
     source = Files(path="memory://base/docs", exclude=["*.txt"], max_bytes=100)
     source.check()
     listing = source.list()

@@ -30,9 +30,18 @@ def test_only_some(tmp_path: object) -> None:
 def test_the_hash_covers_bytes_title_and_metadata() -> None:
     bare = Raw(data=b"x")
     assert content_hash_of(bare) == sha256(b"x")
-    hashes = {content_hash_of(raw) for raw in (
-        bare, Raw(data=b"y"), Raw(data=b"x", title="t"), Raw(data=b"x", metadata={"a": 1}),
-        Raw(data=b"x", title="t", metadata={"a": 1}), Raw(data=b"x", metadata={"a": 2}))}
+    hashes = {
+        content_hash_of(raw)
+        for raw in (
+            bare,
+            Raw(data=b"y"),
+            Raw(data=b"x", title="t"),
+            Raw(data=b"x", metadata={"a": 1}),
+            Raw(data=b"x", title="t", metadata={"a": 1}),
+            Raw(data=b"x", metadata={"a": 2}),
+        )
+    }
     assert len(hashes) == 6
     assert content_hash_of(Raw(data=b"x", metadata={"a": 1, "b": 2})) == content_hash_of(
-        Raw(data=b"x", metadata={"b": 2, "a": 1}))
+        Raw(data=b"x", metadata={"b": 2, "a": 1})
+    )

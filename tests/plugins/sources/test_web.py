@@ -12,7 +12,9 @@ from tests.plugins.sources.crawling import paths, problems, web
 from tests.plugins.sources.site import Site, handbook
 
 
-def test_a_site_of_hundreds_of_pages_is_listed_once_and_then_only_asked_for_changes(site: Site, tmp_path: Path) -> None:
+def test_a_site_of_hundreds_of_pages_is_listed_once_and_then_only_asked_for_changes(
+    site: Site, tmp_path: Path
+) -> None:
     handbook(site, 301)
     source = web(site, tmp_path)
     first = source.list()
@@ -20,7 +22,10 @@ def test_a_site_of_hundreds_of_pages_is_listed_once_and_then_only_asked_for_chan
     assert first.complete
     assert site.most_at_once == 1
     raws = [source.read(item) for item in first.items]
-    assert all(source.content_hash(item) == content_hash_of(raw) for item, raw in zip(first.items, raws, strict=True))
+    assert all(
+        source.content_hash(item) == content_hash_of(raw)
+        for item, raw in zip(first.items, raws, strict=True)
+    )
     assert site.count(200) == 301, "what the listing fetched is not fetched again"
     site.clear()
     site.page("/s3/p4.html", "Wholly new words.", ["/s3/"])
@@ -31,7 +36,9 @@ def test_a_site_of_hundreds_of_pages_is_listed_once_and_then_only_asked_for_chan
     assert (site.count(200), site.count(304), site.count(404)) == (2, 298, 1)
     changed = {item.uri for item in set(second.items) - set(first.items)}
     assert {uri.removeprefix(site.url) for uri in changed} == {"/s3/p4.html", "/s5/"}
-    assert {item.uri for item in first.items} - {item.uri for item in second.items} == {f"{site.url}/s5/p1.html"}
+    assert {item.uri for item in first.items} - {item.uri for item in second.items} == {
+        f"{site.url}/s5/p1.html"
+    }
 
 
 def test_without_a_memory_equal_sites_give_equal_listings(site: Site) -> None:
@@ -117,10 +124,22 @@ def test_depth_and_patterns(site: Site) -> None:
     assert paths(site, web(site, exclude=[site.url + "/docs/**"]).list()) == ["/", "/blog/b"]
 
 
-@pytest.mark.parametrize("variants", [
-    ["/a", "/a#top", "/a?utm_source=x", "/b/../a", "/%61", "HTTP://127.0.0.1:{port}/a", "/a?", "//127.0.0.1:{port}/a"],
-    ["/a?x=1", "/a?x=2", "/a"],
-])
+@pytest.mark.parametrize(
+    "variants",
+    [
+        [
+            "/a",
+            "/a#top",
+            "/a?utm_source=x",
+            "/b/../a",
+            "/%61",
+            "HTTP://127.0.0.1:{port}/a",
+            "/a?",
+            "//127.0.0.1:{port}/a",
+        ],
+        ["/a?x=1", "/a?x=2", "/a"],
+    ],
+)
 def test_one_page_has_one_address(site: Site, variants: list[str]) -> None:
     port = site.url.rsplit(":", 1)[1]
     site.page("/", "Start.", [one.format(port=port) for one in variants])
@@ -131,12 +150,27 @@ def test_one_page_has_one_address(site: Site, variants: list[str]) -> None:
 
 
 def test_the_canonical_address_counts_unless_it_is_wrong(site: Site) -> None:
-    site.page("/", "Start.", ["/print?page=7", "/lost", "/cms1", "/cms2"], head='<link rel="canonical" href="/">')
-    site.page("/print?page=7", "Text, ready to print.", title="Seven", head='<link rel="canonical" href="/seven">')
+    site.page(
+        "/",
+        "Start.",
+        ["/print?page=7", "/lost", "/cms1", "/cms2"],
+        head='<link rel="canonical" href="/">',
+    )
+    site.page(
+        "/print?page=7",
+        "Text, ready to print.",
+        title="Seven",
+        head='<link rel="canonical" href="/seven">',
+    )
     site.page("/seven", "Text.", title="Seven")
     site.page("/lost", "Only here.", head='<link rel="canonical" href="/nowhere">')
     for number in (1, 2):
-        site.page(f"/cms{number}", f"Own text {number}.", title=f"Own title {number}", head='<link rel="canonical" href="/">')
+        site.page(
+            f"/cms{number}",
+            f"Own text {number}.",
+            title=f"Own title {number}",
+            head='<link rel="canonical" href="/">',
+        )
     assert paths(site, web(site).list()) == ["/", "/cms1", "/cms2", "/lost", "/seven"]
 
 
@@ -149,7 +183,9 @@ def test_too_many_pages_are_no_complete_listing(site: Site) -> None:
 
 
 def test_last_modified_serves_where_there_is_no_etag(site: Site, tmp_path: Path) -> None:
-    site.page("/", "Start.", validators=False, headers={"Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"})
+    site.page(
+        "/", "Start.", validators=False, headers={"Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"}
+    )
     for _ in range(2):
         web(site, tmp_path).list()
     assert site.seen[-1]["if-modified-since"] == "Wed, 01 Jan 2020 00:00:00 GMT"
@@ -165,7 +201,10 @@ def test_hosts_are_asked_side_by_side_and_each_one_after_another(site: Site, oth
 
         def behave(handler: Any, page: bytes = page) -> None:
             gate.wait()
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
+            handler.wfile.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s"
+                % (len(page), page)
+            )
 
         one.answers["/"].behave = behave
     listing = web(site, start=[site.url, other.url], timeout=5, deadline=5).list()
@@ -189,6 +228,10 @@ def test_a_damaged_memory_is_begun_anew(site: Site, tmp_path: Path, damage: str)
     first = web(site, tmp_path).list()
     file = tmp_path / "memory" / "pages.db"
     if damage != "other options":
-        file.write_bytes(b"no database at all, but long enough to look at" * 40 if damage == "text" else file.read_bytes()[:3000])
+        file.write_bytes(
+            b"no database at all, but long enough to look at" * 40
+            if damage == "text"
+            else file.read_bytes()[:3000]
+        )
     options = {"ignore_query": ["x"]} if damage == "other options" else {}
     assert web(site, tmp_path, **options).list() == first

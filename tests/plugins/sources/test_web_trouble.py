@@ -13,8 +13,13 @@ from tests.plugins.sources.crawling import paths, problems, web
 from tests.plugins.sources.site import Site, drip, flood, handbook, hang_up
 
 
-@pytest.mark.parametrize(("status", "items", "complete"), [(404, 2, True), (403, 2, True), (503, 0, None), (429, 0, None)])
-def test_rules_that_cannot_be_read_forbid_everything_and_prove_nothing(site: Site, status: int, items: int, complete: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("status", "items", "complete"),
+    [(404, 2, True), (403, 2, True), (503, 0, None), (429, 0, None)],
+)
+def test_rules_that_cannot_be_read_forbid_everything_and_prove_nothing(
+    site: Site, status: int, items: int, complete: bool | None
+) -> None:
     site.page("/", "Start.", ["/a"])
     site.page("/a", "A.")
     site.put("/robots.txt", b"busy", "text/plain", status=status)
@@ -50,8 +55,13 @@ def test_a_pause_that_is_asked_for_is_kept_or_refused(site: Site) -> None:
     assert not listing.complete
 
 
-@pytest.mark.parametrize("trouble", ["500", "drip", "headers", "hang up", "huge", "endless", "bomb", "brotli", "bad gzip"])
-def test_a_page_that_fails_is_a_problem_and_its_links_are_remembered(site: Site, tmp_path: Path, trouble: str) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    ["500", "drip", "headers", "hang up", "huge", "endless", "bomb", "brotli", "bad gzip"],
+)
+def test_a_page_that_fails_is_a_problem_and_its_links_are_remembered(
+    site: Site, tmp_path: Path, trouble: str
+) -> None:
     site.page("/", "Start.", ["/a", "/z"])
     site.page("/a", "A.", ["/only-from-a"])
     site.page("/only-from-a", "Deep.")
@@ -59,11 +69,19 @@ def test_a_page_that_fails_is_a_problem_and_its_links_are_remembered(site: Site,
     options = {"max_bytes": 4000, "retries": 1}
     assert len(web(site, tmp_path, **options).list().items) == 4
     answers: dict[str, dict[str, Any]] = {
-        "500": {"status": 500}, "drip": {"behave": drip(0.05)}, "headers": {"behave": drip(0.05, headers=True)},
-        "hang up": {"behave": hang_up}, "endless": {"behave": flood},
-        "huge": {"body": b"<p>" + b"x" * 5000}, "bomb": {"body": gzip.compress(b"\0" * 10**7), "headers": {"Content-Encoding": "gzip"}},
+        "500": {"status": 500},
+        "drip": {"behave": drip(0.05)},
+        "headers": {"behave": drip(0.05, headers=True)},
+        "hang up": {"behave": hang_up},
+        "endless": {"behave": flood},
+        "huge": {"body": b"<p>" + b"x" * 5000},
+        "bomb": {"body": gzip.compress(b"\0" * 10**7), "headers": {"Content-Encoding": "gzip"}},
         "brotli": {"body": b"?", "headers": {"Content-Encoding": "br"}},
-        "bad gzip": {"body": gzip.compress(b"<p>text")[:20], "headers": {"Content-Encoding": "gzip"}}}
+        "bad gzip": {
+            "body": gzip.compress(b"<p>text")[:20],
+            "headers": {"Content-Encoding": "gzip"},
+        },
+    }
     site.put("/a", **answers[trouble])
     listing = web(site, tmp_path, **options).list()
     assert paths(site, listing) == ["/", "/only-from-a", "/z"]
@@ -90,7 +108,9 @@ def test_gone_pages_are_gone_and_a_login_wall_proves_nothing(site: Site, tmp_pat
     assert not third.complete
 
 
-def test_a_start_that_is_gone_takes_the_way_to_the_others_with_it(site: Site, tmp_path: Path) -> None:
+def test_a_start_that_is_gone_takes_the_way_to_the_others_with_it(
+    site: Site, tmp_path: Path
+) -> None:
     site.page("/", "Start.", ["/a"])
     site.page("/a", "A.")
     both = {"start": [site.url, site.url + "/a"]}
@@ -138,7 +158,19 @@ def test_headers_go_to_the_own_hosts_only(site: Site, other: Site) -> None:
     assert "tulip" not in repr(source)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ],
+)
 def test_private_addresses_are_not_asked(site: Site, host: str) -> None:
     site.page("/", "Internal.")
     port = site.url.rsplit(":", 1)[1]
@@ -150,18 +182,29 @@ def test_private_addresses_are_not_asked(site: Site, host: str) -> None:
     assert "allow_private" in listing.problems[0].reason
     assert not listing.problems[0].retryable
     with pytest.raises(DocumentError, match="private"):
-        source.read(web(site).list().items[0].model_copy(update={"locator": f"http://{host}:{port}/"}))
+        source.read(
+            web(site).list().items[0].model_copy(update={"locator": f"http://{host}:{port}/"})
+        )
     assert len([path for path, _ in site.log if path == "/"]) == 1, "only the one that was allowed"
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ({"start": []}, "where to begin"), ({"start": ["ftp://x/y"]}, "http://"), ({"start": ["example.com"]}, "no address"),
-    ({"start": ["http://"]}, "no address"), ({"start": ["https://me:pw@example.com"]}, "headers"),
-    ({"depth": -1}, "greater than or equal to 0"), ({"headers": {"A b": "c"}}, "cannot be sent"),
-    ({"headers": {"X": "a\nb"}}, "cannot be sent"),
-    ({"headers": {"User-Agent": "x"}}, "user_agent"), ({"user_agent": "é"}, "user_agent"), ({"media_types": []}, "media_types"),
-    ({"follow": True}, "follow"),
-])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"start": []}, "where to begin"),
+        ({"start": ["ftp://x/y"]}, "http://"),
+        ({"start": ["example.com"]}, "no address"),
+        ({"start": ["http://"]}, "no address"),
+        ({"start": ["https://me:pw@example.com"]}, "headers"),
+        ({"depth": -1}, "greater than or equal to 0"),
+        ({"headers": {"A b": "c"}}, "cannot be sent"),
+        ({"headers": {"X": "a\nb"}}, "cannot be sent"),
+        ({"headers": {"User-Agent": "x"}}, "user_agent"),
+        ({"user_agent": "é"}, "user_agent"),
+        ({"media_types": []}, "media_types"),
+        ({"follow": True}, "follow"),
+    ],
+)
 def test_bad_options_are_named_when_the_config_is_read(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Web(**{"start": ["http://example.com"]} | options)
@@ -179,8 +222,12 @@ def test_what_never_existed_is_named_before_a_build(site: Site) -> None:
         web(site, start=[site.url + "/no/entry"]).check()
 
 
-@pytest.mark.parametrize(("status", "complete"), [(302, False), (303, False), (307, False), (301, True), (308, True)])
-def test_being_sent_to_a_log_in_for_now_is_not_being_gone(site: Site, other: Site, tmp_path: Path, status: int, complete: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "complete"), [(302, False), (303, False), (307, False), (301, True), (308, True)]
+)
+def test_being_sent_to_a_log_in_for_now_is_not_being_gone(
+    site: Site, other: Site, tmp_path: Path, status: int, complete: bool
+) -> None:
     site.page("/", "Start.", ["/a", "/b"])
     site.page("/a", "A.")
     site.page("/b", "B.")

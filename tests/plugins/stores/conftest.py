@@ -48,6 +48,12 @@ def collection(store: Store, name: str, tmp_path: Path) -> Iterator[Collection]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say what was not tested, also without -rs."""
-    skipped = [one for one in terminalreporter.stats.get("skipped", []) if "no Weaviate" in str(one.longrepr)]
+    skipped = [
+        one
+        for one in terminalreporter.stats.get("skipped", [])
+        if "no Weaviate" in str(one.longrepr)
+    ]
     if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests of the Weaviate store were skipped: {weaviate.WANTED}")
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of the Weaviate store were skipped: {weaviate.WANTED}"
+        )

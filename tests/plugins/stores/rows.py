@@ -18,13 +18,35 @@ DIMENSION = 8
 def document(uri: str, texts: Sequence[str], *, title: str = "") -> pd.DataFrame:
     """The rows of one document, a chunk per text."""
     ids = chunk_ids(uri, texts)
-    return frame([{
-        "chunk_id": ids[n], "doc_id": digest(uri), "ordinal": n, "text": text, "start": n * 100,
-        "end": n * 100 + len(text), "tokens": len(text.split()), "headings": [title] if title else [], "page": None,
-        "context": title, "uri": uri, "title": title or None, "source": "files", "metadata": "{}",
-        "search": None, "language": "en", "media_type": "text/plain", "flags": ["seen"], "labels": ["public"],
-        "row_hash": digest(text), "terms": indexed(title, text),
-    } for n, text in enumerate(texts)], ROWS)
+    return frame(
+        [
+            {
+                "chunk_id": ids[n],
+                "doc_id": digest(uri),
+                "ordinal": n,
+                "text": text,
+                "start": n * 100,
+                "end": n * 100 + len(text),
+                "tokens": len(text.split()),
+                "headings": [title] if title else [],
+                "page": None,
+                "context": title,
+                "uri": uri,
+                "title": title or None,
+                "source": "files",
+                "metadata": "{}",
+                "search": None,
+                "language": "en",
+                "media_type": "text/plain",
+                "flags": ["seen"],
+                "labels": ["public"],
+                "row_hash": digest(text),
+                "terms": indexed(title, text),
+            }
+            for n, text in enumerate(texts)
+        ],
+        ROWS,
+    )
 
 
 def numbered(first: int, last: int, *, word: str = "common") -> pd.DataFrame:
@@ -35,7 +57,10 @@ def numbered(first: int, last: int, *, word: str = "common") -> pd.DataFrame:
 
 def vectors(rows: pd.DataFrame) -> Vectors:
     """A vector per row that follows from its text."""
-    points = [np.random.default_rng(int(digest(text), 16)).standard_normal(DIMENSION) for text in rows["text"]]
+    points = [
+        np.random.default_rng(int(digest(text), 16)).standard_normal(DIMENSION)
+        for text in rows["text"]
+    ]
     return normalised(np.array(points, np.float32).reshape(len(rows), DIMENSION))
 
 
@@ -60,7 +85,9 @@ def seen(reader: Reader) -> list[object]:
     return [*near["chunk_id"], *near["score"], *found["chunk_id"], *found["score"], reader.count()]
 
 
-def built(collection: Collection, version: int, first: int, last: int, retire: list[str] | None = None) -> str:
+def built(
+    collection: Collection, version: int, first: int, last: int, retire: list[str] | None = None
+) -> str:
     """Stage numbered documents and seal them."""
     rows = numbered(first, last)
     collection.stage(version, rows, vectors(rows), retire or [])

@@ -53,7 +53,9 @@ def test_text_finds_only_rows_with_a_common_term(collection: Collection) -> None
 
 def test_terms_are_matched_as_they_are(collection: Collection) -> None:
     long = "x" * 200
-    rows = document("a.md", ["placeholder"]).assign(terms=f"Running the c++ os.path.join 日本 بازی {long}")
+    rows = document("a.md", ["placeholder"]).assign(
+        terms=f"Running the c++ os.path.join 日本 بازی {long}"
+    )
     collection.stage(1, rows, vectors(rows), [])
     reader = collection.at(collection.seal(1))
     for term in ("Running", "the", "c++", "os.path.join", "日本", "بازی", long):
@@ -62,13 +64,24 @@ def test_terms_are_matched_as_they_are(collection: Collection) -> None:
         assert reader.text([term], 1).empty, term
 
 
-@pytest.mark.parametrize(("question", "uri"), [
-    ("梅雨", "ja"), ("防守", "zh"), ("تابستانی", "fa"), ("비밀번호", "ko"), ("пароль", "ru"),
-])
+@pytest.mark.parametrize(
+    ("question", "uri"),
+    [
+        ("梅雨", "ja"),
+        ("防守", "zh"),
+        ("تابستانی", "fa"),
+        ("비밀번호", "ko"),
+        ("пароль", "ru"),
+    ],
+)
 def test_other_languages_than_english(collection: Collection, question: str, uri: str) -> None:
     texts = {
-        "ja": "梅雨は雨の多い期間", "zh": "黑豹队的防守", "fa": "بازی‌های المپیک تابستانی",
-        "ko": "비밀번호를 바꾸는 방법", "ru": "новый пароль", "en": "a new password",
+        "ja": "梅雨は雨の多い期間",
+        "zh": "黑豹队的防守",
+        "fa": "بازی‌های المپیک تابستانی",
+        "ko": "비밀번호를 바꾸는 방법",
+        "ru": "новый пароль",
+        "en": "a new password",
     }
     for name, text in texts.items():
         rows = document(name, [text])
@@ -97,9 +110,16 @@ def test_a_replaced_row_is_there_once(collection: Collection) -> None:
 
 def test_many_deletions_in_one_call(collection: Collection) -> None:
     rows = document("big.md", [f"part {n}" for n in range(12_000)])
-    collection.stage(1, rows, np.random.default_rng(0).standard_normal((12_000, DIMENSION)).astype(np.float32), [])
+    collection.stage(
+        1,
+        rows,
+        np.random.default_rng(0).standard_normal((12_000, DIMENSION)).astype(np.float32),
+        [],
+    )
     first = collection.seal(1)
-    collection.stage(2, rows.head(0), np.empty((0, DIMENSION), np.float32), [*rows["chunk_id"][:11_000]])
+    collection.stage(
+        2, rows.head(0), np.empty((0, DIMENSION), np.float32), [*rows["chunk_id"][:11_000]]
+    )
     second = collection.at(collection.seal(2))
     assert ids(second) == sorted(rows["chunk_id"][11_000:])
     assert collection.at(first).count() == 12_000
@@ -126,7 +146,9 @@ def test_half_of_a_surrogate_pair_is_found_nowhere(collection: Collection) -> No
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_a_vector_without_a_direction_is_refused_and_nothing_written(collection: Collection, value: float) -> None:
+def test_a_vector_without_a_direction_is_refused_and_nothing_written(
+    collection: Collection, value: float
+) -> None:
     rows = numbered(0, 3)
     broken = np.vstack([vectors(rows)[:2], np.full((1, DIMENSION), value, np.float32)])
     with pytest.raises(ValueError, match=rows["chunk_id"].iloc[2]):
@@ -138,7 +160,9 @@ def test_a_vector_without_a_direction_is_refused_and_nothing_written(collection:
     assert collection.at(collection.seal(1)).count() == 0
 
 
-def test_what_is_missing_is_damage_with_a_hint(store: Store, collection: Collection, name: str, tmp_path: Path) -> None:
+def test_what_is_missing_is_damage_with_a_hint(
+    store: Store, collection: Collection, name: str, tmp_path: Path
+) -> None:
     sealed = built(collection, 1, 0, 3)
     with pytest.raises(Damaged, match="llmops index"):
         collection.at("987654")
@@ -153,7 +177,9 @@ def test_what_is_missing_is_damage_with_a_hint(store: Store, collection: Collect
         anew.at(sealed)
 
 
-def test_opening_again_finds_what_is_there(store: Store, collection: Collection, name: str, tmp_path: Path) -> None:
+def test_opening_again_finds_what_is_there(
+    store: Store, collection: Collection, name: str, tmp_path: Path
+) -> None:
     sealed = built(collection, 1, 0, 3)
     assert store.open(name, DIMENSION, tmp_path).at(sealed).count() == 3
     with pytest.raises(Damaged, match="dimension"):

@@ -1,4 +1,6 @@
-"""What every vector store must do, whatever it is made of: forgetting a document in every snapshot."""
+"""What every vector store must do, whatever it is made of: forgetting a document in every
+snapshot.
+"""
 
 from threading import Event, Thread
 
@@ -7,7 +9,16 @@ import pytest
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.plugins.stores import Collection
-from tests.plugins.stores.rows import DIMENSION, assert_as_it_was, built, document, ids, numbered, seen, vectors
+from tests.plugins.stores.rows import (
+    DIMENSION,
+    assert_as_it_was,
+    built,
+    document,
+    ids,
+    numbered,
+    seen,
+    vectors,
+)
 
 SECRET = "Zanzibar harbours the unmentionable"
 
@@ -20,7 +31,9 @@ def stage(collection: Collection, version: int, *texts: str, retire: tuple[str, 
 
 @pytest.fixture
 def snapshots(collection: Collection) -> list[str]:
-    """Of three versions: without the document, with it, with it changed; each has rows of others, too."""
+    """Of three versions: without the document, with it, with it changed; each has rows of others,
+    too.
+    """
     first = built(collection, 1, 0, 300)
     rows = document("secret.md", [SECRET, f"{SECRET} twice"])
     collection.stage(2, rows, vectors(rows), [])
@@ -32,18 +45,24 @@ def erase(collection: Collection, keep: list[str]) -> None:
     collection.erase([document("secret.md", [SECRET])["doc_id"].iloc[0]], keep)
 
 
-def test_an_erased_document_is_in_no_snapshot_and_the_others_are_whole(collection: Collection, snapshots: list[str]) -> None:
+def test_an_erased_document_is_in_no_snapshot_and_the_others_are_whole(
+    collection: Collection, snapshots: list[str]
+) -> None:
     erase(collection, snapshots)
     wanted = [numbered(0, 300), numbered(5, 310), numbered(5, 310)]
     for snapshot, rows in zip(snapshots, wanted, strict=True):
         reader = collection.at(snapshot)
         assert ids(reader) == sorted(rows["chunk_id"])
         assert reader.text(["zanzibar"], 5).empty
-        assert "secret.md" not in set(reader.vector(vectors(document("secret.md", [SECRET]))[0], 400)["uri"])
+        assert "secret.md" not in set(
+            reader.vector(vectors(document("secret.md", [SECRET]))[0], 400)["uri"]
+        )
         assert reader.text(["number7"], 1)["uri"].iloc[0] == "doc-000007.md"
 
 
-def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(collection: Collection, snapshots: list[str]) -> None:
+def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(
+    collection: Collection, snapshots: list[str]
+) -> None:
     erase(collection, snapshots[1:])
     erase(collection, snapshots[1:])
     with pytest.raises(Damaged, match="no snapshot"):
@@ -51,12 +70,16 @@ def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(collection: Coll
     assert ids(collection.at(snapshots[2])) == sorted(numbered(5, 310)["chunk_id"])
 
 
-def test_builds_rollback_and_gc_go_on_after_an_erasure(collection: Collection, snapshots: list[str]) -> None:
+def test_builds_rollback_and_gc_go_on_after_an_erasure(
+    collection: Collection, snapshots: list[str]
+) -> None:
     erase(collection, snapshots)
     assert collection.unpublished(snapshots[2]) == 0
     collection.recover(snapshots[0])
     fourth = built(collection, 4, 400, 410)
-    assert ids(collection.at(fourth)) == sorted([*numbered(0, 300)["chunk_id"], *numbered(400, 410)["chunk_id"]])
+    assert ids(collection.at(fourth)) == sorted(
+        [*numbered(0, 300)["chunk_id"], *numbered(400, 410)["chunk_id"]]
+    )
     collection.gc([snapshots[1], fourth])
     assert_as_it_was(collection, snapshots[1], [*numbered(5, 310)["chunk_id"]])
     assert fourth not in snapshots
@@ -70,7 +93,9 @@ def test_the_only_document_may_be_erased(collection: Collection) -> None:
     erase(collection, [])
 
 
-def test_readers_that_were_pinned_before_go_on(collection: Collection, snapshots: list[str]) -> None:
+def test_readers_that_were_pinned_before_go_on(
+    collection: Collection, snapshots: list[str]
+) -> None:
     reader = collection.at(snapshots[2])
     before, done, wrong = seen(reader)[:10], Event(), list[object]()
 

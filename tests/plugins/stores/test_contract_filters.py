@@ -1,4 +1,6 @@
-"""What every vector store must do, whatever it is made of: conditions, with the meaning of `filters.evaluate.matches`."""
+"""What every vector store must do, whatever it is made of: conditions, with the meaning of
+`filters.evaluate.matches`.
+"""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +13,20 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.filters import And, Compare, Fields, HasAny, Kind, Missing, Not, OneOf, Or, Where, both, visible
+from llmops.tasks.filters import (
+    And,
+    Compare,
+    Fields,
+    HasAny,
+    Kind,
+    Missing,
+    Not,
+    OneOf,
+    Or,
+    Where,
+    both,
+    visible,
+)
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.plugins import Spec
@@ -21,20 +36,79 @@ from llmops.tasks.retrieval.hybrid import MODES, Searcher
 from llmops.tasks.schemas import frame
 from tests.plugins.stores.rows import DIMENSION, document, vectors
 
-FIELDS: Fields = {"year": "integer", "rate": "number", "open": "boolean", "day": "date", "topic": "text", "tags": "texts"}
-COLUMNS: dict[str, Kind] = {"uri": "text", "title": "text", "language": "text", "page": "integer", "flags": "texts", "labels": "texts",
-                            **{f"field_{name}": kind for name, kind in FIELDS.items()}}
+FIELDS: Fields = {
+    "year": "integer",
+    "rate": "number",
+    "open": "boolean",
+    "day": "date",
+    "topic": "text",
+    "tags": "texts",
+}
+COLUMNS: dict[str, Kind] = {
+    "uri": "text",
+    "title": "text",
+    "language": "text",
+    "page": "integer",
+    "flags": "texts",
+    "labels": "texts",
+    **{f"field_{name}": kind for name, kind in FIELDS.items()},
+}
 NASTY = [
-    "", " ",
-    "a", "A", "b ", " b", "b", "ab", "a b", "ä", "a\u0308", "日本", "بازی\u200cها", "😀", "\u00a0",
-    "\t", "x\n", "O'Brien", '"quoted"',
-    "'; DROP TABLE kb; --", "' OR '1'='1", "\\", "\\'", "%", "_", "*", "?", "a*", "null", "None", "NULL", "true", "$where", "${HOME}",
-    '{operator: Or, operands: []}', '"}) { Get { Kb { text } } } #', "a=b", "title?", "facts=a", "x" * 300, "x" * 301,
-    "y" * 20_000, "é" * 200]
+    "",
+    " ",
+    "a",
+    "A",
+    "b ",
+    " b",
+    "b",
+    "ab",
+    "a b",
+    "ä",
+    "a\u0308",
+    "日本",
+    "بازی\u200cها",
+    "😀",
+    "\u00a0",
+    "\t",
+    "x\n",
+    "O'Brien",
+    '"quoted"',
+    "'; DROP TABLE kb; --",
+    "' OR '1'='1",
+    "\\",
+    "\\'",
+    "%",
+    "_",
+    "*",
+    "?",
+    "a*",
+    "null",
+    "None",
+    "NULL",
+    "true",
+    "$where",
+    "${HOME}",
+    "{operator: Or, operands: []}",
+    '"}) { Get { Kb { text } } } #',
+    "a=b",
+    "title?",
+    "facts=a",
+    "x" * 300,
+    "x" * 301,
+    "y" * 20_000,
+    "é" * 200,
+]
 NUMBERS = [-(2**53), -7, -1, 0, 1, 2, 2024, 2**53]
 RATES = [-1e300, -1.5, -0.0, 0.0, 1e-300, 0.1, 1.0, 2.5, 1e300]
 DAYS = [str(date(2024, 1, 1) + timedelta(days=n)) for n in (0, 1, 30, 366)]
-VALUES: dict[Kind, list[Any]] = {"text": NASTY, "texts": NASTY, "integer": NUMBERS, "number": RATES, "boolean": [True, False], "date": DAYS}
+VALUES: dict[Kind, list[Any]] = {
+    "text": NASTY,
+    "texts": NASTY,
+    "integer": NUMBERS,
+    "number": RATES,
+    "boolean": [True, False],
+    "date": DAYS,
+}
 RANGE = {"page": [0, 1, 2, 7, 2**31 - 1]}
 ROWS = 80
 POINT = np.ones(DIMENSION, np.float32)
@@ -48,7 +122,11 @@ def rows() -> list[dict[str, Any]]:
         for name, kind in COLUMNS.items():
             some = chance.random() > 0.33
             if kind == "texts":
-                row[name] = [one for one in chance.sample(NASTY, chance.randint(1, 4)) if one] if some or name == "labels" else []
+                row[name] = (
+                    [one for one in chance.sample(NASTY, chance.randint(1, 4)) if one]
+                    if some or name == "labels"
+                    else []
+                )
             elif name != "uri":
                 row[name] = chance.choice(RANGE.get(name, VALUES[kind])) if some else None
                 if name == "field_topic" and n < len(NASTY):
@@ -61,7 +139,9 @@ HELD = rows()
 
 
 @pytest.fixture(scope="module")
-def filtered(spec: Spec, name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+def filtered(
+    spec: Spec, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Collection]:
     store, home = spec.build(Store), tmp_path_factory.mktemp("filters")
     collection = store.open(f"{name}-filters", DIMENSION, home, FIELDS)
     held = frame(HELD, rows_schema(FIELDS))
@@ -78,7 +158,12 @@ def reader(filtered: Collection) -> Reader:
 
 def values(column: str) -> st.SearchStrategy[Any]:
     kind = COLUMNS[column]
-    held = [value for row in HELD for value in (row[column] if kind == "texts" else [row[column]]) if value is not None]
+    held = [
+        value
+        for row in HELD
+        for value in (row[column] if kind == "texts" else [row[column]])
+        if value is not None
+    ]
     return st.sampled_from([*RANGE.get(column, VALUES[kind]), *held])
 
 
@@ -112,7 +197,11 @@ def assert_the_same(reader: Reader, where: Where) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(where=trees())
 @example(where=Not(Not(Missing("field_tags", "texts"))))
 @example(where=And((Not(Compare("field_rate", "number", "=", 0.0)), Missing("title", "text"))))
@@ -122,7 +211,9 @@ def test_a_store_finds_what_fulfils_a_condition_and_no_more(reader: Reader, wher
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", [name for name, kind in COLUMNS.items() if kind == "text"])
-def test_every_nasty_text_equals_itself_alone_and_sorts_as_in_python(reader: Reader, column: str) -> None:
+def test_every_nasty_text_equals_itself_alone_and_sorts_as_in_python(
+    reader: Reader, column: str
+) -> None:
     for text in NASTY:
         assert_the_same(reader, Compare(column, "text", "=", text))
         assert_the_same(reader, Compare(column, "text", "<", text))
@@ -132,13 +223,17 @@ def test_the_k_best_are_chosen_among_those_that_fulfil_the_condition(reader: Rea
     where = Compare("field_year", "integer", ">=", 1)
     whole = reader.vector(POINT, ROWS, where)
     assert [*reader.vector(POINT, 3, where)["chunk_id"]] == [*whole["chunk_id"]][:3]
-    assert [*reader.text(["common"], 3, where)["chunk_id"]] == [*reader.text(["common"], ROWS, where)["chunk_id"]][:3]
+    assert [*reader.text(["common"], 3, where)["chunk_id"]] == [
+        *reader.text(["common"], ROWS, where)["chunk_id"]
+    ][:3]
 
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labels=st.frozensets(st.sampled_from(NASTY), max_size=3), where=st.none() | trees())
-def test_labels_never_leak_in_any_mode(reader: Reader, labels: frozenset[str], where: Where | None) -> None:
+def test_labels_never_leak_in_any_mode(
+    reader: Reader, labels: frozenset[str], where: Where | None
+) -> None:
     """A user's condition, whatever it is, only narrows what the labels allow."""
     allowed = {row["chunk_id"] for row in HELD if {"public", *labels} & set(row["labels"])}
     searcher = Searcher(reader, Hash(), where=both(visible(labels), where))
@@ -150,8 +245,17 @@ def test_labels_never_leak_in_any_mode(reader: Reader, labels: frozenset[str], w
 
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
-    [f"topic {sign} {quote}{text}{quote}" for text in NASTY[:30] for quote in "\"'" for sign in ("=", "<", "!=")]))
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+    | st.sampled_from(
+        [
+            f"topic {sign} {quote}{text}{quote}"
+            for text in NASTY[:30]
+            for quote in "\"'"
+            for sign in ("=", "<", "!=")
+        ]
+    )
+)
 def test_what_a_user_writes_is_refused_or_means_what_it_says(reader: Reader, text: str) -> None:
     try:
         where = parse(text, FIELDS)
@@ -162,10 +266,15 @@ def test_what_a_user_writes_is_refused_or_means_what_it_says(reader: Reader, tex
 
 def test_rows_with_nasty_values_come_back_as_they_were(reader: Reader) -> None:
     columns = [*COLUMNS]
-    back = {row["chunk_id"]: row for part in reader.rows(["chunk_id", *columns])
-            for row in part.astype(object).where(part.notna(), None).to_dict("records")}
+    back = {
+        row["chunk_id"]: row
+        for part in reader.rows(["chunk_id", *columns])
+        for row in part.astype(object).where(part.notna(), None).to_dict("records")
+    }
     for row in HELD:
-        assert {name: _plain(back[row["chunk_id"]][name]) for name in columns} == {name: row[name] for name in columns}
+        assert {name: _plain(back[row["chunk_id"]][name]) for name in columns} == {
+            name: row[name] for name in columns
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -177,4 +286,6 @@ def test_a_deep_and_a_wide_condition(reader: Reader) -> None:
     for _ in range(50):
         deep = Not(deep)
     assert_the_same(reader, deep)
-    assert_the_same(reader, OneOf("field_topic", "text", (*NASTY, *(f"word {n}" for n in range(1_000)))))
+    assert_the_same(
+        reader, OneOf("field_topic", "text", (*NASTY, *(f"word {n}" for n in range(1_000))))
+    )

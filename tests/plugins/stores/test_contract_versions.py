@@ -43,7 +43,9 @@ def test_rollback_and_another_build_on_top(collection: Collection) -> None:
     assert seen(collection.at(first)) == before
     collection.recover(first)
     third = built(collection, 3, 40, 50)
-    assert ids(collection.at(third)) == sorted([*numbered(0, 20)["chunk_id"], *numbered(40, 50)["chunk_id"]])
+    assert ids(collection.at(third)) == sorted(
+        [*numbered(0, 20)["chunk_id"], *numbered(40, 50)["chunk_id"]]
+    )
     assert_as_it_was(collection, second, [*numbered(10, 40)["chunk_id"]])
 
 
@@ -88,7 +90,13 @@ def test_a_pinned_reader_sees_the_same_while_others_write(collection: Collection
     thread.start()
     try:
         for n in range(2, 6):
-            sealed = built(collection, n, n * 100, n * 100 + 100, [*numbered((n - 2) * 20, (n - 1) * 20)["chunk_id"]])
+            sealed = built(
+                collection,
+                n,
+                n * 100,
+                n * 100 + 100,
+                [*numbered((n - 2) * 20, (n - 1) * 20)["chunk_id"]],
+            )
             collection.gc([first, sealed])
     finally:
         done.set()

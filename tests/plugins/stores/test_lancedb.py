@@ -1,4 +1,6 @@
-"""What LanceDB adds to the contract: versions that are not made without need, and indexes at a bounded cost."""
+"""What LanceDB adds to the contract: versions that are not made without need, and indexes at a
+bounded cost.
+"""
 
 import threading
 from pathlib import Path
@@ -28,7 +30,9 @@ def stage(collection: LanceCollection, first: int, last: int) -> str:
     return collection.seal(1)
 
 
-def test_the_table_lies_in_the_home_or_where_uri_says(tmp_path: Path, collection: LanceCollection) -> None:
+def test_the_table_lies_in_the_home_or_where_uri_says(
+    tmp_path: Path, collection: LanceCollection
+) -> None:
     assert (tmp_path / "lancedb" / "kb.lance").is_dir()
     LanceStore(uri=str(tmp_path / "elsewhere")).open("kb", DIMENSION, tmp_path)
     assert (tmp_path / "elsewhere" / "kb.lance").is_dir()
@@ -54,7 +58,9 @@ def test_sealing_what_is_sealed_gives_the_same_snapshot(collection: LanceCollect
     assert collection.seal(2) == sealed
 
 
-def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(collection: LanceCollection) -> None:
+def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(
+    collection: LanceCollection,
+) -> None:
     stage(collection, 0, 500)
     sealed = stage(collection, 500, 505)
     assert collection._open().index_stats("terms_idx").num_unindexed_rows == 5
@@ -76,11 +82,15 @@ def test_a_large_change_goes_into_the_index(collection: LanceCollection) -> None
 
 def test_gc_frees_the_disk(collection: LanceCollection, tmp_path: Path) -> None:
     first = stage(collection, 0, 2_000)
-    collection.stage(2, numbered(0, 0), np.empty((0, DIMENSION), np.float32), [*numbered(10, 2_000)["chunk_id"]])
+    collection.stage(
+        2, numbered(0, 0), np.empty((0, DIMENSION), np.float32), [*numbered(10, 2_000)["chunk_id"]]
+    )
     second = collection.seal(2)
 
     def size() -> int:
-        return sum(file.stat().st_size for file in (tmp_path / "lancedb").rglob("*") if file.is_file())
+        return sum(
+            file.stat().st_size for file in (tmp_path / "lancedb").rglob("*") if file.is_file()
+        )
 
     collection.gc([first, second])
     before = size()
@@ -92,7 +102,10 @@ def test_gc_frees_the_disk(collection: LanceCollection, tmp_path: Path) -> None:
 def test_two_writers_conflict_but_both_succeed(collection: LanceCollection) -> None:
     stage(collection, 0, 50)
     parts = [numbered(n, n + 10) for n in range(100, 180, 10)]
-    threads = [threading.Thread(target=collection.stage, args=(2, part, vectors(part), [])) for part in parts]
+    threads = [
+        threading.Thread(target=collection.stage, args=(2, part, vectors(part), []))
+        for part in parts
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -109,7 +122,10 @@ class Refreshed:
 
 
 def test_a_conflict_is_tried_again_from_the_newest_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    table, calls = Refreshed(), iter([RuntimeError("Retryable commit conflict for version 7"), None])
+    table, calls = (
+        Refreshed(),
+        iter([RuntimeError("Retryable commit conflict for version 7"), None]),
+    )
 
     def write() -> str:
         if error := next(calls):
@@ -120,8 +136,12 @@ def test_a_conflict_is_tried_again_from_the_newest_version(monkeypatch: pytest.M
     assert table.times == 1
 
 
-def test_an_endless_conflict_is_unavailable_and_other_errors_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmops.tasks.plugins.stores.lancedb.calls.time.sleep", lambda seconds: None)
+def test_an_endless_conflict_is_unavailable_and_other_errors_are_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "llmops.tasks.plugins.stores.lancedb.calls.time.sleep", lambda seconds: None
+    )
     table, calls = Refreshed(), []
 
     def conflict() -> None:
@@ -139,10 +159,15 @@ def test_an_endless_conflict_is_unavailable_and_other_errors_are_not_repeated(mo
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize(("error", "kind"), [
-    (RuntimeError("lance error: Not found: data/x.lance"), Damaged), (ValueError("Table 'kb' was not found"), Damaged),
-    (RuntimeError("lance error: connection reset"), Unavailable), (RuntimeError("Corrupt file"), Damaged),
-])
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("lance error: Not found: data/x.lance"), Damaged),
+        (ValueError("Table 'kb' was not found"), Damaged),
+        (RuntimeError("lance error: connection reset"), Unavailable),
+        (RuntimeError("Corrupt file"), Damaged),
+    ],
+)
 def test_errors_are_told_apart(error: Exception, kind: type[Exception]) -> None:
     with pytest.raises(kind), guarded("the table"):
         raise error
@@ -152,7 +177,9 @@ def test_ranking_fetches_all_ties_of_the_last_place() -> None:
     import pyarrow as pa
 
     uris = [f"u{n:03}" for n in range(200)]
-    table = pa.table({"score": [1.0] * 200, "uri": uris[::-1], "ordinal": [0] * 200, "chunk_id": uris})
+    table = pa.table(
+        {"score": [1.0] * 200, "uri": uris[::-1], "ordinal": [0] * 200, "chunk_id": uris}
+    )
     asked: list[int] = []
 
     def fetch(limit: int) -> Any:

@@ -1,4 +1,6 @@
-"""What Weaviate adds to the contract: options, messages of bounded size, partial failures, and what people do to a server by hand."""
+"""What Weaviate adds to the contract: options, messages of bounded size, partial failures, and what
+people do to a server by hand.
+"""
 
 import gc
 import subprocess
@@ -20,11 +22,20 @@ from llmops.tasks.plugins.stores.weaviate.write import batches, insert
 from tests.plugins.stores.rows import DIMENSION, built, document, ids, numbered, seen, vectors
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"url": "ftp://host"}, "http://127.0.0.1:8080"), ({"url": "http://host/path"}, "without path"), ({"url": "http://host:99999"}, "port"),
-    ({"url": "http://me:secret@host"}, "password"), ({"api_key": "a", "bearer_token": "b"}, "one of them"), ({"api_key": " "}, "empty"),
-    ({"quantization": "pq"}, "'none', 'rq', 'sq' or 'bq'"), ({"replication": 0}, "greater than or equal to 1"), ({"tenant": "a"}, "Extra"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"url": "ftp://host"}, "http://127.0.0.1:8080"),
+        ({"url": "http://host/path"}, "without path"),
+        ({"url": "http://host:99999"}, "port"),
+        ({"url": "http://me:secret@host"}, "password"),
+        ({"api_key": "a", "bearer_token": "b"}, "one of them"),
+        ({"api_key": " "}, "empty"),
+        ({"quantization": "pq"}, "'none', 'rq', 'sq' or 'bq'"),
+        ({"replication": 0}, "greater than or equal to 1"),
+        ({"tenant": "a"}, "Extra"),
+    ],
+)
 def test_mistakes_in_the_options_are_named(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as found:
         WeaviateStore.model_validate(options)
@@ -33,23 +44,49 @@ def test_mistakes_in_the_options_are_named(options: dict[str, Any], says: str) -
 
 def test_keys_and_times_may_change_without_a_new_collection_but_places_may_not() -> None:
     plain = WeaviateStore()
-    assert plain.fingerprint() == WeaviateStore(api_key="new", timeout=1, headers={"x": "y"}).fingerprint()
-    assert len({plain.fingerprint(), WeaviateStore(url="http://other:8080").fingerprint(), WeaviateStore(quantization="rq").fingerprint(),
-                WeaviateStore(replication=3).fingerprint()}) == 4
-    assert "new" not in repr(WeaviateStore(api_key="new")) + WeaviateStore(api_key="new").model_dump_json()
+    assert (
+        plain.fingerprint()
+        == WeaviateStore(api_key="new", timeout=1, headers={"x": "y"}).fingerprint()
+    )
+    assert (
+        len(
+            {
+                plain.fingerprint(),
+                WeaviateStore(url="http://other:8080").fingerprint(),
+                WeaviateStore(quantization="rq").fingerprint(),
+                WeaviateStore(replication=3).fingerprint(),
+            }
+        )
+        == 4
+    )
+    assert (
+        "new"
+        not in repr(WeaviateStore(api_key="new")) + WeaviateStore(api_key="new").model_dump_json()
+    )
 
 
-def test_connections_are_closed_when_the_process_ends(weaviate_options: dict[str, Any], tmp_path: Path) -> None:
-    code = (f"from pathlib import Path\nfrom llmops.tasks.plugins import Spec\nfrom llmops.tasks.plugins.stores import Store\n"
-            f"store = Spec(name='weaviate', options={weaviate_options!r}).build(Store)\n"
-            f"store.open('kb_end', 8, Path('.')); store.drop('kb_end', Path('.'))\n")
-    ended = subprocess.run([sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code], capture_output=True, text=True,
-                           check=False)
+def test_connections_are_closed_when_the_process_ends(
+    weaviate_options: dict[str, Any], tmp_path: Path
+) -> None:
+    code = (
+        f"from pathlib import Path\nfrom llmops.tasks.plugins import Spec\nfrom "
+        f"llmops.tasks.plugins.stores import Store\n"
+        f"store = Spec(name='weaviate', options={weaviate_options!r}).build(Store)\n"
+        f"store.open('kb_end', 8, Path('.')); store.drop('kb_end', Path('.'))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def answer(*failing: int) -> SimpleNamespace:
-    return SimpleNamespace(errors={n: SimpleNamespace(message="shard is read-only") for n in failing})
+    return SimpleNamespace(
+        errors={n: SimpleNamespace(message="shard is read-only") for n in failing}
+    )
 
 
 def test_only_what_failed_is_sent_again() -> None:
@@ -71,7 +108,11 @@ def test_what_fails_for_ever_is_named_and_what_cannot_succeed_is_not_repeated() 
 
     def refuse(objects: list[str]) -> Any:
         calls.append(len(objects))
-        return SimpleNamespace(errors={0: SimpleNamespace(message="vector dimensions do not match the index dimensions")})
+        return SimpleNamespace(
+            errors={
+                0: SimpleNamespace(message="vector dimensions do not match the index dimensions")
+            }
+        )
 
     with pytest.raises(Damaged, match="refuses 1 of 2 rows"):
         insert(refuse, ["a", "b"], "the collection")
@@ -90,7 +131,9 @@ def test_batches_are_bounded_by_number_and_bytes() -> None:
 
 
 @pytest.mark.slow
-def test_a_part_of_a_batch_that_a_server_refuses_leaves_the_rest(weaviate_options: dict[str, Any], name: str, tmp_path: Path) -> None:
+def test_a_part_of_a_batch_that_a_server_refuses_leaves_the_rest(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
     """A vector of another dimension, sent past the checks that keep it out."""
     store = WeaviateStore.model_validate(weaviate_options)
     collection: Any = store.open(f"{name}-part", DIMENSION, tmp_path)
@@ -108,15 +151,22 @@ def test_a_part_of_a_batch_that_a_server_refuses_leaves_the_rest(weaviate_option
 
 
 @pytest.mark.slow
-def test_a_collection_made_anew_by_hand_is_damage_and_strangers_are_told_and_removed(weaviate_options: dict[str, Any], name: str,
-                                                                                    tmp_path: Path) -> None:
+def test_a_collection_made_anew_by_hand_is_damage_and_strangers_are_told_and_removed(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
     from weaviate.classes.data import DataObject
 
     store = WeaviateStore.model_validate(weaviate_options)
     collection: Any = store.open(f"{name}-hand", DIMENSION, tmp_path)
     try:
         sealed = built(collection, 1, 0, 20)
-        collection._read.data.insert_many([DataObject(properties={"chunk_id": "foreign", "text": "number3"}, vector=[1.0] * DIMENSION)])
+        collection._read.data.insert_many(
+            [
+                DataObject(
+                    properties={"chunk_id": "foreign", "text": "number3"}, vector=[1.0] * DIMENSION
+                )
+            ]
+        )
         assert collection.unpublished(sealed) == 1
         assert "foreign" not in ids(collection.at(sealed))
         collection.recover(sealed)
@@ -136,7 +186,9 @@ def test_a_collection_made_anew_by_hand_is_damage_and_strangers_are_told_and_rem
 
 
 @pytest.mark.slow
-def test_a_pinned_text_search_keeps_its_scores_while_1_000_rows_change(weaviate_options: dict[str, Any], name: str, tmp_path: Path) -> None:
+def test_a_pinned_text_search_keeps_its_scores_while_1_000_rows_change(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
     store = WeaviateStore.model_validate(weaviate_options)
     collection = store.open(f"{name}-pinned", DIMENSION, tmp_path)
     try:
@@ -151,14 +203,18 @@ def test_a_pinned_text_search_keeps_its_scores_while_1_000_rows_change(weaviate_
         fresh.stage(1, rows, vectors(rows), [])
         same = fresh.at(fresh.seal(1))
         for terms in (["number550"], ["common", "number700"], ["other", "text"]):
-            assert same.text(terms, 20)[["uri", "score"]].equals(second.text(terms, 20)[["uri", "score"]])
+            assert same.text(terms, 20)[["uri", "score"]].equals(
+                second.text(terms, 20)[["uri", "score"]]
+            )
     finally:
         store.drop(f"{name}-pinned", tmp_path)
         store.drop(f"{name}-fresh", tmp_path)
         gc.collect()  # a client that nobody closed would warn here
 
 
-def test_a_quantised_collection_keeps_the_contract(weaviate_options: dict[str, Any], name: str, tmp_path: Path) -> None:
+def test_a_quantised_collection_keeps_the_contract(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
     store = WeaviateStore.model_validate({**weaviate_options, "quantization": "rq"})
     collection: Collection = store.open(f"{name}-rq", DIMENSION, tmp_path)
     try:
@@ -166,6 +222,8 @@ def test_a_quantised_collection_keeps_the_contract(weaviate_options: dict[str, A
         collection.stage(1, rows, vectors(rows), [])
         found = collection.at(collection.seal(1)).vector(vectors(rows)[17], 60)
         assert found["ordinal"].iloc[0] == 17
-        assert np.allclose(found["score"], np.sort(vectors(rows) @ vectors(rows)[17])[::-1], atol=1e-2)
+        assert np.allclose(
+            found["score"], np.sort(vectors(rows) @ vectors(rows)[17])[::-1], atol=1e-2
+        )
     finally:
         store.drop(f"{name}-rq", tmp_path)

@@ -1,4 +1,6 @@
-"""What Weaviate adds to the contract: a server that refuses, dies in mid-batch, is restarted, comes back."""
+"""What Weaviate adds to the contract: a server that refuses, dies in mid-batch, is restarted, comes
+back.
+"""
 
 import threading
 import time
@@ -26,12 +28,16 @@ def own(tmp_path: Path) -> Iterator[weaviate.Server]:
 
 
 def store_of(server: weaviate.Server, **options: Any) -> WeaviateStore:
-    return WeaviateStore.model_validate({"url": server.url, "grpc_port": server.grpc_port, **QUICK, **options})
+    return WeaviateStore.model_validate(
+        {"url": server.url, "grpc_port": server.grpc_port, **QUICK, **options}
+    )
 
 
 def test_a_server_that_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
     port = weaviate._free(1)[0]
-    with pytest.raises(Unavailable, match=rf"Weaviate at http://127.0.0.1:{port} did not answer.*gRPC port"):
+    with pytest.raises(
+        Unavailable, match=rf"Weaviate at http://127.0.0.1:{port} did not answer.*gRPC port"
+    ):
         WeaviateStore(url=f"http://127.0.0.1:{port}", timeout=0.5).open("kb", DIMENSION, tmp_path)
 
 
@@ -41,13 +47,19 @@ def test_a_server_with_a_key_lets_in_who_has_it(tmp_path: Path) -> None:
         collection = store_of(server, api_key=KEY).open("kb", DIMENSION, tmp_path)
         assert collection.at(built(collection, 1, 0, 3)).count() == 3
         for wrong in ({}, {"api_key": "another"}, {"bearer_token": "another"}):
-            with pytest.raises(Unavailable, match=r"refuses the credentials.*WEAVIATE_API_KEY") as found:
+            with pytest.raises(
+                Unavailable, match=r"refuses the credentials.*WEAVIATE_API_KEY"
+            ) as found:
                 store_of(server, **wrong).open("kb", DIMENSION, tmp_path)
             assert KEY not in str(found.value)
 
 
-def killed_while(server: weaviate.Server, collection: Any, work: Callable[[], object], after: int) -> list[BaseException]:
-    """Kill a server when it holds so many objects; what the work in another thread came to, once it has."""
+def killed_while(
+    server: weaviate.Server, collection: Any, work: Callable[[], object], after: int
+) -> list[BaseException]:
+    """Kill a server when it holds so many objects; what the work in another thread came to, once it
+    has.
+    """
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -66,12 +78,16 @@ def killed_while(server: weaviate.Server, collection: Any, work: Callable[[], ob
 
 
 @pytest.mark.slow
-def test_a_server_killed_in_mid_batch_ends_the_build_and_the_next_one_starts_clean(own: weaviate.Server, tmp_path: Path) -> None:
+def test_a_server_killed_in_mid_batch_ends_the_build_and_the_next_one_starts_clean(
+    own: weaviate.Server, tmp_path: Path
+) -> None:
     collection: Any = store_of(own).open("kb", DIMENSION, tmp_path)
     first = built(collection, 1, 0, 300)
     before, rows = seen(collection.at(first)), numbered(300, 2_300)
     gone = [*numbered(0, 100)["chunk_id"]]
-    raised = killed_while(own, collection, lambda: collection.stage(2, rows, vectors(rows), gone), 700)
+    raised = killed_while(
+        own, collection, lambda: collection.stage(2, rows, vectors(rows), gone), 700
+    )
     assert [type(error) for error in raised] == [Unavailable]
     with pytest.raises(Unavailable, match="did not answer"):
         collection.at(first)
@@ -92,7 +108,9 @@ def test_a_server_killed_in_mid_batch_ends_the_build_and_the_next_one_starts_cle
 
 
 @pytest.mark.slow
-def test_a_server_that_was_restarted_between_two_calls_is_noticed(own: weaviate.Server, tmp_path: Path) -> None:
+def test_a_server_that_was_restarted_between_two_calls_is_noticed(
+    own: weaviate.Server, tmp_path: Path
+) -> None:
     """Also where the client's own second attempt was answered, and nobody saw an error."""
     collection = store_of(own, timeout=30).open("kb", DIMENSION, tmp_path)
     first = built(collection, 1, 0, 50)
@@ -109,7 +127,9 @@ def test_a_server_that_was_restarted_between_two_calls_is_noticed(own: weaviate.
 @pytest.mark.slow
 def test_readers_wait_for_a_server_that_restarts(own: weaviate.Server, tmp_path: Path) -> None:
     store = store_of(own, timeout=60)
-    reader = store.open("kb", DIMENSION, tmp_path).at(built(store.open("kb", DIMENSION, tmp_path), 1, 0, 100))
+    reader = store.open("kb", DIMENSION, tmp_path).at(
+        built(store.open("kb", DIMENSION, tmp_path), 1, 0, 100)
+    )
     before = seen(reader)
     own.kill()
     later = threading.Timer(1.5, lambda: own.start(wait=False))
@@ -122,16 +142,28 @@ def test_readers_wait_for_a_server_that_restarts(own: weaviate.Server, tmp_path:
 
 
 @pytest.mark.slow
-def test_an_undo_after_a_kill_also_removes_what_no_index_names(own: weaviate.Server, tmp_path: Path) -> None:
-    """Killed again and again while it stages: readers of the live version never notice, and nothing is left over."""
+def test_an_undo_after_a_kill_also_removes_what_no_index_names(
+    own: weaviate.Server, tmp_path: Path
+) -> None:
+    """Killed again and again while it stages: readers of the live version never notice, and nothing
+    is left over.
+    """
     collection: Any = store_of(own).open("kb", DIMENSION, tmp_path)
     live = built(collection, 1, 0, 200)
     before = seen(collection.at(live))
     for turn in range(3):
         rows, gone = numbered(1_000, 2_500, word=f"turn{turn}"), [*numbered(0, 150)["chunk_id"]]
-        killed_while(own, collection, partial(collection.stage, 2, rows, vectors(rows), gone), 250 + 300 * turn)
+        killed_while(
+            own,
+            collection,
+            partial(collection.stage, 2, rows, vectors(rows), gone),
+            250 + 300 * turn,
+        )
         own.start()
         assert seen(collection.at(live)) == before
         collection.recover(live)
-        assert (ids(collection.at(live)), collection.unpublished(live)) == (sorted(numbered(0, 200)["chunk_id"]), 0)
+        assert (ids(collection.at(live)), collection.unpublished(live)) == (
+            sorted(numbered(0, 200)["chunk_id"]),
+            0,
+        )
         assert collection._rows.total() == 202  # the state and one snapshot beside the rows

@@ -1,4 +1,6 @@
-"""What the chunkers `sentence`, `markdown` and `fixed` share: they differ in how they grade borders."""
+"""What the chunkers `sentence`, `markdown` and `fixed` share: they differ in how they grade
+borders.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,8 @@ from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 
 
 class ContentDefined(Chunker):
-    """Chunks of at most `size` tokens, overlap included; `size` is lowered to what the embedder takes.
+    """Chunks of at most `size` tokens, overlap included; `size` is lowered to what the embedder
+    takes.
 
     A context is cut so that context, line break and text together stay within the embedder's limit.
     """
@@ -29,29 +32,49 @@ class ContentDefined(Chunker):
         """What is embedded before a chunk: the title, here without the headings."""
         return title
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
-        """Spans in order, each beginning and ending with a character that is not white space. Empty for a blank text."""
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
+        """Spans in order, each beginning and ending with a character that is not white space. Empty
+        for a blank text.
+        """
         del uri
         size = min(self.size, tokenizer.max_tokens)
         overlap = min(self.overlap, size // 2)
         measured = measure(text, markup, tokenizer, max(4, size // 8))
         kinds = self.kinds(measured)
-        cuts = [*Line(measured.places, strengths(kinds, measured), size - overlap).cuts(), len(kinds)]
+        cuts = [
+            *Line(measured.places, strengths(kinds, measured), size - overlap).cuts(),
+            len(kinds),
+        ]
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
         paths = measured.outline.paths()
-        return [self._span(piece, measured, paths, title or "", tokenizer) for piece in pieces.between(cuts)]
+        return [
+            self._span(piece, measured, paths, title or "", tokenizer)
+            for piece in pieces.between(cuts)
+        ]
 
-    def _span(self, piece: "Piece", measured: Measured, paths: Paths, title: str, tokenizer: Tokenizer) -> Span:
+    def _span(
+        self, piece: "Piece", measured: Measured, paths: Paths, title: str, tokenizer: Tokenizer
+    ) -> Span:
         headings = paths.at(piece.start)
         room = tokenizer.max_tokens - piece.tokens - 1
         context = shortened(self.context(title.strip(), headings), room, tokenizer)
-        return Span(start=piece.start, end=piece.end, tokens=piece.tokens, headings=headings,
-                    page=measured.page(piece.start), context=context)
+        return Span(
+            start=piece.start,
+            end=piece.end,
+            tokens=piece.tokens,
+            headings=headings,
+            page=measured.page(piece.start),
+            context=context,
+        )
 
 
 def strengths(kinds: Array, measured: Measured) -> Array:
     """Kind before hash, uint64."""
-    found: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (measured.borders.hashes >> np.uint64(3))
+    found: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (
+        measured.borders.hashes >> np.uint64(3)
+    )
     return found
 
 
@@ -64,8 +87,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Pieces:
-    """From cuts to pieces of text: adds the overlap, and counts again where no white space was cut at, since the parts
-    of a word may have more tokens than the whole."""
+    """From cuts to pieces of text: adds the overlap, and counts again where no white space was cut
+    at, since the parts of a word may have more tokens than the whole."""
 
     measured: Measured
     kinds: Array
@@ -92,16 +115,23 @@ class Pieces:
     def _piece(self, first: int, last: int) -> Piece:
         start, end = self.measured.start(first), self.measured.stop(last)
         whole = self._at_space(first) and self._at_space(last)
-        tokens = self.measured.tokens(first, last) if whole else len(
-            self.tokenizer.token_offsets(self.measured.text[start:end]))
+        tokens = (
+            self.measured.tokens(first, last)
+            if whole
+            else len(self.tokenizer.token_offsets(self.measured.text[start:end]))
+        )
         return Piece(start, end, tokens)
 
     def _at_space(self, border: int) -> bool:
         at_end = border in (0, len(self.kinds))
-        return at_end or bool(self.measured.borders.starts[border] > self.measured.borders.stops[border])
+        return at_end or bool(
+            self.measured.borders.starts[border] > self.measured.borders.stops[border]
+        )
 
     def _lead(self, before: int, first: int) -> int:
-        """Where the overlap of a chunk begins: at a sentence or clause that fills 70 % of it, else at a word."""
+        """Where the overlap of a chunk begins: at a sentence or clause that fills 70 % of it, else
+        at a word.
+        """
         places, kinds = self.measured.places, self.kinds
         if not self.overlap or kinds[first] == Kind.SECTION:
             return first
@@ -109,7 +139,7 @@ class Pieces:
         window = places[first] - np.array([self.overlap, round(self.overlap * 0.7)])
         least, most = np.searchsorted(places[inner:first], window) + inner
         for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first)):
-            good = np.flatnonzero(kinds[least:int(last)] >= kind)
+            good = np.flatnonzero(kinds[least : int(last)] >= kind)
             if len(good):
                 return int(least + good[0])
         return first
@@ -120,4 +150,4 @@ def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
     if len(context) <= room:  # no tokenizer has more tokens than bytes, and this is the common case
         return context
     offsets = tokenizer.token_offsets(context)
-    return context if len(offsets) <= room else context[:offsets[room - 1][1]] if room > 0 else ""
+    return context if len(offsets) <= room else context[: offsets[room - 1][1]] if room > 0 else ""

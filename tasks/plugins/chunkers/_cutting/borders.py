@@ -10,11 +10,15 @@ from llmops.tasks.plugins.chunkers._cutting.characters import Array, Trait, code
 
 ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'])(?:[a-z]|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|etc|al|e\.g|i\.e|eg|ie|ca|approx|resp|incl|"
-    r"figs?|eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$", re.IGNORECASE)
+    r"figs?|eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$",
+    re.IGNORECASE,
+)
 BULLET = re.compile(r"(?:[-*+•‣·–|]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 HASH_CHARACTERS = 6
 MULTIPLIER = 0x9E3779B97F4A7C15
-NEAR, FAR, FOUR, WIDE = (np.uint64(mask) for mask in (0xFFFFFFF000000000, 0xFF0000000, 0xFFE0000, 0x1FFFF))
+NEAR, FAR, FOUR, WIDE = (
+    np.uint64(mask) for mask in (0xFFFFFFF000000000, 0xFF0000000, 0xFFE0000, 0x1FFFF)
+)
 NO_WORD = Trait.SPACE | Trait.CLOSING | Trait.OPENING | Trait.ENDER | Trait.CLAUSE
 
 
@@ -31,10 +35,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Borders:
-    """Borders in order, the first before the first character that is not white space; `end` follows the last such.
+    """Borders in order, the first before the first character that is not white space; `end` follows
+    the last such.
 
-    `starts`: offset of the character after the border; `stops`: offset after the last character before it, so that white
-    space lies between; `kinds`: Kind; `hashes`: uint64, of a word before the border, see `_hashes`.
+    `starts`: offset of the character after the border; `stops`: offset after the last character
+    before it, so that white space lies between; `kinds`: Kind; `hashes`: uint64, of a word before
+    the border, see `_hashes`.
     """
 
     starts: Array
@@ -45,7 +51,8 @@ class Borders:
 
 
 def borders(text: str, tokens: Array, longest: int) -> Borders:
-    """All borders between words, around characters of unspaced scripts, and inside words of more than `longest` tokens.
+    """All borders between words, around characters of unspaced scripts, and inside words of more
+    than `longest` tokens.
 
     `tokens`: start offset of each token, ascending.
     """
@@ -64,10 +71,10 @@ def borders(text: str, tokens: Array, longest: int) -> Borders:
 
 def _starts(traits: Array, filled: Array) -> Array:
     """Where a word or a character of an unspaced script begins."""
-    after_space = np.append(True, ~filled[:-1])[:len(filled)]
+    after_space = np.append(True, ~filled[:-1])[: len(filled)]
     loose = traits & Trait.UNSPACED != 0
-    beside = loose | np.append(False, loose[:-1])[:len(loose)]
-    opened = np.append(False, traits[:-1] & Trait.OPENING != 0)[:len(loose)]
+    beside = loose | np.append(False, loose[:-1])[: len(loose)]
+    opened = np.append(False, traits[:-1] & Trait.OPENING != 0)[: len(loose)]
     between = beside & ~opened & (traits & Trait.GLUED == 0)
     return np.flatnonzero(filled & (after_space | between))
 
@@ -78,8 +85,12 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
         return starts
     ends = np.append(starts[1:], len(traits))
     long = np.flatnonzero(np.searchsorted(tokens, ends) - np.searchsorted(tokens, starts) > longest)
-    inside = np.concatenate([starts[:0], *(np.arange(starts[word] + 1, ends[word]) for word in long.tolist())])
-    loose = (traits[inside] & (Trait.MARK | Trait.SPACE) == 0) & (traits[inside - 1] & Trait.JOINER == 0)
+    inside = np.concatenate(
+        [starts[:0], *(np.arange(starts[word] + 1, ends[word]) for word in long.tolist())]
+    )
+    loose = (traits[inside] & (Trait.MARK | Trait.SPACE) == 0) & (
+        traits[inside - 1] & Trait.JOINER == 0
+    )
     return np.sort(np.concatenate([starts, inside[loose]])) if len(long) else starts
 
 
@@ -93,7 +104,9 @@ def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
     newlines = lines[starts] - lines[stops]
     lower = traits[starts] & Trait.LOWER != 0
     kinds = np.where(gap | (traits[starts] & Trait.UNSPACED != 0), Kind.WORD, Kind.CHARACTER)
-    kinds[(traits[np.maximum(stops - 1, 0)] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower] = Kind.CLAUSE
+    kinds[
+        (traits[np.maximum(stops - 1, 0)] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower
+    ] = Kind.CLAUSE
     kinds[(traits[final] & Trait.ENDER != 0) & apart & ~lower] = Kind.SENTENCE
     _correct_stops(text, kinds, final)
     _correct_lines(text, kinds, starts, newlines)
@@ -105,7 +118,7 @@ def _correct_stops(text: str, kinds: Array, final: Array) -> None:
     """A full stop after an abbreviation or the number of a list item ends no sentence."""
     for border in np.flatnonzero(kinds == Kind.SENTENCE).tolist():
         stop = int(final[border])
-        if text[stop] == "." and ABBREVIATION.search(text[max(0, stop - 10):stop + 1]):
+        if text[stop] == "." and ABBREVIATION.search(text[max(0, stop - 10) : stop + 1]):
             kinds[border] = Kind.WORD
 
 
@@ -117,19 +130,25 @@ def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> N
 
 
 def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
-    """28 bits of the word before each border; to tell equals apart 8 of the one before it, then of the last 4, of 64.
+    """28 bits of the word before each border; to tell equals apart 8 of the one before it, then of
+    the last 4, of 64.
 
-    Nothing that follows the border counts, so a word inserted between two others changes no border that was there. For a
-    paragraph it is the last word that ends a sentence: a word added at its end changes nothing either.
+    Nothing that follows the border counts, so a word inserted between two others changes no border
+    that was there. For a paragraph it is the last word that ends a sentence: a word added at its
+    end changes nothing either.
     """
     place = np.arange(len(codes), dtype=np.int32)
     lettered = traits & NO_WORD == 0
     last = np.maximum.accumulate(np.where(lettered, place, -1))
     before = np.maximum.accumulate(np.where(lettered, -1, place))
-    ended = np.append(traits[1:] & (Trait.SPACE | Trait.CLOSING) != 0, True) & (traits & Trait.ENDER != 0)
+    ended = np.append(traits[1:] & (Trait.SPACE | Trait.CLOSING) != 0, True) & (
+        traits & Trait.ENDER != 0
+    )
     closed = np.maximum.accumulate(np.where(ended, place, 0))
     ends = np.maximum(stops - 1, 0)
-    near, first = _word_hash(codes, before, last[np.where(kinds < Kind.PARAGRAPH, ends, closed[ends])])
+    near, first = _word_hash(
+        codes, before, last[np.where(kinds < Kind.PARAGRAPH, ends, closed[ends])]
+    )
     far, _ = _word_hash(codes, before, last[np.maximum(first - 1, 0)])
     four, wide = _wide(_word_hash(codes, before, last[ends])[0])
     bits: Array = near & NEAR | far & FAR | four & FOUR | wide & WIDE
@@ -140,18 +159,22 @@ def _wide(hashes: Array) -> tuple[Array, Array]:
     """The hash of up to 4 hashes that end at each place, and of up to 64."""
     four = hashes
     for reach in (1, 2, 4, 8, 16, 32):
-        earlier = np.append(np.zeros(reach, np.uint64), hashes[:-reach])[:len(hashes)]
+        earlier = np.append(np.zeros(reach, np.uint64), hashes[:-reach])[: len(hashes)]
         hashes = mixed(hashes + earlier * np.uint64(MULTIPLIER))
         four = hashes if reach < 4 else four
     return four, hashes
 
 
 def _word_hash(codes: Array, before: Array, ends: Array) -> tuple[Array, Array]:
-    """The hash of at most HASH_CHARACTERS that end at `ends` (-1: none), and where these words begin."""
+    """The hash of at most HASH_CHARACTERS that end at `ends` (-1: none), and where these words
+    begin.
+    """
     first = np.maximum(before[np.maximum(ends, 0)] + 1, ends - HASH_CHARACTERS + 1)
     hashes = np.zeros(len(ends), np.uint64)
     for back in range(HASH_CHARACTERS):
-        code = np.where((ends - back >= first) & (ends >= 0), codes[np.maximum(ends - back, 0)], 0).astype(np.uint64)
+        code = np.where(
+            (ends - back >= first) & (ends >= 0), codes[np.maximum(ends - back, 0)], 0
+        ).astype(np.uint64)
         hashes = (hashes + code) * np.uint64(MULTIPLIER)
     return mixed(hashes), first
 

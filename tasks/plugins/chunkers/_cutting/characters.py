@@ -1,4 +1,6 @@
-"""What a character means for cutting text, for all of Unicode, looked up for a whole document at once."""
+"""What a character means for cutting text, for all of Unicode, looked up for a whole document at
+once.
+"""
 
 import unicodedata
 from enum import IntFlag
@@ -12,16 +14,26 @@ Array = np.ndarray[Any, Any]
 ENDERS = frozenset(".!?…。！？｡．؟۔।॥։።‼⁇⁈⁉")
 CLAUSES = frozenset(",;:—–،؛、，；：､")
 QUOTES = frozenset("\"'*_`")
-UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3040, 0x30FF), (0x3400, 0x4DBF),
-            (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3005, 0x3007),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
 SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー々")
 
 
 class Trait(IntFlag):
-    """SPACE as in str.isspace; UNSPACED: a script that is written without spaces; GLUED: begins no chunk, OPENING: ends none
-    if that can be helped; MARK is never cut off from the character before it, nor anything from a JOINER before it;
-    ENDER and CLAUSE close a sentence or a clause, FULL: without a space after it; CLOSING may stand between these and the
-    space; LOWER continues a sentence after a full stop."""
+    """SPACE as in str.isspace; UNSPACED: a script that is written without spaces; GLUED: begins no
+    chunk, OPENING: ends none if that can be helped; MARK is never cut off from the character before
+    it, nor anything from a JOINER before it; ENDER and CLAUSE close a sentence or a clause, FULL:
+    without a space after it; CLOSING may stand between these and the space; LOWER continues a
+    sentence after a full stop."""
 
     SPACE = 1
     UNSPACED = 2
@@ -57,9 +69,18 @@ def traits(code: int) -> int:
     closing = category in ("Pe", "Pf") or character in QUOTES
     mark = category in ("Mn", "Mc", "Me", "Cf") or 0x1F3FB <= code <= 0x1F3FF
     stop = character in ENDERS or character in CLAUSES
-    held = {Trait.SPACE: character.isspace(), Trait.UNSPACED: any(a <= code <= b for a, b in UNSPACED),
-            Trait.GLUED: mark or closing or stop or character in SMALL_KANA, Trait.MARK: mark,
-            Trait.OPENING: category in ("Ps", "Pi") or code == 0x200D, Trait.JOINER: code == 0x200D,
-            Trait.ENDER: character in ENDERS, Trait.CLAUSE: character in CLAUSES, Trait.FULL: stop and code >= 0x3000,
-            Trait.CLOSING: closing, Trait.LOWER: character.islower(), Trait.NEWLINE: character in "\n\x85\u2028\u2029"}
+    held = {
+        Trait.SPACE: character.isspace(),
+        Trait.UNSPACED: any(a <= code <= b for a, b in UNSPACED),
+        Trait.GLUED: mark or closing or stop or character in SMALL_KANA,
+        Trait.MARK: mark,
+        Trait.OPENING: category in ("Ps", "Pi") or code == 0x200D,
+        Trait.JOINER: code == 0x200D,
+        Trait.ENDER: character in ENDERS,
+        Trait.CLAUSE: character in CLAUSES,
+        Trait.FULL: stop and code >= 0x3000,
+        Trait.CLOSING: closing,
+        Trait.LOWER: character.islower(),
+        Trait.NEWLINE: character in "\n\x85\u2028\u2029",
+    }
     return sum(trait for trait, holds in held.items() if holds)

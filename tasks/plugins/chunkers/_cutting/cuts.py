@@ -1,8 +1,9 @@
 """Which borders become cuts, so that an edit moves only the cuts beside it.
 
-The strongest border of the whole text is cut first, then the strongest of each half, and so on, as in a treap: the order
-of insertion plays no part, so an edit far away changes nothing. Parts of at most REGION limits are then filled from left
-to right with the strongest border of each window, which keeps chunks full; their few chunks bound what an edit can move.
+The strongest border of the whole text is cut first, then the strongest of each half, and so on, as
+in a treap: the order of insertion plays no part, so an edit far away changes nothing. Parts of at
+most REGION limits are then filled from left to right with the strongest border of each window,
+which keeps chunks full; their few chunks bound what an edit can move.
 """
 
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ import numpy as np
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
 
 REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22
-"""As multiples of the limit: the longest part that is filled from left to right, how far from the ends of a part its first
-cut must be, the least of a chunk that has a choice, and of one of the last two of a part. Found by simulating insertions
-into 14 documents; a shorter REGION changes less and fills less, an overall shortest path fills 86 % and changes up to 26."""
+"""As multiples of the limit: the longest part that is filled from left to right, how far from the
+ends of a part its first cut must be, the least of a chunk that has a choice, and of one of the last
+two of a part. Found by simulating insertions into 14 documents; a shorter REGION changes less and
+fills less, an overall shortest path fills 86 % and changes up to 26."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Borders along a text: `places` in tokens, ascending, with the text's length as one more; `strengths` comparable.
+    """Borders along a text: `places` in tokens, ascending, with the text's length as one more;
+    `strengths` comparable.
 
     All numbers are integers: with a float searchsorted would convert the whole array at every call.
     """
@@ -30,8 +33,8 @@ class Line:
     limit: int
 
     def cuts(self) -> list[int]:
-        """Numbers of the borders at which chunks begin, ascending; the first is 0. Chunks have at most `limit` tokens,
-        unless a single gap between borders has more."""
+        """Numbers of the borders at which chunks begin, ascending; the first is 0. Chunks have at
+        most `limit` tokens, unless a single gap between borders has more."""
         found = [0] if len(self.strengths) else []
         parts = [(0, len(self.strengths))]
         while parts:
@@ -42,12 +45,22 @@ class Line:
         return sorted(found)
 
     def _strongest(self, first: int, last: int) -> list[int]:
-        """The strongest border of a part that is too long to be filled, or of equal ones all that leave full chunks.
+        """The strongest border of a part that is too long to be filled, or of equal ones all that
+        leave full chunks.
 
-        All at once, since the same words over and over would otherwise take a time that grows with the square.
+        All at once, since the same words over and over would otherwise take a time that grows with
+        the square.
         """
-        margin, start, end = int(self.limit * MARGIN), int(self.places[first]), int(self.places[last])
-        low, high = np.searchsorted(self.places[first + 1:last], [start + margin, end - margin + 1]) + first + 1
+        margin, start, end = (
+            int(self.limit * MARGIN),
+            int(self.places[first]),
+            int(self.places[last]),
+        )
+        low, high = (
+            np.searchsorted(self.places[first + 1 : last], [start + margin, end - margin + 1])
+            + first
+            + 1
+        )
         if end - start <= self.limit * REGION or low >= high:
             return []
         equals = low + np.flatnonzero(self.strengths[low:high] == self.strengths[low:high].max())
@@ -63,17 +76,25 @@ class Line:
         return int(self.places[last] - self.places[first])
 
     def _best(self, first: int, last: int, least: int, most: int) -> int:
-        """The strongest border strictly between two, at a distance of `least` to `most` from the first.
+        """The strongest border strictly between two, at a distance of `least` to `most` from the
+        first.
 
-        Where there is none: the last one before `most`, else the next. 0 when nothing lies between the two.
+        Where there is none: the last one before `most`, else the next. 0 when nothing lies between
+        the two.
         """
-        low, high = np.searchsorted(self.places[first + 1:last], self.places[first] + np.array([least, most + 1]))
+        low, high = np.searchsorted(
+            self.places[first + 1 : last], self.places[first] + np.array([least, most + 1])
+        )
         if low < high:
-            return first + 1 + int(low + self.strengths[first + 1 + low:first + 1 + high].argmax())
+            return (
+                first + 1 + int(low + self.strengths[first + 1 + low : first + 1 + high].argmax())
+            )
         return max(first + int(high), first + 1) if first + 1 < last else 0
 
     def _filled(self, first: int, last: int) -> list[int]:
-        """The cuts strictly inside of a part, chosen from left to right; the last two chunks share what is left."""
+        """The cuts strictly inside of a part, chosen from left to right; the last two chunks share
+        what is left.
+        """
         found: list[int] = []
         while (rest := self._length(first, last)) > self.limit:
             least, most = self._window(rest)

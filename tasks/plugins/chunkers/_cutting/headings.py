@@ -13,7 +13,9 @@ ANCHOR = re.compile(r"[ \t]*\{[ \t]*#[^}]*\}$")
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading: offsets of its first character and after its last line, level from 1, and its text without markup."""
+    """A heading: offsets of its first character and after its last line, level from 1, and its text
+    without markup.
+    """
 
     start: int
     end: int
@@ -38,7 +40,9 @@ class Paths:
     values: list[tuple[str, ...]]
 
     def at(self, offset: int) -> tuple[str, ...]:
-        """The texts of the headings above an offset, outermost first; a heading that begins there is among them."""
+        """The texts of the headings above an offset, outermost first; a heading that begins there
+        is among them.
+        """
         number = bisect_right(self.starts, offset)
         return self.values[number - 1] if number else ()
 
@@ -68,7 +72,9 @@ def _heading(line: str, previous: str, offset: int) -> Heading | None:
         return Heading(offset, end, len(match[1]), _plain(match[2] or ""))
     under = SETEXT.match(line.rstrip("\r\n"))
     if under and not NOT_SETEXT.match(previous) and not previous.lstrip().startswith("#"):
-        return Heading(offset - len(previous), end, 1 if under[1][0] == "=" else 2, _plain(previous))
+        return Heading(
+            offset - len(previous), end, 1 if under[1][0] == "=" else 2, _plain(previous)
+        )
     return None
 
 

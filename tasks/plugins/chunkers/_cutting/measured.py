@@ -17,7 +17,9 @@ LINE_END = re.compile(r"\n\s*(?=\S)")
 
 @dataclass(frozen=True)
 class Measured:
-    """`places`: how many tokens begin before each border, and as one more entry, in the whole text."""
+    """`places`: how many tokens begin before each border, and as one more entry, in the whole
+    text.
+    """
 
     text: str
     borders: Borders
@@ -29,8 +31,14 @@ class Measured:
         return int(self.borders.starts[border])
 
     def stop(self, border: int) -> int:
-        """The offset after the last character before a border; of the text for the number after the last border."""
-        return int(self.borders.stops[border]) if border < len(self.borders.stops) else self.borders.end
+        """The offset after the last character before a border; of the text for the number after the
+        last border.
+        """
+        return (
+            int(self.borders.stops[border])
+            if border < len(self.borders.stops)
+            else self.borders.end
+        )
 
     def tokens(self, first: int, last: int) -> int:
         return int(self.places[last] - self.places[first])
@@ -46,11 +54,15 @@ def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measu
     found = borders(text, tokens, longest)
     places = np.append(np.searchsorted(tokens, found.starts), len(tokens))
     pages = tuple(match.start() for match in re.finditer("\f", text))
-    return Measured(text, found, places, outline(text) if markup == "markdown" else Outline(), pages)
+    return Measured(
+        text, found, places, outline(text) if markup == "markdown" else Outline(), pages
+    )
 
 
 def token_starts(text: str, tokenizer: Tokenizer) -> Array:
-    """The offset of each token, ascending. Long texts are read in blocks of lines: a list of pairs takes much memory."""
+    """The offset of each token, ascending. Long texts are read in blocks of lines: a list of pairs
+    takes much memory.
+    """
     found, first = [np.zeros(0, np.int64)], 0
     while first < len(text):
         end = LINE_END.search(text, first + BLOCK)

@@ -34,11 +34,24 @@ class Whole:
 
     def cut(self, chunker: ContentDefined, start: int, end: int) -> Iterator[Span]:
         """The spans of a part, as offsets into the whole."""
-        for span in chunker.split(self.text[start:end], markup=self.markup, title=None, tokenizer=self.tokenizer):
+        for span in chunker.split(
+            self.text[start:end], markup=self.markup, title=None, tokenizer=self.tokenizer
+        ):
             yield self.placed(chunker, start + span.start, start + span.end, span.tokens)
 
     def placed(self, chunker: ContentDefined, start: int, end: int, tokens: int) -> Span:
         """A span with headings, page and the context that the chunker gives."""
         headings = self.paths.at(start)
-        context = shortened(chunker.context(self.title, headings), self.tokenizer.max_tokens - tokens - 1, self.tokenizer)
-        return Span(start=start, end=end, tokens=tokens, headings=headings, page=self.page(start), context=context)
+        context = shortened(
+            chunker.context(self.title, headings),
+            self.tokenizer.max_tokens - tokens - 1,
+            self.tokenizer,
+        )
+        return Span(
+            start=start,
+            end=end,
+            tokens=tokens,
+            headings=headings,
+            page=self.page(start),
+            context=context,
+        )

@@ -17,14 +17,17 @@ from llmops.tasks.plugins.chunkers.markdown import Markdown
 
 
 class Code(Markdown):
-    """Definitions that fit are kept whole, small neighbours share a chunk, long ones are cut at their statements and share
-    with nobody. Syntax errors do no harm.
+    """Definitions that fit are kept whole, small neighbours share a chunk, long ones are cut at
+    their statements and share with nobody. Syntax errors do no harm.
 
-    `language`: of every document; by default the document's name tells. Where none is known, the text is cut as `markdown`
-    cuts. Context: the title (or the uri), then the signatures of the classes and functions that begin before the chunk.
+    `language`: of every document; by default the document's name tells. Where none is known, the
+    text is cut as `markdown` cuts. Context: the title (or the uri), then the signatures of the
+    classes and functions that begin before the chunk.
     """
 
-    requires: ClassVar[Mapping[str, str]] = {"tree_sitter_language_pack": "pip install 'llmops-pipelines[code]'"}
+    requires: ClassVar[Mapping[str, str]] = {
+        "tree_sitter_language_pack": "pip install 'llmops-pipelines[code]'"
+    }
     overlap: int = Field(default=0, ge=0)
     language: str | None = None
 
@@ -35,7 +38,9 @@ class Code(Markdown):
             raise ValueError(f"an unknown language; allowed: {', '.join(known_languages())}")
         return value
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
         """Spans in order. Empty for a blank text."""
         language = self.language or language_of(uri)
         if language is None or language not in known_languages():
@@ -47,15 +52,25 @@ class Code(Markdown):
         kinds = np.maximum(syntax.grades, 0)
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
         named = (title or "").strip() or uri
-        return [self._placed(piece, measured, syntax, named, tokenizer)
-                for piece in pieces.between(_cuts(measured, syntax, kinds, size - overlap))]
+        return [
+            self._placed(piece, measured, syntax, named, tokenizer)
+            for piece in pieces.between(_cuts(measured, syntax, kinds, size - overlap))
+        ]
 
-    def _placed(self, piece: Piece, measured: Measured, syntax: Syntax, title: str, tokenizer: Tokenizer) -> Span:
+    def _placed(
+        self, piece: Piece, measured: Measured, syntax: Syntax, title: str, tokenizer: Tokenizer
+    ) -> Span:
         scopes = syntax.around(piece.start)
         path = " > ".join(filter(None, (title, *(scope.signature for scope in scopes))))
         context = shortened(path, tokenizer.max_tokens - piece.tokens - 1, tokenizer)
-        return Span(start=piece.start, end=piece.end, tokens=piece.tokens, page=measured.page(piece.start), context=context,
-                    headings=tuple(scope.name for scope in scopes))
+        return Span(
+            start=piece.start,
+            end=piece.end,
+            tokens=piece.tokens,
+            page=measured.page(piece.start),
+            context=context,
+            headings=tuple(scope.name for scope in scopes),
+        )
 
 
 def _cuts(measured: Measured, syntax: Syntax, kinds: Array, limit: int) -> list[int]:

@@ -18,29 +18,44 @@ LOG = logging.getLogger(__name__)
 class NodeParser(Chunker):
     """`parser`: a class of llama_index.core.node_parser, or an import path; `options` are its own.
 
-    `size`, `overlap` and the embedder's tokenizer are handed to parsers that take them. What a parser makes longer than
-    `size` all the same is cut further (`too_long: split`, with a warning in the log) or refused; what it leaves out becomes chunks
-    as `sentence` makes them, so that nothing is lost. Of a hierarchy the leaves are kept. A parser that changes the text
-    (HTML, JSON) is refused per document, since its chunks are not in it. Context: the title.
+    `size`, `overlap` and the embedder's tokenizer are handed to parsers that take them. What a
+    parser makes longer than `size` all the same is cut further (`too_long: split`, with a warning
+    in the log) or refused; what it leaves out becomes chunks as `sentence` makes them, so that
+    nothing is lost. Of a hierarchy the leaves are kept. A parser that changes the text (HTML, JSON)
+    is refused per document, since its chunks are not in it. Context: the title.
     """
 
-    requires: ClassVar[Mapping[str, str]] = {"llama_index": "pip install 'llmops-pipelines[llamaindex]'"}
+    requires: ClassVar[Mapping[str, str]] = {
+        "llama_index": "pip install 'llmops-pipelines[llamaindex]'"
+    }
     parser: str = Field(min_length=1)
     options: dict[str, Any] = Field(default_factory=dict)
     too_long: Literal["split", "refuse"] = "split"
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
-        build(parser_class(self.parser), self.options, self.size, min(self.overlap, self.size // 2), None)
+        build(
+            parser_class(self.parser),
+            self.options,
+            self.size,
+            min(self.overlap, self.size // 2),
+            None,
+        )
         return self
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
-        """Spans in order. Empty for a blank text. Raises DocumentError for chunks that are not in the text, or too long."""
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
+        """Spans in order. Empty for a blank text. Raises DocumentError for chunks that are not in
+        the text, or too long.
+        """
         del uri
         if not text.strip():
             return []
         size = min(self.size, tokenizer.max_tokens)
-        parser = build(parser_class(self.parser), self.options, size, min(self.overlap, size // 2), tokenizer)
+        parser = build(
+            parser_class(self.parser), self.options, size, min(self.overlap, size // 2), tokenizer
+        )
         whole = Whole(text, markup, (title or "").strip(), tokenizer)
         rest = Sentence(size=size, overlap=0)
         spans: list[Span] = []
@@ -59,6 +74,10 @@ class NodeParser(Chunker):
             yield whole.placed(rest, start, end, tokens)
             return
         if self.too_long == "refuse":
-            raise DocumentError(f"{self.parser} made a chunk of {tokens} tokens, {rest.size} are allowed")
-        LOG.warning("%s made a chunk of %d tokens, which was cut at %d", self.parser, tokens, rest.size)
+            raise DocumentError(
+                f"{self.parser} made a chunk of {tokens} tokens, {rest.size} are allowed"
+            )
+        LOG.warning(
+            "%s made a chunk of %d tokens, which was cut at %d", self.parser, tokens, rest.size
+        )
         yield from whole.cut(rest, start, end)

@@ -17,12 +17,12 @@ from llmops.tasks.plugins.llms import Llm, llm_of
 
 
 class Qa(Chunker):
-    """Rows of a table with a column `question` are found by their question, with `search: both` also by their answer; a
-    reader gets the row, with `give: answer` the answer alone.
+    """Rows of a table with a column `question` are found by their question, with `search: both`
+    also by their answer; a reader gets the row, with `give: answer` the answer alone.
 
-    Everything else is cut as `markdown` cuts. With `llm` it is asked for `questions` about each passage, which is then
-    found by each of them and by its own text; without, by its own text alone. Replies are remembered: an edit asks about
-    the passages that it touches.
+    Everything else is cut as `markdown` cuts. With `llm` it is asked for `questions` about each
+    passage, which is then found by each of them and by its own text; without, by its own text
+    alone. Replies are remembered: an edit asks about the passages that it touches.
     """
 
     question: str = Field(default="question", min_length=1)
@@ -40,16 +40,30 @@ class Qa(Chunker):
     def fingerprint(self) -> str:
         """Options and what the model's replies depend on; never its key."""
         model = self._model()
-        return digest(f"qa/{self.revision}", self.model_dump_json(exclude={"llm"}), model.fingerprint() if model else "")
+        return digest(
+            f"qa/{self.revision}",
+            self.model_dump_json(exclude={"llm"}),
+            model.fingerprint() if model else "",
+        )
 
-    def split(self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = "") -> Sequence[Span]:
+    def split(
+        self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
+    ) -> Sequence[Span]:
         """Spans in order. Empty for a blank text.
 
-        Raises DocumentError for a table without the column, UsageError when there is a model but no way to ask it.
+        Raises DocumentError for a table without the column, UsageError when there is a model but no
+        way to ask it.
         """
         found = rows(text, self.question, self.answer)
-        if not found.rows and found.columns and PurePosixPath(uri).suffix.lower() in TABLES and self.llm is None:
-            raise DocumentError(f"the table has no column {self.question!r}; it has {', '.join(found.columns[:20])}")
+        if (
+            not found.rows
+            and found.columns
+            and PurePosixPath(uri).suffix.lower() in TABLES
+            and self.llm is None
+        ):
+            raise DocumentError(
+                f"the table has no column {self.question!r}; it has {', '.join(found.columns[:20])}"
+            )
         whole = Whole(text, markup, (title or "").strip(), tokenizer)
         spans: list[Span] = []
         end = 0
@@ -62,15 +76,25 @@ class Qa(Chunker):
     def _row(self, whole: Whole, row: Row) -> Span:
         start, end = row.answer if self.give == "answer" and row.answer else (row.start, row.end)
         answer = [whole.text[slice(*row.answer)]] if self.search == "both" and row.answer else []
-        search = shortened("\n".join([row.question, *answer]), whole.tokenizer.max_tokens, whole.tokenizer)
-        return Span(start=start, end=end, tokens=len(whole.tokenizer.token_offsets(search)), search=search,
-                    headings=whole.paths.at(start), page=whole.page(start))
+        search = shortened(
+            "\n".join([row.question, *answer]), whole.tokenizer.max_tokens, whole.tokenizer
+        )
+        return Span(
+            start=start,
+            end=end,
+            tokens=len(whole.tokenizer.token_offsets(search)),
+            search=search,
+            headings=whole.paths.at(start),
+            page=whole.page(start),
+        )
 
     def _between(self, whole: Whole, start: int, end: int) -> Iterator[Span]:
         """The passages of a part of the text, each followed by its questions."""
         for passage in whole.cut(Markdown(size=self.size, overlap=self.overlap), start, end):
             yield passage
-            for search in self._asked(whole.text[passage.start:passage.end], passage.context, whole.tokenizer):
+            for search in self._asked(
+                whole.text[passage.start : passage.end], passage.context, whole.tokenizer
+            ):
                 tokens = len(whole.tokenizer.token_offsets(search))
                 yield passage.model_copy(update={"search": search, "tokens": tokens, "context": ""})
 
@@ -79,10 +103,13 @@ class Qa(Chunker):
         if model is None:
             return []
         if not isinstance(tokenizer, Asking):
-            raise UsageError(f"the chunker qa asks a model, but {type(tokenizer).__name__} cannot pay for it", where="chunk: qa: llm",
-                             hint="build with `llmops index`, or leave llm out")
+            raise UsageError(
+                f"the chunker qa asks a model, but {type(tokenizer).__name__} cannot pay for it",
+                where="chunk: qa: llm",
+                hint="build with `llmops index`, or leave llm out",
+            )
         asked = tokenizer.ask(model, prompt(passage, context, self.questions), read_questions)
-        return [shortened(one, tokenizer.max_tokens, tokenizer) for one in asked[:self.questions]]
+        return [shortened(one, tokenizer.max_tokens, tokenizer) for one in asked[: self.questions]]
 
     def _model(self) -> Llm | None:
         return llm_of(self.llm) if self.llm else None

@@ -1,4 +1,6 @@
-"""Lines that most documents share: navigation, headers and footers of pages, cookie banners, signatures of a site."""
+"""Lines that most documents share: navigation, headers and footers of pages, cookie banners,
+signatures of a site.
+"""
 
 import json
 from collections.abc import Sequence
@@ -16,15 +18,16 @@ FLAG = "boilerplate_kept"
 
 
 class Boilerplate(CorpusCleaner):
-    """Takes out lines that a `share` of the documents has, whatever their case, numbers and markup, where there are at least
-    `min_documents` to compare: of each source by itself, or with `across: all` of all together.
+    """Takes out lines that a `share` of the documents has, whatever their case, numbers and markup,
+    where there are at least `min_documents` to compare: of each source by itself, or with `across:
+    all` of all together.
 
-    Only the edges of documents (and of their pages) are looked at: the first and last 25 lines that are not blank. From the ends
-    inwards every repeated line goes, up to the first other one; behind that only those of `min_length` characters and more, and with
-    `where: anywhere` these go in the middle too. Code, tables, lone tags, headings with something below them, and lines without
-    a word stay.
-    A document that would lose more than `most` of its characters is left whole, with the flag `boilerplate_kept`: what so many
-    documents share to such a part is what they are about.
+    Only the edges of documents (and of their pages) are looked at: the first and last 25 lines that
+    are not blank. From the ends inwards every repeated line goes, up to the first other one; behind
+    that only those of `min_length` characters and more, and with `where: anywhere` these go in the
+    middle too. Code, tables, lone tags, headings with something below them, and lines without a
+    word stay. A document that would lose more than `most` of its characters is left whole, with the
+    flag `boilerplate_kept`: what so many documents share to such a part is what they are about.
     """
 
     share: float = Field(default=0.5, gt=0, le=1)
@@ -36,7 +39,12 @@ class Boilerplate(CorpusCleaner):
 
     def sketch(self, document: Document) -> bytes:
         """The hashes of the lines that may be boilerplate, each once: 8 bytes a line."""
-        keys = {line.key for page in _pages(document) for line in page if line.key and self._looked_at(line)}
+        keys = {
+            line.key
+            for page in _pages(document)
+            for line in page
+            if line.key and self._looked_at(line)
+        }
         return np.array(sorted(keys), np.uint64).tobytes()
 
     def _looked_at(self, line: Line) -> bool:
@@ -45,8 +53,14 @@ class Boilerplate(CorpusCleaner):
     def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
         groups: dict[str, list[Sketched]] = {}
         for document in documents:
-            groups.setdefault(document.source if self.across == "source" else "", []).append(document)
-        return {key: verdict for group in groups.values() for key, verdict in self._judged(group).items()}
+            groups.setdefault(document.source if self.across == "source" else "", []).append(
+                document
+            )
+        return {
+            key: verdict
+            for group in groups.values()
+            for key, verdict in self._judged(group).items()
+        }
 
     def _judged(self, group: Sequence[Sketched]) -> dict[str, Verdict]:
         if len(group) < self.min_documents:
@@ -54,8 +68,11 @@ class Boilerplate(CorpusCleaner):
         lines = {document.doc_id: np.frombuffer(document.sketch, np.uint64) for document in group}
         keys, counts = np.unique(np.concatenate(list(lines.values())), return_counts=True)
         repeated = keys[counts >= max(2, self.share * len(group))]
-        return {key: Verdict(note=json.dumps([f"{one:016x}" for one in mine.tolist()])) for key, own in lines.items()
-                if len(mine := np.intersect1d(own, repeated, assume_unique=True))}
+        return {
+            key: Verdict(note=json.dumps([f"{one:016x}" for one in mine.tolist()]))
+            for key, own in lines.items()
+            if len(mine := np.intersect1d(own, repeated, assume_unique=True))
+        }
 
     def settle(self, document: Document, note: str) -> Document:
         repeated = {int(one, 16) for one in json.loads(note)}

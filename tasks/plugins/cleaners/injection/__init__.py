@@ -1,4 +1,6 @@
-"""Instructions to a model that hide in a document: unseen characters, unseen text, phrases that no reader is meant to follow."""
+"""Instructions to a model that hide in a document: unseen characters, unseen text, phrases that no
+reader is meant to follow.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,14 +18,18 @@ from llmops.tasks.plugins.cleaners.injection.phrases import attempts
 
 MOST_REASONS, LONGEST = 10, 200
 HIDDEN_BONUS: Final = 0.3
-"""How much of its doubt an instruction loses because it was hidden: 1 - (1 - score) · (1 - bonus)."""
+"""How much of its doubt an instruction loses because it was hidden: 1 - (1 - score) · (1 -
+bonus).
+"""
 LEAST: Final = 0.3
 ROUNDS = 32
 SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\s*\n\s*|(?<=[。！？])")
 
 
 class Reason(NamedTuple):
-    """Why a document is suspected, from 0 to 1; `start` and `end` lie in the visible text, or are -1 for what is not there."""
+    """Why a document is suspected, from 0 to 1; `start` and `end` lie in the visible text, or are
+    -1 for what is not there.
+    """
 
     score: float
     said: str
@@ -34,11 +40,13 @@ class Reason(NamedTuple):
 class Injection(Cleaner):
     """Place it before `unicode`, which removes unseen characters without a word.
 
-    The score of a document is that of its most suspicious spot: 1 for smuggled characters, else the probability of the phrases that
-    stand near each other, or what a small model of word sequences says of some sentences, raised where the parser found them hidden
-    (`hidden_text` in the metadata). From `threshold` on, `flag` adds the flag `injection`, `quarantine` refuses the document, `strip`
-    takes the unseen characters and the sentences out (flag `injection:stripped`). Score and reasons stand in the metadata `injection`.
-    Any hidden text gives the flag `hidden_text`.
+    The score of a document is that of its most suspicious spot: 1 for smuggled characters, else the
+    probability of the phrases that stand near each other, or what a small model of word sequences
+    says of some sentences, raised where the parser found them hidden (`hidden_text` in the
+    metadata). From `threshold` on, `flag` adds the flag `injection`, `quarantine` refuses the
+    document, `strip` takes the unseen characters and the sentences out (flag `injection:stripped`).
+    Score and reasons stand in the metadata `injection`. Any hidden text gives the flag
+    `hidden_text`.
     """
 
     policy: Literal["flag", "quarantine", "strip"] = "flag"
@@ -54,29 +62,53 @@ class Injection(Cleaner):
         if not reasons:
             return document
         if self.policy == "quarantine":
-            raise DocumentError(f"the document seems to give instructions to a model ({reasons[0].said}); if it is genuine, exclude "
-                                "it at its source, or let the cleaner injection only flag it (policy: flag)")
-        said: dict[str, Any] = {"score": round(reasons[0].score, 2), "reasons": [reason.said for reason in reasons[:MOST_REASONS]]}
+            raise DocumentError(
+                f"the document seems to give instructions to a model ({reasons[0].said}); "
+                f"if it is genuine, exclude "
+                "it at its source, or let the cleaner injection only flag it (policy: flag)"
+            )
+        said: dict[str, Any] = {
+            "score": round(reasons[0].score, 2),
+            "reasons": [reason.said for reason in reasons[:MOST_REASONS]],
+        }
         document = replace(document, metadata={**document.metadata, "injection": said})
         return self._stripped(document) if self.policy == "strip" else document.flagged("injection")
 
     def reasons(self, document: Document) -> list[Reason]:
         """What reaches the threshold, worst first."""
-        found = [*in_text(document.text), *in_text(document.title or ""), *in_hidden(document.metadata.get("hidden_text"))]
-        return sorted((reason for reason in found if reason.score >= self.threshold), key=lambda reason: (-reason.score, reason.start))
+        found = [
+            *in_text(document.text),
+            *in_text(document.title or ""),
+            *in_hidden(document.metadata.get("hidden_text")),
+        ]
+        return sorted(
+            (reason for reason in found if reason.score >= self.threshold),
+            key=lambda reason: (-reason.score, reason.start),
+        )
 
     def _stripped(self, document: Document) -> Document:
-        metadata = {name: value for name, value in document.metadata.items() if name != "hidden_text"}
-        stripped = replace(document, text=self.without(document.text), metadata=metadata, title=self.without(document.title or "") or None)
+        metadata = {
+            name: value for name, value in document.metadata.items() if name != "hidden_text"
+        }
+        stripped = replace(
+            document,
+            text=self.without(document.text),
+            metadata=metadata,
+            title=self.without(document.title or "") or None,
+        )
         return stripped.flagged("injection:stripped")
 
     def without(self, text: str) -> str:
-        """The text without the sentences that reach the threshold: those with phrases first, then what only sounds like an order, if it
-        still does."""
+        """The text without the sentences that reach the threshold: those with phrases first, then
+        what only sounds like an order, if it still does."""
         text = visible(text)
         for _ in range(ROUNDS):
-            spans = ([phrase[:2] for score, group in attempts(text) if score >= self.threshold for phrase in group]
-                     or [(one.start, one.end) for one in sounding(text) if one.score >= self.threshold])
+            spans = [
+                phrase[:2]
+                for score, group in attempts(text)
+                if score >= self.threshold
+                for phrase in group
+            ] or [(one.start, one.end) for one in sounding(text) if one.score >= self.threshold]
             if not spans:
                 break
             text = visible(_cut(text, spans))
@@ -86,7 +118,10 @@ class Injection(Cleaner):
 def in_text(text: str) -> Iterator[Reason]:
     """Unseen characters and suspicious spots of a text; spans hold for `visible(text)`."""
     for one in invisible(text):
-        yield Reason(1.0 if one.kind != "reversed text" else 0.6, _said(f"{one.kind}: {one.says}" if one.says else one.kind))
+        yield Reason(
+            1.0 if one.kind != "reversed text" else 0.6,
+            _said(f"{one.kind}: {one.says}" if one.says else one.kind),
+        )
     yield from phrased(visible(text))
     yield from sounding(visible(text))
 
@@ -95,7 +130,12 @@ def phrased(text: str) -> Iterator[Reason]:
     """The spots with phrases for a model."""
     for score, group in attempts(text):
         start, end = group[0].start, max(phrase.end for phrase in group)
-        yield Reason(score, _said(f"{', '.join(sorted({phrase.kind for phrase in group}))}: {text[start:end]}"), start, end)
+        yield Reason(
+            score,
+            _said(f"{', '.join(sorted({phrase.kind for phrase in group}))}: {text[start:end]}"),
+            start,
+            end,
+        )
 
 
 def sounding(text: str) -> Iterator[Reason]:
@@ -109,7 +149,9 @@ def in_hidden(texts: object) -> Iterator[Reason]:
     """Suspicious spots of what the parser found hidden."""
     for text in texts if isinstance(texts, Sequence) and not isinstance(texts, str) else ():
         for reason in in_text(str(text)):
-            yield Reason(1 - (1 - reason.score) * (1 - HIDDEN_BONUS), _said(f"hidden text, {reason.said}"))
+            yield Reason(
+                1 - (1 - reason.score) * (1 - HIDDEN_BONUS), _said(f"hidden text, {reason.said}")
+            )
 
 
 def _said(reason: str) -> str:
@@ -117,7 +159,9 @@ def _said(reason: str) -> str:
 
 
 def _cut(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """The text without the sentences, or lines, that the spans touch; ends of pages and paragraphs stay."""
+    """The text without the sentences, or lines, that the spans touch; ends of pages and paragraphs
+    stay.
+    """
     borders = [0, *(match.end() for match in SENTENCE.finditer(text)), len(text)]
     kept = list[str]()
     for start, end in pairwise(borders):

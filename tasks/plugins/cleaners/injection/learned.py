@@ -1,4 +1,6 @@
-"""A small linear model of what instructions to a model sound like: hashed word sequences, learned by `benchmarks.train_injection`."""
+"""A small linear model of what instructions to a model sound like: hashed word sequences, learned
+by `benchmarks.train_injection`.
+"""
 
 import base64
 import json
@@ -17,7 +19,9 @@ SIZE: Final = 2**14
 LONGEST_RUN: Final = 3
 WINDOW, LONGEST_SENTENCE = 300, 600  # characters
 AT_CUT: Final = math.log(0.6 / 0.4)
-"""The score is 0.6, the default threshold, where one in a thousand ordinary documents lies above."""
+"""The score is 0.6, the default threshold, where one in a thousand ordinary documents lies
+above.
+"""
 WORD: Final = re.compile(r"\w{1,40}+")
 BORDER: Final = re.compile(r"(?<=[.!?。！？])\s+|\s*\n\s*|(?<=[。！？])")
 
@@ -34,7 +38,9 @@ class Model(NamedTuple):
 @cache
 def model() -> Model:
     found = json.loads(FILE.read_text())
-    return Model(array("b", base64.b64decode(found["weights"])), found["scale"], found["bias"], found["cut"])
+    return Model(
+        array("b", base64.b64decode(found["weights"])), found["scale"], found["bias"], found["cut"]
+    )
 
 
 def windows(text: str) -> list[tuple[int, int]]:
@@ -55,7 +61,11 @@ def windows(text: str) -> list[tuple[int, int]]:
 def features(text: str) -> Counter[int]:
     """How often each word and each run of two or three words occurs, by hash."""
     words = WORD.findall(text.lower())
-    runs = (" ".join(words[n:n + length]) for length in range(1, LONGEST_RUN + 1) for n in range(len(words) - length + 1))
+    runs = (
+        " ".join(words[n : n + length])
+        for length in range(1, LONGEST_RUN + 1)
+        for n in range(len(words) - length + 1)
+    )
     return Counter(zlib.crc32(run.encode("utf-8", "surrogatepass")) % SIZE for run in runs)
 
 
@@ -64,4 +74,6 @@ def learned(text: str) -> float:
     counts, known = features(text), model()
     length = math.sqrt(sum(count * count for count in counts.values())) or 1.0
     total = sum(known.weights[place] * count for place, count in counts.items())
-    return 1 / (1 + math.exp(min(50.0, -(known.bias + known.scale * total / length - known.cut + AT_CUT))))
+    return 1 / (
+        1 + math.exp(min(50.0, -(known.bias + known.scale * total / length - known.cut + AT_CUT)))
+    )

@@ -1,4 +1,6 @@
-"""Phrases that speak to a model instead of a reader, with a weight each (`phrases.txt`), and how they add up."""
+"""Phrases that speak to a model instead of a reader, with a weight each (`phrases.txt`), and how
+they add up.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,10 +24,17 @@ class Phrase(NamedTuple):
 @cache
 def _compiled() -> tuple[tuple[str, float, re.Pattern[str]], ...]:
     """Kind, weight and pattern of every phrase. The file is read once."""
-    lines = [line for line in Path(__file__).with_name("phrases.txt").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    lines = [
+        line
+        for line in Path(__file__).with_name("phrases.txt").read_text("utf-8").splitlines()
+        if line and line[0] != "#"
+    ]
     named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
     rows = (line.split("\t") for line in lines if "\t" in line)
-    return tuple((kind, float(weight), re.compile(_filled(pattern, named), re.IGNORECASE)) for kind, weight, pattern in rows)
+    return tuple(
+        (kind, float(weight), re.compile(_filled(pattern, named), re.IGNORECASE))
+        for kind, weight, pattern in rows
+    )
 
 
 def _filled(pattern: str, named: Mapping[str, str]) -> str:
@@ -34,12 +43,16 @@ def _filled(pattern: str, named: Mapping[str, str]) -> str:
 
 def phrases(text: str) -> list[Phrase]:
     """All phrases of the text, in its order."""
-    return sorted(Phrase(*match.span(), kind, weight) for kind, weight, pattern in _compiled() for match in pattern.finditer(text))
+    return sorted(
+        Phrase(*match.span(), kind, weight)
+        for kind, weight, pattern in _compiled()
+        for match in pattern.finditer(text)
+    )
 
 
 def attempts(text: str) -> list[tuple[float, list[Phrase]]]:
-    """Phrases that stand near each other, with the probability that not all of them are harmless: 1 - Π(1 - weight), where each
-    kind counts once, with its largest weight."""
+    """Phrases that stand near each other, with the probability that not all of them are harmless: 1
+    - Π(1 - weight), where each kind counts once, with its largest weight."""
     groups: list[list[Phrase]] = []
     for one in phrases(text):
         if groups and one.start - groups[-1][-1].end <= NEAR:

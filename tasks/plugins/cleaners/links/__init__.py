@@ -12,12 +12,15 @@ ROUNDS: Final = 64
 
 
 class Links(Cleaner):
-    """`[text](address)` by `policy`: `keep_text` leaves the text, `domain` the text and the host in brackets, `drop` nothing, `keep` the
-    link. The same for `[text][name]`, whose definitions go, and for `<a>`. Pictures: their description (`images: alt`), nothing (`drop`),
-    or as they are (`keep`). Bare addresses: as they are (`bare: keep`), their host (`domain`), or nothing (`drop`).
+    """`[text](address)` by `policy`: `keep_text` leaves the text, `domain` the text and the host in
+    brackets, `drop` nothing, `keep` the link. The same for `[text][name]`, whose definitions go,
+    and for `<a>`. Pictures: their description (`images: alt`), nothing (`drop`), or as they are
+    (`keep`). Bare addresses: as they are (`bare: keep`), their host (`domain`), or nothing
+    (`drop`).
 
-    Parameters that only follow readers (`utm_source`, `gclid`) go from every address that stays. Code is left alone. In plain text
-    only what leads to an address counts as a link, so that `handlers[name](event)` stays.
+    Parameters that only follow readers (`utm_source`, `gclid`) go from every address that stays.
+    Code is left alone. In plain text only what leads to an address counts as a link, so that
+    `handlers[name](event)` stays.
     """
 
     policy: Literal["keep_text", "domain", "drop", "keep"] = "keep_text"
@@ -28,10 +31,14 @@ class Links(Cleaner):
         return self._cleaned(text, plain=False)
 
     def apply(self, document: Document) -> Document:
-        return replace(document, text=self._cleaned(document.text, plain=document.markup != "markdown"))
+        return replace(
+            document, text=self._cleaned(document.text, plain=document.markup != "markdown")
+        )
 
     def _cleaned(self, text: str, *, plain: bool) -> str:
-        """Rounds until nothing changes: a link may stand within a link, and what goes may lay bare another."""
+        """Rounds until nothing changes: a link may stand within a link, and what goes may lay bare
+        another.
+        """
         for _ in range(ROUNDS):
             cleaned = self._once(text, plain)
             if cleaned == text:
@@ -41,12 +48,17 @@ class Links(Cleaner):
 
     def _once(self, text: str, plain: bool) -> str:
         defined = links.keys(text)
-        return "".join(piece.text if piece.code else self._piece(piece, defined, plain) for piece in links.pieces(text))
+        return "".join(
+            piece.text if piece.code else self._piece(piece, defined, plain)
+            for piece in links.pieces(text)
+        )
 
     def _piece(self, piece: links.Piece, defined: set[str], plain: bool) -> str:
         text = piece.text
         if defined and "keep" not in (self.policy, self.images):
-            text = links.DEFINITION.sub(lambda match: "" if piece.defines(match) else match[0], text)
+            text = links.DEFINITION.sub(
+                lambda match: "" if piece.defines(match) else match[0], text
+            )
         text = links.INLINE.sub(lambda match: self._inline(match, plain), text)
         if defined:
             text = links.REFERENCE.sub(lambda match: self._reference(match, defined), text)
@@ -69,7 +81,11 @@ class Links(Cleaner):
             return {"alt": match["label"], "drop": "", "keep": match[0]}[self.images]
         if self.policy == "domain":
             named = host()
-            return f"{match['label']} ({named})" if named and named not in match["label"] else match["label"]
+            return (
+                f"{match['label']} ({named})"
+                if named and named not in match["label"]
+                else match["label"]
+            )
         return {"keep_text": match["label"], "drop": "", "keep": match[0]}[self.policy]
 
     def _bare(self, match: re.Match[str]) -> str:

@@ -1,4 +1,6 @@
-"""How links are written in Markdown (CommonMark 0.31, sections 4.7 and 6.3 to 6.5), and where code stands, which has none."""
+"""How links are written in Markdown (CommonMark 0.31, sections 4.7 and 6.3 to 6.5), and where code
+stands, which has none.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,31 +9,50 @@ from urllib.parse import urlsplit
 
 FENCE = r"^ {0,3}(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*"
 FENCE += r"(?:\n(?:(?! {0,3}(?P=fence))[^\n]*(?:\n|\Z))*+(?: {0,3}(?P=fence)[`~]*[ \t]*$)?|\Z)"
-INDENTED = r"(?:(?<=\n\n)|\A)(?: {4}|\t)(?!\s*(?:[-*+]|\d{1,9}[.)])\s)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*+"
+INDENTED = (
+    r"(?:(?<=\n\n)|\A)(?: {4}|\t)(?!\s*(?:[-*+]|\d{1,9}[.)])\s)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*+"
+)
 SPAN = r"(?<!`)(?P<ticks>`{1,8})(?!`)[^`\n](?:[^`\n]|(?!(?P=ticks)(?!`))`){0,1000}?(?P=ticks)(?!`)"
 CODE = re.compile(rf"{FENCE}|{INDENTED}|{SPAN}", re.MULTILINE)
 
 LABEL = r"(?:[^\[\]\\\f]|\\[^\f]|\[[^\[\]\\\f]{0,200}+\]){0,1000}+"
-TARGET = r"(?:<[^<>\n\f]{0,2000}+>|(?!<)[^\s()<>]{0,2000}+(?:\([^\s()<>]{0,500}+\)[^\s()<>]{0,2000}+){0,20}+)"
+TARGET = r"(?:<[^<>\n\f]{0,2000}+>|(?!<)[^\s()<>]{0,2000}+(?:\([^\s()<>]{0,500}+\)[^\s()<>]{0,2000}+){0,20}+)"  # noqa: E501
 NAMED = r"(?:[ \t]*\n?[ \t]*(?:\"[^\"\f]{0,500}+\"|'[^'\f]{0,500}+'|\([^()\f]{0,500}+\)))?+"
-INLINE = re.compile(rf"(?P<image>!?)(?<!\\)\[(?P<label>{LABEL})\]"
-                    rf"\([ \t]{{0,50}}+\n?[ \t]{{0,50}}+(?P<target>{TARGET})"
-                    rf"{NAMED}[ \t]{{0,50}}+\n?[ \t]{{0,50}}+\)")
-REFERENCE = re.compile(rf"(?P<image>!?)(?<!\\)\[(?P<label>{LABEL})\](?:\[(?P<key>[^\[\]\f]{{0,200}}+)\])?(?![\[(:])")
-DEFINITION = re.compile(r"^ {0,3}\[(?P<key>(?!\^)[^\[\]\f\n]{1,200}+)\]:[ \t]{0,50}+(?P<target><[^<>\n\f]{1,2000}+>|"
-                        r"(?=[^\s]*[/.#:@])[^\s<>]{1,2000}+)"
-                        r"(?:[ \t]{1,50}+(?:\"[^\"\n\f]{0,500}+\"|'[^'\n\f]{0,500}+'|\([^()\n\f]{0,500}+\)))?+"
-                        r"[ \t]{0,50}+(?:\n|\Z)", re.MULTILINE)
+INLINE = re.compile(
+    rf"(?P<image>!?)(?<!\\)\[(?P<label>{LABEL})\]"
+    rf"\([ \t]{{0,50}}+\n?[ \t]{{0,50}}+(?P<target>{TARGET})"
+    rf"{NAMED}[ \t]{{0,50}}+\n?[ \t]{{0,50}}+\)"
+)
+REFERENCE = re.compile(
+    rf"(?P<image>!?)(?<!\\)\[(?P<label>{LABEL})\](?:\[(?P<key>[^\[\]\f]{{0,200}}+)\])?(?![\[(:])"
+)
+DEFINITION = re.compile(
+    r"^ {0,3}\[(?P<key>(?!\^)[^\[\]\f\n]{1,200}+)\]:[ \t]{0,50}+(?P<target><[^<>\n\f]{1,2000}+>|"
+    r"(?=[^\s]*[/.#:@])[^\s<>]{1,2000}+)"
+    r"(?:[ \t]{1,50}+(?:\"[^\"\n\f]{0,500}+\"|'[^'\n\f]{0,500}+'|\([^()\n\f]{0,500}+\)))?+"
+    r"[ \t]{0,50}+(?:\n|\Z)",
+    re.MULTILINE,
+)
 ANCHOR = re.compile(r"</?a(?:[ \t\n][^<>\f]{0,2000}+)?>", re.IGNORECASE)
-URL = re.compile(r"(?<![\w@])(?P<open><?)(?P<url>(?:https?|ftp)://[^\s<>\"'`()\[\]|\\^{}]{1,2000}+"
-                 r"(?:\([^\s<>\"'`()\[\]]{0,200}+\)[^\s<>\"'`()\[\]|]{0,2000}+){0,5}+)"
-                 r"(?P<close>>?)", re.IGNORECASE)
+URL = re.compile(
+    r"(?<![\w@])(?P<open><?)(?P<url>(?:https?|ftp)://[^\s<>\"'`()\[\]|\\^{}]{1,2000}+"
+    r"(?:\([^\s<>\"'`()\[\]]{0,200}+\)[^\s<>\"'`()\[\]|]{0,2000}+){0,5}+)"
+    r"(?P<close>>?)",
+    re.IGNORECASE,
+)
 MAILTO = re.compile(r"<(?:mailto:)?([^\s<>:/@]{1,64}@[\w.-]{1,255})>")
 TRAILING = re.compile(r"[.,;:!?*_~'\"。，；：！？、）」』】]+\Z")
-TRACKING = re.compile(r"(?i)(?:utm_[a-z_]{1,30}|gclid|gclsrc|dclid|gbraid|wbraid|fbclid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid|igsh|"
-                      r"mc_cid|mc_eid|_hsenc|_hsmi|__hstc|__hssc|__hsfp|hsctatracking|mkt_tok|vero_id|oly_anon_id|oly_enc_id|wickedid|rb_clickid|s_cid|_openstat)(?:=|\Z)")
-"""Parameters that follow a reader and name no content: those that Firefox (query stripping) and ClearURLs remove everywhere."""
-LINK_LIKE = re.compile(r"<?(?:[a-z][a-z0-9+.-]{1,20}:|//|/|\.{1,2}/|#|[\w%-]{1,200}(?:/|\.[a-z]{2,5}(?:[?#]|\Z)))", re.IGNORECASE)
+TRACKING = re.compile(
+    r"(?i)(?:utm_[a-z_]{1,30}|gclid|gclsrc|dclid|gbraid|wbraid|fbclid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid|igsh|"
+    r"mc_cid|mc_eid|_hsenc|_hsmi|__hstc|__hssc|__hsfp|hsctatracking|mkt_tok|vero_id|oly_anon_id|oly_enc_id|wickedid|rb_clickid|s_cid|_openstat)(?:=|\Z)"
+)
+"""Parameters that follow a reader and name no content: those that Firefox (query stripping) and
+ClearURLs remove everywhere.
+"""
+LINK_LIKE = re.compile(
+    r"<?(?:[a-z][a-z0-9+.-]{1,20}:|//|/|\.{1,2}/|#|[\w%-]{1,200}(?:/|\.[a-z]{2,5}(?:[?#]|\Z)))",
+    re.IGNORECASE,
+)
 
 
 class Piece(NamedTuple):
@@ -51,19 +72,23 @@ def pieces(text: str) -> Iterator[Piece]:
     done = 0
     for start, end in [*(code.span() for code in CODE.finditer(text)), (len(text), len(text))]:
         if start > done:
-            yield Piece(text[done:start], False, text[done - 1:done] in ("", "\n"))
+            yield Piece(text[done:start], False, text[done - 1 : done] in ("", "\n"))
         if end > start:
             yield Piece(text[start:end], True, False)
         done = end
 
 
 def untracked(url: str) -> str:
-    """The address without the parameters that follow readers; the others stay as they are written."""
+    """The address without the parameters that follow readers; the others stay as they are
+    written.
+    """
     head, mark, query = url.partition("?")
     if not mark:
         return url
     query, hash_mark, fragment = query.partition("#")
-    kept = "&".join(part for part in query.split("&") if not TRACKING.match(part.removeprefix("amp;")))
+    kept = "&".join(
+        part for part in query.split("&") if not TRACKING.match(part.removeprefix("amp;"))
+    )
     return url if kept == query else head + ("?" + kept if kept else "") + hash_mark + fragment
 
 
@@ -78,13 +103,18 @@ def domain(url: str) -> str:
 def split_end(url: str) -> tuple[str, str]:
     """The address, and the punctuation after it that belongs to the sentence."""
     found = TRAILING.search(url)
-    return (url[:found.start()], found[0]) if found else (url, "")
+    return (url[: found.start()], found[0]) if found else (url, "")
 
 
 def keys(text: str) -> set[str]:
     """The names that reference definitions give, as they are compared: small, blanks as one."""
     prose = (piece for piece in pieces(text) if not piece.code)
-    return {key(match["key"]) for piece in prose for match in DEFINITION.finditer(piece.text) if piece.defines(match)}
+    return {
+        key(match["key"])
+        for piece in prose
+        for match in DEFINITION.finditer(piece.text)
+        if piece.defines(match)
+    }
 
 
 def key(name: str) -> str:

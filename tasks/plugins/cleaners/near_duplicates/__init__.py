@@ -1,4 +1,6 @@
-"""Documents that say the same with few changes: the best of them is kept, and knows the others as its duplicates."""
+"""Documents that say the same with few changes: the best of them is kept, and knows the others as
+its duplicates.
+"""
 
 import json
 import struct
@@ -13,7 +15,14 @@ from pydantic import Field
 
 from llmops.tasks.plugins.cleaners import Document
 from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Sketched, Verdict
-from llmops.tasks.plugins.cleaners.near_duplicates.shingles import HASHES, KEPT, bands, shingles, signature, similarity
+from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
+    HASHES,
+    KEPT,
+    bands,
+    shingles,
+    signature,
+    similarity,
+)
 
 FLAG = "near_duplicate"
 LISTED = 100
@@ -30,13 +39,16 @@ class _Entry:
 
 
 class NearDuplicates(CorpusCleaner):
-    """Compares documents by their runs of `words` words (of characters, in scripts without blanks), whatever their case, punctuation
-    and markup. The best comes first: the `longest`, the `newest` by the metadata named in `date`, or the `first` in the order of
-    sources and uris, which also settles ties. A document is a duplicate when a better one that is kept has at least that Jaccard
-    `similarity`; so no document is left out for one that is left out itself. Documents for other readers are no duplicates.
+    """Compares documents by their runs of `words` words (of characters, in scripts without blanks),
+    whatever their case, punctuation and markup. The best comes first: the `longest`, the `newest`
+    by the metadata named in `date`, or the `first` in the order of sources and uris, which also
+    settles ties. A document is a duplicate when a better one that is kept has at least that Jaccard
+    `similarity`; so no document is left out for one that is left out itself. Documents for other
+    readers are no duplicates.
 
-    `action`: `drop` leaves duplicates out, `flag` keeps them with the flag `near_duplicate` and the metadata `duplicate_of`.
-    `record`: the one that is kept lists the others in its metadata `duplicates`, at most 100.
+    `action`: `drop` leaves duplicates out, `flag` keeps them with the flag `near_duplicate` and the
+    metadata `duplicate_of`. `record`: the one that is kept lists the others in its metadata
+    `duplicates`, at most 100.
     """
 
     revision: ClassVar[int] = 1
@@ -55,7 +67,11 @@ class NearDuplicates(CorpusCleaner):
 
     def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
         number, rows = bands(self.similarity)
-        entries = [_entry(document, number, rows) for document in documents if len(document.sketch) > HEAD.size and not document.doubtful]
+        entries = [
+            _entry(document, number, rows)
+            for document in documents
+            if len(document.sketch) > HEAD.size and not document.doubtful
+        ]
         buckets: dict[tuple[bytes, int, bytes], list[int]] = {}
         kept: list[_Entry] = []
         twins: dict[int, list[tuple[_Entry, float]]] = {}
@@ -69,9 +85,15 @@ class NearDuplicates(CorpusCleaner):
             for key in keys:
                 buckets.setdefault(key, []).append(len(kept))
             kept.append(entry)
-        return {key: verdict for rank, others in twins.items() for key, verdict in self._verdicts(kept[rank], others).items()}
+        return {
+            key: verdict
+            for rank, others in twins.items()
+            for key, verdict in self._verdicts(kept[rank], others).items()
+        }
 
-    def _first(self, entry: _Entry, kept: Sequence[_Entry], near: Sequence[int]) -> tuple[int | None, float]:
+    def _first(
+        self, entry: _Entry, kept: Sequence[_Entry], near: Sequence[int]
+    ) -> tuple[int | None, float]:
         """The best of the documents kept that is similar enough."""
         for rank in near:
             close = similarity(entry.shingles, kept[rank].shingles)
@@ -86,12 +108,19 @@ class NearDuplicates(CorpusCleaner):
     def _verdicts(self, best: _Entry, others: Sequence[tuple[_Entry, float]]) -> dict[str, Verdict]:
         found = {}
         for entry, close in others:
-            note = json.dumps({"duplicate_of": best.document.uri, "duplicate_similarity": round(close, 4)})
-            found[entry.document.doc_id] = (Verdict(note=note) if self.action == "flag" else
-                                            Verdict(instead=best.document.doc_id, similarity=round(close, 4)))
+            note = json.dumps(
+                {"duplicate_of": best.document.uri, "duplicate_similarity": round(close, 4)}
+            )
+            found[entry.document.doc_id] = (
+                Verdict(note=note)
+                if self.action == "flag"
+                else Verdict(instead=best.document.doc_id, similarity=round(close, 4))
+            )
         if self.record:
             uris = sorted(entry.document.uri for entry, _ in others)[:LISTED]
-            found[best.document.doc_id] = Verdict(note=json.dumps({"duplicates": uris}, ensure_ascii=False))
+            found[best.document.doc_id] = Verdict(
+                note=json.dumps({"duplicates": uris}, ensure_ascii=False)
+            )
         return found
 
     def settle(self, document: Document, note: str) -> Document:
@@ -101,7 +130,9 @@ class NearDuplicates(CorpusCleaner):
 
 
 def _seconds(value: object) -> float:
-    """A date of ISO 8601 or of a mail in seconds since 1970, UTC where it names no zone; long ago where there is none."""
+    """A date of ISO 8601 or of a mail in seconds since 1970, UTC where it names no zone; long ago
+    where there is none.
+    """
     if isinstance(value, str):
         for read in (datetime.fromisoformat, parsedate_to_datetime):
             try:

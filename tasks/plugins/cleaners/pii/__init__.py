@@ -17,13 +17,14 @@ ROUNDS = 8
 
 
 class Pii(Cleaner):
-    """Finds `email`, `phone`, `credit_card`, `iban`, `ip`, `ssn` (US), `passport` and `birth_date` (both only beside the word
-    for them), `secret` (keys, tokens, passwords) and `url_credentials`. It knows no names and no postal addresses: those
-    need a model.
+    """Finds `email`, `phone`, `credit_card`, `iban`, `ip`, `ssn` (US), `passport` and `birth_date`
+    (both only beside the word for them), `secret` (keys, tokens, passwords) and `url_credentials`.
+    It knows no names and no postal addresses: those need a model.
 
-    `mask` puts `<EMAIL>` and the like into text, title and the metadata named in `fields`; with `numbered`, equal values of a document get
-    equal numbers (`<EMAIL_1>`). `quarantine` refuses the document; `flag` leaves it and adds the flags `pii` and `pii:email`.
-    The counts stand in the metadata `pii`. `allow` names values that may stay (`*@example.com`).
+    `mask` puts `<EMAIL>` and the like into text, title and the metadata named in `fields`; with
+    `numbered`, equal values of a document get equal numbers (`<EMAIL_1>`). `quarantine` refuses the
+    document; `flag` leaves it and adds the flags `pii` and `pii:email`. The counts stand in the
+    metadata `pii`. `allow` names values that may stay (`*@example.com`).
     """
 
     revision: ClassVar[int] = 2
@@ -37,7 +38,9 @@ class Pii(Cleaner):
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or (unknown := sorted(set(value) - set(ENTITIES))):
-            raise ValueError(f"got {', '.join(unknown) if value else 'none'}; allowed: {', '.join(ENTITIES)}")
+            raise ValueError(
+                f"got {', '.join(unknown) if value else 'none'}; allowed: {', '.join(ENTITIES)}"
+            )
         return value
 
     def clean(self, text: str) -> str:
@@ -48,8 +51,11 @@ class Pii(Cleaner):
         if not counts:
             return document
         if self.policy == "quarantine":
-            raise DocumentError(f"the document holds personal data or secrets: {_said(counts)}; remove them, or let the cleaner "
-                                "pii mask them (policy: mask)")
+            raise DocumentError(
+                f"the document holds personal data or secrets: {_said(counts)}; remove "
+                f"them, or let the cleaner "
+                "pii mask them (policy: mask)"
+            )
         flags = ("pii", *(f"pii:{entity}" for entity in counts))
         seen = document.flagged(*flags) if self.policy == "flag" else self._masked(document)
         return replace(seen, metadata={**seen.metadata, "pii": dict(sorted(counts.items()))})
@@ -57,7 +63,11 @@ class Pii(Cleaner):
     def places(self, text: str) -> list[Found]:
         """Where the text holds what the options ask for."""
         every = found(text, frozenset(self.entities))
-        return [one for one in every if not any(fnmatchcase(text[one.start:one.end], allowed) for allowed in self.allow)]
+        return [
+            one
+            for one in every
+            if not any(fnmatchcase(text[one.start : one.end], allowed) for allowed in self.allow)
+        ]
 
     def _texts(self, document: Document) -> Iterator[str]:
         yield document.text
@@ -67,19 +77,31 @@ class Pii(Cleaner):
 
     def _masked(self, document: Document) -> Document:
         seen: dict[tuple[str, str], int] = {}
-        hidden = {name: self._value(document.metadata[name], seen) for name in self.fields if name in document.metadata}
-        return replace(document, text=self._mask(document.text, seen), metadata={**document.metadata, **hidden},
-                       title=self._mask(document.title, seen) if document.title else document.title)
+        hidden = {
+            name: self._value(document.metadata[name], seen)
+            for name in self.fields
+            if name in document.metadata
+        }
+        return replace(
+            document,
+            text=self._mask(document.text, seen),
+            metadata={**document.metadata, **hidden},
+            title=self._mask(document.title, seen) if document.title else document.title,
+        )
 
     def _value(self, value: Any, seen: dict[tuple[str, str], int]) -> Any:
         if isinstance(value, str):
             return self._mask(value, seen)
         if isinstance(value, Mapping):
             return {key: self._value(one, seen) for key, one in value.items()}
-        return [self._value(one, seen) for one in value] if isinstance(value, list | tuple) else value
+        return (
+            [self._value(one, seen) for one in value] if isinstance(value, list | tuple) else value
+        )
 
     def _mask(self, text: str, seen: dict[tuple[str, str], int]) -> str:
-        """The text with masks; once more where a mask lays bare what stood too close to something else."""
+        """The text with masks; once more where a mask lays bare what stood too close to something
+        else.
+        """
         for _ in range(ROUNDS):
             places = self.places(text)
             if not places:

@@ -1,4 +1,6 @@
-"""What personal data and secrets look like. Every quantifier is bounded or possessive: the time grows with the text, not faster."""
+"""What personal data and secrets look like. Every quantifier is bounded or possessive: the time
+grows with the text, not faster.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -10,28 +12,53 @@ L: Final = "A-Za-z0-9\u00c0-\u024f"
 NUMBER = r"(?<![\w.,/=#:%&?+-])(?<![$€£]\s)"
 END = r"(?![\w%])(?![.,:/=-]\d)"
 EXTENSION = r"(?:\s?(?:x|ext\.?)\s?\d{1,5})?"
-PHONE_WORD = (r"(?:tele?phone|phone|tel|fax|mobile|cell(?: ?phone|ular)|cell(?=:)|desk|office|"
-              r"(?:call|reach|text)(?:ing)?(?:\s\w{1,12}){0,3}|whatsapp|hotline|answering at|messages? to|"
-              r"telefon(?:nummer)?|mobil|handy|durchwahl|t[ée]l[ée]phone|portable|t[ée]l[ée]fono|m[óo]vil|"
-              r"celular|cellulare|telefone|telefoon|telefon|電話|电话|手机|携帯|тел(?:ефон)?)")
-DAY = (r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\s?\d{1,2}[-./]\s?\d{2,4}|"
-       r"\d{1,2}(?:st|nd|rd|th|\.)?\s(?:de\s)?[^\W\d_]{3,12}\.?,?\s(?:de\s)?\d{4}|"
-       r"[^\W\d_]{3,12}\s\d{1,2}(?:st|nd|rd|th)?,?\s\d{4}|\d{4}年\d{1,2}月\d{1,2}日)")
-BORN = (r"(?:date of birth|birth ?da(?:te|y)|d\.?o\.?b\.?|born(?: on)?|geboren(?: am)?|geb\.|geburtsdatum|geburtstag|née?(?: le)?|"
-        r"date de naissance|fecha de nacimiento|nacid[oa](?: el)?|data di nascita|nat[oa](?: il)?|data de nascimento|geboortedatum|"
-        r"出生日期|出生|生年月日)")
-DOCUMENT = (r"(?:passport|passeport|pasaporte|passaporto|reisepass|personalausweis|ausweis|identity card|id card|护照|パスポート)"
-            r"(?:[-\s]?(?:no|nr|num(?:ber|mer|[ée]ro)|n[ºo°]|号码|番号))?\.?")
-TOKENS = "|".join((
-    r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}", r"gh[pousr]_[A-Za-z0-9]{36,251}", r"github_pat_[A-Za-z0-9_]{60,100}",
-    r"glpat-[\w-]{20,64}", r"xox[abeoprs]-[A-Za-z0-9-]{10,200}", r"(?:sk|rk|pk)_live_[A-Za-z0-9]{16,120}",
-    r"sk-(?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{20,200}", r"AIza[\w-]{35}", r"hf_[A-Za-z]{30,40}", r"npm_[A-Za-z0-9]{36}",
-    r"pypi-AgE[\w-]{50,300}", r"SG\.[\w-]{16,32}\.[\w-]{32,64}", r"dop_v1_[a-f0-9]{64}", r"ya29\.[\w-]{20,300}",
-    r"eyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}"))
+PHONE_WORD = (
+    r"(?:tele?phone|phone|tel|fax|mobile|cell(?: ?phone|ular)|cell(?=:)|desk|office|"
+    r"(?:call|reach|text)(?:ing)?(?:\s\w{1,12}){0,3}|whatsapp|hotline|answering at|messages? to|"
+    r"telefon(?:nummer)?|mobil|handy|durchwahl|t[ée]l[ée]phone|portable|t[ée]l[ée]fono|m[óo]vil|"
+    r"celular|cellulare|telefone|telefoon|telefon|電話|电话|手机|携帯|тел(?:ефон)?)"
+)
+DAY = (
+    r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\s?\d{1,2}[-./]\s?\d{2,4}|"
+    r"\d{1,2}(?:st|nd|rd|th|\.)?\s(?:de\s)?[^\W\d_]{3,12}\.?,?\s(?:de\s)?\d{4}|"
+    r"[^\W\d_]{3,12}\s\d{1,2}(?:st|nd|rd|th)?,?\s\d{4}|\d{4}年\d{1,2}月\d{1,2}日)"
+)
+BORN = (
+    r"(?:date of birth|birth ?da(?:te|y)|d\.?o\.?b\.?|born(?: on)?|geboren(?: "
+    r"am)?|geb\.|geburtsdatum|geburtstag|née?(?: le)?|"
+    r"date de naissance|fecha de nacimiento|nacid[oa](?: el)?|data di nascita|nat[oa](?: "
+    r"il)?|data de nascimento|geboortedatum|"
+    r"出生日期|出生|生年月日)"
+)
+DOCUMENT = (
+    r"(?:passport|passeport|pasaporte|passaporto|reisepass|personalausweis|ausweis|identity card|id card|护照|パスポート)"  # noqa: E501
+    r"(?:[-\s]?(?:no|nr|num(?:ber|mer|[ée]ro)|n[ºo°]|号码|番号))?\.?"
+)
+TOKENS = "|".join(
+    (
+        r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}",
+        r"gh[pousr]_[A-Za-z0-9]{36,251}",
+        r"github_pat_[A-Za-z0-9_]{60,100}",
+        r"glpat-[\w-]{20,64}",
+        r"xox[abeoprs]-[A-Za-z0-9-]{10,200}",
+        r"(?:sk|rk|pk)_live_[A-Za-z0-9]{16,120}",
+        r"sk-(?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{20,200}",
+        r"AIza[\w-]{35}",
+        r"hf_[A-Za-z]{30,40}",
+        r"npm_[A-Za-z0-9]{36}",
+        r"pypi-AgE[\w-]{50,300}",
+        r"SG\.[\w-]{16,32}\.[\w-]{32,64}",
+        r"dop_v1_[a-f0-9]{64}",
+        r"ya29\.[\w-]{20,300}",
+        r"eyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}",
+    )
+)
 
 
 class Kind(NamedTuple):
-    """One way in which an entity is written: the group `value`, or all of it, is what is found if `check` agrees."""
+    """One way in which an entity is written: the group `value`, or all of it, is what is found if
+    `check` agrees.
+    """
 
     entity: str
     pattern: re.Pattern[str]
@@ -43,39 +70,88 @@ def _kind(entity: str, pattern: str, check: Callable[[str], bool] = bool, flags:
 
 
 KINDS = (
-    _kind("secret", r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}+"
-                    r"-----END (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
+    _kind(
+        "secret",
+        r"-----BEGIN (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}+"
+        r"-----END (?:[A-Z]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+    ),
     _kind("secret", rf"(?<![\w-])(?:{TOKENS})(?![\w-])"),
-    _kind("secret", r"(?i)(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[ _-]?key|access[_-]?token|auth[_-]?token|token|"
-                    r"passphrase|passwort|kennwort|contraseña|mot de passe)(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})[\"'`]?"
-                    r"(?P<value>(?<!\w)[^\s\"'<>(){}\[\],;|`\u2e80-\uffef]{8,200})(?![\w(\[.])", checks.secret),
-    _kind("url_credentials", r"(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}://"
-                             r"(?P<value>[^\s/:@<>\"'`|{}$]{1,100}:[^\s/@<>\"'`|{}$*]{1,200})@(?=[\w\[])"),
-    _kind("email", rf"(?<![{L}._%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"
-                    rf"(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{{2,24}}(?![{L}@-])"),
+    _kind(
+        "secret",
+        r"(?i)(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[ "
+        r"_-]?key|access[_-]?token|auth[_-]?token|token|"
+        r"passphrase|passwort|kennwort|contraseña|mot de "
+        r"passe)(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})[\"'`]?"
+        r"(?P<value>(?<!\w)[^\s\"'<>(){}\[\],;|`\u2e80-\uffef]{8,200})(?![\w(\[.])",
+        checks.secret,
+    ),
+    _kind(
+        "url_credentials",
+        r"(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}://"
+        r"(?P<value>[^\s/:@<>\"'`|{}$]{1,100}:[^\s/@<>\"'`|{}$*]{1,200})@(?=[\w\[])",
+    ),
+    _kind(
+        "email",
+        rf"(?<![{L}._%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"
+        rf"(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{{2,24}}(?![{L}@-])",
+    ),
     _kind("ssn", NUMBER + r"\d{3}-\d{2}-\d{4}" + END, checks.ssn),
-    _kind("ssn", r"(?i)\b(?:ssn|social security(?: number| no\.?)?)\W{0,3}(?:is |number |no )?(?P<value>\d{3}[ .]?\d{2}[ .]?\d{4})(?!\d)",
-          checks.ssn),
+    _kind(
+        "ssn",
+        r"(?i)\b(?:ssn|social security(?: number| no\.?)?)\W{0,3}(?:is |number |no "
+        r")?(?P<value>\d{3}[ .]?\d{2}[ .]?\d{4})(?!\d)",
+        checks.ssn,
+    ),
     _kind("birth_date", rf"(?i)(?<!\w){BORN}[:\s(]{{0,4}}(?P<value>{DAY})(?!\d)"),
-    _kind("passport", rf"(?i)(?<!\w){DOCUMENT}[:#\s]{{1,4}}(?:is )?(?P<value>(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{6,10}})(?![\w-])"),
-    _kind("ip", r"(?<![\w.:/-])(?<!version )(?<!Version )(?<!EC )\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*[\w])(?!/\d)", checks.ip),
+    _kind(
+        "passport",
+        rf"(?i)(?<!\w){DOCUMENT}[:#\s]{{1,4}}(?:is "
+        rf")?(?P<value>(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{6,10}})(?![\w-])",
+    ),
+    _kind(
+        "ip",
+        r"(?<![\w.:/-])(?<!version )(?<!Version )(?<!EC "
+        r")\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*[\w])(?!/\d)",
+        checks.ip,
+    ),
     _kind("ip", r"(?<![\w:.])[0-9a-fA-F]{1,4}:[0-9a-fA-F:]{4,34}(?![\w:.])", checks.ip),
-    _kind("phone", rf"{NUMBER}(?:\(?\+|(?<!\d )00[ -]?(?=[1-9]))[1-9](?:[ .()/-]{{0,2}}\d){{6,14}}{EXTENSION}{END}",
-          checks.phone),
-    _kind("phone", r"(?<![\w.,/=#:%&?+-])(?:001[-. ])?(?:1[-. ])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}"
-                   rf"{EXTENSION}{END}", checks.phone),
-    _kind("phone", rf"{NUMBER}(?<!\d )(?:\(0[1-9]\d{{0,3}}\)|0[1-9]\d{{0,3}})(?: ?[/-] ?|[ .])"
-                   rf"\d{{2,8}}(?:[ /.-]\d{{2,6}}){{1,4}}{END}", checks.phone),
+    _kind(
+        "phone",
+        rf"{NUMBER}(?:\(?\+|(?<!\d )00[ -]?(?=[1-9]))[1-9](?:[ "
+        rf".()/-]{{0,2}}\d){{6,14}}{EXTENSION}{END}",
+        checks.phone,
+    ),
+    _kind(
+        "phone",
+        r"(?<![\w.,/=#:%&?+-])(?:001[-. ])?(?:1[-. ])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. "
+        r"])[2-9]\d\d[-. ]\d{4}"
+        rf"{EXTENSION}{END}",
+        checks.phone,
+    ),
+    _kind(
+        "phone",
+        rf"{NUMBER}(?<!\d )(?:\(0[1-9]\d{{0,3}}\)|0[1-9]\d{{0,3}})(?: ?[/-] ?|[ .])"
+        rf"\d{{2,8}}(?:[ /.-]\d{{2,6}}){{1,4}}{END}",
+        checks.phone,
+    ),
     _kind("phone", rf"{NUMBER}(?<!\d )0[1-9]\d{{1,3}}(?:/| / | )\d{{6,8}}{END}", checks.phone),
-    _kind("phone", rf"(?i)(?<!\w){PHONE_WORD}(?:\s?(?:no|nr|number)\b)?(?:\s(?:is|on))?[.:\s]{{1,4}}"
-                   rf"(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}{EXTENSION}){END}", checks.phone),
-    _kind("phone", rf"(?i){NUMBER}(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}(?:x\d{{1,5}})?)"
-                   r"[ -](?:office|fax|mobile|phone|home|desk)(?!\w)",
-          checks.phone),
+    _kind(
+        "phone",
+        rf"(?i)(?<!\w){PHONE_WORD}(?:\s?(?:no|nr|number)\b)?(?:\s(?:is|on))?[.:\s]{{1,4}}"
+        rf"(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}{EXTENSION}){END}",
+        checks.phone,
+    ),
+    _kind(
+        "phone",
+        rf"(?i){NUMBER}(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}(?:x\d{{1,5}})?)"
+        r"[ -](?:office|fax|mobile|phone|home|desk)(?!\w)",
+        checks.phone,
+    ),
 )
 MEASURED: Mapping[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
     "credit_card": (re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,21}(?!\d)"), checks.card),
-    "iban": (re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"), checks.iban)}
+    "iban": (re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"), checks.iban),
+}
 """Numbers whose end their check digits tell: what follows them may look like more of the same."""
 ENTITIES = tuple(sorted({kind.entity for kind in KINDS} | set(MEASURED)))
 
@@ -89,7 +165,9 @@ class Found(NamedTuple):
 
 
 def found(text: str, entities: frozenset[str]) -> list[Found]:
-    """What the text holds of the entities, in its order, without overlaps: the more specific kind wins."""
+    """What the text holds of the entities, in its order, without overlaps: the more specific kind
+    wins.
+    """
     taken: list[Found] = []
     for kind in KINDS:
         if kind.entity in entities:
@@ -106,7 +184,11 @@ def found(text: str, entities: frozenset[str]) -> list[Found]:
 
 def _matches(kind: Kind, text: str) -> Iterator[Found]:
     group = "value" if "value" in kind.pattern.groupindex else 0
-    return (Found(*match.span(group), kind.entity) for match in kind.pattern.finditer(text) if kind.check(match[group]))
+    return (
+        Found(*match.span(group), kind.entity)
+        for match in kind.pattern.finditer(text)
+        if kind.check(match[group])
+    )
 
 
 def _measured(entity: str, text: str) -> Iterator[Found]:

@@ -1,9 +1,11 @@
-"""all-MiniLM-L6-v2 (BERT, 6 layers of width 384) as an ONNX graph in fp32 that reads its weights where they lie.
+"""all-MiniLM-L6-v2 (BERT, 6 layers of width 384) as an ONNX graph in fp32 that reads its weights
+where they lie.
 
-The graph is some 10 kB and takes milliseconds to emit, so nothing is cached on disk: every tensor is an external
-initializer that points into the memory-mapped safetensors file, whose pages all processes share. Linear layers are Gemm
-with `transB`, since safetensors stores (out, in). There is no attention mask: the texts of one run have equal length.
-Pooling is a MatMul with ones, faster than ReduceMean; it sums, as the length of the mean vanishes in normalisation.
+The graph is some 10 kB and takes milliseconds to emit, so nothing is cached on disk: every tensor
+is an external initializer that points into the memory-mapped safetensors file, whose pages all
+processes share. Linear layers are Gemm with `transB`, since safetensors stores (out, in). There is
+no attention mask: the texts of one run have equal length. Pooling is a MatMul with ones, faster
+than ReduceMean; it sums, as the length of the mean vanishes in normalisation.
 """
 
 import hashlib
@@ -22,7 +24,9 @@ Array = np.ndarray[Any, Any]
 
 
 def mapped(path: Path, sha256: str) -> mmap.mmap:
-    """The bytes of a file, read-only. Raises OSError, ValueError (empty), Damaged when its SHA-256 is another one."""
+    """The bytes of a file, read-only. Raises OSError, ValueError (empty), Damaged when its SHA-256
+    is another one.
+    """
     with path.open("rb") as file:
         raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if (got := hashlib.sha256(raw).hexdigest()) != sha256:
@@ -34,7 +38,11 @@ def tensors_of(raw: mmap.mmap) -> dict[str, Array]:
     """The float32 tensors of a safetensors file by name, as views."""
     begin = 8 + int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8:begin])
-    return {name: _view(raw, begin, entry) for name, entry in header.items() if entry.get("dtype") == "F32"}
+    return {
+        name: _view(raw, begin, entry)
+        for name, entry in header.items()
+        if entry.get("dtype") == "F32"
+    }
 
 
 def _view(raw: mmap.mmap, begin: int, entry: dict[str, Any]) -> Array:
@@ -65,17 +73,24 @@ class Graph:
         return name
 
     def serialised(self) -> bytes:
-        """The model: input `ids`, int64, shape (texts, tokens); output `sums`, float32, shape (texts, WIDTH)."""
+        """The model: input `ids`, int64, shape (texts, tokens); output `sums`, float32, shape
+        (texts, WIDTH).
+        """
         from onnx import TensorProto, helper, numpy_helper
 
         inside = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         outside = [_external(name, value) for name, value in self.weights.items()]
         graph = helper.make_graph(
-            self.nodes, "minilm",
+            self.nodes,
+            "minilm",
             [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-            [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["texts", WIDTH])], [*inside, *outside])
+            [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["texts", WIDTH])],
+            [*inside, *outside],
+        )
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+        model: bytes = helper.make_model(
+            graph, opset_imports=opsets, ir_version=9
+        ).SerializeToString()
         return model
 
 
@@ -83,8 +98,13 @@ def _external(name: str, value: Array) -> Any:
     from onnx import StringStringEntryProto, TensorProto
 
     place = StringStringEntryProto(key="location", value="memory")
-    return TensorProto(name=name, dims=value.shape, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL,
-                       external_data=[place])
+    return TensorProto(
+        name=name,
+        dims=value.shape,
+        data_type=TensorProto.FLOAT,
+        data_location=TensorProto.EXTERNAL,
+        external_data=[place],
+    )
 
 
 def emit(tensors: dict[str, Array]) -> Graph:
@@ -99,7 +119,9 @@ def emit(tensors: dict[str, Array]) -> Graph:
 
 
 def _shapes(graph: Graph) -> tuple[str, str]:
-    """Names of the shapes (texts × tokens, WIDTH), for linear layers, and (texts, tokens, WIDTH), for attention."""
+    """Names of the shapes (texts × tokens, WIDTH), for linear layers, and (texts, tokens, WIDTH),
+    for attention.
+    """
     graph.add("Shape", ["ids"], "texts", start=0, end=1)
     graph.add("Shape", ["ids"], "tokens", start=1, end=2)
     graph.add("Concat", ["texts", "tokens", graph.constant("width", WIDTH)], "shape", axis=0)
@@ -109,7 +131,9 @@ def _shapes(graph: Graph) -> tuple[str, str]:
 def _embeddings(graph: Graph, tensors: dict[str, Array], flat: str) -> str:
     words = graph.weight("words", tensors["embeddings.word_embeddings.weight"])
     segment = tensors["embeddings.token_type_embeddings.weight"][0]
-    positions = graph.weight("positions", tensors["embeddings.position_embeddings.weight"] + segment)
+    positions = graph.weight(
+        "positions", tensors["embeddings.position_embeddings.weight"] + segment
+    )
     graph.add("Slice", [positions, graph.constant("zero", 0), "tokens"], "position")
     graph.add("Gather", [words, "ids"], "word")
     graph.add("Add", ["word", "position"], "embedded")
@@ -129,16 +153,27 @@ def _layer_norm(graph: Graph, tensors: dict[str, Array], name: str, state: str) 
     return graph.add("LayerNormalization", [state, scale, bias], name, axis=-1, epsilon=EPSILON)
 
 
-def _layer(graph: Graph, tensors: dict[str, Array], prefix: str, state: str, flat: str, shape: str) -> str:
-    parts = [_linear(graph, tensors, f"{prefix}attention.self.{part}", state) for part in ("query", "key", "value")]
+def _layer(
+    graph: Graph, tensors: dict[str, Array], prefix: str, state: str, flat: str, shape: str
+) -> str:
+    parts = [
+        _linear(graph, tensors, f"{prefix}attention.self.{part}", state)
+        for part in ("query", "key", "value")
+    ]
     shaped = [graph.add("Reshape", [part, shape], f"{part}.shaped") for part in parts]
-    heads = graph.add("MultiHeadAttention", shaped, f"{prefix}heads", domain="com.microsoft", num_heads=HEADS)
+    heads = graph.add(
+        "MultiHeadAttention", shaped, f"{prefix}heads", domain="com.microsoft", num_heads=HEADS
+    )
     attended = graph.add("Reshape", [heads, flat], f"{prefix}heads_flat")
     attended = _linear(graph, tensors, f"{prefix}attention.output.dense", attended)
     state = graph.add("Add", [state, attended], f"{prefix}attended")
     state = _layer_norm(graph, tensors, f"{prefix}attention.output.LayerNorm", state)
-    inner = graph.add("Gelu", [_linear(graph, tensors, f"{prefix}intermediate.dense", state)], f"{prefix}gelu")
-    outer = graph.add("Add", [state, _linear(graph, tensors, f"{prefix}output.dense", inner)], f"{prefix}fed")
+    inner = graph.add(
+        "Gelu", [_linear(graph, tensors, f"{prefix}intermediate.dense", state)], f"{prefix}gelu"
+    )
+    outer = graph.add(
+        "Add", [state, _linear(graph, tensors, f"{prefix}output.dense", inner)], f"{prefix}fed"
+    )
     return _layer_norm(graph, tensors, f"{prefix}output.LayerNorm", outer)
 
 
@@ -146,6 +181,11 @@ def _pooling(graph: Graph, states: str) -> None:
     from onnx import TensorProto, helper
 
     graph.add("Concat", ["texts", graph.constant("one", 1), "tokens"], "row", axis=0)
-    graph.add("ConstantOfShape", ["row"], "ones", value=helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0]))
+    graph.add(
+        "ConstantOfShape",
+        ["row"],
+        "ones",
+        value=helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0]),
+    )
     graph.add("MatMul", ["ones", states], "pooled")
     graph.add("Squeeze", ["pooled", graph.constant("axis", 1)], "sums")

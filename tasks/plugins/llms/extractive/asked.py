@@ -5,18 +5,35 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llmops.tasks.plugins.llms import Message
-from llmops.tasks.plugins.llms.extractive.rules import CITE, QUOTE, SAY, SENTENCES, WORDS, Rules, read_rules
+from llmops.tasks.plugins.llms.extractive.rules import (
+    CITE,
+    QUOTE,
+    SAY,
+    SENTENCES,
+    WORDS,
+    Rules,
+    read_rules,
+)
 
 LABEL = re.compile(r"^[\s#*]*(?:the\s+)?(?:user(?:[’']s)?\s+)?question[\s*]*:[\s*]*", re.I | re.M)
 ENDING = re.compile(r"\n\s*[#*]*\s*(?:your\s+)?answer[\s*]*:[\s*]*$", re.I)
 HEAD = re.compile(r"^[ \t]*\[(\d{1,3})\][ \t]*(.*)$", re.M)
-TAGGED = re.compile(r"<(passages?|contexts?|documents?|sources?|texts?|excerpts?)\b[^>]*>(.*?)</\1>", re.I | re.S)
-MATERIAL = re.compile(r"^[\s#*]*(?:the\s+)?(?:passages?|contexts?|documents?|sources?|texts?|excerpts?)[\s*]*:[\s*]*$|"
-                      r"^[\s#*]*(?:passages?|context)[\s*]*:[\s*]*(?=\S)", re.I | re.M)
+TAGGED = re.compile(
+    r"<(passages?|contexts?|documents?|sources?|texts?|excerpts?)\b[^>]*>(.*?)</\1>", re.I | re.S
+)
+MATERIAL = re.compile(
+    r"^[\s#*]*(?:the\s+)?(?:passages?|contexts?|documents?|sources?|texts?|excerpts?)[\s*]*:[\s*]*$|"
+    r"^[\s#*]*(?:passages?|context)[\s*]*:[\s*]*(?=\S)",
+    re.I | re.M,
+)
 ORDERS = re.compile(
     r"[\s#*\-]*(?:please\s+)?(?:answer|use|using|cite|quote|say|reply|respond|write|return|output|give|keep|be|do|don[’']t|never|always|"
-    r"only|if the|if you|if no|when the|when you|unless|you are|you will|you must|you should|you answer|you get|base|make sure|limit|"
-    r"provide|include|follow|act as|refuse|read|based on|below|here (?:is|are)|the following|a user|users)\b", re.I)
+    r"only|if the|if you|if no|when the|when you|unless|you are|you will|you must|you "
+    r"should|you answer|you get|base|make sure|limit|"
+    r"provide|include|follow|act as|refuse|read|based on|below|here (?:is|are)|the "
+    r"following|a user|users)\b",
+    re.I,
+)
 
 
 class Block(NamedTuple):
@@ -37,32 +54,56 @@ class Asked(NamedTuple):
 
 def asked(messages: Sequence[Message]) -> Asked:
     """See `extractive` for what counts as which."""
-    last = max((number for number, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
+    last = max(
+        (number for number, message in enumerate(messages) if message.role == "user"),
+        default=len(messages) - 1,
+    )
     question, rest = _question(messages[last].content)
-    texts = [message.content for message in [*messages[:last], *messages[last + 1:]] if message.role != "assistant"]
+    texts = [
+        message.content
+        for message in [*messages[:last], *messages[last + 1 :]]
+        if message.role != "assistant"
+    ]
     orders, blocks = list[str](), list[Block]()
     for text in [*texts, *rest]:
         said, given = _divided(text)
         orders += said
         blocks += given
-    return Asked(question, tuple(block for block in blocks if block.text.strip()), read_rules("\n\n".join(orders)))
+    return Asked(
+        question,
+        tuple(block for block in blocks if block.text.strip()),
+        read_rules("\n\n".join(orders)),
+    )
 
 
 def _question(text: str) -> tuple[str, list[str]]:
     """The question, and what stands before and after it."""
     text = ENDING.sub("", text.strip())
     if label := list(LABEL.finditer(text)):
-        found, _, after = text[label[-1].end():].strip().partition("\n\n")
-        return found.strip(), [text[:label[-1].start()], after]
+        found, _, after = text[label[-1].end() :].strip().partition("\n\n")
+        return found.strip(), [text[: label[-1].start()], after]
     paragraphs = _paragraphs(text)
-    plain = [number for number, one in enumerate(paragraphs) if one.rstrip().endswith(("?", "？", "؟")) or not _is_order(one)]
+    plain = [
+        number
+        for number, one in enumerate(paragraphs)
+        if one.rstrip().endswith(("?", "？", "؟")) or not _is_order(one)
+    ]
     place = plain[-1] if plain else len(paragraphs) - 1
-    return paragraphs[place] if paragraphs else "", ["\n\n".join(paragraphs[:place]), "\n\n".join(paragraphs[place + 1:])]
+    return paragraphs[place] if paragraphs else "", [
+        "\n\n".join(paragraphs[:place]),
+        "\n\n".join(paragraphs[place + 1 :]),
+    ]
 
 
 def _divided(text: str) -> tuple[list[str], list[Block]]:
-    """Instructions and passages: between tags, in numbered blocks, below a heading such as `Context:`, else all that is no order."""
-    tagged = [block for match in TAGGED.finditer(text) for block in _numbered(match[2])[1] or [Block("", match[2])]]
+    """Instructions and passages: between tags, in numbered blocks, below a heading such as
+    `Context:`, else all that is no order.
+    """
+    tagged = [
+        block
+        for match in TAGGED.finditer(text)
+        for block in _numbered(match[2])[1] or [Block("", match[2])]
+    ]
     if tagged:
         return [TAGGED.sub("", text)], tagged
     before, blocks = _numbered(text)
@@ -70,14 +111,18 @@ def _divided(text: str) -> tuple[list[str], list[Block]]:
         rest, orders = _trailing(blocks[-1].text)
         return [before, *orders], [*blocks[:-1], blocks[-1]._replace(text=rest)]
     if heading := MATERIAL.search(text):
-        rest, orders = _trailing(text[heading.end():])
-        return [text[:heading.start()], *orders], [Block("", rest)]
+        rest, orders = _trailing(text[heading.end() :])
+        return [text[: heading.start()], *orders], [Block("", rest)]
     paragraphs = _paragraphs(text)
-    return [one for one in paragraphs if _is_order(one)], [Block("", one) for one in paragraphs if not _is_order(one)]
+    return [one for one in paragraphs if _is_order(one)], [
+        Block("", one) for one in paragraphs if not _is_order(one)
+    ]
 
 
 def _numbered(text: str) -> tuple[str, list[Block]]:
-    """The text before the blocks [1], [2], …; other numbers in brackets belong to the text of a block."""
+    """The text before the blocks [1], [2], …; other numbers in brackets belong to the text of a
+    block.
+    """
     heads: list[re.Match[str]] = []
     for match in HEAD.finditer(text):
         if int(match[1]) == len(heads) + 1:
@@ -85,8 +130,13 @@ def _numbered(text: str) -> tuple[str, list[Block]]:
     if not heads:
         return text, []
     ends = [head.start() for head in heads[1:]] + [len(text)]
-    blocks = [Block(head[2].strip(), text[head.end():end].strip(), int(head[1])) for head, end in zip(heads, ends, strict=True)]
-    return text[:heads[0].start()], [one if one.text else Block("", one.title, one.number) for one in blocks]
+    blocks = [
+        Block(head[2].strip(), text[head.end() : end].strip(), int(head[1]))
+        for head, end in zip(heads, ends, strict=True)
+    ]
+    return text[: heads[0].start()], [
+        one if one.text else Block("", one.title, one.number) for one in blocks
+    ]
 
 
 def _trailing(text: str) -> tuple[str, list[str]]:
@@ -103,5 +153,8 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _is_order(paragraph: str) -> bool:
-    return bool(ORDERS.match(paragraph)) and (len(paragraph) < 200 or any(
-        rule.search(paragraph) for rule in (SENTENCES, WORDS, CITE, QUOTE, SAY)) or paragraph.lower().startswith("you "))
+    return bool(ORDERS.match(paragraph)) and (
+        len(paragraph) < 200
+        or any(rule.search(paragraph) for rule in (SENTENCES, WORDS, CITE, QUOTE, SAY))
+        or paragraph.lower().startswith("you ")
+    )

@@ -33,12 +33,16 @@ def answered(messages: Sequence[Message], most: int, threshold: float) -> Said:
     close = [one for one in sentences[:limit] if one.support >= CLOSE * sentences[0].support]
     chosen = _fitting(close[:1] if not sentences[0].support else close, found.rules.words)
     chosen.sort(key=lambda one: (one.block, one.place))
-    numbers = dict.fromkeys(number for one in chosen if (number := found.blocks[one.block].number) is not None)
+    numbers = dict.fromkeys(
+        number for one in chosen if (number := found.blocks[one.block].number) is not None
+    )
     return Said(" ".join(_formed(one, found) for one in chosen), tuple(numbers))
 
 
 def _fitting(sentences: list[Sentence], words: int | None) -> list[Sentence]:
-    """As many of the best as have together at most so many words; the best one is cut where it is too long itself."""
+    """As many of the best as have together at most so many words; the best one is cut where it is
+    too long itself.
+    """
     if words is None:
         return sentences
     chosen: list[Sentence] = []
@@ -52,11 +56,13 @@ def _fitting(sentences: list[Sentence], words: int | None) -> list[Sentence]:
 
 
 def _formed(sentence: Sentence, found: Asked) -> str:
-    """In quotation marks and with its source, where that is wanted; the source stands before the stop."""
+    """In quotation marks and with its source, where that is wanted; the source stands before the
+    stop.
+    """
     text, number = " ".join(sentence.text.split()), found.blocks[sentence.block].number
     if found.rules.quote:
         text = f'"{text}"'
     if not found.rules.cite or number is None:
         return text
-    stop = text[len(text.rstrip(STOPS)):]
+    stop = text[len(text.rstrip(STOPS)) :]
     return f"{text.rstrip(STOPS)} [{number}]{stop}"

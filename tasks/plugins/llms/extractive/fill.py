@@ -5,7 +5,9 @@ from typing import Any
 
 
 def filled(schema: dict[str, Any], text: str, numbers: Sequence[int]) -> Any:
-    """`text` in the first property that takes any text, `numbers` in lists of whole numbers; the rest as small as the schema allows."""
+    """`text` in the first property that takes any text, `numbers` in lists of whole numbers; the
+    rest as small as the schema allows.
+    """
     return _Filling(schema, text, numbers).value(schema)
 
 
@@ -24,7 +26,10 @@ class _Filling:
         if kind == "string":
             return self._text()
         if kind == "object":
-            return {name: self.value(part, depth + 1) for name, part in schema.get("properties", {}).items()}
+            return {
+                name: self.value(part, depth + 1)
+                for name, part in schema.get("properties", {}).items()
+            }
         return self._list(schema, depth) if kind == "array" else self._scalar(schema, kind)
 
     def _text(self) -> str:
@@ -41,12 +46,18 @@ class _Filling:
     @staticmethod
     def _scalar(schema: dict[str, Any], kind: str) -> Any:
         least = schema.get("minimum", min(0, schema.get("maximum", 0)))
-        return {"boolean": True, "null": None, "integer": int(least), "number": float(least)}.get(kind)
+        return {"boolean": True, "null": None, "integer": int(least), "number": float(least)}.get(
+            kind
+        )
 
     @staticmethod
     def _kind(schema: dict[str, Any]) -> str:
         kind = schema.get("type", "object" if "properties" in schema else "string")
-        return next((one for one in kind if one != "null"), "null") if isinstance(kind, list) else str(kind)
+        return (
+            next((one for one in kind if one != "null"), "null")
+            if isinstance(kind, list)
+            else str(kind)
+        )
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Follows `#/$defs/Name`, and takes the first of several choices."""

@@ -1,4 +1,6 @@
-"""Any model that LiteLLM knows, by names such as anthropic/claude-sonnet-4-5: Anthropic, Gemini, Bedrock, Vertex, Mistral and others."""
+"""Any model that LiteLLM knows, by names such as anthropic/claude-sonnet-4-5: Anthropic, Gemini,
+Bedrock, Vertex, Mistral and others.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,10 +13,12 @@ from llmops.tasks.plugins.llms._chat import Chat
 
 
 class LiteLlm(Chat):
-    """`model` with its provider before it. Keys come from `api_key`, else from the environment as LiteLLM reads them
-    (ANTHROPIC_API_KEY, GEMINI_API_KEY and others). `base_url`: another address than the provider's. The other options are those of
-    `openai`; `parameters` may hold LiteLLM's own, such as drop_params. Streams come in one piece, since LiteLLM does not tell a stream
-    that was cut from one that ended. LiteLLM's retries are off, it fetches nothing when it is loaded, and it prints nothing.
+    """`model` with its provider before it. Keys come from `api_key`, else from the environment as
+    LiteLLM reads them (ANTHROPIC_API_KEY, GEMINI_API_KEY and others). `base_url`: another address
+    than the provider's. The other options are those of `openai`; `parameters` may hold LiteLLM's
+    own, such as drop_params. Streams come in one piece, since LiteLLM does not tell a stream that
+    was cut from one that ended. LiteLLM's retries are off, it fetches nothing when it is loaded,
+    and it prints nothing.
     """
 
     requires: ClassVar[Mapping[str, str]] = {"litellm": "pip install 'llmops-pipelines[litellm]'"}
@@ -33,5 +37,7 @@ class LiteLlm(Chat):
         from llmops.tasks.plugins.llms.litellm.connection import opened
 
         given = {"api_base": self.base_url, "api_key": self.key, "timeout": self.timeout}
-        async with opened(self.body, {name: value for name, value in given.items() if value is not None}) as connection:
+        async with opened(
+            self.body, {name: value for name, value in given.items() if value is not None}
+        ) as connection:
             yield connection

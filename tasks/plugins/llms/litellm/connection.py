@@ -14,9 +14,15 @@ from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.llms import Busy, Connection, Reply, Request
 from llmops.tasks.plugins.llms._completions import read_reply
 
-QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True", "LITELLM_LOCAL_BLOG_POSTS": "True",
-         "LITELLM_MODE": "PRODUCTION"}
-"""Its own copies of tables instead of those on the network; and no .env of a folder that happens to be the current one."""
+QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_MODE": "PRODUCTION",
+}
+"""Its own copies of tables instead of those on the network; and no .env of a folder that happens to
+be the current one.
+"""
 NEVER = ("UnsupportedParamsError", "LiteLLMUnknownProvider")
 OURS = {"num_retries": 0, "max_retries": 0}
 
@@ -24,13 +30,17 @@ OURS = {"num_retries": 0, "max_retries": 0}
 class LiteLlmConnection(Connection):
     """`given`: address, key and time-out."""
 
-    def __init__(self, library: Any, body: Callable[[Request], dict[str, Any]], given: dict[str, Any]) -> None:
+    def __init__(
+        self, library: Any, body: Callable[[Request], dict[str, Any]], given: dict[str, Any]
+    ) -> None:
         self._library, self._body, self._given = library, body, given
 
     async def ask(self, request: Request) -> Reply:
         body = self._body(request)
         try:
-            answer = await self._library.acompletion(**body, **self._given, **OURS, **_without_mcp(body))
+            answer = await self._library.acompletion(
+                **body, **self._given, **OURS, **_without_mcp(body)
+            )
         except Exception as error:  # noqa: BLE001 - it raises those of every provider's library, and plain ones where it did not foresee
             raise self._translated(error, body["model"]) from None  # its own text may hold the key
         return read_reply(answer.model_dump(), body["model"], self._hidden)
@@ -38,33 +48,54 @@ class LiteLlmConnection(Connection):
     def _translated(self, error: Exception, model: str) -> Exception:
         name, said = type(error).__name__, self._hidden(" ".join(str(error).split()))[:300]
         if name in NEVER or "LLM Provider NOT provided" in said:
-            return Unavailable(said, hint="check model, as in anthropic/claude-sonnet-4-5; parameters: {drop_params: true} leaves out what "
-                                          "a model does not know")
+            return Unavailable(
+                said,
+                hint="check model, as in anthropic/claude-sonnet-4-5; parameters: {drop_params: "
+                "true} leaves out what "
+                "a model does not know",
+            )
         if "No module named" in said:
-            return Unavailable(said, hint="a library that LiteLLM needs for this model is missing: install it")
+            return Unavailable(
+                said, hint="a library that LiteLLM needs for this model is missing: install it"
+            )
         if name == "APIConnectionError" or said.endswith("Connection error."):
             return Lost(f"{model} cannot be reached: {said}")
         status = getattr(error, "status_code", None)
         if name == "Timeout" or not isinstance(status, int):
             return Busy(f"{model}: {said}")
         response = getattr(error, "response", None)
-        headers = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
-        return trouble(model, status, said, headers, canonical({"error": getattr(error, "body", None)}))
+        headers = (
+            getattr(error, "litellm_response_headers", None)
+            or getattr(response, "headers", None)
+            or {}
+        )
+        return trouble(
+            model, status, said, headers, canonical({"error": getattr(error, "body", None)})
+        )
 
     def _hidden(self, text: str) -> str:
-        for key in (self._given.get("api_key"), *(value for name, value in os.environ.items() if name.endswith("API_KEY"))):
+        for key in (
+            self._given.get("api_key"),
+            *(value for name, value in os.environ.items() if name.endswith("API_KEY")),
+        ):
             text = hidden(text, key)
         return text
 
 
 def _without_mcp(body: dict[str, Any]) -> dict[str, bool]:
-    """LiteLLM looks for servers of the Model Context Protocol among the functions, with a library that it does not require."""
+    """LiteLLM looks for servers of the Model Context Protocol among the functions, with a library
+    that it does not require.
+    """
     return {"_skip_mcp_handler": True} if "tools" in body and find_spec("mcp") is None else {}
 
 
 @asynccontextmanager
-async def opened(body: Callable[[Request], dict[str, Any]], given: dict[str, Any]) -> AsyncIterator[Connection]:
-    """LiteLLM keeps its connections itself, one set for each event loop; they are closed here, before the loop ends."""
+async def opened(
+    body: Callable[[Request], dict[str, Any]], given: dict[str, Any]
+) -> AsyncIterator[Connection]:
+    """LiteLLM keeps its connections itself, one set for each event loop; they are closed here,
+    before the loop ends.
+    """
     library = await asyncio.to_thread(_library)
     try:
         yield LiteLlmConnection(library, body, given)

@@ -9,20 +9,27 @@ from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers.html import hidden
 from llmops.tasks.texts.charset import decode
 
-DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""",
-                      re.IGNORECASE)
+DECLARED = re.compile(
+    rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""",
+    re.IGNORECASE,
+)
 PROLOGUE = re.compile(r"^\s*<\?xml[^>]*\?>")
 SILENT = "//script|//style|//template|//noscript|//svg|//iframe|//object|//head/link|//comment()"
-CHROME = ("//nav|//footer|//aside|//header[not(ancestor::article or ancestor::main)]|//form[.//input]|//dialog|"
-          "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or @aria-hidden='true']")
+CHROME = (
+    "//nav|//footer|//aside|//header[not(ancestor::article or "
+    "ancestor::main)]|//form[.//input]|//dialog|"
+    "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or "
+    "@aria-hidden='true']"
+)
 KEPT = 0.75
 WORD = re.compile(r"\w+")
 
 
 class Html(Parser):
-    """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of the whole page where
-    it has none, or where less than three quarters of the words outside them and outside links would be left. What a reader does not see
-    stands in the metadata `hidden_text` instead."""
+    """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of
+    the whole page where it has none, or where less than three quarters of the words outside them
+    and outside links would be left. What a reader does not see stands in the metadata `hidden_text`
+    instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
     revision: ClassVar[int] = 2
@@ -30,15 +37,21 @@ class Html(Parser):
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)
         title = _title(tree)
-        language = (tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or "")[:2].lower()
+        language = (
+            tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
+        )[:2].lower()
         unseen = _hidden.metadata(hidden.taken_out(tree))
         _remove(tree, SILENT)
         page = serialised(tree)
         framed = bool(tree.xpath(CHROME))
         _remove(tree, CHROME)
-        text = (_main(page, tree) if framed else "") or _whole(tree) or _whole(document(page.encode()))
+        text = (
+            (_main(page, tree) if framed else "") or _whole(tree) or _whole(document(page.encode()))
+        )
         metadata = unseen | ({"language": language} if language.isalpha() else {})
-        return Parsed(text=text, markup="markdown", title=title, media_type=media_type, metadata=metadata)
+        return Parsed(
+            text=text, markup="markdown", title=title, media_type=media_type, metadata=metadata
+        )
 
 
 def document(data: bytes) -> Any:
@@ -49,7 +62,9 @@ def document(data: bytes) -> Any:
     declared = next((name.decode() for name in found.groups() if name), "") if found else ""
     text = PROLOGUE.sub("", decode(data, declared)[0]).replace("\x00", "")
     try:
-        return html.document_fromstring(text, parser=html.HTMLParser(encoding="utf-8", huge_tree=True, remove_pis=True))
+        return html.document_fromstring(
+            text, parser=html.HTMLParser(encoding="utf-8", huge_tree=True, remove_pis=True)
+        )
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise DocumentError("the page is empty or no HTML") from error
 
@@ -77,8 +92,18 @@ def _main(page: str, content: Any) -> str:
     """The main text; "" where too much of the content would be lost."""
     import trafilatura
 
-    text = trafilatura.extract(page, output_format="markdown", include_tables=True, include_formatting=True,
-                               favor_recall=True, include_comments=True, deduplicate=False) or ""
+    text = (
+        trafilatura.extract(
+            page,
+            output_format="markdown",
+            include_tables=True,
+            include_formatting=True,
+            favor_recall=True,
+            include_comments=True,
+            deduplicate=False,
+        )
+        or ""
+    )
     return text if _words(text) >= KEPT * _solid(content) else ""
 
 
@@ -93,10 +118,14 @@ def _words(text: str) -> int:
 
 
 def _whole(tree: Any) -> str:
-    """All the text there is, as Markdown; link targets and pictures are no text, their names are."""
+    """All the text there is, as Markdown; link targets and pictures are no text, their names
+    are.
+    """
     for picture in tree.iter("img"):
         picture.tail = f" {picture.get('alt') or ''} {picture.tail or ''}"
     for element in [*tree.iter("a", "img")]:
         element.drop_tag()
     page = serialised(tree)
-    return kreuzberg.markdown(page.encode(), "text/html").text or " ".join(tree.text_content().split())
+    return kreuzberg.markdown(page.encode(), "text/html").text or " ".join(
+        tree.text_content().split()
+    )

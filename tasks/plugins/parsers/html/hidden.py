@@ -8,30 +8,51 @@ from llmops.tasks.plugins.parsers.html import styles
 
 ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
 SHARE: Final = 0.5
-"""Where more of the words than this would be gone, scripts show the page: nothing of it counts as hidden."""
-OPENERS: Final = ("aria-controls", "href", "data-target", "data-bs-target", "aria-describedby", "aria-labelledby")
+"""Where more of the words than this would be gone, scripts show the page: nothing of it counts as
+hidden.
+"""
+OPENERS: Final = (
+    "aria-controls",
+    "href",
+    "data-target",
+    "data-bs-target",
+    "aria-describedby",
+    "aria-labelledby",
+)
 """Attributes that name, in the page, what a click opens."""
-TEXT: Final = ".//text()[not(ancestor::script or ancestor::style or ancestor::template or ancestor::noscript)]"
-SHEETS: Final = "//link[contains(concat(' ', translate(@rel, 'STYLEH', 'styleh'), ' '), ' stylesheet ')]"
+TEXT: Final = (
+    ".//text()[not(ancestor::script or ancestor::style or ancestor::template or "
+    "ancestor::noscript)]"
+)
+SHEETS: Final = (
+    "//link[contains(concat(' ', translate(@rel, 'STYLEH', 'styleh'), ' '), ' stylesheet ')]"
+)
 
 
 def taken_out(tree: Any) -> list[str]:
     """The texts that a reader of the page does not see; afterwards they are no longer in it.
 
-    Seen is what no attribute, inline style or simple rule of the page's own `<style>` hides: by `display`, `visibility`, `opacity`, a
-    tiny size, a place outside the window, or the colour of its background. White text counts where no background is known and the page
-    takes no style sheet from elsewhere. A panel that a link or button opens is no hidden text. What external style sheets and scripts do
-    is not known.
+    Seen is what no attribute, inline style or simple rule of the page's own `<style>` hides: by
+    `display`, `visibility`, `opacity`, a tiny size, a place outside the window, or the colour of
+    its background. White text counts where no background is known and the page takes no style sheet
+    from elsewhere. A panel that a link or button opens is no hidden text. What external style
+    sheets and scripts do is not known.
     """
     sheet, opened = _computed(tree), _opened(tree)
     external = bool(tree.xpath(SHEETS))
     hidden = [element for element in tree.iter("*") if _hides(element, sheet, external)]
-    panels = {element for element in hidden if element.get("role") == "tabpanel" or element.get("id") in opened}
+    panels = {
+        element
+        for element in hidden
+        if element.get("role") == "tabpanel" or element.get("id") in opened
+    }
     for panel in [*panels, *tree.xpath("//*[@hidden='until-found']")]:
         _show(panel)
     outermost = list(_outermost([element for element in hidden if element not in panels]))
     texts = [" ".join(element.xpath(TEXT)) for element in outermost]
-    if len(" ".join(texts).split()) > SHARE * len(" ".join(tree.xpath(f"//body{TEXT[1:]}")).split()):
+    if len(" ".join(texts).split()) > SHARE * len(
+        " ".join(tree.xpath(f"//body{TEXT[1:]}")).split()
+    ):
         return texts
     for element in outermost:
         if element.getparent() is not None:
@@ -52,8 +73,23 @@ def _computed(tree: Any) -> dict[Any, dict[str, str]]:
     return found
 
 
-RELEVANT: Final = {"display", "visibility", "opacity", "font-size", "position", "text-indent", "color", "background", "background-color",
-                   "background-image", "overflow", "height", "max-height", "left", "top"}
+RELEVANT: Final = {
+    "display",
+    "visibility",
+    "opacity",
+    "font-size",
+    "position",
+    "text-indent",
+    "color",
+    "background",
+    "background-color",
+    "background-image",
+    "overflow",
+    "height",
+    "max-height",
+    "left",
+    "top",
+}
 
 
 def _hides(element: Any, sheet: dict[Any, dict[str, str]], external: bool) -> bool:
@@ -65,14 +101,20 @@ def _hides(element: Any, sheet: dict[Any, dict[str, str]], external: bool) -> bo
     return styles.unseen(own) or _blends(element, own, sheet, external)
 
 
-def _blends(element: Any, own: dict[str, str], sheet: dict[Any, dict[str, str]], external: bool) -> bool:
+def _blends(
+    element: Any, own: dict[str, str], sheet: dict[Any, dict[str, str]], external: bool
+) -> bool:
     """Whether the text has the colour of what is behind it."""
-    ink = styles.colour(own.get("color", "") or (element.get("color") or "" if element.tag == "font" else ""))
+    ink = styles.colour(
+        own.get("color", "") or (element.get("color") or "" if element.tag == "font" else "")
+    )
     if not isinstance(ink, tuple):
         return False
     for around in (element, *element.iterancestors()):
         declared = sheet.get(around, {})
-        behind = declared.get("background-color") or declared.get("background") or around.get("bgcolor")
+        behind = (
+            declared.get("background-color") or declared.get("background") or around.get("bgcolor")
+        )
         if declared.get("background-image") or around.get("background"):
             return False
         if behind and styles.colour(behind) != "transparent":
@@ -83,7 +125,11 @@ def _blends(element: Any, own: dict[str, str], sheet: dict[Any, dict[str, str]],
 def _outermost(elements: list[Any]) -> Iterator[Any]:
     """Those that lie in no other."""
     chosen = set(elements)
-    return (element for element in elements if not any(around in chosen for around in element.iterancestors()))
+    return (
+        element
+        for element in elements
+        if not any(around in chosen for around in element.iterancestors())
+    )
 
 
 def _opened(tree: Any) -> set[str]:

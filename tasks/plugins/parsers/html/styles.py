@@ -1,19 +1,50 @@
-"""As much of CSS as tells whether a text is seen: declarations, simple rules, colours (CSS 2.2; CSS Color 4, section 6)."""
+"""As much of CSS as tells whether a text is seen: declarations, simple rules, colours (CSS 2.2; CSS
+Color 4, section 6).
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 
 RULE = re.compile(r"([^{}@;]{1,500}+)\{([^{}]{0,5000}+)\}")
 COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+\*/")
-AT_RULE = re.compile(r"@[a-z-]{1,30}[^{};]{0,500}+\{(?:[^{}]|\{[^{}]{0,5000}+\}){0,10000}+\}", re.IGNORECASE)
+AT_RULE = re.compile(
+    r"@[a-z-]{1,30}[^{};]{0,500}+\{(?:[^{}]|\{[^{}]{0,5000}+\}){0,10000}+\}", re.IGNORECASE
+)
 SIMPLE = re.compile(r"([a-z][a-z0-9]{0,20})?(?:([.#])([\w-]{1,100}))?", re.IGNORECASE)
 NUMBER = re.compile(r"(-?\d{0,9}(?:\.\d{1,9})?)\s*(px|pt|em|rem|%|vw|vh|cm|mm|in)?\Z")
 HEX = re.compile(r"#([0-9a-f]{3,8})\Z")
-RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*(?:[,/]\s*([\d.]{1,9}%?)\s*)?\)\Z")
-NAMES = {"white": (255, 255, 255), "black": (0, 0, 0), "red": (255, 0, 0), "snow": (255, 250, 250), "ivory": (255, 255, 240),
-         "whitesmoke": (245, 245, 245), "ghostwhite": (248, 248, 255), "gray": (128, 128, 128), "grey": (128, 128, 128),
-         "blue": (0, 0, 255), "green": (0, 128, 0), "yellow": (255, 255, 0), "silver": (192, 192, 192), "navy": (0, 0, 128)}
-PIXELS = {"px": 1.0, "pt": 4 / 3, "em": 16.0, "rem": 16.0, "%": 0.16, "vw": 12.8, "vh": 8.0, "cm": 37.8, "mm": 3.78, "in": 96.0, None: 1.0}
+RGB = re.compile(
+    r"rgba?\(\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*(?:[,/]\s*([\d.]{1,9}%?)\s*)?\)\Z"
+)
+NAMES = {
+    "white": (255, 255, 255),
+    "black": (0, 0, 0),
+    "red": (255, 0, 0),
+    "snow": (255, 250, 250),
+    "ivory": (255, 255, 240),
+    "whitesmoke": (245, 245, 245),
+    "ghostwhite": (248, 248, 255),
+    "gray": (128, 128, 128),
+    "grey": (128, 128, 128),
+    "blue": (0, 0, 255),
+    "green": (0, 128, 0),
+    "yellow": (255, 255, 0),
+    "silver": (192, 192, 192),
+    "navy": (0, 0, 128),
+}
+PIXELS = {
+    "px": 1.0,
+    "pt": 4 / 3,
+    "em": 16.0,
+    "rem": 16.0,
+    "%": 0.16,
+    "vw": 12.8,
+    "vh": 8.0,
+    "cm": 37.8,
+    "mm": 3.78,
+    "in": 96.0,
+    None: 1.0,
+}
 FAR, TINY = -900, 2.0
 
 Style = Mapping[str, str]
@@ -22,12 +53,14 @@ Style = Mapping[str, str]
 def declarations(style: str) -> dict[str, str]:
     """Property -> value, both small."""
     pairs = (part.partition(":") for part in COMMENT.sub("", style).lower().split(";"))
-    return {name.strip(): value.replace("!important", "").strip() for name, mark, value in pairs if mark}
+    return {
+        name.strip(): value.replace("!important", "").strip() for name, mark, value in pairs if mark
+    }
 
 
 def rules(sheet: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """(XPath, declarations) of the rules with simple selectors: `p`, `.note`, `#top`, `p.note`. Rules that hold only for some media do not
-    count."""
+    """(XPath, declarations) of the rules with simple selectors: `p`, `.note`, `#top`, `p.note`.
+    Rules that hold only for some media do not count."""
     for selectors, body in RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet))):
         for selector in selectors.split(","):
             found = SIMPLE.fullmatch(selector.strip())
@@ -39,7 +72,11 @@ def _xpath(tag: str | None, mark: str | None, name: str | None) -> str:
     step = f"//{(tag or '*').lower()}"
     if not mark:
         return step
-    return f"{step}[@id='{name}']" if mark == "#" else f"{step}[contains(concat(' ', normalize-space(@class), ' '), ' {name} ')]"
+    return (
+        f"{step}[@id='{name}']"
+        if mark == "#"
+        else f"{step}[contains(concat(' ', normalize-space(@class), ' '), ' {name} ')]"
+    )
 
 
 def pixels(value: str) -> float | None:
@@ -60,13 +97,19 @@ def unseen(style: Style) -> bool:
 
 def _far(style: Style) -> bool:
     """Whether it lies outside the window."""
-    moved = ["text-indent"] + (["left", "top", "margin-left"] if style.get("position") in ("absolute", "fixed") else [])
+    moved = ["text-indent"] + (
+        ["left", "top", "margin-left"] if style.get("position") in ("absolute", "fixed") else []
+    )
     return any((pixels(style.get(name, "0")) or 0) < FAR for name in moved)
 
 
 def _shut(style: Style) -> bool:
     """Whether it has no room: a box without extent that shows nothing beyond itself."""
-    sizes = [pixels(style[name]) for name in ("height", "max-height", "width", "max-width") if name in style]
+    sizes = [
+        pixels(style[name])
+        for name in ("height", "max-height", "width", "max-width")
+        if name in style
+    ]
     return style.get("overflow") == "hidden" and any(size == 0 for size in sizes)
 
 
@@ -77,7 +120,11 @@ def colour(value: str) -> tuple[int, int, int] | str | None:
         return NAMES[value]
     if found := HEX.match(value):
         digits = "".join(c * 2 for c in found[1]) if len(found[1]) in (3, 4) else found[1]
-        return "transparent" if digits[6:] == "00" else (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6] or "0", 16))
+        return (
+            "transparent"
+            if digits[6:] == "00"
+            else (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6] or "0", 16))
+        )
     if found := RGB.match(value):
         if found[4] and float(found[4].rstrip("%") or 1) == 0:
             return "transparent"

@@ -18,20 +18,32 @@ PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
 SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel")
 WORD = re.compile(r"\w+")
-TEMPLATE = re.compile(r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+",
-                      re.MULTILINE)
+TEMPLATE = re.compile(
+    r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+",
+    re.MULTILINE,
+)
 
 
 class Office(Parser):
-    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments are left out.
-    Text that nobody sees stands in the metadata `hidden_text` instead."""
+    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments
+    are left out. Text that nobody sees stands in the metadata `hidden_text` instead."""
 
     revision: ClassVar[int] = 2
 
     media_types: ClassVar[tuple[str, ...]] = (
-        DOCX, PPTX, f"{OFFICE}spreadsheetml.sheet", f"{OPEN}text", f"{OPEN}presentation",
-        f"{OPEN}spreadsheet", f"{OPEN}graphics", "application/msword", "application/vnd.ms-powerpoint",
-        "application/vnd.ms-excel", "application/rtf", "text/rtf")
+        DOCX,
+        PPTX,
+        f"{OFFICE}spreadsheetml.sheet",
+        f"{OPEN}text",
+        f"{OPEN}presentation",
+        f"{OPEN}spreadsheet",
+        f"{OPEN}graphics",
+        "application/msword",
+        "application/vnd.ms-powerpoint",
+        "application/vnd.ms-excel",
+        "application/rtf",
+        "text/rtf",
+    )
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb_in(data)
@@ -44,8 +56,13 @@ class Office(Parser):
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
         headed = media_type == PPTX and first.startswith("## ")
         heading = only_heading(text) or (first.removeprefix("## ") if headed else None)
-        return Parsed(text=text, markup="markdown", title=sensible(title) or heading, media_type=media_type,
-                      metadata=hidden_texts(unseen) | ({"pages": len(pages)} if len(pages) > 1 else {}))
+        return Parsed(
+            text=text,
+            markup="markdown",
+            title=sensible(title) or heading,
+            media_type=media_type,
+            metadata=hidden_texts(unseen) | ({"pages": len(pages)} if len(pages) > 1 else {}),
+        )
 
 
 def refuse_bomb_in(data: bytes) -> None:
@@ -57,10 +74,16 @@ def refuse_bomb_in(data: bytes) -> None:
 def _extracted(data: bytes, media_type: str) -> tuple[list[str], str]:
     """Pages by kreuzberg, where it knows them and they hold all the text; else the whole."""
     found = kreuzberg.markdown(data, media_type)
-    text = TEMPLATE.sub("", found.text) if media_type == "application/vnd.ms-powerpoint" else found.text
+    text = (
+        TEMPLATE.sub("", found.text)
+        if media_type == "application/vnd.ms-powerpoint"
+        else found.text
+    )
     if media_type == DOCX:
         text = "\n\n".join([text, *charts(data, "word/charts/chart")])
     if media_type in SHEETS:
         return re.split(r"\n+(?=## )", text), ""
     complete = len(WORD.findall(" ".join(found.pages))) >= len(WORD.findall(text))
-    return found.pages if len(found.pages) > 1 and complete else [text], str(found.metadata.get("title") or "")
+    return found.pages if len(found.pages) > 1 and complete else [text], str(
+        found.metadata.get("title") or ""
+    )

@@ -1,4 +1,6 @@
-"""Text of Office and OpenDocument files that a reader does not see, taken out before the file is read."""
+"""Text of Office and OpenDocument files that a reader does not see, taken out before the file is
+read.
+"""
 
 import io
 import zipfile
@@ -21,10 +23,12 @@ Taker = Callable[[Package], tuple[dict[str, Any], list[str]]]
 
 
 def shown(data: bytes) -> tuple[bytes, list[str]]:
-    """The file without the text that nobody sees, and that text. The same bytes where all is seen, or where the file cannot be told.
+    """The file without the text that nobody sees, and that text. The same bytes where all is seen,
+    or where the file cannot be told.
 
-    Word: hidden, white on nothing, smaller than two points. PowerPoint: hidden shapes, shapes beside the slide, letters smaller than two
-    points. OpenDocument: hidden text. Sheets, and the formats before 2007, are not looked into.
+    Word: hidden, white on nothing, smaller than two points. PowerPoint: hidden shapes, shapes
+    beside the slide, letters smaller than two points. OpenDocument: hidden text. Sheets, and the
+    formats before 2007, are not looked into.
     """
     if not data.startswith(b"PK"):
         return data, []
@@ -45,8 +49,16 @@ def _replaced(data: bytes, parts: Mapping[str, Any]) -> bytes:
     with members(data) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
         for info in before.infolist():
             root = parts.get(info.filename)
-            content = before.read(info) if root is None else etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
-            after.writestr(info.filename, content, zipfile.ZIP_STORED if info.filename == "mimetype" else zipfile.ZIP_DEFLATED)
+            content = (
+                before.read(info)
+                if root is None
+                else etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+            )
+            after.writestr(
+                info.filename,
+                content,
+                zipfile.ZIP_STORED if info.filename == "mimetype" else zipfile.ZIP_DEFLATED,
+            )
     return out.getvalue()
 
 
@@ -56,19 +68,30 @@ def local(element: Any) -> str:
 
 
 def _value(element: Any, name: str = "val") -> str | None:
-    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None)
+    return next(
+        (value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None
+    )
 
 
 def _child(element: Any, *path: str) -> Any:
     for name in path:
-        element = next((child for child in element.iterchildren("*") if local(child) == name), None) if element is not None else None
+        element = (
+            next((child for child in element.iterchildren("*") if local(child) == name), None)
+            if element is not None
+            else None
+        )
     return element
 
 
 def _word(package: Package) -> tuple[dict[str, Any], list[str]]:
-    roots: dict[str, Any] = {name: package.xml(name) for name in WORD_PARTS if name in package.names}
+    roots: dict[str, Any] = {
+        name: package.xml(name) for name in WORD_PARTS if name in package.names
+    }
     unseen = dict(_styles(package))
-    coloured = "word/document.xml" in roots and _child(roots["word/document.xml"], "background") is not None
+    coloured = (
+        "word/document.xml" in roots
+        and _child(roots["word/document.xml"], "background") is not None
+    )
     texts: list[str] = []
     for root in roots.values():
         for run in [one for one in root.iter("*") if local(one) == "r"]:
@@ -101,11 +124,19 @@ def _how(properties: Any) -> str:
     vanish, size = _child(properties, "vanish"), _child(properties, "sz")
     if vanish is not None and (_value(vanish) or "1") not in ("0", "false", "off"):
         return "hidden"
-    if size is not None and (_value(size) or "99").isdigit() and int(_value(size) or "99") < TINY_HALF_POINTS:
+    if (
+        size is not None
+        and (_value(size) or "99").isdigit()
+        and int(_value(size) or "99") < TINY_HALF_POINTS
+    ):
         return "hidden"
     ink = _child(properties, "color")
     backed = _shaded(properties) or _child(properties, "highlight") is not None
-    return "white" if ink is not None and (_value(ink) or "").upper() == "FFFFFF" and not backed else ""
+    return (
+        "white"
+        if ink is not None and (_value(ink) or "").upper() == "FFFFFF" and not backed
+        else ""
+    )
 
 
 def _shaded(properties: Any) -> bool:
@@ -119,25 +150,43 @@ def _unseen(run: Any, styles: Mapping[str, str], coloured: bool) -> bool:
     named = _child(properties, "rStyle") if properties is not None else None
     paragraph = next((one for one in run.iterancestors() if local(one) == "p"), None)
     style = _child(paragraph, "pPr", "pStyle") if paragraph is not None else None
-    inherited = next((styles[key] for one in (named, style) if one is not None and (key := _value(one) or "") in styles), "")
+    inherited = next(
+        (
+            styles[key]
+            for one in (named, style)
+            if one is not None and (key := _value(one) or "") in styles
+        ),
+        "",
+    )
     own = _child(properties, "vanish") if properties is not None else None
     if own is not None or (properties is not None and _child(properties, "color") is not None):
         inherited = ""
     how = _how(properties) or inherited
     shaded = paragraph is not None and _shaded(_child(paragraph, "pPr"))
-    judged = not coloured and not shaded and not any(local(one) in BACKED for one in run.iterancestors())
+    judged = (
+        not coloured and not shaded and not any(local(one) in BACKED for one in run.iterancestors())
+    )
     return how == "hidden" or (how == "white" and judged)
 
 
 def _slides(package: Package) -> tuple[dict[str, Any], list[str]]:
-    size = next((one for one in package.xml("ppt/presentation.xml").iter("*") if local(one) == "sldSz"), None)
+    size = next(
+        (one for one in package.xml("ppt/presentation.xml").iter("*") if local(one) == "sldSz"),
+        None,
+    )
     room = (_number(size, "cx"), _number(size, "cy")) if size is not None else (0, 0)
-    roots = {name: package.xml(name) for name in package.names if name.startswith("ppt/slides/slide") and name.endswith(".xml")}
+    roots = {
+        name: package.xml(name)
+        for name in package.names
+        if name.startswith("ppt/slides/slide") and name.endswith(".xml")
+    }
     texts: list[str] = []
     for _, root in sorted(roots.items()):
         for element in [one for one in root.iter("*") if local(one) in ("sp", "r")]:
             if _beside(element, room) if local(element) == "sp" else _small(element):
-                texts.append(" ".join(piece.text or "" for piece in element.iter("*") if local(piece) == "t"))
+                texts.append(
+                    " ".join(piece.text or "" for piece in element.iter("*") if local(piece) == "t")
+                )
                 element.getparent().remove(element)
     return roots, [text for text in texts if text.strip()]
 
@@ -148,14 +197,19 @@ def _small(run: Any) -> bool:
 
 
 def _beside(shape: Any, room: tuple[int, int]) -> bool:
-    """Whether a shape is hidden, or lies wholly beside the slide. Shapes within a group have coordinates of its own."""
+    """Whether a shape is hidden, or lies wholly beside the slide. Shapes within a group have
+    coordinates of its own.
+    """
     about, frame = _child(shape, "nvSpPr", "cNvPr"), _child(shape, "spPr", "xfrm")
     if about is not None and about.get("hidden") in ("1", "true"):
         return True
     start, extent = _child(frame, "off"), _child(frame, "ext")
     if start is None or extent is None or 0 in room or local(shape.getparent()) != "spTree":
         return False
-    x, y, width, height = (_number(one, name) for one, name in ((start, "x"), (start, "y"), (extent, "cx"), (extent, "cy")))
+    x, y, width, height = (
+        _number(one, name)
+        for one, name in ((start, "x"), (start, "y"), (extent, "cx"), (extent, "cy"))
+    )
     return x >= room[0] or y >= room[1] or x + width <= 0 or y + height <= 0
 
 
@@ -170,4 +224,8 @@ def _opendocument(package: Package) -> tuple[dict[str, Any], list[str]]:
     return {"content.xml": root}, _together(opendocument(root, styles))
 
 
-TAKERS: Final[Mapping[str, Taker]] = {"word/document.xml": _word, "ppt/presentation.xml": _slides, "content.xml": _opendocument}
+TAKERS: Final[Mapping[str, Taker]] = {
+    "word/document.xml": _word,
+    "ppt/presentation.xml": _slides,
+    "content.xml": _opendocument,
+}

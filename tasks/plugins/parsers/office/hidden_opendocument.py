@@ -1,4 +1,6 @@
-"""Hidden text of OpenDocument files (OASIS OpenDocument 1.3, part 3: text:display, sections, hidden-text fields)."""
+"""Hidden text of OpenDocument files (OASIS OpenDocument 1.3, part 3: text:display, sections,
+hidden-text fields).
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,10 +12,19 @@ STYLED: Final = (f"{TEXT}span", f"{TEXT}p", f"{TEXT}h")
 
 def opendocument(root: Any, styles: Sequence[Any]) -> list[str]:
     """The texts that are hidden, which are no longer in the content afterwards."""
-    hidden = {style.get(f"{STYLE}name") for sheet in styles for style in sheet.iter(f"{STYLE}style")
-              if any(properties.get(f"{TEXT}display") == "none" for properties in style.iter(f"{STYLE}text-properties"))}
+    hidden = {
+        style.get(f"{STYLE}name")
+        for sheet in styles
+        for style in sheet.iter(f"{STYLE}style")
+        if any(
+            properties.get(f"{TEXT}display") == "none"
+            for properties in style.iter(f"{STYLE}text-properties")
+        )
+    }
     texts: list[str] = []
-    for element in [*root.iter(*STYLED, f"{TEXT}section", f"{TEXT}hidden-text", f"{TEXT}hidden-paragraph")]:
+    for element in [
+        *root.iter(*STYLED, f"{TEXT}section", f"{TEXT}hidden-text", f"{TEXT}hidden-paragraph")
+    ]:
         if _unseen(element, hidden) and (said := "".join(element.itertext()).strip()):
             texts.append(said)
             _empty(element)

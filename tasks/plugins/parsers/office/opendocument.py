@@ -9,13 +9,20 @@ from llmops.tasks.plugins.parsers._tables import markdown_table
 SPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 TEXT, TABLE, DRAW = (SPACE % name for name in ("text", "table", "drawing"))
 OFFICE, PRESENTATION = (SPACE % name for name in ("office", "presentation"))
-SKIPPED = {f"{OFFICE}annotation", f"{OFFICE}annotation-end", f"{TEXT}tracked-changes", f"{OFFICE}forms",
-           f"{TEXT}sequence-decls"}
+SKIPPED = {
+    f"{OFFICE}annotation",
+    f"{OFFICE}annotation-end",
+    f"{TEXT}tracked-changes",
+    f"{OFFICE}forms",
+    f"{TEXT}sequence-decls",
+}
 MOST_REPEATS = 64
 
 
 def opendocument(data: bytes) -> tuple[list[str], str]:
-    """The pages (slides, sheets; one for a text) as Markdown, and the title among the properties."""
+    """The pages (slides, sheets; one for a text) as Markdown, and the title among the
+    properties.
+    """
     package = Package(data)
     body = package.xml("content.xml").find(f"{OFFICE}body")
     title = package.title("meta.xml")
@@ -83,7 +90,9 @@ def _items(element: Any, level: int) -> Iterator[str]:
             if child.tag == f"{TEXT}list":
                 yield from _items(child, level + 1)
             else:
-                yield from (f"{'  ' * level}- {text}" for text in (_block(child) or blocks(child)) if text)
+                yield from (
+                    f"{'  ' * level}- {text}" for text in (_block(child) or blocks(child)) if text
+                )
 
 
 def _table(table: Any) -> str:
@@ -108,11 +117,17 @@ def _row(row: Any) -> list[str]:
 def _cell(cell: Any) -> Iterator[str]:
     """The blocks of a cell on one line: a table within it loses its frame, not its text."""
     for text in blocks(cell):
-        yield " ".join(text.replace("| --- ", "").replace("|", " ").split()) if text.startswith("|") else text
+        yield (
+            " ".join(text.replace("| --- ", "").replace("|", " ").split())
+            if text.startswith("|")
+            else text
+        )
 
 
 def _times(element: Any, what: str) -> int:
-    """How often a row or cell repeats; the thousands of empty ones at the end of a sheet count as a few."""
+    """How often a row or cell repeats; the thousands of empty ones at the end of a sheet count as a
+    few.
+    """
     return min(MOST_REPEATS, int(element.get(f"{TABLE}number-{what}-repeated", "1")))
 
 

@@ -10,8 +10,12 @@ A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-STRICT = {"http://purl.oclc.org/ooxml/drawingml/main": A, "http://purl.oclc.org/ooxml/presentationml/main": P,
-          "http://purl.oclc.org/ooxml/drawingml/chart": C, "http://purl.oclc.org/ooxml/officeDocument/relationships": R}
+STRICT = {
+    "http://purl.oclc.org/ooxml/drawingml/main": A,
+    "http://purl.oclc.org/ooxml/presentationml/main": P,
+    "http://purl.oclc.org/ooxml/drawingml/chart": C,
+    "http://purl.oclc.org/ooxml/officeDocument/relationships": R,
+}
 TITLES = {"title", "ctrTitle"}
 FURNITURE = {"sldNum", "dt", "ftr", "hdr"}
 
@@ -22,7 +26,9 @@ def slides(data: bytes) -> tuple[list[str], str]:
     show = plain(package.xml("ppt/presentation.xml"))
     parts = package.related("ppt/presentation.xml")
     listed = [parts.get(entry.get(f"{R}id"), ("", ""))[1] for entry in show.iter(f"{P}sldId")]
-    return [slide(package, name) for name in listed if name in package.names], package.title("docProps/core.xml")
+    return [slide(package, name) for name in listed if name in package.names], package.title(
+        "docProps/core.xml"
+    )
 
 
 def slide(package: Package, name: str) -> str:
@@ -32,7 +38,11 @@ def slide(package: Package, name: str) -> str:
     blocks.sort(key=lambda block: not block.startswith("## "))
     for kind, part in related.values():
         if kind == "notesSlide" and part in package.names:
-            notes = [_text(shape) for shape in plain(package.xml(part)).iter(f"{P}sp") if _placeholder(shape) == "body"]
+            notes = [
+                _text(shape)
+                for shape in plain(package.xml(part)).iter(f"{P}sp")
+                if _placeholder(shape) == "body"
+            ]
             blocks += [f"Notes: {text}" for text in notes if text]
     return "\n\n".join(blocks)
 
@@ -51,7 +61,12 @@ def _shapes(root: Any, package: Package, related: dict[str, tuple[str, str]]) ->
         if element.tag == f"{P}sp":
             yield _shape(element)
         elif element.tag == f"{A}tbl":
-            yield markdown_table([[_text(cell, " ") for cell in row.iter(f"{A}tc")] for row in element.iter(f"{A}tr")])
+            yield markdown_table(
+                [
+                    [_text(cell, " ") for cell in row.iter(f"{A}tc")]
+                    for row in element.iter(f"{A}tr")
+                ]
+            )
         else:
             part = related.get(element.get(f"{R}id") or element.get(f"{R}dm") or "", ("", ""))[1]
             if part in package.names:
@@ -73,23 +88,36 @@ def _shape(shape: Any) -> str:
         return f"## {_text(shape, ' ')}" if _text(shape) else ""
     if kind in FURNITURE:
         return ""
-    lines = [_line(paragraph, listed=kind in ("content", "body")) for paragraph in shape.iter(f"{A}p")]
+    lines = [
+        _line(paragraph, listed=kind in ("content", "body")) for paragraph in shape.iter(f"{A}p")
+    ]
     return "\n".join(line for line in lines if line)
 
 
 def _line(paragraph: Any, *, listed: bool) -> str:
-    """One paragraph, as an item where it has a bullet of its own or its placeholder gives it one."""
+    """One paragraph, as an item where it has a bullet of its own or its placeholder gives it
+    one.
+    """
     text = _runs(paragraph)
     style = paragraph.find(f"{A}pPr")
     level = int(style.get("lvl", "0")) if style is not None else 0
-    own = style is not None and any(style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip"))
+    own = style is not None and any(
+        style.find(f"{A}{mark}") is not None for mark in ("buChar", "buAutoNum", "buBlip")
+    )
     bare = style is not None and style.find(f"{A}buNone") is not None
-    item = own or level > 0 or (listed and not bare and len(list(paragraph.getparent().iterchildren(f"{A}p"))) > 1)
+    item = (
+        own
+        or level > 0
+        or (listed and not bare and len(list(paragraph.getparent().iterchildren(f"{A}p"))) > 1)
+    )
     return f"{'  ' * level}- {text}" if text and item else text
 
 
 def _runs(paragraph: Any) -> str:
-    pieces = [(run.text or "") if run.tag == f"{A}t" else " " for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")]
+    pieces = [
+        (run.text or "") if run.tag == f"{A}t" else " "
+        for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")
+    ]
     return " ".join("".join(pieces).split())
 
 
@@ -100,7 +128,9 @@ def _text(element: Any, between: str = "\n") -> str:
 def charts(data: bytes, prefix: str) -> list[str]:
     """The charts in the parts whose names begin with `prefix`, in the order of those names."""
     package = Package(data)
-    found = sorted(name for name in package.names if name.startswith(prefix) and name.endswith(".xml"))
+    found = sorted(
+        name for name in package.names if name.startswith(prefix) and name.endswith(".xml")
+    )
     return [text for name in found if (text := chart(plain(package.xml(name))))]
 
 
@@ -111,10 +141,14 @@ def chart(root: Any) -> str:
     names = [" ".join(_cached(one.find(f"{C}tx"))) for one in series]
     columns = [_cached(one.find(f"{C}val")) or _cached(one.find(f"{C}yVal")) for one in series]
     labels = (_cached(one.find(f"{C}cat")) or _cached(one.find(f"{C}xVal")) for one in series)
-    rows = [[label, *(column[n] if n < len(column) else "" for column in columns)]
-            for n, label in enumerate(next(filter(None, labels), []))]
+    rows = [
+        [label, *(column[n] if n < len(column) else "" for column in columns)]
+        for n, label in enumerate(next(filter(None, labels), []))
+    ]
     title = _text(named, " ") if named is not None else ""
-    return "\n\n".join(part for part in (title, markdown_table([["", *names], *rows]) if rows else "") if part)
+    return "\n\n".join(
+        part for part in (title, markdown_table([["", *names], *rows]) if rows else "") if part
+    )
 
 
 def _cached(element: Any) -> list[str]:

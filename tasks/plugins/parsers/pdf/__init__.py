@@ -11,17 +11,23 @@ from llmops.tasks.plugins.parsers._titles import sensible, stands_in
 from llmops.tasks.plugins.parsers.pdf.hidden import Shown, parted
 from llmops.tasks.plugins.parsers.pdf.reflow import paragraphs
 
-SCANNED = ("the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
-           "(OCR) is not part of this; run an OCR tool on it first")
-WHY = {"password": "the PDF is protected by a password; save a copy without one",
-       "security": "the PDF is protected in a way that cannot be opened; save a copy without protection"}
+SCANNED = (
+    "the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
+    "(OCR) is not part of this; run an OCR tool on it first"
+)
+WHY = {
+    "password": "the PDF is protected by a password; save a copy without one",
+    "security": "the PDF is protected in a way that cannot be opened; save a copy without "
+    "protection",
+}
 MOST_HEADINGS = 5000
 
 
 class Pdf(Parser):
-    """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks, where they stand
-    in the text as a paragraph of their own, become headings; without bookmarks the text is plain.
-    Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands in the metadata `hidden_text` instead."""
+    """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
+    where they stand in the text as a paragraph of their own, become headings; without bookmarks the
+    text is plain. Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands
+    in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
     revision: ClassVar[int] = 2
@@ -36,14 +42,25 @@ class Pdf(Parser):
         finally:
             document.close()
         if not any(pages):
-            raise DocumentError(SCANNED.format(f"{len(pages)} pages" if len(pages) != 1 else "one page"))
+            raise DocumentError(
+                SCANNED.format(f"{len(pages)} pages" if len(pages) != 1 else "one page")
+            )
         empty = sum(not page for page in pages)
-        marked = [_marked(page, headings.get(number, {})) for number, page in enumerate(pages)] if headings else pages
+        marked = (
+            [_marked(page, headings.get(number, {})) for number, page in enumerate(pages)]
+            if headings
+            else pages
+        )
         text = "\n\f\n".join("\n\n".join(page) for page in marked)
-        return Parsed(text=text, markup="markdown" if headings else "plain", media_type=media_type,
-                      title=title if title and stands_in(title, text) else None,
-                      metadata={"pages": len(pages)} | ({"pages_without_text": empty} if empty else {})
-                      | hidden_texts(text for page in shown for text in page.unseen))
+        return Parsed(
+            text=text,
+            markup="markdown" if headings else "plain",
+            media_type=media_type,
+            title=title if title and stands_in(title, text) else None,
+            metadata={"pages": len(pages)}
+            | ({"pages_without_text": empty} if empty else {})
+            | hidden_texts(text for page in shown for text in page.unseen),
+        )
 
 
 def _opened(data: bytes) -> Any:
@@ -54,7 +71,9 @@ def _opened(data: bytes) -> Any:
     except pypdfium2.PdfiumError as error:
         said = str(error).lower()
         known = next((reason for word, reason in WHY.items() if word in said), None)
-        raise DocumentError(known or "the PDF is damaged or was cut off; take it from its origin again") from error
+        raise DocumentError(
+            known or "the PDF is damaged or was cut off; take it from its origin again"
+        ) from error
 
 
 def _texts(document: Any) -> Iterator[Shown]:
@@ -91,7 +110,9 @@ def _bookmarks(document: Any) -> dict[int, dict[str, int]]:
 
 
 def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
-    """The paragraphs of a page with `#` before those that are bookmarks; other `#` at a line's start are escaped."""
+    """The paragraphs of a page with `#` before those that are bookmarks; other `#` at a line's
+    start are escaped.
+    """
     lines = []
     for text in page:
         level = headings.get(squeezed(text))

@@ -23,10 +23,11 @@ class Shown(NamedTuple):
 
 
 def parted(page: Any, layer: Any) -> Shown:
-    """What is seen of a page, and the texts that are not: transparent, smaller than a point, white with nothing behind, or drawn invisibly.
+    """What is seen of a page, and the texts that are not: transparent, smaller than a point, white
+    with nothing behind, or drawn invisibly.
 
-    Invisible text is what OCR programs write, and counts as seen, where pictures cover half of the page or no other text is on it. Where
-    all is seen, `seen` is the text as it stands in the PDF.
+    Invisible text is what OCR programs write, and counts as seen, where pictures cover half of the
+    page or no other text is on it. Where all is seen, `seen` is the text as it stands in the PDF.
     """
     hidden = _hidden(page)
     whole = str(layer.get_text_range(errors="replace"))
@@ -41,7 +42,9 @@ def parted(page: Any, layer: Any) -> Shown:
 
 
 def _lines(texts: dict[int, list[str]]) -> Iterator[list[str]]:
-    """The hidden texts in their order, joined where they follow each other, up to the longest that anybody needs."""
+    """The hidden texts in their order, joined where they follow each other, up to the longest that
+    anybody needs.
+    """
     joined: list[str] = []
     for text in texts.values():
         joined += [*text, " "]
@@ -57,19 +60,30 @@ def _hidden(page: Any) -> set[int]:
     if not doubtful:
         return set()
     pictures, behind = _scenery(page)
-    scanned = pictures >= LARGE or all(_doubt(text.raw, text.level) == "invisible" for text in texts)
-    return {_address(text.raw) for text, why in doubtful
-            if why == "small" or (why == "invisible" and not scanned) or (why == "white" and not _over(_box(text), behind))}
+    scanned = pictures >= LARGE or all(
+        _doubt(text.raw, text.level) == "invisible" for text in texts
+    )
+    return {
+        _address(text.raw)
+        for text, why in doubtful
+        if why == "small"
+        or (why == "invisible" and not scanned)
+        or (why == "white" and not _over(_box(text), behind))
+    }
 
 
 def _scenery(page: Any) -> tuple[float, list[Box]]:
-    """The share of the page under pictures, and what can make white text readable: pictures, shades and paths; large paths only if they
-    are filled with a colour. What lies in a form has coordinates of its own, so it counts as lying everywhere."""
+    """The share of the page under pictures, and what can make white text readable: pictures, shades
+    and paths; large paths only if they are filled with a colour. What lies in a form has
+    coordinates of its own, so it counts as lying everywhere."""
     import pypdfium2.raw as pdfium
 
     share, behind = 0.0, list[Box]()
     width, height = page.get_size()
-    for one in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING], max_depth=8):
+    for one in page.get_objects(
+        filter=[pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING],
+        max_depth=8,
+    ):
         box = _box(one) if one.level == 0 else (0.0, 0.0, width, height)
         part = max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) / max(1.0, width * height)
         share += part if one.type == pdfium.FPDF_PAGEOBJ_IMAGE else 0.0
@@ -109,17 +123,23 @@ def _size(text: Any) -> float:
     import pypdfium2.raw as pdfium
 
     size, matrix = ctypes.c_float(), pdfium.FS_MATRIX()
-    if not pdfium.FPDFTextObj_GetFontSize(text, size) or not pdfium.FPDFPageObj_GetMatrix(text, matrix):
+    if not pdfium.FPDFTextObj_GetFontSize(text, size) or not pdfium.FPDFPageObj_GetMatrix(
+        text, matrix
+    ):
         return 0.0
     return float(size.value * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5)
 
 
 def _paints(path: Any, *, large: bool) -> bool:
-    """Whether a path can be a background: drawn at all, and if it is large, filled and not with white."""
+    """Whether a path can be a background: drawn at all, and if it is large, filled and not with
+    white.
+    """
     import pypdfium2.raw as pdfium
 
     mode, stroke = ctypes.c_int(), ctypes.c_int()
-    drawn = bool(pdfium.FPDFPath_GetDrawMode(path, mode, stroke)) and bool(mode.value or stroke.value)
+    drawn = bool(pdfium.FPDFPath_GetDrawMode(path, mode, stroke)) and bool(
+        mode.value or stroke.value
+    )
     colour, alpha = _fill(path)
     return drawn and (not large or (mode.value != 0 and alpha > 0 and not white(colour)))
 
@@ -156,4 +176,10 @@ def _character(layer: Any, index: int) -> str:
     import pypdfium2.raw as pdfium
 
     code = pdfium.FPDFText_GetUnicode(layer, index)
-    return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd" if code else ""
+    return (
+        chr(code)
+        if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000
+        else "\ufffd"
+        if code
+        else ""
+    )

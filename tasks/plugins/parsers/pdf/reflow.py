@@ -5,17 +5,19 @@ import re
 BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
 ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
 LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
-FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", ".\"", ".)")
+FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", '."', ".)")
 WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 
 
 def paragraphs(page: str) -> list[str]:
     """The paragraphs of a page's text, in its order. Hyphenation is undone.
 
-    A line ends one where it is short for its page and ends a sentence, where the next line begins an item, or where it
-    looks like a line of a table of contents.
+    A line ends one where it is short for its page and ends a sentence, where the next line begins
+    an item, or where it looks like a line of a table of contents.
     """
-    lines = [" ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()]
+    lines = [
+        " ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()
+    ]
     width = _width(lines)
     found: list[str] = []
     last = ""
@@ -45,7 +47,11 @@ def _ends(line: str, after: str, width: int) -> bool:
 
 
 def joined(first: str, second: str) -> str:
-    """Two lines of one paragraph: no blank after a hyphen, nor between characters of scripts that know none."""
+    """Two lines of one paragraph: no blank after a hyphen, nor between characters of scripts that
+    know none.
+    """
     if first.endswith("-") and len(first) > 1 and first[-2].isalpha() and second[:1].isalpha():
         return first + second
-    return first + second if WIDE.match(first[-1:]) and WIDE.match(second[:1]) else f"{first} {second}"
+    return (
+        first + second if WIDE.match(first[-1:]) and WIDE.match(second[:1]) else f"{first} {second}"
+    )

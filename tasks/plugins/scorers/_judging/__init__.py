@@ -1,4 +1,6 @@
-"""Asking a judge until it is understood: an unusable reply is asked about once more, with what was wrong."""
+"""Asking a judge until it is understood: an unusable reply is asked about once more, with what was
+wrong.
+"""
 
 import json
 from collections.abc import Callable
@@ -19,7 +21,8 @@ class Unusable(Exception):
 
 
 async def understood(request: Request, ask: Ask, read: Callable[[dict[str, Any]], T]) -> T:
-    """What `read` makes of the JSON object of the reply; `read` raises ValueError with what is wrong.
+    """What `read` makes of the JSON object of the reply; `read` raises ValueError with what is
+    wrong.
 
     Raises Unusable after a second reply that cannot be read, and what `ask` raises.
     """
@@ -29,18 +32,29 @@ async def understood(request: Request, ask: Ask, read: Callable[[dict[str, Any]]
         try:
             return read(_object(reply.text))
         except ValueError as error:
-            trouble = "it was cut at its greatest length" if reply.finish == "length" else str(error)
+            trouble = (
+                "it was cut at its greatest length" if reply.finish == "length" else str(error)
+            )
         again = f"Your reply cannot be used: {trouble}. Reply again with the JSON object alone."
-        asked = request.model_copy(update={"messages": (*request.messages, Message(role="assistant", content=reply.text or "(nothing)"),
-                                                        Message(role="user", content=again))})
-    raise Unusable(f"the judge gave {ATTEMPTS} replies that cannot be used; the last: {plain(trouble)}")
+        asked = request.model_copy(
+            update={
+                "messages": (
+                    *request.messages,
+                    Message(role="assistant", content=reply.text or "(nothing)"),
+                    Message(role="user", content=again),
+                )
+            }
+        )
+    raise Unusable(
+        f"the judge gave {ATTEMPTS} replies that cannot be used; the last: {plain(trouble)}"
+    )
 
 
 def reason_of(content: dict[str, Any]) -> str:
     """The `reason` of a reply; a judge that gives none has not judged."""
     reason = content.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        raise ValueError("\"reason\" must be a text that says why")
+        raise ValueError('"reason" must be a text that says why')
     return plain(reason.strip())
 
 

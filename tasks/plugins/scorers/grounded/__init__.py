@@ -21,20 +21,25 @@ REASONS = 3
 
 
 class Grounded(Scorer):
-    """The share of the answer's sentences that the passages support. The idea is that of FActScore (Min et al. 2023, arXiv:2305.14251),
-    with sentences for its atomic facts and words for its model.
+    """The share of the answer's sentences that the passages support. The idea is that of FActScore
+    (Min et al. 2023, arXiv:2305.14251), with sentences for its atomic facts and words for its
+    model.
 
-    A sentence is supported when three neighbouring sentences of a passage have at least `share` of its words (the first six letters
-    of those with three or more, weighted by their length; pairs of characters in scripts without spaces), or, with `embed`, when its
-    embedding has a cosine of at least `cosine` with that of one of the passages' sentences; and when the passages or the question
-    have each number and name in it, since those are what models invent. In scripts without capitals names are not told apart.
+    A sentence is supported when three neighbouring sentences of a passage have at least `share` of
+    its words (the first six letters of those with three or more, weighted by their length; pairs of
+    characters in scripts without spaces), or, with `embed`, when its embedding has a cosine of at
+    least `cosine` with that of one of the passages' sentences; and when the passages or the
+    question have each number and name in it, since those are what models invent. In scripts without
+    capitals names are not told apart.
 
-    What it cannot see: that a sentence turns its source around (`not`, `before`, who did what to whom) with the same words. A good
-    paraphrase in other words it takes for unsupported. Where that matters let a `judge` read the passages. The default of `share` was
-    chosen on one half of the answers of CLAPNQ and measured on the other: docs/evaluation.md.
+    What it cannot see: that a sentence turns its source around (`not`, `before`, who did what to
+    whom) with the same words. A good paraphrase in other words it takes for unsupported. Where that
+    matters let a `judge` read the passages. The default of `share` was chosen on one half of the
+    answers of CLAPNQ and measured on the other: docs/evaluation.md.
 
-    A sentence without a word is left out. An answer that refuses has nothing to support, and no value; an empty one, and any without
-    passages, is 0. Part: `words`, the mean share of the sentences' words. `read`: a field of a structured answer.
+    A sentence without a word is left out. An answer that refuses has nothing to support, and no
+    value; an empty one, and any without passages, is 0. Part: `words`, the mean share of the
+    sentences' words. `read`: a field of a structured answer.
     """
 
     share: float = Field(default=0.6, gt=0, le=1)
@@ -61,17 +66,37 @@ class Grounded(Scorer):
         said = [one for sentence in sentences(answer) if words(one := bare(sentence))]
         shares = [covered(one, on) for one in said]
         doubts = self._doubts(said, shares, on, sample.question)
-        wrong = [f"{doubt}: {shown(one)!r}" for one, doubt in zip(said, doubts, strict=True) if doubt]
+        wrong = [
+            f"{doubt}: {shown(one)!r}" for one, doubt in zip(said, doubts, strict=True) if doubt
+        ]
         more = [f"and {len(wrong) - REASONS} more"] if len(wrong) > REASONS else []
         mean = fmean([share for share in shares if share is not None] or [1.0])
-        return Score(value=1 - len(wrong) / len(said), reason="; ".join(wrong[:REASONS] + more), parts={"words": mean})
+        return Score(
+            value=1 - len(wrong) / len(said),
+            reason="; ".join(wrong[:REASONS] + more),
+            parts={"words": mean},
+        )
 
-    def _doubts(self, said: Sequence[str], shares: Sequence[float | None], on: Ground, question: str) -> list[str]:
+    def _doubts(
+        self, said: Sequence[str], shares: Sequence[float | None], on: Ground, question: str
+    ) -> list[str]:
         """Why each sentence is not supported; empty for one that is."""
-        near = self._near([one for one, share in zip(said, shares, strict=True) if share is not None and share < self.share], on)
-        return [self._doubt(one, share, near.get(one, 0.0), on, question) for one, share in zip(said, shares, strict=True)]
+        near = self._near(
+            [
+                one
+                for one, share in zip(said, shares, strict=True)
+                if share is not None and share < self.share
+            ],
+            on,
+        )
+        return [
+            self._doubt(one, share, near.get(one, 0.0), on, question)
+            for one, share in zip(said, shares, strict=True)
+        ]
 
-    def _doubt(self, sentence: str, share: float | None, near: float, on: Ground, question: str) -> str:
+    def _doubt(
+        self, sentence: str, share: float | None, near: float, on: Ground, question: str
+    ) -> str:
         strange = unknown(sentence, on, question, names=self.names)
         if strange:
             return f"no passage has {', '.join(map(shown, strange[:3]))}"
@@ -84,7 +109,13 @@ class Grounded(Scorer):
         if self.embed is None or not said or not on.pieces:
             return {}
         texts = list(dict.fromkeys([*said, *on.pieces]))
-        rows: Any = dict(zip(texts, self.embed.build(Embedder).embed([_storable(text) for text in texts]), strict=True))
+        rows: Any = dict(
+            zip(
+                texts,
+                self.embed.build(Embedder).embed([_storable(text) for text in texts]),
+                strict=True,
+            )
+        )
         pieces = np.asarray([rows[piece] for piece in on.pieces], np.float64)
         return {one: float((pieces @ np.asarray(rows[one], np.float64)).max()) for one in said}
 

@@ -1,4 +1,6 @@
-"""How far passages support a sentence, by the words that both have: see grounded.py for what that can tell and what not."""
+"""How far passages support a sentence, by the words that both have: see grounded.py for what that
+can tell and what not.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,17 +17,23 @@ RUN = re.compile(rf"(?:{CHARACTER})+|{LETTER}+")
 CLUSTER = re.compile(CHARACTER)
 NUMBER = re.compile(r"\d+(?:[.,٫٬'’]\d+)*")
 TOKEN = re.compile(rf"{LETTER}+(?:[-'’]{LETTER}+)*")
-GERMAN = re.compile(r"\b(?:der|das|und|ist|nicht|eine[nrs]?|wird|werden|für|auf|dem|von|sich|im|zu|sind)\b")
+GERMAN = re.compile(
+    r"\b(?:der|das|und|ist|nicht|eine[nrs]?|wird|werden|für|auf|dem|von|sich|im|zu|sind)\b"
+)
 SPELLED = """zero null zéro cero 零 〇|one eins ein eine un une uno una 一|two zwei deux dos 二 两 兩|three drei trois tres 三
 four vier quatre cuatro 四|five fünf cinq cinco 五|six sechs seis 六|seven sieben sept siete 七
 eight acht huit ocho 八|nine neun neuf nueve 九
-ten zehn dix diez 十|eleven elf onze once|twelve zwölf douze doce"""
-DIGITS = {word: str(number) for number, names in enumerate(re.split(r"[|\n]", SPELLED)) for word in names.split()}
+ten zehn dix diez 十|eleven elf onze once|twelve zwölf douze doce"""  # noqa: E501
+DIGITS = {
+    word: str(number)
+    for number, names in enumerate(re.split(r"[|\n]", SPELLED))
+    for word in names.split()
+}
 
 
 class Ground(NamedTuple):
-    """Passages made ready. `places`: the windows (by number) that hold a feature; `words`, `numbers`: of all passages; `pieces`: the
-    sentences themselves."""
+    """Passages made ready. `places`: the windows (by number) that hold a feature; `words`,
+    `numbers`: of all passages; `pieces`: the sentences themselves."""
 
     places: dict[str, tuple[int, ...]]
     words: frozenset[str]
@@ -43,27 +51,38 @@ def ground(texts: tuple[str, ...]) -> Ground:
         pieces += found
         seen = [set(features(one)) for one in found]
         for number in range(max(1, len(seen) - WINDOW + 1)):
-            for feature in set[str]().union(*seen[number:number + WINDOW]):
+            for feature in set[str]().union(*seen[number : number + WINDOW]):
                 places.setdefault(feature, []).append(first + number)
         first += max(1, len(seen) - WINDOW + 1)
         every |= set(words(text))
     spelled = {DIGITS[word] for word in every & set(DIGITS)}
     numbers = {number for text in texts for number in numbers_in(text)} | spelled
-    return Ground({name: tuple(found) for name, found in places.items()}, frozenset(every), frozenset(numbers), tuple(pieces))
+    return Ground(
+        {name: tuple(found) for name, found in places.items()},
+        frozenset(every),
+        frozenset(numbers),
+        tuple(pieces),
+    )
 
 
 def features(text: str) -> Iterator[str]:
-    """The beginnings of words of three letters or more, numbers, and pairs of characters where a script has no spaces."""
+    """The beginnings of words of three letters or more, numbers, and pairs of characters where a
+    script has no spaces.
+    """
     for run in RUN.findall(folded(text)):
         if CLUSTER.match(run):
             letters = CLUSTER.findall(run)
-            yield from ("".join(letters[place:place + 2]) for place in range(max(1, len(letters) - 1)))
+            yield from (
+                "".join(letters[place : place + 2]) for place in range(max(1, len(letters) - 1))
+            )
         elif len(run) >= SHORTEST or run.isdigit():
             yield run[:STEM]
 
 
 def covered(sentence: str, on: Ground) -> float | None:
-    """The share of the sentence's features that the best window holds, long ones weighing more; None for a sentence without any."""
+    """The share of the sentence's features that the best window holds, long ones weighing more;
+    None for a sentence without any.
+    """
     weights = {feature: len(feature) for feature in features(sentence)}
     if not weights:
         return None
@@ -80,32 +99,47 @@ def numbers_in(text: str) -> list[str]:
 
 
 def names_in(sentence: str) -> list[str]:
-    """Words with a capital within a sentence. In German, where every noun has one, only those beside another one or all in capitals."""
+    """Words with a capital within a sentence. In German, where every noun has one, only those
+    beside another one or all in capitals.
+    """
     found = list(TOKEN.finditer(nfkc(sentence)))
     large = [match[0][0].isupper() and len(match[0]) > 1 for match in found]
     if sum(large[1:]) * 3 > 2 * len(large[1:]) > 4:  # a heading
         return []
     german = len(set(GERMAN.findall(sentence))) > 1
-    beside = [large[max(0, place - 1):place + 2].count(True) > 1 for place in range(len(found))]
-    return [match[0] for place, match in enumerate(found)
-            if place and large[place] and (not german or beside[place] or match[0].isupper())]
+    beside = [large[max(0, place - 1) : place + 2].count(True) > 1 for place in range(len(found))]
+    return [
+        match[0]
+        for place, match in enumerate(found)
+        if place and large[place] and (not german or beside[place] or match[0].isupper())
+    ]
 
 
 def unknown(sentence: str, on: Ground, question: str, *, names: bool = True) -> list[str]:
-    """The numbers, and with `names` the names, of a sentence that neither passages nor question have."""
+    """The numbers, and with `names` the names, of a sentence that neither passages nor question
+    have.
+    """
     numbers, asked = on.numbers | set(numbers_in(question)), frozenset(words(question))
     strange = [number for number in numbers_in(sentence) if number not in numbers]
     if not names:
         return strange
-    return strange + [name for name in names_in(sentence) if not all(_known(word, (on.words, asked)) for word in words(name))]
+    return strange + [
+        name
+        for name in names_in(sentence)
+        if not all(_known(word, (on.words, asked)) for word in words(name))
+    ]
 
 
 def _known(word: str, vocabularies: Iterable[frozenset[str]]) -> bool:
     """Whether the word occurs, perhaps with another ending of up to two letters."""
     if len(word) < 2 or any(word in vocabulary for vocabulary in vocabularies):
         return True
-    stem = word[:max(4, len(word) - 2)]
-    return any(one.startswith(stem) and len(one) <= len(word) + 2 for vocabulary in vocabularies for one in vocabulary)
+    stem = word[: max(4, len(word) - 2)]
+    return any(
+        one.startswith(stem) and len(one) <= len(word) + 2
+        for vocabulary in vocabularies
+        for one in vocabulary
+    )
 
 
 def texts_of(passages: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""Asking servers politely: one request at a time per host, pauses, retries, and an end to asking one that is dead."""
+"""Asking servers politely: one request at a time per host, pauses, retries, and an end to asking
+one that is dead.
+"""
 
 import random
 import threading
@@ -11,7 +13,13 @@ from urllib.parse import urlsplit
 import httpcore
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.plugins.sources._http.reply import Reply, Trouble, body_of, headers_of, pause_asked
+from llmops.tasks.plugins.sources._http.reply import (
+    Reply,
+    Trouble,
+    body_of,
+    headers_of,
+    pause_asked,
+)
 from llmops.tasks.plugins.sources._http.wire import Clock, pool
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -19,8 +27,9 @@ DEAD_AFTER = 5
 
 
 class Manners(BaseModel):
-    """How to ask. Seconds: `delay` between the requests to a host, `timeout` for a step, `deadline` for a whole answer,
-    `backoff` before the first retry (doubled each time, with jitter), `max_wait` for the longest pause that a server may ask for."""
+    """How to ask. Seconds: `delay` between the requests to a host, `timeout` for a step, `deadline`
+    for a whole answer, `backoff` before the first retry (doubled each time, with jitter),
+    `max_wait` for the longest pause that a server may ask for."""
 
     model_config = ConfigDict(frozen=True)
     delay: float = Field(default=1.0, ge=0, le=600)
@@ -33,7 +42,9 @@ class Manners(BaseModel):
 
 
 class Turn:
-    """Whose turn it is to ask a server: one for all the clients of this process. `delay`: what the server itself wants, in seconds."""
+    """Whose turn it is to ask a server: one for all the clients of this process. `delay`: what the
+    server itself wants, in seconds.
+    """
 
     _all: ClassVar[dict[str, "Turn"]] = {}
     _guard: ClassVar[threading.Lock] = threading.Lock()
@@ -68,9 +79,13 @@ class Host:
 
 
 class Client:
-    """Answers by URL, from any number of threads. Redirects are answers too: following them is the caller's decision."""
+    """Answers by URL, from any number of threads. Redirects are answers too: following them is the
+    caller's decision.
+    """
 
-    def __init__(self, manners: Manners, *, headers: Mapping[str, str], allow_private: bool) -> None:
+    def __init__(
+        self, manners: Manners, *, headers: Mapping[str, str], allow_private: bool
+    ) -> None:
         self._manners, self._headers, self._clock = manners, headers, Clock()
         self._pool = pool(self._clock, allow_private)
         self._hosts: dict[str, Host] = {}
@@ -79,7 +94,12 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._pool.close()
 
     def host(self, url: str) -> Host:
@@ -87,15 +107,25 @@ class Client:
         with self._lock:
             return self._hosts.setdefault(urlsplit(url).netloc, Host(urlsplit(url).netloc))
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, wanted: Callable[[Reply], bool] = lambda _: True) -> Reply:
-        """The last answer after all retries; the body only of one that is `wanted`, which is asked with the headers alone.
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        wanted: Callable[[Reply], bool] = lambda _: True,
+    ) -> Reply:
+        """The last answer after all retries; the body only of one that is `wanted`, which is asked
+        with the headers alone.
 
         Raises Trouble when there is no answer, or the host has not answered several times before.
         """
         host = self.host(url)
         with host.turn.lock:
             if host.dead:
-                raise Trouble(f"{urlsplit(url).netloc} failed {DEAD_AFTER} times in a row and was not asked again", asked=False)
+                raise Trouble(
+                    f"{urlsplit(url).netloc} failed {DEAD_AFTER} times in a row and was "
+                    f"not asked again",
+                    asked=False,
+                )
             try:
                 reply = self._patiently(host.turn, url, headers or {}, wanted)
             except Trouble as trouble:
@@ -104,7 +134,9 @@ class Client:
             host.failures = host.failures + 1 if reply.status >= 500 else 0
             return reply
 
-    def _patiently(self, turn: Turn, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]) -> Reply:
+    def _patiently(
+        self, turn: Turn, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]
+    ) -> Reply:
         for attempt in range(self._manners.retries + 1):
             turn.wait()
             last = attempt == self._manners.retries
@@ -123,8 +155,12 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     def _pause(self, attempt: int, asked: float | None) -> float:
-        """What the server asks for, else a growing pause with jitter, so that clients do not come back all at once."""
-        own: float = min(self._manners.max_wait, self._manners.backoff * 2**attempt) * random.uniform(0.5, 1.0)
+        """What the server asks for, else a growing pause with jitter, so that clients do not come
+        back all at once.
+        """
+        own: float = min(
+            self._manners.max_wait, self._manners.backoff * 2**attempt
+        ) * random.uniform(0.5, 1.0)
         return own if asked is None else max(asked, min(own, self._manners.backoff))
 
     def _once(self, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]) -> Reply:
@@ -132,18 +168,31 @@ class Client:
         self._clock.start(self._manners.deadline)
         sent = {"Accept-Encoding": "gzip, deflate", **self._headers, **headers}
         try:
-            with self._pool.stream("GET", url, headers=[(k.encode("latin-1"), v.encode("latin-1")) for k, v in sent.items()],
-                                   extensions={"timeout": limits}) as answer:
+            with self._pool.stream(
+                "GET",
+                url,
+                headers=[(k.encode("latin-1"), v.encode("latin-1")) for k, v in sent.items()],
+                extensions={"timeout": limits},
+            ) as answer:
                 return self._reply(url, answer, wanted)
         except httpcore.UnsupportedProtocol as error:
             raise Trouble(str(error), retryable=False) from error
         except httpcore.TimeoutException as error:
-            raise Trouble(f"no answer in time: {error or 'the server was silent'}", host=True) from error
+            raise Trouble(
+                f"no answer in time: {error or 'the server was silent'}", host=True
+            ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise Trouble(f"the connection failed: {error or type(error).__name__}", host=True) from error
+            raise Trouble(
+                f"the connection failed: {error or type(error).__name__}", host=True
+            ) from error
 
     def _reply(self, url: str, answer: Any, wanted: Callable[[Reply], bool]) -> Reply:
         head = Reply(url=url, status=answer.status, headers=headers_of(answer.headers))
         if not wanted(head):
             return head
-        return Reply(url, head.status, head.headers, body_of(answer.iter_stream(), head.headers, self._manners.max_bytes))
+        return Reply(
+            url,
+            head.status,
+            head.headers,
+            body_of(answer.iter_stream(), head.headers, self._manners.max_bytes),
+        )

@@ -8,7 +8,9 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `headers` have lower-case names; `body` is unpacked, and empty where it was not wanted."""
+    """An answer. `headers` have lower-case names; `body` is unpacked, and empty where it was not
+    wanted.
+    """
 
     url: str
     status: int
@@ -22,7 +24,11 @@ class Reply:
     @property
     def location(self) -> str:
         """Where a redirect leads, as the server writes it; "" for any other answer."""
-        said = self.headers.get("location", "") if 300 <= self.status < 400 and self.status != 304 else ""
+        said = (
+            self.headers.get("location", "")
+            if 300 <= self.status < 400 and self.status != 304
+            else ""
+        )
         try:
             return said.encode("latin-1").decode()
         except UnicodeError:
@@ -35,10 +41,12 @@ class Reply:
 
 
 class Trouble(Exception):
-    """No usable answer. `retryable`: it may work later. `host`: the server is at fault, not this address of it. `asked`: whether it was
-    asked at all."""
+    """No usable answer. `retryable`: it may work later. `host`: the server is at fault, not this
+    address of it. `asked`: whether it was asked at all."""
 
-    def __init__(self, reason: str, *, retryable: bool = True, host: bool = False, asked: bool = True) -> None:
+    def __init__(
+        self, reason: str, *, retryable: bool = True, host: bool = False, asked: bool = True
+    ) -> None:
         super().__init__(reason)
         self.reason, self.retryable, self.host, self.asked = reason, retryable, host, asked
 
@@ -53,7 +61,9 @@ def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def body_of(chunks: Iterator[bytes], headers: Mapping[str, str], most: int) -> bytes:
-    """The unpacked body. Raises Trouble when it is larger than `most` bytes or packed in a way that was not asked for."""
+    """The unpacked body. Raises Trouble when it is larger than `most` bytes or packed in a way that
+    was not asked for.
+    """
     if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > most:
         raise _too_large(most)
     found = bytearray()
@@ -65,7 +75,9 @@ def body_of(chunks: Iterator[bytes], headers: Mapping[str, str], most: int) -> b
 
 
 def _too_large(most: int) -> Trouble:
-    return Trouble(f"the answer has more than {most:,} bytes; raise `max_bytes` to take it", retryable=False)
+    return Trouble(
+        f"the answer has more than {most:,} bytes; raise `max_bytes` to take it", retryable=False
+    )
 
 
 def _unpacked(chunks: Iterator[bytes], coding: str, most: int) -> Iterator[bytes]:
@@ -74,11 +86,15 @@ def _unpacked(chunks: Iterator[bytes], coding: str, most: int) -> Iterator[bytes
     elif coding in ("gzip", "x-gzip", "deflate"):
         yield from _inflated(chunks, coding, most)
     else:
-        raise Trouble(f"the answer is packed as {coding[:40]!r}, which was not asked for", retryable=False)
+        raise Trouble(
+            f"the answer is packed as {coding[:40]!r}, which was not asked for", retryable=False
+        )
 
 
 def _inflated(chunks: Iterator[bytes], coding: str, most: int) -> Iterator[bytes]:
-    """Never more than `most` + 1 bytes at once, however small the packed form. Raises Trouble for a broken stream."""
+    """Never more than `most` + 1 bytes at once, however small the packed form. Raises Trouble for a
+    broken stream.
+    """
     unpacker = None
     try:
         for chunk in chunks:
@@ -93,7 +109,9 @@ def _inflated(chunks: Iterator[bytes], coding: str, most: int) -> Iterator[bytes
 
 
 def pause_asked(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or as a date; None when it says nothing. `now`: seconds since 1970."""
+    """Seconds that `Retry-After` asks for, as a number or as a date; None when it says nothing.
+    `now`: seconds since 1970.
+    """
     said = headers.get("retry-after", "").strip()
     if said.isdigit():
         return float(said)

@@ -1,6 +1,8 @@
-"""Originals between the listing that fetched them and the reading that wants them: on disk, but in no folder.
+"""Originals between the listing that fetched them and the reading that wants them: on disk, but in
+no folder.
 
-The file has no name, so that nothing of it is left when the process ends, however it ends. What is not found here is fetched again.
+The file has no name, so that nothing of it is left when the process ends, however it ends. What is
+not found here is fetched again.
 """
 
 import atexit
@@ -12,7 +14,9 @@ MOST = 2**30
 
 
 class Spool:
-    """Bytes by key, each taken once. Beyond `most` bytes, or on a full disk, nothing more is kept."""
+    """Bytes by key, each taken once. Beyond `most` bytes, or on a full disk, nothing more is
+    kept.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most, self._lock = most, threading.Lock()
@@ -58,7 +62,6 @@ class Spool:
         if not self._places and self._file is not None:
             self._file.close()
             self._file = None
-
 
     def close(self) -> None:
         """Drop everything."""

@@ -1,4 +1,6 @@
-"""Connections with a guard on the address and a deadline on the whole answer, whatever a server does."""
+"""Connections with a guard on the address and a deadline on the whole answer, whatever a server
+does.
+"""
 
 import os
 import socket
@@ -15,7 +17,9 @@ from llmops.tasks.plugins.sources._http.guard import PrivateAddress, permitted
 
 
 class Clock(threading.local):
-    """Until when the request of this thread may last: a server that sends a byte now and then never times out otherwise."""
+    """Until when the request of this thread may last: a server that sends a byte now and then never
+    times out otherwise.
+    """
 
     until = float("inf")
 
@@ -45,9 +49,16 @@ class Stream(httpcore.NetworkStream):
     def close(self) -> None:
         self._inner.close()
 
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
-                  timeout: float | None = None) -> httpcore.NetworkStream:
-        return Stream(self._inner.start_tls(ssl_context, server_hostname, self._clock.left(timeout)), self._clock)
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return Stream(
+            self._inner.start_tls(ssl_context, server_hostname, self._clock.left(timeout)),
+            self._clock,
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -59,17 +70,27 @@ class Backend(httpcore.NetworkBackend):
     def __init__(self, clock: Clock, allow_private: bool) -> None:
         self._clock, self._allow_private, self._inner = clock, allow_private, httpcore.SyncBackend()
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
-                    socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
         try:
             addresses = permitted(host, port, self._allow_private)
         except PrivateAddress as error:
-            raise httpcore.UnsupportedProtocol(f"{error}, which is not asked: set `allow_private: true` if the site is yours") from error
+            raise httpcore.UnsupportedProtocol(
+                f"{error}, which is not asked: set `allow_private: true` if the site is yours"
+            ) from error
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"no address is known for {host}") from error
         for position, address in enumerate(addresses, 1):
             try:
-                inner = self._inner.connect_tcp(address, port, self._clock.left(timeout), local_address, socket_options)
+                inner = self._inner.connect_tcp(
+                    address, port, self._clock.left(timeout), local_address, socket_options
+                )
                 return Stream(inner, self._clock)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(addresses):
@@ -82,7 +103,9 @@ class Backend(httpcore.NetworkBackend):
 
 @cache
 def trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """Whom to believe: the authorities of the file or folder, else the usual ones. Made once, since that takes a while."""
+    """Whom to believe: the authorities of the file or folder, else the usual ones. Made once, since
+    that takes a while.
+    """
     return ssl.create_default_context(cafile=file, capath=folder) if file or folder else _usual()
 
 
@@ -93,8 +116,14 @@ def _usual() -> ssl.SSLContext:
 
 
 def pool(clock: Clock, allow_private: bool) -> httpcore.ConnectionPool:
-    """Connections that are kept between requests. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other authorities than the usual ones."""
+    """Connections that are kept between requests. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other
+    authorities than the usual ones.
+    """
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    return httpcore.ConnectionPool(ssl_context=trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-                                   max_connections=32, keepalive_expiry=15, socket_options=options,
-                                   network_backend=Backend(clock, allow_private))
+    return httpcore.ConnectionPool(
+        ssl_context=trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        max_connections=32,
+        keepalive_expiry=15,
+        socket_options=options,
+        network_backend=Backend(clock, allow_private),
+    )

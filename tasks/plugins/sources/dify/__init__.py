@@ -20,18 +20,28 @@ from llmops.tasks.plugins.sources.dify.text import media_type_of, metadata_of, t
 from llmops.tasks.plugins.sources.web.page import told
 from llmops.tasks.plugins.sources.web.urls import normal
 
-SHOWN = ("name", "created_at", "word_count", "tokens", "doc_form", "data_source_info", "dataset_process_rule_id")
+SHOWN = (
+    "name",
+    "created_at",
+    "word_count",
+    "tokens",
+    "doc_form",
+    "data_source_info",
+    "dataset_process_rule_id",
+)
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 class Dify(HttpSource):
-    """Every document of the knowledge base `dataset` (the id in its address) at `base_url`, which ends in /v1.
+    """Every document of the knowledge base `dataset` (the id in its address) at `base_url`, which
+    ends in /v1.
 
-    A document's uri is its id in Dify, its title its name, its metadata Dify's, with the knowledge base's tags. Its text is that of its
-    segments, in order, without what they overlap; with `original` it is the file that was uploaded, where there is one. Disabled
-    documents and segments are left out unless `disabled`, archived documents unless `archived`.
-    Dify's list does not show an edit that keeps a document's length. So every segment is read at each build; with `thorough: false`
-    only those of documents whose entry in the list has changed.
+    A document's uri is its id in Dify, its title its name, its metadata Dify's, with the knowledge
+    base's tags. Its text is that of its segments, in order, without what they overlap; with
+    `original` it is the file that was uploaded, where there is one. Disabled documents and segments
+    are left out unless `disabled`, archived documents unless `archived`. Dify's list does not show
+    an edit that keeps a document's length. So every segment is read at each build; with `thorough:
+    false` only those of documents whose entry in the list has changed.
     """
 
     base_url: str = "https://api.dify.ai/v1"
@@ -49,7 +59,9 @@ class Dify(HttpSource):
     def _address(cls, url: str) -> str:
         found = normal(url)
         if found is None or "?" in found:
-            raise ValueError(f"{url!r} is no address of a service API; it looks like https://dify.example.com/v1")
+            raise ValueError(
+                f"{url!r} is no address of a service API; it looks like https://dify.example.com/v1"
+            )
         return found.rstrip("/")
 
     @field_validator("api_key")
@@ -65,7 +77,9 @@ class Dify(HttpSource):
         return own
 
     def check(self) -> None:
-        """Raise UsageError when there is no such knowledge base, or the key does not open it; Unavailable when nobody answers."""
+        """Raise UsageError when there is no such knowledge base, or the key does not open it;
+        Unavailable when nobody answers.
+        """
         with self._asking() as api:
             try:
                 api.try_out()
@@ -73,7 +87,8 @@ class Dify(HttpSource):
                 raise UsageError(error.message, where=error.where, hint=error.hint) from error
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every document. Raises UsageError, Unavailable; Blocked when the knowledge base is gone.
+        """Report every document. Raises UsageError, Unavailable; Blocked when the knowledge base is
+        gone.
 
         Complete when as many documents were seen as every page announced.
         """
@@ -82,17 +97,23 @@ class Dify(HttpSource):
             documents, gap = api.documents()
             tags = api.tags()
             for document in documents:
-                if (self.disabled or document.get("enabled") is not False) and (self.archived or not document.get("archived")):
+                if (self.disabled or document.get("enabled") is not False) and (
+                    self.archived or not document.get("archived")
+                ):
                     found(self._entry(api, document, tags))
         return gap
 
     def read(self, item: Item) -> Raw:
-        """The document as it was listed, else as it is now. Raises DocumentError, TransientDocumentError."""
+        """The document as it was listed, else as it is now. Raises DocumentError,
+        TransientDocumentError.
+        """
         kept = SPOOL.take(self._owner, item.revision)
         if kept:
             return self._raw(kept[0], kept[1], item)
         with self._asking() as api:
-            data, media_type = self._uploaded(api, item) or self._text(api, item.uri, json.loads(item.locator)["title"])
+            data, media_type = self._uploaded(api, item) or self._text(
+                api, item.uri, json.loads(item.locator)["title"]
+            )
         return self._raw(data, media_type, item)
 
     def content_hash(self, item: Item) -> str | None:
@@ -106,42 +127,94 @@ class Dify(HttpSource):
     @contextmanager
     def _asking(self) -> Iterator[Api]:
         with self.client(allow_private=True) as client:
-            yield Api(client, self.base_url, self.dataset, self.api_key,
-                      retries=self.retries, most_wait=self.max_wait, headers=self.headers)
+            yield Api(
+                client,
+                self.base_url,
+                self.dataset,
+                self.api_key,
+                retries=self.retries,
+                most_wait=self.max_wait,
+                headers=self.headers,
+            )
 
     def _entry(self, api: Api, document: Mapping[str, Any], tags: list[str]) -> Item | Problem:
         uri, status = str(document["id"]), document.get("indexing_status", "completed")
         if status == "error":
-            return Problem(uri=uri, reason=f"Dify could not index it: {str(document.get('error') or 'no reason given')[:300]}")
+            return Problem(
+                uri=uri,
+                reason=f"Dify could not index it: "
+                f"{str(document.get('error') or 'no reason given')[:300]}",
+            )
         if status != "completed":
-            return Problem(uri=uri, reason=f"Dify is not done with it: {status}", error="TransientDocumentError", retryable=True)
+            return Problem(
+                uri=uri,
+                reason=f"Dify is not done with it: {status}",
+                error="TransientDocumentError",
+                retryable=True,
+            )
         try:
             return self._item(api, uri, document, metadata_of(document, tags))
         except DocumentError as error:
-            return Problem(uri=uri, reason=error.reason, error=type(error).__name__, retryable=error.retryable)
+            return Problem(
+                uri=uri, reason=error.reason, error=type(error).__name__, retryable=error.retryable
+            )
 
-    def _item(self, api: Api, uri: str, document: Mapping[str, Any], metadata: Mapping[str, Any]) -> Item:
-        title, uploaded = str(document.get("name") or ""), self.original and document.get("data_source_type") == "upload_file"
+    def _item(
+        self, api: Api, uri: str, document: Mapping[str, Any], metadata: Mapping[str, Any]
+    ) -> Item:
+        title, uploaded = (
+            str(document.get("name") or ""),
+            self.original and document.get("data_source_type") == "upload_file",
+        )
         read = self.thorough and not uploaded
         file = (document.get("data_source_detail_dict") or {}).get("upload_file") or {}
-        locator = canonical({"title": title, "metadata": metadata, "read": read, "uploaded": uploaded, "kind": file.get("mime_type") or ""})
+        locator = canonical(
+            {
+                "title": title,
+                "metadata": metadata,
+                "read": read,
+                "uploaded": uploaded,
+                "kind": file.get("mime_type") or "",
+            }
+        )
         if not read:
-            shown = canonical([{name: document.get(name) for name in SHOWN}, metadata, self.original, self.disabled])
-            return Item(uri=uri, revision=digest(shown), size=int(file.get("size") or document.get("word_count") or 0), locator=locator)
+            shown = canonical(
+                [
+                    {name: document.get(name) for name in SHOWN},
+                    metadata,
+                    self.original,
+                    self.disabled,
+                ]
+            )
+            return Item(
+                uri=uri,
+                revision=digest(shown),
+                size=int(file.get("size") or document.get("word_count") or 0),
+                locator=locator,
+            )
         data, media_type = self._text(api, uri, title)
         item = Item(uri=uri, size=len(data), locator=locator)
-        item = item.model_copy(update={"revision": content_hash_of(self._raw(data, media_type, item))})
+        item = item.model_copy(
+            update={"revision": content_hash_of(self._raw(data, media_type, item))}
+        )
         SPOOL.put(self._owner, item.revision, data, media_type)
         return item
 
     def _raw(self, data: bytes, media_type: str, item: Item) -> Raw:
         known = json.loads(item.locator)
-        return Raw(data=data, media_type=media_type, title=known["title"] or None, metadata=known["metadata"])
+        return Raw(
+            data=data,
+            media_type=media_type,
+            title=known["title"] or None,
+            metadata=known["metadata"],
+        )
 
     def _text(self, api: Api, uri: str, title: str) -> tuple[bytes, str]:
         text = text_of(api.segments(uri), disabled=self.disabled)
         if not text:
-            raise DocumentError("none of its segments is enabled" if not self.disabled else "it has no segments")
+            raise DocumentError(
+                "none of its segments is enabled" if not self.disabled else "it has no segments"
+            )
         return text.encode("utf-8", "replace"), media_type_of(title)
 
     def _uploaded(self, api: Api, item: Item) -> tuple[bytes, str] | None:
@@ -156,5 +229,7 @@ class Dify(HttpSource):
         except Trouble as trouble:
             raise as_document_error(trouble) from trouble
         if not reply.ok:
-            raise TransientDocumentError(f"the uploaded file cannot be fetched: HTTP status {reply.status}")
+            raise TransientDocumentError(
+                f"the uploaded file cannot be fetched: HTTP status {reply.status}"
+            )
         return reply.body, told(known["kind"], reply.body)

@@ -10,27 +10,45 @@ MARKDOWN = (".md", ".markdown", ".mdx")
 
 
 def text_of(segments: Iterable[Mapping[str, Any]], *, disabled: bool) -> str:
-    """The text of a document: its segments by position, questions with their answers; what two neighbours share stands once."""
+    """The text of a document: its segments by position, questions with their answers; what two
+    neighbours share stands once.
+    """
     text = ""
     for segment in segments:
         if not disabled and segment.get("enabled") is False:
             continue
-        piece = "\n".join(part.strip() for part in (segment.get("content"), segment.get("answer")) if part and part.strip())
+        piece = "\n".join(
+            part.strip()
+            for part in (segment.get("content"), segment.get("answer"))
+            if part and part.strip()
+        )
         shared = overlap(text, piece)
         text += piece[shared:] if shared else ("\n\n" if text and piece else "") + piece
     return text
 
 
 def overlap(before: str, after: str) -> int:
-    """How many characters at the end of one piece are repeated at the start of the next: Dify's splitters do that on purpose."""
+    """How many characters at the end of one piece are repeated at the start of the next: Dify's
+    splitters do that on purpose.
+    """
     longest = min(len(before), len(after), MOST_OVERLAP)
-    return next((size for size in range(longest, LEAST_OVERLAP - 1, -1) if before.endswith(after[:size])), 0)
+    return next(
+        (size for size in range(longest, LEAST_OVERLAP - 1, -1) if before.endswith(after[:size])), 0
+    )
 
 
 def metadata_of(document: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]:
-    """A document's own metadata by name: times as ISO 8601, numbers as numbers; and the knowledge base's tags."""
-    own = {str(one["name"]): _value(one.get("type"), one.get("value")) for one in document.get("doc_metadata") or [] if one.get("name")}
-    return ({"tags": list(tags)} if tags else {}) | {name: value for name, value in own.items() if value not in (None, "")}
+    """A document's own metadata by name: times as ISO 8601, numbers as numbers; and the knowledge
+    base's tags.
+    """
+    own = {
+        str(one["name"]): _value(one.get("type"), one.get("value"))
+        for one in document.get("doc_metadata") or []
+        if one.get("name")
+    }
+    return ({"tags": list(tags)} if tags else {}) | {
+        name: value for name, value in own.items() if value not in (None, "")
+    }
 
 
 def _value(kind: object, value: Any) -> Any:
@@ -58,5 +76,7 @@ def _numbers(text: str) -> Iterable[float]:
 
 
 def media_type_of(name: str) -> str:
-    """What the text of a document is: its headings are marked as in the original, where that was Markdown."""
+    """What the text of a document is: its headings are marked as in the original, where that was
+    Markdown.
+    """
     return "text/markdown" if PurePosixPath(name.lower()).suffix in MARKDOWN else "text/plain"

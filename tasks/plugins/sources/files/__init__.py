@@ -1,4 +1,6 @@
-"""Files of a folder: local, or behind any URL that fsspec reads (s3://, gs://, az://, sftp://, zip://, https://)."""
+"""Files of a folder: local, or behind any URL that fsspec reads (s3://, gs://, az://, sftp://,
+zip://, https://).
+"""
 
 import os
 from collections.abc import Callable
@@ -17,9 +19,10 @@ from llmops.tasks.plugins.sources.files import remote
 class Files(Source):
     """Every regular file below `path`; what no parser can read is told apart later, by content.
 
-    `include` and `exclude` are patterns relative to `path` (`**/*.md`); one without `/` is compared with names in every
-    folder. Hidden files only where a pattern of `include` has a component that begins with a dot. Links are followed.
-    `storage_options` goes to fsspec. A file above `max_bytes` is a problem, not an item.
+    `include` and `exclude` are patterns relative to `path` (`**/*.md`); one without `/` is compared
+    with names in every folder. Hidden files only where a pattern of `include` has a component that
+    begins with a dot. Links are followed. `storage_options` goes to fsspec. A file above
+    `max_bytes` is a problem, not an item.
     """
 
     path: str = Field(min_length=1)
@@ -34,31 +37,48 @@ class Files(Source):
 
     def check(self) -> None:
         """Raise UsageError when there is nothing at `path`, Unavailable when nobody can tell."""
-        there = remote.exists(self.path, self.storage_options) if remote.is_remote(self.path) else self._root.exists()
+        there = (
+            remote.exists(self.path, self.storage_options)
+            if remote.is_remote(self.path)
+            else self._root.exists()
+        )
         if not there:
-            raise UsageError(f"{self.path} does not exist", where="sources: files: path",
-                             hint="check the spelling; a relative path starts at the config file's folder")
+            raise UsageError(
+                f"{self.path} does not exist",
+                where="sources: files: path",
+                hint="check the spelling; a relative path starts at the config file's folder",
+            )
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every file. Raises Blocked when the folder is gone, Unavailable when a store does not answer."""
+        """Report every file. Raises Blocked when the folder is gone, Unavailable when a store does
+        not answer.
+        """
         choice = Choice(self.include, self.exclude)
         if remote.is_remote(self.path):
-            return remote.RemoteWalk(self.path, self.storage_options, choice, self.max_bytes, found).run()
+            return remote.RemoteWalk(
+                self.path, self.storage_options, choice, self.max_bytes, found
+            ).run()
         if self._root.is_dir():
             return local.Walk(self._root, choice, self.max_bytes, found).run()
         if not self._root.exists():
-            raise Blocked(f"the folder {self.path} is gone", hint="put it back, or change the source's path")
+            raise Blocked(
+                f"the folder {self.path} is gone", hint="put it back, or change the source's path"
+            )
         local.Walk(self._root.parent, Choice([], []), self.max_bytes, found).one(self._root.name)
         return ""
 
     def read(self, item: Item) -> Raw:
-        """The bytes of a file. Raises DocumentError, TransientDocumentError when it vanished, changed or is locked."""
+        """The bytes of a file. Raises DocumentError, TransientDocumentError when it vanished,
+        changed or is locked.
+        """
         if remote.is_remote(self.path):
             return Raw(data=remote.fetch(self.path, self.storage_options, item, self.max_bytes))
         return Raw(data=local.content(self._file(item), self.max_bytes))
 
     def content_hash(self, item: Item) -> str | None:
-        """SHA-256 of a local file, streamed; None for remote ones and for what cannot be read now."""
+        """SHA-256 of a local file, streamed; None for remote ones and for what cannot be read
+        now.
+        """
         if remote.is_remote(self.path):
             return None
         try:
@@ -75,7 +95,9 @@ class Files(Source):
 
 
 def absolute(path: str, folder: Path) -> str:
-    """A local path, or the archive at the end of a chained URL, against a folder; other URLs stay."""
+    """A local path, or the archive at the end of a chained URL, against a folder; other URLs
+    stay.
+    """
     if "::" in path:
         head, _, tail = path.rpartition("::")
         return f"{head}::{absolute(tail, folder)}"

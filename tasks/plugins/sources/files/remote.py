@@ -5,17 +5,48 @@ from typing import Any
 
 import fsspec
 
-from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, Unavailable, UsageError
+from llmops.tasks.errors import (
+    Blocked,
+    DocumentError,
+    TransientDocumentError,
+    Unavailable,
+    UsageError,
+)
 from llmops.tasks.plugins.sources import Item, Problem
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources._local import too_large
 
 CAN = "s3://, gs://, az://, sftp://, zip://, https:// can"
 CHECK = "check the network and the credentials"
-TOKENS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "CRC", "LastModified", "last_modified",
-          "updated", "mtime", "modified", "created", "date_time")
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure",
-          "sftp": "sftp", "ssh": "sftp", "http": "http", "https": "http"}
+TOKENS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "checksum",
+    "generation",
+    "CRC",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "mtime",
+    "modified",
+    "created",
+    "date_time",
+)
+EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "abfs": "azure",
+    "abfss": "azure",
+    "sftp": "sftp",
+    "ssh": "sftp",
+    "http": "http",
+    "https": "http",
+}
 
 
 def is_remote(path: str) -> bool:
@@ -24,15 +55,18 @@ def is_remote(path: str) -> bool:
 
 
 def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """The file system of a URL and the path in it. Raises UsageError for an unknown protocol or a missing library,
-    Unavailable when it does not answer, Blocked when an archive that it lies in is gone."""
+    """The file system of a URL and the path in it. Raises UsageError for an unknown protocol or a
+    missing library, Unavailable when it does not answer, Blocked when an archive that it lies in is
+    gone."""
     protocol = url.split("://", 1)[0].split("::", 1)[0]
     try:
         found, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         how = f"install it: pip install 'llmops-pipelines[{extra}]'" if extra else str(error)
-        raise UsageError(f"reading {protocol}:// needs a library that is not installed", hint=how) from error
+        raise UsageError(
+            f"reading {protocol}:// needs a library that is not installed", hint=how
+        ) from error
     except FileNotFoundError as error:
         raise Blocked(f"{url} is gone", hint="put it back, or change the source's path") from error
     except ValueError as error:
@@ -57,17 +91,27 @@ def exists(url: str, options: Mapping[str, Any]) -> bool:
 class RemoteWalk:
     """One listing behind a URL."""
 
-    def __init__(self, url: str, options: Mapping[str, Any], choice: Choice, max_bytes: int,
-                 found: Callable[[Item | Problem], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: Mapping[str, Any],
+        choice: Choice,
+        max_bytes: int,
+        found: Callable[[Item | Problem], None],
+    ) -> None:
         self.url, self.choice, self.max_bytes, self.found = url, choice, max_bytes, found
         self.files, self.root = filesystem(url, options)
         self.gaps: list[str] = []
 
     def run(self) -> str:
-        """Report every file; return "" or why the listing is not complete. Raises Blocked, Unavailable."""
+        """Report every file; return "" or why the listing is not complete. Raises Blocked,
+        Unavailable.
+        """
         try:
             if self.root and not self.files.exists(self.root):
-                raise Blocked(f"{self.url} is gone", hint="put it back, or change the source's path")
+                raise Blocked(
+                    f"{self.url} is gone", hint="put it back, or change the source's path"
+                )
             if self.root and self.files.isfile(self.root):
                 self._file(self.root.rsplit("/", 1)[-1], self.files.info(self.root))
                 return ""
@@ -78,7 +122,9 @@ class RemoteWalk:
         return "; ".join(self.gaps[:3])
 
     def _level(self, folders: dict[str, Any], files: dict[str, Any]) -> None:
-        for name in [name for name, info in folders.items() if not self.choice.enters(self._relative(info))]:
+        for name in [
+            name for name, info in folders.items() if not self.choice.enters(self._relative(info))
+        ]:
             del folders[name]
         for info in files.values():
             path = self._relative(info)
@@ -93,14 +139,18 @@ class RemoteWalk:
         if size > self.max_bytes:
             self.found(Problem(uri=path, reason=too_large(size, self.max_bytes)))
         else:
-            self.found(Item(uri=path, revision=revision(info), size=size, locator=str(info["name"])))
+            self.found(
+                Item(uri=path, revision=revision(info), size=size, locator=str(info["name"]))
+            )
 
     def _gap(self, error: OSError) -> None:
         self.gaps.append(f"a folder could not be listed: {error}")
 
 
 def revision(info: Mapping[str, Any]) -> str:
-    """A token of what the store says about a file; "" when it says nothing that changes with the content."""
+    """A token of what the store says about a file; "" when it says nothing that changes with the
+    content.
+    """
     known = [f"{name}={info[name]}" for name in TOKENS if info.get(name)]
     return " ".join([*known, f"size={info.get('size')}"]) if known else ""
 
@@ -111,7 +161,9 @@ def fetch(url: str, options: Mapping[str, Any], item: Item, max_bytes: int) -> b
         files, _ = filesystem(url, options)
         data: bytes = files.cat_file(item.locator)
     except FileNotFoundError as error:
-        raise TransientDocumentError("the file was there when the source was listed, but is gone now") from error
+        raise TransientDocumentError(
+            "the file was there when the source was listed, but is gone now"
+        ) from error
     except (OSError, Unavailable, Blocked) as error:
         raise TransientDocumentError(f"the file could not be fetched: {error}") from error
     if len(data) > max_bytes:

@@ -1,4 +1,6 @@
-"""The files of a commit: of a repository here, or of a remote one, of which a shallow mirror is kept."""
+"""The files of a commit: of a repository here, or of a remote one, of which a shallow mirror is
+kept.
+"""
 
 import json
 import os
@@ -11,7 +13,14 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from llmops.tasks.errors import Blocked, DocumentError, LlmopsError, Unavailable, UnsupportedDocument, UsageError
+from llmops.tasks.errors import (
+    Blocked,
+    DocumentError,
+    LlmopsError,
+    Unavailable,
+    UnsupportedDocument,
+    UsageError,
+)
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
 from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._globs import Choice
@@ -27,11 +36,13 @@ LARGEST_POINTER = 1024
 
 
 class Git(Source):
-    """Every file of the commit that `ref` names: a branch, a tag or a commit. The blob is the document's revision.
+    """Every file of the commit that `ref` names: a branch, a tag or a commit. The blob is the
+    document's revision.
 
-    `repository` is a folder or a URL (https, ssh, git, file, user@host:path); credentials belong into the environment, as in
-    `https://${USER}:${TOKEN}@host/x.git`. `include` and `exclude` are those of `files`. `history` adds to each document's metadata
-    the commit that touched it last, with its date and author. Submodules and links to folders are not followed, pointers of Git LFS
+    `repository` is a folder or a URL (https, ssh, git, file, user@host:path); credentials belong
+    into the environment, as in `https://${USER}:${TOKEN}@host/x.git`. `include` and `exclude` are
+    those of `files`. `history` adds to each document's metadata the commit that touched it last,
+    with its date and author. Submodules and links to folders are not followed, pointers of Git LFS
     are no documents. `timeout` is in seconds, per command of git.
     """
 
@@ -65,7 +76,9 @@ class Git(Source):
     def at(self, folder: Path) -> "Git":
         if REMOTE.match(self.repository):
             return self
-        return self.model_copy(update={"repository": os.path.normpath(folder / Path(self.repository).expanduser())})
+        return self.model_copy(
+            update={"repository": os.path.normpath(folder / Path(self.repository).expanduser())}
+        )
 
     def remembering(self, memory: Path) -> "Git":
         """The same source with the folder where mirrors of remote repositories are kept."""
@@ -74,7 +87,9 @@ class Git(Source):
         return copy
 
     def check(self) -> None:
-        """Raise UsageError when there is no such repository or ref, Unavailable when it cannot be asked."""
+        """Raise UsageError when there is no such repository or ref, Unavailable when it cannot be
+        asked.
+        """
         try:
             self._mirror().ask(self.ref) if self._remote else self._commit()
         except Blocked as error:
@@ -83,12 +98,16 @@ class Git(Source):
             raise self._told(error, UsageError) from error
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every file of the commit, which is always complete. Raises Blocked when repository or ref are gone, Unavailable."""
+        """Report every file of the commit, which is always complete. Raises Blocked when repository
+        or ref are gone, Unavailable.
+        """
         try:
             if self._remote:
                 self._mirror().fetch(self.ref, whole=self.history)
             commit = self._commit()
-            snapshot = trees.Snapshot(self._git, self._blobs, commit, Choice(self.include, self.exclude), self.max_bytes)
+            snapshot = trees.Snapshot(
+                self._git, self._blobs, commit, Choice(self.include, self.exclude), self.max_bytes
+            )
             snapshot.report(found, self.history, _locator)
         except GitFailed as error:
             raise self._told(error, Blocked) from error
@@ -99,9 +118,15 @@ class Git(Source):
         place = json.loads(item.locator)
         data = self._blobs.read(place["blob"])
         if len(data) <= LARGEST_POINTER and data.startswith(LFS):
-            raise UnsupportedDocument("it is a pointer to a file in Git LFS, whose content the repository does not hold; check it out "
-                                      "(git lfs pull) and use the source `files`, or exclude it")
-        return Raw(data=data, metadata={key: place[key] for key in ("commit", "date", "author") if key in place})
+            raise UnsupportedDocument(
+                "it is a pointer to a file in Git LFS, whose content the repository does "
+                "not hold; check it out "
+                "(git lfs pull) and use the source `files`, or exclude it"
+            )
+        return Raw(
+            data=data,
+            metadata={key: place[key] for key in ("commit", "date", "author") if key in place},
+        )
 
     def content_hash(self, item: Item) -> str | None:
         try:
@@ -132,26 +157,44 @@ class Git(Source):
     def _folder(self) -> Path:
         folder = Path(self.repository)
         if not folder.is_dir():
-            raise Blocked(f"the repository {folder} is gone or no folder", hint="put it back, or change the source's path")
+            raise Blocked(
+                f"the repository {folder} is gone or no folder",
+                hint="put it back, or change the source's path",
+            )
         return folder
 
     def _commit(self) -> str:
         commit = trees.commit_of(self._git, "refs/llmops/wanted" if self._remote else self.ref)
         if commit is None:
-            raise Blocked(f"the repository has no branch, tag or commit {self.ref!r}", hint="check `ref`; an empty repository has none")
+            raise Blocked(
+                f"the repository has no branch, tag or commit {self.ref!r}",
+                hint="check `ref`; an empty repository has none",
+            )
         return commit
 
     def _told(self, error: GitFailed, kind: type[LlmopsError]) -> LlmopsError:
         shown = discreet(Address.of(self.repository).url)
         if error.refused:
-            return Unavailable(f"{shown} refuses the credentials, or wants some: {error}",
-                               hint="give them through the environment, https://${USER}:${TOKEN}@host/x.git, or use an ssh key")
+            return Unavailable(
+                f"{shown} refuses the credentials, or wants some: {error}",
+                hint="give them through the environment, https://${USER}:${TOKEN}@host/x.git, "
+                "or use an ssh key",
+            )
         if "dubious ownership" in str(error):
-            return Unavailable(f"{shown} belongs to another user, so git does not read it",
-                               hint=f"if you trust it: git config --global --add safe.directory {shown}")
+            return Unavailable(
+                f"{shown} belongs to another user, so git does not read it",
+                hint=f"if you trust it: git config --global --add safe.directory {shown}",
+            )
         if error.absent:
-            return kind(f"there is no git repository at {shown}: {error}", where="sources: git: repository", hint="check the spelling")
-        return Unavailable(f"git cannot read {shown}: {error}", hint="check the network, and the repository with git fsck")
+            return kind(
+                f"there is no git repository at {shown}: {error}",
+                where="sources: git: repository",
+                hint="check the spelling",
+            )
+        return Unavailable(
+            f"git cannot read {shown}: {error}",
+            hint="check the network, and the repository with git fsck",
+        )
 
 
 def _locator(blob: str, touch: trees.Touch | None) -> str:

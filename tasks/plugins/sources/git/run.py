@@ -1,4 +1,6 @@
-"""Running git: no prompts, no hooks, no surprises from the environment, a time limit, and no secret in an argument or a message."""
+"""Running git: no prompts, no hooks, no surprises from the environment, a time limit, and no secret
+in an argument or a message.
+"""
 
 import base64
 import os
@@ -16,15 +18,39 @@ from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.sources._discreet import discreet
 
 KEPT = re.compile(r"GIT_(SSH|SSL|HTTP|PROXY)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)$|GIT_EXEC_PATH$")
-"""What may reach git of the caller's environment: nothing that names a repository, as within a hook."""
-QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GIT_NO_LAZY_FETCH": "1",
-         "GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
-SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "log.showSignature=false", "credential.interactive=false",
-            "http.lowSpeedLimit=1000", "http.lowSpeedTime=60")
-REFUSED = re.compile(r"Authentication failed|could not read (Username|Password)|Permission denied|terminal prompts disabled|"
-                     r"Access denied|error: 40[13]", re.I)
-ABSENT = re.compile(r"not a git repository|does not appear to be a git|repository '.*' not found|Repository not found|does not exist|"
-                    r"No such file|error: 404", re.I)
+"""What may reach git of the caller's environment: nothing that names a repository, as within a
+hook.
+"""
+QUIET = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+}
+SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "log.showSignature=false",
+    "credential.interactive=false",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=60",
+)
+REFUSED = re.compile(
+    r"Authentication failed|could not read (Username|Password)|Permission denied|terminal "
+    r"prompts disabled|"
+    r"Access denied|error: 40[13]",
+    re.I,
+)
+ABSENT = re.compile(
+    r"not a git repository|does not appear to be a git|repository '.*' not "
+    r"found|Repository not found|does not exist|"
+    r"No such file|error: 404",
+    re.I,
+)
 
 
 class GitFailed(Exception):
@@ -42,7 +68,9 @@ class GitFailed(Exception):
 
 
 class Address(NamedTuple):
-    """A remote repository's URL without its credentials, which only the environment of git holds."""
+    """A remote repository's URL without its credentials, which only the environment of git
+    holds.
+    """
 
     url: str
     user: str = ""
@@ -64,17 +92,28 @@ class Address(NamedTuple):
             return {}
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         parts = urlsplit(self.url)
-        return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
-                "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}"}
+        return {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}",
+        }
 
 
 class Git:
-    """git in one repository. `repository` is a folder with a work tree or a bare one; None: in none."""
+    """git in one repository. `repository` is a folder with a work tree or a bare one; None: in
+    none.
+    """
 
-    def __init__(self, repository: Path | None, address: Address | None = None, seconds: float = 600) -> None:
+    def __init__(
+        self, repository: Path | None, address: Address | None = None, seconds: float = 600
+    ) -> None:
         self._seconds, self._address = seconds, address
         self._words = [executable(), *(word for one in SETTINGS for word in ("-c", one))]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or KEPT.match(name)}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("GIT_") or KEPT.match(name)
+        }
         self._environment = {**kept, **QUIET, **(address.environment if address else {})}
         self._environment.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=30")
         if repository is not None:  # a folder within another repository is none itself
@@ -87,15 +126,21 @@ class Git:
             try:
                 out, errors = process.communicate(timeout=self._seconds)
             except subprocess.TimeoutExpired as error:
-                raise Unavailable(f"git {words[0]} took more than {self._seconds:g} seconds",
-                                  hint="raise `timeout` of the source, or look at the network") from error
+                raise Unavailable(
+                    f"git {words[0]} took more than {self._seconds:g} seconds",
+                    hint="raise `timeout` of the source, or look at the network",
+                ) from error
         if process.returncode:
             raise self.failed(errors)
         return out
 
     def failed(self, errors: bytes) -> GitFailed:
         secrets = (self._address.password, self._address.user) if self._address else ()
-        return GitFailed(discreet(re.sub(r"\b(fatal|error): ", "", errors.decode("utf-8", "replace").strip()), secrets))
+        return GitFailed(
+            discreet(
+                re.sub(r"\b(fatal|error): ", "", errors.decode("utf-8", "replace").strip()), secrets
+            )
+        )
 
     @contextmanager
     def open(self, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
@@ -106,10 +151,18 @@ class Git:
         finally:
             stop(process)
 
-    def start(self, *words: str, errors: int | IO[bytes] = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *words: str, errors: int | IO[bytes] = subprocess.DEVNULL
+    ) -> "subprocess.Popen[bytes]":
         """A command with pipes, in a process group of its own, for the caller to `stop`."""
-        return subprocess.Popen([*self._words, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                                env=self._environment, start_new_session=True)
+        return subprocess.Popen(
+            [*self._words, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=self._environment,
+            start_new_session=True,
+        )
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
@@ -133,7 +186,10 @@ def executable() -> str:
     """The path of git. Raises Unavailable."""
     found = shutil.which("git")
     if found is None:
-        raise Unavailable("git is not installed, or not on the path", hint="install it: apt-get install git, brew install git")
+        raise Unavailable(
+            "git is not installed, or not on the path",
+            hint="install it: apt-get install git, brew install git",
+        )
     return found
 
 

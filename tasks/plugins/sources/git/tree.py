@@ -1,4 +1,6 @@
-"""What a commit holds: its files with their blobs, links resolved, and the commit that touched each file last."""
+"""What a commit holds: its files with their blobs, links resolved, and the commit that touched each
+file last.
+"""
 
 import os
 import posixpath
@@ -45,9 +47,20 @@ def tree(git: Git, commit: str) -> dict[str, Entry]:
 
 
 def touches(git: Git, commit: str, wanted: set[str]) -> dict[str, Touch]:
-    """path -> the last commit that changed it, in one pass over the history, which ends as soon as all are known."""
+    """path -> the last commit that changed it, in one pass over the history, which ends as soon as
+    all are known.
+    """
     found: dict[str, Touch] = {}
-    words = ("log", "-c", "--name-only", "-z", "--no-renames", "--format=%x01%H%x02%aI%x02%an", commit, "--")
+    words = (
+        "log",
+        "-c",
+        "--name-only",
+        "-z",
+        "--no-renames",
+        "--format=%x01%H%x02%aI%x02%an",
+        commit,
+        "--",
+    )
     with git.open(*words) as process:
         assert process.stdout is not None
         now = Touch("", "", "")
@@ -74,7 +87,9 @@ def _fields(out: IO[bytes]) -> Iterator[bytes]:
 
 
 class Blobs:
-    """The contents of a repository through one long-lived `git cat-file`, ended with this object."""
+    """The contents of a repository through one long-lived `git cat-file`, ended with this
+    object.
+    """
 
     def __init__(self, git: Git) -> None:
         self._lock, self._process = threading.Lock(), git.start("cat-file", "--batch")
@@ -93,22 +108,46 @@ class Blobs:
                 if len(head) == 3:
                     return out.read(int(head[2]) + 1)[:-1]
             except OSError as error:
-                raise TransientDocumentError(f"git ended while the file was read: {error.strerror}") from error
-        raise TransientDocumentError(f"the repository lacks the blob {blob[:12]} of this file; in a partial or shallow clone, "
-                                     "fetch it (git fetch --refetch), or repair it (git fsck)")
+                raise TransientDocumentError(
+                    f"git ended while the file was read: {error.strerror}"
+                ) from error
+        raise TransientDocumentError(
+            f"the repository lacks the blob {blob[:12]} of this file; in a partial or "
+            f"shallow clone, "
+            "fetch it (git fetch --refetch), or repair it (git fsck)"
+        )
 
 
 class Snapshot:
     """One listing of a commit."""
 
     def __init__(self, git: Git, blobs: Blobs, commit: str, choice: Choice, max_bytes: int) -> None:
-        self._git, self._blobs, self._commit, self._choice, self._max_bytes = git, blobs, commit, choice, max_bytes
+        self._git, self._blobs, self._commit, self._choice, self._max_bytes = (
+            git,
+            blobs,
+            commit,
+            choice,
+            max_bytes,
+        )
         self._tree = tree(git, commit)
 
-    def report(self, found: Callable[[Item | Problem], None], history: bool, locate: Callable[[str, Touch | None], str]) -> None:
-        """Report every file that is chosen. A link to a file of the same commit is a file; one to a folder is not followed."""
-        chosen = [path for path in self._tree if self._choice.takes(path) and self._tree[path].mode != SUBMODULE]
-        touched: Mapping[str, Touch] = touches(self._git, self._commit, set(chosen)) if history else {}
+    def report(
+        self,
+        found: Callable[[Item | Problem], None],
+        history: bool,
+        locate: Callable[[str, Touch | None], str],
+    ) -> None:
+        """Report every file that is chosen. A link to a file of the same commit is a file; one to a
+        folder is not followed.
+        """
+        chosen = [
+            path
+            for path in self._tree
+            if self._choice.takes(path) and self._tree[path].mode != SUBMODULE
+        ]
+        touched: Mapping[str, Touch] = (
+            touches(self._git, self._commit, set(chosen)) if history else {}
+        )
         for path in chosen:
             entry = self._resolved(path)
             if isinstance(entry, str):
@@ -116,20 +155,38 @@ class Snapshot:
             elif entry is not None:
                 found(self._item(path, entry, touched.get(path), locate))
 
-    def _item(self, path: str, entry: Entry, touch: Touch | None, locate: Callable[[str, Touch | None], str]) -> Item | Problem:
+    def _item(
+        self,
+        path: str,
+        entry: Entry,
+        touch: Touch | None,
+        locate: Callable[[str, Touch | None], str],
+    ) -> Item | Problem:
         if entry.size > self._max_bytes:
             return Problem(uri=printable(path), reason=too_large(entry.size, self._max_bytes))
         revision = f"{entry.blob}-{touch.commit[:16]}" if touch else entry.blob
-        return Item(uri=printable(path), revision=revision, size=max(entry.size, 0), locator=locate(entry.blob, touch))
+        return Item(
+            uri=printable(path),
+            revision=revision,
+            size=max(entry.size, 0),
+            locator=locate(entry.blob, touch),
+        )
 
     def _resolved(self, path: str) -> Entry | str | None:
-        """The file behind a path: its entry, None for a folder, or a sentence on why there is none."""
+        """The file behind a path: its entry, None for a folder, or a sentence on why there is
+        none.
+        """
         here = path
         for _ in range(MOST_LINKS):
             entry = self._tree.get(here)
             if entry is None:
                 folder = any(other.startswith(f"{here}/") for other in self._tree) or here == "."
-                return None if folder else "it is a link to what the commit does not hold; repair, remove or exclude it"
+                return (
+                    None
+                    if folder
+                    else "it is a link to what the commit does not hold; repair, remove or "
+                    "exclude it"
+                )
             if entry.mode != LINK:
                 return entry if entry.mode != SUBMODULE else None
             target = os.fsdecode(self._blobs.read(entry.blob))
@@ -140,7 +197,11 @@ class Snapshot:
 def commit_of(git: Git, ref: str) -> str | None:
     """The full name of the commit behind a branch, tag or commit; None where there is none."""
     try:
-        return git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().split()[-1]
+        return (
+            git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+            .decode()
+            .split()[-1]
+        )
     except GitFailed as error:
         if str(error):
             raise

@@ -11,7 +11,9 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
-    """`number` counts from 1; `offset` is the byte where `data` begins. `too_long`: the limit, where it is passed."""
+    """`number` counts from 1; `offset` is the byte where `data` begins. `too_long`: the limit,
+    where it is passed.
+    """
 
     number: int
     offset: int
@@ -28,14 +30,19 @@ class RowError(Exception):
 
 
 def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
-    """The lines that are not blank, without line ends and byte order mark; at most one of them in memory."""
+    """The lines that are not blank, without line ends and byte order mark; at most one of them in
+    memory.
+    """
     number, offset = 0, 0
     while data := file.readline(max_bytes + 2):
         number += 1
-        start, skipped = offset, _skip(file) if len(data) > max_bytes and not data.endswith(b"\n") else 0
+        start, skipped = (
+            offset,
+            _skip(file) if len(data) > max_bytes and not data.endswith(b"\n") else 0,
+        )
         offset += len(data) + skipped
         if number == 1 and data.startswith(BOM):
-            data, start = data[len(BOM):], len(BOM)
+            data, start = data[len(BOM) :], len(BOM)
         bare = data.rstrip(b"\r\n")
         if len(bare) > max_bytes:
             yield Line(number, start, b"", too_long=max_bytes)
@@ -56,7 +63,10 @@ def _skip(file: IO[bytes]) -> int:
 def parsed(line: Line) -> Mapping[str, Any]:
     """The object in a line. Raises RowError."""
     if line.too_long:
-        raise RowError(f"the line is longer than {line.too_long:,} bytes; raise `max_bytes` of the source to take it")
+        raise RowError(
+            f"the line is longer than {line.too_long:,} bytes; raise `max_bytes` of the "
+            f"source to take it"
+        )
     try:
         row = json.loads(line.data.decode())
     except UnicodeDecodeError as error:
@@ -72,7 +82,9 @@ def parsed(line: Line) -> Mapping[str, Any]:
 
 
 def uri_of(row: Mapping[str, Any], key: str | None) -> str:
-    """The uri of a row; "" when no key is mapped and the row has none of the usual ones. Raises RowError."""
+    """The uri of a row; "" when no key is mapped and the row has none of the usual ones. Raises
+    RowError.
+    """
     chosen = key or next((name for name in URI_KEYS if name in row), "")
     if not chosen:
         return ""
@@ -80,7 +92,9 @@ def uri_of(row: Mapping[str, Any], key: str | None) -> str:
         raise RowError(f"the key {chosen!r}, mapped to uri, is missing; the row has {_keys(row)}")
     value = row[chosen]
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise RowError(f"{chosen!r}, mapped to uri, is {_kind(value)}; it must be a text or a whole number")
+        raise RowError(
+            f"{chosen!r}, mapped to uri, is {_kind(value)}; it must be a text or a whole number"
+        )
     return str(value).encode("utf-8", "replace").decode()
 
 
@@ -108,7 +122,13 @@ def text_of(row: Mapping[str, Any], key: str | None, uri: str) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "an empty text", bool: "true or false", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "an empty text",
+        bool: "true or false",
+        type(None): "null",
+    }
     return names.get(type(value), "a number")
 
 

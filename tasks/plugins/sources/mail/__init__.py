@@ -1,4 +1,6 @@
-"""Mails of mbox files, maildirs and folders of .eml files; their attachments are documents of their own."""
+"""Mails of mbox files, maildirs and folders of .eml files; their attachments are documents of their
+own.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,12 +26,14 @@ Found = Callable[[Item | Problem], None]
 
 
 class Mail(Source):
-    """One document per mail, or per thread, and one per attachment. The uri is the Message-ID, of a thread that of its first mail.
+    """One document per mail, or per thread, and one per attachment. The uri is the Message-ID, of a
+    thread that of its first mail.
 
-    `path` is an mbox file, a maildir, a .eml file, or a folder of them (`kind: auto` tells them apart). `quotes: strip` leaves out
-    what is quoted from other mails, signatures and footers. An equal mail in two folders is one document, a different one of the same
-    Message-ID is called `ID#` and a part of its hash. Trash and drafts of a maildir are left out. `include` and `exclude` are those of
-    `files`. A mail above `max_bytes` is a problem.
+    `path` is an mbox file, a maildir, a .eml file, or a folder of them (`kind: auto` tells them
+    apart). `quotes: strip` leaves out what is quoted from other mails, signatures and footers. An
+    equal mail in two folders is one document, a different one of the same Message-ID is called
+    `ID#` and a part of its hash. Trash and drafts of a maildir are left out. `include` and
+    `exclude` are those of `files`. A mail above `max_bytes` is a problem.
     """
 
     path: str = Field(min_length=1)
@@ -48,21 +52,32 @@ class Mail(Source):
         """Raise UsageError when there is nothing at `path`, or nothing that is mail."""
         where = "sources: mail: path"
         if not Path(self.path).exists():
-            raise UsageError(f"{self.path} does not exist", where=where,
-                             hint="check the spelling; a relative path starts at the config file's folder")
+            raise UsageError(
+                f"{self.path} does not exist",
+                where=where,
+                hint="check the spelling; a relative path starts at the config file's folder",
+            )
         if not any(True for _ in self._files(lambda _: None, [])):
-            raise UsageError(f"there is no mail in {self.path}", where=where,
-                             hint="an mbox file, a maildir or a folder of .eml files is wanted; files of other names: set `kind`")
+            raise UsageError(
+                f"there is no mail in {self.path}",
+                where=where,
+                hint="an mbox file, a maildir or a folder of .eml files is wanted; files of "
+                "other names: set `kind`",
+            )
 
     def scan(self, found: Found) -> str:
-        """Report every mail or thread and every attachment. Incomplete where a mail cannot be told from its neighbours, or not be named."""
+        """Report every mail or thread and every attachment. Incomplete where a mail cannot be told
+        from its neighbours, or not be named.
+        """
         if not Path(self.path).exists():
             raise Blocked(f"{self.path} is gone", hint="put it back, or change the source's path")
         gaps: list[str] = []
         mails: dict[str, Summary] = {}
         letters: dict[str, boxes.Letter] = {}
         for summary, letter in self._mails(found, gaps):
-            if summary.id in mails and mails[summary.id].content != summary.content:  # not the same mail in another folder
+            if (
+                summary.id in mails and mails[summary.id].content != summary.content
+            ):  # not the same mail in another folder
                 summary = summary._replace(id=f"{summary.id}#{summary.content[:8]}")
             if summary.id not in mails:
                 mails[summary.id], letters[summary.id] = summary, letter._replace(data=b"")
@@ -72,7 +87,9 @@ class Mail(Source):
         return "; ".join(gaps[:3]) + more
 
     def read(self, item: Item) -> Raw:
-        """A mail, a thread or an attachment. Raises DocumentError, TransientDocumentError when its file has changed."""
+        """A mail, a thread or an attachment. Raises DocumentError, TransientDocumentError when its
+        file has changed.
+        """
         what = json.loads(item.locator)
         mails = [self._again(boxes.Place(*place), digest) for place, digest in what["mails"]]
         if "attachment" in what:
@@ -81,36 +98,68 @@ class Mail(Source):
             return self._thread(mails, item.uri)
         text, kind = mails[0].words(strip=self.quotes == "strip", flat=False)
         subject = mails[0].field("Subject")
-        return Raw(data=composed({name: mails[0].field(name) for name in SHOWN}, text, kind), media_type="message/rfc822",
-                   title=subject or None, metadata=mails[0].facts())
+        return Raw(
+            data=composed({name: mails[0].field(name) for name in SHOWN}, text, kind),
+            media_type="message/rfc822",
+            title=subject or None,
+            metadata=mails[0].facts(),
+        )
 
     def _items(self, mails: list[Summary], letters: dict[str, boxes.Letter]) -> Iterator[Item]:
         named = {mail.id: [list(letters[mail.id].place), mail.digest] for mail in mails}
         groups = threads(mails) if self.by == "thread" else {mail.id: [mail] for mail in mails}
         for root, group in groups.items():
-            revision = group[0].digest if len(group) == 1 else sha256(" ".join(mail.digest for mail in group))
-            yield Item(uri=root, revision=f"{revision}-{self.by}-{self.quotes}", size=sum(letters[mail.id].size for mail in group),
-                       locator=json.dumps({"mails": [named[mail.id] for mail in group]}))
+            revision = (
+                group[0].digest
+                if len(group) == 1
+                else sha256(" ".join(mail.digest for mail in group))
+            )
+            yield Item(
+                uri=root,
+                revision=f"{revision}-{self.by}-{self.quotes}",
+                size=sum(letters[mail.id].size for mail in group),
+                locator=json.dumps({"mails": [named[mail.id] for mail in group]}),
+            )
         for mail in mails if self.attachments else []:
             for number, (name, size) in enumerate(mail.attachments):
                 locator = json.dumps({"mails": [named[mail.id]], "attachment": number})
-                yield Item(uri=f"{mail.id}/{name}", revision=f"{mail.digest}-{number}", size=size, locator=locator)
+                yield Item(
+                    uri=f"{mail.id}/{name}",
+                    revision=f"{mail.digest}-{number}",
+                    size=size,
+                    locator=locator,
+                )
 
     def _mails(self, found: Found, gaps: list[str]) -> Iterator[tuple[Summary, boxes.Letter]]:
-        """Every mail that can be read; what cannot is reported, and named among the gaps where nobody knows what it was."""
+        """Every mail that can be read; what cannot is reported, and named among the gaps where
+        nobody knows what it was.
+        """
         for path, kind in self._files(found, gaps):
             name = local.printable(path)
             try:
-                for number, letter in enumerate(boxes.letters(self._root, path, kind, self.max_bytes), 1):
-                    summary = self._summary(letter, f"{name}#{number}" if kind == "mbox" else name, found, gaps)
+                for number, letter in enumerate(
+                    boxes.letters(self._root, path, kind, self.max_bytes), 1
+                ):
+                    summary = self._summary(
+                        letter, f"{name}#{number}" if kind == "mbox" else name, found, gaps
+                    )
                     if summary is not None:
                         yield summary, letter
             except (OSError, boxes.NoMbox) as error:
                 reason = local.why(error) if isinstance(error, OSError) else str(error)
                 gaps.append(f"{name}: {reason}")
-                found(Problem(uri=name, reason=reason, error="TransientDocumentError", retryable=isinstance(error, OSError)))
+                found(
+                    Problem(
+                        uri=name,
+                        reason=reason,
+                        error="TransientDocumentError",
+                        retryable=isinstance(error, OSError),
+                    )
+                )
 
-    def _summary(self, letter: boxes.Letter, name: str, found: Found, gaps: list[str]) -> Summary | None:
+    def _summary(
+        self, letter: boxes.Letter, name: str, found: Found, gaps: list[str]
+    ) -> Summary | None:
         try:
             summary = Message(letter.data).summary()
         except DocumentError as error:
@@ -118,7 +167,14 @@ class Mail(Source):
             found(Problem(uri=name, reason=error.reason))
             return None
         if not letter.whole:
-            found(Problem(uri=summary.id, reason=local.too_large(letter.size, self.max_bytes).replace("the file", "the mail")))
+            found(
+                Problem(
+                    uri=summary.id,
+                    reason=local.too_large(letter.size, self.max_bytes).replace(
+                        "the file", "the mail"
+                    ),
+                )
+            )
             return None
         return summary
 
@@ -165,21 +221,45 @@ class Mail(Source):
         data = content_of(part)
         if not data.strip():
             raise DocumentError("the attachment is empty, or its encoding is broken")
-        facts = {key: value for key, value in mail.facts().items() if key in ("from", "date", "subject", "thread")}
-        return Raw(data=data, media_type="message/rfc822" if part.get_content_type() == "message/rfc822" else "",
-                   metadata={**facts, "attached_to": uri.removesuffix(f"/{name}"), "file_name": name})
+        facts = {
+            key: value
+            for key, value in mail.facts().items()
+            if key in ("from", "date", "subject", "thread")
+        }
+        return Raw(
+            data=data,
+            media_type="message/rfc822" if part.get_content_type() == "message/rfc822" else "",
+            metadata={**facts, "attached_to": uri.removesuffix(f"/{name}"), "file_name": name},
+        )
 
     def _thread(self, mails: list[Message], root: str) -> Raw:
         sections = []
         for mail in mails:
             text, _ = mail.words(strip=self.quotes == "strip", flat=True)
-            head = " · ".join(part for part in (mail.field("From"), mail.date[:16].replace("T", " ")) if part)
+            head = " · ".join(
+                part for part in (mail.field("From"), mail.date[:16].replace("T", " ")) if part
+            )
             sections.append(f"## {head}\n\n{text.strip()}")
         first = mails[0]
         people = list(dict.fromkeys(who for mail in mails for who in mail.addresses("From")))
-        facts = {**first.facts(), "thread": root, "from": people, "messages": len(mails), "last_date": max(mail.date for mail in mails)}
+        facts = {
+            **first.facts(),
+            "thread": root,
+            "from": people,
+            "messages": len(mails),
+            "last_date": max(mail.date for mail in mails),
+        }
         facts.pop("to", None)
         facts.pop("cc", None)
         subject = first.field("Subject")
-        title = subject if len(mails) == 1 or not base_subject(subject)[1] else subject.split(":", 1)[1].strip()
-        return Raw(data="\n\n".join(sections).encode("utf-8", "replace"), media_type="text/markdown", title=title or None, metadata=facts)
+        title = (
+            subject
+            if len(mails) == 1 or not base_subject(subject)[1]
+            else subject.split(":", 1)[1].strip()
+        )
+        return Raw(
+            data="\n\n".join(sections).encode("utf-8", "replace"),
+            media_type="text/markdown",
+            title=title or None,
+            metadata=facts,
+        )

@@ -8,7 +8,10 @@ from typing import IO, NamedTuple
 from llmops.tasks.errors import TransientDocumentError
 from llmops.tasks.plugins.sources._local import why
 
-FROM = re.compile(rb"From (?:.*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.*\d\d:\d\d|.*\d{4}-\d\d-\d\d)|From -?\s*$|From \S+@\S+\s*$")
+FROM = re.compile(
+    rb"From (?:.*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.*\d\d:\d\d|.*\d{4}-\d\d-\d\d)|From "
+    rb"-?\s*$|From \S+@\S+\s*$"
+)
 """What a mail of an mbox begins with; a sentence that begins with the word is none."""
 FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:|>From ")
 ESCAPED = re.compile(rb"^>(>*From )", re.M)
@@ -27,7 +30,9 @@ class Place(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A mail as it lies there. `whole` is False where it is above the limit: then `data` is only its beginning."""
+    """A mail as it lies there. `whole` is False where it is above the limit: then `data` is only
+    its beginning.
+    """
 
     place: Place
     data: bytes
@@ -67,7 +72,9 @@ def letters(root: Path, path: str, kind: str, max_bytes: int) -> Iterator[Letter
             return
         data = file.read(max_bytes + 1)
         size = file.seek(0, 2)
-        yield Letter(Place(path), data if size <= max_bytes else data[:HEAD], size, size <= max_bytes)
+        yield Letter(
+            Place(path), data if size <= max_bytes else data[:HEAD], size, size <= max_bytes
+        )
 
 
 def _mbox(file: IO[bytes], path: str, max_bytes: int) -> Iterator[Letter]:
@@ -81,7 +88,10 @@ def _mbox(file: IO[bytes], path: str, max_bytes: int) -> Iterator[Letter]:
                 yield _letter(path, start, offset, kept, max_bytes)
             start, kept = offset + len(line), []
         elif start < 0 and line.strip():
-            raise NoMbox(f"no mbox: line {number + 1} does not begin a mail, as 'From … date' does, with header fields after it")
+            raise NoMbox(
+                f"no mbox: line {number + 1} does not begin a mail, as 'From … date' does, "
+                f"with header fields after it"
+            )
         elif start >= 0 and offset - start <= max_bytes:
             kept.append(line)
         offset, number = offset + len(line), number + 1
@@ -92,7 +102,12 @@ def _mbox(file: IO[bytes], path: str, max_bytes: int) -> Iterator[Letter]:
 
 def _letter(path: str, start: int, end: int, kept: list[bytes], max_bytes: int) -> Letter:
     size, data = end - start, ESCAPED.sub(rb"\1", b"".join(kept))
-    return Letter(Place(path, start, size), data if size <= max_bytes else data[:HEAD], size, size <= max_bytes)
+    return Letter(
+        Place(path, start, size),
+        data if size <= max_bytes else data[:HEAD],
+        size,
+        size <= max_bytes,
+    )
 
 
 def again(root: Path, place: Place) -> bytes:
@@ -104,6 +119,8 @@ def again(root: Path, place: Place) -> bytes:
             file.seek(place.offset)
             return ESCAPED.sub(rb"\1", file.read(place.length))
     except FileNotFoundError as error:
-        raise TransientDocumentError("its file was there when the source was listed, but is gone now") from error
+        raise TransientDocumentError(
+            "its file was there when the source was listed, but is gone now"
+        ) from error
     except OSError as error:
         raise TransientDocumentError(f"its file could not be read: {why(error)}") from error

@@ -4,18 +4,42 @@ import re
 from typing import Any
 
 QUOTES = (
-    "//blockquote[@type='cite']", "//*[contains(concat(' ', @class, ' '), ' gmail_quote ')]",
-    "//*[contains(@class, 'yahoo_quoted') or contains(@class, 'protonmail_quote') or contains(@class, 'moz-cite-prefix')]",
+    "//blockquote[@type='cite']",
+    "//*[contains(concat(' ', @class, ' '), ' gmail_quote ')]",
+    "//*[contains(@class, 'yahoo_quoted') or contains(@class, 'protonmail_quote') or "
+    "contains(@class, 'moz-cite-prefix')]",
     "//*[@id='divRplyFwdMsg' or @id='appendonsend' or @id='reply-intro']/following-sibling::*",
     "//*[@id='divRplyFwdMsg' or @id='appendonsend' or @id='reply-intro']",
-    "//*[contains(@class, 'gmail_signature') or contains(@class, 'moz-signature') or @id='Signature']",
+    "//*[contains(@class, 'gmail_signature') or contains(@class, 'moz-signature') or "
+    "@id='Signature']",
 )
-BREAKS = {"p", "div", "br", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr", "section"}
+BREAKS = {
+    "p",
+    "div",
+    "br",
+    "tr",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "pre",
+    "hr",
+    "section",
+}
 UNSEEN = "//script|//style|//head|//noscript|//template"
 
 
 def own_html(html: str) -> str:
-    """The HTML without quotes and signatures, as it is where nothing would be left or it cannot be parsed."""
+    """The HTML without quotes and signatures, as it is where nothing would be left or it cannot be
+    parsed.
+    """
     from lxml.html import tostring
 
     tree = _tree(html)
@@ -58,6 +82,10 @@ def _text(tree: Any) -> str:
         else:
             pieces.append("\n" if element.tag in BREAKS and element.tag != "br" else "")
             parent = element.getparent()
-            pieces.append((element.tail or "").replace("\n", " ") if parent is None or parent not in unseen else "")
+            pieces.append(
+                (element.tail or "").replace("\n", " ")
+                if parent is None or parent not in unseen
+                else ""
+            )
     lines = [" ".join(line.split()) for line in "".join(pieces).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

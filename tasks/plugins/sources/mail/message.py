@@ -1,4 +1,6 @@
-"""One mail: what it is called, what it answers, what was written, what is attached. Malformed mails give what can be had."""
+"""One mail: what it is called, what it answers, what was written, what is attached. Malformed mails
+give what can be had.
+"""
 
 import mimetypes
 import re
@@ -18,15 +20,27 @@ from llmops.tasks.schemas import sha256
 MALFORMED = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
 """What the standard library raises on malformed mails."""
 ID = re.compile(r"<\s*([^<>\s]+)\s*>")
-REPLY = re.compile(r"\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|rif|res|ref|ответ|回复|答复|返信)(?:\[\d+\])?\s*[:：]\s*)+", re.I)
-VOLATILE = re.compile(rb"^(?:Status|X-Status|X-UID|X-Keywords|X-IMAP\w*|X-Mozilla-[\w-]+|Content-Length|Lines):.*(?:\n[ \t].*)*\n",
-                      re.I | re.M)
-SEALS = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-keys"}
+REPLY = re.compile(
+    r"\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|rif|res|ref|ответ|回复|答复|返信)(?:\[\d+\])?\s*[:：]\s*)+",
+    re.I,
+)
+VOLATILE = re.compile(
+    rb"^(?:Status|X-Status|X-UID|X-Keywords|X-IMAP\w*|X-Mozilla-[\w-]+|Content-Length|Lines):.*(?:\n[ \t].*)*\n",  # noqa: E501
+    re.I | re.M,
+)
+SEALS = {
+    "application/pgp-signature",
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+    "application/pgp-keys",
+}
 MOST_PARTS = 1000
 
 
 class Summary(NamedTuple):
-    """What a listing keeps of a mail. `digest` tells of changes, but not of being read or flagged. `answers`: ids, the oldest first."""
+    """What a listing keeps of a mail. `digest` tells of changes, but not of being read or flagged.
+    `answers`: ids, the oldest first.
+    """
 
     id: str
     digest: str
@@ -54,14 +68,20 @@ class Mail:
     def field(self, name: str) -> str:
         """A header field on one line, "" where it is missing or beyond repair."""
         try:
-            return " ".join(str(self.message.get(name) or "").split()).encode("utf-8", "replace").decode()
+            return (
+                " ".join(str(self.message.get(name) or "").split())
+                .encode("utf-8", "replace")
+                .decode()
+            )
         except MALFORMED:
             return ""
 
     @property
     def id(self) -> str:
         """The Message-ID, else a name made of the content."""
-        found = ID.search(self.field("Message-ID")) or re.search(r"(\S+@\S+)", self.field("Message-ID"))
+        found = ID.search(self.field("Message-ID")) or re.search(
+            r"(\S+@\S+)", self.field("Message-ID")
+        )
         return found[1] if found else f"mail-{self.digest[:16]}"
 
     @property
@@ -72,36 +92,58 @@ class Mail:
     @property
     def answers(self) -> tuple[str, ...]:
         """The ids of the mails above it in its thread, the oldest first."""
-        references, parent = ID.findall(self.field("References")), ID.findall(self.field("In-Reply-To"))[:1]
-        return tuple(dict.fromkeys([*references, *(one for one in parent if one not in references)]))
+        references, parent = (
+            ID.findall(self.field("References")),
+            ID.findall(self.field("In-Reply-To"))[:1],
+        )
+        return tuple(
+            dict.fromkeys([*references, *(one for one in parent if one not in references)])
+        )
 
     @property
     def date(self) -> str:
         """When it was written, in UTC, ISO 8601; "" where nobody knows."""
         try:
             found = parsedate_to_datetime(self.field("Date"))
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+            return (
+                (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+            )
         except (*MALFORMED, OverflowError):
             return ""
 
     def summary(self) -> Summary:
         content = sha256(self._data.replace(b"\r\n", b"\n").partition(b"\n\n")[2].rstrip(b"\n"))
-        attached = tuple((name, len(str(part.get_payload() or "")) if not part.is_multipart() else 0) for name, part in self.attachments())
-        return Summary(self.id, self.digest, content, self.answers, self.field("Subject"), self.date, attached)
+        attached = tuple(
+            (name, len(str(part.get_payload() or "")) if not part.is_multipart() else 0)
+            for name, part in self.attachments()
+        )
+        return Summary(
+            self.id, self.digest, content, self.answers, self.field("Subject"), self.date, attached
+        )
 
     def addresses(self, name: str) -> list[str]:
         """The addresses of a field, as `Name <address>`."""
         try:
             pairs = getaddresses([self.field(name)])
-            return [f"{who} <{where}>" if who and where else where or who for who, where in pairs if who or where]
+            return [
+                f"{who} <{where}>" if who and where else where or who
+                for who, where in pairs
+                if who or where
+            ]
         except MALFORMED:
             return []
 
     def facts(self) -> dict[str, Any]:
         """The metadata of the mail; what is missing is left out."""
         root = self.answers[0] if self.answers else self.id
-        found = {"from": next(iter(self.addresses("From")), ""), "to": self.addresses("To"), "cc": self.addresses("Cc"), "date": self.date,
-                 "subject": self.field("Subject"), "thread": root}
+        found = {
+            "from": next(iter(self.addresses("From")), ""),
+            "to": self.addresses("To"),
+            "cc": self.addresses("Cc"),
+            "date": self.date,
+            "subject": self.field("Subject"),
+            "thread": root,
+        }
         return {key: value for key, value in found.items() if value}
 
     def words(self, *, strip: bool, flat: bool) -> tuple[str, str]:
@@ -116,7 +158,9 @@ class Mail:
         return (own_words(text, self.field("Subject")) if strip else text.strip("\n")), "plain"
 
     def attachments(self) -> Iterator[tuple[str, Message]]:
-        """Name and part of what is attached: files and mails, but no signatures and no pictures within the text."""
+        """Name and part of what is attached: files and mails, but no signatures and no pictures
+        within the text.
+        """
         used: set[str] = set()
         for number, part in enumerate(self._leaves(), 1):
             if part is self.body or not _is_attached(part):
@@ -141,9 +185,15 @@ class Mail:
             if not pending:
                 return
             part = pending.pop(0)
-            if part.is_multipart() and (part is self.message or part.get_content_type() != "message/rfc822"):
+            if part.is_multipart() and (
+                part is self.message or part.get_content_type() != "message/rfc822"
+            ):
                 inner = part.get_payload()
-                pending[:0] = [one for one in inner if isinstance(one, Message)] if isinstance(inner, list) else []
+                pending[:0] = (
+                    [one for one in inner if isinstance(one, Message)]
+                    if isinstance(inner, list)
+                    else []
+                )
             else:
                 yield part
 
@@ -152,18 +202,28 @@ def content_of(part: Message) -> bytes:
     """The bytes of an attachment; of an attached mail, the mail."""
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload()
-        return inner[0].as_bytes() if isinstance(inner, list) and inner and isinstance(inner[0], Message) else b""
+        return (
+            inner[0].as_bytes()
+            if isinstance(inner, list) and inner and isinstance(inner[0], Message)
+            else b""
+        )
     found = part.get_payload(decode=True)
     return found if isinstance(found, bytes) else b""
 
 
 def decoded(part: Message) -> str:
-    """The text of a part, in the charset that it names where that is true, else in the likeliest."""
+    """The text of a part, in the charset that it names where that is true, else in the
+    likeliest.
+    """
     from llmops.tasks.texts.charset import decode
 
     data = content_of(part)
     try:
-        return data.decode(part.get_content_charset() or "ascii").replace("\r\n", "\n").replace("\r", "\n")
+        return (
+            data.decode(part.get_content_charset() or "ascii")
+            .replace("\r\n", "\n")
+            .replace("\r", "\n")
+        )
     except (LookupError, ValueError):
         return decode(data)[0].replace("\r\n", "\n").replace("\r", "\n") if data else ""
 
@@ -171,7 +231,12 @@ def decoded(part: Message) -> str:
 def composed(fields: dict[str, str], text: str, kind: str) -> bytes:
     """A new mail of one part in UTF-8, for the parser."""
     lines = [f"{name}: {_encoded(name, value)}" for name, value in fields.items() if value]
-    lines += [f"Content-Type: text/{kind}; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
+    lines += [
+        f"Content-Type: text/{kind}; charset=utf-8",
+        "Content-Transfer-Encoding: 8bit",
+        "",
+        text,
+    ]
     return "\n".join(lines).encode("utf-8", "replace")
 
 
@@ -202,13 +267,22 @@ def _is_attached(part: Message) -> bool:
 
 def _filename(part: Message) -> str:
     try:
-        return re.split(r"[\\/]", " ".join((part.get_filename() or "").split()))[-1].encode("utf-8", "replace").decode().strip(". ")
+        return (
+            re.split(r"[\\/]", " ".join((part.get_filename() or "").split()))[-1]
+            .encode("utf-8", "replace")
+            .decode()
+            .strip(". ")
+        )
     except MALFORMED:
         return ""
 
 
 def _name(part: Message, number: int) -> str:
-    ending = ".eml" if part.get_content_type() == "message/rfc822" else mimetypes.guess_extension(part.get_content_type()) or ""
+    ending = (
+        ".eml"
+        if part.get_content_type() == "message/rfc822"
+        else mimetypes.guess_extension(part.get_content_type()) or ""
+    )
     return _filename(part)[:150] or f"attachment-{number}{ending}"
 
 

@@ -1,37 +1,67 @@
-"""What a person wrote in a mail, without what others wrote before, signatures and footers. Never empty where the mail is not."""
+"""What a person wrote in a mail, without what others wrote before, signatures and footers. Never
+empty where the mail is not.
+"""
 
 import re
 from collections.abc import Sequence
 from itertools import groupby
 
-WROTE = re.compile(r"\b(?:wrote|writes|said|schrieb(?:en)?|a écrit|ha scritto|escribió|escreveu|schreef|skrev|napisał(?:\(a\)|a)?|pisze|"
-                   r"kirjoitti|yazdı|napsal(?:\(a\)|a)?|написал(?:\(?а\)?)?|пишет)\b|写道|寫道|書きました|のメッセージ", re.I)
-OPENS = re.compile(r"\s*(?:On|Am|Le|El|Il|Op|Em|Den|Dne|W dniu|Dnia|Em|Pe|\d{1,4}[./年-])\b|.*\d{4}.*[,:]", re.I)
-ORIGINAL = re.compile(r"\s*-{2,}\s*(?:Original Message|Original Appointment|Ursprüngliche Nachricht|Originalnachricht|Message d'origine|"
-                      r"Mensaje original|Messaggio originale|Oorspronkelijk bericht|Mensagem original|Ursprungligt meddelande|"
-                      r"Исходное сообщение|原始邮件|原始郵件)\s*-{2,}\s*$", re.I)
-OUTLOOK = [re.compile(rf"\*?(?:{names})\*?\s?[:：]", re.I) for names in (
-    "From|Von|De|Da|Van|Från|Od|От|发件人|差出人",
-    "Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato|Verzonden|Skickat|Wysłano|Отправлено|发送时间|送信日時",
-    "Subject|Betreff|Objet|Asunto|Oggetto|Onderwerp|Assunto|Ämne|Temat|Тема|主题|件名")]
+WROTE = re.compile(
+    r"\b(?:wrote|writes|said|schrieb(?:en)?|a écrit|ha "
+    r"scritto|escribió|escreveu|schreef|skrev|napisał(?:\(a\)|a)?|pisze|"
+    r"kirjoitti|yazdı|napsal(?:\(a\)|a)?|написал(?:\(?а\)?)?|пишет)\b|写道|寫道|書きました|のメッセージ",
+    re.I,
+)
+OPENS = re.compile(
+    r"\s*(?:On|Am|Le|El|Il|Op|Em|Den|Dne|W dniu|Dnia|Em|Pe|\d{1,4}[./年-])\b|.*\d{4}.*[,:]", re.I
+)
+ORIGINAL = re.compile(
+    r"\s*-{2,}\s*(?:Original Message|Original Appointment|Ursprüngliche "
+    r"Nachricht|Originalnachricht|Message d'origine|"
+    r"Mensaje original|Messaggio originale|Oorspronkelijk bericht|Mensagem "
+    r"original|Ursprungligt meddelande|"
+    r"Исходное сообщение|原始邮件|原始郵件)\s*-{2,}\s*$",
+    re.I,
+)
+OUTLOOK = [
+    re.compile(rf"\*?(?:{names})\*?\s?[:：]", re.I)
+    for names in (
+        "From|Von|De|Da|Van|Från|Od|От|发件人|差出人",
+        "Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato|Verzonden|Skickat|Wysłano|Отправлено|发送时间|送信日時",
+        "Subject|Betreff|Objet|Asunto|Oggetto|Onderwerp|Assunto|Ämne|Temat|Тема|主题|件名",
+    )
+]
 FORWARDS = re.compile(r"\s*(?:fwd?|wg|tr|rv|vl|enc|doorst|пересл)\s*:", re.I)
-FORWARDED = re.compile(r"forward|weitergeleitet|transféré|reenviado|inoltrato|doorgestuurd|vidarebefordra|przekazan|пересланн|转发", re.I)
+FORWARDED = re.compile(
+    r"forward|weitergeleitet|transféré|reenviado|inoltrato|doorgestuurd|vidarebefordra|przekazan|пересланн|转发",
+    re.I,
+)
 SIGNATURE = re.compile(r"-- ?$")
-MOBILE = re.compile(r"(?:Sent from (?:my|Mail|Yahoo)|Get Outlook for|Von meinem .{1,40} gesendet|Gesendet (?:von|mit) |"
-                    r"Envoyé (?:de|depuis) |Enviado (?:desde|do) |Inviato da |Verzonden vanaf |Skickat från |Wysłane z |"
-                    r"Отправлено с )", re.I)
+MOBILE = re.compile(
+    r"(?:Sent from (?:my|Mail|Yahoo)|Get Outlook for|Von meinem .{1,40} gesendet|Gesendet "
+    r"(?:von|mit) |"
+    r"Envoyé (?:de|depuis) |Enviado (?:desde|do) |Inviato da |Verzonden vanaf |Skickat "
+    r"från |Wysłane z |"
+    r"Отправлено с )",
+    re.I,
+)
 FOOTER = re.compile(r"[_=-]{20,}\s*$")
 LIST = re.compile(r"mailing list|listinfo|unsubscribe|google groups|abmelden|désabonner", re.I)
 LONGEST_SIGNATURE, CONTEXT, LONGEST_BLOCK = 12, 3, 6
 
 
 def own_words(text: str, subject: str = "") -> str:
-    """The text without quotes and signature. Quotes that are answered line by line keep their last lines, as context."""
+    """The text without quotes and signature. Quotes that are answered line by line keep their last
+    lines, as context.
+    """
     lines = text.split("\n")
     if not FORWARDS.match(subject):  # what is forwarded is the message
         lines = lines[: _history(lines)]
     lines = _unsigned(lines)
-    blocks = [(quoted, list(group)) for quoted, group in groupby(_classified(lines), key=lambda one: one[0])]
+    blocks = [
+        (quoted, list(group))
+        for quoted, group in groupby(_classified(lines), key=lambda one: one[0])
+    ]
     texts = [(quoted, [line for _, line in group]) for quoted, group in blocks]
     parts = _parts([(quoted, group if quoted else _handwritten(group)) for quoted, group in texts])
     kept = "\n\n".join(part for part in parts if part)
@@ -39,7 +69,9 @@ def own_words(text: str, subject: str = "") -> str:
 
 
 def _history(lines: Sequence[str]) -> int:
-    """Where the unmarked copy of an earlier mail begins: at its separator, or at a block of its header fields."""
+    """Where the unmarked copy of an earlier mail begins: at its separator, or at a block of its
+    header fields.
+    """
     for number, line in enumerate(lines):
         if ORIGINAL.match(line):
             return number
@@ -53,14 +85,22 @@ def _history(lines: Sequence[str]) -> int:
 
 
 def _unsigned(lines: list[str]) -> list[str]:
-    """The lines without a signature, before quotes that follow it too, a mailing list's footer, and a telephone's."""
+    """The lines without a signature, before quotes that follow it too, a mailing list's footer, and
+    a telephone's.
+    """
     for number, line in enumerate(lines):
-        if FOOTER.match(line) and LIST.search("\n".join(lines[number : number + 5])) and len(lines) - number <= LONGEST_SIGNATURE:
+        if (
+            FOOTER.match(line)
+            and LIST.search("\n".join(lines[number : number + 5]))
+            and len(lines) - number <= LONGEST_SIGNATURE
+        ):
             lines = lines[:number]
             break
     for number in range(len(lines) - 1, -1, -1):
         if SIGNATURE.fullmatch(lines[number]):
-            end = next((n for n in range(number, len(lines)) if lines[n].startswith(">")), len(lines))
+            end = next(
+                (n for n in range(number, len(lines)) if lines[n].startswith(">")), len(lines)
+            )
             if end - number <= LONGEST_SIGNATURE + 1:
                 lines = lines[:number] + lines[end:]
     return _handwritten(lines)
@@ -74,7 +114,9 @@ def _handwritten(lines: list[str]) -> list[str]:
 
 
 def _classified(lines: Sequence[str]) -> list[tuple[bool, str]]:
-    """Each line with whether it is quoted; blank lines within a quote and the sentence that introduces it are."""
+    """Each line with whether it is quoted; blank lines within a quote and the sentence that
+    introduces it are.
+    """
     quoted = [line.lstrip().startswith((">", "|>")) for line in lines]
     for number in [n for n in range(len(lines)) if quoted[n] and (n == 0 or not quoted[n - 1])]:
         above = number - 1
@@ -87,7 +129,9 @@ def _classified(lines: Sequence[str]) -> list[tuple[bool, str]]:
 
 
 def _introduction(lines: Sequence[str], last: int) -> int:
-    """Where the sentence `On … wrote:` that ends in a line begins; the line after it when it is none. Within quotes, blanks go too."""
+    """Where the sentence `On … wrote:` that ends in a line begins; the line after it when it is
+    none. Within quotes, blanks go too.
+    """
     if last >= 0 and lines[last].lstrip().startswith(">"):
         return last + 1
     ends = last >= 0 and lines[last].rstrip().endswith((":", "："))
@@ -101,10 +145,22 @@ def _introduction(lines: Sequence[str], last: int) -> int:
 
 def _parts(blocks: Sequence[tuple[bool, list[str]]]) -> list[str]:
     """The own blocks, with the last lines of those quotes that are answered point by point."""
-    filled = [(quoted, "\n".join(lines).strip("\n")) for quoted, lines in blocks if any(line.strip() for line in lines)]
-    answered = [n for n, (quoted, _) in enumerate(filled) if quoted and any(not q for q, _ in filled[n + 1 : n + 2])]
+    filled = [
+        (quoted, "\n".join(lines).strip("\n"))
+        for quoted, lines in blocks
+        if any(line.strip() for line in lines)
+    ]
+    answered = [
+        n
+        for n, (quoted, _) in enumerate(filled)
+        if quoted and any(not q for q, _ in filled[n + 1 : n + 2])
+    ]
     by_point = len(answered) > 1 or (len(answered) == 1 and answered[0] > 0)
-    return [_context(text) if quoted else text for n, (quoted, text) in enumerate(filled) if not quoted or (by_point and n in answered)]
+    return [
+        _context(text) if quoted else text
+        for n, (quoted, text) in enumerate(filled)
+        if not quoted or (by_point and n in answered)
+    ]
 
 
 def _context(quote: str) -> str:

@@ -9,8 +9,9 @@ LATE = "9999"
 
 
 def threads(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
-    """root -> its mails, the oldest first. A root is a Message-ID; it stays the same when answers are added, also where the first mail of
-    the thread is not there. A mail that answers nothing but is called `Re: …` joins the oldest thread of that subject before it."""
+    """root -> its mails, the oldest first. A root is a Message-ID; it stays the same when answers
+    are added, also where the first mail of the thread is not there. A mail that answers nothing but
+    is called `Re: …` joins the oldest thread of that subject before it."""
     known = {mail.id: mail for mail in sorted(mails, key=lambda mail: (mail.date or LATE, mail.id))}
     above: dict[str, str] = {}
     for mail in known.values():
@@ -35,7 +36,12 @@ def _by_subject(known: Mapping[str, Summary], above: dict[str, str]) -> None:
     first: dict[str, str] = {}
     for mail in known.values():
         subject, answers = base_subject(mail.subject)
-        if answers and not mail.answers and subject in first and _root(above, first[subject]) != mail.id:
+        if (
+            answers
+            and not mail.answers
+            and subject in first
+            and _root(above, first[subject]) != mail.id
+        ):
             above[mail.id] = first[subject]
         elif subject:
             first.setdefault(subject, mail.id)

@@ -23,21 +23,28 @@ from llmops.tasks.schemas import sha256
 RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SECRET = re.compile("token|key|secret|passw|credential|auth|dsn|url|uri", re.I)
 UNPROVEN = "a reader does not say whether it gave everything; set `complete: true` if it does"
-NAMELESS = ("the reader names its documents at random, so they are named by content here, and an edit makes another document: "
-            "name the key of their metadata that tells them apart, as in `uri: file_path`")
+NAMELESS = (
+    "the reader names its documents at random, so they are named by content here, and an "
+    "edit makes another document: "
+    "name the key of their metadata that tells them apart, as in `uri: file_path`"
+)
 REFUSALS = (TypeError, ValueError, FileNotFoundError, NotADirectoryError)
 """What constructors raise for options that cannot be."""
 
 
 class Reader(Source):
-    """What `reader`, the import path of a LlamaIndex reader, gives for `options` (of its constructor) and `load` (of its load_data).
+    """What `reader`, the import path of a LlamaIndex reader, gives for `options` (of its
+    constructor) and `load` (of its load_data).
 
-    `uri` and `title` name keys of the documents' metadata; without `uri` the reader's own ids serve, unless they are random.
-    `metadata` names the keys to keep, default all. A path in `options` that begins with ./ or ../ starts at the config's folder.
-    The reader runs once per build. `complete: true` says that it gives all or fails: only then are documents retired.
+    `uri` and `title` name keys of the documents' metadata; without `uri` the reader's own ids
+    serve, unless they are random. `metadata` names the keys to keep, default all. A path in
+    `options` that begins with ./ or ../ starts at the config's folder. The reader runs once per
+    build. `complete: true` says that it gives all or fails: only then are documents retired.
     """
 
-    requires: ClassVar[Mapping[str, str]] = {"llama_index": "pip install 'llmops-pipelines[llamaindex]'"}
+    requires: ClassVar[Mapping[str, str]] = {
+        "llama_index": "pip install 'llmops-pipelines[llamaindex]'"
+    }
 
     reader: str
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
@@ -64,7 +71,9 @@ class Reader(Source):
         return self
 
     def at(self, folder: Path) -> "Reader":
-        return self.model_copy(update={"options": _settled(self.options, folder), "load": _settled(self.load, folder)})
+        return self.model_copy(
+            update={"options": _settled(self.options, folder), "load": _settled(self.load, folder)}
+        )
 
     def remembering(self, memory: Path) -> "Reader":
         copy = self.model_copy()
@@ -72,23 +81,30 @@ class Reader(Source):
         return copy
 
     def check(self) -> None:
-        """Raise UsageError when the reader refuses its options, Unavailable when it cannot be made for another reason."""
+        """Raise UsageError when the reader refuses its options, Unavailable when it cannot be made
+        for another reason.
+        """
         try:
             self._made()
         except Blocked as error:
-            raise UsageError(error.message, where="sources: reader: options",
-                             hint="relative paths that begin with ./ start at the config file's folder") from error
+            raise UsageError(
+                error.message,
+                where="sources: reader: options",
+                hint="relative paths that begin with ./ start at the config file's folder",
+            ) from error
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Run the reader and report its documents. Raises Unavailable when it fails before the first one, Blocked when its options
-        no longer serve (a folder gone)."""
+        """Run the reader and report its documents. Raises Unavailable when it fails before the
+        first one, Blocked when its options no longer serve (a folder gone)."""
         forget(self._keeper)
         made, count, at_random = self._made(), 0, False
         try:
             for uri, raw, named in self._named(made):
                 count, at_random = count + 1, at_random or not named
                 found(self._item(uri, raw))
-        except Exception as error:  # readers raise whatever their services do; the listing is then incomplete
+        except (
+            Exception
+        ) as error:  # readers raise whatever their services do; the listing is then incomplete
             if not count:
                 raise self._failed(error) from error
             return f"the reader failed after {count:,} documents: {self._told(error)}"
@@ -97,7 +113,9 @@ class Reader(Source):
         return "" if self.complete else "; ".join([UNPROVEN, *([NAMELESS] if at_random else [])])
 
     def read(self, item: Item) -> Raw:
-        """What the listing kept; where that is gone, the reader runs again. Raises TransientDocumentError."""
+        """What the listing kept; where that is gone, the reader runs again. Raises
+        TransientDocumentError.
+        """
         kept = taken(self._keeper, item)
         if kept is not None:
             return kept
@@ -107,7 +125,9 @@ class Reader(Source):
                     return raw
         except Exception as error:  # as above: it costs this document
             raise TransientDocumentError(f"the reader failed: {self._told(error)}") from error
-        raise TransientDocumentError("the reader gave this document when it was listed, but does not any more")
+        raise TransientDocumentError(
+            "the reader gave this document when it was listed, but does not any more"
+        )
 
     def content_hash(self, item: Item) -> str | None:
         return item.revision
@@ -120,13 +140,16 @@ class Reader(Source):
         if not raw.data.strip():
             return Problem(uri=uri, reason="the reader gave it without text")
         if len(raw.data) > self.max_bytes:
-            return Problem(uri=uri, reason=too_large(len(raw.data), self.max_bytes).replace("the file", "the text"))
+            return Problem(
+                uri=uri,
+                reason=too_large(len(raw.data), self.max_bytes).replace("the file", "the text"),
+            )
         keep(self._keeper, uri, raw)
         return Item(uri=uri, revision=content_hash_of(raw), size=len(raw.data))
 
     def _named(self, made: Any) -> Iterator[tuple[str, Raw, bool]]:
-        """uri, original, and whether the name is stable. Several documents of one name, as pages of a file, are numbered, unless they
-        are equal: then the same uri comes twice."""
+        """uri, original, and whether the name is stable. Several documents of one name, as pages of
+        a file, are numbered, unless they are equal: then the same uri comes twice."""
         often, known = Counter[str](), set[str]()
         for document in self._documents(made):
             raw = self._raw(document)
@@ -141,15 +164,21 @@ class Reader(Source):
         from llama_index.core.readers.base import BaseReader
 
         lazy = getattr(type(made), "lazy_load_data", BaseReader.lazy_load_data)
-        yield from (made.load_data if lazy is BaseReader.lazy_load_data else made.lazy_load_data)(**self.load)
+        yield from (made.load_data if lazy is BaseReader.lazy_load_data else made.lazy_load_data)(
+            **self.load
+        )
 
     def _made(self) -> Any:
-        """The reader itself. Raises Blocked when it refuses its options, Unavailable when it fails otherwise."""
+        """The reader itself. Raises Blocked when it refuses its options, Unavailable when it fails
+        otherwise.
+        """
         try:
             return reader_class(self.reader)(**self.options)
         except REFUSALS as error:
-            raise Blocked(f"{self.reader} refuses its options: {self._told(error)}",
-                          hint="put back what they name, or change them") from error
+            raise Blocked(
+                f"{self.reader} refuses its options: {self._told(error)}",
+                hint="put back what they name, or change them",
+            ) from error
         except Exception as error:  # a constructor may already connect
             raise self._failed(error) from error
 
@@ -161,21 +190,44 @@ class Reader(Source):
         return "" if RANDOM.fullmatch(own) else own
 
     def _raw(self, document: Any) -> Raw:
-        kept = {str(key): plain(value) for key, value in document.metadata.items() if self.metadata is None or key in self.metadata}
+        kept = {
+            str(key): plain(value)
+            for key, value in document.metadata.items()
+            if self.metadata is None or key in self.metadata
+        }
         title = plain(str(document.metadata.get(self.title) or "").strip()) if self.title else ""
-        return Raw(data=(document.text or "").encode("utf-8", "replace"), media_type=self.media_type, title=title or None, metadata=kept)
+        return Raw(
+            data=(document.text or "").encode("utf-8", "replace"),
+            media_type=self.media_type,
+            title=title or None,
+            metadata=kept,
+        )
 
     def _failed(self, error: Exception) -> Unavailable:
-        return Unavailable(f"{self.reader} failed: {self._told(error)}", hint="try the reader by hand with the same options")
+        return Unavailable(
+            f"{self.reader} failed: {self._told(error)}",
+            hint="try the reader by hand with the same options",
+        )
 
     def _told(self, error: Exception) -> str:
-        secrets = [str(value) for given in (self.options, self.load) for key, value in given.items() if SECRET.search(key)]
-        return discreet(f"{type(error).__name__}: {error}", [one for one in secrets if len(one) > 5])
+        secrets = [
+            str(value)
+            for given in (self.options, self.load)
+            for key, value in given.items()
+            if SECRET.search(key)
+        ]
+        return discreet(
+            f"{type(error).__name__}: {error}", [one for one in secrets if len(one) > 5]
+        )
 
 
 def _settled(value: Any, folder: Path) -> Any:
     if isinstance(value, str):
-        return os.path.normpath(folder / value) if value in (".", "..") or value.startswith(("./", "../")) else value
+        return (
+            os.path.normpath(folder / value)
+            if value in (".", "..") or value.startswith(("./", "../"))
+            else value
+        )
     if isinstance(value, Mapping):
         return {key: _settled(inner, folder) for key, inner in value.items()}
     return [_settled(inner, folder) for inner in value] if isinstance(value, list) else value

@@ -11,7 +11,9 @@ OWN = "llama_index.readers."
 
 
 def reader_class(path: str) -> type[Any]:
-    """The class behind `module.Class`. Raises ValueError for what is no reader, or not installed."""
+    """The class behind `module.Class`. Raises ValueError for what is no reader, or not
+    installed.
+    """
     module, _, name = path.replace(":", ".").rpartition(".")
     if not module or not all(part.isidentifier() for part in [*module.split("."), name]):
         raise ValueError("an import path is wanted, such as llama_index.core.SimpleDirectoryReader")
@@ -23,15 +25,21 @@ def reader_class(path: str) -> type[Any]:
         raise ValueError(f"there is no module {module}; {_how(module)}")
     found = getattr(_imported(module), name, None)
     if found is None:
-        close = get_close_matches(name, [each for each in dir(_imported(module)) if each[:1].isupper()], 1)
-        raise ValueError(f"{module} has no {name}" + (f"; did you mean {close[0]}?" if close else ""))
+        close = get_close_matches(
+            name, [each for each in dir(_imported(module)) if each[:1].isupper()], 1
+        )
+        raise ValueError(
+            f"{module} has no {name}" + (f"; did you mean {close[0]}?" if close else "")
+        )
     if not (inspect.isclass(found) and callable(getattr(found, "load_data", None))):
         raise ValueError(f"{name} is no reader: a class with the method load_data is wanted")
     return found
 
 
 def refusal(reader: type[Any], options: Mapping[str, Any]) -> str:
-    """Why a reader cannot be made with these options, "" when it can as far as its signature tells."""
+    """Why a reader cannot be made with these options, "" when it can as far as its signature
+    tells.
+    """
     if inspect.isabstract(reader):
         return f"{reader.__name__} is abstract; name one of its subclasses"
     try:
@@ -41,7 +49,10 @@ def refusal(reader: type[Any], options: Mapping[str, Any]) -> str:
     try:
         signature.bind(**options)
     except TypeError as error:
-        return f"{reader.__name__} does not take these options: {error}; it takes {', '.join(signature.parameters) or 'none'}"
+        return (
+            f"{reader.__name__} does not take these options: {error}; it takes "
+            f"{', '.join(signature.parameters) or 'none'}"
+        )
     return ""
 
 
@@ -54,6 +65,13 @@ def _imported(module: str) -> Any:
 
 def _how(module: str) -> str:
     if module.startswith(OWN):
-        return f"install it: pip install llama-index-readers-{module.removeprefix(OWN).split('.')[0].replace('_', '-')}"
+        return (
+            f"install it: pip install "
+            f"llama-index-readers-{module.removeprefix(OWN).split('.')[0].replace('_', '-')}"
+        )
     top = module.split(".")[0]
-    return "check the spelling" if find_spec(top) else f"install it: pip install {top.replace('_', '-')}, or check the spelling"
+    return (
+        "check the spelling"
+        if find_spec(top)
+        else f"install it: pip install {top.replace('_', '-')}, or check the spelling"
+    )

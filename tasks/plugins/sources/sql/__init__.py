@@ -9,7 +9,13 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
-from llmops.tasks.errors import Blocked, DocumentError, LlmopsError, TransientDocumentError, UsageError
+from llmops.tasks.errors import (
+    Blocked,
+    DocumentError,
+    LlmopsError,
+    TransientDocumentError,
+    UsageError,
+)
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
 from llmops.tasks.plugins.sources._kept import forget, keep, taken
@@ -20,12 +26,14 @@ from llmops.tasks.plugins.sources.sql.query import Columns, around, one_select
 
 
 class Sql(Source):
-    """One document per row of `query`, a SELECT. `key`, `text`, `title`, `updated` and `metadata` name its columns.
+    """One document per row of `query`, a SELECT. `key`, `text`, `title`, `updated` and `metadata`
+    name its columns.
 
-    `url` is one of SQLAlchemy's, with the password from the environment. Nothing is ever written: the transaction is read-only.
-    With `updated`, a column that changes with the row (a time, a version), listings fetch no texts, and only rows that changed are
-    read, by key: the key should have an index. Without it, each listing reads all texts, in one state of the data.
-    A text may be bytes, such as a PDF. `batch`: rows in memory at a time.
+    `url` is one of SQLAlchemy's, with the password from the environment. Nothing is ever written:
+    the transaction is read-only. With `updated`, a column that changes with the row (a time, a
+    version), listings fetch no texts, and only rows that changed are read, by key: the key should
+    have an index. Without it, each listing reads all texts, in one state of the data. A text may be
+    bytes, such as a PDF. `batch`: rows in memory at a time.
     """
 
     url: SecretStr
@@ -60,7 +68,9 @@ class Sql(Source):
         file = databases.file_of(url)
         if file is None:
             return self
-        own = url.set(database=str(folder / file.expanduser())).render_as_string(hide_password=False)
+        own = url.set(database=str(folder / file.expanduser())).render_as_string(
+            hide_password=False
+        )
         return self.model_copy(update={"url": SecretStr(own)})
 
     def remembering(self, memory: Path) -> "Sql":
@@ -69,7 +79,9 @@ class Sql(Source):
         return copy
 
     def check(self) -> None:
-        """Raise UsageError when there is no such database, table or column, Unavailable when nobody answers."""
+        """Raise UsageError when there is no such database, table or column, Unavailable when nobody
+        answers.
+        """
         try:
             with self._data.reading() as connection:
                 self._columns(connection)
@@ -77,13 +89,17 @@ class Sql(Source):
             raise UsageError(error.message, where="sources: sql", hint=error.hint) from error
 
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every row. Incomplete when the rows end early. Raises Blocked when the query no longer works, Unavailable."""
+        """Report every row. Incomplete when the rows end early. Raises Blocked when the query no
+        longer works, Unavailable.
+        """
         forget(self._keeper)
         count = 0
         try:
             with self._data.reading() as connection:
                 columns = self._columns(connection)
-                query = around(self.query, columns.listing() if self.updated else columns.everything())
+                query = around(
+                    self.query, columns.listing() if self.updated else columns.everything()
+                )
                 for row in self._data.rows(connection, query, self.batch):
                     found(self._listed(*row) if self.updated else self._read(row._mapping, columns))
                     count += 1
@@ -92,23 +108,36 @@ class Sql(Source):
         return ""
 
     def read(self, item: Item) -> Raw:
-        """The row of an item as it is now, or as it was listed where the listing had its text. Raises DocumentError, Transient…"""
+        """The row of an item as it is now, or as it was listed where the listing had its text.
+        Raises DocumentError, Transient…
+        """
         kept = None if self.updated else taken(self._keeper, item)
         if kept is not None:
             return kept
         try:
             with self._data.reading() as connection:
                 columns = self._columns(connection)
-                query = around(self.query, columns.everything(), f"WHERE {columns.quoted('key')} = :wanted_key")
-                rows = connection.execute(query, {"wanted_key": json.loads(item.locator)}).fetchmany(2)
+                query = around(
+                    self.query, columns.everything(), f"WHERE {columns.quoted('key')} = :wanted_key"
+                )
+                rows = connection.execute(
+                    query, {"wanted_key": json.loads(item.locator)}
+                ).fetchmany(2)
         except SQLAlchemyError as error:
-            raise TransientDocumentError(f"the row could not be read: {self._data.told(error)}") from error
+            raise TransientDocumentError(
+                f"the row could not be read: {self._data.told(error)}"
+            ) from error
         except LlmopsError as error:
             raise TransientDocumentError(f"the row could not be read: {error.message}") from error
         if not rows:
-            raise TransientDocumentError("the row was there when the source was listed, but is gone now")
+            raise TransientDocumentError(
+                "the row was there when the source was listed, but is gone now"
+            )
         if len(rows) > 1:
-            raise DocumentError("several rows have this key; choose a key that names one row, or make the query give one")
+            raise DocumentError(
+                "several rows have this key; choose a key that names one row, or make the "
+                "query give one"
+            )
         return self._raw(rows[0]._mapping, columns)
 
     def content_hash(self, item: Item) -> str | None:
@@ -130,19 +159,33 @@ class Sql(Source):
             given = list(connection.execute(around(self.query, "*", "WHERE 1 = 0")).keys())
         except SQLAlchemyError as error:
             raise self._data.failed(error) from error
-        roles = {role: name for role in ("key", "text", "title", "updated") if (name := getattr(self, role))}
+        roles = {
+            role: name
+            for role in ("key", "text", "title", "updated")
+            if (name := getattr(self, role))
+        }
         return Columns(given, roles, self.metadata, connection.dialect)
 
     def _listed(self, key: Any, updated: Any, size: int | None) -> Item | Problem:
-        """The item of a row whose text stayed in the database. Its revision also tells of another query or other columns."""
+        """The item of a row whose text stayed in the database. Its revision also tells of another
+        query or other columns.
+        """
         uri = _uri(key)
         if not uri:
             return _nameless()
         if size is None:
-            return Problem(uri=uri, reason=f"its {self.text} is NULL; leave such rows out with WHERE, or give them a text")
+            return Problem(
+                uri=uri,
+                reason=f"its {self.text} is NULL; leave such rows out with WHERE, or give them a "
+                f"text",
+            )
         if size > self.max_bytes:
-            return Problem(uri=uri, reason=too_large(size, self.max_bytes).replace("the file", "the text"))
-        asked = digest(self.query, canonical([self.key, self.text, self.title, self.metadata, self.media_type]))[:8]
+            return Problem(
+                uri=uri, reason=too_large(size, self.max_bytes).replace("the file", "the text")
+            )
+        asked = digest(
+            self.query, canonical([self.key, self.text, self.title, self.metadata, self.media_type])
+        )[:8]
         revision = "" if updated is None else f"{plain(updated)}-{size}-{asked}"
         return Item(uri=uri, revision=revision, size=size, locator=json.dumps(_parameter(key)))
 
@@ -156,19 +199,33 @@ class Sql(Source):
         except DocumentError as error:
             return Problem(uri=uri, reason=error.reason)
         keep(self._keeper, uri, raw)
-        return Item(uri=uri, revision=content_hash_of(raw), size=len(raw.data), locator=json.dumps(_parameter(key)))
+        return Item(
+            uri=uri,
+            revision=content_hash_of(raw),
+            size=len(raw.data),
+            locator=json.dumps(_parameter(key)),
+        )
 
     def _raw(self, row: RowMapping, columns: Columns) -> Raw:
         text = row[columns.roles["text"]]
         if text is None:
-            raise DocumentError(f"its {self.text} is NULL; leave such rows out with WHERE, or give them a text")
+            raise DocumentError(
+                f"its {self.text} is NULL; leave such rows out with WHERE, or give them a text"
+            )
         if not isinstance(text, str | bytes | memoryview | bytearray):
-            raise DocumentError(f"its {self.text} is of the type {type(text).__name__}; a text or bytes are wanted: CAST it in the query")
+            raise DocumentError(
+                f"its {self.text} is of the type {type(text).__name__}; a text or bytes "
+                f"are wanted: CAST it in the query"
+            )
         data = text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text)
         if not data.strip():
-            raise DocumentError(f"its {self.text} is empty; leave such rows out with WHERE, or give them a text")
+            raise DocumentError(
+                f"its {self.text} is empty; leave such rows out with WHERE, or give them a text"
+            )
         if len(data) > self.max_bytes:
-            raise DocumentError(too_large(len(data), self.max_bytes).replace("the file", "the text"))
+            raise DocumentError(
+                too_large(len(data), self.max_bytes).replace("the file", "the text")
+            )
         title = str(row[columns.roles["title"]] or "").strip() if self.title else ""
         media_type = self.media_type or ("text/plain" if isinstance(text, str) else "")
         kept = {name: plain(row[column]) for name, column in columns.metadata.items()}
@@ -184,4 +241,7 @@ def _uri(key: Any) -> str:
 
 
 def _nameless() -> Problem:
-    return Problem(uri="(no key)", reason="a row has no key (NULL or empty); leave such rows out with WHERE, or give them one")
+    return Problem(
+        uri="(no key)",
+        reason="a row has no key (NULL or empty); leave such rows out with WHERE, or give them one",
+    )

@@ -1,4 +1,6 @@
-"""A database that is only read: read-only transactions, rows in batches, messages without secrets."""
+"""A database that is only read: read-only transactions, rows in batches, messages without
+secrets.
+"""
 
 import os
 import weakref
@@ -15,33 +17,63 @@ from sqlalchemy.pool import QueuePool
 from llmops.tasks.errors import Blocked, LlmopsError, Unavailable
 from llmops.tasks.plugins.sources._discreet import discreet
 
-DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
 INSTALL = {"psycopg": "pip install 'llmops-pipelines[postgres]'"}
-SNAPSHOT: dict[str, dict[str, Any]] = {"postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-                                       "mysql": {"isolation_level": "REPEATABLE READ"}, "mariadb": {"isolation_level": "REPEATABLE READ"}}
-BEFORE = {"sqlite": "PRAGMA query_only = ON", "mysql": "SET SESSION TRANSACTION READ ONLY", "mariadb": "SET SESSION TRANSACTION READ ONLY"}
-PATIENCE = {"postgresql": {"connect_timeout": 15}, "mysql": {"connect_timeout": 15}, "mariadb": {"connect_timeout": 15}}
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "mysql": {"isolation_level": "REPEATABLE READ"},
+    "mariadb": {"isolation_level": "REPEATABLE READ"},
+}
+BEFORE = {
+    "sqlite": "PRAGMA query_only = ON",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+}
+PATIENCE = {
+    "postgresql": {"connect_timeout": 15},
+    "mysql": {"connect_timeout": 15},
+    "mariadb": {"connect_timeout": 15},
+}
 
 
 def parsed(url: str) -> URL:
-    """The URL with the driver that this project knows. Raises ValueError, which never repeats the URL."""
+    """The URL with the driver that this project knows. Raises ValueError, which never repeats the
+    URL.
+    """
     scheme, colon, rest = url.partition("://")
     try:
         found = make_url(DRIVERS.get(scheme, scheme) + colon + rest)
         found.get_dialect().import_dbapi()
     except ImportError as error:
         module = (error.name or "its driver").split(".")[0]
-        raise ValueError(f"the database needs {module}, which is not installed: {INSTALL.get(module, f'pip install {module}')}") from error
+        raise ValueError(
+            f"the database needs {module}, which is not installed: "
+            f"{INSTALL.get(module, f'pip install {module}')}"
+        ) from error
     except NoSuchModuleError as error:
-        raise ValueError(f"{scheme} is no database that SQLAlchemy knows here; it may need a package of its own") from error
+        raise ValueError(
+            f"{scheme} is no database that SQLAlchemy knows here; it may need a package of its own"
+        ) from error
     except (ArgumentError, ValueError) as error:
-        raise ValueError("no database URL, such as postgresql://user:${PASSWORD}@host/name or sqlite:///file.db") from error
+        raise ValueError(
+            "no database URL, such as postgresql://user:${PASSWORD}@host/name or sqlite:///file.db"
+        ) from error
     return found
 
 
 def file_of(url: URL) -> Path | None:
     """The file of a SQLite database, None for any other."""
-    is_file = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:" and not url.database.startswith("file:")
+    is_file = (
+        url.get_backend_name() == "sqlite"
+        and url.database
+        and url.database != ":memory:"
+        and not url.database.startswith("file:")
+    )
     return Path(str(url.database)) if is_file else None
 
 
@@ -54,22 +86,30 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in a read-only transaction that sees one state of the data, where the database can. Raises Unavailable, Blocked."""
+        """A connection in a read-only transaction that sees one state of the data, where the
+        database can. Raises Unavailable, Blocked.
+        """
         file = file_of(self._url)
         if file is not None and not file.is_file():
-            raise Blocked(f"the database {file} is gone", hint="put it back, or change the source's url")
+            raise Blocked(
+                f"the database {file} is gone", hint="put it back, or change the source's url"
+            )
         try:
             connection = self._ready().connect()
         except SQLAlchemyError as error:
-            raise Unavailable(f"the database does not answer: {self.told(error)}", hint="check the url, the credentials and the network"
-                              ) from error
+            raise Unavailable(
+                f"the database does not answer: {self.told(error)}",
+                hint="check the url, the credentials and the network",
+            ) from error
         with connection:
             if self.name in BEFORE:
                 connection.exec_driver_sql(BEFORE[self.name])
             yield connection
 
     def rows(self, connection: Connection, query: TextClause, batch: int) -> Iterator[Any]:
-        """The rows of a query as they come. Raises what `failed` says when it does not even begin."""
+        """The rows of a query as they come. Raises what `failed` says when it does not even
+        begin.
+        """
         streaming = connection.execution_options(stream_results=True, yield_per=batch)
         try:
             found = streaming.execute(query)
@@ -79,22 +119,43 @@ class Database:
             yield from found
 
     def failed(self, error: SQLAlchemyError) -> LlmopsError:
-        """What an error of a query means: the database went, or it has something against the query."""
+        """What an error of a query means: the database went, or it has something against the
+        query.
+        """
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            return Unavailable(f"the database ended the connection: {self.told(error)}", hint="run again when it is back")
-        return Blocked(f"the database refuses the query: {self.told(error)}", hint="run the query by hand with the same user")
+            return Unavailable(
+                f"the database ended the connection: {self.told(error)}",
+                hint="run again when it is back",
+            )
+        return Blocked(
+            f"the database refuses the query: {self.told(error)}",
+            hint="run the query by hand with the same user",
+        )
 
     def told(self, error: SQLAlchemyError) -> str:
         """The driver's own words, without the statement, its values and the password."""
         said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        return discreet(said, [str(self._url.password or ""), self._url.render_as_string(hide_password=False)])
+        return discreet(
+            said, [str(self._url.password or ""), self._url.render_as_string(hide_password=False)]
+        )
 
     def _ready(self) -> Engine:
         if self._engine is None:
             url, file = self._url, file_of(self._url)
-            if file is not None:  # opened for reading alone: a misspelt path makes no empty database
-                url = url.set(database=f"file:{quote(os.fspath(file.absolute()))}").update_query_dict({"mode": "ro", "uri": "true"})
-            self._engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=3, pool_pre_ping=True,
-                                         connect_args=PATIENCE.get(self.name, {}), execution_options=SNAPSHOT.get(self.name, {}))
+            if (
+                file is not None
+            ):  # opened for reading alone: a misspelt path makes no empty database
+                url = url.set(
+                    database=f"file:{quote(os.fspath(file.absolute()))}"
+                ).update_query_dict({"mode": "ro", "uri": "true"})
+            self._engine = create_engine(
+                url,
+                poolclass=QueuePool,
+                pool_size=1,
+                max_overflow=3,
+                pool_pre_ping=True,
+                connect_args=PATIENCE.get(self.name, {}),
+                execution_options=SNAPSHOT.get(self.name, {}),
+            )
             weakref.finalize(self, self._engine.dispose)
         return self._engine

@@ -23,22 +23,49 @@ from llmops.tasks.plugins.sources.web.sitemaps import Sitemaps
 from llmops.tasks.plugins.sources.web.urls import Scope, host_of, normal
 from llmops.tasks.plugins.sources.web.visit import Visitor
 
-TAKEN = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "text/csv", "application/pdf", "application/rtf", "text/rtf",
-         "application/msword", "application/vnd.openxmlformats-officedocument.*", "application/vnd.oasis.opendocument.*",
-         "application/vnd.ms-*", "application/epub+zip")
-TRACKING = ("utm_*", "gclid", "fbclid", "msclkid", "dclid", "mc_cid", "mc_eid", "_hsenc", "_hsmi", "phpsessid", "jsessionid")
+TAKEN = (
+    "text/html",
+    "application/xhtml+xml",
+    "text/plain",
+    "text/markdown",
+    "text/csv",
+    "application/pdf",
+    "application/rtf",
+    "text/rtf",
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.*",
+    "application/vnd.oasis.opendocument.*",
+    "application/vnd.ms-*",
+    "application/epub+zip",
+)
+TRACKING = (
+    "utm_*",
+    "gclid",
+    "fbclid",
+    "msclkid",
+    "dclid",
+    "mc_cid",
+    "mc_eid",
+    "_hsenc",
+    "_hsmi",
+    "phpsessid",
+    "jsessionid",
+)
 CHECKED = 3
 Pattern = Annotated[str, Field(min_length=1)]
 
 
 class Web(HttpSource):
-    """Every page that `start` leads to within `depth` links, and every page that `sitemaps` name (a sitemap, an index of them, or a
-    robots.txt with `Sitemap:` lines), on the same hosts and those of `hosts` (patterns). Links of sitemap pages are not followed.
+    """Every page that `start` leads to within `depth` links, and every page that `sitemaps` name (a
+    sitemap, an index of them, or a robots.txt with `Sitemap:` lines), on the same hosts and those
+    of `hosts` (patterns). Links of sitemap pages are not followed.
 
-    `include` and `exclude` are patterns of paths (`docs/**`), or of whole addresses where they begin with `http`. Where more than
-    `max_pages` addresses would be asked for, the listing is not complete. `media_types` are patterns of what is taken.
-    `ignore_query` names parameters that make no other page. With `robots` (default) robots.txt and the pages' own wishes count.
-    Without `allow_private` no address of this machine or its networks is asked. `headers` go to the hosts of `start` and `sitemaps` only.
+    `include` and `exclude` are patterns of paths (`docs/**`), or of whole addresses where they
+    begin with `http`. Where more than `max_pages` addresses would be asked for, the listing is not
+    complete. `media_types` are patterns of what is taken. `ignore_query` names parameters that make
+    no other page. With `robots` (default) robots.txt and the pages' own wishes count. Without
+    `allow_private` no address of this machine or its networks is asked. `headers` go to the hosts
+    of `start` and `sitemaps` only.
     """
 
     start: list[str] = Field(default_factory=list)
@@ -59,15 +86,22 @@ class Web(HttpSource):
     def _addresses(cls, urls: list[str]) -> list[str]:
         for url in urls:
             if normal(url) is None:
-                raise ValueError(f"{url!r} is no address of a page; allowed are http:// and https:// with a host")
+                raise ValueError(
+                    f"{url!r} is no address of a page; allowed are http:// and https:// with a host"
+                )
             if "@" in urlsplit(url).netloc:
-                raise ValueError("an address with a user and a password; put them into `headers` (Authorization), as \"${NAME}\"")
+                raise ValueError(
+                    "an address with a user and a password; put them into `headers` "
+                    '(Authorization), as "${NAME}"'
+                )
         return list(dict.fromkeys(str(normal(url)) for url in urls))
 
     @model_validator(mode="after")
     def _begins_somewhere(self) -> "Web":
         if not self.start and not self.sitemaps:
-            raise ValueError("nothing says where to begin; give `start` (pages), `sitemaps`, or both")
+            raise ValueError(
+                "nothing says where to begin; give `start` (pages), `sitemaps`, or both"
+            )
         return self
 
     def remembering(self, memory: Path) -> "Web":
@@ -76,7 +110,9 @@ class Web(HttpSource):
         return own
 
     def check(self) -> None:
-        """Raise UsageError when the first addresses do not exist, are private or forbidden, Unavailable when nobody answers."""
+        """Raise UsageError when the first addresses do not exist, are private or forbidden,
+        Unavailable when nobody answers.
+        """
         with self._asking() as (client, robots):
             for url in [*self.start[:CHECKED], *self.sitemaps[:CHECKED]]:
                 self._exists(client, robots, url)
@@ -84,26 +120,43 @@ class Web(HttpSource):
     def scan(self, found: Callable[[Item | Problem], None]) -> str:
         """Report every page. Raises Unavailable when nothing at all can be read.
 
-        A page that failed makes the listing incomplete unless it never was one; 404 and 410 mean that a page is gone.
+        A page that failed makes the listing incomplete unless it never was one; 404 and 410 mean
+        that a page is gone.
         """
         SPOOL.forget(self._owner)
         with self._asking() as (client, robots), Memory(self._memory, self._kind) as memory:
             scope = self._scope()
-            visitor = Visitor(client, robots, memory, media_types=self.media_types, ignored=self.ignore_query, heed=self.robots,
-                              headers=self._own_headers, elsewhere=lambda url: not scope.inside(url),
-                              keep=lambda key, data, kind: SPOOL.put(self._owner, key, data, kind))
+            visitor = Visitor(
+                client,
+                robots,
+                memory,
+                media_types=self.media_types,
+                ignored=self.ignore_query,
+                heed=self.robots,
+                headers=self._own_headers,
+                elsewhere=lambda url: not scope.inside(url),
+                keep=lambda key, data, kind: SPOOL.put(self._owner, key, data, kind),
+            )
             crawl = Crawl(visitor.visit, memory, scope, depth=self.depth, max_pages=self.max_pages)
-            listed = Sitemaps(client, robots, scope.inside, crawl.gaps.append, self._own_headers).pages(self.sitemaps)
-            return crawl.run([normal(url, "", self.ignore_query) or url for url in self.start], listed, found)
+            listed = Sitemaps(
+                client, robots, scope.inside, crawl.gaps.append, self._own_headers
+            ).pages(self.sitemaps)
+            return crawl.run(
+                [normal(url, "", self.ignore_query) or url for url in self.start], listed, found
+            )
 
     def read(self, item: Item) -> Raw:
-        """The page that the listing fetched, else as it is now. Raises DocumentError, TransientDocumentError."""
+        """The page that the listing fetched, else as it is now. Raises DocumentError,
+        TransientDocumentError.
+        """
         kept = SPOOL.take(self._owner, item.revision)
         data, media_type = kept or self._fetched(item.locator)
         return Raw(data=data, media_type=told(media_type, data))
 
     def content_hash(self, item: Item) -> str | None:
-        """The SHA-256 of the page, which the listing knows: the one that was fetched, or the one that is still the same."""
+        """The SHA-256 of the page, which the listing knows: the one that was fetched, or the one
+        that is still the same.
+        """
         return item.revision
 
     @property
@@ -116,29 +169,56 @@ class Web(HttpSource):
         return str(self._memory or self.fingerprint())
 
     def _own_headers(self, url: str) -> Mapping[str, str]:
-        return self.headers if host_of(url) in {host_of(one) for one in [*self.start, *self.sitemaps]} else {}
+        return (
+            self.headers
+            if host_of(url) in {host_of(one) for one in [*self.start, *self.sitemaps]}
+            else {}
+        )
 
     def _scope(self) -> Scope:
-        return Scope([*map(host_of, [*self.start, *self.sitemaps]), *self.hosts], self.include, self.exclude)
+        return Scope(
+            [*map(host_of, [*self.start, *self.sitemaps]), *self.hosts], self.include, self.exclude
+        )
 
     @contextmanager
     def _asking(self) -> Iterator[tuple[Client, Robots]]:
         with self.client(allow_private=self.allow_private) as client:
-            yield client, Robots(client, self.user_agent, heed=self.robots, most_delay=self.max_wait)
+            yield (
+                client,
+                Robots(client, self.user_agent, heed=self.robots, most_delay=self.max_wait),
+            )
 
     def _exists(self, client: Client, robots: Robots, url: str) -> None:
         where = f"sources: web: {'start' if url in self.start else 'sitemaps'}"
         try:
             if url in self.start and not robots.allows(url):
-                raise UsageError(f"robots.txt does not allow {url}", where=where, hint="`robots: false` is for a site of your own")
+                raise UsageError(
+                    f"robots.txt does not allow {url}",
+                    where=where,
+                    hint="`robots: false` is for a site of your own",
+                )
             reply = client.get(url, self._own_headers(url), lambda _: False)
         except RobotsUnavailable as error:
-            raise Unavailable(str(error), where=where, hint="try again later; `robots: false` for a site of your own") from error
+            raise Unavailable(
+                str(error),
+                where=where,
+                hint="try again later; `robots: false` for a site of your own",
+            ) from error
         except Trouble as trouble:
-            kind, hint = (Unavailable, "check the network and the spelling of the address") if trouble.retryable else (UsageError, "")
-            raise kind(f"{url} cannot be read: {trouble.reason}", where=where, hint=hint) from trouble
+            kind, hint = (
+                (Unavailable, "check the network and the spelling of the address")
+                if trouble.retryable
+                else (UsageError, "")
+            )
+            raise kind(
+                f"{url} cannot be read: {trouble.reason}", where=where, hint=hint
+            ) from trouble
         if reply.status in (404, 410):
-            raise UsageError(f"{url} does not exist (HTTP status {reply.status})", where=where, hint="check the spelling of the address")
+            raise UsageError(
+                f"{url} does not exist (HTTP status {reply.status})",
+                where=where,
+                hint="check the spelling of the address",
+            )
 
     def _fetched(self, url: str) -> tuple[bytes, str]:
         try:
@@ -146,6 +226,11 @@ class Web(HttpSource):
                 reply = client.get(url, self._own_headers(url), lambda reply: reply.ok)
         except Trouble as trouble:
             raise as_document_error(trouble) from trouble
-        if not reply.ok or not any(fnmatchcase(reply.media_type, pattern) for pattern in [*self.media_types, ""]):
-            raise TransientDocumentError(f"the page changed since it was listed: HTTP status {reply.status}, {reply.media_type}")
+        if not reply.ok or not any(
+            fnmatchcase(reply.media_type, pattern) for pattern in [*self.media_types, ""]
+        ):
+            raise TransientDocumentError(
+                f"the page changed since it was listed: HTTP status {reply.status}, "
+                f"{reply.media_type}"
+            )
         return unified(reply.body, reply.headers), reply.media_type

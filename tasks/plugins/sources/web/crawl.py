@@ -18,8 +18,8 @@ FORBIDDEN = "robots.txt does not allow this start; `robots: false` for a site of
 
 
 class Step(BaseModel):
-    """An address to ask for. `depth`: links away from a start; `root`: where a start has led; `hops`: redirects before it;
-    `follow`: whether its links are followed."""
+    """An address to ask for. `depth`: links away from a start; `root`: where a start has led;
+    `hops`: redirects before it; `follow`: whether its links are followed."""
 
     model_config = ConfigDict(frozen=True)
     url: str
@@ -32,8 +32,22 @@ class Step(BaseModel):
 class Crawl:
     """One listing of a site."""
 
-    def __init__(self, visit: Callable[[str], Visit], memory: Memory, scope: Scope, *, depth: int, max_pages: int) -> None:
-        self._visit, self._memory, self._scope, self._depth, self._most = visit, memory, scope, depth, max_pages
+    def __init__(
+        self,
+        visit: Callable[[str], Visit],
+        memory: Memory,
+        scope: Scope,
+        *,
+        depth: int,
+        max_pages: int,
+    ) -> None:
+        self._visit, self._memory, self._scope, self._depth, self._most = (
+            visit,
+            memory,
+            scope,
+            depth,
+            max_pages,
+        )
         self._seen: set[str] = set()
         self._pages: dict[str, Record] = {}
         self._problems: dict[str, Problem] = {}
@@ -41,37 +55,64 @@ class Crawl:
         self._gone: list[str] = []
         self.gaps: list[str] = []
 
-    def run(self, starts: Sequence[str], listed: Iterable[str], found: Callable[[Item | Problem], None]) -> str:
-        """Report pages and problems; return "" when there can be no others, else why there may. Raises Unavailable when nobody answers."""
+    def run(
+        self, starts: Sequence[str], listed: Iterable[str], found: Callable[[Item | Problem], None]
+    ) -> str:
+        """Report pages and problems; return "" when there can be no others, else why there may.
+        Raises Unavailable when nobody answers.
+        """
         self._follow(Step(url=url, root=True) for url in starts)
         self._follow(Step(url=url, follow=False) for url in listed if self._scope.takes(url))
         self._circles()
-        if self.gaps and not self._pages and all(problem.retryable for problem in self._problems.values()):
-            raise Unavailable(f"nothing of the site could be read: {self.gaps[0]}", hint="check the network, or try again later")
+        if (
+            self.gaps
+            and not self._pages
+            and all(problem.retryable for problem in self._problems.values())
+        ):
+            raise Unavailable(
+                f"nothing of the site could be read: {self.gaps[0]}",
+                hint="check the network, or try again later",
+            )
         for record in _distinct(self._pages):
-            found(Item(uri=record.url, revision=record.sha256, size=record.size, locator=record.url))
+            found(
+                Item(uri=record.url, revision=record.sha256, size=record.size, locator=record.url)
+            )
         for problem in self._problems.values():
             found(problem)
-        self._memory.forget(self._gone if self.gaps else [url for url in self._memory.urls() if url not in self._pages])
+        self._memory.forget(
+            self._gone
+            if self.gaps
+            else [url for url in self._memory.urls() if url not in self._pages]
+        )
         gaps = list(dict.fromkeys(self.gaps))
-        return "; ".join(gaps[:GAPS_TOLD]) + (f"; and {len(gaps) - GAPS_TOLD} more" if len(gaps) > GAPS_TOLD else "")
+        return "; ".join(gaps[:GAPS_TOLD]) + (
+            f"; and {len(gaps) - GAPS_TOLD} more" if len(gaps) > GAPS_TOLD else ""
+        )
 
     def _follow(self, steps: Iterable[Step]) -> None:
-        """All that some steps lead to. What a start leads to comes before sitemaps, whose pages lead nowhere."""
+        """All that some steps lead to. What a start leads to comes before sitemaps, whose pages
+        lead nowhere.
+        """
         waiting = self._fresh(steps)
         while waiting:
             waiting = self._fresh(self._round(waiting))
 
     def _fresh(self, steps: Iterable[Step]) -> list[Step]:
-        """Steps to addresses that were not asked for, the nearest way to each, at most as many as may still be asked."""
+        """Steps to addresses that were not asked for, the nearest way to each, at most as many as
+        may still be asked.
+        """
         nearest: dict[str, Step] = {}
         for step in steps:
             former = nearest.get(step.url)
-            if step.url not in self._seen and (former is None or (not former.follow, former.depth) > (not step.follow, step.depth)):
+            if step.url not in self._seen and (
+                former is None or (not former.follow, former.depth) > (not step.follow, step.depth)
+            ):
                 nearest[step.url] = step
         room = self._most - len(self._seen)
         if len(nearest) > room:
-            self.gaps.append(f"there are more than {self._most:,} pages; raise `max_pages` to see them all")
+            self.gaps.append(
+                f"there are more than {self._most:,} pages; raise `max_pages` to see them all"
+            )
         chosen = list(nearest.values())[:room]
         self._seen |= {step.url for step in chosen}
         return chosen
@@ -82,7 +123,11 @@ class Crawl:
         for step in steps:
             by_host.setdefault(host_of(step.url), []).append(step.url)
         with ThreadPoolExecutor(max_workers=min(HOSTS_AT_ONCE, len(by_host))) as pool:
-            visits = {visit.url: visit for group in pool.map(self._visits, by_host.values()) for visit in group}
+            visits = {
+                visit.url: visit
+                for group in pool.map(self._visits, by_host.values())
+                for visit in group
+            }
         return [further for step in steps for further in self._take(step, visits[step.url])]
 
     def _visits(self, urls: Sequence[str]) -> list[Visit]:
@@ -97,17 +142,28 @@ class Crawl:
         if visit.kind == "gone":
             self._gone.append(step.url)
             if step.root and self._depth:
-                self.gaps.append(f"the start {step.url} is gone ({visit.reason}), and with it the way to other pages")
+                self.gaps.append(
+                    f"the start {step.url} is gone ({visit.reason}), and with it the way "
+                    f"to other pages"
+                )
         if visit.kind == "page" and visit.record:
             shown = visit.record.shown and self._scope.takes(step.url)
             self._pages[step.url] = visit.record.model_copy(update={"links": (), "shown": shown})
         if visit.kind == "forbidden" and step.root:
             self._problems[step.url] = Problem(uri=step.url, reason=FORBIDDEN)
-        return self._further(step, visit.record) if visit.record and visit.kind in ("page", "failed") else []
+        return (
+            self._further(step, visit.record)
+            if visit.record and visit.kind in ("page", "failed")
+            else []
+        )
 
     def _further(self, step: Step, record: Record) -> list[Step]:
         """What a page calls itself, and where its links lead."""
-        found = [step.model_copy(update={"url": record.canonical, "root": False})] if record.canonical else []
+        found = (
+            [step.model_copy(update={"url": record.canonical, "root": False})]
+            if record.canonical
+            else []
+        )
         if step.follow and step.depth < self._depth:
             found += [Step(url=url, depth=step.depth + 1) for url in record.links]
         return [one for one in found if self._scope.takes(one.url)]
@@ -115,7 +171,9 @@ class Crawl:
     def _move(self, step: Step, target: str) -> list[Step]:
         self._moved[step.url] = target
         if step.hops >= HOPS:
-            self._problems[step.url] = Problem(uri=step.url, reason=f"more than {HOPS} redirects, one after another")
+            self._problems[step.url] = Problem(
+                uri=step.url, reason=f"more than {HOPS} redirects, one after another"
+            )
             return []
         if step.root:
             self._scope.admit(target)
@@ -126,11 +184,17 @@ class Crawl:
         if visit.unproven or step.root:
             self.gaps.append(f"{visit.url}: {visit.reason}" if visit.asked else visit.reason)
         if visit.asked and self._scope.takes(visit.url):
-            self._problems[visit.url] = Problem(uri=visit.url, reason=visit.reason, retryable=visit.retryable,
-                                                error="TransientDocumentError" if visit.retryable else "DocumentError")
+            self._problems[visit.url] = Problem(
+                uri=visit.url,
+                reason=visit.reason,
+                retryable=visit.retryable,
+                error="TransientDocumentError" if visit.retryable else "DocumentError",
+            )
 
     def _circles(self) -> None:
-        """Redirects that end where they began lead nowhere; the first address of each circle stands for it."""
+        """Redirects that end where they began lead nowhere; the first address of each circle stands
+        for it.
+        """
         done: set[str] = set()
         for url in self._moved:
             path: list[str] = []
@@ -139,14 +203,21 @@ class Crawl:
                 path.append(url)
                 url = self._moved[url]
             if url in path:
-                first = min(path[path.index(url):])
-                self._problems[first] = Problem(uri=first, reason="its redirects lead back to it, in a circle")
+                first = min(path[path.index(url) :])
+                self._problems[first] = Problem(
+                    uri=first, reason="its redirects lead back to it, in a circle"
+                )
 
 
 def _distinct(pages: dict[str, Record]) -> list[Record]:
-    """The pages that become documents: of those with equal bytes at one place the shortest address, and none that says that it is
-    another of them, if that one has the same place or title. A wrong hint loses no page."""
-    shown = [pages[url] for url in sorted(pages, key=lambda url: (len(url), url)) if pages[url].shown and pages[url].sha256]
+    """The pages that become documents: of those with equal bytes at one place the shortest address,
+    and none that says that it is another of them, if that one has the same place or title. A wrong
+    hint loses no page."""
+    shown = [
+        pages[url]
+        for url in sorted(pages, key=lambda url: (len(url), url))
+        if pages[url].shown and pages[url].sha256
+    ]
     kept: dict[str, Record] = {}
     twins: set[tuple[str, str]] = set()
     for record in sorted(shown, key=lambda record: record.canonical not in ("", record.url)):

@@ -1,4 +1,6 @@
-"""What a crawl remembers of every address, so that the next one asks for changes only. No text of any page is in it."""
+"""What a crawl remembers of every address, so that the next one asks for changes only. No text of
+any page is in it.
+"""
 
 import contextlib
 import json
@@ -13,11 +15,25 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 FORM = 1
-COLUMNS = ("url", "etag", "modified", "sha256", "size", "media_type", "links", "canonical", "likeness", "shown", "fetched")
+COLUMNS = (
+    "url",
+    "etag",
+    "modified",
+    "sha256",
+    "size",
+    "media_type",
+    "links",
+    "canonical",
+    "likeness",
+    "shown",
+    "fetched",
+)
 
 
 class Record(BaseModel):
-    """An address as it was last answered. `sha256` of its bytes; "" for a page of a kind that the source does not take."""
+    """An address as it was last answered. `sha256` of its bytes; "" for a page of a kind that the
+    source does not take.
+    """
 
     model_config = ConfigDict(frozen=True)
     url: str
@@ -40,8 +56,9 @@ class Record(BaseModel):
 
 
 class Memory:
-    """Records in a file, written as they come, so that a crawl that was killed goes on. `key` stands for the options that records
-    depend on: a file of another key, or a damaged one, is begun anew."""
+    """Records in a file, written as they come, so that a crawl that was killed goes on. `key`
+    stands for the options that records depend on: a file of another key, or a damaged one, is begun
+    anew."""
 
     def __init__(self, folder: Path | None, key: str = "") -> None:
         self._lock, self._key = threading.Lock(), zlib.crc32(f"{FORM} {key}".encode()) >> 1
@@ -58,22 +75,35 @@ class Memory:
         self.empty = not self._file.execute("SELECT count(*) FROM pages").fetchone()[0]
 
     def _open(self) -> None:
-        self._file = sqlite3.connect(self._path or ":memory:", check_same_thread=False, isolation_level=None)
+        self._file = sqlite3.connect(
+            self._path or ":memory:", check_same_thread=False, isolation_level=None
+        )
         if self._file.execute("PRAGMA user_version").fetchone()[0] != self._key:
             self._file.execute("DROP TABLE IF EXISTS pages")
             self._file.execute(f"PRAGMA user_version = {self._key}")
         self._file.execute("PRAGMA synchronous = OFF")
-        self._file.execute(f"CREATE TABLE IF NOT EXISTS pages ({', '.join(COLUMNS)}, PRIMARY KEY (url)) WITHOUT ROWID")
+        self._file.execute(
+            f"CREATE TABLE IF NOT EXISTS pages ({', '.join(COLUMNS)}, PRIMARY KEY (url)) "
+            f"WITHOUT ROWID"
+        )
 
     def __enter__(self) -> "Memory":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._file.close()
 
     def get(self, url: str) -> Record | None:
         """What is known of an address."""
-        with self._lock, contextlib.suppress(sqlite3.DatabaseError):  # a damaged file makes a crawl dearer, not wrong
+        with (
+            self._lock,
+            contextlib.suppress(sqlite3.DatabaseError),
+        ):  # a damaged file makes a crawl dearer, not wrong
             row = self._file.execute("SELECT * FROM pages WHERE url = ?", [url]).fetchone()
             return _record(row) if row else None
         return None
@@ -82,7 +112,10 @@ class Memory:
         """Remember an answer in place of the former one."""
         values = record.model_dump() | {"links": json.dumps(record.links)}
         with self._lock, contextlib.suppress(sqlite3.DatabaseError):
-            self._file.execute(f"REPLACE INTO pages VALUES ({', '.join('?' * len(COLUMNS))})", [values[name] for name in COLUMNS])
+            self._file.execute(
+                f"REPLACE INTO pages VALUES ({', '.join('?' * len(COLUMNS))})",
+                [values[name] for name in COLUMNS],
+            )
 
     def forget(self, urls: Iterable[str]) -> None:
         """Drop addresses that are gone."""

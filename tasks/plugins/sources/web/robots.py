@@ -17,7 +17,9 @@ class RobotsUnavailable(Exception):
 
 
 class Robots:
-    """The rules of every host that is met, each read once. With `heed` false, everything is allowed."""
+    """The rules of every host that is met, each read once. With `heed` false, everything is
+    allowed.
+    """
 
     def __init__(self, client: Client, user_agent: str, *, heed: bool, most_delay: float) -> None:
         self._client, self._heed, self._most_delay = client, heed, most_delay
@@ -27,7 +29,9 @@ class Robots:
         self._lock = threading.Lock()
 
     def allows(self, url: str) -> bool:
-        """Whether a page may be asked for. Raises RobotsUnavailable when the rules cannot be read now, Trouble when they never can."""
+        """Whether a page may be asked for. Raises RobotsUnavailable when the rules cannot be read
+        now, Trouble when they never can.
+        """
         if not self._heed:
             return True
         parts = urlsplit(url)
@@ -39,18 +43,24 @@ class Robots:
                 self._rules[site] = self._read(site)
         rules = self._rules[site]
         if isinstance(rules, str):
-            raise RobotsUnavailable(f"{site}/robots.txt cannot be read ({rules}), which forbids everything for now")
+            raise RobotsUnavailable(
+                f"{site}/robots.txt cannot be read ({rules}), which forbids everything for now"
+            )
         return bool(rules.can_fetch(url, self._agent))
 
     def sitemaps(self, url: str) -> list[str]:
-        """The addresses in the `Sitemap:` lines of a robots.txt. Raises Trouble when it cannot be read."""
+        """The addresses in the `Sitemap:` lines of a robots.txt. Raises Trouble when it cannot be
+        read.
+        """
         reply = self._fetched(url)
         if not reply.ok:
             raise Trouble(f"HTTP status {reply.status}")
         return [found for one in parsed(reply.body).sitemaps if (found := normal(one, url))]
 
     def _read(self, site: str) -> Any:
-        """Parsed rules, or why there are none. Any 4xx answer but 429 means that there are no rules."""
+        """Parsed rules, or why there are none. Any 4xx answer but 429 means that there are no
+        rules.
+        """
         try:
             reply = self._fetched(f"{site}/robots.txt")
         except Trouble as trouble:

@@ -14,11 +14,25 @@ HOPS = 5
 
 
 class Sitemaps:
-    """Reads sitemaps, and what they refer to, each once. What cannot be read is reported through `gap`."""
+    """Reads sitemaps, and what they refer to, each once. What cannot be read is reported through
+    `gap`.
+    """
 
-    def __init__(self, client: Client, robots: Robots, inside: Callable[[str], bool], gap: Callable[[str], None],
-                 headers: Callable[[str], Mapping[str, str]]) -> None:
-        self._client, self._robots, self._inside, self._gap, self._headers = client, robots, inside, gap, headers
+    def __init__(
+        self,
+        client: Client,
+        robots: Robots,
+        inside: Callable[[str], bool],
+        gap: Callable[[str], None],
+        headers: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        self._client, self._robots, self._inside, self._gap, self._headers = (
+            client,
+            robots,
+            inside,
+            gap,
+            headers,
+        )
         self._seen: set[str] = set()
 
     def pages(self, urls: list[str]) -> Iterator[str]:
@@ -41,7 +55,9 @@ class Sitemaps:
                 if self._inside(one):
                     waiting.append(one)
                 else:
-                    self._gap(f"the sitemap {one} is on another host; name it in `hosts` to have it read")
+                    self._gap(
+                        f"the sitemap {one} is on another host; name it in `hosts` to have it read"
+                    )
             yield from pages
 
     def _one(self, url: str) -> tuple[list[str], list[str]]:
@@ -84,7 +100,9 @@ def parsed(data: bytes, base: str) -> tuple[list[str], list[str]]:
     from lxml import etree
 
     try:
-        tree = etree.fromstring(data.lstrip(), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        tree = etree.fromstring(
+            data.lstrip(), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        )
     except etree.XMLSyntaxError as error:
         raise Trouble(f"it is no XML: {error}") from error
     kind = etree.QName(tree).localname

@@ -19,11 +19,13 @@ INDEX = re.compile(r"/(?:index\.(?:html?|php|aspx?|jsp))?$")
 def normal(url: str, base: str = "", ignored: Sequence[str] = ()) -> str | None:
     """One spelling of an http or https address, None for anything else.
 
-    Scheme and host in lower case, no default port, no user, no fragment, no dot segments, minimal escapes; parameters stay in
-    their order, without those that `ignored` names.
+    Scheme and host in lower case, no default port, no user, no fragment, no dot segments, minimal
+    escapes; parameters stay in their order, without those that `ignored` names.
     """
     try:
-        return _spelt(urljoin(base, url.strip(" \t\r\n\f\0")) if base else url.strip(), tuple(ignored))
+        return _spelt(
+            urljoin(base, url.strip(" \t\r\n\f\0")) if base else url.strip(), tuple(ignored)
+        )
     except ValueError:
         return None
 
@@ -40,7 +42,9 @@ def _spelt(url: str, ignored: tuple[str, ...]) -> str | None:
         return None
     place = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
     query = "&".join(one for one in parts.query.split("&") if one and not _is_ignored(one, ignored))
-    found = f"{parts.scheme}://{place}{_dotless(_escaped(parts.path, KEPT))}" + (f"?{_escaped(query, KEPT + '?[]')}" if query else "")
+    found = f"{parts.scheme}://{place}{_dotless(_escaped(parts.path, KEPT))}" + (
+        f"?{_escaped(query, KEPT + '?[]')}" if query else ""
+    )
     return found if len(found) <= LONGEST else None
 
 
@@ -65,7 +69,9 @@ def _escaped(text: str, kept: str) -> str:
 
 def _fewest(match: re.Match[str]) -> str:
     letter = chr(int(match[1], 16))
-    return letter if letter.isascii() and (letter.isalnum() or letter in "-._~") else match[0].upper()
+    return (
+        letter if letter.isascii() and (letter.isalnum() or letter in "-._~") else match[0].upper()
+    )
 
 
 def _dotless(path: str) -> str:
@@ -90,7 +96,9 @@ def host_of(url: str) -> str:
 
 
 def place_of(url: str) -> str:
-    """What is the same for addresses that differ in scheme, `www.`, parameters, a closing slash or the name of an index page."""
+    """What is the same for addresses that differ in scheme, `www.`, parameters, a closing slash or
+    the name of an index page.
+    """
     parts = urlsplit(url)
     return parts.netloc.removeprefix("www.") + (INDEX.sub("", parts.path) or "")
 
@@ -98,11 +106,14 @@ def place_of(url: str) -> str:
 class Scope:
     """Which addresses are followed and which become documents.
 
-    `hosts` may hold patterns (`*.example.com`). Patterns of `include` and `exclude` are compared with the path (and with path and
-    parameters); those that begin with `http` with the whole address.
+    `hosts` may hold patterns (`*.example.com`). Patterns of `include` and `exclude` are compared
+    with the path (and with path and parameters); those that begin with `http` with the whole
+    address.
     """
 
-    def __init__(self, hosts: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(
+        self, hosts: Sequence[str], include: Sequence[str], exclude: Sequence[str]
+    ) -> None:
         self._hosts = list(hosts)
         self._include, self._exclude = [*map(compiled, include)], [*map(compiled, exclude)]
 
@@ -121,5 +132,11 @@ class Scope:
         parts = urlsplit(url)
         path = parts.path.removeprefix("/")
         names = (path, f"{path}?{parts.query}" if parts.query else path, url)
-        return (self.inside(url) and (not self._include or any(pattern.match(name) for pattern in self._include for name in names))
-                and not any(pattern.match(name) for pattern in self._exclude for name in names))
+        return (
+            self.inside(url)
+            and (
+                not self._include
+                or any(pattern.match(name) for pattern in self._include for name in names)
+            )
+            and not any(pattern.match(name) for pattern in self._exclude for name in names)
+        )

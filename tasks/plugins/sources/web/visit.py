@@ -1,4 +1,6 @@
-"""One address: asked for, unless forbidden; answered from memory where nothing has changed; and what came of it."""
+"""One address: asked for, unless forbidden; answered from memory where nothing has changed; and
+what came of it.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +24,9 @@ Kind = Literal["page", "moved", "gone", "forbidden", "failed"]
 
 
 class Visit(BaseModel):
-    """What became of an address. `record`: of a page, or what is remembered of one that failed; `target`: where a moved one is now."""
+    """What became of an address. `record`: of a page, or what is remembered of one that failed;
+    `target`: where a moved one is now.
+    """
 
     model_config = ConfigDict(frozen=True)
     url: str
@@ -36,13 +40,30 @@ class Visit(BaseModel):
 
 
 class Visitor:
-    """Visits addresses. `keep` gets the bytes and the media type of every page that is not as it was. A page that was there and is
-    sent `elsewhere` for now (to a log-in, to a portal) has failed; it is not gone."""
+    """Visits addresses. `keep` gets the bytes and the media type of every page that is not as it
+    was. A page that was there and is sent `elsewhere` for now (to a log-in, to a portal) has
+    failed; it is not gone."""
 
-    def __init__(self, client: Client, robots: Robots, memory: Memory, *, media_types: Sequence[str], ignored: Sequence[str], heed: bool,
-                 headers: Callable[[str], Mapping[str, str]], elsewhere: Callable[[str], bool],
-                 keep: Callable[[str, bytes, str], None]) -> None:
-        self._client, self._robots, self._memory, self._keep, self._headers = client, robots, memory, keep, headers
+    def __init__(
+        self,
+        client: Client,
+        robots: Robots,
+        memory: Memory,
+        *,
+        media_types: Sequence[str],
+        ignored: Sequence[str],
+        heed: bool,
+        headers: Callable[[str], Mapping[str, str]],
+        elsewhere: Callable[[str], bool],
+        keep: Callable[[str, bytes, str], None],
+    ) -> None:
+        self._client, self._robots, self._memory, self._keep, self._headers = (
+            client,
+            robots,
+            memory,
+            keep,
+            headers,
+        )
         self._elsewhere = elsewhere
         self._media_types, self._ignored, self._heed = media_types, ignored, heed
 
@@ -52,18 +73,24 @@ class Visitor:
         try:
             if not self._robots.allows(url):
                 return Visit(url=url, kind="forbidden", asked=False)
-            reply = self._client.get(url, {**self._headers(url), **(known.conditions if known else {})}, self._wanted)
+            reply = self._client.get(
+                url, {**self._headers(url), **(known.conditions if known else {})}, self._wanted
+            )
             return self._visit(url, reply, known)
         except RobotsUnavailable as error:
             return self._failed(url, str(error), known, retryable=True, asked=False)
         except Trouble as trouble:
-            return self._failed(url, trouble.reason, known, retryable=trouble.retryable, asked=trouble.asked)
+            return self._failed(
+                url, trouble.reason, known, retryable=trouble.retryable, asked=trouble.asked
+            )
 
     def _wanted(self, reply: Reply) -> bool:
         return reply.ok and self._takes(reply.media_type)
 
     def _takes(self, media_type: str) -> bool:
-        return not media_type or any(fnmatchcase(media_type, pattern) for pattern in self._media_types)
+        return not media_type or any(
+            fnmatchcase(media_type, pattern) for pattern in self._media_types
+        )
 
     def _visit(self, url: str, reply: Reply, known: Record | None) -> Visit:
         if reply.status == 304 and known:
@@ -72,28 +99,54 @@ class Visitor:
             return Visit(url=url, kind="gone", record=known, reason=f"HTTP status {reply.status}")
         target = normal(reply.location, url, self._ignored) if reply.location else None
         if target and known and reply.status in FOR_NOW and self._elsewhere(target):
-            return self._failed(url, f"it leads to {host_of(target)} for now (HTTP status {reply.status})", known, retryable=True)
+            return self._failed(
+                url,
+                f"it leads to {host_of(target)} for now (HTTP status {reply.status})",
+                known,
+                retryable=True,
+            )
         if target:
             return Visit(url=url, kind="moved", target=target)
         if reply.status in (200, 203):
             return Visit(url=url, kind="page", record=self._page(url, reply, known))
-        return self._failed(url, f"HTTP status {reply.status}", known, retryable=reply.status in (408, 425, 429) or reply.status >= 500)
+        return self._failed(
+            url,
+            f"HTTP status {reply.status}",
+            known,
+            retryable=reply.status in (408, 425, 429) or reply.status >= 500,
+        )
 
-    def _failed(self, url: str, reason: str, known: Record | None, *, retryable: bool, asked: bool = True) -> Visit:
+    def _failed(
+        self, url: str, reason: str, known: Record | None, *, retryable: bool, asked: bool = True
+    ) -> Visit:
         """`unproven`: pages that only this one leads to cannot be told from pages that are gone."""
         unproven = retryable or known is not None or self._memory.empty
-        return Visit(url=url, kind="failed", record=known, reason=reason, retryable=retryable, unproven=unproven, asked=asked)
+        return Visit(
+            url=url,
+            kind="failed",
+            record=known,
+            reason=reason,
+            retryable=retryable,
+            unproven=unproven,
+            asked=asked,
+        )
 
     def _page(self, url: str, reply: Reply, known: Record | None) -> Record:
-        seen = {"etag": reply.headers.get("etag", ""), "modified": _trusted(reply.headers), "media_type": reply.media_type,
-                "fetched": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        seen = {
+            "etag": reply.headers.get("etag", ""),
+            "modified": _trusted(reply.headers),
+            "media_type": reply.media_type,
+            "fetched": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
         if self._takes(reply.media_type):
             html = is_html(reply.media_type, reply.body)
             data = unified(reply.body, reply.headers)
             own = facts(data, url, reply.headers, self._ignored, heed=self._heed) if html else None
             record = Record(url=url, sha256=sha256(data), size=len(data), **seen)
             if own:
-                record = record.model_copy(update=own.model_dump(exclude={"index"}) | {"shown": own.index})
+                record = record.model_copy(
+                    update=own.model_dump(exclude={"index"}) | {"shown": own.index}
+                )
             if known is None or known.sha256 != record.sha256:
                 self._keep(record.sha256, data, reply.media_type)
         else:
@@ -103,7 +156,9 @@ class Visitor:
 
 
 def _trusted(headers: Mapping[str, str]) -> str:
-    """Last-Modified, but not that of a page which may change once more within the same second (RFC 9110, 8.8.2.2)."""
+    """Last-Modified, but not that of a page which may change once more within the same second (RFC
+    9110, 8.8.2.2).
+    """
     said = headers.get("last-modified", "")
     try:
         age = parsedate_to_datetime(headers["date"]) - parsedate_to_datetime(said)

@@ -1,8 +1,10 @@
-"""LanceDB, embedded or in an object store. A snapshot is the number of a Lance table version, as text.
+"""LanceDB, embedded or in an object store. A snapshot is the number of a Lance table version, as
+text.
 
-Writers stage as ordinary commits; what is published is a version number, and readers check out theirs. A sealed version
-carries a tag, which keeps Lance from pruning it and tells it from a version of the same number of a table made anew. The
-tag says where the version lies: after an erasure that is under another number.
+Writers stage as ordinary commits; what is published is a version number, and readers check out
+theirs. A sealed version carries a tag, which keeps Lance from pruning it and tells it from a
+version of the same number of a table made anew. The tag says where the version lies: after an
+erasure that is under another number.
 """
 
 from collections.abc import Sequence
@@ -65,23 +67,31 @@ class LanceCollection(Collection):
             else:
                 table.tags.create(name, table.version)
 
-    def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
-        """Two commits per call. Rows that are there already are replaced: a stage that is repeated adds nothing twice.
+    def stage(
+        self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]
+    ) -> None:
+        """Two commits per call. Rows that are there already are replaced: a stage that is repeated
+        adds nothing twice.
 
-        Raises ValueError for a wrong shape, NaN, infinity or zero among the vectors; then nothing was written.
+        Raises ValueError for a wrong shape, NaN, infinity or zero among the vectors; then nothing
+        was written.
         """
         del version
         new = packed(rows, vectors, self._schema)
         table = self._open()
         ids = sorted({*retire, *new["chunk_id"].to_pylist()}) if table.count_rows() else []
         for first in range(0, len(ids), IDS_PER_DELETE):
-            listed = quoted(ids[first:first + IDS_PER_DELETE])
-            retried(table, self._what, lambda listed=listed: table.delete(f"chunk_id IN ({listed})"))  # type: ignore[misc]
+            listed = quoted(ids[first : first + IDS_PER_DELETE])
+            retried(
+                table, self._what, lambda listed=listed: table.delete(f"chunk_id IN ({listed})")
+            )  # type: ignore[misc]
         if len(new):
             retried(table, self._what, lambda: table.add(new))
 
     def seal(self, version: int) -> str:
-        """Index what is new when it is much; a few rows outside the index are found all the same."""
+        """Index what is new when it is much; a few rows outside the index are found all the
+        same.
+        """
         del version
         table = self._open()
         with guarded(self._what):
@@ -91,19 +101,24 @@ class LanceCollection(Collection):
         if "chunk_id_idx" not in names:
             retried(table, self._what, lambda: table.create_index("chunk_id", config=_lookup()))
         if self._worn(table):
-            # Lance also prunes by age here, by default after a week, and fails when a tag stands in the way.
+            # Lance also prunes by age here, by default after a week, and fails when a tag stands in
+            # the way.
             retried(table, self._what, lambda: table.optimize(cleanup_older_than=NEVER))
         self._tag(table, f"sealed-{table.version}")
         return str(table.version)
 
     def _worn(self, table: Any) -> bool:
-        """Whether searches or the disk have suffered enough from small changes to rewrite files and index."""
+        """Whether searches or the disk have suffered enough from small changes to rewrite files and
+        index.
+        """
         with guarded(self._what):
             flat = table.index_stats("terms_idx").num_unindexed_rows
             newest = max(table.list_versions(), key=lambda entry: entry["version"])["metadata"]
         live, deleted = int(newest["total_rows"]), int(newest["total_deletion_file_rows"])
         many_files = int(newest["total_fragments"]) > FRAGMENTS
-        return flat > min(FLAT_ROWS, FLAT_SHARE * live) or deleted > DELETED_SHARE * live or many_files
+        return (
+            flat > min(FLAT_ROWS, FLAT_SHARE * live) or deleted > DELETED_SHARE * live or many_files
+        )
 
     def at(self, snapshot: str) -> Reader:
         return LanceReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
@@ -124,12 +139,16 @@ class LanceCollection(Collection):
             return len(keyed(table).symmetric_difference(keyed(self._pinned(snapshot))))
 
     def gc(self, keep: Sequence[str]) -> None:
-        """Untag what is not kept, then let Lance remove every version older than the oldest one kept.
+        """Untag what is not kept, then let Lance remove every version older than the oldest one
+        kept.
 
-        Lance compacts on the way: where the newest version is a kept one, `recover` learns that this is the same.
+        Lance compacts on the way: where the newest version is a kept one, `recover` learns that
+        this is the same.
         """
         table = self._open()
-        kept = {f"sealed-{snapshot}" for snapshot in keep} | {f"restored-{snapshot}" for snapshot in keep}
+        kept = {f"sealed-{snapshot}" for snapshot in keep} | {
+            f"restored-{snapshot}" for snapshot in keep
+        }
         with guarded(self._what):
             tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
             for name in tags.keys() - kept:
@@ -137,12 +156,18 @@ class LanceCollection(Collection):
             versions = {entry["version"]: entry["timestamp"] for entry in table.list_versions()}
         newest = [name.split("-")[1] for name in tags.keys() & kept if tags[name] == table.version]
         retried(table, self._what, lambda: table.optimize(cleanup_older_than=NEVER))
-        prune(table, self._what, versions[min((tags[name] for name in tags.keys() & kept), default=table.version)])
+        prune(
+            table,
+            self._what,
+            versions[min((tags[name] for name in tags.keys() & kept), default=table.version)],
+        )
         if newest:
             self._tag(table, f"restored-{newest[0]}")
 
     def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
-        """Costs about as much as building the oldest kept version anew, without embedding; the disk holds both for a while."""
+        """Costs about as much as building the oldest kept version anew, without embedding; the disk
+        holds both for a while.
+        """
         table, others = self._open(), f"doc_id NOT IN ({quoted(doc_ids)})"
         ordered = sorted(set(keep), key=int)
         for place, snapshot in enumerate(ordered):
@@ -157,7 +182,9 @@ class LanceCollection(Collection):
 
 
 class LanceStore(Store):
-    """LanceDB. `uri`: a folder, or an object store (`s3://…`, `gs://…`, `az://…`); default: LLMOPS_HOME/lancedb."""
+    """LanceDB. `uri`: a folder, or an object store (`s3://…`, `gs://…`, `az://…`); default:
+    LLMOPS_HOME/lancedb.
+    """
 
     requires: ClassVar[dict[str, str]] = {"lancedb": "pip install lancedb"}
     uri: str | None = None
@@ -173,8 +200,10 @@ class LanceStore(Store):
                 table = database.create_table(name, schema=schema, exist_ok=True)
         found = table.schema.field("vector").type.list_size
         if found != dimension:
-            raise Damaged(f"{what} holds vectors of dimension {found}, not {dimension}",
-                          hint="drop the collection, or use the embedder that it was built with")
+            raise Damaged(
+                f"{what} holds vectors of dimension {found}, not {dimension}",
+                hint="drop the collection, or use the embedder that it was built with",
+            )
         return LanceCollection(database, name, schema)
 
     def drop(self, name: str, home: Path) -> None:
@@ -191,8 +220,14 @@ class LanceStore(Store):
 def _full_text() -> Any:
     from lancedb.index import FTS
 
-    return FTS(base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False, ascii_folding=False,
-               max_token_length=None)
+    return FTS(
+        base_tokenizer="whitespace",
+        lower_case=False,
+        stem=False,
+        remove_stop_words=False,
+        ascii_folding=False,
+        max_token_length=None,
+    )
 
 
 def _lookup() -> Any:

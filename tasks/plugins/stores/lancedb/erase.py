@@ -1,7 +1,9 @@
-"""Taking rows out of every version of a Lance table: from what readers see, and from what lies on disk.
+"""Taking rows out of every version of a Lance table: from what readers see, and from what lies on
+disk.
 
-A deleted row stays in its data file, in the full-text index and in older versions. So the kept versions are written anew
-behind the newest one, each as its difference to the one before it, and the old ones are removed with all their files.
+A deleted row stays in its data file, in the full-text index and in older versions. So the kept
+versions are written anew behind the newest one, each as its difference to the one before it, and
+the old ones are removed with all their files.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,8 @@ IDS_PER_QUERY = 2_000
 
 
 def without(table: Any, source: Any, what: str, condition: str) -> None:
-    """Make the table's newest version the rows of another, or of itself at another version, that fulfil a condition.
+    """Make the table's newest version the rows of another, or of itself at another version, that
+    fulfil a condition.
 
     Streams: memory holds a batch. All indexes of the table are gone afterwards.
     """
@@ -28,7 +31,9 @@ def without(table: Any, source: Any, what: str, condition: str) -> None:
 
 
 def follow(table: Any, source: Any, what: str, condition: str) -> None:
-    """Make the table's newest version the same as `without` does, by deleting and adding only what differs."""
+    """Make the table's newest version the same as `without` does, by deleting and adding only what
+    differs.
+    """
     with guarded(what):
         wanted, there = keyed(source, condition), keyed(table)
     for part in _parts(sorted({key for key, _ in there - wanted})):
@@ -47,8 +52,8 @@ def keyed(table: Any, condition: str | None = None) -> set[tuple[str, str]]:
 
 
 def forget(table: Any, what: str, keep: Callable[[str], bool]) -> None:
-    """Remove the tags that are not kept, every version older than the oldest tagged one, and every file that no version needs,
-    also what a writer left that died before it committed."""
+    """Remove the tags that are not kept, every version older than the oldest tagged one, and every
+    file that no version needs, also what a writer left that died before it committed."""
     with guarded(what):
         tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
         for name in [name for name in tags if not keep(name)]:
@@ -60,4 +65,4 @@ def forget(table: Any, what: str, keep: Callable[[str], bool]) -> None:
 
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for first in range(0, len(names), IDS_PER_QUERY):
-        yield names[first:first + IDS_PER_QUERY]
+        yield names[first : first + IDS_PER_QUERY]

@@ -1,5 +1,5 @@
-"""The vectors of one table version in memory: 100,000 of 384 dimensions are compared in 10 ms, where reading them from
-the page cache takes 50 to 90."""
+"""The vectors of one table version in memory: 100,000 of 384 dimensions are compared in 10 ms,
+where reading them from the page cache takes 50 to 90."""
 
 from typing import Any
 
@@ -27,7 +27,9 @@ class Matrix:
         self._points /= np.linalg.norm(self._points, axis=1, keepdims=True)
 
     def nearest(self, point: Any, k: int) -> list[int]:
-        """The row ids of the k nearest and of all that rounding may have put behind them, in no order."""
+        """The row ids of the k nearest and of all that rounding may have put behind them, in no
+        order.
+        """
         scores = self._points @ (point / np.linalg.norm(point))
         if k < len(scores):
             least = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -41,8 +43,10 @@ def plain(column: Any) -> Any:
 
 
 def cosines(column: Any, point: Any) -> Any:
-    """Cosine similarity of each vector, float32; equal vectors get equal scores wherever they stand."""
+    """Cosine similarity of each vector, float32; equal vectors get equal scores wherever they
+    stand.
+    """
     vectors = np.concatenate([np.empty((0, len(point))), *(plain(part) for part in column.chunks)])
     products = (vectors * point.astype(np.float64)).sum(axis=1)
-    lengths = np.sqrt((vectors**2).sum(axis=1)) * np.sqrt((point.astype(np.float64)**2).sum())
+    lengths = np.sqrt((vectors**2).sum(axis=1)) * np.sqrt((point.astype(np.float64) ** 2).sum())
     return (products / lengths).astype(np.float32)

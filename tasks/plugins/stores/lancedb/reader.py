@@ -24,10 +24,11 @@ SCANS = 2  # whoever asks more often has the vectors held in memory
 
 
 class LanceReader(Reader):
-    """One handle, checked out at one version: it never follows what is written later. For any number of threads.
+    """One handle, checked out at one version: it never follows what is written later. For any
+    number of threads.
 
-    `pin` opens the table at the snapshot. It is asked again where the files are gone, because an erasure has written the
-    snapshot anew.
+    `pin` opens the table at the snapshot. It is asked again where the files are gone, because an
+    erasure has written the snapshot anew.
     """
 
     def __init__(self, pin: Callable[[], Any], name: str) -> None:
@@ -53,16 +54,25 @@ class LanceReader(Reader):
             return ask(anew)
 
     def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
-        """Exact: every vector is compared. Raises ValueError for a query of another shape, with NaN, or zero."""
+        """Exact: every vector is compared. Raises ValueError for a query of another shape, with
+        NaN, or zero.
+        """
         point = np.asarray(query, dtype=np.float32)
         if point.shape != (self._dimension,) or not np.isfinite(point).all() or not point.any():
-            raise ValueError(f"got a query vector of shape {point.shape}; allowed: ({self._dimension},), finite, not 0")
+            raise ValueError(
+                f"got a query vector of shape {point.shape}; allowed: "
+                f"({self._dimension},), finite, not 0"
+            )
 
         def nearest(table: Any) -> pd.DataFrame:
             matrix = self._held(table) if where is None else None
 
             def fetch(limit: int) -> Any:
-                found = _scanned(table, point, limit, where) if matrix is None else _taken(table, matrix.nearest(point, limit))
+                found = (
+                    _scanned(table, point, limit, where)
+                    if matrix is None
+                    else _taken(table, matrix.nearest(point, limit))
+                )
                 return _scored(found, cosines(found["vector"], point))
 
             return ranked(fetch, k)
@@ -70,7 +80,9 @@ class LanceReader(Reader):
         return self._steadily(nearest)
 
     def _held(self, table: Any) -> Matrix | None:
-        """The vectors in memory; None for the first searches, which a scan answers sooner, and for too many vectors."""
+        """The vectors in memory; None for the first searches, which a scan answers sooner, and for
+        too many vectors.
+        """
         with self._loading:
             if table is not self._table:
                 return None  # another thread has opened it anew meanwhile
@@ -98,7 +110,9 @@ class LanceReader(Reader):
 
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         with guarded(self._what):
-            for batch in self._table.search().select(list(columns)).to_batches(batch_size=ROWS_PER_FRAME):
+            for batch in (
+                self._table.search().select(list(columns)).to_batches(batch_size=ROWS_PER_FRAME)
+            ):
                 if batch.num_rows:
                     yield from_arrow(pa.Table.from_batches([batch]).select(list(columns)))
 
@@ -107,8 +121,14 @@ class LanceReader(Reader):
 
 
 def _scanned(table: Any, point: Any, limit: int, where: Where | None) -> Any:
-    search = table.search(point, vector_column_name="vector").distance_type("cosine").bypass_vector_index()
-    return filtered(search, where).select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
+    search = (
+        table.search(point, vector_column_name="vector")
+        .distance_type("cosine")
+        .bypass_vector_index()
+    )
+    return (
+        filtered(search, where).select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
+    )
 
 
 def _taken(table: Any, row_ids: list[int]) -> Any:

@@ -1,4 +1,6 @@
-"""A condition as LanceDB's SQL: columns come from the schema, values are quoted literals of their kind."""
+"""A condition as LanceDB's SQL: columns come from the schema, values are quoted literals of their
+kind.
+"""
 
 from typing import Any
 
@@ -28,9 +30,16 @@ def sql(where: Where, negated: bool = False) -> str:
 def _single(where: Compare | OneOf | HasAny | Missing) -> str:
     match where:
         case Missing(column, kind):
-            return f"(array_length({column}) IS NULL OR array_length({column}) = 0)" if kind == "texts" else f"({column} IS NULL)"
+            return (
+                f"(array_length({column}) IS NULL OR array_length({column}) = 0)"
+                if kind == "texts"
+                else f"({column} IS NULL)"
+            )
         case HasAny(column, values):
-            return f"({column} IS NOT NULL AND array_has_any({column}, [{', '.join(map(_literal, values))}]))"
+            return (
+                f"({column} IS NOT NULL AND array_has_any({column}, "
+                f"[{', '.join(map(_literal, values))}]))"
+            )
         case OneOf(column, _, values):
             return f"({column} IS NOT NULL AND {column} IN ({', '.join(map(_literal, values))}))"
         case Compare(column, _, operator, value):

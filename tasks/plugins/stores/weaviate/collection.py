@@ -24,14 +24,27 @@ from llmops.tasks.schemas import Vectors
 
 AGAIN = "run the command again: the build begins anew from what is live, and pays for nothing again"
 _unsure: set[tuple[str, int]] = set()
-"""Stagings of this process in which a call had no answer: it may have been carried out, wholly, partly or not at all."""
+"""Stagings of this process in which a call had no answer: it may have been carried out, wholly,
+partly or not at all.
+"""
 
 
 class WeaviateCollection(Collection):
-    """`make` creates the collection, `seconds` is the patience for a question, `index_seconds` that for an index."""
+    """`make` creates the collection, `seconds` is the patience for a question, `index_seconds` that
+    for an index.
+    """
 
-    def __init__(self, client: Any, name: str, dimension: int, fields: Fields, make: Callable[[], None], replication: int, seconds: float,
-                 index_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Any,
+        name: str,
+        dimension: int,
+        fields: Fields,
+        make: Callable[[], None],
+        replication: int,
+        seconds: float,
+        index_seconds: float,
+    ) -> None:
         from weaviate.classes.config import ConsistencyLevel
 
         self._client, self._dimension, self._make = client, dimension, make
@@ -40,35 +53,53 @@ class WeaviateCollection(Collection):
         self._place = Place(client, self._class, self._what, seconds)
         self._schema, self._columns = rows_schema(fields), kinds(fields)
         self._read = client.collections.use(self._class)
-        written = self._read.with_consistency_level(ConsistencyLevel.ALL) if replication > 1 else self._read
+        written = (
+            self._read.with_consistency_level(ConsistencyLevel.ALL)
+            if replication > 1
+            else self._read
+        )
         self._rows = Rows(written, dimension, self._place)
         self._records = Records(self._read, self._rows.put)
 
-    def stage(self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]) -> None:
+    def stage(
+        self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]
+    ) -> None:
         """Rows that are there already are replaced: a stage that is repeated adds nothing twice.
 
-        Raises ValueError for a wrong shape, NaN, infinity or zero among the vectors, and for a chunk that comes twice; then
-        nothing was written. Raises Unavailable when the outcome is not known, from then on for every call until `recover`.
+        Raises ValueError for a wrong shape, NaN, infinity or zero among the vectors, and for a
+        chunk that comes twice; then nothing was written. Raises Unavailable when the outcome is not
+        known, from then on for every call until `recover`.
         """
         data = checked(rows, vectors, self._dimension)
-        listed = pa.Table.from_pandas(rows[self._schema.names], schema=self._schema, preserve_index=False).to_pylist()
+        listed = pa.Table.from_pandas(
+            rows[self._schema.names], schema=self._schema, preserve_index=False
+        ).to_pylist()
         number = self._begun(version)
         new = self._objects(listed, data, number)
         parts = list(batches(new, self._dimension))
         with self._certain(number):
-            self._rows.retire({*retire, *(row["chunk_id"] for row in listed)}, number, {one.uuid for one in new})
+            self._rows.retire(
+                {*retire, *(row["chunk_id"] for row in listed)}, number, {one.uuid for one in new}
+            )
             for part in parts:
                 self._rows.put(part)
 
     def _objects(self, rows: Sequence[dict[str, Any]], vectors: Any, number: int) -> list[Any]:
         from weaviate.classes.data import DataObject
 
-        return [DataObject(uuid=object_id(row["chunk_id"], number), vector=point.tolist(),
-                           properties=properties(row, self._columns) | {"valid_from": number})
-                for row, point in zip(rows, vectors, strict=True)]
+        return [
+            DataObject(
+                uuid=object_id(row["chunk_id"], number),
+                vector=point.tolist(),
+                properties=properties(row, self._columns) | {"valid_from": number},
+            )
+            for row, point in zip(rows, vectors, strict=True)
+        ]
 
     def _begun(self, version: int) -> int:
-        """The number of the rows that are being staged. Raises Unavailable when an earlier part of them is in doubt."""
+        """The number of the rows that are being staged. Raises Unavailable when an earlier part of
+        them is in doubt.
+        """
         with self._place.guarded():
             state, now = self._records.state(), epoch(self._client)
             if state.staging is None:
@@ -76,7 +107,11 @@ class WeaviateCollection(Collection):
                 self._records.save(State(staging=number, free=number + 1, epoch=now))
                 return number
         if (self._class, state.staging) in _unsure or now != state.epoch:
-            raise Unavailable(f"{self._what}: the server went away while rows were being staged, and may have lost some", hint=AGAIN)
+            raise Unavailable(
+                f"{self._what}: the server went away while rows were being staged, and may "
+                f"have lost some",
+                hint=AGAIN,
+            )
         return state.staging
 
     @contextmanager
@@ -89,7 +124,9 @@ class WeaviateCollection(Collection):
             raise
 
     def seal(self, version: int) -> str:
-        """Raises Unavailable where the server was started anew since the staging began, or its vector index lacks rows."""
+        """Raises Unavailable where the server was started anew since the staging began, or its
+        vector index lacks rows.
+        """
         with self._place.guarded():
             kept, state = self._records.all_sealed(), self._records.state()
         if state.staging is None and kept:
@@ -98,23 +135,37 @@ class WeaviateCollection(Collection):
         with self._certain(number):
             settle(self._client, self._class, self._what, self._index_seconds)
             if lost := unfound(self._read, came(number), self._what):
-                raise Unavailable(f"{self._what}: the vector index does not find {lost} rows of a sample of those staged", hint=AGAIN)
-            before = max((one for one in kept if one.number < number), key=lambda one: one.number, default=None)
+                raise Unavailable(
+                    f"{self._what}: the vector index does not find {lost} rows of a sample "
+                    f"of those staged",
+                    hint=AGAIN,
+                )
+            before = max(
+                (one for one in kept if one.number < number),
+                key=lambda one: one.number,
+                default=None,
+            )
             self._records.seal(self._summed(before, number))
             self._records.save(self._records.state().model_copy(update={"staging": None}))
         return str(number)
 
     def _summed(self, before: Sealed | None, number: int) -> Sealed:
-        """What the snapshot has: what the one before it had, and the difference. So it costs what the change costs."""
+        """What the snapshot has: what the one before it had, and the difference. So it costs what
+        the change costs.
+        """
         (added, more), (gone, less) = self._rows.sums(came(number)), self._rows.sums(went(number))
         rows, terms = (before.rows, before.terms) if before else (0, 0)
         rows, terms = rows + added - gone, terms + more - less
         if self._read.aggregate.over_all(filters=at(number), total_count=True).total_count != rows:
-            rows, terms = self._rows.sums(at(number))  # somebody has added or removed rows by hand: all are counted anew
+            rows, terms = self._rows.sums(
+                at(number)
+            )  # somebody has added or removed rows by hand: all are counted anew
         return Sealed(number=number, rows=rows, terms=terms, token=time.time_ns())
 
     def recover(self, snapshot: str | None) -> None:
-        """What was sealed later is gone as well: its readers get Damaged. Also removes objects that are no rows of ours."""
+        """What was sealed later is gone as well: its readers get Damaged. Also removes objects that
+        are no rows of ours.
+        """
         with self._place.guarded():
             state = self._records.state()
             if snapshot is None:
@@ -125,7 +176,11 @@ class WeaviateCollection(Collection):
             if state.staging is None and not later and not self._rows.any_after(number):
                 return
             # a crash from here on is noticed: something is being staged
-            self._records.save(state.model_copy(update={"staging": state.staging or state.free, "free": state.free + 1}))
+            self._records.save(
+                state.model_copy(
+                    update={"staging": state.staging or state.free, "free": state.free + 1}
+                )
+            )
             for one in later:
                 self._records.unseal(one)
             self._rows.undo(number, thoroughly=epoch(self._client) != state.epoch)
@@ -145,10 +200,14 @@ class WeaviateCollection(Collection):
 
     def at(self, snapshot: str) -> Reader:
         found = self._place.patiently(lambda: self._sealed(snapshot))
-        return WeaviateReader(self._read, self._records, found, self._schema, self._dimension, self._place)
+        return WeaviateReader(
+            self._read, self._records, found, self._schema, self._dimension, self._place
+        )
 
     def unpublished(self, snapshot: str) -> int:
-        """Rows added or retired since, objects that are no rows of ours, and rows of the snapshot that somebody removed."""
+        """Rows added or retired since, objects that are no rows of ours, and rows of the snapshot
+        that somebody removed.
+        """
         with self._place.guarded():
             sealed = self._sealed(snapshot)
             changed = self._rows.changed(sealed.number)
@@ -163,7 +222,9 @@ class WeaviateCollection(Collection):
                 self._rows.delete(where)
 
     def _only(self, keep: Sequence[str]) -> list[Sealed]:
-        """The snapshots in `keep`; the others are no longer snapshots, before any row of theirs goes."""
+        """The snapshots in `keep`; the others are no longer snapshots, before any row of theirs
+        goes.
+        """
         found = self._records.all_sealed()
         for one in found:
             if str(one.number) not in keep:
@@ -180,4 +241,6 @@ class WeaviateCollection(Collection):
                 self._rows.delete(where)
             for one in kept:
                 rows, terms = self._rows.sums(at(one.number))
-                self._records.seal(Sealed(number=one.number, rows=rows, terms=terms, token=time.time_ns()))
+                self._records.seal(
+                    Sealed(number=one.number, rows=rows, terms=terms, token=time.time_ns())
+                )

@@ -18,17 +18,57 @@ from llmops.tasks.errors import Damaged, LlmopsError, Unavailable
 from llmops.tasks.plugins.stores._frames import REPAIR
 
 OLDEST = (1, 33)  # the first with NOT in filters
-AWAY = ("unavailable", "deadline", "timed out", "timeout", "failed after", "connection", "shutting down", "shutdown", "not ready", "leader",
-        "broken pipe", "eof", "non-existing index", "loading")
-DENIED = ("unauthenticated", "unauthorized", "forbidden", "invalid api key", "anonymous access", "permission")
+AWAY = (
+    "unavailable",
+    "deadline",
+    "timed out",
+    "timeout",
+    "failed after",
+    "connection",
+    "shutting down",
+    "shutdown",
+    "not ready",
+    "leader",
+    "broken pipe",
+    "eof",
+    "non-existing index",
+    "loading",
+)
+DENIED = (
+    "unauthenticated",
+    "unauthorized",
+    "forbidden",
+    "invalid api key",
+    "anonymous access",
+    "permission",
+)
 GONE = ("could not find class", "class not found", "not found in schema", "not found", "no such")
-KEY = "check `api_key` of the store in the config, usually ${WEAVIATE_API_KEY}, and that its role may read and write collections"
-NETWORK = "check the url, the gRPC port and whether Weaviate runs; nothing live has changed, run the command again"
+KEY = (
+    "check `api_key` of the store in the config, usually ${WEAVIATE_API_KEY}, and that its "
+    "role may read and write collections"
+)
+NETWORK = (
+    "check the url, the gRPC port and whether Weaviate runs; nothing live has changed, run the "
+    "command again"
+)
 WAITING = json.dumps({"methodConfig": [{"name": [{}], "waitForReady": True}]})
-CHANNEL = [("grpc.service_config", WAITING), ("grpc.initial_reconnect_backoff_ms", 200), ("grpc.max_reconnect_backoff_ms", 1_000),
-           ("grpc.keepalive_time_ms", 60_000)]
-LOST = ("ConnectionError", "StartUpError", "GRPCUnavailableError", "RetryError", "TimeoutError", "TransportError", "ConnectError",
-        "ReadError", "RemoteProtocolError")
+CHANNEL = [
+    ("grpc.service_config", WAITING),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 60_000),
+]
+LOST = (
+    "ConnectionError",
+    "StartUpError",
+    "GRPCUnavailableError",
+    "RetryError",
+    "TimeoutError",
+    "TransportError",
+    "ConnectError",
+    "ReadError",
+    "RemoteProtocolError",
+)
 PAUSE = 0.3
 
 T = TypeVar("T")
@@ -38,7 +78,9 @@ _connecting = Lock()
 
 @contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Raises Unavailable for a server that does not answer or does not let us in, Damaged for what is gone or refused."""
+    """Raises Unavailable for a server that does not answer or does not let us in, Damaged for what
+    is gone or refused.
+    """
     from httpx import TransportError
     from weaviate.exceptions import WeaviateBaseError
 
@@ -50,7 +92,11 @@ def guarded(what: str) -> Iterator[None]:
 
 def _ours(what: str, error: Exception) -> LlmopsError:
     message, status = str(error).lower(), getattr(error, "status_code", None)
-    if status in (401, 403) or "Authentication" in type(error).__name__ or any(sign in message for sign in DENIED):
+    if (
+        status in (401, 403)
+        or "Authentication" in type(error).__name__
+        or any(sign in message for sign in DENIED)
+    ):
         return Unavailable(f"{what}: the server refuses the credentials: {_short(error)}", hint=KEY)
     if status == 404 or any(sign in message for sign in GONE):
         return Damaged(f"{what} no longer exists: {_short(error)}", hint=REPAIR)
@@ -65,18 +111,30 @@ def _short(error: Exception) -> str:
 
 
 def away(error: LlmopsError) -> bool:
-    """Whether the server was not there, so that the same question may be answered when it is back."""
+    """Whether the server was not there, so that the same question may be answered when it is
+    back.
+    """
     cause = error.__cause__
-    return isinstance(error, Unavailable) and error.hint == NETWORK and (
-        any(name in type(cause).__name__ for name in LOST) or any(sign in str(cause).lower() for sign in AWAY))
+    return (
+        isinstance(error, Unavailable)
+        and error.hint == NETWORK
+        and (
+            any(name in type(cause).__name__ for name in LOST)
+            or any(sign in str(cause).lower() for sign in AWAY)
+        )
+    )
 
 
 def patiently(what: str, ask: Callable[[], T], seconds: float) -> T:
-    """What a question that changes nothing comes to, asked again while the server is away. Raises Unavailable after `seconds`."""
+    """What a question that changes nothing comes to, asked again while the server is away. Raises
+    Unavailable after `seconds`.
+    """
     return _repeated(lambda: guarded(what), ask, seconds)
 
 
-def _repeated(within: Callable[[], AbstractContextManager[None]], ask: Callable[[], T], seconds: float) -> T:
+def _repeated(
+    within: Callable[[], AbstractContextManager[None]], ask: Callable[[], T], seconds: float
+) -> T:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -90,7 +148,9 @@ def _repeated(within: Callable[[], AbstractContextManager[None]], ask: Callable[
 
 @dataclass(frozen=True)
 class Place:
-    """A collection: its client, its name in Weaviate and for people, and the patience for a question in seconds."""
+    """A collection: its client, its name in Weaviate and for people, and the patience for a
+    question in seconds.
+    """
 
     client: Any
     name: str
@@ -99,13 +159,21 @@ class Place:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """As `guarded`; but a server that is starting denies collections that it has: then Unavailable, not Damaged."""
+        """As `guarded`; but a server that is starting denies collections that it has: then
+        Unavailable, not Damaged.
+        """
         try:
             with guarded(self.what):
                 yield
         except Damaged as error:
-            if error.__cause__ is not None and any(sign in str(error.__cause__).lower() for sign in GONE) and self._there():
-                raise Unavailable(f"{self.what}: the server is starting", hint=NETWORK) from ConnectionError("not ready")
+            if (
+                error.__cause__ is not None
+                and any(sign in str(error.__cause__).lower() for sign in GONE)
+                and self._there()
+            ):
+                raise Unavailable(
+                    f"{self.what}: the server is starting", hint=NETWORK
+                ) from ConnectionError("not ready")
             raise
 
     def patiently(self, ask: Callable[[], T]) -> T:
@@ -122,7 +190,9 @@ class Place:
 
 
 def connected(key: str, make: Callable[[], Any], what: str, seconds: float) -> Any:
-    """The client of this process for a configuration. Raises Unavailable: not there, not let in, or too old."""
+    """The client of this process for a configuration. Raises Unavailable: not there, not let in, or
+    too old.
+    """
     with _connecting:
         place = (os.getpid(), key)
         if place not in _clients:
@@ -131,23 +201,31 @@ def connected(key: str, make: Callable[[], Any], what: str, seconds: float) -> A
 
 
 def _opened(make: Callable[[], Any], what: str) -> Any:
-    logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)  # it prints whole objects that were refused
+    logging.getLogger("weaviate-client").setLevel(
+        logging.CRITICAL
+    )  # it prints whole objects that were refused
     client = make()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a key where none is wanted; a key that is wanted and missing is an error below
+            warnings.simplefilter(
+                "ignore"
+            )  # of a key where none is wanted; a key that is wanted and missing is an error below
             client.connect()
         version = str(client.get_meta()["version"])
     except KeyError as error:  # the client looks for a version in whatever was answered
         client.close()
-        raise Unavailable(f"{what}: the server refuses the credentials, or is no Weaviate", hint=KEY) from error
+        raise Unavailable(
+            f"{what}: the server refuses the credentials, or is no Weaviate", hint=KEY
+        ) from error
     except BaseException:
         client.close()
         raise
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
         client.close()
-        raise Unavailable(f"{what} is Weaviate {version}; wanted: {'.'.join(map(str, OLDEST))} or newer",
-                          hint="deployments/compose.yaml pins a version that does")
+        raise Unavailable(
+            f"{what} is Weaviate {version}; wanted: {'.'.join(map(str, OLDEST))} or newer",
+            hint="deployments/compose.yaml pins a version that does",
+        )
     return client
 
 
@@ -166,9 +244,11 @@ def split(url: str) -> tuple[str, int, bool]:
 
 
 def epoch(client: Any) -> str:
-    """Changes when the server is started anew: what was being written then may be in some of its indexes and not in others.
+    """Changes when the server is started anew: what was being written then may be in some of its
+    indexes and not in others.
 
-    Raft begins a new term with each start of a single node, and with each new leader of a cluster. "": the server does not say.
+    Raft begins a new term with each start of a single node, and with each new leader of a cluster.
+    "": the server does not say.
     """
     from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateTimeoutError
 

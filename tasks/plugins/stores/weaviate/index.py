@@ -1,4 +1,6 @@
-"""Whether what was stored is found: the vector index of a server that died may lack objects that all else has."""
+"""Whether what was stored is found: the vector index of a server that died may lack objects that
+all else has.
+"""
 
 import time
 from typing import Any
@@ -16,30 +18,49 @@ PAUSE = 0.2
 
 
 def settle(client: Any, name: str, what: str, seconds: float) -> None:
-    """Wait until nothing waits to be indexed, where the server does that behind our back. Raises Unavailable."""
+    """Wait until nothing waits to be indexed, where the server does that behind our back. Raises
+    Unavailable.
+    """
     end = time.monotonic() + seconds
     while True:
         with guarded(what):
             nodes = client.cluster.nodes(name, output="verbose")
-        waiting = sum(shard.vector_queue_length or 0 for node in nodes for shard in node.shards or ())
+        waiting = sum(
+            shard.vector_queue_length or 0 for node in nodes for shard in node.shards or ()
+        )
         if not waiting:
             return
         if time.monotonic() > end:
-            raise Unavailable(f"{what}: {waiting} vectors still wait to be indexed after {seconds:.0f} s",
-                              hint="raise `index_timeout` of the store, or give Weaviate more processors")
+            raise Unavailable(
+                f"{what}: {waiting} vectors still wait to be indexed after {seconds:.0f} s",
+                hint="raise `index_timeout` of the store, or give Weaviate more processors",
+            )
         time.sleep(PAUSE)
 
 
 def unfound(collection: Any, where: Any, what: str) -> int:
-    """How many rows of a sample of those that fulfil a filter the vector index does not find by their own vector."""
+    """How many rows of a sample of those that fulfil a filter the vector index does not find by
+    their own vector.
+    """
     with guarded(what):
-        ids = [one.properties["chunk_id"] for one in collection.query.fetch_objects(
-            filters=where, limit=MOST, return_properties=["chunk_id"]).objects]
-        some = [ids[n] for n in np.unique(np.linspace(0, len(ids) - 1, min(SAMPLE, len(ids))).astype(int))]
+        ids = [
+            one.properties["chunk_id"]
+            for one in collection.query.fetch_objects(
+                filters=where, limit=MOST, return_properties=["chunk_id"]
+            ).objects
+        ]
+        some = [
+            ids[n]
+            for n in np.unique(np.linspace(0, len(ids) - 1, min(SAMPLE, len(ids))).astype(int))
+        ]
         if not some:
             return 0
-        found = collection.query.fetch_objects(filters=where & among("chunk_id", some), limit=2 * len(some), include_vector=True,
-                                               return_properties=["chunk_id"]).objects
+        found = collection.query.fetch_objects(
+            filters=where & among("chunk_id", some),
+            limit=2 * len(some),
+            include_vector=True,
+            return_properties=["chunk_id"],
+        ).objects
         return sum(not _found(collection, one) for one in found)
 
 
@@ -47,5 +68,7 @@ def _found(collection: Any, one: Any) -> bool:
     from weaviate.classes.query import MetadataQuery
 
     point = one.vector.get("default")
-    near = collection.query.near_vector(point, limit=1, return_properties=[], return_metadata=MetadataQuery(distance=True)).objects
+    near = collection.query.near_vector(
+        point, limit=1, return_properties=[], return_metadata=MetadataQuery(distance=True)
+    ).objects
     return bool(near) and near[0].metadata.distance < CLOSE

@@ -8,7 +8,15 @@ from uuid import UUID
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, Place
 from llmops.tasks.plugins.stores.weaviate.state import MOST
-from llmops.tasks.plugins.stores.weaviate.where import added_after, among, at, by_id, holds, retired_after, strange
+from llmops.tasks.plugins.stores.weaviate.where import (
+    added_after,
+    among,
+    at,
+    by_id,
+    holds,
+    retired_after,
+    strange,
+)
 from llmops.tasks.plugins.stores.weaviate.write import batches, delete, insert, pages
 
 IDS_PER_QUERY = 400
@@ -20,7 +28,12 @@ class Rows:
     """Everything here raises the client's errors, or ours."""
 
     def __init__(self, collection: Any, dimension: int, place: Place) -> None:
-        self._collection, self._dimension, self._place, self._what = collection, dimension, place, place.what
+        self._collection, self._dimension, self._place, self._what = (
+            collection,
+            dimension,
+            place,
+            place.what,
+        )
 
     def put(self, objects: Sequence[Any]) -> None:
         """Store objects; those of the same id are replaced."""
@@ -28,16 +41,29 @@ class Rows:
             insert(self._collection.data.insert_many, part, self._what)
 
     def retire(self, chunk_ids: Iterable[str], number: int, replaced: Collection[UUID]) -> None:
-        """End the rows of these chunks at a number; those that began with it are removed, unless they are about to be replaced."""
+        """End the rows of these chunks at a number; those that began with it are removed, unless
+        they are about to be replaced.
+        """
         for where in self.parts("chunk_id", sorted(chunk_ids)):
-            found = [one for one in self._fetched(where & at(number)) if holds(one.properties, number)]
-            self.put([self._again(one, number) for one in found if one.properties["valid_from"] < number])
-            self._remove([one.uuid for one in found if one.properties["valid_from"] == number and one.uuid not in replaced])
+            found = [
+                one for one in self._fetched(where & at(number)) if holds(one.properties, number)
+            ]
+            self.put(
+                [self._again(one, number) for one in found if one.properties["valid_from"] < number]
+            )
+            self._remove(
+                [
+                    one.uuid
+                    for one in found
+                    if one.properties["valid_from"] == number and one.uuid not in replaced
+                ]
+            )
 
     def undo(self, number: int, *, thoroughly: bool) -> None:
         """Remove what came after a number and bring back what went after it.
 
-        `thoroughly`: look at every object, as a server that died may have indexes that do not name them all.
+        `thoroughly`: look at every object, as a server that died may have indexes that do not name
+        them all.
         """
         self.delete(added_after(number))
         self.delete(strange())
@@ -47,24 +73,35 @@ class Rows:
                 break
             self._bring_back(found)
         else:
-            raise Unavailable(f"{self._what}: {len(found)} retired rows could not be brought back", hint=NETWORK)
+            raise Unavailable(
+                f"{self._what}: {len(found)} retired rows could not be brought back", hint=NETWORK
+            )
         if thoroughly:
             self._sweep(number)
 
     def _ended(self, number: int) -> list[UUID]:
         found: list[UUID] = []
         while True:
-            page = self._collection.query.fetch_objects(filters=retired_after(number), limit=MOST, return_properties=[]).objects
+            page = self._collection.query.fetch_objects(
+                filters=retired_after(number), limit=MOST, return_properties=[]
+            ).objects
             found = [one.uuid for one in page]
             if len(page) < MOST:
                 return found
             self._bring_back(found)
 
     def _bring_back(self, ids: Sequence[UUID]) -> None:
-        """Written once more with an end and then without it: where an index did not agree with the row, it does now."""
+        """Written once more with an end and then without it: where an index did not agree with the
+        row, it does now.
+        """
         for first in range(0, len(ids), IDS_PER_QUERY):
-            found = self._fetched(by_id(ids[first:first + IDS_PER_QUERY]))
-            self.put([self._again(one, one.properties["valid_to"] or one.properties["valid_from"] + 1) for one in found])
+            found = self._fetched(by_id(ids[first : first + IDS_PER_QUERY]))
+            self.put(
+                [
+                    self._again(one, one.properties["valid_to"] or one.properties["valid_from"] + 1)
+                    for one in found
+                ]
+            )
             self.put([self._again(one, None) for one in found])
 
     def _sweep(self, number: int) -> None:
@@ -79,35 +116,60 @@ class Rows:
         self._bring_back(ended)
 
     def _light(self, **place: Any) -> Any:
-        return self._collection.query.fetch_objects(return_properties=["valid_from", "valid_to"], **place)
+        return self._collection.query.fetch_objects(
+            return_properties=["valid_from", "valid_to"], **place
+        )
 
     def changed(self, number: int) -> list[tuple[str, str]]:
-        """(chunk_id, row_hash) of each row that the newest state has more or less than a snapshot."""
+        """(chunk_id, row_hash) of each row that the newest state has more or less than a
+        snapshot.
+        """
         added = Counter(self._keys(added_after(number), lambda row: row["valid_to"] is None))
-        gone = Counter(self._keys(retired_after(number), lambda row: (row["valid_from"] or 0) <= number))
+        gone = Counter(
+            self._keys(retired_after(number), lambda row: (row["valid_from"] or 0) <= number)
+        )
         return [*(added - gone).elements(), *(gone - added).elements()]
 
     def _keys(self, where: Any, wanted: Any) -> Iterator[tuple[str, str]]:
-        found = self._collection.query.fetch_objects(filters=where, limit=MOST,
-                                                     return_properties=["chunk_id", "row_hash", "valid_from", "valid_to"]).objects
-        return ((str(one.properties["chunk_id"]), str(one.properties["row_hash"])) for one in found if wanted(one.properties))
+        found = self._collection.query.fetch_objects(
+            filters=where,
+            limit=MOST,
+            return_properties=["chunk_id", "row_hash", "valid_from", "valid_to"],
+        ).objects
+        return (
+            (str(one.properties["chunk_id"]), str(one.properties["row_hash"]))
+            for one in found
+            if wanted(one.properties)
+        )
 
     def any_after(self, number: int) -> bool:
         """Whether anything is there that the snapshot does not have, or was retired since."""
-        return any(self._collection.query.fetch_objects(filters=where, limit=1, return_properties=[]).objects
-                   for where in (added_after(number), retired_after(number), strange()))
+        return any(
+            self._collection.query.fetch_objects(
+                filters=where, limit=1, return_properties=[]
+            ).objects
+            for where in (added_after(number), retired_after(number), strange())
+        )
 
     def sums(self, where: Any) -> tuple[int, int]:
         """How many rows fulfil a filter, and how many terms they hold."""
         from weaviate.classes.query import Metrics
 
-        found = self._collection.aggregate.over_all(filters=where, total_count=True, return_metrics=Metrics("length").integer(sum_=True))
-        return int(found.total_count or 0), int(found.properties["length"].sum_ or 0) if "length" in found.properties else 0
+        found = self._collection.aggregate.over_all(
+            filters=where, total_count=True, return_metrics=Metrics("length").integer(sum_=True)
+        )
+        return int(found.total_count or 0), int(
+            found.properties["length"].sum_ or 0
+        ) if "length" in found.properties else 0
 
     def strangers(self) -> int:
-        """How many objects are neither rows nor records, up to 10,000. Counted one by one: after a crash the index knows numbers
-        that no object has."""
-        return len(self._collection.query.fetch_objects(filters=strange(), limit=MOST, return_properties=[]).objects)
+        """How many objects are neither rows nor records, up to 10,000. Counted one by one: after a
+        crash the index knows numbers that no object has."""
+        return len(
+            self._collection.query.fetch_objects(
+                filters=strange(), limit=MOST, return_properties=[]
+            ).objects
+        )
 
     def total(self) -> int:
         return int(self._collection.aggregate.over_all(total_count=True).total_count or 0)
@@ -117,14 +179,19 @@ class Rows:
 
     def parts(self, name: str, values: Sequence[str]) -> Iterator[Any]:
         """Filters for some values of a property, of bounded length."""
-        return (among(name, values[first:first + IDS_PER_QUERY]) for first in range(0, len(values), IDS_PER_QUERY))
+        return (
+            among(name, values[first : first + IDS_PER_QUERY])
+            for first in range(0, len(values), IDS_PER_QUERY)
+        )
 
     def _remove(self, ids: Sequence[UUID]) -> None:
         for first in range(0, len(ids), IDS_PER_QUERY):
-            self.delete(by_id(ids[first:first + IDS_PER_QUERY]))
+            self.delete(by_id(ids[first : first + IDS_PER_QUERY]))
 
     def _fetched(self, where: Any) -> list[Any]:
-        found: list[Any] = self._collection.query.fetch_objects(filters=where, limit=MOST, include_vector=True).objects
+        found: list[Any] = self._collection.query.fetch_objects(
+            filters=where, limit=MOST, include_vector=True
+        ).objects
         return found
 
     @staticmethod
@@ -132,6 +199,10 @@ class Rows:
         """The same object with another end."""
         from weaviate.classes.data import DataObject
 
-        kept = {name: value for name, value in one.properties.items() if value is not None and name != "valid_to"}
+        kept = {
+            name: value
+            for name, value in one.properties.items()
+            if value is not None and name != "valid_to"
+        }
         end = {} if valid_to is None else {"valid_to": valid_to}
         return DataObject(uuid=one.uuid, vector=one.vector.get("default"), properties=kept | end)

@@ -30,29 +30,53 @@ T = TypeVar("T")
 
 
 class WeaviateReader(Reader):
-    """A search returns at most 10,000 rows, as the server does. It waits for a server that is restarting.
+    """A search returns at most 10,000 rows, as the server does. It waits for a server that is
+    restarting.
 
-    After every question it is asked whether the snapshot is still kept: what a build that goes on from an earlier one, or
-    gc, has taken away is never missed silently. Then Damaged is raised.
+    After every question it is asked whether the snapshot is still kept: what a build that goes on
+    from an earlier one, or gc, has taken away is never missed silently. Then Damaged is raised.
     """
 
-    def __init__(self, collection: Any, records: Records, snapshot: Sealed, schema: Any, dimension: int, place: Place) -> None:
-        self._collection, self._records, self._snapshot, self._schema = collection, records, snapshot, schema
+    def __init__(
+        self,
+        collection: Any,
+        records: Records,
+        snapshot: Sealed,
+        schema: Any,
+        dimension: int,
+        place: Place,
+    ) -> None:
+        self._collection, self._records, self._snapshot, self._schema = (
+            collection,
+            records,
+            snapshot,
+            schema,
+        )
         self._dimension, self._place = dimension, place
         self._returned = [*schema.names, *INTERVAL]
 
     def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
-        """Exact up to the store's `exact_below` rows. Raises ValueError for a query of another shape, with NaN, or zero."""
+        """Exact up to the store's `exact_below` rows. Raises ValueError for a query of another
+        shape, with NaN, or zero.
+        """
         from weaviate.classes.query import MetadataQuery
 
         point = np.asarray(query, dtype=np.float32)
         if point.shape != (self._dimension,) or not np.isfinite(point).all() or not point.any():
-            raise ValueError(f"got a query vector of shape {point.shape}; allowed: ({self._dimension},), finite, not 0")
+            raise ValueError(
+                f"got a query vector of shape {point.shape}; allowed: "
+                f"({self._dimension},), finite, not 0"
+            )
         asked, filters = point.tolist(), self._filters(where)
 
         def find(limit: int) -> Any:
-            return self._collection.query.near_vector(asked, limit=limit, filters=filters, return_properties=self._returned,
-                                                      return_metadata=MetadataQuery(distance=True)).objects
+            return self._collection.query.near_vector(
+                asked,
+                limit=limit,
+                filters=filters,
+                return_properties=self._returned,
+                return_metadata=MetadataQuery(distance=True),
+            ).objects
 
         def score(found: Sequence[Any]) -> list[float]:
             return [1 - one.metadata.distance for one in found]
@@ -71,22 +95,41 @@ class WeaviateReader(Reader):
         within = frequencies(self._collection.name, self._snapshot, query, self._count_of)
 
         def find(limit: int) -> Any:
-            return self._collection.query.bm25(asked, query_properties=["terms"], limit=limit, filters=filters,
-                                               return_properties=looked_at, return_metadata=MetadataQuery(score=True)).objects
+            return self._collection.query.bm25(
+                asked,
+                query_properties=["terms"],
+                limit=limit,
+                filters=filters,
+                return_properties=looked_at,
+                return_metadata=MetadataQuery(score=True),
+            ).objects
 
         def score(found: Sequence[Any]) -> list[float]:
             return bm25([one.properties for one in found], query, within, self._snapshot)
 
-        best, scores = self._best(find, score, lambda found, scores: reach([one.metadata.score for one in found], scores), k, where)
+        best, scores = self._best(
+            find,
+            score,
+            lambda found, scores: reach([one.metadata.score for one in found], scores),
+            k,
+            where,
+        )
         return _frame(self._whole([one.uuid for one in best]), scores)
 
     def _whole(self, ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
-        """The rows of these objects, in this order. The candidates are many more: of them only what ranks them is read."""
+        """The rows of these objects, in this order. The candidates are many more: of them only what
+        ranks them is read.
+        """
         held: dict[UUID, Mapping[str, Any]] = {}
         for first in range(0, len(ids), IDS_PER_QUERY):
-            some = by_id(ids[first:first + IDS_PER_QUERY])
-            found = self._asked(lambda some=some: self._collection.query.fetch_objects(  # type: ignore[misc]
-                filters=some, limit=IDS_PER_QUERY, return_properties=ROWS.names).objects)
+            some = by_id(ids[first : first + IDS_PER_QUERY])
+            found = self._asked(
+                lambda some=some: (
+                    self._collection.query.fetch_objects(  # type: ignore[misc]
+                        filters=some, limit=IDS_PER_QUERY, return_properties=ROWS.names
+                    ).objects
+                )
+            )
             held |= {one.uuid: one.properties for one in found}
         return [held[one] for one in ids]
 
@@ -98,14 +141,30 @@ class WeaviateReader(Reader):
         return self._counted(at(self._snapshot.number) & among("terms", [term]))
 
     def _counted(self, filters: Any) -> int:
-        return int(self._asked(lambda: self._collection.aggregate.over_all(filters=filters, total_count=True).total_count or 0))
+        return int(
+            self._asked(
+                lambda: (
+                    self._collection.aggregate.over_all(
+                        filters=filters, total_count=True
+                    ).total_count
+                    or 0
+                )
+            )
+        )
 
-    def _best(self, find: Callable[[int], Any], score: Callable[[Sequence[Any]], list[float]], most: Callable[[Sequence[Any], Any], float],
-              k: int, where: Where | None) -> tuple[list[Any], Any]:
+    def _best(
+        self,
+        find: Callable[[int], Any],
+        score: Callable[[Sequence[Any]], list[float]],
+        most: Callable[[Sequence[Any], Any], float],
+        k: int,
+        where: Where | None,
+    ) -> tuple[list[Any], Any]:
         """The k best, ties in the order of uri and ordinal.
 
-        `most`: the most that a row which the server ranks behind the found ones can score. While that reaches the k-th score,
-        more are fetched, so that the choice never depends on how rows lie on disk.
+        `most`: the most that a row which the server ranks behind the found ones can score. While
+        that reaches the k-th score, more are fetched, so that the choice never depends on how rows
+        lie on disk.
         """
         wanted = k + 16
         while True:
@@ -113,10 +172,17 @@ class WeaviateReader(Reader):
             found = self._asked(lambda limit=limit: find(limit))  # type: ignore[misc]
             rows = [one for one in found if self._seen(one.properties, where)]
             scores = np.asarray(score(rows), np.float32)
-            if len(found) < limit or limit == MOST or (len(rows) >= k and most(rows, scores) < np.sort(scores)[-k]):
+            if (
+                len(found) < limit
+                or limit == MOST
+                or (len(rows) >= k and most(rows, scores) < np.sort(scores)[-k])
+            ):
                 break
             wanted *= 4
-        places = sorted(range(len(rows)), key=lambda n: (-scores[n], *(rows[n].properties[name] for name in ORDERING)))[:k]
+        places = sorted(
+            range(len(rows)),
+            key=lambda n: (-scores[n], *(rows[n].properties[name] for name in ORDERING)),
+        )[:k]
         return [rows[n] for n in places], scores[places]
 
     def _seen(self, row: Mapping[str, Any], where: Where | None) -> bool:
@@ -131,13 +197,22 @@ class WeaviateReader(Reader):
         per_page = PAGE_BYTES // ((ROW_BYTES if whole else 300) + 8 * self._dimension * with_vector)
 
         def ask(**place: Any) -> Any:
-            return self._collection.query.fetch_objects(return_properties=[*plain, *INTERVAL], include_vector=with_vector, **place)
+            return self._collection.query.fetch_objects(
+                return_properties=[*plain, *INTERVAL], include_vector=with_vector, **place
+            )
 
         for page in pages(ask, min(4_096, per_page), self._place):
             found = [one for one in page if holds(one.properties, self._snapshot.number)]
             self._confirm()
             if found:
-                yield from_arrow(_with_vectors(table([one.properties for one in found], schema), found, columns, self._dimension))
+                yield from_arrow(
+                    _with_vectors(
+                        table([one.properties for one in found], schema),
+                        found,
+                        columns,
+                        self._dimension,
+                    )
+                )
 
     def count(self) -> int:
         return self._counted(at(self._snapshot.number))
@@ -148,10 +223,14 @@ class WeaviateReader(Reader):
         return found
 
     def _confirm(self) -> None:
-        """Raises Damaged when the snapshot is no longer kept: the record goes before the rows do."""
+        """Raises Damaged when the snapshot is no longer kept: the record goes before the rows
+        do.
+        """
         found = self._place.patiently(lambda: self._records.sealed(self._snapshot.number))
         if found is None:
-            raise Damaged(f"{self._place.what} has no snapshot {self._snapshot.number} any more", hint=REPAIR)
+            raise Damaged(
+                f"{self._place.what} has no snapshot {self._snapshot.number} any more", hint=REPAIR
+            )
         self._snapshot = found
 
 
@@ -159,11 +238,15 @@ def _frame(rows: Sequence[Mapping[str, Any]], scores: Any) -> pd.DataFrame:
     return from_arrow(table(rows, ROWS).append_column("score", pa.array(scores, pa.float32())))
 
 
-def _with_vectors(found: Any, objects: Sequence[Any], columns: Sequence[str], dimension: int) -> Any:
+def _with_vectors(
+    found: Any, objects: Sequence[Any], columns: Sequence[str], dimension: int
+) -> Any:
     """The columns in the order asked for."""
     if "vector" in columns:
         points = np.array([_vector(one, dimension) for one in objects], np.float32).ravel()
-        found = found.append_column("vector", pa.FixedSizeListArray.from_arrays(pa.array(points), dimension))
+        found = found.append_column(
+            "vector", pa.FixedSizeListArray.from_arrays(pa.array(points), dimension)
+        )
     return found.select(list(columns))
 
 

@@ -1,8 +1,9 @@
 """A row as a Weaviate object and back, and the collection's schema.
 
-Each column is a property of its own, readable for anyone, and indexed only where a search needs it. Conditions look at
-properties made for them: `facts` holds a word per known value and per missing one, `key_…` a text that sorts as Python
-sorts it. So a condition means the same as in `filters.evaluate`: Weaviate would trim texts, and takes "" for missing.
+Each column is a property of its own, readable for anyone, and indexed only where a search needs it.
+Conditions look at properties made for them: `facts` holds a word per known value and per missing
+one, `key_…` a text that sorts as Python sorts it. So a condition means the same as in
+`filters.evaluate`: Weaviate would trim texts, and takes "" for missing.
 """
 
 import json
@@ -31,7 +32,9 @@ def class_name(name: str) -> str:
 
 
 def object_id(chunk_id: str, version: int) -> UUID:
-    """A chunk that comes back in a later version gets another object: the old one serves the old snapshots."""
+    """A chunk that comes back in a later version gets another object: the old one serves the old
+    snapshots.
+    """
     return uuid5(NAMESPACE_URL, f"{chunk_id}/{version}")
 
 
@@ -75,8 +78,15 @@ def properties(row: Mapping[str, Any], columns: Mapping[str, Kind]) -> dict[str,
 def table(found: Sequence[Mapping[str, Any]], schema: Any) -> Any:
     """Rows from properties, in the schema's columns and types."""
     lists = {field.name for field in schema if pa.types.is_list(field.type)}
-    return pa.table({field.name: pa.array([_value(one.get(field.name), field.name in lists) for one in found], field.type)
-                     for field in schema}, schema=schema)
+    return pa.table(
+        {
+            field.name: pa.array(
+                [_value(one.get(field.name), field.name in lists) for one in found], field.type
+            )
+            for field in schema
+        },
+        schema=schema,
+    )
 
 
 def _value(value: Any, is_list: bool) -> Any:
@@ -93,18 +103,39 @@ def schema(fields: Fields) -> list[Any]:
     from weaviate.classes.config import DataType, Property, Tokenization
 
     columns = kinds(fields)
-    found = [_property(field, columns.get(field.name)) for field in rows_schema(fields) if field.name not in _INDEXED]
-    exact: dict[str, Any] = {"data_type": DataType.TEXT, "tokenization": Tokenization.FIELD, "index_filterable": True,
-                             "index_searchable": False}
+    found = [
+        _property(field, columns.get(field.name))
+        for field in rows_schema(fields)
+        if field.name not in _INDEXED
+    ]
+    exact: dict[str, Any] = {
+        "data_type": DataType.TEXT,
+        "tokenization": Tokenization.FIELD,
+        "index_filterable": True,
+        "index_searchable": False,
+    }
     number: dict[str, Any] = {"data_type": DataType.INT, "index_filterable": False}
-    return [*found, *(Property(name=name, **exact) for name in ("chunk_id", "doc_id")),
-            *(Property(name=f"key_{name}", **exact) for name, kind in columns.items() if kind in WORDS),
-            Property(name="facts", **{**exact, "data_type": DataType.TEXT_ARRAY}),
-            Property(name="terms", data_type=DataType.TEXT, tokenization=Tokenization.WHITESPACE, index_filterable=False,
-                     index_searchable=True),
-            Property(name="length", index_range_filters=False, **number),
-            *(Property(name=name, index_range_filters=True, **number) for name in (*INTERVAL, "sealed")),
-            Property(name="record", data_type=DataType.TEXT, index_filterable=False, index_searchable=False)]
+    return [
+        *found,
+        *(Property(name=name, **exact) for name in ("chunk_id", "doc_id")),
+        *(Property(name=f"key_{name}", **exact) for name, kind in columns.items() if kind in WORDS),
+        Property(name="facts", **{**exact, "data_type": DataType.TEXT_ARRAY}),
+        Property(
+            name="terms",
+            data_type=DataType.TEXT,
+            tokenization=Tokenization.WHITESPACE,
+            index_filterable=False,
+            index_searchable=True,
+        ),
+        Property(name="length", index_range_filters=False, **number),
+        *(
+            Property(name=name, index_range_filters=True, **number)
+            for name in (*INTERVAL, "sealed")
+        ),
+        Property(
+            name="record", data_type=DataType.TEXT, index_filterable=False, index_searchable=False
+        ),
+    ]
 
 
 _INDEXED = ("chunk_id", "doc_id", "terms")
@@ -114,9 +145,18 @@ def _property(field: Any, kind: Kind | None) -> Any:
     """A property that is only read, unless it is a number that a condition may compare."""
     from weaviate.classes.config import DataType, Property
 
-    types = {pa.types.is_integer: DataType.INT, pa.types.is_floating: DataType.NUMBER, pa.types.is_boolean: DataType.BOOL,
-             pa.types.is_list: DataType.TEXT_ARRAY, pa.types.is_string: DataType.TEXT}
+    types = {
+        pa.types.is_integer: DataType.INT,
+        pa.types.is_floating: DataType.NUMBER,
+        pa.types.is_boolean: DataType.BOOL,
+        pa.types.is_list: DataType.TEXT_ARRAY,
+        pa.types.is_string: DataType.TEXT,
+    }
     kept = next(name for test, name in types.items() if test(field.type))
-    text: dict[str, Any] = {"index_searchable": False} if kept in (DataType.TEXT, DataType.TEXT_ARRAY) else {}
-    ranges: dict[str, Any] = {"index_range_filters": kind in RANGES} if kept in (DataType.INT, DataType.NUMBER) else {}
+    text: dict[str, Any] = (
+        {"index_searchable": False} if kept in (DataType.TEXT, DataType.TEXT_ARRAY) else {}
+    )
+    ranges: dict[str, Any] = (
+        {"index_range_filters": kind in RANGES} if kept in (DataType.INT, DataType.NUMBER) else {}
+    )
     return Property(name=field.name, data_type=kept, index_filterable=False, **text, **ranges)

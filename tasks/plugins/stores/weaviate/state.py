@@ -1,6 +1,8 @@
-"""What a collection in Weaviate knows of itself: which snapshots are sealed, and what is being staged.
+"""What a collection in Weaviate knows of itself: which snapshots are sealed, and what is being
+staged.
 
-The records lie in the collection itself, without a vector, so that they are lost together with its rows or not at all.
+The records lie in the collection itself, without a vector, so that they are lost together with its
+rows or not at all.
 """
 
 from collections.abc import Callable
@@ -17,10 +19,11 @@ RETURNED = ["record"]
 
 
 class State(BaseModel):
-    """`staging`: the number of the rows that are being written or were left behind; `free`: the least that was never used.
+    """`staging`: the number of the rows that are being written or were left behind; `free`: the
+    least that was never used.
 
-    A number is never used twice: what a server that died has left of it must not come back. `epoch`: that of the server when
-    the staging began.
+    A number is never used twice: what a server that died has left of it must not come back.
+    `epoch`: that of the server when the staging began.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,8 +33,8 @@ class State(BaseModel):
 
 
 class Sealed(BaseModel):
-    """A snapshot: how many rows it has, and how many terms they hold. `token` is another one after an erasure, and in a
-    collection made anew."""
+    """A snapshot: how many rows it has, and how many terms they hold. `token` is another one after
+    an erasure, and in a collection made anew."""
 
     model_config = ConfigDict(frozen=True)
     number: int
@@ -59,8 +62,13 @@ class Records:
 
     def all_sealed(self) -> list[Sealed]:
         """Oldest first."""
-        found = self._collection.query.fetch_objects(filters=sealed_after(-1), limit=MOST, return_properties=RETURNED).objects
-        return sorted((Sealed.model_validate_json(one.properties["record"]) for one in found), key=lambda one: one.number)
+        found = self._collection.query.fetch_objects(
+            filters=sealed_after(-1), limit=MOST, return_properties=RETURNED
+        ).objects
+        return sorted(
+            (Sealed.model_validate_json(one.properties["record"]) for one in found),
+            key=lambda one: one.number,
+        )
 
     def seal(self, one: Sealed) -> None:
         self._put(f"sealed {one.number}", one, sealed=one.number)
@@ -75,7 +83,14 @@ class Records:
     def _put(self, name: str, one: BaseModel, **numbers: int) -> None:
         from weaviate.classes.data import DataObject
 
-        self._write([DataObject(uuid=_id(name), properties={"record": one.model_dump_json(), "facts": [RECORD], **numbers})])
+        self._write(
+            [
+                DataObject(
+                    uuid=_id(name),
+                    properties={"record": one.model_dump_json(), "facts": [RECORD], **numbers},
+                )
+            ]
+        )
 
 
 def _id(name: str) -> Any:

@@ -12,8 +12,12 @@ NONE = "?"  # a fact that no row has
 
 
 def at(version: int) -> Any:
-    """The rows of a snapshot. `valid_to` is absent while a row lives: a change of its value would hide the row for a moment."""
-    return _by("valid_from").less_or_equal(version) & _negated(_by("valid_to").less_or_equal(version))
+    """The rows of a snapshot. `valid_to` is absent while a row lives: a change of its value would
+    hide the row for a moment.
+    """
+    return _by("valid_from").less_or_equal(version) & _negated(
+        _by("valid_to").less_or_equal(version)
+    )
 
 
 def holds(row: Mapping[str, Any], version: int) -> bool:
@@ -37,7 +41,11 @@ def came(number: int) -> Any:
 
 def went(number: int) -> Any:
     """The rows that a snapshot lacks and those before it had."""
-    return _by("valid_to").greater_than(number - 1) & _by("valid_to").less_or_equal(number) & _by("valid_from").less_than(number)
+    return (
+        _by("valid_to").greater_than(number - 1)
+        & _by("valid_to").less_or_equal(number)
+        & _by("valid_from").less_than(number)
+    )
 
 
 def needless(keep: Sequence[int]) -> list[Any]:
@@ -45,7 +53,10 @@ def needless(keep: Sequence[int]) -> list[Any]:
     edges = sorted(keep)
     if not edges:
         return []
-    between = [_by("valid_from").greater_than(one) & _by("valid_to").less_or_equal(other) for one, other in pairwise(edges)]
+    between = [
+        _by("valid_from").greater_than(one) & _by("valid_to").less_or_equal(other)
+        for one, other in pairwise(edges)
+    ]
     return [_by("valid_to").less_or_equal(edges[0]), *between]
 
 
@@ -53,7 +64,12 @@ def strange() -> Any:
     """Objects that are neither rows nor records: somebody else put them there."""
     from weaviate.classes.query import Filter
 
-    return Filter.all_of([Filter.not_(_by("valid_from").greater_or_equal(0)), Filter.not_(_by("facts").contains_any([RECORD]))])
+    return Filter.all_of(
+        [
+            Filter.not_(_by("valid_from").greater_or_equal(0)),
+            Filter.not_(_by("facts").contains_any([RECORD])),
+        ]
+    )
 
 
 def among(name: str, values: Sequence[str]) -> Any:
@@ -76,7 +92,11 @@ def translated(where: Where) -> Any:
 
     match where:
         case And(parts):
-            return Filter.all_of([translated(part) for part in parts]) if parts else Filter.not_(_facts([NONE]))
+            return (
+                Filter.all_of([translated(part) for part in parts])
+                if parts
+                else Filter.not_(_facts([NONE]))
+            )
         case Or(parts):
             return Filter.any_of([translated(part) for part in parts]) if parts else _facts([NONE])
         case Not(part):
@@ -86,7 +106,10 @@ def translated(where: Where) -> Any:
         case HasAny(column, values):
             return _facts([fact(column, value) for value in values] or [NONE])
         case OneOf(column, kind, values):
-            return _facts([fact(column, float(value) if kind == "number" else value) for value in values] or [NONE])
+            return _facts(
+                [fact(column, float(value) if kind == "number" else value) for value in values]
+                or [NONE]
+            )
         case Compare():
             return _compared(where)
 
@@ -108,7 +131,12 @@ def _compared(where: Compare) -> Any:
         return _facts([fact(where.column, value)])
     own = _by(where.column) if where.kind in ("integer", "number") else _by(f"key_{where.column}")
     wanted = value if where.kind in ("integer", "number") else key(str(value))
-    compare = {"<": own.less_than, "<=": own.less_or_equal, ">": own.greater_than, ">=": own.greater_or_equal}
+    compare = {
+        "<": own.less_than,
+        "<=": own.less_or_equal,
+        ">": own.greater_than,
+        ">=": own.greater_or_equal,
+    }
     return compare[where.operator](wanted)
 
 

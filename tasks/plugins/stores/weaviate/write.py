@@ -1,4 +1,6 @@
-"""Writing to Weaviate: in messages of bounded size, only what failed once more, deletions until nothing matches."""
+"""Writing to Weaviate: in messages of bounded size, only what failed once more, deletions until
+nothing matches.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,20 +12,34 @@ from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, Place, guar
 from llmops.tasks.plugins.stores.weaviate.rows import size
 
 MOST_OBJECTS = 1_000
-MOST_BYTES = 48_000_000  # the server takes 104,858,000, and what is read in one answer has the same limit
+MOST_BYTES = (
+    48_000_000  # the server takes 104,858,000, and what is read in one answer has the same limit
+)
 ATTEMPTS = 4
 PAUSE = 0.2
-HOPELESS = ("dimension", "vector length", "invalid", "no such prop", "not found in schema", "marshal")
+HOPELESS = (
+    "dimension",
+    "vector length",
+    "invalid",
+    "no such prop",
+    "not found in schema",
+    "marshal",
+)
 
 
 def batches(objects: Sequence[Any], dimension: int) -> Iterator[list[Any]]:
-    """The objects in order, as many at a time as a message can take. Raises ValueError for one that no message can."""
+    """The objects in order, as many at a time as a message can take. Raises ValueError for one that
+    no message can.
+    """
     part: list[Any] = []
     held = 0
     for one in objects:
         taken = size(one.properties, dimension)
         if taken > 2 * MOST_BYTES:
-            raise ValueError(f"a chunk of {one.properties.get('uri')} takes about {taken:,} bytes; Weaviate takes 100 million in a message")
+            raise ValueError(
+                f"a chunk of {one.properties.get('uri')} takes about {taken:,} bytes; "
+                f"Weaviate takes 100 million in a message"
+            )
         if part and (held + taken > MOST_BYTES or len(part) == MOST_OBJECTS):
             yield part
             part, held = [], 0
@@ -34,7 +50,8 @@ def batches(objects: Sequence[Any], dimension: int) -> Iterator[list[Any]]:
 
 
 def insert(send: Callable[[list[Any]], Any], objects: Sequence[Any], what: str) -> None:
-    """Store objects; those that failed, and only those, are sent again. An object that is there is replaced.
+    """Store objects; those that failed, and only those, are sent again. An object that is there is
+    replaced.
 
     Raises Damaged for what will never be taken, Unavailable when some still fail.
     """
@@ -48,8 +65,14 @@ def insert(send: Callable[[list[Any]], Any], objects: Sequence[Any], what: str) 
             return
         left, messages = [left[n] for n in sorted(errors)], [errors[n] for n in sorted(errors)]
         if all(any(sign in message.lower() for sign in HOPELESS) for message in messages):
-            raise Damaged(f"{what} refuses {len(left)} of {len(objects)} rows: {messages[0][:300]}", hint=REPAIR)
-    raise Unavailable(f"{what} did not store {len(left)} of {len(objects)} rows: {messages[0][:300]}", hint=NETWORK)
+            raise Damaged(
+                f"{what} refuses {len(left)} of {len(objects)} rows: {messages[0][:300]}",
+                hint=REPAIR,
+            )
+    raise Unavailable(
+        f"{what} did not store {len(left)} of {len(objects)} rows: {messages[0][:300]}",
+        hint=NETWORK,
+    )
 
 
 def _sent(send: Callable[[list[Any]], Any], objects: list[Any]) -> dict[int, str]:
@@ -63,7 +86,9 @@ def _sent(send: Callable[[list[Any]], Any], objects: list[Any]) -> dict[int, str
 
 
 def delete(collection: Any, where: Any, what: str) -> int:
-    """Delete all that fulfil a filter: the server takes 10,000 in a call. Returns how many. Raises Unavailable."""
+    """Delete all that fulfil a filter: the server takes 10,000 in a call. Returns how many. Raises
+    Unavailable.
+    """
     total = idle = 0
     while True:
         with guarded(what):
@@ -77,12 +102,14 @@ def delete(collection: Any, where: Any, what: str) -> int:
 
 
 def pages(ask: Callable[..., Any], objects: int, place: Place) -> Iterator[list[Any]]:
-    """All objects of a collection in the order of their ids. `ask` is `fetch_objects` with what to return; shorter pages where
-    an answer would be longer than a message."""
+    """All objects of a collection in the order of their ids. `ask` is `fetch_objects` with what to
+    return; shorter pages where an answer would be longer than a message."""
     after = None
     while True:
         try:
-            found = place.patiently(lambda after=after, objects=objects: ask(limit=objects, after=after).objects)  # type: ignore[misc]
+            found = place.patiently(
+                lambda after=after, objects=objects: ask(limit=objects, after=after).objects
+            )  # type: ignore[misc]
         except Unavailable as error:
             if "larger than max" not in str(error).lower() or objects == 1:
                 raise
