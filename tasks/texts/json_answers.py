@@ -7,8 +7,8 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, NoReturn
 
-from llmops.tasks.plugins.scorers._patterns import compiled, finds
-from llmops.tasks.plugins.scorers._text import nfkc, shown
+from llmops.tasks.texts.comparable import nfkc, shown
+from llmops.tasks.texts.patterns import compiled, finds
 
 FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n", re.IGNORECASE)
 MOST, LOOKED_AT = 3, 50

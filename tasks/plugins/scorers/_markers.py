@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmops.tasks.plugins.scorers import Passage
-from llmops.tasks.plugins.scorers._text import nfkc
+from llmops.tasks.texts.comparable import nfkc
 
 NAMES = "passages?|documents?|docs?|sources?|refs?|references?|quellen?|dokumente?|passagen?|abschnitte?|fuentes?|文書|文献|资料|資料|منبع"  # noqa: E501
 LIST = r"\d{1,3}(?: ?(?:[,;、،–-]|and|und|et|y) ?\d{1,3}){0,99}"

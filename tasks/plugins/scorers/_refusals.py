@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from llmops.tasks.plugins.scorers._text import folded, words
+from llmops.tasks.texts.comparable import folded, words
 from llmops.tasks.texts.sentences import bare, sentences
 
 QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,80}[\"”“»]")

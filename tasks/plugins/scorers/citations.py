@@ -9,7 +9,7 @@ from llmops.tasks.plugins.scorers._expected import (
     without,
 )
 from llmops.tasks.plugins.scorers._markers import quoted
-from llmops.tasks.plugins.scorers._text import shown
+from llmops.tasks.texts.comparable import shown
 
 
 class Citations(Scorer):

@@ -14,7 +14,7 @@ from llmops.tasks.plugins.scorers._expected import (
     unanswerable,
     without,
 )
-from llmops.tasks.plugins.scorers._text import LETTER, folded, shown
+from llmops.tasks.texts.comparable import LETTER, folded, shown
 
 ONE = re.compile(LETTER)
 POINT = re.compile(r"\d[.,]\d")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from llmops.tasks.plugins.scorers import Score
 from llmops.tasks.plugins.scorers._expected import Compares
-from llmops.tasks.plugins.scorers._text import nfkc, shown, squad
+from llmops.tasks.texts.comparable import nfkc, shown, squad
 
 
 class ExactMatch(Compares):

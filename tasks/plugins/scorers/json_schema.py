@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field, field_validator
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import Reference, at, unanswerable, value_at, without
-from llmops.tasks.plugins.scorers._patterns import Slow
 from llmops.tasks.texts.json_answers import (
     MISSING,
     NoJson,
@@ -19,6 +18,7 @@ from llmops.tasks.texts.json_answers import (
     schema_errors,
     shown_json,
 )
+from llmops.tasks.texts.patterns import Slow
 
 
 class JsonSchema(Scorer):

@@ -5,7 +5,7 @@ from pydantic import field_validator
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import at
 from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.plugins.scorers._text import words
+from llmops.tasks.texts.comparable import words
 
 STATED = ("answerable", "refuse")
 IMPLIED = ("answer", "uris", "keywords", "pattern")

@@ -13,8 +13,8 @@ from llmops.tasks.plugins.scorers._expected import (
     unanswerable,
     without,
 )
-from llmops.tasks.plugins.scorers._patterns import Slow, compiled, finds
-from llmops.tasks.plugins.scorers._text import nfkc, shown
+from llmops.tasks.texts.comparable import nfkc, shown
+from llmops.tasks.texts.patterns import Slow, compiled, finds
 
 Flag = Literal["ignore_case", "multiline", "dot_all"]
 NAMES = {"ignore_case": "IGNORECASE", "multiline": "MULTILINE", "dot_all": "DOTALL"}

@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from llmops.tasks.plugins.scorers import Score
 from llmops.tasks.plugins.scorers._expected import Compares
-from llmops.tasks.plugins.scorers._text import words
+from llmops.tasks.texts.comparable import words
 
 Variant = Literal["rouge1", "rouge2", "rougeL"]
 SHORT = 3

@@ -10,7 +10,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.scorers import Sample, Score
 from llmops.tasks.plugins.scorers._expected import Compares, field_of, texts_at, without
-from llmops.tasks.plugins.scorers._text import nfkc
+from llmops.tasks.texts.comparable import nfkc
 
 
 class Similarity(Compares):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from llmops.tasks.plugins.scorers import Score
 from llmops.tasks.plugins.scorers._expected import Compares
-from llmops.tasks.plugins.scorers._text import pieces, squad
+from llmops.tasks.texts.comparable import pieces, squad
 
 
 class Overlap(NamedTuple):

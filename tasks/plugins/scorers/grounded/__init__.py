@@ -13,8 +13,8 @@ from llmops.tasks.plugins.scorers import Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import field_of
 from llmops.tasks.plugins.scorers._markers import without_markers
 from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.plugins.scorers._text import nfkc, shown, words
 from llmops.tasks.plugins.scorers.grounded.support import Ground, covered, ground, texts_of, unknown
+from llmops.tasks.texts.comparable import nfkc, shown, words
 from llmops.tasks.texts.sentences import bare, sentences
 
 REASONS = 3

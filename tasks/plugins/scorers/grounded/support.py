@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from llmops.tasks.plugins.scorers._text import CHARACTER, LETTER, folded, nfkc, words
+from llmops.tasks.texts.comparable import CHARACTER, LETTER, folded, nfkc, words
 from llmops.tasks.texts.sentences import sentences
 
 WINDOW = 3

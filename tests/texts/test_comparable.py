@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.tasks.plugins.scorers._text import folded, pieces, shown, squad, words
+from llmops.tasks.texts.comparable import folded, pieces, shown, squad, words
 from llmops.tasks.texts.sentences import bare, sentences
 
 ANY = st.text(st.characters(codec=None), max_size=60)
