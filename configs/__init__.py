@@ -1,5 +1,6 @@
 """Reading a config file: every mistake at once, before anything runs."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -188,18 +189,14 @@ def check_all(paths: Iterable[Path]) -> list[str]:
     found: list[Mistake] = []
     checked = []
     for path in paths:
-        files = (
-            sorted(file for file in path.rglob("*.y*ml") if not _hidden(file, path))
-            if path.is_dir()
-            else [path]
-        )
-        for file in (one for one in files if not path.is_dir() or _is_config(one)):
+        files = _configs(path) if path.is_dir() else [path]
+        for file in files:
             try:
                 _check(file)
                 checked.append(str(file))
             except ConfigError as error:
                 found += error.found
-        if path.is_dir() and not any(name.startswith(str(path)) for name in checked) and not found:
+        if not files:
             found.append(
                 Mistake(
                     "no config in this folder",
@@ -226,8 +223,11 @@ def _check(file: Path) -> None:
         _sources_exist(read(file), str(file))
 
 
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _configs(folder: Path) -> list[Path]:
+    """The configs below a folder; hidden files are passed over."""
+    files = sorted(folder.rglob("*.y*ml"))
+    shown = [path for path in files if not re.search(r"(^|/)\.", str(path.relative_to(folder)))]
+    return [path for path in shown if _is_config(path)]
 
 
 def _is_config(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,8 @@ from llmops.tasks.schemas import sha256
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
 
 FIELD = r"[0-9A-Za-z*?#/,-]+"
-CRON = re.compile(rf"@[a-z]+|{FIELD}(\s+{FIELD}){{4}}")
+FIVE_FIELDS = re.compile(rf"{FIELD}(\s+{FIELD}){{4}}")
+CRON_NAMES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -66,10 +68,26 @@ class Schedule(Section):
 
     @field_validator("cron")
     @classmethod
-    def _five_fields(cls, value: str) -> str:
-        if not CRON.fullmatch(value.strip()):
+    def _comes_to_pass(cls, value: str) -> str:
+        if value.strip() in CRON_NAMES:
+            return value
+        if not FIVE_FIELDS.fullmatch(value.strip()):
             raise ValueError(
                 'five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"'
+            )
+        from cronsim import CronSim, CronSimError
+
+        fields = ["*" if field == "?" else field for field in value.upper().split()]
+        try:
+            CronSim(" ".join(fields), datetime(2000, 1, 1))
+            foreign = "day-of-week" if "L" in fields[4] else ""
+            foreign = "day-of-month" if "W" in fields[2] else foreign
+        except CronSimError as error:
+            foreign = str(error).removeprefix("Bad ")
+        if foreign:  # what Prefect's scheduler would refuse, or wait for in vain
+            raise ValueError(
+                f"the {foreign} never comes; allowed: minute 0-59, hour 0-23, day 1-31 or L, "
+                "month 1-12, weekday 0-7 or SUN-SAT; a range goes upwards, as in 22-23,0-2"
             )
         return value
 
@@ -115,7 +133,7 @@ class IndexConfig(Section):
 
     @model_validator(mode="after")
     def _sources_have_ids(self) -> "IndexConfig":
-        ids = [source.options.get("id", source.name) for source in self.sources]
+        ids = [spec.id for spec in self.sources]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(
@@ -126,7 +144,7 @@ class IndexConfig(Section):
 
     def source(self, name: str) -> Spec:
         """The source of that id."""
-        return next(spec for spec in self.sources if spec.options.get("id", spec.name) == name)
+        return next(spec for spec in self.sources if spec.id == name)
 
     @property
     def suite(self) -> Path:
@@ -141,7 +159,7 @@ class IndexConfig(Section):
     def facts(self) -> Facts:
         """What is known of documents beside their text, and who may read them."""
         labels = {
-            str(spec.options.get("id", spec.name)): tuple(spec.options["labels"])
+            spec.id: tuple(spec.options["labels"])
             for spec in self.sources
             if spec.options.get("labels")
         }

@@ -68,7 +68,7 @@ def source_of(build: Build, spec: Spec, folder: Path) -> Source:
 
 def source_id(spec: Spec) -> str:
     """What a source is called in every document's identity."""
-    return str(spec.options.get("id") or spec.name)
+    return spec.id
 
 
 def parts(build: Build, found: Plan, done: Sequence[Part] = ()) -> list[Part]:

@@ -106,6 +106,13 @@ class Spec(BaseModel):
             )
         return plugin.model_validate(reveal(self.options))
 
+    @property
+    def id(self) -> str:
+        """What tells this plugin from others of its name in a list: the option `id`, else the
+        name.
+        """
+        return str(self.options.get("id") or self.name)
+
     def short(self) -> dict[str, Any]:
         """The form that configs use: the name beside the options."""
         return {"name": self.name, **self.options}

@@ -76,6 +76,30 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
             "allowed: 8 to 254",
         ),
         ({"chunk": {"size": 3}}, "chunk.size", "greater than or equal to 8, got 3"),
+        (
+            {"chunk": {"size": 50, "overlap": 60}},
+            "chunk.overlap",
+            "the overlap must be smaller than the size, which is 50, got 60",
+        ),
+        (
+            {"schedule": {"cron": "99 99 99 99 99"}},
+            "schedule.cron",
+            "the minute never comes; allowed: minute 0-59, hour 0-23",
+        ),
+        ({"schedule": {"cron": "0 25 * * *"}}, "schedule.cron", "the hour never comes"),
+        ({"schedule": {"cron": "0 3 30 2 *"}}, "schedule.cron", "the day-of-month never comes"),
+        ({"schedule": {"cron": "0 3 * * 5L"}}, "schedule.cron", "the day-of-week never comes"),
+        ({"schedule": {"cron": "@reboot"}}, "schedule.cron", "five fields are wanted"),
+        (
+            {
+                "sources": [
+                    {"name": "files", "path": "a"},
+                    {"name": "files", "path": "b", "id": None},
+                ]
+            },
+            "",
+            "two sources are called files",
+        ),
         ({"chunk": 30}, "chunk", "a plugin's name is wanted"),
         ({"sources": [{"name": "filez", "path": "x"}]}, "sources[0]", "did you mean files?"),
         ({"sources": [{"name": "files"}]}, "sources[0].path", "is missing"),
@@ -183,6 +207,36 @@ def test_overrides(tmp_path: Path) -> None:
     assert override({"chunk": "sentence"}, ["chunk.size=9"]) == {
         "chunk": {"name": "sentence", "size": 9}
     }
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 3 * * *", "*/15 8-18 * * mon-fri", "0 3 L * ?", "0 3 * * FRI#2", "@daily"]
+)
+def test_a_cron_that_comes_to_pass(tmp_path: Path, cron: str) -> None:
+    config = read(write(tmp_path, schedule={"cron": cron}))
+    assert config.schedule is not None
+    assert config.schedule.cron == cron
+
+
+def test_a_small_size_needs_no_overlap_of_its_own(tmp_path: Path) -> None:
+    assert read(write(tmp_path, chunk={"size": 10})).chunk.options == {"size": 10}
+
+
+def test_a_source_whose_id_is_null_is_called_by_its_name(tmp_path: Path) -> None:
+    source = {"name": "files", "path": "docs", "id": None, "labels": ["staff"]}
+    config = read(write(tmp_path, sources=[source]))
+    assert config.source("files") is config.sources[0]
+    assert config.facts().sources == {"files": ("staff",)}
+
+
+def test_the_folder_that_one_stands_in_is_checked_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="no config in this folder"):
+        check_all([Path()])
+    write(tmp_path)
+    assert check_all([Path()]) == ["kb.yaml"]
 
 
 def test_check_reads_folders_and_finds_paths_that_never_existed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.plugins.llms import Llm, Message
@@ -65,7 +65,8 @@ class Span(BaseModel):
 
 
 class Chunker(Plugin, ABC):
-    """`size` and `overlap` are in tokens of the embedder's own tokenizer.
+    """`size` and `overlap` are in tokens of the embedder's own tokenizer; at most half of `size`
+    overlaps.
 
     A context (title, headings) counts against the embedder's limit, not against `size`: it is cut
     when it would not fit.
@@ -74,6 +75,15 @@ class Chunker(Plugin, ABC):
     family: ClassVar[str] = "chunkers"
     size: int = Field(default=200, ge=8, le=8192)
     overlap: int = Field(default=20, ge=0)
+
+    @field_validator("overlap")
+    @classmethod
+    def _overlap_is_smaller(cls, value: int, info: ValidationInfo) -> int:
+        """Only of an overlap that is given: the default shrinks with a small size."""
+        size = info.data.get("size")
+        if size is not None and value >= size:
+            raise ValueError(f"the overlap must be smaller than the size, which is {size}")
+        return value
 
     @abstractmethod
     def split(

@@ -170,4 +170,4 @@ class PairJudge(Judge, ABC):
 
 def metric_of(spec: Spec) -> str:
     """The name under which a scorer's values stand in every table."""
-    return str(spec.options.get("id") or spec.name)
+    return spec.id

@@ -160,7 +160,7 @@ def test_samples(chunker: Kind, tokenizer: Tokenizer, sample: str) -> None:
 def test_any_text(
     chunker: Kind, tokenizer: Tokenizer, text: str, size: int, overlap: int, title: str | None
 ) -> None:
-    made = chunker(size=size, overlap=overlap)
+    made = chunker(size=size, overlap=min(overlap, size - 1))
     check(
         text, made.split(text, markup="markdown", title=title, tokenizer=tokenizer), made, tokenizer
     )
@@ -222,3 +222,11 @@ def test_the_context_yields_to_the_text(chunker: Kind) -> None:
         <= 20
         for span in spans
     )
+
+
+@pytest.mark.parametrize("chunker", CHUNKERS)
+def test_an_overlap_is_smaller_than_the_size_and_the_default_shrinks(chunker: Kind) -> None:
+    with pytest.raises(ValueError, match="must be smaller than the size, which is 20"):
+        chunker(size=20, overlap=20)
+    made = chunker(size=8)
+    assert made.split("A few words. " * 20, markup="plain", title=None, tokenizer=Hash())

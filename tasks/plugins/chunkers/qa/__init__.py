@@ -90,7 +90,8 @@ class Qa(Chunker):
 
     def _between(self, whole: Whole, start: int, end: int) -> Iterator[Span]:
         """The passages of a part of the text, each followed by its questions."""
-        for passage in whole.cut(Markdown(size=self.size, overlap=self.overlap), start, end):
+        cutter = Markdown(size=self.size, overlap=min(self.overlap, self.size // 2))
+        for passage in whole.cut(cutter, start, end):
             yield passage
             for search in self._asked(
                 whole.text[passage.start : passage.end], passage.context, whole.tokenizer
