@@ -23,9 +23,10 @@ from llmops.tasks.knowledge import outcome as outcomes
 from llmops.tasks.knowledge import stage as staging
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.plan import Plan, guard
-from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plan import cut, judge, plan
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.publish import open_version, publish, recover, settle, tidy
@@ -47,12 +48,12 @@ def index(
     live one.
     """
     began, run_id = time.perf_counter(), runs.run_id()
-    outcome = session.begin(home, config.knowledge_base, run_id)
+    handle = Handle(home=home, name=config.knowledge_base)
+    outcome = session.begin(handle, run_id)
     try:
-        with hold(home, config.knowledge_base, run_id, wait_seconds) as lease:
+        with handle.hold(run_id, wait_seconds) as lease:
             build = session.start(
-                home,
-                config.knowledge_base,
+                handle,
                 config.stages(),
                 config.store.build(Store),
                 config.facts(),

@@ -18,11 +18,12 @@ from llmops.tasks.knowledge import embed as vectors
 from llmops.tasks.knowledge import stage as staging
 from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import collection_of, searcher
 from llmops.tasks.knowledge.versions import Version, published
 from llmops.tasks.ledger import Ledger, open_ledger
-from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import versions
 from llmops.tasks.maintenance.verify import counts, verify
 from llmops.tasks.plugins import Spec
@@ -90,6 +91,10 @@ class Workshop:
         )
 
     @property
+    def handle(self) -> Handle:
+        return Handle(home=self.home, name=self.kb)
+
+    @property
     def ledger(self) -> Ledger:
         return open_ledger(self.home)
 
@@ -105,10 +110,10 @@ class Workshop:
         """Bring the knowledge base to exactly these texts; returns the version that is live
         then.
         """
-        session.begin(self.home, self.kb, None)
-        with hold(self.home, self.kb) as lease:
+        session.begin(self.handle, None)
+        with self.handle.hold() as lease:
             build = session.start(
-                self.home, self.kb, self._stages(), self.store.build(Store), self.facts, full=full
+                self.handle, self._stages(), self.store.build(Store), self.facts, full=full
             )
             session.clear_up(build, lease)
             source = Spec(name="memory", options={"documents": dict(texts)})

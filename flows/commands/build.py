@@ -86,6 +86,7 @@ def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | Non
     """What is said at once, without starting anything, where another build holds the lease and
     nobody wants to wait.
     """
+    from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.knowledge.session import begin
     from llmops.tasks.ledger import open_ledger
     from llmops.tasks.ledger.leases import busy, holder
@@ -93,7 +94,7 @@ def _running_build(config: Any, home: Path, wait_seconds: float) -> Answer | Non
     who = None if wait_seconds else holder(open_ledger(home), config.knowledge_base)
     if who is None:
         return None
-    outcome = begin(home, config.knowledge_base, None)
+    outcome = begin(Handle(home=home, name=config.knowledge_base), None)
     outcome.stop(busy(config.knowledge_base, who))
     return _answer(outcome)
 
@@ -138,12 +139,12 @@ def rebuild(kb: str) -> Answer:
 
 def _plan(config: Any, full: bool) -> Answer:
     from llmops.configs.settings import settings
+    from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.knowledge.planning import dry_run
     from llmops.tasks.plugins.stores import Store
 
     outcome = dry_run(
-        settings().absolute_home,
-        config.knowledge_base,
+        Handle(home=settings().absolute_home, name=config.knowledge_base),
         config.stages(),
         config.store.build(Store),
         config.facts(),

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.filters.metadata import Facts
-from llmops.tasks.ledger import Ledger, open_ledger
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.ledger import Ledger
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.parsers._choose import parser_fingerprint
 from llmops.tasks.plugins.sources import Item
@@ -70,8 +71,7 @@ class Build(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    home: Path
-    kb: str
+    handle: Handle
     version: int
     live: int | None
     collection: str
@@ -83,12 +83,20 @@ class Build(BaseModel):
     full: bool = False
 
     @property
+    def home(self) -> Path:
+        return self.handle.home
+
+    @property
+    def kb(self) -> str:
+        return self.handle.name
+
+    @property
     def lake(self) -> Path:
-        return self.home / "lake"
+        return self.handle.lake
 
     @property
     def ledger(self) -> Ledger:
-        return open_ledger(self.home)
+        return self.handle.ledger
 
 
 class Todo(BaseModel):

@@ -9,6 +9,7 @@ from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge import outcome as outcomes
 from llmops.tasks.knowledge import session
 from llmops.tasks.knowledge.build import Build, Fingerprints, Part, write_parts
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.plan import Plan, live_documents
 from llmops.tasks.knowledge.planner import Planner
 from llmops.tasks.knowledge.quarantine import put
@@ -99,8 +100,7 @@ def estimate(build: Build, found: Plan, price: float) -> dict[str, Any]:
 
 
 def dry_run(
-    home: Path,
-    kb: str,
+    handle: Handle,
     stages: Fingerprints,
     store: Store,
     facts: Facts,
@@ -113,8 +113,8 @@ def dry_run(
     """The object of `index --plan`: what would be done, and what it would cost. Writes only that,
     to `plans/KB.json`.
     """
-    outcome = session.begin(home, kb, None)
-    build = session.start(home, kb, stages, store, facts, full=full)
+    outcome = session.begin(handle, None)
+    build = session.start(handle, stages, store, facts, full=full)
     try:
         found = plan(build, sources, folder, record=False)
     except Blocked as stop:
@@ -125,5 +125,5 @@ def dry_run(
     cost = estimate(build, found, embedder.build(Embedder).price)
     outcome.tokens, outcome.cost_usd = cost["tokens"], cost["cost_usd"]
     answer = outcome.public() | {"estimate": cost, "plan": found.preview()}
-    write_atomically(home / "plans" / f"{kb}.json", canonical(answer).encode())
+    write_atomically(handle.home / "plans" / f"{handle.name}.json", canonical(answer).encode())
     return answer

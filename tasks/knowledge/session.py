@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge.build import Build, Fingerprints
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure
@@ -19,7 +20,6 @@ from llmops.tasks.knowledge.versions import (
     Version,
     close_version,
     expire,
-    live_version,
     mark_cleared,
     next_number,
     recover,
@@ -60,8 +60,7 @@ def stages(
 
 
 def start(
-    home: Path,
-    kb: str,
+    handle: Handle,
     stages: Fingerprints,
     store: Store,
     facts: Facts,
@@ -72,12 +71,11 @@ def start(
     """A build towards the next version, to be called with the lease held: what is live does not
     change meanwhile.
     """
-    ledger = open_ledger(home)
-    live, number = live_version(ledger, kb), next_number(ledger, kb)
-    collection = _collection(home, live, collection_name(kb, stages, store, facts), number)
+    live, number = handle.live(), next_number(handle.ledger, handle.name)
+    name = collection_name(handle.name, stages, store, facts)
+    collection = _collection(handle.home, live, name, number)
     return Build(
-        home=home,
-        kb=kb,
+        handle=handle,
         version=number,
         live=live.version if live else None,
         stages=stages,
@@ -103,13 +101,12 @@ def _collection(home: Path, live: Version | None, name: str, number: int) -> str
     return live.collection
 
 
-def begin(home: Path, kb: str, run_id: str | None) -> Outcome:
+def begin(handle: Handle, run_id: str | None) -> Outcome:
     """The outcome of a run that has done nothing yet; the knowledge base becomes known."""
-    ledger = open_ledger(home)
-    register(ledger, kb)
-    live = live_version(ledger, kb)
+    register(open_ledger(handle.home), handle.name)
+    live = handle.live()
     return Outcome(
-        knowledge_base=kb,
+        knowledge_base=handle.name,
         version=live.version if live else None,
         previous_version=live.version if live else None,
         prefect_run_id=run_id,
@@ -128,23 +125,23 @@ def clear_up(build: Build, lease: Lease) -> None:
     """Undo whatever came into ledger and store after the live version: staged and not published,
     rolled back, changed by hand.
     """
-    undo(build.ledger, lease, build.home, build.kb, keeps=build.collection)
+    undo(build.handle, lease, keeps=build.collection)
 
 
-def undo(ledger: Ledger, lease: Lease, home: Path, kb: str, *, keeps: str | None = None) -> None:
+def undo(handle: Handle, lease: Lease, *, keeps: str | None = None) -> None:
     """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may
     be.
     """
-    forgotten, kept = recover(ledger, lease, kb)
-    drop_unused(home, forgotten, kept)
-    live = live_version(ledger, kb)
+    forgotten, kept = recover(handle.ledger, lease, handle.name)
+    drop_unused(handle.home, forgotten, kept)
+    live = handle.live()
     if live is not None:
         try:
-            collection_of(home, live).recover(live.snapshot)
+            collection_of(handle.home, live).recover(live.snapshot)
         except Damaged:
             if live.collection == keeps:  # else it is lost, and will be replaced
                 raise
-    mark_cleared(ledger, forgotten)
+    mark_cleared(handle.ledger, forgotten)
 
 
 def totals(build: Build) -> dict[str, int]:

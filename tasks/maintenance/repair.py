@@ -18,6 +18,7 @@ from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.knowledge import session
 from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import terms_of
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.purse import TEXTS_PER_CALL
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
 from llmops.tasks.knowledge.versions import (
@@ -72,7 +73,7 @@ def repair(ledger: Ledger, home: Path, kb: str, *, thorough: bool = False) -> di
     with hold(home, kb) as lease:
         found = compare(ledger, home, published(ledger, kb), thorough=thorough)
         if not found.ok:
-            session.undo(ledger, lease, home, kb)
+            session.undo(Handle(home=home, name=kb), lease)
             found = compare(ledger, home, published(ledger, kb), thorough=thorough)
         if not found.ok:
             _mend(_Mender(ledger, lease, home, found, work, thorough))

@@ -18,6 +18,7 @@ from llmops.tasks.knowledge import corpus as survey
 from llmops.tasks.knowledge import planning, sketches, transform
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import find_changes
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.planner import Planner
 from llmops.tasks.knowledge.publish import publish
@@ -98,8 +99,7 @@ class Home:
     def start(self) -> Build:
         fingerprints = stages(self.cleaners, "", Sentence(), Hash(), Facts())
         return Build(
-            home=self.home,
-            kb="kb",
+            handle=Handle(home=self.home, name="kb"),
             version=self.version + 1,
             live=self.version or None,
             collection="c",

@@ -169,7 +169,7 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
 
     shop.build({URI: SECRET})
     erase(shop.ledger, shop.home, shop.kb, URI)
-    build = session.start(shop.home, shop.kb, shop._stages(), shop.store.build(Store), shop.facts)
+    build = session.start(shop.handle, shop._stages(), shop.store.build(Store), shop.facts)
     found = planning.plan(
         build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder
     )
