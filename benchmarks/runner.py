@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Arm, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Trial
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import Prompt, Resolved

@@ -12,10 +12,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.evaluation import EvaluateConfig
 from llmops.tasks import evaluated, runs
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.order import parted
-from llmops.tasks.evaluation.run import Part, Spent, Trial
+from llmops.tasks.evaluation.run import Part, Trial
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 LEAST_PART = 100

@@ -6,13 +6,14 @@ from typing import Any
 
 from prefect import task
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions import record, verdict
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation import answering, scoring
 from llmops.tasks.evaluation import prepare as begin
 from llmops.tasks.evaluation.arms import Wanted
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Part, Spent, Trial
+from llmops.tasks.evaluation.run import Part, Trial
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
 from llmops.tasks.tracking import evaluation as tracking

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from pydantic import PrivateAttr
 
-from llmops.tasks.calls.clock import Clock
-from llmops.tasks.plugins.llms import Busy, Connection, Llm, Message, Reply, Request
+from llmops.tasks.calls.quota import Clock
+from llmops.tasks.endpoints.trouble import Busy
+from llmops.tasks.plugins.llms import Connection, Llm, Message, Reply, Request
 
 T = TypeVar("T")
 Script = Callable[[str, int], Awaitable[Reply]]

@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.record import make_record, save
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet, hash_of
 from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.scorers import Case, Score
 from llmops.tasks.prompts import Prompt, Resolved

@@ -5,8 +5,10 @@ after.
 import asyncio
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
+from llmops.tasks.calls.prices import Price, cost_of
 from llmops.tasks.errors import ConfigError, Mistake
-from llmops.tasks.evaluation.run import Price, Spent
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.llms import Llm, Reply, Request
 
@@ -15,6 +17,17 @@ LONGEST_REPLY = 16_384
 FRAME = 16
 """Tokens around each message, at most."""
 LENGTHS = ("max_tokens", "max_completion_tokens")
+
+
+class Spent(BaseModel):
+    """What a run has paid so far. `calls`: requests that went to a model, those that failed
+    included; `cached`: answered by the ledger, for nothing."""
+
+    model_config = ConfigDict(frozen=True)
+    calls: int = 0
+    cached: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
 
 
 class BudgetReached(Exception):
@@ -30,8 +43,10 @@ class Budget:
     limit.
     """
 
-    def __init__(self, usd: float | None, calls: int | None, spent: Spent) -> None:
-        self._usd, self._calls, self.spent = usd, calls, spent
+    def __init__(
+        self, usd: float | None = None, calls: int | None = None, spent: Spent | None = None
+    ) -> None:
+        self.usd, self._calls, self.spent = usd, calls, spent or Spent()
         self._flying = 0
         self._held = 0.0
         self._settled = asyncio.Event()
@@ -77,17 +92,12 @@ class Budget:
         """Why one more call does not fit beside these."""
         if self._calls is not None and self.spent.calls + flying + 1 > self._calls:
             return f"the budget of {self._calls} calls is used up"
-        if self._usd is not None and usd > 0 and self.spent.cost_usd + held + usd > self._usd:
+        if self.usd is not None and usd > 0 and self.spent.cost_usd + held + usd > self.usd:
             return (
-                f"the budget of ${self._usd:g} is used up: ${self.spent.cost_usd:.4f} were paid, "
+                f"the budget of ${self.usd:g} is used up: ${self.spent.cost_usd:.4f} were paid, "
                 f"and the next call may cost up to ${usd:.4f}"
             )
         return None
-
-
-def cost_of(price: Price | None, tokens_in: int, tokens_out: int) -> float:
-    """US dollars; 0 where the price is not known."""
-    return (tokens_in * price[0] + tokens_out * price[1]) / 1e6 if price else 0.0
 
 
 def most(llm: Llm, price: Price | None, request: Request) -> float:
@@ -112,7 +122,7 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def priced(llm: Llm, price: Price | None, usd: float | None) -> None:
+def check_price(llm: Llm, price: Price | None, usd: float | None) -> None:
     """Raises ConfigError when a budget in dollars is to be kept with a model whose price nobody
     knows.
     """

@@ -1,4 +1,4 @@
-"""The memory of paid calls, in the ledger: a reply is committed before anybody gets to see it, and
+"""The cache of paid calls, in the ledger: a reply is committed before anybody gets to see it, and
 is never paid twice.
 """
 
@@ -7,33 +7,36 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from llmops.tasks.calls.batching import Batches
-from llmops.tasks.evaluation.parsing import whole
+from llmops.tasks.calls.concurrency import MicroBatcher
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.tables import calls, shown
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins.llms import Reply, Request
+from llmops.tasks.plugins.llms import Message, Reply, Request
 from llmops.tasks.schemas import sha256
+from llmops.tasks.texts.charset import mended
 
 Documents = tuple[tuple[str, str], ...]
 """(knowledge base, doc_id) of the documents whose passages stand in a request."""
 KEYS = 500
 
 
-class Asking(NamedTuple):
+class Lookup(NamedTuple):
     """A call that may be known already."""
 
     key: str
     shown: Documents = ()
 
 
-class Paid(NamedTuple):
-    """A call that was answered just now."""
+class PaidCall(NamedTuple):
+    """A call that was answered just now. `owner`: the document that it was asked about; "": none,
+    or those that were shown.
+    """
 
     key: str
     reply: Reply
     cost_usd: float
     shown: Documents = ()
+    owner: str = ""
 
 
 def key_of(fingerprint: str, request: Request, repeat: int = 0) -> str:
@@ -47,7 +50,19 @@ def key_of(fingerprint: str, request: Request, repeat: int = 0) -> str:
     )
 
 
-class Memory:
+def usable_key(fingerprint: str, messages: Sequence[Message]) -> str:
+    """What a usable reply is remembered by: model and parameters, and the conversation as it began.
+
+    Never equal to a `key_of`: the reply may have come after corrections.
+    """
+    return sha256(
+        canonical(
+            [fingerprint, [message.model_dump(exclude_defaults=True) for message in messages]]
+        )
+    )
+
+
+class CallCache:
     """The ledger's calls for one event loop. Lookups that wait together are one query, and replies
     one transaction with one fsync.
 
@@ -56,16 +71,16 @@ class Memory:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._reads = Batches(self._read, KEYS)
-        self._writes = Batches(self._write, KEYS)
+        self._reads = MicroBatcher(self._read, KEYS)
+        self._writes = MicroBatcher(self._write, KEYS)
 
-    async def known(self, asked: Asking) -> Reply | None:
+    async def known(self, lookup: Lookup) -> Reply | None:
         """The reply to a call that was paid before. Its documents are added to those that it is
         known by.
         """
-        return await self._reads.do(asked)
+        return await self._reads.do(lookup)
 
-    async def keep(self, paid: Paid) -> None:
+    async def keep(self, paid: PaidCall) -> None:
         """Returns when the reply is on disk. Raises Unavailable when the ledger cannot be
         written.
         """
@@ -76,17 +91,17 @@ class Memory:
         await self._reads.close()
         await self._writes.close()
 
-    def _read(self, asked: Sequence[Asking]) -> list[Reply | None]:
-        keys = sorted({one.key for one in asked})
+    def _read(self, lookups: Sequence[Lookup]) -> list[Reply | None]:
+        keys = sorted({lookup.key for lookup in lookups})
         wanted = select(calls.c.key, calls.c.reply, calls.c.detail).where(calls.c.key.in_(keys))
         with self._ledger.read() as connection:
             rows = {row.key: row for row in connection.execute(wanted)}
-            there = _shown(connection, [one.key for one in asked if one.shown and one.key in rows])
+            known = [lookup for lookup in lookups if lookup.key in rows]
+            there = _shown(connection, [lookup.key for lookup in known if lookup.shown])
         new = [
             row
-            for one in asked
-            if one.key in rows
-            for row in _rows(one.key, one.shown)
+            for lookup in known
+            for row in _rows(lookup.key, lookup.shown)
             if tuple(row.values()) not in there
         ]
         if new:
@@ -94,28 +109,28 @@ class Memory:
                 upsert(connection, shown, new)
         return [
             Reply.model_validate({**(row.detail or {}), "text": row.reply})
-            if (row := rows.get(one.key))
+            if (row := rows.get(lookup.key))
             else None
-            for one in asked
+            for lookup in lookups
         ]
 
-    def _write(self, paid: Sequence[Paid]) -> list[None]:
+    def _write(self, paid: Sequence[PaidCall]) -> list[None]:
         at = now()
         rows = [
             {
-                "key": one.key,
-                "owner": "",
-                "reply": one.reply.text,
-                "tokens": one.reply.tokens_in + one.reply.tokens_out,
-                "cost_usd": one.cost_usd,
+                "key": call.key,
+                "owner": call.owner,
+                "reply": call.reply.text,
+                "tokens": call.reply.tokens_in + call.reply.tokens_out,
+                "cost_usd": call.cost_usd,
                 "created_at": at,
-                "detail": one.reply.model_dump(mode="json", exclude={"text"}),
+                "detail": call.reply.model_dump(mode="json", exclude={"text"}),
             }
-            for one in paid
+            for call in paid
         ]
         with self._ledger.write() as connection:
             upsert(connection, calls, rows)
-            upsert(connection, shown, [row for one in paid for row in _rows(one.key, one.shown)])
+            upsert(connection, shown, [row for call in paid for row in _rows(call.key, call.shown)])
         return [None] * len(paid)
 
 
@@ -123,7 +138,7 @@ def storable(reply: Reply) -> Reply:
     """The reply without what no database and no file of UTF-8 takes, so that it reads the same when
     it is remembered.
     """
-    text = whole(reply.text.replace("\0", "\ufffd"))
+    text = mended(reply.text.replace("\0", "\ufffd"))
     return reply if text == reply.text else reply.model_copy(update={"text": text})
 
 

@@ -1,10 +1,11 @@
-"""Many pieces of work in their order, so many at once, until the budget ends them or one of them
-fails.
+"""Bounded concurrency: many pieces of work in their order, so many at once. And micro-batches: what
+is asked for at the same time is done at once, in a thread: one transaction for many calls, one
+batch for many questions.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from llmops.tasks.calls.budget import BudgetReached
 
@@ -12,7 +13,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-async def crew(
+async def run_bounded(
     pieces: Iterable[A], work: Callable[[A], Awaitable[B]], width: int
 ) -> tuple[list[B], str | None]:
     """The results in the order in which they were finished, and why not all pieces were begun:
@@ -39,3 +40,50 @@ async def _worker(
             failures.append(error)
         if failures:
             return
+
+
+class MicroBatcher(Generic[A, B]):
+    """`work` gets what has gathered while it was busy with the batch before, at most `most` at a
+    time, and answers in that order.
+
+    It is called in a thread, never twice at once. What it raises goes to all who wait for that
+    batch. Belongs to one event loop.
+    """
+
+    def __init__(self, work: Callable[[Sequence[A]], Sequence[B]], most: int = 500) -> None:
+        self._work, self._most = work, most
+        self._waiting: list[tuple[A, asyncio.Future[B]]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def do(self, item: A) -> B:
+        """One answer. When the caller is cancelled, the work is done all the same."""
+        future: asyncio.Future[B] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        return await future
+
+    async def close(self) -> None:
+        """Waits until everything that was asked for is done."""
+        while self._runner is not None:
+            await asyncio.wait([self._runner])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._one(batch)
+        finally:
+            self._runner = None
+
+    async def _one(self, batch: Sequence[tuple[A, "asyncio.Future[B]"]]) -> None:
+        try:
+            answers = await asyncio.to_thread(self._work, [item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who asked
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

@@ -13,6 +13,7 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins.llms import Llm
 
 Price = tuple[float, float]
+"""US dollars per million tokens: in, out."""
 SHIPPED = Path(__file__).parents[2] / "configs" / "prices.yaml"
 DATED = re.compile(r"[-@:](?:latest|\d{4}-?\d\d-?\d\d|\d{3,4}|v\d+(?::\d+)?)")
 """What a model's name may end with and still be the same model for the table:
@@ -20,7 +21,7 @@ gpt-4o-mini-2024-07-18, claude-sonnet-4@20250514.
 """
 
 
-class One(BaseModel):
+class ModelPrice(BaseModel):
     """US dollars per million tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,13 +29,13 @@ class One(BaseModel):
     output: float = Field(ge=0, allow_inf_nan=False)
 
 
-class Table(BaseModel):
+class PriceTable(BaseModel):
     """`as_of`: when the prices were looked up."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     as_of: Any = None
     source: str = ""
-    models: dict[str, One]
+    models: dict[str, ModelPrice]
 
 
 def read_prices(path: Path) -> dict[str, Price]:
@@ -50,7 +51,7 @@ def read_prices(path: Path) -> dict[str, Price]:
 @lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> dict[str, Price]:
     try:
-        table = Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        table = PriceTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
             [Mistake(f"no YAML: {' '.join(str(error).split())}", where=str(path))]
@@ -86,6 +87,17 @@ def price_of(llm: Llm, prices: Mapping[str, Price]) -> Price | None:
         low if llm.price_in is None else llm.price_in,
         high if llm.price_out is None else llm.price_out,
     )
+
+
+def shipped_price(llm: Llm) -> Price | None:
+    """By the model's options, else by the table that comes with the project."""
+    complete = llm.price_in is not None and llm.price_out is not None
+    return price_of(llm, {} if complete else read_prices(SHIPPED))
+
+
+def cost_of(price: Price | None, tokens_in: int, tokens_out: int) -> float:
+    """US dollars; 0 where the price is not known."""
+    return (tokens_in * price[0] + tokens_out * price[1]) / 1e6 if price else 0.0
 
 
 def known_price(model: str, prices: Mapping[str, Price]) -> Price | None:

@@ -2,15 +2,34 @@
 thread they run.
 """
 
+import asyncio
+import random
 import threading
+import time
 from dataclasses import dataclass
 
 from llmops.tasks.calls.breaker import Breaker
-from llmops.tasks.calls.clock import Clock
 from llmops.tasks.calls.pace import Pace
-from llmops.tasks.endpoints.trouble import Lost
+from llmops.tasks.endpoints.trouble import Busy, Lost
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.llms import Busy, Llm
+from llmops.tasks.plugins.llms import Llm
+
+
+class Clock:
+    """The real ones."""
+
+    def now(self) -> float:
+        """Seconds; never backwards."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def jitter(self, most: float) -> float:
+        """Between 0 and `most`, so that requests that failed together do not come back together
+        (full jitter).
+        """
+        return random.uniform(0, most)
 
 
 @dataclass

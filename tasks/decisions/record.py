@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.evidence import Evidence
 from llmops.tasks.decisions.evidence_gather import gathered
 from llmops.tasks.decisions.record_check import KIND, load, recomputed, sealed, verify
@@ -22,7 +23,7 @@ from llmops.tasks.decisions.verdict import Verdict, decide
 from llmops.tasks.decisions.verdict_arms import error_rate
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Arm, Part, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Part, Trial
 from llmops.tasks.evaluation.untrusted import untrusted_metrics
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import decisions

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
-from llmops.tasks.endpoints.trouble import NO_API, hidden, retry_after, trouble, words
+from llmops.tasks.endpoints.trouble import NO_API, Busy, hidden, retry_after, trouble, words
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable
-from llmops.tasks.plugins.llms import Busy
 
 if TYPE_CHECKING:
     from httpx import Response

@@ -8,7 +8,6 @@ from json import JSONDecodeError, loads
 from typing import Any
 
 from llmops.tasks.errors import DocumentError, Unavailable
-from llmops.tasks.plugins.llms import Busy
 
 AGAIN = frozenset({408, 409, 425, 429})
 REFUSED = frozenset({400, 413, 422})
@@ -33,6 +32,16 @@ HINTS = {
 NO_API = "base_url must lead to an OpenAI-compatible API; it usually ends with /v1"
 PARTS = re.compile(r"([\d.]+)(ms|h|m|s)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Busy(Exception):
+    """The same request may succeed later; `after` says in how many seconds, where the endpoint says
+    so. `limited`: it was 429.
+    """
+
+    def __init__(self, said: str, *, after: float | None = None, limited: bool = False) -> None:
+        super().__init__(said)
+        self.said, self.after, self.limited = said, after, limited
 
 
 class Lost(Busy):

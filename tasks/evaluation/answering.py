@@ -3,20 +3,21 @@ changes for all arms alike.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from llmops.tasks.calls.concurrency import crew
-from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.concurrency import run_bounded
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.evaluation.parsing import parsed
 from llmops.tasks.evaluation.passages import given_passages, shown_passages
 from llmops.tasks.evaluation.results import write_results
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial, question
-from llmops.tasks.plugins.llms import Request
+from llmops.tasks.evaluation.run import Arm, Part, Result, Trial, question
+from llmops.tasks.plugins.llms import Llm, Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
 
@@ -56,15 +57,19 @@ def answers_file(trial: Trial, number: int) -> Path:
 async def _answered(
     trial: Trial, cases: Sequence[Case], spent: Spent
 ) -> tuple[list[Result], str | None, Spent]:
-    async with Desk(trial, spent) as desk:
-        clerk = Clerk(desk, Retriever(trial.home))
+    async with Gateway(trial.home, trial.budget(spent), trial.concurrency) as gateway:
+        answerer = Answerer(
+            gateway, Retriever(trial.home), {arm.name: llm_of(arm.llm) for arm in trial.arms}
+        )
         # twice the places: while half of the cases wait for a model, the others are searched and
         # looked up
         try:
-            results, stopped = await crew(turns(trial, cases), clerk.answer, 2 * trial.concurrency)
+            results, stopped = await run_bounded(
+                turns(trial, cases), answerer.answer, 2 * trial.concurrency
+            )
         finally:
-            await clerk.retriever.close()
-    return results, stopped, desk.spent
+            await answerer.retriever.close()
+    return results, stopped, gateway.spent
 
 
 def turns(trial: Trial, cases: Sequence[Case]) -> Iterator[Turn]:
@@ -79,16 +84,17 @@ def turns(trial: Trial, cases: Sequence[Case]) -> Iterator[Turn]:
             )
 
 
-class Clerk(NamedTuple):
-    """Answers one turn at a time."""
+class Answerer(NamedTuple):
+    """Answers one turn at a time. `llms`: by the name of the arm."""
 
-    desk: Desk
+    gateway: Gateway
     retriever: Retriever
+    llms: Mapping[str, Llm]
 
     async def answer(self, turn: Turn) -> Result:
         case, arm, repeat = turn
         try:
-            passages = await self.passages(case, arm)
+            passages = await passages_of(case, arm, self.retriever)
             request = requested(case, arm, passages)
         except UsageError as error:
             raise UsageError(
@@ -96,8 +102,12 @@ class Clerk(NamedTuple):
             ) from error
         start = Result(case_id=case.id, arm=arm.name, repeat=repeat, passages=passages)
         try:
-            asked = await self.desk.ask(
-                arm.llm, arm.price, request, repeat=repeat, shown=_shown(arm, passages)
+            asked = await self.gateway.ask(
+                self.llms[arm.name],
+                arm.price,
+                request,
+                repeat=repeat,
+                shown=_shown(arm, passages),
             )
         except DocumentError as error:
             return start.model_copy(update={"status": "errored", "error": error.reason})
@@ -117,15 +127,16 @@ class Clerk(NamedTuple):
             }
         )
 
-    async def passages(self, case: Case, arm: Arm) -> tuple[Passage, ...]:
-        """What the arm retrieves, or what the case gives and the prompt shows."""
-        if arm.retrieve:
-            return await self.retriever.passages(arm.retrieve, question(case.inputs))
-        return (
-            given_passages(case.inputs[RETRIEVED])
-            if RETRIEVED in case.inputs and RETRIEVED in arm.prompt.prompt.names
-            else ()
-        )
+
+async def passages_of(case: Case, arm: Arm, retriever: Retriever) -> tuple[Passage, ...]:
+    """What the arm retrieves, or what the case gives and the prompt shows."""
+    if arm.retrieve:
+        return await retriever.passages(arm.retrieve, question(case.inputs))
+    return (
+        given_passages(case.inputs[RETRIEVED])
+        if RETRIEVED in case.inputs and RETRIEVED in arm.prompt.prompt.names
+        else ()
+    )
 
 
 def requested(case: Case, arm: Arm, passages: Sequence[Passage]) -> Request:

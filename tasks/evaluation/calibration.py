@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.gateway import Gateway
+from llmops.tasks.calls.prices import Price, price_of, read_prices
 from llmops.tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
 from llmops.tasks.evaluation.agreement import concordance, shortfall
 from llmops.tasks.evaluation.arms import Wanted
-from llmops.tasks.evaluation.judging import Bench, Question, seats
+from llmops.tasks.evaluation.judging import JudgePool, Question, bound_judges
 from llmops.tasks.evaluation.labels import LabelSet, read_labels, sha256_of
-from llmops.tasks.evaluation.run import Price, Spent, Trial
 from llmops.tasks.ledger import existing_ledger, now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calibrations
 from llmops.tasks.plugins import Spec
@@ -48,20 +49,7 @@ def calibrate(home: Path, wanted: Wanted) -> dict[str, Any]:
     BudgetExceeded when the budget ends before all are judged, Unavailable.
     """
     checked = _checked(wanted)
-    trial = Trial(
-        home=home,
-        name=wanted.name,
-        id="calibration",
-        folder=home / "evaluations",
-        baseline="",
-        arms=(),
-        scorers=tuple(one.spec for one in checked),
-        prices=_prices(checked, wanted.prices),
-        concurrency=wanted.concurrency,
-        budget_usd=wanted.budget_usd,
-        budget_calls=wanted.budget_calls,
-    )
-    columns, spent = asyncio.run(_judged(trial, checked))
+    columns, spent = asyncio.run(_judged(home, wanted, checked))
     found = {
         one.metric: concordance(one.judge, one.labels.rows, scores)
         for one, scores in zip(checked, columns, strict=True)
@@ -143,28 +131,29 @@ def _checked(wanted: Wanted) -> list[Checked]:
 
 
 def _prices(checked: Sequence[Checked], file: Path) -> Mapping[str, Price | None]:
-    from llmops.tasks.calls.prices import price_of, read_prices
-
     table = read_prices(file)
     models: dict[str, Llm] = {one.metric: llm_of(one.judge.llm) for one in checked}
     return {name: (0.0, 0.0) if llm.free else price_of(llm, table) for name, llm in models.items()}
 
 
-async def _judged(trial: Trial, checked: Sequence[Checked]) -> tuple[list[list[Score]], Spent]:
+async def _judged(
+    home: Path, wanted: Wanted, checked: Sequence[Checked]
+) -> tuple[list[list[Score]], Spent]:
     """The scores of every judge, in the order of its labels."""
     questions = [
         Question(one.metric, row.sample, row.other) for one in checked for row in one.labels.rows
     ]
-    async with Desk(trial, Spent()) as desk:
-        bench = Bench(desk, seats(trial.scorers, trial.prices), 2 * trial.concurrency)
-        scores = iter(await bench.scores(questions))
-        spent = desk.spent
-    if bench.stopped:
+    judges = bound_judges([one.spec for one in checked], _prices(checked, wanted.prices))
+    budget = Budget(wanted.budget_usd, wanted.budget_calls)
+    async with Gateway(home, budget, wanted.concurrency) as gateway:
+        pool = JudgePool(gateway, judges, 2 * wanted.concurrency)
+        scores = iter(await pool.scores(questions))
+    if pool.stopped:
         raise BudgetExceeded(
-            f"{bench.stopped}: not all labelled answers were judged, so nothing is concluded",
+            f"{pool.stopped}: not all labelled answers were judged, so nothing is concluded",
             hint="raise the budget and run again: what was paid is remembered",
         )
-    return [[next(scores) for _ in one.labels.rows] for one in checked], spent
+    return [[next(scores) for _ in one.labels.rows] for one in checked], budget.spent
 
 
 def _said(judge: Judge, found: Mapping[str, Any]) -> dict[str, Any]:

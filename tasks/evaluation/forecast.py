@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmops.tasks.calls.budget import most
-from llmops.tasks.calls.cache import Asking, Memory, key_of
-from llmops.tasks.calls.gateway import Desk
-from llmops.tasks.evaluation.answering import Clerk, requested, turns
+from llmops.tasks.calls.cache import CallCache, Lookup, key_of
+from llmops.tasks.evaluation.answering import passages_of, requested, turns
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Arm, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Trial
 from llmops.tasks.ledger import open_ledger
-from llmops.tasks.plugins.llms import Llm, Request
+from llmops.tasks.plugins.llms import Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Scorer, metric_of
 
 BYTES_PER_TOKEN = 4
@@ -46,28 +45,22 @@ def forecast(trial: Trial, cases: Sequence[Case]) -> dict[str, Any]:
 
 
 async def _asked(trial: Trial, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    memory, counts = (
-        Memory(open_ledger(trial.home)),
-        {arm.name: Counter[str]() for arm in trial.arms},
-    )
-    costs = dict.fromkeys(counts, 0.0)
-    async with Desk(trial, Spent()) as desk:
-        clerk, models = (
-            Clerk(desk, Retriever(trial.home)),
-            {arm.name: arm.llm.build(Llm) for arm in trial.arms},
+    cache, retriever = CallCache(open_ledger(trial.home)), Retriever(trial.home)
+    llms = {arm.name: llm_of(arm.llm) for arm in trial.arms}
+    counts = {name: Counter[str]() for name in llms}
+    costs = dict.fromkeys(llms, 0.0)
+    seen: set[str] = set()
+    for case, arm, repeat in turns(trial, cases):
+        request = requested(case, arm, await passages_of(case, arm, retriever))
+        key = key_of(llms[arm.name].fingerprint(), request, repeat)
+        known = key in seen or await cache.known(Lookup(key)) is not None
+        seen.add(key)
+        counts[arm.name].update(
+            remembered=int(known), calls=int(not known), tokens=_tokens(request) * (not known)
         )
-        seen: set[str] = set()
-        for case, arm, repeat in turns(trial, cases):
-            request = requested(case, arm, await clerk.passages(case, arm))
-            key = key_of(models[arm.name].fingerprint(), request, repeat)
-            known = key in seen or await memory.known(Asking(key)) is not None
-            seen.add(key)
-            counts[arm.name].update(
-                remembered=int(known), calls=int(not known), tokens=_tokens(request) * (not known)
-            )
-            costs[arm.name] += 0.0 if known else most(models[arm.name], arm.price, request)
-        await clerk.retriever.close()
-    await memory.close()
+        costs[arm.name] += 0.0 if known else most(llms[arm.name], arm.price, request)
+    await retriever.close()
+    await cache.close()
     return [_row(arm, counts[arm.name], costs[arm.name]) for arm in trial.arms]
 
 

@@ -1,4 +1,4 @@
-"""Judges at work: every question they ask goes through the desk, and what becomes of it is a
+"""Judges at work: every question they ask goes through the gateway, and what becomes of it is a
 score.
 """
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from llmops.tasks.calls.budget import BudgetReached
-from llmops.tasks.calls.concurrency import crew
-from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.calls.concurrency import run_bounded
+from llmops.tasks.calls.gateway import Gateway
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.evaluation.marking import GRAVE, broken, sound
-from llmops.tasks.evaluation.run import Price
 from llmops.tasks.plugins import Spec, canonical
-from llmops.tasks.plugins.llms import Reply, Request
+from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
 from llmops.tasks.plugins.scorers import Judge, PairJudge, Sample, Score, Scorer, metric_of
 
 Documents = Sequence[tuple[str, str]]
@@ -22,13 +22,11 @@ it.
 """
 
 
-class Seat(NamedTuple):
-    """A judge, and the model that it asks as the config names it: with its secrets still by
-    name.
-    """
+class BoundJudge(NamedTuple):
+    """A judge, and the model that it asks at the prices of a run."""
 
     judge: Judge
-    llm: Spec
+    llm: Llm
     price: Price | None
 
 
@@ -41,24 +39,26 @@ class Question(NamedTuple):
     shown: Documents = ()
 
 
-def seats(specs: Iterable[Spec], prices: Mapping[str, Price | None]) -> dict[str, Seat]:
+def bound_judges(
+    specs: Iterable[Spec], prices: Mapping[str, Price | None]
+) -> dict[str, BoundJudge]:
     """The judges among scorers, by their metrics, each built once."""
     return {
-        metric_of(spec): Seat(
-            judge, Spec.model_validate(spec.options["llm"]), prices.get(metric_of(spec))
+        metric_of(spec): BoundJudge(
+            judge, llm_of(Spec.model_validate(spec.options["llm"])), prices.get(metric_of(spec))
         )
         for spec in specs
         if isinstance(judge := spec.build(Scorer), Judge)
     }
 
 
-class Bench:
-    """Judges that share a desk. `stopped`: why not all could be asked, once the budget has
+class JudgePool:
+    """Judges that share a gateway. `stopped`: why not all could be asked, once the budget has
     ended.
     """
 
-    def __init__(self, desk: Desk, judges: Mapping[str, Seat], width: int) -> None:
-        self._desk, self._judges, self._width = desk, judges, width
+    def __init__(self, gateway: Gateway, judges: Mapping[str, BoundJudge], width: int) -> None:
+        self._gateway, self._judges, self._width = gateway, judges, width
         self.stopped: str | None = None
 
     async def scores(self, questions: Sequence[Question]) -> list[Score]:
@@ -69,14 +69,14 @@ class Bench:
         async def one(numbered: tuple[int, Question]) -> tuple[int, Score]:
             return numbered[0], await self._score(numbered[1])
 
-        found, _ = await crew(enumerate(questions), one, self._width)
+        found, _ = await run_bounded(enumerate(questions), one, self._width)
         return [score for _, score in sorted(found, key=lambda pair: pair[0])]
 
     async def _score(self, question: Question) -> Score:
-        seat = self._judges[question.metric]
+        bound = self._judges[question.metric]
         try:
             return sound(
-                await _judged(seat.judge, question, Asker(self._desk, seat, question.shown))
+                await _judged(bound.judge, question, Asker(self._gateway, bound, question.shown))
             )
         except DocumentError as error:
             return Score(value=None, failed=True, reason=f"the judge gave no reply: {error.reason}")
@@ -94,16 +94,16 @@ class Asker:
     anew: it is another repeat.
     """
 
-    def __init__(self, desk: Desk, seat: Seat, shown: Documents) -> None:
-        self._desk, self._seat, self._shown = desk, seat, shown
+    def __init__(self, gateway: Gateway, bound: BoundJudge, shown: Documents) -> None:
+        self._gateway, self._bound, self._shown = gateway, bound, shown
         self._times: Counter[str] = Counter()
 
     async def __call__(self, request: Request) -> Reply:
         text = canonical(request.model_dump(mode="json"))
         repeat, self._times[text] = self._times[text], self._times[text] + 1
         return (
-            await self._desk.ask(
-                self._seat.llm, self._seat.price, request, repeat=repeat, shown=self._shown
+            await self._gateway.ask(
+                self._bound.llm, self._bound.price, request, repeat=repeat, shown=self._shown
             )
         ).reply
 

@@ -1,9 +1,10 @@
-"""The JSON of an answer that had to follow a schema, and texts as files and databases take them."""
+"""The JSON of an answer that had to follow a schema."""
 
 import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from llmops.tasks.texts.charset import mended
 from llmops.tasks.texts.json_answers import unfenced
 
 DEEPEST = 100
@@ -44,14 +45,5 @@ def _storable(value: Any) -> Any:
     replaced.
     """
     text = json.dumps(value, ensure_ascii=False)
-    clean = whole(text)
+    clean = mended(text)
     return value if text == clean else json.loads(clean)
-
-
-def whole(text: str) -> str:
-    """The text with halves of surrogate pairs put together or replaced."""
-    return (
-        text
-        if text.isascii()
-        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.evaluation.parsing import whole
 from llmops.tasks.plugins.scorers import Passage
+from llmops.tasks.texts.charset import mended
 
 FIELDS = ("text", "uri", "title", "doc_id", "chunk_id")
 
@@ -23,10 +23,10 @@ def given_passages(value: Any) -> tuple[Passage, ...]:
 
 def _passage(item: Any) -> Passage:
     if isinstance(item, str):
-        return Passage(text=whole(item))
+        return Passage(text=mended(item))
     if isinstance(item, dict) and isinstance(item.get("text"), str):
         return Passage(
-            **{name: whole(str(item[name])) for name in FIELDS if item.get(name) is not None}
+            **{name: mended(str(item[name])) for name in FIELDS if item.get(name) is not None}
         )
     raise UsageError(
         f"a passage is a text or an object with a `text`, got {repr(item)[:80]}",

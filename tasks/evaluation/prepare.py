@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmops.tasks.calls.prices import price_of, read_prices
+from llmops.tasks.calls.prices import Price, price_of, read_prices
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
 from llmops.tasks.evaluation.arms import Retrieve, Wanted, Wish
 from llmops.tasks.evaluation.cases import CaseSet, read_cases
 from llmops.tasks.evaluation.checks import address_mistakes, case_mistakes, stake_mistakes
-from llmops.tasks.evaluation.run import Arm, Price, Retrieval, Trial
+from llmops.tasks.evaluation.run import Arm, Retrieval, Trial
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Judge, Scorer, metric_of

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmops.tasks.calls.batching import Batches
+from llmops.tasks.calls.concurrency import MicroBatcher
 from llmops.tasks.evaluation.run import Retrieval
 from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.reading import allowed, hits, searcher
@@ -36,7 +36,7 @@ class Retriever:
         self._home = home
         self._searchers: dict[Retrieval, Searcher] = {}
         self._found: dict[Wanted, asyncio.Task[tuple[Passage, ...]]] = {}
-        self._searches = Batches(self._search, QUESTIONS)
+        self._searches = MicroBatcher(self._search, QUESTIONS)
 
     async def passages(self, settings: Retrieval, question: str) -> tuple[Passage, ...]:
         """The k best passages, best first; none for an empty question.

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.scorers import Case, Passage, Score
+from llmops.tasks.plugins.scorers import Passage, Score
 from llmops.tasks.prompts import Resolved
-
-Price = tuple[float, float]
-"""US dollars per million tokens: in, out."""
 
 
 class Retrieval(BaseModel):
@@ -60,6 +59,10 @@ class Trial(BaseModel):
     budget_usd: float | None = None
     budget_calls: int | None = None
 
+    def budget(self, spent: Spent) -> Budget:
+        """What is left of it after what was spent."""
+        return Budget(self.budget_usd, self.budget_calls, spent)
+
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
 
@@ -67,17 +70,6 @@ class Trial(BaseModel):
     def candidates(self) -> tuple[str, ...]:
         """The arms that want the baseline's place, in the order of the config."""
         return tuple(arm.name for arm in self.arms if arm.name != self.baseline)
-
-
-class Spent(BaseModel):
-    """What a run has paid so far. `calls`: requests that went to a model, those that failed
-    included; `cached`: answered by the ledger, for nothing."""
-
-    model_config = ConfigDict(frozen=True)
-    calls: int = 0
-    cached: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
 
 
 class Result(BaseModel):
@@ -133,18 +125,3 @@ def question(inputs: Mapping[str, Any]) -> str:
     texts = [value for value in inputs.values() if isinstance(value, str)]
     found = inputs.get("question", texts[0] if len(texts) == 1 else canonical(inputs))
     return found if isinstance(found, str) else canonical(found)
-
-
-__all__ = [
-    "Arm",
-    "Case",
-    "Part",
-    "Passage",
-    "Price",
-    "Result",
-    "Retrieval",
-    "Score",
-    "Spent",
-    "Trial",
-    "question",
-]

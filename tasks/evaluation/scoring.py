@@ -9,13 +9,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from llmops.tasks.calls.gateway import Desk
+from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import Damaged
-from llmops.tasks.evaluation.judging import Bench, Documents, Question, Seat, seats
+from llmops.tasks.evaluation.judging import BoundJudge, Documents, JudgePool, Question, bound_judges
 from llmops.tasks.evaluation.marking import marks
 from llmops.tasks.evaluation.ranking import retrieval_scores
 from llmops.tasks.evaluation.results import read_results, writing
-from llmops.tasks.evaluation.run import Part, Result, Spent, Trial, question
+from llmops.tasks.evaluation.run import Part, Result, Trial, question
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample, Score, Scorer, metric_of
 
 BLOCK = 200
@@ -25,15 +26,15 @@ Write = Callable[[Sequence[Result]], None]
 
 
 class Panel(NamedTuple):
-    """The scorers of a trial, built once: those that ask nobody, and the judges. `bench` None:
+    """The scorers of a trial, built once: those that ask nobody, and the judges. `pool` None:
     there are no judges.
     """
 
     trial: Trial
     cases: Mapping[str, Case]
     scorers: Mapping[str, Scorer]
-    judges: Mapping[str, Seat]
-    bench: Bench | None = None
+    judges: Mapping[str, BoundJudge]
+    pool: JudgePool | None = None
 
 
 def score_part(trial: Trial, part: Part, cases: Sequence[Case]) -> Part:
@@ -50,7 +51,7 @@ def score_part(trial: Trial, part: Part, cases: Sequence[Case]) -> Part:
         trial,
         {case.id: case for case in cases},
         {name: one for name, one in built.items() if not isinstance(one, Judge)},
-        seats(trial.scorers, trial.prices),
+        bound_judges(trial.scorers, trial.prices),
     )
     file = scored_file(trial, part.number)
     spent, stopped = asyncio.run(_scored(panel, part, file))
@@ -65,14 +66,16 @@ def scored_file(trial: Trial, number: int) -> Path:
 
 async def _scored(panel: Panel, part: Part, file: Path) -> tuple[Spent, str | None]:
     async with AsyncExitStack() as stack:
-        desk = (
-            await stack.enter_async_context(Desk(panel.trial, part.spent)) if panel.judges else None
-        )
-        bench = Bench(desk, panel.judges, 2 * panel.trial.concurrency) if desk else None
+        trial, gateway, pool = panel.trial, None, None
+        if panel.judges:
+            gateway = await stack.enter_async_context(
+                Gateway(trial.home, trial.budget(part.spent), trial.concurrency)
+            )
+            pool = JudgePool(gateway, panel.judges, 2 * trial.concurrency)
         write = stack.enter_context(writing(file))
         for block in blocks(read_results(part.file)):
-            write(await _block(panel._replace(bench=bench), block))
-        return (desk.spent, bench.stopped) if desk and bench else (part.spent, None)
+            write(await _block(panel._replace(pool=pool), block))
+        return (gateway.spent, pool.stopped) if gateway and pool else (part.spent, None)
 
 
 def blocks(results: Iterable[Result]) -> Iterator[list[Result]]:
@@ -97,7 +100,7 @@ async def _block(panel: Panel, results: Sequence[Result]) -> list[Result]:
     asked = list(_questions(panel, results, samples))
     marked, judged = await asyncio.gather(
         asyncio.to_thread(_marked, panel.scorers, list(samples.values())),
-        panel.bench.scores([one for _, one in asked]) if panel.bench else _nobody(),
+        panel.pool.scores([one for _, one in asked]) if panel.pool else _nobody(),
     )
     found = {
         key: {name: column[place] for name, column in marked.items()}
@@ -137,9 +140,9 @@ def _questions(
     """What the judges are asked, case by case; judges of pairs about every candidate."""
     for one in results:
         sample = samples.get(key_of(one))
-        for metric, seat in panel.judges.items() if sample else ():
+        for metric, bound in panel.judges.items() if sample else ():
             assert sample is not None
-            if not isinstance(seat.judge, PairJudge):
+            if not isinstance(bound.judge, PairJudge):
                 yield (
                     key_of(one),
                     Question(metric, sample, shown=_shown(panel.trial, one.arm, sample)),

@@ -8,7 +8,7 @@ from typing import Any
 from llmops.tasks.knowledge.boundary import one_document
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
-from llmops.tasks.knowledge.purse import TEXTS_PER_CALL
+from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.transform import Row, rows_of, without
 from llmops.tasks.plugins.embedders import Embedder

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.access import relabelled
 from llmops.tasks.knowledge.boundary import one_document
 from llmops.tasks.knowledge.build import Batch, Build
-from llmops.tasks.knowledge.purse import Purse, Spent
+from llmops.tasks.knowledge.paid import EmbeddingBill, PayingTokenizer
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.sketches import read, verdicts_of
 from llmops.tasks.plugins.chunkers import Chunker, Span
@@ -89,28 +90,32 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
     What the chunker pays for (sentences, questions) is in the batch's account.
     """
     chunks: list[Row] = []
-    spent = Spent()
+    bill = EmbeddingBill()
 
     def split(row: Row) -> Row:
-        purse = Purse(build, embedder, row["doc_id"], spent)
         spans = chunker.split(
-            row["text"], markup=row["markup"], title=row["title"], tokenizer=purse, uri=row["uri"]
+            row["text"],
+            markup=row["markup"],
+            title=row["title"],
+            tokenizer=PayingTokenizer(build, embedder, gateway, row["doc_id"], bill),
+            uri=row["uri"],
         )
         if not spans:
             raise DocumentError("the chunker found nothing to keep in this document")
         chunks.extend(_chunk_rows(row, spans))
         return row
 
-    documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
+    with BlockingGateway(build.home) as gateway:
+        documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
     kept = documents_shard(build, batch.documents, documents)
     shard = write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")
     return batch.model_copy(
         update={
             "documents": kept,
             "chunks": shard,
-            "weighed": spent.embedded,
-            "tokens": spent.tokens,
-            "cost_usd": spent.cost_usd,
+            "weighed": bill.embedded,
+            "tokens": bill.tokens + gateway.spent.tokens,
+            "cost_usd": bill.cost_usd + gateway.spent.cost_usd,
         }
     )
 

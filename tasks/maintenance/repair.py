@@ -19,7 +19,7 @@ from llmops.tasks.knowledge import session
 from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import terms_of
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.purse import TEXTS_PER_CALL
+from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
 from llmops.tasks.knowledge.versions import (
     Version,

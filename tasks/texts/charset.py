@@ -164,3 +164,12 @@ def _western(data: bytes) -> tuple[str, str]:
     if text.count("\ufffd") > len(text) // 100:
         raise DocumentError(NOT_TEXT)
     return text, "cp1252"
+
+
+def mended(text: str) -> str:
+    """The text with halves of surrogate pairs put together or replaced."""
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )

@@ -10,7 +10,9 @@ import pytest
 from benchmarks.echo import Echo, last_word
 from benchmarks.genai import questions
 from benchmarks.overhead import busy_processes, ours, ratio, theirs
+from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.plugins.llms import Message
+from tests.llm_asked import complete
 
 
 def test_questions_are_all_different_and_have_different_answers() -> None:
@@ -19,13 +21,18 @@ def test_questions_are_all_different_and_have_different_answers() -> None:
 
 
 def test_the_model_answers_with_the_last_word_for_nothing() -> None:
-    reply = Echo().complete(
+    reply = complete(
+        Echo(),
         [
             Message(role="system", content="Be kind."),
             Message(role="user", content="What is the last word"),
-        ]
+        ],
     )
-    assert (reply.text, Echo().cost(reply), Echo().free) == ("word", 0.0, True)
+    assert (
+        reply.text,
+        cost_of(shipped_price(Echo()), reply.tokens_in, reply.tokens_out),
+        Echo().free,
+    ) == ("word", 0.0, True)
 
 
 def test_busy_processes_end_with_the_block(tmp_path: Path) -> None:

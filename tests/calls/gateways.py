@@ -1,4 +1,4 @@
-"""A desk for the length of some work, what to ask at it, and what is remembered afterwards."""
+"""A gateway for the length of some work, what to ask, and what is remembered afterwards."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,24 +7,37 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from llmops.tasks.calls.gateway import Desk
-from llmops.tasks.evaluation.run import Spent, Trial
+from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
-from llmops.tasks.plugins.llms import Message, Request
+from llmops.tasks.plugins.llms import Llm, Message, Request
+from tests.evaluation import trials as runs
 
 T = TypeVar("T")
 
 
-def at_desk(
-    order: Trial, work: Callable[[Desk], Awaitable[T]], spent: Spent | None = None
+def through(
+    home: Path,
+    work: Callable[[Gateway], Awaitable[T]],
+    spent: Spent | None = None,
+    *,
+    width: int = 8,
+    usd: float | None = None,
+    calls: int | None = None,
 ) -> tuple[T, Spent]:
+    """What the work has found, and what is spent after it, with what was spent before."""
+
     async def run() -> tuple[T, Spent]:
-        async with Desk(order, spent or Spent()) as desk:
-            found = await work(desk)
-        return found, desk.spent
+        async with Gateway(home, Budget(usd, calls, spent), width) as gateway:
+            found = await work(gateway)
+        return found, gateway.spent
 
     return asyncio.run(run())
+
+
+def model(base_url: str, **options: Any) -> Llm:
+    return runs.model(base_url, **options).build(Llm)
 
 
 def ask(text: str = "Why?", **changes: Any) -> Request:

@@ -6,9 +6,9 @@ import pytest
 
 from llmops.tasks.calls.breaker import ALONE, FAILURES, PAUSES
 from llmops.tasks.calls.client import Client
-from llmops.tasks.endpoints.trouble import Garbled, Lost
+from llmops.tasks.endpoints.trouble import Busy, Garbled, Lost
 from llmops.tasks.errors import TransientDocumentError, Unavailable
-from llmops.tasks.plugins.llms import Busy, Reply
+from llmops.tasks.plugins.llms import Reply
 from tests.calls.test_pace import at_once, run
 from tests.llm_simulated import Model, Scripted, Simulated, request
 

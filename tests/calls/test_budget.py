@@ -12,12 +12,12 @@ from llmops.tasks.calls.budget import (
     LONGEST_REPLY,
     Budget,
     BudgetReached,
-    cost_of,
+    Spent,
+    check_price,
     most,
-    priced,
 )
+from llmops.tasks.calls.prices import cost_of
 from llmops.tasks.errors import ConfigError
-from llmops.tasks.evaluation.run import Spent
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
 from llmops.tasks.plugins.llms.openai import OpenAi
 
@@ -133,7 +133,7 @@ def test_costs_are_per_million_tokens() -> None:
 
 
 def test_a_price_that_nobody_knows_keeps_no_budget() -> None:
-    priced(MODEL, None, None)
-    priced(MODEL, (0.0, 0.0), 1.0)
+    check_price(MODEL, None, None)
+    check_price(MODEL, (0.0, 0.0), 1.0)
     with pytest.raises(ConfigError, match=r"budget\.usd cannot be kept.*price_in and price_out"):
-        priced(MODEL, None, 1.0)
+        check_price(MODEL, None, 1.0)

@@ -1,4 +1,4 @@
-"""The memory of paid calls: what a reply is known by, that it is whole, and that many are written
+"""The cache of paid calls: what a reply is known by, that it is whole, and that many are written
 at once.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, select
 
-from llmops.tasks.calls.cache import Asking, Memory, Paid, key_of, storable
+from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, key_of, storable
 from llmops.tasks.ledger import Ledger, now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calls, shown
 from llmops.tasks.plugins import canonical
@@ -29,13 +29,13 @@ WHOLE = Reply(
 )
 
 
-def with_memory(home: Path, work: Callable[[Memory], Awaitable[T]]) -> T:
+def with_cache(home: Path, work: Callable[[CallCache], Awaitable[T]]) -> T:
     async def run() -> T:
-        memory = Memory(open_ledger(home))
+        cache = CallCache(open_ledger(home))
         try:
-            return await work(memory)
+            return await work(cache)
         finally:
-            await memory.close()
+            await cache.close()
 
     return asyncio.run(run())
 
@@ -67,12 +67,12 @@ def test_a_reply_is_known_by_all_that_it_depends_on() -> None:
 
 
 def test_a_remembered_reply_is_the_whole_reply(tmp_path: Path) -> None:
-    async def work(memory: Memory) -> tuple[Reply | None, ...]:
-        before = await memory.known(Asking("k"))
-        await memory.keep(Paid("k", WHOLE, 0.25))
-        return before, await memory.known(Asking("k"))
+    async def work(cache: CallCache) -> tuple[Reply | None, ...]:
+        before = await cache.known(Lookup("k"))
+        await cache.keep(PaidCall("k", WHOLE, 0.25))
+        return before, await cache.known(Lookup("k"))
 
-    assert with_memory(tmp_path, work) == (None, WHOLE)
+    assert with_cache(tmp_path, work) == (None, WHOLE)
     with open_ledger(tmp_path).read() as connection:
         row = connection.execute(select(calls)).one()
     assert (row.key, row.reply, row.tokens, row.cost_usd, row.owner) == ("k", "né\n", 10, 0.25, "")
@@ -84,11 +84,11 @@ def test_texts_that_no_database_takes_read_the_same_when_they_are_remembered(
     hostile = storable(Reply(text="a\0b\ud800c\ud83d\ude00"))
     assert hostile.text == "a\ufffdb\ufffdc😀"
 
-    async def work(memory: Memory) -> Reply | None:
-        await memory.keep(Paid("k", hostile, 0.0))
-        return await memory.known(Asking("k"))
+    async def work(cache: CallCache) -> Reply | None:
+        await cache.keep(PaidCall("k", hostile, 0.0))
+        return await cache.known(Lookup("k"))
 
-    assert with_memory(tmp_path, work) == hostile
+    assert with_cache(tmp_path, work) == hostile
 
 
 def test_a_chunkers_reply_without_details_is_a_reply(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_chunkers_reply_without_details_is_a_reply(tmp_path: Path) -> None:
                 }
             ],
         )
-    assert with_memory(tmp_path, lambda memory: memory.known(Asking("k"))) == Reply(text="{}")
+    assert with_cache(tmp_path, lambda cache: cache.known(Lookup("k"))) == Reply(text="{}")
 
 
 def commits(ledger: Ledger) -> list[str]:
@@ -120,14 +120,14 @@ def commits(ledger: Ledger) -> list[str]:
 def test_what_waits_together_is_one_transaction(tmp_path: Path) -> None:
     seen = commits(open_ledger(tmp_path))
 
-    async def work(memory: Memory) -> list[Reply | None]:
+    async def work(cache: CallCache) -> list[Reply | None]:
         await asyncio.gather(
-            *(memory.keep(Paid(f"k{n}", Reply(text=str(n)), 0.0)) for n in range(1_200))
+            *(cache.keep(PaidCall(f"k{n}", Reply(text=str(n)), 0.0)) for n in range(1_200))
         )
         assert len(seen) == 3  # 500, 500 and 200
-        return await asyncio.gather(*(memory.known(Asking(f"k{n}")) for n in range(1_300)))
+        return await asyncio.gather(*(cache.known(Lookup(f"k{n}")) for n in range(1_300)))
 
-    found = with_memory(tmp_path, work)
+    found = with_cache(tmp_path, work)
     assert [one.text if one else None for one in found] == [*map(str, range(1_200)), *[None] * 100]
     assert len(seen) == 6
 
@@ -144,8 +144,8 @@ def test_a_ledger_that_is_locked_does_not_hold_up_the_loop(tmp_path: Path) -> No
     holder.start()
     assert locked.wait(20)
 
-    async def work(memory: Memory) -> bool:
-        keeping = asyncio.create_task(memory.keep(Paid("k", WHOLE, 0.0)))
+    async def work(cache: CallCache) -> bool:
+        keeping = asyncio.create_task(cache.keep(PaidCall("k", WHOLE, 0.0)))
         for _ in range(5):
             await asyncio.sleep(0.01)
         early = keeping.done()
@@ -153,44 +153,44 @@ def test_a_ledger_that_is_locked_does_not_hold_up_the_loop(tmp_path: Path) -> No
         await keeping
         return early
 
-    assert with_memory(tmp_path, work) is False
+    assert with_cache(tmp_path, work) is False
     holder.join()
 
 
 def test_a_reply_whose_caller_has_gone_is_written_all_the_same(tmp_path: Path) -> None:
-    async def work(memory: Memory) -> None:
-        keeping = asyncio.create_task(memory.keep(Paid("k", WHOLE, 0.0)))
+    async def work(cache: CallCache) -> None:
+        keeping = asyncio.create_task(cache.keep(PaidCall("k", WHOLE, 0.0)))
         await asyncio.sleep(0)
         keeping.cancel()
 
-    with_memory(tmp_path, work)
-    assert with_memory(tmp_path, lambda memory: memory.known(Asking("k"))) == WHOLE
+    with_cache(tmp_path, work)
+    assert with_cache(tmp_path, lambda cache: cache.known(Lookup("k"))) == WHOLE
 
 
 def test_two_who_write_the_same_call_do_no_harm(tmp_path: Path) -> None:
-    async def work(memory: Memory) -> Reply | None:
-        other = Memory(open_ledger(tmp_path))
+    async def work(cache: CallCache) -> Reply | None:
+        other = CallCache(open_ledger(tmp_path))
         await asyncio.gather(
-            memory.keep(Paid("k", Reply(text="one"), 0.0, (("kb", "d"),))),
-            other.keep(Paid("k", Reply(text="two"), 0.0, (("kb", "d"),))),
+            cache.keep(PaidCall("k", Reply(text="one"), 0.0, (("kb", "d"),))),
+            other.keep(PaidCall("k", Reply(text="two"), 0.0, (("kb", "d"),))),
         )
         await other.close()
-        return await memory.known(Asking("k"))
+        return await cache.known(Lookup("k"))
 
-    found = with_memory(tmp_path, work)
+    found = with_cache(tmp_path, work)
     assert found is not None
     assert found.text in ("one", "two")
 
 
 def test_the_documents_that_a_call_showed_are_known_by_it(tmp_path: Path) -> None:
-    async def work(memory: Memory) -> None:
-        await memory.keep(Paid("k", WHOLE, 0.0, (("kb", "d1"), ("kb", "d2"), ("kb", "d1"))))
-        await memory.known(
-            Asking("k", (("other", "d1"), ("kb", "d2")))
+    async def work(cache: CallCache) -> None:
+        await cache.keep(PaidCall("k", WHOLE, 0.0, (("kb", "d1"), ("kb", "d2"), ("kb", "d1"))))
+        await cache.known(
+            Lookup("k", (("other", "d1"), ("kb", "d2")))
         )  # the same text from another knowledge base
-        await memory.known(Asking("never paid", (("kb", "d3"),)))
+        await cache.known(Lookup("never paid", (("kb", "d3"),)))
 
-    with_memory(tmp_path, work)
+    with_cache(tmp_path, work)
     with open_ledger(tmp_path).read() as connection:
         assert {tuple(row) for row in connection.execute(select(shown))} == {
             ("k", "kb", "d1"),

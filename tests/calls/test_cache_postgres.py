@@ -1,4 +1,4 @@
-"""The memory of paid calls with its ledger on PostgreSQL."""
+"""The cache of paid calls with its ledger on PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks import ledger
-from llmops.tasks.calls.cache import Asking, Memory, Paid, storable
+from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, storable
 from llmops.tasks.evaluation.answering import answer_part
-from llmops.tasks.evaluation.run import Spent
 from llmops.tasks.ledger.tables import shown
 from llmops.tasks.plugins.llms import Reply
-from tests.calls.test_cache import WHOLE, with_memory
+from tests.calls.test_cache import WHOLE, with_cache
 from tests.evaluation.trials import cases, results, trial
 from tests.openai_server import serving
 from tests.postgres import fresh_database, postgres
@@ -32,18 +32,18 @@ def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_replies_are_whole_and_hostile_texts_are_taken(tmp_path: Path) -> None:
     hostile = storable(Reply(text="a\0b\ud800", tool_calls=WHOLE.tool_calls))
 
-    async def work(memory: Memory) -> list[Reply | None]:
+    async def work(cache: CallCache) -> list[Reply | None]:
         await asyncio.gather(
-            memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"), ("kb", "d")))),
-            memory.keep(Paid("k2", hostile, 0.0)),
-            *(memory.keep(Paid(f"n{n}", Reply(text="x"), 0.0)) for n in range(600)),
+            cache.keep(PaidCall("k1", WHOLE, 0.5, (("kb", "d"), ("kb", "d")))),
+            cache.keep(PaidCall("k2", hostile, 0.0)),
+            *(cache.keep(PaidCall(f"n{n}", Reply(text="x"), 0.0)) for n in range(600)),
         )
-        await memory.keep(Paid("k1", WHOLE, 0.5, (("kb", "d"),)))
+        await cache.keep(PaidCall("k1", WHOLE, 0.5, (("kb", "d"),)))
         return await asyncio.gather(
-            *(memory.known(Asking(key, (("kb", "e"),))) for key in ("k1", "k2", "n599", "no"))
+            *(cache.known(Lookup(key, (("kb", "e"),))) for key in ("k1", "k2", "n599", "no"))
         )
 
-    assert with_memory(tmp_path, work) == [WHOLE, hostile, Reply(text="x"), None]
+    assert with_cache(tmp_path, work) == [WHOLE, hostile, Reply(text="x"), None]
     with ledger.open_ledger(tmp_path).read() as connection:
         assert len(connection.execute(select(shown)).all()) == 4
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from llmops.tasks.calls.batching import Batches
 from llmops.tasks.calls.budget import BudgetReached
-from llmops.tasks.calls.concurrency import crew
+from llmops.tasks.calls.concurrency import MicroBatcher, run_bounded
 from llmops.tasks.errors import Unavailable
 
 
@@ -25,9 +24,9 @@ def test_all_pieces_are_done_and_no_more_at_once_than_wanted() -> None:
         under_way -= 1
         return piece
 
-    done, stopped = asyncio.run(crew(range(50), work, 7))
+    done, stopped = asyncio.run(run_bounded(range(50), work, 7))
     assert (sorted(done), begun, most, stopped) == ([*range(50)], [*range(50)], 7, None)
-    assert asyncio.run(crew([], work, 7)) == ([], None)
+    assert asyncio.run(run_bounded([], work, 7)) == ([], None)
 
 
 def test_the_end_of_the_budget_begins_nothing_more_and_keeps_the_rest() -> None:
@@ -40,7 +39,7 @@ def test_the_end_of_the_budget_begins_nothing_more_and_keeps_the_rest() -> None:
             raise BudgetReached("the budget is used up")
         return piece
 
-    assert asyncio.run(crew(range(50), work, 4)) == ([0, 1, 2], "the budget is used up")
+    assert asyncio.run(run_bounded(range(50), work, 4)) == ([0, 1, 2], "the budget is used up")
     assert begun == [0, 1, 2, 3]
 
 
@@ -57,7 +56,7 @@ def test_an_error_is_raised_when_what_was_begun_is_finished(first: Exception) ->
             raise Unavailable("gone")
 
     with pytest.raises(Unavailable, match="gone"):
-        asyncio.run(crew(range(50), work, 3))
+        asyncio.run(run_bounded(range(50), work, 3))
     assert done == [1, 2]
 
 
@@ -69,7 +68,7 @@ def test_what_gathers_while_a_batch_is_under_way_is_the_next_one() -> None:
         return [2 * item for item in items]
 
     async def run() -> list[int]:
-        made = Batches(double, 4)
+        made = MicroBatcher(double, 4)
         found = await asyncio.gather(*(made.do(item) for item in range(10)))
         await made.close()
         return found
@@ -85,7 +84,7 @@ def test_what_a_batch_raises_goes_to_all_of_it_and_the_next_one_is_done() -> Non
         return list(items)
 
     async def run() -> list[int | BaseException]:
-        made = Batches(careful, 2)
+        made = MicroBatcher(careful, 2)
         found = await asyncio.gather(*(made.do(item) for item in range(4)), return_exceptions=True)
         await made.close()
         return found

@@ -1,4 +1,4 @@
-"""What the desk pays: never more than the budget. Against a local endpoint, which counts."""
+"""What the gateway pays: never more than the budget. Against a local endpoint, which counts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.calls.budget import BudgetReached
-from llmops.tasks.calls.gateway import Asked, Desk
+from llmops.tasks.calls.budget import BudgetReached, Spent
+from llmops.tasks.calls.gateway import Asked, Gateway
 from llmops.tasks.errors import ConfigError
-from llmops.tasks.evaluation.run import Spent
-from tests.calls.gateways import ask, at_desk
-from tests.evaluation.trials import model, questions, trial
+from tests.calls.gateways import ask, model, through
+from tests.evaluation.trials import questions
 from tests.openai_server import Service, serving
 
 
@@ -25,26 +24,24 @@ def service() -> Iterator[Service]:
 def test_a_budget_of_calls_is_never_passed(
     tmp_path: Path, service: Service, limit: int, spent: int
 ) -> None:
-    async def many(desk: Desk) -> list[Asked | BaseException]:
+    async def many(gateway: Gateway) -> list[Asked | BaseException]:
         return await asyncio.gather(
-            *(desk.ask(model(service.base_url), None, ask(str(n))) for n in range(40)),
+            *(gateway.ask(model(service.base_url), None, ask(str(n))) for n in range(40)),
             return_exceptions=True,
         )
 
-    found, paid = at_desk(
-        trial(tmp_path, service.base_url, budget_calls=limit), many, Spent(calls=spent)
-    )
+    found, paid = through(tmp_path / "home", many, Spent(calls=spent), calls=limit)
     assert len(service.requests) == limit - spent
     assert [type(one) for one in found].count(BudgetReached) == 40 - (limit - spent)
     assert paid.calls == limit
 
 
 def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) -> None:
-    async def once(desk: Desk) -> Asked:
-        return await desk.ask(model(service.base_url), (1.0, 1.0), ask())
+    async def once(gateway: Gateway) -> Asked:
+        return await gateway.ask(model(service.base_url), (1.0, 1.0), ask())
 
-    at_desk(trial(tmp_path, service.base_url), once)
-    found, spent = at_desk(trial(tmp_path, service.base_url, budget_calls=0, budget_usd=0.0), once)
+    through(tmp_path / "home", once)
+    found, spent = through(tmp_path / "home", once, calls=0, usd=0.0)
     assert (found.cached, spent) == (True, Spent(cached=1))
 
 
@@ -56,12 +53,12 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
         (0.0, 1e6),
     )  # a dollar per token: replies have 3 tokens, 10 are reserved
 
-    async def many(desk: Desk) -> list[Asked | BaseException]:
+    async def many(gateway: Gateway) -> list[Asked | BaseException]:
         return await asyncio.gather(
-            *(desk.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True
+            *(gateway.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True
         )
 
-    found, spent = at_desk(trial(tmp_path, service.base_url, budget_usd=50.0, concurrency=4), many)
+    found, spent = through(tmp_path / "home", many, usd=50.0, width=4)
     answered = [one for one in found if isinstance(one, Asked)]
     assert spent.cost_usd == sum(one.cost_usd for one in answered) == 3 * len(service.requests)
     assert 50 - 10 < spent.cost_usd <= 50
@@ -70,9 +67,9 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
 def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(
     tmp_path: Path, service: Service
 ) -> None:
-    async def once(desk: Desk) -> Asked:
-        return await desk.ask(model(service.base_url), None, ask())
+    async def once(gateway: Gateway) -> Asked:
+        return await gateway.ask(model(service.base_url), None, ask())
 
     with pytest.raises(ConfigError, match="price of the model small is not known"):
-        at_desk(trial(tmp_path, service.base_url, budget_usd=1.0), once)
+        through(tmp_path / "home", once, usd=1.0)
     assert questions(service.requests) == []

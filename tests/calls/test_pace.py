@@ -7,8 +7,9 @@ import pytest
 from llmops.tasks.calls.client import Client
 from llmops.tasks.calls.pace import Pace
 from llmops.tasks.calls.quota import Quota, quota_of
+from llmops.tasks.endpoints.trouble import Busy
 from llmops.tasks.errors import TransientDocumentError, Unavailable
-from llmops.tasks.plugins.llms import Busy, Reply
+from llmops.tasks.plugins.llms import Reply
 from tests.llm_simulated import Limited, Model, Scripted, Simulated, request
 
 

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.calls.prices import SHIPPED, known_price, price_of, read_prices
+from llmops.tasks.calls.prices import (
+    SHIPPED,
+    cost_of,
+    known_price,
+    price_of,
+    read_prices,
+    shipped_price,
+)
 from llmops.tasks.errors import ConfigError
-from llmops.tasks.plugins.llms import Reply
+from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.llms.extractive import Extractive
 from llmops.tasks.plugins.llms.openai import OpenAi
 
@@ -74,11 +81,13 @@ def test_options_go_before_the_table() -> None:
 
 
 def test_what_a_reply_cost() -> None:
-    reply = Reply(text="", tokens_in=1_000_000, tokens_out=2_000_000)
-    assert OpenAi(model="gpt-4o-mini").cost(reply) == pytest.approx(0.15 + 2 * 0.6)
-    assert OpenAi(model="unknown").cost(reply) == 0
-    assert OpenAi(model="unknown", price_in=3.0, price_out=0.0).cost(reply) == 3
-    assert Extractive().cost(reply) == 0
+    def cost(llm: Llm) -> float:
+        return cost_of(shipped_price(llm), 1_000_000, 2_000_000)
+
+    assert cost(OpenAi(model="gpt-4o-mini")) == pytest.approx(0.15 + 2 * 0.6)
+    assert cost(OpenAi(model="unknown")) == 0
+    assert cost(OpenAi(model="unknown", price_in=3.0, price_out=0.0)) == 3
+    assert cost(Extractive()) == 0
 
 
 def test_a_table_of_one_s_own_is_read_again_when_it_changes(tmp_path: Path) -> None:

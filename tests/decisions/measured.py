@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet, hash_of
 from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.scorers import Case, Passage, Score
 from llmops.tasks.prompts import Part as Turn

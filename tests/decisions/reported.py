@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.record import make_record
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part, Result, Spent
+from llmops.tasks.evaluation.run import Part, Result
 from llmops.tasks.plugins.scorers import Case, Passage, Score
 from tests.decisions.measured import case_set, noisy, parts_of, plus, result, settings, trial
 

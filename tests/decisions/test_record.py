@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.record import (
     changed_cases,
     known,
@@ -21,7 +22,7 @@ from llmops.tasks.decisions.record import (
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Part, Spent
+from llmops.tasks.evaluation.run import Part
 from llmops.tasks.plugins.scorers import Case, Score
 from tests.decisions.decided import BASE, CASES, RULE, SCORES, Record, decided
 from tests.decisions.measured import parts_of, plus, result, settings, trial

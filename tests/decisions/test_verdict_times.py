@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.record import make_record, recomputed, sealed
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import Verdict, decide
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part, Spent
+from llmops.tasks.evaluation.run import Part
 from tests.decisions.decided import CASES, RULE, SCORES
 from tests.decisions.measured import NOW, evidence, noisy, parts_of, plus, result, settings, trial
 from tests.evaluation.trials import cases as some_cases

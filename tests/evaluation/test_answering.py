@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import Unavailable, UsageError
 from llmops.tasks.evaluation.answering import answer_part, turns
-from llmops.tasks.evaluation.run import Spent
 from llmops.tasks.plugins.scorers import Case, Passage
 from tests.evaluation.trials import arm, cases, model, questions, results, trial
 from tests.openai_server import Answer, Service, serving

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
-from llmops.tasks.evaluation.run import Spent
 from tests.evaluation.trials import arm, cases, model, results, trial
 from tests.openai_server import serving
 

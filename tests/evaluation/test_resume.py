@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
-from llmops.tasks.evaluation.run import Spent
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
 from tests.evaluation.trials import cases, killed, questions, results, start, trial
 from tests.openai_server import Answer, Service, serving
 
-COMMIT = "llmops.tasks.calls.cache:Memory._write"
+COMMIT = "llmops.tasks.calls.cache:CallCache._write"
 
 
 def on_disk(home: Path) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import UsageError
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Retrieval, Spent, Trial
+from llmops.tasks.evaluation.run import Retrieval, Trial
 from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge.reading import allowed, searcher
 from llmops.tasks.ledger.tables import shown

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part, Result, Retrieval, Spent, Trial
+from llmops.tasks.evaluation.run import Part, Result, Retrieval, Trial
 from llmops.tasks.evaluation.scoring import BLOCK, blocks, score_part
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import shown

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Spent, Trial
+from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import Prompt, Resolved

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.knowledge.purse import TEXTS_PER_CALL
+from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from tests.flows.test_incremental import prose
 from tests.laboratory import Laboratory
 

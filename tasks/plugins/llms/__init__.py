@@ -1,8 +1,7 @@
 """Language models: messages in, a reply and what it cost out."""
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Literal
 
@@ -88,21 +87,11 @@ class Connection(ABC):
     @abstractmethod
     async def ask(self, request: Request) -> Reply:
         """Raises DocumentError when the model refuses this request, Unavailable when no request
-        will succeed (key, model, address), Busy when the same request may succeed later."""
+        will succeed (key, model, address), `endpoints.trouble.Busy` when the same one may later."""
 
     async def stream(self, request: Request) -> AsyncIterator[str]:
         """The text in pieces, as it is made. Where a model cannot stream it is one piece."""
         yield (await self.ask(request)).text
-
-
-class Busy(Exception):
-    """The same request may succeed later; `after` says in how many seconds, where the endpoint says
-    so. `limited`: it was 429.
-    """
-
-    def __init__(self, said: str, *, after: float | None = None, limited: bool = False) -> None:
-        super().__init__(said)
-        self.said, self.after, self.limited = said, after, limited
 
 
 class Llm(Plugin, ABC):
@@ -148,37 +137,6 @@ class Llm(Plugin, ABC):
     @abstractmethod
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Open a way to the model; leaving the context closes it."""
-
-    def complete(self, messages: Sequence[Message], *, structured: bool = False) -> Reply:
-        """One request, with patience, from code that is not asynchronous. `structured` asks for a
-        JSON object, which the messages describe.
-
-        Raises Unavailable when the model cannot be reached or refuses the key, DocumentError when
-        it refuses these messages.
-        """
-        from llmops.tasks.calls.client import Client
-
-        async def once() -> Reply:
-            async with Client(self) as client:
-                return await client.ask(
-                    Request(
-                        messages=tuple(messages), output={"type": "object"} if structured else None
-                    )
-                )
-
-        return asyncio.run(once())
-
-    def cost(self, reply: Reply) -> float:
-        """US dollars, by the prices of the options, else of the shipped table; 0 where neither
-        knows the model.
-        """
-        from llmops.tasks.calls.prices import SHIPPED, price_of, read_prices
-
-        known = (
-            {} if self.price_in is not None and self.price_out is not None else read_prices(SHIPPED)
-        )
-        price = price_of(self, known) or (0.0, 0.0)
-        return (reply.tokens_in * price[0] + reply.tokens_out * price[1]) / 1e6
 
 
 def llm_of(spec: Spec, where: str = "llm") -> Llm:

@@ -5,9 +5,9 @@ from contextlib import aclosing
 from typing import Any
 
 from llmops.tasks.endpoints.http import Http
-from llmops.tasks.endpoints.trouble import NO_API, Garbled
+from llmops.tasks.endpoints.trouble import NO_API, Busy, Garbled
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.llms import Busy, Connection, Reply, Request, ToolCall
+from llmops.tasks.plugins.llms import Connection, Reply, Request, ToolCall
 
 Body = dict[str, Any]
 

@@ -10,6 +10,7 @@ from llmops.tasks.plugins.llms.extractive import Extractive
 from llmops.tasks.plugins.llms.extractive.asked import asked
 from llmops.tasks.plugins.llms.extractive.rules import Rules, read_rules
 from tests.calls.test_client import asked as replies
+from tests.llm_asked import complete
 
 PASSAGES = """[1] Eiffel Tower
 The Eiffel Tower is a lattice tower in Paris. It was built from 1887 to 1889 by the company of Gustave Eiffel. It is 330 metres tall.
@@ -22,11 +23,10 @@ UNKNOWN = 'If the passages do not answer the question, say "No idea".'
 
 
 def said(system: str, user: str, **options: Any) -> str:
-    return (
-        Extractive(**options)
-        .complete([Message(role="system", content=system), Message(role="user", content=user)])
-        .text
-    )
+    return complete(
+        Extractive(**options),
+        [Message(role="system", content=system), Message(role="user", content=user)],
+    ).text
 
 
 def with_passages(instruction: str, question: str, **options: Any) -> str:
@@ -111,7 +111,7 @@ def test_how_much_support_is_wanted_is_an_option() -> None:
 def test_without_context_it_does_not_know() -> None:
     assert said("You are a helpful assistant.", "Who are you?") == "I don't know."
     assert said(f"You answer questions.\n\n{UNKNOWN}", "Who are you?") == "No idea"
-    assert Extractive().complete([Message(role="user", content="")]).text == "I don't know."
+    assert complete(Extractive(), [Message(role="user", content="")]).text == "I don't know."
 
 
 def test_it_asks_in_several_languages() -> None:
@@ -150,7 +150,7 @@ def test_prompts_of_many_forms_are_read(user: str) -> None:
         Message(role="user", content=user),
     ]
     assert asked(messages).question == "What do dogs do?"
-    assert Extractive().complete(messages).text == "Dogs bark."
+    assert complete(Extractive(), messages).text == "Dogs bark."
 
 
 def test_a_conversation_is_read_to_its_last_question() -> None:
@@ -160,7 +160,7 @@ def test_a_conversation_is_read_to_its_last_question() -> None:
         Message(role="tool", content="Dogs bark. Cats sleep.", tool_call_id="1"),
         Message(role="user", content="What do dogs do?"),
     ]
-    assert Extractive(sentences=1).complete(messages).text == "Dogs bark."
+    assert complete(Extractive(sentences=1), messages).text == "Dogs bark."
 
 
 def test_what_passages_say_is_no_instruction() -> None:

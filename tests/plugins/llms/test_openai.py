@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request, ToolCall
 from llmops.tasks.plugins.llms.openai import OpenAi
+from tests.llm_asked import complete
 from tests.llm_faults import EMPTY_QUOTA, PAGE, limited, tool_call
 from tests.openai_server import Answer, Service, serving
 
@@ -43,9 +45,11 @@ def model(service: Service, **options: object) -> Llm:
 def test_a_reply_and_what_it_cost(service: Service) -> None:
     llm = model(service, api_key="sesame", price_in=1.0, price_out=10.0)
     service.key = "sesame"
-    reply = llm.complete(HELLO, structured=True)
+    reply = complete(llm, HELLO, structured=True)
     assert (reply.text, reply.tokens_in, reply.tokens_out) == ("hello there", 4, 2)
-    assert llm.cost(reply) == pytest.approx((4 * 1 + 2 * 10) / 1e6)
+    assert cost_of(shipped_price(llm), reply.tokens_in, reply.tokens_out) == pytest.approx(
+        (4 * 1 + 2 * 10) / 1e6
+    )
     ((path, body, authorization),) = service.requests
     assert (path, authorization) == ("/v1/chat/completions", "Bearer sesame")
     messages = [message.model_dump(include={"role", "content"}) for message in HELLO]
@@ -58,11 +62,16 @@ def test_a_reply_and_what_it_cost(service: Service) -> None:
 
 
 def test_parameters_are_left_out_where_a_server_does_not_know_them(service: Service) -> None:
-    model(service, temperature=None, json_mode=False, max_tokens=9).complete(HELLO, structured=True)
+    complete(
+        model(service, temperature=None, json_mode=False, max_tokens=9), HELLO, structured=True
+    )
     assert set(service.requests[0][1]) == {"model", "messages", "max_tokens"}
-    model(
-        service, max_tokens_name="max_completion_tokens", max_tokens=9, parameters={"seed": 7}
-    ).complete(HELLO)
+    complete(
+        model(
+            service, max_tokens_name="max_completion_tokens", max_tokens=9, parameters={"seed": 7}
+        ),
+        HELLO,
+    )
     body = service.requests[1][1]
     assert (body["max_completion_tokens"], body["seed"], "max_tokens" in body) == (9, 7, False)
 
@@ -70,14 +79,14 @@ def test_parameters_are_left_out_where_a_server_does_not_know_them(service: Serv
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_what_may_pass_is_tried_again(service: Service, status: int) -> None:
     service.script = [Answer(status, headers=NOW), Answer(status, headers=NOW)]
-    assert model(service).complete(HELLO).text == "hello there"
+    assert complete(model(service), HELLO).text == "hello there"
     assert len(service.requests) == 3
 
 
 def test_it_gives_up_after_the_last_retry(service: Service) -> None:
     service.script = [Answer(503, b'{"error": {"message": "overloaded"}}', NOW)] * 9
     with pytest.raises(TransientDocumentError, match="answered 503: overloaded; tried 3 times"):
-        model(service, retries=2).complete(HELLO)
+        complete(model(service, retries=2), HELLO)
     assert len(service.requests) == 3
 
 
@@ -107,7 +116,7 @@ def test_it_gives_up_after_the_last_retry(service: Service) -> None:
 def test_what_will_not_pass_is_said_at_once(service: Service, answer: Answer, message: str) -> None:
     service.script = [answer] * 9
     with pytest.raises(Unavailable, match=message):
-        model(service).complete(HELLO)
+        complete(model(service), HELLO)
     assert len(service.requests) == 1
 
 
@@ -125,14 +134,14 @@ def test_what_cannot_be_read_is_asked_for_once_more(
     service: Service, answer: Answer, message: str
 ) -> None:
     service.script = [answer, None]
-    assert model(service).complete(HELLO).text == "hello there"
+    assert complete(model(service), HELLO).text == "hello there"
     service.script = [answer, answer, None]
     with pytest.raises(TransientDocumentError, match=message):
-        model(service).complete(HELLO)
+        complete(model(service), HELLO)
     service.script = [answer, answer, None]
     with pytest.raises(Unavailable, match=f"{message}.*ends with /v1"):
-        model(service, model="never-heard-of").complete(
-            HELLO
+        complete(
+            model(service, model="never-heard-of"), HELLO
         )  # nothing ever came from this one: rather a wrong address
     assert len(service.requests) == 2 + 2 + 2
 
@@ -140,7 +149,7 @@ def test_what_cannot_be_read_is_asked_for_once_more(
 def test_refused_messages_are_the_trouble_of_one_document(service: Service) -> None:
     service.script = [Answer(400, b'{"error": {"message": "context length exceeded"}}')]
     with pytest.raises(DocumentError, match="context length exceeded"):
-        model(service).complete(HELLO)
+        complete(model(service), HELLO)
     assert len(service.requests) == 1
 
 
@@ -162,7 +171,7 @@ def test_a_refusal_is_the_trouble_of_one_document(
 ) -> None:
     service.script = [Answer(200, json.dumps({"choices": [choice]}).encode())]
     with pytest.raises(DocumentError, match=message):
-        model(service).complete(HELLO)
+        complete(model(service), HELLO)
     assert len(service.requests) == 1
 
 
@@ -172,7 +181,7 @@ def test_a_reply_that_was_cut_says_so_and_parts_are_joined(service: Service) -> 
         "finish_reason": "length",
     }
     service.script = [Answer(200, json.dumps({"choices": [choice]}).encode())]
-    reply = model(service).complete(HELLO)
+    reply = complete(model(service), HELLO)
     assert (reply.text, reply.finish, reply.tokens_out) == ("half a", "length", 0)
 
 
@@ -251,4 +260,4 @@ def test_nobody_answers() -> None:
             model="small", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", retries=0
         )
         with pytest.raises(Unavailable, match=r"cannot be reached: ConnectError.*tried 1 times"):
-            llm.complete(HELLO)
+            complete(llm, HELLO)

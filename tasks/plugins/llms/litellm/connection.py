@@ -8,10 +8,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from llmops.tasks.endpoints.trouble import Lost, hidden, trouble
+from llmops.tasks.endpoints.trouble import Busy, Lost, hidden, trouble
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins.llms import Busy, Connection, Reply, Request
+from llmops.tasks.plugins.llms import Connection, Reply, Request
 from llmops.tasks.plugins.llms._completions import read_reply
 
 QUIET = {

@@ -1,0 +1,78 @@
+"""What a chunker pays for: sentences are embedded and questions are asked once, whoever owns
+them, also after a crash.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from llmops.tasks.calls.gateway import BlockingGateway
+from llmops.tasks.calls.prices import shipped_price
+from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.llms import Llm, Message, Request
+from llmops.tasks.schemas import Vectors, sha256
+
+T = TypeVar("T")
+TEXTS_PER_CALL = 64
+
+
+@dataclass
+class EmbeddingBill:
+    """`embedded`: how many texts, of so many `tokens`; `cost_usd`: US dollars."""
+
+    embedded: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class PayingTokenizer:
+    """The tokenizer that a build hands to a chunker, for one document: it can embed (`Embedding`)
+    and ask (`Asking`).
+    """
+
+    build: Build
+    embedder: Embedder
+    gateway: BlockingGateway
+    owner: str = ""
+    bill: EmbeddingBill = field(default_factory=EmbeddingBill)
+
+    @property
+    def max_tokens(self) -> int:
+        return self.embedder.max_tokens
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        return self.embedder.token_offsets(text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the embedder's; what the ledger has is not computed again."""
+        keys = [sha256(text) for text in texts]
+        ledger, model = self.build.ledger, self.build.stages.model
+        known = known_embeddings(ledger, model, list(set(keys)))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        names = list(missing)
+        for start in range(0, len(names), TEXTS_PER_CALL):
+            part = names[start : start + TEXTS_PER_CALL]
+            save_embeddings(
+                ledger, model, part, self.embedder.embed([missing[key] for key in part])
+            )
+            self._pay([missing[key] for key in part])
+        return load_embeddings(ledger, model, keys, self.embedder.dimension)
+
+    def _pay(self, texts: Sequence[str]) -> None:
+        tokens = sum(self.embedder.count(text) for text in texts)
+        self.bill.embedded += len(texts)
+        self.bill.tokens += tokens
+        self.bill.cost_usd += tokens * self.embedder.price / 1e6
+
+    def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
+        """What `read` makes of the reply: from the ledger, else from the model, which is told of
+        its mistake up to two times.
+
+        Only a reply that can be read is remembered. Raises DocumentError after three that cannot.
+        """
+        request = Request(messages=tuple(messages), output={"type": "object"})
+        asked = self.gateway.ask(llm, shipped_price(llm), request, owner=self.owner, read=read)
+        return read(asked.reply.text)
