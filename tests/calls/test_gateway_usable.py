@@ -79,7 +79,7 @@ def test_after_three_replies_that_cannot_be_used_nothing_is_remembered(
 ) -> None:
     async def once(gateway: Gateway) -> Spent:
         with pytest.raises(
-            DocumentError, match="gave 3 replies that cannot be used; the last: 5 is too little"
+            DocumentError, match="gave 3 replies that cannot be used; the last: 3 is too little"
         ):
             await gateway.ask(model(service.base_url), None, ask(), read=more_than(9))
         return gateway.spent
