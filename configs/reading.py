@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmops.tasks.errors import ConfigError, Mistake
-from llmops.tasks.yaml_files import Strict, parsed, text_of, wrong
+from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 
 BEGINNING = "a config begins with a line such as `flow: index`"
 Defaults = Mapping[str, Mapping[str, Any]]
@@ -40,8 +38,8 @@ def apply(content: dict[str, Any], changes: Iterable[str], defaults: Defaults) -
         if len(keys) > 1 and keys[0] in defaults:
             content.setdefault(keys[0], dict(defaults[keys[0]]))
         try:
-            _assign(content, keys, yaml.load(value, Strict))
-        except (yaml.YAMLError, RecursionError) as error:
+            _assign(content, keys, read_yaml(value))
+        except NoYaml as error:
             raise _wrong_change(
                 f"the value of {change!r} is not valid YAML",
                 "quote it twice: --set 'key=\"value\"'",

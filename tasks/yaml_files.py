@@ -1,39 +1,93 @@
-"""Strict YAML in the files of people: a key stands once, and each complaint says where."""
+"""Strict YAML 1.2 in the files of people: a key stands once, and each complaint says where."""
 
+import re
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from llmops.tasks.errors import ConfigError, Mistake
 
-
-class Strict(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once: of two, one would silently not count."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands here twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+WIDTH = 140
+LOST = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""What a block would not give back: control characters, and other ends of lines than \\n."""
 
 
-def parsed(path: Path, text: str, hint: str) -> Any:
+class NoYaml(ValueError):
+    """A text is no YAML: the message says why, with line and column from 1 where they are known."""
+
+
+class _Constructor(SafeConstructor):
+    """A key may stand only once: of two, one would silently not count."""
+
+    def check_mapping_key(
+        self, node: Node, key_node: Node, mapping: dict[Any, Any], key: Any, value: Any
+    ) -> bool:
+        del node, value
+        if isinstance(key, tuple):
+            raise ConstructorError(None, None, "found unhashable key", key_node.start_mark)
+        if key in mapping:
+            raise ConstructorError(
+                None, None, f"the key {key!r} stands here twice", key_node.start_mark
+            )
+        return True
+
+
+class _Representer(SafeRepresenter):
+    """Texts of several lines stand as blocks; where YAML cannot keep one exactly so, in quotes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+    def represent_str(self, data: str) -> ScalarNode:
+        block = "|" if "\n" in data.strip("\n") else None
+        style = '"' if LOST.search(data) else block
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
+def read_yaml(text: str) -> object:
+    """What a text says: plain Python values. Raises NoYaml."""
+    yaml = YAML(typ="safe", pure=True)  # its parser in C leaves the culprit out of its complaints
+    yaml.Constructor = _Constructor
+    try:
+        return yaml.load(text)
+    except RecursionError as error:
+        raise NoYaml("it is nested too deeply") from error
+    except (YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        raise NoYaml(_reason(error)) from error
+
+
+def write_yaml(value: object) -> str:
+    """The text that `read_yaml` reads back, mappings in their own order."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = False, WIDTH, True
+    yaml.sort_base_mapping_type_on_output = False
+    stream = StringIO()
+    yaml.dump(value, stream)
+    return stream.getvalue()
+
+
+def parsed(path: Path, text: str, hint: str = "") -> object:
     """What the text of a file says. Raises ConfigError with line and column where YAML knows them;
     `hint`: what may be the cause.
     """
     try:
-        return yaml.load(text, Strict)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        raise wrong(path, f"not valid YAML: {_where(error)}", hint) from error
-    except RecursionError as error:
-        raise wrong(path, "not valid YAML: it is nested too deeply") from error
+        return read_yaml(text)
+    except NoYaml as error:
+        raise wrong(path, f"not valid YAML: {error}", hint) from error
 
 
 def text_of(path: Path, wanted: str, near: Callable[[Path], str] = str, absent: str = "") -> str:
@@ -68,12 +122,9 @@ def wrong(path: Path, message: str, hint: str = "") -> ConfigError:
     )
 
 
-def _where(error: Exception) -> str:
-    """YAML's complaint in one line, with the place in words of people: lines and columns from 1."""
-    mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or str(error).splitlines()[0].partition(' in "<')[0]
-    return (
-        " ".join(f"{reason}, in line {mark.line + 1}, column {mark.column + 1}".split())
-        if mark
-        else str(reason)
-    )
+def _reason(error: Exception) -> str:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    problem = error.problem if isinstance(error, MarkedYAMLError) else None
+    reason = problem or str(error).splitlines()[0].partition(' in "<')[0]
+    where = f", in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return " ".join(f"{reason}{where}".split())

@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.yaml_files import parsed, text_of
 
 Price = tuple[float, float]
 """US dollars per million tokens: in, out."""
@@ -51,11 +51,7 @@ def read_prices(path: Path) -> dict[str, Price]:
 @lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> dict[str, Price]:
     try:
-        table = PriceTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            [Mistake(f"no YAML: {' '.join(str(error).split())}", where=str(path))]
-        ) from error
+        table = PriceTable.model_validate(parsed(path, text_of(path, "a table of prices")))
     except ValidationError as error:
         hint = (
             "models: {gpt-4o-mini: {input: 0.15, output: 0.60}}, in US dollars per million tokens"

@@ -27,6 +27,7 @@ from llmops.tasks.plugins import SECRET, Spec, canonical, digest, external
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.schemas import sha256
+from llmops.tasks.yaml_files import NoYaml, read_yaml
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 NAMED = 3
@@ -245,19 +246,17 @@ def _warnings(manifest: Manifest) -> list[str]:
 
 def store_spec(text: str) -> Spec:
     """The value of `--store`: a name, or a YAML mapping as in a config. Raises ConfigError."""
-    import yaml
-
     try:
-        spec = Spec.model_validate(yaml.safe_load(text))
+        spec = Spec.model_validate(read_yaml(text))
         spec.build(Store)
-    except (yaml.YAMLError, ValidationError) as error:
+    except (NoYaml, ValidationError) as error:
         why = (
             "; ".join(
                 f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ")
                 for one in error.errors()
             )
             if isinstance(error, ValidationError)
-            else "it is no YAML"
+            else f"it is no YAML: {error}"
         )
         raise ConfigError(
             [

@@ -19,6 +19,7 @@ from llmops.tasks.tracking.records import (
     tags,
 )
 from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.yaml_files import write_yaml
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -112,16 +113,12 @@ def _log_documents(client: "MlflowClient", run: str, name: str, documents: Docum
 
 
 def _log_files(client: "MlflowClient", run: str, build: BuildRecord) -> None:
-    import yaml
-
     with tempfile.TemporaryDirectory() as folder:
         texts = {
             "outcome.json": _json(build.outcome),
             "decision.json": _json(build.decision) if build.decision else "",
             TABLE: _json(table(build.worst)) if build.worst else "",
-            "config.yaml": yaml.safe_dump(
-                json.loads(_json(build.config)), sort_keys=False, allow_unicode=True
-            ),
+            "config.yaml": write_yaml(json.loads(_json(build.config))),
         }
         for name, text in texts.items():
             if text:

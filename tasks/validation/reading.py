@@ -10,6 +10,7 @@ from typing import Any
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.validation.catalogue import CHECKS, COLUMNS, SEVERITIES, TYPES, Type
 from llmops.tasks.validation.suite import Expectation, Suite, is_parameter
+from llmops.tasks.yaml_files import parsed, text_of
 
 OWN = ("type", "severity", "about", "where")
 
@@ -49,15 +50,7 @@ def read_suite(path: Path) -> Suite:
 
 
 def _load(path: Path) -> Mapping[Any, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError(
-            [Mistake(f"the expectations cannot be read: {reason}", str(path))]
-        ) from error
+    content = parsed(path, text_of(path, "a file of expectations")) or {}
     if not isinstance(content, Mapping):
         got = type(content).__name__
         raise ConfigError(

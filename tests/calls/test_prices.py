@@ -111,7 +111,8 @@ def test_a_table_of_one_s_own_is_read_again_when_it_changes(tmp_path: Path) -> N
         ("models: {m: {input: 1}}", "models.m.output: Field required"),
         ("models: {m: {input: 1, output: .inf}}", "finite"),
         ("models: {m: {input: 1, output: 2, cached: 1}}", "models.m.cached: Extra inputs"),
-        ("{", "no YAML"),
+        ("{", "not valid YAML: expected .*, in line 1, column 2"),
+        ("models: {m: {input: 1, input: 2}}", "the key 'input' stands here twice, in line 1"),
         ("", "prices.yaml: Input should be"),
         ("prices: {}", "models: Field required"),
     ],
@@ -126,6 +127,9 @@ def test_mistakes_in_a_table_are_said_with_their_place(
 
 
 def test_a_table_that_is_not_there_is_said(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.yaml", tmp_path):
-        with pytest.raises(ConfigError, match=f"{path.name}: the table of prices cannot be read"):
+    for path, says in {
+        tmp_path / "none.yaml": "the table of prices cannot be read",
+        tmp_path: "this is a folder, a table of prices is wanted",
+    }.items():
+        with pytest.raises(ConfigError, match=f"{path.name}: {says}"):
             read_prices(path)

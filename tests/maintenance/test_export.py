@@ -208,6 +208,7 @@ def test_wrong_requests_end_with_2(lance_shop: Workshop) -> None:
     for text, says in {
         "nope": "unknown name",
         "{": "no YAML",
+        "{name: lancedb, uri: /x, uri: /y}": "the key 'uri' stands here twice",
         "{name: lancedb, uri: [1]}": "uri",
         "5": "--store '5'",
     }.items():

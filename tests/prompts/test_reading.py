@@ -29,7 +29,7 @@ messages:
   - {role: user, contents: 3}
   - {role: user, content: ""}
 variables: {unused: {}, question: {type: number, default: x, foo: 1}, other: {type: strng}}
-model: {temperature: 3, max_token: 4, stop: [], model: gpt, seed: yes}
+model: {temperature: 3, max_token: 4, stop: [], model: gpt, seed: true}
 output: {type: objekt}
 """
 

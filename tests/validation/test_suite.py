@@ -251,9 +251,21 @@ def test_a_file_that_is_no_suite_is_a_config_error(tmp_path: Path, content: byte
         read_suite(tmp_path / "suite.yaml")
 
 
-@pytest.mark.parametrize("name", ["missing.yaml", "."])
-def test_a_missing_file_and_a_folder_are_config_errors(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+def test_a_key_that_stands_twice_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "chunks:\n- type: expect_column_values_to_be_null\n  column: uri\n  column: text\n"
+    )
+    with pytest.raises(ConfigError, match="'column' stands here twice, in line 4, column 3"):
+        read_suite(tmp_path / "suite.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("missing.yaml", "no such file"), (".", "this is a folder")]
+)
+def test_a_missing_file_and_a_folder_are_config_errors(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
         read_suite(tmp_path / name)
 
 
