@@ -1,19 +1,66 @@
-"""From a file, and what the command line says about it, to a mapping: without knowing what a config
-may contain.
-"""
+"""Reading the config of any flow: every mistake at once, before anything runs."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
+from llmops.configs.mistakes import explain, joined
+from llmops.configs.section import FlowConfig, places
+from llmops.configs.settings import hidden, load_env
 from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.plugins import Plugin, Spec, find
 from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 
 BEGINNING = "a config begins with a line such as `flow: index`"
-Defaults = Mapping[str, Mapping[str, Any]]
+Content = dict[str, object]
+"""What the file of a config says, before a model has looked at it."""
+C = TypeVar("C", bound=FlowConfig)
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
+class FlowKind(NamedTuple):
+    """A flow: its model in `configs/<flow>.py`, and the command that runs it."""
+
+    model: str
+    command: str
+
+
+FLOWS = {
+    "index": FlowKind("IndexConfig", "llmops index"),
+    "evaluate": FlowKind("EvaluateConfig", "llmops evaluate"),
+    "compare": FlowKind("CompareConfig", "llmops kb compare"),
+}
+
+
+def read(path: Path, model: type[C], overrides: Iterable[str] = ()) -> C:
+    """The config in a YAML file, with `key.path=value` overrides applied, secrets hidden and short
+    forms written out. Raises ConfigError with every mistake, also of its plugins and files.
+    """
+    where = str(path)
+    load_env(path.absolute().parent)
+    defaults = model.default_plugins()
+    content = hidden(_named(apply(load_yaml(path), overrides, defaults), defaults))
+    _check_flow(content, model.flow_name(), where)
+    found = _plugin_mistakes(content, model, where)
+    if "folder" in content:
+        hint = "relative paths start at the config file's folder"
+        found.append(Mistake("unknown key 'folder'", where=f"{where}: folder", hint=hint))
+    try:
+        config = model.model_validate({**content, "folder": path.absolute().parent})
+    except ValidationError as error:
+        own = explain(error, model, where, raw=content)
+        told = tuple(mistake.where for mistake in found)
+        own = [mistake for mistake in own if not mistake.where.startswith(told)]
+        raise ConfigError(own + found) from error
+    found += _file_mistakes(config, where)
+    found = found or config.conflicts(where)
+    if found:
+        raise ConfigError(found)
+    return config
+
+
+def load_yaml(path: Path) -> Content:
     """The mapping in a YAML file. Raises ConfigError when it is not one, with line and column where
     YAML knows them.
     """
@@ -26,9 +73,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def apply(content: dict[str, Any], changes: Iterable[str], defaults: Defaults) -> dict[str, Any]:
+def apply(content: Content, changes: Iterable[str], defaults: Mapping[str, Spec]) -> Content:
     """Apply `chunk.size=300`, `sources.0.path=docs`; values are read as YAML. `defaults`: what a
-    key holds that is not written.
+    key holds that is not written. Raises ConfigError.
     """
     for change in changes:
         path, sign, value = change.partition("=")
@@ -36,7 +83,7 @@ def apply(content: dict[str, Any], changes: Iterable[str], defaults: Defaults) -
         if not sign or not all(keys):
             raise _wrong_change(f"got {change!r}, wanted key.path=value", "--set chunk.size=300")
         if len(keys) > 1 and keys[0] in defaults:
-            content.setdefault(keys[0], dict(defaults[keys[0]]))
+            content.setdefault(keys[0], defaults[keys[0]].short())
         try:
             _assign(content, keys, read_yaml(value))
         except NoYaml as error:
@@ -55,13 +102,102 @@ def _wrong_change(message: str, hint: str) -> ConfigError:
     return ConfigError([Mistake(message, where="--set", hint=hint)])
 
 
-def _assign(content: Any, keys: list[str], value: Any) -> None:
-    for position, key in enumerate(keys):
-        index: Any = int(key) if isinstance(content, list) else key
-        if position == len(keys) - 1:
-            content[index] = value
-            return
-        inner = content[index] if isinstance(content, list) else content.setdefault(index, {})
-        if isinstance(inner, str):
-            inner = content[index] = {"name": inner}
-        content = inner
+def _assign(content: object, keys: list[str], value: object) -> None:
+    """Raises ValueError, IndexError or TypeError where the keys lead nowhere."""
+    key, *below = keys
+    if isinstance(content, list):
+        index = int(key)
+        content[index] = value if not below else _opened(content[index])
+        inner = content[index]
+    elif isinstance(content, dict):
+        content[key] = value if not below else _opened(content.get(key, {}))
+        inner = content[key]
+    else:
+        raise TypeError(f"{key} is no key of {content!r}")
+    if below:
+        _assign(inner, below, value)
+
+
+def _opened(value: object) -> object:
+    """A plugin's name alone, such as `chunk: sentence`, written out so that options fit in."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _named(content: Content, defaults: Mapping[str, Spec]) -> Content:
+    """`chunk: {size: 100}` means the default chunker."""
+    for key, default in defaults.items():
+        entry = content.get(key)
+        if isinstance(entry, dict) and "name" not in entry:
+            content[key] = {"name": default.name, **entry}
+    return content
+
+
+def _check_flow(content: Content, wanted: str, where: str) -> None:
+    flow = content.get("flow")
+    if flow == wanted:
+        return
+    message, hint = f"got {flow!r}, allowed: {', '.join(FLOWS)}", BEGINNING
+    if "flow" not in content:
+        message = "the key 'flow' is missing"
+    elif isinstance(flow, str) and flow in FLOWS:
+        message = f"got flow: {flow!r}, wanted: {wanted}"
+        hint = f"{FLOWS[flow].command} runs it"
+    raise ConfigError([Mistake(message, where=f"{where}: flow", hint=hint)])
+
+
+def _plugin_mistakes(content: Content, model: type[FlowConfig], where: str) -> list[Mistake]:
+    return [
+        mistake
+        for pattern, family in model.plugins.items()
+        for place, entry in places(content, pattern)
+        if entry is not None or "*" in pattern
+        for mistake in plugin_mistakes(entry, family, joined(where, place))
+    ]
+
+
+def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mistake]:
+    """What is wrong with one plugin's entry; none when it can be built."""
+    try:
+        spec = Spec.model_validate(entry)
+    except ValidationError:
+        return [
+            Mistake(
+                f"a plugin's name is wanted, got {entry!r}",
+                where=where,
+                hint="write {name: …, option: …}",
+                kind="plugin",
+            )
+        ]
+    try:
+        spec.build(family)
+    except ConfigError as error:
+        return [
+            Mistake(
+                m.message,
+                where=f"{where}.{m.where}" if m.where else where,
+                hint=m.hint,
+                kind=m.kind,
+            )
+            for m in error.found
+        ]
+    except ValidationError as error:
+        plugin = find(family.family, spec.name)
+        return explain(error, plugin, f"{where}.", raw=spec.options)
+    return []
+
+
+def _file_mistakes(config: FlowConfig, where: str) -> list[Mistake]:
+    found: list[Mistake] = []
+    for pattern, reader in config.files.items():
+        for place, name in places(config, pattern):
+            if name is None or str(name).startswith(config.elsewhere):
+                continue
+            file = config.folder / str(name)
+            try:
+                if file.is_file():
+                    reader(file)
+                else:
+                    found.append(Mistake(f"no such file: {file}", where=joined(where, place)))
+            except ConfigError as error:
+                found += error.found
+    return list(dict.fromkeys(found))

@@ -1,11 +1,22 @@
-"""Settings come from `LLMOPS_*` environment variables or `.env`; secrets only from there."""
+"""Settings come from `LLMOPS_*` environment variables or `.env`; secrets only from there.
+
+A secret that stands in a config leaves it as soon as it is read: what is recorded, shown or sent on
+holds its name alone.
+"""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llmops.tasks.plugins import SECRET, digest
+
+T = TypeVar("T")
+KEYS = frozenset({"api_key", "bearer_token", "client_secret", "password", "token", "secret"})
 
 
 class Settings(BaseSettings):
@@ -35,3 +46,27 @@ def settings() -> Settings:
     """The settings as the environment and `./.env` give them now."""
     load_env(Path.cwd())
     return Settings()
+
+
+def hidden(content: T) -> T:
+    """The same config with every secret that is written out replaced by `${LLMOPS_SECRET_…}`, which
+    this process knows from now on.
+    """
+    if isinstance(content, Mapping):
+        items = content.items()
+        return cast(
+            T,
+            {
+                key: _named(value) if key in KEYS and isinstance(value, str) else hidden(value)
+                for key, value in items
+            },
+        )
+    return cast(T, [hidden(item) for item in content]) if isinstance(content, list) else content
+
+
+def _named(value: str) -> str:
+    if not value or SECRET.search(value):
+        return value
+    name = f"LLMOPS_SECRET_{digest(value)[:8].upper()}"
+    os.environ[name] = value
+    return f"${{{name}}}"

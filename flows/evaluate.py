@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from llmops.configs.evaluation import EvaluateConfig
+from llmops.configs.evaluate import EvaluateConfig
 from llmops.tasks import evaluated, runs
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluate import answer, decide, look, prepare, score

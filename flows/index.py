@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from llmops.configs.models import IndexConfig
+from llmops.configs.index import IndexConfig
 from llmops.tasks import artifacts as report
 from llmops.tasks import runs
 from llmops.tasks.chunk import chunk, embed

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from llmops.configs import read
+from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.versions import live_version, published
@@ -53,7 +54,10 @@ class Laboratory:
         from llmops.flows.running import run_index
 
         return run_index(
-            self.home, read(self.config(**changes)), allow_deletes=allow_deletes, full=full
+            self.home,
+            read(self.config(**changes), IndexConfig),
+            allow_deletes=allow_deletes,
+            full=full,
         )
 
     def paid(self) -> int:

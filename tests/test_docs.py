@@ -9,8 +9,8 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from llmops.configs.evaluation import EvaluateConfig
-from llmops.configs.models import IndexConfig
+from llmops.configs.evaluate import EvaluateConfig
+from llmops.configs.index import IndexConfig
 from llmops.flows.cli import app
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.plugins import FAMILIES, external, names

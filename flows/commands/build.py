@@ -42,8 +42,9 @@ def index(
 ) -> Answer:
     """Build the next version of a knowledge base, and publish it if it is good enough."""
     from llmops.configs import read
+    from llmops.configs.index import IndexConfig
 
-    settings = read(config, changes or ())
+    settings = read(config, IndexConfig, changes or ())
     return (
         _plan(settings, full)
         if plan
@@ -123,6 +124,7 @@ def _remember(home: Path, config: Any, path: Path | None) -> None:
 def rebuild(kb: str) -> Answer:
     """Run the index flow again with the config file that built the knowledge base."""
     from llmops.configs import read
+    from llmops.configs.index import IndexConfig
     from llmops.configs.settings import settings
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.versions import config_path
@@ -134,7 +136,7 @@ def rebuild(kb: str) -> Answer:
             f"it is not known which config built {kb!r}",
             hint="run it yourself: llmops index CONFIG",
         )
-    return run(read(Path(path)), Path(path))
+    return run(read(Path(path), IndexConfig), Path(path))
 
 
 def _plan(config: Any, full: bool) -> Answer:

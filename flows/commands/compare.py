@@ -67,7 +67,8 @@ def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any
 
 
 def _grid(path: Path, golden: Path | None) -> Answer:
-    from llmops.configs.grids import arms, read_grid
+    from llmops.configs import read
+    from llmops.configs.compare import CompareConfig, arms
     from llmops.tasks.errors import UsageError
 
     if golden is not None:
@@ -76,7 +77,7 @@ def _grid(path: Path, golden: Path | None) -> Answer:
             where="--golden",
             hint=f"see the key `golden` in {path}",
         )
-    config = read_grid(path)
+    config = read(path, CompareConfig)
     built = [_built(config, *arm) for arm in arms(config)]
     answer = _answer(config.name, built, config.folder / config.golden, config.mode)
     if not config.keep:

@@ -48,18 +48,20 @@ def evaluate(
     ] = None,
 ) -> Answer:
     """Compare prompts, models and retrieval settings on cases, and decide with statistics."""
-    from llmops.configs.evaluating import read_evaluation
+    from llmops.configs import read
+    from llmops.configs.evaluate import EvaluateConfig
     from llmops.configs.settings import settings
 
-    read, home = read_evaluation(config, changes or []), settings().absolute_home
+    chosen = read(config, EvaluateConfig, changes or ())
+    home = settings().absolute_home
     if calibrate:
-        return _calibrated(home, read)
+        return _calibrated(home, chosen)
     if junit is not None:
         _writable(junit)
-    trial, cases = _settled(home, read, accept_cases)
+    trial, cases = _settled(home, chosen, accept_cases)
     if plan:
         return _planned(trial, cases)
-    return answer(_run(home, read, accept_cases), ci, junit)
+    return answer(_run(home, chosen, accept_cases), ci, junit)
 
 
 def answer(record: dict[str, Any], ci: bool, junit: Path | None) -> Answer:

@@ -77,10 +77,11 @@ def check(
     there are any.
     """
     from llmops.configs import read
+    from llmops.configs.index import IndexConfig
     from llmops.tasks.errors import UsageError
     from llmops.tasks.retrieval.golden import missing, read_golden
 
-    settings = read(config)
+    settings = read(config, IndexConfig)
     if settings.gate is None:
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
     golden = read_golden(settings.folder / settings.gate.golden)

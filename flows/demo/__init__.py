@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from llmops import configs
+from llmops.configs.index import IndexConfig
 from llmops.flows.demo.prompts import CAREFUL, CONFIG, PROMPT, PromptSteps
 from llmops.flows.running import run_flow
 from llmops.tasks.errors import Blocked, LlmopsError
@@ -186,7 +187,7 @@ class Demonstration:
         )
 
     def _build(self, *changes: str) -> Outcome:
-        outcome = run_flow(self.home, configs.read(self.config, changes))
+        outcome = run_flow(self.home, configs.read(self.config, IndexConfig, changes))
         versions.remember_config(open_ledger(self.home), KB, str(self.config))
         self.steps.append({"step": "build", **outcome.public()})
         return outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops import configs
-from llmops.configs.evaluating import read_evaluation
+from llmops.configs.evaluate import EvaluateConfig
 from llmops.flows.running import run_evaluation
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.prompts import registry
@@ -91,7 +91,9 @@ class PromptSteps:
         )
 
     def _evaluate(self, prompt: str, wanted: str) -> dict[str, Any]:
-        config = read_evaluation(self.folder / CONFIG, [f"arms.candidate.prompt={prompt}"])
+        config = configs.read(
+            self.folder / CONFIG, EvaluateConfig, [f"arms.candidate.prompt={prompt}"]
+        )
         record = run_evaluation(self.home, config, accept_cases=True)
         self.steps.append({"step": "evaluate", **record})
         if record["verdict"] != wanted or ("promoted" in record and not record["promoted"]):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.configs import check_all
-from llmops.configs.evaluating import read_evaluation
+from llmops.configs import check_all, read
+from llmops.configs.evaluate import EvaluateConfig
 from llmops.tasks.errors import ConfigError
 
 ARM = {"prompt": "short.yaml", "llm": {"name": "extractive"}}
@@ -45,12 +45,12 @@ def write(folder: Path, **keys: Any) -> Path:
 
 def mistakes(file: Path, *changes: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read_evaluation(file, changes)
+        read(file, EvaluateConfig, changes)
     return [str(mistake) for mistake in caught.value.found]
 
 
 def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
-    config = read_evaluation(write(tmp_path))
+    config = read(write(tmp_path), EvaluateConfig)
     assert (config.baseline, config.repeats, config.concurrency, config.budget.usd) == (
         "baseline",
         1,
@@ -153,7 +153,7 @@ def test_latency_cost_and_retrieval_need_no_scorer(tmp_path: Path) -> None:
         "metric": "token_f1",
         "not_worse": {"latency": 0.2, "cost": 0, "retrieval.recall@5": 0.1},
     }
-    config = read_evaluation(write(tmp_path, decide=rule))
+    config = read(write(tmp_path, decide=rule), EvaluateConfig)
     assert list(config.decide.not_worse) == ["latency", "cost", "retrieval.recall@5"]
 
 
@@ -183,7 +183,7 @@ def test_a_grid_adds_every_combination_once(tmp_path: Path) -> None:
         "prompt": ["short.yaml", "long.yaml"],
         "llm": ["extractive", {"name": "extractive", "sentences": 1}],
     }
-    config = read_evaluation(write(tmp_path, arms={"baseline": ARM}, grid=grid))
+    config = read(write(tmp_path, arms={"baseline": ARM}, grid=grid), EvaluateConfig)
     assert list(config.wishes()) == [
         "baseline",
         "short · extractive sentences=1",
@@ -204,13 +204,15 @@ def test_secrets_stay_out_of_what_is_recorded(
 ) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-secret")
     llm = {"name": "openai", "model": "m", "api_key": "${SOME_KEY}"}
-    config = read_evaluation(write(tmp_path, arms={"baseline": ARM, "b": ARM | {"llm": llm}}))
+    config = read(write(tmp_path, arms={"baseline": ARM, "b": ARM | {"llm": llm}}), EvaluateConfig)
     assert "sk-secret" not in json.dumps(config.recorded())
     assert config.recorded()["config"]["arms"]["b"]["llm"] == llm
 
 
 def test_keys_are_overridden_on_the_command_line(tmp_path: Path) -> None:
-    config = read_evaluation(
-        write(tmp_path), ["decide.alpha=0.01", "arms.candidate.llm=extractive", "repeats=3"]
+    config = read(
+        write(tmp_path),
+        EvaluateConfig,
+        ["decide.alpha=0.01", "arms.candidate.llm=extractive", "repeats=3"],
     )
     assert (config.decide.alpha, config.repeats) == (0.01, 3)

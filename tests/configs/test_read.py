@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.configs import check_all, override, read
+from llmops.configs import check_all, read
+from llmops.configs.index import IndexConfig
+from llmops.configs.reading import apply
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins import Spec
 
@@ -30,12 +32,12 @@ def write(folder: Path, **keys: Any) -> Path:
 
 def mistakes(file: Path, *changes: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read(file, changes)
+        read(file, IndexConfig, changes)
     return [str(mistake) for mistake in caught.value.found]
 
 
 def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
-    config = read(write(tmp_path, embed="GONE"))
+    config = read(write(tmp_path, embed="GONE"), IndexConfig)
     assert (config.chunk.name, config.embed.name, config.store.name) == (
         "sentence",
         "minilm",
@@ -154,7 +156,7 @@ def test_a_missing_secret_is_named_and_a_given_one_is_never_shown(
     assert any("the environment variable STORE_URI is not set" in one for one in mistakes(file))
     monkeypatch.setenv("STORE_URI", "s3://very-secret")
     assert "very-secret" not in " ".join(mistakes(file))
-    config = read(write(tmp_path, store={"name": "lancedb", "uri": "${STORE_URI}"}))
+    config = read(write(tmp_path, store={"name": "lancedb", "uri": "${STORE_URI}"}), IndexConfig)
     assert "very-secret" not in str(config.recorded())
     assert "very-secret" not in config.model_dump_json()
 
@@ -166,7 +168,7 @@ def test_env_beside_the_config_gives_secrets(
     monkeypatch.setattr("os.environ", {**__import__("os").environ})
     (tmp_path / ".env").write_text("ENV_FILE_URI=here\n")
     assert read(
-        write(tmp_path, store={"name": "lancedb", "uri": "${ENV_FILE_URI}"})
+        write(tmp_path, store={"name": "lancedb", "uri": "${ENV_FILE_URI}"}), IndexConfig
     ).store.options == {"uri": "${ENV_FILE_URI}"}
 
 
@@ -195,6 +197,7 @@ def test_overrides(tmp_path: Path) -> None:
     file = write(tmp_path)
     config = read(
         file,
+        IndexConfig,
         ["chunk.size=30", "limits.keep_versions=3", "sources.0.include=['*.md']", "embed=hash"],
     )
     assert (config.chunk, config.limits.keep_versions) == (
@@ -204,7 +207,7 @@ def test_overrides(tmp_path: Path) -> None:
     assert config.sources[0].options["include"] == ["*.md"]
     assert "--set" in mistakes(file, "chunk.size")[0]
     assert "sources.0" in mistakes(file, "sources.x=1")[0]
-    assert override({"chunk": "sentence"}, ["chunk.size=9"]) == {
+    assert apply({"chunk": "sentence"}, ["chunk.size=9"], IndexConfig.default_plugins()) == {
         "chunk": {"name": "sentence", "size": 9}
     }
 
@@ -213,18 +216,18 @@ def test_overrides(tmp_path: Path) -> None:
     "cron", ["0 3 * * *", "*/15 8-18 * * mon-fri", "0 3 L * ?", "0 3 * * FRI#2", "@daily"]
 )
 def test_a_cron_that_comes_to_pass(tmp_path: Path, cron: str) -> None:
-    config = read(write(tmp_path, schedule={"cron": cron}))
+    config = read(write(tmp_path, schedule={"cron": cron}), IndexConfig)
     assert config.schedule is not None
     assert config.schedule.cron == cron
 
 
 def test_a_small_size_needs_no_overlap_of_its_own(tmp_path: Path) -> None:
-    assert read(write(tmp_path, chunk={"size": 10})).chunk.options == {"size": 10}
+    assert read(write(tmp_path, chunk={"size": 10}), IndexConfig).chunk.options == {"size": 10}
 
 
 def test_a_source_whose_id_is_null_is_called_by_its_name(tmp_path: Path) -> None:
     source = {"name": "files", "path": "docs", "id": None, "labels": ["staff"]}
-    config = read(write(tmp_path, sources=[source]))
+    config = read(write(tmp_path, sources=[source]), IndexConfig)
     assert config.source("files") is config.sources[0]
     assert config.facts().sources == {"files": ("staff",)}
 
@@ -250,13 +253,14 @@ def test_check_reads_folders_and_finds_paths_that_never_existed(tmp_path: Path) 
 
 def test_the_recorded_config_has_the_short_form_and_a_stable_hash(tmp_path: Path) -> None:
     one, two = (
-        read(write(tmp_path)).recorded(),
-        read(write(tmp_path), ["limits.keep_versions=10"]).recorded(),
+        read(write(tmp_path), IndexConfig).recorded(),
+        read(write(tmp_path), IndexConfig, ["limits.keep_versions=10"]).recorded(),
     )
     assert one["config"]["chunk"] == {"name": "sentence"}
     assert one["config_sha256"] == two["config_sha256"]
     assert (
-        read(write(tmp_path), ["chunk.size=30"]).recorded()["config_sha256"] != one["config_sha256"]
+        read(write(tmp_path), IndexConfig, ["chunk.size=30"]).recorded()["config_sha256"]
+        != one["config_sha256"]
     )
 
 

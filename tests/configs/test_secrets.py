@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from llmops.configs import read
-from llmops.configs.secrets import hidden
+from llmops.configs.index import IndexConfig
+from llmops.configs.settings import hidden
 from tests.configs.test_read import write
 
 
@@ -32,7 +33,7 @@ def test_a_config_records_no_secret_but_uses_it(tmp_path: Path) -> None:
         tmp_path,
         embed={"name": "openai", "model": "m", "dimensions": 8, "api_key": "sk-very-secret"},
     )
-    config = read(file)
+    config = read(file, IndexConfig)
     assert "sk-very-secret" not in str(config.recorded())
     from llmops.tasks.plugins.embedders import Embedder
 

@@ -6,7 +6,7 @@ import json
 from pydoc_data.topics import topics
 
 from llmops import configs
-from llmops.configs.evaluating import read_evaluation
+from llmops.configs.evaluate import EvaluateConfig
 from llmops.tasks.evaluation.cases import read_cases
 from llmops.tasks.prompts.reading import read_prompt
 
@@ -48,7 +48,7 @@ def test_the_prompts_differ_in_what_they_ask_for_alone() -> None:
 
 
 def test_the_shipped_config_is_read_without_a_mistake() -> None:
-    config = read_evaluation(configs.FOLDER / "python-help-prompts.yaml")
+    config = configs.read(configs.FOLDER / "python-help-prompts.yaml", EvaluateConfig)
     assert (config.baseline, config.wishes()["candidate"].prompt) == (
         "baseline",
         "prompts/python-help-brief.yaml",

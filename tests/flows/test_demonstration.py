@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmops import configs
+from llmops.configs.index import IndexConfig
 
 
 @pytest.fixture
@@ -17,7 +18,9 @@ def home(prefect_server: Path) -> Path:
 
     changes = ["embed.name=hash", "gate=null"]
     assert (
-        run_flow(prefect_server, configs.read(configs.FOLDER / "python-help.yaml", changes)).status
+        run_flow(
+            prefect_server, configs.read(configs.FOLDER / "python-help.yaml", IndexConfig, changes)
+        ).status
         == "published"
     )
     return prefect_server

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llmops.configs import plugin_mistakes
+from llmops.configs.reading import plugin_mistakes
 from llmops.tasks.endpoints.trouble import duration, retry_after, waiting
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.plugins.embedders import Embedder

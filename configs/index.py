@@ -1,37 +1,30 @@
-"""One model per flow: what a config file may say. Unknown keys are mistakes."""
+"""The config of the `index` flow."""
 
-import re
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
+from llmops.tasks.errors import Mistake, UsageError
 from llmops.tasks.filters import Kind
 from llmops.tasks.filters.metadata import Access, Facts, declarable
 from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.session import stages
-from llmops.tasks.plugins import Spec, canonical
+from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.sources import Source
+from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import MetricRule
-from llmops.tasks.schemas import sha256
+from llmops.tasks.retrieval.golden import read_golden
+from llmops.tasks.validation import read_suite
 
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
 
-FIELD = r"[0-9A-Za-z*?#/,-]+"
-FIVE_FIELDS = re.compile(rf"{FIELD}(\s+{FIELD}){{4}}")
-CRON_NAMES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
-
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of a config: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Gate(Section):
@@ -60,57 +53,23 @@ class Parsing(Section):
     max_chars: int = Field(default=10_000_000, ge=1)
 
 
-class Schedule(Section):
-    """When the flow runs by itself."""
-
-    cron: str
-    timezone: str = "UTC"
-
-    @field_validator("cron")
-    @classmethod
-    def _comes_to_pass(cls, value: str) -> str:
-        if value.strip() in CRON_NAMES:
-            return value
-        if not FIVE_FIELDS.fullmatch(value.strip()):
-            raise ValueError(
-                'five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"'
-            )
-        from cronsim import CronSim, CronSimError
-
-        fields = ["*" if field == "?" else field for field in value.upper().split()]
-        try:
-            CronSim(" ".join(fields), datetime(2000, 1, 1))
-            foreign = "day-of-week" if "L" in fields[4] else ""
-            foreign = "day-of-month" if "W" in fields[2] else foreign
-        except CronSimError as error:
-            foreign = str(error).removeprefix("Bad ")
-        if foreign:  # what Prefect's scheduler would refuse, or wait for in vain
-            raise ValueError(
-                f"the {foreign} never comes; allowed: minute 0-59, hour 0-23, day 1-31 or L, "
-                "month 1-12, weekday 0-7 or SUN-SAT; a range goes upwards, as in 22-23,0-2"
-            )
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        from zoneinfo import available_timezones
-
-        if value not in available_timezones():
-            raise ValueError(
-                "a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin"
-            )
-        return value
-
-
-class IndexConfig(Section):
+class IndexConfig(FlowConfig):
     """The config of the `index` flow: sources to a published version of a knowledge base."""
+
+    plugins: ClassVar[Slots] = {
+        "chunk": Chunker,
+        "embed": Embedder,
+        "store": Store,
+        "sources.*": Source,
+        "clean.*": Cleaner,
+    }
+    files: ClassVar[Files] = {"expectations": read_suite, "gate.golden": read_golden}
 
     flow: Literal["index"]
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     sources: list[Spec] = Field(min_length=1)
     parse: Parsing = Parsing()
-    clean: list[Spec] = [Spec(name="unicode"), Spec(name="whitespace")]
+    clean: list[Spec] = Field(default=[Spec(name="unicode"), Spec(name="whitespace")])
     expectations: Path | None = None
     chunk: Spec = Spec(name="sentence")
     embed: Spec = Spec(name="minilm")
@@ -120,13 +79,10 @@ class IndexConfig(Section):
     access: Access = Access()
     limits: Limits = Limits()
     schedule: Schedule | None = None
-    folder: Path = Field(
-        default=Path(), description="of the config file; relative paths start here"
-    )
 
     @field_validator("clean", "chunk", "embed", "store", mode="before")
     @classmethod
-    def _none_is_default(cls, value: Any) -> Any:
+    def _none_is_default(cls, value: object) -> object:
         if value is None:
             raise ValueError("may not be empty; leave the key out for its default")
         return value
@@ -176,17 +132,29 @@ class IndexConfig(Section):
             self.facts(),
         )
 
-    def recorded(self) -> dict[str, Any]:
-        """What a version remembers of its config: plugins in the short form, secrets as
-        `${NAME}`.
-        """
-        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
-        plain |= {name: getattr(self, name).short() for name in ("chunk", "embed", "store")}
-        plain |= {
-            name: [spec.short() for spec in getattr(self, name)] for name in ("sources", "clean")
-        }
-        plain["facts"] = self.facts().model_dump(mode="json")
-        return {
-            "config": plain | {"folder": str(self.folder)},
-            "config_sha256": sha256(canonical(plain)),
-        }
+    def derived(self) -> dict[str, object]:
+        return {"facts": self.facts().model_dump(mode="json")}
+
+    def conflicts(self, where: str) -> list[Mistake]:
+        """A chunk that the embedder does not take in."""
+        size, limit = self.chunk.build(Chunker).size, self.embed.build(Embedder).max_tokens
+        if size <= limit:
+            return []
+        return [
+            Mistake(
+                f"{size} tokens are more than {self.embed.name} takes in",
+                where=f"{where}: chunk.size",
+                hint=f"allowed: 8 to {limit}",
+            )
+        ]
+
+    def never_existed(self, where: str) -> list[Mistake]:
+        """Sources that are not there."""
+        found = []
+        for number, spec in enumerate(self.sources):
+            try:
+                spec.build(Source).at(self.folder).check()
+            except UsageError as error:
+                place = f"{where}: sources[{number}]"
+                found.append(Mistake(error.message, where=place, hint=error.hint))
+        return found

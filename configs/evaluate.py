@@ -5,17 +5,20 @@ the other's place.
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from llmops.configs.models import Schedule, Section
-from llmops.tasks.calls.prices import SHIPPED
+from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
+from llmops.tasks.calls.prices import SHIPPED, read_prices
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.arms import Retrieve, Wanted, Wish
-from llmops.tasks.plugins import Spec, canonical
-from llmops.tasks.plugins.scorers import metric_of
-from llmops.tasks.schemas import sha256
+from llmops.tasks.evaluation.cases import read_cases
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.plugins.scorers import Scorer
+from llmops.tasks.prompts.reading import read_prompt
+from llmops.tasks.prompts.references import SCHEME
 
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")
@@ -75,11 +78,20 @@ class Budget(Section):
     calls: int | None = Field(default=None, gt=0)
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(FlowConfig):
     """The config of the `evaluate` flow. The baseline is the arm of that name, else the first
-    one.
+    one. Prompts in the registry and knowledge bases are looked up later: see
+    tasks/evaluation/prepare.py.
     """
 
+    plugins: ClassVar[Slots] = {"scorers.*": Scorer, "arms.*.llm": Llm, "grid.llm.*": Llm}
+    files: ClassVar[Files] = {
+        "cases": read_cases,
+        "prices": read_prices,
+        "arms.*.prompt": read_prompt,
+        "grid.prompt.*": read_prompt,
+    }
+    elsewhere: ClassVar[tuple[str, ...]] = (SCHEME,)
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     cases: Path
@@ -93,13 +105,10 @@ class EvaluateConfig(Section):
     concurrency: int = Field(default=8, ge=1, le=1000)
     prices: Path | None = None
     schedule: Schedule | None = None
-    folder: Path = Field(
-        default=Path(), description="of the config file; relative paths start here"
-    )
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> "EvaluateConfig":
-        names = [metric_of(spec) for spec in self.scorers]
+        names = [spec.id for spec in self.scorers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
@@ -155,28 +164,13 @@ class EvaluateConfig(Section):
             at_stake=self.promote.prompt if self.promote else None,
         )
 
-    def recorded(self) -> dict[str, Any]:
-        """What a decision remembers of its config: plugins in the short form, secrets as
-        `${NAME}`.
-        """
-        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
-        plain["scorers"] = [spec.short() for spec in self.scorers]
-        for name, arm in self.arms.items():
-            plain["arms"][name]["llm"] = arm.llm.short()
-        if self.grid:
-            plain["grid"]["llm"] = [spec.short() for spec in self.grid.llm]
-        return {
-            "config": plain | {"folder": str(self.folder)},
-            "config_sha256": sha256(canonical(plain)),
-        }
-
 
 def _names(arm: Wish) -> list[str]:
     """What tells an arm from others: prompt, model, retrieval."""
     prompt = (
-        arm.prompt.removeprefix("prompts:/").rpartition("/")[2]
-        if not arm.prompt.startswith("prompts:/")
-        else arm.prompt[9:]
+        arm.prompt.removeprefix(SCHEME).rpartition("/")[2]
+        if not arm.prompt.startswith(SCHEME)
+        else arm.prompt.removeprefix(SCHEME)
     )
     options = [f"{name}={value}" for name, value in arm.llm.options.items() if name not in PLACE]
     model = " ".join([str(arm.llm.options.get("model", arm.llm.name)), *options])

@@ -1,0 +1,162 @@
+"""What the configs of all flows have in common: strict sections, plugin slots, files, a record."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from llmops.tasks.errors import Mistake
+from llmops.tasks.plugins import Plugin, Spec, canonical
+from llmops.tasks.schemas import sha256
+
+CRON_FIELD = r"[0-9A-Za-z*?#/,-]+"
+FIVE_FIELDS = re.compile(rf"{CRON_FIELD}(\s+{CRON_FIELD}){{4}}")
+CRON_NAMES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+Place = list[int | str]
+Slots = Mapping[str, type[Plugin]]
+Files = Mapping[str, Callable[[Path], object]]
+
+
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FlowConfig(Section):
+    """The config of a flow. What it declares here, `read` does for it.
+
+    `plugins`: the family of each place that names plugins. `files`: the reader of each file, which
+    raises ConfigError for a wrong one. Places are written `chunk`, `sources.*`, `arms.*.llm`; `*`
+    is each item of a list or a mapping. What begins with `elsewhere` is no file.
+    """
+
+    plugins: ClassVar[Slots] = {}
+    files: ClassVar[Files] = {}
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    folder: Path = Field(
+        default=Path(), description="of the config file; relative paths start here"
+    )
+
+    @classmethod
+    def flow_name(cls) -> str:
+        """The one value of the key `flow`."""
+        return str(get_args(cls.model_fields["flow"].annotation)[0])
+
+    @classmethod
+    def default_plugins(cls) -> dict[str, Spec]:
+        """The plugins that serve where a config names none, by their keys."""
+        return {
+            name: field.default
+            for name, field in cls.model_fields.items()
+            if isinstance(field.default, Spec)
+        }
+
+    def conflicts(self, where: str) -> list[Mistake]:
+        """What does not go together, looked for where everything is right by itself."""
+        del where
+        return []
+
+    def never_existed(self, where: str) -> list[Mistake]:
+        """What a check of the config alone misses in the world outside: a run says it itself."""
+        del where
+        return []
+
+    def recorded(self) -> dict[str, Any]:
+        """What a version or a decision remembers: `config` and `config_sha256`. Plugins
+        in the short form, secrets as `${NAME}`; the hash does not cover the folder.
+        """
+        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
+        for pattern in self.plugins:
+            for place, spec in places(self, pattern):
+                if isinstance(spec, Spec):
+                    _put(plain, place, spec.short())
+        plain |= self.derived()
+        return {
+            "config": plain | {"folder": str(self.folder)},
+            "config_sha256": sha256(canonical(plain)),
+        }
+
+    def derived(self) -> dict[str, object]:
+        """What is recorded beside the keys."""
+        return {}
+
+
+class Schedule(Section):
+    """When the flow runs by itself."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @field_validator("cron")
+    @classmethod
+    def _comes_to_pass(cls, value: str) -> str:
+        if value.strip() in CRON_NAMES:
+            return value
+        if not FIVE_FIELDS.fullmatch(value.strip()):
+            raise ValueError(
+                'five fields are wanted: minute, hour, day, month, weekday, as in "0 3 * * *"'
+            )
+        if wrong := _never(value):
+            raise ValueError(
+                f"the {wrong} never comes; allowed: minute 0-59, hour 0-23, day 1-31 or L, "
+                "month 1-12, weekday 0-7 or SUN-SAT; a range goes upwards, as in 22-23,0-2"
+            )
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from zoneinfo import available_timezones
+
+        if value not in available_timezones():
+            raise ValueError(
+                "a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin"
+            )
+        return value
+
+
+def _never(cron: str) -> str:
+    """The field that Prefect's scheduler would refuse, or wait for in vain; empty for none."""
+    from cronsim import CronSim, CronSimError
+
+    fields = ["*" if field == "?" else field for field in cron.upper().split()]
+    try:
+        CronSim(" ".join(fields), datetime(2000, 1, 1))
+    except CronSimError as error:
+        return str(error).removeprefix("Bad ")
+    return "day-of-month" if "W" in fields[2] else "day-of-week" if "L" in fields[4] else ""
+
+
+def places(content: object, pattern: str) -> Iterator[tuple[Place, object]]:
+    """What stands at the places of a pattern, each with its path, in a config or in what its file
+    says.
+    """
+    key, _, rest = pattern.partition(".")
+    for name, inner in _children(content, key):
+        if rest:
+            yield from (([name, *place], value) for place, value in places(inner, rest))
+        else:
+            yield [name], inner
+
+
+def _children(content: object, key: str) -> list[tuple[int | str, object]]:
+    if isinstance(content, BaseModel):
+        return [(key, getattr(content, key))] if key in type(content).model_fields else []
+    if isinstance(content, list) and key == "*":
+        return list(enumerate(content))
+    if isinstance(content, Mapping):
+        named = content.items() if key == "*" else [(key, content[key])] if key in content else []
+        return [(str(name), inner) for name, inner in named]
+    return []
+
+
+def _put(content: object, place: Place, value: object) -> None:
+    *above, last = place
+    for key in above:
+        content = content[key]  # type: ignore[index]  # a place that `places` has found
+    if isinstance(content, MutableMapping | MutableSequence):
+        content[last] = value  # type: ignore[index]
