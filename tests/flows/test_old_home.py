@@ -1,0 +1,88 @@
+"""The home of release 0.1.0 is built and evaluated again, by the flows: nothing is parsed, embedded
+or asked a second time.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmops.configs import read
+from tests.commandline import ended, llmops, start
+from tests.old_home import NAMES, paid, restore, waiting
+
+pytestmark = pytest.mark.slow
+
+
+class OldHome:
+    """Its flows run against the tests' own Prefect server and MLflow store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project, self.home = restore(folder)
+        self.before = paid(self.home)
+
+    def build(self, name: str, *changes: str) -> Any:
+        from llmops.flows.running import run_index
+
+        return run_index(self.home, read(self.project / f"{name}.yaml", changes))
+
+    def still_paid(self, *tables: str) -> bool:
+        now = paid(self.home)
+        return all(now[table] == self.before[table] for table in tables)
+
+
+@pytest.fixture
+def old(tmp_path: Path, prefect_server: Path, monkeypatch: pytest.MonkeyPatch) -> OldHome:
+    from llmops.tasks.tracking import tracking_uri
+
+    monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", tracking_uri(prefect_server))
+    return OldHome(tmp_path)
+
+
+def figures(outcome: Any) -> tuple[Any, ...]:
+    return outcome.status, outcome.version, outcome.chunks["kept"], outcome.embeddings["computed"]
+
+
+def test_a_build_changes_nothing_and_pays_nothing(old: OldHome) -> None:
+    outcomes = {name: old.build(name) for name in NAMES}
+    assert {name: figures(outcome) for name, outcome in outcomes.items()} == {
+        "library": ("unchanged", 2, 30, 0),
+        "pages": ("unchanged", 1, 6, 0),
+        "talk": ("unchanged", 1, 2, 0),
+    }
+    documents = outcomes["library"].documents
+    assert (documents["unchanged"], documents["quarantined"], documents["duplicates"]) == (9, 2, 1)
+    assert old.still_paid("parsed", "embeddings", "calls")
+    assert waiting(old.home) == {
+        "a2": ("ExpectationFailed", 1),  # known by its content, so not tried again
+        "damaged.pdf": ("DocumentError", 2),
+        "notes-copy.txt": ("NearDuplicate", 1),
+    }
+
+
+def test_other_chunks_of_the_same_texts_are_not_parsed_again(old: OldHome) -> None:
+    assert figures(old.build("pages", "chunk.size=40")) == ("published", 2, 0, 10)
+    assert figures(old.build("talk", "chunk.size=30")) == ("published", 2, 0, 2)
+    assert old.still_paid("parsed", "calls")
+
+
+def test_another_collection_and_a_rollback_cost_nothing(old: OldHome) -> None:
+    assert figures(old.build("library", "fields={year: integer}")) == ("published", 3, 30, 0)
+    assert llmops("kb", "rollback", "library", "--to", "1").code == 0
+    built = old.build("library")
+    assert figures(built) == ("published", 4, 28, 0)
+    assert (built.documents["changed"], built.embeddings["reused"]) == (1, 2)
+    assert old.still_paid("parsed", "embeddings", "calls")
+    assert llmops("kb", "verify", "library", "--vectors").code == 0
+
+
+def test_an_evaluation_asks_nothing_and_decides_the_same(old: OldHome) -> None:
+    """By the true command, from its beginning."""
+    said = ended(start(old.home, "evaluate", old.project / "evaluate.yaml", "--json"))
+    record = said.data
+    assert (said.code, record["verdict"], record["untrusted"]) == (0, "promote", {}), said.err
+    assert (record["spent"]["calls"], record["spent"]["cached"]) == (0, 112)
+    assert [record["arms"][name]["errored"] for name in ("baseline", "candidate")] == [0, 0]
+    assert "faithful rises by 0.5 [0.256, 0.684] on 28 cases" in record["reason"]
+    assert old.still_paid("parsed", "embeddings", "calls")
+    assert llmops("decision", "verify", record["record"], "--json").data["problems"] == []
