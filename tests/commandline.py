@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import forks
+from tests.forks import Process
 from tests.laboratory import Laboratory
 
 ROOT = Path(__file__).parent.parent
@@ -73,19 +75,21 @@ def refused(code: int, says: str, *words: str | Path) -> None:
     )
 
 
-def start(home: Path, *words: str | Path, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    """The true command in a process of its own; `before`: a program that runs it, such as
+def start(home: Path, *words: str | Path) -> Process:
+    """A command in a process of its own, forked from one that has imported what it needs."""
+    return forks.start("-m", "llmops.flows.cli", *words, environment=environment(home))
+
+
+def start_afresh(
+    home: Path, *words: str | Path, before: tuple[str, ...] = ()
+) -> "subprocess.Popen[str]":
+    """The true command, which imports all that it needs; `before`: a program that runs it, such as
     setpriv.
     """
-    environment = {
-        **os.environ,
-        "LLMOPS_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
-    }
     return subprocess.Popen(
         [*before, sys.executable, "-m", "llmops.flows.cli", *map(str, words)],
         cwd=ROOT,
-        env=environment,
+        env=environment(home),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -93,7 +97,13 @@ def start(home: Path, *words: str | Path, before: tuple[str, ...] = ()) -> "subp
     )
 
 
-def ended(process: "subprocess.Popen[str]", seconds: float = 120) -> Said:
+def environment(home: Path) -> dict[str, str]:
+    """Of a command that knows the tests' plugins."""
+    known = os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "LLMOPS_HOME": str(home), "PYTHONPATH": known}
+
+
+def ended(process: "Process | subprocess.Popen[str]", seconds: float = 120) -> Said:
     """What a started command came to."""
     out, err = process.communicate(timeout=seconds)
     return Said(process.returncode, out, err)

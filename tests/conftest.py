@@ -5,10 +5,13 @@ nothing of the user's.
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import forks
 
 PLUGINS = Path(__file__).parent / "plugin_package"
 sys.path.insert(0, str(PLUGINS))
@@ -20,6 +23,13 @@ settings.register_profile(
     "ci", derandomize=True, deadline=None
 )  # a search for new failures is for developers' machines
 settings.load_profile("ci" if "CI" in os.environ else "default")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Started by the first test that needs a process; ended here."""
+    yield
+    forks.end()
 
 
 @pytest.fixture(autouse=True)

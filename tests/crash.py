@@ -7,15 +7,13 @@ module:attribute.path before|after [n]
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests import forks
 from tests.killer import arm
 from tests.workshop import Workshop
-
-ROOT = Path(__file__).parent.parent
 
 
 def killed(
@@ -36,15 +34,9 @@ def killed(
         "work": work,
         "texts": dict(texts or {}),
     }
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.crash", json.dumps(order), place, when, str(turn)],
-        cwd=ROOT,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    ended = forks.run("-m", "tests.crash", json.dumps(order), place, when, str(turn))
     assert ended.returncode == -signal.SIGKILL, (
-        (place, when, turn) if ended.returncode == 0 else ended.stderr.decode()[-2000:]
+        (place, when, turn) if ended.returncode == 0 else ended.stderr[-2000:]
     )
 
 

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests import forks
+
 
 def arm(place: str, when: str, turn: int) -> None:
     """Make the n-th call of a function kill the process, before it begins or after it has ended."""
@@ -33,6 +35,12 @@ def arm(place: str, when: str, turn: int) -> None:
         return result
 
     setattr(owner, name, deadly)
+
+
+def killed_build(home: Path, config: Path, place: str, when: str, turn: int = 1) -> None:
+    """Run a build in another process until it dies at a place."""
+    ended = forks.run("-m", "tests.killer", home, config, place, when, str(turn), timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
 def main(home: str, config: str, place: str, when: str, turn: str = "1") -> None:

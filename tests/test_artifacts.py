@@ -3,9 +3,6 @@ API.
 """
 
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ from typing import Any
 import pytest
 
 from llmops.flows import server
+from tests import forks
 
-ROOT = Path(__file__).resolve().parents[1]
 EVIL = (
     "a|b\n<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://evil.example/i) <img "
     "src=x> `c`"
@@ -48,12 +45,12 @@ OUTCOME: dict[str, Any] = {
 FLOW = """
 import json, sys
 from pathlib import Path
-from flows import server
+from llmops.flows import server
 server.connect(Path(sys.argv[1]))
 outcome, rows = json.loads(sys.argv[2])
 from prefect import flow
 from prefect.runtime import flow_run
-from tasks import report
+from llmops.tasks import artifacts as report
 @flow
 def run() -> str:
     report.plan(outcome, rows)
@@ -65,15 +62,7 @@ print(run())
 
 def artifacts(home: Path, outcome: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]:
     """The artifacts by key."""
-    arguments = [sys.executable, "-c", FLOW, str(home), json.dumps([outcome, rows])]
-    done = subprocess.run(
-        arguments,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
+    done = forks.run("-c", FLOW, home, json.dumps([outcome, rows]), timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     found = server.find(home)
     assert found

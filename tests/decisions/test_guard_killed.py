@@ -3,8 +3,6 @@ nothing is told twice.
 """
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +11,14 @@ from sqlalchemy import func, select
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import moves
 from llmops.tasks.prompts import registry
+from tests import forks
 from tests.decisions.guarded import arena, champion, resolved
 from tests.shelf import decided
 
-ROOT = Path(__file__).resolve().parents[2]
 MOVER = """
 import json, sys
 from pathlib import Path
-from llmops.tasks.evaluation import registry
+from llmops.tasks.prompts import registry
 from tests.killer import arm
 arm(sys.argv[3], sys.argv[4], 1)
 registry.promote(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), "helpdesk")
@@ -42,8 +40,8 @@ def test_a_promotion_that_was_killed_is_completed(
 ) -> None:
     home = arena(tmp_path)
     record = decided(home, resolved(home, 1), resolved(home, 2))
-    words = [sys.executable, "-c", MOVER, str(home), record["record"], place, when]
-    assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    ended = forks.run("-c", MOVER, home, record["record"], place, when)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert champion(home) == points_to
     assert registry.promote(home, record, "helpdesk")["version"] == 2
     told = registry.history(home, "helpdesk")["moves"]

@@ -6,7 +6,6 @@ python -m tests.evaluation.trials TRIAL.json CASES.json [module:attribute.path b
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,8 @@ from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import Prompt, Resolved
+from tests import forks
 
-ROOT = Path(__file__).parent.parent.parent
 PLAIN = ("Answer. {{question}}", "Answer briefly. {{question}}")
 
 
@@ -84,21 +83,17 @@ def questions(requests: Sequence[tuple[str, dict[str, Any], str]]) -> list[str]:
     return [str(body["messages"][-1]["content"]) for _, body, _ in requests]
 
 
-def start(order: Trial, asked: Sequence[Case], *deadly: str) -> "subprocess.Popen[bytes]":
+def start(order: Trial, asked: Sequence[Case], *deadly: str) -> forks.Process:
     """Answer a part in a process of its own, which kills itself at the place that `deadly`
     names.
     """
     texts = [order.model_dump_json(), json.dumps([case.model_dump(mode="json") for case in asked])]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.evaluation.trials", *texts, *deadly],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-    )
+    return forks.start("-m", "tests.evaluation.trials", *texts, *deadly)
 
 
 def killed(order: Trial, asked: Sequence[Case], *deadly: str) -> None:
     with start(order, asked, *deadly) as process:
-        said = process.communicate(timeout=120)[1].decode()
+        said = process.communicate(timeout=120)[1]
     assert process.returncode == -signal.SIGKILL, said[-2000:]
 
 

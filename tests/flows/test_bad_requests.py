@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import Office, ended, llmops, refused, start
+from tests.commandline import Office, ended, llmops, refused, start, start_afresh
 from tests.flows.test_incremental import prose
 
 pytestmark = pytest.mark.slow
@@ -230,7 +230,7 @@ def test_a_home_that_may_not_be_written_says_so(copy: Path) -> None:
     )
     subprocess.run(["chmod", "-R", "a-w", str(copy)], check=True)
     try:
-        said = ended(start(copy, "kb", "list", before=powers))
+        said = ended(start_afresh(copy, "kb", "list", before=powers))
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
     assert (said.code, "cannot be opened for writing" in said.err, "Traceback" in said.err) == (

@@ -3,9 +3,6 @@ of everything ends.
 """
 
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from llmops.tasks.knowledge.quarantine import items
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import documents
 from tests.flows.test_incremental import prose
+from tests.killer import killed_build
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -233,20 +231,7 @@ def test_a_build_killed_between_survey_and_publish_changes_nothing_and_a_rerun_e
     before = state(lab)
     lab.write("b.txt", GUIDE + " Better.")
     pages(lab, 7, first=20)
-    command = [
-        sys.executable,
-        "-m",
-        "tests.killer",
-        str(lab.home),
-        str(lab.config(**BOTH)),
-        place,
-        "after",
-        "1",
-    ]
-    ended = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, timeout=120, check=False
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    killed_build(lab.home, lab.config(**BOTH), place, "after")
     assert (state(lab), lab.verified()) == (before, True)
     assert lab.build(**BOTH).status == "published"
     (tmp_path / "fresh").mkdir()

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import hold, holder
 from llmops.tasks.ledger.tables import leases
-from tests.commandline import Office, ended, llmops, refused, start
+from tests import forks
+from tests.commandline import Office, ended, environment, llmops, refused, start
 from tests.flows.test_incremental import prose
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 DOCUMENTS = 150
 
 
-def until(true: Callable[[], Any], process: "subprocess.Popen[str]", seconds: float = 90) -> None:
+def until(true: Callable[[], Any], process: forks.Process, seconds: float = 90) -> None:
     """Wait for something while a process runs."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -153,15 +153,9 @@ def test_a_full_disk_ends_with_1_and_a_rerun_finishes_the_work(office: Office) -
         connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.exec_driver_sql("BEGIN")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.starved", "150000", "index", str(config)],
-        text=True,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LLMOPS_HOME": str(office.home)},
-        cwd=Path(__file__).parents[2],
-    )
-    _, err = process.communicate(timeout=120)
-    assert (process.returncode, "Traceback" in err) == (1, False), err
-    assert "finished work is kept" in err, err
+    words = ("-m", "tests.starved", "150000", "index", config)
+    said = forks.run(*words, environment=environment(office.home), timeout=120)
+    assert (said.returncode, "Traceback" in said.stderr) == (1, False), said.stderr
+    assert "finished work is kept" in said.stderr, said.stderr
     assert (office.live(), office.visible(), office.verified()) == (1, {"first.txt"}, True)
     assert office.build().status == "published"

@@ -2,15 +2,11 @@
 is paid twice.
 """
 
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from tests.flows.test_incremental import prose
+from tests.killer import killed_build
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -40,23 +36,7 @@ AFTER_PUBLISH = [
 
 def kill(lab: Laboratory, place: str, when: str, turn: int) -> None:
     """Run a build in another process until it dies at a place."""
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.killer",
-            str(lab.home),
-            str(lab.config()),
-            place,
-            when,
-            str(turn),
-        ],
-        cwd=Path(__file__).parent.parent.parent,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    killed_build(lab.home, lab.config(), place, when, turn)
 
 
 def published(lab: Laboratory) -> set[str]:

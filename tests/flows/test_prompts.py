@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llmops.tasks.prompts import registry
-from tests.commandline import ended, llmops, refused, start
+from tests.commandline import ended, llmops, refused, start_afresh
 from tests.shelf import decided, fresh_home, point, prompt
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "prompts"
@@ -256,7 +256,7 @@ def test_a_registry_that_does_not_answer_is_an_error_of_the_environment(
 
 @pytest.mark.slow
 def test_the_true_command_prints_one_object_and_nothing_else(desk: Path) -> None:
-    said = ended(start(desk / "home", "prompts", "push", desk / "prompts", "--json"))
+    said = ended(start_afresh(desk / "home", "prompts", "push", desk / "prompts", "--json"))
     assert (said.code, said.err) == (0, "")
     assert json.loads(said.out)["made"] == 1
 

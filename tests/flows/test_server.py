@@ -20,12 +20,12 @@ import pytest
 
 from llmops.flows import server
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
+from tests import forks
 
-ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = """
 import sys
 from pathlib import Path
-from flows import server
+from llmops.flows import server
 found = server.connect(Path(sys.argv[1]))
 from prefect import flow, task
 @task
@@ -44,16 +44,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
     server.stop(tmp_path / "a home")
 
 
-def python(code: str, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+def python(code: str, *arguments: object) -> forks.Process:
+    return forks.start("-c", code, *map(str, arguments))
 
 
 def post(found: server.Server, path: str, body: dict[str, Any]) -> Any:
@@ -190,13 +182,12 @@ def test_a_failing_start_names_the_log_and_its_last_errors(home: Path) -> None:
 @pytest.mark.slow
 def test_connect_refuses_when_prefect_talks_to_another_server_already(home: Path) -> None:
     code = (
-        "import sys, prefect\nfrom pathlib import Path\nfrom flows import server\n"
+        "import sys, prefect\nfrom pathlib import Path\nfrom llmops.flows import server\n"
         "try: server.connect(Path(sys.argv[1]))\nexcept server.LlmopsError as wrong:\n    "
         "print(wrong.message)"
     )
-    output, errors = python(code, home, PREFECT_API_URL="http://127.0.0.1:9/api").communicate(
-        timeout=120
-    )
+    elsewhere = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    output, errors = forks.start("-c", code, home, environment=elsewhere).communicate(timeout=120)
     assert output.startswith(
         "prefect is imported already and talks to http://127.0.0.1:9/api, not to http://127.0.0.1:"
     )

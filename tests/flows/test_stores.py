@@ -2,9 +2,6 @@
 sees meanwhile.
 """
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from llmops.tasks.ledger.leases import hold
 from tests import weaviate
 from tests.flows.test_incremental import prose
 from tests.flows.test_readers import DOCUMENTS, generation, reading
+from tests.killer import killed_build
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -53,23 +51,7 @@ def cleared(lab: Laboratory, store: dict[str, Any]) -> Iterator[Laboratory]:
 
 
 def kill(lab: Laboratory, store: dict[str, Any], place: str, when: str) -> None:
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.killer",
-            str(lab.home),
-            str(lab.config(store=store)),
-            place,
-            when,
-            "1",
-        ],
-        cwd=Path(__file__).parent.parent.parent,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    killed_build(lab.home, lab.config(store=store), place, when)
 
 
 def edited(lab: Laboratory) -> None:

@@ -12,6 +12,7 @@ from llmops.tasks.errors import Blocked, ConfigError, UsageError
 from llmops.tasks.prompts import registry
 from llmops.tasks.prompts.writing import to_yaml
 from llmops.tasks.tracking.prompt_versions import TEXT
+from tests import forks
 from tests.shelf import decided, fresh_home, point, prompt, tamper
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,16 +129,7 @@ def test_the_same_text_never_makes_a_second_version(home: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_that_push_the_same_text_at_once_make_one_version(home: Path) -> None:
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PUSHER, str(home)],
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
+    running = [forks.start("-c", PUSHER, home) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in running]
     assert said == [("1\n", "")] * 2
     assert len(registry.history(home, "helpdesk")["versions"]) == 1

@@ -24,8 +24,8 @@ from llmops.tasks.tracking import (
     tracking_uri,
 )
 from llmops.tasks.tracking.store import opened
+from tests import forks
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILD = BuildRecord(
     knowledge_base="handbook",
     config_sha256="ab" * 32,
@@ -119,16 +119,7 @@ def test_a_blocked_build_is_a_failed_run_and_a_deleted_experiment_comes_back(hom
 def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "mlflow.new").write_bytes(b"left behind by a killed process")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RECORDER, str(tmp_path)],
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
+    processes = [forks.start("-c", RECORDER, tmp_path) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [errors for _, errors in outputs] == ["", ""]
     with closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.db")) as database:
