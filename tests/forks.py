@@ -46,7 +46,8 @@ class Process:
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
         self.returncode: int | None = None
-        self._out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read when it has ended
+        self._said = ("", "")
+        self._out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has ended
         self._err: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._monitor = _nursery().connection()
         order = {"words": list(words), "environment": dict(environment), "cwd": str(cwd)}
@@ -63,25 +64,30 @@ class Process:
             raise ChildProcessError("the nursery of the tests' processes has ended")
         return int(line)
 
+    def _ended(self, timeout: float | None) -> bool:
+        if self.returncode is None and select.select([self._monitor], [], [], timeout)[0]:
+            self.returncode = self._next()
+            self._said = (_text(self._out), _text(self._err))
+            self._told.close()
+            self._monitor.close()
+        return self.returncode is not None
+
     def poll(self) -> int | None:
         """The exit code, or None while it runs; -9 for SIGKILL, as in subprocess."""
-        if self.returncode is None and select.select([self._monitor], [], [], 0)[0]:
-            self.returncode = self._next()
+        self._ended(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired after so many seconds."""
-        if self.returncode is None:
-            if not select.select([self._monitor], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            self.returncode = self._next()
+        if not self._ended(timeout):
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+        assert self.returncode is not None
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end; what it wrote to standard output and to standard error."""
         self.wait(timeout)
-        self._monitor.close()
-        return _text(self._out), _text(self._err)
+        return self._said
 
     def kill(self) -> None:
         if self.poll() is None:
@@ -100,8 +106,9 @@ class Process:
 
 
 def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
+    with file:
+        file.seek(0)
+        return file.read().decode()
 
 
 def start(

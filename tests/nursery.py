@@ -26,13 +26,17 @@ LOADS = sys.platform == "linux"
 # What builds, evaluations and promotions import. The ONNX runtime is not among it: its threads do
 # not live through a fork.
 LIBRARIES = (
-    "alembic.command",
+    "anyio._backends._asyncio",
+    "filelock",
+    "ftfy",
     "great_expectations.expectations.core",
     "lancedb",
     "matplotlib.figure",
     "mlflow.genai",
+    "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
     "psutil",
+    "py3langid",
     "rich.console",
     "scipy.stats",
     "typer",
