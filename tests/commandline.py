@@ -106,7 +106,7 @@ def environment(home: Path) -> dict[str, str]:
 def ended(process: "Process | subprocess.Popen[str]", seconds: float = 120) -> Said:
     """What a started command came to."""
     out, err = process.communicate(timeout=seconds)
-    return Said(process.returncode, out, err)
+    return Said(process.wait(), out, err)
 
 
 class Office(Laboratory):

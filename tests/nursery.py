@@ -96,7 +96,7 @@ def load() -> None:
 def orders(listener: socket.socket, alive: int) -> Iterator[socket.socket]:
     """A connection for every process that is wanted, until nobody is there to want one."""
     while True:
-        ready, _, _ = select.select([listener, alive], [], [])
+        ready, _, _ = select.select([listener.fileno(), alive], [], [])
         if alive in ready:
             return
         with listener.accept()[0] as connection:
