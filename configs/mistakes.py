@@ -1,13 +1,12 @@
 """From pydantic's errors to sentences that say what was got, what is allowed and how to fix it."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmops.tasks.errors import Mistake
+from llmops.tasks.errors import Mistake, did_you_mean
 from llmops.tasks.plugins import SECRET
 
 INTERNAL = "folder"  # the config file's own, set by the reader
@@ -63,13 +62,8 @@ def _unknown_key(key: str, model: type[BaseModel] | None, place: str) -> Mistake
         for name, field in (model.model_fields if model else {}).items()
         if not field.exclude and name != INTERNAL
     )
-    close = get_close_matches(key, allowed, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return Mistake(
-        f"unknown key {key!r}",
-        where=place,
-        hint=f"{hint}allowed: {', '.join(allowed) or 'no keys'}",
-    )
+    hint = f"{did_you_mean(key, allowed)} allowed: {', '.join(allowed) or 'no keys'}".lstrip()
+    return Mistake(f"unknown key {key!r}", where=place, hint=hint)
 
 
 def _allowed(model: type[BaseModel], path: list[int | str]) -> str:

@@ -1,8 +1,22 @@
 """Every error that a user may meet: what was got, what is allowed, how to fix it. Whether to retry
 is a type.
+
+Exception
+├── LlmopsError                   exit 1: the environment
+│   ├── Unavailable               something outside does not answer, or is full: retry
+│   ├── Damaged                   stored data is not what was written
+│   ├── UsageError                exit 2: asked for what cannot be
+│   │   └── ConfigError           all the mistakes of a config at once
+│   ├── Blocked                   exit 3: a gate or a guard said no
+│   └── BudgetExceeded            exit 4: too many documents or calls failed
+└── DocumentError                 one document goes to quarantine, the run goes on
+    ├── UnsupportedDocument       of a kind that no parser reads
+    ├── NearDuplicate             says what a better document says
+    └── TransientDocumentError    may be read later: retry
 """
 
 import errno
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +37,14 @@ class Mistake:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+def did_you_mean(given: str, known: Iterable[str], *, most: int = 1, alike: float = 0.6) -> str:
+    """A hint with the known names that resemble what was given; empty where none does."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(given, list(known), most, alike)
+    return f"did you mean {' or '.join(close)}?" if close else ""
 
 
 class LlmopsError(Exception):

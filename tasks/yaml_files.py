@@ -73,9 +73,8 @@ def write_yaml(value: object) -> str:
     """The text that `read_yaml` reads back, mappings in their own order."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
-    yaml.default_flow_style = False  # type: ignore[assignment]  # None alone is declared
-    yaml.width, yaml.allow_unicode = WIDTH, True
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = False, WIDTH, True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # None is declared
     stream = StringIO()
     yaml.dump(value, stream)
     return stream.getvalue()

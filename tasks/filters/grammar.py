@@ -12,10 +12,9 @@ VALUE      := "text" | 'text' | number | true | false
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NamedTuple, cast
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.filters import (
     ALIASES,
     BUILT_IN,
@@ -178,10 +177,8 @@ class _Parser:
                 where="--where",
                 hint='llmops search "…" --kb NAME --label hr',
             )
-        close = get_close_matches(token.text, self._fields, 1)
-        known = (
-            f"did you mean {close[0]}?" if close else f"declared: {', '.join(sorted(self._fields))}"
-        )
+        close = did_you_mean(token.text, self._fields)
+        known = close or f"declared: {', '.join(sorted(self._fields))}"
         return UsageError(
             f"{token.text!r} at character {token.place + 1} is no declared field",
             where="--where",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.knowledge.suppressed import lift, record_of, uri_hash
 from llmops.tasks.knowledge.versions import (
@@ -138,15 +138,11 @@ def _done_before(
     ledger: Ledger, home: Path, kb: str, uri: str, before: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     if before is None or before["lifted_at"] is not None:
-        from difflib import get_close_matches
-
-        close = get_close_matches(uri, uris(ledger, kb), 3, 0.5)
         raise UsageError(
             f"{kb!r} has no document {uri!r}, and never had one",
             where=kb,
-            hint=f"did you mean {' or '.join(close)}?"
-            if close
-            else f"`llmops kb documents {kb}` lists them",
+            hint=did_you_mean(uri, uris(ledger, kb), most=3, alike=0.5)
+            or f"`llmops kb documents {kb}` lists them",
         )
     note = f"it was erased at {before['erased_at']:%Y-%m-%d %H:%M} UTC"
     counts = dict(before["counts"])

@@ -5,13 +5,12 @@ it, and the runs that made them.
 import json
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.reading import collection_of, facts_of
@@ -146,11 +145,8 @@ def _unknown(ledger: Ledger, given: str, kb: str | None) -> UsageError:
                 f"{given!r} was erased from {name!r} at "
                 f"{aware(row.erased_at):%Y-%m-%d %H:%M} UTC: nothing of it is known"
             )
-    close = get_close_matches(given, uris, 3, 0.5)
-    hint = (
-        f"did you mean {' or '.join(close)}?"
-        if close
-        else "give a chunk id or doc_id of a search, or a uri of `llmops kb documents`"
+    hint = did_you_mean(given, uris, most=3, alike=0.5) or (
+        "give a chunk id or doc_id of a search, or a uri of `llmops kb documents`"
     )
     return UsageError(f"{given!r} is no chunk and no document of {where}", hint=hint)
 

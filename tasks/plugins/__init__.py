@@ -12,7 +12,6 @@ import os
 import pkgutil
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.plugins.spellings import spelling
 
 FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms", "scorers")
@@ -188,15 +187,12 @@ def find(family: str, name: str) -> type[Plugin]:
     library.
     """
     if name not in names(family):
-        close = get_close_matches(name, names(family), 1)
-        hint = (
-            f"did you mean {close[0]}?" if close else f"known {family}: {', '.join(names(family))}"
-        )
+        known = ", ".join(names(family))
+        hint = did_you_mean(name, names(family)) or f"known {family}: {known}"
         raise ConfigError(
             [
                 Mistake(
-                    f"unknown name {name!r} among the {family}; allowed: "
-                    f"{', '.join(names(family))}",
+                    f"unknown name {name!r} among the {family}; allowed: {known}",
                     hint=hint,
                     kind="plugin",
                 )

@@ -1,14 +1,13 @@
 """Prompts in YAML files: every mistake at once, each with its file and the path of its key."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.prompts import Part, Prompt, Variable
 from llmops.tasks.prompts.checks import Flaw, flaws, unwritable
 from llmops.tasks.yaml_files import parsed, text_of, wrong
@@ -158,12 +157,8 @@ def _flaw(error: ErrorDetails) -> Flaw:
                 MODELS.get(str(error["loc"][0]), Prompt) if len(error["loc"]) > 1 else Prompt
             ).model_fields
         )
-        close = get_close_matches(key, allowed, 1)
-        return (
-            place,
-            f"unknown key {key!r}",
-            (f"did you mean {close[0]}? " if close else "") + f"allowed: {', '.join(allowed)}",
-        )
+        hint = f"{did_you_mean(key, allowed)} allowed: {', '.join(allowed)}".lstrip()
+        return place, f"unknown key {key!r}", hint
     got = f"{error['input']!r:.80}"
     if kind in SENTENCES:
         return place, SENTENCES[kind].format(got=got, **error.get("ctx", {})), ""

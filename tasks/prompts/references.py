@@ -4,10 +4,9 @@ file.
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.prompts import Resolved
 from llmops.tasks.prompts.reading import read_prompt
 from llmops.tasks.tracking.prompt_versions import Version
@@ -77,23 +76,17 @@ def _aliased(versions: Sequence[Version], name: str, alias: str) -> Version:
             return one
     known = sorted(other for one in versions for other in one.aliases)
     others = f"; it has {', '.join(known)}" if known else ""
-    if near := get_close_matches(alias, known, 1):
-        raise UsageError(
-            f"the prompt {name!r} has no alias {alias!r}{others}", hint=f"did you mean {near[0]}?"
-        )
     raise UsageError(
         f"the prompt {name!r} has no alias {alias!r}{others}",
-        hint="set it for the first time: llmops prompts promote "
+        hint=did_you_mean(alias, known)
+        or "set it for the first time: llmops prompts promote "
         f"{name} --version {versions[0].version} --alias {alias} --first",
     )
 
 
 def _near(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    near = get_close_matches(name, names, 3)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return (
+    return did_you_mean(name, names, most=3) or (
         f"there are {', '.join(names[:SHOWN])}"
         if names
         else "there are none yet: llmops prompts push FILE"

@@ -3,11 +3,12 @@ each with its type.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
+
+from llmops.tasks.errors import did_you_mean
 
 Whole = Annotated[int, Field(ge=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
@@ -74,14 +75,8 @@ def problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _problem(key: str, kind: str, said: str, value: object) -> tuple[str, str, str]:
     if kind == "extra_forbidden":
-        close = get_close_matches(key, KNOWN, 1)
-        hint = (
-            PLACES[ELSEWHERE[key]]
-            if key in ELSEWHERE
-            else f"did you mean {close[0]}?"
-            if close
-            else f"allowed: {', '.join(KNOWN)}"
-        )
+        close = did_you_mean(key, KNOWN) or f"allowed: {', '.join(KNOWN)}"
+        hint = PLACES[ELSEWHERE[key]] if key in ELSEWHERE else close
         return key, f"unknown setting {key!r}", hint
     if key == "stop":
         said = "input should be a text, or a list of one to four texts"

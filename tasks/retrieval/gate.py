@@ -22,13 +22,12 @@ questions cannot see what harms fewer than 3/n.
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.retrieval.measure import Measurement
 from llmops.tasks.retrieval.metrics import METRICS, metric_name
 from llmops.tasks.statistics.paired import Effect, paired_difference
@@ -86,8 +85,8 @@ def check_rules(rules: Mapping[str, MetricRule]) -> None:
     found = []
     for name in rules:
         if name not in METRICS:
-            close = get_close_matches(name.partition("@")[0].lower(), METRICS, 1)
-            hint = f"did you mean {close[0]}?" if close else "k is set by gate.k"
+            close = did_you_mean(name.partition("@")[0].lower(), METRICS)
+            hint = close or "k is set by gate.k"
             found.append(
                 Mistake(
                     f"unknown metric {name!r}; allowed: {', '.join(METRICS)}", "gate.metrics", hint

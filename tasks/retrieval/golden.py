@@ -8,13 +8,12 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.schemas import sha256, write_atomically
 
 NonBlank = Annotated[str, Field(pattern=r"\S")]
@@ -201,8 +200,7 @@ def _explain(detail: Any, where: str) -> Mistake:
     path = ".".join(str(part) for part in detail["loc"])
     known = Relevant.model_fields if len(detail["loc"]) > 1 else Question.model_fields
     if detail["type"] == "extra_forbidden":
-        close = get_close_matches(str(detail["loc"][-1]), known, 1)
-        hint = f"did you mean {close[0]}?" if close else "remove it"
+        hint = did_you_mean(str(detail["loc"][-1]), known) or "remove it"
         return Mistake(f"unknown key {path!r}; allowed: {', '.join(known)}", where, hint)
     if detail["type"] == "missing":
         return Mistake(f"the key {path!r} is missing", where, f"write {ALLOWED}")

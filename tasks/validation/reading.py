@@ -3,11 +3,10 @@ Expectations.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.validation.catalogue import CHECKS, COLUMNS, SEVERITIES, TYPES, Type
 from llmops.tasks.validation.suite import Expectation, Suite, is_parameter
 from llmops.tasks.yaml_files import parsed, text_of
@@ -67,8 +66,7 @@ def _expectation(entry: Mapping[str, Any], place: str) -> Expectation:
 
 
 def _unknown(what: str, name: Any, allowed: list[str], place: str) -> Mistake:
-    close = get_close_matches(str(name), allowed, 1)
-    hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed)}"
+    hint = did_you_mean(str(name), allowed) or f"allowed: {', '.join(allowed)}"
     return Mistake(f"unknown {what} {name!r}", place, hint)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.configs.test_read import write
 
 
 def test_every_secret_is_replaced_by_a_name_that_leads_to_it() -> None:
-    given = {
+    given: dict[str, Any] = {
         "arms": {"a": {"llm": {"name": "openai", "api_key": "sk-very-secret", "model": "token"}}},
         "sources": [{"password": "pw"}],
     }

@@ -3,9 +3,10 @@
 import importlib
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
+
+from llmops.tasks.errors import did_you_mean
 
 OWN = "llama_index.readers."
 
@@ -25,12 +26,8 @@ def reader_class(path: str) -> type[Any]:
         raise ValueError(f"there is no module {module}; {_how(module)}")
     found = getattr(_imported(module), name, None)
     if found is None:
-        close = get_close_matches(
-            name, [each for each in dir(_imported(module)) if each[:1].isupper()], 1
-        )
-        raise ValueError(
-            f"{module} has no {name}" + (f"; did you mean {close[0]}?" if close else "")
-        )
+        close = did_you_mean(name, [each for each in dir(_imported(module)) if each[:1].isupper()])
+        raise ValueError(f"{module} has no {name}" + (f"; {close}" if close else ""))
     if not (inspect.isclass(found) and callable(getattr(found, "load_data", None))):
         raise ValueError(f"{name} is no reader: a class with the method load_data is wanted")
     return found
