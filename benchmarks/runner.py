@@ -25,7 +25,7 @@ import psutil
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Arm, Trial
+from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import Prompt, Resolved
@@ -69,7 +69,7 @@ def endpoint(latency: float, log: Path) -> Iterator[str]:
             process.kill()
 
 
-def trial(folder: Path, base_url: str, arms: int, concurrency: int) -> Trial:
+def trial(folder: Path, base_url: str, arms: int, concurrency: int) -> EvaluationRun:
     llm = Spec(name="openai", options={"model": "local", "base_url": base_url, "max_tokens": 200})
     texts = [
         f"Answer in {number + 1} sentences.\n\n{{{{passages}}}}\n\nQuestion: {{{{question}}}}"
@@ -85,7 +85,7 @@ def trial(folder: Path, base_url: str, arms: int, concurrency: int) -> Trial:
         Arm(name=one.name, prompt=Resolved(prompt=one, uri=one.name), llm=llm, price=(0.15, 0.6))
         for one in prompts
     )
-    return Trial(
+    return EvaluationRun(
         home=folder / "home",
         name="bench",
         id="bench",
@@ -97,7 +97,7 @@ def trial(folder: Path, base_url: str, arms: int, concurrency: int) -> Trial:
     )
 
 
-def run(order: Trial, cases: Sequence[Case]) -> dict[str, float]:
+def run(order: EvaluationRun, cases: Sequence[Case]) -> dict[str, float]:
     """All parts, one after the other, as the flow does it."""
     spent, megabytes, process, results, wall, processor = Spent(), {}, psutil.Process(), 0, 0.0, 0.0
     for number, first in enumerate(range(0, len(cases), PART), 1):

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
 from llmops.tasks.calls.prices import SHIPPED, read_prices
 from llmops.tasks.decisions.rules import Rule
-from llmops.tasks.evaluation.arms import Retrieve, Wanted, Wish
 from llmops.tasks.evaluation.cases import read_cases
+from llmops.tasks.evaluation.run import ArmSpec, EvaluationSpec, RetrievalSpec
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Scorer
@@ -44,9 +44,9 @@ class Grid(Section):
 
     prompt: list[str] = Field(default_factory=list)
     llm: list[Spec] = Field(default_factory=list)
-    retrieve: list[Retrieve | None] = Field(default_factory=list)
+    retrieve: list[RetrievalSpec | None] = Field(default_factory=list)
 
-    def combinations(self, like: Wish) -> Iterator[tuple[str, Wish]]:
+    def combinations(self, like: ArmSpec) -> Iterator[tuple[str, ArmSpec]]:
         """(name, arm) in the order of the file, the last key varying fastest; only what varies is
         in a name.
         """
@@ -57,7 +57,7 @@ class Grid(Section):
         )
         varied = [len(prompts) > 1, len(llms) > 1, len(searches) > 1]
         for prompt, llm, retrieve in itertools.product(prompts, llms, searches):
-            arm = Wish(prompt=prompt, llm=llm, retrieve=retrieve)
+            arm = ArmSpec(prompt=prompt, llm=llm, retrieve=retrieve)
             parts = [text for text, shown in zip(_names(arm), varied, strict=True) if shown]
             yield " · ".join(parts or _names(arm)[:1])[:120], arm
 
@@ -95,7 +95,7 @@ class EvaluateConfig(FlowConfig):
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     cases: Path
-    arms: dict[ArmName, Wish] = Field(min_length=1)
+    arms: dict[ArmName, ArmSpec] = Field(min_length=1)
     grid: Grid | None = None
     scorers: list[Spec] = Field(min_length=1)
     decide: Rule
@@ -125,7 +125,7 @@ class EvaluateConfig(FlowConfig):
 
     @model_validator(mode="after")
     def _arms_to_compare(self) -> "EvaluateConfig":
-        count = len(self.wishes())
+        count = len(self.arm_specs())
         if not 2 <= count <= MOST_ARMS:
             raise ValueError(
                 f"2 to {MOST_ARMS} arms are wanted, such as baseline and candidate, got {count}"
@@ -137,7 +137,7 @@ class EvaluateConfig(FlowConfig):
         """The arm whose place the others want."""
         return "baseline" if "baseline" in self.arms else next(iter(self.arms))
 
-    def wishes(self) -> dict[str, Wish]:
+    def arm_specs(self) -> dict[str, ArmSpec]:
         """Every arm by its name, those of the grid last; a combination that an arm already is, is
         not asked twice.
         """
@@ -147,13 +147,13 @@ class EvaluateConfig(FlowConfig):
                 found[name if name not in found else f"{name} ({len(found)})"] = arm
         return found
 
-    def wanted(self) -> Wanted:
+    def evaluation_spec(self) -> EvaluationSpec:
         """What the flow needs of the config."""
-        return Wanted(
+        return EvaluationSpec(
             name=self.name,
             folder=self.folder,
             cases=self.cases,
-            arms=self.wishes(),
+            arms=self.arm_specs(),
             baseline=self.baseline,
             scorers=tuple(self.scorers),
             prices=self.folder / self.prices if self.prices else SHIPPED,
@@ -165,7 +165,7 @@ class EvaluateConfig(FlowConfig):
         )
 
 
-def _names(arm: Wish) -> list[str]:
+def _names(arm: ArmSpec) -> list[str]:
     """What tells an arm from others: prompt, model, retrieval."""
     prompt = (
         arm.prompt.removeprefix(SCHEME).rpartition("/")[2]

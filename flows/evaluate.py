@@ -14,8 +14,7 @@ from llmops.configs.evaluate import EvaluateConfig
 from llmops.tasks import evaluated, runs
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
-from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.order import parted
+from llmops.tasks.evaluation.cases import CaseSet, parted
 from llmops.tasks.evaluation.run import Part, Trial
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
@@ -29,7 +28,7 @@ def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> 
     decision says so.
     """
     began, run_id = datetime.now(UTC), runs.run_id()
-    trial, cases, warnings = prepare(home, config.wanted(), run_id, accept_cases)
+    trial, cases, warnings = prepare(home, config.evaluation_spec(), run_id, accept_cases)
     runs.name_run(trial.id)
     parts, stopped = run_parts(config, trial, cases)
     facts = {
@@ -53,7 +52,12 @@ def run_parts(
         Spent(),
         LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency),
     )
-    given = parted(cases.cases, size, config.decide, cases.sha256)
+    given = parted(
+        cases.cases,
+        size,
+        seed=cases.sha256 if config.decide.stop_early else None,
+        by_group=config.decide.cluster != "none",
+    )
     for number, some in enumerate(given, 1):
         parts.append(score(trial, answer(trial, number, some, spent), some))
         spent = parts[-1].spent

@@ -11,9 +11,8 @@ from llmops.tasks.decisions import record, verdict
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation import answering, scoring
 from llmops.tasks.evaluation import prepare as begin
-from llmops.tasks.evaluation.arms import Wanted
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Part, Trial
+from llmops.tasks.evaluation.run import EvaluationSpec, Part, Trial
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
 from llmops.tasks.tracking import evaluation as tracking
@@ -21,7 +20,7 @@ from llmops.tasks.tracking import evaluation as tracking
 
 @task(name="prepare")
 def prepare(
-    home: Path, wanted: Wanted, run_id: str | None, accept_cases: bool
+    home: Path, wanted: EvaluationSpec, run_id: str | None, accept_cases: bool
 ) -> tuple[Trial, CaseSet, list[str]]:
     """Look up prompts, knowledge bases and prices, and check that everything fits, before anything
     is paid.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
 
 
@@ -11,7 +11,7 @@ def complete(llm: Llm, messages: Sequence[Message], *, structured: bool = False)
     """`structured` asks for a JSON object, which the messages describe."""
 
     async def once() -> Reply:
-        async with Client(llm) as client:
+        async with LlmClient(llm) as client:
             return await client.ask(
                 Request(messages=tuple(messages), output={"type": "object"} if structured else None)
             )

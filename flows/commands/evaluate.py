@@ -103,7 +103,7 @@ def _settled(home: Path, config: Any, accept_cases: bool) -> tuple[Any, Any]:
     """
     from llmops.tasks.evaluation.prepare import begin
 
-    trial, cases, _ = begin(home, config.wanted(), None, accept_cases=accept_cases)
+    trial, cases, _ = begin(home, config.evaluation_spec(), None, accept_cases=accept_cases)
     return trial, cases
 
 
@@ -111,15 +111,15 @@ def _planned(trial: Any, cases: Any) -> Answer:
     from llmops.tasks.evaluation.forecast import forecast
 
     found = forecast(trial, cases.cases)
-    return Answer(found, lambda console: draw.forecast(console, found))
+    return Answer({**found}, lambda console: draw.forecast(console, found))
 
 
 def _calibrated(home: Path, config: Any) -> Answer:
     from llmops.tasks.evaluation.calibration import calibrate
 
-    found = calibrate(home, config.wanted())
+    found = calibrate(home, config.evaluation_spec())
     trusted = all(one["trusted"] for one in found["judges"].values())
-    return Answer(found, lambda console: draw.calibration(console, found), 0 if trusted else 5)
+    return Answer({**found}, lambda console: draw.calibration(console, found), 0 if trusted else 5)
 
 
 def _writable(path: Path) -> None:

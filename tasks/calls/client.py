@@ -86,9 +86,9 @@ class Patience:
         )
 
 
-class Client:
-    """`async with Client(llm) as client: reply = await client.ask(request)`. Any number of requests
-    may be under way at once.
+class LlmClient:
+    """`async with LlmClient(llm) as client: reply = await client.ask(request)`. Any number of
+    requests may be under way at once.
 
     Clients of the same endpoint, key and model share their limits within the process. `clock`:
     another time, with a quota of its own.

@@ -16,7 +16,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from llmops.tasks.calls.budget import Budget, Spent, check_price, most
 from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, key_of, storable, usable_key
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.calls.prices import Price, cost_of
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import open_ledger
@@ -29,7 +29,7 @@ Read = Callable[[str], object]
 """Raises ValueError for a text that is no usable reply."""
 
 
-class Asked(NamedTuple):
+class GatewayReply(NamedTuple):
     """`key`: of the call in the ledger; `cached`: nothing was paid for it now. `cost_usd`: what
     such a call costs, also when it is remembered: arms are compared by it."""
 
@@ -45,7 +45,7 @@ class ConnectedLlm:
 
     llm: Llm
     fingerprint: str
-    client: Client
+    client: LlmClient
     gone: Unavailable | None = None
 
 
@@ -120,7 +120,7 @@ class Gateway:
         shown: Sequence[tuple[str, str]] = (),
         owner: str = "",
         read: Read | None = None,
-    ) -> Asked:
+    ) -> GatewayReply:
         """The reply, on disk before it is returned. Whoever asks the same while it is under way
         gets the same reply.
 
@@ -149,7 +149,7 @@ class Gateway:
             reply, cached = await asyncio.shield(flight)
         if cached:
             self._budget.remembered()
-        return Asked(reply, key, cached, call.cost(reply))
+        return GatewayReply(reply, key, cached, call.cost(reply))
 
     def _landed(self, key: str, flight: "asyncio.Task[tuple[Reply, bool]]") -> None:
         del self._flights[key]
@@ -222,7 +222,7 @@ class Gateway:
         name = canonical([llm.quota, llm.spelling(), llm.model_dump(mode="json")])
         async with self._opening:
             if name not in self._models:
-                client = await self._stack.enter_async_context(Client(llm))
+                client = await self._stack.enter_async_context(LlmClient(llm))
                 self._models[name] = ConnectedLlm(llm, llm.fingerprint(), client)
             return self._models[name]
 
@@ -268,7 +268,7 @@ class BlockingGateway:
         *,
         owner: str = "",
         read: Read | None = None,
-    ) -> Asked:
+    ) -> GatewayReply:
         """As `Gateway.ask`."""
         if self._portal is None:
             self._portal = self._stack.enter_context(start_blocking_portal())

@@ -22,9 +22,9 @@ from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import Verdict, decide
 from llmops.tasks.decisions.verdict_arms import error_rate
 from llmops.tasks.errors import LlmopsError
+from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.run import Arm, Part, Trial
-from llmops.tasks.evaluation.untrusted import untrusted_metrics
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import decisions
 

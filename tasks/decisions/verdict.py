@@ -115,7 +115,7 @@ def settled(
     rule does not look early.
     """
     from llmops.tasks.decisions.evidence_gather import gathered
-    from llmops.tasks.evaluation.untrusted import untrusted_metrics
+    from llmops.tasks.evaluation.calibration import untrusted_metrics
 
     if not rule.stop_early or not parts:
         return None

@@ -1,8 +1,8 @@
 """How far a judge agrees with people, from their grades of the same answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple, NotRequired, TypedDict
 
 from llmops.tasks.evaluation.labels import Labelled, consensus
 from llmops.tasks.plugins.scorers import Judge, Score
@@ -13,18 +13,43 @@ from llmops.tasks.statistics.scales import Grade, nearest
 MOST_FAILED = 0.05
 """The share of labelled answers for which a judge may give no usable reply and still be trusted."""
 
-NOTHING: dict[str, Any] = {
-    "agreement": 0.0,
-    "kappa": None,
-    "alpha": None,
-    "interval": None,
-    "low": None,
-    "bias": None,
-    "note": "",
-}
+
+class PeopleAgreement(TypedDict):
+    """Of the raters among each other, which is what a judge can be expected to reach."""
+
+    alpha: float | None
+    interval: list[float] | None
+    agreement: float
+    n: int
 
 
-class _Pair(NamedTuple):
+class JudgeAgreement(TypedDict):
+    """`kappa`: Cohen's, of the judge and what people say together, weighted by squared distance
+    where there are more than two grades; `interval` its 95 %, `low` the lower end. `alpha`:
+    Krippendorff's, of the judge and all raters, where there are several. `bias`: mean of judge
+    minus people, on [0, 1]: above 0 the judge is lenient. `parts`: means of further parts, as a
+    judge of pairs gives for the place of an answer.
+
+    `confusion`: rows people, columns judge. `n`: answers that both have graded; `failed`: those for
+    which the judge gave no usable reply.
+    """
+
+    n: int
+    failed: int
+    people: PeopleAgreement | None
+    grades: list[Grade]
+    confusion: list[list[int]]
+    agreement: float
+    kappa: float | None
+    alpha: float | None
+    interval: list[float] | None
+    low: float | None
+    bias: float | None
+    note: str
+    parts: NotRequired[dict[str, float]]
+
+
+class GradedPair(NamedTuple):
     """An answer that the judge and people have graded: the places of their grades on the scale."""
 
     judge: int
@@ -33,62 +58,66 @@ class _Pair(NamedTuple):
     score: Score
 
 
-def concordance(judge: Judge, rows: Sequence[Labelled], scores: Sequence[Score]) -> dict[str, Any]:
-    """`kappa`: Cohen's, of the judge and what people say together, weighted by squared distance
-    where there are more than two grades; `interval` its 95 %. `alpha`: Krippendorff's, of the judge
-    and all raters, where there are several; `people`: of the raters alone, which is what a judge
-    can be expected to reach. `bias`: mean of judge minus people, on [0, 1]: above 0 the judge is
-    lenient.
-
-    `confusion`: rows people, columns judge. `n`: answers that both have graded; `failed`: those for
-    which the judge gave no usable reply.
-    """
-    both = [
-        _Pair(_place(nearest(score.value, judge.grades), judge), _place(said, judge), row, score)
+def judge_agreement(
+    judge: Judge, rows: Sequence[Labelled], scores: Sequence[Score]
+) -> JudgeAgreement:
+    """`scores`: what the judge gave to the rows, in order."""
+    place = judge.grades.index
+    pairs = [
+        GradedPair(place(nearest(score.value, judge.grades)), place(said), row, score)
         for row, score in zip(rows, scores, strict=True)
         if score.value is not None and (said := consensus(row, judge)) is not None
     ]
     graded = sum(consensus(row, judge) is not None for row in rows)
     size = range(len(judge.grades))
-    found: dict[str, Any] = {
-        "n": len(both),
-        "failed": graded - len(both),
-        "people": _people(rows, judge),
-        "grades": list(judge.grades),
-        "confusion": [
-            [sum((one.people, one.judge) == (row, column) for one in both) for column in size]
+    found = JudgeAgreement(
+        n=len(pairs),
+        failed=graded - len(pairs),
+        people=_people(rows, judge),
+        grades=list(judge.grades),
+        confusion=[
+            [sum((pair.people, pair.judge) == (row, column) for pair in pairs) for column in size]
             for row in size
         ],
-    }
-    return found | (_agreement(judge, both) if both else NOTHING)
+        agreement=0.0,
+        kappa=None,
+        alpha=None,
+        interval=None,
+        low=None,
+        bias=None,
+        note="",
+    )
+    if pairs:
+        _measure(found, judge, pairs)
+    return found
 
 
-def _agreement(judge: Judge, both: Sequence[_Pair]) -> dict[str, Any]:
+def _measure(found: JudgeAgreement, judge: Judge, pairs: Sequence[GradedPair]) -> None:
     weights: Weights | None = "quadratic" if len(judge.grades) > 2 else None
     kappa = agreement(
-        [one.judge for one in both],
-        [one.people for one in both],
+        [pair.judge for pair in pairs],
+        [pair.people for pair in pairs],
         list(range(len(judge.grades))),
         weights,
     )
-    everybody = _alpha([(one.judge, *_places(one.row, judge)) for one in both], judge, least=3)
-    bias = fmean(one.judge - one.people for one in both) / (len(judge.grades) - 1)
-    return {
-        "agreement": kappa.agreement,
-        "kappa": kappa.value,
-        "alpha": everybody.value if everybody else None,
-        "interval": _interval(kappa) or (_interval(everybody) if everybody else None),
-        "low": kappa.low,
-        "bias": bias,
-        "note": kappa.note,
-        **_parts([one.score for one in both]),
-    }
+    alpha = _alpha([(pair.judge, *_places(pair.row, judge)) for pair in pairs], judge, least=3)
+    found["agreement"], found["kappa"], found["low"] = kappa.agreement, kappa.value, kappa.low
+    found["alpha"] = alpha.value if alpha else None
+    found["interval"] = _interval(kappa) or (_interval(alpha) if alpha else None)
+    found["bias"] = fmean(pair.judge - pair.people for pair in pairs) / (len(judge.grades) - 1)
+    found["note"] = kappa.note
+    parts: dict[str, list[float]] = {}
+    for pair in pairs:
+        for name, value in pair.score.parts.items():
+            parts.setdefault(name, []).append(value)
+    if parts:
+        found["parts"] = {name: fmean(parts[name]) for name in sorted(parts)}
 
 
-def shortfall(found: Mapping[str, Any], floor: float) -> str | None:
-    """Why a judge with this concordance may inform but not decide: its agreement is not shown to
-    reach the floor. The low end of kappa's 95 % interval counts, not the estimate: a few labels
-    that happen to agree are no proof."""
+def shortfall(found: JudgeAgreement, floor: float) -> str | None:
+    """Why a judge with this agreement may inform but not decide: it is not shown to reach the
+    floor. The low end of kappa's 95 % interval counts, not the estimate: a few labels that happen
+    to agree are no proof."""
     asked = found["n"] + found["failed"]
     if found["failed"] > MOST_FAILED * asked:
         return f"it gave no usable reply for {found['failed']} of {asked} labelled answers"
@@ -106,25 +135,16 @@ def shortfall(found: Mapping[str, Any], floor: float) -> str | None:
     return None
 
 
-def _place(grade: Grade, judge: Judge) -> int:
-    return judge.grades.index(grade)
-
-
 def _places(row: Labelled, judge: Judge) -> tuple[int | None, ...]:
-    return tuple(None if one is None else _place(one, judge) for one in row.ratings)
+    return tuple(None if grade is None else judge.grades.index(grade) for grade in row.ratings)
 
 
-def _people(rows: Sequence[Labelled], judge: Judge) -> dict[str, Any] | None:
-    found = _alpha([_places(row, judge) for row in rows], judge, least=2)
-    return (
-        None
-        if found is None
-        else {
-            "alpha": found.value,
-            "interval": _interval(found),
-            "agreement": found.agreement,
-            "n": found.n,
-        }
+def _people(rows: Sequence[Labelled], judge: Judge) -> PeopleAgreement | None:
+    alpha = _alpha([_places(row, judge) for row in rows], judge, least=2)
+    if alpha is None:
+        return None
+    return PeopleAgreement(
+        alpha=alpha.value, interval=_interval(alpha), agreement=alpha.agreement, n=alpha.n
     )
 
 
@@ -133,7 +153,7 @@ def _alpha(items: Sequence[tuple[int | None, ...]], judge: Judge, least: int) ->
     no item has two ratings.
     """
     width = max(map(len, items), default=0)
-    if width < least or all(sum(one is not None for one in item) < 2 for item in items):
+    if width < least or all(sum(rating is not None for rating in item) < 2 for item in items):
         return None
     level: Level = "ordinal" if len(judge.grades) > 2 else "nominal"
     return reliability(
@@ -144,12 +164,3 @@ def _alpha(items: Sequence[tuple[int | None, ...]], judge: Judge, least: int) ->
 
 def _interval(found: Agreement) -> list[float] | None:
     return None if found.low is None or found.high is None else [found.low, found.high]
-
-
-def _parts(scores: Sequence[Score]) -> dict[str, Any]:
-    """The means of further parts, as a judge of pairs gives for the place of an answer."""
-    names = sorted({name for score in scores for name in score.parts})
-    means = {
-        name: fmean(score.parts[name] for score in scores if name in score.parts) for name in names
-    }
-    return {"parts": means} if means else {}

@@ -3,26 +3,30 @@ changes for all arms alike.
 """
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.concurrency import run_bounded
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import DocumentError, UsageError
-from llmops.tasks.evaluation.parsing import parsed
-from llmops.tasks.evaluation.passages import given_passages, shown_passages
-from llmops.tasks.evaluation.results import write_results
+from llmops.tasks.evaluation.cases import given_passages
+from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Arm, Part, Result, Trial, question
+from llmops.tasks.evaluation.run import Arm, EvaluationRun, question
 from llmops.tasks.plugins.llms import Llm, Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
+from llmops.tasks.texts.charset import mended
+from llmops.tasks.texts.json_answers import unfenced
+
+DEEPEST = 100
 
 
-class Turn(NamedTuple):
+class ArmTurn(NamedTuple):
     """One arm's turn at one case."""
 
     case: Case
@@ -30,57 +34,51 @@ class Turn(NamedTuple):
     repeat: int
 
 
-def answer_part(trial: Trial, number: int, cases: Sequence[Case], spent: Spent) -> Part:
-    """The answers of all arms to these cases, as `answers-0001.parquet` in the trial's folder.
+def answer_part(run: EvaluationRun, number: int, cases: Sequence[Case], spent: Spent) -> RunPart:
+    """The answers of all arms to these cases, as `answers-0001.parquet` in the run's folder.
 
     A call that fails is a result with the status errored. When the budget ends, the results so far
     are kept, and the part says why it stopped. Raises Unavailable when a model cannot be reached;
     what was paid until then is remembered, also after a kill.
     """
-    results, stopped, paid = asyncio.run(_answered(trial, cases, spent))
+    results, stopped, paid = asyncio.run(_answered(run, cases, spent))
     places = {case.id: place for place, case in enumerate(cases)}
-    arms = {arm.name: place for place, arm in enumerate(trial.arms)}
-    results.sort(key=lambda one: (places[one.case_id], arms[one.arm], one.repeat))
-    file = answers_file(trial, number)
+    arms = {arm.name: place for place, arm in enumerate(run.arms)}
+    results.sort(key=lambda result: (places[result.case_id], arms[result.arm], result.repeat))
+    file = run.folder / f"answers-{number:04}.parquet"
     write_results(file, results)
-    counts: dict[str, int] = {}
-    for one in results:
-        counts[one.case_id] = counts.get(one.case_id, 0) + 1
-    whole = sum(count == len(trial.arms) * trial.repeats for count in counts.values())
-    return Part(number=number, file=file, cases=whole, spent=paid, stopped=stopped)
-
-
-def answers_file(trial: Trial, number: int) -> Path:
-    return trial.folder / f"answers-{number:04}.parquet"
+    counts = Counter(result.case_id for result in results)
+    complete = sum(count == len(run.arms) * run.repeats for count in counts.values())
+    return RunPart(number=number, file=file, cases=complete, spent=paid, stopped=stopped)
 
 
 async def _answered(
-    trial: Trial, cases: Sequence[Case], spent: Spent
+    run: EvaluationRun, cases: Sequence[Case], spent: Spent
 ) -> tuple[list[Result], str | None, Spent]:
-    async with Gateway(trial.home, trial.budget(spent), trial.concurrency) as gateway:
+    async with Gateway(run.home, run.budget(spent), run.concurrency) as gateway:
         answerer = Answerer(
-            gateway, Retriever(trial.home), {arm.name: llm_of(arm.llm) for arm in trial.arms}
+            gateway, Retriever(run.home), {arm.name: llm_of(arm.llm) for arm in run.arms}
         )
         # twice the places: while half of the cases wait for a model, the others are searched and
         # looked up
         try:
             results, stopped = await run_bounded(
-                turns(trial, cases), answerer.answer, 2 * trial.concurrency
+                turns(run, cases), answerer.answer, 2 * run.concurrency
             )
         finally:
             await answerer.retriever.close()
     return results, stopped, gateway.spent
 
 
-def turns(trial: Trial, cases: Sequence[Case]) -> Iterator[Turn]:
+def turns(run: EvaluationRun, cases: Sequence[Case]) -> Iterator[ArmTurn]:
     """Case by case and repeat by repeat all arms, in an order drawn for each by the case's id: no
     arm is always the first.
     """
     for case in cases:
-        for repeat in range(trial.repeats):
+        for repeat in range(run.repeats):
             yield from (
-                Turn(case, arm, repeat)
-                for arm in Random(f"{case.id}/{repeat}").sample(trial.arms, len(trial.arms))
+                ArmTurn(case, arm, repeat)
+                for arm in Random(f"{case.id}/{repeat}").sample(run.arms, len(run.arms))
             )
 
 
@@ -91,7 +89,7 @@ class Answerer(NamedTuple):
     retriever: Retriever
     llms: Mapping[str, Llm]
 
-    async def answer(self, turn: Turn) -> Result:
+    async def answer(self, turn: ArmTurn) -> Result:
         case, arm, repeat = turn
         try:
             passages = await passages_of(case, arm, self.retriever)
@@ -155,3 +153,57 @@ def _shown(arm: Arm, passages: Sequence[Passage]) -> list[tuple[str, str]]:
     if arm.retrieve is None or RETRIEVED not in arm.prompt.prompt.names:
         return []
     return [(arm.retrieve.knowledge_base, one.doc_id) for one in passages]
+
+
+def shown_passages(passages: Sequence[Passage]) -> str:
+    """Numbered blocks with an empty line between them: `[1] title`, and the text in the lines
+    below.
+    """
+    return "\n\n".join(
+        f"[{number}] {_name(passage)}".rstrip() + f"\n{passage.text.strip()}"
+        for number, passage in enumerate(passages, 1)
+    )
+
+
+def _name(passage: Passage) -> str:
+    """The title in one line, else the last part of the uri."""
+    return " ".join(passage.title.split()) or passage.uri.rstrip("/").rpartition("/")[2]
+
+
+def parsed(text: str) -> object:
+    """The JSON of an answer, which may stand in a fence of Markdown.
+
+    None when it is none, when it is nested deeper than 100 levels, or holds NaN or Infinity.
+    """
+    try:
+        content = json.loads(unfenced(text.strip()), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    return _storable(content) if _depth_fits(content) else None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth_fits(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _storable(value: object) -> object:
+    """Halves of surrogate pairs, which escapes such as \\ud800 make and no file of UTF-8 takes, are
+    replaced.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    clean = mended(text)
+    return value if text == clean else json.loads(clean)

@@ -3,30 +3,47 @@ ledger.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Budget, Spent
 from llmops.tasks.calls.gateway import Gateway
-from llmops.tasks.calls.prices import Price, price_of, read_prices
+from llmops.tasks.calls.prices import price_of, read_prices
 from llmops.tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
-from llmops.tasks.evaluation.agreement import concordance, shortfall
-from llmops.tasks.evaluation.arms import Wanted
-from llmops.tasks.evaluation.judging import JudgePool, Question, bound_judges
+from llmops.tasks.evaluation.agreement import JudgeAgreement, judge_agreement, shortfall
+from llmops.tasks.evaluation.judging import JudgePool, JudgeQuestion, bound_judges
 from llmops.tasks.evaluation.labels import LabelSet, read_labels, sha256_of
+from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
 from llmops.tasks.ledger import existing_ledger, now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calibrations
-from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.llms import Llm, llm_of
+from llmops.tasks.plugins import Spec, find
+from llmops.tasks.plugins.llms import llm_of
 from llmops.tasks.plugins.scorers import Judge, Score, Scorer, metric_of
 
 ASK = "compare it with people's labels: llmops evaluate CONFIG --calibrate"
 
 
-class Checked(NamedTuple):
+class CalibratedJudge(JudgeAgreement):
+    """`trusted`: it reaches its floor, or has none; else `reason` says why not."""
+
+    floor: float | None
+    trusted: bool
+    reason: str
+
+
+class Calibration(TypedDict):
+    """`judges`: by metric. `spent`: see `Spent`. `reason`: why some are not trusted, or empty."""
+
+    name: str
+    judges: dict[str, CalibratedJudge]
+    spent: dict[str, float]
+    reason: str
+
+
+class LabelledJudge(NamedTuple):
     """A judge with its labels. `file`: where they are."""
 
     spec: Spec
@@ -39,30 +56,26 @@ class Checked(NamedTuple):
         return metric_of(self.spec)
 
 
-def calibrate(home: Path, wanted: Wanted) -> dict[str, Any]:
+def calibrate(home: Path, evaluation: EvaluationSpec) -> Calibration:
     """Every judge of a config that has `labels` judges them and is compared with the people who
-    wrote them: {"name", "judges", "spent", "reason"}, see `concordance`. A judge is `trusted` when
-    it reaches its floor, or has none.
+    wrote them.
 
     The result is kept in the ledger, by what the judge's replies depend on and by what the labels
     say. Raises UsageError without such a judge, ConfigError with every mistake of the labels,
     BudgetExceeded when the budget ends before all are judged, Unavailable.
     """
-    checked = _checked(wanted)
-    columns, spent = asyncio.run(_judged(home, wanted, checked))
-    found = {
-        one.metric: concordance(one.judge, one.labels.rows, scores)
-        for one, scores in zip(checked, columns, strict=True)
+    labelled = _labelled(evaluation)
+    columns, spent = asyncio.run(_judged(home, evaluation, labelled))
+    agreements = {
+        each.metric: judge_agreement(each.judge, each.labels.rows, scores)
+        for each, scores in zip(labelled, columns, strict=True)
     }
-    _save(home, checked, found)
-    judges = {one.metric: _said(one.judge, found[one.metric]) for one in checked}
-    doubts = [f"{name}: {one['reason']}" for name, one in judges.items() if not one["trusted"]]
-    return {
-        "name": wanted.name,
-        "judges": judges,
-        "spent": spent.model_dump(),
-        "reason": "; ".join(doubts),
-    }
+    _save(home, labelled, agreements)
+    judges = {each.metric: _calibrated(each.judge, agreements[each.metric]) for each in labelled}
+    doubts = [f"{name}: {judge['reason']}" for name, judge in judges.items() if judge["reason"]]
+    return Calibration(
+        name=evaluation.name, judges=judges, spent=spent.model_dump(), reason="; ".join(doubts)
+    )
 
 
 def trust(home: Path, spec: Spec, folder: Path | None = None) -> str | None:
@@ -99,78 +112,92 @@ def trust(home: Path, spec: Spec, folder: Path | None = None) -> str | None:
     return shortfall(same[0].result, judge.floor)
 
 
-def _checked(wanted: Wanted) -> list[Checked]:
+def untrusted_metrics(run: EvaluationRun) -> dict[str, str]:
+    """Which metrics may inform but not decide, and why: those of judges that have not shown that
+    they agree with people. The metrics of a judge's parts stand under `judge.part`.
+    """
+    judges = [spec for spec in run.scorers if issubclass(find("scorers", spec.name), Judge)]
+    reasons = {metric_of(spec): trust(run.home, spec) for spec in judges}
+    return {metric: why for metric, why in reasons.items() if why}
+
+
+def _labelled(evaluation: EvaluationSpec) -> list[LabelledJudge]:
     """The judges that have labels, with them. Raises UsageError without any, ConfigError with the
     mistakes of all.
     """
-    found: list[Checked] = []
+    labelled: list[LabelledJudge] = []
     mistakes: list[Mistake] = []
-    for spec in wanted.scorers:
+    for spec in evaluation.scorers:
         judge = spec.build(Scorer)
         if not isinstance(judge, Judge) or judge.labels is None:
             continue
-        file = (wanted.folder / judge.labels).absolute()
+        file = (evaluation.folder / judge.labels).absolute()
         try:
-            found.append(Checked(spec, judge, file, read_labels(file, judge)))
+            labelled.append(LabelledJudge(spec, judge, file, read_labels(file, judge)))
         except ConfigError as error:
+            place = f"labels of {metric_of(spec)}"
             mistakes += [
-                Mistake(
-                    one.message, where=f"labels of {metric_of(spec)}: {one.where}", hint=one.hint
-                )
-                for one in error.found
+                Mistake(mistake.message, where=f"{place}: {mistake.where}", hint=mistake.hint)
+                for mistake in error.found
             ]
     if mistakes:
         raise ConfigError(mistakes)
-    if not found:
+    if not labelled:
         raise UsageError(
             "no judge of this config has labels to be compared with",
             where="scorers",
             hint="give the judge `labels: labels.jsonl` (see docs/evaluation.md) and a `floor`",
         )
-    return found
-
-
-def _prices(checked: Sequence[Checked], file: Path) -> Mapping[str, Price | None]:
-    table = read_prices(file)
-    models: dict[str, Llm] = {one.metric: llm_of(one.judge.llm) for one in checked}
-    return {name: (0.0, 0.0) if llm.free else price_of(llm, table) for name, llm in models.items()}
+    return labelled
 
 
 async def _judged(
-    home: Path, wanted: Wanted, checked: Sequence[Checked]
+    home: Path, evaluation: EvaluationSpec, labelled: Sequence[LabelledJudge]
 ) -> tuple[list[list[Score]], Spent]:
     """The scores of every judge, in the order of its labels."""
+    table = read_prices(evaluation.prices)
+    prices = {each.metric: price_of(llm_of(each.judge.llm), table) for each in labelled}
+    judges = bound_judges([each.spec for each in labelled], prices)
     questions = [
-        Question(one.metric, row.sample, row.other) for one in checked for row in one.labels.rows
+        JudgeQuestion(each.metric, row.sample, row.other)
+        for each in labelled
+        for row in each.labels.rows
     ]
-    judges = bound_judges([one.spec for one in checked], _prices(checked, wanted.prices))
-    budget = Budget(wanted.budget_usd, wanted.budget_calls)
-    async with Gateway(home, budget, wanted.concurrency) as gateway:
-        pool = JudgePool(gateway, judges, 2 * wanted.concurrency)
+    budget = Budget(evaluation.budget_usd, evaluation.budget_calls)
+    async with Gateway(home, budget, evaluation.concurrency) as gateway:
+        pool = JudgePool(gateway, judges, 2 * evaluation.concurrency)
         scores = iter(await pool.scores(questions))
     if pool.stopped:
         raise BudgetExceeded(
             f"{pool.stopped}: not all labelled answers were judged, so nothing is concluded",
             hint="raise the budget and run again: what was paid is remembered",
         )
-    return [[next(scores) for _ in one.labels.rows] for one in checked], budget.spent
+    return [[next(scores) for _ in each.labels.rows] for each in labelled], budget.spent
 
 
-def _said(judge: Judge, found: Mapping[str, Any]) -> dict[str, Any]:
-    short = shortfall(found, judge.floor) if judge.floor is not None else None
-    return {**found, "floor": judge.floor, "trusted": short is None, "reason": short or ""}
+def _calibrated(judge: Judge, agreement: JudgeAgreement) -> CalibratedJudge:
+    short = shortfall(agreement, judge.floor) if judge.floor is not None else None
+    return CalibratedJudge(
+        **agreement, floor=judge.floor, trusted=short is None, reason=short or ""
+    )
 
 
-def _save(home: Path, checked: Sequence[Checked], found: Mapping[str, Mapping[str, Any]]) -> None:
+def _save(
+    home: Path, labelled: Sequence[LabelledJudge], agreements: dict[str, JudgeAgreement]
+) -> None:
     rows = [
         {
-            "judge": one.judge.fingerprint(),
-            "labels_sha256": one.labels.sha256,
-            "metric": one.metric,
+            "judge": each.judge.fingerprint(),
+            "labels_sha256": each.labels.sha256,
+            "metric": each.metric,
             "created_at": now(),
-            "result": {**found[one.metric], "labels": one.judge.labels, "file": str(one.file)},
+            "result": {
+                **agreements[each.metric],
+                "labels": each.judge.labels,
+                "file": str(each.file),
+            },
         }
-        for one in checked
+        for each in labelled
     ]
     with open_ledger(home).write() as connection:
         upsert(connection, calibrations, rows)

@@ -1,17 +1,20 @@
-"""The cases of an evaluation: JSON lines, every mistake at once, with a hash of what they say."""
+"""The cases of an evaluation: JSON lines, every mistake at once, with a hash of what they say. In
+which order they are asked, and the passages that they give.
+"""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, UsageError
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins.scorers import Case
+from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.schemas import sha256
+from llmops.tasks.texts.charset import mended
 
 MOST_MISTAKES = 50
 HALF = re.compile("[\ud800-\udfff]")
@@ -51,13 +54,13 @@ def read_cases(path: Path) -> CaseSet:
                 )
             ]
         )
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     cases: dict[str, Case] = {}
     lines: dict[str, int] = {}
     for number, line in _lines(path):
-        case = _case(line, f"{path}:{number}", found)
+        case = _case(line, f"{path}:{number}", mistakes)
         if case is not None and case.id in cases:
-            found.append(
+            mistakes.append(
                 Mistake(
                     f"the id {case.id!r} stands here and in line {lines[case.id]}",
                     where=f"{path}:{number}",
@@ -66,12 +69,64 @@ def read_cases(path: Path) -> CaseSet:
             )
         elif case is not None:
             cases[case.id], lines[case.id] = case, number
-    if not cases and not found:
-        found.append(Mistake("there is no case in this file", where=str(path)))
-    if found:
-        raise ConfigError(found[:MOST_MISTAKES])
+    if not cases and not mistakes:
+        mistakes.append(Mistake("there is no case in this file", where=str(path)))
+    if mistakes:
+        raise ConfigError(mistakes[:MOST_MISTAKES])
     said = "\n".join(canonical(case.model_dump(mode="json")) for case in cases.values())
     return CaseSet(cases=tuple(cases.values()), sha256=sha256(said))
+
+
+def parted(
+    cases: Sequence[Case], size: int, *, seed: str | None = None, by_group: bool = True
+) -> list[list[Case]]:
+    """The cases in parts of `size`, the last one smaller.
+
+    With a `seed` (the hash of the case set, for a run that may stop early) the cases come in an
+    order drawn by it, with all cases of a group in one part, which may then be larger: intervals
+    that hold at every look want independent units in an order that no result has shaped.
+    """
+    if seed is None:
+        return [list(cases[start : start + size]) for start in range(0, len(cases), size)]
+    units: dict[str, list[Case]] = {}
+    for case in cases:
+        alone = case.group is None or not by_group
+        units.setdefault(f"case {case.id}" if alone else f"group {case.group}", []).append(case)
+    parts: list[list[Case]] = []
+    for name in sorted(units, key=lambda unit: sha256(f"{seed}\x1f{unit}")):
+        if not parts or len(parts[-1]) >= size:
+            parts.append([])
+        parts[-1] += units[name]
+    return parts
+
+
+def given_passages(value: object) -> tuple[Passage, ...]:
+    """The passages of `inputs.passages`: a text, or a list of texts or of {text, title, uri}. Empty
+    texts are none.
+
+    Raises UsageError for anything else.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    passages = [_passage(item) for item in items if item is not None]
+    return tuple(passage for passage in passages if passage.text.strip())
+
+
+def _passage(item: object) -> Passage:
+    if isinstance(item, str):
+        return Passage(text=mended(item))
+    if isinstance(item, dict) and isinstance(item.get("text"), str):
+        return Passage(
+            **{
+                name: mended(str(item[name]))
+                for name in Passage.model_fields
+                if item.get(name) is not None
+            }
+        )
+    raise UsageError(
+        f"a passage is a text or an object with a `text`, got {repr(item)[:80]}",
+        where="inputs.passages",
+        hint='such as {"text": "…", "title": "…", "uri": "…"}',
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -91,14 +146,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _case(line: str, where: str, found: list[Mistake]) -> Case | None:
+def _case(line: str, where: str, mistakes: list[Mistake]) -> Case | None:
     try:
         content: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        found.append(Mistake(f"not JSON: {error}", where=where, hint="one JSON object per line"))
+        mistakes.append(Mistake(f"not JSON: {error}", where=where, hint="one JSON object per line"))
         return None
     if not isinstance(content, dict):
-        found.append(
+        mistakes.append(
             Mistake(
                 f"a JSON object is wanted, got {type(content).__name__}",
                 where=where,
@@ -107,7 +162,7 @@ def _case(line: str, where: str, found: list[Mistake]) -> Case | None:
         )
         return None
     if HALF.search(json.dumps(content, ensure_ascii=False)):
-        found.append(
+        mistakes.append(
             Mistake(
                 "it holds half of a surrogate pair, which no file of UTF-8 takes",
                 where=where,
@@ -118,7 +173,7 @@ def _case(line: str, where: str, found: list[Mistake]) -> Case | None:
     try:
         return Case.model_validate(content)
     except ValidationError as error:
-        found += [
+        mistakes += [
             Mistake(
                 f"{'.'.join(map(str, one['loc']))}: {one['msg'][0].lower()}{one['msg'][1:]}",
                 where=where,

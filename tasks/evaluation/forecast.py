@@ -5,13 +5,13 @@ calls looked up, nothing is asked.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 from llmops.tasks.calls.budget import most
 from llmops.tasks.calls.cache import CallCache, Lookup, key_of
 from llmops.tasks.evaluation.answering import passages_of, requested, turns
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Arm, Trial
+from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.plugins.llms import Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Scorer, metric_of
@@ -19,38 +19,61 @@ from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Scorer, metric_
 BYTES_PER_TOKEN = 4
 
 
-def forecast(trial: Trial, cases: Sequence[Case]) -> dict[str, Any]:
-    """`calls`: a row per arm and judge: calls that are to be paid, calls that are remembered,
-    tokens in (by their bytes, about), and dollars at most; None: no price is known. What judges
-    will read is not known yet: their rows have calls alone.
-
-    Raises what a search raises.
+class ForecastRow(TypedDict):
+    """Of an arm or a judge: calls that are to be paid, calls that are remembered, tokens in (by
+    their bytes, about), and dollars at most; None: no price is known, or what the judge will read.
     """
-    arms = asyncio.run(_asked(trial, cases))
+
+    name: str
+    kind: Literal["arm", "judge"]
+    calls: int
+    remembered: int
+    tokens_in: int | None
+    cost_usd: float | None
+
+
+class ForecastBudget(TypedDict):
+    usd: float | None
+    calls: int | None
+
+
+class Forecast(TypedDict):
+    """What `llmops evaluate --plan` prints. `cases`: how many."""
+
+    flow: str
+    name: str
+    status: str
+    cases: int
+    arms: list[str]
+    calls: list[ForecastRow]
+    budget: ForecastBudget
+
+
+def forecast(run: EvaluationRun, cases: Sequence[Case]) -> Forecast:
+    """Raises what a search raises."""
     judges = [
-        (metric_of(spec), scorer)
-        for spec in trial.scorers
+        _judge_row(run, scorer, metric_of(spec), len(cases))
+        for spec in run.scorers
         if isinstance(scorer := spec.build(Scorer), Judge)
     ]
-    rows = [*arms, *(_judge(trial, judge, name, len(cases)) for name, judge in judges)]
-    return {
-        "flow": "evaluate",
-        "name": trial.name,
-        "status": "planned",
-        "cases": len(cases),
-        "arms": [arm.name for arm in trial.arms],
-        "calls": rows,
-        "budget": {"usd": trial.budget_usd, "calls": trial.budget_calls},
-    }
+    return Forecast(
+        flow="evaluate",
+        name=run.name,
+        status="planned",
+        cases=len(cases),
+        arms=[arm.name for arm in run.arms],
+        calls=[*asyncio.run(_arm_rows(run, cases)), *judges],
+        budget={"usd": run.budget_usd, "calls": run.budget_calls},
+    )
 
 
-async def _asked(trial: Trial, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    cache, retriever = CallCache(open_ledger(trial.home)), Retriever(trial.home)
-    llms = {arm.name: llm_of(arm.llm) for arm in trial.arms}
+async def _arm_rows(run: EvaluationRun, cases: Sequence[Case]) -> list[ForecastRow]:
+    cache, retriever = CallCache(open_ledger(run.home)), Retriever(run.home)
+    llms = {arm.name: llm_of(arm.llm) for arm in run.arms}
     counts = {name: Counter[str]() for name in llms}
     costs = dict.fromkeys(llms, 0.0)
     seen: set[str] = set()
-    for case, arm, repeat in turns(trial, cases):
+    for case, arm, repeat in turns(run, cases):
         request = requested(case, arm, await passages_of(case, arm, retriever))
         key = key_of(llms[arm.name].fingerprint(), request, repeat)
         known = key in seen or await cache.known(Lookup(key)) is not None
@@ -61,35 +84,32 @@ async def _asked(trial: Trial, cases: Sequence[Case]) -> list[dict[str, Any]]:
         costs[arm.name] += 0.0 if known else most(llms[arm.name], arm.price, request)
     await retriever.close()
     await cache.close()
-    return [_row(arm, counts[arm.name], costs[arm.name]) for arm in trial.arms]
+    return [
+        ForecastRow(
+            name=arm.name,
+            kind="arm",
+            calls=counts[arm.name]["calls"],
+            remembered=counts[arm.name]["remembered"],
+            tokens_in=counts[arm.name]["tokens"],
+            cost_usd=None if arm.price is None else round(costs[arm.name], 6),
+        )
+        for arm in run.arms
+    ]
 
 
-def _row(arm: Arm, counts: Counter[str], cost: float) -> dict[str, Any]:
-    return {
-        "name": arm.name,
-        "kind": "arm",
-        "calls": counts["calls"],
-        "remembered": counts["remembered"],
-        "tokens_in": counts["tokens"],
-        "cost_usd": None if arm.price is None else round(cost, 6),
-    }
-
-
-def _judge(trial: Trial, judge: Judge, name: str, cases: int) -> dict[str, Any]:
+def _judge_row(run: EvaluationRun, judge: Judge, name: str, cases: int) -> ForecastRow:
     """A judge of pairs is asked twice, in both orders."""
-    answers = 2 * len(trial.candidates) if isinstance(judge, PairJudge) else len(trial.arms)
-    return {
-        "name": name,
-        "kind": "judge",
-        "calls": cases * trial.repeats * answers,
-        "remembered": 0,
-        "tokens_in": None,
-        "cost_usd": None,
-    }
+    answers = 2 * len(run.candidates) if isinstance(judge, PairJudge) else len(run.arms)
+    return ForecastRow(
+        name=name,
+        kind="judge",
+        calls=cases * run.repeats * answers,
+        remembered=0,
+        tokens_in=None,
+        cost_usd=None,
+    )
 
 
 def _tokens(request: Request) -> int:
-    return (
-        sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
-        // BYTES_PER_TOKEN
-    )
+    size = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
+    return size // BYTES_PER_TOKEN

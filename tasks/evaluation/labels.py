@@ -15,8 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmops.tasks.errors import ConfigError, Mistake, UsageError
-from llmops.tasks.evaluation.cases import MOST_MISTAKES
-from llmops.tasks.evaluation.passages import given_passages
+from llmops.tasks.evaluation.cases import MOST_MISTAKES, given_passages
 from llmops.tasks.evaluation.run import question
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample
@@ -26,7 +25,7 @@ from llmops.tasks.statistics.scales import Grade, read_grade
 Rating = Grade | None
 
 
-class Row(BaseModel):
+class LabelRow(BaseModel):
     """A line as it stands in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,41 +69,42 @@ def read_labels(path: Path, judge: Judge) -> LabelSet:
     """The labels of a judge. Raises ConfigError with every mistake (the first fifty), each with its
     line.
     """
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     rows: dict[str, Labelled] = {}
     said: list[str] = []
-    for where, content in _lines(path, found):
+    for where, content in _lines(path, mistakes):
         try:
-            row = Row.model_validate(content)
+            row = LabelRow.model_validate(content)
             if row.id in rows:
                 raise ValueError(f"the id {row.id!r} stands here a second time")
             rows[row.id] = _labelled(row, judge)
         except ValidationError as error:
-            found += [
+            mistakes += [
                 Mistake(f"{'.'.join(map(str, one['loc']))}: {one['msg']}", where=where)
                 for one in error.errors(include_url=False)
             ]
         except (ValueError, UsageError) as error:
-            found.append(Mistake(str(error), where=where))
+            mistakes.append(Mistake(str(error), where=where))
         said.append(canonical(content))
-    if not found and not any(rating is not None for row in rows.values() for rating in row.ratings):
-        found.append(Mistake("no answer in this file is graded", where=str(path)))
-    if found:
-        raise ConfigError(found[:MOST_MISTAKES])
+    ratings = [rating for row in rows.values() for rating in row.ratings]
+    if not mistakes and all(rating is None for rating in ratings):
+        mistakes.append(Mistake("no answer in this file is graded", where=str(path)))
+    if mistakes:
+        raise ConfigError(mistakes[:MOST_MISTAKES])
     return LabelSet(rows=tuple(rows.values()), sha256=sha256("\n".join(said)))
 
 
 def sha256_of(path: Path) -> str | None:
     """As in a LabelSet; None for a file that is not there or cannot be read."""
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     try:
-        said = [canonical(content) for _, content in _lines(path, found)]
+        said = [canonical(content) for _, content in _lines(path, mistakes)]
     except ConfigError:
         return None
-    return None if found else sha256("\n".join(said))
+    return None if mistakes else sha256("\n".join(said))
 
 
-def _lines(path: Path, found: list[Mistake]) -> Iterator[tuple[str, Any]]:
+def _lines(path: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -123,14 +123,14 @@ def _lines(path: Path, found: list[Mistake]) -> Iterator[tuple[str, Any]]:
             if line.strip():
                 yield f"{path}:{number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            found.append(
+            mistakes.append(
                 Mistake(
                     f"not JSON: {error}", where=f"{path}:{number}", hint="one JSON object per line"
                 )
             )
 
 
-def _labelled(row: Row, judge: Judge) -> Labelled:
+def _labelled(row: LabelRow, judge: Judge) -> Labelled:
     pair = isinstance(judge, PairJudge)
     first, second = (row.a, row.b) if pair else (row.answer, None)
     if first is None or (pair and second is None):
@@ -149,7 +149,7 @@ def _labelled(row: Row, judge: Judge) -> Labelled:
     )
 
 
-def _sample(row: Row, answer: str) -> Sample:
+def _sample(row: LabelRow, answer: str) -> Sample:
     inputs = row.inputs | ({"question": row.question} if row.question is not None else {})
     if not inputs:
         raise ValueError("`question` or `inputs` is wanted")

@@ -2,51 +2,49 @@
 paid.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmops.tasks.calls.prices import Price, price_of, read_prices
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
-from llmops.tasks.evaluation.arms import Retrieve, Wanted, Wish
 from llmops.tasks.evaluation.cases import CaseSet, read_cases
-from llmops.tasks.evaluation.checks import address_mistakes, case_mistakes, stake_mistakes
-from llmops.tasks.evaluation.run import Arm, Retrieval, Trial
-from llmops.tasks.plugins import digest
+from llmops.tasks.evaluation.run import (
+    Arm,
+    ArmSpec,
+    EvaluationRun,
+    EvaluationSpec,
+    Retrieval,
+    RetrievalSpec,
+)
+from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.llms import Llm
-from llmops.tasks.plugins.scorers import Judge, Scorer, metric_of
+from llmops.tasks.plugins.scorers import Case, Judge, Scorer, metric_of
+from llmops.tasks.prompts import RETRIEVED
 
-SHOWN = 8
+SHOWN, NAMED = 8, 5
 
 
 def begin(
-    home: Path, wanted: Wanted, run_id: str | None, *, accept_cases: bool = False
-) -> tuple[Trial, CaseSet, list[str]]:
-    """The trial, its cases, and warnings. Nothing is written, asked or paid.
+    home: Path, spec: EvaluationSpec, run_id: str | None, *, accept_cases: bool = False
+) -> tuple[EvaluationRun, CaseSet, list[str]]:
+    """The run, its cases, and warnings. Nothing is written, asked or paid.
 
     Raises ConfigError with every mistake, Blocked when cases say something else than at the last
     decision of this name.
     """
-    cases = read_cases(wanted.folder / wanted.cases)
-    table, mistakes = read_prices(wanted.prices), []
+    cases = read_cases(spec.folder / spec.cases)
+    table, mistakes = read_prices(spec.prices), list[Mistake]()
     arms: list[Arm] = []
-    for name, wish in wanted.arms.items():
+    for name, arm in spec.arms.items():
         try:
-            arms.append(_arm(home, wanted, name, wish, table))
+            arms.append(_arm(home, spec.folder, name, arm, table))
         except UsageError as error:
-            mistakes += [
-                Mistake(
-                    one.message,
-                    where=f"arms.{name}: {one.where}".removesuffix(": "),
-                    hint=one.hint,
-                    kind=one.kind,
-                )
-                for one in error.mistakes()
-            ]
+            mistakes += [_in_arm(name, mistake) for mistake in error.mistakes()]
     judges = {
-        metric_of(spec): judge.llm.build(Llm)
-        for spec in wanted.scorers
-        if isinstance(judge := spec.build(Scorer), Judge)
+        metric_of(scorer): judge.llm.build(Llm)
+        for scorer in spec.scorers
+        if isinstance(judge := scorer.build(Scorer), Judge)
     }
     prices = {name: price_of(llm, table) for name, llm in judges.items()}
     mistakes += address_mistakes(
@@ -55,14 +53,16 @@ def begin(
             *((f"scorers: {name}", llm) for name, llm in judges.items()),
         ]
     )
-    mistakes += case_mistakes(cases.cases, arms, wanted.scorers)
-    mistakes += [*_unpriced(wanted, arms, prices), *stake_mistakes(wanted.at_stake, arms)]
+    mistakes += case_mistakes(cases.cases, arms, spec.scorers)
+    if spec.budget_usd is not None:
+        mistakes += _unpriced(arms, prices)
+    mistakes += stake_mistakes(spec.at_stake, arms)
     if mistakes:
         raise ConfigError(mistakes)
     if not accept_cases:
-        guard_cases(home, wanted.name, cases)
-    trial = _trial(home, wanted, run_id, tuple(arms), prices)
-    return trial, cases, _warnings(trial, wanted.at_stake)
+        guard_cases(home, spec.name, cases)
+    run = _run(home, spec, run_id, tuple(arms), prices)
+    return run, cases, _warnings(run, spec.at_stake)
 
 
 def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
@@ -83,75 +83,75 @@ def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
         )
 
 
-def _trial(
+def _run(
     home: Path,
-    wanted: Wanted,
+    spec: EvaluationSpec,
     run_id: str | None,
     arms: tuple[Arm, ...],
     prices: dict[str, Price | None],
-) -> Trial:
+) -> EvaluationRun:
     started = datetime.now(UTC)
-    name = f"{wanted.name}-{started:%Y%m%d-%H%M%S}-{digest(run_id or '', started.isoformat())[:6]}"
-    return Trial(
+    name = f"{spec.name}-{started:%Y%m%d-%H%M%S}-{digest(run_id or '', started.isoformat())[:6]}"
+    return EvaluationRun(
         home=home,
-        name=wanted.name,
+        name=spec.name,
         id=name,
         folder=home / "evaluations" / name,
-        baseline=wanted.baseline,
+        baseline=spec.baseline,
         arms=arms,
-        scorers=wanted.scorers,
+        scorers=spec.scorers,
         prices=prices,
-        repeats=wanted.repeats,
-        concurrency=wanted.concurrency,
-        budget_usd=wanted.budget_usd,
-        budget_calls=wanted.budget_calls,
+        repeats=spec.repeats,
+        concurrency=spec.concurrency,
+        budget_usd=spec.budget_usd,
+        budget_calls=spec.budget_calls,
     )
 
 
-def _arm(home: Path, wanted: Wanted, name: str, wish: Wish, table: Mapping[str, Price]) -> Arm:
+def _in_arm(name: str, mistake: Mistake) -> Mistake:
+    where = f"arms.{name}: {mistake.where}".removesuffix(": ")
+    return Mistake(mistake.message, where=where, hint=mistake.hint, kind=mistake.kind)
+
+
+def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str, Price]) -> Arm:
     from llmops.tasks.prompts.registry import resolve
 
     return Arm(
         name=name,
-        prompt=resolve(home, wish.prompt, wanted.folder),
-        llm=wish.llm,
-        retrieve=_retrieval(home, wish.retrieve) if wish.retrieve else None,
-        price=price_of(wish.llm.build(Llm), table),
+        prompt=resolve(home, spec.prompt, folder),
+        llm=spec.llm,
+        retrieve=_retrieval(home, spec.retrieve) if spec.retrieve else None,
+        price=price_of(spec.llm.build(Llm), table),
     )
 
 
-def _retrieval(home: Path, wish: Retrieve) -> Retrieval:
+def _retrieval(home: Path, spec: RetrievalSpec) -> Retrieval:
     """The version is pinned now: a build that publishes meanwhile does not change the passages."""
     from llmops.tasks.knowledge import versions
     from llmops.tasks.knowledge.reading import allowed
     from llmops.tasks.ledger import existing_ledger
 
-    ledger = existing_ledger(home)
-    kb = wish.knowledge_base
+    ledger, kb = existing_ledger(home), spec.knowledge_base
     version = (
-        versions.version(ledger, kb, wish.version)
-        if wish.version
+        versions.version(ledger, kb, spec.version)
+        if spec.version
         else versions.published(ledger, kb)
     )
-    allowed(version, wish.where, wish.labels)
+    allowed(version, spec.where, spec.labels)
     return Retrieval(
         knowledge_base=kb,
         version=version.version,
-        k=wish.k,
-        mode=wish.mode,
-        where=wish.where,
-        labels=wish.labels,
+        k=spec.k,
+        mode=spec.mode,
+        where=spec.where,
+        labels=spec.labels,
     )
 
 
-def _unpriced(
-    wanted: Wanted, arms: Sequence[Arm], prices: Mapping[str, Price | None]
-) -> list[Mistake]:
+def _unpriced(arms: Sequence[Arm], prices: Mapping[str, Price | None]) -> list[Mistake]:
     """A budget in dollars cannot be kept with a model whose price nobody knows."""
-    if wanted.budget_usd is None:
-        return []
     without = [f"arms.{arm.name}" for arm in arms if arm.price is None]
-    without += [f"scorers: {name}" for name, one in prices.items() if one is None]
+    without += [f"scorers: {name}" for name, price in prices.items() if price is None]
     return [
         Mistake(
             "the price of the model is not known, so budget.usd cannot be kept",
@@ -163,22 +163,22 @@ def _unpriced(
     ]
 
 
-def _warnings(trial: Trial, at_stake: str | None) -> list[str]:
+def _warnings(run: EvaluationRun, at_stake: str | None) -> list[str]:
     free = sorted(
-        {str(arm.llm.options.get("model", arm.llm.name)) for arm in trial.arms if arm.price is None}
+        {str(arm.llm.options.get("model", arm.llm.name)) for arm in run.arms if arm.price is None}
     )
     found = (
         [f"no price is known for {', '.join(free)}: the cost of its calls counts as 0"]
         if free
         else []
     )
-    first = trial.arm(trial.baseline)
-    same = [arm.name for arm in trial.arms if arm.name != first.name and _what(arm) == _what(first)]
+    first = run.arm(run.baseline)
+    same = [arm.name for arm in run.arms if arm.name != first.name and _what(arm) == _what(first)]
     found += [
         f"{', '.join(same)}: prompt, model and retrieval are those of {first.name}, so "
         f"there is nothing to compare"
     ] * bool(same)
-    own = [arm for arm in trial.arms if at_stake == arm.prompt.prompt.name]
+    own = [arm for arm in run.arms if at_stake == arm.prompt.prompt.name]
     mixed = [arm.name for arm in own if (arm.llm, arm.retrieve) != (first.llm, first.retrieve)]
     return found + [
         f"{', '.join(mixed)}: model or retrieval differ from those of {first.name} too, so "
@@ -189,3 +189,105 @@ def _warnings(trial: Trial, at_stake: str | None) -> list[str]:
 
 def _what(arm: Arm) -> tuple[object, ...]:
     return arm.prompt.prompt.sha256, arm.llm, arm.retrieve
+
+
+def case_mistakes(
+    cases: Sequence[Case], arms: Sequence[Arm], scorers: Sequence[Spec]
+) -> list[Mistake]:
+    """Variables that a case does not give, or gives in another type; expected fields that a scorer
+    needs and does not find.
+    """
+    return [*_variables(cases, arms), *_expected(cases, scorers)]
+
+
+def address_mistakes(models: Sequence[tuple[str, Llm]]) -> Iterable[Mistake]:
+    """Models, each with where it stands in the config, that are remembered as one and answer at
+    different addresses: an evaluation would compare one of them with itself."""
+    first: dict[str, tuple[str, str]] = {}
+    for where, llm in models:
+        address = str(getattr(llm, "base_url", None) or "").rstrip("/")
+        other, known = first.setdefault(llm.fingerprint(), (where, address))
+        if known != address:
+            yield Mistake(
+                f"the model {llm.title!r} with the same parameters stands in {other} too, "
+                f"at another base_url: replies are "
+                "remembered by the model's name, whatever the address, so the two would "
+                "share theirs",
+                where=where,
+                hint="give one of them a `label`",
+            )
+
+
+def stake_mistakes(prompt: str | None, arms: Sequence[Arm]) -> Iterable[Mistake]:
+    """An alias of one prompt cannot go to another."""
+    for arm in arms if prompt is not None else ():
+        if arm.prompt.prompt.name != prompt:
+            yield Mistake(
+                f"promote.prompt is {prompt!r}, but the prompt of this arm is called "
+                f"{arm.prompt.prompt.name!r}",
+                where=f"arms.{arm.name}",
+                hint="name the prompt that is compared, or leave `promote` out",
+            )
+
+
+def _variables(cases: Sequence[Case], arms: Sequence[Arm]) -> Iterable[Mistake]:
+    for arm in arms:
+        wrong: dict[str, list[str]] = {}
+        if (
+            RETRIEVED in arm.prompt.prompt.names
+            and arm.retrieve is None
+            and not any(RETRIEVED in case.inputs for case in cases)
+        ):
+            yield Mistake(
+                f"the prompt {arm.prompt.uri} has {{{{{RETRIEVED}}}}}, but nothing is "
+                f"retrieved and no case gives it",
+                where=f"arms.{arm.name}",
+                hint="add retrieve: {knowledge_base: …} to it, or `passages` to the inputs of "
+                "cases",
+            )
+            continue
+        for case in cases:
+            try:
+                arm.prompt.prompt.render(_values(case, arm))
+            except UsageError as error:
+                wrong.setdefault(error.message, []).append(case.id)
+        for message, ids in wrong.items():
+            given = sorted({name for case in cases if case.id in ids for name in case.inputs})
+            yield Mistake(
+                message,
+                where=f"arms.{arm.name}: cases {_some(ids)}",
+                hint=f"the inputs of these cases are {', '.join(given)}; the prompt is "
+                f"{arm.prompt.uri}",
+            )
+
+
+def _values(case: Case, arm: Arm) -> dict[str, object]:
+    """What a prompt will be given, with an empty text for what retrieval will find."""
+    found = {name: value for name, value in case.inputs.items() if name in arm.prompt.prompt.names}
+    return found | (
+        {RETRIEVED: ""}
+        if RETRIEVED in arm.prompt.prompt.names and (arm.retrieve or RETRIEVED in found)
+        else {}
+    )
+
+
+def _expected(cases: Sequence[Case], scorers: Sequence[Spec]) -> Iterable[Mistake]:
+    for spec in scorers:
+        scorer = spec.build(Scorer)
+        wrong: dict[str, list[str]] = {}
+        for case in cases:
+            if lack := scorer.missing(case):
+                wrong.setdefault(lack, []).append(case.id)
+        all_of_them = sum(map(len, wrong.values())) == len(cases)
+        for lack, ids in wrong.items() if all_of_them or not scorer.optional else ():
+            yield Mistake(
+                lack,
+                where=f"scorers: {metric_of(spec)}: cases {_some(ids)}",
+                hint="add it to the cases; `optional: true` leaves cases without it unscored"
+                if not all_of_them
+                else "add it to the cases, or leave the scorer out",
+            )
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:NAMED]) + (f" and {len(ids) - NAMED} more" if len(ids) > NAMED else "")

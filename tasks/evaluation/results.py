@@ -1,16 +1,20 @@
-"""The results of a part as a Parquet file: one row per case, arm and repeat, in that order."""
+"""The results of a part of a run, and their Parquet file: one row per case, arm and repeat, in that
+order.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import Damaged
-from llmops.tasks.evaluation.run import Result
+from llmops.tasks.plugins.scorers import Passage, Score
 
 NESTED = ("parsed", "passages", "scores")
 BATCH = 200
@@ -24,6 +28,52 @@ NUMBERS = {
     "cached": pa.bool_(),
     "attempts": pa.int64(),
 }
+
+
+class Result(BaseModel):
+    """One arm on one case, once. `status` errored: there is no answer, and `error` says why.
+    `finish` length: the answer was cut. `asked_at`: when it was asked, in seconds since the epoch,
+    also where it was remembered since then; 0: not known.
+
+    `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics
+    stand with the candidate alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    case_id: str
+    arm: str
+    repeat: int = 0
+    status: Literal["answered", "errored"] = "answered"
+    error: str = ""
+    answer: str = ""
+    parsed: Any = None
+    passages: tuple[Passage, ...] = ()
+    latency_ms: float = 0.0
+    asked_at: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    cached: bool = False
+    attempts: int = 1
+    finish: str = "stop"
+    scores: dict[str, Score] = Field(default_factory=dict)
+
+
+class RunPart(BaseModel):
+    """A finished part of a run: `file` holds its results, `cases` how many cases
+    it covers.
+
+    `stopped`: why no further part may be begun (the budget is used up); what was paid is kept.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    number: int
+    file: Path
+    cases: int
+    spent: Spent
+    stopped: str | None = None
+
+
 SCHEMA = pa.schema([(name, NUMBERS.get(name, pa.string())) for name in Result.model_fields])
 
 
@@ -42,12 +92,12 @@ def writing(path: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
     partial = path.with_suffix(".new")
     with pq.ParquetWriter(partial, SCHEMA) as writer:
         yield lambda results: writer.write_table(
-            pa.Table.from_pylist([_row(one) for one in results], SCHEMA)
+            pa.Table.from_pylist([_row(result) for result in results], SCHEMA)
         )
     partial.replace(path)
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result) -> dict[str, object]:
     plain = result.model_dump(mode="json")
     return plain | {name: json.dumps(plain[name], ensure_ascii=False) for name in NESTED}
 

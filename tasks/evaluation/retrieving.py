@@ -1,26 +1,33 @@
 """Passages for prompts, from a pinned version of a knowledge base: each question is searched once,
-whatever arms share it.
+whatever arms share it. And metrics of such a retrieval.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llmops.tasks.calls.concurrency import MicroBatcher
-from llmops.tasks.evaluation.run import Retrieval
+from llmops.tasks.evaluation.results import Result
+from llmops.tasks.evaluation.run import Arm, Retrieval
 from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.reading import allowed, hits, searcher
 from llmops.tasks.ledger import existing_ledger
-from llmops.tasks.plugins.scorers import Passage
+from llmops.tasks.plugins.scorers import Case, Passage, Score
+from llmops.tasks.retrieval.golden import Question, Relevant
 from llmops.tasks.retrieval.hybrid import Searcher
+from llmops.tasks.retrieval.metrics import metric_name, score
+from llmops.tasks.schemas import Vectors
 
+MEASURED = ("recall", "ndcg", "mrr")
+FAMILY = "retrieval"
 QUESTIONS = 64
 SEARCHES = 4
 
 
-class Wanted(NamedTuple):
+class Search(NamedTuple):
     """A search; equal ones are made once."""
 
     settings: Retrieval
@@ -35,7 +42,7 @@ class Retriever:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._searchers: dict[Retrieval, Searcher] = {}
-        self._found: dict[Wanted, asyncio.Task[tuple[Passage, ...]]] = {}
+        self._under_way: dict[Search, asyncio.Task[tuple[Passage, ...]]] = {}
         self._searches = MicroBatcher(self._search, QUESTIONS)
 
     async def passages(self, settings: Retrieval, question: str) -> tuple[Passage, ...]:
@@ -45,34 +52,37 @@ class Retriever:
         """
         if not question.strip():
             return ()
-        wanted = Wanted(settings, question)
-        if wanted not in self._found:
-            self._found[wanted] = asyncio.create_task(self._searches.do(wanted))
-        return await asyncio.shield(self._found[wanted])
+        search = Search(settings, question)
+        if search not in self._under_way:
+            self._under_way[search] = asyncio.create_task(self._searches.do(search))
+        return await asyncio.shield(self._under_way[search])
 
     async def close(self) -> None:
         """Waits for the searches under way."""
         await self._searches.close()
-        await asyncio.gather(*self._found.values(), return_exceptions=True)
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    def _search(self, wanted: Sequence[Wanted]) -> list[tuple[Passage, ...]]:
-        found: dict[Wanted, tuple[Passage, ...]] = {}
-        for settings in dict.fromkeys(one.settings for one in wanted):
-            mine = [one for one in wanted if one.settings == settings]
-            found |= zip(mine, self._ranked(settings, [one.question for one in mine]), strict=True)
-        return [found[one] for one in wanted]
+    def _search(self, searches: Sequence[Search]) -> list[tuple[Passage, ...]]:
+        results: dict[Search, tuple[Passage, ...]] = {}
+        for settings in dict.fromkeys(search.settings for search in searches):
+            mine = [search for search in searches if search.settings == settings]
+            ranked = self._ranked(settings, [search.question for search in mine])
+            results |= zip(mine, ranked, strict=True)
+        return [results[search] for search in searches]
 
     def _ranked(self, settings: Retrieval, questions: Sequence[str]) -> list[tuple[Passage, ...]]:
         if settings not in self._searchers:
             self._searchers[settings] = self._open(settings)
-        search = self._searchers[settings]
-        vectors = (
-            [None] * len(questions) if settings.mode == "text" else search.embedder.embed(questions)
+        searcher = self._searchers[settings]
+        vectors: Iterable[Vectors | None] = (
+            repeat(None) if settings.mode == "text" else searcher.embedder.embed(questions)
         )
 
-        def ranked(question: str, vector: Any) -> tuple[Passage, ...]:
+        def ranked(question: str, vector: Vectors | None) -> tuple[Passage, ...]:
+            best = hits(searcher.search(question, settings.k, settings.mode, vector))
             return tuple(
-                map(_passage, hits(search.search(question, settings.k, settings.mode, vector)))
+                Passage.model_validate({name: str(hit[name]) for name in Passage.model_fields})
+                for hit in best
             )
 
         with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
@@ -87,7 +97,39 @@ class Retriever:
         )
 
 
-def _passage(hit: dict[str, object]) -> Passage:
-    return Passage(
-        **{name: str(hit[name]) for name in ("text", "uri", "title", "doc_id", "chunk_id")}
+def retrieval_scores(case: Case, arm: Arm, result: Result, arms: Sequence[Arm]) -> dict[str, Score]:
+    """`retrieval.recall@5`, `retrieval.ndcg@5` and `retrieval.mrr@5` of an arm that retrieves 5
+    passages: distinct documents in the order of their best passages, against `expected.uris`. Empty
+    for an arm that retrieves nothing and for a case that expects no document.
+
+    Where arms retrieve different numbers, each is also measured at the smaller ones, so that all
+    can be compared, and `retrieval.recall` is over all the passages that the prompt got.
+    """
+    wanted = _uris(case.expected.get("uris"))
+    if arm.retrieve is None or not wanted:
+        return {}
+    question = Question(
+        id=case.id, question=case.id, relevant=tuple(Relevant(uri=uri) for uri in wanted)
     )
+    ranking = list(dict.fromkeys((passage.uri, "") for passage in result.passages if passage.uri))
+    cuts = sorted({other.retrieve.k for other in arms if other.retrieve})
+    values = {
+        metric_name(name, k): score(question, ranking, k)[metric_name(name, k)]
+        for k in cuts
+        if k <= arm.retrieve.k
+        for name in MEASURED
+    }
+    if len(cuts) > 1:
+        values["recall"] = values[metric_name("recall", arm.retrieve.k)]
+    retrieved = {uri for uri, _ in ranking}
+    reason = (
+        f"{sum(uri in retrieved for uri in wanted)} of {len(wanted)} "
+        f"expected documents among {len(ranking)}"
+    )
+    return {f"{FAMILY}.{name}": Score(value=value, reason=reason) for name, value in values.items()}
+
+
+def _uris(given: object) -> list[str]:
+    """Distinct uris, in order; a single one may stand as a text."""
+    many = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    return list(dict.fromkeys(uri for uri in many if isinstance(uri, str) and uri.strip()))

@@ -1,5 +1,5 @@
-"""What one evaluation is about, settled before anything is paid: it travels between tasks as it
-is.
+"""What an evaluation is about: as its config asks for it, and as it is settled before anything is
+paid. Both travel between tasks as they are.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,53 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.calls.budget import Budget, Spent
 from llmops.tasks.calls.prices import Price
-from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.scorers import Passage, Score
+from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.prompts import Resolved
+
+
+class RetrievalSpec(BaseModel):
+    """Passages for `{{passages}}`: the best k chunks of the live version, or of `version`; `where`
+    and `labels` as in a search.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    k: int = Field(default=5, ge=1, le=100)
+    mode: Literal["hybrid", "vector", "text"] = "hybrid"
+    where: str = ""
+    labels: tuple[str, ...] = ()
+    version: int | None = Field(default=None, ge=1)
+
+
+class ArmSpec(BaseModel):
+    """What a config asks of an arm. `prompt`: a file, or `prompts:/name@alias`, `prompts:/name/3`
+    in MLflow's registry.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    prompt: str = Field(min_length=1)
+    llm: Spec
+    retrieve: RetrievalSpec | None = None
+
+
+class EvaluationSpec(BaseModel):
+    """What a config asks of the whole evaluation. `prices`: file of the prices of models;
+    `at_stake`: the prompt whose alias may move.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    folder: Path
+    cases: Path
+    arms: dict[str, ArmSpec]
+    baseline: str
+    scorers: tuple[Spec, ...]
+    prices: Path
+    repeats: int = 1
+    concurrency: int = 8
+    budget_usd: float | None = None
+    budget_calls: int | None = None
+    at_stake: str | None = None
 
 
 class Retrieval(BaseModel):
@@ -40,7 +84,7 @@ class Arm(BaseModel):
     price: Price | None = None
 
 
-class Trial(BaseModel):
+class EvaluationRun(BaseModel):
     """`folder`: where the parts of this run are written. `prices`: of judges, by the name of the
     scorer. No budget: None.
     """
@@ -72,56 +116,18 @@ class Trial(BaseModel):
         return tuple(arm.name for arm in self.arms if arm.name != self.baseline)
 
 
-class Result(BaseModel):
-    """One arm on one case, once. `status` errored: there is no answer, and `error` says why.
-    `finish` length: the answer was cut. `asked_at`: when it was asked, in seconds since the epoch,
-    also where it was remembered since then; 0: not known.
-
-    `scores`: by metric, with the metrics of retrieval as `retrieval.recall@5`; pairwise metrics
-    stand with the candidate alone.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    case_id: str
-    arm: str
-    repeat: int = 0
-    status: Literal["answered", "errored"] = "answered"
-    error: str = ""
-    answer: str = ""
-    parsed: Any = None
-    passages: tuple[Passage, ...] = ()
-    latency_ms: float = 0.0
-    asked_at: float = 0.0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float = 0.0
-    cached: bool = False
-    attempts: int = 1
-    finish: str = "stop"
-    scores: dict[str, Score] = Field(default_factory=dict)
-
-
-class Part(BaseModel):
-    """A finished part of a run: `file` holds its results (see results.py), `cases` how many cases
-    it covers.
-
-    `stopped`: why no further part may be begun (the budget is used up); what was paid is kept.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    number: int
-    file: Path
-    cases: int
-    spent: Spent
-    stopped: str | None = None
-
-
 def question(inputs: Mapping[str, Any]) -> str:
     """What a case asks, for reports, judges and retrieval: `question`, else the only text among the
     inputs, else all as JSON.
     """
-    from llmops.tasks.plugins import canonical
-
     texts = [value for value in inputs.values() if isinstance(value, str)]
-    found = inputs.get("question", texts[0] if len(texts) == 1 else canonical(inputs))
-    return found if isinstance(found, str) else canonical(found)
+    asked = inputs.get("question", texts[0] if len(texts) == 1 else canonical(inputs))
+    return asked if isinstance(asked, str) else canonical(asked)
+
+
+# for one merge: decisions follow
+from llmops.tasks.evaluation.results import Result as Result  # noqa: E402
+from llmops.tasks.evaluation.results import RunPart  # noqa: E402
+
+Part = RunPart
+Trial = EvaluationRun

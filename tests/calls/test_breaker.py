@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from llmops.tasks.calls.breaker import ALONE, FAILURES, PAUSES
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.endpoints.trouble import Busy, Garbled, Lost
 from llmops.tasks.errors import TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Reply
@@ -78,7 +78,7 @@ def test_one_that_has_answered_before_is_no_wrong_address_but_may_be_dead() -> N
         clock = Simulated()
 
         async def all_of_them() -> list[Reply | BaseException]:
-            async with Client(Model.of(Scripted(clock, answer)), clock=clock) as client:
+            async with LlmClient(Model.of(Scripted(clock, answer)), clock=clock) as client:
                 if remembered:
                     client.remembered()
                 return await asyncio.gather(
@@ -133,7 +133,7 @@ def test_a_new_client_begins_anew() -> None:
         return Reply(text=text)
 
     connection = Scripted(clock, answer)
-    first = Client(Model.of(connection), clock=clock)
+    first = LlmClient(Model.of(connection), clock=clock)
 
     async def twice() -> None:
         nonlocal dead
@@ -162,7 +162,7 @@ def test_a_probe_that_is_given_up_does_not_block_the_others() -> None:
 
     async def scenario() -> str:
         nonlocal down
-        async with Client(Model.of(Scripted(clock, answer)), clock=clock) as client:
+        async with LlmClient(Model.of(Scripted(clock, answer)), clock=clock) as client:
             client.quota.breaker.answered(0.0, success=True)
             client.quota.breaker.open = True
             probe = asyncio.ensure_future(client.ask(request("slow")))

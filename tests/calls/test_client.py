@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.endpoints.trouble import hidden
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
@@ -47,13 +47,13 @@ def asked(
     async def all_of_them() -> list[Reply | BaseException]:
         free = asyncio.Semaphore(at_once)
 
-        async def one(client: Client, text: str) -> Reply:
+        async def one(client: LlmClient, text: str) -> Reply:
             async with free:
                 return await client.ask(
                     Request(messages=(Message(role="user", content=text),), **extra)
                 )
 
-        async with Client(llm) as client:
+        async with LlmClient(llm) as client:
             return await asyncio.gather(
                 *(one(client, text) for text in texts), return_exceptions=True
             )

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.calls.gateway import Asked, Gateway
+from llmops.tasks.calls.gateway import Gateway, GatewayReply
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import shown
@@ -28,7 +28,7 @@ def service() -> Iterator[Service]:
 def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Service) -> None:
     home, price = tmp_path / "home", (1.0, 1e6)
 
-    async def twice(gateway: Gateway) -> list[Asked]:
+    async def twice(gateway: Gateway) -> list[GatewayReply]:
         return [
             await gateway.ask(model(service.base_url), price, ask(), shown=[("kb", "d")])
             for _ in range(2)
@@ -60,7 +60,7 @@ def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Servic
 def test_the_same_is_asked_once_while_it_is_under_way(tmp_path: Path, service: Service) -> None:
     service.latency = 0.1
 
-    async def at_once(gateway: Gateway) -> list[Asked]:
+    async def at_once(gateway: Gateway) -> list[GatewayReply]:
         return await asyncio.gather(
             *(
                 gateway.ask(model(service.base_url), None, ask(), shown=[("kb", f"d{n}")])
@@ -79,7 +79,7 @@ def test_the_same_is_asked_once_while_it_is_under_way(tmp_path: Path, service: S
 def test_whoever_goes_away_takes_nobody_along(tmp_path: Path, service: Service) -> None:
     service.latency = 0.1
 
-    async def one_leaves(gateway: Gateway) -> Asked:
+    async def one_leaves(gateway: Gateway) -> GatewayReply:
         first = asyncio.create_task(gateway.ask(model(service.base_url), None, ask()))
         second = asyncio.create_task(gateway.ask(model(service.base_url), None, ask()))
         await asyncio.sleep(0.05)
@@ -94,7 +94,7 @@ def test_whoever_goes_away_takes_nobody_along(tmp_path: Path, service: Service) 
 def test_repeats_models_and_parameters_are_calls_of_their_own(
     tmp_path: Path, service: Service
 ) -> None:
-    async def all_of_them(gateway: Gateway) -> list[Asked]:
+    async def all_of_them(gateway: Gateway) -> list[GatewayReply]:
         small = model(service.base_url)
         return [
             await gateway.ask(small, None, ask()),
@@ -111,7 +111,7 @@ def test_repeats_models_and_parameters_are_calls_of_their_own(
 def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(
     tmp_path: Path, service: Service
 ) -> None:
-    async def both(gateway: Gateway) -> list[Asked]:
+    async def both(gateway: Gateway) -> list[GatewayReply]:
         return [
             await gateway.ask(model(service.base_url, api_key="a"), (1.0, 1.0), ask()),
             await gateway.ask(
@@ -132,7 +132,7 @@ def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(
 def test_no_more_are_under_way_than_wanted(tmp_path: Path, service: Service) -> None:
     service.latency = 0.02
 
-    async def many(gateway: Gateway) -> list[Asked]:
+    async def many(gateway: Gateway) -> list[GatewayReply]:
         return await asyncio.gather(
             *(gateway.ask(model(service.base_url), None, ask(str(n))) for n in range(60))
         )
@@ -144,7 +144,7 @@ def test_no_more_are_under_way_than_wanted(tmp_path: Path, service: Service) -> 
 def test_a_refused_request_is_not_remembered(tmp_path: Path, service: Service) -> None:
     service.script = [Answer(400, b'{"error": {"message": "too long"}}')]
 
-    async def twice(gateway: Gateway) -> Asked:
+    async def twice(gateway: Gateway) -> GatewayReply:
         with pytest.raises(DocumentError, match="too long"):
             await gateway.ask(model(service.base_url), None, ask())
         return await gateway.ask(model(service.base_url), None, ask())
@@ -183,7 +183,7 @@ def test_a_case_that_is_never_answered_does_not_stop_a_run_whose_others_are_reme
         lambda gateway: gateway.ask(model(service.base_url), None, ask()),
     )
 
-    async def rerun(gateway: Gateway) -> Asked:
+    async def rerun(gateway: Gateway) -> GatewayReply:
         found = await gateway.ask(model(later.base_url), None, ask())
         with pytest.raises(TransientDocumentError, match="tried 2 times"):
             await gateway.ask(model(later.base_url), None, ask("Why not?"))
@@ -198,7 +198,7 @@ def test_a_case_that_is_never_answered_does_not_stop_a_run_whose_others_are_reme
 def test_all_who_wait_for_a_request_that_fails_are_told(tmp_path: Path, service: Service) -> None:
     service.script = [Answer(400)] * 5
 
-    async def at_once(gateway: Gateway) -> list[Asked | BaseException]:
+    async def at_once(gateway: Gateway) -> list[GatewayReply | BaseException]:
         return await asyncio.gather(
             *(gateway.ask(model(service.base_url), None, ask()) for _ in range(3)),
             return_exceptions=True,
@@ -221,7 +221,7 @@ def test_a_reply_that_was_cut_is_remembered_as_such(tmp_path: Path, service: Ser
     }
     service.script = [Answer(200, json.dumps(cut).encode())]
 
-    async def twice(gateway: Gateway) -> list[Asked]:
+    async def twice(gateway: Gateway) -> list[GatewayReply]:
         return [await gateway.ask(model(service.base_url), None, ask()) for _ in range(2)]
 
     (first, second), _ = through(tmp_path / "home", twice)
@@ -236,7 +236,7 @@ def test_a_reply_that_was_cut_is_remembered_as_such(tmp_path: Path, service: Ser
 def test_a_model_that_is_gone_is_not_asked_again(tmp_path: Path, service: Service) -> None:
     service.key = "right"
 
-    async def many(gateway: Gateway) -> list[Asked | BaseException]:
+    async def many(gateway: Gateway) -> list[GatewayReply | BaseException]:
         wrong = model(service.base_url, api_key="wrong")
         return await asyncio.gather(
             *(gateway.ask(wrong, None, ask(str(n))) for n in range(50)), return_exceptions=True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmops.tasks.calls.budget import BudgetReached, Spent
-from llmops.tasks.calls.gateway import Asked, Gateway
+from llmops.tasks.calls.gateway import Gateway, GatewayReply
 from llmops.tasks.errors import ConfigError
 from tests.calls.gateways import ask, model, through
 from tests.evaluation.trials import questions
@@ -24,7 +24,7 @@ def service() -> Iterator[Service]:
 def test_a_budget_of_calls_is_never_passed(
     tmp_path: Path, service: Service, limit: int, spent: int
 ) -> None:
-    async def many(gateway: Gateway) -> list[Asked | BaseException]:
+    async def many(gateway: Gateway) -> list[GatewayReply | BaseException]:
         return await asyncio.gather(
             *(gateway.ask(model(service.base_url), None, ask(str(n))) for n in range(40)),
             return_exceptions=True,
@@ -37,7 +37,7 @@ def test_a_budget_of_calls_is_never_passed(
 
 
 def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) -> None:
-    async def once(gateway: Gateway) -> Asked:
+    async def once(gateway: Gateway) -> GatewayReply:
         return await gateway.ask(model(service.base_url), (1.0, 1.0), ask())
 
     through(tmp_path / "home", once)
@@ -53,13 +53,13 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
         (0.0, 1e6),
     )  # a dollar per token: replies have 3 tokens, 10 are reserved
 
-    async def many(gateway: Gateway) -> list[Asked | BaseException]:
+    async def many(gateway: Gateway) -> list[GatewayReply | BaseException]:
         return await asyncio.gather(
             *(gateway.ask(small, price, ask(str(n))) for n in range(40)), return_exceptions=True
         )
 
     found, spent = through(tmp_path / "home", many, usd=50.0, width=4)
-    answered = [one for one in found if isinstance(one, Asked)]
+    answered = [one for one in found if isinstance(one, GatewayReply)]
     assert spent.cost_usd == sum(one.cost_usd for one in answered) == 3 * len(service.requests)
     assert 50 - 10 < spent.cost_usd <= 50
 
@@ -67,7 +67,7 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
 def test_dollars_are_not_counted_with_a_model_whose_price_nobody_knows(
     tmp_path: Path, service: Service
 ) -> None:
-    async def once(gateway: Gateway) -> Asked:
+    async def once(gateway: Gateway) -> GatewayReply:
         return await gateway.ask(model(service.base_url), None, ask())
 
     with pytest.raises(ConfigError, match="price of the model small is not known"):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.calls.gateway import Asked, BlockingGateway, Gateway
+from llmops.tasks.calls.gateway import BlockingGateway, Gateway, GatewayReply
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calls
@@ -50,7 +50,7 @@ def rows(home: Path) -> list[Any]:
 def test_a_model_is_told_of_its_mistake_and_the_usable_reply_alone_is_remembered(
     tmp_path: Path, service: Service
 ) -> None:
-    async def twice(gateway: Gateway) -> list[Asked]:
+    async def twice(gateway: Gateway) -> list[GatewayReply]:
         llm = model(service.base_url)
         return [
             await gateway.ask(llm, (1.0, 1e6), ask(), owner="d", read=more_than(1))
@@ -115,7 +115,7 @@ def test_one_that_is_remembered_and_cannot_be_read_any_more_is_corrected(
     assert (found.reply.text, found.cached, spent.calls, remembered(tmp_path)) == ("3", False, 1, 1)
 
 
-def blocking(home: Path, llm: Llm, *questions: str) -> tuple[list[Asked], Spent]:
+def blocking(home: Path, llm: Llm, *questions: str) -> tuple[list[GatewayReply], Spent]:
     with BlockingGateway(home) as gateway:
         asked = [gateway.ask(llm, None, ask(text), read=odd) for text in questions]
     return asked, gateway.spent

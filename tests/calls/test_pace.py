@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.calls.pace import Pace
 from llmops.tasks.calls.quota import Quota, quota_of
 from llmops.tasks.endpoints.trouble import Busy
@@ -25,11 +25,11 @@ def run(
     async def all_of_them() -> list[Reply | BaseException]:
         free = asyncio.Semaphore(concurrency)
 
-        async def one(client: Client, number: int) -> Reply:
+        async def one(client: LlmClient, number: int) -> Reply:
             async with free:
                 return await client.ask(request(str(number)))
 
-        async with Client(Model.of(connection, **options), clock=clock) as client:
+        async with LlmClient(Model.of(connection, **options), clock=clock) as client:
             return await asyncio.gather(
                 *(one(client, number) for number in range(count)), return_exceptions=True
             )

@@ -184,13 +184,13 @@ def test_a_grid_adds_every_combination_once(tmp_path: Path) -> None:
         "llm": ["extractive", {"name": "extractive", "sentences": 1}],
     }
     config = read(write(tmp_path, arms={"baseline": ARM}, grid=grid), EvaluateConfig)
-    assert list(config.wishes()) == [
+    assert list(config.arm_specs()) == [
         "baseline",
         "short · extractive sentences=1",
         "long · extractive",
         "long · extractive sentences=1",
     ]
-    assert len({wish.model_dump_json() for wish in config.wishes().values()}) == 4
+    assert len({wish.model_dump_json() for wish in config.arm_specs().values()}) == 4
 
 
 def test_a_grid_is_checked_like_the_arms(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_prompts_differ_in_what_they_ask_for_alone() -> None:
 
 def test_the_shipped_config_is_read_without_a_mistake() -> None:
     config = configs.read(configs.FOLDER / "python-help-prompts.yaml", EvaluateConfig)
-    assert (config.baseline, config.wishes()["candidate"].prompt) == (
+    assert (config.baseline, config.arm_specs()["candidate"].prompt) == (
         "baseline",
         "prompts/python-help-brief.yaml",
     )

@@ -10,9 +10,9 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.evidence import Evidence, Metric
 from llmops.tasks.decisions.evidence_gather import gathered
 from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.results import write_results
 from llmops.tasks.evaluation.run import Part, Result
-from llmops.tasks.evaluation.untrusted import untrusted_metrics
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Score
 from tests.decisions.measured import case_set, result, trial

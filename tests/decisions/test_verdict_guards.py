@@ -7,7 +7,7 @@ import pytest
 
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import Verdict, chosen_of, decide, judge, settled
-from llmops.tasks.evaluation.order import parted
+from llmops.tasks.evaluation.cases import parted
 from llmops.tasks.statistics.multiple import holm
 from llmops.tasks.statistics.noninferiority import noninferior
 from tests.decisions.measured import case_set, evidence, noisy, parts_of, plus, trial
@@ -187,14 +187,14 @@ def test_latency_may_guard_a_run_that_stops_early() -> None:
 
 def test_parts_of_a_run_that_may_stop_keep_groups_together_in_a_drawn_order() -> None:
     cases = case_set(100, groups=30).cases
-    parts = parted(cases, 20, EARLY, "seed")
+    parts = parted(cases, 20, seed="seed")
     assert sorted(case.id for part in parts for case in part) == sorted(case.id for case in cases)
     homes = {case.group: number for number, part in enumerate(parts) for case in part}
     assert all(homes[case.group] == number for number, part in enumerate(parts) for case in part)
     assert all(len(part) >= 20 for part in parts[:-1])
-    turned = parted(tuple(reversed(cases)), 20, EARLY, "seed")
+    turned = parted(tuple(reversed(cases)), 20, seed="seed")
     assert [{case.id for case in part} for part in turned] == [
         {case.id for case in part} for part in parts
     ]
-    assert parted(cases, 20, EARLY, "another") != parts
-    assert parted(cases, 30, Rule(metric="token_f1"), "seed")[0] == list(cases[:30])
+    assert parted(cases, 20, seed="another") != parts
+    assert parted(cases, 30)[0] == list(cases[:30])

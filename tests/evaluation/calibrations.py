@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmops.tasks.evaluation.arms import Wanted
 from llmops.tasks.evaluation.calibration import calibrate
+from llmops.tasks.evaluation.run import EvaluationSpec
 from llmops.tasks.plugins import Spec
 from tests.evaluation.trials import model
 from tests.openai_server import Service
@@ -62,8 +62,8 @@ class Office:
         }
         return Spec(name=name, options=found)
 
-    def wanted(self, *scorers: Spec, **changes: Any) -> Wanted:
-        return Wanted.model_validate(
+    def spec(self, *scorers: Spec, **changes: Any) -> EvaluationSpec:
+        return EvaluationSpec.model_validate(
             {
                 "name": "try",
                 "folder": self.folder,
@@ -76,8 +76,8 @@ class Office:
             }
         )
 
-    def calibrate(self, *scorers: Spec, **changes: Any) -> dict[str, Any]:
-        return calibrate(self.home, self.wanted(*scorers, **changes))
+    def calibrate(self, *scorers: Spec, **changes: Any) -> Any:
+        return calibrate(self.home, self.spec(*scorers, **changes))
 
 
 def grades(pairs: Sequence[tuple[object, object]]) -> list[Body]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.evaluation.marking import marks
+from llmops.tasks.evaluation.judging import marks
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 
 

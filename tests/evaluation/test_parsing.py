@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.evaluation.parsing import DEEPEST, parsed
+from llmops.tasks.evaluation.answering import DEEPEST, parsed
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.evaluation.results import BATCH, read_results, write_results, writing
-from llmops.tasks.evaluation.run import Result
+from llmops.tasks.evaluation.results import BATCH, Result, read_results, write_results, writing
 from llmops.tasks.plugins.scorers import Passage, Score
 
 

@@ -15,7 +15,7 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import UsageError
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Retrieval, Trial
+from llmops.tasks.evaluation.run import EvaluationRun, Retrieval
 from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge.reading import allowed, searcher
 from llmops.tasks.ledger.tables import shown
@@ -122,7 +122,7 @@ def order(
     shop: Workshop,
     service: Service,
     texts: Sequence[str] = ("{{passages}} {{question}}", "{{question}}"),
-) -> Trial:
+) -> EvaluationRun:
     arms = [
         arm(chr(65 + number), text, model(service.base_url), retrieve=settings(shop))
         for number, text in enumerate(texts)

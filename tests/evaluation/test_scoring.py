@@ -13,8 +13,8 @@ import pytest
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import Damaged, Unavailable
-from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part, Result, Retrieval, Trial
+from llmops.tasks.evaluation.results import Result, RunPart, read_results, write_results
+from llmops.tasks.evaluation.run import EvaluationRun, Retrieval
 from llmops.tasks.evaluation.scoring import BLOCK, blocks, score_part
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import shown
@@ -55,7 +55,7 @@ def judge(service: Service, name: str = "judge", **options: Any) -> Spec:
     return Spec(name=name, options={"llm": model(service.base_url).short(), **rubric, **options})
 
 
-def settled(folder: Path, service: Service, *scorers: Spec, **changes: Any) -> Trial:
+def settled(folder: Path, service: Service, *scorers: Spec, **changes: Any) -> EvaluationRun:
     return trial(folder, service.base_url, scorers=scorers, **changes)
 
 
@@ -71,13 +71,13 @@ def result(case: str, name: str, answer: str, **changes: Any) -> Result:
 
 
 def scored(
-    order: Trial, answers: list[Result], asked: list[Case], **changes: Any
-) -> tuple[Part, dict[tuple[str, str, int], Result]]:
+    order: EvaluationRun, answers: list[Result], asked: list[Case], **changes: Any
+) -> tuple[RunPart, dict[tuple[str, str, int], Result]]:
     file = order.folder / "answers-0001.parquet"
     write_results(file, answers)
     part = score_part(
         order,
-        Part.model_validate(
+        RunPart.model_validate(
             {"number": 1, "file": file, "cases": len(asked), "spent": Spent(), **changes}
         ),
         asked,

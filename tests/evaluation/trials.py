@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
+from llmops.tasks.evaluation.results import Result, RunPart, read_results
+from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import Prompt, Resolved
@@ -48,13 +48,13 @@ def trial(
     prompts: Sequence[str] = PLAIN,
     arms: Sequence[Arm] = (),
     **changes: Any,
-) -> Trial:
+) -> EvaluationRun:
     """Arms A, B, … with these prompts on one model, unless `arms` are given."""
     made = arms or [
         arm(chr(65 + number), text, model(base_url), price=(1.0, 2.0))
         for number, text in enumerate(prompts)
     ]
-    return Trial.model_validate(
+    return EvaluationRun.model_validate(
         {
             "home": folder / "home",
             "name": "try",
@@ -74,7 +74,7 @@ def cases(count: int) -> list[Case]:
     ]
 
 
-def results(part: Part) -> list[Result]:
+def results(part: RunPart) -> list[Result]:
     return list(read_results(part.file))
 
 
@@ -83,7 +83,7 @@ def questions(requests: Sequence[tuple[str, dict[str, Any], str]]) -> list[str]:
     return [str(body["messages"][-1]["content"]) for _, body, _ in requests]
 
 
-def start(order: Trial, asked: Sequence[Case], *deadly: str) -> forks.Process:
+def start(order: EvaluationRun, asked: Sequence[Case], *deadly: str) -> forks.Process:
     """Answer a part in a process of its own, which kills itself at the place that `deadly`
     names.
     """
@@ -91,7 +91,7 @@ def start(order: Trial, asked: Sequence[Case], *deadly: str) -> forks.Process:
     return forks.start("-m", "tests.evaluation.trials", *texts, *deadly)
 
 
-def killed(order: Trial, asked: Sequence[Case], *deadly: str) -> None:
+def killed(order: EvaluationRun, asked: Sequence[Case], *deadly: str) -> None:
     with start(order, asked, *deadly) as process:
         said = process.communicate(timeout=120)[1]
     assert process.returncode == -signal.SIGKILL, said[-2000:]
@@ -105,7 +105,7 @@ def main(order: str, asked: str, *deadly: str) -> None:
     if deadly:
         kill_at(deadly[0], deadly[1], int(deadly[2]))
     answer_part(
-        Trial.model_validate_json(order),
+        EvaluationRun.model_validate_json(order),
         1,
         [Case.model_validate(case) for case in json.loads(asked)],
         Spent(),

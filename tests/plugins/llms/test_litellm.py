@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.errors import (
     ConfigError,
     DocumentError,
@@ -59,7 +59,7 @@ def model(service: Service, **options: Any) -> LiteLlm:
 
 def ask(llm: Llm, *texts: str, **extra: Any) -> list[Reply | BaseException]:
     async def all_of_them() -> list[Reply | BaseException]:
-        async with Client(llm) as client:
+        async with LlmClient(llm) as client:
             requests = [
                 Request(messages=(Message(role="user", content=text),), **extra) for text in texts
             ]
@@ -170,7 +170,7 @@ def test_schemas_functions_and_pieces(service: Service) -> None:
     ]
 
     async def pieces() -> list[str]:
-        async with Client(model(service)) as client:
+        async with LlmClient(model(service)) as client:
             return [
                 piece
                 async for piece in client.stream(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins import Spec
@@ -30,7 +30,7 @@ def service() -> Iterator[Service]:
 
 def ask(llm: Llm, request: Request) -> Reply:
     async def once() -> Reply:
-        async with Client(llm) as client:
+        async with LlmClient(llm) as client:
             return await client.ask(request)
 
     return asyncio.run(once())

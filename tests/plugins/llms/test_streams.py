@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.calls.client import Client
+from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.plugins.llms import Message, Reply, Request
 from llmops.tasks.plugins.llms.extractive import Extractive
@@ -30,7 +30,7 @@ def model(service: Service, **options: Any) -> OpenAi:
 
 def ask(llm: OpenAi, request: Request = REQUEST) -> Reply:
     async def once() -> Reply:
-        async with Client(llm) as client:
+        async with LlmClient(llm) as client:
             return await client.ask(request)
 
     return asyncio.run(once())
@@ -39,7 +39,7 @@ def ask(llm: OpenAi, request: Request = REQUEST) -> Reply:
 def pieces(llm: OpenAi | Extractive, most: int = 99) -> list[str]:
     async def all_of_them() -> list[str]:
         found: list[str] = []
-        async with Client(llm) as client, aclosing(client.stream(REQUEST)) as stream:
+        async with LlmClient(llm) as client, aclosing(client.stream(REQUEST)) as stream:
             async for piece in stream:
                 found.append(piece)
                 if len(found) == most:
