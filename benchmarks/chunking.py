@@ -24,7 +24,7 @@ from benchmarks.command import data_folder
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker, Span
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.embedders.minilm import MiniLM
+from llmops.tasks.plugins.embedders.minilm import MiniLMEmbedder
 from llmops.tasks.schemas import Vectors, embedded_text
 
 Ranges = list[tuple[int, int]]
@@ -278,7 +278,7 @@ def main() -> int:
     parser.add_argument("--characters", type=int, default=10_000_000)
     chosen = parser.parse_args()
     corpora, questions = read(data_folder(), chosen.characters)
-    embedder = Remembering(MiniLM())
+    embedder = Remembering(MiniLMEmbedder())
     sys.stdout.write(
         f"{len(questions)} questions, {sum(map(len, corpora.values())):,} characters\n\n"
     )

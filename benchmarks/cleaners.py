@@ -23,8 +23,8 @@ import pyarrow.parquet as parquet
 
 from benchmarks.command import data_folder
 from llmops.tasks.plugins.cleaners import Document
-from llmops.tasks.plugins.cleaners.injection import Injection
-from llmops.tasks.plugins.cleaners.pii import Pii
+from llmops.tasks.plugins.cleaners.injection import InjectionCleaner
+from llmops.tasks.plugins.cleaners.pii import PiiCleaner
 
 NAMES = {
     "EMAIL_ADDRESS": "email",
@@ -68,7 +68,7 @@ def personal_data(folder: Path) -> Iterable[str]:
     )
     for entity, name in NAMES.items():
         there, found, right, made = entity_counts(
-            measured, entity, Pii(entities=tuple(NAMES.values())), name
+            measured, entity, PiiCleaner(entities=tuple(NAMES.values())), name
         )
         yield row(
             name, (there, f"{found / there:.3f}", f"{right / max(1, made):.3f}"), "{:>8}{:>8}{:>11}"
@@ -83,7 +83,7 @@ def personal_data(folder: Path) -> Iterable[str]:
 
 
 def entity_counts(
-    rows: Sequence[Any], entity: str, cleaner: Pii, name: str
+    rows: Sequence[Any], entity: str, cleaner: PiiCleaner, name: str
 ) -> tuple[int, int, int, int]:
     """(how many there are, of these found, findings that are right, findings)."""
     there = found = right = made = 0
@@ -114,7 +114,7 @@ def common(one: tuple[int, int], other: tuple[int, int]) -> int:
 def alarms(texts: Sequence[str]) -> str:
     """Findings per 1,000 words, by entity."""
     words = sum(len(text.split()) for text in texts)
-    counts = Counter(place.entity for text in texts for place in Pii().places(text))
+    counts = Counter(place.entity for text in texts for place in PiiCleaner().places(text))
     return (
         ", ".join(f"{name} {1000 * count / words:.3f}" for name, count in counts.most_common())
         or "none"
@@ -184,7 +184,10 @@ def shares(name: str, texts: Sequence[str]) -> str:
 
 def worst(text: str) -> float:
     return max(
-        (reason.score for reason in Injection(threshold=min(THRESHOLDS)).reasons(Document(text))),
+        (
+            reason.score
+            for reason in InjectionCleaner(threshold=min(THRESHOLDS)).reasons(Document(text))
+        ),
         default=0.0,
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.echo import last_word
 from llmops.tasks.plugins.scorers import Case, Sample
-from llmops.tasks.plugins.scorers.exact_match import ExactMatch
+from llmops.tasks.plugins.scorers.exact_match import ExactMatchScorer
 from llmops.tasks.tracking.store import QUIET, artifact_root, tracking_uri
 
 
@@ -70,7 +70,7 @@ def evaluated(rows: int) -> tuple[int, Any]:
     @scorer
     def exact(outputs: str, expectations: dict[str, Any]) -> float:
         case = Case(id="row", inputs={}, expected=expectations)
-        return ExactMatch().score(Sample(case=case, answer=outputs)).value or 0.0
+        return ExactMatchScorer().score(Sample(case=case, answer=outputs)).value or 0.0
 
     data = [
         {"inputs": {"question": question}, "expectations": {"answer": last_word(question)}}

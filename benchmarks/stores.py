@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ import pandas as pd
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import normalised
-from llmops.tasks.plugins.embedders.hash import Hash
-from llmops.tasks.plugins.stores import ROWS, Collection, Store
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.stores import ROWS, Store, StoreCollection
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
 from llmops.tasks.schemas import Vectors, frame
 
@@ -89,13 +90,13 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def build(collection: Collection, rows: int) -> str:
+def build(collection: StoreCollection, rows: int) -> str:
     for first in range(0, rows, PER_CALL):
         collection.stage(1, *batch(first, PER_CALL, 1), [])
     return collection.seal(1)
 
 
-def change(collection: Collection, rows: int) -> str:
+def change(collection: StoreCollection, rows: int) -> str:
     """Every hundredth part is replaced: the first 1 % of the chunks."""
     changed, points = batch(0, rows // 100, 2)
     collection.stage(2, changed, points, [*changed["chunk_id"]])
@@ -108,9 +109,7 @@ def searched(searcher: Searcher, mode: Mode) -> str:
     for _ in range(QUERIES + 5):
         words = " ".join(chance.choice(VOCABULARY, 4, p=WEIGHTS / WEIGHTS.sum()))
         point = normalised(chance.standard_normal((1, DIMENSION)).astype(np.float32))[0]
-        times.append(
-            1_000 * timed(lambda words=words, point=point: searcher.search(words, 10, mode, point))
-        )  # type: ignore[misc]
+        times.append(1_000 * timed(partial(searcher.search, words, 10, mode, point)))
     return "{:.1f} / {:.1f}".format(*np.percentile(times[5:], [50, 95]))
 
 
@@ -129,7 +128,7 @@ def measure(name: str, rows: int, home: Path) -> dict[str, Any]:
         sealed: list[str] = []
         found: dict[str, Any] = {"build": timed(lambda: sealed.append(build(collection, rows)))}
         found["open"] = 1_000 * timed(lambda: store.open(place, DIMENSION, home).at(sealed[0]))
-        searcher = Searcher(collection.at(sealed[0]), Hash(), weight=0.5)
+        searcher = Searcher(collection.at(sealed[0]), HashEmbedder(), weight=0.5)
         found |= {mode: searched(searcher, mode) for mode in ("vector", "text", "hybrid")}
         found["publish"] = timed(lambda: sealed.append(change(collection, rows)))
         found["read"] = timed(

@@ -146,9 +146,9 @@ def chunks(made: Body, body: Body) -> Iterator[Body | str]:
 
 def embeddings(body: Body) -> Body:
     """Backwards, since the API promises an `index`, not an order."""
-    from llmops.tasks.plugins.embedders.hash import Hash
+    from llmops.tasks.plugins.embedders.hash import HashEmbedder
 
-    vectors = Hash().embed(body["input"])[:, : body.get("dimensions") or 384] * 3
+    vectors = HashEmbedder().embed(body["input"])[:, : body.get("dimensions") or 384] * 3
     plain = body.get("encoding_format") != "base64"
     rows = [
         {
@@ -160,7 +160,7 @@ def embeddings(body: Body) -> Body:
         }
         for n, row in enumerate(vectors)
     ]
-    count = sum(Hash().count(text) for text in body["input"])
+    count = sum(HashEmbedder().count(text) for text in body["input"])
     return {
         "object": "list",
         "model": body["model"],

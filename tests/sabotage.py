@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge.versions import version
-from llmops.tasks.plugins.embedders.hash import Hash
-from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 from llmops.tasks.schemas import embedded_text, frame
 from tests.workshop import Workshop
 
@@ -25,11 +25,11 @@ class Killed(BaseException):
 
 def staged(
     shop: Workshop, rows: Rows, number: int, gone: Sequence[str] = (), embedded: Rows = ()
-) -> Collection:
+) -> StoreCollection:
     """Write rows into the live collection, with the vectors of the texts of `embedded` (default:
     their own).
     """
-    points = Hash().embed([embedded_text(row) for row in embedded or rows])
+    points = HashEmbedder().embed([embedded_text(row) for row in embedded or rows])
     collection = shop.collection()
     collection.stage(number, frame(rows, rows_schema(shop.facts.fields)), points, list(gone))
     return collection

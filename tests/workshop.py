@@ -31,7 +31,7 @@ from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 
 WEAVIATE = os.environ.get("WEAVIATE_URL", "")
 STORES = [
@@ -199,10 +199,10 @@ class Workshop:
             if row["action"] != "retire"
         }
 
-    def collection(self) -> Collection:
+    def collection(self) -> StoreCollection:
         return collection_of(self.home, self.live)
 
-    def open(self, name: str, dimension: int | None = None) -> Collection:
+    def open(self, name: str, dimension: int | None = None) -> StoreCollection:
         return self.store.build(Store).open(
             name, dimension or self.model.dimension, self.home, self.facts.fields
         )

@@ -20,7 +20,7 @@ from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import chunks, documents
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Collection, rows_schema
+from llmops.tasks.plugins.stores import StoreCollection, rows_schema
 from llmops.tasks.schemas import Shard, frame, sha256, write_shard
 from llmops.tasks.texts.terms import indexed
 
@@ -105,7 +105,9 @@ def _action(live: str | None, now: str) -> str:
     return "add" if live is None else "keep" if live == now else "replace"
 
 
-def write_changes(build: Build, collection: Collection, embedder: Embedder, staged: Staged) -> None:
+def write_changes(
+    build: Build, collection: StoreCollection, embedder: Embedder, staged: Staged
+) -> None:
     """Write a batch's difference into the collection; into a new collection goes every row."""
     actions = {row["chunk_id"]: row for row in staged.changes.table(build.lake).to_pylist()}
     wanted = {"add", "replace", "keep"} if build.fresh else {"add", "replace"}

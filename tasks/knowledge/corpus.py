@@ -22,7 +22,7 @@ from llmops.tasks.knowledge.transform import (
 )
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.cleaners import Cleaner
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Sketched, Verdict
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
 
 READERS = 8
 IDENTITY = ["doc_id", "source", "uri", "revision", "content_hash"]
@@ -88,7 +88,7 @@ def judge(
     rows = sketches.load(build, key, [*here, *known])
     verdicts = cleaner.judge(_sketched(rows, found, live))
     texts = {
-        doc_id: DOUBTFUL if _doubtful(row, live) else verdicts.get(doc_id, Verdict()).text()
+        doc_id: DOUBTFUL if _doubtful(row, live) else verdicts.get(doc_id, CorpusVerdict()).text()
         for doc_id, row in rows.items()
     }
     sketches.judged(
@@ -97,7 +97,7 @@ def judge(
     out = [
         _duplicate(row, rows[better], verdicts[doc_id].similarity)
         for doc_id, row in rows.items()
-        if (better := verdicts.get(doc_id, Verdict()).instead)
+        if (better := verdicts.get(doc_id, CorpusVerdict()).instead)
     ]
     return _amended(
         build, turn, found, [todo for key, todo in known.items() if key in rows], out, live

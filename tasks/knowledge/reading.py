@@ -13,8 +13,8 @@ from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Collection as Stored
 from llmops.tasks.plugins.stores import Store
+from llmops.tasks.plugins.stores import StoreCollection as Stored
 from llmops.tasks.retrieval.hybrid import Searcher
 
 

@@ -11,7 +11,7 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.ledger import upsert
 from llmops.tasks.ledger.tables import sketches
 from llmops.tasks.plugins import digest
-from llmops.tasks.plugins.cleaners._corpus import Verdict
+from llmops.tasks.plugins.cleaners._corpus import CorpusVerdict
 from llmops.tasks.schemas import sha256
 
 OPEN, DOUBTFUL = "?", "!"
@@ -28,8 +28,8 @@ def made_from(content_hash: str, verdicts: Sequence[str]) -> str:
     return sha256("\x1f".join([content_hash, *verdicts])) if verdicts else content_hash
 
 
-def read(verdict: str) -> Verdict:
-    return Verdict.read(_applied(verdict))
+def read(verdict: str) -> CorpusVerdict:
+    return CorpusVerdict.read(_applied(verdict))
 
 
 class Told:

@@ -10,11 +10,11 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan, live_documents
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 from llmops.tasks.schemas import frame
 
 
-def target(build: Build, store: Store, embedder: Embedder) -> Collection:
+def target(build: Build, store: Store, embedder: Embedder) -> StoreCollection:
     """The collection that the build writes to."""
     return store.open(build.collection, embedder.dimension, build.home, build.facts.fields)
 
@@ -25,7 +25,9 @@ def prepare(build: Build, store: Store, embedder: Embedder) -> None:
         target(build, store, embedder).recover(None)
 
 
-def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Sequence[str]) -> int:
+def retire(
+    build: Build, collection: StoreCollection, embedder: Embedder, doc_ids: Sequence[str]
+) -> int:
     """Take the chunks of documents out of the collection; returns how many left."""
     ids = list(changes.live_chunks(build, doc_ids))
     if ids and not build.fresh:
@@ -38,7 +40,7 @@ def retire(build: Build, collection: Collection, embedder: Embedder, doc_ids: Se
     return len(ids)
 
 
-def seal(build: Build, collection: Collection, expected: int) -> str:
+def seal(build: Build, collection: StoreCollection, expected: int) -> str:
     """Returns the snapshot. Raises Damaged when the store does not hold as many rows as it
     should.
     """

@@ -14,7 +14,7 @@ from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.sketches import read, verdicts_of
 from llmops.tasks.plugins.chunkers import Chunker, Span
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Verdict
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
 
@@ -65,7 +65,7 @@ def document_of(row: Row) -> Document:
 
 def _steps(
     build: Build, cleaners: Sequence[Cleaner], doc_ids: Sequence[str]
-) -> list[tuple[Cleaner, dict[str, Verdict]]]:
+) -> list[tuple[Cleaner, dict[str, CorpusVerdict]]]:
     keys = iter(build.stages.corpus)
     return [
         (
@@ -78,7 +78,7 @@ def _steps(
     ]
 
 
-def _cleaned(cleaner: Cleaner, document: Document, verdict: Verdict | None) -> Document:
+def _cleaned(cleaner: Cleaner, document: Document, verdict: CorpusVerdict | None) -> Document:
     if isinstance(cleaner, CorpusCleaner):
         return cleaner.settle(document, verdict.note) if verdict and verdict.note else document
     return cleaner.apply(document)

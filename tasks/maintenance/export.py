@@ -31,7 +31,7 @@ from llmops.tasks.maintenance.portable import (
     schemas,
 )
 from llmops.tasks.plugins import Spec, stores
-from llmops.tasks.plugins.stores import Reader, rows_schema
+from llmops.tasks.plugins.stores import StoreReader, rows_schema
 from llmops.tasks.schemas import Shard, write_atomically
 
 
@@ -200,7 +200,7 @@ def _replaced(table: Any, name: str, values: list[str]) -> Any:
 
 
 def _rows(
-    folder: Path, wanted: Mapping[str, Any], reader: Reader, names: list[str]
+    folder: Path, wanted: Mapping[str, Any], reader: StoreReader, names: list[str]
 ) -> dict[str, File]:
     """Chunks and vectors, both in the order in which the store gives them, from one pass over
     it.

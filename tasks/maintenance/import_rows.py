@@ -17,7 +17,7 @@ from llmops.tasks.ledger import Ledger
 from llmops.tasks.maintenance.import_checks import DOCUMENTS_AT_ONCE, ROWS_AT_ONCE, Origin, chunk_of
 from llmops.tasks.maintenance.portable import LEDGER, Manifest, batches, path_of
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Collection, Store, rows_schema
+from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, Vectors, frame, sha256, write_shard
 
 COPIED = (
@@ -124,7 +124,7 @@ def _chunks(
     folder: Path,
     manifest: Manifest,
     origin: Origin,
-    collection: Collection,
+    collection: StoreCollection,
 ) -> tuple[list[Shard], dict[str, str]]:
     """Shards of chunks, rows of the store, and their vectors for the cache; returns the shards and
     each chunk's row hash.

@@ -35,7 +35,7 @@ from llmops.tasks.ledger.leases import Lease, hold
 from llmops.tasks.ledger.tables import knowledge_bases, versions
 from llmops.tasks.maintenance.lake import Passages, passages
 from llmops.tasks.maintenance.verify import Found, compare, newest_beside, public
-from llmops.tasks.plugins.stores import Collection, rows_schema
+from llmops.tasks.plugins.stores import StoreCollection, rows_schema
 from llmops.tasks.schemas import embedded_text, frame
 
 NAMED = 5
@@ -211,7 +211,11 @@ def _staged(one: _Mender, candidate: Version) -> Version:
 
 
 def _stage(
-    one: _Mender, collection: Collection, candidate: Version, part: Passages, gone: Sequence[str]
+    one: _Mender,
+    collection: StoreCollection,
+    candidate: Version,
+    part: Passages,
+    gone: Sequence[str],
 ) -> None:
     if not part.rows and not gone:
         return

@@ -21,7 +21,7 @@ from llmops.tasks.knowledge.versions import Version, published
 from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import holder
 from llmops.tasks.ledger.tables import chunks, documents, versions
-from llmops.tasks.plugins.stores import Reader, rows_schema
+from llmops.tasks.plugins.stores import StoreReader, rows_schema
 
 KINDS = ("missing", "orphans", "duplicates", "mismatched")
 CLOSE = 1e-4  # between two vectors of length 1, also after a store has normalised them once more
@@ -161,12 +161,12 @@ def newest_beside(ledger: Ledger, version: Version) -> Version:
     return version if row is None else Version.model_validate(row)
 
 
-def _stored(reader: Reader) -> Iterator[tuple[str, str]]:
+def _stored(reader: StoreReader) -> Iterator[tuple[str, str]]:
     for frame in reader.rows(["chunk_id", "row_hash"]):
         yield from zip(frame["chunk_id"].tolist(), frame["row_hash"].tolist(), strict=True)
 
 
-def _checked(ledger: Ledger, version: Version, reader: Reader) -> Iterator[tuple[str, str]]:
+def _checked(ledger: Ledger, version: Version, reader: StoreReader) -> Iterator[tuple[str, str]]:
     """The hash of each row as it stands there; one that no row can have where terms or vector are
     not those of the text.
     """
@@ -203,7 +203,7 @@ def _same(stored: Any, paid: bytes | None) -> bool:
     )
 
 
-def _probe(reader: Reader) -> None:
+def _probe(reader: StoreReader) -> None:
     """One search by text and by vector: an index may be lost where the rows are not. Raises
     Damaged.
     """

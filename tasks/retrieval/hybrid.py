@@ -16,7 +16,7 @@ import pandas as pd
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Reader
+from llmops.tasks.plugins.stores import StoreReader
 from llmops.tasks.texts.language import detect
 from llmops.tasks.texts.terms import analyse
 
@@ -46,7 +46,7 @@ class Searcher:
     text decides alone. `where`: nothing else is ever looked at.
     """
 
-    reader: Reader
+    reader: StoreReader
     embedder: Embedder
     weight: float | None = None
     where: Where | None = None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.chunking import CHUNKERS, Remembering, measured, read, row, scores, union
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 
 RANGE = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(
     lambda pair: (pair[0], pair[0] + pair[1])
@@ -69,7 +69,7 @@ def test_the_data_is_read_and_measured() -> None:
     assert (len(corpora), len(questions)) == (5, 229)
     whole, every = read(Path(os.environ["LLMOPS_BENCH_DATA"]), 10_000_000)
     assert (sum(map(len, whole.values())), len(every)) == (1_444_328, 472)
-    found = measured("sentence 200", corpora, questions, Remembering(Hash()))
+    found = measured("sentence 200", corpora, questions, Remembering(HashEmbedder()))
     assert len(found.scores) == 229
     assert 0.3 < sum(one.recall for one in found.scores) / 229 < 0.95
     assert 2000 < found.read < 6000

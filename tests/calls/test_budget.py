@@ -19,9 +19,9 @@ from llmops.tasks.calls.budget import (
 from llmops.tasks.calls.prices import cost_of
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 
-MODEL = OpenAi(model="m", max_tokens=100)
+MODEL = OpenAILlm(model="m", max_tokens=100)
 CALL = st.tuples(st.integers(1, 50), st.floats(0, 1), st.integers(0, 3), st.booleans())
 
 
@@ -123,7 +123,7 @@ def test_the_upper_bound_counts_bytes_and_the_longest_reply() -> None:
     assert dollars(MODEL, ask(parameters={"max_tokens": 7}), 1e6) == 7
     assert dollars(MODEL, ask(parameters={"max_completion_tokens": 900}), 1e6) == 900
     assert dollars(MODEL, ask(parameters={"n": 3}), 1e6) == 300
-    assert dollars(OpenAi(model="m"), ask(), 1e6) == LONGEST_REPLY
+    assert dollars(OpenAILlm(model="m"), ask(), 1e6) == LONGEST_REPLY
     assert most(MODEL, None, ask()) == 0.0
 
 

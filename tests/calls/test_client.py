@@ -12,7 +12,7 @@ from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.endpoints.trouble import hidden
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 from tests.llm_faults import (
     CUT,
     MALFORMED,
@@ -35,8 +35,8 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def model(service: Service, **options: Any) -> OpenAi:
-    return OpenAi(**{"model": "small", "base_url": service.base_url, "api_key": KEY, **options})
+def model(service: Service, **options: Any) -> OpenAILlm:
+    return OpenAILlm(**{"model": "small", "base_url": service.base_url, "api_key": KEY, **options})
 
 
 def asked(

@@ -62,14 +62,14 @@ def test_tokens_are_limited_by_what_was_really_used() -> None:
 
 
 def test_clients_of_one_endpoint_key_and_model_share_their_limits() -> None:
-    from llmops.tasks.plugins.llms.openai import OpenAi
+    from llmops.tasks.plugins.llms.openai import OpenAILlm
 
-    one = OpenAi(model="m", api_key="k", requests_per_minute=60)
+    one = OpenAILlm(model="m", api_key="k", requests_per_minute=60)
     assert quota_of(one) is quota_of(
-        OpenAi(model="m", api_key="k", temperature=0.5, requests_per_minute=30)
+        OpenAILlm(model="m", api_key="k", temperature=0.5, requests_per_minute=30)
     )
-    assert quota_of(one) is not quota_of(OpenAi(model="m", api_key="other"))
-    assert quota_of(one) is not quota_of(OpenAi(model="n", api_key="k"))
+    assert quota_of(one) is not quota_of(OpenAILlm(model="m", api_key="other"))
+    assert quota_of(one) is not quota_of(OpenAILlm(model="n", api_key="k"))
     assert "k" not in one.quota.split()
     pace = Pace()
     for limit in (60, 30, None):

@@ -14,8 +14,8 @@ from llmops.tasks.calls.prices import (
 )
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins.llms import Llm
-from llmops.tasks.plugins.llms.extractive import Extractive
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 
 TABLE = {"gpt-4o": (2.5, 10.0), "gpt-4o-mini": (0.15, 0.6), "own/model": (1.0, 2.0)}
 
@@ -73,21 +73,21 @@ def test_a_name_stands_for_its_dated_forms_and_no_other(
 
 
 def test_options_go_before_the_table() -> None:
-    assert price_of(OpenAi(model="gpt-4o"), TABLE) == (2.5, 10.0)
-    assert price_of(OpenAi(model="gpt-4o", price_in=1), TABLE) == (1.0, 10.0)
-    assert price_of(OpenAi(model="unknown", price_in=1, price_out=2), TABLE) == (1.0, 2.0)
-    assert price_of(OpenAi(model="unknown"), TABLE) is None
-    assert price_of(Extractive(), {"extractive": (9.0, 9.0)}) == (0.0, 0.0)
+    assert price_of(OpenAILlm(model="gpt-4o"), TABLE) == (2.5, 10.0)
+    assert price_of(OpenAILlm(model="gpt-4o", price_in=1), TABLE) == (1.0, 10.0)
+    assert price_of(OpenAILlm(model="unknown", price_in=1, price_out=2), TABLE) == (1.0, 2.0)
+    assert price_of(OpenAILlm(model="unknown"), TABLE) is None
+    assert price_of(ExtractiveLlm(), {"extractive": (9.0, 9.0)}) == (0.0, 0.0)
 
 
 def test_what_a_reply_cost() -> None:
     def cost(llm: Llm) -> float:
         return cost_of(shipped_price(llm), 1_000_000, 2_000_000)
 
-    assert cost(OpenAi(model="gpt-4o-mini")) == pytest.approx(0.15 + 2 * 0.6)
-    assert cost(OpenAi(model="unknown")) == 0
-    assert cost(OpenAi(model="unknown", price_in=3.0, price_out=0.0)) == 3
-    assert cost(Extractive()) == 0
+    assert cost(OpenAILlm(model="gpt-4o-mini")) == pytest.approx(0.15 + 2 * 0.6)
+    assert cost(OpenAILlm(model="unknown")) == 0
+    assert cost(OpenAILlm(model="unknown", price_in=3.0, price_out=0.0)) == 3
+    assert cost(ExtractiveLlm()) == 0
 
 
 def test_a_table_of_one_s_own_is_read_again_when_it_changes(tmp_path: Path) -> None:

@@ -142,10 +142,10 @@ def test_a_plugin_whose_library_is_absent_is_named_with_the_command_that_install
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from llmops.tasks import plugins
-    from llmops.tasks.plugins.stores.lancedb import LanceStore
+    from llmops.tasks.plugins.stores.lancedb import LanceDBStore
 
     monkeypatch.setattr(
-        LanceStore, "requires", {"a_library_that_nobody_has": "pip install a-library"}
+        LanceDBStore, "requires", {"a_library_that_nobody_has": "pip install a-library"}
     )
     plugins.find.cache_clear()
     Path("kb.yaml").write_text(GOOD + "store: {name: lancedb}\n")

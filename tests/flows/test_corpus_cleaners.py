@@ -219,7 +219,7 @@ def test_any_way_of_bringing_documents_in_ends_where_one_build_of_all_ends(
     [
         "llmops.tasks.knowledge.corpus:sketch",
         "llmops.tasks.knowledge.sketches:judged",
-        "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal",
+        "llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal",
     ],
 )
 def test_a_build_killed_between_survey_and_publish_changes_nothing_and_a_rerun_ends_where_it_would_have(  # noqa: E501

@@ -22,7 +22,7 @@ from tests.crash import killed
 from tests.workshop import STORES, TEXTS, Workshop
 
 COLLECTIONS = {
-    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection",
+    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceDBCollection",
     "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection",
 }
 CHANGED = {key: text for key, text in TEXTS.items() if key != "d5.txt"} | {

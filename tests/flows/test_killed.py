@@ -21,10 +21,10 @@ BEFORE_PUBLISH = [
     ("llmops.tasks.knowledge.embed:save_embeddings", "before", 1),
     ("llmops.tasks.knowledge.embed:save_embeddings", "after", 1),
     ("llmops.tasks.knowledge.versions:open_version", "after", 1),
-    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "before", 1),
-    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after", 1),
-    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "before", 1),
-    ("llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "after", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.stage", "before", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.stage", "after", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal", "before", 1),
+    ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal", "after", 1),
     ("llmops.tasks.knowledge.publish:publish", "before", 1),
     ("llmops.tasks.knowledge.publish:_point", "after", 1),
 ]
@@ -87,7 +87,7 @@ def finish(lab: Laboratory) -> None:
 
 def test_what_was_embedded_before_the_kill_is_not_paid_again(lab: Laboratory) -> None:
     published(lab)
-    kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "before", 1)
+    kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal", "before", 1)
     paid = lab.paid()
     assert lab.build().embeddings["computed"] == 0
     assert lab.paid() == paid

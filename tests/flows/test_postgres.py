@@ -28,7 +28,7 @@ def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_kills_change_nothing_and_the_rerun_pays_nothing_twice(lab: Laboratory) -> None:
     uris = published(lab)
     for place, when in (
-        ("llmops.tasks.plugins.stores.lancedb:LanceCollection.stage", "after"),
+        ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.stage", "after"),
         ("llmops.tasks.knowledge.publish:_point", "after"),
     ):
         kill(lab, place, when, 1)

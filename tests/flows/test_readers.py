@@ -57,7 +57,7 @@ def test_readers_see_one_whole_version_at_any_moment(lab: Laboratory) -> None:
         assert lab.build().chunks["retired"] == DOCUMENTS
         with hold(lab.home, lab.kb) as lease:
             rollback(open_ledger(lab.home), lease, lab.kb, None)
-        kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceCollection.seal", "after", 1)
+        kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal", "after", 1)
         assert lab.build().status == "published"
     assert len(seen) > 20
     assert {count for count, _ in seen} == {DOCUMENTS}

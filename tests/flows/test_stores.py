@@ -21,7 +21,7 @@ from tests.laboratory import Laboratory
 pytestmark = pytest.mark.slow
 
 COLLECTIONS = {
-    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceCollection",
+    "lancedb": "llmops.tasks.plugins.stores.lancedb:LanceDBCollection",
     "weaviate": "llmops.tasks.plugins.stores.weaviate.collection:WeaviateCollection",
 }
 AFTER = {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}

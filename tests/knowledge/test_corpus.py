@@ -27,12 +27,12 @@ from llmops.tasks.knowledge.session import stages
 from llmops.tasks.knowledge.versions import open_version, register
 from llmops.tasks.ledger import now, tables
 from llmops.tasks.ledger.leases import hold
-from llmops.tasks.plugins.chunkers.sentence import Sentence
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.cleaners import Cleaner
-from llmops.tasks.plugins.cleaners.boilerplate import Boilerplate
-from llmops.tasks.plugins.cleaners.near_duplicates import NearDuplicates
-from llmops.tasks.plugins.cleaners.whitespace import Whitespace
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.cleaners.boilerplate import BoilerplateCleaner
+from llmops.tasks.plugins.cleaners.near_duplicates import NearDuplicatesCleaner
+from llmops.tasks.plugins.cleaners.whitespace import WhitespaceCleaner
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.sources import Item, Raw, Source
 from llmops.tasks.schemas import sha256
@@ -50,7 +50,11 @@ ENDINGS = (
     "\nMade by the keepers of the harbour light.",
     "\nMade by the keepers of the harbour light.\nCall us.",
 )
-CLEANERS: tuple[Cleaner, ...] = (Whitespace(), Boilerplate(min_documents=3), NearDuplicates())
+CLEANERS: tuple[Cleaner, ...] = (
+    WhitespaceCleaner(),
+    BoilerplateCleaner(min_documents=3),
+    NearDuplicatesCleaner(),
+)
 TEXTS = st.builds(
     lambda base, extra, ending: BASES[base] + " more" * extra + ENDINGS[ending],
     st.integers(0, 2),
@@ -97,7 +101,7 @@ class Home:
         self.home, self.cleaners, self.parser, self.version = home, cleaners, Plain(), 0
 
     def start(self) -> Build:
-        fingerprints = stages(self.cleaners, "", Sentence(), Hash(), Facts())
+        fingerprints = stages(self.cleaners, "", SentenceChunker(), HashEmbedder(), Facts())
         return Build(
             handle=Handle(home=self.home, name="kb"),
             version=self.version + 1,
@@ -243,7 +247,7 @@ def test_no_document_is_parsed_or_read_again_because_another_one_came(tmp_path: 
 def test_a_document_that_fails_later_replaces_nothing_and_is_trusted_again_when_it_gets_through(
     tmp_path: Path,
 ) -> None:
-    home = Home(tmp_path, (NearDuplicates(),))
+    home = Home(tmp_path, (NearDuplicatesCleaner(),))
     texts = {"short": BASES[0], "other": BASES[1]}
     home.build(texts)
     texts |= {"long": BASES[0] + " more and more"}
@@ -257,7 +261,7 @@ def test_a_document_that_fails_later_replaces_nothing_and_is_trusted_again_when_
 
 
 def test_a_duplicate_that_was_never_live_comes_in_when_the_better_one_fails(tmp_path: Path) -> None:
-    home = Home(tmp_path, (NearDuplicates(),))
+    home = Home(tmp_path, (NearDuplicatesCleaner(),))
     texts = {"short": BASES[0], "long": BASES[0] + " more and more"}
     found = home.build(texts, failing=["long"])
     assert (found.duplicates, live(home)) == ([], [])
@@ -271,7 +275,7 @@ def test_what_is_remembered_of_documents_that_are_gone_and_of_other_configs_is_f
 ) -> None:
     home = Home(tmp_path)
     home.build({"a": BASES[0], "b": BASES[1]})
-    home.cleaners = (NearDuplicates(similarity=0.9),)
+    home.cleaners = (NearDuplicatesCleaner(similarity=0.9),)
     home.build({"a": BASES[0]})
     with home.start().ledger.read() as connection:
         assert connection.scalar(select(func.count()).select_from(tables.sketches)) == 1
@@ -305,7 +309,7 @@ def test_a_verdict_stays_with_its_sketch_and_goes_with_it(tmp_path: Path) -> Non
 def test_a_document_that_is_mended_leaves_the_quarantine_and_one_in_its_last_good_form_stays_there(
     tmp_path: Path,
 ) -> None:
-    home = Home(tmp_path, (Whitespace(),))
+    home = Home(tmp_path, (WhitespaceCleaner(),))
     home.build({"a": "Fine.", "b": "  "})
     home.build({"a": "  ", "b": "Mended."})
     assert (live(home), [uri for uri, _ in home.state()[1]]) == (["a", "b"], ["a"])

@@ -10,12 +10,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Source
 from llmops.tasks.schemas import Vectors, sha256
 
 
-class Costly(Hash):
+class Costly(HashEmbedder):
     """The hash embedder, writing every text that it is paid for into `bill`; raises on texts with a
     word in `poison`.
     """

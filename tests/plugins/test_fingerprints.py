@@ -13,7 +13,7 @@ from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.parsers import Parser, _choose
-from llmops.tasks.plugins.parsers.office import Office
+from llmops.tasks.plugins.parsers.office import OfficeParser
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.plugins.sources import Source
 from llmops.tasks.plugins.spellings import RELEASE_0_1, spelling
@@ -222,7 +222,7 @@ def test_a_raised_revision_changes_the_documents_of_that_parser_alone(
 ) -> None:
     odt, html = "application/vnd.oasis.opendocument.text", "text/html"
     before = fingerprints().of(odt), fingerprints().of(html)
-    monkeypatch.setattr(Office, "revision", Office.revision + 1)
+    monkeypatch.setattr(OfficeParser, "revision", OfficeParser.revision + 1)
     _choose.parser_fingerprint.cache_clear()
     try:
         assert (fingerprints().of(odt) == before[0], fingerprints().of(html) == before[1]) == (

@@ -10,8 +10,8 @@ import pytest
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins.embedders import Embedder, normalised
-from llmops.tasks.plugins.stores import ROWS, Reader
-from llmops.tasks.plugins.stores.lancedb import LanceStore
+from llmops.tasks.plugins.stores import ROWS, StoreReader
+from llmops.tasks.plugins.stores.lancedb import LanceDBStore
 from llmops.tasks.retrieval.hybrid import (
     MODES,
     Candidates,
@@ -43,8 +43,8 @@ class Topics(Embedder):
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    collection = LanceStore().open("kb", 8, tmp_path_factory.mktemp("home"))
+def reader(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
+    collection = LanceDBStore().open("kb", 8, tmp_path_factory.mktemp("home"))
     parts = [document(f"{n}.md", [topic, f"{topic} again"]) for n, topic in enumerate(TOPICS)]
     parts += [
         document("zh.md", ["黑豹队的防守"]),
@@ -56,7 +56,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 
 @pytest.fixture
-def searcher(reader: Reader) -> Searcher:
+def searcher(reader: StoreReader) -> Searcher:
     return Searcher(reader, Topics())
 
 
@@ -92,7 +92,7 @@ def test_a_vector_at_hand_is_used(searcher: Searcher) -> None:
     assert searcher.search("cats", 1, "vector", vector=fish)["uri"].iloc[0] == "3.md"
 
 
-def test_a_given_weight_is_used(reader: Reader) -> None:
+def test_a_given_weight_is_used(reader: StoreReader) -> None:
     assert (
         Searcher(reader, Topics(), weight=1.0).search("cats bark loudly", 1)["uri"].iloc[0]
         == "0.md"

@@ -23,7 +23,7 @@ class Tokenizer(Protocol):
 
 
 @runtime_checkable
-class Embedding(Tokenizer, Protocol):
+class EmbeddingTokenizer(Tokenizer, Protocol):
     """What a chunker needs that compares sentences by meaning. A build hands one over that pays for
     each text once.
     """
@@ -32,7 +32,7 @@ class Embedding(Tokenizer, Protocol):
 
 
 @runtime_checkable
-class Asking(Tokenizer, Protocol):
+class AskingTokenizer(Tokenizer, Protocol):
     """What a chunker needs that asks a language model. A build hands one over that pays for each
     question once.
     """

@@ -5,12 +5,12 @@ punctuation.
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
-from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 
-class Fixed(ContentDefined):
+class FixedChunker(ContentDefined):
     """Cuts between any two words; which ones is decided by content, so an edit moves only the cuts
     beside it.
 
@@ -19,4 +19,4 @@ class Fixed(ContentDefined):
 
     def kinds(self, measured: Measured) -> Array:
         """Kind of each border: a word, or the inside of one."""
-        return np.minimum(measured.borders.kinds, Kind.WORD)
+        return np.minimum(measured.borders.kinds, BorderKind.WORD)

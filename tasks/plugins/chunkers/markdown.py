@@ -3,12 +3,12 @@
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
-from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 
-class Markdown(ContentDefined):
+class MarkdownChunker(ContentDefined):
     """Cuts before headings first; keeps code blocks, and a heading with what follows it, in one
     chunk where they fit.
 
@@ -23,11 +23,13 @@ class Markdown(ContentDefined):
         kinds, starts = measured.borders.kinds.copy(), measured.borders.starts
         for begin, end in measured.outline.fences:
             inside = slice(*np.searchsorted(starts, [begin + 1, end]))
-            kinds[inside] = np.where(kinds[inside] > Kind.WORD, Kind.CLAUSE, kinds[inside])
+            kinds[inside] = np.where(
+                kinds[inside] > BorderKind.WORD, BorderKind.CLAUSE, kinds[inside]
+            )
         for heading in measured.outline.headings:
             first, after = np.searchsorted(starts, [heading.start, heading.end])
-            kinds[first : first + 1] = Kind.SECTION
-            kinds[first + 1 : after + 1] = np.minimum(kinds[first + 1 : after + 1], Kind.WORD)
+            kinds[first : first + 1] = BorderKind.SECTION
+            kinds[first + 1 : after + 1] = np.minimum(kinds[first + 1 : after + 1], BorderKind.WORD)
         return kinds
 
     def context(self, title: str, headings: tuple[str, ...]) -> str:

@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened, strengths
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
-from llmops.tasks.plugins.chunkers._cutting.cuts import Line
+from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
-from llmops.tasks.plugins.chunkers.markdown import Markdown
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
 
-class ParentChild(Markdown):
+class ParentChildChunker(MarkdownChunker):
     """Parents of at most `parent_size` tokens, cut as `markdown` cuts; inside of each, children of
     `size` and `overlap`.
 
@@ -44,7 +44,7 @@ class ParentChild(Markdown):
         kinds = self.kinds(measured)
         graded = strengths(kinds, measured)
         pieces = Pieces(measured, kinds, tokenizer, size, min(self.overlap, size // 2))
-        parents = [*Line(measured.places, graded, self.parent_size).cuts(), len(kinds)]
+        parents = [*BorderLine(measured.places, graded, self.parent_size).cuts(), len(kinds)]
         return [
             span
             for first, last in pairwise(parents)
@@ -58,7 +58,7 @@ class ParentChild(Markdown):
     ) -> Iterator[Span]:
         first, last = parent
         start, end, paths = measured.start(first), measured.stop(last), measured.outline.paths()
-        line = Line(
+        line = BorderLine(
             measured.places[first : last + 1], graded[first:last], pieces.size - pieces.overlap
         )
         for child in pieces.between([*(first + cut for cut in line.cuts()), last]):

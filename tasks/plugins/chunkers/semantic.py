@@ -7,13 +7,13 @@ import numpy as np
 from pydantic import Field
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.plugins.chunkers import Embedding, Span, Tokenizer
+from llmops.tasks.plugins.chunkers import EmbeddingTokenizer, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened
-from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
-from llmops.tasks.plugins.chunkers._cutting.cuts import Line
+from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
-from llmops.tasks.plugins.chunkers.markdown import Markdown
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
 STEPS = 4096
 """A distance is one of so many: what differs by less than a float's noise is equal, and the hash
@@ -21,7 +21,7 @@ decides.
 """
 
 
-class Semantic(Markdown):
+class SemanticChunker(MarkdownChunker):
     """A sentence border is a break where the `window` sentences before and after it are farther
     apart (cosine) than at every other sentence border within `least` of `size` tokens. Chunks end
     at breaks; what lies between two of them and is longer than `size` is cut at its greatest
@@ -44,7 +44,7 @@ class Semantic(Markdown):
         embed.
         """
         del uri
-        if not isinstance(tokenizer, Embedding):
+        if not isinstance(tokenizer, EmbeddingTokenizer):
             raise UsageError(
                 f"the chunker semantic compares sentences, but {type(tokenizer).__name__} "
                 f"cannot embed them",
@@ -56,7 +56,7 @@ class Semantic(Markdown):
         kinds = self.kinds(measured)
         grades = self._grades(measured, kinds, tokenizer, size)
         breaks = self._breaks(measured, kinds, grades, max(1, int(size * self.least)))
-        kinds[breaks] = Kind.SECTION
+        kinds[breaks] = BorderKind.SECTION
         overlap = min(self.overlap, size // 2)
         cuts = _cuts(measured, grades, [0, *breaks, len(kinds)], size - overlap)
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
@@ -66,14 +66,16 @@ class Semantic(Markdown):
             for piece in pieces.between(cuts)
         ]
 
-    def _grades(self, measured: Measured, kinds: Array, embedder: Embedding, size: int) -> Array:
+    def _grades(
+        self, measured: Measured, kinds: Array, embedder: EmbeddingTokenizer, size: int
+    ) -> Array:
         """uint64 per border: the kind below sentences, then for sentences their distance, then the
         hash.
         """
-        graded = (np.minimum(kinds, Kind.SENTENCE).astype(np.uint64) << np.uint64(61)) | (
+        graded = (np.minimum(kinds, BorderKind.SENTENCE).astype(np.uint64) << np.uint64(61)) | (
             measured.borders.hashes >> np.uint64(16)
         )
-        starts = np.flatnonzero(kinds >= Kind.SENTENCE)
+        starts = np.flatnonzero(kinds >= BorderKind.SENTENCE)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
         if len(starts) < 2 or measured.tokens(0, len(kinds)) < 2 * int(size * self.least):
             return graded
@@ -87,7 +89,7 @@ class Semantic(Markdown):
         to an end.
         """
         places, last = measured.places, len(kinds)
-        starts = np.flatnonzero(kinds >= Kind.SENTENCE)
+        starts = np.flatnonzero(kinds >= BorderKind.SENTENCE)
         far = (
             (places[starts] >= reach) & (places[last] - places[starts] >= reach) if last else starts
         )
@@ -121,7 +123,7 @@ def distances(vectors: Array, window: int) -> Array:
     return found
 
 
-def _sentences(measured: Measured, starts: Array, embedder: Embedding) -> list[str]:
+def _sentences(measured: Measured, starts: Array, embedder: EmbeddingTokenizer) -> list[str]:
     """The texts between borders, each at most as long as the embedder reads."""
     spans = [
         (measured.start(first), measured.stop(last), measured.tokens(first, last))
@@ -139,6 +141,6 @@ def _cuts(measured: Measured, grades: Array, parts: list[int], limit: int) -> li
     cuts = [
         first + cut
         for first, last in pairwise(parts)
-        for cut in Line(measured.places[first : last + 1], grades[first:last], limit).cuts()
+        for cut in BorderLine(measured.places[first : last + 1], grades[first:last], limit).cuts()
     ]
     return [*cuts, len(measured.borders.starts)]

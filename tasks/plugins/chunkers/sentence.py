@@ -5,7 +5,7 @@ from llmops.tasks.plugins.chunkers._cutting.characters import Array
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 
-class Sentence(ContentDefined):
+class SentenceChunker(ContentDefined):
     """Cuts at paragraphs before sentences before clauses before words; inside of a word only when
     it alone is too long.
 

@@ -29,7 +29,7 @@ class Sketched:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CorpusVerdict:
     """What follows for one document: `note` is for `settle`; with `instead`, the doc_id of another,
     it is left out for that one.
     """
@@ -40,10 +40,10 @@ class Verdict:
 
     def text(self) -> str:
         """Equal verdicts give equal text; one that says nothing gives none."""
-        return json.dumps(asdict(self), sort_keys=True) if self != Verdict() else ""
+        return json.dumps(asdict(self), sort_keys=True) if self != CorpusVerdict() else ""
 
     @classmethod
-    def read(cls, text: str) -> "Verdict":
+    def read(cls, text: str) -> "CorpusVerdict":
         return cls(**json.loads(text)) if text else cls()
 
 
@@ -57,7 +57,7 @@ class CorpusCleaner(Cleaner, ABC):
         """What `judge` has to know of a document, small, as it is when it reaches this cleaner."""
 
     @abstractmethod
-    def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
+    def judge(self, documents: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         """Verdicts by doc_id; a document without one stays as it is. `instead` always names one
         that itself stays.
         """

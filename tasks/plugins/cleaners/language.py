@@ -11,7 +11,7 @@ UNKNOWN = "unknown"
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
-class Language(Cleaner):
+class LanguageCleaner(Cleaner):
     """Keeps the languages of `keep` (ISO 639-1). Of others, `quarantine` refuses a document, `flag`
     adds the flag `language:fr`.
 

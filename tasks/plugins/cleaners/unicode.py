@@ -31,7 +31,7 @@ LIGATURES = dict(zip("\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06", SHOWN, strict
 MEANT = LIGATURES | {"\uf0b7": "•", "\uf0a7": "•", "\uf0d8": "•", "\uf0fc": "✓", "\uf0e0": "→"}
 
 
-class Unicode(Cleaner):
+class UnicodeCleaner(Cleaner):
     """In this order: terminal colours and lone surrogates go; text decoded with the wrong encoding
     (`schÃ¶n`) is mended, line by line and only where it is certain; ligatures and the bullets of
     symbol fonts become what they show; rare blanks become blanks; control and invisible characters

@@ -12,7 +12,7 @@ KEPT = re.compile(rf"^(?:(?: {{4}}|\t| {{0,3}}\|)[^\n]*|{FENCE})", re.MULTILINE 
 RUN = re.compile(r"[ \t](?<=\S.)(?:(?<=\t)[ \t]*|[ \t]+)(?=\S)")
 
 
-class Whitespace(Cleaner):
+class WhitespaceCleaner(Cleaner):
     """One `\\n` per line end, no blanks at line ends, at most one blank line, single blanks within
     prose, no blank lines around the text. Indentation stays, and so do fenced or indented code,
     tables and form feeds."""

@@ -39,7 +39,7 @@ PAIR = 0.25
 Array = np.ndarray[Any, Any]
 
 
-class Hash(Embedder):
+class HashEmbedder(Embedder):
     """The same on every machine, without network, key or model: for tests, the quickstart, a
     lexical baseline.
     """

@@ -17,7 +17,7 @@ from llmops.tasks.schemas import Vectors
 SECRETS = {"key", "token", "secret", "password"}
 
 
-class LlamaIndex(Embedder):
+class LlamaIndexEmbedder(Embedder):
     """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding;
     `options` are its own.
 

@@ -25,7 +25,7 @@ KNOWN = {
 LONGEST = 8191
 
 
-class OpenAi(Embedder):
+class OpenAIEmbedder(Embedder):
     """`dimensions` may be left out for OpenAI's own models; given for them, vectors are shortened
     by the service.
 

@@ -12,7 +12,7 @@ from llmops.tasks.plugins.llms import Connection, Reply, Request, ToolCall
 Body = dict[str, Any]
 
 
-class Completions(Connection):
+class OpenAIConnection(Connection):
     """`build` makes the body of a request; `place` is the address that errors name."""
 
     def __init__(

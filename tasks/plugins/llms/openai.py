@@ -11,7 +11,7 @@ from llmops.tasks.plugins.llms import Connection
 from llmops.tasks.plugins.llms._chat import Chat
 
 
-class OpenAi(Chat):
+class OpenAILlm(Chat):
     """`json_mode`: how a reply that has to follow a schema is asked for: `schema` sends the schema
     (a schema that only asks for an object asks for any JSON object), `object` asks for any JSON
     object, `off` leaves it to the messages.
@@ -41,9 +41,9 @@ class OpenAi(Chat):
     async def _connected(self) -> AsyncIterator[Connection]:
         from llmops.tasks.endpoints.http import opened
         from llmops.tasks.endpoints.trouble import hidden
-        from llmops.tasks.plugins.llms._completions import Completions
+        from llmops.tasks.plugins.llms._completions import OpenAIConnection
 
         async with opened(f"{self.base_url.rstrip('/')}/chat/completions", self.key) as http:
-            yield Completions(
+            yield OpenAIConnection(
                 http, hidden(self.base_url, self.key), self.body, streaming=self.stream
             )

@@ -14,7 +14,7 @@ TAG = re.compile(r"</?[a-z0-9:.][^>]*>|\{\\[^}]*\}", re.IGNORECASE)
 ASIDE = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s|$)")
 
 
-class Captions(Parser):
+class CaptionsParser(Parser):
     """One line per cue, with its speaker where the file names one; a line that repeats the one
     before is dropped.
     """

@@ -12,7 +12,7 @@ from llmops.tasks.plugins.parsers.markdown import only_heading
 LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")
 
 
-class Epub(Parser):
+class EpubParser(Parser):
     """Markdown of all chapters in reading order."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/epub+zip",)

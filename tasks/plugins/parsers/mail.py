@@ -18,7 +18,7 @@ DEEPEST = 3
 MOST_ATTACHMENTS = 50
 
 
-class Mail(Parser):
+class MailParser(Parser):
     """Markdown. The subject is the title; sender, recipients and date stand first. Attachments
     follow the body, each under a heading; those that cannot be read are named in the metadata with
     the reason."""
@@ -73,19 +73,19 @@ def _field(message: EmailMessage, name: str) -> str:
 
 def _body(part: Message) -> tuple[str, list[str]]:
     """The text of a body, and what an HTML body hides from its readers."""
-    from llmops.tasks.plugins.parsers.html import Html
-    from llmops.tasks.plugins.parsers.text import Text
+    from llmops.tasks.plugins.parsers.html import HtmlParser
+    from llmops.tasks.plugins.parsers.text import TextParser
 
     data = _payload(part)
     if part.get_content_type() == "text/html":
         with contextlib.suppress(DocumentError):  # a mail may be a subject and nothing else
-            found = Html().parse(data, "text/html")
+            found = HtmlParser().parse(data, "text/html")
             return found.text, list(found.metadata.get("hidden_text", ()))
         return "", []
     try:
         return unified(data.decode(part.get_content_charset() or "ascii")), []
     except (LookupError, UnicodeDecodeError):
-        return Text().parse(data, "text/plain").text, []
+        return TextParser().parse(data, "text/plain").text, []
 
 
 def _payload(part: Message) -> bytes:

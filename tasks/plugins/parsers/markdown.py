@@ -18,7 +18,7 @@ MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|
 MOST_FRONT = 20_000
 
 
-class Markdown(Parser):
+class MarkdownParser(Parser):
     """Markdown as it stands. Front matter (YAML between `---`) becomes metadata; its description
     stays in the text.
     """

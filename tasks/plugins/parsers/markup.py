@@ -32,7 +32,7 @@ WORD = re.compile(r"\w+")
 KEPT = 0.3
 
 
-class Markup(Parser):
+class MarkupParser(Parser):
     """Markdown; or the source as it stands, where converting would lose most of its words."""
 
     media_types: ClassVar[tuple[str, ...]] = (

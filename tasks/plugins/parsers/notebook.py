@@ -10,7 +10,7 @@ from llmops.tasks.plugins.parsers.markdown import first_heading
 from llmops.tasks.texts.charset import decode
 
 
-class Notebook(Parser):
+class NotebookParser(Parser):
     """Markdown cells as they stand, code cells in fences, text output after them; pictures and
     errors are left out.
     """

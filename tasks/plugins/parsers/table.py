@@ -13,7 +13,7 @@ SAMPLE = 64 * 1024
 MOST_CELL = 10_000_000
 
 
-class Table(Parser):
+class TableParser(Parser):
     """One line per row, each value with its column's name: `Name: Ada; Born: 1815`. So every chunk
     of a long table says what its values are, and a changed row changes one line. Without a header
     row, values are separated by ` | `."""

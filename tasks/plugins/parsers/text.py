@@ -6,7 +6,7 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.texts.charset import decode
 
 
-class Text(Parser):
+class TextParser(Parser):
     """Text in any encoding. Nothing is changed but line ends, so that code and logs keep their
     shape.
     """

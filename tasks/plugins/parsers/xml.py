@@ -51,7 +51,7 @@ CLOSED = re.compile(rb"</[^<>]+>\s*\Z")
 LONGEST_TITLE = 300
 
 
-class Xml(Parser):
+class XmlParser(Parser):
     """Markdown: titles are headings, as deep as their sections; paragraphs are paragraphs; tables
     are tables.
     """

@@ -31,7 +31,7 @@ def _checked(value: str) -> str:
 Reference = Annotated[str, AfterValidator(_checked)]
 
 
-class Found(NamedTuple):
+class ExpectedTexts(NamedTuple):
     """Texts of a case; `lack` says why there are none."""
 
     texts: tuple[str, ...] = ()
@@ -54,23 +54,23 @@ def value_at(case: Case, reference: str, default: Any = None) -> Any:
     return at({"expected": case.expected, "inputs": case.inputs}, reference, default)
 
 
-def texts_at(case: Case, reference: str) -> Found:
+def texts_at(case: Case, reference: str) -> ExpectedTexts:
     """The text at a reference, or the texts of a list; numbers and booleans as JSON writes them."""
     value = value_at(case, reference)
     if value is None:
-        return Found(lack=f"{reference} is missing")
+        return ExpectedTexts(lack=f"{reference} is missing")
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
-        return Found(lack=f"{reference} is an empty list")
+        return ExpectedTexts(lack=f"{reference} is an empty list")
     strange = next(
         (type(one).__name__ for one in values if not isinstance(one, str | int | float)), None
     )
     if strange:
-        return Found(
+        return ExpectedTexts(
             lack=f"{reference} holds a value of the type {strange}; a text or a list of texts "
             f"is wanted"
         )
-    return Found(tuple(one if isinstance(one, str) else json.dumps(one) for one in values))
+    return ExpectedTexts(tuple(one if isinstance(one, str) else json.dumps(one) for one in values))
 
 
 def unanswerable(case: Case) -> bool:
@@ -94,7 +94,7 @@ def field_of(sample: Sample, read: str | None) -> str:
     )
 
 
-class Compares(Scorer, ABC):
+class ComparingScorer(Scorer, ABC):
     """Compares the answer with one text of the case, or the best of several.
 
     `answer` says where they are. `read`: the field of a structured answer that is compared (`read:

@@ -12,7 +12,7 @@ from llmops.tasks.plugins.scorers._markers import quoted
 from llmops.tasks.texts.comparable import shown
 
 
-class Citations(Scorer):
+class CitationsScorer(Scorer):
     """The F1 of the documents that the answer quotes against those of `uris`, a list in the case;
     parts `precision` and `recall`.
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import (
-    Found,
+    ExpectedTexts,
     field_of,
     is_reference,
     texts_at,
@@ -21,7 +21,7 @@ POINT = re.compile(r"\d[.,]\d")
 Phrases = str | tuple[str, ...] | None
 
 
-class Contains(Scorer):
+class ContainsScorer(Scorer):
     """1 when the answer has at least one phrase of `any_of`, every one of `all_of` and none of
     `none_of`, else 0. Each is a list, one phrase, or where the case has them (`expected.keywords`).
 
@@ -95,14 +95,14 @@ class Contains(Scorer):
         return {name: one.texts for name, one in found.items()}, lack
 
 
-def _texts(case: Case, value: str | tuple[str, ...]) -> Found:
+def _texts(case: Case, value: str | tuple[str, ...]) -> ExpectedTexts:
     if not isinstance(value, str):
-        return Found(value)
+        return ExpectedTexts(value)
     if not is_reference(value):
-        return Found((value,))
+        return ExpectedTexts((value,))
     found = texts_at(case, value)
     blank = any(not folded(one) for one in found.texts)
-    return Found(lack=f"{value} holds an empty phrase") if blank else found
+    return ExpectedTexts(lack=f"{value} holds an empty phrase") if blank else found
 
 
 def _lacking(wanted: dict[str, tuple[str, ...]], there: dict[str, list[str]]) -> list[str]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from llmops.tasks.plugins.scorers import Score
-from llmops.tasks.plugins.scorers._expected import Compares
+from llmops.tasks.plugins.scorers._expected import ComparingScorer
 from llmops.tasks.texts.comparable import nfkc, shown, squad
 
 
-class ExactMatch(Compares):
+class ExactMatchScorer(ComparingScorer):
     """1 when the answer equals one of the expected ones, else 0.
 
     `normalise: squad` compares as SQuAD's official script does (Rajpurkar et al. 2016): lower case,

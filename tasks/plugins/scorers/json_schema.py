@@ -21,7 +21,7 @@ from llmops.tasks.texts.json_answers import (
 from llmops.tasks.texts.patterns import Slow
 
 
-class JsonSchema(Scorer):
+class JsonSchemaScorer(Scorer):
     """1 when the answer is JSON that fits the schema (Draft 2020-12, json-schema.org) and whose
     `fields` are those of the case, else 0 with the first errors as the reason.
 

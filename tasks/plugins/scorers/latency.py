@@ -5,7 +5,7 @@ from typing import ClassVar
 from llmops.tasks.plugins.scorers import Sample, Score, Scorer
 
 
-class Latency(Scorer):
+class LatencyScorer(Scorer):
     """Milliseconds from the request to the whole answer, as the runner measured them; less is
     better.
     """

@@ -36,7 +36,7 @@ OUTPUT = obliging(
 )
 
 
-class Verdict(NamedTuple):
+class PairVerdict(NamedTuple):
     """What the judge said in one order."""
 
     better: Place
@@ -100,15 +100,15 @@ class PairwiseJudge(PairJudge):
         ]
 
 
-def _verdict(content: dict[str, object]) -> Verdict:
+def _verdict(content: dict[str, object]) -> PairVerdict:
     said = str(content.get("better", "")).strip().casefold()
     for place in PLACES:
         if said == place:
-            return Verdict(place, reason_of(content))
+            return PairVerdict(place, reason_of(content))
     raise ValueError(f'"better" must be one of {", ".join(PLACES)}; got {said[:40]!r}')
 
 
-def _together(one: Verdict, other: Verdict) -> Score:
+def _together(one: PairVerdict, other: PairVerdict) -> Score:
     """`one`: with the candidate first; `other`: with the baseline first."""
     swapped: dict[Place, Place] = {"first": "second", "second": "first", "tie": "tie"}
     agree = one.better == swapped[other.better]

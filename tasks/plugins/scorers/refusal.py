@@ -11,7 +11,7 @@ STATED = ("answerable", "refuse")
 IMPLIED = ("answer", "uris", "keywords", "pattern")
 
 
-class Refusal(Scorer):
+class RefusalScorer(Scorer):
     """1 when the answer refuses a case with `expected.answerable: false` (or `expected.refuse:
     true`), or does not refuse another; else 0.
 

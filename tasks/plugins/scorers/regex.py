@@ -20,7 +20,7 @@ Flag = Literal["ignore_case", "multiline", "dot_all"]
 NAMES = {"ignore_case": "IGNORECASE", "multiline": "MULTILINE", "dot_all": "DOTALL"}
 
 
-class Regex(Scorer):
+class RegexScorer(Scorer):
     """1 when `pattern` is found in the answer (`match: full`: matches all of it), else 0; with
     `absent` the other way round.
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from llmops.tasks.plugins.scorers import Score
-from llmops.tasks.plugins.scorers._expected import Compares
+from llmops.tasks.plugins.scorers._expected import ComparingScorer
 from llmops.tasks.texts.comparable import words
 
 Variant = Literal["rouge1", "rouge2", "rougeL"]
@@ -16,7 +16,7 @@ SHORT = 3
 """Words up to this length keep their endings, as in rouge_score."""
 
 
-class Rouge(Compares):
+class RougeScorer(ComparingScorer):
     """ROUGE-1, ROUGE-2 and sentence-level ROUGE-L (Lin 2004, "ROUGE: a package for automatic
     evaluation of summaries"), as F-measures like those of the package rouge_score. `variant` is the
     value; all three are parts, each the best over the expected answers.

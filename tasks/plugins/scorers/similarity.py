@@ -9,11 +9,11 @@ from pydantic import model_validator
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.scorers import Sample, Score
-from llmops.tasks.plugins.scorers._expected import Compares, field_of, texts_at, without
+from llmops.tasks.plugins.scorers._expected import ComparingScorer, field_of, texts_at, without
 from llmops.tasks.texts.comparable import nfkc
 
 
-class Similarity(Compares):
+class SimilarityScorer(ComparingScorer):
     """The cosine of the embeddings of the answer and of the expected one, from 0 (also for less) to
     1; the nearest of several counts.
 

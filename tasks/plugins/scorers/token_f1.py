@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llmops.tasks.plugins.scorers import Score
-from llmops.tasks.plugins.scorers._expected import Compares
+from llmops.tasks.plugins.scorers._expected import ComparingScorer
 from llmops.tasks.texts.comparable import pieces, squad
 
 
-class Overlap(NamedTuple):
+class TokenOverlap(NamedTuple):
     """Ordered by `f1`."""
 
     f1: float
@@ -17,7 +17,7 @@ class Overlap(NamedTuple):
     recall: float
 
 
-class TokenF1(Compares):
+class TokenF1Scorer(ComparingScorer):
     """The F1 of SQuAD's official evaluate-v1.1 (Rajpurkar et al. 2016, arXiv:1606.05250): the
     harmonic mean of precision and recall over the bag of words that is left without case,
     punctuation and `articles`; the best of several expected answers counts.
@@ -36,16 +36,16 @@ class TokenF1(Compares):
         return Score(value=best.f1, parts={"precision": best.precision, "recall": best.recall})
 
 
-def overlap(given: Sequence[str], wanted: Sequence[str]) -> Overlap:
+def overlap(given: Sequence[str], wanted: Sequence[str]) -> TokenOverlap:
     """Of two bags of tokens."""
     if not given or not wanted:
-        return Overlap(*[float(given == wanted)] * 3)
+        return TokenOverlap(*[float(given == wanted)] * 3)
     return f_measure(sum((Counter(given) & Counter(wanted)).values()), len(given), len(wanted))
 
 
-def f_measure(same: int, given: int, wanted: int) -> Overlap:
+def f_measure(same: int, given: int, wanted: int) -> TokenOverlap:
     """From the number of matches among so many; 0 where nothing matches."""
     if not same:
-        return Overlap(0.0, 0.0, 0.0)
+        return TokenOverlap(0.0, 0.0, 0.0)
     precision, recall = same / given, same / wanted
-    return Overlap(2 * precision * recall / (precision + recall), precision, recall)
+    return TokenOverlap(2 * precision * recall / (precision + recall), precision, recall)

@@ -10,7 +10,7 @@ from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_has
 from llmops.tasks.schemas import sha256
 
 
-class Topics(Source):
+class TopicsSource(Source):
     """What `help("topics")` of this Python knows. `only` names the topics to take; empty means all
     of them.
 
@@ -21,7 +21,7 @@ class Topics(Source):
     only: list[str] = Field(default_factory=list)
     edits: Path | None = None
 
-    def at(self, folder: Path) -> "Topics":
+    def at(self, folder: Path) -> "TopicsSource":
         return (
             self if self.edits is None else self.model_copy(update={"edits": folder / self.edits})
         )

@@ -47,7 +47,7 @@ def rows_schema(fields: Fields) -> Any:
     return pa.schema([*ROWS, *field_columns(fields)])
 
 
-class Reader(ABC):
+class StoreReader(ABC):
     """A collection at one snapshot. Frames come back with the columns of ROWS and a float column
     `score`, best first.
 
@@ -76,7 +76,7 @@ class Reader(ABC):
         """How many rows there are."""
 
 
-class Collection(ABC):
+class StoreCollection(ABC):
     """One physical table. The order of a build: recover, stage …, seal; publishing is the ledger's
     affair.
     """
@@ -104,7 +104,7 @@ class Collection(ABC):
         """Make all that was staged searchable and return its snapshot."""
 
     @abstractmethod
-    def at(self, snapshot: str) -> Reader:
+    def at(self, snapshot: str) -> StoreReader:
         """A reader. Raises Damaged when the snapshot or the table no longer exists."""
 
     @abstractmethod
@@ -137,7 +137,7 @@ class Store(Plugin, ABC):
     @abstractmethod
     def open(
         self, name: str, dimension: int, home: Path, fields: Fields = MappingProxyType({})
-    ) -> Collection:
+    ) -> StoreCollection:
         """The collection of that name, created when it does not exist. `home` is LLMOPS_HOME, for
         stores that are embedded.
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.plugins.chunkers import Span
-from llmops.tasks.plugins.chunkers.code import Code
+from llmops.tasks.plugins.chunkers.code import CodeChunker
 from llmops.tasks.plugins.chunkers.code.syntax import language_of
-from llmops.tasks.plugins.chunkers.sentence import Sentence
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 
 pytest.importorskip(
     "tree_sitter_language_pack", reason="tree-sitter-language-pack is not installed"
@@ -62,7 +62,11 @@ func (s *Server) Run(n int) error {
 
 
 def split(text: str, uri: str, size: int = 24) -> list[Span]:
-    return list(Code(size=size).split(text, markup="plain", title=None, tokenizer=Hash(), uri=uri))
+    return list(
+        CodeChunker(size=size).split(
+            text, markup="plain", title=None, tokenizer=HashEmbedder(), uri=uri
+        )
+    )
 
 
 def pieces(text: str, uri: str, size: int = 24) -> list[str]:
@@ -113,12 +117,13 @@ def test_functions_that_fit_are_whole() -> None:
             offsets.append(offsets[-1] + len(line))
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
-                first = min([node, *node.decorator_list], key=lambda part: part.lineno).lineno - 1
+                starts = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
+                first = min(starts) - 1
                 start, end = (
                     offsets[first] + node.col_offset,
                     offsets[(node.end_lineno or 0) - 1] + 1,
                 )
-                fits = Hash().count("".join(lines[first : node.end_lineno])) <= 200
+                fits = HashEmbedder().count("".join(lines[first : node.end_lineno])) <= 200
                 inside = any(start < span.start < end for span in spans)
                 whole, cut = whole + (fits and not inside), cut + (fits and inside)
     assert whole > 500
@@ -148,7 +153,7 @@ def test_broken_and_odd_code_is_covered_exactly(text: str) -> None:
     spans = split(text, "a.py", 50)
     covered = set[int]().union(*(range(span.start, span.end) for span in spans))
     assert all(n in covered or character.isspace() for n, character in enumerate(text))
-    assert all(span.tokens == Hash().count(text[span.start : span.end]) for span in spans)
+    assert all(span.tokens == HashEmbedder().count(text[span.start : span.end]) for span in spans)
     assert max(span.tokens for span in spans) <= 50
 
 
@@ -163,14 +168,16 @@ def test_an_edit_moves_few_chunks() -> None:
 
 def test_other_texts_are_cut_as_text() -> None:
     text = "No code at all. " * 200
-    plain = Sentence(size=50, overlap=0).split(text, markup="plain", title=None, tokenizer=Hash())
+    plain = SentenceChunker(size=50, overlap=0).split(
+        text, markup="plain", title=None, tokenizer=HashEmbedder()
+    )
     assert split(text, "notes.unknown", 50) == plain
     assert split(text, "", 50) == plain
-    (span, *_) = Code(size=50).split(
+    (span, *_) = CodeChunker(size=50).split(
         "# A\n\nb\n\n## C\n\n" + text,
         markup="markdown",
         title=None,
-        tokenizer=Hash(),
+        tokenizer=HashEmbedder(),
         uri="README.md",
     )
     assert span.headings == ("A",)
@@ -194,9 +201,9 @@ def test_the_name_tells_the_language(uri: str, language: str | None) -> None:
 
 
 def test_the_language_can_be_given() -> None:
-    (first, *_) = Code(size=24, language="rust").split(
-        RUST, markup="plain", title="T", tokenizer=Hash(), uri="b.txt"
+    (first, *_) = CodeChunker(size=24, language="rust").split(
+        RUST, markup="plain", title="T", tokenizer=HashEmbedder(), uri="b.txt"
     )
     assert first.end == RUST.index("\n\nimpl")
     with pytest.raises(ValidationError, match=r"an unknown language; allowed: .*python"):
-        Code(language="pyton")
+        CodeChunker(language="pyton")

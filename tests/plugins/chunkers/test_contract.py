@@ -11,41 +11,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
-from llmops.tasks.plugins.chunkers.code import Code
-from llmops.tasks.plugins.chunkers.fixed import Fixed
-from llmops.tasks.plugins.chunkers.markdown import Markdown
-from llmops.tasks.plugins.chunkers.node_parser import NodeParser
-from llmops.tasks.plugins.chunkers.parent_child import ParentChild
-from llmops.tasks.plugins.chunkers.qa import Qa
-from llmops.tasks.plugins.chunkers.semantic import Semantic
-from llmops.tasks.plugins.chunkers.sentence import Sentence
-from llmops.tasks.plugins.embedders.hash import Hash
-from llmops.tasks.plugins.embedders.minilm import PACKAGE, MiniLM
+from llmops.tasks.plugins.chunkers.code import CodeChunker
+from llmops.tasks.plugins.chunkers.fixed import FixedChunker
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.plugins.chunkers.node_parser import NodeParserChunker
+from llmops.tasks.plugins.chunkers.parent_child import ParentChildChunker
+from llmops.tasks.plugins.chunkers.qa import QaChunker
+from llmops.tasks.plugins.chunkers.semantic import SemanticChunker
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.embedders.minilm import PACKAGE, MiniLMEmbedder
 from llmops.tasks.schemas import embedded_text
 from tests.plugins.chunkers import texts
 
-FILLING = [Sentence, Markdown, Fixed]
-SYNTAX = pytest.param(partial(Code, language="python"), id="Code")
+FILLING = [SentenceChunker, MarkdownChunker, FixedChunker]
+SYNTAX = pytest.param(partial(CodeChunker, language="python"), id="CodeChunker")
 NODES = pytest.param(
-    partial(NodeParser, parser="SentenceSplitter"),
-    id="NodeParser",
+    partial(NodeParserChunker, parser="SentenceSplitter"),
+    id="NodeParserChunker",
     marks=pytest.mark.skipif(
         find_spec("llama_index") is None, reason="llama-index-core is not installed"
     ),
 )
 GRADED = [
     *FILLING,
-    Semantic,
-    Qa,
-    Code,
-    pytest.param(partial(ParentChild, parent_size=8), id="ParentChild"),
+    SemanticChunker,
+    QaChunker,
+    CodeChunker,
+    pytest.param(partial(ParentChildChunker, parent_size=8), id="ParentChildChunker"),
 ]
-CHUNKERS = [*FILLING, Semantic, Qa, SYNTAX, NODES, ParentChild]
+CHUNKERS = [*FILLING, SemanticChunker, QaChunker, SYNTAX, NODES, ParentChildChunker]
 Kind = Callable[..., Chunker]
 TOKENIZERS = [
-    Hash(),
+    HashEmbedder(),
     pytest.param(
-        MiniLM(), marks=pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights")
+        MiniLMEmbedder(), marks=pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights")
     ),
 ]
 SAMPLES = {
@@ -169,7 +169,7 @@ def test_any_text(
 @pytest.mark.parametrize("chunker", CHUNKERS)
 def test_a_short_document_is_one_chunk(chunker: Kind) -> None:
     text = "  One sentence. Another one.\n\nA paragraph.  "
-    (span,) = chunker().split(text, markup="plain", title=None, tokenizer=Hash())
+    (span,) = chunker().split(text, markup="plain", title=None, tokenizer=HashEmbedder())
     assert (text[span.start : span.end], span.page, span.headings, span.context) == (
         text.strip(),
         None,
@@ -181,7 +181,9 @@ def test_a_short_document_is_one_chunk(chunker: Kind) -> None:
 @pytest.mark.parametrize("chunker", FILLING)
 def test_no_tiny_tail_and_full_chunks(chunker: Kind) -> None:
     for length in range(20_000, 21_000, 41):
-        spans = chunker().split(texts.english(length), markup="plain", title=None, tokenizer=Hash())
+        spans = chunker().split(
+            texts.english(length), markup="plain", title=None, tokenizer=HashEmbedder()
+        )
         assert spans[-1].tokens >= 40
     assert sum(span.tokens for span in spans) / len(spans) > 0.72 * 200
 
@@ -189,7 +191,9 @@ def test_no_tiny_tail_and_full_chunks(chunker: Kind) -> None:
 @pytest.mark.parametrize("chunker", GRADED)
 def test_pages_are_counted_by_form_feeds(chunker: Kind) -> None:
     text = "\f".join(["first page " * 9, "", "third page " * 9])
-    spans = chunker(size=8, overlap=0).split(text, markup="plain", title=None, tokenizer=Hash())
+    spans = chunker(size=8, overlap=0).split(
+        text, markup="plain", title=None, tokenizer=HashEmbedder()
+    )
     assert {span.page for span in spans} == {1, 3}
     assert all(text[: span.start].count("\f") + 1 == span.page for span in spans)
 
@@ -197,20 +201,20 @@ def test_pages_are_counted_by_form_feeds(chunker: Kind) -> None:
 @pytest.mark.parametrize("chunker", GRADED)
 def test_headings_stand_above_the_start_of_a_chunk(chunker: Kind) -> None:
     spans = chunker(size=8, overlap=0).split(
-        texts.MARKDOWN, markup="markdown", title=None, tokenizer=Hash()
+        texts.MARKDOWN, markup="markdown", title=None, tokenizer=HashEmbedder()
     )
     paths = {texts.MARKDOWN[span.start : span.end].split()[-1]: span.headings for span in spans}
     assert ("Install", "Setext heading", "Deep") in paths.values()
     assert spans[-1].headings == ("Use",)
     plain = chunker(size=8, overlap=0).split(
-        texts.MARKDOWN, markup="plain", title=None, tokenizer=Hash()
+        texts.MARKDOWN, markup="plain", title=None, tokenizer=HashEmbedder()
     )
     assert {span.headings for span in plain} == {()}
 
 
 @pytest.mark.parametrize("chunker", CHUNKERS)
 def test_the_context_yields_to_the_text(chunker: Kind) -> None:
-    class Narrow(Hash):
+    class Narrow(HashEmbedder):
         max_tokens = 20
 
     spans = chunker(size=400, overlap=4).split(
@@ -229,4 +233,4 @@ def test_an_overlap_is_smaller_than_the_size_and_the_default_shrinks(chunker: Ki
     with pytest.raises(ValueError, match="must be smaller than the size, which is 20"):
         chunker(size=20, overlap=20)
     made = chunker(size=8)
-    assert made.split("A few words. " * 20, markup="plain", title=None, tokenizer=Hash())
+    assert made.split("A few words. " * 20, markup="plain", title=None, tokenizer=HashEmbedder())

@@ -3,8 +3,8 @@
 import pytest
 
 from llmops.tasks.plugins.chunkers._cutting.headings import outline
-from llmops.tasks.plugins.chunkers.markdown import Markdown
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 
 SECTIONS = "\n\n".join(
@@ -16,8 +16,8 @@ SECTIONS = "\n\n".join(
 def cut(
     text: str, size: int = 200, overlap: int = 20, title: str | None = None
 ) -> list[tuple[str, str]]:
-    spans = Markdown(size=size, overlap=overlap).split(
-        text, markup="markdown", title=title, tokenizer=Hash()
+    spans = MarkdownChunker(size=size, overlap=overlap).split(
+        text, markup="markdown", title=title, tokenizer=HashEmbedder()
     )
     return [(text[span.start : span.end], span.context) for span in spans]
 
@@ -77,7 +77,7 @@ def test_code_and_tables_stay_whole_where_they_fit() -> None:
 
 
 def test_plain_text_has_no_sections() -> None:
-    spans = Markdown(size=8, overlap=0).split(
-        texts.MARKDOWN, markup="plain", title="T", tokenizer=Hash()
+    spans = MarkdownChunker(size=8, overlap=0).split(
+        texts.MARKDOWN, markup="plain", title="T", tokenizer=HashEmbedder()
     )
     assert {(span.context, span.headings) for span in spans} == {("T", ())}

@@ -10,18 +10,18 @@ from pydantic import ValidationError
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers import Span
 from llmops.tasks.plugins.chunkers.node_parser.nodes import located
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 
 pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
 
-from llmops.tasks.plugins.chunkers.node_parser import NodeParser
+from llmops.tasks.plugins.chunkers.node_parser import NodeParserChunker
 
 
 def split(text: str, parser: str, markup: str = "plain", **options: Any) -> list[Span]:
     return list(
-        NodeParser(parser=parser, **options).split(
-            text, markup=markup, title="T", tokenizer=Hash(), uri=""
+        NodeParserChunker(parser=parser, **options).split(
+            text, markup=markup, title="T", tokenizer=HashEmbedder(), uri=""
         )
     )
 
@@ -126,4 +126,4 @@ def test_chunks_that_are_too_long_are_cut_or_refused(caplog: pytest.LogCaptureFi
 )
 def test_mistakes_are_found_when_the_config_is_read(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        NodeParser(**options)
+        NodeParserChunker(**options)

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from llmops.tasks.errors import ConfigError, DocumentError, UsageError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker, Span
-from llmops.tasks.plugins.chunkers.qa import Qa
+from llmops.tasks.plugins.chunkers.qa import QaChunker
 from llmops.tasks.plugins.chunkers.qa.questions import read_questions
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.llms import Llm, Message
-from llmops.tasks.plugins.parsers.table import Table
+from llmops.tasks.plugins.parsers.table import TableParser
 
 T = TypeVar("T")
 CSV = (
@@ -28,11 +28,15 @@ LLM = {"name": "openai", "model": "small", "base_url": "http://127.0.0.1:9/v1"}
 
 
 def split(text: str, uri: str = "", markup: str = "plain", **options: Any) -> list[Span]:
-    return list(Qa(**options).split(text, markup=markup, title="T", tokenizer=Hash(), uri=uri))
+    return list(
+        QaChunker(**options).split(
+            text, markup=markup, title="T", tokenizer=HashEmbedder(), uri=uri
+        )
+    )
 
 
 def test_a_row_is_found_by_its_question() -> None:
-    text = Table().parse(CSV.encode(), "text/csv").text
+    text = TableParser().parse(CSV.encode(), "text/csv").text
     first, second, third = split(text, "faq.csv")
     assert (first.search, text[first.start : first.end]) == (
         "Who pays: you; or me?",
@@ -46,7 +50,7 @@ def test_a_row_is_found_by_its_question() -> None:
 
 
 def test_the_answer_may_be_searched_and_given() -> None:
-    text = Table().parse(CSV.encode(), "text/csv").text
+    text = TableParser().parse(CSV.encode(), "text/csv").text
     first, second, _ = split(text, "faq.csv", search="both", give="answer")
     assert (first.search, text[first.start : first.end]) == (
         "Who pays: you; or me?\nYou; always: you.",
@@ -68,7 +72,7 @@ def test_tables_in_markdown() -> None:
 
 
 def test_other_columns_can_be_named_and_a_table_without_them_is_refused() -> None:
-    text = Table().parse(b"ask,say\nWhy?,So.\nHow?,Thus.\n", "text/csv").text
+    text = TableParser().parse(b"ask,say\nWhy?,So.\nHow?,Thus.\n", "text/csv").text
     assert [span.search for span in split(text, "a.csv", question="ask", answer="say")] == [
         "Why?",
         "How?",
@@ -78,17 +82,19 @@ def test_other_columns_can_be_named_and_a_table_without_them_is_refused() -> Non
 
 
 def test_a_long_question_is_cut_to_what_the_embedder_reads() -> None:
-    class Narrow(Hash):
+    class Narrow(HashEmbedder):
         max_tokens = 10
 
     text = (
-        Table().parse(b"question,answer\n" + b"why " * 50 + b",So.\nHow?,Thus.\n", "text/csv").text
+        TableParser()
+        .parse(b"question,answer\n" + b"why " * 50 + b",So.\nHow?,Thus.\n", "text/csv")
+        .text
     )
-    first, _ = Qa().split(text, markup="plain", title=None, tokenizer=Narrow(), uri="a.csv")
+    first, _ = QaChunker().split(text, markup="plain", title=None, tokenizer=Narrow(), uri="a.csv")
     assert (first.tokens, first.search) == (10, " ".join(["why"] * 10))
 
 
-class Asker(Hash):
+class Asker(HashEmbedder):
     """Answers with two questions about the passage's first word, as a build would hand them
     over.
     """
@@ -102,7 +108,7 @@ class Asker(Hash):
 
 def test_each_passage_has_its_own_text_and_questions() -> None:
     text = "Alpha is first. " * 10 + "\n\n" + "Beta is second. " * 10
-    spans = Qa(llm=Spec.model_validate(LLM), size=45, overlap=0).split(
+    spans = QaChunker(llm=Spec.model_validate(LLM), size=45, overlap=0).split(
         text, markup="plain", title="T", tokenizer=Asker()
     )
     assert [(text[span.start :].split()[0], span.search) for span in spans] == [
@@ -117,7 +123,7 @@ def test_each_passage_has_its_own_text_and_questions() -> None:
 
 
 def test_a_tokenizer_that_cannot_ask_is_said() -> None:
-    with pytest.raises(UsageError, match="Hash cannot pay for it"):
+    with pytest.raises(UsageError, match="HashEmbedder cannot pay for it"):
         split("Some text.", llm=Spec.model_validate(LLM))
 
 
@@ -148,7 +154,7 @@ def test_the_model_is_checked_when_the_config_is_read(monkeypatch: pytest.Monkey
         with pytest.raises(ConfigError, match=says):
             Spec(name="qa", options={"llm": options}).build(Chunker)
     with pytest.raises(ValidationError, match="questions"):
-        Qa(questions=0)
+        QaChunker(questions=0)
 
 
 def test_the_key_changes_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,5 +166,5 @@ def test_the_key_changes_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None
             .build(Chunker)
             .fingerprint()
         )
-    assert prints[0] == prints[1] != Qa().fingerprint()
-    assert prints[0] != Qa(llm=Spec.model_validate({**LLM, "model": "large"})).fingerprint()
+    assert prints[0] == prints[1] != QaChunker().fingerprint()
+    assert prints[0] != QaChunker(llm=Spec.model_validate({**LLM, "model": "large"})).fingerprint()

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops.tasks.plugins.chunkers import Chunker
-from llmops.tasks.plugins.chunkers.fixed import Fixed
-from llmops.tasks.plugins.chunkers.markdown import Markdown
-from llmops.tasks.plugins.chunkers.sentence import Sentence
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.chunkers.fixed import FixedChunker
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 
-CHUNKERS = [Sentence(), Markdown(), Fixed()]
+CHUNKERS = [SentenceChunker(), MarkdownChunker(), FixedChunker()]
 EACH = pytest.mark.parametrize("chunker", CHUNKERS, ids=lambda chunker: type(chunker).__name__)
 WORDS = st.sampled_from(["zebra", "The", "2024", "however", "naïve", "in"])
 PLACES = st.floats(0, 1, exclude_max=True)
@@ -34,7 +34,7 @@ DOCUMENTS = {
 
 
 def cut(chunker: Chunker, text: str) -> list[str]:
-    spans = chunker.split(text, markup="plain", title=None, tokenizer=Hash())
+    spans = chunker.split(text, markup="plain", title=None, tokenizer=HashEmbedder())
     return [text[span.start : span.end] for span in spans]
 
 
@@ -63,7 +63,9 @@ def new(chunker: Chunker, name: str, edited: str) -> int:
 
 @EACH
 def test_the_document_is_long_and_its_chunks_are_full(chunker: Chunker) -> None:
-    spans = chunker.split(DOCUMENTS["english"], markup="plain", title=None, tokenizer=Hash())
+    spans = chunker.split(
+        DOCUMENTS["english"], markup="plain", title=None, tokenizer=HashEmbedder()
+    )
     assert len(spans) > 112
     assert sum(span.tokens for span in spans) / len(spans) > 0.75 * 200
 

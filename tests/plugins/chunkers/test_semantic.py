@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.plugins.chunkers.semantic import Semantic, distances
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.chunkers.semantic import SemanticChunker, distances
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 
 SUBJECTS = {
@@ -26,10 +26,10 @@ def told(subject: str, sentences: int, seed: int) -> str:
     return " ".join(f"The {' '.join(chance.sample(words, 6))} come here." for _ in range(sentences))
 
 
-def cut(chunker: Semantic, text: str) -> list[str]:
+def cut(chunker: SemanticChunker, text: str) -> list[str]:
     return [
         text[span.start : span.end]
-        for span in chunker.split(text, markup="plain", title=None, tokenizer=Hash())
+        for span in chunker.split(text, markup="plain", title=None, tokenizer=HashEmbedder())
     ]
 
 
@@ -38,7 +38,7 @@ def test_it_cuts_where_the_subject_changes() -> None:
     subjects = random.Random(1).choices(list(SUBJECTS), k=24)
     subjects = [one for before, one in pairwise(["", *subjects]) if one != before]
     stories = [told(one, 6 + seed * 5 % 9, seed) for seed, one in enumerate(subjects)]
-    chunks = cut(Semantic(size=160, least=0.25), " ".join(stories))
+    chunks = cut(SemanticChunker(size=160, least=0.25), " ".join(stories))
     starts = {story.split(".")[0] for story in stories}
     assert sum(chunk.split(".")[0] in starts for chunk in chunks) >= len(stories) - 2
     mixed = [
@@ -51,13 +51,15 @@ def test_it_cuts_where_the_subject_changes() -> None:
 
 def test_breaks_are_at_least_so_far_apart() -> None:
     text = texts.english(40_000)
-    spans = Semantic(size=200, least=0.5).split(text, markup="plain", title=None, tokenizer=Hash())
+    spans = SemanticChunker(size=200, least=0.5).split(
+        text, markup="plain", title=None, tokenizer=HashEmbedder()
+    )
     assert max(span.tokens for span in spans) <= 200
     assert np.mean([span.tokens for span in spans]) > 120
 
 
 def test_an_edit_moves_only_what_is_near() -> None:
-    text, chunker = texts.english(86_000), Semantic()
+    text, chunker = texts.english(86_000), SemanticChunker()
     before = set(cut(chunker, text))
     places = random.Random(5).sample([match.start() for match in re.finditer(r"\b\w+", text)], 60)
     new = [
@@ -71,7 +73,7 @@ def test_an_edit_moves_only_what_is_near() -> None:
 
 
 def test_what_comes_before_a_break_does_not_move_what_comes_after() -> None:
-    text, chunker = texts.english(30_000), Semantic()
+    text, chunker = texts.english(30_000), SemanticChunker()
     prefixed = cut(chunker, texts.varied(texts.HINDI, 20) + "\n\n" + text)
     assert len(set(cut(chunker, text)) - set(prefixed)) <= 3
 
@@ -89,25 +91,25 @@ def test_a_distance_depends_on_its_window_alone() -> None:
 
 
 def test_short_texts_cost_nothing() -> None:
-    class Counting(Hash):
+    class Counting(HashEmbedder):
         def embed(self, texts):  # type: ignore[no-untyped-def]
             raise AssertionError("nothing is to be compared")
 
-    (span,) = Semantic().split(
+    (span,) = SemanticChunker().split(
         "One sentence. Another one.", markup="plain", title=None, tokenizer=Counting()
     )
     assert span.tokens == 6
 
 
 def test_a_sentence_is_cut_to_what_the_embedder_reads() -> None:
-    class Strict(Hash):
+    class Strict(HashEmbedder):
         max_tokens = 30
 
         def embed(self, texts):  # type: ignore[no-untyped-def]
             assert max(map(self.count, texts)) <= 30
             return super().embed(texts)
 
-    spans = Semantic(size=30).split(
+    spans = SemanticChunker(size=30).split(
         "word " * 200 + ". " + "other words " * 50 + ".",
         markup="plain",
         title=None,
@@ -124,4 +126,4 @@ def test_what_cannot_embed_is_said() -> None:
             return [match.span() for match in re.finditer(r"\S+", text)]
 
     with pytest.raises(UsageError, match="Plain cannot embed"):
-        Semantic().split("x. y.", markup="plain", title=None, tokenizer=Plain())
+        SemanticChunker().split("x. y.", markup="plain", title=None, tokenizer=Plain())

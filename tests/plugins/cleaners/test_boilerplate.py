@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners._corpus import Sketched
-from llmops.tasks.plugins.cleaners.boilerplate import FLAG, Boilerplate
+from llmops.tasks.plugins.cleaners.boilerplate import FLAG, BoilerplateCleaner
 
 NAV = "Home\nProducts\n[Sign in](/login)\n\n"
 FOOT = (
@@ -60,7 +60,7 @@ def cleaned(
     sources: dict[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Document]:
-    cleaner = Boilerplate(**options)
+    cleaner = BoilerplateCleaner(**options)
     documents = {uri: Document(text=text, markup=markup) for uri, text in texts.items()}
     judged = cleaner.judge(
         [
@@ -188,7 +188,7 @@ def test_cleaning_twice_is_cleaning_once_whatever_the_order(
     made: list[list[str]], anywhere: bool, chance: random.Random
 ) -> None:
     texts = {f"d{n}": "\n".join(rows).replace("{}", str(n)) for n, rows in enumerate(made)}
-    cleaner = Boilerplate(where="anywhere" if anywhere else "edges", most=1)
+    cleaner = BoilerplateCleaner(where="anywhere" if anywhere else "edges", most=1)
     sketches = [
         Sketched(doc_id=uri, source="s", uri=uri, sketch=cleaner.sketch(Document(text=text)))
         for uri, text in texts.items()
@@ -209,11 +209,11 @@ def test_cleaning_twice_is_cleaning_once_whatever_the_order(
 )
 def test_mistakes_are_found_when_the_config_is_read(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Boilerplate.model_validate(options)
+        BoilerplateCleaner.model_validate(options)
 
 
 def test_it_is_found_by_name() -> None:
-    assert isinstance(Spec(name="boilerplate").build(Cleaner), Boilerplate)
+    assert isinstance(Spec(name="boilerplate").build(Cleaner), BoilerplateCleaner)
 
 
 @pytest.mark.slow

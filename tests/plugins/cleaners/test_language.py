@@ -6,23 +6,23 @@ from pydantic import ValidationError
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.language import Language
+from llmops.tasks.plugins.cleaners.language import LanguageCleaner
 
 
 @pytest.mark.parametrize("language", ["en", "de", "de-AT", "EN_us"])
 def test_wanted_languages_stay_as_they_are(language: str) -> None:
     document = Document("text", language=language)
-    assert Language(keep=("en", "de")).apply(document) == document
+    assert LanguageCleaner(keep=("en", "de")).apply(document) == document
 
 
 def test_others_are_refused_and_the_reason_names_both() -> None:
     with pytest.raises(DocumentError, match="language fr; kept are en, de"):
-        Language(keep=("en", "de")).apply(Document("texte", language="fr"))
+        LanguageCleaner(keep=("en", "de")).apply(Document("texte", language="fr"))
 
 
 def test_others_are_marked_and_keep_their_flags() -> None:
     document = Document("texte", language="fr", metadata={"flags": ["draft"]})
-    assert Language(keep=("en",), policy="flag").apply(document).metadata["flags"] == [
+    assert LanguageCleaner(keep=("en",), policy="flag").apply(document).metadata["flags"] == [
         "draft",
         "language:fr",
     ]
@@ -31,12 +31,12 @@ def test_others_are_marked_and_keep_their_flags() -> None:
 @pytest.mark.parametrize("language", [None, ""])
 def test_an_unknown_language_has_a_policy_of_its_own(language: str | None) -> None:
     document = Document("42", language=language)
-    assert Language(keep=("en",)).apply(document) == document
-    assert Language(keep=("en",), unknown="flag").apply(document).metadata["flags"] == [
+    assert LanguageCleaner(keep=("en",)).apply(document) == document
+    assert LanguageCleaner(keep=("en",), unknown="flag").apply(document).metadata["flags"] == [
         "language:unknown"
     ]
     with pytest.raises(DocumentError, match="language unknown"):
-        Language(keep=("en",), unknown="quarantine").apply(document)
+        LanguageCleaner(keep=("en",), unknown="quarantine").apply(document)
 
 
 def test_one_language_needs_no_list() -> None:

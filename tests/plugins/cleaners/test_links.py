@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.links import Links
+from llmops.tasks.plugins.cleaners.links import LinksCleaner
 
 PIECES = st.sampled_from(
     [
@@ -41,10 +41,10 @@ PIECES = st.sampled_from(
     ]
 )
 OPTIONS = [
-    Links(),
-    Links(policy="domain", bare="domain"),
-    Links(policy="drop", images="drop", bare="drop"),
-    Links(policy="keep", images="keep"),
+    LinksCleaner(),
+    LinksCleaner(policy="domain", bare="domain"),
+    LinksCleaner(policy="drop", images="drop", bare="drop"),
+    LinksCleaner(policy="keep", images="keep"),
 ]
 
 
@@ -70,7 +70,7 @@ OPTIONS = [
     ],
 )
 def test_texts_stay_and_addresses_go(text: str, cleaned: str) -> None:
-    assert Links().clean(text) == cleaned
+    assert LinksCleaner().clean(text) == cleaned
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_texts_stay_and_addresses_go(text: str, cleaned: str) -> None:
     ],
 )
 def test_code_is_left_alone(text: str) -> None:
-    assert Links().clean(text) == text
+    assert LinksCleaner().clean(text) == text
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,16 @@ def test_policies(options: dict[str, str], cleaned: str) -> None:
 
 def test_plain_text_keeps_what_only_looks_like_a_link() -> None:
     text = "handlers[name](event); see [docs](https://x.de) and [page](a/b.html)"
-    assert Links().apply(Document(text)).text == "handlers[name](event); see docs and page"
+    assert LinksCleaner().apply(Document(text)).text == "handlers[name](event); see docs and page"
     assert (
-        Links().apply(Document(text, markup="markdown")).text == "handlersname; see docs and page"
+        LinksCleaner().apply(Document(text, markup="markdown")).text
+        == "handlersname; see docs and page"
     )
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join), st.sampled_from(OPTIONS))
-def test_cleaning_twice_is_cleaning_once(text: str, links: Links) -> None:
+def test_cleaning_twice_is_cleaning_once(text: str, links: LinksCleaner) -> None:
     once = links.clean(text)
     assert links.clean(once) == once
     assert once.count("\f") == text.count("\f")
@@ -140,7 +141,7 @@ def test_cleaning_twice_is_cleaning_once(text: str, links: Links) -> None:
 )
 def test_a_long_line_of_halves_comes_to_an_end(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    assert len(Links().clean(text)) <= len(text)
+    assert len(LinksCleaner().clean(text)) <= len(text)
 
 
 def test_an_unknown_policy_is_named() -> None:

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners._corpus import Sketched, Verdict
-from llmops.tasks.plugins.cleaners.near_duplicates import FLAG, NearDuplicates
+from llmops.tasks.plugins.cleaners._corpus import CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners.near_duplicates import FLAG, NearDuplicatesCleaner
 from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,
     KEPT,
@@ -36,7 +36,7 @@ TEXT = " ".join(random.Random(1).choices(WORDS, k=200))
 
 
 def sketched(
-    cleaner: NearDuplicates, texts: dict[str, str], **more: dict[str, str]
+    cleaner: NearDuplicatesCleaner, texts: dict[str, str], **more: dict[str, str]
 ) -> list[Sketched]:
     """One document per uri; `dates` and `sources` by uri."""
     dates, sources = more.get("dates", {}), more.get("sources", {})
@@ -54,7 +54,7 @@ def sketched(
     ]
 
 
-def left_out(verdicts: dict[str, Verdict]) -> dict[str, str]:
+def left_out(verdicts: dict[str, CorpusVerdict]) -> dict[str, str]:
     return {
         key.removeprefix("id-"): verdict.instead.removeprefix("id-")
         for key, verdict in verdicts.items()
@@ -87,9 +87,10 @@ def test_scripts_without_blanks_are_compared_by_characters() -> None:
 
 
 def test_short_texts_are_the_same_or_not_and_texts_without_words_are_never() -> None:
-    verdicts = NearDuplicates().judge(
+    verdicts = NearDuplicatesCleaner().judge(
         sketched(
-            NearDuplicates(), {"a": "yes", "b": "Yes!", "c": "no", "d": "---", "e": "---", "f": ""}
+            NearDuplicatesCleaner(),
+            {"a": "yes", "b": "Yes!", "c": "no", "d": "---", "e": "---", "f": ""},
         )
     )
     assert left_out(verdicts) == {"a": "b"}
@@ -97,7 +98,7 @@ def test_short_texts_are_the_same_or_not_and_texts_without_words_are_never() -> 
 
 @pytest.mark.parametrize(("keep", "kept"), [("longest", "c"), ("newest", "b"), ("first", "a")])
 def test_the_policy_says_which_is_best(keep: str, kept: str) -> None:
-    cleaner = NearDuplicates.model_validate({"keep": keep})
+    cleaner = NearDuplicatesCleaner.model_validate({"keep": keep})
     dates = {"a": "2020-01-01", "b": "Tue, 03 Mar 2026 10:00:00 +0100", "c": "not a date"}
     verdicts = cleaner.judge(
         sketched(cleaner, {"c": TEXT + " more words", "b": TEXT, "a": TEXT}, dates=dates)
@@ -107,14 +108,14 @@ def test_the_policy_says_which_is_best(keep: str, kept: str) -> None:
 
 
 def test_first_is_the_first_source_of_the_config() -> None:
-    cleaner = NearDuplicates(keep="first")
+    cleaner = NearDuplicatesCleaner(keep="first")
     assert left_out(
         cleaner.judge(sketched(cleaner, {"z": TEXT, "a": TEXT}, sources={"a": "other"}))
     ) == {"a": "z"}
 
 
 def test_what_is_kept_lists_the_others_and_what_is_flagged_names_it() -> None:
-    cleaner = NearDuplicates(action="flag")
+    cleaner = NearDuplicatesCleaner(action="flag")
     verdicts = cleaner.judge(sketched(cleaner, {"a": TEXT, "b": TEXT + " more", "c": TEXT}))
     kept, flagged = (
         cleaner.settle(Document(text="x"), verdicts[key].note) for key in ("id-b", "id-a")
@@ -122,7 +123,7 @@ def test_what_is_kept_lists_the_others_and_what_is_flagged_names_it() -> None:
     assert (left_out(verdicts), kept.metadata) == ({}, {"duplicates": ["a", "c"]})
     assert (flagged.metadata["flags"], flagged.metadata["duplicate_of"]) == ([FLAG], "b")
     assert 0.8 <= flagged.metadata["duplicate_similarity"] <= 1
-    silent = NearDuplicates(record=False)
+    silent = NearDuplicatesCleaner(record=False)
     assert set(silent.judge(sketched(silent, {"a": TEXT, "b": TEXT}))) == {"id-b"}
 
 
@@ -132,7 +133,7 @@ def test_a_chain_of_likeness_loses_no_document_that_is_unlike_the_kept_one() -> 
         f"v{step}": " ".join([f"new{n}" for n in range(step * 14)] + tokens[step * 14 :])
         for step in range(6)
     }
-    cleaner = NearDuplicates(keep="first")
+    cleaner = NearDuplicatesCleaner(keep="first")
     verdicts = cleaner.judge(sketched(cleaner, texts))
     for uri, better in left_out(verdicts).items():
         assert similarity(shingles(texts[uri]), shingles(texts[better])) >= 0.8
@@ -151,7 +152,7 @@ def test_judging_is_a_function_of_the_set_and_exact(
     made: list[tuple[int, int]], chance: random.Random, keep: str
 ) -> None:
     texts = {f"u{n}": edited(base, edits) for n, (base, edits) in enumerate(made)}
-    cleaner = NearDuplicates.model_validate({"keep": keep})
+    cleaner = NearDuplicatesCleaner.model_validate({"keep": keep})
     documents = sketched(cleaner, texts)
     verdicts = cleaner.judge(documents)
     chance.shuffle(documents)
@@ -177,7 +178,7 @@ def close(texts: dict[str, str], one: str, other: str) -> bool:
 
 
 def test_documents_for_other_readers_and_doubtful_ones_are_nobodys_duplicates() -> None:
-    cleaner = NearDuplicates()
+    cleaner = NearDuplicatesCleaner()
     one, other = sketched(cleaner, {"a": TEXT, "b": TEXT})
     for changed in ({"readers": b"board"}, {"doubtful": True}):
         apart = Sketched(**{**other.__dict__, **changed})
@@ -205,7 +206,7 @@ def test_signatures_estimate_what_sets_say_and_large_sets_are_estimated_by_their
 
 
 def test_a_sketch_is_small_and_two_thousand_equal_documents_are_one() -> None:
-    cleaner = NearDuplicates(record=False)
+    cleaner = NearDuplicatesCleaner(record=False)
     large = cleaner.sketch(Document(text=" ".join(f"word{n}" for n in range(50_000))))
     assert len(large) < 9000
     verdicts = cleaner.judge(
@@ -227,12 +228,12 @@ def test_a_sketch_is_small_and_two_thousand_equal_documents_are_one() -> None:
 )
 def test_mistakes_are_found_when_the_config_is_read(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        NearDuplicates.model_validate(options)
+        NearDuplicatesCleaner.model_validate(options)
 
 
 def test_it_is_found_by_name_and_alone_changes_nothing() -> None:
     cleaner = Spec.model_validate({"name": "near_duplicates", "similarity": 0.9}).build(Cleaner)
-    assert isinstance(cleaner, NearDuplicates)
+    assert isinstance(cleaner, NearDuplicatesCleaner)
     assert cleaner.apply(Document(text="as it is")) == Document(text="as it is")
 
 
@@ -251,6 +252,8 @@ def test_it_finds_exactly_what_exact_comparison_finds_in_real_articles() -> None
     }
     found = {
         frozenset(pair)
-        for pair in left_out(NearDuplicates().judge(sketched(NearDuplicates(), texts))).items()
+        for pair in left_out(
+            NearDuplicatesCleaner().judge(sketched(NearDuplicatesCleaner(), texts))
+        ).items()
     }
     assert found == known

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.pii import Pii
+from llmops.tasks.plugins.cleaners.pii import PiiCleaner
 from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES
 
 PIECES = st.sampled_from(
@@ -83,7 +83,7 @@ PIECES = st.sampled_from(
     ],
 )
 def test_what_has_a_form_is_masked(text: str, masked: str) -> None:
-    assert Pii().clean(text) == masked
+    assert PiiCleaner().clean(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_has_a_form_is_masked(text: str, masked: str) -> None:
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:
-    assert Pii().clean(text) == text
+    assert PiiCleaner().clean(text) == text
 
 
 def test_equal_values_get_equal_numbers_in_text_title_and_hidden_text() -> None:
@@ -113,7 +113,7 @@ def test_equal_values_get_equal_numbers_in_text_title_and_hidden_text() -> None:
         title="For c@d.de",
         metadata={"hidden_text": ["to e@f.de"], "author": "x@y.de"},
     )
-    cleaned = Pii(numbered=True).apply(document)
+    cleaned = PiiCleaner(numbered=True).apply(document)
     assert cleaned.text == "<EMAIL_2>, <EMAIL_3>, <EMAIL_2>"
     assert (cleaned.title, cleaned.metadata["hidden_text"]) == ("For <EMAIL_3>", ["to <EMAIL_1>"])
     assert (cleaned.metadata["author"], cleaned.metadata["pii"]) == ("x@y.de", {"email": 5})
@@ -121,25 +121,25 @@ def test_equal_values_get_equal_numbers_in_text_title_and_hidden_text() -> None:
 
 def test_flags_change_nothing_else() -> None:
     document = Document("a@b.de and +49 30 1234567")
-    flagged = Pii(policy="flag").apply(document)
+    flagged = PiiCleaner(policy="flag").apply(document)
     assert flagged.text == document.text
     assert flagged.metadata == {
         "flags": ["pii", "pii:email", "pii:phone"],
         "pii": {"email": 1, "phone": 1},
     }
-    assert Pii(policy="flag").apply(Document("nothing")) == Document("nothing")
+    assert PiiCleaner(policy="flag").apply(Document("nothing")) == Document("nothing")
 
 
 def test_quarantine_says_what_was_found_and_not_the_value() -> None:
     with pytest.raises(DocumentError, match="1 × email, 1 × iban") as refused:
-        Pii(policy="quarantine").apply(Document("a@b.de DE89370400440532013000"))
+        PiiCleaner(policy="quarantine").apply(Document("a@b.de DE89370400440532013000"))
     assert "a@b.de" not in refused.value.reason
 
 
 def test_entities_and_allowed_values() -> None:
     text = "a@example.com b@c.de +49 30 1234567"
     assert (
-        Pii(entities=("email",), allow=("*@example.com",)).clean(text)
+        PiiCleaner(entities=("email",), allow=("*@example.com",)).clean(text)
         == "a@example.com <EMAIL> +49 30 1234567"
     )
     with pytest.raises(ValidationError, match=r"got name; allowed: birth_date, credit_card"):
@@ -151,8 +151,8 @@ def test_entities_and_allowed_values() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=20).map("".join), st.booleans())
 def test_masking_twice_is_masking_once(text: str, numbered: bool) -> None:
-    once = Pii(numbered=numbered).apply(Document(text))
-    again = Pii(numbered=numbered).apply(once)
+    once = PiiCleaner(numbered=numbered).apply(Document(text))
+    again = PiiCleaner(numbered=numbered).apply(once)
     assert (again.text, dict(again.metadata)) == (once.text, dict(once.metadata))
     assert once.text.count("\f") == text.count("\f")
 
@@ -184,8 +184,8 @@ def test_masking_twice_is_masking_once(text: str, numbered: bool) -> None:
 )
 def test_a_long_line_of_halves_comes_to_an_end(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    assert len(Pii().clean(text)) <= 2 * len(text)
+    assert len(PiiCleaner().clean(text)) <= 2 * len(text)
 
 
 def test_every_entity_is_documented() -> None:
-    assert [entity for entity in ENTITIES if f"`{entity}`" not in (Pii.__doc__ or "")] == []
+    assert [entity for entity in ENTITIES if f"`{entity}`" not in (PiiCleaner.__doc__ or "")] == []

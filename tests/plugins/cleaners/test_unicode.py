@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner
-from llmops.tasks.plugins.cleaners.unicode import Unicode
+from llmops.tasks.plugins.cleaners.unicode import UnicodeCleaner
 
 SPECIAL = "\u200c\u200d\ufeff\x1b[m31Ã¼â€™\u0301e\u00ad\f\n\r\t\udc80\ud83d\ude00ﬁ می👩"
 CHARACTERS = st.characters() | st.sampled_from(SPECIAL)
@@ -35,7 +35,7 @@ CHARACTERS = st.characters() | st.sampled_from(SPECIAL)
     ],
 )
 def test_what_is_broken_is_mended(dirty: str, clean: str) -> None:
-    assert Unicode().clean(dirty) == clean
+    assert UnicodeCleaner().clean(dirty) == clean
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_what_is_broken_is_mended(dirty: str, clean: str) -> None:
     ],
 )
 def test_what_carries_meaning_stays(text: str) -> None:
-    assert Unicode().clean(text) == text
+    assert UnicodeCleaner().clean(text) == text
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(CHARACTERS, max_size=60))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    once = Unicode().clean(text)
-    assert Unicode().clean(once) == once
+    once = UnicodeCleaner().clean(text)
+    assert UnicodeCleaner().clean(once) == once
     once.encode()
     assert once.count("\f") == text.count("\f")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmops.tasks.plugins.cleaners.whitespace import Whitespace
+from llmops.tasks.plugins.cleaners.whitespace import WhitespaceCleaner
 
 PIECES = st.sampled_from(
     [
@@ -44,7 +44,7 @@ PIECES = st.sampled_from(
     ],
 )
 def test_prose_gets_tidy(dirty: str, clean: str) -> None:
-    assert Whitespace().clean(dirty) == clean
+    assert WhitespaceCleaner().clean(dirty) == clean
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_prose_gets_tidy(dirty: str, clean: str) -> None:
     ],
 )
 def test_structure_stays(text: str) -> None:
-    assert Whitespace().clean(text) == text
+    assert WhitespaceCleaner().clean(text) == text
 
 
 def test_prose_after_a_fence_is_tidied_again() -> None:
-    assert Whitespace().clean("```\na  b\n```\n\n\n\nc  d") == "```\na  b\n```\n\nc d"
+    assert WhitespaceCleaner().clean("```\na  b\n```\n\n\n\nc  d") == "```\na  b\n```\n\nc d"
 
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    once = Whitespace().clean(text)
-    assert Whitespace().clean(once) == once
+    once = WhitespaceCleaner().clean(text)
+    assert WhitespaceCleaner().clean(once) == once
     assert once.split() == text.split()
     assert once.count("\f") == text.count("\f")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 
 PLACES = [17, 31, 72, 91, 98, 145, 148, 208, 213, 359, 375]
 VALUES = [
@@ -27,21 +27,23 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
 
 
 def test_rows_are_unit_vectors_in_order() -> None:
-    vectors = Hash().embed(["red apples", "", "blue whales", "..."])
-    assert vectors.shape == (4, Hash.dimension)
+    vectors = HashEmbedder().embed(["red apples", "", "blue whales", "..."])
+    assert vectors.shape == (4, HashEmbedder.dimension)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(vectors[1], np.eye(1, Hash.dimension, dtype=np.float32)[0])
+    np.testing.assert_array_equal(
+        vectors[1], np.eye(1, HashEmbedder.dimension, dtype=np.float32)[0]
+    )
     np.testing.assert_array_equal(vectors[1], vectors[3])
 
 
 def test_no_texts_give_no_rows() -> None:
-    assert Hash().embed([]).shape == (0, Hash.dimension)
+    assert HashEmbedder().embed([]).shape == (0, HashEmbedder.dimension)
 
 
 def test_vectors_are_the_same_on_every_machine() -> None:
     """The numbers are part of the contract: stored vectors stay comparable."""
-    vector = Hash().embed(["The quick brown fox, 狐狸"])[0]
+    vector = HashEmbedder().embed(["The quick brown fox, 狐狸"])[0]
     places = np.flatnonzero(vector).tolist()
     assert places == PLACES
     np.testing.assert_allclose(vector[places], VALUES, atol=1e-6)
@@ -49,16 +51,16 @@ def test_vectors_are_the_same_on_every_machine() -> None:
 
 @given(st.lists(ANY_TEXT, max_size=6))
 def test_neighbours_do_not_change_a_vector(texts: list[str]) -> None:
-    together = Hash().embed(texts)
+    together = HashEmbedder().embed(texts)
     for row, text in zip(together, texts, strict=True):
-        np.testing.assert_array_equal(row, Hash().embed([text])[0])
+        np.testing.assert_array_equal(row, HashEmbedder().embed([text])[0])
 
 
 def test_a_batch_may_be_longer_than_a_slab() -> None:
     texts = [f"text number {number}" for number in range(2500)]
-    together = Hash().embed(texts)
+    together = HashEmbedder().embed(texts)
     np.testing.assert_array_equal(
-        together[[0, 1500, 2499]], Hash().embed([texts[0], texts[1500], texts[2499]])
+        together[[0, 1500, 2499]], HashEmbedder().embed([texts[0], texts[1500], texts[2499]])
     )
 
 
@@ -77,13 +79,13 @@ def test_a_batch_may_be_longer_than_a_slab() -> None:
     ],
 )
 def test_texts_that_share_words_are_near(query: str, near: str, far: str) -> None:
-    one, two, three = Hash().embed([query, near, far])
+    one, two, three = HashEmbedder().embed([query, near, far])
     assert one @ two > one @ three + 0.1
 
 
 @given(ANY_TEXT)
 def test_tokens_cover_all_but_white_space(text: str) -> None:
-    offsets = Hash().token_offsets(text)
+    offsets = HashEmbedder().token_offsets(text)
     covered = {place for start, end in offsets for place in range(start, end)}
     assert covered >= {place for place, character in enumerate(text) if not character.isspace()}
     assert offsets == sorted(offsets)
@@ -91,7 +93,7 @@ def test_tokens_cover_all_but_white_space(text: str) -> None:
 
 
 def test_a_character_of_an_unspaced_script_is_a_token() -> None:
-    assert Hash().token_offsets("日本 go!") == [(0, 1), (1, 2), (3, 5), (5, 6)]
+    assert HashEmbedder().token_offsets("日本 go!") == [(0, 1), (1, 2), (3, 5), (5, 6)]
 
 
 @pytest.mark.slow
@@ -101,5 +103,5 @@ def test_it_is_fast() -> None:
     """
     texts = ["The import system finds a module and binds a name in the local scope. " * 4] * 5000
     began = time.process_time()
-    Hash().embed(texts)
+    HashEmbedder().embed(texts)
     assert len(texts) / (time.process_time() - began) > 7000

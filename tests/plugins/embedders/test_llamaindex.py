@@ -9,13 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 
 base = pytest.importorskip(
     "llama_index.core.base.embeddings.base", reason="llama-index-core is not installed"
 )
 
-from llmops.tasks.plugins.embedders.llamaindex import LlamaIndex  # noqa: E402
+from llmops.tasks.plugins.embedders.llamaindex import LlamaIndexEmbedder  # noqa: E402
 
 MOCK = "llama_index.core.embeddings.mock_embed_model.MockEmbedding"
 
@@ -29,7 +29,7 @@ class Hashed(base.BaseEmbedding):  # type: ignore[misc, name-defined]
     def _get_text_embedding(self, text: str) -> list[float]:
         if self.fails in text:
             raise RuntimeError("rate limit")
-        return [3 * float(value) for value in Hash().embed([text])[0]]
+        return [3 * float(value) for value in HashEmbedder().embed([text])[0]]
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._get_text_embedding(query)
@@ -38,22 +38,24 @@ class Hashed(base.BaseEmbedding):  # type: ignore[misc, name-defined]
         return self._get_text_embedding(query)
 
 
-def made(**options: Any) -> LlamaIndex:
-    return LlamaIndex(**{"path": f"{__name__}.Hashed", "dimensions": 384, **options})
+def made(**options: Any) -> LlamaIndexEmbedder:
+    return LlamaIndexEmbedder(**{"path": f"{__name__}.Hashed", "dimensions": 384, **options})
 
 
 def test_vectors_are_those_of_the_class_normalised() -> None:
     words = [f"word {n} of many" for n in range(23)]
-    np.testing.assert_allclose(made().embed(words), Hash().embed(words), atol=1e-6)
+    np.testing.assert_allclose(made().embed(words), HashEmbedder().embed(words), atol=1e-6)
     np.testing.assert_allclose(
-        made(prefix="passage: ").embed(["red"]), Hash().embed(["passage: red"]), atol=1e-6
+        made(prefix="passage: ").embed(["red"]), HashEmbedder().embed(["passage: red"]), atol=1e-6
     )
     assert made().embed([]).shape == (0, 384)
     assert (made().dimension, made().max_tokens, made(context=64).max_tokens) == (384, 512, 64)
 
 
 def test_its_own_classes() -> None:
-    vectors = LlamaIndex(path=MOCK, options={"embed_dim": 4}, dimensions=4).embed(["a", "b"])
+    vectors = LlamaIndexEmbedder(path=MOCK, options={"embed_dim": 4}, dimensions=4).embed(
+        ["a", "b"]
+    )
     np.testing.assert_allclose(vectors, np.full((2, 4), 0.5))
 
 
@@ -63,7 +65,7 @@ def test_what_the_model_raises_is_the_service_s_trouble() -> None:
     with pytest.raises(Unavailable, match=r"shape \(1, 384\), \(1, 8\) is wanted"):
         made(dimensions=8).embed(["a"])
     with pytest.raises(Unavailable, match="cannot be made"):
-        LlamaIndex(path=MOCK, options={"embed_dim": "many"}, dimensions=4).embed(["a"])
+        LlamaIndexEmbedder(path=MOCK, options={"embed_dim": "many"}, dimensions=4).embed(["a"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.embedders import minilm
 from llmops.tasks.plugins.embedders._wordpiece import encode, pieces
-from llmops.tasks.plugins.embedders.minilm import PACKAGE, RUN_TOKENS, MiniLM, runs
+from llmops.tasks.plugins.embedders.minilm import PACKAGE, RUN_TOKENS, MiniLMEmbedder, runs
 from llmops.tasks.plugins.embedders.minilm import bert as _bert
 from tests.plugins.embedders.reference import Reference
 
@@ -47,7 +47,7 @@ def folder() -> Path:
 def test_vectors_equal_an_independent_forward_pass(folder: Path) -> None:
     reference = Reference(folder)
     expected = np.array([reference.vector(ids) for ids in encode(minilm._tokenizer(), TEXTS, 254)])
-    got = MiniLM().embed(TEXTS)
+    got = MiniLMEmbedder().embed(TEXTS)
     assert got.dtype == np.float32
     assert (got * expected).sum(axis=1).min() > 0.99999
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-6)
@@ -67,7 +67,7 @@ def test_token_ids_are_those_of_the_published_tokenizer(folder: Path) -> None:
 
 
 def test_a_known_pair_is_nearer_than_strangers() -> None:
-    cat, kitten, stocks = MiniLM().embed(
+    cat, kitten, stocks = MiniLMEmbedder().embed(
         ["A cat sits on the mat.", "A kitten is sitting on a rug.", "Stock prices fell."]
     )
     assert cat @ kitten == pytest.approx(
@@ -82,11 +82,11 @@ def test_neighbours_do_not_change_a_single_bit() -> None:
         f"{word} {number}" * (1 + number % 7)
         for number, word in enumerate(["river", "bank", "money", "tree"] * 12)
     ]
-    together = MiniLM().embed(texts)
+    together = MiniLMEmbedder().embed(texts)
     np.testing.assert_array_equal(
-        together, np.concatenate([MiniLM().embed([text]) for text in texts])
+        together, np.concatenate([MiniLMEmbedder().embed([text]) for text in texts])
     )
-    np.testing.assert_array_equal(together[::-1], MiniLM().embed(texts[::-1]))
+    np.testing.assert_array_equal(together[::-1], MiniLMEmbedder().embed(texts[::-1]))
 
 
 @given(st.lists(st.integers(2, 256), max_size=60))
@@ -99,26 +99,26 @@ def test_runs_hold_equal_lengths_and_every_row_once(lengths: list[int]) -> None:
 
 
 def test_no_texts_give_no_rows() -> None:
-    assert MiniLM().embed([]).shape == (0, 384)
+    assert MiniLMEmbedder().embed([]).shape == (0, 384)
 
 
 def test_text_beyond_the_limit_is_cut() -> None:
-    long, longer = MiniLM().embed(["word " * 254, "word " * 254 + "zebra " * 900])
+    long, longer = MiniLMEmbedder().embed(["word " * 254, "word " * 254 + "zebra " * 900])
     np.testing.assert_array_equal(long, longer)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(codec=None), max_size=120))
 def test_any_text_has_a_vector_and_offsets(text: str) -> None:
-    vector = MiniLM().embed([text])[0]
+    vector = MiniLMEmbedder().embed([text])[0]
     assert np.isfinite(vector).all()
-    offsets = MiniLM().token_offsets(text)
+    offsets = MiniLMEmbedder().token_offsets(text)
     assert offsets == sorted(offsets)
     assert all(0 <= start <= end <= len(text) for start, end in offsets)
 
 
 def test_a_line_without_spaces_has_many_tokens_and_a_vector_of_its_own() -> None:
-    embedder = MiniLM()
+    embedder = MiniLMEmbedder()
     assert embedder.count("abcdefghij" * 20_000) > 20_000
     one, two = embedder.embed(["deadbeef" * 20, "cafebabe" * 20])
     assert one @ two < 0.99
@@ -128,13 +128,13 @@ def test_offsets_are_the_same_in_pieces_as_in_one() -> None:
     text = "\n".join(TEXTS[2] + "你好，世界。" * 9 + f" x{number}́ ≠ ≠ " for number in range(60))
     assert len(pieces(text)) > 3
     whole = minilm._tokenizer().encode(text, add_special_tokens=False).offsets
-    assert MiniLM().token_offsets(text) == whole
+    assert MiniLMEmbedder().token_offsets(text) == whole
 
 
 def test_threads_share_one_session() -> None:
-    expected = MiniLM().embed(TEXTS)
+    expected = MiniLMEmbedder().embed(TEXTS)
     with ThreadPoolExecutor(4) as pool:
-        for got in pool.map(lambda _: MiniLM().embed(TEXTS), range(6)):
+        for got in pool.map(lambda _: MiniLMEmbedder().embed(TEXTS), range(6)):
             np.testing.assert_array_equal(got, expected)
 
 
@@ -144,10 +144,10 @@ def test_a_forked_child_embeds_and_nothing_imports_torch() -> None:
         import os, sys
         from llmops.tasks.plugins.embedders.minilm import MiniLM
         texts = ["one", "two words", "three little words"]
-        before = MiniLM().embed(texts)
+        before = MiniLMEmbedder().embed(texts)
         pid = os.fork()
         if not pid:
-            os._exit(0 if (MiniLM().embed(texts) == before).all() else 3)
+            os._exit(0 if (MiniLMEmbedder().embed(texts) == before).all() else 3)
         assert os.waitpid(pid, 0)[1] == 0
         assert not {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
     """
@@ -159,8 +159,8 @@ def test_a_forked_child_embeds_and_nothing_imports_torch() -> None:
 
 def test_constructing_and_describing_loads_nothing() -> None:
     script = (
-        "import sys; from llmops.tasks.plugins.embedders.minilm import MiniLM; "
-        "MiniLM().fingerprint(); "
+        "import sys; from llmops.tasks.plugins.embedders.minilm import MiniLMEmbedder; "
+        "MiniLMEmbedder().fingerprint(); "
         "assert not {'onnxruntime', 'onnx', 'tokenizers'} & set(sys.modules)"
     )
     done = subprocess.run(

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import ConfigError, DocumentError, Unavailable
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.chunkers.sentence import Sentence
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.embedders._counting import counter
-from llmops.tasks.plugins.embedders.hash import Hash
-from llmops.tasks.plugins.embedders.openai import OpenAi
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.embedders.openai import OpenAIEmbedder
 from tests.openai_server import Answer, Service, serving
 from tests.plugins.chunkers import texts
 
@@ -47,7 +47,9 @@ def embedder(service: Service, **options: Any) -> Embedder:
 @pytest.mark.parametrize("encoding", ["float", "base64"])
 def test_vectors_are_in_order_normalised_and_batched(service: Service, encoding: str) -> None:
     vectors = embedder(service, batch=2, encoding=encoding).embed(WORDS)
-    np.testing.assert_allclose(vectors, Hash().embed([word or " " for word in WORDS]), atol=1e-6)
+    np.testing.assert_allclose(
+        vectors, HashEmbedder().embed([word or " " for word in WORDS]), atol=1e-6
+    )
     assert (str(vectors.dtype), vectors.shape) == ("float32", (5, 384))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert [len(body["input"]) for _, body, _ in service.requests] == [2, 2, 1]
@@ -60,11 +62,11 @@ def test_dimensions_are_asked_of_models_that_know_the_option(service: Service) -
     assert (short.embed(["red lamp"]).shape, short.dimension, short.price) == ((1, 64), 64, 0.02)
     embedder(service).embed(["red lamp"])
     assert [body.get("dimensions") for _, body, _ in service.requests] == [64, None]
-    assert OpenAi(model="text-embedding-3-large").dimension == 3072
+    assert OpenAIEmbedder(model="text-embedding-3-large").dimension == 3072
     with pytest.raises(
         ValidationError, match="dimensions is missing: how long a vector of nomic is"
     ):
-        OpenAi(model="nomic")
+        OpenAIEmbedder(model="nomic")
 
 
 def test_another_length_than_was_said_is_refused(service: Service) -> None:
@@ -102,17 +104,17 @@ def test_a_hiccup_is_waited_out(service: Service) -> None:
 
 
 def test_the_fingerprint_is_of_what_vectors_depend_on() -> None:
-    plain = OpenAi(model="small", dimensions=8, api_key="one")
+    plain = OpenAIEmbedder(model="small", dimensions=8, api_key="one")
     assert (
         plain.fingerprint()
-        == OpenAi(
+        == OpenAIEmbedder(
             model="small", dimensions=8, api_key="two", batch=3, price_per_million=1
         ).fingerprint()
     )
     others = [
-        OpenAi(model="large", dimensions=8),
-        OpenAi(model="small", dimensions=9),
-        OpenAi(model="small", dimensions=8, base_url="http://h/v1"),
+        OpenAIEmbedder(model="large", dimensions=8),
+        OpenAIEmbedder(model="small", dimensions=9),
+        OpenAIEmbedder(model="small", dimensions=8, base_url="http://h/v1"),
     ]
     assert len({plain.fingerprint(), *(other.fingerprint() for other in others)}) == 4
 
@@ -148,8 +150,8 @@ def test_no_count_is_lower_than_the_model_s(name: str, sample: str) -> None:
 @pytest.mark.parametrize("tokenizer", ["cl100k_base", "cautious"])
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_chunks_stay_within_the_context(tokenizer: str, sample: str) -> None:
-    made = OpenAi(model="small", dimensions=8, tokenizer=tokenizer, context=40)
-    for span in Sentence(size=40, overlap=5).split(
+    made = OpenAIEmbedder(model="small", dimensions=8, tokenizer=tokenizer, context=40)
+    for span in SentenceChunker(size=40, overlap=5).split(
         SAMPLES[sample], markup="plain", title="A title", tokenizer=made
     ):
         text = (
@@ -167,8 +169,8 @@ def test_a_tokenizer_of_a_file(tmp_path: Path) -> None:
     )
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     made.save(str(tmp_path / "tokenizer.json"))
-    assert OpenAi(
+    assert OpenAIEmbedder(
         model="m", dimensions=8, tokenizer=str(tmp_path / "tokenizer.json")
     ).token_offsets("red  lamp") == [(0, 3), (5, 9)]
     with pytest.raises(ConfigError, match=r"is no tokenizer\.json"):
-        OpenAi(model="m", dimensions=8, tokenizer=str(tmp_path)).count("red")
+        OpenAIEmbedder(model="m", dimensions=8, tokenizer=str(tmp_path)).count("red")

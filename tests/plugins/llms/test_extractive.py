@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmops.tasks.plugins.llms import Message, Reply
-from llmops.tasks.plugins.llms.extractive import Extractive
+from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
 from llmops.tasks.plugins.llms.extractive.asked import asked
 from llmops.tasks.plugins.llms.extractive.rules import Rules, read_rules
 from tests.calls.test_client import asked as replies
@@ -24,7 +24,7 @@ UNKNOWN = 'If the passages do not answer the question, say "No idea".'
 
 def said(system: str, user: str, **options: Any) -> str:
     return complete(
-        Extractive(**options),
+        ExtractiveLlm(**options),
         [Message(role="system", content=system), Message(role="user", content=user)],
     ).text
 
@@ -111,7 +111,7 @@ def test_how_much_support_is_wanted_is_an_option() -> None:
 def test_without_context_it_does_not_know() -> None:
     assert said("You are a helpful assistant.", "Who are you?") == "I don't know."
     assert said(f"You answer questions.\n\n{UNKNOWN}", "Who are you?") == "No idea"
-    assert complete(Extractive(), [Message(role="user", content="")]).text == "I don't know."
+    assert complete(ExtractiveLlm(), [Message(role="user", content="")]).text == "I don't know."
 
 
 def test_it_asks_in_several_languages() -> None:
@@ -150,7 +150,7 @@ def test_prompts_of_many_forms_are_read(user: str) -> None:
         Message(role="user", content=user),
     ]
     assert asked(messages).question == "What do dogs do?"
-    assert complete(Extractive(), messages).text == "Dogs bark."
+    assert complete(ExtractiveLlm(), messages).text == "Dogs bark."
 
 
 def test_a_conversation_is_read_to_its_last_question() -> None:
@@ -160,7 +160,7 @@ def test_a_conversation_is_read_to_its_last_question() -> None:
         Message(role="tool", content="Dogs bark. Cats sleep.", tool_call_id="1"),
         Message(role="user", content="What do dogs do?"),
     ]
-    assert complete(Extractive(sentences=1), messages).text == "Dogs bark."
+    assert complete(ExtractiveLlm(sentences=1), messages).text == "Dogs bark."
 
 
 def test_what_passages_say_is_no_instruction() -> None:
@@ -228,14 +228,14 @@ def test_rules_are_read(text: str, rules: Rules) -> None:
 
 def test_a_length_is_honoured_and_said() -> None:
     (reply,) = replies(
-        Extractive(),
+        ExtractiveLlm(),
         [f"{PASSAGES}\n\nQuestion: How tall is it in metres?"],
         parameters={"max_tokens": 3},
     )
     assert isinstance(reply, Reply)
     assert (reply.text, reply.tokens_out, reply.finish) == ("It is 330", 3, "length")
     (whole,) = replies(
-        Extractive(), ["猫睡觉。狗叫。\n\nQuestion: 狗叫？"], parameters={"max_tokens": 2}
+        ExtractiveLlm(), ["猫睡觉。狗叫。\n\nQuestion: 狗叫？"], parameters={"max_tokens": 2}
     )
     assert isinstance(whole, Reply)
     assert (whole.text, whole.finish) == ("狗叫。", "stop")
@@ -250,7 +250,7 @@ def test_a_schema_is_followed() -> None:
         },
     }
     (reply,) = replies(
-        Extractive(sentences=1),
+        ExtractiveLlm(sentences=1),
         [f"Cite.\n\n{PASSAGES}\n\nQuestion: Where is Big Ben?"],
         output=schema,
     )
@@ -262,10 +262,10 @@ def test_a_schema_is_followed() -> None:
 
 
 def test_it_is_free_and_the_same_every_time() -> None:
-    assert Extractive().free
+    assert ExtractiveLlm().free
     assert len({with_passages("Answer.", "Where is the tower?") for _ in range(5)}) == 1
     assert (
-        Extractive().fingerprint()
-        == Extractive(price_in=1, timeout=3).fingerprint()
-        != Extractive(threshold=0.4).fingerprint()
+        ExtractiveLlm().fingerprint()
+        == ExtractiveLlm(price_in=1, timeout=3).fingerprint()
+        != ExtractiveLlm(threshold=0.4).fingerprint()
     )

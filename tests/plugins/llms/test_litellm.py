@@ -21,7 +21,7 @@ from llmops.tasks.errors import (
 )
 from llmops.tasks.plugins import Spec, find
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
-from llmops.tasks.plugins.llms.litellm import LiteLlm
+from llmops.tasks.plugins.llms.litellm import LiteLLMLlm
 from tests.llm_faults import (
     EMPTY_QUOTA,
     MALFORMED,
@@ -51,8 +51,8 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def model(service: Service, **options: Any) -> LiteLlm:
-    return LiteLlm(
+def model(service: Service, **options: Any) -> LiteLLMLlm:
+    return LiteLLMLlm(
         **{"model": "openai/small", "base_url": service.base_url, "api_key": KEY, **options}
     )
 
@@ -148,7 +148,7 @@ def test_nobody_answers_and_an_unknown_provider() -> None:
         ({"model": "openai/small", "base_url": "http://127.0.0.1:9/v1"}, "cannot be reached"),
         ({"model": "nonsense/small"}, "Provider NOT provided"),
     ):
-        (found,) = ask(LiteLlm(**{"api_key": KEY, "retries": 0, **options}), "hello")
+        (found,) = ask(LiteLLMLlm(**{"api_key": KEY, "retries": 0, **options}), "hello")
         assert isinstance(found, Unavailable)
         assert says in str(found)
 

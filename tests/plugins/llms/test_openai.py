@@ -13,7 +13,7 @@ from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request, ToolCall
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 from tests.llm_asked import complete
 from tests.llm_faults import EMPTY_QUOTA, PAGE, limited, tool_call
 from tests.openai_server import Answer, Service, serving
@@ -256,7 +256,7 @@ def test_a_request_that_comes_again_can_be_recognised(service: Service) -> None:
 def test_nobody_answers() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        llm = OpenAi(
+        llm = OpenAILlm(
             model="small", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", retries=0
         )
         with pytest.raises(Unavailable, match=r"cannot be reached: ConnectError.*tried 1 times"):

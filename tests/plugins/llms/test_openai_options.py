@@ -11,17 +11,17 @@ from llmops.tasks.endpoints.trouble import duration, retry_after, waiting
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm, Message, Request
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 
 
 def test_the_key_is_not_shown_and_changes_no_fingerprint() -> None:
     one, other = (
-        OpenAi(model="small", api_key="sesame"),
-        OpenAi(model="small", api_key="open", base_url="http://other/v1", timeout=3),
+        OpenAILlm(model="small", api_key="sesame"),
+        OpenAILlm(model="small", api_key="open", base_url="http://other/v1", timeout=3),
     )
     assert "sesame" not in repr(one) + one.model_dump_json()
-    assert one.fingerprint() == other.fingerprint() != OpenAi(model="large").fingerprint()
-    assert one.fingerprint() != OpenAi(model="small", temperature=0.5).fingerprint()
+    assert one.fingerprint() == other.fingerprint() != OpenAILlm(model="large").fingerprint()
+    assert one.fingerprint() != OpenAILlm(model="small", temperature=0.5).fingerprint()
     changes: list[dict[str, Any]] = [
         {"max_tokens": 5},
         {"parameters": {"seed": 1}},
@@ -32,12 +32,12 @@ def test_the_key_is_not_shown_and_changes_no_fingerprint() -> None:
         len(
             {
                 one.fingerprint(),
-                *(OpenAi(model="small", **change).fingerprint() for change in changes),
+                *(OpenAILlm(model="small", **change).fingerprint() for change in changes),
             }
         )
         == 5
     )
-    same = OpenAi(
+    same = OpenAILlm(
         model="small",
         price_in=1,
         requests_per_minute=5,
@@ -60,18 +60,18 @@ def test_odd_options_are_said_without_the_key() -> None:
     ]
     for options, says in odd:
         with pytest.raises(ValidationError, match=says) as caught:
-            OpenAi(model="small", **options)
+            OpenAILlm(model="small", **options)
         assert "secret" not in str(caught.value)
-    assert OpenAi(model="small", api_key=" sesame\n").key == "sesame"
+    assert OpenAILlm(model="small", api_key=" sesame\n").key == "sesame"
     assert (
-        OpenAi(model="small", json_mode=False).json_mode,
-        OpenAi(model="small", json_mode=True).json_mode,
+        OpenAILlm(model="small", json_mode=False).json_mode,
+        OpenAILlm(model="small", json_mode=True).json_mode,
     ) == ("off", "schema")
 
 
 def test_an_address_is_wanted() -> None:
     with pytest.raises(ValidationError, match="an address is wanted"):
-        OpenAi(model="small", base_url="localhost:8000")
+        OpenAILlm(model="small", base_url="localhost:8000")
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,17 @@ def test_secrets_in_an_address_are_refused_and_not_repeated(
     "base_url", ["http://[::1]:8000/v1/@team", "http://host:8000/a:b/@c", "http://host"]
 )
 def test_odd_addresses_without_secrets_are_taken(base_url: str) -> None:
-    assert OpenAi(model="small", base_url=base_url).base_url == base_url
+    assert OpenAILlm(model="small", base_url=base_url).base_url == base_url
 
 
 def test_a_label_keeps_models_of_one_name_apart() -> None:
-    plain, one, other = (OpenAi(model="small", label=label) for label in (None, "gpu-1", "gpu-2"))
+    plain, one, other = (
+        OpenAILlm(model="small", label=label) for label in (None, "gpu-1", "gpu-2")
+    )
     assert len({plain.fingerprint(), one.fingerprint(), other.fingerprint()}) == 3
     assert "label" not in one.body(Request(messages=(Message(role="user", content="?"),)))
     with pytest.raises(ValidationError, match="at least 1 character"):
-        OpenAi(model="small", label="")
+        OpenAILlm(model="small", label="")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.plugins.llms import Message, Reply, Request
-from llmops.tasks.plugins.llms.extractive import Extractive
-from llmops.tasks.plugins.llms.openai import OpenAi
+from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
+from llmops.tasks.plugins.llms.openai import OpenAILlm
 from tests.llm_faults import SILENT, Answer, broken, events, streamed, tool_call
 from tests.openai_server import Service, serving
 
@@ -24,11 +24,11 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def model(service: Service, **options: Any) -> OpenAi:
-    return OpenAi(**{"model": "small", "base_url": service.base_url, "stream": True, **options})
+def model(service: Service, **options: Any) -> OpenAILlm:
+    return OpenAILlm(**{"model": "small", "base_url": service.base_url, "stream": True, **options})
 
 
-def ask(llm: OpenAi, request: Request = REQUEST) -> Reply:
+def ask(llm: OpenAILlm, request: Request = REQUEST) -> Reply:
     async def once() -> Reply:
         async with LlmClient(llm) as client:
             return await client.ask(request)
@@ -36,7 +36,7 @@ def ask(llm: OpenAi, request: Request = REQUEST) -> Reply:
     return asyncio.run(once())
 
 
-def pieces(llm: OpenAi | Extractive, most: int = 99) -> list[str]:
+def pieces(llm: OpenAILlm | ExtractiveLlm, most: int = 99) -> list[str]:
     async def all_of_them() -> list[str]:
         found: list[str] = []
         async with LlmClient(llm) as client, aclosing(client.stream(REQUEST)) as stream:
@@ -65,7 +65,7 @@ def test_a_streamed_reply_is_the_same_as_a_plain_one(service: Service) -> None:
 def test_text_comes_in_pieces(service: Service) -> None:
     assert pieces(model(service)) == ["one", " two", " three"]
     assert pieces(model(service), 2) == ["one", " two"]  # a reader may leave
-    assert pieces(Extractive()) == ["I don't know."]
+    assert pieces(ExtractiveLlm()) == ["I don't know."]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_encrypted_opendocument_and_zip() -> None:
 
 
 def test_every_media_type_has_the_parser_that_names_it() -> None:
-    assert type(parser_for("text/html; charset=utf-8")).__name__ == "Html"
-    assert type(parser_for("TEXT/X-PYTHON")).__name__ == "Text"
+    assert type(parser_for("text/html; charset=utf-8")).__name__ == "HtmlParser"
+    assert type(parser_for("TEXT/X-PYTHON")).__name__ == "TextParser"
     with pytest.raises(DocumentError, match="no parser reads model/gltf"):
         parser_for("model/gltf")

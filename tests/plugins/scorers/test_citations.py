@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.tasks.plugins.scorers.citations import Citations
+from llmops.tasks.plugins.scorers.citations import CitationsScorer
 from tests.plugins.scorers.samples import sample
 
 PASSAGES = {
@@ -40,7 +40,7 @@ PASSAGES = {
     ],
 )
 def test_by_hand(answer: str, uris: object, value: float, precision: float, recall: float) -> None:
-    score = Citations().score(sample(answer, {"uris": uris}, PASSAGES))
+    score = CitationsScorer().score(sample(answer, {"uris": uris}, PASSAGES))
     assert score.value == pytest.approx(value)
     assert score.parts == pytest.approx({"precision": precision, "recall": recall})
 
@@ -48,11 +48,11 @@ def test_by_hand(answer: str, uris: object, value: float, precision: float, reca
 def test_two_passages_of_one_document_are_one() -> None:
     one = sample("So [1][2].", {"uris": ["a"]}, {"a": "First."})
     twice = one.model_copy(update={"passages": one.passages * 2})
-    assert Citations().score(twice).value == 1.0
+    assert CitationsScorer().score(twice).value == 1.0
 
 
 def test_the_reason_names_them() -> None:
-    score = Citations().score(sample("So [2] [8].", {"uris": ["guide/a.md"]}, PASSAGES))
+    score = CitationsScorer().score(sample("So [2] [8].", {"uris": ["guide/a.md"]}, PASSAGES))
     assert (
         score.reason
         == "quotes wrongly guide/b.md; does not quote guide/a.md; leads to no passage: [8]"
@@ -60,7 +60,7 @@ def test_the_reason_names_them() -> None:
 
 
 def test_what_a_case_lacks() -> None:
-    assert Citations().missing(sample().case) == "expected.uris is missing"
-    assert Citations().missing(sample(expected={"answerable": False}).case) is None
-    assert Citations().score(sample("No.", {"answerable": False})).value is None
-    assert Citations().missing(sample(expected={"uris": []}).case) is None
+    assert CitationsScorer().missing(sample().case) == "expected.uris is missing"
+    assert CitationsScorer().missing(sample(expected={"answerable": False}).case) is None
+    assert CitationsScorer().score(sample("No.", {"answerable": False})).value is None
+    assert CitationsScorer().missing(sample(expected={"uris": []}).case) is None

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.plugins.scorers.contains import Contains
+from llmops.tasks.plugins.scorers.contains import ContainsScorer
 from tests.plugins.scorers.samples import sample
 
 
@@ -34,15 +34,15 @@ from tests.plugins.scorers.samples import sample
     ],
 )
 def test_one_phrase(answer: str, phrase: str, found: bool) -> None:
-    assert Contains(any_of=phrase).score(sample(answer)).value == float(found)
+    assert ContainsScorer(any_of=phrase).score(sample(answer)).value == float(found)
 
 
 def test_inside_of_words_if_wanted() -> None:
-    assert Contains(any_of="cat", words=False).score(sample("concatenate")).value == 1.0
+    assert ContainsScorer(any_of="cat", words=False).score(sample("concatenate")).value == 1.0
 
 
 def test_all_any_and_none_together() -> None:
-    scorer = Contains(any_of=("red", "blue"), all_of=("car", "fast"), none_of=("bus",))
+    scorer = ContainsScorer(any_of=("red", "blue"), all_of=("car", "fast"), none_of=("bus",))
     assert scorer.score(sample("a fast red car")).value == 1.0
     bad = scorer.score(sample("a green car, not a bus"))
     assert (bad.value, bad.parts, bad.reason) == (
@@ -53,13 +53,15 @@ def test_all_any_and_none_together() -> None:
 
 
 def test_phrases_of_the_case() -> None:
-    scorer = Contains.model_validate({"all_of": "expected.keywords", "none_of": "inputs.taboo"})
+    scorer = ContainsScorer.model_validate(
+        {"all_of": "expected.keywords", "none_of": "inputs.taboo"}
+    )
     good = sample("Paris and Rome", {"keywords": ["rome", "paris"]})
     assert scorer.missing(good.case) == "inputs.taboo is missing"
-    assert Contains(all_of="expected.keywords").score(good).value == 1.0
+    assert ContainsScorer(all_of="expected.keywords").score(good).value == 1.0
     blank = sample(expected={"keywords": ["ok", " "]}).case
     assert (
-        Contains(any_of="expected.keywords").missing(blank)
+        ContainsScorer(any_of="expected.keywords").missing(blank)
         == "expected.keywords holds an empty phrase"
     )
 
@@ -76,4 +78,4 @@ def test_phrases_of_the_case() -> None:
 )
 def test_mistakes_in_the_options(options: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
-        Contains.model_validate(options)
+        ContainsScorer.model_validate(options)

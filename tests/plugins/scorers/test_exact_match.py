@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.tasks.plugins.scorers.exact_match import ExactMatch
+from llmops.tasks.plugins.scorers.exact_match import ExactMatchScorer
 from tests.plugins.scorers.samples import answered
 
 
@@ -25,12 +25,12 @@ from tests.plugins.scorers.samples import answered
     ],
 )
 def test_by_hand(answer: str, expected: str, options: dict[str, object], value: float) -> None:
-    assert ExactMatch.model_validate(options).score(answered(answer, expected)).value == value
+    assert ExactMatchScorer.model_validate(options).score(answered(answer, expected)).value == value
 
 
 def test_any_of_several_and_the_reason() -> None:
-    assert ExactMatch().score(answered("two", "2", "two")).value == 1.0
+    assert ExactMatchScorer().score(answered("two", "2", "two")).value == 1.0
     assert (
-        ExactMatch().score(answered("three\n", "2", "two")).reason
+        ExactMatchScorer().score(answered("three\n", "2", "two")).reason
         == "got 'three', wanted '2' or 'two'"
     )

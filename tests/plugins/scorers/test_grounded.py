@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.scorers.grounded import Grounded
+from llmops.tasks.plugins.scorers.grounded import GroundedScorer
 from llmops.tasks.plugins.scorers.grounded.support import (
     covered,
     ground,
@@ -58,23 +58,24 @@ TOWER = [
     ],
 )
 def test_by_hand(answer: str, value: float | None, reason: str) -> None:
-    score = Grounded().score(sample(answer, passages=TOWER))
+    score = GroundedScorer().score(sample(answer, passages=TOWER))
     assert (score.value, score.reason) == (value, reason)
 
 
 def test_the_share_of_words_is_a_part() -> None:
     answers = ("The tower is 330 metres tall.", "Penguins swim.", "")
     assert [
-        Grounded().score(sample(answer, passages=TOWER)).parts["words"] for answer in answers
+        GroundedScorer().score(sample(answer, passages=TOWER)).parts["words"] for answer in answers
     ] == [1.0, 0.0, 0.0]
 
 
 def test_what_the_question_names_is_not_invented() -> None:
     passages = ["The role is played by Jim Parsons since the first episode of the series."]
     said = "The role of Sheldon is played by Jim Parsons in the series."
-    assert Grounded().score(sample(said, passages=passages)).value == 0.0
+    assert GroundedScorer().score(sample(said, passages=passages)).value == 0.0
     assert (
-        Grounded().score(sample(said, passages=passages, question="who plays sheldon")).value == 1.0
+        GroundedScorer().score(sample(said, passages=passages, question="who plays sheldon")).value
+        == 1.0
     )
 
 
@@ -106,21 +107,21 @@ def test_what_the_question_names_is_not_invented() -> None:
 )
 def test_other_languages(passage: str, good: str, bad: str) -> None:
     assert [
-        Grounded().score(sample(answer, passages=[passage])).value for answer in (good, bad)
+        GroundedScorer().score(sample(answer, passages=[passage])).value for answer in (good, bad)
     ] == [1.0, 0.0]
 
 
 def test_without_passages_nothing_is_supported() -> None:
-    score = Grounded().score(sample("The tower is 330 metres tall."))
+    score = GroundedScorer().score(sample("The tower is 330 metres tall."))
     assert (score.value, score.reason) == (0.0, "no passages were given")
 
 
 def test_an_embedder_may_see_what_words_do_not() -> None:
     one = sample("Painting takes place each seventh year, with sixty tonnes.", passages=TOWER)
-    assert Grounded().score(one).value == 0.0
-    assert Grounded(embed=Spec(name="hash"), cosine=0.05).score(one).value == 1.0
+    assert GroundedScorer().score(one).value == 0.0
+    assert GroundedScorer(embed=Spec(name="hash"), cosine=0.05).score(one).value == 1.0
     invented = sample("Painting takes place each 9 years, with sixty tonnes.", passages=TOWER)
-    assert Grounded(embed=Spec(name="hash"), cosine=0.05).score(invented).value == 0.0
+    assert GroundedScorer(embed=Spec(name="hash"), cosine=0.05).score(invented).value == 0.0
 
 
 def test_numbers_and_names() -> None:
@@ -152,13 +153,13 @@ def test_a_sentence_is_supported_by_neighbours_not_by_the_whole_passage() -> Non
 
 def test_options() -> None:
     assert (
-        Grounded(share=0.9)
+        GroundedScorer(share=0.9)
         .score(sample("The tower is about 330 metres tall, roughly.", passages=TOWER))
         .value
         == 0.0
     )
     with pytest.raises(ValidationError):
-        Grounded(share=1.5)
+        GroundedScorer(share=1.5)
 
 
 @pytest.mark.skipif(
@@ -182,7 +183,9 @@ def test_gold_answers_of_clapnq_are_grounded_in_their_own_passages_alone() -> No
                 for one in row["output"]
             ]
             values += [
-                score.value for score in Grounded().score_all(samples) if score.value is not None
+                score.value
+                for score in GroundedScorer().score_all(samples)
+                if score.value is not None
             ]
     assert mean(own) > 0.9
     assert mean(others) < 0.01

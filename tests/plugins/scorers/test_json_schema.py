@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Sample, Scorer
-from llmops.tasks.plugins.scorers.json_schema import JsonSchema
+from llmops.tasks.plugins.scorers.json_schema import JsonSchemaScorer
 from tests.plugins.scorers.samples import sample
 
 SCHEMA = {
@@ -57,7 +57,7 @@ def test_a_pattern_without_end_in_a_schema() -> None:
 
 def test_what_was_parsed_already_and_what_the_prompt_asked_for() -> None:
     assert made().score(sample("anything", parsed={"label": "b"})).value == 1.0
-    plain = JsonSchema()
+    plain = JsonSchemaScorer()
     assert [
         plain.score(sample(text, output={"type": "array"})).value for text in ("[1]", "{}", "x")
     ] == [1.0, 0.0, 0.0]
@@ -80,7 +80,7 @@ def test_what_was_parsed_already_and_what_the_prompt_asked_for() -> None:
     ],
 )
 def test_fields_equal_those_of_the_case(got: str, wanted: object, same: bool) -> None:
-    scorer = JsonSchema.model_validate({"fields": ["x"]})
+    scorer = JsonSchemaScorer.model_validate({"fields": ["x"]})
     one = sample('{"x": ' + got + "}", {"x": wanted})
     assert scorer.missing(one.case) is None
     score = scorer.score(one)
@@ -109,11 +109,13 @@ def test_the_share_of_right_fields() -> None:
 )
 def test_mistakes_in_the_options(options: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
-        JsonSchema.model_validate(options)
+        JsonSchemaScorer.model_validate(options)
 
 
 def test_a_reference_that_leads_nowhere_is_the_schemas_fault() -> None:
-    score = JsonSchema.model_validate({"schema": {"$ref": "#/$defs/none"}}).score(sample("{}"))
+    score = JsonSchemaScorer.model_validate({"schema": {"$ref": "#/$defs/none"}}).score(
+        sample("{}")
+    )
     assert (score.value, score.failed) == (None, True)
     assert "which it does not hold" in score.reason
 

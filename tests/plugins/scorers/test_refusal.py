@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.plugins.scorers.refusal import Refusal
+from llmops.tasks.plugins.scorers.refusal import RefusalScorer
 from tests.plugins.scorers.refusals import ANSWERS, FURTHER, OVERLOOKED, REFUSALS
 from tests.plugins.scorers.samples import sample
 
@@ -63,44 +63,46 @@ def test_no_answer_of_clapnq_is_taken_for_a_refusal() -> None:
     ],
 )
 def test_values(expected: dict[str, object], answer: str, value: float) -> None:
-    assert Refusal().score(sample(answer, expected)).value == value
+    assert RefusalScorer().score(sample(answer, expected)).value == value
 
 
 def test_a_structured_answer_says_so_itself() -> None:
     expected = {"answerable": False}
     assert (
-        Refusal()
+        RefusalScorer()
         .score(sample('{"refused": true}', expected, parsed={"refused": True, "text": "Paris"}))
         .value
         == 1.0
     )
     assert (
-        Refusal().score(sample("I don't know", expected, parsed={"answerable": True})).value == 0.0
+        RefusalScorer().score(sample("I don't know", expected, parsed={"answerable": True})).value
+        == 0.0
     )
     assert (
-        Refusal().score(sample("I don't know", expected, parsed={"answerable": "no"})).value == 1.0
+        RefusalScorer().score(sample("I don't know", expected, parsed={"answerable": "no"})).value
+        == 1.0
     )
 
 
 def test_phrases_of_the_prompt() -> None:
     one = sample("[[not in docs]]", {"answerable": False})
-    assert Refusal().score(one).value == 0.0
-    assert Refusal(phrases=("NOT IN DOCS",)).score(one).value == 1.0
+    assert RefusalScorer().score(one).value == 0.0
+    assert RefusalScorer(phrases=("NOT IN DOCS",)).score(one).value == 1.0
     with pytest.raises(ValidationError, match="a phrase without a letter or digit"):
-        Refusal(phrases=("…",))
+        RefusalScorer(phrases=("…",))
 
 
 def test_the_reason_and_what_a_case_lacks() -> None:
     assert (
-        Refusal().score(sample("Paris.", {"answerable": False})).reason
+        RefusalScorer().score(sample("Paris.", {"answerable": False})).reason
         == "answers a case that is unanswerable"
     )
     assert (
-        Refusal().score(sample("I don't know.", {"answerable": True})).reason
+        RefusalScorer().score(sample("I don't know.", {"answerable": True})).reason
         == "refuses a case that is answerable"
     )
-    assert Refusal().missing(sample().case) == "expected.answerable is missing"
+    assert RefusalScorer().missing(sample().case) == "expected.answerable is missing"
     assert (
-        Refusal().missing(sample(expected={"answerable": "no"}).case)
+        RefusalScorer().missing(sample(expected={"answerable": "no"}).case)
         == "expected.answerable is neither true nor false"
     )

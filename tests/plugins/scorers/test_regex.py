@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.plugins.scorers.regex import Regex
+from llmops.tasks.plugins.scorers.regex import RegexScorer
 from tests.plugins.scorers.samples import sample
 
 
@@ -24,15 +24,16 @@ from tests.plugins.scorers.samples import sample
     ],
 )
 def test_by_hand(options: dict[str, object], answer: str, value: float) -> None:
-    assert Regex.model_validate(options).score(sample(answer)).value == value
+    assert RegexScorer.model_validate(options).score(sample(answer)).value == value
 
 
 def test_a_pattern_of_each_case() -> None:
     assert (
-        Regex().score(sample("id 17", {"pattern": [r"no\d", r"id \d+"]})).reason == "found 'id 17'"
+        RegexScorer().score(sample("id 17", {"pattern": [r"no\d", r"id \d+"]})).reason
+        == "found 'id 17'"
     )
-    assert Regex().missing(sample().case) == "expected.pattern is missing"
-    told = Regex().missing(sample(expected={"pattern": "a(b"}).case)
+    assert RegexScorer().missing(sample().case) == "expected.pattern is missing"
+    told = RegexScorer().missing(sample(expected={"pattern": "a(b"}).case)
     assert (
         told
         == "expected.pattern: the pattern 'a(b' is no regular expression: missing ) at character 4"
@@ -45,10 +46,10 @@ def test_a_mistake_in_the_pattern_is_found_when_the_config_is_read() -> None:
         match=r"the pattern '\[a' is no regular expression: unterminated character set at "
         r"character 3",
     ):
-        Regex(pattern="[a")
+        RegexScorer(pattern="[a")
 
 
 def test_a_pattern_without_end_does_not_hold_up_the_run() -> None:
-    score = Regex(pattern="^(a|aa)+$", seconds=0.05).score(sample("a" * 60 + "b"))
+    score = RegexScorer(pattern="^(a|aa)+$", seconds=0.05).score(sample("a" * 60 + "b"))
     assert (score.value, score.failed) == (None, True)
     assert score.reason == "the pattern took longer than 0.05 s on this answer; make it simpler"

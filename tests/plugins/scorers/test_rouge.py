@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.plugins.scorers.rouge import Rouge, common_subsequence
+from llmops.tasks.plugins.scorers.rouge import RougeScorer, common_subsequence
 from tests.plugins.scorers.samples import answered
 
 FOX, LOG = "The quick brown fox jumps over the lazy dog", "The quick brown dog jumps on the log."
@@ -36,28 +36,30 @@ FOX, LOG = "The quick brown fox jumps over the lazy dog", "The quick brown dog j
     ],
 )
 def test_published_values(answer: str, expected: str, values: dict[str, float]) -> None:
-    score = Rouge().score(answered(answer, expected))
+    score = RougeScorer().score(answered(answer, expected))
     assert {name: score.parts[name] for name in values} == pytest.approx(values)
     assert score.value == score.parts["rougeL"]
 
 
 def test_stems() -> None:
-    assert Rouge(stem="porter", variant="rouge1").score(
+    assert RougeScorer(stem="porter", variant="rouge1").score(
         answered("the cats were running", "the cat ran")
     ).value == pytest.approx(4 / 7)
-    assert Rouge(variant="rouge1").score(
+    assert RougeScorer(variant="rouge1").score(
         answered("the cats were running", "the cat ran")
     ).value == pytest.approx(2 / 7)
     assert (
-        Rouge(stem="german", variant="rouge1").score(answered("viele Häuser", "viel Haus")).value
+        RougeScorer(stem="german", variant="rouge1")
+        .score(answered("viele Häuser", "viel Haus"))
+        .value
         == 1.0
     )
     with pytest.raises(ValidationError, match=r"got 'klingon'; allowed: .*porter"):
-        Rouge(stem="klingon")
+        RougeScorer(stem="klingon")
 
 
 def test_the_best_of_several_answers_by_each_measure() -> None:
-    score = Rouge(variant="rouge1").score(answered("a b c d", "d c b a", "a b x y"))
+    score = RougeScorer(variant="rouge1").score(answered("a b c d", "d c b a", "a b x y"))
     assert score.parts == pytest.approx({"rouge1": 1.0, "rouge2": 1 / 3, "rougeL": 0.5})
 
 

@@ -6,16 +6,16 @@ import pytest
 
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.embedders.hash import Hash
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.embedders.minilm import PACKAGE
-from llmops.tasks.plugins.scorers.similarity import Similarity
+from llmops.tasks.plugins.scorers.similarity import SimilarityScorer
 from tests.plugins.scorers.samples import answered, sample
 
-HASH = Similarity(embed=Spec(name="hash"))
+HASH = SimilarityScorer(embed=Spec(name="hash"))
 
 
 def test_equals_the_cosine() -> None:
-    one, other = Hash().embed(["the cat sat on the mat", "the cat sat on a chair"])
+    one, other = HashEmbedder().embed(["the cat sat on the mat", "the cat sat on a chair"])
     score = HASH.score(answered("the cat sat on the mat", "the cat sat on a chair"))
     assert score.value == pytest.approx(float(one @ other), abs=1e-6)
     assert 0.3 < float(one @ other) < 1
@@ -56,12 +56,12 @@ def test_many_at_once_are_as_alone() -> None:
 
 def test_an_unknown_embedder_is_found_when_the_config_is_read() -> None:
     with pytest.raises(ConfigError, match="did you mean hash"):
-        Similarity(embed=Spec(name="hahs"))
+        SimilarityScorer(embed=Spec(name="hahs"))
 
 
 @pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights")
 def test_the_default_knows_meaning_in_english() -> None:
-    near, far = Similarity().score_all(
+    near, far = SimilarityScorer().score_all(
         [answered("The cat is asleep.", one) for one in ("A cat sleeps.", "Interest rates rose.")]
     )
     assert near.value is not None

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Scorer
-from llmops.tasks.plugins.scorers.exact_match import ExactMatch
-from llmops.tasks.plugins.scorers.token_f1 import TokenF1
+from llmops.tasks.plugins.scorers.exact_match import ExactMatchScorer
+from llmops.tasks.plugins.scorers.token_f1 import TokenF1Scorer
 from tests.plugins.scorers.samples import answered, sample
 
 WORDS = [
@@ -55,10 +55,10 @@ def official_f1(prediction: str, truth: str) -> float:
 @given(NEAR_ENGLISH, st.lists(NEAR_ENGLISH, min_size=1, max_size=3))
 def test_equals_the_official_script(answer: str, truths: list[str]) -> None:
     one = answered(answer, *truths)
-    assert TokenF1().score(one).value == pytest.approx(
+    assert TokenF1Scorer().score(one).value == pytest.approx(
         max(official_f1(answer, truth) for truth in truths), abs=1e-15
     )
-    assert ExactMatch().score(one).value == max(
+    assert ExactMatchScorer().score(one).value == max(
         official(answer) == official(truth) for truth in truths
     )
 
@@ -84,23 +84,23 @@ def test_equals_the_official_script(answer: str, truths: list[str]) -> None:
     ],
 )
 def test_by_hand(answer: str, expected: str, f1: float, precision: float, recall: float) -> None:
-    score = TokenF1().score(answered(answer, expected))
+    score = TokenF1Scorer().score(answered(answer, expected))
     assert score.value == pytest.approx(f1)
     assert score.parts == pytest.approx({"precision": precision, "recall": recall})
 
 
 def test_parts_are_those_of_the_answer_that_counts() -> None:
-    score = TokenF1().score(answered("red fox", "blue whale", "red fox cub", "fox"))
+    score = TokenF1Scorer().score(answered("red fox", "blue whale", "red fox cub", "fox"))
     assert score.value == pytest.approx(0.8)
     assert score.parts == pytest.approx({"precision": 1.0, "recall": 2 / 3})
 
 
 def test_numbers_count_as_texts() -> None:
-    assert TokenF1().score(sample("42", {"answer": 42})).value == 1.0
+    assert TokenF1Scorer().score(sample("42", {"answer": 42})).value == 1.0
 
 
 def test_a_field_of_a_structured_answer() -> None:
-    scorer = TokenF1(read="result.text")
+    scorer = TokenF1Scorer(read="result.text")
     assert (
         scorer.score(sample("{…}", {"answer": "yes"}, parsed={"result": {"text": "Yes."}})).value
         == 1.0
@@ -124,10 +124,10 @@ def test_what_a_case_lacks() -> None:
 
 
 def test_another_place_for_the_answer() -> None:
-    scorer = TokenF1.model_validate({"answer": "expected.short"})
+    scorer = TokenF1Scorer.model_validate({"answer": "expected.short"})
     assert scorer.score(sample("Paris", {"short": "Paris"})).value == 1.0
     with pytest.raises(
         ValueError,
         match=r"got 'short'; a reference into the case is wanted, such as expected\.answer",
     ):
-        TokenF1.model_validate({"answer": "short"})
+        TokenF1Scorer.model_validate({"answer": "short"})

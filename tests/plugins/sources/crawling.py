@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from llmops.tasks.plugins.sources import Listing
-from llmops.tasks.plugins.sources.web import Web
+from llmops.tasks.plugins.sources.web import WebSource
 from tests.plugins.sources.site import Site
 
 
-def web(site: Site, tmp_path: Path | None = None, **options: Any) -> Web:
+def web(site: Site, tmp_path: Path | None = None, **options: Any) -> WebSource:
     own: dict[str, Any] = {
         "start": [site.url],
         "allow_private": True,
@@ -19,7 +19,9 @@ def web(site: Site, tmp_path: Path | None = None, **options: Any) -> Web:
         "timeout": 0.4,
         "deadline": 0.8,
     }
-    source = Web(**{key: value for key, value in (own | options).items() if value is not None})
+    source = WebSource(
+        **{key: value for key, value in (own | options).items() if value is not None}
+    )
     return source.remembering(tmp_path / "memory") if tmp_path else source
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from llmops.tasks.plugins.sources.dify import Dify
+from llmops.tasks.plugins.sources.dify import DifySource
 from tests.plugins.sources.dify_server import DifyServer
 
 
-def dify(service: DifyServer, tmp_path: Path | None = None, **options: Any) -> Dify:
+def dify(service: DifyServer, tmp_path: Path | None = None, **options: Any) -> DifySource:
     own = {
         "base_url": service.url,
         "dataset": service.dataset,
@@ -15,5 +15,5 @@ def dify(service: DifyServer, tmp_path: Path | None = None, **options: Any) -> D
         "backoff": 0.005,
         "max_wait": 0.01,
     } | options
-    source = Dify(**own)
+    source = DifySource(**own)
     return source.remembering(tmp_path / "memory") if tmp_path else source

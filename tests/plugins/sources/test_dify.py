@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from llmops.tasks.plugins.sources import Raw, content_hash_of
-from llmops.tasks.plugins.sources.dify import Dify
+from llmops.tasks.plugins.sources.dify import DifySource
 from tests.plugins.sources.dify_server import DifyServer
 from tests.plugins.sources.moving import dify
 
 
-def texts(source: Dify) -> dict[str, Raw]:
+def texts(source: DifySource) -> dict[str, Raw]:
     raws = [source.read(item) for item in source.list().items]
     return {str(raw.title): raw for raw in raws}
 

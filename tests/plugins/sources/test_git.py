@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, UnsupportedDocument, UsageError
 from llmops.tasks.plugins.sources import Item, content_hash_of, walk
-from llmops.tasks.plugins.sources.git import Git
+from llmops.tasks.plugins.sources.git import GitSource
 from tests.plugins.sources.repositories import Repository
 
 
@@ -20,7 +20,7 @@ def repository(tmp_path: Path) -> Repository:
     return found
 
 
-def texts(source: Git) -> dict[str, str]:
+def texts(source: GitSource) -> dict[str, str]:
     return {
         item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)
     }
@@ -31,7 +31,7 @@ def test_the_files_of_the_commit_and_not_those_of_the_work_tree(
 ) -> None:
     (repository.folder / "a.md").write_text("edited, not committed")
     (repository.folder / "new.md").write_text("untracked")
-    source = Git(repository="repository", include=["*.md"]).at(tmp_path)
+    source = GitSource(repository="repository", include=["*.md"]).at(tmp_path)
     source.check()
     listing = source.list()
     assert texts(source) == {"a.md": "first\n", "docs/b.md": "second\n"}
@@ -58,11 +58,11 @@ def test_branches_tags_and_commits(repository: Repository) -> None:
         first: "first\n",
         first[:9]: "first\n",
     }.items():
-        assert texts(Git(repository=str(repository.folder), ref=ref))["a.md"] == text
+        assert texts(GitSource(repository=str(repository.folder), ref=ref))["a.md"] == text
 
 
 def test_a_commit_changes_only_the_documents_that_it_touches(repository: Repository) -> None:
-    source = Git(repository=str(repository.folder))
+    source = GitSource(repository=str(repository.folder))
     before = {item.uri: item for item in source.list().items}
     repository.commit({"a.md": "changed\n", "docs/c.txt": None, "d.md": "new\n"})
     after = {item.uri: item for item in source.list().items}
@@ -74,7 +74,7 @@ def test_a_commit_changes_only_the_documents_that_it_touches(repository: Reposit
 def test_history_names_the_commit_that_touched_a_file_last(repository: Repository) -> None:
     first = repository.git("rev-parse", "HEAD")
     second = repository.commit({"a.md": "changed\n"})
-    source = Git(repository=str(repository.folder), history=True)
+    source = GitSource(repository=str(repository.folder), history=True)
     raws = {item.uri: source.read(item) for item in source.list().items}
     assert dict(raws["a.md"].metadata) == {
         "commit": second,
@@ -102,7 +102,7 @@ def test_links_submodules_names_and_sizes(repository: Repository, tmp_path: Path
     (folder / os.fsdecode(b"caf\xe9 \n.md")).write_text("latin name")
     repository.git("update-index", "--add", "--cacheinfo", f"160000,{head},module")
     repository.commit({"big.md": "x" * 2000, "empty.md": ""})
-    source = Git(repository=str(folder), max_bytes=1000)
+    source = GitSource(repository=str(folder), max_bytes=1000)
     listing = source.list()
     problems = {problem.uri: problem.reason for problem in listing.problems}
     assert texts(source) == {
@@ -123,7 +123,7 @@ def test_pointers_of_lfs_are_no_documents(repository: Repository) -> None:
         "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
     )
     repository.commit({"big.pdf": pointer})
-    source = Git(repository=str(repository.folder), include=["*.pdf"])
+    source = GitSource(repository=str(repository.folder), include=["*.pdf"])
     (item,) = source.list().items
     assert source.content_hash(item) is None
     with pytest.raises(UnsupportedDocument, match="git lfs pull"):
@@ -140,15 +140,15 @@ def test_what_never_was_and_what_has_gone(repository: Repository, tmp_path: Path
         repository.folder / "a.md",
     ):
         with pytest.raises(UsageError, match=r"no git repository|no folder"):
-            Git(repository=str(wrong)).check()
+            GitSource(repository=str(wrong)).check()
         with pytest.raises(Blocked):
-            Git(repository=str(wrong)).list()
+            GitSource(repository=str(wrong)).list()
     with pytest.raises(UsageError, match="no branch, tag or commit 'nope'"):
-        Git(repository=str(repository.folder), ref="nope").check()
+        GitSource(repository=str(repository.folder), ref="nope").check()
     with pytest.raises(Blocked, match="'nope'"):
-        Git(repository=str(repository.folder), ref="nope").list()
+        GitSource(repository=str(repository.folder), ref="nope").list()
     with pytest.raises(TransientDocumentError, match="lacks the blob"):
-        Git(repository=str(repository.folder)).read(
+        GitSource(repository=str(repository.folder)).read(
             Item(uri="a.md", locator='{"blob": "' + "1" * 40 + '"}')
         )
 
@@ -175,7 +175,7 @@ def test_options_that_git_would_take_for_commands_are_refused_at_load(
     options: dict[str, Any],
 ) -> None:
     with pytest.raises(ValidationError):
-        Git(**{"repository": "x", **options})
+        GitSource(**{"repository": "x", **options})
 
 
 def test_a_repository_cannot_make_git_run_programs(repository: Repository, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_repository_cannot_make_git_run_programs(repository: Repository, tmp_p
     ):
         repository.git("config", key, str(program))
     repository.git("config", "log.showSignature", "true")
-    assert len(texts(Git(repository=str(repository.folder), history=True))) == 3
+    assert len(texts(GitSource(repository=str(repository.folder), history=True))) == 3
     assert not mark.exists()
 
 
@@ -202,4 +202,4 @@ def test_it_reads_its_own_repository_also_within_a_hook_of_another(
 ) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
-    assert len(texts(Git(repository=str(repository.folder)))) == 3
+    assert len(texts(GitSource(repository=str(repository.folder)))) == 3

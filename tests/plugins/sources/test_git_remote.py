@@ -8,7 +8,7 @@ import pytest
 
 from llmops.tasks.errors import Blocked, Unavailable, UsageError
 from llmops.tasks.plugins.sources import walk
-from llmops.tasks.plugins.sources.git import Git
+from llmops.tasks.plugins.sources.git import GitSource
 from tests.plugins.sources.repositories import Repository, Server
 
 
@@ -30,7 +30,7 @@ def server(repository: Repository) -> Iterator[Server]:
     found.server_close()
 
 
-def texts(source: Git) -> dict[str, str]:
+def texts(source: GitSource) -> dict[str, str]:
     return {
         item.uri: raw.data.decode() for item, raw in walk(source) if not isinstance(raw, Exception)
     }
@@ -39,14 +39,14 @@ def texts(source: Git) -> dict[str, str]:
 def test_a_remote_repository_is_mirrored_and_read_from_the_mirror(
     repository: Repository, server: Server, tmp_path: Path
 ) -> None:
-    source = Git(repository=server.url()).remembering(tmp_path / "memory")
+    source = GitSource(repository=server.url()).remembering(tmp_path / "memory")
     source.check()
     items = source.list().items
     asked = len(server.asked)
     assert {source.read(item).data for item in items} == {b"first\n", b"second\n", b"third\n"}
     assert len(server.asked) == asked  # reading asks nobody
     repository.commit({"a.md": "changed\n"})
-    again = Git(repository=server.url()).remembering(tmp_path / "memory")
+    again = GitSource(repository=server.url()).remembering(tmp_path / "memory")
     assert texts(again)["a.md"] == "changed\n"
     (mirror,) = (tmp_path / "memory").iterdir()
     assert (mirror / "shallow").exists()
@@ -58,8 +58,8 @@ def test_a_remote_history_and_a_mirror_that_was_broken(
     first = repository.git("rev-parse", "HEAD")
     repository.commit({"a.md": "changed\n"})
     memory = tmp_path / "memory"
-    Git(repository=server.url()).remembering(memory).list()
-    whole = Git(repository=server.url(), history=True).remembering(memory)
+    GitSource(repository=server.url()).remembering(memory).list()
+    whole = GitSource(repository=server.url(), history=True).remembering(memory)
     assert {item.uri: whole.read(item).metadata["commit"] for item in whole.list().items}[
         "docs/b.md"
     ] == first
@@ -67,18 +67,19 @@ def test_a_remote_history_and_a_mirror_that_was_broken(
     (mirror / "refs" / "llmops" / "wanted.lock").write_text("left by a process that was killed")
     repository.commit({"a.md": "third\n"})
     assert (
-        texts(Git(repository=server.url(), history=True).remembering(memory))["a.md"] == "third\n"
+        texts(GitSource(repository=server.url(), history=True).remembering(memory))["a.md"]
+        == "third\n"
     )
     (mirror / "config").unlink()
     (mirror / "objects").rename(mirror / "lost")
-    assert texts(Git(repository=server.url()).remembering(memory))["a.md"] == "third\n"
+    assert texts(GitSource(repository=server.url()).remembering(memory))["a.md"] == "third\n"
 
 
 def test_credentials_reach_the_server_and_nothing_else(
     repository: Repository, server: Server, tmp_path: Path
 ) -> None:
     server.login = "joe:s3cret/pass"
-    wanted = Git(repository=server.url("joe:s3cret%2Fpass")).remembering(tmp_path / "memory")
+    wanted = GitSource(repository=server.url("joe:s3cret%2Fpass")).remembering(tmp_path / "memory")
     wanted.check()
     assert len(texts(wanted)) == 3
     stored = b"".join(
@@ -88,16 +89,16 @@ def test_credentials_reach_the_server_and_nothing_else(
     assert "s3cret" not in repr(wanted)
     for login in ("joe:s3cret-wrong", ""):
         with pytest.raises(Unavailable, match="credentials") as caught:
-            Git(repository=server.url(login)).check()
+            GitSource(repository=server.url(login)).check()
         assert "s3cret" not in str(caught.value)
 
 
 def test_remote_troubles_are_told_apart(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no git repository"):
-        Git(repository=server.url().replace("repository", "missing")).check()
+        GitSource(repository=server.url().replace("repository", "missing")).check()
     with pytest.raises(Blocked, match="no branch, tag or commit 'nope'"):
-        Git(repository=server.url(), ref="nope").remembering(tmp_path / "memory").list()
+        GitSource(repository=server.url(), ref="nope").remembering(tmp_path / "memory").list()
     with pytest.raises(UsageError, match="no branch, tag or commit 'nope'"):
-        Git(repository=server.url(), ref="nope").check()
+        GitSource(repository=server.url(), ref="nope").check()
     with pytest.raises(Unavailable, match=r"git cannot read http://127\.0\.0\.1:1/x"):
-        Git(repository="http://127.0.0.1:1/x").remembering(tmp_path / "memory").list()
+        GitSource(repository="http://127.0.0.1:1/x").remembering(tmp_path / "memory").list()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.plugins.sources.files import Files
+from llmops.tasks.plugins.sources.files import FilesSource
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_patterns(
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
-    listing = Files(path=str(tmp_path), include=include, exclude=exclude).list()
+    listing = FilesSource(path=str(tmp_path), include=include, exclude=exclude).list()
     assert [item.uri for item in listing.items] == expected

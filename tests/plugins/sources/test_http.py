@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.tasks.plugins.sources._http.client import Client, Manners
+from llmops.tasks.plugins.sources._http.client import HttpClient, Manners
 from llmops.tasks.plugins.sources._http.guard import PrivateAddress, permitted, public
 from llmops.tasks.plugins.sources._http.reply import pause_asked
 from llmops.tasks.plugins.sources._http.spool import Spool
-from llmops.tasks.plugins.sources._http.wire import Clock
+from llmops.tasks.plugins.sources._http.wire import Deadline
 from llmops.tasks.plugins.sources.web.urls import normal
 from tests.plugins.sources.crawling import web
 from tests.plugins.sources.site import Site, handbook
@@ -104,7 +104,7 @@ def test_retry_after_is_a_number_or_a_date(said: str, seconds: float | None) -> 
 
 
 def test_a_deadline_ends_every_step() -> None:
-    clock = Clock()
+    clock = Deadline()
     assert clock.left(5.0) == 5.0
     clock.start(3.0)
     assert 0 < clock.left(5.0) <= 3.0
@@ -120,8 +120,8 @@ def test_one_request_at_a_time_per_host_with_a_pause_between(site: Site) -> None
     site.page("/", "Start.")
     own = Manners(delay=0.02)
     with (
-        Client(own, headers={}, allow_private=True) as one,
-        Client(own, headers={}, allow_private=True) as other,
+        HttpClient(own, headers={}, allow_private=True) as one,
+        HttpClient(own, headers={}, allow_private=True) as other,
     ):
         threads = [
             threading.Thread(target=client.get, args=(site.url + "/",))

@@ -9,10 +9,10 @@ import pytest
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, UsageError
 from llmops.tasks.plugins.sources import content_hash_of
-from llmops.tasks.plugins.sources.jsonl import Jsonl
+from llmops.tasks.plugins.sources.jsonl import JsonlSource
 
 
-def source(tmp_path: Path, lines: list[Any] | bytes, **options: Any) -> Jsonl:
+def source(tmp_path: Path, lines: list[Any] | bytes, **options: Any) -> JsonlSource:
     file = tmp_path / "corpus.jsonl"
     file.write_bytes(
         lines
@@ -22,7 +22,7 @@ def source(tmp_path: Path, lines: list[Any] | bytes, **options: Any) -> Jsonl:
             for line in lines
         )
     )
-    return Jsonl(path="corpus.jsonl", **options).at(tmp_path)
+    return JsonlSource(path="corpus.jsonl", **options).at(tmp_path)
 
 
 def test_rows_are_documents(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_file_that_changes_between_listing_and_reading_is_noticed(tmp_path: Pa
 
 def test_missing_and_compressed_files(tmp_path: Path) -> None:
     with pytest.raises(Blocked, match="gone"):
-        Jsonl(path=str(tmp_path / "no.jsonl")).list()
+        JsonlSource(path=str(tmp_path / "no.jsonl")).list()
     with pytest.raises(UsageError, match="no file"):
-        Jsonl(path=str(tmp_path / "no.jsonl")).check()
+        JsonlSource(path=str(tmp_path / "no.jsonl")).check()
     with pytest.raises(UsageError, match="gunzip"):
         source(tmp_path, b"\x1f\x8b\x08rest").check()
 
@@ -180,7 +180,7 @@ def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
     with file.open("w") as out:
         for number in range(600):
             out.write(json.dumps({"id": number, "text": f"{number} " + "word " * 10_000}) + "\n")
-    found = Jsonl(path=str(file))
+    found = JsonlSource(path=str(file))
     tracemalloc.start()
     assert len(found.list().items) == 600
     _, peak = tracemalloc.get_traced_memory()

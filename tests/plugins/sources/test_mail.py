@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, UsageError
 from llmops.tasks.plugins.parsers._choose import parse
 from llmops.tasks.plugins.sources import Raw, walk
-from llmops.tasks.plugins.sources.mail import Mail
+from llmops.tasks.plugins.sources.mail import MailSource
 from tests.plugins.sources.mails import mail, maildir, mbox
 
 ONE, TWO = mail("1@x", "First", "Text of one."), mail("2@x", "Second", "Text of two.", date=2)
 
 
-def texts(source: Mail) -> dict[str, str]:
+def texts(source: MailSource) -> dict[str, str]:
     """uri -> the text that the parser makes of it."""
     return {
         item.uri: parse(raw.data, item.uri, raw.media_type).text
@@ -39,7 +39,7 @@ def test_the_same_mails_from_every_kind_of_box(tmp_path: Path) -> None:
     maildir(box / ".Sent", two__=TWO, gone__ST=mail("3@x"), draft__D=mail("4@x"))
     (box / "tmp" / "half").write_bytes(ONE[:50])
     for path in ("eml", "box", "md"):
-        source = Mail(path=path).at(tmp_path)
+        source = MailSource(path=path).at(tmp_path)
         source.check()
         listing, found = source.list(), texts(source)
         assert (listing.complete, [item.uri for item in listing.items], listing.problems) == (
@@ -63,8 +63,8 @@ def test_the_same_mails_from_every_kind_of_box(tmp_path: Path) -> None:
                 "thread": "1@x",
             },
         )
-    assert list(texts(Mail(path="eml/a.eml").at(tmp_path))) == ["1@x"]
-    assert list(texts(Mail(path="md", include=["cur/*"]).at(tmp_path))) == ["1@x"]
+    assert list(texts(MailSource(path="eml/a.eml").at(tmp_path))) == ["1@x"]
+    assert list(texts(MailSource(path="md", include=["cur/*"]).at(tmp_path))) == ["1@x"]
 
 
 def test_lines_that_begin_with_from_do_not_tear_an_mbox(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_lines_that_begin_with_from_do_not_tear_an_mbox(tmp_path: Path) -> None:
         "quoted\n\nFrom Mon to Sun 10:00\n\nend"
     )
     mbox(tmp_path / "box", mail("1@x", body=body), TWO)
-    source = Mail(path="box", quotes="keep").at(tmp_path)
+    source = MailSource(path="box", quotes="keep").at(tmp_path)
     assert texts(source)["1@x"].endswith(body)
     raw = (
         (tmp_path / "box")
@@ -88,28 +88,31 @@ def test_lines_that_begin_with_from_do_not_tear_an_mbox(tmp_path: Path) -> None:
 
 def test_revisions_follow_the_words_and_not_the_flags(tmp_path: Path) -> None:
     before = {
-        item.uri: item for item in Mail(path=str(mbox(tmp_path / "box", ONE, TWO))).list().items
+        item.uri: item
+        for item in MailSource(path=str(mbox(tmp_path / "box", ONE, TWO))).list().items
     }
     read = ONE.replace(b"From: ", b"Status: RO\nX-Mozilla-Status: 0001\nFrom: ", 1)
     after = {
         item.uri: item
-        for item in Mail(path=str(mbox(tmp_path / "box", read, TWO.replace(b"of two", b"of 2"))))
+        for item in MailSource(
+            path=str(mbox(tmp_path / "box", read, TWO.replace(b"of two", b"of 2")))
+        )
         .list()
         .items
     }
     assert after["1@x"].revision == before["1@x"].revision
     assert after["2@x"].revision != before["2@x"].revision
     with pytest.raises(TransientDocumentError, match=r"changed since it was listed"):
-        Mail(path=str(tmp_path / "box")).read(before["2@x"])
+        MailSource(path=str(tmp_path / "box")).read(before["2@x"])
     (tmp_path / "box").unlink()
     with pytest.raises(TransientDocumentError, match="gone now"):
-        Mail(path=str(tmp_path)).read(after["1@x"])
+        MailSource(path=str(tmp_path)).read(after["1@x"])
 
 
 def test_one_mail_in_two_folders_is_one_document_and_two_of_one_id_are_two(tmp_path: Path) -> None:
     listed = ONE.replace(b"From: ", b"Received: by list\nFrom: ", 1)
     another = mail("1@x", body="Another.", files={"a.txt": b"attached"})
-    source = Mail(path=str(maildir(tmp_path / "md", a=ONE, b=listed, c=another)))
+    source = MailSource(path=str(maildir(tmp_path / "md", a=ONE, b=listed, c=another)))
     listing = source.list()
     (first, attachment, second) = [item.uri for item in listing.items][:1] + sorted(
         item.uri for item in listing.items[1:]
@@ -146,7 +149,7 @@ def test_attachments_are_documents_of_their_own(tmp_path: Path) -> None:
         + inner
         + b"\n--B\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--B--\n"
     )
-    source = Mail(path=str(mbox(tmp_path / "box", outer, forwarded)))
+    source = MailSource(path=str(mbox(tmp_path / "box", outer, forwarded)))
     found = texts(source)
     assert {uri for uri in found if "/" in uri} == {
         "1@x/table.csv",
@@ -177,12 +180,12 @@ def test_threads_are_one_document_with_one_name(tmp_path: Path) -> None:
     nameless = mail("4@x", "Re: Plan", "By subject.", date=4)
     other = mail("5@x", "Other", "Alone.", date=5)
     box = tmp_path / "box"
-    first = Mail(path=str(mbox(box, answer, other)), by="thread").list()
+    first = MailSource(path=str(mbox(box, answer, other)), by="thread").list()
     assert [item.uri for item in first.items] == [
         "1@x",
         "5@x",
     ]  # the first mail of the thread is not there, but its name is known
-    source = Mail(path=str(mbox(box, nameless, late, answer, root, other)), by="thread")
+    source = MailSource(path=str(mbox(box, nameless, late, answer, root, other)), by="thread")
     listing = source.list()
     assert [item.uri for item in listing.items] == ["1@x", "5@x"]
     raw = source.read(listing.items[0])
@@ -195,26 +198,26 @@ def test_threads_are_one_document_with_one_name(tmp_path: Path) -> None:
         4,
         "2024-01-04",
     )
-    again = Mail(path=str(mbox(box, nameless, late, answer, root)), by="thread").list()
+    again = MailSource(path=str(mbox(box, nameless, late, answer, root)), by="thread").list()
     assert again.items[0].revision == listing.items[0].revision
 
 
 def test_broken_boxes_are_told_and_retire_nothing(tmp_path: Path) -> None:
     maildir(tmp_path / "md", a=ONE, b=b"no header at all\n\ntext", c=mail("2@x", body="x" * 9000))
-    listing = Mail(path=str(tmp_path / "md"), max_bytes=5000).list()
+    listing = MailSource(path=str(tmp_path / "md"), max_bytes=5000).list()
     problems = {problem.uri: problem.reason for problem in listing.problems}
     assert set(problems) == {"cur/b", "2@x"}  # too large, but its head says which it is
     assert "max_bytes" in problems["2@x"]
     assert listing.why_incomplete == "cur/b: there is no header field where a mail should begin"
     (tmp_path / "box.mbox").write_bytes(b"\nSubject: x\n\nno mbox\n")
-    broken = Mail(path=str(tmp_path / "box.mbox")).list()
+    broken = MailSource(path=str(tmp_path / "box.mbox")).list()
     assert not broken.complete
     assert "line 2 does not begin a mail" in broken.problems[0].reason
     deep = b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(5000)
     )
     (tmp_path / "deep.eml").write_bytes(b"Subject: deep\n" + deep)
-    listing = Mail(path=str(tmp_path / "deep.eml")).list()
+    listing = MailSource(path=str(tmp_path / "deep.eml")).list()
     assert len(listing.items) + len(listing.problems) == 1
 
 
@@ -238,7 +241,7 @@ def test_character_sets_that_are_wrong_or_unknown(
     (tmp_path / "a.eml").write_bytes(
         head.encode() + b"Content-Transfer-Encoding: 8bit\n\n" + data + b"\n"
     )
-    source = Mail(path=str(tmp_path))
+    source = MailSource(path=str(tmp_path))
     (item,) = source.list().items
     assert "Grüße" in texts(source)["1@x"]
     assert source.read(item).title == "Grüße"
@@ -246,24 +249,27 @@ def test_character_sets_that_are_wrong_or_unknown(
 
 def test_mails_without_an_id_are_named_by_their_content(tmp_path: Path) -> None:
     box = mbox(tmp_path / "box", mail("", body="nameless"), ONE)
-    (first, second) = Mail(path=str(box)).list().items
+    (first, second) = MailSource(path=str(box)).list().items
     assert (first.uri, second.uri[:5], len(second.uri)) == ("1@x", "mail-", 21)
     assert (
-        Mail(path=str(mbox(tmp_path / "box", ONE, mail("", body="nameless")))).list().items[1].uri
+        MailSource(path=str(mbox(tmp_path / "box", ONE, mail("", body="nameless"))))
+        .list()
+        .items[1]
+        .uri
         == second.uri
     )
 
 
 def test_what_never_was_what_has_gone_and_bad_options(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        Mail(path=str(tmp_path / "no")).check()
+        MailSource(path=str(tmp_path / "no")).check()
     with pytest.raises(Blocked, match="is gone"):
-        Mail(path=str(tmp_path / "no")).list()
+        MailSource(path=str(tmp_path / "no")).list()
     (tmp_path / "x.txt").write_text("no mail")
     with pytest.raises(UsageError, match="no mail in"):
-        Mail(path=str(tmp_path)).check()
+        MailSource(path=str(tmp_path)).check()
     with pytest.raises(ValidationError, match="'message' or 'thread'"):
-        Mail(path="x", by="person")
+        MailSource(path="x", by="person")
 
 
 def test_a_long_mbox_is_read_one_mail_at_a_time(tmp_path: Path) -> None:
@@ -271,7 +277,7 @@ def test_a_long_mbox_is_read_one_mail_at_a_time(tmp_path: Path) -> None:
     body = "word " * 10 + f"\n{'line ' * 200}" * 50
     box = mbox(tmp_path / "box", *(mail(f"{n}@x", body=body) for n in range(100)))
     tracemalloc.start()
-    assert len(Mail(path=str(box)).list().items) == 100
+    assert len(MailSource(path=str(box)).list().items) == 100
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert box.stat().st_size > 4_750_000
@@ -288,7 +294,7 @@ def test_people_stay_out_of_logs_and_messages(
             b=mail("1@x", "Salary", body="Other"),
             c=b"ann@example.org Salary\n\n",
         )
-        listing = Mail(path=str(tmp_path / "md")).list()
+        listing = MailSource(path=str(tmp_path / "md")).list()
     said = (
         caplog.text
         + json.dumps([problem.model_dump() for problem in listing.problems])
@@ -302,7 +308,7 @@ def test_real_mails_of_every_kind_of_trouble() -> None:
     if not os.environ.get("LLMOPS_BENCH_DATA"):
         pytest.skip("LLMOPS_BENCH_DATA is not set: no real mails to read")
     folder = Path(os.environ["LLMOPS_BENCH_DATA"]) / "eml-mail"
-    source = Mail(path=str(folder))
+    source = MailSource(path=str(folder))
     listing, raws = source.list(), list(walk(source))
     mails = [raw for _, raw in raws if isinstance(raw, Raw) and "attached_to" not in raw.metadata]
     attached = [raw for _, raw in raws if isinstance(raw, Raw) and "attached_to" in raw.metadata]
@@ -313,7 +319,7 @@ def test_real_mails_of_every_kind_of_trouble() -> None:
         ["example13.eml"],
     )
     assert (len(attached), len(broken)) == (19, 1)  # one is cut off
-    threads = Mail(path=str(folder), by="thread", attachments=False)
+    threads = MailSource(path=str(folder), by="thread", attachments=False)
     assert sum(raw.metadata["messages"] for _, raw in walk(threads) if isinstance(raw, Raw)) == len(
         mails
     )

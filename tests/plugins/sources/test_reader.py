@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins.sources import Item, content_hash_of
 from llmops.tasks.plugins.sources._kept import forget
-from llmops.tasks.plugins.sources.reader import Reader
+from llmops.tasks.plugins.sources.reader import ReaderSource
 
 LAZY, EAGER, FOLDER = (
     "tests.plugins.sources.readers.Lazy",
@@ -23,13 +23,13 @@ LAZY, EAGER, FOLDER = (
 PAGES = {"a": "Text of a.", "b": "Text of b.", "c": "Text of c."}
 
 
-def lazy(pages: dict[str, Any], **options: Any) -> Reader:
+def lazy(pages: dict[str, Any], **options: Any) -> ReaderSource:
     own = {key: options.pop(key) for key in ("ids", "fails_after", "api_key") if key in options}
     fields: dict[str, Any] = {"reader": LAZY, "options": {"pages": pages, **own}, **options}
-    return Reader(**fields)
+    return ReaderSource(**fields)
 
 
-def uris(source: Reader) -> list[str]:
+def uris(source: ReaderSource) -> list[str]:
     return [item.uri for item in source.list().items]
 
 
@@ -37,7 +37,7 @@ def test_documents_of_a_folder_named_by_their_path(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for name in ("one.txt", "two.md"):
         (tmp_path / "docs" / name).write_text(f"Text of {name}, ä.")
-    source = Reader(
+    source = ReaderSource(
         reader=FOLDER,
         options={"input_dir": "./docs"},
         uri="file_name",
@@ -122,7 +122,7 @@ def test_random_ids_are_noticed(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_eager_readers_and_metadata_that_is_no_json() -> None:
-    source = Reader(reader=EAGER, load={"names": ["x", "y"]})
+    source = ReaderSource(reader=EAGER, load={"names": ["x", "y"]})
     items = source.list().items
     raw = source.read(items[0])
     assert ([item.uri for item in items], raw.data) == (["x", "y"], b"Text of x.")
@@ -158,13 +158,13 @@ def test_empty_and_large_texts_are_problems() -> None:
 )
 def test_mistakes_are_found_at_load(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Reader(**options)
+        ReaderSource(**options)
 
 
 def test_options_that_the_reader_refuses(tmp_path: Path) -> None:
     for wrong in (
         lazy(PAGES, ids="other", api_key="s3cret-token"),
-        Reader(reader=FOLDER, options={"input_dir": "./no"}).at(tmp_path),
+        ReaderSource(reader=FOLDER, options={"input_dir": "./no"}).at(tmp_path),
     ):
         with pytest.raises(UsageError, match="refuses its options: ValueError") as caught:
             wrong.check()
@@ -176,8 +176,9 @@ def test_options_that_the_reader_refuses(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_nothing_of_the_texts_stays_on_the_disk(tmp_path: Path) -> None:
     code = (
-        "from llmops.tasks.plugins.sources.reader import Reader; from pathlib import Path\n"
-        f"s = Reader(reader={LAZY!r}, options={{'pages': {{'a': 'UNFORGOTTEN', 'b': 'x'}}}})\n"
+        "from llmops.tasks.plugins.sources.reader import ReaderSource; from pathlib import Path\n"
+        f"s = ReaderSource(reader={LAZY!r}, "
+        "options={'pages': {'a': 'UNFORGOTTEN', 'b': 'x'}})\n"
         f"s = s.remembering(Path({str(tmp_path / 'memory')!r}))\n"
         "items = s.list().items; s.read(items[1]); print(len(items))"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, UsageError
 from llmops.tasks.plugins.sources import Listing
-from llmops.tasks.plugins.sources.files import Files
+from llmops.tasks.plugins.sources.files import FilesSource
 
 
 def uris(listing: Listing) -> list[str]:
@@ -25,7 +25,7 @@ def test_a_url_is_read_through_fsspec() -> None:
             "/base/docs/big.bin": b"x" * 200,
         }
     )
-    source = Files(path="memory://base/docs", exclude=["*.txt"], max_bytes=100)
+    source = FilesSource(path="memory://base/docs", exclude=["*.txt"], max_bytes=100)
     source.check()
     listing = source.list()
     assert uris(listing) == ["a.md", "deep/b.md"]
@@ -47,14 +47,14 @@ def test_an_archive_is_a_folder_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "docs.zip", "w") as archive:
         archive.writestr("a.md", "one")
         archive.writestr("deep/b.md", "two")
-    source = Files(path="zip://::docs.zip", include=["**/*.md"]).at(tmp_path)
+    source = FilesSource(path="zip://::docs.zip", include=["**/*.md"]).at(tmp_path)
     listing = source.list()
     assert uris(listing) == ["a.md", "deep/b.md"]
     assert source.read(listing.items[1]).data == b"two"
     assert listing.items[0].revision
-    assert Files(path=f"zip://deep::{tmp_path}/docs.zip").list().items[0].uri == "b.md"
+    assert FilesSource(path=f"zip://deep::{tmp_path}/docs.zip").list().items[0].uri == "b.md"
 
 
 def test_an_unknown_protocol_and_a_missing_library_say_what_to_do() -> None:
     with pytest.raises(UsageError, match="nonsense"):
-        Files(path="nonsense://x/y").check()
+        FilesSource(path="nonsense://x/y").check()

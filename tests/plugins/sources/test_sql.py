@@ -17,7 +17,7 @@ from llmops.tasks.errors import (
 )
 from llmops.tasks.plugins.sources import Item, Problem, content_hash_of
 from llmops.tasks.plugins.sources._kept import forget
-from llmops.tasks.plugins.sources.sql import Sql
+from llmops.tasks.plugins.sources.sql import SqlSource
 from tests.postgres import fresh_database
 from tests.postgres import postgres as postgres
 
@@ -51,8 +51,8 @@ class Table:
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
 
-    def source(self, **options: Any) -> Sql:
-        return Sql(**{"url": self.url, "query": QUERY, "title": "title", **options})
+    def source(self, **options: Any) -> SqlSource:
+        return SqlSource(**{"url": self.url, "query": QUERY, "title": "title", **options})
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -67,7 +67,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Table]:
     found.engine.dispose()
 
 
-def by_uri(source: Sql) -> dict[str, Item]:
+def by_uri(source: SqlSource) -> dict[str, Item]:
     return {item.uri: item for item in source.list().items}
 
 
@@ -205,7 +205,7 @@ def test_types_of_postgresql(postgres: str) -> None:
         "updated": "at",
     }
     for key, query in (("id", "SELECT * FROM t"), ("n", "SELECT * FROM t ORDER BY n;")):
-        source = Sql(url=url, query=query, key=key, **options)
+        source = SqlSource(url=url, query=query, key=key, **options)
         (item,) = source.list().items
         raw = source.read(item)
         assert (raw.data, raw.media_type) == (b"%PDF-", "")
@@ -241,7 +241,7 @@ def test_a_cursor_that_breaks_makes_the_listing_incomplete(postgres: str) -> Non
                     )
                 )
 
-        why = Sql(url=url, query="SELECT * FROM t", batch=20).scan(found)
+        why = SqlSource(url=url, query="SELECT * FROM t", batch=20).scan(found)
         assert why.startswith("the database ended the listing after ")
         assert 50 <= len(heard) < 3000
     engine.dispose()
@@ -249,7 +249,7 @@ def test_a_cursor_that_breaks_makes_the_listing_incomplete(postgres: str) -> Non
 
 @pytest.mark.slow
 def test_secrets_are_in_no_message(postgres: str) -> None:
-    wrong = Sql(
+    wrong = SqlSource(
         url="postgresql://joe:s3cret%40pass@127.0.0.1:1/x", query="SELECT 1 AS key, 'x' AS text"
     )
     with pytest.raises(Unavailable) as caught:
@@ -269,14 +269,16 @@ def test_urls_are_checked_at_load_and_never_repeated(url: str, said: str) -> Non
     from llmops.configs.mistakes import explain
 
     with pytest.raises(ValidationError) as caught:
-        Sql(url=url, query="SELECT 1")
-    (mistake,) = explain(caught.value, Sql, "lab.yaml: sources[0].", raw={"url": url})
+        SqlSource(url=url, query="SELECT 1")
+    (mistake,) = explain(caught.value, SqlSource, "lab.yaml: sources[0].", raw={"url": url})
     assert said in str(mistake)
     assert "s3cret" not in str(mistake)
 
 
 def test_a_missing_file_is_told_and_not_made(tmp_path: Path) -> None:
-    source = Sql(url="sqlite:///missing.db", query="SELECT 1 AS key, 'x' AS text").at(tmp_path)
+    source = SqlSource(url="sqlite:///missing.db", query="SELECT 1 AS key, 'x' AS text").at(
+        tmp_path
+    )
     with pytest.raises(UsageError, match=r"missing\.db is gone"):
         source.check()
     with pytest.raises(Blocked):

@@ -4,27 +4,32 @@ import pytest
 
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.plugins.sources import Item, Raw, content_hash_of, walk
-from llmops.tasks.plugins.sources.topics import Topics
+from llmops.tasks.plugins.sources.topics import TopicsSource
 from llmops.tasks.schemas import sha256
 
 
 def test_all_topics_are_real_texts_with_titles() -> None:
-    found = list(walk(Topics()))
+    found = list(walk(TopicsSource()))
     assert len(found) > 50
     for item, raw in found:
         assert isinstance(raw, Raw)
         assert raw.title == item.uri
         assert len(raw.data.decode()) > 100
-        assert Topics().content_hash(item) == content_hash_of(raw)
+        assert TopicsSource().content_hash(item) == content_hash_of(raw)
 
 
 def test_only_some(tmp_path: object) -> None:
-    assert [item.uri for item in Topics(only=["while", "for"]).list().items] == ["for", "while"]
+    assert [item.uri for item in TopicsSource(only=["while", "for"]).list().items] == [
+        "for",
+        "while",
+    ]
     with pytest.raises(UsageError, match="nonsense"):
-        Topics(only=["for", "nonsense"]).check()
-    assert [problem.uri for problem in Topics(only=["nonsense"]).list().problems] == ["nonsense"]
+        TopicsSource(only=["for", "nonsense"]).check()
+    assert [problem.uri for problem in TopicsSource(only=["nonsense"]).list().problems] == [
+        "nonsense"
+    ]
     with pytest.raises(DocumentError, match="no help topic"):
-        Topics().read(Item(uri="nonsense"))
+        TopicsSource().read(Item(uri="nonsense"))
 
 
 def test_the_hash_covers_bytes_title_and_metadata() -> None:

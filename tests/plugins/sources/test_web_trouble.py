@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import DocumentError, Unavailable, UsageError
-from llmops.tasks.plugins.sources.web import Web
+from llmops.tasks.plugins.sources.web import WebSource
 from tests.plugins.sources.crawling import paths, problems, web
 from tests.plugins.sources.site import Site, drip, flood, handbook, hang_up
 
@@ -174,7 +174,7 @@ def test_headers_go_to_the_own_hosts_only(site: Site, other: Site) -> None:
 def test_private_addresses_are_not_asked(site: Site, host: str) -> None:
     site.page("/", "Internal.")
     port = site.url.rsplit(":", 1)[1]
-    source = Web(start=[f"http://{host}:{port}/"], delay=0, retries=0, robots=False)
+    source = WebSource(start=[f"http://{host}:{port}/"], delay=0, retries=0, robots=False)
     with pytest.raises(UsageError, match="private address"):
         source.check()
     listing = source.list()
@@ -207,7 +207,7 @@ def test_private_addresses_are_not_asked(site: Site, host: str) -> None:
 )
 def test_bad_options_are_named_when_the_config_is_read(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Web(**{"start": ["http://example.com"]} | options)
+        WebSource(**{"start": ["http://example.com"]} | options)
 
 
 def test_what_never_existed_is_named_before_a_build(site: Site) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.stores import Collection, Store
+from llmops.tasks.plugins.stores import Store, StoreCollection
 from tests import weaviate
 from tests.plugins.stores.rows import DIMENSION
 
@@ -41,7 +41,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def collection(store: Store, name: str, tmp_path: Path) -> Iterator[Collection]:
+def collection(store: Store, name: str, tmp_path: Path) -> Iterator[StoreCollection]:
     yield store.open(name, DIMENSION, tmp_path)
     store.drop(name, tmp_path)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from llmops.tasks.errors import Damaged
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.embedders import normalised
-from llmops.tasks.plugins.stores import ROWS, Collection, Reader
+from llmops.tasks.plugins.stores import ROWS, StoreCollection, StoreReader
 from llmops.tasks.schemas import Vectors, chunk_ids, frame
 from llmops.tasks.texts.terms import indexed
 
@@ -64,12 +64,12 @@ def vectors(rows: pd.DataFrame) -> Vectors:
     return normalised(np.array(points, np.float32).reshape(len(rows), DIMENSION))
 
 
-def ids(reader: Reader) -> list[str]:
+def ids(reader: StoreReader) -> list[str]:
     """All chunk ids, sorted, with repetitions if there are any."""
     return sorted(name for part in reader.rows(["chunk_id"]) for name in part["chunk_id"])
 
 
-def assert_as_it_was(collection: Collection, snapshot: str, chunk_ids: list[str]) -> None:
+def assert_as_it_was(collection: StoreCollection, snapshot: str, chunk_ids: list[str]) -> None:
     """A snapshot that was rolled back reads as it did, or is said to be gone: never a mix."""
     try:
         found = ids(collection.at(snapshot))
@@ -78,7 +78,7 @@ def assert_as_it_was(collection: Collection, snapshot: str, chunk_ids: list[str]
     assert found == sorted(chunk_ids)
 
 
-def seen(reader: Reader) -> list[object]:
+def seen(reader: StoreReader) -> list[object]:
     """What one reader finds by vector and by text, scores included, and how many rows it counts."""
     near = reader.vector(np.ones(DIMENSION), 10)
     found = reader.text(["common", "number3"], 10)
@@ -86,7 +86,11 @@ def seen(reader: Reader) -> list[object]:
 
 
 def built(
-    collection: Collection, version: int, first: int, last: int, retire: list[str] | None = None
+    collection: StoreCollection,
+    version: int,
+    first: int,
+    last: int,
+    retire: list[str] | None = None,
 ) -> str:
     """Stage numbered documents and seal them."""
     rows = numbered(first, last)

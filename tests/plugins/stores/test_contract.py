@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.plugins.stores import ROWS, Collection, Store
+from llmops.tasks.plugins.stores import ROWS, Store, StoreCollection
 from llmops.tasks.texts.terms import analyse
 from tests.plugins.stores.rows import DIMENSION, built, document, ids, numbered, vectors
 
 ONE = np.eye(1, DIMENSION, dtype=np.float32)[0]
 
 
-def test_an_empty_collection_finds_nothing(collection: Collection) -> None:
+def test_an_empty_collection_finds_nothing(collection: StoreCollection) -> None:
     collection.recover(None)
     reader = collection.at(collection.seal(1))
     assert reader.count() == 0
@@ -24,7 +24,7 @@ def test_an_empty_collection_finds_nothing(collection: Collection) -> None:
         assert found.empty
 
 
-def test_rows_come_back_as_they_were_staged(collection: Collection) -> None:
+def test_rows_come_back_as_they_were_staged(collection: StoreCollection) -> None:
     rows = document("guide/a.md", ["first part", "second part"], title="Guide")
     collection.stage(1, rows, vectors(rows), [])
     reader = collection.at(collection.seal(1))
@@ -33,7 +33,7 @@ def test_rows_come_back_as_they_were_staged(collection: Collection) -> None:
     assert np.allclose(np.array(back["vector"].tolist()), vectors(rows))
 
 
-def test_the_nearest_vector_is_first_and_scores_are_cosines(collection: Collection) -> None:
+def test_the_nearest_vector_is_first_and_scores_are_cosines(collection: StoreCollection) -> None:
     rows = numbered(0, 50)
     points = vectors(rows)
     collection.stage(1, rows, points, [])
@@ -42,7 +42,7 @@ def test_the_nearest_vector_is_first_and_scores_are_cosines(collection: Collecti
     assert np.allclose(found["score"].to_numpy(), np.sort(points @ points[7])[::-1], atol=1e-5)
 
 
-def test_text_finds_only_rows_with_a_common_term(collection: Collection) -> None:
+def test_text_finds_only_rows_with_a_common_term(collection: StoreCollection) -> None:
     reader = collection.at(built(collection, 1, 0, 20))
     assert [*reader.text(["number7"], 5)["uri"]] == ["doc-000007.md"]
     assert reader.text(["number7", "common"], 50)["uri"].iloc[0] == "doc-000007.md"
@@ -51,7 +51,7 @@ def test_text_finds_only_rows_with_a_common_term(collection: Collection) -> None
     assert reader.text([], 5).empty
 
 
-def test_terms_are_matched_as_they_are(collection: Collection) -> None:
+def test_terms_are_matched_as_they_are(collection: StoreCollection) -> None:
     long = "x" * 200
     rows = document("a.md", ["placeholder"]).assign(
         terms=f"Running the c++ os.path.join 日本 بازی {long}"
@@ -74,7 +74,7 @@ def test_terms_are_matched_as_they_are(collection: Collection) -> None:
         ("пароль", "ru"),
     ],
 )
-def test_other_languages_than_english(collection: Collection, question: str, uri: str) -> None:
+def test_other_languages_than_english(collection: StoreCollection, question: str, uri: str) -> None:
     texts = {
         "ja": "梅雨は雨の多い期間",
         "zh": "黑豹队的防守",
@@ -89,7 +89,7 @@ def test_other_languages_than_english(collection: Collection, question: str, uri
     assert [*collection.at(collection.seal(1)).text(analyse(question), 6)["uri"]] == [uri]
 
 
-def test_equal_scores_come_in_the_order_of_uri_and_ordinal(collection: Collection) -> None:
+def test_equal_scores_come_in_the_order_of_uri_and_ordinal(collection: StoreCollection) -> None:
     rows = [document(uri, ["same words"] * 3) for uri in ("c", "a", "b")]
     for part in [*rows, *(document(f"z{n}", ["same words"] * 3) for n in range(20))]:
         collection.stage(1, part, np.tile(ONE, (3, 1)), [])
@@ -99,7 +99,7 @@ def test_equal_scores_come_in_the_order_of_uri_and_ordinal(collection: Collectio
         assert [*zip(found["uri"], found["ordinal"], strict=True)] == wanted
 
 
-def test_a_replaced_row_is_there_once(collection: Collection) -> None:
+def test_a_replaced_row_is_there_once(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 10)
     rows = numbered(3, 5).assign(title="renamed")
     collection.stage(2, rows, vectors(rows), [*rows["chunk_id"]])
@@ -108,7 +108,7 @@ def test_a_replaced_row_is_there_once(collection: Collection) -> None:
     assert sum((part["title"] == "renamed").sum() for part in second.rows(["title"])) == 2
 
 
-def test_many_deletions_in_one_call(collection: Collection) -> None:
+def test_many_deletions_in_one_call(collection: StoreCollection) -> None:
     rows = document("big.md", [f"part {n}" for n in range(12_000)])
     collection.stage(
         1,
@@ -125,7 +125,7 @@ def test_many_deletions_in_one_call(collection: Collection) -> None:
     assert collection.at(first).count() == 12_000
 
 
-def test_a_chunk_that_comes_twice_in_one_call_is_refused(collection: Collection) -> None:
+def test_a_chunk_that_comes_twice_in_one_call_is_refused(collection: StoreCollection) -> None:
     rows = numbered(0, 3)
     double = pd.concat([rows, rows.head(1)], ignore_index=True)
     with pytest.raises(ValueError, match="comes twice"):
@@ -133,13 +133,13 @@ def test_a_chunk_that_comes_twice_in_one_call_is_refused(collection: Collection)
     assert collection.at(collection.seal(1)).count() == 0
 
 
-def test_a_number_that_a_store_would_round_is_refused(collection: Collection) -> None:
+def test_a_number_that_a_store_would_round_is_refused(collection: StoreCollection) -> None:
     rows = numbered(0, 1).assign(start=pd.array([2**53 + 1], dtype="int64[pyarrow]"))
     with pytest.raises(ValueError, match=r"2\*\*53"):
         collection.stage(1, rows, vectors(rows), [])
 
 
-def test_half_of_a_surrogate_pair_is_found_nowhere(collection: Collection) -> None:
+def test_half_of_a_surrogate_pair_is_found_nowhere(collection: StoreCollection) -> None:
     reader = collection.at(built(collection, 1, 0, 3))
     assert reader.text(["\ud800"], 5).empty
     assert len(reader.text(["\ud800", "common"], 5)) == 3
@@ -147,7 +147,7 @@ def test_half_of_a_surrogate_pair_is_found_nowhere(collection: Collection) -> No
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_a_vector_without_a_direction_is_refused_and_nothing_written(
-    collection: Collection, value: float
+    collection: StoreCollection, value: float
 ) -> None:
     rows = numbered(0, 3)
     broken = np.vstack([vectors(rows)[:2], np.full((1, DIMENSION), value, np.float32)])
@@ -161,7 +161,7 @@ def test_a_vector_without_a_direction_is_refused_and_nothing_written(
 
 
 def test_what_is_missing_is_damage_with_a_hint(
-    store: Store, collection: Collection, name: str, tmp_path: Path
+    store: Store, collection: StoreCollection, name: str, tmp_path: Path
 ) -> None:
     sealed = built(collection, 1, 0, 3)
     with pytest.raises(Damaged, match="llmops index"):
@@ -178,7 +178,7 @@ def test_what_is_missing_is_damage_with_a_hint(
 
 
 def test_opening_again_finds_what_is_there(
-    store: Store, collection: Collection, name: str, tmp_path: Path
+    store: Store, collection: StoreCollection, name: str, tmp_path: Path
 ) -> None:
     sealed = built(collection, 1, 0, 3)
     assert store.open(name, DIMENSION, tmp_path).at(sealed).count() == 3

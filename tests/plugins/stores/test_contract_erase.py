@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.plugins.stores import Collection
+from llmops.tasks.plugins.stores import StoreCollection
 from tests.plugins.stores.rows import (
     DIMENSION,
     assert_as_it_was,
@@ -23,14 +23,16 @@ from tests.plugins.stores.rows import (
 SECRET = "Zanzibar harbours the unmentionable"
 
 
-def stage(collection: Collection, version: int, *texts: str, retire: tuple[str, ...] = ()) -> str:
+def stage(
+    collection: StoreCollection, version: int, *texts: str, retire: tuple[str, ...] = ()
+) -> str:
     rows = document("secret.md", texts)
     collection.stage(version, rows, vectors(rows), retire)
     return collection.seal(version)
 
 
 @pytest.fixture
-def snapshots(collection: Collection) -> list[str]:
+def snapshots(collection: StoreCollection) -> list[str]:
     """Of three versions: without the document, with it, with it changed; each has rows of others,
     too.
     """
@@ -41,12 +43,12 @@ def snapshots(collection: Collection) -> list[str]:
     return [first, second, stage(collection, 3, f"{SECRET} changed", retire=(*rows["chunk_id"],))]
 
 
-def erase(collection: Collection, keep: list[str]) -> None:
+def erase(collection: StoreCollection, keep: list[str]) -> None:
     collection.erase([document("secret.md", [SECRET])["doc_id"].iloc[0]], keep)
 
 
 def test_an_erased_document_is_in_no_snapshot_and_the_others_are_whole(
-    collection: Collection, snapshots: list[str]
+    collection: StoreCollection, snapshots: list[str]
 ) -> None:
     erase(collection, snapshots)
     wanted = [numbered(0, 300), numbered(5, 310), numbered(5, 310)]
@@ -61,7 +63,7 @@ def test_an_erased_document_is_in_no_snapshot_and_the_others_are_whole(
 
 
 def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(
-    collection: Collection, snapshots: list[str]
+    collection: StoreCollection, snapshots: list[str]
 ) -> None:
     erase(collection, snapshots[1:])
     erase(collection, snapshots[1:])
@@ -71,7 +73,7 @@ def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(
 
 
 def test_builds_rollback_and_gc_go_on_after_an_erasure(
-    collection: Collection, snapshots: list[str]
+    collection: StoreCollection, snapshots: list[str]
 ) -> None:
     erase(collection, snapshots)
     assert collection.unpublished(snapshots[2]) == 0
@@ -85,7 +87,7 @@ def test_builds_rollback_and_gc_go_on_after_an_erasure(
     assert fourth not in snapshots
 
 
-def test_the_only_document_may_be_erased(collection: Collection) -> None:
+def test_the_only_document_may_be_erased(collection: StoreCollection) -> None:
     snapshot = stage(collection, 1, SECRET)
     erase(collection, [snapshot])
     assert collection.at(snapshot).count() == 0
@@ -94,7 +96,7 @@ def test_the_only_document_may_be_erased(collection: Collection) -> None:
 
 
 def test_readers_that_were_pinned_before_go_on(
-    collection: Collection, snapshots: list[str]
+    collection: StoreCollection, snapshots: list[str]
 ) -> None:
     reader = collection.at(snapshots[2])
     before, done, wrong = seen(reader)[:10], Event(), list[object]()

@@ -30,8 +30,8 @@ from llmops.tasks.filters import (
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.embedders.hash import Hash
-from llmops.tasks.plugins.stores import Collection, Reader, Store, rows_schema
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.stores import Store, StoreCollection, StoreReader, rows_schema
 from llmops.tasks.retrieval.hybrid import MODES, Searcher
 from llmops.tasks.schemas import frame
 from tests.plugins.stores.rows import DIMENSION, document, vectors
@@ -141,7 +141,7 @@ HELD = rows()
 @pytest.fixture(scope="module")
 def filtered(
     spec: Spec, name: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Collection]:
+) -> Iterator[StoreCollection]:
     store, home = spec.build(Store), tmp_path_factory.mktemp("filters")
     collection = store.open(f"{name}-filters", DIMENSION, home, FIELDS)
     held = frame(HELD, rows_schema(FIELDS))
@@ -152,7 +152,7 @@ def filtered(
 
 
 @pytest.fixture(scope="module")
-def reader(filtered: Collection) -> Reader:
+def reader(filtered: StoreCollection) -> StoreReader:
     return filtered.at(filtered.seal(1))
 
 
@@ -190,7 +190,7 @@ def trees() -> st.SearchStrategy[Where]:
     return st.recursive(single(), larger, max_leaves=8)
 
 
-def assert_the_same(reader: Reader, where: Where) -> None:
+def assert_the_same(reader: StoreReader, where: Where) -> None:
     wanted = sorted(row["chunk_id"] for row in HELD if matches(where, row))
     assert sorted(reader.vector(POINT, ROWS, where)["chunk_id"]) == wanted
     assert sorted(reader.text(["common"], ROWS, where)["chunk_id"]) == wanted
@@ -205,21 +205,23 @@ def assert_the_same(reader: Reader, where: Where) -> None:
 @given(where=trees())
 @example(where=Not(Not(Missing("field_tags", "texts"))))
 @example(where=And((Not(Compare("field_rate", "number", "=", 0.0)), Missing("title", "text"))))
-def test_a_store_finds_what_fulfils_a_condition_and_no_more(reader: Reader, where: Where) -> None:
+def test_a_store_finds_what_fulfils_a_condition_and_no_more(
+    reader: StoreReader, where: Where
+) -> None:
     assert_the_same(reader, where)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", [name for name, kind in COLUMNS.items() if kind == "text"])
 def test_every_nasty_text_equals_itself_alone_and_sorts_as_in_python(
-    reader: Reader, column: str
+    reader: StoreReader, column: str
 ) -> None:
     for text in NASTY:
         assert_the_same(reader, Compare(column, "text", "=", text))
         assert_the_same(reader, Compare(column, "text", "<", text))
 
 
-def test_the_k_best_are_chosen_among_those_that_fulfil_the_condition(reader: Reader) -> None:
+def test_the_k_best_are_chosen_among_those_that_fulfil_the_condition(reader: StoreReader) -> None:
     where = Compare("field_year", "integer", ">=", 1)
     whole = reader.vector(POINT, ROWS, where)
     assert [*reader.vector(POINT, 3, where)["chunk_id"]] == [*whole["chunk_id"]][:3]
@@ -232,11 +234,11 @@ def test_the_k_best_are_chosen_among_those_that_fulfil_the_condition(reader: Rea
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labels=st.frozensets(st.sampled_from(NASTY), max_size=3), where=st.none() | trees())
 def test_labels_never_leak_in_any_mode(
-    reader: Reader, labels: frozenset[str], where: Where | None
+    reader: StoreReader, labels: frozenset[str], where: Where | None
 ) -> None:
     """A user's condition, whatever it is, only narrows what the labels allow."""
     allowed = {row["chunk_id"] for row in HELD if {"public", *labels} & set(row["labels"])}
-    searcher = Searcher(reader, Hash(), where=both(visible(labels), where))
+    searcher = Searcher(reader, HashEmbedder(), where=both(visible(labels), where))
     for mode in MODES:
         found = set(searcher.search("common text 5", ROWS, mode, POINT)["chunk_id"])
         assert found <= allowed, mode
@@ -256,7 +258,9 @@ def test_labels_never_leak_in_any_mode(
         ]
     )
 )
-def test_what_a_user_writes_is_refused_or_means_what_it_says(reader: Reader, text: str) -> None:
+def test_what_a_user_writes_is_refused_or_means_what_it_says(
+    reader: StoreReader, text: str
+) -> None:
     try:
         where = parse(text, FIELDS)
     except UsageError:
@@ -264,7 +268,7 @@ def test_what_a_user_writes_is_refused_or_means_what_it_says(reader: Reader, tex
     assert_the_same(reader, where)
 
 
-def test_rows_with_nasty_values_come_back_as_they_were(reader: Reader) -> None:
+def test_rows_with_nasty_values_come_back_as_they_were(reader: StoreReader) -> None:
     columns = [*COLUMNS]
     back = {
         row["chunk_id"]: row
@@ -281,7 +285,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, np.ndarray | list) else value
 
 
-def test_a_deep_and_a_wide_condition(reader: Reader) -> None:
+def test_a_deep_and_a_wide_condition(reader: StoreReader) -> None:
     deep: Where = Compare("field_year", "integer", ">", 0)
     for _ in range(50):
         deep = Not(deep)

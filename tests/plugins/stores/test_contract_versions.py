@@ -5,11 +5,11 @@ from threading import Event, Thread
 import pytest
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.plugins.stores import Collection
+from llmops.tasks.plugins.stores import StoreCollection
 from tests.plugins.stores.rows import assert_as_it_was, built, ids, numbered, seen, vectors
 
 
-def test_staging_again_after_a_crash_leaves_no_duplicates(collection: Collection) -> None:
+def test_staging_again_after_a_crash_leaves_no_duplicates(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 10)
     rows = numbered(10, 20)
     collection.stage(2, rows, vectors(rows), ["gone"])
@@ -18,7 +18,7 @@ def test_staging_again_after_a_crash_leaves_no_duplicates(collection: Collection
     assert ids(collection.at(collection.seal(2))) == sorted(numbered(0, 20)["chunk_id"])
 
 
-def test_what_was_staged_but_never_sealed_is_recovered_away(collection: Collection) -> None:
+def test_what_was_staged_but_never_sealed_is_recovered_away(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 30)
     before = seen(collection.at(first))
     rows = numbered(30, 60)
@@ -29,14 +29,14 @@ def test_what_was_staged_but_never_sealed_is_recovered_away(collection: Collecti
     assert ids(collection.at(collection.seal(2))) == sorted(numbered(0, 30)["chunk_id"])
 
 
-def test_recovering_to_nothing_empties_the_collection(collection: Collection) -> None:
+def test_recovering_to_nothing_empties_the_collection(collection: StoreCollection) -> None:
     built(collection, 1, 0, 5)
     collection.recover(None)
     collection.recover(None)
     assert collection.at(collection.seal(2)).count() == 0
 
 
-def test_rollback_and_another_build_on_top(collection: Collection) -> None:
+def test_rollback_and_another_build_on_top(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 20)
     before = seen(collection.at(first))
     second = built(collection, 2, 20, 40, [*numbered(0, 10)["chunk_id"]])
@@ -49,7 +49,9 @@ def test_rollback_and_another_build_on_top(collection: Collection) -> None:
     assert_as_it_was(collection, second, [*numbered(10, 40)["chunk_id"]])
 
 
-def test_a_reader_of_a_version_that_is_taken_back_never_sees_a_mix(collection: Collection) -> None:
+def test_a_reader_of_a_version_that_is_taken_back_never_sees_a_mix(
+    collection: StoreCollection,
+) -> None:
     first = built(collection, 1, 0, 20)
     reader = collection.at(built(collection, 2, 20, 40, [*numbered(0, 10)["chunk_id"]]))
     before, wanted = seen(reader), ids(reader)
@@ -63,7 +65,7 @@ def test_a_reader_of_a_version_that_is_taken_back_never_sees_a_mix(collection: C
         assert found == expected
 
 
-def test_gc_keeps_what_is_kept_and_no_more(collection: Collection) -> None:
+def test_gc_keeps_what_is_kept_and_no_more(collection: StoreCollection) -> None:
     snapshots = [built(collection, n, n * 10, n * 10 + 10) for n in range(4)]
     before = seen(collection.at(snapshots[2]))
     collection.gc(snapshots[2:])
@@ -76,7 +78,7 @@ def test_gc_keeps_what_is_kept_and_no_more(collection: Collection) -> None:
     assert collection.at(built(collection, 4, 40, 50)).count() == 50
 
 
-def test_a_pinned_reader_sees_the_same_while_others_write(collection: Collection) -> None:
+def test_a_pinned_reader_sees_the_same_while_others_write(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 100)
     before, done, wrong = seen(collection.at(first)), Event(), []
 

@@ -12,33 +12,33 @@ import pytest
 
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.stores._frames import ranked
-from llmops.tasks.plugins.stores.lancedb import LanceCollection, LanceStore
+from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, retried
 from tests.plugins.stores.rows import DIMENSION, numbered, vectors
 
 
 @pytest.fixture
-def collection(tmp_path: Path) -> LanceCollection:
-    opened = LanceStore().open("kb", DIMENSION, tmp_path)
-    assert isinstance(opened, LanceCollection)
+def collection(tmp_path: Path) -> LanceDBCollection:
+    opened = LanceDBStore().open("kb", DIMENSION, tmp_path)
+    assert isinstance(opened, LanceDBCollection)
     return opened
 
 
-def stage(collection: LanceCollection, first: int, last: int) -> str:
+def stage(collection: LanceDBCollection, first: int, last: int) -> str:
     rows = numbered(first, last)
     collection.stage(1, rows, vectors(rows), [])
     return collection.seal(1)
 
 
 def test_the_table_lies_in_the_home_or_where_uri_says(
-    tmp_path: Path, collection: LanceCollection
+    tmp_path: Path, collection: LanceDBCollection
 ) -> None:
     assert (tmp_path / "lancedb" / "kb.lance").is_dir()
-    LanceStore(uri=str(tmp_path / "elsewhere")).open("kb", DIMENSION, tmp_path)
+    LanceDBStore(uri=str(tmp_path / "elsewhere")).open("kb", DIMENSION, tmp_path)
     assert (tmp_path / "elsewhere" / "kb.lance").is_dir()
 
 
-def test_recovering_twice_makes_no_new_version(collection: LanceCollection) -> None:
+def test_recovering_twice_makes_no_new_version(collection: LanceDBCollection) -> None:
     sealed = stage(collection, 0, 10)
     collection.recover(sealed)
     assert collection._open().version == int(sealed)
@@ -53,34 +53,34 @@ def test_recovering_twice_makes_no_new_version(collection: LanceCollection) -> N
     assert collection._open().version == after
 
 
-def test_sealing_what_is_sealed_gives_the_same_snapshot(collection: LanceCollection) -> None:
+def test_sealing_what_is_sealed_gives_the_same_snapshot(collection: LanceDBCollection) -> None:
     sealed = stage(collection, 0, 10)
     assert collection.seal(2) == sealed
 
 
 def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(
-    collection: LanceCollection,
+    collection: LanceDBCollection,
 ) -> None:
     stage(collection, 0, 500)
     sealed = stage(collection, 500, 505)
     assert collection._open().index_stats("terms_idx").num_unindexed_rows == 5
     found = collection.at(sealed).text(["common", "number502"], 5)
     assert found["uri"].iloc[0] == "doc-000502.md"
-    whole = LanceStore().open("whole", DIMENSION, Path(collection._database.uri).parent)
+    whole = LanceDBStore().open("whole", DIMENSION, Path(collection._database.uri).parent)
     rows = numbered(0, 505)
     whole.stage(1, rows, vectors(rows), [])
     exact = whole.at(whole.seal(1)).text(["common", "number502"], 5)
     assert found["score"].iloc[0] == pytest.approx(exact["score"].iloc[0], rel=0.01)
 
 
-def test_a_large_change_goes_into_the_index(collection: LanceCollection) -> None:
+def test_a_large_change_goes_into_the_index(collection: LanceDBCollection) -> None:
     stage(collection, 0, 100)
     stage(collection, 100, 200)
     stats = collection._open().index_stats("terms_idx")
     assert (stats.num_indexed_rows, stats.num_unindexed_rows) == (200, 0)
 
 
-def test_gc_frees_the_disk(collection: LanceCollection, tmp_path: Path) -> None:
+def test_gc_frees_the_disk(collection: LanceDBCollection, tmp_path: Path) -> None:
     first = stage(collection, 0, 2_000)
     collection.stage(
         2, numbered(0, 0), np.empty((0, DIMENSION), np.float32), [*numbered(10, 2_000)["chunk_id"]]
@@ -99,7 +99,7 @@ def test_gc_frees_the_disk(collection: LanceCollection, tmp_path: Path) -> None:
     assert collection.at(second).count() == 10
 
 
-def test_two_writers_conflict_but_both_succeed(collection: LanceCollection) -> None:
+def test_two_writers_conflict_but_both_succeed(collection: LanceDBCollection) -> None:
     stage(collection, 0, 50)
     parts = [numbered(n, n + 10) for n in range(100, 180, 10)]
     threads = [
@@ -190,7 +190,7 @@ def test_ranking_fetches_all_ties_of_the_last_place() -> None:
     assert asked == [19, 76, 304]
 
 
-def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceCollection) -> None:
+def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceDBCollection) -> None:
     stage(collection, 0, 700)
     sealed = stage(collection, 700, 705)
     reader, points = collection.at(sealed), vectors(numbered(2_000, 2_020))

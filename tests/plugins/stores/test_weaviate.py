@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import Damaged, Unavailable
-from llmops.tasks.plugins.stores import ROWS, Collection
+from llmops.tasks.plugins.stores import ROWS, StoreCollection
 from llmops.tasks.plugins.stores.weaviate import WeaviateStore
 from llmops.tasks.plugins.stores.weaviate.rows import class_name
 from llmops.tasks.plugins.stores.weaviate.write import batches, insert
@@ -216,7 +216,7 @@ def test_a_quantised_collection_keeps_the_contract(
     weaviate_options: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
     store = WeaviateStore.model_validate({**weaviate_options, "quantization": "rq"})
-    collection: Collection = store.open(f"{name}-rq", DIMENSION, tmp_path)
+    collection: StoreCollection = store.open(f"{name}-rq", DIMENSION, tmp_path)
     try:
         rows = document("a.md", [f"part {n}" for n in range(60)])
         collection.stage(1, rows, vectors(rows), [])

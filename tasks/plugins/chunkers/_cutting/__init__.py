@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
-from llmops.tasks.plugins.chunkers._cutting.cuts import Line
+from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.headings import Paths
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 
@@ -44,7 +44,7 @@ class ContentDefined(Chunker):
         measured = measure(text, markup, tokenizer, max(4, size // 8))
         kinds = self.kinds(measured)
         cuts = [
-            *Line(measured.places, strengths(kinds, measured), size - overlap).cuts(),
+            *BorderLine(measured.places, strengths(kinds, measured), size - overlap).cuts(),
             len(kinds),
         ]
         pieces = Pieces(measured, kinds, tokenizer, size, overlap)
@@ -133,12 +133,16 @@ class Pieces:
         at a word.
         """
         places, kinds = self.measured.places, self.kinds
-        if not self.overlap or kinds[first] == Kind.SECTION:
+        if not self.overlap or kinds[first] == BorderKind.SECTION:
             return first
         inner = before + 1  # never the whole chunk before
         window = places[first] - np.array([self.overlap, round(self.overlap * 0.7)])
         least, most = np.searchsorted(places[inner:first], window) + inner
-        for kind, last in ((Kind.SENTENCE, most), (Kind.CLAUSE, most), (Kind.WORD, first)):
+        for kind, last in (
+            (BorderKind.SENTENCE, most),
+            (BorderKind.CLAUSE, most),
+            (BorderKind.WORD, first),
+        ):
             good = np.flatnonzero(kinds[least : int(last)] >= kind)
             if len(good):
                 return int(least + good[0])

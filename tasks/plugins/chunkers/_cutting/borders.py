@@ -22,7 +22,7 @@ NEAR, FAR, FOUR, WIDE = (
 NO_WORD = Trait.SPACE | Trait.CLOSING | Trait.OPENING | Trait.ENDER | Trait.CLAUSE
 
 
-class Kind(IntEnum):
+class BorderKind(IntEnum):
     """How good a border is, worst first."""
 
     CHARACTER = 0
@@ -103,30 +103,32 @@ def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
     lines = np.cumsum(np.append(0, traits & Trait.NEWLINE != 0))
     newlines = lines[starts] - lines[stops]
     lower = traits[starts] & Trait.LOWER != 0
-    kinds = np.where(gap | (traits[starts] & Trait.UNSPACED != 0), Kind.WORD, Kind.CHARACTER)
+    kinds = np.where(
+        gap | (traits[starts] & Trait.UNSPACED != 0), BorderKind.WORD, BorderKind.CHARACTER
+    )
     kinds[
         (traits[np.maximum(stops - 1, 0)] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower
-    ] = Kind.CLAUSE
-    kinds[(traits[final] & Trait.ENDER != 0) & apart & ~lower] = Kind.SENTENCE
+    ] = BorderKind.CLAUSE
+    kinds[(traits[final] & Trait.ENDER != 0) & apart & ~lower] = BorderKind.SENTENCE
     _correct_stops(text, kinds, final)
     _correct_lines(text, kinds, starts, newlines)
-    kinds[newlines > 1] = Kind.PARAGRAPH
+    kinds[newlines > 1] = BorderKind.PARAGRAPH
     return kinds
 
 
 def _correct_stops(text: str, kinds: Array, final: Array) -> None:
     """A full stop after an abbreviation or the number of a list item ends no sentence."""
-    for border in np.flatnonzero(kinds == Kind.SENTENCE).tolist():
+    for border in np.flatnonzero(kinds == BorderKind.SENTENCE).tolist():
         stop = int(final[border])
         if text[stop] == "." and ABBREVIATION.search(text[max(0, stop - 10) : stop + 1]):
-            kinds[border] = Kind.WORD
+            kinds[border] = BorderKind.WORD
 
 
 def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> None:
     """A line that begins like a list item or a row of a table is as good as a sentence."""
     for border in np.flatnonzero(newlines == 1).tolist():
         if BULLET.match(text, starts[border]):
-            kinds[border] = Kind.SENTENCE
+            kinds[border] = BorderKind.SENTENCE
 
 
 def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
@@ -147,7 +149,7 @@ def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:
     closed = np.maximum.accumulate(np.where(ended, place, 0))
     ends = np.maximum(stops - 1, 0)
     near, first = _word_hash(
-        codes, before, last[np.where(kinds < Kind.PARAGRAPH, ends, closed[ends])]
+        codes, before, last[np.where(kinds < BorderKind.PARAGRAPH, ends, closed[ends])]
     )
     far, _ = _word_hash(codes, before, last[np.maximum(first - 1, 0)])
     four, wide = _wide(_word_hash(codes, before, last[ends])[0])

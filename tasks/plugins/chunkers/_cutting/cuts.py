@@ -21,7 +21,7 @@ fills less, an overall shortest path fills 86 % and changes up to 26."""
 
 
 @dataclass(frozen=True)
-class Line:
+class BorderLine:
     """Borders along a text: `places` in tokens, ascending, with the text's length as one more;
     `strengths` comparable.
 

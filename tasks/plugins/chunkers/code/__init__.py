@@ -10,13 +10,13 @@ from pydantic import Field, field_validator
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Piece, Pieces, shortened, strengths
 from llmops.tasks.plugins.chunkers._cutting.characters import Array
-from llmops.tasks.plugins.chunkers._cutting.cuts import Line
+from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 from llmops.tasks.plugins.chunkers.code.syntax import Syntax, known_languages, language_of, parse
-from llmops.tasks.plugins.chunkers.markdown import Markdown
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
 
-class Code(Markdown):
+class CodeChunker(MarkdownChunker):
     """Definitions that fit are kept whole, small neighbours share a chunk, long ones are cut at
     their statements and share with nobody. Syntax errors do no harm.
 
@@ -79,6 +79,6 @@ def _cuts(measured: Measured, syntax: Syntax, kinds: Array, limit: int) -> list[
     cuts: list[int] = []
     for first, end in pairwise(sorted({0, *syntax.walls, last})):
         allowed = np.union1d([first], first + np.flatnonzero(syntax.grades[first:end] >= 0))
-        line = Line(measured.places[np.append(allowed, end)], graded[allowed], limit)
+        line = BorderLine(measured.places[np.append(allowed, end)], graded[allowed], limit)
         cuts += allowed[line.cuts()].tolist()
     return [*cuts, last]

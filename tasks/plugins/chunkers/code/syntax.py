@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.borders import Kind
+from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
 from llmops.tasks.plugins.chunkers._cutting.characters import Array, codes_of
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
@@ -86,7 +86,7 @@ PREFIX = re.compile(r"comment|decorator|annotation|attribute")
 LONGEST_SIGNATURE = 240
 
 
-class Scope(NamedTuple):
+class Definition(NamedTuple):
     """A definition that is longer than a chunk, in characters."""
 
     start: int
@@ -103,9 +103,9 @@ class Syntax:
 
     grades: Array
     walls: set[int] = field(default_factory=set)
-    scopes: list[Scope] = field(default_factory=list)
+    scopes: list[Definition] = field(default_factory=list)
 
-    def around(self, offset: int) -> list[Scope]:
+    def around(self, offset: int) -> list[Definition]:
         """The scopes that begin before an offset and end after it, outermost first."""
         return sorted(scope for scope in self.scopes if scope.start < offset < scope.end)
 
@@ -158,7 +158,7 @@ class Marking:
                 inner = self._take(group, stop, depth)
                 if inner:
                     waiting.append((inner, stop, depth + 1))
-        self._found.grades[:1] = Kind.SECTION
+        self._found.grades[:1] = BorderKind.SECTION
         return self._found
 
     def _groups(self, nodes: "list[Node]", end: int) -> "Iterator[tuple[list[Node], int]]":
@@ -205,7 +205,7 @@ class Marking:
             inside = self._found.grades[first:last]
             np.maximum(
                 inside,
-                np.minimum(self._measured.borders.kinds[first:last], Kind.CLAUSE),
+                np.minimum(self._measured.borders.kinds[first:last], BorderKind.CLAUSE),
                 out=inside,
             )
         return inner
@@ -226,7 +226,7 @@ class Marking:
         self._held |= {first.start_byte} if first else set()
         return inner
 
-    def _scope(self, node: "Node") -> Scope:
+    def _scope(self, node: "Node") -> Definition:
         body = body_of(node)
         head = self._data[node.start_byte : body.start_byte if body else node.end_byte].decode(
             "utf-8", "replace"
@@ -240,7 +240,7 @@ class Marking:
             if name
             else signature
         )
-        return Scope(
+        return Definition(
             self._character(node.start_byte),
             self._character(node.end_byte),
             said,
@@ -286,5 +286,11 @@ def _definition(node: "Node") -> "Node | None":
 
 def _grade(depth: int, definition: bool) -> int:
     if definition:
-        return Kind.SECTION if depth == 0 else Kind.PARAGRAPH
-    return Kind.PARAGRAPH if depth == 0 else Kind.SENTENCE if depth < 6 else Kind.CLAUSE
+        return BorderKind.SECTION if depth == 0 else BorderKind.PARAGRAPH
+    return (
+        BorderKind.PARAGRAPH
+        if depth == 0
+        else BorderKind.SENTENCE
+        if depth < 6
+        else BorderKind.CLAUSE
+    )

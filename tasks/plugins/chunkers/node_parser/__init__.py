@@ -10,12 +10,12 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting.whole import Whole
 from llmops.tasks.plugins.chunkers.node_parser.nodes import build, located, parser_class, pieces
-from llmops.tasks.plugins.chunkers.sentence import Sentence
+from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 
 LOG = logging.getLogger(__name__)
 
 
-class NodeParser(Chunker):
+class NodeParserChunker(Chunker):
     """`parser`: a class of llama_index.core.node_parser, or an import path; `options` are its own.
 
     `size`, `overlap` and the embedder's tokenizer are handed to parsers that take them. What a
@@ -57,7 +57,7 @@ class NodeParser(Chunker):
             parser_class(self.parser), self.options, size, min(self.overlap, size // 2), tokenizer
         )
         whole = Whole(text, markup, (title or "").strip(), tokenizer)
-        rest = Sentence(size=size, overlap=0)
+        rest = SentenceChunker(size=size, overlap=0)
         spans: list[Span] = []
         end = 0
         for place in located(text, pieces(parser, text)):
@@ -66,7 +66,9 @@ class NodeParser(Chunker):
             end = place[1]
         return [*spans, *whole.cut(rest, end, len(text))]
 
-    def _within(self, whole: Whole, rest: Sentence, place: tuple[int, int]) -> Iterator[Span]:
+    def _within(
+        self, whole: Whole, rest: SentenceChunker, place: tuple[int, int]
+    ) -> Iterator[Span]:
         """A node as one span, as several where it is too long."""
         start, end = place
         tokens = len(whole.tokenizer.token_offsets(whole.text[start:end]))

@@ -8,15 +8,21 @@ from pydantic import Field, model_validator
 
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.plugins import Spec, digest
-from llmops.tasks.plugins.chunkers import Asking, Chunker, Span, Tokenizer
+from llmops.tasks.plugins.chunkers import AskingTokenizer, Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import shortened
 from llmops.tasks.plugins.chunkers._cutting.whole import Whole
-from llmops.tasks.plugins.chunkers.markdown import Markdown
-from llmops.tasks.plugins.chunkers.qa.questions import TABLES, Row, prompt, read_questions, rows
+from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.plugins.chunkers.qa.questions import (
+    TABLES,
+    QuestionRow,
+    prompt,
+    read_questions,
+    rows,
+)
 from llmops.tasks.plugins.llms import Llm, llm_of
 
 
-class Qa(Chunker):
+class QaChunker(Chunker):
     """Rows of a table with a column `question` are found by their question, with `search: both`
     also by their answer; a reader gets the row, with `give: answer` the answer alone.
 
@@ -73,7 +79,7 @@ class Qa(Chunker):
             end = row.end
         return [*spans, *self._between(whole, end, len(text))]
 
-    def _row(self, whole: Whole, row: Row) -> Span:
+    def _row(self, whole: Whole, row: QuestionRow) -> Span:
         start, end = row.answer if self.give == "answer" and row.answer else (row.start, row.end)
         answer = [whole.text[slice(*row.answer)]] if self.search == "both" and row.answer else []
         search = shortened(
@@ -90,7 +96,7 @@ class Qa(Chunker):
 
     def _between(self, whole: Whole, start: int, end: int) -> Iterator[Span]:
         """The passages of a part of the text, each followed by its questions."""
-        cutter = Markdown(size=self.size, overlap=min(self.overlap, self.size // 2))
+        cutter = MarkdownChunker(size=self.size, overlap=min(self.overlap, self.size // 2))
         for passage in whole.cut(cutter, start, end):
             yield passage
             for search in self._asked(
@@ -103,7 +109,7 @@ class Qa(Chunker):
         model = self._model()
         if model is None:
             return []
-        if not isinstance(tokenizer, Asking):
+        if not isinstance(tokenizer, AskingTokenizer):
             raise UsageError(
                 f"the chunker qa asks a model, but {type(tokenizer).__name__} cannot pay for it",
                 where="chunk: qa: llm",

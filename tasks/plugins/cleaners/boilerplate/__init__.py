@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import Field
 
 from llmops.tasks.plugins.cleaners import Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Sketched, Verdict
-from llmops.tasks.plugins.cleaners.boilerplate.lines import Line, lines_of, without
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners.boilerplate.lines import PageLine, lines_of, without
 
 FLAG = "boilerplate_kept"
 
 
-class Boilerplate(CorpusCleaner):
+class BoilerplateCleaner(CorpusCleaner):
     """Takes out lines that a `share` of the documents has, whatever their case, numbers and markup,
     where there are at least `min_documents` to compare: of each source by itself, or with `across:
     all` of all together.
@@ -47,10 +47,10 @@ class Boilerplate(CorpusCleaner):
         }
         return np.array(sorted(keys), np.uint64).tobytes()
 
-    def _looked_at(self, line: Line) -> bool:
+    def _looked_at(self, line: PageLine) -> bool:
         return line.edge or (self.where == "anywhere" and line.length >= self.min_length)
 
-    def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
+    def judge(self, documents: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         groups: dict[str, list[Sketched]] = {}
         for document in documents:
             groups.setdefault(document.source if self.across == "source" else "", []).append(
@@ -62,14 +62,14 @@ class Boilerplate(CorpusCleaner):
             for key, verdict in self._judged(group).items()
         }
 
-    def _judged(self, group: Sequence[Sketched]) -> dict[str, Verdict]:
+    def _judged(self, group: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         if len(group) < self.min_documents:
             return {}
         lines = {document.doc_id: np.frombuffer(document.sketch, np.uint64) for document in group}
         keys, counts = np.unique(np.concatenate(list(lines.values())), return_counts=True)
         repeated = keys[counts >= max(2, self.share * len(group))]
         return {
-            key: Verdict(note=json.dumps([f"{one:016x}" for one in mine.tolist()]))
+            key: CorpusVerdict(note=json.dumps([f"{one:016x}" for one in mine.tolist()]))
             for key, own in lines.items()
             if len(mine := np.intersect1d(own, repeated, assume_unique=True))
         }
@@ -90,7 +90,7 @@ class Boilerplate(CorpusCleaner):
         return "\f".join("\n".join(line.text for line in page) for page in pages)
 
 
-def _pages(document: Document) -> list[list[Line]]:
+def _pages(document: Document) -> list[list[PageLine]]:
     return lines_of(document.text, markdown=document.markup == "markdown")
 
 

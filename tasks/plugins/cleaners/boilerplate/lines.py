@@ -17,7 +17,7 @@ HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 
 
 @dataclass(frozen=True)
-class Line:
+class PageLine:
     """`key`: 0 for a line that is never boilerplate. `edge`: near an end of its page. `length`:
     characters of what it says.
     """
@@ -29,7 +29,7 @@ class Line:
     heading: bool
 
 
-def lines_of(text: str, *, markdown: bool) -> list[list[Line]]:
+def lines_of(text: str, *, markdown: bool) -> list[list[PageLine]]:
     """The lines of each page. Code, tables, lone tags and lines without two letters have no key."""
     pages = []
     for page in text.split("\f"):
@@ -38,7 +38,7 @@ def lines_of(text: str, *, markdown: bool) -> list[list[Line]]:
         inner = set(filled[EDGE:-EDGE])
         pages.append(
             [
-                Line(row, key, length, n not in inner, heading)
+                PageLine(row, key, length, n not in inner, heading)
                 for n, (row, key, length, heading) in enumerate(rows)
             ]
         )
@@ -75,7 +75,9 @@ def _key(said: str) -> int:
     )
 
 
-def without(page: list[Line], repeated: Set[int], shortest: int, everywhere: bool) -> list[Line]:
+def without(
+    page: list[PageLine], repeated: Set[int], shortest: int, everywhere: bool
+) -> list[PageLine]:
     """A page without its boilerplate: what is repeated from its ends inwards without a gap, and
     long lines of its edges (of anywhere).
 
@@ -92,7 +94,7 @@ def without(page: list[Line], repeated: Set[int], shortest: int, everywhere: boo
     ]
 
 
-def _peeled(page: list[Line], repeated: Set[int]) -> tuple[int, int]:
+def _peeled(page: list[PageLine], repeated: Set[int]) -> tuple[int, int]:
     first, last = 0, len(page)
     while (
         first < last
@@ -106,5 +108,5 @@ def _peeled(page: list[Line], repeated: Set[int]) -> tuple[int, int]:
     return first, last
 
 
-def _gone(line: Line, repeated: Set[int]) -> bool:
+def _gone(line: PageLine, repeated: Set[int]) -> bool:
     return line.key in repeated or not line.text.strip()

@@ -37,7 +37,7 @@ class Reason(NamedTuple):
     end: int = -1
 
 
-class Injection(Cleaner):
+class InjectionCleaner(Cleaner):
     """Place it before `unicode`, which removes unseen characters without a word.
 
     The score of a document is that of its most suspicious spot: 1 for smuggled characters, else the

@@ -26,7 +26,7 @@ WORD: Final = re.compile(r"\w{1,40}+")
 BORDER: Final = re.compile(r"(?<=[.!?。！？])\s+|\s*\n\s*|(?<=[。！？])")
 
 
-class Model(NamedTuple):
+class Classifier(NamedTuple):
     """`weights` are whole numbers, to be multiplied by `scale`."""
 
     weights: "array[int]"
@@ -36,9 +36,9 @@ class Model(NamedTuple):
 
 
 @cache
-def model() -> Model:
+def model() -> Classifier:
     found = json.loads(FILE.read_text())
-    return Model(
+    return Classifier(
         array("b", base64.b64decode(found["weights"])), found["scale"], found["bias"], found["cut"]
     )
 

@@ -11,7 +11,7 @@ from llmops.tasks.plugins.cleaners.links import markdown as links
 ROUNDS: Final = 64
 
 
-class Links(Cleaner):
+class LinksCleaner(Cleaner):
     """`[text](address)` by `policy`: `keep_text` leaves the text, `domain` the text and the host in
     brackets, `drop` nothing, `keep` the link. The same for `[text][name]`, whose definitions go,
     and for `<a>`. Pictures: their description (`images: alt`), nothing (`drop`), or as they are
@@ -53,7 +53,7 @@ class Links(Cleaner):
             for piece in links.pieces(text)
         )
 
-    def _piece(self, piece: links.Piece, defined: set[str], plain: bool) -> str:
+    def _piece(self, piece: links.MarkdownPart, defined: set[str], plain: bool) -> str:
         text = piece.text
         if defined and "keep" not in (self.policy, self.images):
             text = links.DEFINITION.sub(

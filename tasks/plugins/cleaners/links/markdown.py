@@ -55,7 +55,7 @@ LINK_LIKE = re.compile(
 )
 
 
-class Piece(NamedTuple):
+class MarkdownPart(NamedTuple):
     """A part of the text. `fresh`: it begins a line."""
 
     text: str
@@ -67,14 +67,14 @@ class Piece(NamedTuple):
         return self.fresh or match.start() > 0
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def pieces(text: str) -> Iterator[MarkdownPart]:
     """The text in pieces: code, and what stands between."""
     done = 0
     for start, end in [*(code.span() for code in CODE.finditer(text)), (len(text), len(text))]:
         if start > done:
-            yield Piece(text[done:start], False, text[done - 1 : done] in ("", "\n"))
+            yield MarkdownPart(text[done:start], False, text[done - 1 : done] in ("", "\n"))
         if end > start:
-            yield Piece(text[start:end], True, False)
+            yield MarkdownPart(text[start:end], True, False)
         done = end
 
 

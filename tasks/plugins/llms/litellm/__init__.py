@@ -12,7 +12,7 @@ from llmops.tasks.plugins.llms import Connection
 from llmops.tasks.plugins.llms._chat import Chat
 
 
-class LiteLlm(Chat):
+class LiteLLMLlm(Chat):
     """`model` with its provider before it. Keys come from `api_key`, else from the environment as
     LiteLLM reads them (ANTHROPIC_API_KEY, GEMINI_API_KEY and others). `base_url`: another address
     than the provider's. The other options are those of `openai`; `parameters` may hold LiteLLM's

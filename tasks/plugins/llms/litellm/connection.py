@@ -27,7 +27,7 @@ NEVER = ("UnsupportedParamsError", "LiteLLMUnknownProvider")
 OURS = {"num_retries": 0, "max_retries": 0}
 
 
-class LiteLlmConnection(Connection):
+class LiteLLMConnection(Connection):
     """`given`: address, key and time-out."""
 
     def __init__(
@@ -98,7 +98,7 @@ async def opened(
     """
     library = await asyncio.to_thread(_library)
     try:
-        yield LiteLlmConnection(library, body, given)
+        yield LiteLLMConnection(library, body, given)
     finally:
         await library.close_litellm_async_clients()
 

@@ -25,7 +25,7 @@ KEPT = 0.75
 WORD = re.compile(r"\w+")
 
 
-class Html(Parser):
+class HtmlParser(Parser):
     """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of
     the whole page where it has none, or where less than three quarters of the words outside them
     and outside links would be left. What a reader does not see stands in the metadata `hidden_text`

@@ -24,7 +24,7 @@ TEMPLATE = re.compile(
 )
 
 
-class Office(Parser):
+class OfficeParser(Parser):
     """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments
     are left out. Text that nobody sees stands in the metadata `hidden_text` instead."""
 

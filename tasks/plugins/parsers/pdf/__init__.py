@@ -8,7 +8,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
 from llmops.tasks.plugins.parsers._titles import sensible, stands_in
-from llmops.tasks.plugins.parsers.pdf.hidden import Shown, parted
+from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
 from llmops.tasks.plugins.parsers.pdf.reflow import paragraphs
 
 SCANNED = (
@@ -23,7 +23,7 @@ WHY = {
 MOST_HEADINGS = 5000
 
 
-class Pdf(Parser):
+class PdfParser(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
     where they stand in the text as a paragraph of their own, become headings; without bookmarks the
     text is plain. Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands
@@ -76,7 +76,7 @@ def _opened(data: bytes) -> Any:
         ) from error
 
 
-def _texts(document: Any) -> Iterator[Shown]:
+def _texts(document: Any) -> Iterator[PageText]:
     """The text of every page; none for one that is damaged."""
     import pypdfium2
 
@@ -85,7 +85,7 @@ def _texts(document: Any) -> Iterator[Shown]:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield Shown("", [])
+            yield PageText("", [])
             continue
         yield parted(page, layer)
         layer.close()

@@ -15,14 +15,14 @@ LONGEST: Final = 100_000
 Box = tuple[float, float, float, float]
 
 
-class Shown(NamedTuple):
+class PageText(NamedTuple):
     """The text of a page in two parts."""
 
     seen: str
     unseen: list[str]
 
 
-def parted(page: Any, layer: Any) -> Shown:
+def parted(page: Any, layer: Any) -> PageText:
     """What is seen of a page, and the texts that are not: transparent, smaller than a point, white
     with nothing behind, or drawn invisibly.
 
@@ -32,13 +32,13 @@ def parted(page: Any, layer: Any) -> Shown:
     hidden = _hidden(page)
     whole = str(layer.get_text_range(errors="replace"))
     if not hidden:
-        return Shown(whole, [])
+        return PageText(whole, [])
     texts, seen = {key: list[str]() for key in hidden}, list[str]()
     owner = 0
     for index in range(layer.count_chars()):
         owner = _owner(layer, index) or owner
         texts.get(owner, seen).append(_character(layer, index))
-    return Shown("".join(seen), ["".join(text) for text in _lines(texts)])
+    return PageText("".join(seen), ["".join(text) for text in _lines(texts)])
 
 
 def _lines(texts: dict[int, list[str]]) -> Iterator[list[str]]:

@@ -13,14 +13,20 @@ from llmops.tasks.plugins.scorers import Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import field_of
 from llmops.tasks.plugins.scorers._markers import without_markers
 from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.plugins.scorers.grounded.support import Ground, covered, ground, texts_of, unknown
+from llmops.tasks.plugins.scorers.grounded.support import (
+    ReadyPassages,
+    covered,
+    ground,
+    texts_of,
+    unknown,
+)
 from llmops.tasks.texts.comparable import nfkc, shown, words
 from llmops.tasks.texts.sentences import bare, sentences
 
 REASONS = 3
 
 
-class Grounded(Scorer):
+class GroundedScorer(Scorer):
     """The share of the answer's sentences that the passages support. The idea is that of FActScore
     (Min et al. 2023, arXiv:2305.14251), with sentences for its atomic facts and words for its
     model.
@@ -78,7 +84,7 @@ class Grounded(Scorer):
         )
 
     def _doubts(
-        self, said: Sequence[str], shares: Sequence[float | None], on: Ground, question: str
+        self, said: Sequence[str], shares: Sequence[float | None], on: ReadyPassages, question: str
     ) -> list[str]:
         """Why each sentence is not supported; empty for one that is."""
         near = self._near(
@@ -95,7 +101,7 @@ class Grounded(Scorer):
         ]
 
     def _doubt(
-        self, sentence: str, share: float | None, near: float, on: Ground, question: str
+        self, sentence: str, share: float | None, near: float, on: ReadyPassages, question: str
     ) -> str:
         strange = unknown(sentence, on, question, names=self.names)
         if strange:
@@ -104,7 +110,7 @@ class Grounded(Scorer):
             return ""
         return f"{share:.0%} of its words are in a passage"
 
-    def _near(self, said: Sequence[str], on: Ground) -> dict[str, float]:
+    def _near(self, said: Sequence[str], on: ReadyPassages) -> dict[str, float]:
         """The cosine of each sentence with the nearest of the passages."""
         if self.embed is None or not said or not on.pieces:
             return {}

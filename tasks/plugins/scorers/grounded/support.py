@@ -31,7 +31,7 @@ DIGITS = {
 }
 
 
-class Ground(NamedTuple):
+class ReadyPassages(NamedTuple):
     """Passages made ready. `places`: the windows (by number) that hold a feature; `words`,
     `numbers`: of all passages; `pieces`: the sentences themselves."""
 
@@ -42,7 +42,7 @@ class Ground(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def ground(texts: tuple[str, ...]) -> Ground:
+def ground(texts: tuple[str, ...]) -> ReadyPassages:
     """Windows never reach over the end of a passage."""
     places: dict[str, list[int]] = {}
     every, pieces, first = set[str](), list[str](), 0
@@ -57,7 +57,7 @@ def ground(texts: tuple[str, ...]) -> Ground:
         every |= set(words(text))
     spelled = {DIGITS[word] for word in every & set(DIGITS)}
     numbers = {number for text in texts for number in numbers_in(text)} | spelled
-    return Ground(
+    return ReadyPassages(
         {name: tuple(found) for name, found in places.items()},
         frozenset(every),
         frozenset(numbers),
@@ -79,7 +79,7 @@ def features(text: str) -> Iterator[str]:
             yield run[:STEM]
 
 
-def covered(sentence: str, on: Ground) -> float | None:
+def covered(sentence: str, on: ReadyPassages) -> float | None:
     """The share of the sentence's features that the best window holds, long ones weighing more;
     None for a sentence without any.
     """
@@ -115,7 +115,7 @@ def names_in(sentence: str) -> list[str]:
     ]
 
 
-def unknown(sentence: str, on: Ground, question: str, *, names: bool = True) -> list[str]:
+def unknown(sentence: str, on: ReadyPassages, question: str, *, names: bool = True) -> list[str]:
     """The numbers, and with `names` the names, of a sentence that neither passages nor question
     have.
     """

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.plugins.sources import Source
-from llmops.tasks.plugins.sources._http.client import Client, Manners
+from llmops.tasks.plugins.sources._http.client import HttpClient, Manners
 from llmops.tasks.plugins.sources._http.reply import Trouble
 
 AGENT = "llmops-pipelines/1 (knowledge base indexer)"
@@ -56,11 +56,13 @@ class HttpSource(Source, Manners):
                 )
         return headers
 
-    def client(self, *, allow_private: bool) -> Client:
+    def client(self, *, allow_private: bool) -> HttpClient:
         """A client with these manners, to be closed. It sends the user agent; `headers` are for the
         caller to send where they belong.
         """
-        return Client(self, headers={"User-Agent": self.user_agent}, allow_private=allow_private)
+        return HttpClient(
+            self, headers={"User-Agent": self.user_agent}, allow_private=allow_private
+        )
 
 
 def as_document_error(trouble: Trouble) -> DocumentError:

@@ -14,13 +14,13 @@ import httpcore
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.plugins.sources._http.reply import (
-    Reply,
+    HttpReply,
     Trouble,
     body_of,
     headers_of,
     pause_asked,
 )
-from llmops.tasks.plugins.sources._http.wire import Clock, pool
+from llmops.tasks.plugins.sources._http.wire import Deadline, pool
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 DEAD_AFTER = 5
@@ -41,19 +41,19 @@ class Manners(BaseModel):
     max_bytes: int = Field(default=20_000_000, gt=0)
 
 
-class Turn:
+class HostTurn:
     """Whose turn it is to ask a server: one for all the clients of this process. `delay`: what the
     server itself wants, in seconds.
     """
 
-    _all: ClassVar[dict[str, "Turn"]] = {}
+    _all: ClassVar[dict[str, "HostTurn"]] = {}
     _guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self) -> None:
         self.lock, self.delay, self._free_at = threading.Lock(), 0.0, 0.0
 
     @classmethod
-    def at(cls, place: str) -> "Turn":
+    def at(cls, place: str) -> "HostTurn":
         """The one of a host and port."""
         with cls._guard:
             return cls._all.setdefault(place, cls())
@@ -71,14 +71,14 @@ class Host:
     """One server as one client knows it: how often it has failed in a row."""
 
     def __init__(self, place: str) -> None:
-        self.turn, self.failures = Turn.at(place), 0
+        self.turn, self.failures = HostTurn.at(place), 0
 
     @property
     def dead(self) -> bool:
         return self.failures >= DEAD_AFTER
 
 
-class Client:
+class HttpClient:
     """Answers by URL, from any number of threads. Redirects are answers too: following them is the
     caller's decision.
     """
@@ -86,12 +86,12 @@ class Client:
     def __init__(
         self, manners: Manners, *, headers: Mapping[str, str], allow_private: bool
     ) -> None:
-        self._manners, self._headers, self._clock = manners, headers, Clock()
+        self._manners, self._headers, self._clock = manners, headers, Deadline()
         self._pool = pool(self._clock, allow_private)
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> "HttpClient":
         return self
 
     def __exit__(
@@ -111,8 +111,8 @@ class Client:
         self,
         url: str,
         headers: Mapping[str, str] | None = None,
-        wanted: Callable[[Reply], bool] = lambda _: True,
-    ) -> Reply:
+        wanted: Callable[[HttpReply], bool] = lambda _: True,
+    ) -> HttpReply:
         """The last answer after all retries; the body only of one that is `wanted`, which is asked
         with the headers alone.
 
@@ -135,8 +135,12 @@ class Client:
             return reply
 
     def _patiently(
-        self, turn: Turn, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]
-    ) -> Reply:
+        self,
+        turn: HostTurn,
+        url: str,
+        headers: Mapping[str, str],
+        wanted: Callable[[HttpReply], bool],
+    ) -> HttpReply:
         for attempt in range(self._manners.retries + 1):
             turn.wait()
             last = attempt == self._manners.retries
@@ -163,7 +167,9 @@ class Client:
         ) * random.uniform(0.5, 1.0)
         return own if asked is None else max(asked, min(own, self._manners.backoff))
 
-    def _once(self, url: str, headers: Mapping[str, str], wanted: Callable[[Reply], bool]) -> Reply:
+    def _once(
+        self, url: str, headers: Mapping[str, str], wanted: Callable[[HttpReply], bool]
+    ) -> HttpReply:
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._manners.timeout)
         self._clock.start(self._manners.deadline)
         sent = {"Accept-Encoding": "gzip, deflate", **self._headers, **headers}
@@ -186,11 +192,11 @@ class Client:
                 f"the connection failed: {error or type(error).__name__}", host=True
             ) from error
 
-    def _reply(self, url: str, answer: Any, wanted: Callable[[Reply], bool]) -> Reply:
-        head = Reply(url=url, status=answer.status, headers=headers_of(answer.headers))
+    def _reply(self, url: str, answer: Any, wanted: Callable[[HttpReply], bool]) -> HttpReply:
+        head = HttpReply(url=url, status=answer.status, headers=headers_of(answer.headers))
         if not wanted(head):
             return head
-        return Reply(
+        return HttpReply(
             url,
             head.status,
             head.headers,

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """An answer. `headers` have lower-case names; `body` is unpacked, and empty where it was not
     wanted.
     """

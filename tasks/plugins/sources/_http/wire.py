@@ -16,7 +16,7 @@ import httpcore
 from llmops.tasks.plugins.sources._http.guard import PrivateAddress, permitted
 
 
-class Clock(threading.local):
+class Deadline(threading.local):
     """Until when the request of this thread may last: a server that sends a byte now and then never
     times out otherwise.
     """
@@ -37,7 +37,7 @@ class Clock(threading.local):
 class Stream(httpcore.NetworkStream):
     """A connection on which every step asks the clock."""
 
-    def __init__(self, inner: httpcore.NetworkStream, clock: Clock) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, clock: Deadline) -> None:
         self._inner, self._clock = inner, clock
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -67,7 +67,7 @@ class Stream(httpcore.NetworkStream):
 class Backend(httpcore.NetworkBackend):
     """Resolves a name once, judges every address, and connects to one of those that passed."""
 
-    def __init__(self, clock: Clock, allow_private: bool) -> None:
+    def __init__(self, clock: Deadline, allow_private: bool) -> None:
         self._clock, self._allow_private, self._inner = clock, allow_private, httpcore.SyncBackend()
 
     def connect_tcp(
@@ -115,7 +115,7 @@ def _usual() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def pool(clock: Clock, allow_private: bool) -> httpcore.ConnectionPool:
+def pool(clock: Deadline, allow_private: bool) -> httpcore.ConnectionPool:
     """Connections that are kept between requests. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other
     authorities than the usual ones.
     """

@@ -32,7 +32,7 @@ SHOWN = (
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
-class Dify(HttpSource):
+class DifySource(HttpSource):
     """Every document of the knowledge base `dataset` (the id in its address) at `base_url`, which
     ends in /v1.
 
@@ -71,7 +71,7 @@ class Dify(HttpSource):
             raise ValueError("the API key is one word of printable ASCII, as Dify shows it")
         return key
 
-    def remembering(self, memory: Path) -> "Dify":
+    def remembering(self, memory: Path) -> "DifySource":
         own = self.model_copy()
         own._memory = memory
         return own

@@ -16,8 +16,8 @@ from llmops.tasks.errors import (
     Unavailable,
     UsageError,
 )
-from llmops.tasks.plugins.sources._http.client import Client
-from llmops.tasks.plugins.sources._http.reply import Reply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient
+from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
 
 PAGE = 100
 WHERE = "sources: dify"
@@ -38,7 +38,7 @@ class Api:
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         base_url: str,
         dataset: str,
         key: str,
@@ -155,7 +155,7 @@ class Api:
         _judge(reply)
         return _object(reply)
 
-    def _asked(self, url: str) -> Reply:
+    def _asked(self, url: str) -> HttpReply:
         try:
             return self._client.get(url, self._headers)
         except Trouble as trouble:
@@ -178,7 +178,7 @@ def _refused_as_a_whole() -> Iterator[None]:
         ) from error
 
 
-def _judge(reply: Reply) -> None:
+def _judge(reply: HttpReply) -> None:
     """Raise what a refusal means."""
     said = _said(reply)
     if reply.location:
@@ -216,7 +216,7 @@ def _judge(reply: Reply) -> None:
         raise DocumentError(f"Dify answers with HTTP status {reply.status}: {said}")
 
 
-def _said(reply: Reply) -> str:
+def _said(reply: HttpReply) -> str:
     """The message of an error, "" where it has none."""
     try:
         content = json.loads(reply.body)
@@ -225,7 +225,7 @@ def _said(reply: Reply) -> str:
     return str(content.get("message", ""))[:300] if isinstance(content, dict) else ""
 
 
-def _object(reply: Reply) -> Mapping[str, Any]:
+def _object(reply: HttpReply) -> Mapping[str, Any]:
     try:
         content = json.loads(reply.body)
     except ValueError as error:

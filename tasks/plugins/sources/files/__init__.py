@@ -16,7 +16,7 @@ from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.files import remote
 
 
-class Files(Source):
+class FilesSource(Source):
     """Every regular file below `path`; what no parser can read is told apart later, by content.
 
     `include` and `exclude` are patterns relative to `path` (`**/*.md`); one without `/` is compared
@@ -31,7 +31,7 @@ class Files(Source):
     storage_options: dict[str, Any] = Field(default_factory=dict)
     max_bytes: int = Field(default=100_000_000, gt=0)
 
-    def at(self, folder: Path) -> "Files":
+    def at(self, folder: Path) -> "FilesSource":
         """The same source with a relative path, also of an archive in a URL, made absolute."""
         return self.model_copy(update={"path": absolute(self.path, folder)})
 

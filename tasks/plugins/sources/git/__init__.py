@@ -27,7 +27,7 @@ from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.git import tree as trees
 from llmops.tasks.plugins.sources.git.mirror import Mirror
 from llmops.tasks.plugins.sources.git.run import Address, GitFailed
-from llmops.tasks.plugins.sources.git.run import Git as Command
+from llmops.tasks.plugins.sources.git.run import GitCommand as Command
 
 REMOTE = re.compile(r"(https?|ssh|git|file)://|(?:[\w.+-]+@)?[\w.-]+:(?!//|\\)")
 FORBIDDEN = re.compile(r"^[-+/.]|\.\.|@\{|[\s\x00-\x1f\x7f~^:?*\[\\]|/$|\.lock$|\.$|//")
@@ -35,7 +35,7 @@ LFS = b"version https://git-lfs.github.com/spec/"
 LARGEST_POINTER = 1024
 
 
-class Git(Source):
+class GitSource(Source):
     """Every file of the commit that `ref` names: a branch, a tag or a commit. The blob is the
     document's revision.
 
@@ -73,14 +73,14 @@ class Git(Source):
             raise ValueError("of URLs, https://, http://, ssh://, git:// and file:// can be read")
         return repository
 
-    def at(self, folder: Path) -> "Git":
+    def at(self, folder: Path) -> "GitSource":
         if REMOTE.match(self.repository):
             return self
         return self.model_copy(
             update={"repository": os.path.normpath(folder / Path(self.repository).expanduser())}
         )
 
-    def remembering(self, memory: Path) -> "Git":
+    def remembering(self, memory: Path) -> "GitSource":
         """The same source with the folder where mirrors of remote repositories are kept."""
         copy = self.model_copy()
         copy._memory, copy._opened = memory, None

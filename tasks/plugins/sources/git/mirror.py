@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from llmops.tasks.errors import Blocked
-from llmops.tasks.plugins.sources.git.run import Address, Git, GitFailed
+from llmops.tasks.plugins.sources.git.run import Address, GitCommand, GitFailed
 from llmops.tasks.schemas import sha256
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -36,15 +36,15 @@ class Mirror:
         self._folder = memory / f"{sha256(address.url)[:16]}.git"
 
     @property
-    def git(self) -> Git:
-        return Git(self._folder, self._address, self._seconds)
+    def git(self) -> GitCommand:
+        return GitCommand(self._folder, self._address, self._seconds)
 
     def ask(self, ref: str) -> None:
         """Raise Blocked when the remote has no such branch or tag, GitFailed when it does not
         answer as wanted.
         """
         names = (
-            Git(None, self._address, self._seconds)
+            GitCommand(None, self._address, self._seconds)
             .run("ls-remote", "--", self._address.url)
             .decode("utf-8", "replace")
             .splitlines()
@@ -73,7 +73,7 @@ class Mirror:
     def _fetch(self, ref: str, whole: bool) -> None:
         if not (self._folder / "HEAD").exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            Git(None, None, self._seconds).run(
+            GitCommand(None, None, self._seconds).run(
                 "init", "--quiet", "--bare", "--template=", "--", str(self._folder)
             )
         shallow = (self._folder / "shallow").exists()

@@ -99,7 +99,7 @@ class Address(NamedTuple):
         }
 
 
-class Git:
+class GitCommand:
     """git in one repository. `repository` is a folder with a work tree or a bare one; None: in
     none.
     """

@@ -13,7 +13,7 @@ from llmops.tasks.errors import TransientDocumentError
 from llmops.tasks.plugins.sources import Item, Problem
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources._local import printable, too_large
-from llmops.tasks.plugins.sources.git.run import Git, GitFailed, fields, stop
+from llmops.tasks.plugins.sources.git.run import GitCommand, GitFailed, fields, stop
 
 LINK, FOLDER, SUBMODULE = "120000", "040000", "160000"
 MOST_LINKS = 8
@@ -36,7 +36,7 @@ class Touch(NamedTuple):
     author: str
 
 
-def tree(git: Git, commit: str) -> dict[str, Entry]:
+def tree(git: GitCommand, commit: str) -> dict[str, Entry]:
     """path -> entry of every file, link and submodule of a commit."""
     found = {}
     for line in fields(git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--")):
@@ -46,7 +46,7 @@ def tree(git: Git, commit: str) -> dict[str, Entry]:
     return found
 
 
-def touches(git: Git, commit: str, wanted: set[str]) -> dict[str, Touch]:
+def touches(git: GitCommand, commit: str, wanted: set[str]) -> dict[str, Touch]:
     """path -> the last commit that changed it, in one pass over the history, which ends as soon as
     all are known.
     """
@@ -91,7 +91,7 @@ class Blobs:
     object.
     """
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: GitCommand) -> None:
         self._lock, self._process = threading.Lock(), git.start("cat-file", "--batch")
         weakref.finalize(self, stop, self._process)
 
@@ -121,7 +121,9 @@ class Blobs:
 class Snapshot:
     """One listing of a commit."""
 
-    def __init__(self, git: Git, blobs: Blobs, commit: str, choice: Choice, max_bytes: int) -> None:
+    def __init__(
+        self, git: GitCommand, blobs: Blobs, commit: str, choice: Choice, max_bytes: int
+    ) -> None:
         self._git, self._blobs, self._commit, self._choice, self._max_bytes = (
             git,
             blobs,
@@ -194,7 +196,7 @@ class Snapshot:
         return "it is a link that leads back to itself; remove it"
 
 
-def commit_of(git: Git, ref: str) -> str | None:
+def commit_of(git: GitCommand, ref: str) -> str | None:
     """The full name of the commit behind a branch, tag or commit; None where there is none."""
     try:
         return (

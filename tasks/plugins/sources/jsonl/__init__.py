@@ -13,7 +13,7 @@ from llmops.tasks.plugins.sources.jsonl import rows
 Role = Literal["uri", "title", "text"]
 
 
-class Jsonl(Source):
+class JsonlSource(Source):
     """One document per line: `fields` maps uri, title and text to their keys, `metadata` names
     further keys.
 
@@ -29,7 +29,7 @@ class Jsonl(Source):
     media_type: str = "text/plain"
     max_bytes: int = Field(default=100_000_000, gt=0)
 
-    def at(self, folder: Path) -> "Jsonl":
+    def at(self, folder: Path) -> "JsonlSource":
         return self.model_copy(update={"path": str(folder / Path(self.path).expanduser())})
 
     def check(self) -> None:
@@ -89,7 +89,7 @@ class Jsonl(Source):
         try:
             with Path(self.path).open("rb") as file:
                 file.seek(offset)
-                line = rows.Line(number, offset, file.read(length))
+                line = rows.JsonLine(number, offset, file.read(length))
             uri, raw = self._row(line)
         except (OSError, rows.RowError) as error:
             raise TransientDocumentError(
@@ -103,15 +103,15 @@ class Jsonl(Source):
         """The hash of text, title and metadata, which the listing holds already."""
         return item.revision
 
-    def _name(self, line: rows.Line) -> str:
+    def _name(self, line: rows.JsonLine) -> str:
         return f"{Path(self.path).name}#line-{line.number}"
 
-    def _item(self, line: rows.Line) -> Item:
+    def _item(self, line: rows.JsonLine) -> Item:
         uri, raw = self._row(line)
         locator = f"{line.number}:{line.offset}:{len(line.data)}"
         return Item(uri=uri, revision=content_hash_of(raw), size=len(raw.data), locator=locator)
 
-    def _row(self, line: rows.Line) -> tuple[str, Raw]:
+    def _row(self, line: rows.JsonLine) -> tuple[str, Raw]:
         row = rows.parsed(line)
         uri = rows.uri_of(row, self.fields.get("uri")) or self._name(line)
         text, title = (

@@ -10,7 +10,7 @@ TEXT_KEYS = ("text", "content", "body", "contents")
 BOM = b"\xef\xbb\xbf"
 
 
-class Line(NamedTuple):
+class JsonLine(NamedTuple):
     """`number` counts from 1; `offset` is the byte where `data` begins. `too_long`: the limit,
     where it is passed.
     """
@@ -29,7 +29,7 @@ class RowError(Exception):
         self.reason, self.uri = reason, uri
 
 
-def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
+def lines(file: IO[bytes], max_bytes: int) -> Iterator[JsonLine]:
     """The lines that are not blank, without line ends and byte order mark; at most one of them in
     memory.
     """
@@ -45,9 +45,9 @@ def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
             data, start = data[len(BOM) :], len(BOM)
         bare = data.rstrip(b"\r\n")
         if len(bare) > max_bytes:
-            yield Line(number, start, b"", too_long=max_bytes)
+            yield JsonLine(number, start, b"", too_long=max_bytes)
         elif bare.strip():
-            yield Line(number, start, bare)
+            yield JsonLine(number, start, bare)
 
 
 def _skip(file: IO[bytes]) -> int:
@@ -60,7 +60,7 @@ def _skip(file: IO[bytes]) -> int:
     return skipped
 
 
-def parsed(line: Line) -> Mapping[str, Any]:
+def parsed(line: JsonLine) -> Mapping[str, Any]:
     """The object in a line. Raises RowError."""
     if line.too_long:
         raise RowError(

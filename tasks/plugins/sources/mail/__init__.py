@@ -14,7 +14,7 @@ from llmops.tasks.plugins.sources import Item, Problem, Raw, Source
 from llmops.tasks.plugins.sources import _local as local
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.mail import boxes
-from llmops.tasks.plugins.sources.mail.message import Mail as Message
+from llmops.tasks.plugins.sources.mail.message import ParsedMail as Message
 from llmops.tasks.plugins.sources.mail.message import Summary, base_subject, composed, content_of
 from llmops.tasks.plugins.sources.mail.threads import threads
 from llmops.tasks.schemas import sha256
@@ -25,7 +25,7 @@ MAILDIRS = ["**", "**/.*/cur/*", "**/.*/new/*"]
 Found = Callable[[Item | Problem], None]
 
 
-class Mail(Source):
+class MailSource(Source):
     """One document per mail, or per thread, and one per attachment. The uri is the Message-ID, of a
     thread that of its first mail.
 
@@ -45,7 +45,7 @@ class Mail(Source):
     exclude: list[str] = Field(default_factory=list)
     max_bytes: int = Field(default=50_000_000, gt=0)
 
-    def at(self, folder: Path) -> "Mail":
+    def at(self, folder: Path) -> "MailSource":
         return self.model_copy(update={"path": str(folder / Path(self.path).expanduser())})
 
     def check(self) -> None:
@@ -91,7 +91,7 @@ class Mail(Source):
         file has changed.
         """
         what = json.loads(item.locator)
-        mails = [self._again(boxes.Place(*place), digest) for place, digest in what["mails"]]
+        mails = [self._again(boxes.MailPlace(*place), digest) for place, digest in what["mails"]]
         if "attachment" in what:
             return self._attachment(mails[0], what["attachment"], item.uri)
         if self.by == "thread":
@@ -204,7 +204,7 @@ class Mail(Source):
     def _root(self) -> Path:
         return Path(self.path).parent if Path(self.path).is_file() else Path(self.path)
 
-    def _again(self, place: boxes.Place, digest: str) -> Message:
+    def _again(self, place: boxes.MailPlace, digest: str) -> Message:
         changed = TransientDocumentError("its file has changed since it was listed")
         try:
             mail = Message(boxes.again(self._root, place))

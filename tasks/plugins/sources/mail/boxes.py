@@ -21,7 +21,7 @@ FLAGS = re.compile(r"[:;!]2,[A-Za-z]*$")
 MBOX_ENDINGS, MAIL_ENDINGS = (".mbox", ".mbx", ".mboxrd", ".mboxcl"), (".eml", ".msg.txt", ".mht")
 
 
-class Place(NamedTuple):
+class MailPlace(NamedTuple):
     """Where a mail lies. `length` is -1 for a file that is one mail."""
 
     path: str
@@ -34,7 +34,7 @@ class Letter(NamedTuple):
     its beginning.
     """
 
-    place: Place
+    place: MailPlace
     data: bytes
     size: int
     whole: bool
@@ -73,7 +73,7 @@ def letters(root: Path, path: str, kind: str, max_bytes: int) -> Iterator[Letter
         data = file.read(max_bytes + 1)
         size = file.seek(0, 2)
         yield Letter(
-            Place(path), data if size <= max_bytes else data[:HEAD], size, size <= max_bytes
+            MailPlace(path), data if size <= max_bytes else data[:HEAD], size, size <= max_bytes
         )
 
 
@@ -103,14 +103,14 @@ def _mbox(file: IO[bytes], path: str, max_bytes: int) -> Iterator[Letter]:
 def _letter(path: str, start: int, end: int, kept: list[bytes], max_bytes: int) -> Letter:
     size, data = end - start, ESCAPED.sub(rb"\1", b"".join(kept))
     return Letter(
-        Place(path, start, size),
+        MailPlace(path, start, size),
         data if size <= max_bytes else data[:HEAD],
         size,
         size <= max_bytes,
     )
 
 
-def again(root: Path, place: Place) -> bytes:
+def again(root: Path, place: MailPlace) -> bytes:
     """The mail at a place, as `letters` gave it. Raises TransientDocumentError."""
     try:
         with (root / place.path).open("rb") as file:

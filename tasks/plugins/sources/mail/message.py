@@ -51,7 +51,7 @@ class Summary(NamedTuple):
     attachments: tuple[tuple[str, int], ...]
 
 
-class Mail:
+class ParsedMail:
     """A parsed mail. Raises DocumentError for what cannot be parsed at all."""
 
     def __init__(self, data: bytes) -> None:

@@ -32,7 +32,7 @@ REFUSALS = (TypeError, ValueError, FileNotFoundError, NotADirectoryError)
 """What constructors raise for options that cannot be."""
 
 
-class Reader(Source):
+class ReaderSource(Source):
     """What `reader`, the import path of a LlamaIndex reader, gives for `options` (of its
     constructor) and `load` (of its load_data).
 
@@ -64,18 +64,18 @@ class Reader(Source):
         return path
 
     @model_validator(mode="after")
-    def _takes_the_options(self) -> "Reader":
+    def _takes_the_options(self) -> "ReaderSource":
         why = refusal(reader_class(self.reader), self.options)
         if why:
             raise ValueError(f"options: {why}")
         return self
 
-    def at(self, folder: Path) -> "Reader":
+    def at(self, folder: Path) -> "ReaderSource":
         return self.model_copy(
             update={"options": _settled(self.options, folder), "load": _settled(self.load, folder)}
         )
 
-    def remembering(self, memory: Path) -> "Reader":
+    def remembering(self, memory: Path) -> "ReaderSource":
         copy = self.model_copy()
         copy._owner = str(memory)
         return copy

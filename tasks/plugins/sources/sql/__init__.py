@@ -25,7 +25,7 @@ from llmops.tasks.plugins.sources.sql import database as databases
 from llmops.tasks.plugins.sources.sql.query import Columns, around, one_select
 
 
-class Sql(Source):
+class SqlSource(Source):
     """One document per row of `query`, a SELECT. `key`, `text`, `title`, `updated` and `metadata`
     name its columns.
 
@@ -55,7 +55,7 @@ class Sql(Source):
         return one_select(query)
 
     @model_validator(mode="after")
-    def _known(self) -> "Sql":
+    def _known(self) -> "SqlSource":
         """Of the model as a whole, so that no message repeats the URL."""
         try:
             databases.parsed(self.url.get_secret_value())
@@ -63,7 +63,7 @@ class Sql(Source):
             raise ValueError(f"url: {error}") from None
         return self
 
-    def at(self, folder: Path) -> "Sql":
+    def at(self, folder: Path) -> "SqlSource":
         url = databases.parsed(self.url.get_secret_value())
         file = databases.file_of(url)
         if file is None:
@@ -73,7 +73,7 @@ class Sql(Source):
         )
         return self.model_copy(update={"url": SecretStr(own)})
 
-    def remembering(self, memory: Path) -> "Sql":
+    def remembering(self, memory: Path) -> "SqlSource":
         copy = self.model_copy()
         copy._owner = str(memory)
         return copy

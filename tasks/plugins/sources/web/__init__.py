@@ -12,15 +12,15 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from llmops.tasks.errors import TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins.sources import Item, Problem, Raw
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
-from llmops.tasks.plugins.sources._http.client import Client
+from llmops.tasks.plugins.sources._http.client import HttpClient
 from llmops.tasks.plugins.sources._http.reply import Trouble
 from llmops.tasks.plugins.sources._http.spool import SPOOL
 from llmops.tasks.plugins.sources.web.crawl import Crawl
-from llmops.tasks.plugins.sources.web.memory import Memory
+from llmops.tasks.plugins.sources.web.memory import CrawlMemory
 from llmops.tasks.plugins.sources.web.page import told, unified
 from llmops.tasks.plugins.sources.web.robots import Robots, RobotsUnavailable
 from llmops.tasks.plugins.sources.web.sitemaps import Sitemaps
-from llmops.tasks.plugins.sources.web.urls import Scope, host_of, normal
+from llmops.tasks.plugins.sources.web.urls import CrawlScope, host_of, normal
 from llmops.tasks.plugins.sources.web.visit import Visitor
 
 TAKEN = (
@@ -55,7 +55,7 @@ CHECKED = 3
 Pattern = Annotated[str, Field(min_length=1)]
 
 
-class Web(HttpSource):
+class WebSource(HttpSource):
     """Every page that `start` leads to within `depth` links, and every page that `sitemaps` name (a
     sitemap, an index of them, or a robots.txt with `Sitemap:` lines), on the same hosts and those
     of `hosts` (patterns). Links of sitemap pages are not followed.
@@ -97,14 +97,14 @@ class Web(HttpSource):
         return list(dict.fromkeys(str(normal(url)) for url in urls))
 
     @model_validator(mode="after")
-    def _begins_somewhere(self) -> "Web":
+    def _begins_somewhere(self) -> "WebSource":
         if not self.start and not self.sitemaps:
             raise ValueError(
                 "nothing says where to begin; give `start` (pages), `sitemaps`, or both"
             )
         return self
 
-    def remembering(self, memory: Path) -> "Web":
+    def remembering(self, memory: Path) -> "WebSource":
         own = self.model_copy()
         own._memory = memory
         return own
@@ -124,7 +124,7 @@ class Web(HttpSource):
         that a page is gone.
         """
         SPOOL.forget(self._owner)
-        with self._asking() as (client, robots), Memory(self._memory, self._kind) as memory:
+        with self._asking() as (client, robots), CrawlMemory(self._memory, self._kind) as memory:
             scope = self._scope()
             visitor = Visitor(
                 client,
@@ -175,20 +175,20 @@ class Web(HttpSource):
             else {}
         )
 
-    def _scope(self) -> Scope:
-        return Scope(
+    def _scope(self) -> CrawlScope:
+        return CrawlScope(
             [*map(host_of, [*self.start, *self.sitemaps]), *self.hosts], self.include, self.exclude
         )
 
     @contextmanager
-    def _asking(self) -> Iterator[tuple[Client, Robots]]:
+    def _asking(self) -> Iterator[tuple[HttpClient, Robots]]:
         with self.client(allow_private=self.allow_private) as client:
             yield (
                 client,
                 Robots(client, self.user_agent, heed=self.robots, most_delay=self.max_wait),
             )
 
-    def _exists(self, client: Client, robots: Robots, url: str) -> None:
+    def _exists(self, client: HttpClient, robots: Robots, url: str) -> None:
         where = f"sources: web: {'start' if url in self.start else 'sitemaps'}"
         try:
             if url in self.start and not robots.allows(url):

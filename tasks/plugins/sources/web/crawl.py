@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.sources import Item, Problem
-from llmops.tasks.plugins.sources.web.memory import Memory, Record
-from llmops.tasks.plugins.sources.web.urls import Scope, host_of, place_of
+from llmops.tasks.plugins.sources.web.memory import CrawlMemory, PageRecord
+from llmops.tasks.plugins.sources.web.urls import CrawlScope, host_of, place_of
 from llmops.tasks.plugins.sources.web.visit import Visit
 
 HOSTS_AT_ONCE = 8
@@ -35,8 +35,8 @@ class Crawl:
     def __init__(
         self,
         visit: Callable[[str], Visit],
-        memory: Memory,
-        scope: Scope,
+        memory: CrawlMemory,
+        scope: CrawlScope,
         *,
         depth: int,
         max_pages: int,
@@ -49,7 +49,7 @@ class Crawl:
             max_pages,
         )
         self._seen: set[str] = set()
-        self._pages: dict[str, Record] = {}
+        self._pages: dict[str, PageRecord] = {}
         self._problems: dict[str, Problem] = {}
         self._moved: dict[str, str] = {}
         self._gone: list[str] = []
@@ -157,7 +157,7 @@ class Crawl:
             else []
         )
 
-    def _further(self, step: Step, record: Record) -> list[Step]:
+    def _further(self, step: Step, record: PageRecord) -> list[Step]:
         """What a page calls itself, and where its links lead."""
         found = (
             [step.model_copy(update={"url": record.canonical, "root": False})]
@@ -209,7 +209,7 @@ class Crawl:
                 )
 
 
-def _distinct(pages: dict[str, Record]) -> list[Record]:
+def _distinct(pages: dict[str, PageRecord]) -> list[PageRecord]:
     """The pages that become documents: of those with equal bytes at one place the shortest address,
     and none that says that it is another of them, if that one has the same place or title. A wrong
     hint loses no page."""
@@ -218,7 +218,7 @@ def _distinct(pages: dict[str, Record]) -> list[Record]:
         for url in sorted(pages, key=lambda url: (len(url), url))
         if pages[url].shown and pages[url].sha256
     ]
-    kept: dict[str, Record] = {}
+    kept: dict[str, PageRecord] = {}
     twins: set[tuple[str, str]] = set()
     for record in sorted(shown, key=lambda record: record.canonical not in ("", record.url)):
         twin, target = (place_of(record.url), record.sha256), kept.get(record.canonical)
@@ -228,6 +228,6 @@ def _distinct(pages: dict[str, Record]) -> list[Record]:
     return list(kept.values())
 
 
-def _alike(one: Record, other: Record) -> bool:
+def _alike(one: PageRecord, other: PageRecord) -> bool:
     titles = bool(one.likeness) and one.likeness == other.likeness
     return titles or place_of(one.url) == place_of(other.url) or one.sha256 == other.sha256

@@ -30,7 +30,7 @@ COLUMNS = (
 )
 
 
-class Record(BaseModel):
+class PageRecord(BaseModel):
     """An address as it was last answered. `sha256` of its bytes; "" for a page of a kind that the
     source does not take.
     """
@@ -55,7 +55,7 @@ class Record(BaseModel):
         return {name: value for name, value in named.items() if value}
 
 
-class Memory:
+class CrawlMemory:
     """Records in a file, written as they come, so that a crawl that was killed goes on. `key`
     stands for the options that records depend on: a file of another key, or a damaged one, is begun
     anew."""
@@ -87,7 +87,7 @@ class Memory:
             f"WITHOUT ROWID"
         )
 
-    def __enter__(self) -> "Memory":
+    def __enter__(self) -> "CrawlMemory":
         return self
 
     def __exit__(
@@ -98,7 +98,7 @@ class Memory:
     ) -> None:
         self._file.close()
 
-    def get(self, url: str) -> Record | None:
+    def get(self, url: str) -> PageRecord | None:
         """What is known of an address."""
         with (
             self._lock,
@@ -108,7 +108,7 @@ class Memory:
             return _record(row) if row else None
         return None
 
-    def put(self, record: Record) -> None:
+    def put(self, record: PageRecord) -> None:
         """Remember an answer in place of the former one."""
         values = record.model_dump() | {"links": json.dumps(record.links)}
         with self._lock, contextlib.suppress(sqlite3.DatabaseError):
@@ -129,6 +129,6 @@ class Memory:
         return []
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _record(row: tuple[Any, ...]) -> PageRecord:
     values = dict(zip(COLUMNS, row, strict=True))
-    return Record(**values | {"links": tuple(json.loads(values["links"]))})
+    return PageRecord(**values | {"links": tuple(json.loads(values["links"]))})

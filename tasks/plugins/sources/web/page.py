@@ -33,7 +33,7 @@ WIDER = {
 """What browsers read under a name: the larger set that servers mean by it (https://encoding.spec.whatwg.org)."""
 
 
-class Facts(BaseModel):
+class PageFacts(BaseModel):
     """Of one page. `links`: normal addresses in the order of the page; `canonical`: what it wants
     to be called, "" for nothing; `likeness`: a hash of its title; `index`: whether it may be shown
     to searchers."""
@@ -94,14 +94,14 @@ def _decoded(data: bytes, name: str) -> str | None:
 
 def facts(
     data: bytes, url: str, headers: Mapping[str, str], ignored: Sequence[str], *, heed: bool
-) -> Facts:
+) -> PageFacts:
     """Of a page that was found at `url`. With `heed`, its wishes for robots count (noindex,
     nofollow).
     """
     try:
         tree = document(data)
     except DocumentError:
-        return Facts()
+        return PageFacts()
     wishes = ",".join(
         [
             headers.get("x-robots-tag", ""),
@@ -115,7 +115,7 @@ def facts(
     names = [
         normal(str(one), base, ignored) for one in tree.xpath("//head/link[@rel='canonical']/@href")
     ]
-    return Facts(
+    return PageFacts(
         links=() if words & {"nofollow", "none"} else _links(tree, base, ignored),
         canonical=next(filter(None, names), None) or "",
         likeness=hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:16] if title else "",

@@ -4,8 +4,8 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmops.tasks.plugins.sources._http.client import Client
-from llmops.tasks.plugins.sources._http.reply import Reply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient
+from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.urls import normal
 
 HOPS = 5
@@ -21,7 +21,9 @@ class Robots:
     allowed.
     """
 
-    def __init__(self, client: Client, user_agent: str, *, heed: bool, most_delay: float) -> None:
+    def __init__(
+        self, client: HttpClient, user_agent: str, *, heed: bool, most_delay: float
+    ) -> None:
         self._client, self._heed, self._most_delay = client, heed, most_delay
         self._agent = user_agent.split("/")[0].split()[0]
         self._rules: dict[str, Any] = {}
@@ -74,7 +76,7 @@ class Robots:
         self._client.host(site).turn.delay = min(float(pause or 0), self._most_delay)
         return rules
 
-    def _fetched(self, url: str) -> Reply:
+    def _fetched(self, url: str) -> HttpReply:
         for _ in range(HOPS + 1):
             reply = self._client.get(url)
             target = normal(reply.location, url) if reply.location else None

@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
-from llmops.tasks.plugins.sources._http.client import Client
-from llmops.tasks.plugins.sources._http.reply import Reply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient
+from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.robots import Robots
 from llmops.tasks.plugins.sources.web.urls import normal
 
@@ -20,7 +20,7 @@ class Sitemaps:
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         robots: Robots,
         inside: Callable[[str], bool],
         gap: Callable[[str], None],
@@ -67,7 +67,7 @@ class Sitemaps:
         reply = self._fetched(url)
         return parsed(unpacked(reply.body), reply.url)
 
-    def _fetched(self, url: str) -> Reply:
+    def _fetched(self, url: str) -> HttpReply:
         for _ in range(HOPS + 1):
             reply = self._client.get(url, self._headers(url))
             target = normal(reply.location, url) if reply.location else None

@@ -103,7 +103,7 @@ def place_of(url: str) -> str:
     return parts.netloc.removeprefix("www.") + (INDEX.sub("", parts.path) or "")
 
 
-class Scope:
+class CrawlScope:
     """Which addresses are followed and which become documents.
 
     `hosts` may hold patterns (`*.example.com`). Patterns of `include` and `exclude` are compared

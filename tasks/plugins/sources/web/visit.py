@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.plugins.sources._http.client import Client
-from llmops.tasks.plugins.sources._http.reply import Reply, Trouble
-from llmops.tasks.plugins.sources.web.memory import Memory, Record
+from llmops.tasks.plugins.sources._http.client import HttpClient
+from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
+from llmops.tasks.plugins.sources.web.memory import CrawlMemory, PageRecord
 from llmops.tasks.plugins.sources.web.page import facts, is_html, unified
 from llmops.tasks.plugins.sources.web.robots import Robots, RobotsUnavailable
 from llmops.tasks.plugins.sources.web.urls import host_of, normal
@@ -31,7 +31,7 @@ class Visit(BaseModel):
     model_config = ConfigDict(frozen=True)
     url: str
     kind: Kind
-    record: Record | None = None
+    record: PageRecord | None = None
     target: str = ""
     reason: str = ""
     retryable: bool = False
@@ -46,9 +46,9 @@ class Visitor:
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         robots: Robots,
-        memory: Memory,
+        memory: CrawlMemory,
         *,
         media_types: Sequence[str],
         ignored: Sequence[str],
@@ -84,7 +84,7 @@ class Visitor:
                 url, trouble.reason, known, retryable=trouble.retryable, asked=trouble.asked
             )
 
-    def _wanted(self, reply: Reply) -> bool:
+    def _wanted(self, reply: HttpReply) -> bool:
         return reply.ok and self._takes(reply.media_type)
 
     def _takes(self, media_type: str) -> bool:
@@ -92,7 +92,7 @@ class Visitor:
             fnmatchcase(media_type, pattern) for pattern in self._media_types
         )
 
-    def _visit(self, url: str, reply: Reply, known: Record | None) -> Visit:
+    def _visit(self, url: str, reply: HttpReply, known: PageRecord | None) -> Visit:
         if reply.status == 304 and known:
             return Visit(url=url, kind="page", record=known)
         if reply.status in (404, 410):
@@ -117,7 +117,13 @@ class Visitor:
         )
 
     def _failed(
-        self, url: str, reason: str, known: Record | None, *, retryable: bool, asked: bool = True
+        self,
+        url: str,
+        reason: str,
+        known: PageRecord | None,
+        *,
+        retryable: bool,
+        asked: bool = True,
     ) -> Visit:
         """`unproven`: pages that only this one leads to cannot be told from pages that are gone."""
         unproven = retryable or known is not None or self._memory.empty
@@ -131,7 +137,7 @@ class Visitor:
             asked=asked,
         )
 
-    def _page(self, url: str, reply: Reply, known: Record | None) -> Record:
+    def _page(self, url: str, reply: HttpReply, known: PageRecord | None) -> PageRecord:
         seen = {
             "etag": reply.headers.get("etag", ""),
             "modified": _trusted(reply.headers),
@@ -142,7 +148,7 @@ class Visitor:
             html = is_html(reply.media_type, reply.body)
             data = unified(reply.body, reply.headers)
             own = facts(data, url, reply.headers, self._ignored, heed=self._heed) if html else None
-            record = Record(url=url, sha256=sha256(data), size=len(data), **seen)
+            record = PageRecord(url=url, sha256=sha256(data), size=len(data), **seen)
             if own:
                 record = record.model_copy(
                     update=own.model_dump(exclude={"index"}) | {"shown": own.index}
@@ -150,7 +156,7 @@ class Visitor:
             if known is None or known.sha256 != record.sha256:
                 self._keep(record.sha256, data, reply.media_type)
         else:
-            record = Record(url=url, **seen)
+            record = PageRecord(url=url, **seen)
         self._memory.put(record)
         return record
 

@@ -8,6 +8,7 @@ erasure that is under another number.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -16,11 +17,11 @@ import pandas as pd
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Fields
-from llmops.tasks.plugins.stores import Collection, Reader, Store
+from llmops.tasks.plugins.stores import Store, StoreCollection, StoreReader
 from llmops.tasks.plugins.stores._frames import REPAIR, packed, schema_of
 from llmops.tasks.plugins.stores.lancedb.calls import NEVER, guarded, prune, quoted, retried
 from llmops.tasks.plugins.stores.lancedb.erase import follow, forget, keyed, without
-from llmops.tasks.plugins.stores.lancedb.reader import LanceReader
+from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 
 IDS_PER_DELETE = 2_000
@@ -31,7 +32,7 @@ DELETED_SHARE = 0.2  # deleted rows lie on disk and in the statistics of the ind
 FRAGMENTS = 64  # more files slow a scan of the vectors
 
 
-class LanceCollection(Collection):
+class LanceDBCollection(StoreCollection):
     def __init__(self, database: Any, name: str, schema: Any) -> None:
         self._database, self._name, self._schema = database, name, schema
         self._what = f"the LanceDB table {name!r}"
@@ -82,9 +83,7 @@ class LanceCollection(Collection):
         ids = sorted({*retire, *new["chunk_id"].to_pylist()}) if table.count_rows() else []
         for first in range(0, len(ids), IDS_PER_DELETE):
             listed = quoted(ids[first : first + IDS_PER_DELETE])
-            retried(
-                table, self._what, lambda listed=listed: table.delete(f"chunk_id IN ({listed})")
-            )  # type: ignore[misc]
+            retried(table, self._what, partial(table.delete, f"chunk_id IN ({listed})"))
         if len(new):
             retried(table, self._what, lambda: table.add(new))
 
@@ -120,8 +119,8 @@ class LanceCollection(Collection):
             flat > min(FLAT_ROWS, FLAT_SHARE * live) or deleted > DELETED_SHARE * live or many_files
         )
 
-    def at(self, snapshot: str) -> Reader:
-        return LanceReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
+    def at(self, snapshot: str) -> StoreReader:
+        return LanceDBReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
 
     def _pinned(self, snapshot: str) -> Any:
         table = self._open()
@@ -181,7 +180,7 @@ class LanceCollection(Collection):
         forget(table, self._what, {f"sealed-{snapshot}" for snapshot in ordered}.__contains__)
 
 
-class LanceStore(Store):
+class LanceDBStore(Store):
     """LanceDB. `uri`: a folder, or an object store (`s3://…`, `gs://…`, `az://…`); default:
     LLMOPS_HOME/lancedb.
     """
@@ -189,7 +188,9 @@ class LanceStore(Store):
     requires: ClassVar[dict[str, str]] = {"lancedb": "pip install lancedb"}
     uri: str | None = None
 
-    def open(self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS) -> Collection:
+    def open(
+        self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS
+    ) -> StoreCollection:
         schema, database = schema_of(dimension, fields), self._connect(home)
         what = f"the LanceDB table {name!r}"
         try:
@@ -204,7 +205,7 @@ class LanceStore(Store):
                 f"{what} holds vectors of dimension {found}, not {dimension}",
                 hint="drop the collection, or use the embedder that it was built with",
             )
-        return LanceCollection(database, name, schema)
+        return LanceDBCollection(database, name, schema)
 
     def drop(self, name: str, home: Path) -> None:
         with guarded(f"the LanceDB table {name!r}"):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import ROWS, Reader
+from llmops.tasks.plugins.stores import ROWS, StoreReader
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded
 from llmops.tasks.plugins.stores.lancedb.matrix import Matrix, cosines, fits
@@ -23,7 +23,7 @@ ROWS_PER_FRAME = 4_096
 SCANS = 2  # whoever asks more often has the vectors held in memory
 
 
-class LanceReader(Reader):
+class LanceDBReader(StoreReader):
     """One handle, checked out at one version: it never follows what is written later. For any
     number of threads.
 

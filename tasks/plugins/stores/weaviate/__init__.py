@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Fields
 from llmops.tasks.plugins import digest
-from llmops.tasks.plugins.stores import Collection, Store
+from llmops.tasks.plugins.stores import Store, StoreCollection
 from llmops.tasks.plugins.stores.weaviate.collection import WeaviateCollection
 from llmops.tasks.plugins.stores.weaviate.connection import (
     connected,
@@ -104,7 +104,9 @@ class WeaviateStore(Store):
             *(str(getattr(self, name)) for name in SHAPES),
         )
 
-    def open(self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS) -> Collection:
+    def open(
+        self, name: str, dimension: int, home: Path, fields: Fields = NO_FIELDS
+    ) -> StoreCollection:
         del home
         what, client = f"the Weaviate collection {name!r}", self._client()
         found = patiently(

@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.filters import Fields
-from llmops.tasks.plugins.stores import Collection, Reader, rows_schema
+from llmops.tasks.plugins.stores import StoreCollection, StoreReader, rows_schema
 from llmops.tasks.plugins.stores._frames import REPAIR, checked
-from llmops.tasks.plugins.stores.weaviate.connection import Place, epoch
+from llmops.tasks.plugins.stores.weaviate.connection import CollectionPlace, epoch
 from llmops.tasks.plugins.stores.weaviate.index import settle, unfound
-from llmops.tasks.plugins.stores.weaviate.objects import Rows
+from llmops.tasks.plugins.stores.weaviate.objects import WeaviateRows
 from llmops.tasks.plugins.stores.weaviate.reader import WeaviateReader
 from llmops.tasks.plugins.stores.weaviate.rows import class_name, kinds, object_id, properties
-from llmops.tasks.plugins.stores.weaviate.state import Records, Sealed, State
+from llmops.tasks.plugins.stores.weaviate.state import Sealed, StagingState, StateRecords
 from llmops.tasks.plugins.stores.weaviate.where import at, came, needless, went
 from llmops.tasks.plugins.stores.weaviate.write import batches
 from llmops.tasks.schemas import Vectors
@@ -29,7 +29,7 @@ partly or not at all.
 """
 
 
-class WeaviateCollection(Collection):
+class WeaviateCollection(StoreCollection):
     """`make` creates the collection, `seconds` is the patience for a question, `index_seconds` that
     for an index.
     """
@@ -50,7 +50,7 @@ class WeaviateCollection(Collection):
         self._client, self._dimension, self._make = client, dimension, make
         self._index_seconds = index_seconds
         self._class, self._what = class_name(name), f"the Weaviate collection {name!r}"
-        self._place = Place(client, self._class, self._what, seconds)
+        self._place = CollectionPlace(client, self._class, self._what, seconds)
         self._schema, self._columns = rows_schema(fields), kinds(fields)
         self._read = client.collections.use(self._class)
         written = (
@@ -58,8 +58,8 @@ class WeaviateCollection(Collection):
             if replication > 1
             else self._read
         )
-        self._rows = Rows(written, dimension, self._place)
-        self._records = Records(self._read, self._rows.put)
+        self._rows = WeaviateRows(written, dimension, self._place)
+        self._records = StateRecords(self._read, self._rows.put)
 
     def stage(
         self, version: int, rows: pd.DataFrame, vectors: Vectors, retire: Sequence[str]
@@ -104,7 +104,7 @@ class WeaviateCollection(Collection):
             state, now = self._records.state(), epoch(self._client)
             if state.staging is None:
                 number = max(version, state.free)
-                self._records.save(State(staging=number, free=number + 1, epoch=now))
+                self._records.save(StagingState(staging=number, free=number + 1, epoch=now))
                 return number
         if (self._class, state.staging) in _unsure or now != state.epoch:
             raise Unavailable(
@@ -184,13 +184,13 @@ class WeaviateCollection(Collection):
             for one in later:
                 self._records.unseal(one)
             self._rows.undo(number, thoroughly=epoch(self._client) != state.epoch)
-            self._records.save(State(free=state.free + 1, epoch=state.epoch))
+            self._records.save(StagingState(free=state.free + 1, epoch=state.epoch))
 
-    def _emptied(self, state: State) -> None:
+    def _emptied(self, state: StagingState) -> None:
         if self._rows.total():
             self._client.collections.delete(self._class)
             self._make()
-            self._records.save(State(free=max(state.free, (state.staging or 0) + 1)))
+            self._records.save(StagingState(free=max(state.free, (state.staging or 0) + 1)))
 
     def _sealed(self, snapshot: str) -> Sealed:
         found = self._records.sealed(int(snapshot)) if snapshot.isdecimal() else None
@@ -198,7 +198,7 @@ class WeaviateCollection(Collection):
             raise Damaged(f"{self._what} has no snapshot {snapshot}", hint=REPAIR)
         return found
 
-    def at(self, snapshot: str) -> Reader:
+    def at(self, snapshot: str) -> StoreReader:
         found = self._place.patiently(lambda: self._sealed(snapshot))
         return WeaviateReader(
             self._read, self._records, found, self._schema, self._dimension, self._place

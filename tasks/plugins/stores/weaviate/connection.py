@@ -147,7 +147,7 @@ def _repeated(
 
 
 @dataclass(frozen=True)
-class Place:
+class CollectionPlace:
     """A collection: its client, its name in Weaviate and for people, and the patience for a
     question in seconds.
     """

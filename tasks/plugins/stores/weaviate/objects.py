@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, Place
+from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, CollectionPlace
 from llmops.tasks.plugins.stores.weaviate.state import MOST
 from llmops.tasks.plugins.stores.weaviate.where import (
     added_after,
@@ -24,10 +24,10 @@ ROWS_PER_PAGE = 2_000
 ROUNDS = 3
 
 
-class Rows:
+class WeaviateRows:
     """Everything here raises the client's errors, or ours."""
 
-    def __init__(self, collection: Any, dimension: int, place: Place) -> None:
+    def __init__(self, collection: Any, dimension: int, place: CollectionPlace) -> None:
         self._collection, self._dimension, self._place, self._what = (
             collection,
             dimension,

@@ -12,12 +12,12 @@ import pyarrow as pa
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
 from llmops.tasks.filters.evaluate import matches
-from llmops.tasks.plugins.stores import ROWS, Reader
+from llmops.tasks.plugins.stores import ROWS, StoreReader
 from llmops.tasks.plugins.stores._frames import REPAIR, findable
-from llmops.tasks.plugins.stores.weaviate.connection import Place
+from llmops.tasks.plugins.stores.weaviate.connection import CollectionPlace
 from llmops.tasks.plugins.stores.weaviate.rows import INTERVAL, table
 from llmops.tasks.plugins.stores.weaviate.scores import bm25, frequencies, reach
-from llmops.tasks.plugins.stores.weaviate.state import MOST, Records, Sealed
+from llmops.tasks.plugins.stores.weaviate.state import MOST, Sealed, StateRecords
 from llmops.tasks.plugins.stores.weaviate.where import among, at, by_id, holds, named, translated
 from llmops.tasks.plugins.stores.weaviate.write import pages
 from llmops.tasks.schemas import from_arrow
@@ -29,7 +29,7 @@ PAGE_BYTES, ROW_BYTES = 24_000_000, 6_000
 T = TypeVar("T")
 
 
-class WeaviateReader(Reader):
+class WeaviateReader(StoreReader):
     """A search returns at most 10,000 rows, as the server does. It waits for a server that is
     restarting.
 
@@ -40,11 +40,11 @@ class WeaviateReader(Reader):
     def __init__(
         self,
         collection: Any,
-        records: Records,
+        records: StateRecords,
         snapshot: Sealed,
         schema: Any,
         dimension: int,
-        place: Place,
+        place: CollectionPlace,
     ) -> None:
         self._collection, self._records, self._snapshot, self._schema = (
             collection,

@@ -18,7 +18,7 @@ MOST = 10_000
 RETURNED = ["record"]
 
 
-class State(BaseModel):
+class StagingState(BaseModel):
     """`staging`: the number of the rows that are being written or were left behind; `free`: the
     least that was never used.
 
@@ -43,17 +43,17 @@ class Sealed(BaseModel):
     token: int
 
 
-class Records:
+class StateRecords:
     """The records of one collection. `write` stores objects and raises when it cannot."""
 
     def __init__(self, collection: Any, write: Callable[[list[Any]], None]) -> None:
         self._collection, self._write = collection, write
 
-    def state(self) -> State:
+    def state(self) -> StagingState:
         found = self._one("state")
-        return State.model_validate_json(found) if found else State()
+        return StagingState.model_validate_json(found) if found else StagingState()
 
-    def save(self, state: State) -> None:
+    def save(self, state: StagingState) -> None:
         self._put("state", state)
 
     def sealed(self, number: int) -> Sealed | None:

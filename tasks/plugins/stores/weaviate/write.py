@@ -4,11 +4,12 @@ nothing matches.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.stores._frames import REPAIR
-from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, Place, guarded
+from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, CollectionPlace, guarded
 from llmops.tasks.plugins.stores.weaviate.rows import size
 
 MOST_OBJECTS = 1_000
@@ -101,15 +102,13 @@ def delete(collection: Any, where: Any, what: str) -> int:
         total += found.successful
 
 
-def pages(ask: Callable[..., Any], objects: int, place: Place) -> Iterator[list[Any]]:
+def pages(ask: Callable[..., Any], objects: int, place: CollectionPlace) -> Iterator[list[Any]]:
     """All objects of a collection in the order of their ids. `ask` is `fetch_objects` with what to
     return; shorter pages where an answer would be longer than a message."""
     after = None
     while True:
         try:
-            found = place.patiently(
-                lambda after=after, objects=objects: ask(limit=objects, after=after).objects
-            )  # type: ignore[misc]
+            found = place.patiently(partial(ask, limit=objects, after=after)).objects
         except Unavailable as error:
             if "larger than max" not in str(error).lower() or objects == 1:
                 raise
