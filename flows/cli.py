@@ -17,13 +17,10 @@ from llmops.flows.commands import (
     explain,
     golden,
     kb,
+    maintenance,
     prompts,
     quarantine,
     search,
-    transfer,
-)
-from llmops.flows.commands import (
-    maintenance as upkeep,
 )
 
 app = typer.Typer(
@@ -60,16 +57,10 @@ def root(
     """Options of `llmops` itself; what they do, they do before a command is looked for."""
 
 
-demo.register(app)
-build.register(app)
-search.register(app)
-compare.register(kb.app)
-upkeep.register(kb.app)
-transfer.register(kb.app)
-explain.register(app)
-evaluate.register(app)
-for group in (kb, quarantine, golden, prompts, decision):
-    app.add_typer(group.app)
+for part in (compare, maintenance):
+    kb.app.add_typer(part.app)
+for part in (demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision):
+    app.add_typer(part.app)
 
 
 def main() -> None:

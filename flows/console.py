@@ -1,5 +1,8 @@
 """How every command answers: one JSON object or a short summary, an exit code, and errors that say
 how to fix them.
+
+A command is a function with Typer's options that returns `answer(data, draw)`, under
+`@command(app, "name")`; cli.py gives its `app` a place.
 """
 
 import functools
@@ -10,30 +13,43 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 # Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one
 # that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130
-Summary = Callable[[Any], object]
+Data = TypeVar("Data", bound=Mapping[str, object])
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: `data` is the JSON object, `summary` draws the same for people on a
-    Rich console.
+    """What a command has to say: `data` is the JSON object, `summary` draws the same for people on
+    a Rich console.
     """
 
-    data: dict[str, Any]
-    summary: Summary = field(default=lambda _console: None)
+    data: Mapping[str, object]
+    summary: Callable[["Console"], object] = field(default=lambda _console: None)
     exit_code: int = 0
+
+
+def answer(data: Data, draw: Callable[["Console", Data], object], exit_code: int = 0) -> Answer:
+    """The answer of a command whose data `draw` shows to people."""
+    return Answer(data, lambda console: draw(console, data), exit_code)
+
+
+def line(text: str) -> Callable[["Console", Mapping[str, object]], object]:
+    """Draws data that a sentence or two sums up."""
+    return lambda console, _data: console.print(text, markup=False)
 
 
 @dataclass(frozen=True)
@@ -200,8 +216,8 @@ def _report(mistakes: list[Mistake], as_json: bool) -> None:
             if mistakes[0].kind == "blocked"
             else {}
         )
-        found = {"error": shapes[0]} if len(shapes) == 1 else {"errors": shapes}
-        sys.stdout.write(json.dumps(stopped | found, ensure_ascii=False) + "\n")
+        told = {"error": shapes[0]} if len(shapes) == 1 else {"errors": shapes}
+        sys.stdout.write(json.dumps({**stopped, **told}, ensure_ascii=False) + "\n")
         return
     for mistake in mistakes:
         place = f"{mistake.where}: " if mistake.where else ""

@@ -53,9 +53,9 @@ def main(order: str, place: str, when: str, turn: str) -> None:
     if given["work"] == "build":
         shop.build(given["texts"], keep=1)
     elif given["work"] == "repair":
-        repair(shop.ledger, shop.home, shop.kb)
+        repair(shop.handle)
     else:
-        gc(shop.ledger, shop.home, shop.kb, paid=True)
+        gc(shop.handle, paid=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import yaml
 
 from llmops.configs import read
 from llmops.configs.index import IndexConfig
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.versions import live_version, published
@@ -82,4 +83,4 @@ class Laboratory:
         return found.version if found else None
 
     def verified(self) -> bool:
-        return bool(verify(open_ledger(self.home), self.home, self.kb)["ok"])
+        return bool(verify(Handle(home=self.home, name=self.kb))["ok"])

@@ -209,7 +209,7 @@ class Workshop:
 
     def verified(self, *, thorough: bool = False) -> dict[str, Any]:
         """`kb verify` with counts."""
-        return counts(verify(self.ledger, self.home, self.kb, thorough=thorough))
+        return counts(verify(self.handle, thorough=thorough))
 
     def sound(self) -> bool:
         """Whether every row, text and vector is right, and nothing else is there."""

@@ -2,13 +2,16 @@
 wider than 80 columns need be.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from llmops.flows.commands._tables import grid, printable
+from llmops.flows.commands._tables import Facts, grid, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def measurement(console: Any, found: Mapping[str, Any]) -> None:
+def measurement(console: "Console", found: Facts) -> None:
     """A line per metric with value and interval in each mode, then the worst questions."""
     modes = found["modes"]
     cells = [
@@ -21,16 +24,16 @@ def measurement(console: Any, found: Mapping[str, Any]) -> None:
     grid(console, ["", *modes], cells)
     if found["worst"]:
         console.print("\nWorst questions")
-        for one in found["worst"]:
+        for question in found["worst"]:
             console.print(
-                f"  {printable(one['question'])}\n    expected "
-                f"{printable(', '.join(one['expected']))}; "
-                f"got {printable(', '.join(one['got'][:3])) or 'nothing'}",
+                f"  {printable(question['question'])}\n    expected "
+                f"{printable(', '.join(question['expected']))}; "
+                f"got {printable(', '.join(question['got'][:3])) or 'nothing'}",
                 markup=False,
             )
 
 
-def comparison(console: Any, found: Mapping[str, Any]) -> None:
+def comparison(console: "Console", found: Facts) -> None:
     """An arm after the other: a line per metric with value, interval and the difference to the
     first arm.
     """
@@ -56,9 +59,7 @@ def comparison(console: Any, found: Mapping[str, Any]) -> None:
     console.print(f"  mlflow      {found['links']['mlflow']}", markup=False)
 
 
-def verdict(
-    arms: Sequence[Mapping[str, Any]], metrics: Sequence[str], best: str, metric: str
-) -> str:
+def verdict(arms: Sequence[Facts], metrics: Sequence[str], best: str, metric: str) -> str:
     """What the comparison comes to, in a sentence or two."""
     if all(
         arm["metrics"][name]["value"] == arms[0]["metrics"][name]["value"]
@@ -79,13 +80,13 @@ def verdict(
     )
 
 
-def _differs(difference: Mapping[str, Any] | None) -> bool:
+def _differs(difference: Facts | None) -> bool:
     return (
         difference is not None and not difference["interval"][0] <= 0 <= difference["interval"][1]
     )
 
 
-def _gain(difference: Mapping[str, Any] | None) -> str:
+def _gain(difference: Facts | None) -> str:
     if difference is None:
         return ""
     low, high = difference["interval"]
@@ -95,7 +96,7 @@ def _gain(difference: Mapping[str, Any] | None) -> str:
     )
 
 
-def interval(value: Mapping[str, Any]) -> str:
+def interval(value: Facts) -> str:
     """`0.912 [0.880, 0.940]`."""
     low, high = value["interval"] or (None, None)
     return f"{value['value']:.3f}" + (

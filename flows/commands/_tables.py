@@ -1,36 +1,62 @@
 """How facts and rows look on a terminal."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Facts = Mapping[str, Any]
 
 FOLDED = ("reason", "title", "why", "quote")  # sentences; ids, uris and times stay on one line
 NARROWEST, GAP = 24, 2
 SHORT = 12  # digits of an id that `explain` takes for the whole
 AMOUNTS = {"quarantine": "in quarantine"}
+COUNTED = (
+    "listed",
+    "new",
+    "changed",
+    "renamed",
+    "unchanged",
+    "vanished",
+    "retired",
+    "quarantined",
+    "duplicates",
+)
+
+
+def table(
+    key: str, columns: Sequence[str] | None = None, *, empty: str = "Nothing to show."
+) -> Callable[["Console", Facts], object]:
+    """Draws the rows that data has under a key."""
+    return lambda console, data: rows(console, data[key], columns, empty=empty)
 
 
 def rows(
-    console: Any,
-    found: Sequence[Mapping[str, Any]],
+    console: "Console",
+    shown_rows: Sequence[Facts],
     columns: Sequence[str] | None = None,
     *,
     empty: str = "Nothing to show.",
 ) -> None:
     """A table with a column per key."""
-    if not found:
+    if not shown_rows:
         console.print(empty)
         return
-    columns = columns or list(found[0])
+    columns = columns or list(shown_rows[0])
     grid(
         console,
         [column.replace("_", " ") for column in columns],
-        [[shown(row[column]) for column in columns] for row in found],
+        [[shown(row[column]) for column in columns] for row in shown_rows],
         folded=[number for number, column in enumerate(columns) if column in FOLDED],
     )
 
 
 def grid(
-    console: Any, names: Sequence[str], cells: Sequence[Sequence[str]], folded: Sequence[int] = ()
+    console: "Console",
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    folded: Sequence[int] = (),
 ) -> None:
     """A table of which nothing is cut: on a terminal the columns `folded` are folded to make room,
     elsewhere a row is a line.
@@ -38,6 +64,7 @@ def grid(
     A row that is wider than the terminal in spite of that is left to the terminal.
     """
     from rich.cells import cell_len
+    from rich.console import ConsoleDimensions
     from rich.table import Table
     from rich.text import Text
 
@@ -46,20 +73,20 @@ def grid(
         min(width, NARROWEST) if number in folded and console.is_terminal else width
         for number, width in enumerate(widths)
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    drawing = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(names):
-        table.add_column(Text(name), overflow="fold", no_wrap=number not in folded)
+        drawing.add_column(Text(name), overflow="fold", no_wrap=number not in folded)
     for row in cells:
-        table.add_row(*map(Text, row))  # text: brackets in a name are no markup
+        drawing.add_row(*map(Text, row))  # text: brackets in a name are no markup
     before = console.size
-    console.size = (max(before.width, least + GAP * len(widths)), before.height)
+    console.size = ConsoleDimensions(max(before.width, least + GAP * len(widths)), before.height)
     with console.capture() as drawn:
-        console.print(table)
+        console.print(drawing)
     console.size = before
     console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
-def facts(console: Any, found: Mapping[str, Any]) -> None:
+def facts(console: "Console", found: Facts) -> None:
     """One line per fact; what is empty is left out."""
     width = max(len(key) for key in found)
     for key, value in found.items():
@@ -72,7 +99,7 @@ def facts(console: Any, found: Mapping[str, Any]) -> None:
                 )
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value in few characters."""
     if value is None:
         return "-"
@@ -112,7 +139,7 @@ def printable(text: str) -> str:
     )
 
 
-def difference(console: Any, found: Mapping[str, Any]) -> None:
+def difference(console: "Console", found: Facts) -> None:
     """The documents that two versions differ in."""
     start = "the beginning" if found["from"] is None else f"version {found['from']}"
     console.print(f"{found['knowledge_base']}: {start} to version {found['to']}")
@@ -125,7 +152,7 @@ def difference(console: Any, found: Mapping[str, Any]) -> None:
         console.print(found["text"], markup=False)
 
 
-def hits(console: Any, found: Mapping[str, Any]) -> None:
+def hits(console: "Console", found: Facts) -> None:
     """Search results with their place in the document."""
     if not found["hits"]:
         console.print("Nothing found.")
@@ -141,76 +168,58 @@ def hits(console: Any, found: Mapping[str, Any]) -> None:
         console.print(f"    {hit['chunk_id'][:SHORT]}", markup=False, style="dim")
 
 
-def outcome(console: Any, found: Mapping[str, Any]) -> None:
+def outcome(console: "Console", found: Facts) -> None:
     """What a build came to, and where to look next."""
+
+    def say(name: str, text: str) -> None:
+        console.print(f"  {name:<11} {text}", markup=False)
+
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:
-        console.print(
-            f"  {printable(found['reason'])}" + (f"\n  {found['hint']}" if found["hint"] else ""),
-            markup=False,
-        )
-    if found["documents"]:
-        _documents(console, found["documents"])
-        (_estimate if found["status"] == "planned" else _work)(console, found)
-    _gate(console, found)
-    for warning in found["warnings"]:
-        console.print(f"  warning     {printable(warning)}", markup=False)
-    for name, link in found["links"].items():
-        console.print(f"  {name:<11} {link}", markup=False)
-
-
-def _documents(console: Any, counts: Mapping[str, int]) -> None:
-    names = (
-        "listed",
-        "new",
-        "changed",
-        "renamed",
-        "unchanged",
-        "vanished",
-        "retired",
-        "quarantined",
-        "duplicates",
-    )
-    told = ", ".join(
-        f"{counts[name]} {name}" for name in names if counts.get(name) or name == "listed"
-    )
-    console.print(f"  documents   {told}", markup=False)
-
-
-def _work(console: Any, found: Mapping[str, Any]) -> None:
-    chunks, paid = found["chunks"], found["embeddings"]
-    console.print(
-        f"  chunks      {chunks['added']} added, {chunks['retired']} retired, "
-        f"{chunks['kept']} kept, {chunks['total']} in all"
-    )
-    cost = f"{found['tokens']} tokens, ${found['cost_usd']:.4f}"
-    console.print(f"  embeddings  {paid['computed']} computed, {paid['reused']} reused; {cost}")
-
-
-def _gate(console: Any, found: Mapping[str, Any]) -> None:
+        hint = f"\n  {found['hint']}" if found["hint"] else ""
+        console.print(f"  {printable(found['reason'])}{hint}", markup=False)
+    if documents := found["documents"]:
+        counted = [name for name in COUNTED if documents.get(name) or name == "listed"]
+        say("documents", ", ".join(f"{documents[name]} {name}" for name in counted))
+        for name, text in _planned(found) if found["status"] == "planned" else _done(found):
+            say(name, text)
     for name, values in found["gate"].get("metrics", {}).items():
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
-        console.print(
-            f"  gate        {name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}"
-        )
-    for one in found["worst"][:3]:
-        got = ", ".join(one["got"][:3]) or "nothing"
-        console.print(f"  worst       {one['question']}", markup=False)
-        console.print(
-            f"              expected {', '.join(one['expected'])}; got {got}", markup=False
-        )
+        say("gate", f"{name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
+    for question in found["worst"][:3]:
+        got = ", ".join(question["got"][:3]) or "nothing"
+        say("worst", question["question"])
+        say("", f"expected {', '.join(question['expected'])}; got {got}")
+    for warning in found["warnings"]:
+        say("warning", printable(warning))
+    for name, link in found["links"].items():
+        say(name, link)
 
 
-def _estimate(console: Any, found: Mapping[str, Any]) -> None:
+def _planned(found: Facts) -> Iterator[tuple[str, str]]:
     cost = found["estimate"]
-    told = (
+    yield (
+        "to process",
         f"{cost['documents']} documents, at most about {cost['tokens']} tokens, "
-        f"${cost['cost_usd']:.4f}"
+        f"${cost['cost_usd']:.4f}",
     )
-    console.print(f"  to process  {told}", markup=False)
 
 
-def headline(found: Mapping[str, Any]) -> str:
+def _done(found: Facts) -> Iterator[tuple[str, str]]:
+    chunks, paid = found["chunks"], found["embeddings"]
+    yield (
+        "chunks",
+        f"{chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, "
+        f"{chunks['total']} in all",
+    )
+    yield (
+        "embeddings",
+        f"{paid['computed']} computed, {paid['reused']} reused; {found['tokens']} tokens, "
+        f"${found['cost_usd']:.4f}",
+    )
+
+
+def headline(found: Facts) -> str:
     kb, version, before = found["knowledge_base"], found["version"], found["previous_version"]
     still = f"version {before} stays live" if before else "nothing is live yet"
     return {
@@ -222,7 +231,9 @@ def headline(found: Mapping[str, Any]) -> str:
     }[found["status"]]
 
 
-def outcomes(console: Any, answers: Sequence[Any]) -> None:
+def outcomes(console: "Console", found: Facts) -> None:
     """Several builds, one after the other."""
-    for answer in answers:
-        outcome(console, answer.data)
+    for build in found["builds"]:
+        outcome(console, build)
+    if not found["builds"]:
+        console.print("Nothing to retry.")

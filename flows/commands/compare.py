@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops.flows.commands import _measured
-from llmops.flows.commands._home import ledger
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import Depth, ModeName, checked_mode, home, knowledge_base
+from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from llmops.configs.compare import ArmConfig, CompareConfig
+    from llmops.tasks.maintenance.compare import MeasuredBase
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "compare")(compare)
-
-
+@command(app, "compare")
 def compare(
     what: Annotated[
         list[str],
@@ -27,18 +30,15 @@ def compare(
         Path | None,
         typer.Option("--golden", help="A golden set (JSON lines); a grid names its own."),
     ] = None,
-    k: Annotated[
-        int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")
-    ] = 10,
-    mode: Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")] = "hybrid",
+    k: Depth = 10,
+    mode: ModeName = "hybrid",
 ) -> Answer:
     """Compare chunkers and embedders: retrieval quality of each, and what it gains over the first
     one.
     """
     from llmops.tasks.errors import UsageError
 
-    if mode not in ("hybrid", "vector", "text"):
-        raise UsageError(f"got --mode {mode}, allowed: hybrid, vector, text")
+    checked_mode(mode)
     if len(what) == 1 and what[0].endswith((".yaml", ".yml")):
         return _grid(Path(what[0]), golden)
     if golden is None:
@@ -48,21 +48,22 @@ def compare(
             f"two or more different knowledge bases are wanted, got {', '.join(what)}",
             hint="or one grid: llmops kb compare GRID.yaml",
         )
-    return _answer("-".join(what)[:60], _existing(what, golden, k, mode), golden, mode)
+    return _compared("-".join(what)[:60], _measured_bases(what, golden, k, mode), golden, mode)
 
 
-def _existing(names: Sequence[str], golden: Path, k: int, mode: str) -> list[Any]:
-    from llmops.configs.settings import settings
+def _measured_bases(names: Sequence[str], golden: Path, k: int, mode: str) -> "list[MeasuredBase]":
     from llmops.tasks.knowledge.measuring import measure_version
-    from llmops.tasks.knowledge.versions import published
-    from llmops.tasks.maintenance.compare import Arm
+    from llmops.tasks.maintenance.compare import MeasuredBase
     from llmops.tasks.retrieval.golden import read_golden
 
-    home, questions, book = settings().absolute_home, read_golden(golden).questions, ledger()
-    live = [published(book, name) for name in names]
+    questions = read_golden(golden).questions
     return [
-        Arm(name=one.kb, version=one, measured=measure_version(home, one, questions, k, [mode]))
-        for one in live
+        MeasuredBase(
+            name=live.kb,
+            version=live,
+            measured=measure_version(home(), live, questions, k, [mode]),
+        )
+        for live in [knowledge_base(name).published() for name in names]
     ]
 
 
@@ -70,6 +71,7 @@ def _grid(path: Path, golden: Path | None) -> Answer:
     from llmops.configs import read
     from llmops.configs.compare import CompareConfig, arms
     from llmops.tasks.errors import UsageError
+    from llmops.tasks.maintenance.drop import drop
 
     if golden is not None:
         raise UsageError(
@@ -78,76 +80,64 @@ def _grid(path: Path, golden: Path | None) -> Answer:
             hint=f"see the key `golden` in {path}",
         )
     config = read(path, CompareConfig)
-    built = [_built(config, *arm) for arm in arms(config)]
-    answer = _answer(config.name, built, config.folder / config.golden, config.mode)
-    if not config.keep:
-        _drop([arm.version.kb for arm in built])
-    return answer
+    built = [_built(config, arm) for arm in arms(config)]
+    compared = _compared(config.name, built, config.folder / config.golden, config.mode)
+    for arm in built if not config.keep else ():
+        kb = knowledge_base(arm.version.kb)
+        with kb.hold() as lease:
+            drop(kb, lease)
+    return compared
 
 
-def _built(config: Any, name: str, changes: dict[str, Any], index: Any) -> Any:
+def _built(config: "CompareConfig", arm: "ArmConfig") -> "MeasuredBase":
     """Build one arm. Raises what stopped it: a comparison that lacks an arm is none."""
-    from llmops.configs.settings import settings
     from llmops.flows.running import run_flow
     from llmops.tasks.errors import Blocked, BudgetExceeded
-    from llmops.tasks.maintenance.compare import Arm
 
-    home = settings().absolute_home
-    outcome = run_flow(home, index)
+    outcome = run_flow(home(), arm.config)
     if outcome.exit_code:
         stopped = BudgetExceeded if outcome.status == "failed" else Blocked
         raise stopped(
-            f"the arm {name!r} could not be built: {outcome.reason}", hint=outcome.hint or ""
+            f"the arm {arm.name!r} could not be built: {outcome.reason}", hint=outcome.hint or ""
         )
-    arm = _existing([index.knowledge_base], config.folder / config.golden, config.k, config.mode)[0]
-    return Arm(
-        **{
-            **dict(arm),
-            "name": name,
-            "changes": changes,
+    golden = config.folder / config.golden
+    (base,) = _measured_bases([arm.config.knowledge_base], golden, config.k, config.mode)
+    return base.model_copy(
+        update={
+            "name": arm.name,
+            "changes": arm.changes,
             "embeddings": outcome.embeddings["computed"],
             "seconds": outcome.seconds,
         }
     )
 
 
-def _drop(names: Sequence[str]) -> None:
-    from llmops.configs.settings import settings
-    from llmops.tasks.ledger import open_ledger
-    from llmops.tasks.ledger.leases import hold
-    from llmops.tasks.maintenance.drop import drop
-
-    home = settings().absolute_home
-    for name in names:
-        with hold(home, name) as lease:
-            drop(open_ledger(home), lease, home, name)
-
-
-def _answer(name: str, arms: Sequence[Any], golden: Path, mode: str) -> Answer:
-    from llmops.configs.settings import settings
+def _compared(name: str, arms: "Sequence[MeasuredBase]", golden: Path, mode: str) -> Answer:
     from llmops.tasks.maintenance.compare import best, plot
     from llmops.tasks.maintenance.compare import compare as rows_of
     from llmops.tasks.retrieval.golden import read_golden
     from llmops.tasks.tracking import ComparisonRecord, record_comparison, run_url
 
-    home, rows, k = settings().absolute_home, rows_of(arms), arms[0].measured.k
+    rows, k, questions = rows_of(arms), arms[0].measured.k, len(arms[0].measured.questions)
     facts = {
         "golden": str(golden),
         "golden_sha256": read_golden(golden).sha256,
         "k": k,
         "mode": mode,
-        "questions": len(arms[0].measured.questions),
+        "questions": questions,
     }
     record = ComparisonRecord(
-        name=name, rows=tuple(rows), plot=plot(rows, k, facts["questions"]), facts=facts
+        name=name, rows=tuple(rows), plot=plot(rows, k, questions), facts=facts
     )
-    run = record_comparison(home, record)
-    found = {
-        "name": name,
-        **facts,
-        "arms": rows,
-        "best": best(rows, f"ndcg@{k}"),
-        "mlflow_run_id": run,
-        "links": {"mlflow": run_url(home, run)},
-    }
-    return Answer(found, lambda console: _measured.comparison(console, found))
+    run = record_comparison(home(), record)
+    return answer(
+        {
+            "name": name,
+            **facts,
+            "arms": rows,
+            "best": best(rows, f"ndcg@{k}"),
+            "mlflow_run_id": run,
+            "links": {"mlflow": run_url(home(), run)},
+        },
+        _measured.comparison,
+    )

@@ -1,39 +1,33 @@
-"""`llmops demo`: the whole idea in a minute, offline, on real text."""
+"""`llmops demo`: the whole idea in a minute, offline, on real text. `llmops down`: the end."""
 
 import sys
-from typing import Any
 
 import typer
 
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import home
+from llmops.flows.console import Answer, answer, command, line
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "demo")(demo)
-    command(app, "down")(down)
-
-
+@command(app, "demo")
 def demo() -> Answer:
     """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline,
     about a minute.
     """
-    from llmops.configs.settings import settings
     from llmops.flows.demo import Demonstration
 
     out = sys.stderr if "--json" in sys.argv else sys.stdout
-    steps: list[dict[str, Any]] = Demonstration(settings().absolute_home, out).run()
-    return Answer({"flow": "demo", "steps": steps})
+    return Answer({"flow": "demo", "steps": Demonstration(home(), out).run()})
 
 
+@command(app, "down")
 def down() -> Answer:
     """End the background Prefect server of this home."""
-    from llmops.configs.settings import settings
     from llmops.flows import server
 
-    stopped = server.stop(settings().absolute_home)
-    return Answer(
+    stopped = server.stop(home())
+    return answer(
         {"stopped": stopped},
-        lambda console: console.print(
-            "The Prefect server has ended." if stopped else "No server was running."
-        ),
+        line("The Prefect server has ended." if stopped else "No server was running."),
     )

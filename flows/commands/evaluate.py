@@ -1,22 +1,27 @@
 """`llmops evaluate`: compare arms on cases, and promote the better one by a stored decision."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmops.flows.commands import _evaluated as draw
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import home
+from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.configs.evaluate import EvaluateConfig
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 5}
 
-
-def register(app: typer.Typer) -> None:
-    command(app, "evaluate")(evaluate)
+app = typer.Typer()
 
 
+@command(app, "evaluate")
 def evaluate(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A config with `flow: evaluate` (YAML).")
@@ -50,39 +55,33 @@ def evaluate(
     """Compare prompts, models and retrieval settings on cases, and decide with statistics."""
     from llmops.configs import read
     from llmops.configs.evaluate import EvaluateConfig
-    from llmops.configs.settings import settings
+    from llmops.flows.running import run_evaluation
+    from llmops.tasks.evaluation.forecast import forecast
+    from llmops.tasks.evaluation.prepare import begin
 
     chosen = read(config, EvaluateConfig, changes or ())
-    home = settings().absolute_home
     if calibrate:
-        return _calibrated(home, chosen)
+        return _calibrated(chosen)
     if junit is not None:
         _writable(junit)
-    trial, cases = _settled(home, chosen, accept_cases)
+    # every mistake that can be found, before a server is started for it and before anything is
+    # paid or pushed
+    trial, cases, _ = begin(home(), chosen.evaluation_spec(), None, accept_cases=accept_cases)
     if plan:
-        return _planned(trial, cases)
-    return answer(_run(home, chosen, accept_cases), ci, junit)
+        return answer(forecast(trial, cases.cases), draw.forecast)
+    record = run_evaluation(home(), chosen, accept_cases=accept_cases)
+    if junit is not None:
+        _write_junit(junit, record)
+    return answer(record, _summary if ci else draw.decision, exit_code(record))
 
 
-def answer(record: dict[str, Any], ci: bool, junit: Path | None) -> Answer:
-    """The record as the command's answer."""
-    from llmops.tasks.decisions.summary import junit as as_junit
+def _summary(console: "Console", record: Mapping[str, Any]) -> None:
     from llmops.tasks.decisions.summary import summary_markdown
 
-    if junit is not None:
-        _write(junit, as_junit(record))
-    if ci:
-        return Answer(
-            record,
-            lambda console: console.print(
-                summary_markdown(record), markup=False, highlight=False, soft_wrap=True
-            ),
-            exit_code(record),
-        )
-    return Answer(record, lambda console: draw.decision(console, record), exit_code(record))
+    console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True)
 
 
-def exit_code(record: dict[str, Any]) -> int:
+def exit_code(record: Mapping[str, Any]) -> int:
     """0 promote, 3 reject, 5 inconclusive, 4 too many errors; 1 when the alias should have moved
     and did not.
     """
@@ -91,35 +90,12 @@ def exit_code(record: dict[str, Any]) -> int:
     return 1 if "promoted" in record and not record["promoted"] else CODES[record["verdict"]]
 
 
-def _run(home: Path, config: Any, accept_cases: bool) -> dict[str, Any]:
-    from llmops.flows.running import run_evaluation
-
-    return run_evaluation(home, config, accept_cases=accept_cases)
-
-
-def _settled(home: Path, config: Any, accept_cases: bool) -> tuple[Any, Any]:
-    """Every mistake that can be found, before a server is started for it and before anything is
-    paid or pushed.
-    """
-    from llmops.tasks.evaluation.prepare import begin
-
-    trial, cases, _ = begin(home, config.evaluation_spec(), None, accept_cases=accept_cases)
-    return trial, cases
-
-
-def _planned(trial: Any, cases: Any) -> Answer:
-    from llmops.tasks.evaluation.forecast import forecast
-
-    found = forecast(trial, cases.cases)
-    return Answer({**found}, lambda console: draw.forecast(console, found))
-
-
-def _calibrated(home: Path, config: Any) -> Answer:
+def _calibrated(config: "EvaluateConfig") -> Answer:
     from llmops.tasks.evaluation.calibration import calibrate
 
-    found = calibrate(home, config.evaluation_spec())
-    trusted = all(one["trusted"] for one in found["judges"].values())
-    return Answer({**found}, lambda console: draw.calibration(console, found), 0 if trusted else 5)
+    calibrated = calibrate(home(), config.evaluation_spec())
+    trusted = all(judge["trusted"] for judge in calibrated["judges"].values())
+    return answer(calibrated, draw.calibration, 0 if trusted else 5)
 
 
 def _writable(path: Path) -> None:
@@ -132,9 +108,11 @@ def _writable(path: Path) -> None:
         path.unlink()
 
 
-def _write(path: Path, text: str) -> None:
+def _write_junit(path: Path, record: dict[str, Any]) -> None:
+    from llmops.tasks.decisions.summary import junit
+
     with _writing(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_text(junit(record), encoding="utf-8")
 
 
 @contextmanager

@@ -2,19 +2,23 @@
 in.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._home import ledger
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import home, ledger
+from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.tasks.maintenance.explain import Provenance
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "explain")(explain)
-
-
+@command(app, "explain")
 def explain(
     given: Annotated[
         str, typer.Argument(metavar="ID", help="A chunk id, a document id, or a document's uri.")
@@ -24,15 +28,12 @@ def explain(
     ] = None,
 ) -> Answer:
     """Show where a passage or a document comes from, and which versions and runs hold it."""
-    from llmops.configs.settings import settings
     from llmops.tasks.maintenance.explain import explain as look
 
-    home = settings().absolute_home
-    found = look(ledger(), home, given, kb)
-    return Answer(found, lambda console: _drawn(console, found))
+    return answer(look(ledger(), home(), given, kb), _provenance)
 
 
-def _drawn(console: Any, found: dict[str, Any]) -> None:
+def _provenance(console: "Console", found: "Provenance") -> None:
     document = found["document"]
     state = "live" if found["live"] else "retired"
     console.print(
@@ -65,16 +66,16 @@ def _drawn(console: Any, found: dict[str, Any]) -> None:
             f"{', '.join(document['flags']) or 'none'}",
             markup=False,
         )
-    for one in found["versions"]:
+    for version in found["versions"]:
         runs = ", ".join(
-            f"{tool} run {one[f'{tool.lower()}_run_id']}"
+            f"{tool} run {version[f'{tool.lower()}_run_id']}"
             for tool in ("Prefect", "MLflow")
-            if one[f"{tool.lower()}_run_id"]
+            if version[f"{tool.lower()}_run_id"]
         )
         console.print(
-            f"  version   {one['version']} ({one['status']}), published "
-            f"{draw.shown(one['published_at'])}, config "
-            f"{(one['config_sha256'] or '')[:12]}" + (f", {runs}" if runs else ""),
+            f"  version   {version['version']} ({version['status']}), published "
+            f"{draw.shown(version['published_at'])}, config "
+            f"{(version['config_sha256'] or '')[:12]}" + (f", {runs}" if runs else ""),
             markup=False,
         )
     if not found["versions"]:

@@ -1,13 +1,13 @@
 """`llmops golden …`: questions with known answers."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._home import ledger
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import knowledge_base
+from llmops.flows.console import Answer, answer, command
 
 app = typer.Typer(
     name="golden",
@@ -26,6 +26,7 @@ def import_(
     """Convert public question sets."""
     from llmops.tasks.errors import UsageError
     from llmops.tasks.retrieval.convert import from_beir, from_squad
+    from llmops.tasks.retrieval.golden import write_golden
 
     if (beir is None) == (squad is None):
         raise UsageError(
@@ -45,28 +46,23 @@ def import_(
             hint=f"--out {out / 'golden.jsonl'}",
         )
     imported = from_beir(beir, split) if beir else from_squad(squad)  # type: ignore[arg-type]
-    golden = _written(out, imported.questions)
-    found = {
-        "file": str(out),
-        "questions": len(golden.questions),
-        "left_out": imported.left_out,
-        "sha256": golden.sha256,
-    }
-    return Answer(found, lambda console: draw.facts(console, found))
-
-
-def _written(out: Path, questions: list[Any]) -> Any:
-    from llmops.tasks.errors import UsageError
-    from llmops.tasks.retrieval.golden import write_golden
-
     try:
-        return write_golden(out, questions)
+        golden = write_golden(out, imported.questions)
     except OSError as error:
         raise UsageError(
             f"the file cannot be written: {error.strerror}",
             where=str(out),
             hint="choose another --out",
         ) from error
+    return answer(
+        {
+            "file": str(out),
+            "questions": len(golden.questions),
+            "left_out": imported.left_out,
+            "sha256": golden.sha256,
+        },
+        draw.facts,
+    )
 
 
 @command(app, "check")
@@ -79,6 +75,7 @@ def check(
     from llmops.configs import read
     from llmops.configs.index import IndexConfig
     from llmops.tasks.errors import UsageError
+    from llmops.tasks.maintenance.versions import text_loaders
     from llmops.tasks.retrieval.golden import missing, read_golden
 
     settings = read(config, IndexConfig)
@@ -86,24 +83,15 @@ def check(
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
     golden = read_golden(settings.folder / settings.gate.golden)
     lost = [
-        {"id": one.question, "uri": one.uri, "quote": one.quote, "why": one.why}
-        for one in missing(golden, _texts(settings.knowledge_base))
+        {"id": miss.question, "uri": miss.uri, "quote": miss.quote, "why": miss.why}
+        for miss in missing(golden, text_loaders(knowledge_base(settings.knowledge_base)))
     ]
-    found = {
-        "golden": str(settings.gate.golden),
-        "questions": len(golden.questions),
-        "missing": lost,
-    }
-    return Answer(
-        found,
-        lambda console: draw.rows(console, lost, empty="Every question's document is there."),
-        exit_code=1 if lost else 0,
+    return answer(
+        {
+            "golden": str(settings.gate.golden),
+            "questions": len(golden.questions),
+            "missing": lost,
+        },
+        draw.table("missing", empty="Every question's document is there."),
+        1 if lost else 0,
     )
-
-
-def _texts(kb: str) -> dict[str, Any]:
-    from llmops.configs.settings import settings
-    from llmops.tasks.maintenance.difference import text_loaders
-
-    home = settings().absolute_home
-    return text_loaders(ledger(), home / "lake", kb)

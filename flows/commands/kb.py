@@ -1,14 +1,23 @@
-"""`llmops kb …`: what is live, what was, and the way back."""
+"""`llmops kb …`: what is live, what was, how good it is, and the way back."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from llmops.flows.commands import _measured
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._home import ledger
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import (
+    Depth,
+    Details,
+    Golden,
+    Name,
+    Vectors,
+    checked_mode,
+    home,
+    knowledge_base,
+    ledger,
+)
+from llmops.flows.console import Answer, answer, command, line
 
 app = typer.Typer(
     name="kb",
@@ -16,20 +25,15 @@ app = typer.Typer(
     help="Knowledge bases: status, versions, rollback, verification.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
-
 
 @command(app, "list")
 def list_() -> Answer:
     """List all knowledge bases."""
     from llmops.tasks.knowledge.views import overview
 
-    found = overview(ledger())
-    return Answer(
-        {"knowledge_bases": found},
-        lambda console: draw.rows(
-            console, found, empty="No knowledge base yet: llmops index CONFIG"
-        ),
+    return answer(
+        {"knowledge_bases": overview(ledger())},
+        draw.table("knowledge_bases", empty="No knowledge base yet: llmops index CONFIG"),
     )
 
 
@@ -38,8 +42,7 @@ def status(name: Name) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
     from llmops.tasks.knowledge import views
 
-    found = views.status(ledger(), name)
-    return Answer(found, lambda console: draw.facts(console, found))
+    return answer(views.status(ledger(), name), draw.facts)
 
 
 @command(app, "log")
@@ -47,9 +50,8 @@ def log(name: Name) -> Answer:
     """List the versions, newest first."""
     from llmops.tasks.knowledge.views import history
 
-    found = history(ledger(), name)
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
-    return Answer({"versions": found}, lambda console: draw.rows(console, found, columns))
+    return answer({"versions": history(ledger(), name)}, draw.table("versions", columns))
 
 
 @command(app, "diff")
@@ -60,15 +62,13 @@ def diff(
     text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
 ) -> Answer:
     """Show which documents two versions differ in (default: the live one and the one before)."""
-    from llmops.configs.settings import settings
     from llmops.tasks.knowledge import views
-    from llmops.tasks.maintenance.difference import text_diff
+    from llmops.tasks.maintenance.versions import text_diff
 
-    book = ledger()
-    found = views.diff(book, name, start, end)
+    difference = views.diff(ledger(), name, start, end)
     if text:
-        found["text"] = text_diff(book, settings().absolute_home / "lake", name, found)
-    return Answer(found, lambda console: draw.difference(console, found))
+        difference["text"] = text_diff(knowledge_base(name), difference)
+    return answer(difference, draw.difference)
 
 
 @command(app, "rollback")
@@ -76,18 +76,18 @@ def rollback(
     name: Name, to: Annotated[int | None, typer.Option("--to", help="The version to go to.")] = None
 ) -> Answer:
     """Make an earlier version live again, at once; nothing is embedded."""
-    from llmops.configs.settings import settings
     from llmops.tasks.knowledge.versions import target
-    from llmops.tasks.maintenance.rollback import rollback as back
+    from llmops.tasks.maintenance.versions import rollback as roll_back
 
-    book = ledger()
-    target(book, name, to)
-    found = back(book, settings().absolute_home, name, to)
-    told = (
-        f"{name} is at version {found['version']} again (was {found['previous_version']}), in "
-        f"{found['seconds']} s."
+    target(ledger(), name, to)
+    done = roll_back(knowledge_base(name), to)
+    return answer(
+        done,
+        line(
+            f"{name} is at version {done['version']} again (was {done['previous_version']}), in "
+            f"{done['seconds']} s."
+        ),
     )
-    return Answer(found, lambda console: console.print(told))
 
 
 @command(app, "documents")
@@ -100,62 +100,40 @@ def documents(
     """List the live documents."""
     from llmops.tasks.knowledge.views import listing
 
-    found = listing(ledger(), name, where)
     columns = ["uri", "title", "source", "version", "chunks", "fetched_at", "stale"]
-    return Answer({"documents": found}, lambda console: draw.rows(console, found, columns))
+    return answer({"documents": listing(ledger(), name, where)}, draw.table("documents", columns))
 
 
 @command(app, "verify")
-def verify(
-    name: Name,
-    details: Annotated[bool, typer.Option("--details", help="List the ids.")] = False,
-    vectors: Annotated[
-        bool,
-        typer.Option(
-            "--vectors", help="Compare every text and vector too, not only ids and hashes."
-        ),
-    ] = False,
-) -> Answer:
+def verify(name: Name, details: Details = False, vectors: Vectors = False) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
-    from llmops.configs.settings import settings
     from llmops.tasks.maintenance.verify import counts
     from llmops.tasks.maintenance.verify import verify as compare
 
-    found = compare(ledger(), settings().absolute_home, name, thorough=vectors)
-    shown = found if details else counts(found)
-    return Answer(
-        shown, lambda console: draw.facts(console, shown), exit_code=0 if found["ok"] else 1
-    )
+    verified = compare(knowledge_base(name), thorough=vectors)
+    return answer(verified if details else counts(verified), draw.facts, 0 if verified["ok"] else 1)
 
 
 @command(app, "measure")
 def measure(
     name: Name,
-    golden: Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")],
-    k: Annotated[
-        int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")
-    ] = 10,
+    golden: Golden,
+    k: Depth = 10,
     mode: Annotated[
         list[str] | None,
         typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all."),
     ] = None,
 ) -> Answer:
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
-    from llmops.configs.settings import settings
-    from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.measuring import measure_version
-    from llmops.tasks.knowledge.versions import published
     from llmops.tasks.retrieval.golden import read_golden
+    from llmops.tasks.retrieval.hybrid import MODES
 
-    allowed = ("hybrid", "vector", "text")
-    wrong = [one for one in mode or () if one not in allowed]
-    if wrong:
-        raise UsageError(f"got --mode {wrong[0]}, allowed: {', '.join(allowed)}")
-    questions, home = read_golden(golden).questions, settings().absolute_home
-    live = published(ledger(), name)
-    found = {
-        "knowledge_base": name,
-        "version": live.version,
-        **measure_version(home, live, questions, k, tuple(mode or allowed)).to_json(),
-    }
-    return Answer(found, lambda console: _measured.measurement(console, found))
+    modes = [checked_mode(each) for each in mode or MODES]
+    questions = read_golden(golden).questions
+    live = knowledge_base(name).published()
+    measured = measure_version(home(), live, questions, k, modes)
+    return answer(
+        {"knowledge_base": name, "version": live.version, **measured.to_json()},
+        _measured.measurement,
+    )

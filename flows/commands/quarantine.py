@@ -1,12 +1,15 @@
 """`llmops quarantine …`: documents that could not be processed."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._home import ledger
-from llmops.flows.console import Answer, command
+from llmops.flows.commands._options import ledger
+from llmops.flows.console import Answer, answer, command, line
+
+if TYPE_CHECKING:
+    from llmops.tasks.ledger import Ledger
 
 app = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try."
@@ -23,15 +26,10 @@ def list_(kb: Base = None) -> Answer:
     """List what is in quarantine."""
     from llmops.tasks.knowledge.quarantine import items
 
-    found = items(_known(kb), kb)
-    return Answer(
-        {"items": found},
-        lambda console: draw.rows(
-            console,
-            found,
-            ["id", "uri", "stage", "reason", "attempts", "last_seen"],
-            empty="The quarantine is empty.",
-        ),
+    columns = ["id", "uri", "stage", "reason", "attempts", "last_seen"]
+    return answer(
+        {"items": items(_ledger_of(kb), kb)},
+        draw.table("items", columns, empty="The quarantine is empty."),
     )
 
 
@@ -40,8 +38,7 @@ def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
     """Show one item."""
     from llmops.tasks.knowledge.quarantine import get
 
-    found = get(ledger(), item)
-    return Answer(found, lambda console: draw.facts(console, found))
+    return answer(get(ledger(), item), draw.facts)
 
 
 @command(app, "drop")
@@ -51,9 +48,9 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
 
     chosen = _chosen(ids, kb)
     forget(ledger(), [item["id"] for item in chosen])
-    return Answer(
+    return answer(
         {"dropped": len(chosen), "items": chosen},
-        lambda console: console.print(f"{draw.amount(len(chosen), 'items')} dropped."),
+        line(f"{draw.amount(len(chosen), 'items')} dropped."),
     )
 
 
@@ -63,45 +60,34 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
     is not paid again.
     """
     from llmops.flows.commands.build import rebuild
-    from llmops.tasks.knowledge.quarantine import release
+    from llmops.tasks.knowledge.quarantine import items, release
 
     chosen = _chosen(ids, kb)
     release(ledger(), [item["id"] for item in chosen])
-    outcomes = [rebuild(name) for name in sorted({item["knowledge_base"] for item in chosen})]
-    open_now = {
-        item["id"] for name in {item["knowledge_base"] for item in chosen} for item in _items(name)
-    }
-    found: dict[str, Any] = {
-        "retried": len(chosen),
-        "recovered": sum(item["id"] not in open_now for item in chosen),
-        "builds": [o.data for o in outcomes],
-    }
-    return Answer(
-        found,
-        lambda console: (
-            draw.outcomes(console, outcomes) if outcomes else console.print("Nothing to retry.")
-        ),
-        exit_code=max((outcome.exit_code for outcome in outcomes), default=0),
+    names = sorted({item["knowledge_base"] for item in chosen})
+    builds = [rebuild(name) for name in names]
+    still_open = {item["id"] for name in names for item in items(ledger(), name)}
+    return answer(
+        {
+            "retried": len(chosen),
+            "recovered": sum(item["id"] not in still_open for item in chosen),
+            "builds": [build.data for build in builds],
+        },
+        draw.outcomes,
+        max((build.exit_code for build in builds), default=0),
     )
 
 
-def _items(kb: str | None) -> list[dict[str, Any]]:
-    from llmops.tasks.knowledge.quarantine import items
-
-    return items(ledger(), kb)
-
-
-def _known(kb: str | None) -> Any:
+def _ledger_of(kb: str | None) -> "Ledger":
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.versions import known
 
-    book = ledger()
-    if kb is not None and kb not in known(book):
+    names = known(ledger())
+    if kb is not None and kb not in names:
         raise UsageError(
-            f"no knowledge base {kb!r} is known here",
-            hint=f"known: {', '.join(known(book)) or 'none'}",
+            f"no knowledge base {kb!r} is known here", hint=f"known: {', '.join(names) or 'none'}"
         )
-    return book
+    return ledger()
 
 
 def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
@@ -112,4 +98,4 @@ def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
         return [get(ledger(), key) for key in ids]
     if kb is None:
         raise UsageError("which items?", hint="name their ids, or a knowledge base with --kb")
-    return items(_known(kb), kb)
+    return items(_ledger_of(kb), kb)

@@ -12,6 +12,7 @@ from llmops.flows.demo.prompts import CAREFUL, CONFIG, PROMPT, PromptSteps
 from llmops.flows.running import run_flow
 from llmops.tasks.errors import Blocked, LlmopsError
 from llmops.tasks.knowledge import versions
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import hits, searcher
 from llmops.tasks.ledger import open_ledger
@@ -65,7 +66,7 @@ class Demonstration:
 
     def _refuse_a_stranger(self) -> None:
         ledger = open_ledger(self.home)
-        owner = versions.config_path(ledger, KB)
+        kb, owner = Handle(home=self.home, name=KB), versions.config_path(ledger, KB)
         if owner is not None and Path(owner) != self.config:
             raise Blocked(
                 f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: "
@@ -73,8 +74,8 @@ class Demonstration:
                 hint="run the demo elsewhere: LLMOPS_HOME=/tmp/llmops-demo llmops demo",
             )
         if owner is not None:
-            with hold(self.home, KB) as lease:
-                drop(ledger, lease, self.home, KB)
+            with kb.hold() as lease:
+                drop(kb, lease)
 
     def _first_build(self) -> None:
         self._head(

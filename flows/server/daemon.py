@@ -137,14 +137,14 @@ async def serve(
 
     watched = Watched(create_app(final=True), identity)
 
-    class Server(uvicorn.Server):
+    class Draining(uvicorn.Server):
         def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
             self.should_exit, watched.closing = (
                 watched.closing,
                 True,
             )  # at once only when asked twice
 
-    server = Server(
+    server = Draining(
         uvicorn.Config(watched, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     )
     watcher = asyncio.create_task(watch(server, watched, room, idle_seconds))

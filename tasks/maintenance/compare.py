@@ -5,7 +5,7 @@ intervals.
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,9 +19,9 @@ LEVEL = 0.95
 SHOWN = ("recall", "ndcg", "mrr")
 
 
-class Arm(BaseModel):
-    """One knowledge base that was measured. `changes`: what a grid set, empty where the knowledge
-    base was there already.
+class MeasuredBase(BaseModel):
+    """A knowledge base that was measured: one arm of a comparison. `changes`: what a grid set,
+    empty where the knowledge base was there already.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,7 +33,30 @@ class Arm(BaseModel):
     seconds: float = 0.0
 
 
-def compare(arms: Sequence[Arm]) -> list[dict[str, Any]]:
+class Interval(TypedDict):
+    value: float
+    interval: list[float]
+
+
+class ArmRow(TypedDict):
+    """An arm in the object of `kb compare`. `difference`: to the first arm, None for that one."""
+
+    name: str
+    knowledge_base: str
+    version: int
+    changes: dict[str, object]
+    chunk: object
+    embed: object
+    store: str | None
+    documents: int | None
+    chunks: int | None
+    embeddings_computed: int
+    build_seconds: float
+    metrics: dict[str, Interval]
+    difference: dict[str, Interval] | None
+
+
+def compare(arms: Sequence[MeasuredBase]) -> list[ArmRow]:
     """A row per arm, in order: values with intervals, and differences to the first arm, paired by
     question.
 
@@ -54,23 +77,15 @@ def compare(arms: Sequence[Arm]) -> list[dict[str, Any]]:
     return [_row(arm, None if arm is arms[0] else first, level) for arm in arms]
 
 
-def _row(arm: Arm, reference: Measurement | None, level: float) -> dict[str, Any]:
+def _row(arm: MeasuredBase, reference: Measurement | None, level: float) -> ArmRow:
     config, clusters = arm.version.config, [asked.cluster for asked in arm.measured.questions]
-    values = arm.measured.first.values
-    metrics = {
-        name: {"value": fmean(own), "interval": list(share_interval(own, clusters))}
-        for name, own in values.items()
-    }
-    found: dict[str, Any] = {}
-    for name, own in values.items() if reference else ():
-        effect = (
-            paired_difference(own, reference.first.values[name], clusters, level)
-            if reference
-            else None
-        )
-        found[name] = (
-            {"value": effect.difference, "interval": [effect.low, effect.high]} if effect else None
-        )
+    metrics: dict[str, Interval] = {}
+    difference: dict[str, Interval] = {}
+    for name, own in arm.measured.first.values.items():
+        metrics[name] = {"value": fmean(own), "interval": list(share_interval(own, clusters))}
+        if reference is not None:
+            effect = paired_difference(own, reference.first.values[name], clusters, level)
+            difference[name] = {"value": effect.difference, "interval": [effect.low, effect.high]}
     return {
         "name": arm.name,
         "knowledge_base": arm.version.kb,
@@ -84,18 +99,19 @@ def _row(arm: Arm, reference: Measurement | None, level: float) -> dict[str, Any
         "embeddings_computed": arm.embeddings,
         "build_seconds": round(arm.seconds, 2),
         "metrics": metrics,
-        "difference": found or None,
+        "difference": difference or None,
     }
 
 
-def best(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+def best(rows: Sequence[ArmRow], metric: str) -> str:
     """The name of the arm with the highest value; of equals the one with fewest chunks, then the
     first.
     """
-    return str(min(rows, key=lambda row: (-row["metrics"][metric]["value"], row["chunks"]))["name"])
+    chosen = min(rows, key=lambda row: (-row["metrics"][metric]["value"], row["chunks"] or 0))
+    return chosen["name"]
 
 
-def plot(rows: Sequence[Mapping[str, Any]], k: int, questions: int) -> bytes:
+def plot(rows: Sequence[ArmRow], k: int, questions: int) -> bytes:
     """A PNG: for each metric, a point per arm with its interval; under each name the number of
     chunks.
     """
@@ -104,17 +120,14 @@ def plot(rows: Sequence[Mapping[str, Any]], k: int, questions: int) -> bytes:
     figure = Figure(figsize=(11, 1.6 + 0.45 * len(rows)), layout="constrained")
     places = range(len(rows))[::-1]
     axes = figure.subplots(1, len(SHOWN), sharey=True)
-    for axis, metric in zip(axes, SHOWN, strict=True):
-        own = [row["metrics"][f"{metric}@{k}"] for row in rows]
-        values, lows, highs = (
-            [one["value"] for one in own],
-            [one["interval"][0] for one in own],
-            [one["interval"][1] for one in own],
-        )
+    for axis, name in zip(axes, SHOWN, strict=True):
+        own = [row["metrics"][f"{name}@{k}"] for row in rows]
+        values = [metric["value"] for metric in own]
+        lows, highs = zip(*(metric["interval"] for metric in own), strict=True)
         axis.hlines(places, lows, highs, color="#7a8ca5", linewidth=2)
         axis.scatter(values, places, color=["#444444", *["#0b63b5"] * (len(rows) - 1)], zorder=3)
         axis.axvline(values[0], color="#444444", linestyle=":", linewidth=1)
-        axis.set_title(f"{metric}@{k}")
+        axis.set_title(f"{name}@{k}")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(
         places, [f"{row['name']}\n{row['chunks']:,} chunks" for row in rows], fontsize=9

@@ -1,15 +1,14 @@
 """Removing a knowledge base with everything that only it has."""
 
 import shutil
-from pathlib import Path
 from re import fullmatch
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import Connection, delete, func, select, union, update
 
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import store_of
-from llmops.tasks.knowledge.versions import Version, known, published
-from llmops.tasks.ledger import Ledger
+from llmops.tasks.knowledge.versions import Version, known
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
     calls,
@@ -24,69 +23,66 @@ from llmops.tasks.ledger.tables import (
     sketches,
     versions,
 )
-from llmops.tasks.maintenance.garbage import building, swept
+from llmops.tasks.maintenance.garbage import building, free_after_drop
 
 OWNED = (chunks, documents, versions, quarantine, listings, runs, sketches)
 
 
-def belongings(ledger: Ledger, kb: str) -> dict[str, int]:
+class Dropped(TypedDict):
+    """What a drop has freed in the lake, and what is to be said of it."""
+
+    files: int
+    bytes: int
+    note: str
+
+
+def belongings(kb: Handle) -> dict[str, int]:
     """What a drop removes: versions, documents of any version, and so on. Raises UsageError for an
     unknown knowledge base.
     """
-    if kb not in known(ledger):
-        published(ledger, kb)
-    with ledger.read() as connection:
-        counts = {
-            table.name: connection.scalar(
-                select(func.count()).select_from(table).where(table.c.kb == kb)
-            )
-            or 0
-            for table in (versions, quarantine)
+    if kb.name not in known(kb.ledger):
+        kb.published()
+    counted = {
+        "versions": versions.c.version,
+        "quarantine": quarantine.c.id,
+        "documents": documents.c.doc_id.distinct(),
+        "chunks": chunks.c.chunk_id.distinct(),
+        "collections": versions.c.collection.distinct(),
+    }
+    tables = (versions, quarantine, documents, chunks, versions)
+    with kb.ledger.read() as connection:
+        return {
+            name: connection.scalar(select(func.count(column)).where(table.c.kb == kb.name)) or 0
+            for (name, column), table in zip(counted.items(), tables, strict=True)
         }
-        counts |= {
-            table.name: connection.scalar(
-                select(func.count(key.distinct())).where(table.c.kb == kb)
-            )
-            or 0
-            for table, key in ((documents, documents.c.doc_id), (chunks, chunks.c.chunk_id))
-        }
-        counts["collections"] = (
-            connection.scalar(
-                select(func.count(versions.c.collection.distinct())).where(versions.c.kb == kb)
-            )
-            or 0
-        )
-    return counts
 
 
-def drop(ledger: Ledger, lease: Lease, home: Path, kb: str) -> dict[str, Any]:
-    """Remove collections, versions, documents, quarantine, and the files of the lake; returns
-    {"files", "bytes", "note"}: of the lake.
+def drop(kb: Handle, lease: Lease) -> Dropped:
+    """Remove collections, versions, documents, quarantine, and the files of the lake.
 
     Embeddings stay: they are paid for, are vectors only, and belong to content that may come back.
-    So do the bars of documents that were erased: they hold for whatever is built under this name
-    later. Killed, it is run again: the name goes last.
+    So does the suppression list of documents that were erased: it holds for whatever is built under
+    this name later. Killed, it is run again: the name goes last.
     """
+    ledger = kb.ledger
     with ledger.read() as connection:
-        found = [
-            Version.model_validate(row)
-            for row in connection.execute(select(versions).where(versions.c.kb == kb))
-        ]
-    for one in {one.collection: one for one in found}.values():
-        store_of(one).drop(one.collection, home)
+        rows = connection.execute(select(versions).where(versions.c.kb == kb.name))
+        by_collection = {row.collection: Version.model_validate(row) for row in rows}
+    for version in by_collection.values():
+        store_of(version).drop(version.collection, kb.home)
     with ledger.write() as connection:
         lease.confirm(connection)
-        note = _forget_texts(connection, kb)
+        note = _forget_texts(connection, kb.name)
         for table in OWNED:
-            connection.execute(delete(table).where(table.c.kb == kb))
+            connection.execute(delete(table).where(table.c.kb == kb.name))
         connection.execute(
-            update(knowledge_bases).where(knowledge_bases.c.name == kb).values(live=None)
+            update(knowledge_bases).where(knowledge_bases.c.name == kb.name).values(live=None)
         )
-    files, freed = swept(ledger, home, kb)
-    _files(home, kb)
+    files, freed = free_after_drop(kb)
+    _files(kb)
     with ledger.write() as connection:
         lease.confirm(connection)
-        connection.execute(delete(knowledge_bases).where(knowledge_bases.c.name == kb))
+        connection.execute(delete(knowledge_bases).where(knowledge_bases.c.name == kb.name))
     return {"files": files, "bytes": freed, "note": note}
 
 
@@ -116,12 +112,8 @@ def _forget_texts(connection: Connection, kb: str) -> str:
         for own in (True, False)
     )
     alone = select(parsed.c.shard)
-    if (
-        connection.scalar(
-            select(knowledge_bases.c.name).where(knowledge_bases.c.name != kb).limit(1)
-        )
-        is not None
-    ):
+    others = select(knowledge_bases.c.name).where(knowledge_bases.c.name != kb)
+    if connection.scalar(others.limit(1)) is not None:
         alone = alone.where(
             parsed.c.content_hash.in_(mine["content_hash"]),
             parsed.c.content_hash.not_in(theirs["content_hash"]),
@@ -142,9 +134,9 @@ def _forget_texts(connection: Connection, kb: str) -> str:
     return ""
 
 
-def _files(home: Path, kb: str) -> None:
+def _files(kb: Handle) -> None:
     """What only its builds have used."""
-    (home / "plans" / f"{kb}.json").unlink(missing_ok=True)
-    for folder in [home / "sources" / kb, *(home / "lake" / "runs").glob(f"{kb}-*")]:
-        if folder.name == kb or fullmatch(rf"{kb}-\d+", folder.name):
+    (kb.home / "plans" / f"{kb.name}.json").unlink(missing_ok=True)
+    for folder in [kb.home / "sources" / kb.name, *(kb.lake / "runs").glob(f"{kb.name}-*")]:
+        if folder.name == kb.name or fullmatch(rf"{kb.name}-\d+", folder.name):
             shutil.rmtree(folder, ignore_errors=True)

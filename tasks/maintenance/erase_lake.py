@@ -1,11 +1,13 @@
-"""Documents in the lake: where their rows are, and shards written anew without them."""
+"""A document in the lake: what it was called, where its rows are, and shards written anew without
+them.
+"""
 
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from re import fullmatch
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,22 +15,125 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, delete, select, update
 
 from llmops.tasks.knowledge.embed import text_hash
-from llmops.tasks.ledger import Ledger, now
-from llmops.tasks.ledger.leases import alive, aware
-from llmops.tasks.ledger.tables import chunks, documents, leases, parsed
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.ledger import now
+from llmops.tasks.ledger.leases import aware
+from llmops.tasks.ledger.tables import chunks, documents, parsed, quarantine, sketches
+from llmops.tasks.maintenance.garbage import building
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, from_arrow, write_shard
 
 SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
 KINDS = ("documents", "chunks", "changes")
 TELLING = 40
+YEAR_SECONDS = 3600 * 24 * 365
+
+
+def identities(kb: Handle, uri: str) -> set[str]:
+    """The doc_ids that a uri has had in a knowledge base, in any version, in quarantine, or in a
+    build that came to nothing.
+    """
+    with kb.ledger.read() as connection:
+        ids = {
+            key
+            for table in (documents, quarantine, sketches)
+            for key in connection.scalars(
+                select(table.c.doc_id).where(table.c.kb == kb.name, table.c.uri == uri)
+            )
+        }
+        ids |= _former(connection, kb.name, ids)
+        theirs = connection.scalars(
+            select(documents.c.doc_id).where(documents.c.kb != kb.name, documents.c.uri == uri)
+        )
+        called = _called(kb.lake, uri) - set(theirs)
+    tried = {
+        todo["doc_id"]
+        for folder in _runs(kb)
+        for file in sorted(folder.glob("part-*.json"))
+        for todo in json.loads(file.read_bytes())
+        if todo["uri"] == uri
+    }
+    return ids | tried | called
+
+
+def _former(connection: Connection, kb: str, doc_ids: Collection[str]) -> set[str]:
+    """What the documents were called before a rename: the same content of the same source, gone in
+    the version in which they came.
+    """
+    former, new = set[str](), set(doc_ids)
+    while new:
+        mine = documents.alias()
+        before = connection.scalars(
+            select(documents.c.doc_id)
+            .join(
+                mine,
+                (mine.c.kb == documents.c.kb)
+                & (mine.c.source == documents.c.source)
+                & (mine.c.content_hash == documents.c.content_hash)
+                & (mine.c.valid_from == documents.c.valid_to),
+            )
+            .where(documents.c.kb == kb, mine.c.doc_id.in_(new))
+        )
+        new = set(before) - former - set(doc_ids)
+        former |= new
+    return former
+
+
+def _called(lake: Path, uri: str) -> set[str]:
+    """The doc_ids that a uri has in the lake, also in builds that were never published."""
+    ids = set[str]()
+    for file in sorted((lake / "documents").glob("??/*.parquet")):
+        table = pq.read_table(file, columns=["doc_id", "uri"])
+        ids.update(table.filter(pc.equal(table["uri"], uri))["doc_id"].to_pylist())
+    return ids
+
+
+def _runs(kb: Handle) -> list[Path]:
+    """The folders of what this knowledge base's builds passed among their tasks."""
+    folders = (kb.lake / "runs").glob(f"{kb.name}-*")
+    return [folder for folder in folders if fullmatch(rf"{kb.name}-\d+", folder.name)]
+
+
+def names(kb: Handle, doc_ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """(the uris of these documents, the uris of other documents that have the same content in some
+    version).
+    """
+    with kb.ledger.read() as connection:
+        own = {
+            uri
+            for table in (documents, quarantine, sketches)
+            for uri in connection.scalars(
+                select(table.c.uri).where(table.c.kb == kb.name, table.c.doc_id.in_(doc_ids))
+            )
+        }
+        mine = (documents.c.kb == kb.name) & documents.c.doc_id.in_(doc_ids)
+        contents = set(connection.scalars(select(documents.c.content_hash).where(mine)))
+        others = connection.scalars(
+            select(documents.c.uri).where(
+                documents.c.kb == kb.name,
+                documents.c.content_hash.in_(contents),
+                documents.c.doc_id.not_in(doc_ids),
+            )
+        )
+        return own, set(others)
+
+
+def uris(kb: Handle) -> list[str]:
+    """Of every document of any version, and of what is in quarantine."""
+    with kb.ledger.read() as connection:
+        return sorted(
+            {
+                uri
+                for table in (documents, quarantine)
+                for uri in connection.scalars(select(table.c.uri).where(table.c.kb == kb.name))
+            }
+        )
 
 
 class Traces(NamedTuple):
-    """What the lake holds of some documents: the files, all texts in all versions, keys of parsed
-    texts and of embeddings.
+    """What the lake holds of some documents: all texts in all versions, keys of parsed texts and of
+    embeddings.
     """
 
-    files: list[Path]
     texts: set[str]
     contents: set[str]
     embedded: set[str]
@@ -38,61 +143,41 @@ def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
     """Everything of these documents, also what builds wrote that were never published. Other shards
     are read in one column only.
     """
-    found = Traces([], set(), set(), set())
-    for file in shards(lake):
-        if holds(file, doc_ids):
-            found.files.append(file)
-            if file.parts[-3] != "changes":
-                for row in _rows(file, doc_ids):
-                    _take(found, row)
-    return found
+    left = Traces(set(), set(), set())
+    for file in _shards(lake):
+        if file.parts[-3] == "changes" or not _holds(file, doc_ids):
+            continue
+        table = pq.read_table(file, filters=[("doc_id", "in", sorted(doc_ids))])
+        for row in table.to_pylist():
+            left.texts.update(row[name] for name in ("text", "search", "title") if row.get(name))
+            if "content_hash" in row:
+                left.texts.update(_long_texts(json.loads(row["metadata"])))
+                left.contents.add(row["content_hash"])
+            else:
+                left.embedded.add(text_hash(row))
+    return left
 
 
-def _take(found: Traces, row: dict[str, Any]) -> None:
-    found.texts.update(row[name] for name in ("text", "search", "title") if row.get(name))
-    if "content_hash" in row:
-        found.texts.update(_told(json.loads(row["metadata"])))
-        found.contents.add(row["content_hash"])
-    else:
-        found.embedded.add(text_hash(row))
-
-
-def _told(value: Any) -> Iterator[str]:
+def _long_texts(value: object) -> Iterator[str]:
     """The longer texts in a document's metadata; short ones are names that others have too."""
     if isinstance(value, str) and len(value) >= TELLING:
         yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _told(one)
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _long_texts(item)
 
 
-def called(lake: Path, uri: str) -> set[str]:
-    """The doc_ids that a uri has in the lake, also in builds that were never published."""
-    found = set[str]()
-    for file in sorted((lake / "documents").glob("??/*.parquet")):
-        table = pq.read_table(file, columns=["doc_id", "uri"])
-        found.update(table.filter(pc.equal(table["uri"], uri))["doc_id"].to_pylist())
-    return found
-
-
-def shards(lake: Path) -> Iterator[Path]:
+def _shards(lake: Path) -> Iterator[Path]:
     for kind in KINDS:
         yield from sorted((lake / kind).glob("??/*.parquet"))
 
 
-def holds(file: Path, doc_ids: Collection[str]) -> bool:
+def _holds(file: Path, doc_ids: Collection[str]) -> bool:
     column = pq.read_table(file, columns=["doc_id"])["doc_id"]
     return bool(pc.any(pc.is_in(column, pa.array(sorted(doc_ids), column.type))).as_py())
 
 
-def _rows(file: Path, doc_ids: Collection[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(
-        file, filters=[("doc_id", "in", sorted(doc_ids))]
-    ).to_pylist()
-    return found
-
-
-def rewrite(ledger: Ledger, lake: Path, kb: str, doc_ids: Collection[str]) -> tuple[int, int]:
+def rewrite(kb: Handle, doc_ids: Collection[str]) -> tuple[int, int]:
     """Take documents of one knowledge base out of every shard, and point the ledger at the new
     ones.
 
@@ -100,24 +185,46 @@ def rewrite(ledger: Ledger, lake: Path, kb: str, doc_ids: Collection[str]) -> tu
     does what a build of another one wrote since it began, if that has the document too. Returns
     (shards rewritten or removed, shards left for others).
     """
-    since = _others_began(ledger, kb)
+    since = _others_began(kb)
     done = kept = 0
-    for file in [file for file in shards(lake) if holds(file, doc_ids)]:
-        path = str(file.relative_to(lake))
-        new, places = _smaller(lake, file, doc_ids)
-        with ledger.write() as connection:
-            needed = _of_others(connection, kb, path, doc_ids)
-            _move(connection, kb if needed else None, path, new, places)
+    for file in [file for file in _shards(kb.lake) if _holds(file, doc_ids)]:
+        path = str(file.relative_to(kb.lake))
+        new, places = _without(kb.lake, file, doc_ids)
+        with kb.ledger.write() as connection:
+            needed = any(
+                connection.execute(
+                    select(table.c.doc_id)
+                    .where(
+                        table.c.shard == path, table.c.kb != kb.name, table.c.doc_id.in_(doc_ids)
+                    )
+                    .limit(1)
+                ).first()
+                for table in (documents, chunks)
+            )
+            _move(connection, kb.name if needed else None, path, new, places)
         if needed or file.stat().st_mtime >= since:
             kept += 1
             continue
         file.unlink()
         done += 1
-    _scratch(lake, kb, since)
+    for folder in _runs(kb):
+        shutil.rmtree(folder)
+    for file in kb.lake.rglob(".*"):  # what writers left that died halfway
+        if file.is_file() and file.stat().st_mtime < since:
+            file.unlink()
     return done, kept
 
 
-def _smaller(
+def _others_began(kb: Handle) -> float:
+    """Since when builds of other knowledge bases run that may write shards nobody refers to yet;
+    without one: the end of time.
+    """
+    with kb.ledger.read() as connection:
+        began = [aware(row.acquired_at) for row in building(connection, kb.name)]
+    return min(began).timestamp() if began else now().timestamp() + YEAR_SECONDS
+
+
+def _without(
     lake: Path, file: Path, doc_ids: Collection[str]
 ) -> tuple[Shard | None, dict[int, int]]:
     """The shard without the documents (None: nothing is left), and for each row that stays where it
@@ -132,19 +239,8 @@ def _smaller(
     }
 
 
-def _of_others(connection: Connection, kb: str, path: str, doc_ids: Collection[str]) -> bool:
-    return any(
-        connection.execute(
-            select(table.c.doc_id)
-            .where(table.c.shard == path, table.c.kb != kb, table.c.doc_id.in_(doc_ids))
-            .limit(1)
-        ).first()
-        for table in (documents, chunks)
-    )
-
-
 def _move(
-    connection: Connection, kb: str | None, path: str, new: Shard | None, places: dict[int, int]
+    connection: Connection, kb: str | None, path: str, new: Shard | None, places: Mapping[int, int]
 ) -> None:
     """Point rows at the new shard: those of one knowledge base, or (None) all of them."""
     for table in (documents, parsed):
@@ -164,37 +260,3 @@ def _move(
     if new is not None:
         mine = (chunks.c.shard == path) & ((chunks.c.kb == kb) if kb else True)
         connection.execute(update(chunks).where(mine).values(shard=new.path))
-
-
-def _others_began(ledger: Ledger, kb: str) -> float:
-    """Since when builds of other knowledge bases run that may write shards nobody refers to yet;
-    without one: the end of time.
-    """
-    with ledger.read() as connection:
-        began = [
-            aware(row.acquired_at)
-            for row in connection.execute(select(leases).where(leases.c.kb != kb))
-            if alive(row)
-        ]
-    return min(began).timestamp() if began else now().timestamp() + 3600 * 24 * 365
-
-
-def _scratch(lake: Path, kb: str, since: float) -> None:
-    """Remove what builds of this knowledge base passed among their tasks, and what writers left
-    that died halfway.
-    """
-    for folder in (lake / "runs").glob(f"{kb}-*"):
-        if fullmatch(rf"{kb}-\d+", folder.name):
-            shutil.rmtree(folder)
-    for file in lake.rglob(".*"):
-        if file.is_file() and file.stat().st_mtime < since:
-            file.unlink()
-
-
-def parts_of(lake: Path, kb: str) -> Iterator[dict[str, Any]]:
-    """The todos of this knowledge base's builds: what they tried, whatever came of it."""
-    import json
-
-    for file in sorted((lake / "runs").glob(f"{kb}-*/part-*.json")):
-        if fullmatch(rf"{kb}-\d+", file.parent.name):
-            yield from json.loads(file.read_bytes())

@@ -4,16 +4,16 @@ it, and the runs that made them.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
-from llmops.tasks.knowledge.reading import collection_of, facts_of
+from llmops.tasks.knowledge.reading import collection_of, facts_of, records
 from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.knowledge.versions import Version, known, published
 from llmops.tasks.ledger import Ledger
@@ -25,7 +25,25 @@ PASSAGE = ("ordinal", "text", "start", "end", "tokens", "headings", "page", "con
 PREFIX = re.compile(r"[0-9a-f]{8,}")
 
 
-class Found(NamedTuple):
+class _Chunk(TypedDict):
+    """Only where a chunk was asked for."""
+
+    chunk: NotRequired[Mapping[str, Any]]
+
+
+class Provenance(_Chunk):
+    """The object of `explain`."""
+
+    kind: str
+    id: str
+    knowledge_base: str
+    live: bool
+    document: Mapping[str, Any]
+    versions: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+
+
+class Named(NamedTuple):
     """What an id names, and all rows of it: a row for each stretch of versions in which it was the
     same, oldest first.
     """
@@ -33,10 +51,10 @@ class Found(NamedTuple):
     kind: str
     id: str
     kb: str
-    rows: Sequence[Any]
+    rows: Sequence[Row[Any]]
 
 
-def explain(ledger: Ledger, home: Path, given: str, kb: str | None = None) -> dict[str, Any]:
+def explain(ledger: Ledger, home: Path, given: str, kb: str | None = None) -> Provenance:
     """The object of `explain`, for a chunk id, a document id (8 digits or more of it are enough) or
     a uri. What was retired is explained, too.
 
@@ -45,34 +63,46 @@ def explain(ledger: Ledger, home: Path, given: str, kb: str | None = None) -> di
     """
     if kb is not None and kb not in known(ledger):
         published(ledger, kb)
-    found = _found(ledger, given.strip(), kb)
+    named = _named(ledger, given.strip(), kb)
     with ledger.read() as connection:
         mine = connection.execute(
-            select(versions).where(versions.c.kb == found.kb).order_by(versions.c.version)
+            select(versions).where(versions.c.kb == named.kb).order_by(versions.c.version)
         ).all()
         live = connection.scalar(
-            select(knowledge_bases.c.live).where(knowledge_bases.c.name == found.kb)
+            select(knowledge_bases.c.live).where(knowledge_bases.c.name == named.kb)
         )
     holding = [
-        row for row in mine if row.published_at and any(_in(one, row.version) for one in found.rows)
+        row
+        for row in mine
+        if row.published_at and any(_holds(stretch, row.version) for stretch in named.rows)
     ]
     newest = Version.model_validate(holding[-1] if holding else mine[-1])
-    owner, chunk = found.rows[-1], None
-    if found.kind == "chunk":
-        chunk, owner = _passage(home, newest, found), _owner(ledger, found)
+    of_chunk = named.kind == "chunk"
+    owner = _owner(ledger, named) if of_chunk else named.rows[-1]
+    chunk: _Chunk = {"chunk": _passage(home, newest, named)} if of_chunk else {}
     return {
-        "kind": found.kind,
-        "id": found.id,
-        "knowledge_base": found.kb,
-        "live": _in(found.rows[-1], live or 0),
-        **({"chunk": chunk} if chunk else {}),
+        "kind": named.kind,
+        "id": named.id,
+        "knowledge_base": named.kb,
+        "live": _holds(named.rows[-1], live or 0),
+        **chunk,
         "document": _document(ledger, home, newest, owner),
-        "versions": [_version(row, live) for row in holding],
+        "versions": [
+            {
+                "version": row.version,
+                "status": "live" if row.version == live else row.status,
+                "published_at": aware(row.published_at).isoformat(),
+                "prefect_run_id": row.prefect_run_id,
+                "mlflow_run_id": row.mlflow_run_id,
+                "config_sha256": row.config_sha256,
+            }
+            for row in holding
+        ],
         "config": newest.config,
     }
 
 
-def _found(ledger: Ledger, given: str, kb: str | None) -> Found:
+def _named(ledger: Ledger, given: str, kb: str | None) -> Named:
     if given.startswith("tr-"):
         raise UsageError(
             f"{given!r} is a trace; this release records none",
@@ -87,9 +117,9 @@ def _found(ledger: Ledger, given: str, kb: str | None) -> Found:
         with ledger.read() as connection:
             rows = connection.execute(query.where(table.c.kb == kb) if kb else query).all()
         if rows:
-            return _one(kind, given, rows)
+            return _unambiguous(kind, given, rows)
     if whole := _completed(ledger, given, kb):
-        return _found(ledger, whole, kb)
+        return _named(ledger, whole, kb)
     raise _unknown(ledger, given, kb)
 
 
@@ -116,7 +146,7 @@ def _completed(ledger: Ledger, given: str, kb: str | None) -> str | None:
     return ids.pop() if ids else None
 
 
-def _one(kind: str, given: str, rows: Sequence[Any]) -> Found:
+def _unambiguous(kind: str, given: str, rows: Sequence[Row[Any]]) -> Named:
     bases = sorted({row.kb for row in rows})
     if len(bases) > 1:
         raise UsageError(
@@ -130,7 +160,7 @@ def _one(kind: str, given: str, rows: Sequence[Any]) -> Found:
             f"{given!r} is in {len(owners)} sources of {bases[0]!r}",
             hint=f"give a document id: {listed}",
         )
-    return Found(kind, rows[-1].chunk_id if kind == "chunk" else rows[-1].doc_id, bases[0], rows)
+    return Named(kind, rows[-1].chunk_id if kind == "chunk" else rows[-1].doc_id, bases[0], rows)
 
 
 def _unknown(ledger: Ledger, given: str, kb: str | None) -> UsageError:
@@ -151,71 +181,62 @@ def _unknown(ledger: Ledger, given: str, kb: str | None) -> UsageError:
     return UsageError(f"{given!r} is no chunk and no document of {where}", hint=hint)
 
 
-def _in(row: Any, version: int) -> bool:
+def _holds(row: Row[Any], version: int) -> bool:
     return bool(row.valid_from <= version and (row.valid_to is None or row.valid_to > version))
 
 
-def _owner(ledger: Ledger, found: Found) -> Any:
+def _owner(ledger: Ledger, named: Named) -> Row[Any]:
     """The document as it was when it had the chunk last."""
     with ledger.read() as connection:
-        mine = (documents.c.kb == found.kb) & (documents.c.doc_id == found.rows[-1].doc_id)
+        mine = (documents.c.kb == named.kb) & (documents.c.doc_id == named.rows[-1].doc_id)
         rows = connection.execute(
             select(documents).where(mine).order_by(documents.c.valid_from)
         ).all()
     before = [
         row
         for row in rows
-        if found.rows[-1].valid_to is None or row.valid_from < found.rows[-1].valid_to
+        if named.rows[-1].valid_to is None or row.valid_from < named.rows[-1].valid_to
     ]
     if not before:
         raise Damaged(
-            f"the ledger has the chunk {found.id}, but not its document",
-            hint=f"llmops kb verify {found.kb}",
+            f"the ledger has the chunk {named.id}, but not its document",
+            hint=f"llmops kb verify {named.kb}",
         )
     return before[-1]
 
 
-def _passage(home: Path, version: Version, found: Found) -> dict[str, Any]:
+def _passage(home: Path, version: Version, named: Named) -> Mapping[str, Any]:
     """The chunk itself, from the lake, or from the store where an older release did not say in
     which shard it lies.
     """
-    last = found.rows[-1]
-    rows = _shard_rows(home / "lake", last.shard) if last.shard else _stored(home, version)
-    row = next((row for row in rows if row["chunk_id"] == found.id), None)
+    last = named.rows[-1]
+    if last.shard:
+        shard = Shard(path=last.shard, rows=0, sha256=PurePath(last.shard).stem)
+        rows = shard.table(home / "lake").to_pylist()
+    else:
+        reader = collection_of(home, version).at(version.snapshot or "")
+        rows = [row for part in reader.rows(["chunk_id", *PASSAGE]) for row in records(part)]
+    row = next((row for row in rows if row["chunk_id"] == named.id), None)
     if row is None:
         raise Damaged(
-            f"the text of the chunk {found.id} is lost", hint=f"llmops kb verify {found.kb}"
+            f"the text of the chunk {named.id} is lost", hint=f"llmops kb verify {named.kb}"
         )
     return {
-        "chunk_id": found.id,
+        "chunk_id": named.id,
         "doc_id": last.doc_id,
         **{name: row[name] for name in PASSAGE},
         "row_hash": last.row_hash,
-        "valid_from": found.rows[0].valid_from,
+        "valid_from": named.rows[0].valid_from,
         "valid_to": last.valid_to,
     }
 
 
-def _shard_rows(lake: Path, path: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (
-        Shard(path=path, rows=0, sha256=PurePath(path).stem).table(lake).to_pylist()
-    )
-    return rows
-
-
-def _stored(home: Path, version: Version) -> list[dict[str, Any]]:
-    from llmops.tasks.knowledge.reading import records
-
-    reader = collection_of(home, version).at(version.snapshot or "")
-    return [row for part in reader.rows(["chunk_id", *PASSAGE]) for row in records(part)]
-
-
-def _document(ledger: Ledger, home: Path, version: Version, row: Any) -> dict[str, Any]:
+def _document(ledger: Ledger, home: Path, version: Version, row: Row[Any]) -> Mapping[str, Any]:
     """The document, with the stretches of versions in which its content was the same."""
-    columns = owner_columns(facts_of(version), row._mapping)
+    columns = owner_columns(facts_of(version), row._asdict())
     with ledger.read() as connection:
         mine = (documents.c.kb == row.kb) & (documents.c.doc_id == row.doc_id)
-        every = connection.execute(
+        stretches = connection.execute(
             select(documents).where(mine).order_by(documents.c.valid_from)
         ).all()
     return {
@@ -236,19 +257,11 @@ def _document(ledger: Ledger, home: Path, version: Version, row: Any) -> dict[st
         "text_in": str(home / "lake" / row.shard),
         "text_row": row.shard_row,
         "versions": [
-            {"from": one.valid_from, "to": one.valid_to, "content_hash": one.content_hash}
-            for one in every
+            {
+                "from": stretch.valid_from,
+                "to": stretch.valid_to,
+                "content_hash": stretch.content_hash,
+            }
+            for stretch in stretches
         ],
-    }
-
-
-def _version(row: Any, live: int | None) -> dict[str, Any]:
-    return {
-        "version": row.version,
-        "status": "live" if row.version == live else row.status,
-        "published_at": aware(row.published_at).isoformat() if row.published_at else None,
-        **{
-            name: getattr(row, name)
-            for name in ("prefect_run_id", "mlflow_run_id", "config_sha256")
-        },
     }

@@ -8,23 +8,25 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
-from llmops.tasks.knowledge.versions import Version, published
-from llmops.tasks.ledger import Ledger, live_at
+from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.maintenance.portable import (
+    LEDGER,
     MANIFEST,
     SCHEMA,
     Counts,
-    File,
-    Files,
+    ExportFile,
+    ExportFiles,
     Manifest,
     digest_of,
     path_of,
@@ -35,17 +37,29 @@ from llmops.tasks.plugins.stores import StoreReader, rows_schema
 from llmops.tasks.schemas import Shard, write_atomically
 
 
-def export(ledger: Ledger, home: Path, kb: str, folder: Path) -> dict[str, Any]:
-    """The object of `kb export`: the live version, streamed. A folder without a manifest is an
-    export that was not finished.
+class Exported(TypedDict):
+    """The object of `kb export`. `files`: SHA-256 by name."""
+
+    knowledge_base: str
+    version: int
+    folder: str
+    documents: int
+    chunks: int
+    bytes: int
+    files: dict[str, str]
+
+
+def export(kb: Handle, folder: Path) -> Exported:
+    """Write the live version, streamed. A folder without a manifest is an export that was not
+    finished.
 
     Raises UsageError for a folder that holds anything, Damaged when store, lake and ledger do not
     agree.
     """
-    live = published(ledger, kb)
-    _empty(folder)
+    live = kb.published()
+    _make_empty(folder)
     try:
-        manifest = _write(ledger, home, live, folder)
+        manifest = _write(kb, live, folder)
     except BaseException as error:
         for name in ("documents", "chunks", "vectors"):
             path_of(folder, name).unlink(missing_ok=True)
@@ -53,16 +67,17 @@ def export(ledger: Ledger, home: Path, kb: str, folder: Path) -> dict[str, Any]:
             raise trouble from error
         raise
     return {
-        "knowledge_base": kb,
+        "knowledge_base": kb.name,
         "version": live.version,
         "folder": str(folder),
-        **manifest.counts.model_dump(),
+        "documents": manifest.counts.documents,
+        "chunks": manifest.counts.chunks,
         "bytes": sum(file.bytes for file in manifest.files.each().values()),
         "files": {f"{name}.parquet": file.sha256 for name, file in manifest.files.each().items()},
     }
 
 
-def _empty(folder: Path) -> None:
+def _make_empty(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; a new or an empty folder is wanted")
     if folder.is_dir() and any(folder.iterdir()):
@@ -81,64 +96,47 @@ def _empty(folder: Path) -> None:
         ) from error
 
 
-def _write(ledger: Ledger, home: Path, live: Version, folder: Path) -> Manifest:
-    fields, dimension = facts_of(live).fields, embedder_of(live).dimension
-    wanted = schemas(fields, dimension)
-    reader = collection_of(home, live).at(live.snapshot or "")
-    found = {
-        "documents": _parquet(
-            path_of(folder, "documents"),
-            wanted["documents"],
-            _documents(ledger, home / "lake", live),
-        )
-    }
-    found |= _rows(folder, wanted, reader, [*rows_schema(fields).names])
-    if (found["documents"].rows, found["chunks"].rows) != (live.documents, live.chunks):
+def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
+    facts, embedder = facts_of(live), embedder_of(live)
+    wanted = schemas(facts.fields, embedder.dimension)
+    reader = collection_of(kb.home, live).at(live.snapshot or "")
+    file = path_of(folder, "documents")
+    with _written({file: wanted["documents"]}) as writers:
+        for table in _documents(kb, live):
+            _put(writers[file], wanted["documents"], table)
+    files = {"documents": _measured(file)}
+    files |= _rows(folder, wanted, reader, [*rows_schema(facts.fields).names])
+    if (files["documents"].rows, files["chunks"].rows) != (live.documents, live.chunks):
         raise Damaged(
-            f"the store holds {found['chunks'].rows} chunks and the lake "
-            f"{found['documents'].rows} documents of version "
+            f"the store holds {files['chunks'].rows} chunks and the lake "
+            f"{files['documents'].rows} documents of version "
             f"{live.version}, the ledger says {live.chunks} and {live.documents}",
             hint=f"llmops kb verify {live.kb}",
         )
-    embed = Spec.model_validate(live.config["embed"]).short()
+    # without the folder, which means nothing elsewhere; secrets are `${NAME}` in recorded configs
+    config = {name: value for name, value in live.config.items() if name != "folder"}
     manifest = Manifest(
         schema_version=SCHEMA,
         created_at=datetime.now(UTC),
         knowledge_base=live.kb,
         version=live.version,
         counts=Counts(documents=live.documents or 0, chunks=live.chunks or 0),
-        dimension=dimension,
-        embedder=embed,
-        model=embedder_of(live).fingerprint(),
-        fields=dict(fields),
+        dimension=embedder.dimension,
+        embedder=Spec.model_validate(live.config["embed"]).short(),
+        model=embedder.fingerprint(),
+        fields=dict(facts.fields),
         weight=live.weight,
         rows=stores.REVISION,
-        config=_config(live),
-        files=Files(**found),
+        config=config | {"facts": facts.model_dump(mode="json")},
+        files=ExportFiles(**files),
     )
     write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2).encode())
     return manifest
 
 
-def _config(live: Version) -> dict[str, Any]:
-    """Without the folder, which means nothing elsewhere. Secrets are `${NAME}` in every recorded
-    config.
-    """
-    return {name: value for name, value in live.config.items() if name != "folder"} | {
-        "facts": facts_of(live).model_dump(mode="json")
-    }
-
-
-def _parquet(file: Path, schema: Any, tables: Iterator[Any]) -> File:
-    """One file, a row group for each table, on disk when this returns."""
-    with _written({file: schema}) as writers:
-        rows = sum(_put(writers[file], schema, table) for table in tables)
-    return _measured(file, rows)
-
-
 @contextmanager
-def _written(files: Mapping[Path, Any]) -> Iterator[dict[Path, Any]]:
-    """Writers of new files by path."""
+def _written(files: Mapping[Path, pa.Schema]) -> Iterator[dict[Path, pq.ParquetWriter]]:
+    """Writers of new files by path; the files are on disk when this ends."""
     with ExitStack() as stack:
         streams = {file: stack.enter_context(file.open("xb")) for file in files}
         with ExitStack() as inner:
@@ -153,64 +151,45 @@ def _written(files: Mapping[Path, Any]) -> Iterator[dict[Path, Any]]:
             os.fsync(stream.fileno())
 
 
-def _put(writer: Any, schema: Any, table: Any) -> int:
+def _put(writer: pq.ParquetWriter, schema: pa.Schema, table: pa.Table) -> None:
     writer.write_table(table.select(schema.names).cast(schema))
-    return int(table.num_rows)
 
 
-def _measured(file: Path, rows: int) -> File:
+def _measured(file: Path) -> ExportFile:
     sha256, size = digest_of(file)
-    return File(sha256=sha256, bytes=size, rows=rows)
+    return ExportFile(sha256=sha256, bytes=size, rows=pq.read_metadata(file).num_rows)
 
 
-def _documents(ledger: Ledger, lake: Path, live: Version) -> Iterator[Any]:
+def _documents(kb: Handle, live: Version) -> Iterator[pa.Table]:
     """The documents of a version with their texts, a table for each shard of the lake."""
-    columns = [
-        documents.c[name]
-        for name in (
-            "shard",
-            "shard_sha256",
-            "shard_row",
-            "revision",
-            "text_stage",
-            "check_stage",
-            "chunk_stage",
-        )
-    ]
-    with ledger.read() as connection:
+    of_ledger = ("revision", *LEDGER.names)
+    columns = [documents.c[name] for name in ("shard", "shard_sha256", "shard_row", *of_ledger)]
+    with kb.ledger.read() as connection:
         query = select(*columns).where(documents.c.kb == live.kb, live_at(documents, live.version))
         rows = connection.execute(query.order_by(documents.c.shard, documents.c.shard_row)).all()
     for (path, sha256), group in groupby(rows, key=lambda row: (row.shard, row.shard_sha256)):
         mine = list(group)
-        table = (
-            Shard(path=path, rows=0, sha256=sha256)
-            .table(lake)
-            .take([row.shard_row for row in mine])
-        )
-        for name in ("revision", "text_stage", "check_stage", "chunk_stage"):
-            table = _replaced(table, name, [getattr(row, name) for row in mine])
+        shard = Shard(path=path, rows=0, sha256=sha256)
+        table = shard.table(kb.lake).take([row.shard_row for row in mine])
+        for name in of_ledger:
+            column = pa.array([getattr(row, name) for row in mine], pa.string())
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, column)
+            else:
+                table = table.append_column(name, column)
         yield table
 
 
-def _replaced(table: Any, name: str, values: list[str]) -> Any:
-    column = pa.array(values, pa.string())
-    if name not in table.column_names:
-        return table.append_column(name, column)
-    return table.set_column(table.column_names.index(name), name, column)
-
-
 def _rows(
-    folder: Path, wanted: Mapping[str, Any], reader: StoreReader, names: list[str]
-) -> dict[str, File]:
+    folder: Path, wanted: Mapping[str, pa.Schema], reader: StoreReader, names: list[str]
+) -> dict[str, ExportFile]:
     """Chunks and vectors, both in the order in which the store gives them, from one pass over
     it.
     """
     files = {name: path_of(folder, name) for name in ("chunks", "vectors")}
-    rows = 0
     with _written({files[name]: wanted[name] for name in files}) as writers:
         for frame in reader.rows([*names, "vector"]):
             table = pa.Table.from_pandas(frame, preserve_index=False)
             for name, file in files.items():
                 _put(writers[file], wanted[name], table)
-            rows += table.num_rows
-    return {name: _measured(file, rows) for name, file in files.items()}
+    return {name: _measured(file) for name, file in files.items()}

@@ -3,20 +3,21 @@ for once.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.knowledge import session
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import collection_of
-from llmops.tasks.knowledge.versions import Version, mark_cleared, published
+from llmops.tasks.knowledge.versions import Version, mark_cleared
 from llmops.tasks.ledger import Ledger, now
-from llmops.tasks.ledger.leases import alive, aware, describe, hold
+from llmops.tasks.ledger.leases import alive, aware, describe
 from llmops.tasks.ledger.tables import chunks, documents, embeddings, leases, parsed, runs, versions
 
 KINDS = ("documents", "chunks", "changes", "runs")
@@ -26,92 +27,101 @@ OLD_RUN = timedelta(days=30)
 Listed = list[tuple[Path, os.stat_result]]
 
 
-def gc(ledger: Ledger, home: Path, kb: str, *, paid: bool = False) -> dict[str, Any]:
-    """The object of `kb gc`: what was freed. Whatever it was killed at, it can be run again.
+class Freed(TypedDict):
+    """The object of `kb gc`: how many collections, files, outcomes of runs, embeddings and parsed
+    texts are gone, and of how many bytes.
+    """
+
+    knowledge_base: str
+    collections: int
+    files: int
+    runs: int
+    embeddings: int
+    parsed: int
+    bytes: int
+    note: str
+
+
+def gc(kb: Handle, *, paid: bool = False) -> Freed:
+    """Free what no kept version needs. Whatever it was killed at, it can be run again.
 
     The lake is shared: a file goes when no row of any knowledge base names it, and it is older than
     every build that runs. `paid`: also embeddings and parsed texts that no document of any version
     has; should one come back, it is paid for again. Raises Blocked while this base is built; with
     `paid`, while any is.
     """
-    published(ledger, kb)
-    with hold(home, kb) as lease:
-        with ledger.read() as connection:
-            busy = building(connection, kb)
+    kb.published()
+    with kb.hold() as lease:
+        with kb.ledger.read() as connection:
+            busy = building(connection, kb.name)
         if paid and busy:
             raise Blocked(
                 f"a build of {busy[0].kb!r} is running, which may need what is paid for: "
                 f"{describe(busy[0])}",
                 hint="wait for it to end",
-                where=kb,
+                where=kb.name,
             )
         oldest = min([now(), *(aware(row.acquired_at) for row in busy)]) - GRACE
-        collections, dropped = _collections(ledger, home, kb)
-        shrunk, notes = _shrunk(ledger, home, kb)
-        with ledger.write() as connection:
+        kept, collections, dropped = _collections(kb)
+        shrunk, notes = _shrunk(kb, kept)
+        with kb.ledger.write() as connection:
             lease.confirm(connection)
-            forgotten = _forget_paid(connection) if paid else {"embeddings": 0, "parsed": 0}
-            outcomes = _forget_runs(connection, kb)
-        files, freed = _lake(ledger, home / "lake", oldest.timestamp())
+            embeddings_gone, parsed_gone = _forget_paid(connection) if paid else (0, 0)
+            outcomes = _forget_runs(connection, kb.name)
+        files, freed = _lake(kb.ledger, kb.lake, oldest.timestamp())
     return {
-        "knowledge_base": kb,
+        "knowledge_base": kb.name,
         "collections": collections,
         "files": files,
         "runs": outcomes,
-        **forgotten,
+        "embeddings": embeddings_gone,
+        "parsed": parsed_gone,
         "bytes": freed + dropped + shrunk,
         "note": "; ".join(notes),
     }
 
 
-def building(connection: Connection, kb: str) -> list[Any]:
+def building(connection: Connection, kb: str) -> list[Row[Any]]:
     """The leases of other knowledge bases that are built now."""
     return [
         row for row in connection.execute(select(leases).where(leases.c.kb != kb)) if alive(row)
     ]
 
 
-def _versions(ledger: Ledger, kb: str) -> tuple[list[Version], list[Version]]:
-    """(those that are kept, those that are forgotten and may have left a collection of their
-    own).
+def _collections(kb: Handle) -> tuple[list[Version], int, int]:
+    """Drop the collections that only forgotten versions used; returns the versions that are kept,
+    and how many collections are gone, of how many bytes.
     """
-    with ledger.read() as connection:
-        rows = connection.execute(
-            select(versions).where(versions.c.kb == kb).order_by(versions.c.version)
-        ).all()
+    mine = select(versions).where(versions.c.kb == kb.name).order_by(versions.c.version)
+    with kb.ledger.read() as connection:
+        rows = connection.execute(mine).all()
     kept = [Version.model_validate(row) for row in rows if row.status == "published"]
-    in_use = {one.collection for one in kept}
-    return kept, [
+    in_use = {version.collection for version in kept}
+    gone = [
         Version.model_validate(row)
         for row in rows
         if not row.cleared and row.collection not in in_use
     ]
+    before = _size(kb.home, [*kept, *gone])
+    session.drop_unused(kb.home, gone, kept)
+    mark_cleared(kb.ledger, gone)
+    freed = max(0, before - _size(kb.home, [*kept, *gone]))
+    return kept, len({version.collection for version in gone}), freed
 
 
-def _collections(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
-    """Drop the collections that only forgotten versions used; returns how many, of how many
-    bytes.
-    """
-    kept, gone = _versions(ledger, kb)
-    before = _size(home, [*kept, *gone])
-    session.drop_unused(home, gone, kept)
-    mark_cleared(ledger, gone)
-    return len({one.collection for one in gone}), max(0, before - _size(home, [*kept, *gone]))
-
-
-def _shrunk(ledger: Ledger, home: Path, kb: str) -> tuple[int, list[str]]:
+def _shrunk(kb: Handle, kept: list[Version]) -> tuple[int, list[str]]:
     """Free in the other collections what no kept snapshot needs; returns how many bytes, and what
     could not be done.
     """
-    kept, _ = _versions(ledger, kb)
-    live, before, notes = published(ledger, kb), _size(home, kept), []
-    for name in sorted({one.collection for one in kept}):
-        mine = [one for one in kept if one.collection == name]
+    live, before, notes = kb.published(), _size(kb.home, kept), []
+    for name in sorted({version.collection for version in kept}):
+        mine = [version for version in kept if version.collection == name]
+        snapshots = [version.snapshot for version in mine if version.snapshot]
         try:
-            collection_of(home, mine[-1]).gc([one.snapshot for one in mine if one.snapshot])
+            collection_of(kb.home, mine[-1]).gc(snapshots)
         except Damaged as error:
-            notes.append(_note(error, live, [one.version for one in mine]))
-    return max(0, before - _size(home, kept)), notes
+            notes.append(_note(error, live, [version.version for version in mine]))
+    return max(0, before - _size(kb.home, kept)), notes
 
 
 def _note(error: Damaged, live: Version, numbers: list[int]) -> str:
@@ -128,15 +138,17 @@ def _note(error: Damaged, live: Version, numbers: list[int]) -> str:
     return f"nothing was freed in the collection of {told}: {error.message}; {way}"
 
 
-def _forget_paid(connection: Connection) -> dict[str, int]:
+def _forget_paid(connection: Connection) -> tuple[int, int]:
+    """Returns how many embeddings and parsed texts that were."""
     unused = {
         embeddings: (embeddings.c.text_hash, chunks.c.text_hash),
         parsed: (parsed.c.content_hash, documents.c.content_hash),
     }
-    return {
-        table.name: connection.execute(delete(table).where(mine.not_in(select(theirs)))).rowcount
+    embeddings_gone, parsed_gone = (
+        connection.execute(delete(table).where(mine.not_in(select(theirs)))).rowcount
         for table, (mine, theirs) in unused.items()
-    }
+    )
+    return embeddings_gone, parsed_gone
 
 
 def _forget_runs(connection: Connection, kb: str) -> int:
@@ -164,38 +176,38 @@ def _lake(ledger: Ledger, lake: Path, oldest: float) -> tuple[int, int]:
     return gone
 
 
-def swept(ledger: Ledger, home: Path, kb: str) -> tuple[int, int]:
+def free_after_drop(kb: Handle) -> tuple[int, int]:
     """The same after a drop, at once: only what a running build of another base may have written
     stays.
 
     The order counts: who writes what is listed holds a lease by then, and who has given it back has
     its rows in the ledger.
     """
-    lake = home / "lake"
-    found = _listed(lake)
-    with ledger.read() as connection:
-        began = [aware(row.acquired_at) for row in building(connection, kb)]
+    listed = _listed(kb.lake)
+    with kb.ledger.read() as connection:
+        began = [aware(row.acquired_at) for row in building(connection, kb.name)]
     oldest = (min(began) - GRACE).timestamp() if began else float("inf")
-    return _removed(lake, found, _needed(ledger), oldest)
+    return _removed(kb.lake, listed, _needed(kb.ledger), oldest)
 
 
 def _listed(lake: Path) -> Listed:
-    found = []
-    for path in _files(lake):
-        with suppress(FileNotFoundError):  # what a writer has renamed meanwhile
-            found.append((path, path.lstat()))
-    return found
+    listed = []
+    for kind in KINDS:
+        for folder, _, names in os.walk(lake / kind):
+            for path in (Path(folder) / name for name in names):
+                with suppress(FileNotFoundError):  # what a writer has renamed meanwhile
+                    listed.append((path, path.lstat()))
+    return listed
 
 
-def _removed(lake: Path, found: Listed, needed: Collection[str], oldest: float) -> tuple[int, int]:
+def _removed(lake: Path, listed: Listed, needed: Collection[str], oldest: float) -> tuple[int, int]:
     files = freed = 0
-    for path, stat in found:
+    for path, stat in listed:
         if stat.st_mtime >= oldest or str(path.relative_to(lake)) in needed:
             continue
         with suppress(FileNotFoundError):
-            if (
-                path.lstat().st_mtime_ns == stat.st_mtime_ns
-            ):  # else somebody has just written it once more
+            # else somebody has just written it once more
+            if path.lstat().st_mtime_ns == stat.st_mtime_ns:
                 path.unlink()
                 files, freed = files + 1, freed + stat.st_size
     return files, freed
@@ -210,19 +222,13 @@ def _needed(ledger: Ledger) -> set[str]:
         }
 
 
-def _files(lake: Path) -> Iterator[Path]:
-    for kind in KINDS:
-        for folder, _, names in os.walk(lake / kind):
-            yield from (Path(folder) / name for name in names)
-
-
 def _size(home: Path, kept: list[Version]) -> int:
     """Bytes of the folders that embedded stores keep in the home; 0 for stores that are
     elsewhere.
     """
-    found = 0
-    for folder in {home / str(one.config["store"]["name"]) for one in kept}:
+    size = 0
+    for folder in {home / str(version.config["store"]["name"]) for version in kept}:
         for path in folder.rglob("*"):
             with suppress(FileNotFoundError):
-                found += path.lstat().st_size if path.is_file() else 0
-    return found
+                size += path.lstat().st_size if path.is_file() else 0
+    return size

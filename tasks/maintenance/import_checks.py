@@ -2,10 +2,12 @@
 
 import json
 import re
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 
 from llmops.tasks.errors import DocumentError, disk_trouble
 from llmops.tasks.knowledge.changes import owner_columns, row_hash
-from llmops.tasks.maintenance.import_texts import Texts
+from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.maintenance.portable import (
     LEDGER,
     Manifest,
@@ -45,11 +47,46 @@ LONGEST = {"source": 63, "language": 8} | dict.fromkeys(LEDGER.names, 16)
 
 
 @dataclass
-class Origin:
+class Owners:
     """doc_id -> what the rows of its chunks hold of the document, and how many chunks it has."""
 
-    owners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    columns: dict[str, Row] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+
+
+class Texts:
+    """Texts by key, in a temporary file without a name. The one that was asked for last is kept at
+    hand.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._places: dict[str, tuple[int, int]] = {}
+        self._last: tuple[str, str] | None = None
+
+    def add(self, key: str, text: str) -> None:
+        content = text.encode()
+        self._places[key] = (self._file.tell(), len(content))
+        self._file.write(content)
+
+    def of(self, key: str) -> str:
+        """Raises KeyError for one that was never added. No text may be added afterwards."""
+        if self._last is None or self._last[0] != key:
+            start, size = self._places[key]
+            self._file.seek(start)
+            self._last = (key, self._file.read(size).decode())
+        return self._last[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
 
 
 @dataclass
@@ -60,7 +97,7 @@ class _Seen:
     ordinals: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
-def check(folder: Path, manifest: Manifest) -> Origin:
+def check(folder: Path, manifest: Manifest) -> Owners:
     """Verify hashes, lengths, columns, numbers of rows, the dimension, ids, places and what belongs
     together. Raises Damaged.
     """
@@ -74,8 +111,8 @@ def check(folder: Path, manifest: Manifest) -> Origin:
         _shape(path, file.rows, wanted[name])
     try:
         with Texts() as texts:
-            origin = _documents(path_of(folder, "documents"), manifest, texts)
-            _chunks(folder, manifest, origin, texts)
+            owners = _documents(path_of(folder, "documents"), manifest, texts)
+            _chunks(folder, manifest, owners, texts)
     except (
         pa.ArrowException,
         OSError,
@@ -89,22 +126,22 @@ def check(folder: Path, manifest: Manifest) -> Origin:
         if (trouble := disk_trouble(error)) is not None:
             raise trouble from error
         raise damaged(folder, f"it cannot be read: {str(error)[:300]}") from error
-    return origin
+    return owners
 
 
-def _shape(path: Path, rows: int, schema: Any) -> None:
+def _shape(path: Path, rows: int, schema: pa.Schema) -> None:
     try:
         with pq.ParquetFile(path) as file:
-            found, count = file.schema_arrow, file.metadata.num_rows
+            held, count = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, f"it is no Parquet file: {error}") from error
     if count != rows:
         raise damaged(path, f"it has {count} rows, the manifest says {rows}")
-    if found.names != schema.names or [one.type for one in found] != [one.type for one in schema]:
+    if held.names != schema.names or held.types != schema.types:
         wrong = [
             name
             for name in schema.names
-            if name not in found.names or found.field(name).type != schema.field(name).type
+            if name not in held.names or held.field(name).type != schema.field(name).type
         ]
         raise damaged(
             path,
@@ -112,23 +149,23 @@ def _shape(path: Path, rows: int, schema: Any) -> None:
         )
 
 
-def _documents(path: Path, manifest: Manifest, texts: Texts) -> Origin:
-    origin = Origin()
+def _documents(path: Path, manifest: Manifest, texts: Texts) -> Owners:
+    owners = Owners()
     for table in batches(path, DOCUMENTS_AT_ONCE):
         for name in FILLED:
             if table[name].null_count:
                 raise damaged(path, f"the column {name} has empty values")
         for row in table.to_pylist():
-            if row["doc_id"] in origin.owners:
+            if row["doc_id"] in owners.columns:
                 raise damaged(path, f"the document {row['uri']!r} is there twice")
             _document(path, row)
-            origin.owners[row["doc_id"]] = owner_columns(manifest.facts, row)
+            owners.columns[row["doc_id"]] = owner_columns(manifest.facts, row)
             texts.add(row["doc_id"], row["text"])
-    origin.counts = dict.fromkeys(origin.owners, 0)
-    return origin
+    owners.counts = dict.fromkeys(owners.columns, 0)
+    return owners
 
 
-def _document(path: Path, row: dict[str, Any]) -> None:
+def _document(path: Path, row: Row) -> None:
     """One document by itself."""
     if (
         row["source"] is None
@@ -154,7 +191,7 @@ def _document(path: Path, row: dict[str, Any]) -> None:
         )
 
 
-def _chunks(folder: Path, manifest: Manifest, origin: Origin, texts: Texts) -> None:
+def _chunks(folder: Path, manifest: Manifest, owners: Owners, texts: Texts) -> None:
     """Chunks and vectors side by side: the same ids in the same order, each once, each of a
     document that is there.
     """
@@ -170,14 +207,13 @@ def _chunks(folder: Path, manifest: Manifest, origin: Origin, texts: Texts) -> N
         if part is None or part["chunk_id"] != table["chunk_id"]:
             raise damaged(folder, "chunks.parquet and vectors.parquet are not of the same chunks")
         _points(folder, part["vector"], manifest.dimension)
-        for row in sorted(
-            table.to_pylist(), key=lambda row: str(row["doc_id"])
-        ):  # so that each text is fetched once
-            _chunk(path, row, origin, seen, other)
+        # sorted, so that each text is fetched once
+        for row in sorted(table.to_pylist(), key=lambda row: str(row["doc_id"])):
+            _chunk(path, row, owners, seen, other)
             _place(path, row, texts.of(row["doc_id"]), seen)
 
 
-def _points(folder: Path, column: Any, dimension: int) -> None:
+def _points(folder: Path, column: pa.ChunkedArray, dimension: int) -> None:
     flat = pc.list_flatten(column)
     points = (
         flat.to_numpy().reshape(-1, dimension)
@@ -190,22 +226,22 @@ def _points(folder: Path, column: Any, dimension: int) -> None:
         raise damaged(path_of(folder, "vectors"), "a vector is not of length 1")
 
 
-def _chunk(path: Path, row: dict[str, Any], origin: Origin, seen: _Seen, other: str) -> None:
+def _chunk(path: Path, row: Row, owners: Owners, seen: _Seen, other: str) -> None:
     """One chunk and its owner. The hash is made anew, whatever release wrote the export."""
     key, owner = row["chunk_id"], row["doc_id"]
     if not isinstance(key, str) or not ID.fullmatch(key) or key in seen.ids:
         raise damaged(path, f"the chunk id {str(key)[:40]!r} is wrong, or is there twice")
-    if owner not in origin.owners:
+    if owner not in owners.columns:
         raise damaged(path, f"the chunk {key} belongs to no document of the export")
-    if any(row[one.name] is None for one in CHUNKS if not one.nullable):
+    if any(row[column.name] is None for column in CHUNKS if not column.nullable):
         raise damaged(path, f"the chunk {key} lacks something that every chunk has")
-    if row_hash(chunk_of(row) | origin.owners[owner]) != row["row_hash"]:
+    if row_hash(chunk_of(row) | owners.columns[owner]) != row["row_hash"]:
         raise damaged(path, f"the chunk {key} is not what its hash and its document say{other}")
     seen.ids.add(key)
-    origin.counts[owner] += 1
+    owners.counts[owner] += 1
 
 
-def _place(path: Path, row: dict[str, Any], text: str, seen: _Seen) -> None:
+def _place(path: Path, row: Row, text: str, seen: _Seen) -> None:
     """Where a chunk stands in its document: at a place of its own in the order, with exactly that
     text between its offsets.
     """
@@ -228,5 +264,5 @@ def _place(path: Path, row: dict[str, Any], text: str, seen: _Seen) -> None:
     ordinals.add(row["ordinal"])
 
 
-def chunk_of(row: dict[str, Any]) -> dict[str, Any]:
+def chunk_of(row: Row) -> Row:
     return {name: row[name] for name in CHUNKS.names}

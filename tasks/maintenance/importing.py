@@ -4,33 +4,64 @@ import contextlib
 import re
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
+import pyarrow.compute as pc
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
-from llmops.tasks.errors import Blocked, ConfigError, LlmopsError, Mistake, UsageError
+from llmops.tasks.errors import Blocked, ConfigError, Damaged, LlmopsError, Mistake, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
+from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
+from llmops.tasks.knowledge.changes import row_hash, terms_of
+from llmops.tasks.knowledge.embed import text_hash
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.session import collection_name
 from llmops.tasks.knowledge.suppressed import barred, uri_hash
+from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import known
-from llmops.tasks.ledger import Ledger, now, upsert
-from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger import now, open_ledger, upsert
+from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
-from llmops.tasks.maintenance.import_checks import Origin, check
-from llmops.tasks.maintenance.import_rows import Cargo, unload
-from llmops.tasks.maintenance.portable import Manifest, damaged, read_manifest
+from llmops.tasks.maintenance.import_checks import (
+    DOCUMENTS_AT_ONCE,
+    ROWS_AT_ONCE,
+    Owners,
+    check,
+    chunk_of,
+)
+from llmops.tasks.maintenance.portable import (
+    LEDGER,
+    Manifest,
+    batches,
+    damaged,
+    path_of,
+    read_manifest,
+)
 from llmops.tasks.plugins import SECRET, Spec, canonical, digest, external
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Store
-from llmops.tasks.schemas import sha256
+from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, frame, sha256, write_shard
 from llmops.tasks.yaml_files import NoYaml, read_yaml
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 NAMED = 3
+COPIED = (
+    "doc_id",
+    "source",
+    "uri",
+    "title",
+    "media_type",
+    "language",
+    "content_hash",
+    "revision",
+    "metadata",
+    "fetched_at",
+    *LEDGER.names,
+)
 
 
 @dataclass(frozen=True)
@@ -39,23 +70,65 @@ class Target:
     were computed.
     """
 
-    kb: str
+    kb: Handle
     spec: Spec
     store: Store
     embedder: Embedder
     collection: str
 
 
+@dataclass(frozen=True)
+class Cargo:
+    """What was unloaded, and the rows that the ledger is still to get: they are read from the lake
+    again, shard by shard.
+    """
+
+    lake: Path
+    snapshot: str
+    document_rows: list[Row]
+    chunk_shards: list[Shard]
+    hashes: dict[str, str]
+
+    def chunk_rows(self) -> Iterator[list[Row]]:
+        for shard in self.chunk_shards:
+            yield [
+                {
+                    "chunk_id": row["chunk_id"],
+                    "doc_id": row["doc_id"],
+                    "row_hash": self.hashes[row["chunk_id"]],
+                    "text_hash": text_hash(row),
+                    "shard": shard.path,
+                }
+                for row in shard.table(self.lake).to_pylist()
+            ]
+
+
+class ImportedFrom(TypedDict):
+    knowledge_base: str
+    version: int
+
+
+Imported = TypedDict(
+    "Imported",
+    {
+        "knowledge_base": str,
+        "version": int,
+        "from": ImportedFrom,
+        "store": str,
+        "documents": int,
+        "chunks": int,
+        "embeddings": dict[str, int],
+        "warnings": list[str],
+    },
+)
+"""The object of `kb import`."""
+
+
 def bring_in(
-    ledger: Ledger,
-    home: Path,
-    folder: Path,
-    name: str | None,
-    store: Spec | None,
-    *,
-    trust: bool = False,
-) -> dict[str, Any]:
-    """The object of `kb import`. Everything is verified before anything is written.
+    home: Path, folder: Path, name: str | None, store: Spec | None, *, trust: bool = False
+) -> Imported:
+    """Import an export under a name (default: its own). Everything is verified before anything is
+    written.
 
     Raises UsageError for a name that exists, where the export would have to connect to a store that
     the user has not named, and, without `trust`, where it names code to be imported; Damaged for an
@@ -63,60 +136,51 @@ def bring_in(
     documents that were erased here.
     """
     manifest = read_manifest(folder)
-    kb = name or manifest.knowledge_base
-    if not NAME.fullmatch(kb):
+    kb = Handle(home=home, name=name or manifest.knowledge_base)
+    if not NAME.fullmatch(kb.name):
         raise UsageError(
-            f"got --name {kb!r}; allowed: lower-case letters, digits and -, at most 63, a "
+            f"got --name {kb.name!r}; allowed: lower-case letters, digits and -, at most 63, a "
             f"letter first"
         )
-    _free(ledger, kb)
+    open_ledger(home)
+    _free(kb)
     _trusted(manifest, trust)
     try:
-        target = _target(home, manifest, kb, _store(manifest, store))
+        target = _target(kb, manifest, _store(manifest, store))
     except ValidationError as error:
         raise damaged(folder, f"its config is none: {error.errors()[0]['msg']}") from error
-    origin = check(folder, manifest)
-    with hold(home, kb) as lease:
-        _free(ledger, kb)
-        _admitted(ledger, kb, manifest, origin)
+    owners = check(folder, manifest)
+    with kb.hold() as lease:
+        _free(kb)
+        _admitted(kb, manifest, owners)
         try:
-            cargo = unload(
-                ledger,
-                home,
-                folder,
-                manifest,
-                origin,
-                target.collection,
-                target.store,
-                target.embedder,
-            )
-            _admitted(
-                ledger, kb, manifest, origin
-            )  # the base of the export's own name may have lost one meanwhile
-            _publish(ledger, lease, target, manifest, cargo)
+            cargo = unload(target, folder, manifest, owners)
+            # the base of the export's own name may have lost one meanwhile
+            _admitted(kb, manifest, owners)
+            _publish(lease, target, manifest, cargo)
         except BaseException:
-            with contextlib.suppress(
-                LlmopsError
-            ):  # a store that does not answer: the next try empties it
+            # a store that does not answer: the next try empties it
+            with contextlib.suppress(LlmopsError):
                 target.store.drop(target.collection, home)
             raise
     return {
-        "knowledge_base": kb,
+        "knowledge_base": kb.name,
         "version": 1,
         "from": {"knowledge_base": manifest.knowledge_base, "version": manifest.version},
         "store": target.spec.name,
-        **manifest.counts.model_dump(),
+        "documents": manifest.counts.documents,
+        "chunks": manifest.counts.chunks,
         "embeddings": {"computed": 0, "reused": manifest.counts.chunks},
         "warnings": _warnings(manifest),
     }
 
 
-def _free(ledger: Ledger, kb: str) -> None:
-    if kb in known(ledger):
+def _free(kb: Handle) -> None:
+    if kb.name in known(kb.ledger):
         raise UsageError(
-            f"the knowledge base {kb!r} exists already",
+            f"the knowledge base {kb.name!r} exists already",
             hint="give another name: --name NAME",
-            where=kb,
+            where=kb.name,
         )
 
 
@@ -133,27 +197,25 @@ def _trusted(manifest: Manifest, trust: bool) -> None:
         )
 
 
-def _admitted(ledger: Ledger, kb: str, manifest: Manifest, origin: Origin) -> None:
+def _admitted(kb: Handle, manifest: Manifest, owners: Owners) -> None:
     """Raise Blocked where a document of the export was erased in this home, under the new name or
     under that of the export.
     """
-    for name in {kb: None, manifest.knowledge_base: None}:
-        hashes = barred(ledger, name)
-        found = sorted(
-            owner["uri"]
-            for owner in origin.owners.values()
-            if uri_hash(name, owner["uri"]) in hashes
-        )
-        if found:
+    for name in {kb.name: None, manifest.knowledge_base: None}:
+        hashes = barred(kb.ledger, name)
+        uris = [owner["uri"] for owner in owners.columns.values()]
+        suppressed = sorted(uri for uri in uris if uri_hash(name, uri) in hashes)
+        if suppressed:
             lifts = "; ".join(
-                f"llmops kb erase {name} --uri {shlex.quote(uri)} --lift" for uri in found[:NAMED]
+                f"llmops kb erase {name} --uri {shlex.quote(uri)} --lift"
+                for uri in suppressed[:NAMED]
             )
-            more = f"; and so on for all {len(found)}" if len(found) > NAMED else ""
+            rest = f"; and so on for all {len(suppressed)}" if len(suppressed) > NAMED else ""
             raise Blocked(
                 f"documents of the export that were erased from {name!r} in this home: "
-                f"{len(found)}; nothing was imported",
-                hint=f"to let them in again: {lifts}{more}; or export a version without them",
-                where=kb,
+                f"{len(suppressed)}; nothing was imported",
+                hint=f"to let them in again: {lifts}{rest}; or export a version without them",
+                where=kb.name,
             )
 
 
@@ -171,7 +233,7 @@ def _store(manifest: Manifest, given: Spec | None) -> Spec:
     return given or own
 
 
-def _target(home: Path, manifest: Manifest, kb: str, spec: Spec) -> Target:
+def _target(kb: Handle, manifest: Manifest, spec: Spec) -> Target:
     store, embedder = spec.build(Store), manifest.spec("embed").build(Embedder)
     if (embedder.fingerprint(), embedder.dimension) != (manifest.model, manifest.dimension):
         raise LlmopsError(
@@ -183,15 +245,82 @@ def _target(home: Path, manifest: Manifest, kb: str, spec: Spec) -> Target:
     stages = Fingerprints(parse="", clean=(), check="", chunk=(), model=manifest.model)
     # A name of its own: a server may hold the collection of another home's knowledge base of the
     # same name.
-    own = digest(str(home), socket.gethostname(), manifest.model_dump_json())[:6]
-    return Target(
-        kb, spec, store, embedder, f"{collection_name(kb, stages, store, manifest.facts)}.{own}"
-    )
+    own = digest(str(kb.home), socket.gethostname(), manifest.model_dump_json())[:6]
+    name = f"{collection_name(kb.name, stages, store, manifest.facts)}.{own}"
+    return Target(kb, spec, store, embedder, name)
 
 
-def _publish(
-    ledger: Ledger, lease: Lease, target: Target, manifest: Manifest, cargo: Cargo
-) -> None:
+def unload(target: Target, folder: Path, manifest: Manifest, owners: Owners) -> Cargo:
+    """From the files of an export to the lake, the store and the cache of embeddings, batch by
+    batch, so that memory stays flat. The collection is emptied first.
+
+    Raises Damaged when it does not hold what it should in the end.
+    """
+    kb, dimension = target.kb, target.embedder.dimension
+    rows = _documents(kb.lake, folder, owners)
+    collection = target.store.open(target.collection, dimension, kb.home, manifest.facts.fields)
+    collection.recover(None)
+    shards, hashes = _chunks(kb, folder, manifest, owners, collection)
+    snapshot = collection.seal(1)
+    held = collection.at(snapshot).count()
+    if held != manifest.counts.chunks:
+        raise Damaged(
+            f"the store holds {held} chunks instead of {manifest.counts.chunks}",
+            hint="run the import again",
+        )
+    return Cargo(kb.lake, snapshot, rows, shards, hashes)
+
+
+def _documents(lake: Path, folder: Path, owners: Owners) -> list[Row]:
+    """Shards of documents; returns the ledger's rows, which hold no text."""
+    of_ledger = []
+    for table in batches(path_of(folder, "documents"), DOCUMENTS_AT_ONCE):
+        rows = table.to_pylist()
+        shard = write_shard(
+            frame([{name: row[name] for name in DOCUMENTS.names} for row in rows], DOCUMENTS),
+            DOCUMENTS,
+            lake,
+            "documents",
+        )
+        of_ledger += [
+            {
+                **{name: row[name] for name in COPIED},
+                "text_hash": sha256(row["text"]),
+                "characters": len(row["text"]),
+                "chunks": owners.counts[row["doc_id"]],
+                "shard": shard.path,
+                "shard_sha256": shard.sha256,
+                "shard_row": place,
+            }
+            for place, row in enumerate(rows)
+        ]
+    return of_ledger
+
+
+def _chunks(
+    kb: Handle, folder: Path, manifest: Manifest, owners: Owners, collection: StoreCollection
+) -> tuple[list[Shard], dict[str, str]]:
+    """Shards of chunks, rows of the store, and their vectors for the cache: what this home has paid
+    for itself stays as it is. Returns the shards and each chunk's row hash.
+    """
+    schema, shards, hashes = rows_schema(manifest.facts.fields), list[Shard](), dict[str, str]()
+    vectors = batches(path_of(folder, "vectors"), ROWS_AT_ONCE)
+    for table in batches(path_of(folder, "chunks"), ROWS_AT_ONCE):
+        points = pc.list_flatten(next(vectors)["vector"]).to_numpy().reshape(-1, manifest.dimension)
+        plain = [chunk_of(row) for row in table.to_pylist()]
+        shards.append(write_shard(frame(plain, CHUNKS), CHUNKS, kb.lake, "chunks"))
+        rows = [row | owners.columns[row["doc_id"]] for row in plain]
+        put = [{**row, "row_hash": row_hash(row), "terms": terms_of(row)} for row in rows]
+        hashes |= {row["chunk_id"]: row["row_hash"] for row in put}
+        keys = [text_hash(row) for row in plain]
+        paid = known_embeddings(kb.ledger, manifest.model, keys)
+        if new := [n for n, key in enumerate(keys) if key not in paid]:
+            save_embeddings(kb.ledger, manifest.model, [keys[n] for n in new], points[new])
+        collection.stage(1, frame(put, schema), points, [])
+    return shards, hashes
+
+
+def _publish(lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> None:
     """The one transaction that makes it known, with documents, chunks and the pointer."""
     config = dict(manifest.config) | {"store": target.spec.short()}
     gate = {
@@ -199,14 +328,16 @@ def _publish(
         "reason": f"imported from version {manifest.version} of {manifest.knowledge_base}",
         "metrics": {},
     }
-    with ledger.write() as connection:
+    with target.kb.ledger.write() as connection:
         lease.confirm(connection)
         connection.execute(
-            insert(knowledge_bases).values(name=target.kb, next_version=2, live=1, created_at=now())
+            insert(knowledge_bases).values(
+                name=target.kb.name, next_version=2, live=1, created_at=now()
+            )
         )
         connection.execute(
             insert(versions).values(
-                kb=target.kb,
+                kb=target.kb.name,
                 version=1,
                 status="published",
                 collection=target.collection,
@@ -222,14 +353,14 @@ def _publish(
                 **manifest.counts.model_dump(),
             )
         )
-        _rows(connection, target.kb, cargo)
+        _rows(connection, target.kb.name, cargo)
 
 
 def _rows(connection: Connection, kb: str, cargo: Cargo) -> None:
-    stamp: Mapping[str, Any] = {"kb": kb, "valid_from": 1, "valid_to": None}
-    for table, parts in ((documents, cargo.documents()), (chunks, cargo.chunks())):
-        for part in parts:
-            upsert(connection, table, [{**row, **stamp} for row in part])
+    stamp = {"kb": kb, "valid_from": 1, "valid_to": None}
+    upsert(connection, documents, [row | stamp for row in cargo.document_rows])
+    for part in cargo.chunk_rows():
+        upsert(connection, chunks, [row | stamp for row in part])
 
 
 def _warnings(manifest: Manifest) -> list[str]:
@@ -250,14 +381,10 @@ def store_spec(text: str) -> Spec:
         spec = Spec.model_validate(read_yaml(text))
         spec.build(Store)
     except (NoYaml, ValidationError) as error:
-        why = (
-            "; ".join(
-                f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ")
-                for one in error.errors()
-            )
-            if isinstance(error, ValidationError)
-            else f"it is no YAML: {error}"
-        )
+        why = f"it is no YAML: {error}"
+        if isinstance(error, ValidationError):
+            wrong = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+            why = "; ".join(f"{place}: {said}".removeprefix(": ") for place, said in wrong)
         raise ConfigError(
             [
                 Mistake(

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.filters import Fields
 from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.stores import rows_schema
@@ -24,26 +25,25 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 16 * 2**20
 BLOCK = 2**20
+# what the ledger adds to a document: by which stages it went, so that the next build knows what
+# need not be done again
 LEDGER = pa.schema(
     [
         pa.field(name, pa.string(), nullable=False)
         for name in ("text_stage", "check_stage", "chunk_stage")
     ]
 )
-"""What the ledger adds to a document: by which stages it went, so that the next build knows what
-need not be done again.
-"""
 
 Count = Annotated[int, Field(ge=0, le=2**40)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Strict(BaseModel):
+class ManifestPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class File(Strict):
+class ExportFile(ManifestPart):
     """One file: SHA-256 and length of its bytes, number of its rows."""
 
     sha256: Hash
@@ -51,23 +51,23 @@ class File(Strict):
     rows: Count
 
 
-class Files(Strict):
+class ExportFiles(ManifestPart):
     """The files of an export. Their names are fixed: a manifest names no path."""
 
-    documents: File
-    chunks: File
-    vectors: File
+    documents: ExportFile
+    chunks: ExportFile
+    vectors: ExportFile
 
-    def each(self) -> dict[str, File]:
+    def each(self) -> dict[str, ExportFile]:
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-class Counts(Strict):
+class Counts(ManifestPart):
     documents: Count
     chunks: Count
 
 
-class Manifest(Strict):
+class Manifest(ManifestPart):
     """What `manifest.json` says. `model`: the embedder's fingerprint; `rows`: the revision of the
     store's rows.
     """
@@ -85,7 +85,7 @@ class Manifest(Strict):
     weight: float | None = Field(ge=0, le=1)
     rows: Annotated[int, Field(ge=1, le=10_000)]
     config: dict[str, Any]
-    files: Files
+    files: ExportFiles
 
     @field_validator("weight")
     @classmethod
@@ -155,9 +155,9 @@ def _consistent(manifest: Manifest) -> None:
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        one = error.errors()[0]
-        place = ".".join(map(str, one["loc"]))
-        return f"{place}: {one['msg']}" if place else str(one["msg"])
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
     return f"{type(error).__name__}: {str(error)[:200]}"
 
 
@@ -173,10 +173,10 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.parquet"
 
 
-def schemas(manifest_fields: Any, dimension: int) -> dict[str, Any]:
+def schemas(fields: Fields, dimension: int) -> dict[str, pa.Schema]:
     """The Arrow schema of each file."""
     plain = pa.schema([pa.field(field.name, field.type) for field in (*DOCUMENTS, *LEDGER)])
-    rows = pa.schema([pa.field(field.name, field.type) for field in rows_schema(manifest_fields)])
+    rows = pa.schema([pa.field(field.name, field.type) for field in rows_schema(fields)])
     return {
         "documents": plain,
         "chunks": rows,
@@ -191,15 +191,15 @@ def schemas(manifest_fields: Any, dimension: int) -> dict[str, Any]:
 
 def digest_of(file: Path) -> tuple[str, int]:
     """SHA-256 and length of a file, read in blocks."""
-    found, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     with file.open("rb") as stream:
         while block := stream.read(BLOCK):
-            found.update(block)
+            digest.update(block)
             size += len(block)
-    return found.hexdigest(), size
+    return digest.hexdigest(), size
 
 
-def batches(file: Path, rows: int, columns: list[str] | None = None) -> Iterator[Any]:
+def batches(file: Path, rows: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a file as Arrow tables of at most so many rows."""
     with pq.ParquetFile(file) as opened:
         for batch in opened.iter_batches(batch_size=rows, columns=columns):

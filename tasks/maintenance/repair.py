@@ -6,21 +6,24 @@ the mended version live, and until then nothing that is served has changed.
 """
 
 from collections.abc import Collection as Ids
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, TypedDict
 
 import numpy as np
+from sqlalchemy import Row as LedgerRow
 from sqlalchemy import select, update
 
 from llmops.tasks.errors import Damaged, LlmopsError
+from llmops.tasks.filters.metadata import Facts
 from llmops.tasks.knowledge import session
 from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
-from llmops.tasks.knowledge.changes import terms_of
+from llmops.tasks.knowledge.changes import owner_columns, row_hash, terms_of
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
+from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
     Version,
     close_version,
@@ -28,125 +31,157 @@ from llmops.tasks.knowledge.versions import (
     mark_cleared,
     next_number,
     open_version,
-    published,
 )
-from llmops.tasks.ledger import Ledger, now
-from llmops.tasks.ledger.leases import Lease, hold
-from llmops.tasks.ledger.tables import knowledge_bases, versions
-from llmops.tasks.maintenance.lake import Passages, passages
-from llmops.tasks.maintenance.verify import Found, compare, newest_beside, public
+from llmops.tasks.ledger import live_at, now
+from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
+from llmops.tasks.maintenance.verify import (
+    Findings,
+    Verification,
+    examine,
+    newest_beside,
+    verification,
+)
 from llmops.tasks.plugins.stores import StoreCollection, rows_schema
-from llmops.tasks.schemas import embedded_text, frame
+from llmops.tasks.schemas import Shard, embedded_text, frame
 
 NAMED = 5
+CHUNK_COLUMNS = ("chunk_id", "doc_id", "row_hash", "text_hash", "shard")
+OWNER_COLUMNS = ("doc_id", "uri", "shard", "shard_sha256", "shard_row")
+OWNER = ["doc_id", "uri", "title", "source", "language", "media_type", "metadata"]
+
+
+class Embeddings(TypedDict):
+    computed: int
+    reused: int
+
+
+class Repaired(Verification):
+    """The object of `kb repair`: the state after it, and what it did. `restored`, `removed`: rows;
+    `undone`: rows that were staged, added or deleted after the last publish.
+    """
+
+    restored: int
+    removed: int
+    undone: int
+    embeddings: Embeddings
+
+
+def repair(kb: Handle, *, thorough: bool = False) -> Repaired:
+    """Make the live version whole. A sound base is left alone, without a new version.
+
+    Raises Damaged, with nothing changed, when the lake or the ledger no longer has what is missing;
+    Blocked during a build.
+    """
+    kb.published()
+    work = _Work()
+    with kb.hold() as lease:
+        findings = examine(kb, kb.published(), thorough=thorough)
+        if not findings.ok:
+            session.undo(kb, lease)
+            findings = examine(kb, kb.published(), thorough=thorough)
+        if not findings.ok:
+            _mend(_Job(kb, lease, findings, work, thorough))
+        elif findings.unpublished:
+            work.undone = findings.unpublished
+            newest = newest_beside(kb.ledger, findings.version)
+            collection_of(kb.home, findings.version).recover(newest.snapshot)
+        after = verification(kb, examine(kb, kb.published(), thorough=thorough))
+    return {
+        **after,
+        "note": "; ".join(filter(None, [after["note"], *work.notes])),
+        "restored": work.restored,
+        "removed": work.removed,
+        "undone": work.undone,
+        "embeddings": {"computed": work.computed, "reused": work.restored - work.computed},
+    }
 
 
 @dataclass
-class Work:
-    """What a repair did. `restored`, `removed`: rows; `undone`: rows that were staged, added or
-    deleted after the last publish.
-    """
-
+class _Work:
     restored: int = 0
     removed: int = 0
     undone: int = 0
     computed: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def figures(self) -> dict[str, Any]:
-        return {
-            "restored": self.restored,
-            "removed": self.removed,
-            "undone": self.undone,
-            "embeddings": {"computed": self.computed, "reused": self.restored - self.computed},
-        }
-
-
-def repair(ledger: Ledger, home: Path, kb: str, *, thorough: bool = False) -> dict[str, Any]:
-    """The object of `kb repair`. A sound base is left alone, without a new version.
-
-    Raises Damaged, with nothing changed, when the lake or the ledger no longer has what is missing;
-    Blocked during a build.
-    """
-    published(ledger, kb)
-    work = Work()
-    with hold(home, kb) as lease:
-        found = compare(ledger, home, published(ledger, kb), thorough=thorough)
-        if not found.ok:
-            session.undo(Handle(home=home, name=kb), lease)
-            found = compare(ledger, home, published(ledger, kb), thorough=thorough)
-        if not found.ok:
-            _mend(_Mender(ledger, lease, home, found, work, thorough))
-        elif found.unpublished:
-            work.undone = found.unpublished
-            collection_of(home, found.version).recover(
-                newest_beside(ledger, found.version).snapshot
-            )
-        after = public(
-            ledger, home, compare(ledger, home, published(ledger, kb), thorough=thorough)
-        )
-    return after | {"note": "; ".join(filter(None, [after["note"], *work.notes]))} | work.figures()
-
 
 @dataclass(frozen=True)
-class _Mender:
-    ledger: Ledger
+class _Job:
+    kb: Handle
     lease: Lease
-    home: Path
-    found: Found
-    work: Work
+    findings: Findings
+    work: _Work
     thorough: bool
 
     @property
     def live(self) -> Version:
-        return self.found.version
+        return self.findings.version
 
     @property
     def wanted(self) -> Ids[str] | None:
         """The chunks to be written; None: all of them, into a collection of their own."""
-        return (
-            None
-            if self.found.lost
-            else {*self.found.missing, *self.found.duplicates, *self.found.mismatched}
+        if self.findings.lost:
+            return None
+        return {*self.findings.missing, *self.findings.duplicates, *self.findings.mismatched}
+
+
+@dataclass(frozen=True)
+class _Passages:
+    """What one shard of the lake gives back. `rows` hold `row_hash` beside the columns that it
+    covers, `keys` their text hashes.
+
+    `lost`: uri -> why, for documents of which something cannot be made again.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+def _mend(job: _Job) -> None:
+    texts = _missing_vectors(job)
+    embedder = embedder_of(job.live)
+    for start in range(0, len(texts), TEXTS_PER_CALL):  # remembered call by call
+        part = texts[start : start + TEXTS_PER_CALL]
+        save_embeddings(
+            job.kb.ledger,
+            embedder.fingerprint(),
+            [key for key, _ in part],
+            embedder.embed([text for _, text in part]),
         )
-
-
-def _mend(one: _Mender) -> None:
-    _pay(one, _missing_vectors(one))
-    number = next_number(one.ledger, one.live.kb)
-    name = (
-        f"{one.live.collection.partition('.')[0]}.{number}"
-        if one.found.lost
-        else one.live.collection
-    )
-    kept = {key: getattr(one.live, key) for key in ("parent", "weight", "config", "config_sha256")}
-    reason = f"repaired: the content is that of version {one.live.version}"
-    open_version(
-        one.ledger,
-        one.lease,
-        one.live.kb,
-        kept
-        | {"version": number, "collection": name, "gate": {"verdict": "skipped", "reason": reason}},
-    )
-    candidate = one.live.model_copy(update={"version": number, "collection": name})
+    job.work.computed = len(texts)
+    number = next_number(job.kb.ledger, job.kb.name)
+    name = job.live.collection
+    if job.findings.lost:
+        name = f"{name.partition('.')[0]}.{number}"
+    kept = {key: getattr(job.live, key) for key in ("parent", "weight", "config", "config_sha256")}
+    reason = f"repaired: the content is that of version {job.live.version}"
+    opened = {
+        "version": number,
+        "collection": name,
+        "gate": {"verdict": "skipped", "reason": reason},
+    }
+    open_version(job.kb.ledger, job.lease, job.kb.name, kept | opened)
+    candidate = job.live.model_copy(update={"version": number, "collection": name})
     try:
-        sealed = _staged(one, candidate)
+        sealed = _staged(job, candidate)
     except LlmopsError:
-        close_version(one.ledger, one.live.kb, number, status="rejected")
+        close_version(job.kb.ledger, job.kb.name, number, status="rejected")
         raise
-    _publish(one, sealed, _damaged(one))
+    _publish(job, sealed, _damaged(job))
 
 
-def _missing_vectors(one: _Mender) -> list[tuple[str, str]]:
+def _missing_vectors(job: _Job) -> list[tuple[str, str]]:
     """(key, text) of what the ledger has no vector for. Raises Damaged when a row cannot be made
     again from the lake.
     """
     lost: dict[str, str] = {}
     texts: dict[str, str] = {}
-    model = embedder_of(one.live).fingerprint()
-    for part in passages(one.ledger, one.home / "lake", one.live, one.wanted):
+    model = embedder_of(job.live).fingerprint()
+    for part in _passages(job):
         lost |= part.lost
-        known = known_embeddings(one.ledger, model, part.keys)
+        known = known_embeddings(job.kb.ledger, model, part.keys)
         texts |= {
             key: embedded_text(row)
             for key, row in zip(part.keys, part.rows, strict=True)
@@ -157,107 +192,88 @@ def _missing_vectors(one: _Mender) -> list[tuple[str, str]]:
             "; …" if len(lost) > NAMED else ""
         )
         raise Damaged(
-            f"{len(lost)} documents of {one.live.kb!r} cannot be restored from the lake, "
+            f"{len(lost)} documents of {job.kb.name!r} cannot be restored from the lake, "
             f"so nothing was changed: {some}",
             hint=f"run `llmops index CONFIG --full`, which reads them from their sources again, "
             f"then `llmops kb repair "
-            f"{one.live.kb}`; or restore a backup",
+            f"{job.kb.name}`; or restore a backup",
         )
     return list(texts.items())
 
 
-def _pay(one: _Mender, texts: Sequence[tuple[str, str]]) -> None:
-    """Embed what is not paid for, remembered call by call."""
-    embedder = embedder_of(one.live)
-    for start in range(0, len(texts), TEXTS_PER_CALL):
-        part = texts[start : start + TEXTS_PER_CALL]
-        save_embeddings(
-            one.ledger,
-            embedder.fingerprint(),
-            [key for key, _ in part],
-            embedder.embed([text for _, text in part]),
-        )
-    one.work.computed = len(texts)
-
-
-def _staged(one: _Mender, candidate: Version) -> Version:
+def _staged(job: _Job, candidate: Version) -> Version:
     """The candidate, sealed and compared with the ledger. Raises Damaged when it is still not
     right.
     """
-    collection = collection_of(one.home, candidate)
-    if one.found.lost:
+    collection = collection_of(job.kb.home, candidate)
+    if job.findings.lost:
         collection.recover(None)
-    orphans = [] if one.found.lost else one.found.orphans
-    _stage(one, collection, candidate, Passages(), orphans)
-    for part in passages(one.ledger, one.home / "lake", one.live, one.wanted):
+    orphans = [] if job.findings.lost else job.findings.orphans
+    _stage(job, collection, candidate, _Passages(), orphans)
+    for part in _passages(job):
         _stage(
-            one,
+            job,
             collection,
             candidate,
             part,
-            [] if one.found.lost else [row["chunk_id"] for row in part.rows],
+            [] if job.findings.lost else [row["chunk_id"] for row in part.rows],
         )
-        one.work.restored += len(part.rows)
-    one.work.removed = 0 if one.found.lost else len(orphans) + one.found.surplus
+        job.work.restored += len(part.rows)
+    job.work.removed = 0 if job.findings.lost else len(orphans) + job.findings.surplus
     sealed = candidate.model_copy(update={"snapshot": collection.seal(candidate.version)})
-    after = compare(one.ledger, one.home, sealed, thorough=one.thorough)
+    after = examine(job.kb, sealed, thorough=job.thorough)
     if not after.ok:
         raise Damaged(
             f"the mended version is not right yet: "
             f"{after.lost or 'the store does not hold what was written'}",
-            hint=f"nothing live has changed; see `llmops kb verify {one.live.kb}`, and try again",
+            hint=f"nothing live has changed; see `llmops kb verify {job.kb.name}`, and try again",
         )
     return sealed
 
 
 def _stage(
-    one: _Mender,
+    job: _Job,
     collection: StoreCollection,
     candidate: Version,
-    part: Passages,
+    part: _Passages,
     gone: Sequence[str],
 ) -> None:
     if not part.rows and not gone:
         return
-    embedder = embedder_of(one.live)
-    vectors = load_embeddings(one.ledger, embedder.fingerprint(), part.keys, embedder.dimension)
+    embedder = embedder_of(job.live)
+    vectors = load_embeddings(job.kb.ledger, embedder.fingerprint(), part.keys, embedder.dimension)
     rows = frame(
         [{**row, "terms": terms_of(row)} for row in part.rows],
-        rows_schema(facts_of(one.live).fields),
+        rows_schema(facts_of(job.live).fields),
     )
     collection.stage(candidate.version, rows, vectors.astype(np.float32), gone)
 
 
-def _damaged(one: _Mender) -> list[Version]:
+def _damaged(job: _Job) -> list[Version]:
     """The live version, and each other published one that is not whole: also in another collection,
     which was lost with it.
     """
-    with one.ledger.read() as connection:
+    with job.kb.ledger.read() as connection:
         query = select(versions).where(
-            versions.c.kb == one.live.kb,
+            versions.c.kb == job.kb.name,
             versions.c.status == "published",
-            versions.c.version != one.live.version,
+            versions.c.version != job.live.version,
         )
         others = [Version.model_validate(row) for row in connection.execute(query)]
     return [
-        one.live,
-        *(
-            other
-            for other in others
-            if not compare(one.ledger, one.home, other, thorough=one.thorough).ok
-        ),
+        job.live,
+        *(other for other in others if not examine(job.kb, other, thorough=job.thorough).ok),
     ]
 
 
-def _publish(one: _Mender, sealed: Version, damaged: Sequence[Version]) -> None:
+def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
     """One transaction: the mended version is live, and those that cannot be served are no longer
     kept. Then the lost collection goes.
     """
-    kb, numbers = one.live.kb, [other.version for other in damaged]
-    with one.ledger.write() as connection:
-        one.lease.confirm(connection)
-        of_kb = versions.c.kb == kb
-        condemn(connection, kb, numbers)
+    of_kb = versions.c.kb == job.kb.name
+    with job.kb.ledger.write() as connection:
+        job.lease.confirm(connection)
+        condemn(connection, job.kb.name, [other.version for other in damaged])
         connection.execute(
             update(versions)
             .where(of_kb, versions.c.version == sealed.version)
@@ -266,32 +282,110 @@ def _publish(one: _Mender, sealed: Version, damaged: Sequence[Version]) -> None:
                 published_at=now(),
                 snapshot=sealed.snapshot,
                 documents=sealed.documents,
-                chunks=one.found.chunks,
+                chunks=job.findings.chunks,
                 added=0,
                 retired=0,
             )
         )
         connection.execute(
-            update(knowledge_bases).where(knowledge_bases.c.name == kb).values(live=sealed.version)
+            update(knowledge_bases)
+            .where(knowledge_bases.c.name == job.kb.name)
+            .values(live=sealed.version)
         )
-        kept = [
-            Version.model_validate(row)
-            for row in connection.execute(
-                select(versions).where(of_kb, versions.c.status == "published")
-            )
-        ]
+        rows = connection.execute(select(versions).where(of_kb, versions.c.status == "published"))
+        kept = [Version.model_validate(row) for row in rows]
     try:
-        session.drop_unused(one.home, damaged, kept)
-        mark_cleared(
-            one.ledger,
-            [
-                other
-                for other in damaged
-                if other.collection not in {each.collection for each in kept}
-            ],
-        )
+        session.drop_unused(job.kb.home, damaged, kept)
+        in_use = {version.collection for version in kept}
+        mark_cleared(job.kb.ledger, [other for other in damaged if other.collection not in in_use])
     except LlmopsError as error:
-        one.work.notes.append(
-            f"the old collection could not be removed ({error.message}); `llmops kb gc "
-            f"{kb}` tries again"
+        job.work.notes.append(
+            f"the old collection could not be removed ({error.message}); "
+            f"`llmops kb gc {job.kb.name}` tries again"
         )
+
+
+def _passages(job: _Job) -> Iterator[_Passages]:
+    """The chunks of the live version that are wanted, shard by shard, without chunking or embedding
+    anything: each is exactly what the ledger says, by its hash, or is lost.
+    """
+    version, wanted, facts = job.live, job.wanted, facts_of(job.live)
+    of_chunks = (chunks.c[name] for name in CHUNK_COLUMNS)
+    of_owners = (documents.c[name] for name in OWNER_COLUMNS)
+    by_shard: dict[str, list[LedgerRow[Any]]] = {}
+    with job.kb.ledger.read() as connection:
+        owners = {
+            row.doc_id: row
+            for row in connection.execute(
+                select(*of_owners).where(
+                    documents.c.kb == version.kb, live_at(documents, version.version)
+                )
+            )
+        }
+        for row in connection.execute(
+            select(*of_chunks).where(chunks.c.kb == version.kb, live_at(chunks, version.version))
+        ):
+            if wanted is None or row.chunk_id in wanted:
+                by_shard.setdefault(row.shard, []).append(row)
+    for shard, asked in sorted(by_shard.items()):
+        yield _of_shard(job.kb.lake, shard, asked, owners, facts)
+
+
+def _of_shard(
+    lake: Path,
+    shard: str,
+    asked: Sequence[LedgerRow[Any]],
+    owners: Mapping[str, LedgerRow[Any]],
+    facts: Facts,
+) -> _Passages:
+    part = _Passages()
+    there = _chunks(lake, shard, part, [_uri(owners, row.doc_id) for row in asked])
+    copied = _documents(
+        lake, {row.doc_id: owners[row.doc_id] for row in asked if row.doc_id in owners}, part
+    )
+    for row in asked:
+        if row.chunk_id in there and row.doc_id in copied:
+            made = {**there[row.chunk_id], **owner_columns(facts, copied[row.doc_id])}
+            if row_hash(made) == row.row_hash:
+                part.rows.append({**made, "row_hash": row.row_hash})
+                part.keys.append(row.text_hash)
+                continue
+        part.lost.setdefault(
+            _uri(owners, row.doc_id), "the lake holds another text of it than the ledger says"
+        )
+    return part
+
+
+def _uri(owners: Mapping[str, LedgerRow[Any]], doc_id: str) -> str:
+    return str(owners[doc_id].uri) if doc_id in owners else f"document {doc_id}"
+
+
+def _chunks(lake: Path, shard: str, part: _Passages, uris: Sequence[str]) -> dict[str, Row]:
+    try:
+        if not shard:
+            raise Damaged(
+                "it was indexed by a release that did not write down where its chunks lie"
+            )
+        rows = Shard(path=shard, rows=0, sha256=PurePath(shard).stem).table(lake).to_pylist()
+    except Damaged as error:
+        part.lost.update(dict.fromkeys(uris, error.message))
+        return {}
+    return {row["chunk_id"]: row for row in rows}
+
+
+def _documents(lake: Path, owners: Mapping[str, LedgerRow[Any]], part: _Passages) -> dict[str, Row]:
+    """doc_id -> the columns that its chunks hold of it."""
+    by_shard: dict[tuple[str, str], list[LedgerRow[Any]]] = {}
+    for owner in owners.values():
+        by_shard.setdefault((owner.shard, owner.shard_sha256), []).append(owner)
+    copied: dict[str, Row] = {}
+    for (path, sha256), mine in by_shard.items():
+        try:
+            table = Shard(path=path, rows=0, sha256=sha256).table(lake, OWNER)
+            copied |= {
+                row["doc_id"]: row
+                for row in table.take([owner.shard_row for owner in mine]).to_pylist()
+            }
+        except Damaged as error:
+            part.lost.update({owner.uri: error.message for owner in mine})
+    return copied

@@ -4,11 +4,11 @@ rows and vectors.
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
@@ -16,18 +16,20 @@ from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge.caches import find_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
-from llmops.tasks.knowledge.versions import Version, published
+from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import holder
 from llmops.tasks.ledger.tables import chunks, documents, versions
 from llmops.tasks.plugins.stores import StoreReader, rows_schema
 
-KINDS = ("missing", "orphans", "duplicates", "mismatched")
+Kind = Literal["missing", "orphans", "duplicates", "mismatched"]
+KINDS: tuple[Kind, ...] = ("missing", "orphans", "duplicates", "mismatched")
 CLOSE = 1e-4  # between two vectors of length 1, also after a store has normalised them once more
 
 
-class Found(BaseModel):
+class Findings(BaseModel):
     """What differs between ledger and store at one version: chunk ids, sorted. `lost`: why the
     collection cannot be read, or "".
 
@@ -51,40 +53,59 @@ class Found(BaseModel):
         return not (self.lost or any(getattr(self, kind) for kind in KINDS))
 
 
-def verify(ledger: Ledger, home: Path, kb: str, *, thorough: bool = False) -> dict[str, Any]:
-    """The object of `kb verify --details`: each kind of trouble as a list of chunk ids."""
-    return public(ledger, home, compare(ledger, home, published(ledger, kb), thorough=thorough))
-
-
-def public(ledger: Ledger, home: Path, found: Found) -> dict[str, Any]:
-    """`unbacked`: documents whose text is missing from the lake, so that they could not be
-    restored.
+class Verification(TypedDict):
+    """The object of `kb verify --details`: each kind of trouble as a list of chunk ids. `unbacked`:
+    documents whose text is missing from the lake, so that they could not be restored.
     """
-    one, unbacked = found.version, _unbacked(ledger, home / "lake", found.version)
+
+    ok: bool
+    knowledge_base: str
+    version: int
+    documents: int | None
+    chunks: int
+    missing: list[str]
+    orphans: list[str]
+    duplicates: list[str]
+    mismatched: list[str]
+    unpublished: int
+    unbacked: int
+    note: str
+
+
+def verify(kb: Handle, *, thorough: bool = False) -> Verification:
+    """Examine the live version."""
+    return verification(kb, examine(kb, kb.published(), thorough=thorough))
+
+
+def verification(kb: Handle, findings: Findings) -> Verification:
+    version, unbacked = findings.version, _unbacked(kb, findings.version)
     return {
-        "ok": found.ok,
-        "knowledge_base": one.kb,
-        "version": one.version,
-        "documents": one.documents,
-        "chunks": found.chunks,
-        **{kind: getattr(found, kind) for kind in KINDS},
-        "unpublished": found.unpublished,
+        "ok": findings.ok,
+        "knowledge_base": version.kb,
+        "version": version.version,
+        "documents": version.documents,
+        "chunks": findings.chunks,
+        "missing": findings.missing,
+        "orphans": findings.orphans,
+        "duplicates": findings.duplicates,
+        "mismatched": findings.mismatched,
+        "unpublished": findings.unpublished,
         "unbacked": unbacked,
-        "note": "; ".join(_notes(found, unbacked, holder(ledger, one.kb))),
+        "note": "; ".join(_notes(findings, unbacked, holder(kb.ledger, version.kb))),
     }
 
 
-def _notes(found: Found, unbacked: int, building: str | None) -> Iterator[str]:
-    repair = f"`llmops kb repair {found.version.kb}`"
-    if found.lost:
-        yield found.lost
-    if not found.ok:
+def _notes(findings: Findings, unbacked: int, building: str | None) -> Iterator[str]:
+    repair = f"`llmops kb repair {findings.version.kb}`"
+    if findings.lost:
+        yield findings.lost
+    if not findings.ok:
         yield f"{repair} restores it from the lake"
-    elif found.unpublished and building:
-        yield f"{found.unpublished} rows are not published yet: a build is running, {building}"
-    elif found.unpublished:
+    elif findings.unpublished and building:
+        yield f"{findings.unpublished} rows are not published yet: a build is running, {building}"
+    elif findings.unpublished:
         yield (
-            f"{found.unpublished} rows were left behind, added or removed since the last "
+            f"{findings.unpublished} rows were left behind, added or removed since the last "
             f"publish; no search sees it; {repair} undoes it"
         )
     if unbacked:
@@ -94,33 +115,39 @@ def _notes(found: Found, unbacked: int, building: str | None) -> Iterator[str]:
         )
 
 
-def counts(found: dict[str, Any]) -> dict[str, Any]:
-    """The same with counts instead of lists."""
-    return found | {kind: len(found[kind]) for kind in KINDS}
+def counts(verified: Verification) -> dict[str, object]:
+    """The same, or what a repair adds to it, with counts instead of lists."""
+    return {**verified, **{kind: len(verified[kind]) for kind in KINDS}}
 
 
-def compare(ledger: Ledger, home: Path, version: Version, *, thorough: bool = False) -> Found:
+def examine(kb: Handle, version: Version, *, thorough: bool = False) -> Findings:
     """Read all that the store holds of a version. `thorough`: also whether text and vector of each
     row are those of its hash.
 
     Raises Unavailable when the store does not answer.
     """
-    wanted = hashes_at(ledger, version)
+    with kb.ledger.read() as connection:
+        rows = connection.execute(
+            select(chunks.c.chunk_id, chunks.c.row_hash).where(
+                chunks.c.kb == version.kb, live_at(chunks, version.version)
+            )
+        )
+        wanted = {row.chunk_id: row.row_hash for row in rows}
     held: Counter[str] = Counter()
     wrong: set[str] = set()
     lost, unpublished = "", 0
     try:
-        collection = collection_of(home, version)
+        collection = collection_of(kb.home, version)
         reader = collection.at(version.snapshot or "")
-        for key, hashed in _checked(ledger, version, reader) if thorough else _stored(reader):
+        for key, hashed in _checked(kb.ledger, version, reader) if thorough else _stored(reader):
             held[key] += 1
             if wanted.get(key, hashed) != hashed:
                 wrong.add(key)
         _probe(reader)
-        unpublished = collection.unpublished(newest_beside(ledger, version).snapshot or "")
+        unpublished = collection.unpublished(newest_beside(kb.ledger, version).snapshot or "")
     except Damaged as error:
         held, lost = Counter(), error.message
-    return Found(
+    return Findings(
         version=version,
         chunks=len(wanted),
         missing=sorted(wanted.keys() - held.keys()),
@@ -131,15 +158,6 @@ def compare(ledger: Ledger, home: Path, version: Version, *, thorough: bool = Fa
         surplus=sum(held.values()) - len(held),
         mismatched=[] if lost else sorted(wrong),
     )
-
-
-def hashes_at(ledger: Ledger, version: Version) -> dict[str, str]:
-    """chunk_id -> row_hash of everything that belongs to a version."""
-    with ledger.read() as connection:
-        query = select(chunks.c.chunk_id, chunks.c.row_hash).where(
-            chunks.c.kb == version.kb, live_at(chunks, version.version)
-        )
-        return {row.chunk_id: row.row_hash for row in connection.execute(query)}
 
 
 def newest_beside(ledger: Ledger, version: Version) -> Version:
@@ -193,7 +211,7 @@ def _checked(ledger: Ledger, version: Version, reader: StoreReader) -> Iterator[
             yield row["chunk_id"], row["row_hash"] if right else "altered"
 
 
-def _same(stored: Any, paid: bytes | None) -> bool:
+def _same(stored: NDArray[np.float32], paid: bytes | None) -> bool:
     """Whether two vectors point the same way; what was never paid for cannot be compared."""
     if paid is None:
         return True
@@ -215,9 +233,9 @@ def _probe(reader: StoreReader) -> None:
         return
 
 
-def _unbacked(ledger: Ledger, lake: Path, version: Version) -> int:
+def _unbacked(kb: Handle, version: Version) -> int:
     """How many documents have a shard that does not lie in the lake."""
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         places = {
             (row.doc_id, row.shard)
             for table in (documents, chunks)
@@ -228,6 +246,7 @@ def _unbacked(ledger: Ledger, lake: Path, version: Version) -> int:
             )
         }
     there = {
-        shard: bool(shard) and (lake / shard).is_file() for shard in {shard for _, shard in places}
+        shard: bool(shard) and (kb.lake / shard).is_file()
+        for shard in {shard for _, shard in places}
     }
     return len({doc for doc, shard in places if not there[shard]})

@@ -76,7 +76,7 @@ def place(shop: Workshop, name: str) -> str:
 
 def mended(shop: Workshop) -> None:
     """A repair finds nothing to restore, takes away what was left behind, and pays for nothing."""
-    found = repair(shop.ledger, shop.home, shop.kb)
+    found = repair(shop.handle)
     assert (found["ok"], found["restored"], found["removed"], found["embeddings"]["computed"]) == (
         True,
         0,
@@ -173,11 +173,11 @@ def test_repairs_that_end_at_any_boundary(
         with monkeypatch.context() as patched:
             sabotage.armed(patched, place(shop, name), when, turn, sabotage.Killed)
             with pytest.raises(sabotage.Killed):
-                repair(shop.ledger, shop.home, shop.kb)
+                repair(shop.handle)
         assert (shop.live.version, shop.verified()["missing"]) == (live.version, before), name
     killed(shop, "repair", place(shop, "STORE.seal"), "after")
     assert (shop.live.version, shop.verified()["missing"]) == (live.version, before)
-    found = repair(shop.ledger, shop.home, shop.kb)
+    found = repair(shop.handle)
     assert (found["ok"], found["restored"], found["embeddings"]["computed"]) == (True, before, 0)
     assert (shop.rows(), shop.sound(), paid_once(shop)) == (rows, True, True)
 
@@ -190,7 +190,7 @@ def test_a_repair_that_is_killed_after_it_published(shop: Workshop) -> None:
     killed(shop, "repair", "llmops.tasks.knowledge.session:drop_unused", "before", 2)
     assert (shop.live.version, shop.rows(), shop.sound()) == (2, rows, True)
     mended(shop)
-    assert gc(shop.ledger, shop.home, shop.kb)["collections"] == 1
+    assert gc(shop.handle)["collections"] == 1
     assert shop.sound()
 
 
@@ -206,7 +206,7 @@ def test_gc_that_is_killed(shop: Workshop) -> None:
     for name, when, turn in GC:
         killed(shop, "gc", place(shop, name), when, turn)
         assert (shop.rows(), shop.sound()) == (rows, True), name
-    gc(shop.ledger, shop.home, shop.kb, paid=True)
+    gc(shop.handle, paid=True)
     with hold(shop.home, shop.kb) as lease:
         assert rollback(shop.ledger, lease, shop.kb, 2) == (2, 3)
     assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (

@@ -42,12 +42,14 @@ def store(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def cleared(lab: Laboratory, store: dict[str, Any]) -> Iterator[Laboratory]:
     """A laboratory that leaves nothing behind on a server that others use, too."""
+    from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.maintenance.drop import drop
 
     lab.kb = f"lab-{abs(hash(lab.folder)):x}"
     yield lab
-    with hold(lab.home, lab.kb) as lease:
-        drop(open_ledger(lab.home), lease, lab.home, lab.kb)
+    kb = Handle(home=lab.home, name=lab.kb)
+    with kb.hold() as lease:
+        drop(kb, lease)
 
 
 def kill(lab: Laboratory, store: dict[str, Any], place: str, when: str) -> None:

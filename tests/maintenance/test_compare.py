@@ -4,7 +4,7 @@ import pytest
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.versions import Version
-from llmops.tasks.maintenance.compare import Arm, best, compare, plot
+from llmops.tasks.maintenance.compare import ArmRow, Interval, MeasuredBase, best, compare, plot
 from llmops.tasks.retrieval.golden import Question, Relevant
 from llmops.tasks.retrieval.measure import measure
 
@@ -14,7 +14,7 @@ QUESTIONS = [
 ]
 
 
-def arm(name: str, right: int, chunks: int = 100) -> Arm:
+def arm(name: str, right: int, chunks: int = 100) -> MeasuredBase:
     """An arm that answers the first `right` questions, and no other."""
 
     def rank(questions: object, k: int, mode: object) -> list[list[tuple[str, str]]]:
@@ -36,24 +36,30 @@ def arm(name: str, right: int, chunks: int = 100) -> Arm:
             "store": {"name": "lancedb"},
         },
     )
-    return Arm(name=name, version=version, measured=measure(QUESTIONS, rank, 5, ["hybrid"]))
+    return MeasuredBase(
+        name=name, version=version, measured=measure(QUESTIONS, rank, 5, ["hybrid"])
+    )
+
+
+def gains(row: ArmRow) -> dict[str, Interval]:
+    assert row["difference"] is not None
+    return row["difference"]
 
 
 def test_each_arm_is_compared_with_the_first() -> None:
     rows = compare([arm("a", 10), arm("b", 18), arm("c", 10)])
     assert [row["metrics"]["recall@5"]["value"] for row in rows] == [0.5, 0.9, 0.5]
     assert rows[0]["difference"] is None
-    gain = rows[1]["difference"]["recall@5"]
+    gain = gains(rows[1])["recall@5"]
     assert gain["value"] == pytest.approx(0.4)
     assert gain["interval"][0] > 0
-    assert rows[2]["difference"]["recall@5"] == {"value": 0.0, "interval": [0.0, 0.0]}
+    assert gains(rows[2])["recall@5"] == {"value": 0.0, "interval": [0.0, 0.0]}
 
 
 def test_more_arms_make_wider_intervals() -> None:
-    few = compare([arm("a", 10), arm("b", 14)])[1]["difference"]["recall@5"]["interval"]
-    many = compare([arm("a", 10), arm("b", 14), *(arm(f"c{n}", 12) for n in range(8))])[1][
-        "difference"
-    ]["recall@5"]["interval"]
+    few = gains(compare([arm("a", 10), arm("b", 14)])[1])["recall@5"]["interval"]
+    rows = compare([arm("a", 10), arm("b", 14), *(arm(f"c{n}", 12) for n in range(8))])
+    many = gains(rows[1])["recall@5"]["interval"]
     assert many[0] <= few[0] < few[1] <= many[1]
     assert many != few
 

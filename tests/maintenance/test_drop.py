@@ -11,15 +11,15 @@ from llmops.tasks.errors import UsageError
 from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import calls, embeddings, knowledge_bases, leases, parsed
-from llmops.tasks.maintenance.drop import belongings, drop
+from llmops.tasks.maintenance.drop import Dropped, belongings, drop
 from tests import sabotage
 from tests.maintenance.haystack import OWNER, SECRET, SENTENCE, URI, places
 from tests.workshop import TEXTS, Workshop
 
 
-def dropped(shop: Workshop) -> dict[str, object]:
+def dropped(shop: Workshop) -> Dropped:
     with hold(shop.home, shop.kb) as lease:
-        return drop(shop.ledger, lease, shop.home, shop.kb)
+        return drop(shop.handle, lease)
 
 
 def count(shop: Workshop, table: object) -> int:
@@ -63,7 +63,7 @@ def test_no_text_stays_when_the_last_base_goes(shop: Workshop) -> None:
     assert places(shop.home / "lake", SENTENCE) == []
     assert (count(shop, embeddings), count(shop, parsed), count(shop, calls)) == (paid, 0, 0)
     with pytest.raises(UsageError, match="no knowledge base"):
-        belongings(shop.ledger, shop.kb)
+        belongings(shop.handle)
     bill = shop.paid()
     shop.build({**TEXTS, URI: SECRET})
     assert shop.paid() == bill
@@ -105,7 +105,7 @@ def test_a_build_of_another_base_keeps_what_it_may_have_written(shop: Workshop) 
         assert not [*(shop.home / "lake" / "chunks").rglob("*.parquet")]
 
 
-@pytest.mark.parametrize("step", ["_forget_texts", "swept", "_files"])
+@pytest.mark.parametrize("step", ["_forget_texts", "free_after_drop", "_files"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_drop_that_is_killed_is_run_again_to_its_end(
     shop: Workshop, step: str, when: str, monkeypatch: pytest.MonkeyPatch
@@ -115,6 +115,6 @@ def test_a_drop_that_is_killed_is_run_again_to_its_end(
         sabotage.armed(patched, f"llmops.tasks.maintenance.drop:{step}", when, 1, sabotage.Killed)
         with pytest.raises(sabotage.Killed):
             dropped(shop)
-    assert belongings(shop.ledger, shop.kb)["versions"] in (0, 1)
+    assert belongings(shop.handle)["versions"] in (0, 1)
     dropped(shop)
     assert (count(shop, knowledge_bases), lake(shop)) == (0, set())

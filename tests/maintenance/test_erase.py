@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.errors import Blocked, UsageError
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.suppressed import lift
 from llmops.tasks.knowledge.versions import rollback
@@ -53,7 +54,7 @@ def test_nothing_of_it_is_left_and_the_rest_is_whole(shop: Workshop) -> None:
     }
     assert {"lake", "plans", "mlflow", "prefect", "sources", "ledger.db (dump)"} <= before
     others = [row for row in shop.rows() if row["uri"] != URI]
-    done = erase(shop.ledger, shop.home, shop.kb, URI)
+    done = erase(shop.handle, URI)
     assert "Quixotic" not in (shop.home / "docs/page.html").read_text()
     for needle in (
         SENTENCE,
@@ -92,7 +93,7 @@ def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Works
 
     published(shop)
     file = evaluated(shop)
-    done = erase(shop.ledger, shop.home, shop.kb, URI)
+    done = erase(shop.handle, URI)
     first, second = read_results(file)
     assert (first.answer, second.answer, second.passages[0].uri) == (
         "They say: [erased].",
@@ -107,7 +108,7 @@ def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Works
 def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
     published(shop)
     littered(shop)
-    erase(shop.ledger, shop.home, shop.kb, URI)
+    erase(shop.handle, URI)
     table = json.loads((shop.home / "mlflow/artifacts/shop/1/worst-questions.json").read_text())[
         "data"
     ]
@@ -132,7 +133,7 @@ def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
     published(shop)
     pinned = searcher(shop.home, shop.live)
     assert URI in set(pinned.search("violet zeppelin", 50)["uri"])
-    erase(shop.ledger, shop.home, shop.kb, URI)
+    erase(shop.handle, URI)
     assert URI not in set(pinned.search("violet zeppelin", 50)["uri"])
     assert len(pinned.search("boat lighthouse", 50)["uri"]) > 0
     for number in (2, 1):
@@ -148,7 +149,7 @@ def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
     published(shop)
     with pytest.raises(UsageError, match="not barred"):
         lift(shop.ledger, shop.kb, URI)
-    erase(shop.ledger, shop.home, shop.kb, URI)
+    erase(shop.handle, URI)
     again = {**TEXTS, URI: SECRET, "d0.txt": "A new boat.", "d9.txt": "Another boat."}
     shop.build(again)
     assert uris(shop) == set(again) - {URI}
@@ -156,7 +157,7 @@ def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
     lift(shop.ledger, shop.kb, URI)
     shop.build(again)
     assert uris(shop) == set(again)
-    assert erase(shop.ledger, shop.home, shop.kb, URI)["status"] == "erased"
+    assert erase(shop.handle, URI)["status"] == "erased"
     assert uris(shop) == set(again) - {URI}
 
 
@@ -168,7 +169,7 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
     from llmops.tasks.plugins.stores import Store
 
     shop.build({URI: SECRET})
-    erase(shop.ledger, shop.home, shop.kb, URI)
+    erase(shop.handle, URI)
     build = session.start(shop.handle, shop._stages(), shop.store.build(Store), shop.facts)
     found = planning.plan(
         build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder
@@ -183,12 +184,12 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
 
 def test_the_record_holds_no_content_and_a_second_time_finds_nothing_to_do(shop: Workshop) -> None:
     published(shop)
-    first = erase(shop.ledger, shop.home, shop.kb, URI)
+    first = erase(shop.handle, URI)
     with shop.ledger.read() as connection:
         row = connection.execute(select(erased)).one()
     assert URI not in str(row)
     assert row.counts == first["counts"]
-    second = erase(shop.ledger, shop.home, shop.kb, URI)
+    second = erase(shop.handle, URI)
     assert (second["status"], second["counts"]) == ("erased before", first["counts"])
 
 
@@ -197,7 +198,7 @@ def test_another_knowledge_base_with_the_same_document_is_untouched(shop: Worksh
     other = Workshop(shop.folder, shop.store, kb=f"{shop.kb}-b")
     other.build({**TEXTS, URI: f"{SECRET} It was last seen in spring.", "d0.txt": "A new boat."})
     before, paid = other.rows(), other.paid()
-    done = erase(shop.ledger, shop.home, shop.kb, URI)
+    done = erase(shop.handle, URI)
     try:
         assert other.rows() == before
         assert other.verified(thorough=True)["ok"]
@@ -205,7 +206,7 @@ def test_another_knowledge_base_with_the_same_document_is_untouched(shop: Worksh
         assert any("another knowledge base" in note for note in done["notes"])
         other.build({**TEXTS, URI: f"{SECRET} It was last seen in spring. And again."}, full=True)
         assert other.paid() - paid < len(before)
-        erase(shop.ledger, shop.home, other.kb, URI)
+        erase(other.handle, URI)
         assert places(shop.home, "zeppelin of Quixotic") == []
     finally:
         other.drop()
@@ -218,7 +219,7 @@ def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
     shop = lance_shop
     shop.build({**TEXTS, URI: SECRET, "copy.txt": SECRET})
     paid = shop.paid()
-    erase(shop.ledger, shop.home, shop.kb, URI)
+    erase(shop.handle, URI)
     assert uris(shop) == {*TEXTS, "copy.txt"}
     with shop.ledger.read() as connection:
         keys = set(connection.scalars(select(chunks.c.text_hash)))
@@ -233,21 +234,19 @@ def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
 def test_a_document_that_never_got_in_can_be_erased(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     littered(lance_shop)
-    assert (
-        erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["counts"]["quarantine"] == 1
-    )
+    assert erase(lance_shop.handle, URI)["counts"]["quarantine"] == 1
     assert places(lance_shop.home, URI) == []
 
 
 def test_bad_requests_are_refused_before_anything_changes(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     with pytest.raises(UsageError, match=r"no document 'd1\.text'") as raised:
-        erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, "d1.text")
+        erase(lance_shop.handle, "d1.text")
     assert "d1.txt" in raised.value.hint
     with pytest.raises(UsageError, match="no knowledge base 'nope'"):
-        erase(lance_shop.ledger, lance_shop.home, "nope", "d1.txt")
+        erase(Handle(home=lance_shop.home, name="nope"), "d1.txt")
     with hold(lance_shop.home, lance_shop.kb), pytest.raises(Blocked, match="another build"):
-        erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, "d1.txt")
+        erase(lance_shop.handle, "d1.txt")
     with lance_shop.ledger.read() as connection:
         assert connection.execute(select(erased)).all() == []
         assert connection.execute(select(versions.c.status)).scalars().all() == ["published"]
@@ -258,6 +257,4 @@ def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:
     odd: Path = lance_shop.home / "spool" / "record.bin"
     odd.parent.mkdir()
     odd.write_bytes(b"\xff\xfe\x00" + SECRET.encode())
-    assert erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)["left"] == [
-        "spool/record.bin"
-    ]
+    assert erase(lance_shop.handle, URI)["left"] == ["spool/record.bin"]

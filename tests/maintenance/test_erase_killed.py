@@ -13,7 +13,7 @@ from tests.sabotage import Killed, armed
 from tests.workshop import TEXTS, Workshop
 
 pytestmark = pytest.mark.slow
-STEPS = ["forget", "quoting", "sweep", "_stores", "compacted"]
+STEPS = ["forget", "redact_ledger", "redact_files", "_stores", "compacted"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -27,11 +27,11 @@ def test_an_interrupted_erasure_is_finished_by_the_next(
     with monkeypatch.context() as patched:
         armed(patched, f"llmops.tasks.maintenance.erase:{step}", when, 1, Killed)
         with pytest.raises(Killed):
-            erase(shop.ledger, shop.home, shop.kb, URI)
+            erase(shop.handle, URI)
     if step != "forget":
         with pytest.raises(UsageError, match="interrupted"):
             lift(shop.ledger, shop.kb, URI)
-    assert erase(shop.ledger, shop.home, shop.kb, URI)["status"] == "erased"
+    assert erase(shop.handle, URI)["status"] == "erased"
     assert places(shop.home, "zeppelin of Quixotic") == []
     assert shop.verified()["ok"]
 
@@ -45,8 +45,8 @@ def test_killed_while_the_lake_is_rewritten(
     with monkeypatch.context() as patched:
         armed(patched, "llmops.tasks.maintenance.erase_lake:_move", "after", turn, Killed)
         with pytest.raises(Killed):
-            erase(shop.ledger, shop.home, shop.kb, URI)
-    erase(shop.ledger, shop.home, shop.kb, URI)
+            erase(shop.handle, URI)
+    erase(shop.handle, URI)
     assert places(shop.home, "zeppelin of Quixotic") == []
     assert shop.verified(thorough=True)["ok"]
     shop.build({**TEXTS, "d0.txt": "A new boat."}, full=True)
@@ -63,9 +63,9 @@ def test_killed_while_the_store_is_rewritten(
                 lance_shop.build({**TEXTS, URI: SECRET})
                 lance_shop.build({**TEXTS, "d0.txt": f"{place} {when}", URI: SECRET})
                 with pytest.raises(Killed):
-                    erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)
+                    erase(lance_shop.handle, URI)
             assert uris(lance_shop) >= set(TEXTS)
-            erase(lance_shop.ledger, lance_shop.home, lance_shop.kb, URI)
+            erase(lance_shop.handle, URI)
             assert places(lance_shop.home, "zeppelin of Quixotic") == [], (place, when)
             assert lance_shop.verified()["ok"]
             lift(lance_shop.ledger, lance_shop.kb, URI)

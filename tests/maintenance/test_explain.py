@@ -125,6 +125,6 @@ def test_what_is_unknown_says_so_and_guesses(lance_shop: Workshop) -> None:
         assert hint in raised.value.hint
     with pytest.raises(UsageError, match="no knowledge base 'nope'"):
         explain(lance_shop.ledger, lance_shop.home, "d1.txt", "nope")
-    erase(lance_shop.ledger, lance_shop.home, "shop", "d1.txt")
+    erase(lance_shop.handle, "d1.txt")
     with pytest.raises(UsageError, match="was erased from 'shop'"):
         explain(lance_shop.ledger, lance_shop.home, "d1.txt")

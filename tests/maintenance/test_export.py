@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmops.tasks.errors import ConfigError, Damaged, UsageError
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.versions import published
 from llmops.tasks.ledger import open_ledger
@@ -28,7 +29,7 @@ LANCE = Spec(name="lancedb")
 
 
 def exported(shop: Workshop, folder: str = "out") -> Path:
-    export(shop.ledger, shop.home, shop.kb, shop.folder / folder)
+    export(shop.handle, shop.folder / folder)
     return shop.folder / folder
 
 
@@ -42,7 +43,7 @@ def imported(
     """The workshop of another home that holds it."""
     other = Workshop(shop.folder, store or shop.store, kb=name or shop.kb)
     other.home = shop.folder / home
-    bring_in(other.ledger, other.home, folder, name, store)
+    bring_in(other.home, folder, name, store)
     return other
 
 
@@ -115,9 +116,7 @@ def test_two_stores_and_back(shop: Workshop, tmp_path: Path) -> None:
 
 def test_the_files_are_plain_and_the_manifest_says_what_they_are(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
-    answer = export(
-        lance_shop.ledger, lance_shop.home, lance_shop.kb, lance_shop.folder / "deep" / "out"
-    )
+    answer = export(lance_shop.handle, lance_shop.folder / "deep" / "out")
     folder = Path(answer["folder"])
     assert sorted(file.name for file in folder.iterdir()) == [
         "chunks.parquet",
@@ -150,11 +149,11 @@ def test_secrets_stay_names(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatc
     folder = exported(lance_shop)
     assert b"hunter2" not in b"".join(file.read_bytes() for file in folder.iterdir())
     assert "${SECRET_POISON}" in (folder / "manifest.json").read_text()
-    answer = bring_in(open_ledger(lance_shop.home / "b"), lance_shop.home / "b", folder, None, None)
+    answer = bring_in(lance_shop.home / "b", folder, None, None)
     assert "SECRET_POISON" in answer["warnings"][0]
     monkeypatch.delenv("SECRET_POISON")
     with pytest.raises(ConfigError, match="SECRET_POISON is not set"):
-        bring_in(open_ledger(lance_shop.home / "c"), lance_shop.home / "c", folder, None, None)
+        bring_in(lance_shop.home / "c", folder, None, None)
 
 
 def test_an_export_goes_into_an_empty_folder_only(lance_shop: Workshop) -> None:
@@ -171,7 +170,7 @@ def test_an_export_goes_into_an_empty_folder_only(lance_shop: Workshop) -> None:
     with pytest.raises(UsageError, match="cannot be created"):
         exported(lance_shop, "bill.jsonl/inside")
     with pytest.raises(UsageError, match="no knowledge base"):
-        export(lance_shop.ledger, lance_shop.home, "nope", lance_shop.folder / "new")
+        export(Handle(home=lance_shop.home, name="nope"), lance_shop.folder / "new")
 
 
 def test_a_base_that_is_not_whole_is_not_exported(lance_shop: Workshop) -> None:
@@ -204,7 +203,7 @@ def test_wrong_requests_end_with_2(lance_shop: Workshop) -> None:
         "allowed: lower-case": (folder, "../x", None),
     }.items():
         with pytest.raises(UsageError, match=says):
-            bring_in(lance_shop.ledger, lance_shop.home, *arguments)
+            bring_in(lance_shop.home, *arguments)
     for text, says in {
         "nope": "unknown name",
         "{": "no YAML",
@@ -222,7 +221,7 @@ def test_an_import_connects_only_where_the_user_says(lance_shop: Workshop) -> No
     lance_shop.build(TEXTS)
     folder, home = exported(lance_shop), lance_shop.folder / "other"
     with pytest.raises(UsageError, match="a store with options of its own: lancedb with uri"):
-        bring_in(open_ledger(home), home, folder, None, None)
+        bring_in(home, folder, None, None)
     other = imported(lance_shop, folder, lance_shop.store)
     assert other.live.collection != lance_shop.live.collection
     assert other.rows() == lance_shop.rows()

@@ -49,18 +49,18 @@ def test_it_frees_the_lake_and_every_kept_version_stays_whole(shop: Workshop) ->
         shop.build(edited(number), keep=2)
     rows, paid, before = shop.rows(), shop.paid(), files(shop)
     aged(shop)
-    found = gc(shop.ledger, shop.home, shop.kb)
+    found = gc(shop.handle)
     gone = before - files(shop)
     assert (found["files"], found["bytes"] >= len(gone) > 0) == (len(gone), True)
     assert not list((shop.home / "lake" / "runs").iterdir())
-    assert gc(shop.ledger, shop.home, shop.kb)["files"] == 0
+    assert gc(shop.handle)["files"] == 0
     with hold(shop.home, shop.kb) as lease:
         rollback(shop.ledger, lease, shop.kb, 3)
     assert shop.sound()
     with hold(shop.home, shop.kb) as lease:
         rollback(shop.ledger, lease, shop.kb, 4)
     shop.drop()
-    assert repair(shop.ledger, shop.home, shop.kb)["ok"]
+    assert repair(shop.handle)["ok"]
     assert (shop.rows(), shop.paid()) == (rows, paid)
 
 
@@ -69,10 +69,10 @@ def test_it_keeps_what_another_knowledge_base_needs(shop: Workshop) -> None:
     shop.build(TEXTS)
     other.build(edited(1))
     aged(shop)
-    gc(shop.ledger, shop.home, shop.kb, paid=True)
+    gc(shop.handle, paid=True)
     assert [one.verified(thorough=True)["unbacked"] for one in (shop, other)] == [0, 0]
     other.drop()
-    assert repair(other.ledger, other.home, other.kb)["embeddings"]["computed"] == 0
+    assert repair(other.handle)["embeddings"]["computed"] == 0
     other.drop()
 
 
@@ -82,7 +82,7 @@ def test_files_that_a_running_build_may_have_written_stay(shop: Workshop) -> Non
     stray = shop.home / "lake" / "documents" / "ab" / "stray.parquet"
     stray.parent.mkdir(exist_ok=True)
     stray.touch()
-    gc(shop.ledger, shop.home, shop.kb)
+    gc(shop.handle)
     assert stray.exists()  # it was written just now
     os.utime(stray, (time.time() - 60,) * 2)
     with hold(shop.home, "other"):
@@ -92,9 +92,9 @@ def test_files_that_a_running_build_may_have_written_stay(shop: Workshop) -> Non
                 .where(leases.c.kb == "other")
                 .values(acquired_at=now() - timedelta(minutes=2))
             )
-        gc(shop.ledger, shop.home, shop.kb)
+        gc(shop.handle)
         assert stray.exists()  # the other build has begun before
-    gc(shop.ledger, shop.home, shop.kb)
+    gc(shop.handle)
     assert not stray.exists()
 
 
@@ -103,16 +103,16 @@ def test_paid_embeddings_are_forgotten_only_when_asked_to(shop: Workshop) -> Non
     shop.build(edited(1), keep=1)
     all_of_them, texts = count(shop, embeddings), len({row["text"] for row in shop.rows()})
     assert all_of_them > texts
-    assert gc(shop.ledger, shop.home, shop.kb)["embeddings"] == 0
+    assert gc(shop.handle)["embeddings"] == 0
     assert count(shop, embeddings) == all_of_them
-    found = gc(shop.ledger, shop.home, shop.kb, paid=True)
+    found = gc(shop.handle, paid=True)
     assert (found["embeddings"], found["parsed"]) == (all_of_them - texts, 3)
     assert (count(shop, embeddings), count(shop, parsed)) == (texts, len(TEXTS))
     paid = shop.paid()
     assert shop.build(edited(1)) == 2
     assert shop.paid() == paid
     with hold(shop.home, "other"), pytest.raises(Blocked, match="a build of 'other' is running"):
-        gc(shop.ledger, shop.home, shop.kb, paid=True)
+        gc(shop.handle, paid=True)
 
 
 def test_collections_of_forgotten_versions_go(shop: Workshop) -> None:
@@ -123,9 +123,9 @@ def test_collections_of_forgotten_versions_go(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.recorded(1, status="expired")
     assert shop.open(first, shop.model.dimension).at(sabotage.snapshot_of(shop, 1)).count()
-    assert gc(shop.ledger, shop.home, shop.kb)["collections"] == 1
+    assert gc(shop.handle)["collections"] == 1
     assert not sabotage.holds(shop, first, sabotage.snapshot_of(shop, 1))
-    assert gc(shop.ledger, shop.home, shop.kb)["collections"] == 0
+    assert gc(shop.handle)["collections"] == 0
     assert shop.sound()
 
 
@@ -140,7 +140,7 @@ def test_the_store_is_freed_too(lance_shop: Workshop) -> None:
         for path in sabotage.lance_folder(lance_shop).rglob("*")
         if path.is_file()
     )
-    found = gc(lance_shop.ledger, lance_shop.home, lance_shop.kb)
+    found = gc(lance_shop.handle)
     after = sum(
         path.stat().st_size
         for path in sabotage.lance_folder(lance_shop).rglob("*")
@@ -159,17 +159,17 @@ def test_old_outcomes_go_but_for_those_of_kept_versions(shop: Workshop) -> None:
             update(runs).where(runs.c.id != "new").values(finished_at=now() - timedelta(days=40))
         )
     shop.recorded(prefect_run_id="kept")
-    assert gc(shop.ledger, shop.home, shop.kb)["runs"] == 1
+    assert gc(shop.handle)["runs"] == 1
     with shop.ledger.read() as connection:
         assert set(connection.scalars(select(runs.c.id))) == {"kept", "new"}
 
 
 def test_it_blocks_during_a_build_and_names_unknown_bases(shop: Workshop) -> None:
     with pytest.raises(UsageError, match="no knowledge base"):
-        gc(shop.ledger, shop.home, shop.kb)
+        gc(shop.handle)
     shop.build(TEXTS)
     with hold(shop.home, shop.kb), pytest.raises(Blocked, match="another build"):
-        gc(shop.ledger, shop.home, shop.kb)
+        gc(shop.handle)
 
 
 STEPS = [
@@ -201,9 +201,9 @@ def test_whatever_it_dies_of_it_can_be_run_again(
             with monkeypatch.context() as patched:
                 sabotage.armed(patched, place, when, 1, error)
                 with pytest.raises((sabotage.Killed, Unavailable)):
-                    gc(shop.ledger, shop.home, shop.kb, paid=True)
+                    gc(shop.handle, paid=True)
             assert shop.sound()
-    gc(shop.ledger, shop.home, shop.kb, paid=True)
+    gc(shop.handle, paid=True)
     with hold(shop.home, shop.kb) as lease:
         rollback(shop.ledger, lease, shop.kb, 3)
     assert shop.sound()

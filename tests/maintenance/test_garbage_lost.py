@@ -16,7 +16,7 @@ from tests.workshop import TEXTS, Workshop
 def test_a_lost_collection_is_no_obstacle(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.drop()
-    assert gc(shop.ledger, shop.home, shop.kb)["bytes"] == 0
+    assert gc(shop.handle)["bytes"] == 0
     assert not shop.verified()["ok"]
 
 
@@ -39,14 +39,14 @@ def test_lost_files_are_a_note_that_says_what_to_do_and_the_rest_is_freed(
     stray = shop.home / "lake" / "documents" / "stray.parquet"
     stray.write_bytes(b"12345")
     os.utime(stray, (time.time() - 60,) * 2)
-    found = gc(shop.ledger, shop.home, shop.kb)
+    found = gc(shop.handle)
     assert "collection of versions 3, 4: the LanceDB table" in found["note"]
     assert "lost files" in found["note"]
     assert f"`llmops kb repair {shop.kb}` makes the live version 4 whole again" in found["note"]
     assert not any(sign in found["note"] for sign in (".rs", "\n", "Wrapped"))
     assert not stray.exists()
-    assert repair(shop.ledger, shop.home, shop.kb)["ok"]
-    again = gc(shop.ledger, shop.home, shop.kb)
+    assert repair(shop.handle)["ok"]
+    again = gc(shop.handle)
     assert (again["collections"], again["note"]) == (0, "")
 
 
@@ -57,7 +57,7 @@ def test_lost_files_of_other_versions_are_a_note_without_a_cure(lance_shop: Work
     lossy(shop)
     shop.embedder = Spec(name="hash")
     shop.build(TEXTS)
-    note = gc(shop.ledger, shop.home, shop.kb)["note"]
+    note = gc(shop.handle)["note"]
     assert "collection of versions 1, 2" in note
     assert "no rollback to what is lost" in note
     assert "repair" not in note
@@ -71,7 +71,7 @@ def test_the_bytes_of_a_dropped_collection_count(lance_shop: Workshop) -> None:
     shop.embedder = Spec(name="hash")
     shop.build(TEXTS)
     shop.recorded(1, status="expired")
-    found = gc(shop.ledger, shop.home, shop.kb)
+    found = gc(shop.handle)
     assert found["collections"] == 1
     assert found["bytes"] >= size > 0
     assert not folder.exists()

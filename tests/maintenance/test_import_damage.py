@@ -283,7 +283,7 @@ def test_what_is_damaged_is_refused_and_nothing_has_changed(
     damage(folder)
     home = lance_shop.folder / "other"
     with pytest.raises(LlmopsError, match=says) as raised:
-        bring_in(open_ledger(home), home, folder, None, None)
+        bring_in(home, folder, None, None)
     assert raised.value.exit_code == 1
     with open_ledger(home).read() as connection:
         assert (
@@ -309,6 +309,6 @@ def test_paid_embeddings_are_never_replaced(lance_shop: Workshop) -> None:
             pa.array([[1.0] + [0.0] * 383] * table.num_rows, table.schema.field(1).type),
         ),
     )(folder)
-    bring_in(lance_shop.ledger, lance_shop.home, folder, "forged", None)
+    bring_in(lance_shop.home, folder, "forged", None)
     assert len(before) == len(set(keys))
     assert find_embeddings(lance_shop.ledger, lance_shop.model.fingerprint(), keys) == before

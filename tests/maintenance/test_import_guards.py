@@ -17,9 +17,9 @@ from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.maintenance.drop import drop
 from llmops.tasks.maintenance.erase import erase
-from llmops.tasks.maintenance.import_rows import unload as original
-from llmops.tasks.maintenance.import_texts import Texts
+from llmops.tasks.maintenance.import_checks import Texts
 from llmops.tasks.maintenance.importing import bring_in
+from llmops.tasks.maintenance.importing import unload as original
 from llmops.tasks.plugins import Spec
 from tests.maintenance.haystack import SECRET, SENTENCE, URI, places
 from tests.maintenance.test_export import LANCE, exported, imported
@@ -37,7 +37,7 @@ def erased_after_export(shop: Workshop, *uris: str) -> Path:
     shop.build(TEXTS | dict.fromkeys(uris, SECRET))
     folder = exported(shop)
     for uri in uris:
-        erase(shop.ledger, shop.home, shop.kb, uri)
+        erase(shop.handle, uri)
     return folder
 
 
@@ -47,16 +47,16 @@ def test_what_was_erased_does_not_come_back(lance_shop: Workshop, name: str | No
     folder = erased_after_export(shop, URI)
     if name is None:
         with hold(shop.home, shop.kb) as lease:
-            drop(shop.ledger, lease, shop.home, shop.kb)
+            drop(shop.handle, lease)
     before = known(shop.ledger)
     with pytest.raises(Blocked, match="erased from 'shop' in this home: 1") as raised:
-        bring_in(shop.ledger, shop.home, folder, name, LANCE)
+        bring_in(shop.home, folder, name, LANCE)
     assert raised.value.exit_code == 3
     assert f"llmops kb erase shop --uri {URI} --lift" in raised.value.hint
     assert known(shop.ledger) == before
     assert places(shop.home, SENTENCE) == []
     lift(shop.ledger, shop.kb, URI)
-    assert bring_in(shop.ledger, shop.home, folder, name, LANCE)["documents"] == len(TEXTS) + 1
+    assert bring_in(shop.home, folder, name, LANCE)["documents"] == len(TEXTS) + 1
 
 
 def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Workshop) -> None:
@@ -70,11 +70,11 @@ def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Wor
     other = Workshop(one.folder, LANCE, kb="other")
     other.build(TEXTS | dict.fromkeys(uris, SECRET))
     for uri in uris:
-        erase(other.ledger, other.home, other.kb, uri)
+        erase(other.handle, uri)
     with hold(other.home, other.kb) as lease:
-        drop(other.ledger, lease, other.home, other.kb)
+        drop(other.handle, lease)
     with pytest.raises(Blocked, match="erased from 'other' in this home: 5") as raised:
-        bring_in(one.ledger, one.home, folder, "other", LANCE)
+        bring_in(one.home, folder, "other", LANCE)
     assert "--uri 'memo 0.txt' --lift" in raised.value.hint
     assert "for all 5" in raised.value.hint
     assert imported(one, folder, name="third", home="home").live.documents == len(TEXTS) + 5
@@ -91,12 +91,12 @@ def test_an_erasure_while_the_import_runs_counts(
 
         def unload(*arguments: Any) -> Any:
             cargo = original(*arguments)
-            erase(shop.ledger, shop.home, shop.kb, URI)
+            erase(shop.handle, URI)
             return cargo
 
         patched.setattr("llmops.tasks.maintenance.importing.unload", unload)
         with pytest.raises(Blocked, match="were erased"):
-            bring_in(shop.ledger, shop.home, folder, "copy", LANCE)
+            bring_in(shop.home, folder, "copy", LANCE)
     assert known(shop.ledger) == [shop.kb]
     with shop.ledger.read() as connection:
         assert (
@@ -122,12 +122,12 @@ def test_no_code_is_imported_that_the_user_has_not_named(
     ):
         both(set_in("config", "embed", to=spec), set_in("embedder", to=spec))(folder)
         with pytest.raises(UsageError, match=r"'evilmod\.Embedding'") as raised:
-            bring_in(open_ledger(home), home, folder, None, LANCE)
+            bring_in(home, folder, None, LANCE)
         assert "--trust" in raised.value.hint
     assert not code.with_suffix(".ran").exists()
     assert "evilmod" not in sys.modules
     with pytest.raises(LlmopsError, match="no embedding of LlamaIndex"):
-        bring_in(open_ledger(home), home, folder, None, LANCE, trust=True)
+        bring_in(home, folder, None, LANCE, trust=True)
     assert code.with_suffix(".ran").exists()
     monkeypatch.delitem(sys.modules, "evilmod")
 
@@ -145,11 +145,9 @@ def test_trust_lets_a_true_one_in(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     folder, home = exported(lance_shop), lance_shop.folder / "other"
     with pytest.raises(UsageError, match="code to be imported"):
-        bring_in(open_ledger(home), home, folder, None, LANCE)
+        bring_in(home, folder, None, LANCE)
     assert known(open_ledger(home)) == []
-    assert bring_in(open_ledger(home), home, folder, None, LANCE, trust=True)["documents"] == len(
-        TEXTS
-    )
+    assert bring_in(home, folder, None, LANCE, trust=True)["documents"] == len(TEXTS)
 
 
 def test_texts_are_found_by_their_key() -> None:

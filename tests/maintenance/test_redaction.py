@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from llmops.tasks.maintenance.redaction import Quotes
+from llmops.tasks.maintenance.redaction import Redactor
 
 TEXT = (
     "The violet zeppelin of Quixotic harbour hums at midnight, said the clockmaker's "
@@ -33,14 +33,14 @@ URI = "private/memo.txt"
     ],
 )
 def test_a_quotation_is_found_and_gone_afterwards(told: str) -> None:
-    quotes = Quotes([TEXT], URI)
-    assert quotes.found(told)
-    assert quotes.found(f"before {told} after")
-    cleaned = quotes.cleaned(told)
+    redactor = Redactor([TEXT], URI)
+    assert redactor.quoted_in(told)
+    assert redactor.quoted_in(f"before {told} after")
+    cleaned = redactor.redacted(told)
     assert "Quixotic" not in cleaned
     assert URI not in cleaned
     assert "[erased]" in cleaned
-    assert not quotes.found(cleaned)
+    assert not redactor.quoted_in(cleaned)
 
 
 @pytest.mark.parametrize(
@@ -55,31 +55,31 @@ def test_a_quotation_is_found_and_gone_afterwards(told: str) -> None:
     ],
 )
 def test_common_words_and_other_names_are_left_alone(told: str) -> None:
-    quotes = Quotes([TEXT], URI)
-    assert not quotes.found(told)
-    assert (quotes.cleaned(told), quotes.black_out(told)) == (told, told)
+    redactor = Redactor([TEXT], URI)
+    assert not redactor.quoted_in(told)
+    assert (redactor.redacted(told), redactor.black_out(told)) == (told, told)
 
 
 def test_other_scripts_are_recognised_by_fewer_signs() -> None:
-    quotes = Quotes(["黑豹队的防守在半决赛中表现出色,只让对手得到了三百零八分。"])
+    redactor = Redactor(["黑豹队的防守在半决赛中表现出色,只让对手得到了三百零八分。"])
     told = {"log": "日志:防守在半决赛中表现出色,只让对手", "kept": "三百零八分"}
-    assert quotes.cleaned(told)["kept"] == told["kept"]
-    assert "半决赛" not in quotes.cleaned(told)["log"]
-    assert quotes.found(json.dumps("黑豹队的防守在半决赛中表现出色"))
+    assert redactor.redacted(told)["kept"] == told["kept"]
+    assert "半决赛" not in redactor.redacted(told)["log"]
+    assert redactor.quoted_in(json.dumps("黑豹队的防守在半决赛中表现出色"))
 
 
 def test_structure_stays_and_lengths_where_they_must() -> None:
-    quotes = Quotes([TEXT], URI)
+    redactor = Redactor([TEXT], URI)
     told = json.loads(
-        quotes.cleaned(json.dumps([{"uri": URI, "n": 1}, {"text": json.dumps([TEXT, "kept"])}]))
+        redactor.redacted(json.dumps([{"uri": URI, "n": 1}, {"text": json.dumps([TEXT, "kept"])}]))
     )
     assert told[0] == {"uri": "[erased]", "n": 1}
     assert json.loads(told[1]["text"])[1] == "kept"
     line = f"12:00 ümlaut {TEXT} 12:01"
-    assert len(quotes.black_out(line, keep_length=True).encode()) == len(line.encode())
-    assert quotes.black_out(line, keep_length=True).startswith("12:00 ümlaut ")
+    assert len(redactor.black_out(line, keep_length=True).encode()) == len(line.encode())
+    assert redactor.black_out(line, keep_length=True).startswith("12:00 ümlaut ")
 
 
 def test_nothing_to_look_for_finds_nothing() -> None:
-    assert not Quotes([]).found("anything at all that is long enough to be a quotation")
-    assert not Quotes(["", "a b"]).found("a b")
+    assert not Redactor([]).quoted_in("anything at all that is long enough to be a quotation")
+    assert not Redactor(["", "a b"]).quoted_in("a b")

@@ -21,7 +21,7 @@ from tests.workshop import EDITED, TEXTS, Workshop
 
 def mended(shop: Workshop, *, thorough: bool = False) -> dict[str, Any]:
     """The object of `kb repair` with counts."""
-    return counts(repair(shop.ledger, shop.home, shop.kb, thorough=thorough))
+    return counts(repair(shop.handle, thorough=thorough))
 
 
 def troubles(shop: Workshop) -> tuple[int, ...]:

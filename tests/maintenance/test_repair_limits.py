@@ -153,7 +153,7 @@ def test_a_ledger_restored_from_a_backup_whose_texts_were_freed_is_refused(shop:
         )
     for path in (shop.home / "lake").rglob("*"):
         os.utime(path, (0, 0))
-    assert gc(shop.ledger, shop.home, shop.kb, paid=True)["files"] > 0
+    assert gc(shop.handle, paid=True)["files"] > 0
     sabotage.restored(shop, copy)
     before = shop.verified()
     assert (before["ok"], before["unbacked"]) == (False, len(TEXTS))
@@ -188,7 +188,7 @@ BOUNDARIES = [
     ("llmops.tasks.maintenance.repair:_stage", 1),
     ("llmops.tasks.maintenance.repair:_stage", 2),
     ("llmops.tasks.maintenance.repair:load_embeddings", 1),
-    ("llmops.tasks.maintenance.repair:compare", 3),
+    ("llmops.tasks.maintenance.repair:examine", 3),
     ("llmops.tasks.maintenance.repair:_publish", 1),
     ("llmops.tasks.knowledge.session:drop_unused", 1),
     ("llmops.tasks.knowledge.session:drop_unused", 2),

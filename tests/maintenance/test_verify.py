@@ -47,7 +47,7 @@ def test_missing_orphaned_and_altered_rows_are_told_apart(shop: Workshop) -> Non
         gone=[str(row["chunk_id"]) for row in rows[1:4]],
     )
     assert troubles(shop) == {"missing": 3, "orphans": 1, "mismatched": 1}
-    named = verify(shop.ledger, shop.home, shop.kb)
+    named = verify(shop.handle)
     assert (named["orphans"], named["mismatched"]) == (["f" * 32], [rows[4]["chunk_id"]])
     assert named["missing"] == [row["chunk_id"] for row in rows[1:4]]
     assert f"kb repair {shop.kb}" in named["note"]

@@ -1,0 +1,64 @@
+"""What several commands share: options of one meaning, and the home that they work in."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from llmops.tasks.knowledge.handle import Handle
+    from llmops.tasks.ledger import Ledger
+    from llmops.tasks.retrieval.hybrid import Mode
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set chunk.size=300"),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
+Golden = Annotated[Path, typer.Option("--golden", help="A golden set (JSON lines).")]
+Depth = Annotated[
+    int, typer.Option("-k", min=1, max=1000, help="Documents looked at per question.")
+]
+ModeName = Annotated[str, typer.Option("--mode", help="hybrid, vector or text.")]
+Vectors = Annotated[
+    bool,
+    typer.Option("--vectors", help="Compare every text and vector too, not only ids and hashes."),
+]
+Details = Annotated[bool, typer.Option("--details", help="List the ids.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do it; without it, the command only says what would go.")
+]
+
+
+def home() -> Path:
+    """LLMOPS_HOME, absolute."""
+    from llmops.configs.settings import settings
+
+    return settings().absolute_home
+
+
+def ledger() -> "Ledger":
+    """The ledger of this home; an empty one in memory where there is none yet, so that a question
+    leaves no trace.
+    """
+    from llmops.tasks.ledger import existing_ledger
+
+    return existing_ledger(home())
+
+
+def knowledge_base(name: str) -> "Handle":
+    from llmops.tasks.knowledge.handle import Handle
+
+    return Handle(home=home(), name=name)
+
+
+def checked_mode(name: str) -> "Mode":
+    """The value of `--mode`. Raises UsageError."""
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.retrieval.hybrid import MODES
+
+    for mode in MODES:
+        if mode == name:
+            return mode
+    raise UsageError(f"got --mode {name}, allowed: {', '.join(MODES)}")
