@@ -40,12 +40,12 @@ $(EVERYTHING): requirements.txt $(PRODUCT)
 demo: $(PRODUCT)
 	$(BIN)/llmops demo
 
+# One session, so that everything is imported and collected once.
 test: venv
-	$(BIN)/pytest -m "not slow" -n 2
-	$(BIN)/pytest -m slow -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 quick: venv
-	$(BIN)/pytest -m "not slow" -n 2
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
 lint: venv
 	$(BIN)/ruff check .

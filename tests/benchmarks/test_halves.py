@@ -49,6 +49,7 @@ def evidence(gain: float, seed: int = 1) -> Evidence:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "word"), [(0.1, "promote"), (-0.1, "reject")])
 def test_a_clear_difference_is_seen_by_both_halves(gain: float, word: str) -> None:
     found = halves(only(evidence(gain), "new"), 20)
@@ -56,6 +57,7 @@ def test_a_clear_difference_is_seen_by_both_halves(gain: float, word: str) -> No
     assert (found.agreement, found.contradiction) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_where_arms_change_places_at_random_halves_rarely_decide() -> None:
     found = halves(only(evidence(0.1), "new"), 100, alike=True)
     assert (
@@ -64,12 +66,14 @@ def test_where_arms_change_places_at_random_halves_rarely_decide() -> None:
     assert found.contradiction < 0.05
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_halves() -> None:
     small = only(evidence(0.02), "new")
     assert halves(small, 10, 3) == halves(small, 10, 3)
     assert {word for pair in halves(small, 30).pairs for word in pair} <= set(WORDS)
 
 
+@pytest.mark.slow
 def test_few_groups_a_side_decide_less_often_than_many() -> None:
     small = only(evidence(0.03), "new")
     few, all_of_them = halves(small, 60, most=5), halves(small, 60)

@@ -30,6 +30,7 @@ def test_a_service_that_starts_again_is_waited_for() -> None:
     assert clock.now() < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8, 64])
 def test_one_that_stays_dead_ends_the_run(concurrency: int) -> None:
     clock = Simulated()

@@ -78,6 +78,7 @@ def test_a_fifth_of_429_and_a_twentieth_of_500_lose_no_case(service: Service, st
     assert attempts == len(service.requests) == sum(service.received.values()) > 600
 
 
+@pytest.mark.slow
 def test_as_many_requests_are_under_way_as_are_asked(service: Service) -> None:
     assert text(asked(model(service), ["the first goes alone"])[0])
     service.gathered, before = 64, service.connections
@@ -129,6 +130,7 @@ def test_passwords_of_an_address_are_in_no_error() -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_that_is_never_answered_is_the_trouble_of_that_one(service: Service) -> None:
     class Deaf(Faults):
         def draw(self, question: str) -> Answer | None:

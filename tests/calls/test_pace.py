@@ -37,6 +37,7 @@ def run(
     return asyncio.run(clock.run(all_of_them()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 60, 90, 600])
 def test_no_minute_has_more_requests_than_the_limit(limit: int) -> None:
     clock = Simulated()

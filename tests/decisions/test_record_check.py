@@ -240,6 +240,7 @@ ODD: dict[str, Edit] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ODD)
 def test_show_of_an_odd_record_names_the_place(office: Record, tmp_path: Path, place: str) -> None:
     edited = json.loads(Path(office["record"]).read_text())

@@ -69,6 +69,7 @@ def test_what_was_spent_goes_on_from_part_to_part(tmp_path: Path, service: Servi
     assert second.spent.cost_usd > first.spent.cost_usd > 1.0
 
 
+@pytest.mark.slow
 def test_arms_take_turns_case_by_case_and_none_is_always_the_first(
     tmp_path: Path, service: Service
 ) -> None:

@@ -114,6 +114,7 @@ def test_several_raters_are_one_by_their_median_and_their_own_agreement_is_told(
     assert one["people"]["n"] == 32
 
 
+@pytest.mark.slow
 def test_pairs_are_compared_with_whom_people_preferred(office: Office) -> None:
     rows: list[Body] = [
         {"a": f"x{number} judge=2", "b": f"y{number} judge=1", "preferred": "a"}

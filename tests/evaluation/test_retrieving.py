@@ -57,6 +57,7 @@ def embedded(shop: Workshop) -> list[str]:
     return [json.loads(line) for line in shop.bill.read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 def test_the_passages_are_those_of_a_search(shop: Workshop, mode: Any) -> None:
     [passages] = found(shop, (settings(shop, mode=mode), QUESTION))
@@ -91,6 +92,7 @@ def test_what_several_arms_want_is_searched_once_and_embedded_together(shop: Wor
     )  # once for each setting
 
 
+@pytest.mark.slow
 def test_a_version_stays_what_it_was_when_another_is_published(shop: Workshop) -> None:
     pinned = settings(shop, mode="text")
     before = found(shop, (pinned, "harbour 1"))

@@ -46,6 +46,7 @@ def states(desk: Path) -> list[str]:
     return [one["state"] for one in ask("list")["prompts"]]
 
 
+@pytest.mark.slow
 def test_files_need_neither_a_registry_nor_mlflow(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(HELPDESK)
     code = (

@@ -62,6 +62,7 @@ def test_noise_does_not_disturb_the_conversation(nasty: Path) -> None:
             assert pool.parse(data, "loud", "x-nasty/talks").text.startswith("3000000 bytes")
 
 
+@pytest.mark.slow
 def test_processes_are_reused_shared_and_ended(nasty: Path) -> None:
     with ParserPool(workers=2) as pool, ThreadPoolExecutor(8) as threads:
         found = set(

@@ -50,6 +50,7 @@ def first_release(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_the_migrations_lead_to_the_tables(url: str, tmp_path: Path) -> None:
     with open_ledger(tmp_path).read() as connection:
         context = MigrationContext.configure(

@@ -44,6 +44,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     ledger.close_ledgers()
 
 
+@pytest.mark.slow
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
     with pytest.raises(IntegrityError):
@@ -58,6 +59,7 @@ def _write_twice(book: ledger.Ledger) -> None:
             connection.execute(insert(meta).values(key="half", value="done"))
 
 
+@pytest.mark.slow
 def test_two_processes_lose_no_write(tmp_path: Path) -> None:
     versions.register(open_ledger(tmp_path), "kb")
     context = multiprocessing.get_context("spawn")
@@ -112,6 +114,7 @@ def test_a_lease_has_one_owner_and_is_free_afterwards(tmp_path: Path) -> None:
     assert leases.holder(open_ledger(tmp_path), "kb") is None
 
 
+@pytest.mark.slow
 def test_a_waiting_build_gets_the_lease_when_it_is_free(tmp_path: Path) -> None:
     began = time.monotonic()
     released = threading.Event()

@@ -74,5 +74,6 @@ def test_one_arm_is_no_comparison() -> None:
         compare([arm("a", 10)])
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_png() -> None:
     assert plot(compare([arm("a", 10), arm("b", 14)]), 5, 20).startswith(b"\x89PNG")

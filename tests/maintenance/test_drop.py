@@ -42,6 +42,7 @@ def two(shop: Workshop, **own: str) -> Workshop:
     return other
 
 
+@pytest.mark.slow
 def test_no_text_stays_when_the_last_base_goes(shop: Workshop) -> None:
     """Neither of any version, nor of a candidate that was never published: the paid vectors
     alone.

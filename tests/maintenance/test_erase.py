@@ -88,6 +88,7 @@ def test_nothing_of_it_is_left_and_the_rest_is_whole(shop: Workshop) -> None:
     assert shop.verified()["ok"]
 
 
+@pytest.mark.slow
 def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Workshop) -> None:
     from llmops.tasks.evaluation.results import read_results
 
@@ -105,6 +106,7 @@ def test_results_of_evaluations_lose_what_quotes_it_and_nothing_else(shop: Works
     assert not list(file.parent.glob("*.new"))
 
 
+@pytest.mark.slow
 def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
     published(shop)
     littered(shop)
@@ -129,6 +131,7 @@ def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
         assert connection.scalar(select(calls.c.key)) is None
 
 
+@pytest.mark.slow
 def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
     published(shop)
     pinned = searcher(shop.home, shop.live)
@@ -145,6 +148,7 @@ def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
         assert (chosen.documents, chosen.chunks) == (len(TEXTS), len(shop.rows()))
 
 
+@pytest.mark.slow
 def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
     published(shop)
     with pytest.raises(UsageError, match="not barred"):
@@ -193,6 +197,7 @@ def test_the_record_holds_no_content_and_a_second_time_finds_nothing_to_do(shop:
     assert (second["status"], second["counts"]) == ("erased before", first["counts"])
 
 
+@pytest.mark.slow
 def test_another_knowledge_base_with_the_same_document_is_untouched(shop: Workshop) -> None:
     published(shop)
     other = Workshop(shop.folder, shop.store, kb=f"{shop.kb}-b")
@@ -231,6 +236,7 @@ def test_only_what_nobody_else_needs_is_forgotten(lance_shop: Workshop) -> None:
     assert shop.paid() == paid
 
 
+@pytest.mark.slow
 def test_a_document_that_never_got_in_can_be_erased(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     littered(lance_shop)

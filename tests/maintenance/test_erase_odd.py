@@ -50,6 +50,7 @@ def test_what_could_not_be_changed_is_named_until_it_is_gone(shop: Workshop) -> 
     assert erase(shop.handle, URI)["left"] == []
 
 
+@pytest.mark.slow
 def test_versions_that_are_lost_do_not_stop_an_erasure_and_a_lost_live_one_is_said_first(
     lance_shop: Workshop,
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_build_goes_on_from_an_import(lance_shop: Workshop) -> None:
     assert other.paid() == paid + 1
 
 
+@pytest.mark.slow
 def test_two_stores_and_back(shop: Workshop, tmp_path: Path) -> None:
     """From LanceDB to the store at hand, and back."""
     (tmp_path / "origin").mkdir()
@@ -140,6 +141,7 @@ def test_the_files_are_plain_and_the_manifest_says_what_they_are(lance_shop: Wor
     assert "folder" not in manifest["config"]
 
 
+@pytest.mark.slow
 def test_secrets_stay_names(lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_POISON", "hunter2")
     lance_shop.embedder = Spec(
@@ -228,6 +230,7 @@ def test_an_import_connects_only_where_the_user_says(lance_shop: Workshop) -> No
     assert lance_shop.verified()["ok"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "when"),
     [("unload", "before"), ("unload", "after"), ("_publish", "before"), ("_rows", "after")],

@@ -129,6 +129,7 @@ def test_collections_of_forgotten_versions_go(shop: Workshop) -> None:
     assert shop.sound()
 
 
+@pytest.mark.slow
 def test_the_store_is_freed_too(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     for number in range(4):
@@ -183,6 +184,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [sabotage.Killed, Unavailable])
 def test_whatever_it_dies_of_it_can_be_run_again(
     shop: Workshop, error: type[BaseException], monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Exports that are damaged or forged: refused with their reason, and nothing has changed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,18 @@ from llmops.tasks.ledger.tables import knowledge_bases, leases
 from llmops.tasks.maintenance.import_checks import chunk_of
 from llmops.tasks.maintenance.importing import bring_in
 from llmops.tasks.maintenance.portable import digest_of
+from llmops.tasks.plugins import Spec
 from llmops.tasks.schemas import sha256
 from tests.maintenance.test_export import exported
 from tests.workshop import TEXTS, Workshop
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export that is as it should be: every test damages a copy of its own."""
+    shop = Workshop(tmp_path_factory.mktemp("shop"), Spec(name="lancedb"))
+    shop.build(TEXTS)
+    return exported(shop)
 
 
 def rewritten(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -275,13 +285,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_what_is_damaged_is_refused_and_nothing_has_changed(
-    lance_shop: Workshop, name: str
+    whole: Path, tmp_path: Path, name: str
 ) -> None:
-    lance_shop.build(TEXTS)
-    folder = exported(lance_shop)
+    folder = shutil.copytree(whole, tmp_path / "out")
     damage, says = DAMAGE[name]
     damage(folder)
-    home = lance_shop.folder / "other"
+    home = tmp_path / "other"
     with pytest.raises(LlmopsError, match=says) as raised:
         bring_in(home, folder, None, None)
     assert raised.value.exit_code == 1

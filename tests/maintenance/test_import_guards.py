@@ -41,6 +41,7 @@ def erased_after_export(shop: Workshop, *uris: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [None, "another"])
 def test_what_was_erased_does_not_come_back(lance_shop: Workshop, name: str | None) -> None:
     shop = lance_shop
@@ -59,6 +60,7 @@ def test_what_was_erased_does_not_come_back(lance_shop: Workshop, name: str | No
     assert bring_in(shop.home, folder, name, LANCE)["documents"] == len(TEXTS) + 1
 
 
+@pytest.mark.slow
 def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Workshop) -> None:
     """Another base of the same home has erased them; elsewhere, where nobody has, the export goes
     in.
@@ -81,6 +83,7 @@ def test_a_bar_under_the_new_name_counts_too_and_all_are_counted(lance_shop: Wor
     assert imported(one, folder, name="other", home="elsewhere").live.documents == len(TEXTS) + 5
 
 
+@pytest.mark.slow
 def test_an_erasure_while_the_import_runs_counts(
     lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +135,7 @@ def test_no_code_is_imported_that_the_user_has_not_named(
     monkeypatch.delitem(sys.modules, "evilmod")
 
 
+@pytest.mark.slow
 def test_trust_lets_a_true_one_in(lance_shop: Workshop) -> None:
     pytest.importorskip("llama_index.core", reason="needs llama-index-core")
     lance_shop.embedder = Spec(

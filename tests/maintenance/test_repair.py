@@ -77,6 +77,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "restored", "removed"), FAULTS, ids=lambda value: getattr(value, "__name__", "")
 )
@@ -150,6 +151,7 @@ def test_rows_that_came_after_the_snapshot_are_undone_without_a_new_version(shop
     assert shop.sound()
 
 
+@pytest.mark.slow
 def test_rows_deleted_with_the_stores_own_client_come_back(shop: Workshop) -> None:
     """LanceDB's snapshots do not notice, Weaviate's do."""
     shop.build(TEXTS)
@@ -177,6 +179,7 @@ def test_objects_added_with_the_stores_own_client_go(shop: Workshop) -> None:
     assert shop.sound()
 
 
+@pytest.mark.slow
 def test_a_build_takes_what_was_added_by_hand_away(shop: Workshop) -> None:
     shop.build(TEXTS)
     sabotage.foreign_by_hand(shop, 3)
@@ -195,6 +198,7 @@ def test_after_a_rollback_one_can_still_roll_forward(shop: Workshop) -> None:
     assert shop.sound()
 
 
+@pytest.mark.slow
 def test_a_version_that_was_lost_cannot_be_rolled_back_to(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.build(EDITED)
@@ -208,6 +212,7 @@ def test_a_version_that_was_lost_cannot_be_rolled_back_to(shop: Workshop) -> Non
             rollback(shop.ledger, lease, shop.kb, number)
 
 
+@pytest.mark.slow
 def test_a_whole_version_in_another_collection_can_be_rolled_back_to(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.embedder = Spec(name="hash")

@@ -19,6 +19,7 @@ from tests.maintenance.test_repair import altered, lost, mended, missing, orphan
 from tests.workshop import EDITED, TEXTS, Workshop
 
 
+@pytest.mark.slow
 def test_embeddings_that_the_ledger_lost_are_paid_for_again_and_only_those(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows, paid = shop.rows(), shop.paid()
@@ -34,6 +35,7 @@ def test_embeddings_that_the_ledger_lost_are_paid_for_again_and_only_those(shop:
     assert shop.rows() == rows
 
 
+@pytest.mark.slow
 def test_an_embedder_that_is_down_changes_nothing(shop: Workshop) -> None:
     shop.embedder = Spec(name="costly", options={"bill": str(shop.bill), "down": False})
     shop.build(TEXTS)
@@ -50,6 +52,7 @@ def test_an_embedder_that_is_down_changes_nothing(shop: Workshop) -> None:
     assert (shop.verified(), shop.statuses()) == (before, {1: "published"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chunks", "documents"])
 @pytest.mark.parametrize("harm", ["deleted", "altered"])
 def test_what_the_lake_has_lost_is_named_and_nothing_is_changed_until_it_is_read_again(
@@ -72,6 +75,7 @@ def test_what_the_lake_has_lost_is_named_and_nothing_is_changed_until_it_is_read
     assert shop.verified(thorough=True)["unbacked"] == 0
 
 
+@pytest.mark.slow
 def test_a_full_build_that_changes_nothing_mends_the_lake(shop: Workshop) -> None:
     """The store is not whole, but has as many rows as it should: such a build finds nothing to do,
     and repair can do its part.
@@ -88,6 +92,7 @@ def test_a_full_build_that_changes_nothing_mends_the_lake(shop: Workshop) -> Non
     assert shop.rows() == rows
 
 
+@pytest.mark.slow
 def test_a_shard_that_is_not_needed_may_be_missing(shop: Workshop) -> None:
     shop.build(TEXTS)
     orphaned(shop)
@@ -95,6 +100,7 @@ def test_a_shard_that_is_not_needed_may_be_missing(shop: Workshop) -> None:
     assert mended(shop)["ok"]
 
 
+@pytest.mark.slow
 def test_it_waits_for_no_build(shop: Workshop) -> None:
     shop.build(TEXTS)
     missing(shop)
@@ -107,6 +113,7 @@ def test_an_unknown_base_is_a_mistake(shop: Workshop) -> None:
         mended(shop)
 
 
+@pytest.mark.slow
 def test_a_ledger_restored_from_a_backup_finds_its_store_ahead(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows = shop.rows()
@@ -123,6 +130,7 @@ def test_a_ledger_restored_from_a_backup_finds_its_store_ahead(shop: Workshop) -
     assert len(shop.rows()) < len(rows)
 
 
+@pytest.mark.slow
 def test_a_ledger_restored_from_a_backup_whose_snapshot_was_freed(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows, backup = shop.rows(), sabotage.backup(shop)
@@ -143,6 +151,7 @@ def test_a_ledger_restored_from_a_backup_whose_snapshot_was_freed(shop: Workshop
     assert shop.sound()
 
 
+@pytest.mark.slow
 def test_a_ledger_restored_from_a_backup_whose_texts_were_freed_is_refused(shop: Workshop) -> None:
     shop.build(TEXTS)
     copy = sabotage.backup(shop)
@@ -168,6 +177,7 @@ def test_a_ledger_restored_from_a_backup_whose_texts_were_freed_is_refused(shop:
     assert shop.sound()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["data", "_indices", "_versions"])
 def test_a_table_half_wiped_by_hand_is_healed(lance_shop: Workshop, what: str) -> None:
     lance_shop.build(TEXTS)

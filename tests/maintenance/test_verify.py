@@ -53,12 +53,14 @@ def test_missing_orphaned_and_altered_rows_are_told_apart(shop: Workshop) -> Non
     assert f"kb repair {shop.kb}" in named["note"]
 
 
+@pytest.mark.slow
 def test_duplicates_are_counted_once_each(shop: Workshop) -> None:
     shop.build(TEXTS)
     sabotage.duplicated(shop, [str(row["chunk_id"]) for row in shop.rows()[:2]])
     assert troubles(shop) == {"duplicates": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what",
     [
@@ -79,6 +81,7 @@ def test_a_row_that_was_altered_under_its_hash_is_found_when_asked_to(
     assert troubles(shop, thorough=True) == {"mismatched": 1}
 
 
+@pytest.mark.slow
 def test_a_vector_that_is_not_the_one_paid_for_is_found_when_asked_to(shop: Workshop) -> None:
     shop.build(TEXTS)
     row, other = shop.rows()[:2]
@@ -98,6 +101,7 @@ def test_what_is_staged_is_a_note_and_no_fault(shop: Workshop) -> None:
         assert "a build is running" in shop.verified()["note"]
 
 
+@pytest.mark.slow
 def test_a_rollback_leaves_nothing_unpublished(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.build(EDITED)
@@ -124,6 +128,7 @@ def test_a_collection_of_another_dimension_is_named(shop: Workshop) -> None:
     assert "dimension" in shop.verified()["note"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["data", "_indices", "_versions"])
 def test_files_deleted_from_a_table_are_noticed(lance_shop: Workshop, what: str) -> None:
     lance_shop.build(TEXTS)
@@ -133,6 +138,7 @@ def test_files_deleted_from_a_table_are_noticed(lance_shop: Workshop, what: str)
     assert lance_shop.live.collection in found["note"]
 
 
+@pytest.mark.slow
 def test_documents_whose_text_is_missing_from_the_lake_are_counted(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.build(EDITED)

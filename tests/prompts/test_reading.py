@@ -168,6 +168,7 @@ TEXTS = st.text(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     texts=st.lists(TEXTS, min_size=1, max_size=3),

@@ -44,6 +44,7 @@ def wrong(home: Path, reference: str, folder: Path = Path()) -> str:
     return str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_file_is_resolved_without_mlflow(tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "h.yaml").write_text(to_yaml(prompt()))

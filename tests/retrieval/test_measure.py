@@ -91,6 +91,7 @@ def test_wrong_calls_are_errors() -> None:
         measure(QUESTIONS, lambda questions, k, mode: [], 3, ["hybrid"])
 
 
+@pytest.mark.slow
 def test_thousands_of_questions_are_scored() -> None:
     many = [
         Question(id=str(i), question="?", relevant=(Relevant(uri=f"d{i}", quote="of it"),))

@@ -40,6 +40,7 @@ def judged(
     return Judged(Candidates(near, found, size), [(f"{right:04}.md", None)], rule)
 
 
+@pytest.mark.slow
 def test_useless_vectors_get_a_small_weight() -> None:
     fitted = fit_weight([judged(n, 0.0, 3.0) for n in range(200)])
     assert fitted is not None
@@ -56,6 +57,7 @@ def test_where_the_rule_is_right_it_stays() -> None:
     assert fit_weight([judged(n, 2.0, 2.0) for n in range(200)]) is None
 
 
+@pytest.mark.slow
 def test_pure_noise_is_not_fitted() -> None:
     assert (
         sum(

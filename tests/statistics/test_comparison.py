@@ -32,6 +32,7 @@ def compared(
     return compare(new, old, None if alone else labels, alpha=alpha, null=null)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans(), ALPHAS, NULLS)
 def test_the_interval_leaves_the_null_out_exactly_where_p_is_below_alpha(
@@ -44,6 +45,7 @@ def test_the_interval_leaves_the_null_out_exactly_where_p_is_below_alpha(
         assert (found.low > null or found.high < null) == (found.p_value < alpha)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans(), st.randoms(use_true_random=False))
 def test_neither_the_order_of_cases_nor_the_names_of_clusters_matter(
@@ -58,6 +60,7 @@ def test_neither_the_order_of_cases_nor_the_names_of_clusters_matter(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.one_of(arms(VALUES), arms(SHARES)), st.booleans())
 def test_turning_the_arms_round_turns_all_round(

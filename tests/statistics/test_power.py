@@ -85,6 +85,7 @@ def test_what_cannot_be_computed_is_an_error() -> None:
         detectable_effect(0, 5)
 
 
+@pytest.mark.slow
 def test_holm_is_that_of_statsmodels() -> None:
     multipletests = import_module("statsmodels.stats.multitest").multipletests
     random = np.random.default_rng(5)
@@ -115,6 +116,7 @@ def test_holm_by_hand() -> None:
         holm([float("nan")])
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=16),

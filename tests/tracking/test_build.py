@@ -186,6 +186,7 @@ def test_a_server_sees_what_was_recorded_directly(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])
 def test_an_unreachable_server_is_reported(
     tmp_path: Path, answers: bool, monkeypatch: pytest.MonkeyPatch

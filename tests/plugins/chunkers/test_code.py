@@ -105,6 +105,7 @@ def test_definitions_begin_chunks_with_their_comments_and_signatures_keep_a_stat
     assert "}" not in pieces(TYPESCRIPT, "a.ts")
 
 
+@pytest.mark.slow
 def test_functions_that_fit_are_whole() -> None:
     """Over this project's own code: no chunk boundary lies inside of a function that fits."""
     whole = cut = 0
@@ -157,6 +158,7 @@ def test_broken_and_odd_code_is_covered_exactly(text: str) -> None:
     assert max(span.tokens for span in spans) <= 50
 
 
+@pytest.mark.slow
 def test_an_edit_moves_few_chunks() -> None:
     text = "\n\n".join(path.read_text() for path in OWN[:30])
     before = set(pieces(text, "a.py", 150))

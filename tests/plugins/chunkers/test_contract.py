@@ -45,7 +45,11 @@ Kind = Callable[..., Chunker]
 TOKENIZERS = [
     HashEmbedder(),
     pytest.param(
-        MiniLMEmbedder(), marks=pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights")
+        MiniLMEmbedder(),
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights"),
+        ],
     ),
 ]
 SAMPLES = {

@@ -70,6 +70,7 @@ def test_the_document_is_long_and_its_chunks_are_full(chunker: Chunker) -> None:
     assert sum(span.tokens for span in spans) / len(spans) > 0.75 * 200
 
 
+@pytest.mark.slow
 @EACH
 @settings(max_examples=40, deadline=None)
 @given(place=PLACES, word=WORDS)
@@ -87,6 +88,7 @@ def test_a_word_appended_changes_at_most_two(chunker: Chunker, word: str) -> Non
         assert 1 <= new(chunker, name, f"{text} {word}") <= 2
 
 
+@pytest.mark.slow
 @EACH
 @settings(max_examples=30, deadline=None)
 @given(place=PLACES, word=WORDS)
@@ -96,6 +98,7 @@ def test_a_word_deleted_or_replaced_changes_few(chunker: Chunker, place: float, 
     assert new(chunker, "english", f"{text[:start]}{word}{text[end:]}") <= 6
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("name", ["chinese", "japanese", "persian"])
 @settings(max_examples=15, deadline=None)

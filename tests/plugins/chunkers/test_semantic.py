@@ -58,6 +58,7 @@ def test_breaks_are_at_least_so_far_apart() -> None:
     assert np.mean([span.tokens for span in spans]) > 120
 
 
+@pytest.mark.slow
 def test_an_edit_moves_only_what_is_near() -> None:
     text, chunker = texts.english(86_000), SemanticChunker()
     before = set(cut(chunker, text))

@@ -201,6 +201,7 @@ def test_the_model_tells_orders_from_prose() -> None:
     assert 0 <= learned("") < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

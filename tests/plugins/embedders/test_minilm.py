@@ -66,6 +66,7 @@ def test_token_ids_are_those_of_the_published_tokenizer(folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_known_pair_is_nearer_than_strangers() -> None:
     cat, kitten, stocks = MiniLMEmbedder().embed(
         ["A cat sits on the mat.", "A kitten is sitting on a rug.", "Stock prices fell."]
@@ -131,6 +132,7 @@ def test_offsets_are_the_same_in_pieces_as_in_one() -> None:
     assert MiniLMEmbedder().token_offsets(text) == whole
 
 
+@pytest.mark.slow
 def test_threads_share_one_session() -> None:
     expected = MiniLMEmbedder().embed(TEXTS)
     with ThreadPoolExecutor(4) as pool:

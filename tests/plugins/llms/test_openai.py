@@ -120,6 +120,7 @@ def test_what_will_not_pass_is_said_at_once(service: Service, answer: Answer, me
     assert len(service.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

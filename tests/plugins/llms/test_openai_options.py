@@ -74,6 +74,7 @@ def test_an_address_is_wanted() -> None:
         OpenAILlm(model="small", base_url="localhost:8000")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "base_url",
     [

@@ -68,6 +68,7 @@ def test_text_comes_in_pieces(service: Service) -> None:
     assert pieces(ExtractiveLlm()) == ["I don't know."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

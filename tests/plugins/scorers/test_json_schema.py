@@ -46,6 +46,7 @@ def test_answers(answer: str, value: float, reason: str) -> None:
     assert (score.value, score.reason) == (value, reason)
 
 
+@pytest.mark.slow
 def test_a_pattern_without_end_in_a_schema() -> None:
     score = made().score(sample('{"label": "a", "code": "' + "x" * 60 + 'y"}'))
     assert (score.value, score.failed, score.reason) == (

@@ -12,6 +12,7 @@ from tests.plugins.sources.crawling import paths, problems, web
 from tests.plugins.sources.site import Site, handbook
 
 
+@pytest.mark.slow
 def test_a_site_of_hundreds_of_pages_is_listed_once_and_then_only_asked_for_changes(
     site: Site, tmp_path: Path
 ) -> None:

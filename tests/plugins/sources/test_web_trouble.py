@@ -43,6 +43,7 @@ def test_what_fails_for_a_while_is_tried_again(site: Site) -> None:
     assert site.statuses("/b") == [429, 408, 425, 200]
 
 
+@pytest.mark.slow
 def test_a_pause_that_is_asked_for_is_kept_or_refused(site: Site) -> None:
     site.page("/", "Start.", fails=[(429, {"Retry-After": "1"})])
     assert web(site).list().complete
@@ -55,6 +56,7 @@ def test_a_pause_that_is_asked_for_is_kept_or_refused(site: Site) -> None:
     assert not listing.complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     ["500", "drip", "headers", "hang up", "huge", "endless", "bomb", "brotli", "bad gzip"],

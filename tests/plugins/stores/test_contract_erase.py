@@ -47,6 +47,7 @@ def erase(collection: StoreCollection, keep: list[str]) -> None:
     collection.erase([document("secret.md", [SECRET])["doc_id"].iloc[0]], keep)
 
 
+@pytest.mark.slow
 def test_an_erased_document_is_in_no_snapshot_and_the_others_are_whole(
     collection: StoreCollection, snapshots: list[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_what_is_not_kept_is_gone_and_erasing_again_is_harmless(
     assert ids(collection.at(snapshots[2])) == sorted(numbered(5, 310)["chunk_id"])
 
 
+@pytest.mark.slow
 def test_builds_rollback_and_gc_go_on_after_an_erasure(
     collection: StoreCollection, snapshots: list[str]
 ) -> None:
@@ -95,6 +97,7 @@ def test_the_only_document_may_be_erased(collection: StoreCollection) -> None:
     erase(collection, [])
 
 
+@pytest.mark.slow
 def test_readers_that_were_pinned_before_go_on(
     collection: StoreCollection, snapshots: list[str]
 ) -> None:

@@ -78,6 +78,7 @@ def test_gc_keeps_what_is_kept_and_no_more(collection: StoreCollection) -> None:
     assert collection.at(built(collection, 4, 40, 50)).count() == 50
 
 
+@pytest.mark.slow
 def test_a_pinned_reader_sees_the_same_while_others_write(collection: StoreCollection) -> None:
     first = built(collection, 1, 0, 100)
     before, done, wrong = seen(collection.at(first)), Event(), []

@@ -58,6 +58,7 @@ def test_sealing_what_is_sealed_gives_the_same_snapshot(collection: LanceDBColle
     assert collection.seal(2) == sealed
 
 
+@pytest.mark.slow
 def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(
     collection: LanceDBCollection,
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(
     assert found["score"].iloc[0] == pytest.approx(exact["score"].iloc[0], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_large_change_goes_into_the_index(collection: LanceDBCollection) -> None:
     stage(collection, 0, 100)
     stage(collection, 100, 200)
@@ -80,6 +82,7 @@ def test_a_large_change_goes_into_the_index(collection: LanceDBCollection) -> No
     assert (stats.num_indexed_rows, stats.num_unindexed_rows) == (200, 0)
 
 
+@pytest.mark.slow
 def test_gc_frees_the_disk(collection: LanceDBCollection, tmp_path: Path) -> None:
     first = stage(collection, 0, 2_000)
     collection.stage(
@@ -190,6 +193,7 @@ def test_ranking_fetches_all_ties_of_the_last_place() -> None:
     assert asked == [19, 76, 304]
 
 
+@pytest.mark.slow
 def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceDBCollection) -> None:
     stage(collection, 0, 700)
     sealed = stage(collection, 700, 705)

@@ -89,6 +89,7 @@ def answer(*failing: int) -> SimpleNamespace:
     )
 
 
+@pytest.mark.slow
 def test_only_what_failed_is_sent_again() -> None:
     sent: list[list[str]] = []
     answers = iter([answer(1, 3), answer(0), answer()])
@@ -101,6 +102,7 @@ def test_only_what_failed_is_sent_again() -> None:
     assert sent == [["a", "b", "c", "d"], ["b", "d"], ["b"]]
 
 
+@pytest.mark.slow
 def test_what_fails_for_ever_is_named_and_what_cannot_succeed_is_not_repeated() -> None:
     with pytest.raises(Unavailable, match="did not store 1 of 2 rows: shard is read-only"):
         insert(lambda objects: answer(0), ["a", "b"], "the collection")
@@ -119,6 +121,7 @@ def test_what_fails_for_ever_is_named_and_what_cannot_succeed_is_not_repeated() 
     assert calls == [2]
 
 
+@pytest.mark.slow
 def test_batches_are_bounded_by_number_and_bytes() -> None:
     def objects(count: int, text: str) -> list[Any]:
         return [SimpleNamespace(properties={"uri": "a", "text": text}) for _ in range(count)]
