@@ -9,9 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
 from llmops.tasks.errors import Mistake, UsageError
 from llmops.tasks.filters import Kind
-from llmops.tasks.filters.metadata import Access, Facts, declarable
-from llmops.tasks.knowledge.build import Fingerprints
-from llmops.tasks.knowledge.session import stages
+from llmops.tasks.filters.metadata import Access, MetadataSchema, declarable
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
@@ -112,28 +110,18 @@ class IndexConfig(FlowConfig):
     def _declarable(cls, value: dict[str, Kind]) -> dict[str, Kind]:
         return declarable(value)
 
-    def facts(self) -> Facts:
+    @property
+    def metadata_schema(self) -> MetadataSchema:
         """What is known of documents beside their text, and who may read them."""
         labels = {
             spec.id: tuple(spec.options["labels"])
             for spec in self.sources
             if spec.options.get("labels")
         }
-        return Facts(fields=self.fields, access=self.access, sources=labels)
-
-    def stages(self) -> Fingerprints:
-        """Fingerprints of what a document goes through. Builds the plugins, loads no model."""
-        cleaners = [spec.build(Cleaner) for spec in self.clean]
-        return stages(
-            cleaners,
-            self.suite.read_text(encoding="utf-8"),
-            self.chunk.build(Chunker),
-            self.embed.build(Embedder),
-            self.facts(),
-        )
+        return MetadataSchema(fields=self.fields, access=self.access, sources=labels)
 
     def derived(self) -> dict[str, object]:
-        return {"facts": self.facts().model_dump(mode="json")}
+        return {"facts": self.metadata_schema.model_dump(mode="json")}
 
     def conflicts(self, where: str) -> list[Mistake]:
         """A chunk that the embedder does not take in."""

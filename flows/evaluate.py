@@ -11,11 +11,12 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.evaluate import EvaluateConfig
-from llmops.tasks import evaluated, runs
+from llmops.tasks import evaluate as ended
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
 from llmops.tasks.evaluation.cases import CaseSet, parted
 from llmops.tasks.evaluation.run import Part, Trial
+from llmops.tasks.finish import careful, finish, name_run, run_id, tell
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 LEAST_PART = 100
@@ -27,20 +28,30 @@ def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> 
     """Answer the cases with every arm, score the answers, decide, and move the alias when the
     decision says so.
     """
-    began, run_id = datetime.now(UTC), runs.run_id()
-    trial, cases, warnings = prepare(home, config.evaluation_spec(), run_id, accept_cases)
-    runs.name_run(trial.id)
+    began, run = datetime.now(UTC), run_id()
+    trial, cases, warnings = prepare(home, config.evaluation_spec(), run, accept_cases)
+    name_run(trial.id)
     parts, stopped = run_parts(config, trial, cases)
     facts = {
         **config.recorded(),
         "promote": config.promote.model_dump() if config.promote else None,
-        "prefect_run_id": run_id,
+        "prefect_run_id": run,
         "began": began,
         "warnings": warnings,
         "stopped": stopped,
     }
     record = decide(trial, config.decide, parts, cases, facts)
-    return evaluated.conclude(home, trial, record, parts, cases)
+    return finish(
+        home,
+        ended.Evaluated(record),
+        ended.saved(home),  # first: nothing that follows may lose it
+        careful(ended.tracked(home, parts, cases)),
+        ended.saved(home),
+        ended.cleared(parts),
+        ended.promoted(home, trial),
+        careful(ended.shown),
+        ended.saved(home),
+    )
 
 
 def run_parts(
@@ -61,7 +72,7 @@ def run_parts(
     for number, some in enumerate(given, 1):
         parts.append(score(trial, answer(trial, number, some, spent), some))
         spent = parts[-1].spent
-        runs.tell(
+        tell(
             f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, "
             f"{spent.calls:,} calls and {spent.cached:,} remembered,"
             f" ${spent.cost_usd:.4f}"

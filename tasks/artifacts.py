@@ -22,16 +22,18 @@ LENGTH = 500
 COUNTED = ("documents", "chunks", "embeddings")
 
 
-def plan(outcome: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+def plan(
+    knowledge_base: str, documents: Mapping[str, int], rows: Sequence[Mapping[str, str]]
+) -> None:
     """A table of what happens to which document; its description counts them."""
     counts = (
-        ", ".join(f"{number} {name}" for name, number in outcome["documents"].items() if number)
+        ", ".join(f"{number} {name}" for name, number in documents.items() if number)
         or "nothing listed"
     )
     nothing = [{"what": "nothing", "uri": "no document is new, changed or gone", "source": ""}]
     _create(
         create_table_artifact,
-        outcome,
+        knowledge_base,
         "plan",
         table=_cells(rows) or nothing,
         description=f"Documents: {counts}",
@@ -44,7 +46,7 @@ def outcome(outcome: Mapping[str, Any]) -> None:
     """
     _create(
         create_markdown_artifact,
-        outcome,
+        outcome["knowledge_base"],
         "outcome",
         markdown=markdown(outcome),
         description=_headline(outcome),
@@ -52,21 +54,27 @@ def outcome(outcome: Mapping[str, Any]) -> None:
     if outcome.get("worst"):
         _create(
             create_table_artifact,
-            outcome,
+            outcome["knowledge_base"],
             "worst-questions",
             table=_cells(outcome["worst"]),
             description="The questions that the candidate answers worst",
         )
     target = (outcome.get("links") or {}).get("mlflow", "")
     if target.startswith(("http://", "https://")):
-        _create(create_link_artifact, outcome, "mlflow-run", link=target, link_text="MLflow run")
+        _create(
+            create_link_artifact,
+            outcome["knowledge_base"],
+            "mlflow-run",
+            link=target,
+            link_text="MLflow run",
+        )
 
 
 def evaluation(name: str, summary: str, headline: str, target: str) -> None:
     """The decision of an evaluation as Markdown, made by tasks/decisions/summary.py, and a link to
     its MLflow run.
     """
-    key = {"knowledge_base": f"{name}-evaluation"}
+    key = f"{name}-evaluation"
     _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
     if target.startswith(("http://", "https://")):
         _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
@@ -197,11 +205,9 @@ def _cell(value: Any) -> Any:
     )
 
 
-def _create(
-    create: Callable[..., object], outcome: Mapping[str, Any], name: str, **content: Any
-) -> None:
+def _create(create: Callable[..., object], about: str, name: str, **content: object) -> None:
     try:
-        create(key=f"{outcome['knowledge_base']}-{name}", **content)
+        create(key=f"{about}-{name}", **content)
     except (HTTPError, PrefectException) as error:
         raise Unavailable(
             f"Prefect did not take the artifact {name}: {error}", hint="see the server's log"

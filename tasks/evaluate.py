@@ -1,21 +1,33 @@
-"""Tasks of an evaluation. A part of the cases travels as a reference to the file of its results."""
+"""The tasks of the evaluate flow, and the steps of its end. A part of the cases travels as a
+reference to the file of its results.
+"""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 
+from llmops.tasks import artifacts
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions import record, verdict
 from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.decisions.summary import summary_markdown
+from llmops.tasks.errors import LIVE
 from llmops.tasks.evaluation import answering, scoring
 from llmops.tasks.evaluation import prepare as begin
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.run import EvaluationSpec, Part, Trial
+from llmops.tasks.finish import careful, tell
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
 from llmops.tasks.tracking import evaluation as tracking
+
+Record = dict[str, Any]
+STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
 
 
 @task(name="prepare")
@@ -66,3 +78,107 @@ def track(
 def promote(home: Path, found: dict[str, Any], prompt: str, alias: str, who: str) -> dict[str, Any]:
     """Move the alias to the winner, if its record stands."""
     return registry.promote(home, found, prompt, alias, who)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A decision record as the outcome of its flow; what fails after the decision is a remark."""
+
+    record: Record
+
+    @property
+    def name(self) -> str:
+        return str(self.record["name"])
+
+    @property
+    def prefect_run_id(self) -> str | None:
+        return self.record["prefect_run_id"]  # type: ignore[no-any-return]
+
+    @property
+    def links(self) -> dict[str, str]:
+        return self.record["links"]  # type: ignore[no-any-return]
+
+    @property
+    def headline(self) -> str:
+        if self.failed == "NotPromoted":
+            return str(self.record["remarks"][-1])
+        reason = str(self.record["reason"])
+        return reason if self.failed else f"{self.record['verdict']}: {reason}"
+
+    @property
+    def failed(self) -> str | None:
+        if self.record["status"] == "failed":
+            return "TooManyErrors"
+        stayed = "promoted" in self.record and not self.record["promoted"]
+        return "NotPromoted" if stayed else None
+
+    @property
+    def completed(self) -> str:
+        return STATES[self.record["verdict"]]
+
+    def warned(self, *warnings: str) -> "Evaluated":
+        return self.updated(remarks=[*self.record["remarks"], *warnings])
+
+    def linked(self, links: dict[str, str]) -> "Evaluated":
+        return self.updated(links=links)
+
+    def updated(self, **values: object) -> "Evaluated":
+        return Evaluated({**self.record, **values})
+
+    def public(self) -> Record:
+        """The JSON object."""
+        return self.record
+
+
+def saved(home: Path) -> Callable[[Evaluated], Evaluated]:
+    """The step that keeps the record as it is now."""
+    return lambda outcome: Evaluated(record.save(home, outcome.record))
+
+
+def tracked(home: Path, parts: Sequence[Part], cases: CaseSet) -> Callable[[Evaluated], Evaluated]:
+    """The step that records the evaluation in MLflow."""
+    return lambda outcome: Evaluated(track(home, outcome.record, parts, cases))
+
+
+def cleared(parts: Sequence[Part]) -> Callable[[Evaluated], Evaluated]:
+    """The step that removes the files of the parts, where MLflow holds all of it now."""
+
+    def step(outcome: Evaluated) -> Evaluated:
+        if outcome.record["mlflow_run_id"] and parts:
+            shutil.rmtree(parts[0].file.parent)
+        return outcome
+
+    return step
+
+
+def promoted(home: Path, trial: Trial) -> Callable[[Evaluated], Evaluated]:
+    """The step that moves the alias, where the decision says so."""
+
+    def step(outcome: Evaluated) -> Evaluated:
+        if outcome.record["verdict"] != "promote" or not outcome.record["promote"]:
+            return outcome
+        move: Callable[[Evaluated], Evaluated] = partial(_promoted, home, trial)
+        return careful(move)(outcome.updated(promoted=None))
+
+    return step
+
+
+def _promoted(home: Path, trial: Trial, outcome: Evaluated) -> Evaluated:
+    """Into the registry goes what has won; what was only tried stays a file."""
+    found = {name: value for name, value in outcome.record.items() if name != "promoted"}
+    run = outcome.prefect_run_id
+    prompt, alias = found["promote"]["prompt"], found["promote"]["alias"]
+    LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
+    registry.push(home, trial.arm(found["candidate"]).prompt.prompt)
+    who = f"prefect run {run}" if run else "llmops evaluate"
+    moved = promote(home, found, prompt, alias, who)
+    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved['version']}"]
+    return outcome.updated(promoted=moved)
+
+
+def shown(outcome: Evaluated) -> Evaluated:
+    """The decision as artifacts, and in the log of the run."""
+    decision, mlflow = outcome.record, outcome.links.get("mlflow", "")
+    tell(f"{decision['verdict']}: {decision['reason']}")
+    artifacts.evaluation(outcome.name, summary_markdown(decision), decision["reason"], mlflow)
+    return outcome

@@ -47,10 +47,10 @@ def main(home: str, config: str, place: str, when: str, turn: str = "1") -> None
     sys.path.insert(0, str(Path(__file__).parent / "plugin_package"))
     from llmops.configs import read
     from llmops.configs.index import IndexConfig
-    from llmops.flows.running import run_index
+    from llmops.flows.running import run_connected
 
     arm(place, when, int(turn))
-    run_index(Path(home), read(Path(config), IndexConfig))
+    run_connected(Path(home), read(Path(config), IndexConfig))
 
 
 if __name__ == "__main__":

@@ -52,14 +52,11 @@ class Laboratory:
 
     def build(self, *, allow_deletes: bool = False, full: bool = False, **changes: Any) -> Outcome:
         """Run the flow once."""
-        from llmops.flows.running import run_index
+        from llmops.flows.running import run_connected
 
-        return run_index(
-            self.home,
-            read(self.config(**changes), IndexConfig),
-            allow_deletes=allow_deletes,
-            full=full,
-        )
+        config = read(self.config(**changes), IndexConfig)
+        outcome = run_connected(self.home, config, allow_deletes=allow_deletes, full=full)
+        return Outcome.model_validate(outcome)
 
     def paid(self) -> int:
         """How many texts were embedded so far."""

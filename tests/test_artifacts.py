@@ -53,7 +53,7 @@ from prefect.runtime import flow_run
 from llmops.tasks import artifacts as report
 @flow
 def run() -> str:
-    report.plan(outcome, rows)
+    report.plan(outcome["knowledge_base"], outcome["documents"], rows)
     report.outcome(outcome)
     return f"{flow_run.id} {flow_run.ui_url}"
 print(run())

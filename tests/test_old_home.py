@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from llmops.configs import read
+from llmops.configs.index import IndexConfig
+from llmops.tasks.knowledge.build import Specs
+from llmops.tasks.knowledge.start import fingerprints_of_specs
 from llmops.tasks.plugins.parsers import Parsed, Parser, _choose
-from llmops.tasks.plugins.parsers.markdown import Markdown
-from llmops.tasks.plugins.parsers.office import Office
+from llmops.tasks.plugins.parsers.office import OfficeParser
 from tests.commandline import llmops
 from tests.old_home import NAMES, ledger_rows, paid, restore
 
@@ -51,7 +53,8 @@ def test_opening_changes_nothing_that_was_paid(old: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fingerprints_are_those_that_it_wrote(old: Path, name: str) -> None:
-    now, home = read(old / "project" / f"{name}.yaml").stages(), old / "home"
+    config, home = read(old / "project" / f"{name}.yaml", IndexConfig), old / "home"
+    now = fingerprints_of_specs(Specs.model_validate(config))
     assert ledger_rows(home, "SELECT DISTINCT parser FROM parsed") == [(now.parse,)]
     assert (now.model,) in ledger_rows(home, "SELECT DISTINCT model FROM embeddings")
     stages = ledger_rows(
@@ -146,7 +149,7 @@ class Scans(Parser):
         return Parsed(text=data.decode(), media_type=media_type)
 
 
-class OtherOffice(Office):
+class OtherOffice(OfficeParser):
     """A third party's parser, in the place of a built-in one."""
 
 
@@ -159,12 +162,14 @@ def test_a_parser_more_parses_nothing_again(old: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("forgetful")
-@pytest.mark.parametrize(("parser", "uri"), [(OtherOffice, "letter.docx"), (Markdown, "guide.md")])
+@pytest.mark.parametrize(
+    ("parser", "uri"), [(OtherOffice, "letter.docx"), (MarkdownParser, "guide.md")]
+)
 def test_another_parser_parses_only_documents_of_its_types_again(
     old: Path, monkeypatch: pytest.MonkeyPatch, parser: type[Parser], uri: str
 ) -> None:
-    if parser is Markdown:
-        monkeypatch.setattr(Markdown, "revision", Markdown.revision + 1)
+    if parser is MarkdownParser:
+        monkeypatch.setattr(MarkdownParser, "revision", MarkdownParser.revision + 1)
     _with(monkeypatch, parser)
     assert work(planned(old, "pages")) == {uri: "reprocess"}
     assert work(planned(old, "talk")) == ({uri: "reprocess"} if uri == "letter.docx" else {})

@@ -11,24 +11,23 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select, update
 
-from llmops.tasks.filters.metadata import Facts
-from llmops.tasks.knowledge import changes, planning, publish, session, transform
-from llmops.tasks.knowledge import collect as intake
-from llmops.tasks.knowledge import embed as vectors
+from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.knowledge import changes, planner, publish, recovery, transform
+from llmops.tasks.knowledge import collect as collecting
+from llmops.tasks.knowledge import embed as embedding
 from llmops.tasks.knowledge import stage as staging
 from llmops.tasks.knowledge import versions as numbers
-from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.knowledge.build import Batch, Build, Specs
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import collection_of, searcher
+from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.knowledge.versions import Version, published
 from llmops.tasks.ledger import Ledger, open_ledger
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import versions
 from llmops.tasks.maintenance.verify import counts, verify
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.chunkers import Chunker
-from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
@@ -84,7 +83,7 @@ class Workshop:
         )
         self.bill.touch()
         self.store, self.chunker = store, Spec(name="sentence", options={"size": 20, "overlap": 0})
-        self.facts = Facts.model_validate({"fields": {"year": "integer"}})
+        self.facts = MetadataSchema.model_validate({"fields": {"year": "integer"}})
         self.cleaners, self.embedder = (
             [Spec(name="whitespace")],
             Spec(name="costly", options={"bill": str(self.bill)}),
@@ -110,49 +109,45 @@ class Workshop:
         """Bring the knowledge base to exactly these texts; returns the version that is live
         then.
         """
-        session.begin(self.handle, None)
+        begin(self.handle)
         with self.handle.hold() as lease:
-            build = session.start(
-                self.handle, self._stages(), self.store.build(Store), self.facts, full=full
-            )
-            session.clear_up(build, lease)
-            source = Spec(name="memory", options={"documents": dict(texts)})
-            found = planning.plan(build, [source], self.folder)
-            staged = [
-                changes.find_changes(build, batch) for batch in self._batches(build, found, source)
-            ]
+            build = start(self.handle, self.specs(texts), full=full)
+            recovery.clear_up(build, lease)
+            found = planner.plan_build(build)
+            staged = [changes.find_changes(build, batch) for batch in self._batches(build, found)]
             retired = [*found.vanished, *found.renamed]
             if not build.fresh and not retired and all(part.empty for part in staged):
                 publish.settle(build, lease, found, staged)
             else:
                 self._release(build, lease, found, staged, retired)
-                session.tidy(build, lease, keep)
+                recovery.tidy(build, lease, keep)
         return self.live.version
 
-    def _stages(self) -> Any:
-        cleaners = [spec.build(Cleaner) for spec in self.cleaners]
-        return session.stages(cleaners, "", self.chunker.build(Chunker), self.model, self.facts)
+    def specs(self, texts: Mapping[str, str]) -> Specs:
+        """What a config would say."""
+        return Specs(
+            sources=(Spec(name="memory", options={"documents": dict(texts)}),),
+            clean=tuple(self.cleaners),
+            chunk=self.chunker,
+            embed=self.embedder,
+            store=self.store,
+            metadata_schema=self.facts,
+            folder=self.folder,
+        )
 
-    def _batches(self, build: Build, found: Plan, source: Spec) -> list[Batch]:
+    def _batches(self, build: Build, found: Plan) -> list[Batch]:
         batches = []
-        for part in planning.parts(build, found):
-            batch = intake.collect(
-                build, planning.source_of(build, source, self.folder), Plainly(), part
-            )
-            batch = transform.clean(build, [spec.build(Cleaner) for spec in self.cleaners], batch)
-            batches.append(
-                vectors.embed(
-                    build,
-                    self.model,
-                    transform.chunk(build, self.chunker.build(Chunker), self.model, batch),
-                )
-            )
+        for part in planner.parts(build, found):
+            source = planner.source_of(build, build.specs.source(part.source))
+            batch = collecting.collect(build, source, Plainly(), part)
+            batch = transform.clean(build, build.specs.cleaners(), batch)
+            chunked = transform.chunk(build, build.specs.chunker(), self.model, batch)
+            batches.append(embedding.embed(build, self.model, chunked))
         return batches
 
     def _release(
         self, build: Build, lease: Lease, found: Plan, staged: Sequence[Any], retired: Sequence[str]
     ) -> None:
-        store = self.store.build(Store)
         config = {
             "store": self.store.short(),
             "embed": self.embedder.short(),
@@ -170,12 +165,12 @@ class Workshop:
                 "config_sha256": "c" * 64,
             },
         )
-        staging.prepare(build, store, self.model)
-        collection = staging.target(build, store, self.model)
+        staging.prepare(build)
+        collection = staging.target(build)
         for part in staged:
             changes.write_changes(build, collection, self.model, part)
         gone = staging.retire(build, collection, self.model, retired)
-        kept = 0 if build.fresh else session.totals(build)["chunks"]
+        kept = 0 if build.fresh else totals(build).chunks
         total = (
             len(self._ids(build, staged))
             if build.fresh

@@ -91,15 +91,15 @@ def _run(
     none.
     """
     from llmops.flows.running import run_flow
+    from llmops.tasks.knowledge.outcome import Outcome
     from llmops.tasks.knowledge.versions import remember_config
     from llmops.tasks.ledger import open_ledger
 
     if (stopped := _running_build(config, wait_seconds)) is not None:
         return answer(stopped.public(), draw.outcome, stopped.exit_code)
     _first_build_sources(config)
-    outcome = run_flow(
-        home(), config, allow_deletes=allow_deletes, full=full, wait_seconds=wait_seconds
-    )
+    options = {"allow_deletes": allow_deletes, "full": full, "wait_seconds": wait_seconds}
+    outcome = Outcome.model_validate(run_flow(home(), config, **options))
     remember_config(open_ledger(home()), config.knowledge_base, str(path.absolute()))
     return answer(outcome.public(), draw.outcome, outcome.exit_code)
 
@@ -108,16 +108,14 @@ def _running_build(config: "IndexConfig", wait_seconds: float) -> "Outcome | Non
     """What is said at once, without starting anything, where another build holds the lease and
     nobody wants to wait.
     """
-    from llmops.tasks.knowledge.session import begin
+    from llmops.tasks.knowledge.start import blocked
     from llmops.tasks.ledger import open_ledger
     from llmops.tasks.ledger.leases import busy, holder
 
     who = None if wait_seconds else holder(open_ledger(home()), config.knowledge_base)
     if who is None:
         return None
-    outcome = begin(knowledge_base(config.knowledge_base), None)
-    outcome.stop(busy(config.knowledge_base, who))
-    return outcome
+    return blocked(knowledge_base(config.knowledge_base), busy(config.knowledge_base, who))
 
 
 def _first_build_sources(config: "IndexConfig") -> None:
@@ -132,17 +130,9 @@ def _first_build_sources(config: "IndexConfig") -> None:
 
 
 def _plan(config: "IndexConfig", full: bool) -> Answer:
-    from llmops.tasks.knowledge.planning import dry_run
-    from llmops.tasks.plugins.stores import Store
+    from llmops.tasks.knowledge.build import Specs
+    from llmops.tasks.knowledge.planner import dry_run
 
-    outcome = dry_run(
-        knowledge_base(config.knowledge_base),
-        config.stages(),
-        config.store.build(Store),
-        config.facts(),
-        config.sources,
-        config.folder,
-        config.embed,
-        full=full,
-    )
+    specs = Specs.model_validate(config)
+    outcome = dry_run(knowledge_base(config.knowledge_base), specs, full=full)
     return answer(outcome, draw.outcome, 3 if outcome["status"] == "blocked" else 0)

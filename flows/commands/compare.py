@@ -93,8 +93,9 @@ def _built(config: "CompareConfig", arm: "ArmConfig") -> "MeasuredBase":
     """Build one arm. Raises what stopped it: a comparison that lacks an arm is none."""
     from llmops.flows.running import run_flow
     from llmops.tasks.errors import Blocked, BudgetExceeded
+    from llmops.tasks.knowledge.outcome import Outcome
 
-    outcome = run_flow(home(), arm.config)
+    outcome = Outcome.model_validate(run_flow(home(), arm.config))
     if outcome.exit_code:
         stopped = BudgetExceeded if outcome.status == "failed" else Blocked
         raise stopped(

@@ -55,7 +55,7 @@ def evaluate(
     """Compare prompts, models and retrieval settings on cases, and decide with statistics."""
     from llmops.configs import read
     from llmops.configs.evaluate import EvaluateConfig
-    from llmops.flows.running import run_evaluation
+    from llmops.flows.running import run_flow
     from llmops.tasks.evaluation.forecast import forecast
     from llmops.tasks.evaluation.prepare import begin
 
@@ -69,7 +69,7 @@ def evaluate(
     trial, cases, _ = begin(home(), chosen.evaluation_spec(), None, accept_cases=accept_cases)
     if plan:
         return answer(forecast(trial, cases.cases), draw.forecast)
-    record = run_evaluation(home(), chosen, accept_cases=accept_cases)
+    record = run_flow(home(), chosen, accept_cases=accept_cases)
     if junit is not None:
         _write_junit(junit, record)
     return answer(record, _summary if ci else draw.decision, exit_code(record))

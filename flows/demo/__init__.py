@@ -188,7 +188,8 @@ class Demonstration:
         )
 
     def _build(self, *changes: str) -> Outcome:
-        outcome = run_flow(self.home, configs.read(self.config, IndexConfig, changes))
+        config = configs.read(self.config, IndexConfig, changes)
+        outcome = Outcome.model_validate(run_flow(self.home, config))
         versions.remember_config(open_ledger(self.home), KB, str(self.config))
         self.steps.append({"step": "build", **outcome.public()})
         return outcome

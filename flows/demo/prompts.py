@@ -9,7 +9,7 @@ from typing import Any
 
 from llmops import configs
 from llmops.configs.evaluate import EvaluateConfig
-from llmops.flows.running import run_evaluation
+from llmops.flows.running import run_flow
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.prompts import registry
 from llmops.tasks.prompts.reading import read_prompt
@@ -94,7 +94,7 @@ class PromptSteps:
         config = configs.read(
             self.folder / CONFIG, EvaluateConfig, [f"arms.candidate.prompt={prompt}"]
         )
-        record = run_evaluation(self.home, config, accept_cases=True)
+        record = run_flow(self.home, config, accept_cases=True)
         self.steps.append({"step": "evaluate", **record})
         if record["verdict"] != wanted or ("promoted" in record and not record["promoted"]):
             raise LlmopsError(

@@ -50,7 +50,7 @@ class Access(BaseModel):
     default: tuple[str, ...] = ()
 
 
-class Facts(BaseModel):
+class MetadataSchema(BaseModel):
     """The declared fields by name and kind, the access rule, and the labels of whole sources by
     source id.
     """

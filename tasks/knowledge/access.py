@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger import live_at
@@ -28,31 +28,31 @@ def relabelled(build: Build, rows: Sequence[Mapping[str, Any]]) -> dict[str, str
                 versions.c.kb == build.kb, versions.c.version == build.live
             )
         )
-        facts = Facts.model_validate((config or {}).get("facts", {}))
+        schema = MetadataSchema.model_validate((config or {}).get("facts", {}))
         mine = (
             (documents.c.kb == build.kb)
             & live_at(documents, build.live)
             & documents.c.doc_id.in_([row["doc_id"] for row in rows])
         )
         before = {
-            row.doc_id: _labels(facts, dict(row._mapping))
+            row.doc_id: _labels(schema, dict(row._mapping))
             for row in connection.execute(select(documents).where(mine))
         }
     return {
         row["doc_id"]: row["uri"]
         for row in rows
-        if row["doc_id"] in before and before[row["doc_id"]] != _labels(build.facts, row)
+        if row["doc_id"] in before and before[row["doc_id"]] != _labels(build.metadata_schema, row)
     }
 
 
-def _labels(facts: Facts, row: Mapping[str, Any]) -> list[str] | None:
+def _labels(schema: MetadataSchema, row: Mapping[str, Any]) -> list[str] | None:
     try:
-        return facts.labels(row["source"], json.loads(row["metadata"]))
+        return schema.labels(row["source"], json.loads(row["metadata"]))
     except DocumentError:
         return None
 
 
-def withdraw(build: Build, found: Plan, batches: Sequence[Batch]) -> Plan:
+def withdraw(build: Build, plan: Plan, batches: Sequence[Batch]) -> Plan:
     """The plan, in which relabelled documents that did not come through leave: they are not served
     in their last good form.
     """
@@ -63,22 +63,22 @@ def withdraw(build: Build, found: Plan, batches: Sequence[Batch]) -> Plan:
     }
     relabelled = {key: uri for batch in batches for key, uri in batch.relabelled.items()}
     gone = {
-        key: uri for key, uri in relabelled.items() if key not in there and key not in found.leaving
+        key: uri for key, uri in relabelled.items() if key not in there and key not in plan.leaving
     }
-    return found.model_copy(update={"withdrawn": gone})
+    return plan.model_copy(update={"withdrawn": gone})
 
 
-def told(found: Plan) -> list[str]:
+def withdrawal(plan: Plan) -> list[str]:
     """One warning for all of them."""
-    some = ", ".join(sorted(found.withdrawn.values())[:5]) + (
-        ", …" if len(found.withdrawn) > 5 else ""
+    some = ", ".join(sorted(plan.withdrawn.values())[:5]) + (
+        ", …" if len(plan.withdrawn) > 5 else ""
     )
     return (
         [
-            f"{len(found.withdrawn)} documents are withdrawn, since their access labels "
+            f"{len(plan.withdrawn)} documents are withdrawn, since their access labels "
             f"changed and their new form cannot be indexed: "
             f"{some}"
         ]
-        if found.withdrawn
+        if plan.withdrawn
         else []
     )

@@ -10,18 +10,22 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.ledger import Ledger
-from llmops.tasks.plugins import digest
+from llmops.tasks.plugins import Spec, digest
+from llmops.tasks.plugins.chunkers import Chunker
+from llmops.tasks.plugins.cleaners import Cleaner
+from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers._choose import parser_fingerprint
 from llmops.tasks.plugins.sources import Item
+from llmops.tasks.plugins.stores import Store
 from llmops.tasks.schemas import Shard, write_atomically
 
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
-class Stages(NamedTuple):
+class DocumentFingerprints(NamedTuple):
     """The fingerprints of what one document went through: if they differ from those of the config,
     it has to go through it again.
 
@@ -50,7 +54,7 @@ class Fingerprints(BaseModel):
     model: str
     corpus: tuple[str, ...] = ()
 
-    def of(self, media_type: str) -> Stages:
+    def of(self, media_type: str) -> DocumentFingerprints:
         """Those of a document of that type, which covers the one parser that reads it."""
         return self._after(parser_fingerprint(media_type))
 
@@ -59,9 +63,51 @@ class Fingerprints(BaseModel):
         """Those of a document that failed: another parser may read it."""
         return ".".join(self._after(self.parse))
 
-    def _after(self, parser: str) -> Stages:
+    def _after(self, parser: str) -> DocumentFingerprints:
         text = digest(parser, *self.clean)
-        return Stages(text, digest(text, self.check), digest(text, *self.chunk))
+        return DocumentFingerprints(text, digest(text, self.check), digest(text, *self.chunk))
+
+
+class ParsingLimits(BaseModel):
+    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+    seconds: float = 60
+    memory_mb: int = 1024
+    max_chars: int = 10_000_000
+
+
+class Specs(BaseModel):
+    """What a config asks of a build, named as there: plugins by name and options, the file of
+    expectations, the folder that relative paths start from.
+    """
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+    sources: tuple[Spec, ...] = ()
+    parse: ParsingLimits = ParsingLimits()
+    clean: tuple[Spec, ...] = ()
+    suite: Path | None = None
+    chunk: Spec
+    embed: Spec
+    store: Spec
+    metadata_schema: MetadataSchema = MetadataSchema()
+    folder: Path = Path()
+
+    def source(self, name: str) -> Spec:
+        """The source of that id."""
+        return next(spec for spec in self.sources if spec.id == name)
+
+    def cleaners(self) -> list[Cleaner]:
+        return [spec.build(Cleaner) for spec in self.clean]
+
+    def chunker(self) -> Chunker:
+        return self.chunk.build(Chunker)
+
+    def embedder(self) -> Embedder:
+        return self.embed.build(Embedder)
+
+    def open_store(self) -> Store:
+        return self.store.build(Store)
 
 
 class Build(BaseModel):
@@ -76,11 +122,15 @@ class Build(BaseModel):
     live: int | None
     collection: str
     fresh: bool
-    stages: Fingerprints
-    facts: Facts = Facts()
+    specs: Specs
+    fingerprints: Fingerprints
     began: datetime
     run_id: str = "local"
     full: bool = False
+
+    @property
+    def metadata_schema(self) -> MetadataSchema:
+        return self.specs.metadata_schema
 
     @property
     def home(self) -> Path:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import load_embeddings
 from llmops.tasks.knowledge.embed import text_hash
@@ -123,8 +123,12 @@ def write_changes(
     )
     if put or gone:
         hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
-        vectors = load_embeddings(build.ledger, build.stages.model, hashes, embedder.dimension)
-        collection.stage(build.version, frame(put, rows_schema(build.facts.fields)), vectors, gone)
+        vectors = load_embeddings(
+            build.ledger, build.fingerprints.model, hashes, embedder.dimension
+        )
+        collection.stage(
+            build.version, frame(put, rows_schema(build.metadata_schema.fields)), vectors, gone
+        )
 
 
 def located(build: Build, batch: Batch) -> list[Row]:
@@ -132,12 +136,13 @@ def located(build: Build, batch: Batch) -> list[Row]:
     if batch.chunks is None:
         return []
     owners = {
-        row["doc_id"]: owner_columns(build.facts, row) for row in rows_of(build, batch.documents)
+        row["doc_id"]: owner_columns(build.metadata_schema, row)
+        for row in rows_of(build, batch.documents)
     }
     return [{**row, **owners[row["doc_id"]]} for row in rows_of(build, batch.chunks)]
 
 
-def owner_columns(facts: Facts, document: Mapping[str, Any]) -> Row:
+def owner_columns(facts: MetadataSchema, document: Mapping[str, Any]) -> Row:
     """What the rows of a document's chunks hold of the document."""
     copied = {
         name: document[name]
@@ -190,7 +195,7 @@ def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) 
         "metadata",
         "fetched_at",
     )
-    stages = build.stages.of(row["media_type"])
+    stages = build.fingerprints.of(row["media_type"])
     return {
         "kb": build.kb,
         **{name: row[name] for name in copied},

@@ -12,6 +12,7 @@ import pyarrow as pa
 from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.collect import read_rows
+from llmops.tasks.knowledge.outcome import Expectations
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.reading import searcher
@@ -26,8 +27,11 @@ SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
 KINDS: tuple[Kind, ...] = ("documents", "chunks")
 
 
-def suite_of(path: Path, max_tokens: int) -> Suite:
-    return read_suite(path).filled({"max_tokens": max_tokens})
+def suite_of(build: Build) -> Suite:
+    """The expectations of the build's config."""
+    if build.specs.suite is None:
+        return Suite()
+    return read_suite(build.specs.suite).filled({"max_tokens": build.specs.embedder().max_tokens})
 
 
 def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
@@ -47,19 +51,19 @@ def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
 
 
 def check_whole(
-    build: Build, suite: Suite, found: Plan, batches: Sequence[Batch]
-) -> tuple[list[Batch], list[str], str]:
-    """Judge the table that the candidate would be. Returns (batches without what failed, warnings,
-    URL of the Data Docs page).
+    build: Build, suite: Suite, plan: Plan, batches: Sequence[Batch]
+) -> tuple[list[Batch], Expectations]:
+    """Judge the table that the candidate would be. Returns the batches without what failed, the
+    warnings and the URL of the Data Docs page.
 
     Raises Blocked when a critical expectation of the whole table fails.
     """
     if not batches:
-        return [], [], ""
+        return [], Expectations([], "")
     verdicts = []
     kept = list(batches)
     for kind in KINDS:
-        verdict = _whole(build, suite, kind, found, kept)
+        verdict = _whole(build, suite, kind, plan, kept)
         kept = [_drop(build, batch, verdict[1], kind) for batch in kept]
         verdicts.append(combine([*_saved(build, kind), verdict[0]]))
     page = write_docs(
@@ -73,11 +77,12 @@ def check_whole(
             "expectations failed: " + "; ".join(blocking),
             hint=f"see {page}; correct the documents or the suite",
         )
-    return kept, [warning for verdict in verdicts for warning in verdict.warnings], page
+    warnings = [warning for verdict in verdicts for warning in verdict.warnings]
+    return kept, Expectations(warnings, page)
 
 
 def _whole(
-    build: Build, suite: Suite, kind: Kind, found: Plan, batches: Sequence[Batch]
+    build: Build, suite: Suite, kind: Kind, plan: Plan, batches: Sequence[Batch]
 ) -> tuple[Verdict, dict[str, str]]:
     expectations = suite.whole(kind)
     if not expectations:
@@ -89,18 +94,18 @@ def _whole(
         if (shard := batch.documents if kind == "documents" else batch.chunks)
     ]
     data = from_arrow(
-        pa.concat_tables([_live(build, kind, columns, found), *new], promote_options="permissive")
+        pa.concat_tables([_live(build, kind, columns, plan), *new], promote_options="permissive")
     )
     verdict = validate(data, expectations, kind)
     owners = data["doc_id"].tolist()
     return verdict, {owners[int(row)]: why for row, why in verdict.quarantined.items()}
 
 
-def _live(build: Build, kind: Kind, columns: list[str], found: Plan) -> Any:
+def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> Any:
     """The rows that the candidate keeps from the live version; they come first, so that of equal
     rows the new one fails.
     """
-    gone = {*(todo.doc_id for todo in found.todo), *found.leaving}
+    gone = {*(todo.doc_id for todo in plan.todo), *plan.leaving}
     live = live_version(build.ledger, build.kb)
     schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
     if live is None:
@@ -171,7 +176,7 @@ def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> 
             )
             for row in mine
         ],
-        build.stages.all,
+        build.fingerprints.all,
     )
     return without(build, batch, {row["doc_id"] for row in mine})
 

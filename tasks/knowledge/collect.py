@@ -7,10 +7,9 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from llmops.tasks.knowledge.boundary import one_document
 from llmops.tasks.knowledge.build import Batch, Build, Part, Todo
 from llmops.tasks.knowledge.caches import ParsedKey, find_parsed, save_parsed
-from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.plugins.parsers import Parsed
@@ -36,7 +35,7 @@ def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch
     """
     intake = _Intake(build, source, parsing, part.todos())
     rows, failures = intake.rows()
-    put(build.ledger, build.kb, failures, build.stages.all)
+    put(build.ledger, build.kb, failures, build.fingerprints.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
     fresh = {
         n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])

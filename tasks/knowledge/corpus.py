@@ -11,7 +11,7 @@ from llmops.tasks.knowledge import sketches
 from llmops.tasks.knowledge.build import Batch, Build, Todo
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Duplicate, Plan, live_documents
-from llmops.tasks.knowledge.sketches import DOUBTFUL, Told, made_from, said_of
+from llmops.tasks.knowledge.sketches import DOUBTFUL, CorpusVerdicts, made_from, said_of
 from llmops.tasks.knowledge.transform import (
     Row,
     clean,
@@ -46,7 +46,7 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
     def sketched(row: Row) -> Row:
         document = document_of(row)
         payload = _readers(
-            build.facts.of(row["source"], document.metadata)[LABELS]
+            build.metadata_schema.of(row["source"], document.metadata)[LABELS]
         ) + cleaner.sketch(document)
         source = made_from(row["content_hash"], said[row["doc_id"]])
         found.append(
@@ -55,7 +55,7 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
         return row
 
     kept = surviving(build, rows, "clean", sketched)
-    sketches.save(build, build.stages.corpus[turn], found)
+    sketches.save(build, build.fingerprints.corpus[turn], found)
     return batch.model_copy(update={"documents": documents_shard(build, batch.documents, kept)})
 
 
@@ -73,7 +73,7 @@ def judge(
     documents that were to stay as they are, but are judged otherwise now; and with those that are
     left out."""
     _, cleaner = cleaner_at(cleaners, turn)
-    key = build.stages.corpus[turn]
+    key = build.fingerprints.corpus[turn]
     live = live_documents(build)
     here = {
         row["doc_id"]: row
@@ -112,7 +112,7 @@ def _fallen_back(
     """
     if turn > 0:
         return []
-    told = Told(build)
+    told = CorpusVerdicts(build)
     return [
         todo.model_copy(
             update={
@@ -169,7 +169,7 @@ def _amended(
     out: Sequence[Duplicate],
     live: Mapping[str, Any],
 ) -> Plan:
-    told, gone = Told(build), {one.doc_id for one in out}
+    told, gone = CorpusVerdicts(build), {one.doc_id for one in out}
     staying = [todo for todo in known if todo.doc_id not in gone]
     more = [
         todo for todo in staying if not _settled(build, told, turn, todo, live.get(todo.doc_id))
@@ -192,12 +192,12 @@ def _amended(
     )
 
 
-def _settled(build: Build, told: Told, turn: int, todo: Todo, row: Any) -> bool:
+def _settled(build: Build, told: CorpusVerdicts, turn: int, todo: Todo, row: Any) -> bool:
     """Whether a document can stay as it is: it is so in the live version already, or the next
     cleaner has sketched it so.
     """
     content = todo.content_hash or ""
-    if turn + 1 < len(build.stages.corpus):
+    if turn + 1 < len(build.fingerprints.corpus):
         return told.sketched(todo.doc_id, content, turn + 1)
     return row is not None and row.content_hash == content and row.text_stage == told.stage(row)
 
@@ -213,6 +213,8 @@ def kept(build: Build, found: Plan, staged: Sequence[Staged]) -> Plan:
     """The plan without duplicates of documents that failed after they were judged: a live duplicate
     stays then, any other is brought in by the next build, and no document is left out for one that
     is not there."""
+    if not found.duplicates:
+        return found
     gone = {*found.leaving, *(one.doc_id for one in found.duplicates)}
     instead = {one.doc_id: one.instead for one in found.duplicates}
     there = {

@@ -5,11 +5,10 @@ between.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmops.tasks.knowledge.boundary import one_document
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
-from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.transform import Row, rows_of, without
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import embedded_text, sha256
@@ -24,7 +23,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     """Compute what the ledger does not have yet, and remember it call by call."""
     rows = rows_of(build, batch.chunks) if batch.chunks else []
     owners = {text_hash(row): row for row in rows}
-    known = known_embeddings(build.ledger, build.stages.model, list(owners))
+    known = known_embeddings(build.ledger, build.fingerprints.model, list(owners))
     missing = [key for key in owners if key not in known]
     failures: list[Failure] = []
     bad: set[str] = set()
@@ -37,7 +36,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
         )
     tokens = sum(owners[key]["tokens"] for key in missing if key not in bad)
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
-    put(build.ledger, build.kb, _named(build, batch, failures), build.stages.all)
+    put(build.ledger, build.kb, _named(build, batch, failures), build.fingerprints.all)
     return without(build, batch, dropped).model_copy(
         update={
             "computed": len(missing) - len(bad),
@@ -70,7 +69,7 @@ def _embed_some(
 
 def _pay(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]]) -> None:
     vectors = embedder.embed([embedded_text(row) for _, row in texts])
-    save_embeddings(build.ledger, build.stages.model, [key for key, _ in texts], vectors)
+    save_embeddings(build.ledger, build.fingerprints.model, [key for key, _ in texts], vectors)
 
 
 def _named(build: Build, batch: Batch, failures: Sequence[Failure]) -> list[Failure]:

@@ -8,8 +8,6 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.versions import Version, live_version
-from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateResult, MetricRule, decide
 from llmops.tasks.retrieval.golden import Question
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
@@ -26,12 +24,12 @@ def measure_version(
     return measure(questions, searcher(home, version).documents_many, k, modes)
 
 
-def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
+def unanswerable(plan: Plan, questions: Sequence[Question]) -> list[str]:
     """One warning for all questions that name a document which the candidate will not have.
 
     Raises Blocked when that is so for every question: such a gate would measure nothing.
     """
-    known, renamed = set(found.uris), set(found.renamed.values())
+    known, renamed = set(plan.uris), set(plan.renamed.values())
     lost = {item.uri: one.id for one in questions for item in one.relevant if item.uri not in known}
     if not lost:
         return []
@@ -44,7 +42,7 @@ def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
             f"no question of the golden set names a document of this knowledge base: it "
             f"has no {example}",
             hint=f"uris are as the sources give them, such as "
-            f"{', '.join(found.uris[:3]) or '(none)'}; correct the golden set",
+            f"{', '.join(plan.uris[:3]) or '(none)'}; correct the golden set",
         )
     return [
         f"the golden set names {len(lost)} documents that this build does not have, such "
@@ -52,12 +50,12 @@ def unanswerable(found: Plan, questions: Sequence[Question]) -> list[str]:
     ]
 
 
-def candidate_searcher(
-    build: Build, store: Store, embedder: Embedder, snapshot: str, questions: Sequence[Question]
-) -> Searcher:
+def candidate_searcher(build: Build, snapshot: str, questions: Sequence[Question]) -> Searcher:
     """A searcher at the candidate's snapshot, its weight fitted on the golden set where that has
     enough to say.
     """
+    embedder = build.specs.embedder()
+    store = build.specs.open_store()
     reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
     fitted = fit_weight(judged(Searcher(reader=reader, embedder=embedder), questions))
     return Searcher(

@@ -1,30 +1,82 @@
-"""What a build came to: the object that `llmops index --json` prints."""
+"""What a build came to: the object that `llmops index --json` prints, computed from what its steps
+returned.
+"""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.errors import LIVE, BudgetExceeded, LlmopsError, UnsupportedDocument
-from llmops.tasks.knowledge.build import Batch
+from llmops.tasks.errors import Blocked, BudgetExceeded
+from llmops.tasks.knowledge import access
+from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.retrieval.gate import GateResult
 
 Status = Literal["planned", "published", "unchanged", "blocked", "failed"]
-EXIT_CODES: dict[str, int] = {
+EXIT_CODES: dict[Status, int] = {
     "planned": 0,
     "published": 0,
     "unchanged": 0,
     "blocked": 3,
     "failed": 4,
 }
-SKIPPED: dict[str, Any] = {
-    "verdict": "skipped",
-    "reason": "no golden set is configured",
-    "metrics": {},
-}
+FAILED: dict[Status, str] = {"blocked": "Blocked", "failed": "FailureBudgetExceeded"}
+NO_GOLDEN_SET = "no golden set is configured"
+NOT_REACHED = "the run did not get as far as the gate"
+NOT_ASKED = "nothing changed, so the gate was not asked; `llmops kb measure` shows the live version"
+
+
+class Totals(NamedTuple):
+    """Numbers of documents and chunks of a version."""
+
+    documents: int = 0
+    chunks: int = 0
+
+
+EMPTY = Totals()
+
+
+class Expectations(NamedTuple):
+    """What the expectations came to: warnings, and the page of results ("": nothing was judged)."""
+
+    warnings: list[str]
+    page: str
+
+
+@dataclass
+class Steps:
+    """What the steps of a build have returned. None, or False: it has not got there.
+
+    `live`: the version before; `gated`: a golden set is configured; `plan`: as it was made from the
+    listings, `final`: as it is after the corpus pass and the access rules; `gone`: how many chunks
+    of documents that leave were live; `opened`: the candidate has its number; `tidying`: why
+    cleaning up after publishing failed.
+    """
+
+    knowledge_base: str
+    run_id: str | None = None
+    live: int | None = None
+    gated: bool = False
+    build: Build | None = None
+    totals: Totals = EMPTY
+    plan: Plan | None = None
+    guarded: bool = False
+    unanswerable: list[str] | None = None
+    expectations: Expectations | None = None
+    failures: list[Failure] | None = None
+    embedded: list[Batch] | None = None
+    staged: list[Staged] | None = None
+    final: Plan | None = None
+    settled: bool = False
+    opened: bool = False
+    gone: int | None = None
+    gate: GateResult | None = None
+    published: bool = False
+    tidying: str | None = None
+    stopped: Blocked | BudgetExceeded | None = None
 
 
 class Outcome(BaseModel):
@@ -35,7 +87,7 @@ class Outcome(BaseModel):
     UIs.
     """
 
-    model_config = ConfigDict(validate_assignment=True)
+    model_config = ConfigDict(frozen=True)
     flow: Literal["index"] = "index"
     knowledge_base: str
     status: Status = "unchanged"
@@ -52,62 +104,48 @@ class Outcome(BaseModel):
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
-    gate: dict[str, Any] = Field(default_factory=lambda: dict(SKIPPED))
+    gate: dict[str, Any] = Field(default_factory=dict)
     worst: list[dict[str, Any]] = Field(default_factory=list)
     prefect_run_id: str | None = None
     mlflow_run_id: str | None = None
     links: dict[str, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
-    _weighed: int = PrivateAttr(0)
 
-    def stop(self, error: LlmopsError) -> None:
-        """Take in why the run ended without a new version."""
-        self.status = "failed" if isinstance(error, BudgetExceeded) else "blocked"
-        self.reason, self.hint = error.message, error.hint
+    @property
+    def name(self) -> str:
+        return self.knowledge_base
 
-    def pay(self, batches: Sequence[Batch]) -> None:
-        """Add up what embedding and asking cost."""
-        self._weighed = sum(batch.weighed for batch in batches)
-        self.embeddings = {
-            "computed": self._weighed + sum(batch.computed for batch in batches),
-            "reused": 0,
-        }
-        self.tokens = sum(batch.tokens for batch in batches)
-        self.cost_usd = sum(batch.cost_usd for batch in batches)
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.status]
 
-    def of_chunks(self, computed: int) -> int:
-        """How many of the computed embeddings are those of chunks, not of sentences."""
-        return computed - self._weighed
+    @property
+    def headline(self) -> str:
+        """The run in one line."""
+        if self.reason is not None:
+            return self.reason
+        total, quarantined = (self.documents.get(key, 0) for key in ("total", "quarantined"))
+        line = f"{self.status}: version {self.version}, {total} documents"
+        return f"{line}, {quarantined} in quarantine" if quarantined else line
 
-    def validated(self, warnings: Sequence[str], docs: str) -> None:
-        """Take in what the expectations found; `docs`: the page with all results, empty where
-        nothing was judged.
-        """
-        self.warnings = [*self.warnings, *warnings]
-        self.links = self.links | ({"data docs": docs} if docs else {})
+    @property
+    def failed(self) -> str | None:
+        """The name of the run's state where it counts as failed."""
+        return FAILED.get(self.status)
 
-    def unasked(self, gate: bool) -> None:
-        """Nothing changed, so there was nothing for the gate to judge."""
-        if gate:
-            self.gate = self.gate | {
-                "reason": "nothing changed, so the gate was not asked; `llmops kb measure` "
-                "shows the "
-                "live version"
-            }
+    @property
+    def completed(self) -> str:
+        return "CompletedWithQuarantine" if self.documents.get("quarantined") else "Completed"
 
-    def warn(self, warnings: Sequence[str]) -> None:
-        self.warnings = [*self.warnings, *warnings]
+    def warned(self, *warnings: str) -> "Outcome":
+        return self.model_copy(update={"warnings": [*self.warnings, *warnings]})
 
-    def judge(self, result: GateResult) -> None:
-        """Take in the gate's decision."""
-        gate = result.to_json()
-        self.worst = gate.pop("worst", [])
-        self.gate = gate
+    def linked(self, links: dict[str, str]) -> "Outcome":
+        return self.model_copy(update={"links": links})
 
-    def publish(self) -> None:
-        """The candidate is live now."""
-        self.status, self.version = "published", self.candidate
-        LIVE[:] = [f"version {self.version} of {self.knowledge_base} is live"]
+    def public(self) -> dict[str, Any]:
+        """The JSON object."""
+        return self.model_dump(mode="json")
 
     def figures(self) -> dict[str, Any]:
         """What the versions row keeps."""
@@ -118,86 +156,107 @@ class Outcome(BaseModel):
             "prefect_run_id": self.prefect_run_id,
         }
 
-    def public(self) -> dict[str, Any]:
-        """The JSON object."""
-        return self.model_dump(mode="json")
 
-    @property
-    def exit_code(self) -> int:
-        return EXIT_CODES[self.status]
-
-
-def planned(outcome: Outcome, plan: Plan, totals: dict[str, int]) -> None:
-    """Fill in what the plan knows. `totals`: documents and chunks of the live version."""
-    reprocess = plan.count("reprocess")
-    outcome.documents = {
-        "listed": sum(plan.listed.values()),
-        "new": plan.count("new"),
-        "changed": plan.count("changed"),
-        "renamed": plan.count("renamed"),
-        "unchanged": plan.unchanged + reprocess,
-        "vanished": len(plan.vanished),
-        "retired": 0,
-        "quarantined": len(plan.held) + len(plan.problems),
-        "total": totals["documents"],
-    }
-    outcome.chunks = {"added": 0, "retired": 0, "kept": totals["chunks"], "total": totals["chunks"]}
-    outcome.warnings = [*outcome.warnings, *plan.notes]
-
-
-def surveyed(outcome: Outcome, before: Plan, plan: Plan) -> None:
-    """Take in what comparing the documents came to; `before`: the plan until then."""
-    outcome.documents = outcome.documents | {"duplicates": len(plan.duplicates)}
-    outcome.warn(plan.notes[len(before.notes) :])
+def outcome_of(steps: Steps, seconds: float = 0.0) -> Outcome:
+    """The outcome of a build that has come so far, or has ended; nothing is looked up."""
+    gate = _gate(steps).to_json()
+    worst = gate.pop("worst", [])
+    candidate = steps.build.version if steps.build and steps.opened else None
+    embedded = steps.embedded or []
+    page = steps.expectations.page if steps.expectations else ""
+    return Outcome(
+        knowledge_base=steps.knowledge_base,
+        status=_status(steps),
+        reason=steps.stopped.message if steps.stopped else None,
+        hint=steps.stopped.hint if steps.stopped else None,
+        version=candidate if steps.published else steps.live,
+        previous_version=steps.live,
+        candidate=candidate,
+        documents=_documents(steps),
+        chunks=_chunks(steps),
+        embeddings=_embeddings(steps),
+        tokens=sum(batch.tokens for batch in embedded),
+        cost_usd=sum(batch.cost_usd for batch in embedded),
+        seconds=seconds,
+        gate=gate,
+        worst=worst,
+        prefect_run_id=steps.run_id,
+        links={"data docs": page} if page else {},
+        warnings=_warnings(steps),
+    )
 
 
-def staged_counts(
-    outcome: Outcome,
-    plan: Plan,
-    parts: list[Staged],
-    retired_documents: int,
-    retired_chunks: int,
-    live_chunks: int,
-) -> None:
-    """Replace estimates by what was really found and staged."""
-    new, edited = (sum(len(getattr(part, name)) for part in parts) for name in ("new", "edited"))
-    processed = sum(len(part.new) + len(part.changed) + len(part.same) for part in parts)
-    added = sum(part.added for part in parts)
-    retired = sum(part.retired for part in parts) + retired_chunks
+def _status(steps: Steps) -> Status:
+    if steps.stopped:
+        return "failed" if isinstance(steps.stopped, BudgetExceeded) else "blocked"
+    return "published" if steps.published else "unchanged"
+
+
+def _gate(steps: Steps) -> GateResult:
+    if steps.gate:
+        return steps.gate
+    gated = steps.gated and steps.guarded
+    reason = NO_GOLDEN_SET if not gated else NOT_ASKED if steps.settled else NOT_REACHED
+    return GateResult(verdict="skipped", reason=reason)
+
+
+def _documents(steps: Steps) -> dict[str, int]:
+    if steps.plan is None:
+        return {}
+    counts = steps.plan.counts(steps.totals.documents)
+    if steps.failures is not None:
+        counts["quarantined"] = len(steps.plan.held) + len(steps.failures)
+    if steps.final and steps.build and steps.build.fingerprints.corpus:
+        counts["duplicates"] = len(steps.final.duplicates)
+    return counts if steps.gone is None else counts | _found(steps.final, steps.staged)
+
+
+def _found(plan: Plan | None, staged: list[Staged] | None) -> dict[str, int]:
+    """What was really found, in the place of the plan's estimates."""
+    if plan is None or staged is None:
+        return {}
+    new, edited = (sum(len(getattr(part, name)) for part in staged) for name in ("new", "edited"))
+    processed = sum(len(part.new) + len(part.changed) + len(part.same) for part in staged)
     renamed = plan.count("renamed")
-    documents = outcome.documents | {
+    retired = len(plan.vanished) + len(plan.replaced) + len(plan.withdrawn)
+    return {
         "new": new - renamed,
         "changed": edited,
         "unchanged": plan.unchanged + processed - new - edited,
-        "retired": retired_documents,
+        "retired": retired,
+        "total": plan.live + new - renamed - retired,
     }
-    outcome.documents = documents | {"total": plan.live + new - renamed - retired_documents}
-    outcome.chunks = {
+
+
+def _chunks(steps: Steps) -> dict[str, int]:
+    before = steps.totals.chunks
+    if steps.gone is None or steps.staged is None:
+        return {"added": 0, "retired": 0, "kept": before, "total": before}
+    added = sum(part.added for part in steps.staged)
+    retired = sum(part.retired for part in steps.staged) + steps.gone
+    return {
         "added": added,
         "retired": retired,
-        "kept": live_chunks - retired,
-        "total": live_chunks - retired + added,
-    }
-    computed = outcome.embeddings["computed"]
-    outcome.embeddings = {
-        "computed": computed,
-        "reused": max(0, added - outcome.of_chunks(computed)),
+        "kept": before - retired,
+        "total": before - retired + added,
     }
 
 
-def within_budget(outcome: Outcome, plan: Plan, found: list[Failure], budget: float) -> None:
-    """Raise BudgetExceeded when too large a share of the listed documents failed; files that nobody
-    reads do not count.
-    """
-    outcome.documents = outcome.documents | {"quarantined": len(plan.held) + len(found)}
-    examples = [failure for failure in found if failure.error != UnsupportedDocument.__name__]
-    listed, failures = outcome.documents["listed"], len(plan.held) - plan.tolerated + len(examples)
-    if listed and failures / listed > budget:
-        some = "; ".join(f"{failure.uri}: {failure.reason}" for failure in examples[:3])
-        raise BudgetExceeded(
-            f"{failures} of {listed} documents could not be processed "
-            f"({failures / listed:.1%}), more than "
-            f"limits.failure_budget allows ({budget:.1%}): {some}",
-            hint=f"see `llmops quarantine list --kb {outcome.knowledge_base}`; mend them, "
-            f"exclude them, or raise the budget",
-        )
+def _embeddings(steps: Steps) -> dict[str, int]:
+    of_chunks = sum(batch.computed for batch in steps.embedded or [])
+    of_sentences = sum(batch.weighed for batch in steps.embedded or [])
+    reused = 0 if steps.gone is None else max(0, _chunks(steps)["added"] - of_chunks)
+    return {"computed": of_sentences + of_chunks, "reused": reused}
+
+
+def _warnings(steps: Steps) -> list[str]:
+    notes = steps.plan.notes if steps.plan else []
+    final = steps.final
+    return [
+        *notes,
+        *(steps.unanswerable or []),
+        *(steps.expectations.warnings if steps.expectations else []),
+        *(final.notes[len(notes) :] if final else []),
+        *(access.withdrawal(final) if final else []),
+        *([steps.tidying] if steps.tidying else []),
+    ]

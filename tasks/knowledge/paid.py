@@ -49,7 +49,7 @@ class PayingTokenizer:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's; what the ledger has is not computed again."""
         keys = [sha256(text) for text in texts]
-        ledger, model = self.build.ledger, self.build.stages.model
+        ledger, model = self.build.ledger, self.build.fingerprints.model
         known = known_embeddings(ledger, model, list(set(keys)))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         names = list(missing)

@@ -1,13 +1,14 @@
 """What a build has to do: a source's listing compared with the ledger, before anything is spent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from llmops.tasks.errors import Blocked, NearDuplicate
+from llmops.tasks.errors import Blocked, BudgetExceeded, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Todo
-from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.quarantine import Failure, failed_since
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
 
@@ -97,6 +98,21 @@ class Plan(BaseModel):
     def count(self, kind: str) -> int:
         return sum(todo.kind == kind for todo in self.todo)
 
+    def counts(self, total: int) -> dict[str, int]:
+        """The numbers of documents as far as the plan knows them; `total`: of the live version."""
+        reprocess = self.count("reprocess")
+        return {
+            "listed": sum(self.listed.values()),
+            "new": self.count("new"),
+            "changed": self.count("changed"),
+            "renamed": self.count("renamed"),
+            "unchanged": self.unchanged + reprocess,
+            "vanished": len(self.vanished),
+            "retired": 0,
+            "quarantined": len(self.held) + len(self.problems),
+            "total": total,
+        }
+
     def preview(self, most: int = 200) -> list[dict[str, str]]:
         """What happens to which document, at most so many rows, for a table."""
         rows = [{"what": todo.kind, "uri": todo.uri, "source": todo.source} for todo in self.todo]
@@ -140,3 +156,30 @@ def guard(plan: Plan, max_delete_fraction: float, allow_deletes: bool) -> None:
             f"allows ({max_delete_fraction:.0%}): {some}",
             hint="if that is meant, allow it once with --allow-deletes",
         )
+
+
+def within_budget(kb: str, plan: Plan, failures: Sequence[Failure], budget: float) -> None:
+    """Raise BudgetExceeded when too large a share of the listed documents failed; files that nobody
+    reads do not count.
+    """
+    examples = [failure for failure in failures if failure.error != UnsupportedDocument.__name__]
+    listed = sum(plan.listed.values())
+    failed = len(plan.held) - plan.tolerated + len(examples)
+    if listed and failed / listed > budget:
+        some = "; ".join(f"{failure.uri}: {failure.reason}" for failure in examples[:3])
+        raise BudgetExceeded(
+            f"{failed} of {listed} documents could not be processed "
+            f"({failed / listed:.1%}), more than "
+            f"limits.failure_budget allows ({budget:.1%}): {some}",
+            hint=f"see `llmops quarantine list --kb {kb}`; mend them, "
+            f"exclude them, or raise the budget",
+        )
+
+
+def failures_now(build: Build, plan: Plan) -> list[Failure]:
+    """What this build has put into quarantine; documents that it only holds there are not counted
+    here.
+    """
+    held = set(plan.held)
+    failures = failed_since(build.ledger, build.kb, build.began)
+    return [failure for failure in failures if failure.uri not in held]

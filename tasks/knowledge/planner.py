@@ -2,17 +2,26 @@
 of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmops.tasks.errors import NearDuplicate, UnsupportedDocument
-from llmops.tasks.knowledge.build import Build, Todo
+from llmops.tasks.errors import Blocked, NearDuplicate, UnsupportedDocument
+from llmops.tasks.knowledge.build import Build, Part, Specs, Todo, write_parts
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.outcome import outcome_of
 from llmops.tasks.knowledge.plan import Plan, live_documents
-from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.quarantine import held as held_items
-from llmops.tasks.knowledge.sketches import Told
+from llmops.tasks.knowledge.sketches import CorpusVerdicts
+from llmops.tasks.knowledge.start import begin, start, totals
+from llmops.tasks.knowledge.suppressed import admitted, suppressed_hashes
+from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.sources import Item, Listing, Source
-from llmops.tasks.schemas import doc_id
+from llmops.tasks.schemas import doc_id, write_atomically
+
+LARGEST_PART = 256
+SMALLEST_PART = 8
+PARTS_WANTED = 8
 
 
 class Planner:
@@ -29,7 +38,7 @@ class Planner:
         self._listed: dict[str, int] = {}
         self._seen: set[str] = set()
         self._known: dict[str, Todo] = {}
-        self._told = Told(build)
+        self._verdicts = CorpusVerdicts(build)
         self._unchanged = self._tolerated = 0
 
     def add(self, name: str, source: Source, listing: Listing) -> None:
@@ -71,7 +80,9 @@ class Planner:
             if row is not None:
                 self._know(row, None)
             return
-        before = None if row is not None or full or self._failed(key) else self._told.left_out(key)
+        before = (
+            None if row is not None or full or self._failed(key) else self._verdicts.left_out(key)
+        )
         content = (
             before.content_hash
             if before and item.revision == before.revision != ""
@@ -98,8 +109,8 @@ class Planner:
         self._todo(key, name, item.uri, kind, item, content)
 
     def _same_stages(self, row: Any) -> bool:
-        stages = self._build.stages.of(row.media_type)
-        text = self._told.stage(row) if self._build.stages.corpus else stages.text
+        stages = self._build.fingerprints.of(row.media_type)
+        text = self._verdicts.stage(row) if self._build.fingerprints.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (
             text,
             stages.check,
@@ -110,9 +121,9 @@ class Planner:
         """A live document stays as it is. Where documents are compared, it takes part, and has to
         be sketched for that.
         """
-        if not self._build.stages.corpus:
+        if not self._build.fingerprints.corpus:
             return
-        if self._told.verdicts(row.doc_id, row.content_hash) is None:
+        if self._verdicts.verdicts(row.doc_id, row.content_hash) is None:
             self._todo(row.doc_id, row.source, row.uri, "reprocess", item, row.content_hash)
         else:
             self._known[row.doc_id] = Todo(
@@ -135,14 +146,15 @@ class Planner:
             and not row.retryable
             and bool(item.revision)
             and row.revision == item.revision
-            and row.stages == self._build.stages.all
+            and row.stages == self._build.fingerprints.all
             and not self._must_carry(key)
         )
 
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
         return row is not None and (
-            self._build.fresh or row.chunk_stage != self._build.stages.of(row.media_type).chunk
+            self._build.fresh
+            or row.chunk_stage != self._build.fingerprints.of(row.media_type).chunk
         )
 
     def _todo(
@@ -217,3 +229,94 @@ class Planner:
                 renamed.add(former.pop())
                 self._plan["todo"][position] = todo.model_copy(update={"kind": "renamed"})
         return renamed
+
+
+def plan_build(build: Build, *, record: bool = True) -> Plan:
+    """List every source and compare it with the ledger; what cannot even be listed goes to
+    quarantine.
+
+    Raises Blocked when a source with live documents is gone, UsageError when a source never
+    existed.
+    """
+    planner, skipped = Planner(build), dict[str, int]()
+    hashes = suppressed_hashes(build.ledger, build.kb)
+    used = {row.source for row in live_documents(build).values()}
+    for spec in build.specs.sources:
+        name, source = spec.id, source_of(build, spec)
+        if name not in used:
+            source.check()
+        listing, skipped[name] = admitted(build.kb, hashes, source.list())
+        planner.add(name, source, listing)
+    plan = without_suppressed(planner.finish(), skipped)
+    if record:
+        put(build.ledger, build.kb, plan.problems, build.fingerprints.all)
+    return plan
+
+
+def without_suppressed(plan: Plan, skipped: Mapping[str, int]) -> Plan:
+    """The plan says how many documents were erased for good and are skipped; they count as
+    listed.
+    """
+    total = sum(skipped.values())
+    if not total:
+        return plan
+    listed = {name: count + skipped.get(name, 0) for name, count in plan.listed.items()}
+    note = f"{total} barred document{'s' if total > 1 else ''} skipped"
+    return plan.model_copy(update={"listed": listed, "notes": [*plan.notes, note]})
+
+
+def source_of(build: Build, spec: Spec) -> Source:
+    """The source with its paths settled and its memory at hand."""
+    return (
+        spec.build(Source)
+        .at(build.specs.folder)
+        .remembering(build.home / "sources" / build.kb / spec.id)
+    )
+
+
+def parts(build: Build, plan: Plan, done: Sequence[Part] = ()) -> list[Part]:
+    """Parts of equal size: enough of them to share the work, few enough that task runs cost little.
+    `done`: those made before, of the first todos."""
+    todos = plan.todo[sum(part.rows for part in done) :]
+    size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(todos) // PARTS_WANTED)))
+    return write_parts(build, todos, size, len(done))
+
+
+def estimate(build: Build, plan: Plan, price: float) -> dict[str, Any]:
+    """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a
+    token.
+    """
+    size = sum(todo.item.size for todo in plan.todo if todo.item)
+    known = sum(
+        row.characters
+        for row in live_documents(build).values()
+        if row.doc_id in {todo.doc_id for todo in plan.todo if not todo.item}
+    )
+    tokens = (size + known) // 4
+    return {
+        "documents": len(plan.todo),
+        "bytes": size,
+        "tokens": tokens,
+        "cost_usd": round(tokens * price / 1e6, 6),
+    }
+
+
+def dry_run(handle: Handle, specs: Specs, *, full: bool) -> dict[str, Any]:
+    """The object of `index --plan`: what would be done, and what it would cost. Writes only that,
+    to `plans/KB.json`.
+    """
+    steps = begin(handle)
+    build = start(handle, specs, full=full)
+    try:
+        steps.plan = plan_build(build, record=False)
+    except Blocked as stop:
+        steps.stopped = stop
+        return outcome_of(steps).public()
+    steps.totals = totals(build)
+    cost = estimate(build, steps.plan, specs.embedder().price)
+    outcome = outcome_of(steps).model_copy(
+        update={"status": "planned", "tokens": cost["tokens"], "cost_usd": cost["cost_usd"]}
+    )
+    answer = outcome.public() | {"estimate": cost, "plan": steps.plan.preview()}
+    write_atomically(handle.home / "plans" / f"{handle.name}.json", canonical(answer).encode())
+    return answer

@@ -9,8 +9,10 @@ from sqlalchemy import Connection, func, select, update
 
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged, document_rows
+from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import exclude, resolve
+from llmops.tasks.knowledge.versions import close_version
 from llmops.tasks.ledger import live_at, now, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, listings, versions
@@ -56,6 +58,19 @@ def publish(
         resolve(connection, build.kb, [key for key in retired if key not in plan.withdrawn])
         _settle(connection, build, plan)
         _point(connection, build, values)
+
+
+def reject(build: Build, outcome: Outcome) -> None:
+    """Write down that a candidate did not go live; the next build clears it up."""
+    close_version(
+        build.ledger,
+        build.kb,
+        build.version,
+        status="rejected",
+        documents=outcome.documents.get("total"),
+        chunks=outcome.chunks["total"],
+        **outcome.figures(),
+    )
 
 
 def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -182,7 +197,7 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
             .values(revision=revision)
         )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
-    exclude(connection, build.kb, [one.told() for one in plan.duplicates], build.stages.all)
+    exclude(connection, build.kb, [one.told() for one in plan.duplicates], build.fingerprints.all)
     upsert(
         connection,
         listings,

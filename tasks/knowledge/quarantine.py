@@ -2,13 +2,15 @@
 dropped.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, select, update
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import DocumentError, LlmopsError, UsageError, disk_trouble
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import quarantine
@@ -30,6 +32,46 @@ class Failure(BaseModel):
     reason: str
     retryable: bool = False
     revision: str = ""
+
+
+@contextmanager
+def one_document(
+    failures: list[Failure], *, source: str, uri: str, stage: str, revision: str = ""
+) -> Iterator[None]:
+    """Turn whatever goes wrong with this document into a Failure; errors of the environment still
+    end the run.
+    """
+    try:
+        yield
+    except LlmopsError:
+        raise
+    except DocumentError as error:
+        failures.append(
+            Failure(
+                source=source,
+                uri=uri,
+                stage=stage,
+                error=type(error).__name__,
+                reason=error.reason,
+                retryable=error.retryable,
+                revision=revision,
+            )
+        )
+    except (
+        Exception
+    ) as error:  # a plugin may raise anything: it costs this document, and is written down
+        if (trouble := disk_trouble(error)) is not None:
+            raise trouble from error
+        failures.append(
+            Failure(
+                source=source,
+                uri=uri,
+                stage=stage,
+                error=type(error).__name__,
+                revision=revision,
+                reason=f"{type(error).__name__}: {error}",
+            )
+        )
 
 
 def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> None:
@@ -165,3 +207,14 @@ def drop(ledger: Ledger, keys: Sequence[str]) -> None:
     with ledger.write() as connection:
         for key in keys:
             connection.execute(delete(quarantine).where(quarantine.c.id == key))
+
+
+def failed_since(ledger: Ledger, kb: str, moment: datetime) -> list[Failure]:
+    """What was put into quarantine, or failed there again, since a moment."""
+    with ledger.read() as connection:
+        rows = connection.execute(select(quarantine).where(quarantine.c.kb == kb)).all()
+    return [
+        Failure(**{name: getattr(row, name) for name in Failure.model_fields})
+        for row in rows
+        if aware(row.last_seen) >= moment
+    ]

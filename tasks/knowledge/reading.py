@@ -9,7 +9,7 @@ import pandas as pd
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
@@ -28,13 +28,13 @@ def embedder_of(version: Version) -> Embedder:
 
 def collection_of(home: Path, version: Version) -> Stored:
     return store_of(version).open(
-        version.collection, embedder_of(version).dimension, home, facts_of(version).fields
+        version.collection, embedder_of(version).dimension, home, schema_of(version).fields
     )
 
 
-def facts_of(version: Version) -> Facts:
+def schema_of(version: Version) -> MetadataSchema:
     """The declared fields and access rule that a version was built with."""
-    return Facts.model_validate(version.config.get("facts", {}))
+    return MetadataSchema.model_validate(version.config.get("facts", {}))
 
 
 def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
@@ -58,7 +58,7 @@ def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
     """What a user who holds these access labels may see, narrowed by a condition ("": none). Raises
     UsageError for a wrong one.
     """
-    given = parse(condition, facts_of(version).fields) if condition.strip() else None
+    given = parse(condition, schema_of(version).fields) if condition.strip() else None
     found = both(visible(frozenset(labels)), given)
     assert found is not None
     return found

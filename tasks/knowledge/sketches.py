@@ -32,11 +32,11 @@ def read(verdict: str) -> CorpusVerdict:
     return CorpusVerdict.read(_applied(verdict))
 
 
-class Told:
+class CorpusVerdicts:
     """The verdicts of a build's corpus cleaners as the ledger has them, without the sketches."""
 
     def __init__(self, build: Build) -> None:
-        self._keys, self._stages = build.stages.corpus, build.stages
+        self._keys, self._fingerprints = build.fingerprints.corpus, build.fingerprints
         self._rows: dict[str, dict[str, Any]] = {key: {} for key in self._keys}
         if self._keys:
             names = ("cleaner", "doc_id", "content_hash", "revision", "verdict")
@@ -86,7 +86,7 @@ class Told:
         first.
         """
         said = self.verdicts(row.doc_id, row.content_hash)
-        return None if said is None else _stage(self._stages.of(row.media_type).text, said)
+        return None if said is None else _stage(self._fingerprints.of(row.media_type).text, said)
 
     def left_out(self, doc_id: str) -> Any:
         """The first cleaner's row of a document that was left out for another, else None."""
@@ -104,7 +104,7 @@ def text_stages(build: Build, media_types: Mapping[str, str]) -> dict[str, str]:
     through in this build.
     """
     return {
-        doc_id: _stage(build.stages.of(media_types[doc_id]).text, said)
+        doc_id: _stage(build.fingerprints.of(media_types[doc_id]).text, said)
         for doc_id, said in said_of(build, list(media_types)).items()
     }
 
@@ -114,7 +114,7 @@ def said_of(
 ) -> dict[str, tuple[str, ...]]:
     """doc_id -> the verdicts of the first so many cleaners (of all), as cleaning applies them."""
     said: dict[str, tuple[str, ...]] = dict.fromkeys(doc_ids, ())
-    for key in build.stages.corpus[:turns]:
+    for key in build.fingerprints.corpus[:turns]:
         found = verdicts_of(build, key, doc_ids)
         said = {
             doc_id: (*before, _applied(found.get(doc_id, ""))) for doc_id, before in said.items()
@@ -181,7 +181,7 @@ def judged(
     with build.ledger.write() as connection:
         connection.execute(
             delete(sketches).where(
-                sketches.c.kb == build.kb, sketches.c.cleaner.not_in(build.stages.corpus)
+                sketches.c.kb == build.kb, sketches.c.cleaner.not_in(build.fingerprints.corpus)
             )
         )
         rows = connection.execute(

@@ -10,19 +10,24 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan, live_documents
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
+from llmops.tasks.plugins.stores import StoreCollection, rows_schema
 from llmops.tasks.schemas import frame
 
 
-def target(build: Build, store: Store, embedder: Embedder) -> StoreCollection:
+def target(build: Build) -> StoreCollection:
     """The collection that the build writes to."""
-    return store.open(build.collection, embedder.dimension, build.home, build.facts.fields)
+    return build.specs.open_store().open(
+        build.collection,
+        build.specs.embedder().dimension,
+        build.home,
+        build.metadata_schema.fields,
+    )
 
 
-def prepare(build: Build, store: Store, embedder: Embedder) -> None:
+def prepare(build: Build) -> None:
     """Empty the collection where it is a new one beside the live one."""
     if build.fresh:
-        target(build, store, embedder).recover(None)
+        target(build).recover(None)
 
 
 def retire(
@@ -33,7 +38,7 @@ def retire(
     if ids and not build.fresh:
         collection.stage(
             build.version,
-            frame([], rows_schema(build.facts.fields)),
+            frame([], rows_schema(build.metadata_schema.fields)),
             np.empty((0, embedder.dimension), np.float32),
             ids,
         )

@@ -29,7 +29,7 @@ def record_of(ledger: Ledger, kb: str, uri: str) -> dict[str, Any] | None:
     return None if row is None else dict(row._mapping) | {"erased_at": aware(row.erased_at)}
 
 
-def barred(ledger: Ledger, kb: str) -> frozenset[str]:
+def suppressed_hashes(ledger: Ledger, kb: str) -> frozenset[str]:
     """The hashes of the uris that no build may bring in."""
     with ledger.read() as connection:
         return frozenset(

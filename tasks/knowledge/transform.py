@@ -7,10 +7,9 @@ from typing import Any
 from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.access import relabelled
-from llmops.tasks.knowledge.boundary import one_document
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.paid import EmbeddingBill, PayingTokenizer
-from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.sketches import read, verdicts_of
 from llmops.tasks.plugins.chunkers import Chunker, Span
 from llmops.tasks.plugins.cleaners import Cleaner, Document
@@ -39,7 +38,7 @@ def clean(
             document = _cleaned(cleaner, document, verdicts.get(row["doc_id"]))
         if not document.text.strip():
             raise DocumentError("the document has no text")
-        build.facts.of(
+        build.metadata_schema.of(
             row["source"], document.metadata
         )  # raises for what cannot be filtered by, before anything is paid
         return {
@@ -66,7 +65,7 @@ def document_of(row: Row) -> Document:
 def _steps(
     build: Build, cleaners: Sequence[Cleaner], doc_ids: Sequence[str]
 ) -> list[tuple[Cleaner, dict[str, CorpusVerdict]]]:
-    keys = iter(build.stages.corpus)
+    keys = iter(build.fingerprints.corpus)
     return [
         (
             cleaner,
@@ -157,7 +156,7 @@ def surviving(
             failures, source=row["source"], uri=row["uri"], stage=stage, revision=row["revision"]
         ):
             kept.append(step(row))
-    put(build.ledger, build.kb, failures, build.stages.all)
+    put(build.ledger, build.kb, failures, build.fingerprints.all)
     return kept
 
 

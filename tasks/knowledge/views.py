@@ -12,7 +12,7 @@ from llmops.tasks.errors import NearDuplicate
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.changes import owner_columns
-from llmops.tasks.knowledge.reading import facts_of
+from llmops.tasks.knowledge.reading import schema_of
 from llmops.tasks.knowledge.versions import Version, published, version
 from llmops.tasks.ledger import Ledger, live_at, now
 from llmops.tasks.ledger.leases import aware, holder
@@ -136,7 +136,7 @@ def listing(ledger: Ledger, kb: str, condition: str = "") -> list[dict[str, Any]
 
 
 def _chosen(live: Version, condition: str) -> Callable[[Any], bool]:
-    facts = facts_of(live)
+    facts = schema_of(live)
     where = parse(condition, facts.fields) if condition.strip() else None
     return lambda row: where is None or matches(where, owner_columns(facts, row._mapping))
 

@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
-from llmops.tasks.knowledge.reading import collection_of, facts_of, records
+from llmops.tasks.knowledge.reading import collection_of, records, schema_of
 from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.knowledge.versions import Version, known, published
 from llmops.tasks.ledger import Ledger
@@ -233,7 +233,7 @@ def _passage(home: Path, version: Version, named: Named) -> Mapping[str, Any]:
 
 def _document(ledger: Ledger, home: Path, version: Version, row: Row[Any]) -> Mapping[str, Any]:
     """The document, with the stretches of versions in which its content was the same."""
-    columns = owner_columns(facts_of(version), row._asdict())
+    columns = owner_columns(schema_of(version), row._asdict())
     with ledger.read() as connection:
         mine = (documents.c.kb == row.kb) & (documents.c.doc_id == row.doc_id)
         stretches = connection.execute(

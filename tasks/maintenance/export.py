@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
@@ -97,7 +97,7 @@ def _make_empty(folder: Path) -> None:
 
 
 def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
-    facts, embedder = facts_of(live), embedder_of(live)
+    facts, embedder = schema_of(live), embedder_of(live)
     wanted = schemas(facts.fields, embedder.dimension)
     reader = collection_of(kb.home, live).at(live.snapshot or "")
     file = path_of(folder, "documents")

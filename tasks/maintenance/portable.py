@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.filters import Fields
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.stores import rows_schema
 from llmops.tasks.schemas import DOCUMENTS
@@ -95,8 +95,8 @@ class Manifest(ManifestPart):
         return value
 
     @property
-    def facts(self) -> Facts:
-        return Facts.model_validate(self.config.get("facts", {}))
+    def facts(self) -> MetadataSchema:
+        return MetadataSchema.model_validate(self.config.get("facts", {}))
 
     def spec(self, kind: Literal["embed", "store"]) -> Spec:
         return Spec.model_validate(self.config.get(kind))

@@ -16,13 +16,13 @@ from sqlalchemy import Row as LedgerRow
 from sqlalchemy import select, update
 
 from llmops.tasks.errors import Damaged, LlmopsError
-from llmops.tasks.filters.metadata import Facts
-from llmops.tasks.knowledge import session
+from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.knowledge import recovery
 from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import owner_columns, row_hash, terms_of
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
     Version,
@@ -78,7 +78,7 @@ def repair(kb: Handle, *, thorough: bool = False) -> Repaired:
     with kb.hold() as lease:
         findings = examine(kb, kb.published(), thorough=thorough)
         if not findings.ok:
-            session.undo(kb, lease)
+            recovery.undo(kb, lease)
             findings = examine(kb, kb.published(), thorough=thorough)
         if not findings.ok:
             _mend(_Job(kb, lease, findings, work, thorough))
@@ -244,7 +244,7 @@ def _stage(
     vectors = load_embeddings(job.kb.ledger, embedder.fingerprint(), part.keys, embedder.dimension)
     rows = frame(
         [{**row, "terms": terms_of(row)} for row in part.rows],
-        rows_schema(facts_of(job.live).fields),
+        rows_schema(schema_of(job.live).fields),
     )
     collection.stage(candidate.version, rows, vectors.astype(np.float32), gone)
 
@@ -295,7 +295,7 @@ def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
         rows = connection.execute(select(versions).where(of_kb, versions.c.status == "published"))
         kept = [Version.model_validate(row) for row in rows]
     try:
-        session.drop_unused(job.kb.home, damaged, kept)
+        recovery.drop_unused(job.kb.home, damaged, kept)
         in_use = {version.collection for version in kept}
         mark_cleared(job.kb.ledger, [other for other in damaged if other.collection not in in_use])
     except LlmopsError as error:
@@ -309,7 +309,7 @@ def _passages(job: _Job) -> Iterator[_Passages]:
     """The chunks of the live version that are wanted, shard by shard, without chunking or embedding
     anything: each is exactly what the ledger says, by its hash, or is lost.
     """
-    version, wanted, facts = job.live, job.wanted, facts_of(job.live)
+    version, wanted, facts = job.live, job.wanted, schema_of(job.live)
     of_chunks = (chunks.c[name] for name in CHUNK_COLUMNS)
     of_owners = (documents.c[name] for name in OWNER_COLUMNS)
     by_shard: dict[str, list[LedgerRow[Any]]] = {}
@@ -336,7 +336,7 @@ def _of_shard(
     shard: str,
     asked: Sequence[LedgerRow[Any]],
     owners: Mapping[str, LedgerRow[Any]],
-    facts: Facts,
+    facts: MetadataSchema,
 ) -> _Passages:
     part = _Passages()
     there = _chunks(lake, shard, part, [_uri(owners, row.doc_id) for row in asked])

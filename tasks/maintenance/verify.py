@@ -17,7 +17,7 @@ from llmops.tasks.knowledge.caches import find_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, facts_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import holder
@@ -188,7 +188,7 @@ def _checked(ledger: Ledger, version: Version, reader: StoreReader) -> Iterator[
     """The hash of each row as it stands there; one that no row can have where terms or vector are
     not those of the text.
     """
-    schema, embedder = rows_schema(facts_of(version).fields), embedder_of(version)
+    schema, embedder = rows_schema(schema_of(version).fields), embedder_of(version)
     for frame in reader.rows([*schema.names, "vector"]):
         rows = pa.Table.from_pandas(
             frame[schema.names], schema=schema, preserve_index=False

@@ -229,7 +229,7 @@ def test_a_source_whose_id_is_null_is_called_by_its_name(tmp_path: Path) -> None
     source = {"name": "files", "path": "docs", "id": None, "labels": ["staff"]}
     config = read(write(tmp_path, sources=[source]), IndexConfig)
     assert config.source("files") is config.sources[0]
-    assert config.facts().sources == {"files": ("staff",)}
+    assert config.metadata_schema.sources == {"files": ("staff",)}
 
 
 def test_the_folder_that_one_stands_in_is_checked_like_any_other(

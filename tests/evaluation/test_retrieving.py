@@ -16,7 +16,7 @@ from llmops.tasks.errors import UsageError
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.retrieving import Retriever
 from llmops.tasks.evaluation.run import EvaluationRun, Retrieval
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.reading import allowed, searcher
 from llmops.tasks.ledger.tables import shown
 from llmops.tasks.plugins import Spec
@@ -106,7 +106,7 @@ def test_a_version_stays_what_it_was_when_another_is_published(shop: Workshop) -
 
 def test_conditions_and_labels_hold(tmp_path: Path) -> None:
     shop = Workshop(tmp_path, Spec(name="lancedb"))
-    shop.facts = Facts.model_validate({"access": {"default": ["staff"]}})
+    shop.facts = MetadataSchema.model_validate({"access": {"default": ["staff"]}})
     shop.build(TEXTS)
     nobody, staff = settings(shop, k=6), settings(shop, k=6, labels=("staff",))
     narrow = settings(shop, k=6, labels=("staff",), where='uri = "d2.txt"')

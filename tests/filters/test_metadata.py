@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.filters.metadata import Access, Facts
+from llmops.tasks.filters.metadata import Access, MetadataSchema
 
-FACTS = Facts(
+FACTS = MetadataSchema(
     fields={"year": "integer", "day": "date", "tags": "texts", "draft": "boolean"},
     access=Access(field="groups", default=("staff",)),
     sources={"open": (), "secret": ("board",)},
@@ -55,7 +55,7 @@ def test_labels_come_from_the_document_its_source_or_the_default(
 
 
 def test_without_rules_everything_is_public() -> None:
-    assert Facts().of("files", {"groups": ["hr"]})["labels"] == ["public"]
+    assert MetadataSchema().of("files", {"groups": ["hr"]})["labels"] == ["public"]
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_what_is_of_another_kind_is_refused_and_never_public(metadata: dict[str,
 )
 def test_names_that_cannot_be_declared(name: str) -> None:
     with pytest.raises(ValidationError, match="cannot be declared"):
-        Facts(fields={name: "text"})
+        MetadataSchema(fields={name: "text"})

@@ -20,7 +20,7 @@ def home(prefect_server: Path) -> Path:
     assert (
         run_flow(
             prefect_server, configs.read(configs.FOLDER / "python-help.yaml", IndexConfig, changes)
-        ).status
+        )["status"]
         == "published"
     )
     return prefect_server

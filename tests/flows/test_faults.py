@@ -42,7 +42,7 @@ BEFORE_PUBLISH = [
 ]
 AFTER_PUBLISH = [
     ("llmops.tasks.knowledge.publish:publish", "after", 1),
-    ("llmops.tasks.knowledge.session:expire", "after", 1),
+    ("llmops.tasks.knowledge.recovery:expire", "after", 1),
     ("STORE.gc", "after", 1),
 ]
 REPAIR = [
@@ -125,7 +125,9 @@ def test_builds_that_end_at_any_boundary(
 @pytest.mark.slow
 def test_a_build_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
-    killed(shop, "build", place(shop, "llmops.tasks.knowledge.session:expire"), "after", 1, CHANGED)
+    killed(
+        shop, "build", place(shop, "llmops.tasks.knowledge.recovery:expire"), "after", 1, CHANGED
+    )
     assert shop.live.version == 2
     mended(shop)
     finished(shop)
@@ -187,7 +189,7 @@ def test_a_repair_that_is_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows = shop.rows()
     shop.drop()
-    killed(shop, "repair", "llmops.tasks.knowledge.session:drop_unused", "before", 2)
+    killed(shop, "repair", "llmops.tasks.knowledge.recovery:drop_unused", "before", 2)
     assert (shop.live.version, shop.rows(), shop.sound()) == (2, rows, True)
     mended(shop)
     assert gc(shop.handle)["collections"] == 1

@@ -12,7 +12,7 @@ from tests.laboratory import Laboratory
 pytestmark = pytest.mark.slow
 
 BEFORE_PUBLISH = [
-    ("llmops.tasks.knowledge.planning:plan", "after", 1),
+    ("llmops.tasks.knowledge.planner:plan_build", "after", 1),
     ("llmops.tasks.knowledge.collect:collect", "after", 1),
     ("llmops.tasks.knowledge.transform:clean", "after", 1),
     ("llmops.tasks.knowledge.checking:check_rows", "after", 1),
@@ -30,7 +30,7 @@ BEFORE_PUBLISH = [
 ]
 AFTER_PUBLISH = [
     ("llmops.tasks.knowledge.publish:publish", "after", 1),
-    ("llmops.tasks.knowledge.session:tidy", "before", 1),
+    ("llmops.tasks.knowledge.recovery:tidy", "before", 1),
 ]
 
 

@@ -22,9 +22,12 @@ class OldHome:
         self.before = paid(self.home)
 
     def build(self, name: str, *changes: str) -> Any:
-        from llmops.flows.running import run_index
+        from llmops.configs.index import IndexConfig
+        from llmops.flows.running import run_connected
+        from llmops.tasks.knowledge.outcome import Outcome
 
-        return run_index(self.home, read(self.project / f"{name}.yaml", changes))
+        config = read(self.project / f"{name}.yaml", IndexConfig, changes)
+        return Outcome.model_validate(run_connected(self.home, config))
 
     def still_paid(self, *tables: str) -> bool:
         now = paid(self.home)

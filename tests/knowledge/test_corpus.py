@@ -12,21 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from llmops.tasks.filters.metadata import Facts
-from llmops.tasks.knowledge import collect as intake
-from llmops.tasks.knowledge import corpus as survey
-from llmops.tasks.knowledge import planning, sketches, transform
-from llmops.tasks.knowledge.build import Batch, Build
+from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.knowledge import collect as collecting
+from llmops.tasks.knowledge import corpus, planner, sketches, transform
+from llmops.tasks.knowledge.build import Batch, Build, Specs
 from llmops.tasks.knowledge.changes import find_changes
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.planner import Planner
 from llmops.tasks.knowledge.publish import publish
 from llmops.tasks.knowledge.quarantine import items
-from llmops.tasks.knowledge.session import stages
+from llmops.tasks.knowledge.start import fingerprints_of
 from llmops.tasks.knowledge.versions import open_version, register
 from llmops.tasks.ledger import now, tables
 from llmops.tasks.ledger.leases import hold
+from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.cleaners.boilerplate import BoilerplateCleaner
@@ -101,33 +101,38 @@ class Home:
         self.home, self.cleaners, self.parser, self.version = home, cleaners, Plain(), 0
 
     def start(self) -> Build:
-        fingerprints = stages(self.cleaners, "", SentenceChunker(), HashEmbedder(), Facts())
+        fingerprints = fingerprints_of(
+            self.cleaners, "", SentenceChunker(), HashEmbedder(), MetadataSchema()
+        )
         return Build(
             handle=Handle(home=self.home, name="kb"),
             version=self.version + 1,
             live=self.version or None,
             collection="c",
             fresh=not self.version,
-            stages=fingerprints,
+            specs=Specs(
+                chunk=Spec(name="sentence"), embed=Spec(name="hash"), store=Spec(name="lancedb")
+            ),
+            fingerprints=fingerprints,
             began=now(),
         )
 
-    def survey(self, build: Build, source: Source) -> tuple[Plan, list[Batch]]:
+    def collected(self, build: Build, source: Source) -> tuple[Plan, list[Batch]]:
         planner = Planner(build)
         planner.add("texts", source, source.list())
         found, batches = planner.finish(), list[Batch]()
-        for turn in range(len(build.stages.corpus)):
+        for turn in range(len(build.fingerprints.corpus)):
             batches += self._collected(build, source, found, batches)
-            batches = [survey.sketch(build, self.cleaners, turn, one) for one in batches]
-            found = survey.judge(build, self.cleaners, turn, found, batches)
+            batches = [corpus.sketch(build, self.cleaners, turn, one) for one in batches]
+            found = corpus.judge(build, self.cleaners, turn, found, batches)
         batches += self._collected(build, source, found, batches)
         return found, [transform.clean(build, self.cleaners, batch) for batch in batches]
 
     def _collected(
         self, build: Build, source: Source, found: Plan, done: Sequence[Batch]
     ) -> list[Batch]:
-        parts = planning.parts(build, found, [batch.part for batch in done])
-        return [intake.collect(build, source, self.parser, part) for part in parts]
+        parts = planner.parts(build, found, [batch.part for batch in done])
+        return [collecting.collect(build, source, self.parser, part) for part in parts]
 
     def build(
         self, documents: Mapping[str, str], *, hashes: bool = False, failing: Sequence[str] = ()
@@ -136,7 +141,7 @@ class Home:
         build = self.start()
         register(build.ledger, build.kb)
         with hold(self.home, build.kb) as lease:
-            found, batches = self.survey(build, Texts(documents=dict(documents), hashes=hashes))
+            found, batches = self.collected(build, Texts(documents=dict(documents), hashes=hashes))
             lost = {
                 row["doc_id"]
                 for batch in batches
@@ -146,7 +151,7 @@ class Home:
             staged = [
                 find_changes(build, transform.without(build, batch, lost)) for batch in batches
             ]
-            found = survey.kept(build, found, staged)
+            found = corpus.kept(build, found, staged)
             open_version(
                 build.ledger,
                 lease,
@@ -214,7 +219,7 @@ def test_a_survey_that_never_published_makes_no_difference(
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         home, fresh = Home(Path(one)), Home(Path(other))
         home.build(first)
-        home.survey(home.start(), Texts(documents=second))
+        home.collected(home.start(), Texts(documents=second))
         home.build(first)
         fresh.build(first)
         assert home.state() == fresh.state()
@@ -288,7 +293,7 @@ def live(home: Home) -> list[str]:
 def test_a_verdict_stays_with_its_sketch_and_goes_with_it(tmp_path: Path) -> None:
     home = Home(tmp_path)
     build = home.start()
-    key = build.stages.corpus[0]
+    key = build.fingerprints.corpus[0]
     row = {
         "doc_id": "d",
         "source": "s",

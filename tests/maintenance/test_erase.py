@@ -30,7 +30,6 @@ from llmops.tasks.ledger.tables import (
     versions,
 )
 from llmops.tasks.maintenance.erase import erase
-from llmops.tasks.plugins import Spec
 from tests.maintenance.haystack import SECRET, SENTENCE, URI, evaluated, littered, places
 from tests.workshop import TEXTS, Workshop
 
@@ -168,16 +167,13 @@ def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
 def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_listing(
     shop: Workshop,
 ) -> None:
-    from llmops.tasks.knowledge import planning, session
     from llmops.tasks.knowledge.plan import guard
-    from llmops.tasks.plugins.stores import Store
+    from llmops.tasks.knowledge.planner import plan_build
+    from llmops.tasks.knowledge.start import start
 
     shop.build({URI: SECRET})
     erase(shop.handle, URI)
-    build = session.start(shop.handle, shop._stages(), shop.store.build(Store), shop.facts)
-    found = planning.plan(
-        build, [Spec(name="memory", options={"documents": {URI: SECRET}})], shop.folder
-    )
+    found = plan_build(start(shop.handle, shop.specs({URI: SECRET})))
     assert (found.notes, found.listed, found.todo) == (
         ["1 barred document skipped"],
         {"memory": 1},

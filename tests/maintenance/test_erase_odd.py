@@ -8,7 +8,7 @@ import pytest
 
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge.reading import collection_of
-from llmops.tasks.knowledge.suppressed import barred, uri_hash
+from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.views import history
 from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.maintenance.repair import repair
@@ -25,7 +25,7 @@ def test_a_renamed_document_goes_under_its_old_name_too(shop: Workshop) -> None:
     assert found["counts"]["versions"] == 2
     assert any("old.txt" in note for note in found["notes"])
     assert places(shop.home, SENTENCE) == []
-    assert barred(shop.ledger, shop.kb) == {
+    assert suppressed_hashes(shop.ledger, shop.kb) == {
         uri_hash(shop.kb, "new.txt"),
         uri_hash(shop.kb, "old.txt"),
     }

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from llmops.tasks.errors import Blocked, Unavailable, UsageError
-from llmops.tasks.knowledge.session import save_outcome
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import hold
+from llmops.tasks.ledger.runs import save_outcome
 from llmops.tasks.ledger.tables import embeddings, leases, parsed, runs
 from llmops.tasks.maintenance.garbage import gc
 from llmops.tasks.maintenance.repair import repair
@@ -174,7 +174,7 @@ def test_it_blocks_during_a_build_and_names_unknown_bases(shop: Workshop) -> Non
 
 
 STEPS = [
-    "session.drop_unused",
+    "recovery.drop_unused",
     "mark_cleared",
     "_collections",
     "_forget_paid",

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.filters.metadata import Facts
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.caches import find_embeddings
 from llmops.tasks.knowledge.changes import owner_columns, row_hash
 from llmops.tasks.ledger import open_ledger
@@ -74,7 +74,7 @@ def forged(**values: Any) -> Callable[[Path], None]:
     """The first chunk with other values, and with the hash that goes with them."""
 
     def forge(folder: Path) -> None:
-        facts = Facts.model_validate(
+        facts = MetadataSchema.model_validate(
             json.loads((folder / "manifest.json").read_text())["config"]["facts"]
         )
         owners = {

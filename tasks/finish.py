@@ -1,0 +1,101 @@
+"""How every flow ends: its outcome in MLflow, in Prefect's artifacts and in the ledger, and the
+state that the run ends in.
+
+An outcome offers what `Ended` asks for. A flow calls `finish(home, outcome, *steps)`: each step
+takes the outcome and returns it with what it adds. The failure of a `careful` step is a warning:
+what was done before it stands.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_UI_URL
+from prefect.states import Completed, Failed
+
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.runs import save_outcome
+
+
+class Ended(Protocol):
+    """What `finish` wants of an outcome.
+
+    `name`: of the knowledge base, evaluation or app that it is about; `links`: name -> URL;
+    `headline`: the run in one line; `failed`: the state's name where the run counts as failed, else
+    None; `completed`: its name otherwise.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def prefect_run_id(self) -> str | None: ...
+    @property
+    def links(self) -> dict[str, str]: ...
+    @property
+    def headline(self) -> str: ...
+    @property
+    def failed(self) -> str | None: ...
+    @property
+    def completed(self) -> str: ...
+    def warned(self, *warnings: str) -> Self: ...
+    def linked(self, links: dict[str, str]) -> Self: ...
+    def public(self) -> dict[str, Any]: ...
+
+
+E = TypeVar("E", bound=Ended)
+
+
+def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
+    """Take the steps, keep what the run came to under its id, and say how it ended."""
+    if url := prefect_url():
+        outcome = outcome.linked({"prefect": url, **outcome.links})
+    for step in steps:
+        outcome = step(outcome)
+    save_outcome(
+        open_ledger(home), outcome.prefect_run_id or "local", outcome.name, outcome.public()
+    )
+    if outcome.failed:
+        return Failed(name=outcome.failed, message=outcome.headline)
+    return Completed(name=outcome.completed, message=outcome.headline)
+
+
+def careful(step: Callable[[E], E]) -> Callable[[E], E]:
+    """The same step; where it fails, the outcome as it was before, with a warning."""
+
+    def carefully(outcome: E) -> E:
+        try:
+            return step(outcome)
+        except LlmopsError as error:
+            return outcome.warned(str(error))
+
+    return carefully
+
+
+def run_id() -> str | None:
+    """The id of the flow run that this code is in; None outside of one."""
+    return str(flow_run.id) if FlowRunContext.get() else None
+
+
+def name_run(name: str) -> None:
+    """Rename the current flow run, once it is known what it is about."""
+    if current := run_id():
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(current), name=name)
+
+
+def tell(text: str) -> None:
+    """A line in the log of the current flow run, for those who watch it in the UI."""
+    if FlowRunContext.get():
+        get_run_logger().info(text)
+
+
+def prefect_url() -> str | None:
+    """Where a browser shows this run."""
+    current, base = run_id(), PREFECT_UI_URL.value()
+    return f"{base}/runs/flow-run/{current}" if current and base else None
