@@ -14,6 +14,7 @@ from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.build import Specs
 from llmops.tasks.knowledge.start import fingerprints_of_specs
 from llmops.tasks.plugins.parsers import Parsed, Parser, _choose
+from llmops.tasks.plugins.parsers.markdown import MarkdownParser
 from llmops.tasks.plugins.parsers.office import OfficeParser
 from tests.commandline import llmops
 from tests.old_home import NAMES, ledger_rows, paid, restore
