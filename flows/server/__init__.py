@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import llmops
-from llmops.flows.server.daemon import BUSY
-from llmops.flows.server.room import (
+from llmops.flows.server.state import (
+    BUSY,
     LOG_BYTES,
+    Identity,
     ask,
     locate,
     locked,
@@ -117,12 +116,12 @@ def ensure(home: Path, port: int | None = None) -> Server:
     LlmopsError when the home cannot be used, UsageError when LLMOPS_SERVER_IDLE_SECONDS is no
     number.
     """
-    room = prepare(home)
-    answer = ask(room, use=True)
+    folder = prepare(home)
+    answer = ask(folder, use=True)
     if answer is None or answer["version"] != version("prefect"):
-        with locked(room):
-            answer = _running(room)
-            return _server(answer) if answer else _start(room, port)
+        with locked(folder):
+            answer = _running(folder)
+            return _server(answer) if answer else _start(folder, port)
     return _server(answer)
 
 
@@ -136,84 +135,82 @@ def stop(home: Path) -> bool:
     """End the home's server and wait for it; False when none runs. What flows have sent is stored
     first.
     """
-    room = locate(home)
-    if server_pid(room) is None:
+    folder = locate(home)
+    if server_pid(folder) is None:
         return False
-    with locked(room):
-        return _end(room)
+    with locked(folder):
+        return _end(folder)
 
 
-def _server(answer: dict[str, Any], *, started: bool = False) -> Server:
+def _server(answer: Identity, *, started: bool = False) -> Server:
     origin = f"http://127.0.0.1:{answer['port']}"
     return Server(url=f"{origin}/api", ui=origin, pid=answer["pid"], started=started)
 
 
-def _running(room: Path) -> dict[str, Any] | None:
+def _running(folder: Path) -> Identity | None:
     """The living server's answer, waited for while it starts; one that hangs or is of another
     version is ended.
     """
-    answer = _await(room, lambda: server_pid(room) is not None)
+    answer = _answer_of(folder, lambda: server_pid(folder) is not None)
     if answer and answer["version"] == version("prefect"):
         return answer
-    _end(room)
+    _end(folder)
     return None
 
 
-def _await(room: Path, alive: Callable[[], bool]) -> dict[str, Any] | None:
+def _answer_of(folder: Path, alive: Callable[[], bool]) -> Identity | None:
     deadline = time.monotonic() + START_SECONDS
     while alive() and time.monotonic() < deadline:
-        answer = ask(room, use=True)
+        answer = ask(folder, use=True)
         if answer:
             return answer
         time.sleep(0.05)
     return None
 
 
-def _start(room: Path, port: int | None) -> Server:
-    since = _trim(room / "server.log")
-    process = _spawn(room, port)
-    answer = _await(room, lambda: process.poll() in (None, BUSY))
+def _start(folder: Path, port: int | None) -> Server:
+    since = _trim(folder / "server.log")
+    process = _spawn(folder, port)
+    answer = _answer_of(folder, lambda: process.poll() in (None, BUSY))
     if answer:
         return _server(answer, started=answer["pid"] == process.pid)
     late = process.poll() is None
     process.kill()
     raise Unavailable(
-        "the Prefect server did not start: " + _why(room, since, late),
-        hint=f"see {room / 'server.log'}",
+        "the Prefect server did not start: " + _why(folder, since, late),
+        hint=f"see {folder / 'server.log'}",
     )
 
 
-def _why(room: Path, since: int, late: bool) -> str:
-    last = (room / "server.log").read_bytes()[since:].decode("utf-8", "replace").split("\n")
-    errors = log_errors(room.parent, since)[-3:] or [line for line in last if line.strip()][-1:]
+def _why(folder: Path, since: int, late: bool) -> str:
+    last = (folder / "server.log").read_bytes()[since:].decode("utf-8", "replace").split("\n")
+    errors = log_errors(folder.parent, since)[-3:] or [line for line in last if line.strip()][-1:]
     return " / ".join(errors) or (
         f"no answer within {START_SECONDS:.0f} s" if late else "it ended without a word"
     )
 
 
-def _spawn(room: Path, port: int | None) -> "subprocess.Popen[bytes]":
-    known = record(room)
+def _spawn(folder: Path, port: int | None) -> "subprocess.Popen[bytes]":
+    known = record(folder)
     wish = port or (
-        known["port"] if known else 20_000 + int(sha256(os.fsencode(room)).hexdigest(), 16) % 10_000
+        known.port if known else 20_000 + int(sha256(os.fsencode(folder)).hexdigest(), 16) % 10_000
     )
-    root = str(Path(llmops.__file__).parent.parent)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
     }
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     command = [
         sys.executable,
         "-P",
         "-m",
         "llmops.flows.server.daemon",
-        str(room),
+        str(folder),
         str(wish),
         str(_idle_seconds()),
     ]
-    with (room / "server.log").open("ab") as log:
+    with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command,
-            cwd=room,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -249,13 +246,13 @@ def _trim(log: Path) -> int:
     return 0
 
 
-def _end(room: Path) -> bool:
+def _end(folder: Path) -> bool:
     """SIGTERM, and SIGKILL when that does not help. The process was compared with its command line
     before.
     """
     import psutil
 
-    pid = server_pid(room)
+    pid = server_pid(folder)
     if pid is None:
         return False
     with contextlib.suppress(psutil.NoSuchProcess):

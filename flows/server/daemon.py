@@ -15,10 +15,14 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-BUSY = 75  # EX_TEMPFAIL: another server of this home is alive
-IDENTITY = "/llmops/server"
+from llmops.flows.server.state import BUSY, IDENTITY, Identity
+
+if TYPE_CHECKING:
+    import uvicorn
+
 WATCH_SECONDS = 1.0
 FLUSH_SECONDS = 1
 DRAIN_SECONDS = 30.0
@@ -36,7 +40,7 @@ class Watched:
     and sends little.
     """
 
-    def __init__(self, app: App, identity: dict[str, Any]) -> None:
+    def __init__(self, app: App, identity: Identity) -> None:
         self.app, self.identity = app, identity
         self.open, self.used, self.closing = 0, time.monotonic(), False
 
@@ -91,19 +95,19 @@ def bind(port: int) -> socket.socket:
     raise OSError("no free port on 127.0.0.1")
 
 
-def publish(room: Path, identity: dict[str, Any]) -> None:
+def publish(folder: Path, identity: Identity) -> None:
     """Write `server.json`; a reader sees the old record or the whole new one."""
-    partial = room / f"server.json.{os.getpid()}"
+    partial = folder / f"server.json.{os.getpid()}"
     partial.write_text(json.dumps(identity), encoding="utf-8")
-    partial.replace(room / "server.json")
+    partial.replace(folder / "server.json")
 
 
-def settings(room: Path, port: int) -> dict[str, str]:
-    """Prefect's settings for a server at `port` whose files lie in `room`, the current folder."""
+def settings(folder: Path, port: int) -> dict[str, str]:
+    """Prefect's settings for a server at `port` whose files lie in `folder`, the current folder."""
     origin = find_spec("prefect")
-    package = Path(str(origin.origin)).parent / "server" if origin else room
+    package = Path(str(origin.origin)).parent / "server" if origin else folder
     chosen = {
-        "PREFECT_HOME": str(room),
+        "PREFECT_HOME": str(folder),
         "PREFECT__SERVER_FINAL": "1",
         # relative, because a `?` in the home's path would end the path of a database URL
         "PREFECT_API_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
@@ -124,12 +128,12 @@ def settings(room: Path, port: int) -> dict[str, str]:
     return (
         chosen
         if os.access(package, os.W_OK)
-        else {**chosen, "PREFECT_UI_STATIC_DIRECTORY": str(room / "ui")}
+        else {**chosen, "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui")}
     )
 
 
 async def serve(
-    listener: socket.socket, room: Path, identity: dict[str, Any], idle_seconds: float
+    listener: socket.socket, folder: Path, identity: Identity, idle_seconds: float
 ) -> None:
     """Run until a signal, idleness or a lost record. `idle_seconds` 0 means never idle."""
     import uvicorn
@@ -138,21 +142,21 @@ async def serve(
     watched = Watched(create_app(final=True), identity)
 
     class Draining(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
-            self.should_exit, watched.closing = (
-                watched.closing,
-                True,
-            )  # at once only when asked twice
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+            self.should_exit = watched.closing  # at once only when asked twice
+            watched.closing = True
 
     server = Draining(
         uvicorn.Config(watched, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     )
-    watcher = asyncio.create_task(watch(server, watched, room, idle_seconds))
+    watcher = asyncio.create_task(watch(server, watched, folder, idle_seconds))
     await server.serve(sockets=[listener])
     watcher.cancel()
 
 
-async def watch(server: Any, watched: Watched, room: Path, idle_seconds: float) -> None:
+async def watch(
+    server: "uvicorn.Server", watched: Watched, folder: Path, idle_seconds: float
+) -> None:
     """End the server after a signal, when it is idle for too long, or when the record names
     another.
     """
@@ -161,8 +165,8 @@ async def watch(server: Any, watched: Watched, room: Path, idle_seconds: float) 
         if not server.started:
             watched.used = time.monotonic()
         idle = 0 < idle_seconds < watched.idle()
-        watched.closing = watched.closing or idle or not _recorded(room, watched.identity)
-    if _recorded(room, watched.identity):
+        watched.closing = watched.closing or idle or not _recorded(folder, watched.identity)
+    if _recorded(folder, watched.identity):
         await drain()
     server.should_exit = True
 
@@ -186,9 +190,9 @@ async def drain() -> None:
     await asyncio.sleep(FLUSH_SECONDS + 0.5)
 
 
-def _recorded(room: Path, identity: dict[str, Any]) -> bool:
+def _recorded(folder: Path, identity: Identity) -> bool:
     try:
-        return bool(json.loads((room / "server.json").read_text(encoding="utf-8")) == identity)
+        return bool(json.loads((folder / "server.json").read_text(encoding="utf-8")) == identity)
     except (OSError, ValueError):
         return False
 
@@ -201,24 +205,24 @@ def main(arguments: list[str]) -> int:
 
     from filelock import FileLock, Timeout
 
-    room, port, idle_seconds = Path(arguments[0]), int(arguments[1]), float(arguments[2])
-    os.chdir(room)
-    alive = FileLock(room / "alive.lock")
+    folder, port, idle_seconds = Path(arguments[0]), int(arguments[1]), float(arguments[2])
+    os.chdir(folder)
+    alive = FileLock(folder / "alive.lock")
     try:
         alive.acquire(timeout=0)
     except Timeout:
         return BUSY
     listener = bind(port)
     chosen = listener.getsockname()[1]
-    identity = {
+    identity: Identity = {
         "pid": os.getpid(),
         "port": chosen,
         "version": version("prefect"),
-        "home": str(room),
+        "home": str(folder),
     }
-    os.environ.update(settings(room, chosen))
-    publish(room, identity)
-    asyncio.run(serve(listener, room, identity, idle_seconds))
+    os.environ.update(settings(folder, chosen))
+    publish(folder, identity)
+    asyncio.run(serve(listener, folder, identity, idle_seconds))
     return 0
 
 

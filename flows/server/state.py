@@ -10,13 +10,25 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypedDict, cast
 
-from llmops.flows.server.daemon import IDENTITY
 from llmops.tasks.errors import LlmopsError, Unavailable
 
+BUSY = 75  # EX_TEMPFAIL: another server of this home is alive
+IDENTITY = "/llmops/server"
 LOCK_SECONDS = 180.0
 LOG_BYTES = 5_000_000
+
+
+class Identity(TypedDict):
+    """What `server.json` says, and what the server answers at IDENTITY. `home`: the folder of its
+    files.
+    """
+
+    pid: int
+    port: int
+    version: str
+    home: str
 
 
 def log_position(home: Path) -> int:
@@ -37,17 +49,12 @@ def log_errors(home: Path, since: int = 0) -> list[str]:
     content = log.read_bytes()
     recent = content[since if since <= len(content) else 0 :].decode("utf-8", "replace")
     entries = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", recent, flags=re.MULTILINE)
-    return [
-        _one_line(entry)
-        for entry in entries
-        if re.search(r"\| (ERROR|CRITICAL)", entry.partition("\n")[0])
-    ]
-
-
-def _one_line(entry: str) -> str:
-    head, _, body = entry.partition("\n")
-    named = re.findall(r"^[A-Za-z_][\w.]*: .+", body, flags=re.MULTILINE)
-    return f"{head.rstrip()} {named[-1]}" if named else head.rstrip()
+    lines = []
+    for head, _, body in (entry.partition("\n") for entry in entries):
+        if re.search(r"\| (ERROR|CRITICAL)", head):
+            named = re.findall(r"^[A-Za-z_][\w.]*: .+", body, flags=re.MULTILINE)
+            lines.append(" ".join([head.rstrip(), *named[-1:]]))
+    return lines
 
 
 def locate(home: Path) -> Path:
@@ -59,95 +66,101 @@ def prepare(home: Path) -> Path:
     """The folder, created. Raises LlmopsError where that cannot be, or where no database could be
     opened in it.
     """
-    room = locate(home)
+    folder = locate(home)
     # SQLite opens no database whose path has more bytes
-    if len(os.fsencode(room / "prefect.db-journal")) > 500:
+    if len(os.fsencode(folder / "prefect.db-journal")) > 500:
         raise LlmopsError(
-            f"the home's path is too long for a database: {len(os.fsencode(room.parent))} bytes",
+            f"the home's path is too long for a database: {len(os.fsencode(folder.parent))} bytes",
             where=str(home),
             hint="set LLMOPS_HOME to a folder whose path has at most 470 bytes",
         )
     try:
-        room.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(room, error) from error
-    if not os.access(room, os.W_OK | os.X_OK):
-        raise _unusable(room, PermissionError("the folder is read-only"))
-    return room
+        raise _unusable(folder, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unusable(folder, PermissionError("the folder is read-only"))
+    return folder
 
 
-def _unusable(room: Path, error: Exception) -> LlmopsError:
+def _unusable(folder: Path, error: Exception) -> LlmopsError:
     reason = getattr(error, "strerror", None) or str(error)
     return LlmopsError(
         f"the home's folder cannot be written: {reason}",
-        where=str(room),
+        where=str(folder),
         hint="set LLMOPS_HOME to a folder on a local disk that you may write to",
     )
 
 
 @contextlib.contextmanager
-def locked(room: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Only one process at a time starts or ends the server. Raises Unavailable after
     LOCK_SECONDS.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(room / "ensure.lock")
+    lock = FileLock(folder / "ensure.lock")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise Unavailable(
             "another process has been starting this home's Prefect server for minutes",
-            where=str(room),
-            hint=f"end the process that holds {room / 'ensure.lock'}",
+            where=str(folder),
+            hint=f"end the process that holds {folder / 'ensure.lock'}",
         ) from error
     except (OSError, NotImplementedError) as error:
-        raise _unusable(room, error) from error
+        raise _unusable(folder, error) from error
     try:
         yield
     finally:
         lock.release()
 
 
-def record(room: Path) -> dict[str, int] | None:
+class Record(NamedTuple):
     """The pid and port that the last server wrote down; it may be long gone."""
+
+    pid: int
+    port: int
+
+
+def record(folder: Path) -> Record | None:
     try:
-        found = json.loads((room / "server.json").read_text(encoding="utf-8"))
-        return {"pid": int(found["pid"]), "port": int(found["port"])}
+        written = json.loads((folder / "server.json").read_text(encoding="utf-8"))
+        return Record(int(written["pid"]), int(written["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def server_pid(room: Path) -> int | None:
+def server_pid(folder: Path) -> int | None:
     """The pid of the record if that process is a server of this home. Another's process is never
     touched.
     """
     import psutil
 
-    found = record(room)
+    last = record(folder)
+    if last is None:
+        return None
     try:
-        command = psutil.Process(found["pid"]).cmdline() if found else []
+        command = psutil.Process(last.pid).cmdline()
     except (psutil.Error, ValueError, OverflowError):
         return None
-    return (
-        found["pid"]
-        if found and "llmops.flows.server.daemon" in command and str(room) in command
-        else None
-    )
+    ours = "llmops.flows.server.daemon" in command and str(folder) in command
+    return last.pid if ours else None
 
 
-def ask(room: Path, *, use: bool = False, timeout: float = 3.0) -> dict[str, Any] | None:
+def ask(folder: Path, *, use: bool = False, timeout: float = 3.0) -> Identity | None:
     """Who answers at the recorded port, if it is this home's server. `use` starts its idle time
     anew.
     """
-    found = record(room)
-    if found is None:
+    last = record(folder)
+    if last is None:
         return None
-    url = f"http://127.0.0.1:{found['port']}{IDENTITY}{'?use' if use else ''}"
+    url = f"http://127.0.0.1:{last.port}{IDENTITY}{'?use' if use else ''}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=timeout) as response:
             answer = json.load(response)
     except (OSError, ValueError, http.client.HTTPException):
         return None
-    return answer if isinstance(answer, dict) and answer.get("home") == str(room) else None
+    ours = isinstance(answer, dict) and answer.get("home") == str(folder)
+    return cast(Identity, answer) if ours else None
