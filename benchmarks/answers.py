@@ -23,7 +23,7 @@ import yaml
 from benchmarks import corpora
 from benchmarks.command import data_folder, llmops
 from benchmarks.halves import WORDS, Halves, halves, only
-from llmops.tasks.decisions.record_check import evidence_of
+from llmops.tasks.decisions.decision import Decision
 
 SETS = ("clapnq", "feedbackqa")
 ASKED = "Answer from these passages, and cite them by their numbers, such as [1]."
@@ -154,7 +154,7 @@ def report(name: str, record: Mapping[str, Any], splits: int) -> None:
         )
     out += ["\n", _row(f"{splits} random halves", ["agree", "contradict", *WORDS])]
     sys.stdout.write("".join(out))
-    evidence = evidence_of(record)
+    evidence = Decision.model_validate(record).evidence()
     for arm in record["comparisons"]:
         for most in (*FEW, None):
             _halves(

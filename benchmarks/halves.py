@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from llmops.tasks.decisions.decision import Word
 from llmops.tasks.decisions.evidence import Evidence, Pairs
-from llmops.tasks.decisions.verdict import Word, decide
+from llmops.tasks.decisions.verdict import decide
 
 WORDS: tuple[Word, ...] = ("promote", "reject", "inconclusive")
 

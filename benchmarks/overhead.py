@@ -32,7 +32,7 @@ import yaml
 from benchmarks.echo import last_word
 from benchmarks.genai import questions
 from llmops.flows import server
-from llmops.tasks.decisions.record_files import TABLE
+from llmops.tasks.decisions.tracking import TABLE
 from llmops.tasks.tracking.store import opened, prepare, tracking_uri
 
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,8 @@ from llmops.tasks.evaluation.run import ArmSpec, EvaluationSpec, RetrievalSpec
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Scorer
+from llmops.tasks.prompts import SCHEME
 from llmops.tasks.prompts.reading import read_prompt
-from llmops.tasks.prompts.references import SCHEME
 
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")

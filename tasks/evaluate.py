@@ -13,7 +13,8 @@ from prefect import task
 
 from llmops.tasks import artifacts
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.decisions import record, verdict
+from llmops.tasks.decisions import promotion, record, tracking
+from llmops.tasks.decisions.decision import AliasMoved, Content, Decision
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.summary import summary_markdown
 from llmops.tasks.errors import LIVE
@@ -24,9 +25,7 @@ from llmops.tasks.evaluation.run import EvaluationSpec, Part, Trial
 from llmops.tasks.finish import careful, tell
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
-from llmops.tasks.tracking import evaluation as tracking
 
-Record = dict[str, Any]
 STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
 
 
@@ -55,96 +54,93 @@ def score(trial: Trial, part: Part, cases: Sequence[Case]) -> Part:
 @task(name="look")
 def look(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet) -> str | None:
     """Why the evaluation may stop here; None: it goes on."""
-    return verdict.settled(trial, rule, parts, cases)
+    return record.settled(trial, rule, parts, cases)
 
 
 @task(name="decide")
 def decide(
     trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, facts: dict[str, Any]
-) -> dict[str, Any]:
-    """The decision record."""
+) -> Decision:
+    """The decision on all parts."""
     return record.make_record(trial, rule, parts, cases, **facts)
 
 
 @task(name="record in MLflow")
-def track(
-    home: Path, found: dict[str, Any], parts: Sequence[Part], cases: CaseSet
-) -> dict[str, Any]:
-    """The record with the id and the link of its MLflow run."""
-    return tracking.record_evaluation(home, found, parts, cases)
+def track(home: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet) -> Decision:
+    """The decision with the id and the link of its MLflow run."""
+    return tracking.track(home, decision, parts, cases)
 
 
 @task(name="promote")
-def promote(home: Path, found: dict[str, Any], prompt: str, alias: str, who: str) -> dict[str, Any]:
+def promote(home: Path, decision: Decision, prompt: str, alias: str, who: str) -> AliasMoved:
     """Move the alias to the winner, if its record stands."""
-    return registry.promote(home, found, prompt, alias, who)
+    return promotion.promote(home, decision.content(), prompt, alias, who)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A decision record as the outcome of its flow; what fails after the decision is a remark."""
+    """A decision as the outcome of its flow; what fails after the decision is a remark."""
 
-    record: Record
+    decision: Decision
 
     @property
     def name(self) -> str:
-        return str(self.record["name"])
+        return self.decision.name
 
     @property
     def prefect_run_id(self) -> str | None:
-        return self.record["prefect_run_id"]  # type: ignore[no-any-return]
+        return self.decision.prefect_run_id
 
     @property
     def links(self) -> dict[str, str]:
-        return self.record["links"]  # type: ignore[no-any-return]
+        return self.decision.links
 
     @property
     def headline(self) -> str:
         if self.failed == "NotPromoted":
-            return str(self.record["remarks"][-1])
-        reason = str(self.record["reason"])
-        return reason if self.failed else f"{self.record['verdict']}: {reason}"
+            return self.decision.remarks[-1]
+        reason = self.decision.reason
+        return reason if self.failed else f"{self.decision.verdict}: {reason}"
 
     @property
     def failed(self) -> str | None:
-        if self.record["status"] == "failed":
+        if self.decision.status == "failed":
             return "TooManyErrors"
-        stayed = "promoted" in self.record and not self.record["promoted"]
-        return "NotPromoted" if stayed else None
+        return "NotPromoted" if self.decision.stayed else None
 
     @property
     def completed(self) -> str:
-        return STATES[self.record["verdict"]]
+        return STATES[self.decision.verdict]
 
     def warned(self, *warnings: str) -> "Evaluated":
-        return self.updated(remarks=[*self.record["remarks"], *warnings])
+        return self.updated(remarks=[*self.decision.remarks, *warnings])
 
     def linked(self, links: dict[str, str]) -> "Evaluated":
         return self.updated(links=links)
 
     def updated(self, **values: object) -> "Evaluated":
-        return Evaluated({**self.record, **values})
+        return Evaluated(self.decision.model_copy(update=values))
 
-    def public(self) -> Record:
+    def public(self) -> Content:
         """The JSON object."""
-        return self.record
+        return self.decision.content()
 
 
 def saved(home: Path) -> Callable[[Evaluated], Evaluated]:
     """The step that keeps the record as it is now."""
-    return lambda outcome: Evaluated(record.save(home, outcome.record))
+    return lambda outcome: Evaluated(record.save(home, outcome.decision))
 
 
 def tracked(home: Path, parts: Sequence[Part], cases: CaseSet) -> Callable[[Evaluated], Evaluated]:
     """The step that records the evaluation in MLflow."""
-    return lambda outcome: Evaluated(track(home, outcome.record, parts, cases))
+    return lambda outcome: Evaluated(track(home, outcome.decision, parts, cases))
 
 
 def cleared(parts: Sequence[Part]) -> Callable[[Evaluated], Evaluated]:
     """The step that removes the files of the parts, where MLflow holds all of it now."""
 
     def step(outcome: Evaluated) -> Evaluated:
-        if outcome.record["mlflow_run_id"] and parts:
+        if outcome.decision.mlflow_run_id and parts:
             shutil.rmtree(parts[0].file.parent)
         return outcome
 
@@ -155,7 +151,7 @@ def promoted(home: Path, trial: Trial) -> Callable[[Evaluated], Evaluated]:
     """The step that moves the alias, where the decision says so."""
 
     def step(outcome: Evaluated) -> Evaluated:
-        if outcome.record["verdict"] != "promote" or not outcome.record["promote"]:
+        if outcome.decision.verdict != "promote" or not outcome.decision.promote:
             return outcome
         move: Callable[[Evaluated], Evaluated] = partial(_promoted, home, trial)
         return careful(move)(outcome.updated(promoted=None))
@@ -165,20 +161,20 @@ def promoted(home: Path, trial: Trial) -> Callable[[Evaluated], Evaluated]:
 
 def _promoted(home: Path, trial: Trial, outcome: Evaluated) -> Evaluated:
     """Into the registry goes what has won; what was only tried stays a file."""
-    found = {name: value for name, value in outcome.record.items() if name != "promoted"}
-    run = outcome.prefect_run_id
-    prompt, alias = found["promote"]["prompt"], found["promote"]["alias"]
+    decision, run = outcome.decision, outcome.prefect_run_id
+    assert decision.promote is not None
+    prompt, alias = decision.promote.prompt, decision.promote.alias
     LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
-    registry.push(home, trial.arm(found["candidate"]).prompt.prompt)
+    registry.push(home, trial.arm(decision.candidate).prompt.prompt)
     who = f"prefect run {run}" if run else "llmops evaluate"
-    moved = promote(home, found, prompt, alias, who)
-    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved['version']}"]
+    moved = promote(home, decision, prompt, alias, who)
+    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
     return outcome.updated(promoted=moved)
 
 
 def shown(outcome: Evaluated) -> Evaluated:
     """The decision as artifacts, and in the log of the run."""
-    decision, mlflow = outcome.record, outcome.links.get("mlflow", "")
-    tell(f"{decision['verdict']}: {decision['reason']}")
-    artifacts.evaluation(outcome.name, summary_markdown(decision), decision["reason"], mlflow)
+    decision, mlflow = outcome.decision, outcome.links.get("mlflow", "")
+    tell(f"{decision.verdict}: {decision.reason}")
+    artifacts.evaluation(outcome.name, summary_markdown(decision), decision.reason, mlflow)
     return outcome

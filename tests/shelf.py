@@ -104,7 +104,7 @@ def decided(
         promote=wanted or None,
         untrusted={},
     )
-    return save(home, record) if saved else record
+    return (save(home, record) if saved else record).content()
 
 
 def tamper(home: Path, version: int, tag: str, value: str, name: str = "helpdesk") -> None:

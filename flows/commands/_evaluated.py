@@ -1,97 +1,95 @@
 """How a decision looks on a terminal: the verdict first, then what it rests on."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmops.flows.commands._measured import interval
 from llmops.flows.commands._tables import grid, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.tasks.decisions.decision import Decision, Figures, Measure
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 Found = Mapping[str, Any]
 
 
-def decision(console: Any, record: Found) -> None:
+def decision(console: "Console", record: "Decision") -> None:
     """Verdict and reason, a line per arm, a line per effect, and where to look next."""
-    console.print(
-        f"{record['name']}: {record['verdict']}", style=STYLES[record["verdict"]], markup=False
-    )
-    for line in filter(None, (record["reason"], record.get("hint"))):
+    console.print(f"{record.name}: {record.verdict}", style=STYLES[record.verdict], markup=False)
+    for line in filter(None, (record.reason, record.hint)):
         console.print(f"  {printable(line)}", markup=False)
     _arms(console, record)
     _effects(console, record)
     _ends(console, record)
 
 
-def _arms(console: Any, record: Found) -> None:
-    metrics = [name for name in next(iter(record["arms"].values()))["metrics"] if "." not in name]
+def _arms(console: "Console", record: "Decision") -> None:
+    metrics = [name for name in next(iter(record.arms.values())).metrics if "." not in name]
     cells = [
         [
             printable(name),
-            str(arm["answered"]),
-            str(arm["errored"]),
-            *[_value(arm["metrics"].get(one)) for one in metrics],
-            f"{arm['cost_usd']:.4f}",
-            f"{arm['calls']} + {arm['cached']}",
+            str(arm.answered),
+            str(arm.errored),
+            *[_value(arm.metrics.get(metric)) for metric in metrics],
+            f"{arm.cost_usd:.4f}",
+            f"{arm.calls} + {arm.cached}",
         ]
-        for name, arm in record["arms"].items()
+        for name, arm in record.arms.items()
     ]
     console.print()
     grid(console, ["arm", "answered", "errored", *metrics, "USD", "calls + remembered"], cells)
 
 
-def _value(metric: Found | None) -> str:
-    return "-" if metric is None or metric["value"] is None else interval(metric)
+def _value(measure: "Measure | None") -> str:
+    return "-" if measure is None else interval(measure.content())
 
 
-def _effects(console: Any, record: Found) -> None:
+def _effects(console: "Console", record: "Decision") -> None:
     rows = [
         [
             printable(name),
             metric,
-            _effect(one),
-            f"{one['p_value']:.3g}" if one.get("p_value") is not None else "-",
-            str(one["n"]),
+            _effect(figures),
+            "-" if figures.p_value is None else f"{figures.p_value:.3g}",
+            str(figures.n),
         ]
-        for name, compared in record["comparisons"].items()
-        for metric, one in compared["metrics"].items()
+        for name, compared in record.comparisons.items()
+        for metric, figures in compared.metrics.items()
     ]
     if rows:
         console.print(
-            f"\nDifferences to {printable(record['baseline'])} "
-            f"[{100 * (1 - record['rule']['alpha']):g} %]",
+            f"\nDifferences to {printable(record.baseline)} [{100 * (1 - record.rule.alpha):g} %]",
             markup=False,
         )
         grid(console, ["arm", "metric", "difference", "p", "cases"], rows)
 
 
-def _effect(one: Found) -> str:
-    from llmops.tasks.decisions.verdict_words import unmoved
-
-    if unmoved(one):
+def _effect(figures: "Figures") -> str:
+    if figures.unmoved:
         return "the same on all"
-    if one["difference"] is None:
+    if figures.difference is None:
         return "-"
-    within = f" [{one['interval'][0]:+.3f}, {one['interval'][1]:+.3f}]" if one["interval"] else ""
-    return f"{one['difference']:+.3f}{within}"
+    ends = figures.interval
+    within = f" [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else ""
+    return f"{figures.difference:+.3f}{within}"
 
 
-def _ends(console: Any, record: Found) -> None:
+def _ends(console: "Console", record: "Decision") -> None:
     console.print()
-    for warning in (*record["warnings"], *record.get("remarks", ())):
+    for warning in (*record.warnings, *record.remarks):
         console.print(f"  warning     {printable(warning)}", markup=False)
-    moved = record.get("promoted")
-    if moved:
-        alias = f"{record['promote']['prompt']}@{record['promote']['alias']}"
-        console.print(
-            f"  promoted    {alias} {'is' if moved['moved'] else 'already was'} version "
-            f"{moved['version']}",
-            markup=False,
-        )
-    for name, target in {"record": record["record"], **record["links"]}.items():
+    if record.promoted and record.promote:
+        alias = f"{record.promote.prompt}@{record.promote.alias}"
+        became = "is" if record.promoted.moved else "already was"
+        said = f"  promoted    {alias} {became} version {record.promoted.version}"
+        console.print(said, markup=False)
+    for name, target in {"record": record.record, **record.links}.items():
         console.print(f"  {name:<11} {target}", markup=False, soft_wrap=True)
 
 
-def forecast(console: Any, found: Found) -> None:
+def forecast(console: "Console", found: Found) -> None:
     """What `--plan` says: calls and their cost per arm and judge, nothing asked yet."""
     rows = [
         [
@@ -119,7 +117,7 @@ def _dollars(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
 
 
-def calibration(console: Any, found: Found) -> None:
+def calibration(console: "Console", found: Found) -> None:
     """A line per judge: how far it agrees with people, and whether it may decide."""
     rows = [
         [

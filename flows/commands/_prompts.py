@@ -2,10 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._tables import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.tasks.decisions.decision import AliasMoved
+    from llmops.tasks.decisions.promotion import History
+    from llmops.tasks.prompts import Prompt, Resolved
+    from llmops.tasks.prompts.sync import FileStatus
 
 SIGNS = {"+": "green", "-": "red", "@": "cyan"}
 WHAT = {
@@ -17,17 +25,33 @@ WHAT = {
 }
 
 
-def facts(resolved: Any) -> dict[str, Any]:
+class VariableFacts(TypedDict, total=False):
+    """`default` and `description` stand there for those that the prompt declares."""
+
+    type: str
+    required: bool
+    default: object
+    description: str
+
+
+class PromptFacts(TypedDict):
     """A prompt as JSON prints it."""
+
+    name: str
+    uri: str
+    version: int | None
+    alias: str | None
+    sha256: str
+    description: str
+    messages: list[dict[str, str]]
+    variables: dict[str, VariableFacts]
+    model: Mapping[str, object]
+    output: Mapping[str, object] | None
+
+
+def facts(resolved: "Resolved") -> PromptFacts:
+    """What there is to say of a prompt."""
     prompt = resolved.prompt
-    variables = {name: {"type": "string", "required": True} for name in prompt.names}
-    for name, one in prompt.variables.items():
-        variables[name] = {
-            "type": one.type,
-            "required": not one.optional,
-            "default": one.default,
-            "description": one.description,
-        }
     return {
         "name": prompt.name,
         "uri": resolved.uri,
@@ -36,54 +60,63 @@ def facts(resolved: Any) -> dict[str, Any]:
         "sha256": prompt.sha256,
         "description": prompt.description,
         "messages": [part.model_dump() for part in prompt.messages],
-        "variables": variables,
+        "variables": _variables(prompt),
         "model": prompt.model,
         "output": prompt.output,
     }
 
 
-def prompt(console: Any, found: Mapping[str, Any]) -> None:
+def _variables(prompt: "Prompt") -> dict[str, VariableFacts]:
+    """Those that are declared as they are, and texts for the others."""
+    variables = {name: VariableFacts(type="string", required=True) for name in prompt.names}
+    for name, declared in prompt.variables.items():
+        variables[name] = {
+            "type": declared.type,
+            "required": not declared.optional,
+            "default": declared.default,
+            "description": declared.description,
+        }
+    return variables
+
+
+def prompt(console: "Console", resolved: "Resolved") -> None:
     """The messages as they are, then what belongs to them."""
-    console.print(
-        f"{printable(found['uri'])}  {found['sha256'][: draw.SHORT]}", markup=False, style="bold"
-    )
-    if found["description"]:
-        console.print(printable(found["description"]), markup=False)
-    for part in found["messages"]:
-        console.print(f"\n{part['role']}", style="bold")
-        lines(console, part["content"])
+    shown = resolved.prompt
+    title = f"{printable(resolved.uri)}  {shown.sha256[: draw.SHORT]}"
+    console.print(title, markup=False, style="bold")
+    if shown.description:
+        console.print(printable(shown.description), markup=False)
+    for part in shown.messages:
+        console.print(f"\n{part.role}", style="bold")
+        lines(console, part.content)
     console.print()
-    variables = [("{{" + name + "}}", _variable(one)) for name, one in found["variables"].items()]
-    settings = [(f"model.{key}", _json(value)) for key, value in found["model"].items()]
-    told = [
-        *variables,
-        *settings,
-        *([("output", _json(found["output"]))] if found["output"] else []),
-    ]
+    told = [("{{" + name + "}}", _variable(one)) for name, one in _variables(shown).items()]
+    told += [(f"model.{key}", _json(value)) for key, value in shown.model.items()]
+    told += [("output", _json(shown.output))] if shown.output else []
     width = max((len(key) for key, _ in told), default=0)
     for key, value in told:
         console.print(f"{key:<{width}}  {printable(value)}", markup=False)
 
 
-def lines(console: Any, text: str) -> None:
+def lines(console: "Console", text: str) -> None:
     """A text of several lines, of which nothing steers the terminal."""
     for line in text.rstrip("\n").split("\n"):
         console.print(f"  {printable(line)}", markup=False)
 
 
-def standing(console: Any, found: Sequence[Mapping[str, Any]]) -> None:
+def status(console: "Console", rows: Sequence["FileStatus"]) -> None:
     """Files and registry, and what to do about it."""
     shown = [
         {
-            "name": one["name"],
-            "file": one["file"],
-            "version": one["version"],
-            "aliases": ", ".join(f"{alias} {version}" for alias, version in one["aliases"].items())
+            "name": row["name"],
+            "file": row["file"],
+            "version": row["version"],
+            "aliases": ", ".join(f"{alias} {version}" for alias, version in row["aliases"].items())
             or None,
-            "state": one["state"],
-            "next": WHAT[one["state"]],
+            "state": row["state"],
+            "next": WHAT[row["state"]],
         }
-        for one in found
+        for row in rows
     ]
     draw.rows(
         console,
@@ -93,24 +126,22 @@ def standing(console: Any, found: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def difference(console: Any, found: Mapping[str, Any]) -> None:
+def difference(console: "Console", text: str) -> None:
     """A unified diff in colours."""
-    if found["same"]:
-        console.print(f"{found['from']} and {found['to']} say the same.", markup=False)
-    for line in found["diff"].splitlines():
+    for line in text.splitlines():
         console.print(printable(line), markup=False, style=SIGNS.get(line[:1]))
 
 
-def pushed(console: Any, found: Sequence[Mapping[str, Any]]) -> None:
+def pushed(console: "Console", rows: Sequence[Mapping[str, object]]) -> None:
     """A line per file."""
-    for one in found:
-        done = "made" if one["made"] else "says that already"
-        console.print(f"{printable(one['file'])}: {one['uri']} {done}", markup=False)
-    if not found:
+    for row in rows:
+        done = "made" if row["made"] else "says that already"
+        console.print(f"{printable(str(row['file']))}: {row['uri']} {done}", markup=False)
+    if not rows:
         console.print("No prompt in there: a prompt is a YAML file with name and messages.")
 
 
-def history(console: Any, found: Mapping[str, Any]) -> None:
+def history(console: "Console", told: "History") -> None:
     """The versions, then the moves."""
     shown = [
         {
@@ -121,12 +152,12 @@ def history(console: Any, found: Mapping[str, Any]) -> None:
             "aliases": ", ".join(one["aliases"]) or None,
             "edited": "edited" if one["edited"] else "",
         }
-        for one in found["versions"]
+        for one in told["versions"]
     ]
     draw.rows(
         console, shown, ["version", "sha256", "created_at", "who", "aliases", "edited", "message"]
     )
-    if found["moves"]:
+    if told["moves"]:
         console.print()
     moves = [
         {
@@ -136,7 +167,7 @@ def history(console: Any, found: Mapping[str, Any]) -> None:
             "decision": one["decision"],
             "kind": "outside llmops" if one["kind"] == "outside" else one["kind"],
         }
-        for one in found["moves"]
+        for one in told["moves"]
     ]
     draw.rows(
         console,
@@ -146,22 +177,22 @@ def history(console: Any, found: Mapping[str, Any]) -> None:
     )
 
 
-def move(console: Any, found: Mapping[str, Any]) -> None:
+def move(console: "Console", moved: "AliasMoved") -> None:
     """Where an alias went."""
-    spot, was = f"{found['prompt']}@{found['alias']}", found["previous_version"]
+    spot, was = f"{moved.prompt}@{moved.alias}", moved.previous_version
     before = f" (was {was})" if was else ""
     told = (
-        f"is version {found['version']}{before}"
-        if found["moved"]
-        else f"is version {found['version']} already"
+        f"is version {moved.version}{before}"
+        if moved.moved
+        else f"is version {moved.version} already"
     )
     console.print(f"{spot} {told}.", markup=False, style="bold")
-    if found["decision"]:
-        console.print(f"  decision    {found['decision']}", markup=False)
-    console.print(f"  history     llmops prompts history {found['prompt']}", markup=False)
+    if moved.decision:
+        console.print(f"  decision    {moved.decision}", markup=False)
+    console.print(f"  history     llmops prompts history {moved.prompt}", markup=False)
 
 
-def _variable(one: Mapping[str, Any]) -> str:
+def _variable(one: VariableFacts) -> str:
     default = f", default {_json(one['default'])}" if one.get("default") is not None else ""
     optional = "" if one["required"] else ", optional"
     about = f": {one['description']}" if one.get("description") else ""

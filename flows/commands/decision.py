@@ -1,12 +1,18 @@
 """`llmops decision …`: stored decisions, and whether they stand."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops.flows.commands import _tables as draw
 from llmops.flows.console import Answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.tasks.decisions.decision import Content
+    from llmops.tasks.decisions.verify import Verification
 
 app = typer.Typer(
     name="decision",
@@ -27,11 +33,13 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision record (JSON).")],
 ) -> Answer:
     """Compute the verdict again from the record alone; exit 1 if it does not stand."""
-    from llmops.tasks.decisions.record_check import verify as check
+    from llmops.tasks.decisions.verify import verify as check
 
-    found = check(file)
+    checked = check(file)
     return Answer(
-        found, lambda console: _verified(console, found), exit_code=0 if found["ok"] else 1
+        {**checked},
+        lambda console: _verified(console, checked),
+        exit_code=0 if checked["ok"] else 1,
     )
 
 
@@ -47,18 +55,19 @@ def show(
 ) -> Answer:
     """Show a decision."""
     from llmops.flows.commands._evaluated import decision as drawn
-    from llmops.tasks.decisions.record_shape import showable
+    from llmops.tasks.decisions.decision import read_decision
     from llmops.tasks.decisions.summary import summary_markdown
 
-    record = showable(_read(decision), decision)
+    content = _read(decision)
+    record = read_decision(content, decision)
     if markdown:
         return Answer(
-            record,
+            content,
             lambda console: console.print(
                 summary_markdown(record), markup=False, highlight=False, soft_wrap=True
             ),
         )
-    return Answer(record, lambda console: drawn(console, record))
+    return Answer(content, lambda console: drawn(console, record))
 
 
 @command(app, "list")
@@ -69,30 +78,30 @@ def list_(
     from llmops.configs.settings import settings
     from llmops.tasks.decisions.record import listed
 
-    found = listed(settings().absolute_home, name)
+    decisions = listed(settings().absolute_home, name)
     return Answer(
-        {"decisions": found},
+        {"decisions": decisions},
         lambda console: draw.rows(
             console,
-            found,
+            decisions,
             ["id", "name", "verdict", "created_at", "mlflow_run_id"],
             empty="No decision has been made here.",
         ),
     )
 
 
-def _verified(console: Any, found: dict[str, Any]) -> None:
-    stands = "The decision stands" if found["ok"] else "The decision does not stand"
+def _verified(console: "Console", checked: "Verification") -> None:
+    stands = "The decision stands" if checked["ok"] else "The decision does not stand"
     console.print(
-        f"{stands}: {draw.printable(str(found['name']))}, {found['verdict']}",
+        f"{stands}: {draw.printable(str(checked['name']))}, {checked['verdict']}",
         markup=False,
         style="bold",
     )
-    for problem in found["problems"]:
+    for problem in checked["problems"]:
         console.print(f"  {draw.printable(problem)}", markup=False)
 
 
-def _read(decision: str) -> dict[str, Any]:
+def _read(decision: str) -> "Content":
     """A file where there is one of that name, else a decision of this home."""
     from llmops.configs.settings import settings
     from llmops.tasks.decisions.record import find, listed, load
@@ -104,7 +113,7 @@ def _read(decision: str) -> dict[str, Any]:
     home = settings().absolute_home
     record = find(home, decision)
     if record is None:
-        known = ", ".join(one["id"] for one in listed(home)[:5]) or "none"
+        known = ", ".join(str(each["id"]) for each in listed(home)[:5]) or "none"
         raise UsageError(
             f"no decision and no file {decision!r}", hint=f"decisions of this home: {known}"
         )

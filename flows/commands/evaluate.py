@@ -1,9 +1,9 @@
 """`llmops evaluate`: compare arms on cases, and promote the better one by a stored decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmops.configs.evaluate import EvaluateConfig
+    from llmops.tasks.decisions.decision import Decision
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 5}
 
@@ -56,6 +57,7 @@ def evaluate(
     from llmops.configs import read
     from llmops.configs.evaluate import EvaluateConfig
     from llmops.flows.running import run_flow
+    from llmops.tasks.decisions.decision import Decision
     from llmops.tasks.evaluation.forecast import forecast
     from llmops.tasks.evaluation.prepare import begin
 
@@ -69,25 +71,27 @@ def evaluate(
     trial, cases, _ = begin(home(), chosen.evaluation_spec(), None, accept_cases=accept_cases)
     if plan:
         return answer(forecast(trial, cases.cases), draw.forecast)
-    record = run_flow(home(), chosen, accept_cases=accept_cases)
+    outcome = run_flow(home(), chosen, accept_cases=accept_cases)
+    record = Decision.model_validate(outcome)
     if junit is not None:
         _write_junit(junit, record)
-    return answer(record, _summary if ci else draw.decision, exit_code(record))
+    shown = _summary if ci else draw.decision
+    return Answer(outcome, lambda console: shown(console, record), exit_code(record))
 
 
-def _summary(console: "Console", record: Mapping[str, Any]) -> None:
+def _summary(console: "Console", record: "Decision") -> None:
     from llmops.tasks.decisions.summary import summary_markdown
 
     console.print(summary_markdown(record), markup=False, highlight=False, soft_wrap=True)
 
 
-def exit_code(record: Mapping[str, Any]) -> int:
+def exit_code(record: "Decision") -> int:
     """0 promote, 3 reject, 5 inconclusive, 4 too many errors; 1 when the alias should have moved
     and did not.
     """
-    if record["status"] == "failed":
+    if record.status == "failed":
         return 4
-    return 1 if "promoted" in record and not record["promoted"] else CODES[record["verdict"]]
+    return 1 if record.stayed else CODES[record.verdict]
 
 
 def _calibrated(config: "EvaluateConfig") -> Answer:
@@ -108,7 +112,7 @@ def _writable(path: Path) -> None:
         path.unlink()
 
 
-def _write_junit(path: Path, record: dict[str, Any]) -> None:
+def _write_junit(path: Path, record: "Decision") -> None:
     from llmops.tasks.decisions.summary import junit
 
     with _writing(path):

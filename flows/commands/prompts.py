@@ -1,12 +1,15 @@
 """`llmops prompts …`: prompts in files and in MLflow's registry, and how their aliases move."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops.flows.commands import _prompts as draw
 from llmops.flows.console import Answer, command
+
+if TYPE_CHECKING:
+    from llmops.tasks.decisions.decision import Content
 
 app = typer.Typer(
     name="prompts",
@@ -33,19 +36,19 @@ def list_(
     """List files and registry side by side: what is in step, and what has to be pushed or
     pulled.
     """
-    from llmops.tasks.prompts.sync import files_in, standing
+    from llmops.tasks.prompts.sync import files_in, status
 
-    found = standing(_home(), files_in(folder))
-    return Answer({"prompts": found}, lambda console: draw.standing(console, found))
+    rows = status(_home(), files_in(folder))
+    return Answer({"prompts": rows}, lambda console: draw.status(console, rows))
 
 
 @command(app, "show")
 def show(prompt: Reference) -> Answer:
     """Show a prompt: its messages, variables, settings and hash."""
-    from llmops.tasks.prompts.sync import anything
+    from llmops.tasks.prompts.references import resolve_short
 
-    found = draw.facts(anything(_home(), prompt, Path()))
-    return Answer(found, lambda console: draw.prompt(console, found))
+    resolved = resolve_short(_home(), prompt, Path())
+    return Answer({**draw.facts(resolved)}, lambda console: draw.prompt(console, resolved))
 
 
 @command(app, "diff")
@@ -54,19 +57,21 @@ def diff(
     second: Annotated[str, typer.Argument(metavar="B", help=Which)],
 ) -> Answer:
     """Show what two prompts differ in: messages, variables, settings and schema."""
-    from llmops.tasks.prompts.difference import changed, unified
-    from llmops.tasks.prompts.sync import anything
+    from llmops.tasks.prompts.references import resolve_short
+    from llmops.tasks.prompts.writing import changed, unified
 
-    one, other = anything(_home(), first, Path()), anything(_home(), second, Path())
-    differing = changed(one.prompt, other.prompt)
-    found = {
-        "from": one.uri,
-        "to": other.uri,
+    before, after = (resolve_short(_home(), text, Path()) for text in (first, second))
+    differing = changed(before.prompt, after.prompt)
+    difference = unified(before.prompt, after.prompt, (before.uri, after.uri))
+    answer = {
+        "from": before.uri,
+        "to": after.uri,
         "same": not differing,
         "changed": differing,
-        "diff": unified(one.prompt, other.prompt, (one.uri, other.uri)),
+        "diff": difference,
     }
-    return Answer(found, lambda console: draw.difference(console, found))
+    said = f"{before.uri} and {after.uri} say the same." if not differing else difference
+    return Answer(answer, lambda console: draw.difference(console, said))
 
 
 @command(app, "push")
@@ -85,20 +90,20 @@ def push(
 
     files = one_file_each(read_prompts(paths))
     pushed = push_all(_home(), [prompt for _, prompt in files], note=message)
-    found = [
+    rows = [
         {
-            "name": one.resolved.prompt.name,
-            "version": one.resolved.version,
-            "uri": one.resolved.uri,
-            "made": one.made,
-            "sha256": one.resolved.prompt.sha256,
+            "name": each.resolved.prompt.name,
+            "version": each.resolved.version,
+            "uri": each.resolved.uri,
+            "made": each.made,
+            "sha256": each.resolved.prompt.sha256,
             "file": str(file),
         }
-        for (file, _), one in zip(files, pushed, strict=True)
+        for (file, _), each in zip(files, pushed, strict=True)
     ]
     return Answer(
-        {"prompts": found, "made": sum(one.made for one in pushed)},
-        lambda console: draw.pushed(console, found),
+        {"prompts": rows, "made": sum(each.made for each in pushed)},
+        lambda console: draw.pushed(console, rows),
     )
 
 
@@ -118,31 +123,29 @@ def pull(
 ) -> Answer:
     """Write a version of the registry as a file."""
     from llmops.tasks.errors import Unavailable, disk_trouble
-    from llmops.tasks.prompts.sync import anything
+    from llmops.tasks.prompts.references import resolve_short
     from llmops.tasks.prompts.sync import pull as write
 
     try:
-        found = write(_home(), anything(_home(), prompt, Path()), out, force)
+        pulled = write(_home(), resolve_short(_home(), prompt, Path()), out, force)
     except OSError as error:
         raise disk_trouble(error) or Unavailable(
             f"the file cannot be written: {error.strerror or error}",
             where=str(out or error.filename or ""),
             hint="say with --out where you may write",
         ) from error
-    done = "is written" if found["written"] else "says that already"
-    return Answer(
-        found,
-        lambda console: console.print(f"{found['uri']}: {found['file']} {done}.", markup=False),
-    )
+    done = "is written" if pulled["written"] else "says that already"
+    said = f"{pulled['uri']}: {pulled['file']} {done}."
+    return Answer({**pulled}, lambda console: console.print(said, markup=False))
 
 
 @command(app, "history")
 def history(name: Name) -> Answer:
     """List the versions, and every move of an alias with its decision."""
-    from llmops.tasks.prompts.registry import history as of
+    from llmops.tasks.decisions.promotion import history as history_of
 
-    found = of(_home(), name)
-    return Answer(found, lambda console: draw.history(console, found))
+    told = history_of(_home(), name)
+    return Answer({**told}, lambda console: draw.history(console, told))
 
 
 @command(app, "promote")
@@ -161,8 +164,8 @@ def promote(
     ] = False,
 ) -> Answer:
     """Move an alias to a version, by a decision."""
+    from llmops.tasks.decisions import promotion
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.prompts import registry
 
     if (decision is None) == (not first):
         raise UsageError(
@@ -172,14 +175,14 @@ def promote(
             hint="llmops evaluate CONFIG makes one; --first sets an alias that was never set",
         )
     if decision is not None:
-        found = registry.promote(_home(), _record(decision), name, alias, version=version)
+        moved = promotion.promote(_home(), _record(decision), name, alias, version=version)
     elif version is None:
         raise UsageError(
             "which version?", hint=f"--version N; llmops prompts history {name} lists them"
         )
     else:
-        found = registry.first(_home(), name, alias, version)
-    return Answer(found, lambda console: draw.move(console, found))
+        moved = promotion.first(_home(), name, alias, version)
+    return Answer(moved.content(), lambda console: draw.move(console, moved))
 
 
 @command(app, "rollback")
@@ -191,13 +194,13 @@ def rollback(
     ] = None,
 ) -> Answer:
     """Move an alias back to the version that held it before."""
-    from llmops.tasks.prompts.registry import rollback as back
+    from llmops.tasks.decisions.promotion import rollback as back
 
-    found = back(_home(), name, alias, to)
-    return Answer(found, lambda console: draw.move(console, found))
+    moved = back(_home(), name, alias, to)
+    return Answer(moved.content(), lambda console: draw.move(console, moved))
 
 
-def _record(decision: str) -> dict[str, Any]:
+def _record(decision: str) -> "Content":
     """The record in a file, or the one with that id in the ledger."""
     from llmops.tasks.decisions.record import find, load
 

@@ -3,17 +3,19 @@ one takes the place of the first.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from llmops import configs
 from llmops.configs.evaluate import EvaluateConfig
 from llmops.flows.running import run_flow
+from llmops.tasks.decisions.decision import Decision
+from llmops.tasks.decisions.promotion import first, rollback
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.prompts import registry
 from llmops.tasks.prompts.reading import read_prompt
-from llmops.tasks.tracking.prompts import registry as open_registry
+from llmops.tasks.prompts.registry import push
+from llmops.tasks.tracking.prompts import open_registry
 
 PROMPT, ALIAS = "python-help-demo", "champion"
 CONFIG = "python-help-prompts.yaml"
@@ -48,13 +50,13 @@ class PromptSteps:
 
     def _first(self) -> None:
         """The prompt in use is the first one, also where an earlier demo has promoted another."""
-        pushed = registry.push(self.home, read_prompt(self.folder / CHAMPION))
+        pushed = push(self.home, read_prompt(self.folder / CHAMPION))
         assert pushed.version is not None
         live = self._live()
         if live is None:
-            registry.first(self.home, PROMPT, ALIAS, pushed.version)
+            first(self.home, PROMPT, ALIAS, pushed.version)
         elif live != pushed.version:
-            registry.rollback(self.home, PROMPT, ALIAS, to=pushed.version)
+            rollback(self.home, PROMPT, ALIAS, to=pushed.version)
 
     def _live(self) -> int | None:
         with open_registry(self.home) as shelf:
@@ -69,7 +71,7 @@ class PromptSteps:
         record = self._evaluate(WORSE, "reject")
         self._say(
             f"The prompt in use and the new one have answered the same "
-            f"{record['cases']['used']} questions from the knowledge base, with an"
+            f"{record.cases.used} questions from the knowledge base, with an"
             " offline model that",
             "quotes what fits best. The better an answer, the more words it shares with "
             "the known one (token F1, 0 to 1).",
@@ -81,39 +83,41 @@ class PromptSteps:
     def _better(self) -> None:
         self._head("8", "Another try: at most 30 words")
         record = self._evaluate(BETTER, "promote")
-        move = record["promoted"]
+        move = record.promoted
+        assert move is not None  # else it would have been told above
         self._say(
             effect(record),
             "The interval lies above 0: this is better, and not by chance. Promoted:"
-            f" {PROMPT}@{ALIAS} goes from version {move['previous_version']} to {move['version']},",
+            f" {PROMPT}@{ALIAS} goes from version {move.previous_version} to {move.version},",
             f"and whoever asks for it gets the new one. The decision that allowed it is "
-            f"kept: {move['decision']}.",
+            f"kept: {move.decision}.",
         )
 
-    def _evaluate(self, prompt: str, wanted: str) -> dict[str, Any]:
+    def _evaluate(self, prompt: str, wanted: str) -> Decision:
         config = configs.read(
             self.folder / CONFIG, EvaluateConfig, [f"arms.candidate.prompt={prompt}"]
         )
-        record = run_flow(self.home, config, accept_cases=True)
-        self.steps.append({"step": "evaluate", **record})
-        if record["verdict"] != wanted or ("promoted" in record and not record["promoted"]):
+        outcome = run_flow(self.home, config, accept_cases=True)
+        self.steps.append({"step": "evaluate", **outcome})
+        record = Decision.model_validate(outcome)
+        if record.verdict != wanted or record.stayed:
             raise LlmopsError(
-                f"this step should have ended {wanted}, it ended {record['verdict']}: "
-                f"{record['reason']}",
-                hint=f"see {record['record']}",
+                f"this step should have ended {wanted}, it ended {record.verdict}: {record.reason}",
+                hint=f"see {record.record}",
             )
         return record
 
 
-def effect(record: Mapping[str, Any]) -> str:
+def effect(record: Decision) -> str:
     """What the deciding metric did, in words."""
     old, new = (
-        record["arms"][record[role]]["metrics"][record["metric"]]["value"]
-        for role in ("baseline", "candidate")
+        record.arms[arm].metrics[record.metric].value for arm in (record.baseline, record.candidate)
     )
-    low, high = record["interval"]
+    assert record.difference is not None
+    assert record.interval is not None
+    low, high = record.interval
     return (
         f"With the old prompt it is {old:.3f}, with the new one {new:.3f}: difference "
-        f"{record['difference']:+.3f}, 95 % interval"
+        f"{record.difference:+.3f}, 95 % interval"
         f" {low:+.3f} to {high:+.3f}."
     )

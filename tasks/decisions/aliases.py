@@ -1,24 +1,25 @@
-"""Where the aliases of a prompt have been: the ledger's moves, those that other homes noted on the
-versions, and what neither knows of.
+"""Where the aliases of a prompt have been: the changes that the ledger holds, those that other
+homes noted on the versions, and what neither knows of.
 """
 
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import insert, select
+from sqlalchemy import RowMapping, insert, select
 
+from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.ledger import existing_ledger, now, open_ledger
 from llmops.tasks.ledger.tables import moves as table
-from llmops.tasks.tracking.prompt_versions import Version
+from llmops.tasks.prompts.registry import Version
+from llmops.tasks.tracking.prompt_versions import Note
 
 OUTSIDE = "outside"
 
 
-class Move(BaseModel):
+class AliasChange(BaseModel):
     """An alias went from one version (None: from nowhere) to another (None: it was removed).
     `kind`: first, promote, rollback; outside for what was done without llmops: nobody knows by whom
     and when. `id`: of the ledger's row, empty for an outside one."""
@@ -35,22 +36,22 @@ class Move(BaseModel):
     who: str | None = None
     moved_at: datetime | None = None
 
-    def shown(self) -> dict[str, Any]:
+    def content(self) -> Note:
         """As JSON prints it, and as a version remembers it."""
         return self.model_dump(mode="json", by_alias=True)
 
 
-def new_move(
+def new_change(
     prompt: str,
     alias: str,
     before: int | None,
     to: int,
     kind: str,
     who: str,
-    record: dict[str, Any] | None = None,
-) -> Move:
-    """A move of this moment; `record`: the decision that allows it."""
-    return Move(
+    decision: Decision | None = None,
+) -> AliasChange:
+    """A change of this moment; `decision`: the one that allows it."""
+    return AliasChange(
         id=uuid.uuid4().hex,
         prompt=prompt,
         alias=alias,
@@ -59,100 +60,113 @@ def new_move(
         kind=kind,
         who=who,
         moved_at=now(),
-        decision=record["id"] if record else None,
-        decision_sha256=record["sha256"] if record else None,
+        decision=decision.id if decision else None,
+        decision_sha256=decision.sha256 if decision else None,
     )
 
 
-def remember(home: Path, move: Move) -> None:
-    """Write a move to the ledger."""
+def remember(home: Path, change: AliasChange) -> None:
+    """Write a change to the ledger."""
     row = {
-        "id": move.id,
-        "prompt": move.prompt,
-        "alias": move.alias,
-        "from_version": move.before,
-        "to_version": move.to,
-        "kind": move.kind,
-        "decision": move.decision,
-        "decision_sha256": move.decision_sha256,
-        "who": move.who or "",
-        "moved_at": move.moved_at,
+        "id": change.id,
+        "prompt": change.prompt,
+        "alias": change.alias,
+        "from_version": change.before,
+        "to_version": change.to,
+        "kind": change.kind,
+        "decision": change.decision,
+        "decision_sha256": change.decision_sha256,
+        "who": change.who or "",
+        "moved_at": change.moved_at,
     }
     with open_ledger(home).write() as connection:
         connection.execute(insert(table).values(**row))
 
 
-def known_moves(home: Path, prompt: str, versions: Iterable[Version]) -> list[Move]:
-    """The moves of all aliases of a prompt that the ledger knows or a version remembers, oldest
+def is_remembered(home: Path, change: AliasChange) -> bool:
+    """Whether the ledger holds a change, which a version may note alone."""
+    with existing_ledger(home).read() as connection:
+        row = connection.execute(select(table.c.id).where(table.c.id == change.id)).first()
+    return row is not None
+
+
+def known_changes(home: Path, prompt: str, versions: Iterable[Version]) -> list[AliasChange]:
+    """The changes of all aliases of a prompt that the ledger knows or a version remembers, oldest
     first.
     """
     with existing_ledger(home).read() as connection:
         rows = connection.execute(select(table).where(table.c.prompt == prompt)).mappings().all()
-    noted = {
-        move.id: move
-        for version in versions
-        for one in version.moves
-        if (move := _noted(one)) and move.prompt == prompt
-    }
-    found = noted | {row["id"]: _of(row) for row in rows}
-    return sorted(found.values(), key=lambda move: (move.moved_at, move.id))
+    noted = [_noted(note) for version in versions for note in version.changes]
+    changes = {change.id: change for change in noted if change and change.prompt == prompt}
+    changes |= {row["id"]: _of(row) for row in rows}
+    return sorted(changes.values(), key=_order)
 
 
-def timeline(moves: Sequence[Move], alias: str, points_to: int | None, prompt: str) -> list[Move]:
-    """All moves of one alias, oldest first, with those in between that were made without llmops, up
-    to where it points now.
+def _order(change: AliasChange) -> tuple[datetime, str]:
+    assert change.moved_at is not None  # of what is known; only outside ones have no time
+    return change.moved_at, change.id
+
+
+def timeline(
+    changes: Sequence[AliasChange], alias: str, points_to: int | None, prompt: str
+) -> list[AliasChange]:
+    """All changes of one alias, oldest first, with those in between that were made without llmops,
+    up to where it points now.
     """
-    found: list[Move] = []
+
+    def outside(before: int | None, to: int | None) -> AliasChange:
+        return AliasChange(prompt=prompt, alias=alias, before=before, to=to, kind=OUTSIDE)
+
+    history: list[AliasChange] = []
     at: int | None = None
-    for move in (one for one in moves if one.alias == alias):
-        if move.before != at:
-            found.append(Move(prompt=prompt, alias=alias, before=at, to=move.before, kind=OUTSIDE))
-        found.append(move)
-        at = move.to
+    for change in (one for one in changes if one.alias == alias):
+        if change.before != at:
+            history.append(outside(at, change.before))
+        history.append(change)
+        at = change.to
     if at != points_to:
-        found.append(Move(prompt=prompt, alias=alias, before=at, to=points_to, kind=OUTSIDE))
-    return found
+        history.append(outside(at, points_to))
+    return history
 
 
-def holders(history: Sequence[Move], versions: Sequence[Version]) -> list[int]:
+def holders(history: Sequence[AliasChange], versions: Sequence[Version]) -> list[int]:
     """The versions that held an alias, as a rollback walks them: the present one, or the last one
     of an alias that was removed, stands last. What was rolled back is left out; so is a number
     whose version was deleted, also where another one has it now."""
     path: list[int] = []
     there = ever(history, versions)
-    for move in history:
-        if move.to is None or move.to not in there:
+    for change in history:
+        if change.to is None or change.to not in there:
             continue
-        if move.kind == "rollback" and move.to in path:
-            del path[len(path) - 1 - path[::-1].index(move.to) + 1 :]
-        elif path[-1:] != [move.to]:
-            path.append(move.to)
+        if change.kind == "rollback" and change.to in path:
+            del path[len(path) - 1 - path[::-1].index(change.to) + 1 :]
+        elif path[-1:] != [change.to]:
+            path.append(change.to)
     return path
 
 
-def ever(history: Sequence[Move], versions: Sequence[Version]) -> set[int]:
+def ever(history: Sequence[AliasChange], versions: Sequence[Version]) -> set[int]:
     """The versions that held an alias at any time and are still there. A prompt that was deleted
-    and made anew gives old numbers again: a version counts that a note of its move stands on, or
-    that was there at the time of the move."""
+    and made anew gives old numbers again: a version counts that a note of its change stands on, or
+    that was there at the time of the change."""
     return {
-        one.version
-        for one in versions
-        for place, move in enumerate(history)
-        if move.to == one.version and _held(one, history, place)
+        version.version
+        for version in versions
+        for place, change in enumerate(history)
+        if change.to == version.version and _held(version, history, place)
     }
 
 
-def _held(version: Version, history: Sequence[Move], place: int) -> bool:
-    noted = {str(one.get("id")) for one in version.moves}
-    known_at = next(
-        (one.moved_at for one in history[place:] if one.moved_at), None
-    )  # of an outside move only the next one's time is known
+def _held(version: Version, history: Sequence[AliasChange], place: int) -> bool:
+    noted = {str(note.get("id")) for note in version.changes}
+    # of an outside change only the next one's time is known
+    known_at = next((change.moved_at for change in history[place:] if change.moved_at), None)
     return history[place].id in noted or known_at is None or version.created_at <= known_at
 
 
-def _of(row: Any) -> Move:
+def _of(row: RowMapping) -> AliasChange:
     at = row["moved_at"]
-    return Move(
+    return AliasChange(
         id=row["id"],
         prompt=row["prompt"],
         alias=row["alias"],
@@ -166,14 +180,11 @@ def _of(row: Any) -> Move:
     )
 
 
-def _noted(content: dict[str, Any]) -> Move | None:
+def _noted(note: Note) -> AliasChange | None:
     """A note that a version carries; None for one that was tampered with beyond recognition."""
     try:
-        move = Move.model_validate(content)
+        change = AliasChange.model_validate(note)
     except ValidationError:
         return None
-    return (
-        move
-        if move.id and move.moved_at and move.moved_at.tzinfo and move.kind != OUTSIDE
-        else None
-    )
+    timed = change.moved_at is not None and change.moved_at.tzinfo is not None
+    return change if change.id and timed and change.kind != OUTSIDE else None

@@ -55,13 +55,11 @@ class Calls(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _perhaps_unknown(cls, raw: Any) -> Any:
-        known = (
-            not isinstance(raw, dict)
-            or "asked_at" in raw
-            or not isinstance(raw.get("latency_ms"), list)
-        )
-        return raw if known else {**raw, "asked_at": [0.0] * len(raw["latency_ms"])}
+    def _perhaps_unknown(cls, raw: object) -> object:
+        if not isinstance(raw, dict) or "asked_at" in raw:
+            return raw
+        latencies = raw.get("latency_ms")
+        return raw | {"asked_at": [0.0] * len(latencies)} if isinstance(latencies, list) else raw
 
 
 class Pairs(BaseModel):
@@ -115,6 +113,10 @@ class Pairs(BaseModel):
         return self
 
 
+Cluster = str | tuple[str, int]
+"""The group of a case, or the place of one that has none."""
+
+
 class Selected(NamedTuple):
     """Two arms on the cases for which both have a value; `clusters` None: every case its own.
     `apart`: how many cases are left out of a timed metric, since the arms were asked at different
@@ -122,7 +124,7 @@ class Selected(NamedTuple):
 
     candidate: Array
     baseline: Array
-    clusters: list[Any] | None
+    clusters: list[Cluster] | None
     apart: int = 0
 
     @property
@@ -193,7 +195,7 @@ class Evidence(BaseModel):
         }
 
     @cached_property
-    def labels(self) -> list[Any] | None:
+    def labels(self) -> list[Cluster] | None:
         """The cluster of each case; None where the rule takes all cases as independent, or no case
         has a group.
         """

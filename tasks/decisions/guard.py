@@ -1,38 +1,40 @@
 """Whether a decision allows an alias to move: every objection, not only the first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from llmops.tasks.decisions.aliases import OUTSIDE, Move, ever, holders, timeline
-from llmops.tasks.decisions.record_check import recomputed, seal
+from llmops.tasks.decisions.aliases import OUTSIDE, AliasChange, ever, holders, timeline
+from llmops.tasks.decisions.decision import Decision, PromptUsed, seal
+from llmops.tasks.decisions.verify import decided, recomputed
 from llmops.tasks.errors import Blocked
-from llmops.tasks.tracking.prompt_versions import Version
+from llmops.tasks.prompts.registry import Version
 
 MOST = 3
 AGAIN = "evaluate again: what was paid is remembered"
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What is known at the moment of a move. `versions`: newest first, as they are now;
-    `points_to`: of the alias, None: it is not set; `moves`: of all aliases of the prompt; `held`:
-    the records that the ledger and MLflow hold under this record's id."""
+class AliasState:
+    """What is known of an alias when it is to move. `versions`: newest first, as they are now;
+    `points_to` None: it is not set; `changes`: of all aliases of the prompt; `held`: the records
+    that the ledger and MLflow hold under the id of the decision.
+    """
 
     prompt: str
     alias: str
     versions: Sequence[Version]
     points_to: int | None
-    moves: Sequence[Move]
-    held: Sequence[Mapping[str, Any]] = ()
+    changes: Sequence[AliasChange]
+    held: Sequence[Mapping[str, object]] = ()
 
     @property
     def live(self) -> Version | None:
-        return next((one for one in self.versions if one.version == self.points_to), None)
+        return next((each for each in self.versions if each.version == self.points_to), None)
 
     @property
-    def history(self) -> list[Move]:
-        return timeline(self.moves, self.alias, self.points_to, self.prompt)
+    def history(self) -> list[AliasChange]:
+        return timeline(self.changes, self.alias, self.points_to, self.prompt)
 
     @property
     def holders(self) -> list[int]:
@@ -42,190 +44,175 @@ class Ground:
     def ever(self) -> set[int]:
         return ever(self.history, self.versions)
 
-    def used(self, sha256: str) -> Move | None:
-        """The move that a decision was spent on."""
-        return next(
-            (
-                one
-                for one in reversed(self.moves)
-                if one.alias == self.alias and one.decision_sha256 == sha256
-            ),
-            None,
+    def used(self, sha256: str) -> AliasChange | None:
+        """The change that a decision was spent on."""
+        spent = (
+            change
+            for change in reversed(self.changes)
+            if change.alias == self.alias and change.decision_sha256 == sha256
         )
+        return next(spent, None)
 
 
-def demand(record: Any, ground: Ground, number: int | None = None) -> Version:
-    """The version that the alias may move to, by this record. Raises Blocked with all
-    objections.
+def demand(
+    content: object, state: AliasState, number: int | None = None
+) -> tuple[Decision, Version]:
+    """The decision that the content of a record is, and the version that the alias may move to by
+    it. Raises Blocked with all objections.
     """
-    found = _stands(record) or [
-        *_meant(record, ground),
-        *_known(record, ground),
-        *_candidate(record, ground, number),
-        *_unspent(record, ground),
-        *_baseline(record, ground),
-    ]
-    if found:
-        raise Blocked(
-            f"{ground.prompt}@{ground.alias} stays where it is: "
-            + "; ".join(message for message, _ in found),
-            hint="; ".join(dict.fromkeys(hint for _, hint in found if hint)),
-        )
-    return _matching(record, ground, number)[0]
-
-
-def demand_first(ground: Ground, target: Version) -> None:
-    """An alias may be set without a decision only where it was never set. Raises Blocked,
-    ConfigError for a version that is no prompt.
-    """
-    spot = f"{target.prompt.name}@{ground.alias}"
-    if ground.points_to is not None:
-        raise Blocked(
-            f"{spot} is set already, to version {ground.points_to}",
-            hint="it moves by a decision: llmops evaluate CONFIG, then --decision FILE",
-        )
-    if ground.holders:
-        raise Blocked(
-            f"{spot} was set before, to version {ground.holders[-1]}, and removed without llmops",
-            hint=f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again",
-        )
-
-
-def cut_short(record: Mapping[str, Any], ground: Ground) -> bool:
-    """Whether an alias that points to the candidate already may be there by this decision: nobody
-    knows how it got there, and it came from what the decision compared with."""
-    last = ground.history[-1]
-    if last.kind != OUTSIDE:
-        return False
-    came_from = next((one.sha256 for one in ground.versions if one.version == last.before), None)
-    return last.before is None or (
-        came_from is not None and came_from == _prompt(record, "baseline").get("sha256")
+    objections, decision = _read(content)
+    if decision is not None:
+        objections = [
+            *_meant(decision, state),
+            *_known(content, state),
+            *_candidate(decision, state, number),
+            *_unspent(decision, state),
+            *_baseline(decision, state),
+        ]
+        if not objections:
+            return decision, _matching(decision, state, number)[0]
+    raise Blocked(
+        f"{state.prompt}@{state.alias} stays where it is: "
+        + "; ".join(objection.said for objection in objections),
+        hint="; ".join(dict.fromkeys(each.hint for each in objections if each.hint)),
     )
 
 
-Objections = list[tuple[str, str]]
-"""What stands against a move, each with how to mend it (may be empty)."""
+def demand_first(state: AliasState, target: Version) -> None:
+    """An alias may be set without a decision only where it was never set. Raises Blocked,
+    ConfigError for a version that is no prompt.
+    """
+    spot = f"{target.prompt.name}@{state.alias}"
+    if state.points_to is not None:
+        raise Blocked(
+            f"{spot} is set already, to version {state.points_to}",
+            hint="it moves by a decision: llmops evaluate CONFIG, then --decision FILE",
+        )
+    if state.holders:
+        raise Blocked(
+            f"{spot} was set before, to version {state.holders[-1]}, and removed without llmops",
+            hint=f"llmops prompts rollback {state.prompt} --alias {state.alias} sets it again",
+        )
 
 
-def _stands(record: Any) -> Objections:
-    problems = recomputed(record) if isinstance(record, Mapping) else ["it is no JSON object"]
+def cut_short(decision: Decision, state: AliasState) -> bool:
+    """Whether an alias that points to the candidate already may be there by this decision: nobody
+    knows how it got there, and it came from what the decision compared with."""
+    last = state.history[-1]
+    if last.kind != OUTSIDE:
+        return False
+    if last.before is None:
+        return True
+    came_from = (each.sha256 for each in state.versions if each.version == last.before)
+    sha256 = next(came_from, None)
+    return sha256 is not None and sha256 == _prompt(decision, decision.baseline).sha256
+
+
+class Objection(NamedTuple):
+    """What stands against a move, and how to mend it (may be empty)."""
+
+    said: str
+    hint: str = ""
+
+
+def _read(content: object) -> tuple[list[Objection], Decision | None]:
+    """The decision, where the record stands."""
+    problems, decision = ["it is no JSON object"], None
+    if isinstance(content, Mapping):
+        problems = recomputed(content)
+        if not problems:
+            decision = decided(content)
     hint = "take the record as the evaluation wrote it; `llmops decision verify FILE` tells more"
-    return [(f"the record does not stand: {problem}", hint) for problem in problems[:MOST]]
+    said = [f"the record does not stand: {problem}" for problem in problems[:MOST]]
+    return [Objection(each, hint) for each in said], decision
 
 
-def _meant(record: Mapping[str, Any], ground: Ground) -> Objections:
-    found: Objections = []
-    if record["verdict"] != "promote":
-        found.append((f"the verdict is {record['verdict']}: {record['reason']}", ""))
-    promised, wanted = record.get("promote"), {"prompt": ground.prompt, "alias": ground.alias}
-    if promised != wanted:
-        whole = isinstance(promised, dict) and {*promised} == {*wanted}
-        meant = (
-            f"for {promised['prompt']}@{promised['alias']}"
-            if whole and promised
-            else "for no alias"
+def _meant(decision: Decision, state: AliasState) -> Iterator[Objection]:
+    if decision.verdict != "promote":
+        yield Objection(f"the verdict is {decision.verdict}: {decision.reason}")
+    promised, wanted = decision.promote, {"prompt": state.prompt, "alias": state.alias}
+    if promised is None or promised.content() != wanted:
+        meant = f"for {promised.prompt}@{promised.alias}" if promised else "for no alias"
+        yield Objection(
+            f"the decision is {meant}",
+            f"`promote: {{prompt: {state.prompt}, alias: {state.alias}}}` belongs into its config",
         )
-        found.append(
-            (
-                f"the decision is {meant}",
-                f"`promote: {{prompt: {ground.prompt}, alias: {ground.alias}}}` belongs "
-                f"into its config",
-            )
-        )
-    return found
 
 
-def _known(record: Mapping[str, Any], ground: Ground) -> Objections:
+def _known(content: object, state: AliasState) -> Iterator[Objection]:
     """A record that nobody here has made may be made up, however well it computes."""
-    if any(seal(one) == seal(record) for one in ground.held):
-        return []
-    return [
-        (
+    assert isinstance(content, Mapping)
+    if not any(seal(held) == seal(content) for held in state.held):
+        yield Objection(
             "neither this home's ledger nor the MLflow run that it names knows the record",
             "promote where the evaluation ran, or point LLMOPS_MLFLOW_TRACKING_URI at the "
             "store that it was recorded in",
         )
-    ]
 
 
-def _candidate(record: Mapping[str, Any], ground: Ground, number: int | None) -> Objections:
-    if _matching(record, ground, number):
-        return []
-    wanted = str(_prompt(record, "candidate").get("sha256"))
-    given = next((one for one in ground.versions if one.version == number), None)
+def _candidate(decision: Decision, state: AliasState, number: int | None) -> Iterator[Objection]:
+    if _matching(decision, state, number):
+        return
+    wanted = _prompt(decision, decision.candidate).sha256[:12]
+    given = next((each for each in state.versions if each.version == number), None)
     if given is not None:
         edited = ", and was edited since it was pushed" if given.edited else ""
-        contents = f"(content {str(given.sha256)[:12]}, evaluated {wanted[:12]})"
-        return [(f"version {number} does not say what was evaluated {contents}{edited}", AGAIN)]
-    if number is not None:
-        return [
-            (f"there is no version {number}", f"llmops prompts history {ground.prompt} lists them")
-        ]
-    return [
-        (
-            f"no version says what was evaluated (content {wanted[:12]}): it was edited "
-            f"since, or never pushed",
+        contents = f"(content {str(given.sha256)[:12]}, evaluated {wanted})"
+        said = f"version {number} does not say what was evaluated {contents}{edited}"
+        yield Objection(said, AGAIN)
+    elif number is not None:
+        hint = f"llmops prompts history {state.prompt} lists them"
+        yield Objection(f"there is no version {number}", hint)
+    else:
+        yield Objection(
+            f"no version says what was evaluated (content {wanted}): it was edited since, or "
+            f"never pushed",
             "llmops prompts push FILE, for the file that was evaluated",
         )
-    ]
 
 
-def _unspent(record: Mapping[str, Any], ground: Ground) -> Objections:
-    move = ground.used(record["sha256"])
-    if move is None or move.to == ground.points_to:
-        return []
-    return [
-        (
-            f"the decision was used already, on {move.moved_at:%Y-%m-%d %H:%M} by "
-            f"{move.who}, and the alias was moved again since",
+def _unspent(decision: Decision, state: AliasState) -> Iterator[Objection]:
+    change = state.used(decision.sha256)
+    if change is not None and change.to != state.points_to:
+        yield Objection(
+            f"the decision was used already, on {change.moved_at:%Y-%m-%d %H:%M} by "
+            f"{change.who}, and the alias was moved again since",
             AGAIN,
         )
-    ]
 
 
-def _baseline(record: Mapping[str, Any], ground: Ground) -> Objections:
+def _baseline(decision: Decision, state: AliasState) -> Iterator[Objection]:
     """The candidate has shown itself better than what is live, not than something else."""
-    if any(one.version == ground.points_to for one in _matching(record, ground, None)):
-        return []  # it is there already: a move that was cut short
-    if ground.points_to is None and not ground.holders:
-        return []
-    if ground.points_to is None:
-        return [
-            (
-                "the alias was removed without llmops",
-                f"llmops prompts rollback {ground.prompt} --alias {ground.alias} sets it again",
-            )
-        ]
-    baseline = _prompt(record, "baseline")
-    if (
-        ground.live is not None
-        and ground.live.sha256 is not None
-        and ground.live.sha256 == baseline.get("sha256")
+    if any(each.version == state.points_to for each in _matching(decision, state, None)):
+        return  # it is there already: a move that was cut short
+    compared = _prompt(decision, decision.baseline)
+    if state.points_to is None and state.holders:
+        yield Objection(
+            "the alias was removed without llmops",
+            f"llmops prompts rollback {state.prompt} --alias {state.alias} sets it again",
+        )
+    elif state.points_to is not None and (
+        state.live is None or state.live.sha256 is None or state.live.sha256 != compared.sha256
     ):
-        return []
-    return [
-        (
-            f"the {ground.alias} changed since: it is version {ground.points_to} now, "
-            f"compared was {baseline.get('uri')}",
+        yield Objection(
+            f"the {state.alias} changed since: it is version {state.points_to} now, "
+            f"compared was {compared.uri}",
             AGAIN,
         )
-    ]
 
 
-def _matching(record: Mapping[str, Any], ground: Ground, number: int | None) -> list[Version]:
+def _matching(decision: Decision, state: AliasState, number: int | None) -> list[Version]:
     """The versions whose content is the candidate's, the evaluated one first."""
-    arm = _prompt(record, "candidate")
-    found = [
-        one
-        for one in ground.versions
-        if one.sha256 is not None
-        and one.sha256 == arm.get("sha256")
-        and number in (None, one.version)
+    evaluated = _prompt(decision, decision.candidate)
+    same = [
+        version
+        for version in state.versions
+        if version.sha256 is not None
+        and version.sha256 == evaluated.sha256
+        and number in (None, version.version)
     ]
-    return sorted(found, key=lambda one: one.version != arm.get("version"))
+    return sorted(same, key=lambda version: version.version != evaluated.version)
 
 
-def _prompt(record: Mapping[str, Any], role: str) -> Mapping[str, Any]:
-    """The prompt of the arm in a role. Empty where a record, however valid, does not say it."""
-    found = record.get("arms", {}).get(record.get(role), {}).get("prompt")
-    return found if isinstance(found, dict) else {}
+def _prompt(decision: Decision, arm: str) -> PromptUsed:
+    return decision.arms[arm].prompt

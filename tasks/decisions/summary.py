@@ -4,192 +4,173 @@ XML for CI.
 
 import html
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from xml.etree import ElementTree as tree
 
-from llmops.tasks.decisions.summary_junit import junit
-from llmops.tasks.decisions.verdict_words import number, percent, unmoved
+from llmops.tasks.decisions.decision import ArmComparison, Decision, Figures, Measure
+from llmops.tasks.decisions.words import number, percent
 
 LENGTH = 500
 WORST = 5
 MARKS = {"promote": "✅ promote", "reject": "❌ reject", "inconclusive": "⚪ inconclusive"}
-__all__ = ["junit", "losses", "summary_markdown"]
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Of XML 1.0, also as references."""
+MOST_ERRORS = 200
 
 
-def summary_markdown(record: Mapping[str, Any]) -> str:
+def summary_markdown(decision: Decision) -> str:
     """Verdict, arms, effects, the cases that lost most, and what now. Whatever is quoted is shown
     as text.
     """
     parts = [
-        f"## {text(record['name'])}: {MARKS.get(record['verdict'], text(record['verdict']))}",
-        text(record["reason"], 2000),
+        f"## {text(decision.name)}: {MARKS[decision.verdict]}",
+        text(decision.reason, 2000),
     ]
-    if record.get("hint"):
-        parts.append(f"**What now:** {text(record['hint'])}")
-    if moved := record.get("promoted"):
-        alias = f"{record['promote']['prompt']}@{record['promote']['alias']}"
-        parts.append(
-            f"**{text(alias)} {'is now' if moved['moved'] else 'already was'} version "
-            f"{moved['version']}.**"
-        )
+    if decision.hint:
+        parts.append(f"**What now:** {text(decision.hint)}")
+    if decision.promoted and decision.promote:
+        alias = f"{decision.promote.prompt}@{decision.promote.alias}"
+        became = "is now" if decision.promoted.moved else "already was"
+        parts.append(f"**{text(alias)} {became} version {decision.promoted.version}.**")
     parts += [
         "### Arms",
-        _arms(record),
-        "### Differences to " + text(record["baseline"]),
-        _effects(record),
+        _arms(decision),
+        "### Differences to " + text(decision.baseline),
+        _effects(decision),
     ]
-    if tags := _tags(record):
-        parts += [f"### {text(record['metric'])} of {text(record['candidate'])} by tag", tags]
-    if lost := losses(record):
+    if tags := _tags(decision):
+        parts += [f"### {text(decision.metric)} of {text(decision.candidate)} by tag", tags]
+    if lost := losses(decision):
         parts += [
             "### Cases that lost most",
             _table(["case", "baseline", "candidate", "difference"], lost),
         ]
-    parts.append(_small(record))
-    warnings = [*(record.get("warnings") or ()), *(record.get("remarks") or ())]
-    parts += (
-        ["### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in warnings)]
-        if warnings
-        else []
-    )
-    places = {"record": record.get("record"), **(record.get("links") or {})}
-    where = [f"- {text(name)}: {link(str(target))}" for name, target in places.items() if target]
-    return "\n\n".join([*parts, *(["\n".join(where)] if where else [])]) + "\n"
+    parts.append(_small(decision))
+    if warnings := [*decision.warnings, *decision.remarks]:
+        parts.append("### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in warnings))
+    places = {"record": decision.record, **decision.links}
+    if where := [f"- {text(name)}: {link(target)}" for name, target in places.items() if target]:
+        parts.append("\n".join(where))
+    return "\n\n".join(parts) + "\n"
 
 
-def losses(record: Mapping[str, Any], most: int = WORST) -> list[list[str]]:
+def losses(decision: Decision, most: int = WORST) -> list[list[str]]:
     """The cases on which the candidate lost most in the deciding metric: id, both values,
     difference.
     """
-    kind = record["metrics"].get(record["metric"], {})
-    sign = 1 if kind.get("higher_is_better", True) else -1
-    values = record["pairs"]["values"]
-    new, old = (
-        values[arm].get(record["metric"]) for arm in (record["candidate"], record["baseline"])
-    )
+    values, pairs = decision.pairs.values, decision.pairs
+    new = values[decision.candidate].get(decision.metric)
     if new is None:
         return []
-    old = old if old is not None else [0.5] * len(new)  # a metric of pairs: half is a tie
-    both = [
-        (sign * (a - b), case, a, b)
-        for case, a, b in zip(record["pairs"]["cases"], new, old, strict=True)
-        if a is not None and b is not None
+    # a metric of pairs has no values of the baseline: half is a tie
+    old = values[decision.baseline].get(decision.metric) or [0.5] * len(new)
+    lost = [
+        (decision.sign * (a - b), case, a, b)
+        for case, a, b in zip(pairs.cases, new, old, strict=True)
+        if a is not None and b is not None and decision.sign * (a - b) < 0
     ]
-    worst = sorted((one for one in both if one[0] < 0), key=lambda one: one[:2])[:most]
+    worst = sorted(lost, key=lambda row: row[:2])[:most]
     return [[case, number(b), number(a), signed(a - b)] for _, case, a, b in worst]
 
 
-def _arms(record: Mapping[str, Any]) -> str:
-    metrics = list(dict.fromkeys([record["metric"], *record["rule"]["not_worse"]]))
+def _arms(decision: Decision) -> str:
+    metrics = list(dict.fromkeys([decision.metric, *decision.rule.not_worse]))
     head = ["arm", "prompt", "answered", "errors", *metrics, "USD", "ms p50", "ms p95"]
     rows = [
         [
             name,
-            arm["prompt"]["uri"],
-            f"{arm['answered']} of {arm['attempted']}",
-            str(arm["errored"]),
-            *(_measure(arm["metrics"].get(metric)) for metric in metrics),
-            number(arm["cost_usd"]),
-            *(
-                "–" if arm["latency_ms"][share] is None else number(arm["latency_ms"][share])
-                for share in ("p50", "p95")
-            ),
+            arm.prompt.uri,
+            f"{arm.answered} of {arm.attempted}",
+            str(arm.errored),
+            *(_measure(arm.metrics.get(metric)) for metric in metrics),
+            number(arm.cost_usd),
+            *("–" if ms is None else number(ms) for ms in (arm.latency_ms.p50, arm.latency_ms.p95)),
         ]
-        for name, arm in record["arms"].items()
+        for name, arm in decision.arms.items()
     ]
     return _table(head, rows)
 
 
-def _effects(record: Mapping[str, Any]) -> str:
-    wanted = [record["metric"], *record["rule"]["not_worse"]]
+def _effects(decision: Decision) -> str:
+    wanted = [decision.metric, *decision.rule.not_worse]
     rows = [
         [
             name,
-            ("**" if metric == record["metric"] else "", metric),
-            effect(one),
-            _chance(one),
-            str(one["n"]),
-            _role(record, metric, one),
+            Bold(metric) if metric == decision.metric else metric,
+            effect(figures),
+            _chance(figures),
+            str(figures.n),
+            "deciding" if metric == decision.metric else _role(figures),
         ]
-        for name, compared in record["comparisons"].items()
-        for metric, one in sorted(
-            compared["metrics"].items(),
+        for name, compared in decision.comparisons.items()
+        for metric, figures in sorted(
+            compared.metrics.items(),
             key=lambda item: wanted.index(item[0]) if item[0] in wanted else 99,
         )
     ]
     return _table(["arm", "metric", "difference", "p", "cases", "counts as"], rows)
 
 
-def _role(record: Mapping[str, Any], metric: str, one: Mapping[str, Any]) -> str:
-    if metric == record["metric"]:
-        return "deciding"
-    if "margin" in one:
-        return "guard: " + (
-            "holds"
-            if one.get("holds")
-            else "violated"
-            if one.get("violated")
-            else "not shown to hold"
-        )
-    return ""
+def _role(figures: Figures) -> str:
+    if not figures.guards:
+        return ""
+    violated = "violated" if figures.violated else "not shown to hold"
+    return f"guard: {'holds' if figures.holds else violated}"
 
 
-def _chance(one: Mapping[str, Any]) -> str:
-    p = one.get("adjusted_p") if one.get("adjusted_p") is not None else one["p_value"]
+def _chance(figures: Figures) -> str:
+    p = figures.p_value if figures.adjusted_p is None else figures.adjusted_p
     return "–" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
-def _tags(record: Mapping[str, Any]) -> str:
-    found = record["comparisons"].get(record["candidate"], {}).get("tags") or {}
-    return (
-        _table(
-            ["tag", "difference", "cases"],
-            [[tag, effect(one), str(one["n"])] for tag, one in found.items()],
-        )
-        if found
-        else ""
-    )
+def _tags(decision: Decision) -> str:
+    compared = decision.comparisons.get(decision.candidate)
+    if compared is None or not compared.tags:
+        return ""
+    rows = [[tag, effect(figures), str(figures.n)] for tag, figures in compared.tags.items()]
+    return _table(["tag", "difference", "cases"], rows)
 
 
-def effect(one: Mapping[str, Any]) -> str:
+def effect(figures: Figures | Decision) -> str:
     """`+0.12 [+0.05, +0.19]`."""
-    if one["difference"] is None:
+    if figures.difference is None:
         return "–"
-    if unmoved(one):
+    if isinstance(figures, Figures) and figures.unmoved:
         return "the same on all"
-    ends = f" [{', '.join(map(signed, one['interval']))}]" if one["interval"] else ""
-    return f"{signed(one['difference'])}{ends}"
+    ends = f" [{', '.join(map(signed, figures.interval))}]" if figures.interval else ""
+    return f"{signed(figures.difference)}{ends}"
 
 
 def signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'}{number(abs(value))}"
 
 
-def _measure(one: Mapping[str, Any] | None) -> str:
-    return "–" if not one else f"{number(one['value'])} [{', '.join(map(number, one['interval']))}]"
+def _measure(measure: Measure | None) -> str:
+    if measure is None:
+        return "–"
+    return f"{number(measure.value)} [{', '.join(map(number, measure.interval))}]"
 
 
-def _small(record: Mapping[str, Any]) -> str:
-    spent, cases = record["spent"], record["cases"]
-    level = percent(1 - record["rule"]["alpha"])
+def _small(decision: Decision) -> str:
+    spent, cases = decision.spent, decision.cases
     facts = [
-        f"{cases['used']} of {cases['total']} cases",
-        f"intervals of {level}",
-        f"{spent['calls']} calls, {spent['cached']} remembered",
-        f"{number(spent['cost_usd'])} USD",
-        f"decision {record['id']}",
-        f"sha256 {record['sha256'][:12]}",
+        f"{cases.used} of {cases.total} cases",
+        f"intervals of {percent(1 - decision.rule.alpha)}",
+        f"{spent.calls} calls, {spent.cached} remembered",
+        f"{number(spent.cost_usd)} USD",
+        f"decision {decision.id}",
+        f"sha256 {decision.sha256[:12]}",
     ]
-    return text(" · ".join(facts)) + (
-        f"\n\nEnded early: {text(record['stopped'])}" if record.get("stopped") else ""
-    )
+    early = f"\n\nEnded early: {text(decision.stopped)}" if decision.stopped else ""
+    return text(" · ".join(facts)) + early
 
 
-def text(value: object, length: int = LENGTH) -> str:
+def text(value: str, length: int = LENGTH) -> str:
     """Any text as Markdown that shows it literally, on one line: no markup, no HTML, no end of a
     table cell, no mention of anyone.
     """
-    plain = " ".join("".join(one if one.isprintable() else " " for one in str(value)).split())
+    plain = " ".join("".join(sign if sign.isprintable() else " " for sign in value).split())
     plain = plain if len(plain) <= length else f"{plain[:length]}…"
     return re.sub(r"([\\`*_{}\[\]()#+!|~:@])", r"\\\1", html.escape(plain, quote=False))
 
@@ -200,15 +181,134 @@ def link(target: str) -> str:
     return f"<{target}>" if web else text(target)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+class Bold(str):
+    """A cell that stands out."""
+
+    __slots__ = ()
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [
         [text(cell) for cell in header],
         ["---"] * len(header),
-        *([_cell(cell) for cell in row] for row in rows),
+        *(
+            [f"**{text(cell)}**" if isinstance(cell, Bold) else text(cell) for cell in row]
+            for row in rows
+        ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(cell: Any) -> str:
-    """A pair is a mark such as `**`, and the text that it stands around."""
-    return f"{cell[0]}{text(cell[1])}{cell[0]}" if isinstance(cell, tuple) else text(cell)
+def _cell(cell: str) -> str:
+    return f"**{text(cell)}**" if isinstance(cell, Bold) else text(cell)
+
+
+class Check(NamedTuple):
+    """A test of the XML. `outcome`: empty where it passed, else the element's name."""
+
+    name: str
+    outcome: str
+    why: str
+
+
+def junit(decision: Decision) -> str:
+    """JUnit XML, which CI systems show as tests: a suite for each candidate, with the deciding
+    metric, each guard, and whether few enough calls failed; then a suite of failed cases.
+
+    A rule that is shown to be broken is a failure, one about which nothing can be said is skipped.
+    The suites follow the schema of the Jenkins xUnit plugin (testsuites > testsuite > testcase >
+    failure | error | skipped).
+    """
+    root = tree.Element("testsuites", name=_clean(f"llmops evaluate {decision.name}"))
+    for candidate, compared in decision.comparisons.items():
+        checks = list(_checks(decision, candidate, compared))
+        _suite(root, decision, f"{decision.name}.{candidate}", checks)
+    if errors := list(_errors(decision)):
+        _suite(root, decision, f"{decision.name}.cases", errors)
+    suites = list(root)
+    for count in ("tests", "failures", "errors"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
+    root.set("time", f"{decision.seconds or 0:.3f}")
+    tree.indent(root)
+    xml = tree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}\n'
+
+
+def _checks(decision: Decision, candidate: str, compared: ArmComparison) -> Iterator[Check]:
+    rule = decision.rule
+    guards = {
+        name: figures
+        for name, figures in compared.metrics.items()
+        if figures.guards and name in rule.not_worse
+    }
+    broken = any(figures.violated for figures in guards.values())
+    least = rule.by if rule.rule == "better" else rule.margin
+    bar = f" by {least:g}" if least else ""
+    rejected = "failure" if compared.verdict == "reject" and not broken else ""
+    yield Check(
+        f"{decision.metric}: {rule.rule.replace('_', ' ')}{bar}",
+        "skipped" if compared.verdict == "inconclusive" else rejected,
+        compared.reason,
+    )
+    for name, figures in guards.items():
+        yield Check(
+            f"{name}: not worse by {figures.margin:g}",
+            "" if figures.holds else "failure" if figures.violated else "skipped",
+            f"{name}: {figures.difference} with the interval {figures.interval}; accepted is "
+            f"{figures.margin:g}",
+        )
+    for name in (decision.baseline, candidate):
+        arm = decision.arms[name]
+        rate = (arm.errored + arm.judge_failures) / arm.attempted if arm.attempted else 0.0
+        yield Check(
+            f"errors of {name}: at most {percent(rule.max_error_rate)}",
+            "error" if rate > rule.max_error_rate else "",
+            f"{arm.errored} of {arm.attempted} calls failed, "
+            f"{arm.judge_failures} answers could not be judged",
+        )
+
+
+def _errors(decision: Decision) -> Iterator[Check]:
+    """Cases of which a call failed; beyond some hundred they are counted."""
+    failed = [
+        (case, arm, column[place])
+        for arm, column in decision.pairs.errors.items()
+        for place, case in enumerate(decision.pairs.cases)
+        if column[place]
+    ]
+    for case, arm, count in failed[:MOST_ERRORS]:
+        yield Check(f"{case} ({arm})", "error", f"{count} calls failed; the report says why")
+    if len(failed) > MOST_ERRORS:
+        yield Check(f"{len(failed) - MOST_ERRORS} more cases", "error", "not listed")
+
+
+def _suite(root: tree.Element, decision: Decision, name: str, checks: Sequence[Check]) -> None:
+    counts = {
+        outcome: str(sum(check.outcome == outcome for check in checks))
+        for outcome in ("failure", "error", "skipped")
+    }
+    suite = tree.SubElement(
+        root,
+        "testsuite",
+        name=_clean(name),
+        tests=str(len(checks)),
+        failures=counts["failure"],
+        errors=counts["error"],
+        skipped=counts["skipped"],
+        time="0",
+        timestamp=decision.created_at[:19],
+    )
+    for check in checks:
+        case = tree.SubElement(
+            suite, "testcase", classname=_clean(name), name=_clean(check.name), time="0"
+        )
+        if check.outcome:
+            inner = tree.SubElement(case, check.outcome, message=_clean(check.why)[:500])
+            if check.outcome != "skipped":
+                inner.set("type", decision.verdict)
+                inner.text = _clean(check.why)
+
+
+def _clean(value: str) -> str:
+    """Without the characters that no XML may hold; the rest is escaped by the writer."""
+    return FORBIDDEN.sub("\ufffd", value)

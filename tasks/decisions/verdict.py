@@ -7,22 +7,28 @@ bar of the rule and all guards hold, rejected when it is shown to be on the wron
 to violate a guard; else, and wherever nothing differs or spreads, it is inconclusive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
-from llmops.tasks.decisions import verdict_words as words
+from llmops.tasks.decisions import words
+from llmops.tasks.decisions.decision import (
+    ArmComparison,
+    ArmNumbers,
+    Figures,
+    Look,
+    Measure,
+    Percentiles,
+    Sighting,
+    Verdict,
+    Word,
+)
+from llmops.tasks.decisions.effects import Effect, Guard, effect, guards, watched
 from llmops.tasks.decisions.evidence import Evidence, Metric
-from llmops.tasks.decisions.rules import Rule
-from llmops.tasks.decisions.verdict_arms import arm, error_rate
-from llmops.tasks.decisions.verdict_effects import Effect, Guard, effect, guards, watched
-from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Part, Trial
+from llmops.tasks.statistics.intervals import mean_interval, share_interval
 from llmops.tasks.statistics.multiple import holm
 
-Word = Literal["promote", "reject", "inconclusive"]
 HINTS = {
     "promote": "the report shows each case; llmops decision verify computes the verdict again",
     "reject": "the baseline stays; the report lists the cases that lost most",
@@ -61,72 +67,39 @@ class Judged:
         return self.verdict == "inconclusive" and any(one.apart for one in open_ones)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`candidate`: the arm that it is about, the winner or the best one. `numbers`: all that was
-    computed, by the keys of a record. `failing`: arms of which too many calls failed."""
-
-    verdict: Word
-    reason: str
-    hint: str
-    candidate: str
-    failing: tuple[str, ...]
-    numbers: dict[str, Any]
-
-
 def decide(evidence: Evidence) -> Verdict:
     """Raises nothing for evidence that is well-formed; without cases it is inconclusive."""
     judged = judge(evidence)
     chosen = chosen_of(judged)
-    alone = len(judged) == 1
-    verdict: Word = chosen.verdict
-    failing = tuple(
-        name for name in evidence.arms if error_rate(evidence, name) > evidence.rule.max_error_rate
+    main, others = chosen.main, _others(chosen, judged)
+    lost = chosen.verdict == "inconclusive" and {evidence.baseline, chosen.name} & set(
+        failing(evidence)
     )
-    reason = chosen.reason if alone else f"{chosen.name}: {chosen.reason}{_others(chosen, judged)}"
-    lost = verdict == "inconclusive" and {evidence.baseline, chosen.name} & set(failing)
-    hint = HINTS[
-        "cut" if evidence.cut else "errors" if lost else "apart" if chosen.apart else verdict
-    ]
+    hint = "errors" if lost else "apart" if chosen.apart else chosen.verdict
     return Verdict(
-        verdict,
-        reason,
-        hint,
-        chosen.name,
-        failing,
-        {
-            **_headline(chosen),
-            "status": "failed" if lost else "decided",
-            "arms": {name: arm(evidence, name) for name in evidence.arms},
-            "comparisons": {one.name: _comparison(evidence, one) for one in judged},
-            "looks": [_look(evidence, count) for count in evidence.looks],
-        },
+        verdict=chosen.verdict,
+        reason=f"{chosen.name}: {chosen.reason}{others}" if others else chosen.reason,
+        hint=HINTS["cut" if evidence.cut else hint],
+        candidate=chosen.name,
+        metric=main.metric,
+        n=main.n,
+        difference=main.difference,
+        interval=main.figures().interval,
+        p_value=main.p_value,
+        test=main.test,
+        minimum_detectable_effect=main.minimum_detectable_effect,
+        cases_needed=main.cases_needed,
+        status="failed" if lost else "decided",
+        arms={name: arm_numbers(evidence, name) for name in evidence.arms},
+        comparisons={candidate.name: _comparison(evidence, candidate) for candidate in judged},
+        looks=[_look(evidence, count) for count in evidence.looks],
     )
 
 
-def settled(
-    trial: Trial,
-    rule: Rule,
-    parts: Sequence[Part],
-    cases: CaseSet,
-    untrusted: Mapping[str, str] | None = None,
-) -> str | None:
-    """Why the parts so far suffice: the verdict would be promote or reject. None: go on, or the
-    rule does not look early.
-    """
-    from llmops.tasks.decisions.evidence_gather import gathered
-    from llmops.tasks.evaluation.calibration import untrusted_metrics
-
-    if not rule.stop_early or not parts:
-        return None
-    doubts = untrusted_metrics(trial) if untrusted is None else untrusted
-    evidence = gathered(trial, rule, parts, cases, doubts)
-    word = chosen_of(judge(evidence)).verdict
-    return (
-        None
-        if word == "inconclusive"
-        else f"the answer is clear after {len(evidence.pairs.cases):,} cases: {word}"
-    )
+def failing(evidence: Evidence) -> tuple[str, ...]:
+    """The arms of which too many calls failed."""
+    limit = evidence.rule.max_error_rate
+    return tuple(name for name in evidence.arms if error_rate(evidence, name) > limit)
 
 
 def judge(evidence: Evidence) -> list[Judged]:
@@ -224,84 +197,148 @@ def _others(chosen: Judged, judged: Sequence[Judged]) -> str:
         for word in ("promote", "inconclusive", "reject")
     }
     said = {"promote": "would pass as well", "inconclusive": "undecided", "reject": "rejected"}
-    return "; of the others " + ", ".join(
-        f"{count} {said[word]}" for word, count in counts.items() if count
-    )
+    listed = ", ".join(f"{count} {said[word]}" for word, count in counts.items() if count)
+    return f"; of the others {listed}" if listed else ""
 
 
-def _headline(chosen: Judged) -> dict[str, Any]:
-    main = chosen.main
-    return {
-        "verdict": chosen.verdict,
-        "candidate": chosen.name,
-        "metric": main.metric,
-        "n": main.n,
-        "difference": main.difference,
-        "interval": main.figures()["interval"],
-        "p_value": main.p_value,
-        "test": main.test,
-        "minimum_detectable_effect": main.minimum_detectable_effect,
-        "cases_needed": main.cases_needed,
-    }
-
-
-def _comparison(evidence: Evidence, one: Judged) -> dict[str, Any]:
+def _comparison(evidence: Evidence, candidate: Judged) -> ArmComparison:
     """Metrics that neither decide nor guard are compared with 0, by themselves: they inform."""
-    main = {one.main.metric: one.main.figures()}
+    main = {candidate.main.metric: candidate.main.figures()}
     decided = main | {
-        guard.metric: guard.figures() for guard in one.guards if guard.metric not in main
+        guard.metric: guard.figures() for guard in candidate.guards if guard.metric not in main
     }
     others = [
         metric
         for metric in evidence.metrics
-        if metric not in decided and np.isfinite(evidence.column(one.name, metric)).any()
+        if metric not in decided and np.isfinite(evidence.column(candidate.name, metric)).any()
     ]
-    compared = {metric: effect(evidence, one.name, metric) for metric in others}
-    found = decided | {
-        metric: other.figures() for metric, other in compared.items() if other.n or other.apart
+    informing = {metric: effect(evidence, candidate.name, metric) for metric in others}
+    compared = decided | {
+        metric: other.figures() for metric, other in informing.items() if other.n or other.apart
     }
-    return {
-        "verdict": one.verdict,
-        "reason": one.reason,
-        "adjusted_p": one.adjusted_p,
-        "metrics": found,
-        "tags": _tags(evidence, one.name),
-    }
+    return ArmComparison(
+        verdict=candidate.verdict,
+        reason=candidate.reason,
+        adjusted_p=candidate.adjusted_p,
+        metrics=compared,
+        tags=_tags(evidence, candidate.name),
+    )
 
 
-def _tags(evidence: Evidence, candidate: str) -> dict[str, Any]:
+def _tags(evidence: Evidence, candidate: str) -> dict[str, Figures]:
     """The effect on the deciding metric by tag; each tag by itself, with p values corrected by Holm
     over the tags.
     """
-    names = sorted({tag for tags in evidence.pairs.tags for tag in tags})
-    found = {
+    effects = {
         tag: effect(
             evidence,
             candidate,
             evidence.rule.metric,
             chosen=np.array([tag in tags for tags in evidence.pairs.tags]),
         )
-        for tag in names
+        for tag in sorted({tag for tags in evidence.pairs.tags for tag in tags})
     }
-    adjusted = holm([1.0 if one.p_value is None else one.p_value for one in found.values()])
+    adjusted = holm([1.0 if one.p_value is None else one.p_value for one in effects.values()])
     return {
-        tag: {**one.figures(), "adjusted_p": p}
-        for (tag, one), p in zip(found.items(), adjusted, strict=True)
+        tag: one.figures(adjusted_p=p)
+        for (tag, one), p in zip(effects.items(), adjusted, strict=True)
     }
 
 
-def _look(evidence: Evidence, count: int) -> dict[str, Any]:
+def _look(evidence: Evidence, count: int) -> Look:
     then, rule = evidence.first(count), evidence.rule
-    found = {
-        name: watched(
-            then, name, rule.metric, bar=rule.bar, alpha=rule.alpha / len(evidence.candidates)
-        )
+    alpha = rule.alpha / len(evidence.candidates)
+    seen = {
+        name: watched(then, name, rule.metric, bar=rule.bar, alpha=alpha).figures()
         for name in evidence.candidates
     }
-    return {
-        "cases": count,
-        "comparisons": {
-            name: {"difference": one.difference, "interval": one.figures()["interval"]}
-            for name, one in found.items()
+    return Look(
+        cases=count,
+        comparisons={
+            name: Sighting(difference=one.difference, interval=one.interval)
+            for name, one in seen.items()
         },
-    }
+    )
+
+
+def arm_numbers(evidence: Evidence, name: str) -> ArmNumbers:
+    """What one arm did by itself. Means are over the cases that have a value; latencies over all
+    answers.
+    """
+    calls, errors = evidence.pairs.calls[name], sum(evidence.pairs.errors[name])
+    latencies = [one for case in calls.latency_ms for one in case]
+    answered, cached = len(latencies), sum(calls.cached)
+    p50, p95 = np.percentile(latencies, [50, 95]).tolist() if latencies else (None, None)
+    return ArmNumbers(
+        attempted=answered + errors,
+        answered=answered,
+        scored=_scored(evidence, name),
+        errored=errors,
+        judge_failures=judge_failures(evidence, name),
+        metrics=_measures(evidence, name),
+        tokens=sum(calls.tokens),
+        cost_usd=sum(calls.cost_usd),
+        latency_ms=Percentiles(p50=p50, p95=p95),
+        calls=answered - cached,
+        cached=cached,
+    )
+
+
+def _scored(evidence: Evidence, name: str) -> int:
+    """A metric of pairs stands with the candidates alone: for the baseline it is the most that any
+    of them has.
+    """
+    own = sum(evidence.pairs.calls[name].scored)
+    pairwise = evidence.metrics.get(evidence.rule.metric, Metric()).pairwise
+    if name != evidence.baseline or not pairwise:
+        return own
+    return max(
+        (sum(evidence.pairs.calls[other].scored) for other in evidence.candidates), default=0
+    )
+
+
+def judge_failures(evidence: Evidence, name: str) -> int:
+    """How often the scorer of the deciding metric broke on this arm: for a part such as
+    `judge.tone` that is the judge.
+    """
+    found = evidence.pairs.judge_failures.get(name, {})
+    metric = evidence.rule.metric
+    return sum(
+        sum(counts)
+        for scorer, counts in found.items()
+        if metric == scorer or metric.startswith(f"{scorer}.")
+    )
+
+
+def error_rate(evidence: Evidence, name: str) -> float:
+    """The share of an arm's calls that failed, or whose answer the deciding judge could not score.
+    0 without any call.
+    """
+    failed = sum(evidence.pairs.errors[name])
+    attempted = failed + sum(len(one) for one in evidence.pairs.calls[name].latency_ms)
+    return (failed + judge_failures(evidence, name)) / attempted if attempted else 0.0
+
+
+def _measures(evidence: Evidence, name: str) -> dict[str, Measure]:
+    """Every metric of the arm with its interval over clusters: shares by Wilson's interval, others
+    by the bootstrap, which never leaves the range of what was seen.
+    """
+    measures = {}
+    for metric in evidence.pairs.values[name]:
+        kind, column = evidence.metrics[metric], evidence.column(name, metric)
+        there = np.isfinite(column)
+        labels = (
+            None
+            if evidence.labels is None
+            else [evidence.labels[place] for place in np.flatnonzero(there)]
+        )
+        if there.any():
+            interval = share_interval if kind.bounded or kind.pairwise else mean_interval
+            ends = interval(column[there], labels, 1 - evidence.rule.alpha)
+            measures[metric] = Measure(
+                value=float(column[there].mean()),
+                interval=[float(end) for end in ends],
+                n=int(there.sum()),
+                higher_is_better=kind.higher_is_better,
+            )
+    return measures

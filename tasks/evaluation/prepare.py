@@ -114,7 +114,7 @@ def _in_arm(name: str, mistake: Mistake) -> Mistake:
 
 
 def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str, Price]) -> Arm:
-    from llmops.tasks.prompts.registry import resolve
+    from llmops.tasks.prompts.references import resolve
 
     return Arm(
         name=name,

@@ -13,6 +13,7 @@ from llmops.tasks.prompts import template
 from llmops.tasks.schemas import sha256
 
 RETRIEVED = "passages"
+SCHEME = "prompts:/"
 
 
 class Part(BaseModel):

@@ -1,19 +1,56 @@
-"""Prompts in files and in MLflow's registry, kept in step by the hash of what they say: the way in
-for flows and commands.
+"""Prompts in MLflow's registry: versions, each known by the hash of what it says, and how a prompt
+gets there.
 """
 
-from collections.abc import Iterable
+import contextlib
+import getpass
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.decisions.aliases import known_moves, timeline
-from llmops.tasks.decisions.promotion import first, promote, rollback
-from llmops.tasks.prompts import Prompt, Resolved
-from llmops.tasks.prompts.references import SCHEME, all_versions, found, resolve
-from llmops.tasks.tracking.prompt_versions import WHO
-from llmops.tasks.tracking.prompts import Registry, alone, author, registry
+from llmops.tasks.errors import ConfigError, Unavailable, UsageError, did_you_mean
+from llmops.tasks.ledger import make_folder
+from llmops.tasks.prompts import SCHEME, Prompt, Resolved
+from llmops.tasks.prompts.reading import prompt_of
+from llmops.tasks.tracking.prompt_versions import PromptContent, PromptVersion
+from llmops.tasks.tracking.prompts import Registry, open_registry
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+SHOWN = 20
+LOCK_SECONDS = 120.0
+
+
+class Version(PromptVersion):
+    """A version, and the prompt that it holds."""
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """Raises ConfigError for a version that cannot be used here: a template of Jinja, messages
+        that are no texts, broken JSON.
+        """
+        return prompt_of(self.content(), self.uri)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Of what the version says now, whatever its tags claim; None for one that cannot be
+        used.
+        """
+        try:
+            return self.prompt.sha256
+        except ConfigError:
+            return None
+
+    @property
+    def edited(self) -> bool:
+        """Whether it says something else than when it was pushed. Of a version made elsewhere
+        nobody knows.
+        """
+        return self.pushed_sha256 is not None and self.pushed_sha256 != self.sha256
 
 
 class Pushed(BaseModel):
@@ -22,6 +59,36 @@ class Pushed(BaseModel):
     model_config = ConfigDict(frozen=True)
     resolved: Resolved
     made: bool
+
+
+def versions_in(shelf: Registry, name: str) -> list[Version]:
+    """The versions of a prompt, newest first; none of a prompt that is not known."""
+    return as_versions(shelf.versions(name))
+
+
+def as_versions(plain: Iterable[PromptVersion]) -> list[Version]:
+    return [Version.model_validate(dict(version)) for version in plain]
+
+
+def all_versions(shelf: Registry, name: str) -> list[Version]:
+    """The versions of a prompt, newest first. Raises UsageError for an unknown one."""
+    versions = versions_in(shelf, name) if NAME.fullmatch(name) else []
+    if not versions:
+        raise UsageError(
+            f"there is no prompt {name!r} in the registry", hint=_near(name, shelf.prompts())
+        )
+    return versions
+
+
+def version_of(versions: Sequence[Version], number: int) -> Version:
+    """Raises UsageError for a number that there is not."""
+    for version in versions:
+        if version.version == number:
+            return version
+    listed = ", ".join(str(version.version) for version in versions[:SHOWN])
+    raise UsageError(
+        f"the prompt {versions[0].name!r} has no version {number}", hint=f"its versions: {listed}"
+    )
 
 
 def push(home: Path, prompt: Prompt, who: str = "") -> Resolved:
@@ -33,53 +100,17 @@ def push(home: Path, prompt: Prompt, who: str = "") -> Resolved:
 
 def push_all(home: Path, prompts: Iterable[Prompt], who: str = "", note: str = "") -> list[Pushed]:
     """Push several prompts, one after the other."""
-    with alone(home), registry(home, write=True) as shelf:
-        return [_pushed(shelf, prompt, who or author(), note) for prompt in prompts]
+    with alone(home), open_registry(home, write=True) as shelf:
+        return [push_to(shelf, prompt, who or author(), note) for prompt in prompts]
 
 
-def history(home: Path, name: str) -> dict[str, Any]:
-    """The versions of a prompt, newest first, and every move of its aliases, oldest first. Raises
-    UsageError for an unknown one.
-    """
-    with registry(home) as shelf:
-        versions = all_versions(shelf, name)
-    moves = known_moves(home, name, versions)
-    points_to = {alias: one.version for one in versions for alias in one.aliases}
-    aliases = sorted({*points_to, *(move.alias for move in moves)})
-    shown = [
-        {
-            "version": one.version,
-            "sha256": one.sha256,
-            "created_at": one.created_at.isoformat(),
-            "who": one.tags.get(WHO),
-            "aliases": list(one.aliases),
-            "edited": one.edited,
-            "message": one.note,
-        }
-        for one in versions
-    ]
-    made = [
-        move.shown()
-        for alias in aliases
-        for move in timeline(moves, alias, points_to.get(alias), name)
-    ]
-    return {
-        "name": name,
-        "aliases": points_to,
-        "versions": shown,
-        "moves": [
-            {key: value for key, value in one.items() if key not in ("id", "prompt")}
-            for one in made
-        ],
-    }
-
-
-def _pushed(shelf: Registry, prompt: Prompt, who: str, note: str) -> Pushed:
+def push_to(shelf: Registry, prompt: Prompt, who: str, note: str) -> Pushed:
+    """Push into a registry that is open, while nobody else of this home does."""
     same = _saying(shelf, prompt)
-    number, made = same[0] if same else shelf.create(prompt, who, note), not same
-    if made and (
-        earlier := [one for one in _saying(shelf, prompt) if one < number]
-    ):  # somebody on another machine was quicker
+    number = same[0] if same else shelf.create(content_of(prompt), who, note)
+    made = not same
+    if made and (earlier := [one for one in _saying(shelf, prompt) if one < number]):
+        # somebody on another machine was quicker
         shelf.withdraw(prompt.name, number)
         number, made = earlier[0], False
     return Pushed(
@@ -89,17 +120,63 @@ def _pushed(shelf: Registry, prompt: Prompt, who: str, note: str) -> Pushed:
 
 
 def _saying(shelf: Registry, prompt: Prompt) -> list[int]:
-    return [one.version for one in shelf.versions(prompt.name) if one.sha256 == prompt.sha256]
+    return [
+        version.version
+        for version in versions_in(shelf, prompt.name)
+        if version.sha256 == prompt.sha256
+    ]
 
 
-__all__ = [
-    "Pushed",
-    "first",
-    "found",
-    "history",
-    "promote",
-    "push",
-    "push_all",
-    "resolve",
-    "rollback",
-]
+def content_of(prompt: Prompt) -> PromptContent:
+    """A prompt as the registry is given it."""
+    declared = prompt.model_dump(mode="json", exclude_defaults=True).get("variables")
+    return PromptContent(
+        name=prompt.name,
+        messages=[{"role": part.role, "content": part.content} for part in prompt.messages],
+        variables=declared or {},
+        model=prompt.model,
+        output=prompt.output,
+        description=prompt.description,
+        sha256=prompt.sha256,
+    )
+
+
+@contextlib.contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """No other process of this home changes prompts meanwhile."""
+    from filelock import FileLock, Timeout
+
+    make_folder(home / "mlflow")
+    lock = FileLock(home / "mlflow" / "prompts.lock", timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Unavailable(
+            "another process is changing prompts", where=str(home), hint="wait for it, or end it"
+        ) from error
+    except OSError as error:
+        raise Unavailable(
+            f"the folder cannot be written: {error.strerror or error}",
+            where=lock.lock_file,
+            hint="set LLMOPS_HOME to a folder that you may write to",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def author() -> str:
+    """`user@host`, for what a person does."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if not names:
+        return "there are none yet: llmops prompts push FILE"
+    return did_you_mean(name, names, most=3) or f"there are {', '.join(names[:SHOWN])}"

@@ -2,18 +2,17 @@
 file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
 from llmops.tasks.prompts import Prompt, Resolved
 from llmops.tasks.prompts.reading import prompt_files, read_prompt, read_prompts
-from llmops.tasks.prompts.references import SCHEME, all_versions, resolve
+from llmops.tasks.prompts.registry import Version, all_versions, as_versions
 from llmops.tasks.prompts.writing import to_yaml
 from llmops.tasks.schemas import write_atomically
-from llmops.tasks.tracking.prompt_versions import Version
-from llmops.tasks.tracking.prompts import registry
+from llmops.tasks.tracking.prompts import open_registry
 
 Files = Sequence[tuple[Path, Prompt]]
 FOLDERS = ("prompts", "configs/prompts")
@@ -37,26 +36,38 @@ def files_in(folder: Path | None) -> Files:
     return read_prompts([folder or default_folder()])
 
 
-def anything(home: Path, text: str, folder: Path) -> Resolved:
-    """The same as `resolve` in the short forms of the command line: NAME is its latest version,
-    NAME@alias, NAME/3, a file's path.
+class FileStatus(TypedDict):
+    """A file beside the registry, as `prompts list` prints it. `version`: the latest;
+    `file_version`: the one that says what the file says. `state`: `in step` (the file says what the
+    latest version says), `behind` (what an earlier one says), `changed` (what no version says),
+    `ahead` (the registry does not know the prompt), `no file`.
     """
-    if text.startswith("prompts:") or text.endswith((".yaml", ".yml")) or (folder / text).is_file():
-        return resolve(home, text, folder)
-    return resolve(
-        home, SCHEME + (text if "@" in text or "/" in text else f"{text}@latest"), folder
-    )
+
+    name: str
+    version: int | None
+    aliases: dict[str, int]
+    file: str | None
+    file_version: int | None
+    state: str
 
 
-def standing(home: Path, files: Files) -> list[dict[str, Any]]:
-    """A row per file, and one per prompt that only the registry has, in the order of their names.
+class Pulled(TypedDict):
+    """As `prompts pull` prints it. `written`: whether the file said something else before."""
 
-    `state`: `in step` (the file says what the latest version says), `behind` (what an earlier one
-    says), `changed` (what no version says), `ahead` (the registry does not know the prompt), `no
-    file`.
+    name: str
+    version: int
+    uri: str
+    sha256: str
+    file: str
+    written: bool
+
+
+def status(home: Path, files: Files) -> list[FileStatus]:
+    """A row per file, and one per prompt that only the registry has, in the order of their
+    names.
     """
-    with registry(home) as shelf:
-        known = shelf.everything()
+    with open_registry(home) as shelf:
+        known = {name: as_versions(plain) for name, plain in shelf.everything().items()}
     names = sorted({*known, *(prompt.name for _, prompt in files)})
     return [
         row
@@ -88,7 +99,7 @@ def one_file_each(files: Files) -> Files:
     return files
 
 
-def pull(home: Path, resolved: Resolved, out: Path | None, force: bool = False) -> dict[str, Any]:
+def pull(home: Path, resolved: Resolved, out: Path | None, force: bool = False) -> Pulled:
     """Write a version as a file: `out`, else the one of the default folder that holds the prompt,
     else NAME.yaml there.
 
@@ -99,7 +110,7 @@ def pull(home: Path, resolved: Resolved, out: Path | None, force: bool = False) 
         raise UsageError(
             f"got the file {resolved.uri}", hint="a version is pulled: NAME, NAME@alias or NAME/3"
         )
-    file = out or _home_of(resolved.prompt.name)
+    file = out or _file_of(resolved.prompt.name)
     before = _present(file)
     if (
         before is not None
@@ -124,22 +135,22 @@ def pull(home: Path, resolved: Resolved, out: Path | None, force: bool = False) 
     }
 
 
-def _rows(name: str, versions: Sequence[Version], files: Files) -> list[dict[str, Any]]:
-    shown = {
+def _rows(name: str, versions: Sequence[Version], files: Files) -> Iterator[FileStatus]:
+    row: FileStatus = {
         "name": name,
         "version": versions[0].version if versions else None,
-        "aliases": {alias: one.version for one in versions for alias in one.aliases},
+        "aliases": {alias: version.version for version in versions for alias in version.aliases},
+        "file": None,
+        "file_version": None,
+        "state": "no file",
     }
     if not files:
-        return [{**shown, "file": None, "file_version": None, "state": "no file"}]
-    said = [
-        next((one.version for one in versions if one.sha256 == prompt.sha256), None)
-        for _, prompt in files
-    ]
-    return [
-        {**shown, "file": str(file), "file_version": number, "state": _state(number, versions)}
-        for (file, _), number in zip(files, said, strict=True)
-    ]
+        yield row
+    for file, prompt in files:
+        same = (version.version for version in versions if version.sha256 == prompt.sha256)
+        number = next(same, None)
+        state = _state(number, versions)
+        yield {**row, "file": str(file), "file_version": number, "state": state}
 
 
 def _state(number: int | None, versions: Sequence[Version]) -> str:
@@ -150,7 +161,7 @@ def _state(number: int | None, versions: Sequence[Version]) -> str:
     return "in step" if number == versions[0].version else "behind"
 
 
-def _home_of(name: str) -> Path:
+def _file_of(name: str) -> Path:
     folder = default_folder()
     holding = [file for file, prompt in _readable(folder) if prompt.name == name]
     if len(holding) > 1:
@@ -185,5 +196,5 @@ def _present(file: Path) -> str | None:
 
 
 def _pushed(home: Path, name: str) -> set[str | None]:
-    with registry(home) as shelf:
-        return {one.sha256 for one in all_versions(shelf, name)}
+    with open_registry(home) as shelf:
+        return {version.sha256 for version in all_versions(shelf, name)}

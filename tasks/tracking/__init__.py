@@ -6,10 +6,9 @@ only when something is recorded: importing it costs more than a second of CPU.
 server opens it.
 """
 
-from llmops.tasks.tracking.build import record_build, run_url
+from llmops.tasks.tracking.build import BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
-from llmops.tasks.tracking.records import BuildRecord, DocumentSet
-from llmops.tasks.tracking.store import prepare, tracking_uri
+from llmops.tasks.tracking.store import prepare, run_url, tracking_uri
 
 __all__ = [
     "BuildRecord",

@@ -1,34 +1,80 @@
 """One MLflow run per build of a knowledge base, also for those that were blocked or failed."""
 
+import html
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from llmops.tasks.tracking.records import (
-    TABLE,
-    BuildRecord,
-    DocumentSet,
+    TAG_LENGTH,
+    as_json,
+    cut,
     key,
+    log,
     metrics,
     parameters,
     table,
-    tags,
 )
-from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 from llmops.tasks.yaml_files import write_yaml
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-PARAMETERS_PER_CALL = 100
-KIND = {
-    "mlflow.experimentKind": "custom_model_development"
-}  # else the UI opens on a page of traces, and hides the runs
-INTERFACE = "http://127.0.0.1:5000"
+TABLE = "worst-questions.json"
+SUCCESSFUL = ("published", "unchanged", "planned")
+
+
+class DocumentSet(BaseModel):
+    """The documents that went in, without their texts: `digest` is a hash over (uri, content hash)
+    of the ledger.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    digest: str
+    sources: tuple[str, ...] = ()
+    profile: Mapping[str, float] = Field(default_factory=dict)
+
+
+class BuildRecord(BaseModel):
+    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has
+    `${NAME}` for secrets.
+
+    `decision` is the gate's record, `worst` the questions that the gate answered worst.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    knowledge_base: str
+    outcome: Mapping[str, Any]
+    config: Mapping[str, object]
+    config_sha256: str
+    documents: DocumentSet | None = None
+    decision: Mapping[str, object] = Field(default_factory=dict)
+    worst: tuple[Mapping[str, object], ...] = ()
+    metrics: Mapping[str, float] = Field(default_factory=dict)
+    prefect_run_id: str | None = None
+    prefect_url: str | None = None
+    git_commit: str | None = None
+
+    @property
+    def status(self) -> str:
+        return str(self.outcome.get("status", "failed"))
+
+    @property
+    def name(self) -> str:
+        """`handbook v3`, after the candidate, and what became of it where it was not published."""
+        version = self.outcome.get("candidate") or self.outcome.get("version")
+        parts = [self.knowledge_base, f"v{version}" if version is not None else ""]
+        return " ".join(filter(None, [*parts, "" if self.status == "published" else self.status]))
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status in SUCCESSFUL
 
 
 def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
@@ -41,7 +87,7 @@ def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
-        experiment = _experiment(client, build.knowledge_base, artifact_root(uri))
+        experiment = experiment_of(client, build.knowledge_base, artifact_root(uri))
         ended = int(time.time() * 1000)
         began = ended - int(1000 * float(build.outcome.get("seconds") or 0))
         run = client.create_run(experiment, start_time=began, tags=tags(build), run_name=build.name)
@@ -54,48 +100,48 @@ def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
     return str(run.info.run_id)
 
 
-def run_url(home: Path, run_id: str, uri: str | None = None) -> str:
-    """Where a browser shows the run: below LLMOPS_MLFLOW_URL, else the tracking server, else the
-    port of `mlflow ui`.
+def tags(build: BuildRecord) -> dict[str, str]:
+    """What a run can be found by. Tags that have no value are left out."""
+    version = build.outcome.get("candidate") or build.outcome.get("version")
+    found = {
+        "knowledge_base": build.knowledge_base,
+        "version": version,
+        "status": build.status,
+        "verdict": (build.outcome.get("gate") or {}).get("verdict"),
+        "reason": build.outcome.get("reason"),
+        "prefect_run_id": build.prefect_run_id,
+        "prefect_url": build.prefect_url,
+        "config_sha256": build.config_sha256,
+        "mlflow.source.name": "llmops index",
+        "mlflow.source.type": "JOB",
+        "mlflow.source.git.commit": build.git_commit,
+        "mlflow.note.content": note(build),
+    }
+    if build.worst:
+        found["mlflow.loggedArtifacts"] = json.dumps(
+            [{"path": TABLE, "type": "table"}]
+        )  # shown as a table in the UI
+    return {name: cut(str(value), TAG_LENGTH) for name, value in found.items() if value is not None}
 
-    Raises Unavailable when the store does not answer or knows no such run.
-    """
-    uri = tracking_uri(home, uri)
-    base = os.environ.get("LLMOPS_MLFLOW_URL") or (uri if uri.startswith("http") else INTERFACE)
-    with opened(home, uri) as client:
-        experiment = client.get_run(run_id).info.experiment_id
-    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
-
-def _experiment(client: "MlflowClient", name: str, artifacts: str | None) -> str:
-    """The experiment's id; made when missing, brought back when somebody deleted it in the UI."""
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    location = f"{artifacts}/{name}" if artifacts else None
-    if found is None:
-        try:
-            return str(client.create_experiment(name, location, tags=KIND))
-        except MlflowException as error:
-            found = client.get_experiment_by_name(name)  # another process was quicker
-            if found is None:
-                raise error
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+def note(build: BuildRecord) -> str:
+    """The run's description, in Markdown."""
+    lines = [
+        f"**{build.status}**",
+        html.escape(str(build.outcome.get("reason") or ""), quote=False),
+    ]
+    lines += [f"[Prefect run]({build.prefect_url})"] if build.prefect_url else []
+    lines += [
+        f"- {html.escape(str(warning), quote=False)}"
+        for warning in build.outcome.get("warnings") or ()
+    ]
+    return "\n\n".join(filter(None, lines))
 
 
 def _log(client: "MlflowClient", run: str, build: BuildRecord, now: int) -> None:
-    from mlflow.entities import Metric, Param
-
     given = {key(name): float(value) for name, value in build.metrics.items()}
-    numbers = [
-        Metric(name, value, now, 0) for name, value in {**metrics(build.outcome), **given}.items()
-    ]
-    options = [Param(name, value) for name, value in parameters(build.config).items()]
-    client.log_batch(run, metrics=numbers, params=options[:PARAMETERS_PER_CALL])
-    for start in range(PARAMETERS_PER_CALL, len(options), PARAMETERS_PER_CALL):
-        client.log_batch(run, params=options[start : start + PARAMETERS_PER_CALL])
+    numbers = {**metrics(build.outcome), **given}
+    log(client, run, numbers, parameters(build.config), now)
     if build.documents is not None:
         _log_documents(client, run, build.knowledge_base, build.documents)
     _log_files(client, run, build)
@@ -105,9 +151,9 @@ def _log_documents(client: "MlflowClient", run: str, name: str, documents: Docum
     """The entities themselves: mlflow.data would want the rows, to hash and profile them again."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    source = _json({"sources": documents.sources})
+    source = as_json({"sources": documents.sources})
     entity = Dataset(
-        name, documents.digest[:36], "llmops", source[:65_000], None, _json(documents.profile)
+        name, documents.digest[:36], "llmops", source[:65_000], None, as_json(documents.profile)
     )
     client.log_inputs(run, [DatasetInput(entity, [InputTag("mlflow.data.context", "documents")])])
 
@@ -115,16 +161,12 @@ def _log_documents(client: "MlflowClient", run: str, name: str, documents: Docum
 def _log_files(client: "MlflowClient", run: str, build: BuildRecord) -> None:
     with tempfile.TemporaryDirectory() as folder:
         texts = {
-            "outcome.json": _json(build.outcome),
-            "decision.json": _json(build.decision) if build.decision else "",
-            TABLE: _json(table(build.worst)) if build.worst else "",
-            "config.yaml": write_yaml(json.loads(_json(build.config))),
+            "outcome.json": as_json(build.outcome),
+            "decision.json": as_json(build.decision) if build.decision else "",
+            TABLE: as_json(table(build.worst)) if build.worst else "",
+            "config.yaml": write_yaml(json.loads(as_json(build.config))),
         }
         for name, text in texts.items():
             if text:
                 (Path(folder) / name).write_text(text, encoding="utf-8")
         client.log_artifacts(run, folder)
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

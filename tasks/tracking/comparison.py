@@ -2,6 +2,7 @@
 table and plot.
 """
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.tracking.build import _experiment, _json
-from llmops.tasks.tracking.records import key, parameters, table
-from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.tracking.records import as_json, log, parameters, table
+from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -39,7 +39,7 @@ def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = No
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
-        experiment = _experiment(client, f"{record.name} comparison", artifact_root(uri))
+        experiment = experiment_of(client, f"{record.name} comparison", artifact_root(uri))
         whole = client.create_run(experiment, run_name=record.name, tags=_tags(record)).info.run_id
         status = "KILLED"
         try:
@@ -53,8 +53,6 @@ def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = No
 
 
 def _tags(record: ComparisonRecord) -> dict[str, str]:
-    import json
-
     shown = {
         "mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]),
         "mlflow.source.name": "llmops kb compare",
@@ -63,8 +61,6 @@ def _tags(record: ComparisonRecord) -> dict[str, str]:
 
 
 def _arm(client: "MlflowClient", experiment: str, parent: str, row: Mapping[str, Any]) -> None:
-    from mlflow.entities import Metric, Param
-
     run = client.create_run(
         experiment, run_name=str(row["name"]), tags={"mlflow.parentRunId": parent}
     ).info.run_id
@@ -75,26 +71,24 @@ def _arm(client: "MlflowClient", experiment: str, parent: str, row: Mapping[str,
     counts = {
         name: row[name] for name in ("documents", "chunks", "embeddings_computed", "build_seconds")
     }
-    found = counts | {name: one["value"] for name, one in row["metrics"].items()}
-    found |= {f"difference/{name}": one["value"] for name, one in (row["difference"] or {}).items()}
-    client.log_batch(
-        run,
-        metrics=[Metric(key(name), float(value or 0), 0, 0) for name, value in found.items()],
-        params=[Param(name, value) for name, value in parameters(settings).items()],
-    )
+    numbers = counts | {name: measure["value"] for name, measure in row["metrics"].items()}
+    differences = (row["difference"] or {}).items()
+    numbers |= {f"difference/{name}": measure["value"] for name, measure in differences}
+    known = {name: float(value or 0) for name, value in numbers.items()}
+    log(client, run, known, parameters(settings))
     client.set_terminated(run, "FINISHED")
 
 
 def _files(client: "MlflowClient", run: str, record: ComparisonRecord) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / ROWS).write_text(_json(table(flat(record.rows))), encoding="utf-8")
+        (Path(folder) / ROWS).write_text(as_json(table(flat(record.rows))), encoding="utf-8")
         (Path(folder) / "comparison.png").write_bytes(record.plot)
         client.log_artifacts(run, folder)
 
 
-def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+def flat(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
     """The rows for a table: a column per metric with its interval, and one per difference."""
-    return tuple(
+    return [
         {
             "name": row["name"],
             "chunks": row["chunks"],
@@ -102,7 +96,7 @@ def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
             **{f"{name} to first": _cell(one) for name, one in (row["difference"] or {}).items()},
         }
         for row in rows
-    )
+    ]
 
 
 def _cell(one: Mapping[str, Any]) -> str:

@@ -1,35 +1,37 @@
 """MLflow's prompt registry: versions, aliases and notes of prompts, never from a cache."""
 
 import contextlib
-import getpass
 import json
-import os
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import JsonValue
 
 from llmops.tasks.errors import ConfigError, Unavailable, UsageError
-from llmops.tasks.prompts import Prompt
 from llmops.tasks.tracking.prompt_versions import (
     IS_PROMPT,
-    Version,
+    Note,
+    PromptContent,
+    PromptVersion,
     limits,
     note_of,
     tags,
-    template,
 )
-from llmops.tasks.tracking.store import LOCK_SECONDS, is_local, opened, tracking_uri
+from llmops.tasks.tracking.store import is_local, opened, tracking_uri
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.entities.paged_list import PagedList
     from mlflow.tracking import MlflowClient
 
 ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
 PAGE = 200
 RECORD = "decision.json"
 TAKEN = "RESOURCE_ALREADY_EXISTS"
+Item = TypeVar("Item")
 
 
 class Registry:
@@ -52,10 +54,10 @@ class Registry:
             for one in found
         }
 
-    def everything(self) -> dict[str, list[Version]]:
+    def everything(self) -> dict[str, list[PromptVersion]]:
         """The versions of all prompts by name, newest first."""
         aliases = self.prompts()
-        found: dict[str, list[Version]] = {name: [] for name in aliases}
+        found: dict[str, list[PromptVersion]] = {name: [] for name in aliases}
         if aliases:
             pages = _pages(
                 lambda token: self._mlflow.search_model_versions(
@@ -75,7 +77,7 @@ class Registry:
             {alias: int(version) for alias, version in found[0].aliases.items()} if found else None
         )
 
-    def versions(self, name: str) -> list[Version]:
+    def versions(self, name: str) -> list[PromptVersion]:
         """The versions of a prompt, newest first; none of a prompt that is not known."""
         aliases = self.aliases(name)
         if aliases is None:
@@ -88,20 +90,20 @@ class Registry:
         )
         return [_version(one, aliases) for one in found]
 
-    def create(self, prompt: Prompt, who: str, note: str = "") -> int:
+    def create(self, content: PromptContent, who: str, note: str = "") -> int:
         """Make a version, whatever is there already. Returns its number. Raises ConfigError for
         what is too long, UsageError when a model has the prompt's name."""
-        if mistakes := limits(prompt, note):
+        if mistakes := limits(content, note):
             raise ConfigError(mistakes)
-        if self.aliases(prompt.name) is None:
-            self._begin(prompt)
+        if self.aliases(content.name) is None:
+            self._begin(content)
         made = self._mlflow.create_prompt_version(
-            prompt.name,
-            template(prompt),
+            content.name,
+            content.messages,
             note or None,
-            tags(prompt, who),
-            prompt.output,
-            prompt.model or None,
+            tags(content, who),
+            content.output,
+            content.model or None,
         )
         return int(made.version)
 
@@ -113,11 +115,11 @@ class Registry:
         """Set an alias."""
         self._mlflow.set_prompt_alias(name, alias, version)
 
-    def note(self, move: dict[str, Any]) -> None:
-        """Write a move on the version that it went to."""
-        self._mlflow.set_prompt_version_tag(move["prompt"], move["to"], *note_of(move))
+    def note(self, name: str, version: int, change: Note) -> None:
+        """Write a change of an alias on the version that it went to."""
+        self._mlflow.set_prompt_version_tag(name, version, *note_of(change))
 
-    def decision(self, run_id: str) -> Any:
+    def decision(self, run_id: str) -> JsonValue:
         """The decision record that a run holds; None where there is no such run or record."""
         if self._client is None:
             return None
@@ -125,11 +127,9 @@ class Registry:
 
         try:
             with tempfile.TemporaryDirectory() as folder:
-                return json.loads(
-                    Path(self._mlflow.download_artifacts(run_id, RECORD, folder)).read_text(
-                        encoding="utf-8"
-                    )
-                )
+                file = Path(self._mlflow.download_artifacts(run_id, RECORD, folder))
+                content: JsonValue = json.loads(file.read_text(encoding="utf-8"))
+                return content
         except (
             MlflowException,
             OSError,
@@ -143,7 +143,7 @@ class Registry:
             raise Unavailable("there is no prompt registry to write to")
         return self._client
 
-    def _begin(self, prompt: Prompt) -> None:
+    def _begin(self, prompt: PromptContent) -> None:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -160,7 +160,7 @@ class Registry:
 
 
 @contextlib.contextmanager
-def registry(home: Path, *, write: bool = False, uri: str | None = None) -> Iterator[Registry]:
+def open_registry(home: Path, *, write: bool = False, uri: str | None = None) -> Iterator[Registry]:
     """The registry that belongs to a home. To read, no store is made. Raises Unavailable when it
     does not answer or refuses.
     """
@@ -184,44 +184,8 @@ def registry(home: Path, *, write: bool = False, uri: str | None = None) -> Iter
             _close(client)
 
 
-@contextlib.contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """No other process of this home changes prompts meanwhile."""
-    from filelock import FileLock, Timeout
-
-    from llmops.tasks.ledger import make_folder
-
-    make_folder(home / "mlflow")
-    lock = FileLock(home / "mlflow" / "prompts.lock", timeout=LOCK_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise Unavailable(
-            "another process is changing prompts", where=str(home), hint="wait for it, or end it"
-        ) from error
-    except OSError as error:
-        raise Unavailable(
-            f"the folder cannot be written: {error.strerror or error}",
-            where=lock.lock_file,
-            hint="set LLMOPS_HOME to a folder that you may write to",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def author() -> str:
-    """`user@host`, for what a person does."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
-def _pages(search: Callable[[Any], Any]) -> Iterator[Any]:
-    token = None
+def _pages(search: "Callable[[str | None], PagedList[Item]]") -> Iterator[Item]:
+    token: str | None = None
     while True:
         page = search(token)
         yield from page
@@ -230,14 +194,14 @@ def _pages(search: Callable[[Any], Any]) -> Iterator[Any]:
             return
 
 
-def _version(found: Any, aliases: dict[str, int]) -> Version:
-    number = int(found.version)
-    return Version(
-        name=found.name,
+def _version(held: "ModelVersion", aliases: dict[str, int]) -> PromptVersion:
+    number = int(held.version)
+    return PromptVersion(
+        name=held.name,
         version=number,
-        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        tags=dict(found.tags),
-        note=found.description or "",
+        created_at=datetime.fromtimestamp(held.creation_timestamp / 1000, UTC),
+        tags=dict(held.tags),
+        note=held.description or "",
         aliases=tuple(sorted(alias for alias, version in aliases.items() if version == number)),
     )
 

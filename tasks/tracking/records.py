@@ -1,69 +1,19 @@
-"""What is recorded of a build, and its mapping to MLflow's names and limits: plain functions, no
-mlflow.
-"""
+"""Numbers, settings and tables by MLflow's names and within its limits."""
 
-import html
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 KEY_LENGTH = 250  # of MLflow's keys, in characters
 VALUE_LENGTH = 6000  # of a parameter's value
 TAG_LENGTH = 8000  # of a tag's value
-TABLE = "worst-questions.json"
 NUMBERED = ("version", "previous_version", "candidate")
-SUCCESSFUL = ("published", "unchanged", "planned")
-
-
-class DocumentSet(BaseModel):
-    """The documents that went in, without their texts: `digest` is a hash over (uri, content hash)
-    of the ledger.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    digest: str
-    sources: tuple[str, ...] = ()
-    profile: Mapping[str, float] = Field(default_factory=dict)
-
-
-class BuildRecord(BaseModel):
-    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has
-    `${NAME}` for secrets.
-
-    `decision` is the gate's record, `worst` the questions that the gate answered worst.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    knowledge_base: str
-    outcome: Mapping[str, Any]
-    config: Mapping[str, Any]
-    config_sha256: str
-    documents: DocumentSet | None = None
-    decision: Mapping[str, Any] = Field(default_factory=dict)
-    worst: tuple[Mapping[str, Any], ...] = ()
-    metrics: Mapping[str, float] = Field(default_factory=dict)
-    prefect_run_id: str | None = None
-    prefect_url: str | None = None
-    git_commit: str | None = None
-
-    @property
-    def status(self) -> str:
-        return str(self.outcome.get("status", "failed"))
-
-    @property
-    def name(self) -> str:
-        """`handbook v3`, after the candidate, and what became of it where it was not published."""
-        version = self.outcome.get("candidate") or self.outcome.get("version")
-        parts = [self.knowledge_base, f"v{version}" if version is not None else ""]
-        return " ".join(filter(None, [*parts, "" if self.status == "published" else self.status]))
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status in SUCCESSFUL
+PARAMETERS_PER_CALL, METRICS_PER_CALL = 100, 500
 
 
 def key(name: str) -> str:
@@ -75,36 +25,37 @@ def key(name: str) -> str:
     return "/".join(parts)[:KEY_LENGTH].strip("/") or "_"
 
 
-def parameters(config: Mapping[str, Any]) -> dict[str, str]:
+def parameters(config: Mapping[str, object]) -> dict[str, str]:
     """The config's leaves: `chunk.size`, `sources.0.path`. Lists of plain values stay together, as
     JSON.
     """
-    return {key(path): _cut(text, VALUE_LENGTH) for path, text in _leaves(config)}
+    return {key(path): cut(text, VALUE_LENGTH) for path, text in _leaves(config)}
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    nested = isinstance(value, list | tuple) and any(
-        isinstance(item, Mapping | list | tuple) for item in value
-    )
-    if isinstance(value, Mapping) or nested:
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    items: Iterable[tuple[object, object]] | None = None
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list | tuple) and any(
+        isinstance(each, Mapping | list | tuple) for each in value
+    ):
+        items = enumerate(value)
+    if items is not None:
         for name, item in items:
             yield from _leaves(item, f"{path}.{name}" if path else str(name))
     elif path:
-        yield (
-            path,
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str),
-        )
+        plain = isinstance(value, str)
+        yield path, str(value) if plain else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def metrics(outcome: Mapping[str, Any]) -> dict[str, float]:
+def metrics(outcome: Mapping[str, object]) -> dict[str, float]:
     """The outcome's finite numbers: `documents/new`, `gate/recall_at_5/candidate`,
     `gate/recall_at_5/interval_low`.
     """
     return {key(path): number for path, number in _numbers(outcome) if math.isfinite(number)}
 
 
-def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             if path or name not in NUMBERED:
@@ -118,58 +69,46 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
         yield path, float(value)
 
 
-def tags(build: BuildRecord) -> dict[str, str]:
-    """What a run can be found by. Tags that have no value are left out."""
-    version = build.outcome.get("candidate") or build.outcome.get("version")
-    found = {
-        "knowledge_base": build.knowledge_base,
-        "version": version,
-        "status": build.status,
-        "verdict": (build.outcome.get("gate") or {}).get("verdict"),
-        "reason": build.outcome.get("reason"),
-        "prefect_run_id": build.prefect_run_id,
-        "prefect_url": build.prefect_url,
-        "config_sha256": build.config_sha256,
-        "mlflow.source.name": "llmops index",
-        "mlflow.source.type": "JOB",
-        "mlflow.source.git.commit": build.git_commit,
-        "mlflow.note.content": note(build),
-    }
-    if build.worst:
-        found["mlflow.loggedArtifacts"] = json.dumps(
-            [{"path": TABLE, "type": "table"}]
-        )  # shown as a table in the UI
-    return {
-        name: _cut(str(value), TAG_LENGTH) for name, value in found.items() if value is not None
-    }
-
-
-def note(build: BuildRecord) -> str:
-    """The run's description, in Markdown."""
-    lines = [
-        f"**{build.status}**",
-        html.escape(str(build.outcome.get("reason") or ""), quote=False),
-    ]
-    lines += [f"[Prefect run]({build.prefect_url})"] if build.prefect_url else []
-    lines += [
-        f"- {html.escape(str(warning), quote=False)}"
-        for warning in build.outcome.get("warnings") or ()
-    ]
-    return "\n\n".join(filter(None, lines))
-
-
-def table(rows: tuple[Mapping[str, Any], ...]) -> dict[str, list[Any]]:
+def table(rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
     """Rows in the form of mlflow.log_table, which itself warns with pandas 3; nested values as
     JSON, for the cells.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {"columns": names, "data": [[_cell(row.get(name)) for name in names] for row in rows]}
+    names: list[object] = list(dict.fromkeys(name for row in rows for name in row))
+    return {
+        "columns": names,
+        "data": [[_cell(row.get(str(name))) for name in names] for row in rows],
+    }
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     plain = value is None or isinstance(value, str | int | float)
     return value if plain else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _cut(text: str, limit: int) -> str:
+def log(
+    client: "MlflowClient",
+    run: str,
+    numbers: Mapping[str, object],
+    settings: Mapping[str, str],
+    at: int = 0,
+) -> None:
+    """In as few calls as MLflow's limits allow. What is not a finite number is left out. `at`: in
+    milliseconds since the epoch.
+    """
+    from mlflow.entities import Metric, Param
+
+    values = [Metric(name, value, at, 0) for name, value in metrics(numbers).items()]
+    options = [Param(name, value) for name, value in settings.items()]
+    for start in range(0, len(values), METRICS_PER_CALL):
+        client.log_batch(run, metrics=values[start : start + METRICS_PER_CALL])
+    for start in range(0, len(options), PARAMETERS_PER_CALL):
+        client.log_batch(run, params=options[start : start + PARAMETERS_PER_CALL])
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def cut(text: str, limit: int) -> str:
+    """A text that is not longer than MLflow takes it."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

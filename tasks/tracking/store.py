@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from llmops.tasks.errors import LlmopsError, Unavailable
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 REACH_SECONDS = 5.0
 LOCK_SECONDS = 120.0
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Else the UI opens on a page of traces, and hides the runs."""
+INTERFACE = "http://127.0.0.1:5000"
 QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -76,6 +79,37 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
                 client._tracking_client.store.engine.dispose()
 
 
+def run_url(home: Path, run_id: str, uri: str | None = None) -> str:
+    """Where a browser shows the run: below LLMOPS_MLFLOW_URL, else the tracking server, else the
+    port of `mlflow ui`.
+
+    Raises Unavailable when the store does not answer or knows no such run.
+    """
+    uri = tracking_uri(home, uri)
+    base = os.environ.get("LLMOPS_MLFLOW_URL") or (uri if uri.startswith("http") else INTERFACE)
+    with opened(home, uri) as client:
+        experiment = client.get_run(run_id).info.experiment_id
+    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> str:
+    """The experiment's id; made when missing, brought back when somebody deleted it in the UI."""
+    from mlflow.exceptions import MlflowException
+
+    known = client.get_experiment_by_name(name)
+    location = f"{artifacts}/{name}" if artifacts else None
+    if known is None:
+        try:
+            return str(client.create_experiment(name, location, tags=KIND))
+        except MlflowException as error:
+            known = client.get_experiment_by_name(name)  # another process was quicker
+            if known is None:
+                raise error
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return str(known.experiment_id)
+
+
 def prepare(home: Path) -> None:
     """Make the home's SQLite store if it is missing. Several processes may do so at once; a kill
     leaves none or all.
@@ -130,7 +164,13 @@ def _create(database: Path, artifacts: str) -> None:
     partial.replace(database)
 
 
-def _hasten(connection: Any, _: Any) -> None:
+class Executing(Protocol):
+    """A connection of the database's own driver."""
+
+    def execute(self, statement: str, /) -> object: ...
+
+
+def _hasten(connection: Executing, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 

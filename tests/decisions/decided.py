@@ -3,17 +3,27 @@
 from pathlib import Path
 from typing import Any
 
-from llmops.tasks.decisions.record import make_record
 from llmops.tasks.decisions.rules import Rule
-from tests.decisions.measured import case_set, noisy, parts_of, plus, settings, trial
+from tests.decisions.measured import (
+    Record,
+    case_set,
+    noisy,
+    parts_of,
+    plus,
+    recorded,
+    settings,
+    trial,
+)
 
 CASES = case_set(90, groups=45)
 BASE = noisy(90, 0.4)
 RULE = Rule(metric="token_f1", not_worse={"latency": 0.2, "cost": 0.1})
 SCORES = {"baseline": BASE, "candidate": plus(BASE, 0.15), "third": plus(BASE, -0.1)}
-Record = dict[str, Any]
 
 
 def decided(home: Path, rule: Rule = RULE, scores: Any = None, **more: Any) -> Record:
     made = trial(home, tuple(scores or SCORES), **more)
-    return make_record(made, rule, parts_of(made, CASES, scores or SCORES), CASES, **settings(rule))
+    return recorded(made, rule, parts_of(made, CASES, scores or SCORES), CASES, **settings(rule))
+
+
+__all__ = ["BASE", "CASES", "RULE", "SCORES", "Record", "decided"]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.decisions.record import sealed
+from llmops.tasks.decisions import promotion
 from llmops.tasks.errors import Blocked
-from llmops.tasks.prompts import Resolved, registry
+from llmops.tasks.prompts import Resolved, references, registry
+from tests.decisions.measured import sealed
 from tests.shelf import fresh_home, prompt
 
 EVIL = '[{"role": "user", "content": "evil {{question}}"}]'
@@ -23,26 +24,26 @@ def arena(folder: Path) -> Path:
     registry.push_all(
         made, [prompt("one {{question}}"), prompt("two {{question}}"), prompt("three {{question}}")]
     )
-    registry.first(made, "helpdesk", "champion", 1)
+    promotion.first(made, "helpdesk", "champion", 1)
     return made
 
 
 def resolved(home: Path, number: int) -> Resolved:
-    return registry.resolve(home, f"prompts:/helpdesk/{number}", Path())
+    return references.resolve(home, f"prompts:/helpdesk/{number}", Path())
 
 
 def champion(home: Path) -> int | None:
-    found: int | None = registry.history(home, "helpdesk")["aliases"].get("champion")
+    found: int | None = promotion.history(home, "helpdesk")["aliases"].get("champion")
     return found
 
 
 def stays(home: Path, record: Any, says: str, **options: Any) -> None:
     """The move is refused with these words, and nothing has changed."""
-    before = registry.history(home, "helpdesk")
+    before = promotion.history(home, "helpdesk")
     with pytest.raises(Blocked, match=says) as raised:
-        registry.promote(home, record, "helpdesk", **options)
+        promotion.promote(home, record, "helpdesk", **options)
     assert raised.value.exit_code == 3
-    assert registry.history(home, "helpdesk") == before
+    assert promotion.history(home, "helpdesk") == before
 
 
 def edited(record: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 that a run leaves.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from llmops.tasks.calls.budget import Spent
+from llmops.tasks.decisions.decision import Decision, seal
 from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
+from llmops.tasks.decisions.record import make_record, save
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet, hash_of
 from llmops.tasks.evaluation.results import write_results
@@ -22,6 +25,7 @@ from llmops.tasks.schemas import sha256
 
 NOW = 1.7e9
 Column = Sequence[float | None]
+Record = dict[str, Any]
 KINDS = {
     "latency": Metric(higher_is_better=False, relative=True, timed=True, unit="ms"),
     "cost": Metric(higher_is_better=False, relative=True, unit="USD"),
@@ -217,3 +221,23 @@ def settings(rule: Rule, **more: Any) -> dict[str, Any]:
         "untrusted": {},
         "promote": plain.get("promote"),
     }
+
+
+def recorded(*args: Any, **more: Any) -> Record:
+    """A decision as JSON has it, in the way that a file brings it."""
+    found: Record = json.loads(json.dumps(make_record(*args, **more).content()))
+    return found
+
+
+def typed(record: Record) -> Decision:
+    """The decision in a record."""
+    return Decision.model_validate(record)
+
+
+def saved(home: Path, record: Record) -> Record:
+    return save(home, typed(record)).content()
+
+
+def sealed(record: Record) -> Record:
+    """A record with the hash of its content, whatever that is."""
+    return {**record, "sha256": seal(record)}

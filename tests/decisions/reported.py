@@ -4,13 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.decisions.record import make_record
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import read_results, write_results
 from llmops.tasks.evaluation.run import Part, Result
 from llmops.tasks.plugins.scorers import Case, Passage, Score
-from tests.decisions.measured import case_set, noisy, parts_of, plus, result, settings, trial
+from tests.decisions.measured import (
+    case_set,
+    noisy,
+    parts_of,
+    plus,
+    recorded,
+    result,
+    settings,
+    trial,
+)
 
 RULE = Rule(metric="token_f1", not_worse={"latency": 0.2})
 HOSTILE = (
@@ -51,7 +59,7 @@ def made(
     parts = parts_of(run, cases, scores, **more)
     if hostile:
         cases, parts = _hostile(run, cases)
-    record = make_record(run, RULE, parts, cases, **settings(RULE))
+    record = recorded(run, RULE, parts, cases, **settings(RULE))
     return record, [one for part in parts for one in read_results(part.file)], cases
 
 

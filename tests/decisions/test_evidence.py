@@ -8,7 +8,7 @@ import pytest
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.evidence import Evidence, Metric
-from llmops.tasks.decisions.evidence_gather import gathered
+from llmops.tasks.decisions.gathering import gathered
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.results import write_results

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from llmops.tasks.decisions import promotion
 from llmops.tasks.errors import Blocked
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import decisions, moves
-from llmops.tasks.prompts import registry
 from llmops.tasks.tracking.prompt_versions import TEXT
 from llmops.tasks.tracking.store import opened, tracking_uri
 from tests.decisions.guarded import EVIL, arena, champion, edited, resolved, stays
@@ -34,7 +34,7 @@ def record(home: Path) -> dict[str, Any]:
 def test_a_passing_record_moves_the_alias_and_is_remembered(
     home: Path, record: dict[str, Any]
 ) -> None:
-    moved = registry.promote(home, record, "helpdesk", who="run-7")
+    moved = promotion.promote(home, record, "helpdesk", who="run-7").content()
     assert (moved["version"], moved["previous_version"], moved["moved"], moved["uri"]) == (
         2,
         1,
@@ -69,10 +69,10 @@ def test_a_passing_record_moves_the_alias_and_is_remembered(
 
 
 def test_a_record_is_used_once(home: Path, record: dict[str, Any]) -> None:
-    registry.promote(home, record, "helpdesk")
-    assert registry.promote(home, record, "helpdesk")["moved"] is False
-    assert len(registry.history(home, "helpdesk")["moves"]) == 2
-    registry.rollback(home, "helpdesk")
+    promotion.promote(home, record, "helpdesk")
+    assert promotion.promote(home, record, "helpdesk").moved is False
+    assert len(promotion.history(home, "helpdesk")["moves"]) == 2
+    promotion.rollback(home, "helpdesk")
     stays(home, record, "the decision was used already, on .* and the alias was moved again since")
 
 
@@ -83,15 +83,15 @@ def test_an_alias_that_is_there_already_is_not_moved_again(
     """By another decision than this one, or by none."""
     alias = {"prompt": "helpdesk", "alias": "champion" if how == "promote" else "staging"}
     if how == "promote":
-        registry.promote(home, record, "helpdesk")
+        promotion.promote(home, record, "helpdesk")
     else:
-        registry.first(home, "helpdesk", "staging", 2)
-    before = registry.history(home, "helpdesk")
+        promotion.first(home, "helpdesk", "staging", 2)
+    before = promotion.history(home, "helpdesk")
     again = decided(home, resolved(home, 1), resolved(home, 2), promote=alias, run="again")
-    said = registry.promote(home, again, alias["prompt"], alias["alias"])
+    said = promotion.promote(home, again, alias["prompt"], alias["alias"]).content()
     assert (said["moved"], said["version"], said["kind"]) == (False, 2, how)
     assert said["decision"] == (record["id"] if how == "promote" else None)
-    assert registry.history(home, "helpdesk") == before
+    assert promotion.history(home, "helpdesk") == before
     with open_ledger(home).read() as connection:
         assert again["sha256"] not in connection.scalars(select(moves.c.decision_sha256)).all()
 
@@ -101,22 +101,22 @@ def test_a_move_that_nobody_knows_is_completed_by_the_decision_that_it_fits(
     home: Path, compared: int, told: str
 ) -> None:
     point(home, 2)
-    found = registry.promote(
+    found = promotion.promote(
         home, decided(home, resolved(home, compared), resolved(home, 2)), "helpdesk"
     )
-    assert (found["moved"], found["kind"], found["previous_version"]) == (
+    assert (found.moved, found.kind, found.previous_version) == (
         told == "promote",
         told,
         1,
     )
-    assert [one["kind"] for one in registry.history(home, "helpdesk")["moves"]] == ["first", told]
+    assert [one["kind"] for one in promotion.history(home, "helpdesk")["moves"]] == ["first", told]
 
 
 def test_forgetting_the_ledger_does_not_make_a_record_new(
     home: Path, record: dict[str, Any]
 ) -> None:
-    registry.promote(home, record, "helpdesk")
-    registry.rollback(home, "helpdesk")
+    promotion.promote(home, record, "helpdesk")
+    promotion.rollback(home, "helpdesk")
     with open_ledger(home).write() as connection:
         connection.execute(delete(moves))
     stays(home, record, "the decision was used already")
@@ -180,7 +180,12 @@ def test_a_record_that_its_mlflow_run_holds_will_do(home: Path, tmp_path: Path) 
         client.log_dict(run, elsewhere, "decision.json")
         other = client.create_run(experiment).info.run_id
     stays(home, {**elsewhere, "mlflow_run_id": other}, "neither this home's ledger nor")
-    assert registry.promote(home, {**elsewhere, "mlflow_run_id": run}, "helpdesk")["version"] == 2
+    assert (
+        promotion.promote(home, {**elsewhere, "mlflow_run_id": run}, "helpdesk").content()[
+            "version"
+        ]
+        == 2
+    )
 
 
 def test_a_record_for_another_prompt_or_alias_is_refused(home: Path) -> None:
@@ -220,7 +225,7 @@ def test_all_objections_are_told_at_once(home: Path) -> None:
     )
     tamper(home, 2, TEXT, EVIL)
     with pytest.raises(Blocked) as raised:
-        registry.promote(home, found, "helpdesk")
+        promotion.promote(home, found, "helpdesk")
     for says in (
         "the verdict is reject",
         "for other@champion",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from llmops.tasks.decisions import promotion
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import moves
-from llmops.tasks.prompts import registry
 from tests import forks
 from tests.decisions.guarded import arena, champion, resolved
 from tests.shelf import decided
@@ -18,10 +18,10 @@ from tests.shelf import decided
 MOVER = """
 import json, sys
 from pathlib import Path
-from llmops.tasks.prompts import registry
+from llmops.tasks.decisions import promotion
 from tests.killer import arm
 arm(sys.argv[3], sys.argv[4], 1)
-registry.promote(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), "helpdesk")
+promotion.promote(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), "helpdesk")
 """
 
 
@@ -43,12 +43,12 @@ def test_a_promotion_that_was_killed_is_completed(
     ended = forks.run("-c", MOVER, home, record["record"], place, when)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert champion(home) == points_to
-    assert registry.promote(home, record, "helpdesk")["version"] == 2
-    told = registry.history(home, "helpdesk")["moves"]
+    assert promotion.promote(home, record, "helpdesk").version == 2
+    told = promotion.history(home, "helpdesk")["moves"]
     assert [(one["kind"], one["from"], one["to"], one["decision"]) for one in told] == [
         ("first", None, 1, None),
         ("promote", 1, 2, record["id"]),
     ]
     with open_ledger(home).read() as connection:
         assert connection.execute(select(func.count()).select_from(moves)).scalar_one() == 2
-    assert registry.rollback(home, "helpdesk")["version"] == 1
+    assert promotion.rollback(home, "helpdesk").version == 1

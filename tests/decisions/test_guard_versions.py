@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from llmops.tasks.decisions import promotion
 from llmops.tasks.errors import Blocked, ConfigError, UsageError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import moves
@@ -68,11 +69,11 @@ def test_a_tag_that_claims_the_right_hash_is_not_believed(
     tamper(home, 3, HASH, record["arms"]["candidate"]["prompt"]["sha256"])
     stays(home, record, "version 3 does not say what was evaluated", version=3)
     tamper(home, 2, HASH, "0" * 64)  # a wrong claim about the right text does no harm
-    assert registry.promote(home, record, "helpdesk")["version"] == 2
+    assert promotion.promote(home, record, "helpdesk").version == 2
 
 
 def test_a_record_that_was_overtaken_is_stale(home: Path, record: dict[str, Any]) -> None:
-    registry.promote(
+    promotion.promote(
         home, decided(home, resolved(home, 1), resolved(home, 3), run="quicker"), "helpdesk"
     )
     stays(
@@ -95,62 +96,66 @@ def test_a_baseline_that_never_was_the_champion_proves_nothing(home: Path) -> No
 def test_a_baseline_from_a_file_that_says_what_the_champion_says_will_do(home: Path) -> None:
     same = Resolved(prompt=prompt("one {{question}}"), uri="one.yaml")
     assert (
-        registry.promote(home, decided(home, same, resolved(home, 2)), "helpdesk")["version"] == 2
+        promotion.promote(home, decided(home, same, resolved(home, 2)), "helpdesk").content()[
+            "version"
+        ]
+        == 2
     )
 
 
 def test_removing_the_alias_does_not_make_it_new(home: Path, record: dict[str, Any]) -> None:
     with pytest.raises(Blocked, match="is set already, to version 1"):
-        registry.first(home, "helpdesk", "champion", 3)
+        promotion.first(home, "helpdesk", "champion", 3)
     point(home, None)
     with pytest.raises(
         Blocked, match="was set before, to version 1, and removed without llmops"
     ) as raised:
-        registry.first(home, "helpdesk", "champion", 3)
+        promotion.first(home, "helpdesk", "champion", 3)
     assert raised.value.hint == "llmops prompts rollback helpdesk --alias champion sets it again"
     stays(home, record, "the alias was removed without llmops")
     with open_ledger(home).write() as connection:
         connection.execute(delete(moves))
     with pytest.raises(Blocked, match="was set before"):
-        registry.first(home, "helpdesk", "champion", 3)
-    assert registry.rollback(home, "helpdesk")["version"] == 1
-    assert registry.promote(home, record, "helpdesk")["version"] == 2
+        promotion.first(home, "helpdesk", "champion", 3)
+    assert promotion.rollback(home, "helpdesk").version == 1
+    assert promotion.promote(home, record, "helpdesk").version == 2
 
 
 def test_a_prompt_that_was_deleted_and_made_anew_is_another_one(
     home: Path, record: dict[str, Any]
 ) -> None:
     """MLflow gives its numbers again."""
-    registry.promote(home, record, "helpdesk")
+    promotion.promote(home, record, "helpdesk")
     with opened(home, tracking_uri(home)) as client:
         client.delete_prompt("helpdesk")
         client._get_registry_client().store.engine.dispose()  # type: ignore[no-untyped-call]
     registry.push_all(home, [prompt("evil"), prompt("two {{question}}")])
     with pytest.raises(UsageError, match="there is no earlier helpdesk@champion"):
-        registry.rollback(home, "helpdesk")
+        promotion.rollback(home, "helpdesk")
     with pytest.raises(UsageError, match="version 1 never was helpdesk@champion"):
-        registry.rollback(home, "helpdesk", to=1)
+        promotion.rollback(home, "helpdesk", to=1)
     stays(home, record, "the decision was used already")
-    registry.first(home, "helpdesk", "champion", 2)
+    promotion.first(home, "helpdesk", "champion", 2)
     assert [
-        (one["kind"], one["from"], one["to"]) for one in registry.history(home, "helpdesk")["moves"]
+        (one["kind"], one["from"], one["to"])
+        for one in promotion.history(home, "helpdesk")["moves"]
     ] == [("first", None, 1), ("promote", 1, 2), ("outside", 2, None), ("first", None, 2)]
 
 
 def test_an_alias_that_was_never_set_may_be_set_by_a_decision(home: Path) -> None:
     wanted = {"prompt": "helpdesk", "alias": "fast"}
     record = decided(home, resolved(home, 1), resolved(home, 2), promote=wanted)
-    moved = registry.promote(home, record, "helpdesk", "fast")
+    moved = promotion.promote(home, record, "helpdesk", "fast").content()
     assert (moved["previous_version"], moved["version"], moved["kind"]) == (None, 2, "promote")
-    assert registry.history(home, "helpdesk")["aliases"] == {"champion": 1, "fast": 2}
+    assert promotion.history(home, "helpdesk")["aliases"] == {"champion": 1, "fast": 2}
 
 
 def test_a_move_that_was_cut_short_is_completed(home: Path, record: dict[str, Any]) -> None:
     """Killed after the alias moved, before anything was written down."""
     point(home, 2)
-    done = registry.promote(home, record, "helpdesk")
+    done = promotion.promote(home, record, "helpdesk").content()
     assert (done["previous_version"], done["version"], done["moved"]) == (1, 2, True)
-    assert [one["kind"] for one in registry.history(home, "helpdesk")["moves"]] == [
+    assert [one["kind"] for one in promotion.history(home, "helpdesk")["moves"]] == [
         "first",
         "promote",
     ]
@@ -158,7 +163,7 @@ def test_a_move_that_was_cut_short_is_completed(home: Path, record: dict[str, An
         home
     ).write() as connection:  # killed between the note on the version and the ledger
         connection.execute(delete(moves).where(moves.c.kind == "promote"))
-    assert registry.promote(home, record, "helpdesk")["moved"] is False
+    assert promotion.promote(home, record, "helpdesk").moved is False
     with open_ledger(home).read() as connection:
         assert connection.execute(
             select(moves.c.to_version).where(moves.c.kind == "promote")
@@ -169,15 +174,15 @@ def test_what_cannot_be_asked_for(home: Path, record: dict[str, Any]) -> None:
     with pytest.raises(
         UsageError, match=r"there is no prompt 'helpdsk' in the registry .*did you mean helpdesk"
     ):
-        registry.promote(home, record, "helpdsk")
+        promotion.promote(home, record, "helpdsk")
     for alias in ("latest", "V3", "3", "a b", "", "x" * 62):
         with pytest.raises(UsageError, match="got the alias"):
-            registry.promote(home, record, "helpdesk", alias)
+            promotion.promote(home, record, "helpdesk", alias)
     with pytest.raises(UsageError, match="has no version 9"):
-        registry.first(home, "helpdesk", "next", 9)
+        promotion.first(home, "helpdesk", "next", 9)
     tamper(home, 3, TEXT, "[")
     with pytest.raises(ConfigError, match="holds no JSON"):
-        registry.first(home, "helpdesk", "next", 3)
+        promotion.first(home, "helpdesk", "next", 3)
     assert champion(home) == 1
 
 
@@ -188,7 +193,7 @@ def test_of_two_moves_at_once_the_second_one_comes_too_late(
 
     def move(one: dict[str, Any]) -> str:
         try:
-            return str(registry.promote(home, one, "helpdesk")["version"])
+            return str(promotion.promote(home, one, "helpdesk").version)
         except Blocked as error:
             return error.message
 

@@ -14,18 +14,15 @@ from llmops.tasks.decisions.record import (
     known,
     listed,
     load,
-    make_record,
-    recomputed,
-    save,
-    verify,
 )
 from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.decisions.verify import recomputed, verify
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.evaluation.results import write_results
 from llmops.tasks.evaluation.run import Part
 from llmops.tasks.plugins.scorers import Case, Score
 from tests.decisions.decided import BASE, CASES, RULE, SCORES, Record, decided
-from tests.decisions.measured import parts_of, plus, result, settings, trial
+from tests.decisions.measured import parts_of, plus, recorded, result, saved, settings, trial
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +80,7 @@ def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Pat
         for arm in ("baseline", "candidate")
         for repeat, value in enumerate((0.25, 0.75) if arm == "candidate" else (BASE[place], None))
     ]
-    found = make_record(
+    found = recorded(
         made,
         Rule(metric="token_f1", max_error_rate=0.6),
         [kept(made, rows)],
@@ -113,7 +110,7 @@ def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None
         for place, case in enumerate(CASES.cases[:60])
         for arm in ("baseline", "candidate")
     ]
-    found = make_record(
+    found = recorded(
         made,
         RULE,
         [kept(made, rows[:-1])],
@@ -138,7 +135,7 @@ def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: 
         for place, case in enumerate(CASES.cases[:60])
         for arm in easy
     ]
-    found = make_record(
+    found = recorded(
         made,
         rule,
         [kept(made, rows)],
@@ -160,7 +157,7 @@ def test_a_budget_that_ends_while_judges_are_asked_decides_nothing(tmp_path: Pat
         part.model_copy(update={"stopped": "the budget is used up"})
         for part in parts_of(made, CASES, SCORES, size=90)
     ]
-    found = make_record(made, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
+    found = recorded(made, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
     assert (found["verdict"], found["cases"]["used"], found["stopped"]) == (
         "inconclusive",
         90,
@@ -176,7 +173,7 @@ def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_p
             broken = Score(value=None, reason="no usable reply", failed=True)
             score = broken if place < 9 and arm == "candidate" else Score(value=SCORES[arm][place])
             rows.append(result(case, arm, 0.5).model_copy(update={"scores": {"token_f1": score}}))
-    found = make_record(made, RULE, [kept(made, rows)], CASES, **settings(RULE))
+    found = recorded(made, RULE, [kept(made, rows)], CASES, **settings(RULE))
     assert (found["verdict"], found["status"]) == ("inconclusive", "failed")
     assert "10 % of the calls of candidate failed or could not be judged" in found["reason"]
     assert (
@@ -189,7 +186,7 @@ def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_p
 
 
 def test_without_any_result_there_is_a_record_that_decides_nothing(tmp_path: Path) -> None:
-    found = make_record(
+    found = recorded(
         trial(tmp_path), RULE, [], CASES, **settings(RULE), stopped="the budget is used up"
     )
     assert (found["verdict"], found["cases"]["used"], found["n"]) == ("inconclusive", 0, 0)
@@ -198,19 +195,19 @@ def test_without_any_result_there_is_a_record_that_decides_nothing(tmp_path: Pat
 
 def test_a_saved_record_is_found_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    saved = save(home, decided(home))
-    assert load(Path(saved["record"])) == saved
-    assert verify(Path(saved["record"])) == {
+    kept = saved(home, decided(home))
+    assert load(Path(kept["record"])) == kept
+    assert verify(Path(kept["record"])) == {
         "ok": True,
         "verdict": "promote",
         "id": "helpdesk-1",
         "name": "helpdesk",
         "problems": [],
     }
-    assert known(home, saved["sha256"])
+    assert known(home, kept["sha256"])
     assert not known(home, "0" * 64)
-    again = save(home, {**saved, "mlflow_run_id": "run"})
-    assert again["sha256"] == saved["sha256"]
+    again = saved(home, {**kept, "mlflow_run_id": "run"})
+    assert again["sha256"] == kept["sha256"]
     assert [(one["id"], one["mlflow_run_id"]) for one in listed(home)] == [("helpdesk-1", "run")]
     assert datetime.fromisoformat(listed(home)[0]["created_at"]).tzinfo == UTC
     assert [path.name for path in (home / "decisions").iterdir()] == ["helpdesk-1.json"]
@@ -226,7 +223,7 @@ def test_asking_for_decisions_creates_nothing(tmp_path: Path) -> None:
 
 
 def test_cases_that_changed_under_their_ids_are_named(tmp_path: Path) -> None:
-    save(tmp_path, decided(tmp_path))
+    saved(tmp_path, decided(tmp_path))
     assert changed_cases(tmp_path, "helpdesk", CASES) == []
     edited = [
         case.model_copy(update={"expected": {"answer": "another"}})
@@ -244,12 +241,12 @@ def test_a_case_id_that_is_no_valid_text_survives(tmp_path: Path) -> None:
         update={"cases": (CASES.cases[0].model_copy(update={"id": "\ud800c"}), *CASES.cases[1:])}
     )
     made = trial(tmp_path)
-    found = make_record(made, RULE, [], odd, **settings(RULE))
+    found = recorded(made, RULE, [], odd, **settings(RULE))
     found["warnings"] = ["the case \ud800c"]
-    assert load(Path(save(tmp_path, found)["record"]))["warnings"] == ["the case \ud800c"]
+    assert load(Path(saved(tmp_path, found)["record"]))["warnings"] == ["the case \ud800c"]
 
 
 def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "decisions").write_text("a file")
     with pytest.raises(LlmopsError, match="cannot be written"):
-        save(tmp_path, decided(tmp_path))
+        saved(tmp_path, decided(tmp_path))

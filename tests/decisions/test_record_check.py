@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.decisions.record import recomputed, save, sealed, verify
+from llmops.tasks.decisions.verify import recomputed, verify
 from llmops.tasks.errors import Damaged, LlmopsError, UsageError
 from tests.commandline import llmops, refused
 from tests.decisions.decided import Record, decided
+from tests.decisions.measured import saved, sealed
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_a_record_without_its_keys_does_not_stand(tmp_path: Path) -> None:
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     monkeypatch.setenv("LLMOPS_HOME", str(tmp_path))
-    return save(tmp_path, decided(tmp_path))
+    return saved(tmp_path, decided(tmp_path))
 
 
 def test_the_command_verifies_shows_and_lists(office: Record, tmp_path: Path) -> None:

@@ -12,14 +12,19 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.decisions.charts import forests
-from llmops.tasks.decisions.charts_pareto import scatters
-from llmops.tasks.decisions.record import make_record
-from llmops.tasks.decisions.report import report_html
-from llmops.tasks.decisions.report_cases import FULL, ROWS
-from llmops.tasks.decisions.report_words import highlighted
+from llmops.tasks.decisions.charts import forests, scatters
+from llmops.tasks.decisions.report import FULL, ROWS, highlighted, report_html
 from llmops.tasks.evaluation.results import read_results
-from tests.decisions.measured import case_set, noisy, parts_of, plus, settings, trial
+from tests.decisions.measured import (
+    case_set,
+    noisy,
+    parts_of,
+    plus,
+    recorded,
+    settings,
+    trial,
+    typed,
+)
 from tests.decisions.reported import HOSTILE, LOADING, RULE, made
 
 
@@ -50,7 +55,7 @@ class Reader(HTMLParser):
 
 def test_the_page_is_well_formed_and_says_verdict_and_reason_first(tmp_path: Path) -> None:
     record, results, cases = made(tmp_path)
-    page = report_html(record, results, cases)
+    page = report_html(typed(record), results, cases)
     reader = Reader(page)
     assert reader.open == []
     assert (
@@ -65,7 +70,7 @@ def test_the_page_is_well_formed_and_says_verdict_and_reason_first(tmp_path: Pat
 
 def test_nothing_that_a_model_or_a_case_says_is_more_than_text(tmp_path: Path) -> None:
     record, results, cases = made(tmp_path, hostile=True)
-    page = report_html({**record, "reason": HOSTILE, "warnings": [HOSTILE]}, results, cases)
+    page = report_html(typed({**record, "reason": HOSTILE, "warnings": [HOSTILE]}), results, cases)
     reader = Reader(page)
     assert [tag for tag, _ in reader.tags if tag in LOADING] == [
         "meta",
@@ -96,7 +101,8 @@ def test_nothing_that_a_model_or_a_case_says_is_more_than_text(tmp_path: Path) -
 
 
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(tmp_path: Path) -> None:
-    page = report_html(*made(tmp_path))
+    record, results, cases = made(tmp_path)
+    page = report_html(typed(record), results, cases)
     policy = next(
         attributes["content"] or ""
         for tag, attributes in Reader(page).tags
@@ -115,7 +121,7 @@ def test_the_biggest_differences_come_first_and_both_answers_stand_side_by_side(
     tmp_path: Path,
 ) -> None:
     record, results, cases = made(tmp_path)
-    page = report_html(record, results, cases)
+    page = report_html(typed(record), results, cases)
     values = record["pairs"]["values"]
     gaps = {
         case: abs(new - old)
@@ -137,7 +143,7 @@ def test_filters_know_tag_and_outcome_of_every_case(tmp_path: Path) -> None:
     record, results, cases = made(tmp_path)
     rows = [
         attributes
-        for _, attributes in Reader(report_html(record, results, cases)).tags
+        for _, attributes in Reader(report_html(typed(record), results, cases)).tags
         if attributes.get("class") == "case"
     ]
     assert len(rows) == 60
@@ -152,7 +158,7 @@ def test_filters_know_tag_and_outcome_of_every_case(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_size_is_bounded_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     record, results, cases = made(tmp_path, count=ROWS + 20, size=ROWS + 20, answer="word " * 3000)
-    page = report_html(record, results, cases)
+    page = report_html(typed(record), results, cases)
     assert len(page) < 8_000_000
     assert page.count('<details class="case"') <= FULL + 30
     assert "20 more cases are in cases.jsonl" in page
@@ -164,8 +170,10 @@ def test_errors_are_shown_with_their_reason(tmp_path: Path) -> None:
     base = noisy(60, 0.5)
     lost: list[float | None] = [None, *plus(base, 0.1)[1:]]
     parts = parts_of(run, cases, {"baseline": base, "candidate": lost})
-    record = make_record(run, RULE, parts, cases, **settings(RULE))
-    page = report_html(record, [one for part in parts for one in read_results(part.file)], cases)
+    record = recorded(run, RULE, parts, cases, **settings(RULE))
+    page = report_html(
+        typed(record), [one for part in parts for one in read_results(part.file)], cases
+    )
     assert "429: too many requests" in page
     assert page.count('data-outcome="error"') == 1
 
@@ -197,7 +205,7 @@ def test_very_long_texts_are_not_compared_word_by_word() -> None:
 
 def test_the_forest_has_all_effects_where_they_belong(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path, arms=("baseline", "candidate", "third"))
-    first, others, shares = forests(record)
+    first, others, shares = forests(typed(record))
     assert [mark.label for mark in first.marks] == [
         "candidate: all cases",
         "third: all cases",
@@ -222,11 +230,11 @@ def test_the_forest_has_all_effects_where_they_belong(tmp_path: Path) -> None:
 def test_the_bar_of_the_rule_is_drawn(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path)
     wanted = {**record, "rule": {**record["rule"], "by": 0.05}}
-    forest = forests(wanted)[0]
+    forest = forests(typed(wanted))[0]
     assert forest.bar is not None
     assert forest.bar > forest.zero
     assert forest.bar_label == "0.05"
-    assert forests(record)[0].bar is None
+    assert forests(typed(record))[0].bar is None
 
 
 def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) -> None:
@@ -237,7 +245,7 @@ def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) ->
         "third": (0.3, 200.0),
     }.items():
         record["arms"][name].update(cost_usd=cost, latency_ms={"p50": wait, "p95": wait})
-    by_cost, by_latency = scatters(record)
+    by_cost, by_latency = scatters(typed(record))
     assert {point.name: point.front for point in by_cost.points} == {
         "baseline": False,
         "candidate": True,

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from llmops.tasks.decisions.record import make_record
+from llmops.tasks.decisions.decision import Figures
 from llmops.tasks.decisions.summary import junit, losses, summary_markdown
-from tests.decisions.measured import case_set, noisy, parts_of, settings, trial
+from tests.decisions.measured import case_set, noisy, parts_of, recorded, settings, trial, typed
 from tests.decisions.reported import HOSTILE, RULE, made
 
 
 def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path)
-    text = summary_markdown(record)
+    text = summary_markdown(typed(record))
     assert text.startswith("## helpdesk: ✅ promote")
     assert "| candidate | prompts/candidate.yaml | 60 of 60 | 0 |" in text
     assert "**token\\_f1**" in text
     assert "guard\\: holds" in text
-    worst = losses(record)
+    worst = losses(typed(record))
     assert len(worst) == 5
     assert [float(row[3]) for row in worst] == sorted(float(row[3]) for row in worst)
     assert all(f"| {row[0]} |" in text for row in worst)
@@ -27,12 +27,14 @@ def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None
 def test_the_summary_shows_hostile_text_as_text(tmp_path: Path) -> None:
     record, _, _ = made(tmp_path, hostile=True)
     text = summary_markdown(
-        {
-            **record,
-            "reason": HOSTILE,
-            "name": "a | b\n# c @team",
-            "warnings": ["[x](http://evil) <img>"],
-        }
+        typed(
+            {
+                **record,
+                "reason": HOSTILE,
+                "name": "a | b\n# c @team",
+                "warnings": ["[x](http://evil) <img>"],
+            }
+        )
     )
     assert "<script" not in text
     assert "<img" not in text
@@ -43,7 +45,7 @@ def test_the_summary_shows_hostile_text_as_text(tmp_path: Path) -> None:
 
 
 def outcomes(record: dict[str, Any]) -> dict[str, str]:
-    root = ElementTree.fromstring(junit(record))
+    root = ElementTree.fromstring(junit(typed(record)))
     return {
         str(case.get("name")): case[0].tag if len(case) else "passed"
         for case in root.iter("testcase")
@@ -87,8 +89,8 @@ def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None
     run, cases = trial(tmp_path), case_set(60)
     base = noisy(60, 0.5)
     parts = parts_of(run, cases, {"baseline": base, "candidate": [*[None] * 5, *base[5:]]})
-    record = make_record(run, RULE, parts, cases, **settings(RULE))
-    text = junit({**record, "name": 'a <b> & \x00 "c"', "reason": HOSTILE})
+    record = recorded(run, RULE, parts, cases, **settings(RULE))
+    text = junit(typed({**record, "name": 'a <b> & \x00 "c"', "reason": HOSTILE}))
     root = ElementTree.fromstring(text)
     assert root.tag == "testsuites"
     assert {suite.tag for suite in root} == {"testsuite"}
@@ -108,6 +110,7 @@ def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None
 def test_what_is_the_same_on_all_cases_is_said_in_words(tmp_path: Path) -> None:
     from llmops.tasks.decisions.summary import effect
 
-    same = {"difference": 0.0, "interval": [-0.232, 0.232], "note": "no case differs"}
+    ends = [-0.232, 0.232]
+    same = Figures(difference=0.0, interval=ends, p_value=1.0, n=5, note="no case differs")
     assert effect(same) == "the same on all"
-    assert effect({**same, "note": ""}) == "+0 [-0.232, +0.232]"
+    assert effect(same.model_copy(update={"note": ""})) == "+0 [-0.232, +0.232]"

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmops.tasks.decisions.decision import Verdict
 from llmops.tasks.decisions.evidence import Evidence
-from llmops.tasks.decisions.verdict import Verdict, chosen_of, decide, judge
+from llmops.tasks.decisions.verdict import chosen_of, decide, judge
 from llmops.tasks.statistics.comparison import compare
 from tests.decisions.measured import evidence, noisy, plus
 
@@ -27,9 +28,9 @@ def test_a_better_arm_is_promoted_with_the_numbers_of_the_test() -> None:
     new = plus(BASE, 0.1)
     found, by_hand = two(new), compare(new, BASE)
     assert found.verdict == "promote"
-    assert found.numbers["difference"] == pytest.approx(np.mean(np.array(new) - BASE))
-    assert found.numbers["interval"] == pytest.approx([by_hand.low, by_hand.high])
-    assert (found.numbers["p_value"], found.numbers["test"], found.numbers["n"]) == (
+    assert found.content()["difference"] == pytest.approx(np.mean(np.array(new) - BASE))
+    assert found.content()["interval"] == pytest.approx([by_hand.low, by_hand.high])
+    assert (found.content()["p_value"], found.content()["test"], found.content()["n"]) == (
         by_hand.p_value,
         by_hand.test,
         120,
@@ -41,16 +42,16 @@ def test_a_better_arm_is_promoted_with_the_numbers_of_the_test() -> None:
 def test_a_worse_arm_is_rejected() -> None:
     found = two(plus(BASE, -0.1))
     assert found.verdict == "reject"
-    assert found.numbers["interval"][1] < 0
+    assert found.content()["interval"][1] < 0
     assert "falls by" in found.reason
 
 
 def test_what_is_too_close_says_how_many_more_cases_would_tell() -> None:
     found = two(plus(BASE, 0.012))
     assert found.verdict == "inconclusive"
-    assert found.numbers["cases_needed"] > 120
+    assert found.content()["cases_needed"] > 120
     assert "more cases would be needed to see a difference of" in found.reason
-    assert found.numbers["minimum_detectable_effect"] > abs(found.numbers["difference"])
+    assert found.content()["minimum_detectable_effect"] > abs(found.content()["difference"])
 
 
 def test_identical_arms_are_inconclusive_under_every_rule() -> None:
@@ -92,11 +93,11 @@ def test_where_less_is_better_a_fall_is_promoted_and_shown_as_a_fall() -> None:
     quicker = [value * 0.8 + number % 3 for number, value in enumerate(SLOW)]
     found = two(quicker, SLOW, "latency")
     assert found.verdict == "promote"
-    assert found.numbers["difference"] < 0
+    assert found.content()["difference"] < 0
     assert (
-        found.numbers["interval"][0]
-        < found.numbers["difference"]
-        < found.numbers["interval"][1]
+        found.content()["interval"][0]
+        < found.content()["difference"]
+        < found.content()["interval"][1]
         < 0
     )
     assert "latency falls by" in found.reason
@@ -119,9 +120,9 @@ def test_only_cases_with_two_values_count_and_none_is_no_zero() -> None:
         old[number] = None
     both = [(a, b) for a, b in zip(new, old, strict=True) if a is not None and b is not None]
     found = two(new, old)
-    assert found.numbers["n"] == len(both) == 60
-    assert found.numbers["difference"] == pytest.approx(np.mean([a - b for a, b in both]))
-    assert found.numbers["arms"]["candidate"]["metrics"]["token_f1"]["n"] == 80
+    assert found.content()["n"] == len(both) == 60
+    assert found.content()["difference"] == pytest.approx(np.mean([a - b for a, b in both]))
+    assert found.content()["arms"]["candidate"]["metrics"]["token_f1"]["n"] == 80
 
 
 def test_no_case_or_one_case_is_inconclusive() -> None:
@@ -138,7 +139,7 @@ def test_cases_of_one_group_count_as_one() -> None:
     assert decide(evidence(arms, F1)).verdict == "promote"
     grouped = decide(evidence(arms, F1, groups=groups))
     assert grouped.verdict == "inconclusive"
-    assert grouped.numbers["comparisons"]["candidate"]["metrics"]["token_f1"]["clusters"] == 3
+    assert grouped.content()["comparisons"]["candidate"]["metrics"]["token_f1"]["clusters"] == 3
     assert "in 3 groups" in grouped.reason
     assert decide(evidence(arms, {**F1, "cluster": "none"}, groups=groups)).verdict == "promote"
 
@@ -148,7 +149,7 @@ def test_cases_without_a_group_stand_for_themselves_beside_groups() -> None:
     found = decide(
         evidence(arms, F1, groups=[None if number < 60 else "one" for number in range(120)])
     )
-    assert found.numbers["comparisons"]["candidate"]["metrics"]["token_f1"]["clusters"] == 61
+    assert found.content()["comparisons"]["candidate"]["metrics"]["token_f1"]["clusters"] == 61
 
 
 def test_a_gain_overall_that_hides_a_loss_shows_it_by_tag() -> None:
@@ -162,7 +163,7 @@ def test_a_gain_overall_that_hides_a_loss_shows_it_by_tag() -> None:
     found = decide(
         evidence({"baseline": {"token_f1": BASE}, "candidate": {"token_f1": new}}, F1, tags=tags)
     )
-    by_tag = found.numbers["comparisons"]["candidate"]["tags"]
+    by_tag = found.content()["comparisons"]["candidate"]["tags"]
     assert found.verdict == "promote"
     assert by_tag["rare"]["interval"][1] < 0 < by_tag["common"]["interval"][0]
     assert (by_tag["rare"]["n"], by_tag["common"]["n"]) == (20, 100)
@@ -180,8 +181,8 @@ def test_a_preference_counts_wins_against_losses() -> None:
 
     found = judged(40, 60, 10)
     assert found.verdict == "promote"
-    assert found.numbers["difference"] == pytest.approx(30 / 110)
-    assert found.numbers["test"] == "exact McNemar"
+    assert found.content()["difference"] == pytest.approx(30 / 110)
+    assert found.content()["test"] == "exact McNemar"
     assert judged(10, 60, 40).verdict == "reject"
     assert judged(20, 60, 20).verdict == "inconclusive"
     assert judged(0, 60, 0).verdict == "inconclusive"

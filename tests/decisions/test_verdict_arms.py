@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmops.tasks.decisions.verdict import Verdict, decide
+from llmops.tasks.decisions.decision import Verdict
+from llmops.tasks.decisions.evidence import Evidence
+from llmops.tasks.decisions.verdict import decide, failing
 from tests.decisions.measured import evidence, noisy, plus
 
 BASE = noisy(120, 0.5)
@@ -21,7 +23,11 @@ def two(new: Any, old: Any = BASE, metric: str = "token_f1", **rule: Any) -> Ver
     )
 
 
-def with_errors(arm: str, errors: int, limit: float = 0.02, **more: Any) -> Verdict:
+def with_errors(*args: Any, **more: Any) -> Verdict:
+    return decide(failed(*args, **more))
+
+
+def failed(arm: str, errors: int, limit: float = 0.02, **more: Any) -> Evidence:
     wrong = [1 if number < errors else 0 for number in range(120)]
     new, old = plus(BASE, 0.1), [*BASE]
     lost = {
@@ -34,20 +40,18 @@ def with_errors(arm: str, errors: int, limit: float = 0.02, **more: Any) -> Verd
             for number, value in enumerate(new)
         ],
     }
-    return decide(
-        evidence(
-            {name: {"token_f1": column} for name, column in lost.items()},
-            {**F1, "max_error_rate": limit},
-            errors={arm: wrong},
-            **more,
-        )
+    return evidence(
+        {name: {"token_f1": column} for name, column in lost.items()},
+        {**F1, "max_error_rate": limit},
+        errors={arm: wrong},
+        **more,
     )
 
 
 @pytest.mark.parametrize("arm", ["baseline", "candidate"])
 def test_too_many_errors_of_an_arm_decide_nothing(arm: str) -> None:
     found = with_errors(arm, 4)
-    assert (found.verdict, found.failing, found.numbers["status"]) == (
+    assert (found.verdict, failing(failed(arm, 4)), found.content()["status"]) == (
         "inconclusive",
         (arm,),
         "failed",
@@ -59,8 +63,8 @@ def test_too_many_errors_of_an_arm_decide_nothing(arm: str) -> None:
 
 def test_an_arm_that_only_fails_decides_nothing() -> None:
     found = with_errors("candidate", 120)
-    assert (found.verdict, found.numbers["status"]) == ("inconclusive", "failed")
-    candidate = found.numbers["arms"]["candidate"]
+    assert (found.verdict, found.content()["status"]) == ("inconclusive", "failed")
+    candidate = found.content()["arms"]["candidate"]
     assert (
         candidate["attempted"],
         candidate["answered"],
@@ -72,26 +76,29 @@ def test_an_arm_that_only_fails_decides_nothing() -> None:
 
 def test_failures_of_the_deciding_judge_count_as_errors_and_those_of_others_do_not() -> None:
     broken = [1] * 5 + [0] * 115
-    assert with_errors("candidate", 0, failures={"candidate": {"token_f1": broken}}).failing == (
-        "candidate",
-    )
+    judged = failed("candidate", 0, failures={"candidate": {"token_f1": broken}})
+    assert failing(judged) == ("candidate",)
     assert (
         with_errors("candidate", 0, failures={"candidate": {"other": broken}}).verdict == "promote"
     )
 
 
-def three(gains: dict[str, float], errors: dict[str, Any] | None = None) -> Verdict:
+def three(gains: dict[str, float]) -> Verdict:
+    return decide(arms_of(gains))
+
+
+def arms_of(gains: dict[str, float], errors: dict[str, Any] | None = None) -> Evidence:
     arms = {
         name: {"token_f1": plus(BASE, gain, seed=number)}
         for number, (name, gain) in enumerate(gains.items(), 1)
     }
-    return decide(evidence({"baseline": {"token_f1": BASE}, **arms}, F1, errors=errors))
+    return evidence({"baseline": {"token_f1": BASE}, **arms}, F1, errors=errors)
 
 
 def test_the_best_of_those_that_pass_wins() -> None:
     found = three({"a": 0.05, "b": 0.15, "c": -0.1})
     assert (found.verdict, found.candidate) == ("promote", "b")
-    assert {name: one["verdict"] for name, one in found.numbers["comparisons"].items()} == {
+    assert {name: one["verdict"] for name, one in found.content()["comparisons"].items()} == {
         "a": "promote",
         "b": "promote",
         "c": "reject",
@@ -102,9 +109,9 @@ def test_the_best_of_those_that_pass_wins() -> None:
 def test_p_values_of_several_candidates_are_corrected() -> None:
     found = three({"a": 0.02, "b": 0.02, "c": 0.02})
     raw = sorted(
-        one["metrics"]["token_f1"]["p_value"] for one in found.numbers["comparisons"].values()
+        one["metrics"]["token_f1"]["p_value"] for one in found.content()["comparisons"].values()
     )
-    adjusted = sorted(one["adjusted_p"] for one in found.numbers["comparisons"].values())
+    adjusted = sorted(one["adjusted_p"] for one in found.content()["comparisons"].values())
     assert adjusted[0] == pytest.approx(min(1, 3 * raw[0]))
     assert adjusted[1] >= adjusted[0]
 
@@ -113,7 +120,7 @@ def test_a_result_that_holds_alone_may_not_hold_among_many() -> None:
     for seed in range(100):
         values = plus(BASE, 0.02, seed=seed)
         alone = two(values)
-        if alone.verdict == "promote" and alone.numbers["p_value"] > 0.02:
+        if alone.verdict == "promote" and alone.content()["p_value"] > 0.02:
             break
     arms = {
         "lucky": {"token_f1": values},
@@ -132,8 +139,9 @@ def test_all_are_worse_or_one_is_open() -> None:
 
 def test_one_broken_candidate_does_not_stop_the_others() -> None:
     wrong = [1] * 20 + [0] * 100
-    found = three({"a": 0.1, "b": 0.2}, errors={"b": wrong})
-    assert (found.verdict, found.candidate, found.failing, found.numbers["status"]) == (
+    given = arms_of({"a": 0.1, "b": 0.2}, errors={"b": wrong})
+    found = decide(given)
+    assert (found.verdict, found.candidate, failing(given), found.content()["status"]) == (
         "promote",
         "a",
         ("b",),
@@ -156,7 +164,7 @@ def test_a_judge_that_is_not_trusted_informs_but_does_not_decide(metric: str) ->
     )
     assert found.verdict == "inconclusive"
     assert "kappa 0.2 is below its floor" in found.reason
-    assert found.numbers["comparisons"]["candidate"]["metrics"]["token_f1"]["difference"] > 0
+    assert found.content()["comparisons"]["candidate"]["metrics"]["token_f1"]["difference"] > 0
 
 
 def test_parts_of_a_judge_that_is_not_trusted_do_not_decide_either() -> None:
@@ -171,7 +179,7 @@ def test_parts_of_a_judge_that_is_not_trusted_do_not_decide_either() -> None:
 
 
 def test_arms_report_what_they_did() -> None:
-    found = two(plus(BASE, 0.1)).numbers["arms"]["candidate"]
+    found = two(plus(BASE, 0.1)).content()["arms"]["candidate"]
     assert (
         found["attempted"],
         found["answered"],

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmops.tasks.decisions.decision import Verdict
+from llmops.tasks.decisions.record import settled
 from llmops.tasks.decisions.rules import Rule
-from llmops.tasks.decisions.verdict import Verdict, chosen_of, decide, judge, settled
+from llmops.tasks.decisions.verdict import chosen_of, decide, judge
 from llmops.tasks.evaluation.cases import parted
 from llmops.tasks.statistics.multiple import holm
 from llmops.tasks.statistics.noninferiority import noninferior
@@ -28,7 +30,7 @@ def guarded(guards: dict[str, float], **columns: Any) -> tuple[Verdict, dict[str
         for place, (arm, values) in enumerate((("baseline", BASE), ("candidate", BETTER)))
     }
     found = decide(evidence(arms, {"metric": "token_f1", "not_worse": guards}))
-    return found, found.numbers["comparisons"]["candidate"]["metrics"]
+    return found, found.content()["comparisons"]["candidate"]["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -143,13 +145,13 @@ def test_the_interval_of_a_run_that_may_stop_is_the_wider_one_of_all_looks() -> 
         decide(evidence(arms, {"metric": "token_f1"})),
         decide(evidence(arms, EARLY, looks=(50, 100, 150))),
     )
-    assert early.numbers["p_value"] is None
-    assert early.numbers["test"] == "confidence sequence (betting)"
-    widths = [one["interval"][1] - one["interval"][0] for one in (fixed.numbers, early.numbers)]
+    assert early.content()["p_value"] is None
+    assert early.content()["test"] == "confidence sequence (betting)"
+    widths = [one["interval"][1] - one["interval"][0] for one in (fixed.content(), early.content())]
     assert widths[1] > widths[0]
-    looks = early.numbers["looks"]
+    looks = early.content()["looks"]
     assert [look["cases"] for look in looks] == [50, 100, 150]
-    assert looks[-1]["comparisons"]["candidate"]["interval"] == early.numbers["interval"]
+    assert looks[-1]["comparisons"]["candidate"]["interval"] == early.content()["interval"]
     assert (
         looks[0]["comparisons"]["candidate"]["interval"]
         != looks[1]["comparisons"]["candidate"]["interval"]

@@ -9,14 +9,26 @@ from typing import Any
 import pytest
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.decisions.record import make_record, recomputed, sealed
+from llmops.tasks.decisions.decision import Verdict
 from llmops.tasks.decisions.rules import Rule
-from llmops.tasks.decisions.verdict import Verdict, decide
+from llmops.tasks.decisions.verdict import decide
+from llmops.tasks.decisions.verify import recomputed
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.evaluation.results import read_results, write_results
 from llmops.tasks.evaluation.run import Part
 from tests.decisions.decided import CASES, RULE, SCORES
-from tests.decisions.measured import NOW, evidence, noisy, parts_of, plus, result, settings, trial
+from tests.decisions.measured import (
+    NOW,
+    evidence,
+    noisy,
+    parts_of,
+    plus,
+    recorded,
+    result,
+    sealed,
+    settings,
+    trial,
+)
 from tests.evaluation.trials import cases as some_cases
 from tests.evaluation.trials import model
 from tests.evaluation.trials import trial as small_trial
@@ -50,12 +62,12 @@ def test_a_latency_that_was_measured_at_another_time_decides_nothing() -> None:
     )
     for rule in ({"metric": "latency"}, {"metric": "latency", "stop_early": True}):
         found = timed(DAY, rule)
-        assert (found.verdict, found.numbers["n"]) == ("inconclusive", 0)
+        assert (found.verdict, found.content()["n"]) == ("inconclusive", 0)
         assert (
             "60 of 60 cases are left out: their arms were asked at different times "
             "(remembered replies)" in found.reason
         )
-        assert "ask all arms anew" in found.hint
+        assert "ask all arms anew" in (found.hint or "")
 
 
 @pytest.mark.parametrize("more", [{}, {"stop_early": True}])
@@ -65,14 +77,14 @@ def test_a_guard_of_latency_neither_holds_nor_breaks_by_times_of_another_day(
     rule = {"metric": "token_f1", "not_worse": {"latency": 0.2}, **more}
     for new in (QUICK, [3 * value for value in SLOW]):
         found = timed(DAY, rule, new)
-        guard = found.numbers["comparisons"]["candidate"]["metrics"]["latency"]
+        guard = found.content()["comparisons"]["candidate"]["metrics"]["latency"]
         assert (found.verdict, guard["holds"], guard["violated"], guard["n"]) == (
             "inconclusive",
             False,
             False,
             0,
         )
-        assert "ask all arms anew" in found.hint
+        assert "ask all arms anew" in (found.hint or "")
     assert (
         timed(0.0, rule, [3 * value + number % 5 for number, value in enumerate(SLOW)]).verdict
         == "reject"
@@ -82,14 +94,14 @@ def test_a_guard_of_latency_neither_holds_nor_breaks_by_times_of_another_day(
 def test_a_comparison_takes_the_cases_that_were_asked_together_and_says_how_many_it_leaves_out() -> (  # noqa: E501
     None
 ):
-    found = timed([DAY] * 20 + [0.0] * 40, {"metric": "token_f1"}).numbers["comparisons"][
+    found = timed([DAY] * 20 + [0.0] * 40, {"metric": "token_f1"}).content()["comparisons"][
         "candidate"
     ]["metrics"]
     assert (found["latency"]["n"], found["token_f1"]["n"]) == (40, 60)
     assert "20 of 60 cases are left out" in found["latency"]["note"]
     assert "note" not in found["token_f1"]
     assert (
-        timed(DAY, {"metric": "token_f1"}).numbers["comparisons"]["candidate"]["metrics"][
+        timed(DAY, {"metric": "token_f1"}).content()["comparisons"]["candidate"]["metrics"][
             "latency"
         ]["n"]
         == 0
@@ -97,13 +109,13 @@ def test_a_comparison_takes_the_cases_that_were_asked_together_and_says_how_many
 
 
 def test_what_nobody_knows_the_time_of_was_not_asked_together() -> None:
-    assert timed(NOW, {"metric": "latency"}).numbers["n"] == 0
+    assert timed(NOW, {"metric": "latency"}).content()["n"] == 0
 
 
 def test_a_record_keeps_the_times_warns_and_is_computed_again_with_them(tmp_path: Path) -> None:
     made = trial(tmp_path, tuple(SCORES))
     together, apart = (
-        make_record(made, RULE, parts_of(made, CASES, SCORES, asked_at=at), CASES, **settings(RULE))
+        recorded(made, RULE, parts_of(made, CASES, SCORES, asked_at=at), CASES, **settings(RULE))
         for at in (NOW, 0.0)
     )
     assert together["verdict"] == "promote"
@@ -163,6 +175,6 @@ def test_an_unknown_repeat_makes_the_time_of_a_case_unknown(tmp_path: Path) -> N
     ]
     write_results(made.folder / "scored.parquet", rows)
     part = Part(number=1, file=made.folder / "scored.parquet", cases=3, spent=Spent())
-    found = make_record(made, rule, [part], CASES, **settings(rule))
+    found = recorded(made, rule, [part], CASES, **settings(rule))
     assert found["pairs"]["calls"]["candidate"]["asked_at"] == [NOW, 0.0, NOW + 50]
     assert found["comparisons"]["candidate"]["metrics"]["latency"]["n"] == 2

@@ -31,7 +31,7 @@ def test_a_worse_prompt_is_rejected_a_better_one_promoted_and_the_demo_can_be_re
     home: Path, tmp_path: Path
 ) -> None:
     from llmops.flows.demo.prompts import PROMPT
-    from llmops.tasks.prompts import registry
+    from llmops.tasks.decisions import promotion
 
     text, steps = shown(home, tmp_path / "first")
     _, again = shown(home, tmp_path / "second")
@@ -44,7 +44,7 @@ def test_a_worse_prompt_is_rejected_a_better_one_promoted_and_the_demo_can_be_re
         )
         assert Path(better["record"]).is_file()
         assert better["links"]["report"].startswith("file://")
-    assert [move["kind"] for move in registry.history(home, PROMPT)["moves"]] == [
+    assert [move["kind"] for move in promotion.history(home, PROMPT)["moves"]] == [
         "first",
         "promote",
         "rollback",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from llmops.tasks.decisions import promotion
 from llmops.tasks.prompts import registry
 from tests.commandline import ended, llmops, refused, start_afresh
 from tests.shelf import decided, fresh_home, point, prompt
@@ -130,7 +131,7 @@ def test_an_alias_moves_by_a_decision_and_back(desk: Path) -> None:
         registry.push(home, prompt("one {{question}}")),
         registry.push(home, prompt("two {{question}}")),
     )
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     good, bad = (
         decided(home, one, two, run="good"),
         decided(home, one, two, run="bad", better=False),
@@ -187,7 +188,7 @@ def test_a_decision_may_be_named_by_its_id(desk: Path) -> None:
         registry.push(home, prompt("one {{question}}")),
         registry.push(home, prompt("two {{question}}")),
     )
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     decided(home, one, two, run="helpdesk-1")
     assert ask("promote", "helpdesk", "--decision", "helpdesk-1")["version"] == 2
     assert (

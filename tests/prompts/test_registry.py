@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.decisions.aliases import Move, holders, timeline
+from llmops.tasks.decisions import promotion
+from llmops.tasks.decisions.aliases import AliasChange, holders, timeline
 from llmops.tasks.errors import Blocked, ConfigError, UsageError
-from llmops.tasks.prompts import registry
+from llmops.tasks.prompts import references, registry
 from llmops.tasks.prompts.writing import to_yaml
 from llmops.tasks.tracking.prompt_versions import TEXT
 from tests import forks
@@ -33,14 +34,14 @@ def home(tmp_path: Path) -> Path:
 def moves(home: Path, alias: str = "champion") -> list[tuple[Any, Any, Any]]:
     return [
         (one["kind"], one["from"], one["to"])
-        for one in registry.history(home, "helpdesk")["moves"]
+        for one in promotion.history(home, "helpdesk")["moves"]
         if one["alias"] == alias
     ]
 
 
 def wrong(home: Path, reference: str, folder: Path = Path()) -> str:
     with pytest.raises(UsageError) as raised:
-        registry.resolve(home, reference, folder)
+        references.resolve(home, reference, folder)
     return str(raised.value)
 
 
@@ -49,7 +50,8 @@ def test_a_file_is_resolved_without_mlflow(tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "h.yaml").write_text(to_yaml(prompt()))
     code = (
-        "import sys; from pathlib import Path; from llmops.tasks.prompts.registry import resolve; "
+        "import sys; from pathlib import Path; "
+        "from llmops.tasks.prompts.references import resolve; "
         "r = resolve(Path('none'), 'prompts/h.yaml', Path(sys.argv[1])); print(r.uri, "
         "r.version, r.prompt.name, 'mlflow' in sys.modules)"
     )
@@ -76,13 +78,13 @@ def test_references_and_what_is_wrong_with_them(home: Path) -> None:
         "--version 2 --alias champion --first)"
     )
     assert way in wrong(home, "prompts:/helpdesk@champion")
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     for reference, number, alias in (
         ("@champion", 1, "champion"),
         ("/2", 2, None),
         ("@latest", 2, "latest"),
     ):
-        found = registry.resolve(home, f"prompts:/helpdesk{reference}", Path())
+        found = references.resolve(home, f"prompts:/helpdesk{reference}", Path())
         assert (found.uri, found.version, found.alias) == (
             f"prompts:/helpdesk/{number}",
             number,
@@ -106,10 +108,10 @@ def test_references_and_what_is_wrong_with_them(home: Path) -> None:
 @pytest.mark.slow
 def test_an_alias_is_never_read_from_a_cache(home: Path) -> None:
     registry.push_all(home, [prompt("one"), prompt("two")])
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     for number in (1, 2, 1):
         point(home, number)
-        assert registry.resolve(home, "prompts:/helpdesk@champion", Path()).version == number
+        assert references.resolve(home, "prompts:/helpdesk@champion", Path()).version == number
 
 
 @pytest.mark.slow
@@ -133,7 +135,7 @@ def test_processes_that_push_the_same_text_at_once_make_one_version(home: Path) 
     running = [forks.start("-c", PUSHER, home) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in running]
     assert said == [("1\n", "")] * 2
-    assert len(registry.history(home, "helpdesk")["versions"]) == 1
+    assert len(promotion.history(home, "helpdesk")["versions"]) == 1
 
 
 @pytest.mark.slow
@@ -153,10 +155,10 @@ def test_a_twin_that_another_machine_made_first_wins(home: Path) -> None:
             return [] if Blind.seen == 1 else super().versions(name)
 
     registry.push(home, prompt("one"))
-    with prompts.registry(home, write=True) as shelf:
-        pushed = registry._pushed(Blind(shelf._client), prompt("one"), "me", "")
+    with prompts.open_registry(home, write=True) as shelf:
+        pushed = registry.push_to(Blind(shelf._client), prompt("one"), "me", "")
     assert (pushed.resolved.version, pushed.made) == (1, False)
-    assert [one["version"] for one in registry.history(home, "helpdesk")["versions"]] == [1]
+    assert [one["version"] for one in promotion.history(home, "helpdesk")["versions"]] == [1]
 
 
 @pytest.mark.slow
@@ -165,22 +167,22 @@ def test_rollback_walks_back_through_the_holders_and_stands_in_the_history(home:
         pushed.resolved
         for pushed in registry.push_all(home, [prompt("one"), prompt("two"), prompt("three")])
     )
-    registry.first(home, "helpdesk", "champion", 1, who="ann@a")
-    registry.promote(home, decided(home, one, two, run="a"), "helpdesk", who="run-1")
-    registry.promote(home, decided(home, two, three, run="b"), "helpdesk")
-    back = registry.rollback(home, "helpdesk", who="bob@b")
+    promotion.first(home, "helpdesk", "champion", 1, who="ann@a")
+    promotion.promote(home, decided(home, one, two, run="a"), "helpdesk", who="run-1")
+    promotion.promote(home, decided(home, two, three, run="b"), "helpdesk")
+    back = promotion.rollback(home, "helpdesk", who="bob@b").content()
     assert (back["version"], back["previous_version"], back["kind"], back["who"]) == (
         2,
         3,
         "rollback",
         "bob@b",
     )
-    assert registry.rollback(home, "helpdesk")["version"] == 1
+    assert promotion.rollback(home, "helpdesk").version == 1
     with pytest.raises(UsageError, match="no earlier helpdesk@champion"):
-        registry.rollback(home, "helpdesk")
-    assert registry.rollback(home, "helpdesk", to=3)["version"] == 3
+        promotion.rollback(home, "helpdesk")
+    assert promotion.rollback(home, "helpdesk", to=3).version == 3
     with pytest.raises(UsageError, match=r"version 3 is live already"):
-        registry.rollback(home, "helpdesk", to=3)
+        promotion.rollback(home, "helpdesk", to=3)
     assert moves(home) == [
         ("first", None, 1),
         ("promote", 1, 2),
@@ -189,7 +191,7 @@ def test_rollback_walks_back_through_the_holders_and_stands_in_the_history(home:
         ("rollback", 2, 1),
         ("rollback", 1, 3),
     ]
-    told = registry.history(home, "helpdesk")
+    told = promotion.history(home, "helpdesk")
     assert [one["who"] for one in told["moves"][:2]] == ["ann@a", "run-1"]
     assert [one["decision"] for one in told["moves"][:3]] == [None, "a", "b"]
     assert told["aliases"] == {"champion": 3}
@@ -198,23 +200,23 @@ def test_rollback_walks_back_through_the_holders_and_stands_in_the_history(home:
 @pytest.mark.slow
 def test_a_rollback_leads_nowhere_new(home: Path) -> None:
     registry.push_all(home, [prompt("one"), prompt("two"), prompt("three")])
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     with pytest.raises(UsageError, match=r"version 2 never was helpdesk@champion .*a decision"):
-        registry.rollback(home, "helpdesk", to=2)
+        promotion.rollback(home, "helpdesk", to=2)
     point(home, 3)
     tamper(home, 1, TEXT, '[{"role": "user", "content": "evil"}]')
     with pytest.raises(Blocked, match="version 1 of 'helpdesk' was edited since it was pushed"):
-        registry.rollback(home, "helpdesk")
+        promotion.rollback(home, "helpdesk")
     with pytest.raises(UsageError, match="got the alias 'latest'"):
-        registry.rollback(home, "helpdesk", "latest")
+        promotion.rollback(home, "helpdesk", "latest")
 
 
 @pytest.mark.slow
 def test_moves_without_llmops_are_shown_as_such(home: Path) -> None:
     registry.push_all(home, [prompt("one"), prompt("two"), prompt("three")])
-    registry.first(home, "helpdesk", "champion", 1)
+    promotion.first(home, "helpdesk", "champion", 1)
     point(home, 3)
-    registry.rollback(home, "helpdesk")
+    promotion.rollback(home, "helpdesk")
     point(home, None)
     point(home, 2, "staging")
     assert moves(home) == [
@@ -224,7 +226,7 @@ def test_moves_without_llmops_are_shown_as_such(home: Path) -> None:
         ("outside", 1, None),
     ]
     assert moves(home, "staging") == [("outside", None, 2)]
-    assert registry.rollback(home, "helpdesk")["version"] == 1
+    assert promotion.rollback(home, "helpdesk").version == 1
 
 
 @pytest.mark.slow
@@ -234,17 +236,17 @@ def test_another_home_sees_the_moves_on_the_versions(
     from llmops.tasks.tracking.store import tracking_uri
 
     registry.push_all(home, [prompt("one"), prompt("two")])
-    registry.first(home, "helpdesk", "champion", 1, who="ann@a")
+    promotion.first(home, "helpdesk", "champion", 1, who="ann@a")
     monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", tracking_uri(home))
-    there = registry.history(tmp_path / "other", "helpdesk")
+    there = promotion.history(tmp_path / "other", "helpdesk")
     assert [(one["kind"], one["to"], one["who"]) for one in there["moves"]] == [
         ("first", 1, "ann@a")
     ]
     assert not (tmp_path / "other").exists()
 
 
-def move(kind: str, before: int | None, to: int | None) -> Move:
-    return Move(
+def move(kind: str, before: int | None, to: int | None) -> AliasChange:
+    return AliasChange(
         id=f"{kind}{before}{to}", prompt="p", alias="champion", before=before, to=to, kind=kind
     )
 

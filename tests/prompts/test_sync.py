@@ -7,7 +7,8 @@ import pytest
 from llmops.tasks.errors import Blocked, ConfigError, UsageError
 from llmops.tasks.prompts import registry
 from llmops.tasks.prompts.reading import read_prompt
-from llmops.tasks.prompts.sync import anything, files_in, one_file_each, pull, standing
+from llmops.tasks.prompts.references import resolve_short
+from llmops.tasks.prompts.sync import files_in, one_file_each, pull, status
 from llmops.tasks.prompts.writing import to_yaml
 from tests.shelf import fresh_home, prompt
 
@@ -61,7 +62,7 @@ def test_files_beside_the_registry(
     ]
     assert [
         (row["name"], row["version"], row["file_version"], row["state"])
-        for row in standing(home, files)
+        for row in status(home, files)
     ] == [
         ("a", 2, 2, "in step"),
         ("a", 2, 1, "behind"),
@@ -87,7 +88,7 @@ def test_a_version_is_pulled_but_never_over_changes_that_nobody_pushed(
         description="D",
     )
     registry.push_all(home, [full, prompt("two")])
-    one, two = (anything(home, f"helpdesk/{number}", Path()) for number in (1, 2))
+    one, two = (resolve_short(home, f"helpdesk/{number}", Path()) for number in (1, 2))
     made = pull(home, one, None)
     assert (made["file"], made["written"], read_prompt(Path(made["file"]))) == (
         "prompts/helpdesk.yaml",

@@ -10,9 +10,17 @@ import pytest
 
 from llmops.tasks.errors import ConfigError, Unavailable, UsageError
 from llmops.tasks.prompts import Prompt
+from llmops.tasks.prompts.registry import (
+    Version,
+    alone,
+    as_versions,
+    author,
+    content_of,
+    versions_in,
+)
 from llmops.tasks.tracking import prompt_versions as names
-from llmops.tasks.tracking.prompt_versions import Version, limits
-from llmops.tasks.tracking.prompts import alone, author, registry
+from llmops.tasks.tracking.prompt_versions import limits
+from llmops.tasks.tracking.prompts import open_registry
 from tests.shelf import fresh_home, prompt, tamper
 
 FULL = prompt(
@@ -32,10 +40,10 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_many_versions_come_in_pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmops.tasks.tracking.prompts.PAGE", 2)
-    with registry(home, write=True) as shelf:
+    with open_registry(home, write=True) as shelf:
         for number in range(5):
-            shelf.create(prompt(f"text {number}", name="b"), "me")
-            shelf.create(prompt("x", name=f"a{number}"), "me")
+            shelf.create(content_of(prompt(f"text {number}", name="b")), "me")
+            shelf.create(content_of(prompt("x", name=f"a{number}")), "me")
         assert [one.version for one in shelf.versions("b")] == [5, 4, 3, 2, 1]
         assert list(shelf.prompts()) == ["a0", "a1", "a2", "a3", "a4", "b"]
         assert {name: len(found) for name, found in shelf.everything().items()} == {
@@ -50,7 +58,7 @@ def version(**tags: str) -> Version:
 
 def test_asking_creates_nothing_and_imports_no_mlflow(tmp_path: Path) -> None:
     before = "mlflow" in sys.modules
-    with registry(tmp_path / "none") as shelf:
+    with open_registry(tmp_path / "none") as shelf:
         assert (shelf.prompts(), shelf.everything(), shelf.aliases("p"), shelf.versions("p")) == (
             {},
             {},
@@ -68,12 +76,13 @@ def test_asking_creates_nothing_and_imports_no_mlflow(tmp_path: Path) -> None:
 def test_a_prompt_comes_back_whole(home: Path) -> None:
     from mlflow.prompt import constants
 
-    with registry(home, write=True) as shelf:
-        assert shelf.create(FULL, "me@here", "why") == 1
+    with open_registry(home, write=True) as shelf:
+        assert shelf.create(content_of(FULL), "me@here", "why") == 1
         shelf.point("helpdesk", "champion", 1)
-        shelf.create(prompt("two"), "you@there")
-        second, first = shelf.versions("helpdesk")
-        assert shelf.everything() == {"helpdesk": [second, first]}
+        shelf.create(content_of(prompt("two")), "you@there")
+        second, first = versions_in(shelf, "helpdesk")
+        assert as_versions(shelf.everything()["helpdesk"]) == [second, first]
+        assert list(shelf.everything()) == ["helpdesk"]
         assert shelf.prompts() == {"helpdesk": {"champion": 1}}
     assert first.prompt == FULL
     assert (first.sha256, first.edited, first.aliases, first.note, first.tags[names.WHO]) == (
@@ -100,7 +109,7 @@ def test_a_version_that_was_made_in_mlflow_is_known_by_what_it_says(home: Path) 
 
     from llmops.tasks.tracking.store import opened, tracking_uri
 
-    with opened(home, tracking_uri(home)) as client, registry(home) as shelf:
+    with opened(home, tracking_uri(home)) as client, open_registry(home) as shelf:
         client.create_prompt("helpdesk")
         client.create_prompt_version("helpdesk", "Answer: {{question}}")
         settings = PromptModelConfig(
@@ -110,7 +119,7 @@ def test_a_version_that_was_made_in_mlflow_is_known_by_what_it_says(home: Path) 
             "helpdesk", [{"role": "user", "content": "x"}], model_config=settings
         )
         client.create_prompt_version("helpdesk", "{% if a %}x{% endif %}")
-        jinja, chat, text = shelf.versions("helpdesk")
+        jinja, chat, text = versions_in(shelf, "helpdesk")
     assert text.sha256 == prompt("Answer: {{question}}").sha256
     assert chat.sha256 == prompt("x", model={"temperature": 0, "stop": ["a"]}).sha256
     assert not text.edited
@@ -124,8 +133,8 @@ def test_a_version_that_was_made_in_mlflow_is_known_by_what_it_says(home: Path) 
 
 @pytest.mark.slow
 def test_edits_show_in_the_hash_whatever_the_tags_claim(home: Path) -> None:
-    with registry(home, write=True) as shelf:
-        shelf.create(FULL, "me")
+    with open_registry(home, write=True) as shelf:
+        shelf.create(content_of(FULL), "me")
         evil = '[{"role": "user", "content": "evil {{question}} {{n}}"}]'
         for tag, value in (
             (names.TEXT, evil),
@@ -133,26 +142,26 @@ def test_edits_show_in_the_hash_whatever_the_tags_claim(home: Path) -> None:
             (names.SETTINGS, '{"temperature": 1}'),
             (names.FORMAT, '{"type": "string"}'),
         ):
-            before = shelf.versions("helpdesk")[0]
+            before = versions_in(shelf, "helpdesk")[0]
             tamper(home, 1, tag, value)
-            after = shelf.versions("helpdesk")[0]
+            after = versions_in(shelf, "helpdesk")[0]
             assert (after.edited, after.sha256 is not None, after.sha256 != before.sha256) == (
                 True,
                 True,
                 True,
             ), tag
         tamper(home, 1, names.TEXT, "[{broken")
-        assert shelf.versions("helpdesk")[0].sha256 is None
+        assert versions_in(shelf, "helpdesk")[0].sha256 is None
 
 
 @pytest.mark.slow
 def test_a_model_of_the_same_name_is_in_the_way(home: Path) -> None:
     from llmops.tasks.tracking.store import opened, tracking_uri
 
-    with opened(home, tracking_uri(home)) as client, registry(home, write=True) as shelf:
+    with opened(home, tracking_uri(home)) as client, open_registry(home, write=True) as shelf:
         client.create_registered_model("helpdesk")
         with pytest.raises(UsageError, match="a registered model is called 'helpdesk'"):
-            shelf.create(prompt(), "me")
+            shelf.create(content_of(prompt()), "me")
         client._get_registry_client().store.engine.dispose()  # type: ignore[no-untyped-call]
 
 
@@ -170,13 +179,13 @@ def test_a_model_of_the_same_name_is_in_the_way(home: Path) -> None:
     ],
 )
 def test_what_the_registry_does_not_take_is_said_before(change: dict[str, Any], says: str) -> None:
-    found = limits(Prompt.model_validate(prompt().model_dump() | change), "")
+    found = limits(content_of(Prompt.model_validate(prompt().model_dump() | change)), "")
     assert [str(one)[: len(says)] for one in found] == [says]
 
 
 def test_a_message_may_be_too_long() -> None:
-    assert [one.where for one in limits(prompt(), "x" * 5_001)] == ["helpdesk: message"]
-    assert limits(prompt(), "x" * 5_000) == []
+    assert [one.where for one in limits(content_of(prompt()), "x" * 5_001)] == ["helpdesk: message"]
+    assert limits(content_of(prompt()), "x" * 5_000) == []
 
 
 @pytest.mark.parametrize(
@@ -212,14 +221,14 @@ def test_notes_of_moves_that_are_none_are_passed_over() -> None:
             "llmops.who": "x",
         }
     )
-    assert held.moves == [good]
+    assert held.changes == [good]
 
 
 @pytest.mark.slow
 def test_a_store_that_refuses_is_unavailable(home: Path) -> None:
     with (
         pytest.raises(Unavailable, match="MLflow's prompt registry refused"),
-        registry(home) as shelf,
+        open_registry(home) as shelf,
     ):
         shelf.point("nobody", "champion", 1)
 

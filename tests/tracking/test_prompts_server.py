@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.prompts import registry
+from llmops.tasks.decisions import promotion
+from llmops.tasks.prompts import references, registry
 from llmops.tasks.tracking.store import tracking_uri
 from tests.shelf import decided, fresh_home, prompt
 
@@ -80,16 +81,16 @@ def test_a_server_serves_as_well_as_the_store(
         (2, True),
         (1, False),
     ]
-    registry.first(home, "helpdesk", "champion", 1)
-    assert registry.resolve(home, "prompts:/helpdesk@champion", Path()).prompt == full
+    promotion.first(home, "helpdesk", "champion", 1)
+    assert references.resolve(home, "prompts:/helpdesk@champion", Path()).prompt == full
     record = decided(home, pushed[0].resolved, pushed[1].resolved)
-    registry.promote(home, record, "helpdesk")
-    registry.rollback(home, "helpdesk")
-    served = registry.history(home, "helpdesk")
+    promotion.promote(home, record, "helpdesk")
+    promotion.rollback(home, "helpdesk")
+    served = promotion.history(home, "helpdesk")
     assert [(one["kind"], one["to"]) for one in served["moves"]] == [
         ("first", 1),
         ("promote", 2),
         ("rollback", 1),
     ]
     monkeypatch.delenv("LLMOPS_MLFLOW_TRACKING_URI")
-    assert registry.history(home, "helpdesk") == served
+    assert promotion.history(home, "helpdesk") == served

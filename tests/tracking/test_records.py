@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmops.tasks.tracking.records import BuildRecord, key, metrics, parameters, table, tags
+from llmops.tasks.tracking.build import BuildRecord, tags
+from llmops.tasks.tracking.records import key, metrics, parameters, table
 
 
 def build(**outcome: Any) -> BuildRecord:

@@ -1,12 +1,10 @@
 """Sentences for people about effects, guards and verdicts."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from llmops.tasks.decisions.effects import Effect, Guard
 from llmops.tasks.decisions.evidence import Metric
 from llmops.tasks.decisions.rules import Rule
-from llmops.tasks.decisions.verdict_effects import Effect, Guard
 from llmops.tasks.statistics.power import least_clusters
 
 ALIKE = 1e-9
@@ -107,13 +105,6 @@ def open_question(found: Effect, kind: Metric, alpha: float) -> str:
             f"{found.note or 'there is no spread to test with'}"
         )
     return f"{moves(found, kind)} {on(found)}: too close to tell; {wanting(found, kind, alpha)}"
-
-
-def unmoved(one: Mapping[str, Any]) -> bool:
-    """Whether no case differs in a comparison of a record: its interval says how little that
-    proves, which no picture needs.
-    """
-    return one["difference"] == 0 and str(one.get("note") or "").startswith("no case differs")
 
 
 def wanting(found: Effect, kind: Metric, alpha: float) -> str:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
 
 from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
 from llmops.tasks.decisions.rules import Rule
@@ -171,7 +170,7 @@ def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
     if not owners:
         return MEASURED.get(name) or Metric(bounded=_within(name, pairs))
     owner = max(owners, key=lambda spec: len(metric_of(spec)))
-    kind: Any = find("scorers", owner.name)
+    kind = find("scorers", owner.name)
     if owner.name in MEASURED and owner.name not in external("scorers"):
         return MEASURED[owner.name]
     assert issubclass(kind, Scorer)

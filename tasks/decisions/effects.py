@@ -3,12 +3,13 @@ the rule.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from llmops.tasks.decisions.evidence import Evidence, Metric, Selected
+from llmops.tasks.decisions.decision import Figures
+from llmops.tasks.decisions.evidence import Cluster, Evidence, Metric, Selected
 from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.statistics.comparison import Comparison, compare
 from llmops.tasks.statistics.multiple import holm
@@ -49,18 +50,18 @@ class Effect:
     reach: float = field(default=0.0, kw_only=True)
     apart: int = field(default=0, kw_only=True)
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self, **more: float | bool | None) -> Figures:
         """As the record has it. What both arms are known to have for nothing has no interval."""
         note = "neither arm costs anything" if self.free else self.note
-        return {
+        known = {
             "difference": self.difference,
             "interval": list(self.interval) if self.interval and not self.free else None,
             "p_value": self.p_value,
             "test": self.test,
             "n": self.n,
             "clusters": self.clusters,
-            **({"note": note} if note else {}),
         }
+        return Figures.model_validate(known | ({"note": note} if note else {}) | more)
 
 
 def effect(
@@ -157,7 +158,7 @@ def watched(evidence: Evidence, candidate: str, metric: str, *, bar: float, alph
 
 
 def _power(
-    moved: Array, clusters: list[Any] | None, alpha: float
+    moved: Array, clusters: Sequence[Cluster] | None, alpha: float
 ) -> tuple[float | None, int | None]:
     """The effect that these cases show in 4 of 5 runs, and the cases that the one seen needs, both
     for a number of cases fixed beforehand: at least so many are needed where one may stop early.
@@ -183,17 +184,16 @@ class Guard:
     holds: bool
     violated: bool
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> Figures:
         """As the record has it."""
-        return {
-            **self.effect.figures(),
-            "test": f"not worse: {self.effect.test}",
-            "margin": self.margin,
-            "p_value": self.p_value,
-            "adjusted_p": self.adjusted_p,
-            "holds": self.holds,
-            "violated": self.violated,
-        }
+        found = self.effect.figures(
+            margin=self.margin,
+            p_value=self.p_value,
+            adjusted_p=self.adjusted_p,
+            holds=self.holds,
+            violated=self.violated,
+        )
+        return found.model_copy(update={"test": f"not worse: {self.effect.test}"})
 
 
 def guards(evidence: Evidence, candidate: str) -> list[Guard]:
@@ -340,7 +340,7 @@ def _share(pairs: Selected, kind: Metric) -> float | None:
 def _cluster_mean(values: Array, pairs: Selected) -> float:
     if pairs.clusters is None:
         return float(values.mean())
-    found: dict[Any, list[float]] = {}
+    by_cluster: dict[Cluster, list[float]] = {}
     for label, value in zip(pairs.clusters, values.tolist(), strict=True):
-        found.setdefault(label, []).append(value)
-    return float(np.mean([sum(one) / len(one) for one in found.values()]))
+        by_cluster.setdefault(label, []).append(value)
+    return float(np.mean([sum(members) / len(members) for members in by_cluster.values()]))

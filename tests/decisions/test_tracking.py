@@ -7,13 +7,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from llmops.tasks.decisions.record import load, make_record, recomputed
+from llmops.tasks.decisions.decision import Decision
+from llmops.tasks.decisions.record import load, make_record
 from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.decisions.tracking import track
+from llmops.tasks.decisions.verify import recomputed
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.evaluation.run import Part
 from llmops.tasks.prompts import Resolved
 from llmops.tasks.tracking import prepare, tracking_uri
-from llmops.tasks.tracking.evaluation import record_evaluation
 from llmops.tasks.tracking.store import opened
 from tests.decisions.measured import case_set, noisy, parts_of, plus, settings, trial
 
@@ -28,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def decided(home: Path, **more: Any) -> tuple[dict[str, Any], list[Part]]:
+def decided(home: Path, **more: Any) -> tuple[Decision, list[Part]]:
     made = trial(home, ("baseline", "candidate", "third"), **more)
     scores = {
         "baseline": noisy(60, 0.5),
@@ -37,32 +39,33 @@ def decided(home: Path, **more: Any) -> tuple[dict[str, Any], list[Part]]:
     }
     parts = parts_of(made, CASES, scores, size=25)
     record = make_record(made, RULE, parts, CASES, **settings(RULE), prefect_run_id="p-1")
-    return {**record, "links": {"prefect": "http://ui/p-1"}}, parts
+    return record.model_copy(update={"links": {"prefect": "http://ui/p-1"}}), parts
 
 
 @pytest.mark.slow
 def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
     record, parts = decided(home)
-    tracked = record_evaluation(home, record, parts, CASES)
-    run_id = tracked["mlflow_run_id"]
+    tracked = track(home, record, parts, CASES)
+    run_id = tracked.mlflow_run_id or ""
     with opened(home, tracking_uri(home)) as client:
         run = client.get_run(run_id)
         arms = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
         folder = Path(client.download_artifacts(run_id, "", str(tmp_path)))
         experiment = client.get_experiment(run.info.experiment_id).name
     assert experiment == "helpdesk evaluation"
-    assert (run.info.status, run.info.run_name) == ("FINISHED", record["id"])
+    assert (run.info.status, run.info.run_name) == ("FINISHED", record.id)
     assert (
         run.data.tags.items()
         >= {
             "verdict": "promote",
             "candidate": "candidate",
             "prefect_run_id": "p-1",
-            "decision_sha256": record["sha256"],
+            "decision_sha256": record.sha256,
         }.items()
     )
-    assert run.data.metrics["decision/difference"] == pytest.approx(record["difference"])
-    assert run.data.metrics["decision/interval_low"] == pytest.approx(record["interval"][0])
+    assert run.data.metrics["decision/difference"] == pytest.approx(record.difference)
+    assert record.interval is not None
+    assert run.data.metrics["decision/interval_low"] == pytest.approx(record.interval[0])
     assert run.data.params["decide.metric"] == "token_f1"
     assert run.inputs
     assert run.inputs.dataset_inputs[0].dataset.digest == CASES.sha256[:36]
@@ -76,23 +79,23 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
     assert {arm.info.run_name for arm in arms} == {"baseline", "candidate", "third"}
     candidate = next(arm for arm in arms if arm.info.run_name == "candidate")
     assert candidate.data.metrics["metric/token_f1/value"] == pytest.approx(
-        record["arms"]["candidate"]["metrics"]["token_f1"]["value"]
+        record.arms["candidate"].metrics["token_f1"].value
     )
     assert candidate.data.params["prompt.uri"] == "prompts/candidate.yaml"
     assert candidate.data.params["llm.api_key"] == "${KEY}"
-    assert f"/runs/{run_id}" in tracked["links"]["mlflow"]
-    assert tracked["links"]["prefect"] == "http://ui/p-1"
+    assert f"/runs/{run_id}" in tracked.links["mlflow"]
+    assert tracked.links["prefect"] == "http://ui/p-1"
 
 
 @pytest.mark.slow
 def test_the_record_in_mlflow_stands_and_no_result_is_lost(home: Path, tmp_path: Path) -> None:
     record, parts = decided(home, id="helpdesk-2", repeats=2)
-    tracked = record_evaluation(home, record, parts, CASES)
+    tracked = track(home, record, parts, CASES)
     with opened(home, tracking_uri(home)) as client:
-        folder = Path(client.download_artifacts(tracked["mlflow_run_id"], "", str(tmp_path)))
+        folder = Path(client.download_artifacts(tracked.mlflow_run_id or "", "", str(tmp_path)))
     kept = load(folder / "decision.json")
     assert recomputed(kept) == []
-    assert (kept["mlflow_run_id"], kept["sha256"]) == (tracked["mlflow_run_id"], record["sha256"])
+    assert (kept["mlflow_run_id"], kept["sha256"]) == (tracked.mlflow_run_id, record.sha256)
     table = json.loads((folder / "results.json").read_text())
     assert len(table["data"]) == pq.read_table(folder / "results.parquet").num_rows == 60 * 3 * 2
     assert {tuple(row[:3]) for row in table["data"]} == {
@@ -120,13 +123,11 @@ def test_registered_prompts_are_linked_with_their_runs(home: Path) -> None:
         update={"arms": (made.arms[0], made.arms[1].model_copy(update={"prompt": prompt}))}
     )
     parts = parts_of(made, CASES, {"baseline": noisy(60, 0.5), "candidate": noisy(60, 0.5, seed=4)})
-    tracked = record_evaluation(
-        home, make_record(made, RULE, parts, CASES, **settings(RULE)), parts, CASES
-    )
+    tracked = track(home, make_record(made, RULE, parts, CASES, **settings(RULE)), parts, CASES)
     with opened(home, tracking_uri(home)) as client:
-        experiment = client.get_run(tracked["mlflow_run_id"]).info.experiment_id
+        experiment = client.get_run(tracked.mlflow_run_id or "").info.experiment_id
         runs = client.search_runs(
-            [experiment], f"tags.mlflow.parentRunId = '{tracked['mlflow_run_id']}'"
+            [experiment], f"tags.mlflow.parentRunId = '{tracked.mlflow_run_id}'"
         )
     linked = {run.info.run_name: run.data.tags.get("mlflow.linkedPrompts", "") for run in runs}
     assert linked == {"baseline": "", "candidate": json.dumps([{"name": "help", "version": "3"}])}
@@ -137,4 +138,4 @@ def test_registered_prompts_are_linked_with_their_runs(home: Path) -> None:
 def test_a_store_that_does_not_answer_says_so(home: Path) -> None:
     record, parts = decided(home, id="helpdesk-4")
     with pytest.raises(Unavailable, match="does not answer"):
-        record_evaluation(home, record, parts, CASES, uri="http://127.0.0.1:9")
+        track(home, record, parts, CASES, uri="http://127.0.0.1:9")

@@ -1,0 +1,224 @@
+"""A decision in MLflow: its numbers, and the files that go with it: the record, the report, the
+cases as they were, every result.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import JsonValue
+
+from llmops.tasks.decisions.decision import ArmNumbers, Decision
+from llmops.tasks.decisions.report import report_html
+from llmops.tasks.decisions.summary import summary_markdown
+from llmops.tasks.evaluation.cases import CaseSet
+from llmops.tasks.evaluation.results import read_results
+from llmops.tasks.evaluation.run import Part, Result
+from llmops.tasks.tracking.evaluation import ArmRecord, EvaluationRecord, record_evaluation
+
+RECORD, REPORT, CASES, TABLE, RESULTS = (
+    "decision.json",
+    "report.html",
+    "cases.jsonl",
+    "results.json",
+    "results.parquet",
+)
+CELL = 1000
+PLAIN = (
+    "case_id",
+    "arm",
+    "repeat",
+    "status",
+    "error",
+    "answer",
+    "latency_ms",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+    "cached",
+)
+HEADLINE = (
+    "n",
+    "difference",
+    "interval",
+    "p_value",
+    "minimum_detectable_effect",
+    "cases_needed",
+    "cases",
+    "spent",
+    "seconds",
+)
+
+
+def track(
+    home: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet, uri: str | None = None
+) -> Decision:
+    """The decision with the id and the links of its MLflow run, in which it is recorded. Raises
+    Unavailable, LlmopsError as `record_evaluation`.
+    """
+
+    def write(folder: Path, run: str) -> dict[str, int]:
+        known = decision.model_copy(update={"mlflow_run_id": run})
+        return write_files(folder, known, parts, cases)
+
+    tracked = record_evaluation(home, _recorded(decision, cases), write, uri)
+    links = {**decision.links, **tracked.links}
+    return decision.model_copy(update={"mlflow_run_id": tracked.run_id, "links": links})
+
+
+def _recorded(decision: Decision, cases: CaseSet) -> EvaluationRecord:
+    content = decision.content()
+    return EvaluationRecord(
+        name=decision.name,
+        decision=decision.id,
+        tags={
+            "verdict": decision.verdict,
+            "reason": decision.reason,
+            "candidate": decision.candidate,
+            "baseline": decision.baseline,
+            "decision_sha256": decision.sha256,
+            "dataset_sha256": decision.dataset_sha256,
+            "config_sha256": decision.config_sha256,
+            "prefect_run_id": decision.prefect_run_id,
+            "prefect_url": decision.links.get("prefect"),
+            "mlflow.note.content": summary_markdown(decision),
+        },
+        numbers={"decision": {name: content[name] for name in HEADLINE}},
+        settings={
+            "decide": content["rule"],
+            "promote": content["promote"] or "",
+            "repeats": decision.repeats,
+            "budget": content["budget"],
+        },
+        arms=tuple(_arm(decision, name) for name in decision.arms),
+        dataset_sha256=cases.sha256,
+        cases=len(cases.cases),
+        used=decision.cases.used,
+        table=TABLE,
+        report=REPORT,
+    )
+
+
+def _arm(decision: Decision, name: str) -> ArmRecord:
+    arm, compared = decision.arms[name], decision.comparisons.get(name)
+    numbers = arm.content()
+    measures = {
+        metric: {"value": measure.value, "interval": measure.interval, "n": measure.n}
+        for metric, measure in arm.metrics.items()
+    }
+    differences = {
+        metric: {
+            "value": figures.difference,
+            "interval": figures.interval,
+            "p_value": figures.p_value,
+        }
+        for metric, figures in (compared.metrics if compared else {}).items()
+    }
+    version = arm.prompt.version
+    return ArmRecord(
+        name=name,
+        verdict=compared.verdict if compared else "baseline",
+        prompt=None if version is None else (arm.prompt.name, version),
+        numbers={
+            **{count: numbers[count] for count in ArmNumbers.model_fields if count != "metrics"},
+            "metric": measures,
+            "difference": differences,
+        },
+        settings={
+            "prompt": numbers["prompt"],
+            "llm": arm.llm,
+            "retrieve": arm.retrieve or "none",
+        },
+    )
+
+
+def write_files(
+    folder: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet
+) -> dict[str, int]:
+    """Write them all; returns the name and the size in bytes of each. Results are streamed;
+    `results.json` is MLflow's form of a table.
+
+    `results.parquet` holds everything of every result, `results.json` long texts cut and the values
+    of the scores alone.
+    """
+    (folder / RECORD).write_text(_json(decision.content()), encoding="utf-8")
+    (folder / REPORT).write_text(report_html(decision, _results(parts), cases), encoding="utf-8")
+    (folder / CASES).write_text(
+        "".join(f"{_json(case.model_dump(mode='json'))}\n" for case in cases.cases),
+        encoding="utf-8",
+    )
+    rows = _table(folder / TABLE, decision, parts)
+    whole = _together(folder / RESULTS, parts)
+    if rows != whole:
+        raise AssertionError(
+            f"{whole} results, but {rows} rows in the table"
+        )  # a bug: the same files were read twice
+    return {
+        name: (folder / name).stat().st_size
+        for name in (RECORD, REPORT, CASES, TABLE, RESULTS)
+        if (folder / name).exists()
+    }
+
+
+def _results(parts: Sequence[Part]) -> Iterator[Result]:
+    for part in sorted(parts, key=lambda one: one.number):
+        yield from read_results(part.file)
+
+
+def _table(path: Path, decision: Decision, parts: Sequence[Part]) -> int:
+    metrics = [name for name in decision.metrics if name not in ("latency", "cost")]
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'{{"columns": {_json([*PLAIN, *metrics])}, "data": [')
+        for result in _results(parts):
+            values = {name: score.value for name, score in result.scores.items()}
+            values |= {
+                f"{name}.{part}": value
+                for name, score in result.scores.items()
+                for part, value in score.parts.items()
+            }
+            cells = [_cell(getattr(result, name)) for name in PLAIN] + [
+                values.get(name) for name in metrics
+            ]
+            file.write(f"{',' if count else ''}\n{_json(cells)}")
+            count += 1
+        file.write("\n]}\n")
+    return count
+
+
+def _together(path: Path, parts: Sequence[Part]) -> int:
+    """All parts in one file, a row group each; none where there are no parts. The files of parts
+    share one schema, but for columns that hold nothing in one of them."""
+    count, writer = 0, None
+    files = [part.file for part in sorted(parts, key=lambda one: one.number)]
+    schema = (
+        pa.unify_schemas([pq.read_schema(file) for file in files], promote_options="permissive")
+        if files
+        else None
+    )
+    try:
+        for file in files:
+            writer = writer or pq.ParquetWriter(path, schema)
+            table = pq.read_table(file).cast(schema)
+            writer.write_table(table)
+            count += table.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return count
+
+
+def _cell(value: JsonValue) -> JsonValue:
+    return f"{value[:CELL]}…" if isinstance(value, str) and len(value) > CELL else value
+
+
+def _json(value: object) -> str:
+    """On one line; half of a surrogate pair stays an escape, which UTF-8 can hold."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return (
+        text
+        if not any("\ud800" <= one <= "\udfff" for one in text)
+        else json.dumps(value, allow_nan=False)
+    )
