@@ -11,9 +11,11 @@ from sqlalchemy import select
 from llmops.tasks.errors import Damaged
 from llmops.tasks.ledger import Ledger, upsert
 from llmops.tasks.ledger.tables import embeddings, parsed
-from llmops.tasks.schemas import Shard, Vectors
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.schemas import Shard, Vectors, sha256
 
 KEYS_PER_QUERY = 500
+TEXTS_PER_CALL = 64
 
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -67,16 +69,32 @@ def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension
     """Vectors in the order of the hashes, shape (len(hashes), dimension). Raises Damaged when one
     is missing.
     """
-    found = find_embeddings(ledger, model, hashes)
-    missing = [key for key in hashes if key not in found]
+    vectors = find_embeddings(ledger, model, hashes)
+    missing = [key for key in hashes if key not in vectors]
     if missing:
         raise Damaged(
             f"{len(missing)} embeddings are missing from the ledger",
             hint="run the build again: they are computed anew",
         )
-    return np.frombuffer(b"".join(found[key] for key in hashes), dtype="<f4").reshape(
+    return np.frombuffer(b"".join(vectors[key] for key in hashes), dtype="<f4").reshape(
         len(hashes), dimension
     )
+
+
+def unpaid(ledger: Ledger, model: str, texts: Iterable[str]) -> Iterator[dict[str, str]]:
+    """The texts that the ledger has no vector of, by hash, in portions of one call each."""
+    by_hash = {sha256(text): text for text in texts}
+    known = known_embeddings(ledger, model, list(by_hash))
+    missing = [key for key in by_hash if key not in known]
+    for start in range(0, len(missing), TEXTS_PER_CALL):
+        yield {key: by_hash[key] for key in missing[start : start + TEXTS_PER_CALL]}
+
+
+def pay_embeddings(
+    ledger: Ledger, model: str, embedder: Embedder, texts: Mapping[str, str]
+) -> None:
+    """Embed some texts (hash -> text) in one call, and remember that at once."""
+    save_embeddings(ledger, model, list(texts), embedder.embed(list(texts.values())))
 
 
 class ParsedKey(NamedTuple):

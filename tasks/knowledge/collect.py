@@ -24,7 +24,7 @@ Key = TypeVar("Key")
 
 
 class Parsing(Protocol):
-    """What the intake needs of a pool of parsers."""
+    """What collecting needs of a pool of parsers."""
 
     def parse(self, data: bytes, uri: str, media_type: str = "") -> Parsed: ...
 
@@ -33,20 +33,20 @@ def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch
     """Read and parse a part. What fails goes to quarantine; a document that must be carried falls
     back to its last good text.
     """
-    intake = _Intake(build, source, parsing, part.todos())
-    rows, failures = intake.rows()
+    collector = _Collector(build, source, parsing, part.todos())
+    rows, failures = collector.rows()
     put(build.ledger, build.kb, failures, build.fingerprints.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
     fresh = {
         n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])
         for n, row in enumerate(rows)
-        if row["content_hash"] in intake.fresh
+        if row["content_hash"] in collector.fresh
     }
     save_parsed(build.ledger, fresh, shard)
-    return Batch(part=part, documents=shard, parsed=len(intake.fresh))
+    return Batch(part=part, documents=shard, parsed=len(collector.fresh))
 
 
-class _Intake:
+class _Collector:
     def __init__(
         self, build: Build, source: Source, parsing: Parsing, todos: Sequence[Todo]
     ) -> None:
@@ -94,10 +94,10 @@ class _Intake:
 
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, dict[str, Any]]:
         """content_hash -> text, where the parser that read it is still the one that would."""
-        found = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
+        cached = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
         texts = read_rows(
             self._build,
-            {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()},
+            {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in cached.items()},
         )
         return {
             key.content_hash: {name: row[name] for name in TEXT_COLUMNS}
@@ -142,11 +142,11 @@ def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, 
             live_at(documents, build.live),
             documents.c.doc_id.in_(doc_ids),
         )
-        found = {row.doc_id: row for row in connection.execute(query)}
+        live = {row.doc_id: row for row in connection.execute(query)}
     rows = read_rows(
-        build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in found.items()}
+        build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in live.items()}
     )
-    return {key: {**row, "revision": found[key].revision} for key, row in rows.items()}
+    return {key: {**row, "revision": live[key].revision} for key, row in rows.items()}
 
 
 def read_rows(

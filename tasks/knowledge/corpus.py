@@ -41,7 +41,7 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
     batch = clean(build, cleaners, batch, place)
     rows = rows_of(build, batch.documents)
     said = said_of(build, [row["doc_id"] for row in rows], turn)
-    found: list[Row] = []
+    sketched_rows: list[Row] = []
 
     def sketched(row: Row) -> Row:
         document = document_of(row)
@@ -49,13 +49,13 @@ def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -
             build.metadata_schema.of(row["source"], document.metadata)[LABELS]
         ) + cleaner.sketch(document)
         source = made_from(row["content_hash"], said[row["doc_id"]])
-        found.append(
+        sketched_rows.append(
             {**{name: row[name] for name in IDENTITY}, "content_hash": source, "sketch": payload}
         )
         return row
 
     kept = surviving(build, rows, "clean", sketched)
-    sketches.save(build, build.fingerprints.corpus[turn], found)
+    sketches.save(build, build.fingerprints.corpus[turn], sketched_rows)
     return batch.model_copy(update={"documents": documents_shard(build, batch.documents, kept)})
 
 
@@ -67,7 +67,7 @@ def _readers(labels: Iterable[str]) -> bytes:
 
 
 def judge(
-    build: Build, cleaners: Sequence[Cleaner], turn: int, found: Plan, batches: Sequence[Batch]
+    build: Build, cleaners: Sequence[Cleaner], turn: int, plan: Plan, batches: Sequence[Batch]
 ) -> Plan:
     """Judge all documents that the candidate may have. Returns the plan with further todos:
     documents that were to stay as they are, but are judged otherwise now; and with those that are
@@ -82,11 +82,11 @@ def judge(
     }
     known = {
         todo.doc_id: todo
-        for todo in [*found.known, *_fallen_back(build, live, found, here, turn)]
+        for todo in [*plan.known, *_fallen_back(build, live, plan, here, turn)]
         if todo.doc_id not in here
     }
     rows = sketches.load(build, key, [*here, *known])
-    verdicts = cleaner.judge(_sketched(rows, found, live))
+    verdicts = cleaner.judge(_sketched(rows, plan, live))
     texts = {
         doc_id: DOUBTFUL if _doubtful(row, live) else verdicts.get(doc_id, CorpusVerdict()).text()
         for doc_id, row in rows.items()
@@ -100,19 +100,19 @@ def judge(
         if (better := verdicts.get(doc_id, CorpusVerdict()).instead)
     ]
     return _amended(
-        build, turn, found, [todo for key, todo in known.items() if key in rows], out, live
+        build, turn, plan, [todo for key, todo in known.items() if key in rows], out, live
     )
 
 
 def _fallen_back(
-    build: Build, live: Mapping[str, Any], found: Plan, here: Mapping[str, Row], turn: int
+    build: Build, live: Mapping[str, Any], plan: Plan, here: Mapping[str, Row], turn: int
 ) -> list[Todo]:
     """Live documents that could not be read now: they stay in their last good form, and take part
     in that.
     """
     if turn > 0:
         return []
-    told = CorpusVerdicts(build)
+    verdicts_so_far = CorpusVerdicts(build)
     return [
         todo.model_copy(
             update={
@@ -121,15 +121,15 @@ def _fallen_back(
                 "content_hash": live[todo.doc_id].content_hash,
             }
         )
-        for todo in found.todo
+        for todo in plan.todo
         if todo.doc_id in live
         and todo.doc_id not in here
-        and told.sketched(todo.doc_id, live[todo.doc_id].content_hash, 0)
+        and verdicts_so_far.sketched(todo.doc_id, live[todo.doc_id].content_hash, 0)
     ]
 
 
-def _sketched(rows: Mapping[str, Any], found: Plan, live: Mapping[str, Any]) -> list[Sketched]:
-    places = {source: place for place, source in enumerate(found.listed)}
+def _sketched(rows: Mapping[str, Any], plan: Plan, live: Mapping[str, Any]) -> list[Sketched]:
+    places = {source: place for place, source in enumerate(plan.listed)}
     return [
         Sketched(
             doc_id=doc_id,
@@ -164,42 +164,50 @@ def _duplicate(row: Any, better: Any, similarity: float) -> Duplicate:
 def _amended(
     build: Build,
     turn: int,
-    found: Plan,
+    plan: Plan,
     known: Sequence[Todo],
     out: Sequence[Duplicate],
     live: Mapping[str, Any],
 ) -> Plan:
-    told, gone = CorpusVerdicts(build), {one.doc_id for one in out}
+    verdicts_so_far, gone = CorpusVerdicts(build), {one.doc_id for one in out}
     staying = [todo for todo in known if todo.doc_id not in gone]
     more = [
-        todo for todo in staying if not _settled(build, told, turn, todo, live.get(todo.doc_id))
+        todo
+        for todo in staying
+        if not _settled(build, verdicts_so_far, turn, todo, live.get(todo.doc_id))
     ]
     moved = gone | {todo.doc_id for todo in more}
-    return found.model_copy(
+    return plan.model_copy(
         update={
-            "todo": [*found.todo, *more],
+            "todo": [*plan.todo, *more],
             "known": [todo for todo in staying if todo.doc_id not in moved],
-            "duplicates": [*found.duplicates, *out],
-            "replaced": found.replaced | {one.doc_id: one.uri for one in out if one.doc_id in live},
-            "unchanged": found.unchanged
+            "duplicates": [*plan.duplicates, *out],
+            "replaced": plan.replaced | {one.doc_id: one.uri for one in out if one.doc_id in live},
+            "unchanged": plan.unchanged
             - sum(
                 todo.kind == "reprocess" and todo.item is not None
                 for todo in known
                 if todo.doc_id in moved
             ),
-            "uris": sorted({*found.uris, *(todo.uri for todo in more)} - {one.uri for one in out}),
+            "uris": sorted({*plan.uris, *(todo.uri for todo in more)} - {one.uri for one in out}),
         }
     )
 
 
-def _settled(build: Build, told: CorpusVerdicts, turn: int, todo: Todo, row: Any) -> bool:
+def _settled(
+    build: Build, verdicts_so_far: CorpusVerdicts, turn: int, todo: Todo, row: Any
+) -> bool:
     """Whether a document can stay as it is: it is so in the live version already, or the next
     cleaner has sketched it so.
     """
     content = todo.content_hash or ""
     if turn + 1 < len(build.fingerprints.corpus):
-        return told.sketched(todo.doc_id, content, turn + 1)
-    return row is not None and row.content_hash == content and row.text_stage == told.stage(row)
+        return verdicts_so_far.sketched(todo.doc_id, content, turn + 1)
+    return (
+        row is not None
+        and row.content_hash == content
+        and row.text_stage == verdicts_so_far.stage(row)
+    )
 
 
 def _last(doc_id: str, instead: Mapping[str, str]) -> str:
@@ -209,30 +217,30 @@ def _last(doc_id: str, instead: Mapping[str, str]) -> str:
     return doc_id
 
 
-def kept(build: Build, found: Plan, staged: Sequence[Staged]) -> Plan:
+def kept(build: Build, plan: Plan, staged: Sequence[Staged]) -> Plan:
     """The plan without duplicates of documents that failed after they were judged: a live duplicate
     stays then, any other is brought in by the next build, and no document is left out for one that
     is not there."""
-    if not found.duplicates:
-        return found
-    gone = {*found.leaving, *(one.doc_id for one in found.duplicates)}
-    instead = {one.doc_id: one.instead for one in found.duplicates}
+    if not plan.duplicates:
+        return plan
+    gone = {*plan.leaving, *(one.doc_id for one in plan.duplicates)}
+    instead = {one.doc_id: one.instead for one in plan.duplicates}
     there = {
         *(live_documents(build).keys() - gone),
         *(key for part in staged for key in (*part.new, *part.changed, *part.same)),
     }
-    lonely = [one for one in found.duplicates if _last(one.instead, instead) not in there]
+    lonely = [one for one in plan.duplicates if _last(one.instead, instead) not in there]
     if not lonely:
-        return found
+        return plan
     sketches.doubt(build, {(one.cleaner, one.instead) for one in lonely})
     stay = {one.doc_id for one in lonely}
     some = ", ".join(sorted(one.uri for one in lonely)[:3])
-    return found.model_copy(
+    return plan.model_copy(
         update={
-            "duplicates": [one for one in found.duplicates if one.doc_id not in stay],
-            "replaced": {key: uri for key, uri in found.replaced.items() if key not in stay},
+            "duplicates": [one for one in plan.duplicates if one.doc_id not in stay],
+            "replaced": {key: uri for key, uri in plan.replaced.items() if key not in stay},
             "notes": [
-                *found.notes,
+                *plan.notes,
                 f"{len(lonely)} near duplicates of documents that failed are brought in by "
                 f"the next build: {some}",
             ],

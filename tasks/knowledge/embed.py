@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmops.tasks.knowledge.build import Batch, Build
-from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
-from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
+from llmops.tasks.knowledge.caches import pay_embeddings, unpaid
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.transform import Row, rows_of, without
 from llmops.tasks.plugins.embedders import Embedder
@@ -23,53 +22,47 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     """Compute what the ledger does not have yet, and remember it call by call."""
     rows = rows_of(build, batch.chunks) if batch.chunks else []
     owners = {text_hash(row): row for row in rows}
-    known = known_embeddings(build.ledger, build.fingerprints.model, list(owners))
-    missing = [key for key in owners if key not in known]
     failures: list[Failure] = []
+    paid: list[str] = []
     bad: set[str] = set()
-    for start in range(0, len(missing), TEXTS_PER_CALL):
-        bad |= _embed_some(
-            build,
-            embedder,
-            [(key, owners[key]) for key in missing[start : start + TEXTS_PER_CALL]],
-            failures,
-        )
-    tokens = sum(owners[key]["tokens"] for key in missing if key not in bad)
+    texts = [embedded_text(row) for row in owners.values()]
+    for portion in unpaid(build.ledger, build.fingerprints.model, texts):
+        done = _paid(build, embedder, portion, owners, failures)
+        paid += done
+        bad |= portion.keys() - set(done)
+    tokens = sum(owners[key]["tokens"] for key in paid)
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
     put(build.ledger, build.kb, _named(build, batch, failures), build.fingerprints.all)
     return without(build, batch, dropped).model_copy(
         update={
-            "computed": len(missing) - len(bad),
+            "computed": len(paid),
             "tokens": batch.tokens + tokens,
             "cost_usd": batch.cost_usd + tokens * embedder.price / 1e6,
         }
     )
 
 
-def _embed_some(
-    build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]], failures: list[Failure]
-) -> set[str]:
+def _paid(
+    build: Build,
+    embedder: Embedder,
+    texts: Mapping[str, str],
+    owners: Mapping[str, Row],
+    failures: list[Failure],
+) -> list[str]:
     """One call for all; when it fails for a reason of the texts, one call each. Returns the hashes
-    that failed.
+    of those that did not fail.
     """
     together: list[Failure] = []
     with one_document(together, source="", uri="", stage="embed"):
-        _pay(build, embedder, texts)
+        pay_embeddings(build.ledger, build.fingerprints.model, embedder, texts)
     if not together:
-        return set()
-    bad = set()
-    for key, row in texts:
-        before = len(failures)
-        with one_document(failures, source="", uri=row["doc_id"], stage="embed"):
-            _pay(build, embedder, [(key, row)])
-        if len(failures) > before:
-            bad.add(key)
-    return bad
-
-
-def _pay(build: Build, embedder: Embedder, texts: Sequence[tuple[str, Row]]) -> None:
-    vectors = embedder.embed([embedded_text(row) for _, row in texts])
-    save_embeddings(build.ledger, build.fingerprints.model, [key for key, _ in texts], vectors)
+        return list(texts)
+    paid = []
+    for key, text in texts.items():
+        with one_document(failures, source="", uri=owners[key]["doc_id"], stage="embed"):
+            pay_embeddings(build.ledger, build.fingerprints.model, embedder, {key: text})
+            paid.append(key)
+    return paid
 
 
 def _named(build: Build, batch: Batch, failures: Sequence[Failure]) -> list[Failure]:

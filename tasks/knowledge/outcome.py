@@ -208,10 +208,10 @@ def _documents(steps: Steps) -> dict[str, int]:
         counts["quarantined"] = len(steps.plan.held) + len(steps.failures)
     if steps.final and steps.build and steps.build.fingerprints.corpus:
         counts["duplicates"] = len(steps.final.duplicates)
-    return counts if steps.gone is None else counts | _found(steps.final, steps.staged)
+    return counts if steps.gone is None else counts | _replaced(steps.final, steps.staged)
 
 
-def _found(plan: Plan | None, staged: list[Staged] | None) -> dict[str, int]:
+def _replaced(plan: Plan | None, staged: list[Staged] | None) -> dict[str, int]:
     """What was really found, in the place of the plan's estimates."""
     if plan is None or staged is None:
         return {}

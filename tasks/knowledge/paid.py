@@ -9,13 +9,12 @@ from typing import TypeVar
 from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.calls.prices import shipped_price
 from llmops.tasks.knowledge.build import Build
-from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
+from llmops.tasks.knowledge.caches import load_embeddings, pay_embeddings, unpaid
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm, Message, Request
 from llmops.tasks.schemas import Vectors, sha256
 
 T = TypeVar("T")
-TEXTS_PER_CALL = 64
 
 
 @dataclass
@@ -48,17 +47,11 @@ class PayingTokenizer:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's; what the ledger has is not computed again."""
-        keys = [sha256(text) for text in texts]
         ledger, model = self.build.ledger, self.build.fingerprints.model
-        known = known_embeddings(ledger, model, list(set(keys)))
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        names = list(missing)
-        for start in range(0, len(names), TEXTS_PER_CALL):
-            part = names[start : start + TEXTS_PER_CALL]
-            save_embeddings(
-                ledger, model, part, self.embedder.embed([missing[key] for key in part])
-            )
-            self._pay([missing[key] for key in part])
+        for portion in unpaid(ledger, model, texts):
+            pay_embeddings(ledger, model, self.embedder, portion)
+            self._pay(list(portion.values()))
+        keys = [sha256(text) for text in texts]
         return load_embeddings(ledger, model, keys, self.embedder.dimension)
 
     def _pay(self, texts: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ class Duplicate(BaseModel):
     similarity: float
     cleaner: str
 
-    def told(self) -> Failure:
+    def failure(self) -> Failure:
         """How the quarantine lists it."""
         return Failure(
             source=self.source,

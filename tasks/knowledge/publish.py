@@ -197,7 +197,12 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
             .values(revision=revision)
         )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
-    exclude(connection, build.kb, [one.told() for one in plan.duplicates], build.fingerprints.all)
+    exclude(
+        connection,
+        build.kb,
+        [duplicate.failure() for duplicate in plan.duplicates],
+        build.fingerprints.all,
+    )
     upsert(
         connection,
         listings,

@@ -59,9 +59,9 @@ def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
     UsageError for a wrong one.
     """
     given = parse(condition, schema_of(version).fields) if condition.strip() else None
-    found = both(visible(frozenset(labels)), given)
-    assert found is not None
-    return found
+    where = both(visible(frozenset(labels)), given)
+    assert where is not None
+    return where
 
 
 def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:

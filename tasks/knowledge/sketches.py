@@ -82,7 +82,7 @@ class CorpusVerdicts:
         )
 
     def stage(self, row: Any) -> str | None:
-        """The fingerprint that cleaning leaves on a live document; None where it has to be surveyed
+        """The fingerprint that cleaning leaves on a live document; None where it has to be judged
         first.
         """
         said = self.verdicts(row.doc_id, row.content_hash)
@@ -115,9 +115,9 @@ def said_of(
     """doc_id -> the verdicts of the first so many cleaners (of all), as cleaning applies them."""
     said: dict[str, tuple[str, ...]] = dict.fromkeys(doc_ids, ())
     for key in build.fingerprints.corpus[:turns]:
-        found = verdicts_of(build, key, doc_ids)
+        verdicts = verdicts_of(build, key, doc_ids)
         said = {
-            doc_id: (*before, _applied(found.get(doc_id, ""))) for doc_id, before in said.items()
+            doc_id: (*before, _applied(verdicts.get(doc_id, ""))) for doc_id, before in said.items()
         }
     return said
 

@@ -21,7 +21,7 @@ def uri_hash(kb: str, uri: str) -> str:
 
 
 def record_of(ledger: Ledger, kb: str, uri: str) -> dict[str, Any] | None:
-    """The record of an erasure: when, what was counted, and when the bar was lifted."""
+    """The record of an erasure: when, what was counted, and when it was lifted."""
     with ledger.read() as connection:
         row = connection.execute(
             select(erased).where(erased.c.kb == kb, erased.c.uri_hash == uri_hash(kb, uri))
@@ -40,7 +40,7 @@ def suppressed_hashes(ledger: Ledger, kb: str) -> frozenset[str]:
 
 
 def admitted(kb: str, hashes: frozenset[str], listing: Listing) -> tuple[Listing, int]:
-    """A listing without the barred documents, and how many those are."""
+    """A listing without the suppressed documents, and how many those are."""
     if not hashes:
         return listing, 0
     items = [item for item in listing.items if uri_hash(kb, item.uri) not in hashes]
@@ -50,15 +50,15 @@ def admitted(kb: str, hashes: frozenset[str], listing: Listing) -> tuple[Listing
 
 
 def lift(ledger: Ledger, kb: str, uri: str) -> Mapping[str, Any]:
-    """Let a document in again. Raises UsageError where it is not barred."""
-    found = record_of(ledger, kb, uri)
-    if found is None or found["lifted_at"] is not None:
+    """Let a document in again. Raises UsageError where it is not suppressed."""
+    record = record_of(ledger, kb, uri)
+    if record is None or record["lifted_at"] is not None:
         raise UsageError(
             f"the uri {uri!r} is not barred from {kb!r}",
             hint="only a uri that was erased is barred",
             where=kb,
         )
-    if "pending" in found["counts"]:
+    if "pending" in record["counts"]:
         raise UsageError(
             f"the erasure of {uri!r} was interrupted",
             hint="run it again to its end, then lift the bar",
@@ -67,4 +67,4 @@ def lift(ledger: Ledger, kb: str, uri: str) -> Mapping[str, Any]:
     with ledger.write() as connection:
         mine = (erased.c.kb == kb) & (erased.c.uri_hash == uri_hash(kb, uri))
         connection.execute(update(erased).where(mine).values(lifted_at=now()))
-    return found
+    return record

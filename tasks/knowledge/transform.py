@@ -29,8 +29,8 @@ def clean(
 
     A document that one of them leaves out for another is gone from the batch.
     """
-    found = rows_of(build, batch.documents)
-    steps = _steps(build, cleaners, [row["doc_id"] for row in found])[batch.cleaned : until]
+    collected = rows_of(build, batch.documents)
+    steps = _steps(build, cleaners, [row["doc_id"] for row in collected])[batch.cleaned : until]
 
     def cleaned(row: Row) -> Row:
         document = document_of(row)
@@ -50,9 +50,11 @@ def clean(
         }
 
     out = {key for _, verdicts in steps for key, verdict in verdicts.items() if verdict.instead}
-    rows = surviving(build, [row for row in found if row["doc_id"] not in out], "clean", cleaned)
+    rows = surviving(
+        build, [row for row in collected if row["doc_id"] not in out], "clean", cleaned
+    )
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
-    moved = batch.relabelled | relabelled(build, found)
+    moved = batch.relabelled | relabelled(build, collected)
     return batch.model_copy(
         update={"documents": shard, "cleaned": len(cleaners[:until]), "relabelled": moved}
     )

@@ -71,8 +71,8 @@ def published(ledger: Ledger, kb: str) -> Version:
     """The live version. Raises UsageError for an unknown or a never published knowledge base,
     naming the known ones.
     """
-    found = live_version(ledger, kb)
-    if found is None:
+    live = live_version(ledger, kb)
+    if live is None:
         names = live_names(ledger)
         if kb in known(ledger):
             raise UsageError(
@@ -83,18 +83,18 @@ def published(ledger: Ledger, kb: str) -> Version:
             f"no knowledge base {kb!r} has been published in {ledger.where}",
             hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG",
         )
-    return found
+    return live
 
 
 def version(ledger: Ledger, kb: str, number: int) -> Version:
     """One version by number. Raises UsageError when there is none."""
-    found = None
+    row = None
     if 0 < number < LARGEST:
         with ledger.read() as connection:
-            found = _version(connection, kb, number)
-    if found is None:
+            row = _version(connection, kb, number)
+    if row is None:
         raise UsageError(f"{kb!r} has no version {number}", hint=f"`llmops kb log {kb}` lists them")
-    return found
+    return row
 
 
 def _version(connection: Connection, kb: str, number: int) -> Version | None:

@@ -136,8 +136,8 @@ erased = Table(
     Column("counts", JSON, nullable=False),
     Column("lifted_at", DateTime(timezone=True)),
 )
-"""Documents that were erased for good, by the hash of their uri; later builds skip them until the
-bar is lifted.
+"""Documents that were erased for good, by the hash of their uri; later builds skip them until
+they are lifted.
 """
 
 calls = Table(

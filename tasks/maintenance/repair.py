@@ -18,10 +18,14 @@ from sqlalchemy import select, update
 from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge import recovery
-from llmops.tasks.knowledge.caches import known_embeddings, load_embeddings, save_embeddings
+from llmops.tasks.knowledge.caches import (
+    TEXTS_PER_CALL,
+    known_embeddings,
+    load_embeddings,
+    save_embeddings,
+)
 from llmops.tasks.knowledge.changes import owner_columns, row_hash, terms_of
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (

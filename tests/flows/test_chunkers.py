@@ -72,7 +72,7 @@ def test_sentences_paid_before_a_crash_are_not_paid_again(lab: Laboratory) -> No
     lab.config(chunk=SEMANTIC)
     config = lab.config
     lab.config = lambda **changes: config(chunk=SEMANTIC, **changes)  # type: ignore[method-assign]
-    kill(lab, "llmops.tasks.knowledge.paid:save_embeddings", "after", 1)
+    kill(lab, "llmops.tasks.knowledge.caches:save_embeddings", "after", 1)
     assert lab.paid() == 64
     assert lab.build().status == "published"
     assert len(lab.bills()) == len(set(lab.bills())) > 100

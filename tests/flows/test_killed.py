@@ -4,7 +4,7 @@ is paid twice.
 
 import pytest
 
-from llmops.tasks.knowledge.paid import TEXTS_PER_CALL
+from llmops.tasks.knowledge.caches import TEXTS_PER_CALL
 from tests.flows.test_incremental import prose
 from tests.killer import killed_build
 from tests.laboratory import Laboratory
@@ -18,8 +18,8 @@ BEFORE_PUBLISH = [
     ("llmops.tasks.knowledge.checking:check_rows", "after", 1),
     ("llmops.tasks.knowledge.transform:chunk", "after", 1),
     ("llmops.tasks.knowledge.checking:check_whole", "before", 1),
-    ("llmops.tasks.knowledge.embed:save_embeddings", "before", 1),
-    ("llmops.tasks.knowledge.embed:save_embeddings", "after", 1),
+    ("llmops.tasks.knowledge.caches:save_embeddings", "before", 1),
+    ("llmops.tasks.knowledge.caches:save_embeddings", "after", 1),
     ("llmops.tasks.knowledge.versions:open_version", "after", 1),
     ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.stage", "before", 1),
     ("llmops.tasks.plugins.stores.lancedb:LanceDBCollection.stage", "after", 1),
