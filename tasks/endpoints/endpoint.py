@@ -7,11 +7,19 @@ import re
 import time
 from collections.abc import Mapping
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
-from llmops.tasks.endpoints.trouble import NO_API, Busy, hidden, retry_after, trouble, words
+from llmops.tasks.endpoints.trouble import (
+    NO_API,
+    Busy,
+    JsonObject,
+    hidden,
+    retry_after,
+    trouble,
+    words,
+)
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable
 
 if TYPE_CHECKING:
@@ -69,7 +77,7 @@ class Endpoint(BaseModel):
     timeout: float
     retries: int
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, object]) -> JsonObject:
         """The JSON object of the answer.
 
         Raises DocumentError when the endpoint refuses this body (400, 413, 422), Unavailable for
@@ -100,9 +108,9 @@ class Endpoint(BaseModel):
                     time.sleep(wait(answer, attempt))
         raise self._gave_up(answer, lost)
 
-    def _content(self, answer: "Response") -> dict[str, Any]:
-        if found := self._trouble(answer):
-            raise found
+    def _content(self, answer: "Response") -> JsonObject:
+        if error := self._trouble(answer):
+            raise error
         try:
             content = answer.json()
         except (JSONDecodeError, UnicodeDecodeError):

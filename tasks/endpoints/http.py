@@ -3,16 +3,25 @@ ours.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from hashlib import sha256
 from json import JSONDecodeError, dumps, loads
-from typing import Any
 
 import httpx
 
-from llmops.tasks.endpoints.trouble import NO_API, Busy, Garbled, Lost, Page, hidden, trouble, words
+from llmops.tasks.endpoints.trouble import (
+    NO_API,
+    Busy,
+    Garbled,
+    JsonObject,
+    Lost,
+    Page,
+    hidden,
+    trouble,
+    words,
+)
 from llmops.tasks.errors import Unavailable
 
 NOBODY = (
@@ -57,7 +66,7 @@ class Http:
         with self._failures():
             self._url = httpx.URL(url)  # to read an address takes a tenth of the work of a request
 
-    async def post(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
+    async def post(self, body: Mapping[str, object], repeat: int) -> JsonObject:
         """The JSON object of the answer."""
         content, headers = _written(body, repeat)
         with self._failures():
@@ -66,7 +75,7 @@ class Http:
         self._check(answer)
         return self.read(answer.content, answer.headers.get("content-type", "no content type"))
 
-    async def events(self, body: dict[str, Any], repeat: int) -> AsyncIterator[dict[str, Any]]:
+    async def events(self, body: Mapping[str, object], repeat: int) -> AsyncIterator[JsonObject]:
         """The JSON objects of a stream, up to and without [DONE]; the last one is {} where that was
         there.
 
@@ -89,16 +98,16 @@ class Http:
                         data = line[5:].strip()
                         yield {} if data == "[DONE]" else self.read(data.encode(), kind)
 
-    def read(self, content: bytes, kind: str) -> dict[str, Any]:
+    def read(self, content: bytes, kind: str) -> JsonObject:
         """The object of a JSON text. Raises Page for a page, Garbled for anything else that cannot
         be read.
         """
         try:
-            found = loads(content)
+            answer = loads(content)
         except (JSONDecodeError, UnicodeDecodeError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            return found
+            answer = None
+        if isinstance(answer, dict):
+            return answer
         start = self.hidden(content[:1000].decode("utf-8", "replace"))[:80]
         said = f"{self._place} answered with {kind}, a JSON object is wanted: {start!r}"
         if "html" in kind or start.lstrip().lower().startswith(("<!doctype", "<html")):
@@ -167,7 +176,9 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()  # reading the certificates takes longer than a request
 
 
-def _written(body: dict[str, Any], repeat: int) -> tuple[bytes, dict[str, str]]:
-    content = dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def _written(body: Mapping[str, object], repeat: int) -> tuple[bytes, dict[str, str]]:
+    content = dumps(dict(body), ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
     key = sha256(content + repeat.to_bytes(8, "big")).hexdigest()[:32]
     return content, {"Content-Type": "application/json", "Idempotency-Key": key}

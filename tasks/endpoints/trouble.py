@@ -1,14 +1,16 @@
 """What an endpoint's status and words mean: try later, this request will not do, or none will."""
 
 import re
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError, loads
 from typing import Any
 
 from llmops.tasks.errors import DocumentError, Unavailable
 
+JsonObject = dict[str, Any]
+"""An object of JSON, as it came."""
 AGAIN = frozenset({408, 409, 425, 429})
 REFUSED = frozenset({400, 413, 422})
 NEVER = frozenset(
@@ -94,7 +96,7 @@ def words(body: str, default: str) -> str:
     return " ".join(str(error.get("message") or error or body).split())[:300] or default
 
 
-def _error(body: str) -> dict[str, Any]:
+def _error(body: str) -> JsonObject:
     try:
         content = loads(body)
     except (JSONDecodeError, UnicodeDecodeError, RecursionError):
@@ -120,20 +122,23 @@ def waiting(headers: Mapping[str, str]) -> float | None:
     return max(resets, default=None)
 
 
-def retry_after(value: str) -> float | None:
-    """The seconds of a Retry-After header, a number or a date; None when it says neither."""
+def retry_after(value: str, now: float | None = None, *, strict: bool = False) -> float | None:
+    """The seconds of a Retry-After header, a number or a date; None when it says neither. `strict`:
+    whole seconds alone, as RFC 9110 has them; else also 1.5. `now`: seconds since 1970.
+    """
+    said = value.strip()
+    if said.isdigit():
+        return float(said)
     try:
-        return (
-            max(0.0, float(value))
-            if value.strip().lower() not in ("nan", "inf", "infinity", "+inf", "-inf")
-            else None
-        )
+        if not strict and said.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
+            return max(0.0, float(said))
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        until = parsedate_to_datetime(said).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
+    return max(0.0, until - (time.time() if now is None else now))
 
 
 def duration(value: str) -> float | None:

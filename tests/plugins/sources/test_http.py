@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmops.tasks.endpoints.trouble import retry_after
 from llmops.tasks.plugins.sources._http.client import HttpClient, Manners
 from llmops.tasks.plugins.sources._http.guard import PrivateAddress, permitted, public
-from llmops.tasks.plugins.sources._http.reply import pause_asked
 from llmops.tasks.plugins.sources._http.spool import Spool
 from llmops.tasks.plugins.sources._http.wire import Deadline
 from llmops.tasks.plugins.sources.web.urls import normal
@@ -100,7 +100,7 @@ def test_a_name_is_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(said: str, seconds: float | None) -> None:
-    assert pause_asked({"retry-after": said}, 10.0) == seconds
+    assert retry_after(said, 10.0, strict=True) == seconds
 
 
 def test_a_deadline_ends_every_step() -> None:

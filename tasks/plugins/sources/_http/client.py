@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import httpcore
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.endpoints.trouble import retry_after
 from llmops.tasks.plugins.sources._http.reply import (
     HttpReply,
     Trouble,
     body_of,
     headers_of,
-    pause_asked,
 )
 from llmops.tasks.plugins.sources._http.wire import Deadline, pool
 
@@ -147,7 +147,8 @@ class HttpClient:
             asked = None
             try:
                 reply = self._once(url, headers, wanted)
-                asked = pause_asked(reply.headers, time.time()) if reply.status in RETRIED else 0.0
+                said = reply.headers.get("retry-after", "")
+                asked = retry_after(said, strict=True) if reply.status in RETRIED else 0.0
                 if reply.status not in RETRIED or last or (asked or 0) > self._manners.max_wait:
                     return reply
             except Trouble as trouble:

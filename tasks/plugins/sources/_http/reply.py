@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,3 @@ def _inflated(chunks: Iterator[bytes], coding: str, most: int) -> Iterator[bytes
         raise Trouble(f"the packed answer is damaged: {error}") from error
     if unpacker is not None and not unpacker.eof:
         raise Trouble("the packed answer ends too early")
-
-
-def pause_asked(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or as a date; None when it says nothing.
-    `now`: seconds since 1970.
-    """
-    said = headers.get("retry-after", "").strip()
-    if said.isdigit():
-        return float(said)
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - now)
-    except (TypeError, ValueError, OverflowError):
-        return None
