@@ -15,7 +15,8 @@ from llmops.tasks import evaluate as ended
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
 from llmops.tasks.evaluation.cases import CaseSet, parted
-from llmops.tasks.evaluation.run import Part, Trial
+from llmops.tasks.evaluation.results import RunPart
+from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.finish import careful, finish, name_run, run_id, tell
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
@@ -28,19 +29,19 @@ def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> 
     """Answer the cases with every arm, score the answers, decide, and move the alias when the
     decision says so.
     """
-    began, run = datetime.now(UTC), run_id()
-    trial, cases, warnings = prepare(home, config.evaluation_spec(), run, accept_cases)
-    name_run(trial.id)
-    parts, stopped = run_parts(config, trial, cases)
+    began, flow_run = datetime.now(UTC), run_id()
+    run, cases, warnings = prepare(home, config.evaluation_spec(), flow_run, accept_cases)
+    name_run(run.id)
+    parts, stopped = run_parts(config, run, cases)
     facts = {
         **config.recorded(),
         "promote": config.promote.model_dump() if config.promote else None,
-        "prefect_run_id": run,
+        "prefect_run_id": flow_run,
         "began": began,
         "warnings": warnings,
         "stopped": stopped,
     }
-    record = decide(trial, config.decide, parts, cases, facts)
+    record = decide(run, config.decide, parts, cases, facts)
     return finish(
         home,
         ended.Evaluated(record),
@@ -48,17 +49,17 @@ def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> 
         careful(ended.tracked(home, parts, cases)),
         ended.saved(home),
         ended.cleared(parts),
-        ended.promoted(home, trial),
+        ended.promoted(home, run),
         careful(ended.shown),
         ended.saved(home),
     )
 
 
 def run_parts(
-    config: EvaluateConfig, trial: Trial, cases: CaseSet
-) -> tuple[list[Part], str | None]:
+    config: EvaluateConfig, run: EvaluationRun, cases: CaseSet
+) -> tuple[list[RunPart], str | None]:
     """The finished parts, and why no more were begun, where that is so."""
-    parts: list[Part] = []
+    parts: list[RunPart] = []
     spent, size = (
         Spent(),
         LOOK_AFTER if config.decide.stop_early else max(LEAST_PART, 10 * config.concurrency),
@@ -70,7 +71,7 @@ def run_parts(
         by_group=config.decide.cluster != "none",
     )
     for number, some in enumerate(given, 1):
-        parts.append(score(trial, answer(trial, number, some, spent), some))
+        parts.append(score(run, answer(run, number, some, spent), some))
         spent = parts[-1].spent
         tell(
             f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, "
@@ -78,7 +79,7 @@ def run_parts(
             f" ${spent.cost_usd:.4f}"
         )
         stopped = parts[-1].stopped or (
-            look(trial, config.decide, parts, cases) if config.decide.stop_early else None
+            look(run, config.decide, parts, cases) if config.decide.stop_early else None
         )
         if stopped:
             return parts, stopped

@@ -21,7 +21,8 @@ from llmops.tasks.errors import LIVE
 from llmops.tasks.evaluation import answering, scoring
 from llmops.tasks.evaluation import prepare as begin
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import EvaluationSpec, Part, Trial
+from llmops.tasks.evaluation.results import RunPart
+from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
 from llmops.tasks.finish import careful, tell
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
@@ -31,42 +32,45 @@ STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconcl
 
 @task(name="prepare")
 def prepare(
-    home: Path, wanted: EvaluationSpec, run_id: str | None, accept_cases: bool
-) -> tuple[Trial, CaseSet, list[str]]:
+    home: Path, spec: EvaluationSpec, run_id: str | None, accept_cases: bool
+) -> tuple[EvaluationRun, CaseSet, list[str]]:
     """Look up prompts, knowledge bases and prices, and check that everything fits, before anything
     is paid.
     """
-    return begin.begin(home, wanted, run_id, accept_cases=accept_cases)
+    run, cases, warnings = begin.begin(home, spec, run_id)
+    if not accept_cases:
+        record.guard_cases(home, run.name, cases)
+    return run, cases, warnings
 
 
 @task(task_run_name="answer {number}")
-def answer(trial: Trial, number: int, cases: Sequence[Case], spent: Spent) -> Part:
+def answer(run: EvaluationRun, number: int, cases: Sequence[Case], spent: Spent) -> RunPart:
     """Ask every arm, case by case."""
-    return answering.answer_part(trial, number, cases, spent)
+    return answering.answer_part(run, number, cases, spent)
 
 
 @task(task_run_name="score {part.number}")
-def score(trial: Trial, part: Part, cases: Sequence[Case]) -> Part:
+def score(run: EvaluationRun, part: RunPart, cases: Sequence[Case]) -> RunPart:
     """Score the answers of a part."""
-    return scoring.score_part(trial, part, cases)
+    return scoring.score_part(run, part, cases)
 
 
 @task(name="look")
-def look(trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet) -> str | None:
+def look(run: EvaluationRun, rule: Rule, parts: Sequence[RunPart], cases: CaseSet) -> str | None:
     """Why the evaluation may stop here; None: it goes on."""
-    return record.settled(trial, rule, parts, cases)
+    return record.settled(run, rule, parts, cases)
 
 
 @task(name="decide")
 def decide(
-    trial: Trial, rule: Rule, parts: Sequence[Part], cases: CaseSet, facts: dict[str, Any]
+    run: EvaluationRun, rule: Rule, parts: Sequence[RunPart], cases: CaseSet, facts: dict[str, Any]
 ) -> Decision:
     """The decision on all parts."""
-    return record.make_record(trial, rule, parts, cases, **facts)
+    return record.make_record(run, rule, parts, cases, **facts)
 
 
 @task(name="record in MLflow")
-def track(home: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet) -> Decision:
+def track(home: Path, decision: Decision, parts: Sequence[RunPart], cases: CaseSet) -> Decision:
     """The decision with the id and the link of its MLflow run."""
     return tracking.track(home, decision, parts, cases)
 
@@ -131,12 +135,14 @@ def saved(home: Path) -> Callable[[Evaluated], Evaluated]:
     return lambda outcome: Evaluated(record.save(home, outcome.decision))
 
 
-def tracked(home: Path, parts: Sequence[Part], cases: CaseSet) -> Callable[[Evaluated], Evaluated]:
+def tracked(
+    home: Path, parts: Sequence[RunPart], cases: CaseSet
+) -> Callable[[Evaluated], Evaluated]:
     """The step that records the evaluation in MLflow."""
     return lambda outcome: Evaluated(track(home, outcome.decision, parts, cases))
 
 
-def cleared(parts: Sequence[Part]) -> Callable[[Evaluated], Evaluated]:
+def cleared(parts: Sequence[RunPart]) -> Callable[[Evaluated], Evaluated]:
     """The step that removes the files of the parts, where MLflow holds all of it now."""
 
     def step(outcome: Evaluated) -> Evaluated:
@@ -147,26 +153,26 @@ def cleared(parts: Sequence[Part]) -> Callable[[Evaluated], Evaluated]:
     return step
 
 
-def promoted(home: Path, trial: Trial) -> Callable[[Evaluated], Evaluated]:
+def promoted(home: Path, run: EvaluationRun) -> Callable[[Evaluated], Evaluated]:
     """The step that moves the alias, where the decision says so."""
 
     def step(outcome: Evaluated) -> Evaluated:
         if outcome.decision.verdict != "promote" or not outcome.decision.promote:
             return outcome
-        move: Callable[[Evaluated], Evaluated] = partial(_promoted, home, trial)
+        move: Callable[[Evaluated], Evaluated] = partial(_promoted, home, run)
         return careful(move)(outcome.updated(promoted=None))
 
     return step
 
 
-def _promoted(home: Path, trial: Trial, outcome: Evaluated) -> Evaluated:
+def _promoted(home: Path, run: EvaluationRun, outcome: Evaluated) -> Evaluated:
     """Into the registry goes what has won; what was only tried stays a file."""
-    decision, run = outcome.decision, outcome.prefect_run_id
+    decision, flow_run = outcome.decision, outcome.prefect_run_id
     assert decision.promote is not None
     prompt, alias = decision.promote.prompt, decision.promote.alias
     LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
-    registry.push(home, trial.arm(decision.candidate).prompt.prompt)
-    who = f"prefect run {run}" if run else "llmops evaluate"
+    registry.push(home, run.arm(decision.candidate).prompt.prompt)
+    who = f"prefect run {flow_run}" if flow_run else "llmops evaluate"
     moved = promote(home, decision, prompt, alias, who)
     LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
     return outcome.updated(promoted=moved)

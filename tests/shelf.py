@@ -13,8 +13,8 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.record import make_record, save
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet, hash_of
-from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
+from llmops.tasks.evaluation.results import Result, RunPart, write_results
+from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.scorers import Case, Score
 from llmops.tasks.prompts import Prompt, Resolved
@@ -60,7 +60,7 @@ def decided(
     or the other way round.
     """
     wanted = {"prompt": "helpdesk", "alias": "champion"} if promote is None else promote
-    trial = Trial(
+    trial = EvaluationRun(
         home=home,
         name="helpdesk",
         id=run,
@@ -90,7 +90,7 @@ def decided(
         for arm in ("baseline", "candidate")
     ]
     write_results(trial.folder / "scored-0001.parquet", rows)
-    part = Part(
+    part = RunPart(
         number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80)
     )
     config = {"decide": RULE.model_dump(mode="json"), "promote": wanted or None}

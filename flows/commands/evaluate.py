@@ -58,6 +58,7 @@ def evaluate(
     from llmops.configs.evaluate import EvaluateConfig
     from llmops.flows.running import run_flow
     from llmops.tasks.decisions.decision import Decision
+    from llmops.tasks.decisions.record import guard_cases
     from llmops.tasks.evaluation.forecast import forecast
     from llmops.tasks.evaluation.prepare import begin
 
@@ -68,9 +69,11 @@ def evaluate(
         _writable(junit)
     # every mistake that can be found, before a server is started for it and before anything is
     # paid or pushed
-    trial, cases, _ = begin(home(), chosen.evaluation_spec(), None, accept_cases=accept_cases)
+    run, cases, _ = begin(home(), chosen.evaluation_spec(), None)
+    if not accept_cases:
+        guard_cases(home(), run.name, cases)
     if plan:
-        return answer(forecast(trial, cases.cases), draw.forecast)
+        return answer(forecast(run, cases.cases), draw.forecast)
     outcome = run_flow(home(), chosen, accept_cases=accept_cases)
     record = Decision.model_validate(outcome)
     if junit is not None:

@@ -8,8 +8,8 @@ from itertools import accumulate
 from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Part, Result, Trial
+from llmops.tasks.evaluation.results import Result, RunPart, read_results
+from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.plugins import Spec, external, find
 from llmops.tasks.plugins.scorers import PairJudge, Scorer, metric_of
 from llmops.tasks.schemas import sha256
@@ -60,9 +60,9 @@ class Tally:
 
 
 def gathered(
-    trial: Trial,
+    run: EvaluationRun,
     rule: Rule,
-    parts: Sequence[Part],
+    parts: Sequence[RunPart],
     cases: CaseSet,
     untrusted: Mapping[str, str],
     stopped: str = "",
@@ -74,13 +74,13 @@ def gathered(
     ordered = sorted(parts, key=lambda part: part.number)
     for part in ordered:
         for result in read_results(part.file):
-            tallies.setdefault(result.case_id, {arm.name: Tally() for arm in trial.arms})[
+            tallies.setdefault(result.case_id, {arm.name: Tally() for arm in run.arms})[
                 result.arm
             ].add(result, rule.metric)
     whole = {
         case: found
         for case, found in tallies.items()
-        if all(one.attempted == trial.repeats for one in found.values())
+        if all(one.attempted == run.repeats for one in found.values())
     }
     known = {case.id: case for case in cases.cases}
     hashes = cases.hashes()
@@ -88,7 +88,7 @@ def gathered(
         {name for found in whole.values() for one in found.values() for name in one.values}
         | set(MEASURED)
     )
-    arms = [arm.name for arm in trial.arms]
+    arms = [arm.name for arm in run.arms]
     pairs = Pairs(
         cases=list(whole),
         sha256=[hashes[case] for case in whole],
@@ -109,7 +109,7 @@ def gathered(
     )
     return Evidence(
         rule=rule,
-        baseline=trial.baseline,
+        baseline=run.baseline,
         arms=tuple(arms),
         pairs=pairs,
         untrusted=dict(untrusted),
@@ -117,7 +117,7 @@ def gathered(
         total=len(cases.cases),
         stopped=stopped if cut else "",
         metrics={
-            name: _metric(name, trial.scorers, pairs)
+            name: _metric(name, run.scorers, pairs)
             for name in dict.fromkeys([*names, rule.metric, *rule.not_worse])
         },
     )

@@ -34,22 +34,24 @@ from llmops.tasks.decisions.evidence import Evidence
 from llmops.tasks.decisions.gathering import gathered
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import chosen_of, decide, error_rate, failing, judge
-from llmops.tasks.errors import Damaged, LlmopsError, UsageError
+from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Arm, Part, Trial
+from llmops.tasks.evaluation.results import RunPart
+from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import decisions
 
 PACKAGES = ("llmops-pipelines", "numpy", "scipy", "pydantic", "httpx")
 FOLDER = "decisions"
 SHORT = 80
+NAMED_CASES = 8
 
 
 def make_record(
-    trial: Trial,
+    run: EvaluationRun,
     rule: Rule,
-    parts: Sequence[Part],
+    parts: Sequence[RunPart],
     cases: CaseSet,
     *,
     config: Mapping[str, Any],
@@ -64,33 +66,33 @@ def make_record(
     """The decision on finished parts. `untrusted`: metrics that may not decide, and why; None: asks
     the calibrations of the home.
     """
-    doubts = untrusted_metrics(trial) if untrusted is None else untrusted
-    evidence = gathered(trial, rule, parts, cases, doubts, stopped or "")
+    doubts = untrusted_metrics(run) if untrusted is None else untrusted
+    evidence = gathered(run, rule, parts, cases, doubts, stopped or "")
     verdict, now = decide(evidence), datetime.now(UTC)
     spent = max(parts, key=lambda part: part.number).spent if parts else Spent()
     return Decision(
         kind=KIND,
         flow="evaluate",
-        id=trial.id,
-        name=trial.name,
+        id=run.id,
+        name=run.name,
         sha256="",
         created_at=now.isoformat(),
         **{name: getattr(verdict, name) for name in Verdict.model_fields if name != "arms"},
-        arms=_arms(trial, verdict),
-        baseline=trial.baseline,
+        arms=_arms(run, verdict),
+        baseline=run.baseline,
         rule=rule,
         promote=AliasWanted(**promote) if promote else None,
         metrics=evidence.metrics,
         pairs=evidence.pairs,
         untrusted=evidence.untrusted,
-        repeats=trial.repeats,
+        repeats=run.repeats,
         stopped=evidence.stopped or None,
         dataset_sha256=cases.sha256,
         cases=CaseCount(total=len(cases.cases), used=len(evidence.pairs.cases)),
-        prompts={arm.name: arm.prompt.uri for arm in trial.arms},
+        prompts={arm.name: arm.prompt.uri for arm in run.arms},
         config=dict(config),
         config_sha256=config_sha256,
-        budget=BudgetGiven(usd=trial.budget_usd, calls=trial.budget_calls),
+        budget=BudgetGiven(usd=run.budget_usd, calls=run.budget_calls),
         spent=Spending(**spent.model_dump()),
         seconds=round((now - began).total_seconds(), 3) if began else None,
         versions=versions(),
@@ -104,9 +106,9 @@ def make_record(
 
 
 def settled(
-    trial: Trial,
+    run: EvaluationRun,
     rule: Rule,
-    parts: Sequence[Part],
+    parts: Sequence[RunPart],
     cases: CaseSet,
     untrusted: Mapping[str, str] | None = None,
 ) -> str | None:
@@ -115,15 +117,15 @@ def settled(
     """
     if not rule.stop_early or not parts:
         return None
-    doubts = untrusted_metrics(trial) if untrusted is None else untrusted
-    evidence = gathered(trial, rule, parts, cases, doubts)
+    doubts = untrusted_metrics(run) if untrusted is None else untrusted
+    evidence = gathered(run, rule, parts, cases, doubts)
     word = chosen_of(judge(evidence)).verdict
     if word == "inconclusive":
         return None
     return f"the answer is clear after {len(evidence.pairs.cases):,} cases: {word}"
 
 
-def _arms(trial: Trial, verdict: Verdict) -> dict[str, RecordedArm]:
+def _arms(run: EvaluationRun, verdict: Verdict) -> dict[str, RecordedArm]:
     """What each arm was, beside what it did."""
     return {
         arm.name: RecordedArm.model_validate(
@@ -134,7 +136,7 @@ def _arms(trial: Trial, verdict: Verdict) -> dict[str, RecordedArm]:
                 "retrieve": arm.retrieve.model_dump(mode="json") if arm.retrieve else None,
             }
         )
-        for arm in trial.arms
+        for arm in run.arms
     }
 
 
@@ -330,3 +332,19 @@ def changed_cases(home: Path, name: str, cases: CaseSet) -> list[str]:
         return []
     before = dict(zip(last["pairs"]["cases"], last["pairs"]["sha256"], strict=True))
     return [case for case, now in cases.hashes().items() if before.get(case, now) != now]
+
+
+def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
+    """Raises Blocked when cases kept their ids but not their content since the last decision: old
+    and new would not compare.
+    """
+    changed = changed_cases(home, name, cases)
+    if changed:
+        shown = ", ".join(changed[:NAMED_CASES]) + (
+            f" and {len(changed) - NAMED_CASES} more" if len(changed) > NAMED_CASES else ""
+        )
+        count = "1 case says" if len(changed) == 1 else f"{len(changed)} cases say"
+        raise Blocked(
+            f"{count} something else than at the last decision of {name!r}: {shown}",
+            hint="give changed cases new ids, or allow it once with --accept-cases",
+        )

@@ -18,7 +18,8 @@ from llmops.tasks.decisions.evidence import Evidence
 from llmops.tasks.decisions.summary import effect
 from llmops.tasks.decisions.words import number, percent
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.run import Result, question
+from llmops.tasks.evaluation.results import Result
+from llmops.tasks.evaluation.run import question
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.scorers import Case, Passage
 

@@ -14,8 +14,7 @@ from llmops.tasks.decisions.decision import ArmNumbers, Decision
 from llmops.tasks.decisions.report import report_html
 from llmops.tasks.decisions.summary import summary_markdown
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.results import read_results
-from llmops.tasks.evaluation.run import Part, Result
+from llmops.tasks.evaluation.results import Result, RunPart, read_results
 from llmops.tasks.tracking.evaluation import ArmRecord, EvaluationRecord, record_evaluation
 
 RECORD, REPORT, CASES, TABLE, RESULTS = (
@@ -53,7 +52,7 @@ HEADLINE = (
 
 
 def track(
-    home: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet, uri: str | None = None
+    home: Path, decision: Decision, parts: Sequence[RunPart], cases: CaseSet, uri: str | None = None
 ) -> Decision:
     """The decision with the id and the links of its MLflow run, in which it is recorded. Raises
     Unavailable, LlmopsError as `record_evaluation`.
@@ -135,7 +134,7 @@ def _arm(decision: Decision, name: str) -> ArmRecord:
 
 
 def write_files(
-    folder: Path, decision: Decision, parts: Sequence[Part], cases: CaseSet
+    folder: Path, decision: Decision, parts: Sequence[RunPart], cases: CaseSet
 ) -> dict[str, int]:
     """Write them all; returns the name and the size in bytes of each. Results are streamed;
     `results.json` is MLflow's form of a table.
@@ -162,12 +161,12 @@ def write_files(
     }
 
 
-def _results(parts: Sequence[Part]) -> Iterator[Result]:
+def _results(parts: Sequence[RunPart]) -> Iterator[Result]:
     for part in sorted(parts, key=lambda one: one.number):
         yield from read_results(part.file)
 
 
-def _table(path: Path, decision: Decision, parts: Sequence[Part]) -> int:
+def _table(path: Path, decision: Decision, parts: Sequence[RunPart]) -> int:
     metrics = [name for name in decision.metrics if name not in ("latency", "cost")]
     count = 0
     with path.open("w", encoding="utf-8") as file:
@@ -188,7 +187,7 @@ def _table(path: Path, decision: Decision, parts: Sequence[Part]) -> int:
     return count
 
 
-def _together(path: Path, parts: Sequence[Part]) -> int:
+def _together(path: Path, parts: Sequence[RunPart]) -> int:
     """All parts in one file, a row group each; none where there are no parts. The files of parts
     share one schema, but for columns that hold nothing in one of them."""
     count, writer = 0, None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llmops.tasks.calls.prices import Price, price_of, read_prices
-from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
+from llmops.tasks.errors import ConfigError, Mistake, UsageError
 from llmops.tasks.evaluation.cases import CaseSet, read_cases
 from llmops.tasks.evaluation.run import (
     Arm,
@@ -22,16 +22,15 @@ from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Case, Judge, Scorer, metric_of
 from llmops.tasks.prompts import RETRIEVED
 
-SHOWN, NAMED = 8, 5
+NAMED = 5
 
 
 def begin(
-    home: Path, spec: EvaluationSpec, run_id: str | None, *, accept_cases: bool = False
+    home: Path, spec: EvaluationSpec, run_id: str | None
 ) -> tuple[EvaluationRun, CaseSet, list[str]]:
     """The run, its cases, and warnings. Nothing is written, asked or paid.
 
-    Raises ConfigError with every mistake, Blocked when cases say something else than at the last
-    decision of this name.
+    Raises ConfigError with every mistake.
     """
     cases = read_cases(spec.folder / spec.cases)
     table, mistakes = read_prices(spec.prices), list[Mistake]()
@@ -59,28 +58,8 @@ def begin(
     mistakes += stake_mistakes(spec.at_stake, arms)
     if mistakes:
         raise ConfigError(mistakes)
-    if not accept_cases:
-        guard_cases(home, spec.name, cases)
     run = _run(home, spec, run_id, tuple(arms), prices)
     return run, cases, _warnings(run, spec.at_stake)
-
-
-def guard_cases(home: Path, name: str, cases: CaseSet) -> None:
-    """Raises Blocked when cases kept their ids but not their content since the last decision: old
-    and new would not compare.
-    """
-    from llmops.tasks.decisions.record import changed_cases
-
-    changed = changed_cases(home, name, cases)
-    if changed:
-        shown = ", ".join(changed[:SHOWN]) + (
-            f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-        )
-        count = "1 case says" if len(changed) == 1 else f"{len(changed)} cases say"
-        raise Blocked(
-            f"{count} something else than at the last decision of {name!r}: {shown}",
-            hint="give changed cases new ids, or allow it once with --accept-cases",
-        )
 
 
 def _run(

@@ -123,11 +123,3 @@ def question(inputs: Mapping[str, Any]) -> str:
     texts = [value for value in inputs.values() if isinstance(value, str)]
     asked = inputs.get("question", texts[0] if len(texts) == 1 else canonical(inputs))
     return asked if isinstance(asked, str) else canonical(asked)
-
-
-# for one merge: decisions follow
-from llmops.tasks.evaluation.results import Result as Result  # noqa: E402
-from llmops.tasks.evaluation.results import RunPart  # noqa: E402
-
-Part = RunPart
-Trial = EvaluationRun

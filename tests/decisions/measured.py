@@ -15,8 +15,8 @@ from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
 from llmops.tasks.decisions.record import make_record, save
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet, hash_of
-from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Arm, Part, Result, Trial
+from llmops.tasks.evaluation.results import Result, RunPart, write_results
+from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.scorers import Case, Passage, Score
 from llmops.tasks.prompts import Part as Turn
@@ -122,7 +122,9 @@ def case_set(count: int, groups: int = 0) -> CaseSet:
     return CaseSet(cases=cases, sha256=sha256("\n".join(map(hash_of, cases))))
 
 
-def trial(home: Path, arms: Sequence[str] = ("baseline", "candidate"), **more: Any) -> Trial:
+def trial(
+    home: Path, arms: Sequence[str] = ("baseline", "candidate"), **more: Any
+) -> EvaluationRun:
     made = tuple(
         Arm(
             name=name,
@@ -137,7 +139,7 @@ def trial(home: Path, arms: Sequence[str] = ("baseline", "candidate"), **more: A
         )
         for name in arms
     )
-    return Trial(
+    return EvaluationRun(
         **{
             "home": home,
             "name": "helpdesk",
@@ -152,12 +154,12 @@ def trial(home: Path, arms: Sequence[str] = ("baseline", "candidate"), **more: A
 
 
 def parts_of(
-    trial: Trial,
+    trial: EvaluationRun,
     cases: CaseSet,
     scores: Mapping[str, Sequence[float | None]],
     size: int = 50,
     **more: Any,
-) -> list[Part]:
+) -> list[RunPart]:
     """The parts that a run would leave, a file each. `scores`: token_f1 by arm and case; None: the
     call failed.
     """
@@ -173,7 +175,7 @@ def parts_of(
         path = trial.folder / f"scored-{number:04}.parquet"
         write_results(path, rows)
         spent = Spent(calls=2 * (start + len(chosen)), tokens=20, cost_usd=0.5)
-        made.append(Part(number=number, file=path, cases=len(chosen), spent=spent))
+        made.append(RunPart(number=number, file=path, cases=len(chosen), spent=spent))
     return made
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import CaseSet
-from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part, Result
+from llmops.tasks.evaluation.results import Result, RunPart, read_results, write_results
 from llmops.tasks.plugins.scorers import Case, Passage, Score
 from tests.decisions.measured import (
     case_set,
@@ -63,7 +62,7 @@ def made(
     return record, [one for part in parts for one in read_results(part.file)], cases
 
 
-def _hostile(run: Any, cases: CaseSet) -> tuple[CaseSet, list[Part]]:
+def _hostile(run: Any, cases: CaseSet) -> tuple[CaseSet, list[RunPart]]:
     bad = Case(
         id=f"c0 {HOSTILE[:60]}",
         inputs={"question": HOSTILE},
@@ -93,5 +92,5 @@ def _hostile(run: Any, cases: CaseSet) -> tuple[CaseSet, list[Part]]:
     path = run.folder / "hostile.parquet"
     write_results(path, rows)
     return CaseSet(cases=(bad, *cases.cases[1:]), sha256="0" * 64), [
-        Part(number=1, file=path, cases=len(cases.cases), spent=Spent())
+        RunPart(number=1, file=path, cases=len(cases.cases), spent=Spent())
     ]

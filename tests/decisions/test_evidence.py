@@ -11,8 +11,7 @@ from llmops.tasks.decisions.evidence import Evidence, Metric
 from llmops.tasks.decisions.gathering import gathered
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.calibration import untrusted_metrics
-from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Part, Result
+from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Score
 from tests.decisions.measured import case_set, result, trial
@@ -58,7 +57,7 @@ def run(home: Path, rows: list[Result] | None = None, files: int = 1, **more: An
     for number in range(files):
         path = made.folder / f"scored-{number}.parquet"
         write_results(path, rows[number * size : (number + 1) * size])
-        parts.append(Part(number=number + 1, file=path, cases=12 // files, spent=Spent()))
+        parts.append(RunPart(number=number + 1, file=path, cases=12 // files, spent=Spent()))
     random.Random(1).shuffle(parts)
     return gathered(made, RULE, parts, CASES, {})
 

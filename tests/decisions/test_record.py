@@ -18,8 +18,7 @@ from llmops.tasks.decisions.record import (
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verify import recomputed, verify
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.evaluation.results import write_results
-from llmops.tasks.evaluation.run import Part
+from llmops.tasks.evaluation.results import RunPart, write_results
 from llmops.tasks.plugins.scorers import Case, Score
 from tests.decisions.decided import BASE, CASES, RULE, SCORES, Record, decided
 from tests.decisions.measured import parts_of, plus, recorded, result, saved, settings, trial
@@ -97,10 +96,10 @@ def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Pat
     assert recomputed(json.loads(json.dumps(found))) == []
 
 
-def kept(made: Any, rows: Any) -> Part:
+def kept(made: Any, rows: Any) -> RunPart:
     path = made.folder / "scored.parquet"
     write_results(path, rows)
-    return Part(number=1, file=path, cases=len({row.case_id for row in rows}), spent=Spent())
+    return RunPart(number=1, file=path, cases=len({row.case_id for row in rows}), spent=Spent())
 
 
 def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None:

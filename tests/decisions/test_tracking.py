@@ -13,7 +13,7 @@ from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.tracking import track
 from llmops.tasks.decisions.verify import recomputed
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.evaluation.run import Part
+from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.prompts import Resolved
 from llmops.tasks.tracking import prepare, tracking_uri
 from llmops.tasks.tracking.store import opened
@@ -30,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def decided(home: Path, **more: Any) -> tuple[Decision, list[Part]]:
+def decided(home: Path, **more: Any) -> tuple[Decision, list[RunPart]]:
     made = trial(home, ("baseline", "candidate", "third"), **more)
     scores = {
         "baseline": noisy(60, 0.5),

@@ -14,8 +14,7 @@ from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import decide
 from llmops.tasks.decisions.verify import recomputed
 from llmops.tasks.evaluation.answering import answer_part
-from llmops.tasks.evaluation.results import read_results, write_results
-from llmops.tasks.evaluation.run import Part
+from llmops.tasks.evaluation.results import RunPart, read_results, write_results
 from tests.decisions.decided import CASES, RULE, SCORES
 from tests.decisions.measured import (
     NOW,
@@ -174,7 +173,7 @@ def test_an_unknown_repeat_makes_the_time_of_a_case_unknown(tmp_path: Path) -> N
         for repeat in range(2)
     ]
     write_results(made.folder / "scored.parquet", rows)
-    part = Part(number=1, file=made.folder / "scored.parquet", cases=3, spent=Spent())
+    part = RunPart(number=1, file=made.folder / "scored.parquet", cases=3, spent=Spent())
     found = recorded(made, rule, [part], CASES, **settings(rule))
     assert found["pairs"]["calls"]["candidate"]["asked_at"] == [NOW, 0.0, NOW + 50]
     assert found["comparisons"]["candidate"]["metrics"]["latency"]["n"] == 2

@@ -127,8 +127,7 @@ def evaluated(shop: Workshop) -> Path:
     """The results of an evaluation whose passages and answers quote the document, as an artifact of
     MLflow.
     """
-    from llmops.tasks.evaluation.results import write_results
-    from llmops.tasks.evaluation.run import Result
+    from llmops.tasks.evaluation.results import Result, write_results
     from llmops.tasks.plugins.scorers import Passage
 
     file = shop.home / "mlflow/artifacts/shop/1/results.parquet"
