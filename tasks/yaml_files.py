@@ -1,10 +1,9 @@
 """Strict YAML 1.2 in the files of people: a key stands once, and each complaint says where."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
@@ -29,7 +28,12 @@ class _Constructor(SafeConstructor):
     """A key may stand only once: of two, one would silently not count."""
 
     def check_mapping_key(
-        self, node: Node, key_node: Node, mapping: dict[Any, Any], key: Any, value: Any
+        self,
+        node: Node,
+        key_node: Node,
+        mapping: dict[Hashable, object],
+        key: Hashable,
+        value: object,
     ) -> bool:
         del node, value
         if isinstance(key, tuple):
@@ -44,7 +48,7 @@ class _Constructor(SafeConstructor):
 class _Representer(SafeRepresenter):
     """Texts of several lines stand as blocks; where YAML cannot keep one exactly so, in quotes."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         del data
         return True
 

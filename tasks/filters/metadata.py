@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.filters import ALIASES, BUILT_IN, LABELS, PUBLIC, Kind, column
+from llmops.tasks.filters import ALIASES, BUILT_IN, LABELS, PUBLIC, Kind, Value, column
 from llmops.tasks.filters.values import value_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -65,7 +65,7 @@ class MetadataSchema(BaseModel):
     def _named(cls, value: dict[str, Kind]) -> dict[str, Kind]:
         return declarable(value)
 
-    def of(self, source: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    def of(self, source: str, metadata: Mapping[str, object]) -> dict[str, Any]:
         """The columns of a document's rows: flags, labels and each declared field. Raises
         DocumentError for a value of another kind.
         """
@@ -84,7 +84,7 @@ class MetadataSchema(BaseModel):
             )
         return found
 
-    def labels(self, source: str, metadata: Mapping[str, Any]) -> list[str]:
+    def labels(self, source: str, metadata: Mapping[str, object]) -> list[str]:
         """Who may read a document, never empty. Raises DocumentError where that cannot be read."""
         own = metadata.get(self.access.field) if self.access.field else None
         labels = _texts(str(self.access.field), own) if own is not None else []
@@ -95,7 +95,7 @@ class MetadataSchema(BaseModel):
         return sorted(set(labels)) or [PUBLIC]
 
 
-def _value(name: str, value: object, kind: Kind) -> Any:
+def _value(name: str, value: object, kind: Kind) -> Value:
     try:
         return value_of(value, kind)
     except ValueError as error:

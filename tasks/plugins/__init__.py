@@ -127,7 +127,7 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def reveal(value: Any) -> Any:
+def reveal(value: object) -> object:
     """The same value with every `${NAME}` replaced from the environment. Raises ConfigError naming
     what is missing.
     """

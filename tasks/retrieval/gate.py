@@ -28,7 +28,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
-from llmops.tasks.retrieval.measure import Measurement
+from llmops.tasks.retrieval.measure import Measurement, QuestionReport
 from llmops.tasks.retrieval.metrics import METRICS, metric_name
 from llmops.tasks.statistics.paired import Effect, paired_difference
 
@@ -66,7 +66,7 @@ class GateResult(BaseModel):
     verdict: Verdict
     reason: str
     metrics: dict[str, Compared] = Field(default_factory=dict)
-    worst: list[dict[str, Any]] = Field(default_factory=list)
+    worst: list[QuestionReport] = Field(default_factory=list)
 
     @property
     def opens(self) -> bool:
@@ -211,7 +211,7 @@ def _more(effect: Effect, margin: float) -> str:
 
 def _worst(
     candidate: Measurement, live: Measurement | None, count: int = 10
-) -> list[dict[str, Any]]:
+) -> list[QuestionReport]:
     if live is None:
         return candidate.worst(count)
     name = metric_name("ndcg", candidate.k)
@@ -221,7 +221,7 @@ def _worst(
         for i, (new, old) in enumerate(pairs)
         if new < old - TINY
     ]
-    lost = [
+    lost: list[QuestionReport] = [
         {**candidate.report(i), "live_got": list(live.first.got[i])}
         for _, _, i in sorted(changes)[:count]
     ]

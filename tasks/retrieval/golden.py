@@ -9,9 +9,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.schemas import sha256, write_atomically
@@ -170,7 +171,7 @@ def _lost_quote(
     )
 
 
-def _row(question: Question) -> dict[str, Any]:
+def _row(question: Question) -> dict[str, object]:
     row = question.model_dump(mode="json", exclude_none=True)
     return row if question.tags else {key: value for key, value in row.items() if key != "tags"}
 
@@ -195,7 +196,7 @@ def _question(line: str, where: str, found: list[Mistake]) -> Question | None:
     return None
 
 
-def _explain(detail: Any, where: str) -> Mistake:
+def _explain(detail: ErrorDetails, where: str) -> Mistake:
     """One pydantic error as a mistake of this format."""
     path = ".".join(str(part) for part in detail["loc"])
     known = Relevant.model_fields if len(detail["loc"]) > 1 else Question.model_fields

@@ -8,15 +8,17 @@ So the weight follows from the languages that the embedder declares.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import StoreReader
+from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.texts.language import detect
 from llmops.tasks.texts.terms import analyse
 
@@ -24,6 +26,7 @@ Mode = Literal["hybrid", "vector", "text"]
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
+Vector = npt.NDArray[np.float32]
 KNOWN = 0.5
 
 
@@ -51,7 +54,9 @@ class Searcher:
     weight: float | None = None
     where: Where | None = None
 
-    def search(self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None) -> pd.DataFrame:
+    def search(
+        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
+    ) -> pd.DataFrame:
         """The k best passages, each once, best first, ties in the order of uri and ordinal: the
         columns of ROWS and `score`.
 
@@ -72,7 +77,7 @@ class Searcher:
         )
 
     def documents(
-        self, query: str, k: int, mode: Mode = "hybrid", vector: Any = None
+        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
     ) -> list[tuple[str, str]]:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
@@ -81,7 +86,7 @@ class Searcher:
         return list(zip(distinct["uri"], distinct["text"], strict=True))
 
     def _distinct(
-        self, query: str, k: int, depth: int, mode: Mode, vector: Any, key: list[str]
+        self, query: str, k: int, depth: int, mode: Mode, vector: Vector | None, key: list[str]
     ) -> pd.DataFrame:
         """The k best rows that differ in `key`; looks deeper while there may be more."""
         while True:
@@ -101,7 +106,9 @@ class Searcher:
             for query, vector in zip(queries, vectors, strict=True)
         ]
 
-    def candidates(self, query: str, vector: Any = None, depth: int = CANDIDATES) -> Candidates:
+    def candidates(
+        self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
+    ) -> Candidates:
         """Both lists, for `fused` and `fit_weight`."""
         return Candidates(self._near(query, depth, vector), self._found(query, depth), depth)
 
@@ -109,7 +116,7 @@ class Searcher:
         """The weight without judged questions."""
         return default_weight(query, self.embedder.languages)
 
-    def _ranked(self, query: str, depth: int, mode: Mode, vector: Any) -> pd.DataFrame:
+    def _ranked(self, query: str, depth: int, mode: Mode, vector: Vector | None) -> pd.DataFrame:
         if mode == "vector":
             return self._near(query, depth, vector)
         found = self._found(query, depth)
@@ -122,7 +129,7 @@ class Searcher:
             weight = self.weight
         return fused(Candidates(self._near(query, depth, vector), found, depth), weight)
 
-    def _near(self, query: str, depth: int, vector: Any) -> pd.DataFrame:
+    def _near(self, query: str, depth: int, vector: Vector | None) -> pd.DataFrame:
         return self.reader.vector(
             self.embedder.embed([query])[0] if vector is None else vector, depth, self.where
         )
@@ -166,12 +173,12 @@ def fused(lists: Candidates, weight: float) -> pd.DataFrame:
     return chunks
 
 
-def near_scores(lists: Candidates) -> Any:
+def near_scores(lists: Candidates) -> Array:
     """The vector list's scores, min-max normalised; shape (len(near),)."""
     return _scaled(lists.near["score"].to_numpy(np.float64), None)
 
 
-def found_scores(lists: Candidates) -> Any:
+def found_scores(lists: Candidates) -> Array:
     """The text list's scores, min-max normalised; shape (len(found),).
 
     Where the list is not full, all other chunks have the score 0: then that is the minimum.
@@ -181,7 +188,7 @@ def found_scores(lists: Candidates) -> Any:
     )
 
 
-def _scaled(scores: Any, least: float | None) -> Any:
+def _scaled(scores: Array, least: float | None) -> Array:
     if not len(scores):
         return scores
     low = scores.min() if least is None else least

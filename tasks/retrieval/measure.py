@@ -4,9 +4,10 @@ are kept.
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from llmops.tasks.retrieval.golden import Question
 from llmops.tasks.retrieval.metrics import METRICS, metric_name, score
@@ -16,6 +17,18 @@ Rank = Callable[[Sequence[str], int, Any], Sequence[Sequence[tuple[str, str]]]]
 """(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of
 the best chunk).
 """
+
+
+class QuestionReport(TypedDict):
+    """One question as `worst` lists it; `expected` and the others are uris. `live_got`: what the
+    live version finds, where the two are compared.
+    """
+
+    id: str
+    question: str
+    expected: list[str]
+    got: list[str]
+    live_got: NotRequired[list[str]]
 
 
 class Asked(BaseModel):
@@ -55,7 +68,7 @@ class Measurement(BaseModel):
         """The mode that decides: the one that was named first."""
         return next(iter(self.modes.values()))
 
-    def worst(self, count: int = 10) -> list[dict[str, Any]]:
+    def worst(self, count: int = 10) -> list[QuestionReport]:
         """The questions with the lowest nDCG in the first mode, worst first, ties by id; perfect
         ones never.
         """
@@ -63,8 +76,8 @@ class Measurement(BaseModel):
         order = sorted(range(len(values)), key=lambda i: (values[i], self.questions[i].id))
         return [self.report(i) for i in order if values[i] < 1][:count]
 
-    def report(self, index: int) -> dict[str, Any]:
-        """One question as `worst` lists it: id, question, expected and got (uris)."""
+    def report(self, index: int) -> QuestionReport:
+        """One question as `worst` lists it."""
         asked = self.questions[index]
         return {
             "id": asked.id,

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from llmops.tasks.retrieval.hybrid import Candidates, found_scores, near_scores
+from llmops.tasks.statistics.arrays import Array
 
+Groups = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 LEAST = 50  # with fewer judged questions a fitted weight loses as often as it gains
 FOLDS = 5
@@ -62,14 +66,14 @@ def fit_weight(questions: Sequence[Judged]) -> FittedWeight | None:
     return FittedWeight(float(WEIGHTS[_best(gains)]), len(usable), float(difference.mean()))
 
 
-def _best(gains: Any) -> int:
+def _best(gains: Array) -> int:
     """The column with the highest mean; of equal ones the middle one."""
     means = gains.mean(axis=0)
     equal = np.flatnonzero(means >= means.max() - 1e-12)
     return int(equal[len(equal) // 2])
 
 
-def _ndcg(question: Judged, weights: Any) -> Any:
+def _ndcg(question: Judged, weights: Array) -> Array:
     """nDCG@10 over distinct documents at each weight, shape (weights,): a document's best chunk
     stands for it.
     """
@@ -83,10 +87,11 @@ def _ndcg(question: Judged, weights: Any) -> Any:
         if rows[first][0] in wanted:
             hit = np.array([_is_relevant(row, question.relevant) for row in rows[first:last]])
             gain += _discount(best, place) * hit[scores[:, first:last].argmax(axis=1)]
-    return gain / (1 / np.log2(np.arange(2, min(DEPTH, len(wanted)) + 2))).sum()
+    ideal = 1 / np.log2(np.arange(2, min(DEPTH, len(wanted)) + 2))
+    return gain / float(ideal.sum())
 
 
-def _discount(best: Any, place: int) -> Any:
+def _discount(best: Array, place: int) -> Array:
     """1 / log2(rank + 1) of one document at each weight, 0 below rank 10; of equal scores the
     earlier one leads.
     """
@@ -124,7 +129,7 @@ def _rows(part: pd.DataFrame) -> list[tuple[Any, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def _groups(documents: Sequence[set[str]]) -> Any:
+def _groups(documents: Sequence[set[str]]) -> Groups:
     """A number per question; questions that share a document, directly or through others, share the
     number.
     """
@@ -140,10 +145,11 @@ def _groups(documents: Sequence[set[str]]) -> Any:
     rows, columns = np.array(pairs).T
     size = len(documents) + len(names)
     graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][: len(documents)]
+    numbers: Groups = connected_components(graph, directed=False)[1]
+    return numbers[: len(documents)]
 
 
-def _folds(groups: Any) -> list[Any]:
+def _folds(groups: Groups) -> list[Mask]:
     """A mask of held-out questions per fold: the largest groups first, each into the smallest fold
     so far.
     """
@@ -156,7 +162,7 @@ def _folds(groups: Any) -> list[Any]:
     return [mask for mask in masks if mask.any() and not mask.all()]
 
 
-def _standard_error(values: Any, groups: Any) -> float:
+def _standard_error(values: Array, groups: Groups) -> float:
     """Of the mean, clustered: the root of the sum of squared cluster sums of deviations, over n."""
     sums = np.bincount(groups, values - values.mean())
     return float(np.sqrt((sums**2).sum()) / len(values))

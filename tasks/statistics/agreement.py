@@ -169,5 +169,5 @@ def _summary(
     )
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Array | float) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -2,14 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmops.tasks.texts.comparable import nfkc, shown
 from llmops.tasks.texts.patterns import compiled, finds
 
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+Schema = Mapping[str, Any] | bool
+"""A JSON Schema, Draft 2020-12."""
 FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n", re.IGNORECASE)
 MOST, LOOKED_AT = 3, 50
 """Errors that a reason names, and that are looked for."""
@@ -93,7 +98,7 @@ def check_schema_text(schema: str) -> None:
     check_schema(json.loads(schema))
 
 
-def schema_errors(value: Any, schema: Mapping[str, Any] | bool) -> list[str]:
+def schema_errors(value: Any, schema: Schema) -> list[str]:
     """What does not fit, the first few. Raises Slow for a pattern without end, ValueError for a
     reference that leads nowhere.
     """
@@ -113,7 +118,7 @@ def schema_errors(value: Any, schema: Mapping[str, Any] | bool) -> list[str]:
     ] + ([f"and {len(errors) - MOST} more"] if len(errors) > MOST else [])
 
 
-def _validator(schema: Mapping[str, Any] | bool) -> Any:
+def _validator(schema: Schema) -> "Validator":
     """Nothing is fetched."""
     from referencing import Registry
 
@@ -121,22 +126,23 @@ def _validator(schema: Mapping[str, Any] | bool) -> Any:
 
 
 @cache
-def _kind() -> Any:
+def _kind() -> "type[Validator]":
     """Draft 2020-12, with patterns that are searched within a time limit."""
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
 
     def matches(
-        _validator: Any, pattern: str, value: Any, _schema: Any
+        _validator: object, pattern: str, value: object, _schema: object
     ) -> Iterator[ValidationError]:
         if isinstance(value, str) and finds(compiled(pattern), value) is None:
             yield ValidationError(f"{shown(value)!r} does not match {pattern!r}")
 
-    made: Any = extend
-    return made(Draft202012Validator, {"pattern": matches})
+    untyped: Any = extend
+    kind: type[Validator] = untyped(Draft202012Validator, {"pattern": matches})
+    return kind
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(one: object, other: object) -> bool:
     """As JSON: 1 and 1.0 are equal, 1 and true are not; texts by their NFKC forms, objects whatever
     the order of their keys.
     """
@@ -149,7 +155,7 @@ def equal(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _values(value: Any, key: str) -> Iterator[Any]:
+def _values(value: object, key: str) -> Iterator[object]:
     """Everything that stands under a key, at any depth."""
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -161,12 +167,12 @@ def _values(value: Any, key: str) -> Iterator[Any]:
             yield from _values(item, key)
 
 
-def shown_json(value: Any) -> str:
+def shown_json(value: object) -> str:
     """A value as reasons quote it."""
     return (
         "missing" if value is MISSING else shown(json.dumps(value, ensure_ascii=False, default=str))
     )
 
 
-def _place(path: Any) -> str:
+def _place(path: Iterable[int | str]) -> str:
     return ".".join(map(str, path)) or "the whole"

@@ -5,7 +5,10 @@ sequences.
 import unicodedata
 from collections import Counter
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 SAMPLE = 4_000  # characters
 # At this probability none of the 2,292 English questions of SciFact and FeedbackQA is taken for
@@ -88,7 +91,7 @@ def _sure(sample: str) -> str | None:
 
 
 @cache
-def _identifier() -> Any:
+def _identifier() -> "LanguageIdentifier":
     """Half a second, at the first text that its script does not decide."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

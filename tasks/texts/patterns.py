@@ -2,11 +2,24 @@
 run.
 """
 
+import re
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 SECONDS = 1.0
+
+
+class Pattern(Protocol):
+    """What is used of the patterns of the module regex, which ships no types; `timeout` in
+    seconds.
+    """
+
+    def search(self, text: str, /, *, timeout: float, concurrent: bool) -> re.Match[str] | None: ...
+
+    def fullmatch(
+        self, text: str, /, *, timeout: float, concurrent: bool
+    ) -> re.Match[str] | None: ...
 
 
 class Slow(Exception):
@@ -14,7 +27,7 @@ class Slow(Exception):
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str, flags: tuple[str, ...] = ()) -> Any:
+def compiled(pattern: str, flags: tuple[str, ...] = ()) -> Pattern:
     """Raises ValueError saying where the pattern is wrong. `flags`: names of the module regex, such
     as IGNORECASE.
     """
@@ -23,7 +36,8 @@ def compiled(pattern: str, flags: tuple[str, ...] = ()) -> Any:
     for flag in flags:
         bits |= getattr(regex, flag)
     try:
-        return regex.compile(pattern, bits)
+        made: Pattern = regex.compile(pattern, bits)
+        return made
     except (regex.error, RecursionError, OverflowError) as error:
         place = getattr(error, "pos", None)
         where = "" if place is None else f" at character {place + 1}"
@@ -33,7 +47,9 @@ def compiled(pattern: str, flags: tuple[str, ...] = ()) -> Any:
         ) from error
 
 
-def finds(pattern: Any, text: str, *, whole: bool = False, seconds: float = SECONDS) -> str | None:
+def finds(
+    pattern: Pattern, text: str, *, whole: bool = False, seconds: float = SECONDS
+) -> str | None:
     """What the pattern matches first, None for nothing. Raises Slow after so many seconds of
     computing.
     """

@@ -12,7 +12,10 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from Stemmer import Stemmer
 
 # Letters written without spaces between words (Han, Kana), or with endings that no space sets off
 # (Hangul).
@@ -105,5 +108,5 @@ def _stem(word: str) -> str:
 
 
 @cache
-def _stemmer() -> Any:
+def _stemmer() -> "Stemmer":
     return import_module("Stemmer").Stemmer("porter")  # a compiled module: no types

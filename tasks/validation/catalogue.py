@@ -8,7 +8,7 @@ a test compares them with the installed version and runs each of them.
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 ROW, GROUP, TABLE = "row", "group", "table"
 DERIVED = {"characters": "text", "replacement_share": "text"}
@@ -126,30 +126,32 @@ TYPES: dict[str, Type] = {
 UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _bound(value: Any) -> bool:
+def _bound(value: object) -> bool:
     return _number(value) or isinstance(value, dt.date)
 
 
-def _pattern(value: Any) -> bool:
+def _pattern(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(re.compile(value))
     except re.error:
         return False
 
 
-def _listed(value: Any, item: Callable[[Any], bool] = lambda _: True, least: int = 1) -> bool:
+def _listed(
+    value: object, item: Callable[[object], bool] = lambda _: True, least: int = 1
+) -> TypeGuard[list[object]]:
     return isinstance(value, list) and len(value) >= least and all(map(item, value))
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: object) -> bool:
     return isinstance(value, bool)
 
 
-CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "mostly": (lambda value: _number(value) and 0 <= value <= 1, "a share from 0 to 1"),
     "min_value": (_bound, "a number, or a date"),
     "max_value": (_bound, "a number, or a date"),

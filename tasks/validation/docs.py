@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins import digest
 from llmops.tasks.validation.engine import condition
 from llmops.tasks.validation.quiet import great_expectations
 from llmops.tasks.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -49,7 +52,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
         f"<h1>{html.escape(run_name)}</h1>",
         f"<p class='when'>Validated {written:%Y-%m-%d %H:%M} UTC · <a "
         f"href='index.html'>all builds</a></p>",
-        _table("Kind", [(html.escape(fact["kind"]), fact) for fact in kinds]),
+        _table("Kind", [(html.escape(str(fact["kind"])), fact) for fact in kinds]),
     ]
     for verdict in verdicts:
         body += [f"<h2>{html.escape(verdict.kind)}</h2>", _failures(verdict), *_sections(verdict)]
@@ -59,7 +62,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
     return page
 
 
-def _facts(verdict: Verdict) -> dict[str, Any]:
+def _facts(verdict: Verdict) -> dict[str, str | int]:
     result = "blocks" if verdict.blocking else "passed"
     return {
         "kind": verdict.kind,
@@ -71,7 +74,7 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _table(first: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def _table(first: str, rows: Sequence[tuple[str, Mapping[str, str | int]]]) -> str:
     lines = [HEADER.format(first)]
     for label, fact in rows:
         shown = (
@@ -126,7 +129,7 @@ def _sections(verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _result(item: Mapping[str, Any]) -> Any:
+def _result(item: Mapping[str, Any]) -> "ExpectationValidationResult":
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -140,11 +143,11 @@ def _result(item: Mapping[str, Any]) -> Any:
         success=item["success"],
         expectation_config=config,
         exception_info=nothing,
-        result=_harmless(item["result"]),
+        result={name: _harmless(value) for name, value in item["result"].items()},
     )
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: object) -> object:
     """Samples of documents go into the page as they are: Great Expectations escapes its own words
     only.
     """

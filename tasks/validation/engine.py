@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_LENGTH = 120
+Judged = tuple[Expectation, Mapping[str, Any]]
+"""An expectation with Great Expectations' result as JSON."""
 REPLACEMENT = "�"
 # No id columns: with them each failing row is searched for again; without, the index tells it.
 FORMAT = {
@@ -103,9 +105,7 @@ def _values(frame: "pd.DataFrame", name: str) -> Any:
     return pa.array(frame[name], from_pandas=True).to_pandas().to_numpy()
 
 
-def _results(
-    plain: "pd.DataFrame", expectations: Sequence[Expectation]
-) -> list[tuple[Expectation, dict[str, Any]]]:
+def _results(plain: "pd.DataFrame", expectations: Sequence[Expectation]) -> list[Judged]:
     """Each expectation with Great Expectations' result as JSON."""
     gx = great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -164,8 +164,8 @@ def condition(where: Mapping[str, Any]) -> Any:
 
 
 def _evaluated(
-    pairs: list[tuple[Expectation, dict[str, Any]]],
-) -> list[tuple[Expectation, dict[str, Any]]]:
+    pairs: list[Judged],
+) -> list[Judged]:
     """The same pairs. Raises ConfigError with every expectation that raised instead of judging."""
     hint = "does it suit the column's type?"
     wrong = [
@@ -203,7 +203,7 @@ def _rows(item: Expectation, result: Mapping[str, Any], plain: "pd.DataFrame") -
     return [int(row) for row in repeated[repeated].index]
 
 
-def _label(label: Any) -> int | str:
+def _label(label: str | int) -> int | str:
     return label if isinstance(label, str) else int(label)
 
 
@@ -251,7 +251,7 @@ def _document(item: Expectation, result: Mapping[str, Any], kind: Kind) -> dict[
     }
 
 
-def _native(value: Any) -> Any:
+def _native(value: object) -> object:
     """Python's own numbers: the renderer of the Data Docs trips over numpy's."""
     if isinstance(value, dict):
         return {name: _native(item) for name, item in value.items()}
@@ -260,7 +260,7 @@ def _native(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> object:
     if isinstance(value, str) and len(value) > SAMPLE_LENGTH:
         return f"{value[:SAMPLE_LENGTH]}… ({len(value)} characters)"
     return value

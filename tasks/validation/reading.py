@@ -65,12 +65,12 @@ def _expectation(entry: Mapping[str, Any], place: str) -> Expectation:
     )
 
 
-def _unknown(what: str, name: Any, allowed: list[str], place: str) -> Mistake:
+def _unknown(what: str, name: object, allowed: list[str], place: str) -> Mistake:
     hint = did_you_mean(str(name), allowed) or f"allowed: {', '.join(allowed)}"
     return Mistake(f"unknown {what} {name!r}", place, hint)
 
 
-def _mistakes(entry: Any, kind: str, place: str) -> Iterator[Mistake]:
+def _mistakes(entry: object, kind: str, place: str) -> Iterator[Mistake]:
     if not isinstance(entry, Mapping) or "type" not in entry:
         yield Mistake(
             "an expectation needs a `type`",
@@ -122,16 +122,17 @@ def _option_mistakes(
         yield from _range_mistakes(entry.get("min_value"), entry.get("max_value"), place)
 
 
-def _column_mistakes(name: str, value: Any, kind: str, place: str) -> Iterator[Mistake]:
-    if name == "column_list" and not (isinstance(value, list) and len(value) > 1):
+def _column_mistakes(name: str, value: object, kind: str, place: str) -> Iterator[Mistake]:
+    columns = value if name == "column_list" else [value]
+    if not isinstance(columns, list) or (name == "column_list" and len(columns) < 2):
         yield Mistake(f"got {value!r}, allowed is a list of two columns or more", place)
         return
-    for column in value if name == "column_list" else [value]:
+    for column in columns:
         if column not in COLUMNS[kind]:
             yield _unknown(f"column of {kind}", column, list(COLUMNS[kind]), place)
 
 
-def _range_mistakes(low: Any, high: Any, place: str) -> Iterator[Mistake]:
+def _range_mistakes(low: object, high: object, place: str) -> Iterator[Mistake]:
     if low is None and high is None:
         yield Mistake(
             "neither min_value nor max_value is given", place, "give one of them, or both"

@@ -1,7 +1,7 @@
 """Suites of expectations: what is expected of documents and of chunks."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -108,6 +108,6 @@ class Suite(BaseModel):
         )
 
 
-def is_parameter(value: Any) -> bool:
+def is_parameter(value: object) -> TypeGuard[str]:
     """Whether an option's value is to be filled in later: `$max_tokens`."""
     return isinstance(value, str) and value.startswith("$") and value[1:] in PARAMETERS
