@@ -3,12 +3,14 @@ nothing of the user's.
 """
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests import forks
@@ -30,6 +32,24 @@ def _nursery() -> Iterator[None]:
     """Started by the first test that needs a process; ended here."""
     yield
     forks.end()
+
+
+@pytest.fixture(scope="session")
+def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prefect's database as a new server leaves it. Its migrations are half of what a start costs,
+    so one is made for all workers of a session, and homes start with a copy (`with_database`).
+    """
+    from llmops.flows import server
+
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "prefect.db"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            home = tmp_path_factory.mktemp("prefect-database")
+            server.ensure(home)
+            server.stop(home)
+            shutil.move(home / "prefect" / "prefect.db", shared)
+    return shared
 
 
 @pytest.fixture(autouse=True)

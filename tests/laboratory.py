@@ -3,6 +3,7 @@ at.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.versions import live_version, published
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.maintenance.verify import verify
+
+
+def with_database(home: Path, database: Path) -> Path:
+    """The home, whose Prefect server will find its tables made: a copy of `prefect_database`."""
+    (home / "prefect").mkdir(parents=True)
+    shutil.copy(database, home / "prefect" / "prefect.db")
+    return home
 
 
 class Laboratory:

@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import json
+import logging
 import os
 import runpy
 import select
@@ -58,6 +59,7 @@ class Hidden(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         names = [name for name in sys.modules if name.partition(".")[0] == "prefect"]
         self.modules = {name: sys.modules.pop(name) for name in names}
         self.spec = self.modules["prefect"].__spec__
+        logging.getLogger().handlers.clear()  # Prefect's own, until a process imports it
         sys.meta_path.insert(0, self)
 
     def find_spec(
@@ -74,7 +76,9 @@ class Hidden(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.spec
         sys.modules.update(self.modules)
+        # the two things that its import does with settings
         self.modules["prefect.context"].refresh_global_settings_context()
+        self.modules["prefect.logging.configuration"].setup_logging(incremental=False)
 
 
 def load() -> None:

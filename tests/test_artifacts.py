@@ -11,6 +11,7 @@ import pytest
 
 from llmops.flows import server
 from tests import forks
+from tests.laboratory import with_database
 
 EVIL = (
     "a|b\n<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://evil.example/i) <img "
@@ -77,7 +78,10 @@ def artifacts(home: Path, outcome: dict[str, Any], rows: list[dict[str, str]]) -
 
 
 @pytest.mark.slow
-def test_a_run_leaves_at_most_four_artifacts_that_show_odd_text_as_text(tmp_path: Path) -> None:
+def test_a_run_leaves_at_most_four_artifacts_that_show_odd_text_as_text(
+    tmp_path: Path, prefect_database: Path
+) -> None:
+    with_database(tmp_path, prefect_database)
     try:
         rows = [
             {"what": "new", "uri": EVIL, "source": "files"},

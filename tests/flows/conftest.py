@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.commandline import Office
-from tests.laboratory import Laboratory
+from tests.laboratory import Laboratory, with_database
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, prefect_database: Path
+) -> Iterator[Path]:
     """One background server for all flow tests of this process."""
     from llmops.flows import server
     from llmops.tasks.tracking import prepare
 
-    home = tmp_path_factory.mktemp("prefect-home")
+    home = with_database(tmp_path_factory.mktemp("prefect-home"), prefect_database)
     before = dict(os.environ)
     server.connect(home)
     prepare(home)  # making a fresh MLflow store takes seconds: the tests share one

@@ -21,6 +21,7 @@ import pytest
 from llmops.flows import server
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 from tests import forks
+from tests.laboratory import with_database
 
 NUMBERS = """
 import sys
@@ -39,9 +40,14 @@ print(found.pid, numbers(int(sys.argv[2])))
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def new_home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "a home"
     server.stop(tmp_path / "a home")
+
+
+@pytest.fixture
+def home(new_home: Path, prefect_database: Path) -> Path:
+    return with_database(new_home, prefect_database)
 
 
 def python(code: str, *arguments: object) -> forks.Process:
@@ -72,8 +78,9 @@ def eventually(condition: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.mark.slow
 def test_two_commands_at_once_share_one_server_that_is_found_again_and_keeps_every_task_run(
-    home: Path,
+    new_home: Path,
 ) -> None:
+    home = new_home
     first, second = python(NUMBERS, home, 20), python(NUMBERS, home, 20)
     outputs = [process.communicate(timeout=120) for process in (first, second)]
     found = server.find(home)
@@ -125,7 +132,6 @@ def test_a_server_that_hangs_or_has_another_version_is_replaced(
 def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_alone(
     home: Path,
 ) -> None:
-    (home / "prefect").mkdir(parents=True)
     foreign = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(300)", "llmops.flows.server.daemon"]
     )
@@ -168,7 +174,6 @@ def test_a_server_ends_when_its_home_is_removed(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failing_start_names_the_log_and_its_last_errors(home: Path) -> None:
-    (home / "prefect").mkdir(parents=True)
     (home / "prefect" / "prefect.db").write_bytes(b"this is no database " * 1000)
     with pytest.raises(Unavailable, match="not a database") as caught:
         server.ensure(home)
@@ -222,8 +227,8 @@ def test_a_home_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf"])
 def test_a_wrong_idle_time_is_a_usage_error(
-    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
+    new_home: Path, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", given)
     with pytest.raises(UsageError, match="number of seconds"):
-        server.ensure(home)
+        server.ensure(new_home)
