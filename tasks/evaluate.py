@@ -5,7 +5,6 @@ reference to the file of its results.
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +158,8 @@ def promoted(home: Path, run: EvaluationRun) -> Callable[[Evaluated], Evaluated]
     def step(outcome: Evaluated) -> Evaluated:
         if outcome.decision.verdict != "promote" or not outcome.decision.promote:
             return outcome
-        move: Callable[[Evaluated], Evaluated] = partial(_promoted, home, run)
-        return careful(move)(outcome.updated(promoted=None))
+        stayed = outcome.updated(promoted=None)
+        return careful(lambda _stayed: _promoted(home, run, outcome))(stayed)
 
     return step
 

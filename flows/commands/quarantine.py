@@ -1,6 +1,6 @@
 """`llmops quarantine …`: documents that could not be processed."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from llmops.flows.commands._options import ledger
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
+    from llmops.tasks.knowledge.quarantine import QuarantineItem
     from llmops.tasks.ledger import Ledger
 
 app = typer.Typer(
@@ -90,7 +91,7 @@ def _ledger_of(kb: str | None) -> "Ledger":
     return ledger()
 
 
-def _chosen(ids: list[str] | None, kb: str | None) -> list[dict[str, Any]]:
+def _chosen(ids: list[str] | None, kb: str | None) -> list["QuarantineItem"]:
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.quarantine import get, items
 

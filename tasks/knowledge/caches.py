@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.ledger import Ledger, upsert
@@ -116,7 +116,7 @@ def save_parsed(ledger: Ledger, places: Mapping[int, ParsedKey], shard: Shard) -
 
 def find_parsed(
     ledger: Ledger, parsers: Iterable[str], hashes: Sequence[str]
-) -> dict[ParsedKey, Any]:
+) -> dict[ParsedKey, Row[Any]]:
     """(shard, shard_sha256, shard_row) of the texts that these parsers made of these contents."""
     with ledger.read() as connection:
         return {

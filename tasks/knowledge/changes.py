@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import Row as SqlRow
+from sqlalchemy import Table, select
 
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Batch, Build
@@ -215,7 +216,7 @@ def live_chunks(build: Build, doc_ids: Sequence[str]) -> dict[str, str]:
     return {row.chunk_id: row.row_hash for row in _live(build, chunks, doc_ids)}
 
 
-def _live(build: Build, table: Any, doc_ids: Sequence[str]) -> list[Any]:
+def _live(build: Build, table: Table, doc_ids: Sequence[str]) -> list[SqlRow[Any]]:
     if build.live is None:
         return []
     with build.ledger.read() as connection:

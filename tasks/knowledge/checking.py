@@ -4,7 +4,6 @@ paid.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +15,7 @@ from llmops.tasks.knowledge.outcome import Expectations
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.transform import without
+from llmops.tasks.knowledge.transform import Row, without
 from llmops.tasks.knowledge.versions import live_version
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
@@ -101,7 +100,7 @@ def _whole(
     return verdict, {owners[int(row)]: why for row, why in verdict.quarantined.items()}
 
 
-def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> Any:
+def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> pa.Table:
     """The rows that the candidate keeps from the live version; they come first, so that of equal
     rows the new one fails.
     """
@@ -118,14 +117,14 @@ def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> Any:
     return pa.Table.from_pandas(frame(rows, schema), schema=schema, preserve_index=False)
 
 
-def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[dict[str, Any]]:
+def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[Row]:
     rows = {
         key: row
         for key, row in rows_at(build.ledger, build.kb, build.live or 0).items()
         if key not in gone
     }
     stored = [name for name in columns if name not in ("text", "markup")]
-    texts: Mapping[str, Any] = {}
+    texts: Mapping[str, Row] = {}
     if len(stored) < len(columns):
         texts = read_rows(
             build, {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in rows.items()}
@@ -139,7 +138,7 @@ def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[di
     ]
 
 
-def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[dict[str, Any]]:
+def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[Row]:
     live = live_version(build.ledger, build.kb)
     return [
         row
@@ -151,7 +150,7 @@ def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[dict[
     ]
 
 
-def _plain(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _plain(part: pd.DataFrame) -> Iterator[Row]:
     yield from pa.Table.from_pandas(part, preserve_index=False).to_pylist()
 
 

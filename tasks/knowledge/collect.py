@@ -18,6 +18,8 @@ from llmops.tasks.plugins.sources import Source, content_hash_of
 from llmops.tasks.schemas import DOCUMENTS, Shard, frame, packed, write_shard
 from llmops.tasks.texts.language import detect
 
+Row = dict[str, Any]
+"""A row of `schemas.DOCUMENTS`, or some of its columns."""
 TEXT_COLUMNS = ["title", "text", "markup", "media_type", "language", "metadata"]
 LANGUAGE_SAMPLE = 4000
 Key = TypeVar("Key")
@@ -58,8 +60,8 @@ class _Collector:
             else self._parsed_before([todo.content_hash for todo in todos if todo.content_hash])
         )
 
-    def rows(self) -> tuple[list[dict[str, Any]], list[Failure]]:
-        rows: list[dict[str, Any]] = []
+    def rows(self) -> tuple[list[Row], list[Failure]]:
+        rows: list[Row] = []
         failures: list[Failure] = []
         fallback: list[Todo] = []
         for todo in self._todos:
@@ -76,7 +78,7 @@ class _Collector:
                 fallback.append(todo)
         return rows + self._last_good(fallback), failures
 
-    def _row(self, todo: Todo) -> dict[str, Any]:
+    def _row(self, todo: Todo) -> Row:
         if todo.item is None:
             before = self._parsed_before([todo.content_hash or ""])
             return self._last_good([todo])[0] | before.get(todo.content_hash or "", {})
@@ -92,7 +94,7 @@ class _Collector:
                 self.fresh.add(content)
         return {**_identity(todo), **self._texts[content], "content_hash": content}
 
-    def _parsed_before(self, hashes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _parsed_before(self, hashes: Sequence[str]) -> dict[str, Row]:
         """content_hash -> text, where the parser that read it is still the one that would."""
         cached = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
         texts = read_rows(
@@ -105,12 +107,12 @@ class _Collector:
             if key.parser == parser_fingerprint(row["media_type"])
         }
 
-    def _last_good(self, todos: Sequence[Todo]) -> list[dict[str, Any]]:
+    def _last_good(self, todos: Sequence[Todo]) -> list[Row]:
         good = last_good_rows(self._build, [todo.doc_id for todo in todos])
         return [good[todo.doc_id] for todo in todos]
 
 
-def _identity(todo: Todo) -> dict[str, Any]:
+def _identity(todo: Todo) -> Row:
     return {
         "doc_id": todo.doc_id,
         "source": todo.source,
@@ -120,7 +122,7 @@ def _identity(todo: Todo) -> dict[str, Any]:
     }
 
 
-def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> Row:
     merged = {**parsed.metadata, **metadata}
     return {
         "title": title or parsed.title,
@@ -132,7 +134,7 @@ def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> dic
     }
 
 
-def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, Row]:
     """The documents as the live version has them, by doc_id, from the lake."""
     if not doc_ids or build.live is None:
         return {}
@@ -149,9 +151,7 @@ def last_good_rows(build: Build, doc_ids: Sequence[str]) -> dict[str, dict[str, 
     return {key: {**row, "revision": live[key].revision} for key, row in rows.items()}
 
 
-def read_rows(
-    build: Build, places: Mapping[Key, tuple[str, str, int]]
-) -> dict[Key, dict[str, Any]]:
+def read_rows(build: Build, places: Mapping[Key, tuple[str, str, int]]) -> dict[Key, Row]:
     """Rows of the lake by key; each shard is read once. Raises Damaged when a shard is missing or
     altered.
     """
@@ -165,9 +165,7 @@ def read_rows(
     }
 
 
-def _pick(
-    shard: Shard, build: Build, wanted: Iterable[tuple[Key, int]]
-) -> list[tuple[Key, dict[str, Any]]]:
+def _pick(shard: Shard, build: Build, wanted: Iterable[tuple[Key, int]]) -> list[tuple[Key, Row]]:
     table = shard.table(build.lake)
     pairs = list(wanted)
     return [

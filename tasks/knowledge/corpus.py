@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from sqlalchemy import Row as SqlRow
+
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge import sketches
 from llmops.tasks.knowledge.build import Batch, Build, Todo
@@ -24,6 +26,8 @@ from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
 
+Live = Mapping[str, SqlRow[Any]]
+"""doc_id -> a row of the ledger."""
 READERS = 8
 IDENTITY = ["doc_id", "source", "uri", "revision", "content_hash"]
 
@@ -105,7 +109,7 @@ def judge(
 
 
 def _fallen_back(
-    build: Build, live: Mapping[str, Any], plan: Plan, here: Mapping[str, Row], turn: int
+    build: Build, live: Live, plan: Plan, here: Mapping[str, Row], turn: int
 ) -> list[Todo]:
     """Live documents that could not be read now: they stay in their last good form, and take part
     in that.
@@ -128,7 +132,7 @@ def _fallen_back(
     ]
 
 
-def _sketched(rows: Mapping[str, Any], plan: Plan, live: Mapping[str, Any]) -> list[Sketched]:
+def _sketched(rows: Live, plan: Plan, live: Live) -> list[Sketched]:
     places = {source: place for place, source in enumerate(plan.listed)}
     return [
         Sketched(
@@ -144,11 +148,11 @@ def _sketched(rows: Mapping[str, Any], plan: Plan, live: Mapping[str, Any]) -> l
     ]
 
 
-def _doubtful(row: Any, live: Mapping[str, Any]) -> bool:
+def _doubtful(row: SqlRow[Any], live: Live) -> bool:
     return row.verdict == DOUBTFUL and row.doc_id not in live
 
 
-def _duplicate(row: Any, better: Any, similarity: float) -> Duplicate:
+def _duplicate(row: SqlRow[Any], better: SqlRow[Any], similarity: float) -> Duplicate:
     return Duplicate(
         doc_id=row.doc_id,
         source=row.source,
@@ -167,7 +171,7 @@ def _amended(
     plan: Plan,
     known: Sequence[Todo],
     out: Sequence[Duplicate],
-    live: Mapping[str, Any],
+    live: Live,
 ) -> Plan:
     verdicts_so_far, gone = CorpusVerdicts(build), {one.doc_id for one in out}
     staying = [todo for todo in known if todo.doc_id not in gone]
@@ -195,7 +199,7 @@ def _amended(
 
 
 def _settled(
-    build: Build, verdicts_so_far: CorpusVerdicts, turn: int, todo: Todo, row: Any
+    build: Build, verdicts_so_far: CorpusVerdicts, turn: int, todo: Todo, row: SqlRow[Any] | None
 ) -> bool:
     """Whether a document can stay as it is: it is so in the live version already, or the next
     cleaner has sketched it so.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from llmops.tasks.errors import Blocked, BudgetExceeded, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Todo
@@ -124,7 +124,7 @@ class Plan(BaseModel):
         return rows[:most]
 
 
-def live_documents(build: Build) -> dict[str, Any]:
+def live_documents(build: Build) -> dict[str, Row[Any]]:
     """doc_id -> ledger row of every live document."""
     if build.live is None:
         return {}

@@ -5,8 +5,10 @@ of it.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Row
+
 from llmops.tasks.errors import Blocked, NearDuplicate, UnsupportedDocument
-from llmops.tasks.knowledge.build import Build, Part, Specs, Todo, write_parts
+from llmops.tasks.knowledge.build import Build, Kind, Part, Specs, Todo, write_parts
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import outcome_of
 from llmops.tasks.knowledge.plan import Plan, live_documents
@@ -99,7 +101,7 @@ class Planner:
             self._unchanged += 1
             self._know(row, item)
             return
-        kind = (
+        kind: Kind = (
             "new"
             if row is None
             else "reprocess"
@@ -108,7 +110,7 @@ class Planner:
         )
         self._todo(key, name, item.uri, kind, item, content)
 
-    def _same_stages(self, row: Any) -> bool:
+    def _same_stages(self, row: Row[Any]) -> bool:
         stages = self._build.fingerprints.of(row.media_type)
         text = self._verdicts.stage(row) if self._build.fingerprints.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (
@@ -117,7 +119,7 @@ class Planner:
             stages.chunk,
         )
 
-    def _know(self, row: Any, item: Item | None) -> None:
+    def _know(self, row: Row[Any], item: Item | None) -> None:
         """A live document stays as it is. Where documents are compared, it takes part, and has to
         be sketched for that.
         """
@@ -158,7 +160,7 @@ class Planner:
         )
 
     def _todo(
-        self, key: str, source: str, uri: str, kind: Any, item: Item | None, content: str | None
+        self, key: str, source: str, uri: str, kind: Kind, item: Item | None, content: str | None
     ) -> None:
         self._plan["todo"].append(
             Todo(
@@ -217,7 +219,7 @@ class Planner:
             and (row.source in self._plan["complete"] or row.source not in self._listed)
         ]
 
-    def _renames(self, absent: Mapping[str, Any]) -> set[str]:
+    def _renames(self, absent: Mapping[str, Row[Any]]) -> set[str]:
         by_content: dict[tuple[str, str], list[str]] = {}
         for key, row in absent.items():
             if row.source in self._plan["complete"]:

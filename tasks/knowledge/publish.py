@@ -5,7 +5,7 @@ together.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged, document_rows
@@ -166,7 +166,11 @@ def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str,
 
 
 def _close(
-    connection: Connection, table: Any, build: Build, column: Any, keys: Sequence[str]
+    connection: Connection,
+    table: Table,
+    build: Build,
+    column: ColumnElement[str],
+    keys: Sequence[str],
 ) -> None:
     for start in range(0, len(keys), KEYS):
         connection.execute(

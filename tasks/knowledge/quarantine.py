@@ -5,10 +5,10 @@ dropped.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from llmops.tasks.errors import DocumentError, LlmopsError, UsageError, disk_trouble
 from llmops.tasks.ledger import Ledger, now, upsert
@@ -32,6 +32,22 @@ class Failure(BaseModel):
     reason: str
     retryable: bool = False
     revision: str = ""
+
+
+class QuarantineItem(TypedDict):
+    """A document in quarantine in the shape of `quarantine list`."""
+
+    id: str
+    knowledge_base: str
+    uri: str
+    source: str
+    stage: str
+    error: str
+    reason: str
+    retryable: bool
+    attempts: int
+    first_seen: str
+    last_seen: str
 
 
 @contextmanager
@@ -107,7 +123,9 @@ def exclude(connection: Connection, kb: str, left_out: Sequence[Failure], stages
     )
 
 
-def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[str, Any]:
+def _row(
+    kb: str, key: str, failure: Failure, stages: str, before: Row[Any] | None
+) -> dict[str, Any]:
     values = failure.model_dump() | {
         "reason": failure.reason[:LONGEST_REASON],
         "error": failure.error[:120],
@@ -124,7 +142,7 @@ def _row(kb: str, key: str, failure: Failure, stages: str, before: Any) -> dict[
     }
 
 
-def _by_id(connection: Connection, ids: Sequence[str]) -> list[Any]:
+def _by_id(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
     return [
         row
         for start in range(0, len(ids), 500)
@@ -149,7 +167,7 @@ def resolve(connection: Connection, kb: str, doc_ids: Iterable[str]) -> None:
         )
 
 
-def held(ledger: Ledger, kb: str) -> dict[str, Any]:
+def held(ledger: Ledger, kb: str) -> dict[str, Row[Any]]:
     """doc_id -> row of everything in quarantine."""
     with ledger.read() as connection:
         return {
@@ -158,7 +176,7 @@ def held(ledger: Ledger, kb: str) -> dict[str, Any]:
         }
 
 
-def items(ledger: Ledger, kb: str | None = None) -> list[dict[str, Any]]:
+def items(ledger: Ledger, kb: str | None = None) -> list[QuarantineItem]:
     """The quarantine in the shape of `quarantine list`, newest first."""
     query = select(quarantine).order_by(quarantine.c.last_seen.desc(), quarantine.c.uri)
     with ledger.read() as connection:
@@ -166,7 +184,7 @@ def items(ledger: Ledger, kb: str | None = None) -> list[dict[str, Any]]:
     return [_public(row) for row in rows]
 
 
-def _public(row: Any) -> dict[str, Any]:
+def _public(row: Row[Any]) -> QuarantineItem:
     return {
         "id": row.id,
         "knowledge_base": row.kb,
@@ -182,7 +200,7 @@ def _public(row: Any) -> dict[str, Any]:
     }
 
 
-def get(ledger: Ledger, key: str) -> dict[str, Any]:
+def get(ledger: Ledger, key: str) -> QuarantineItem:
     """One item by id. Raises UsageError when there is none."""
     with ledger.read() as connection:
         row = connection.execute(select(quarantine).where(quarantine.c.id == key)).one_or_none()

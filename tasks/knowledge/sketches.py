@@ -5,7 +5,7 @@ followed from all of them.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Column, Row, bindparam, delete, select, update
 
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.ledger import upsert
@@ -37,7 +37,7 @@ class CorpusVerdicts:
 
     def __init__(self, build: Build) -> None:
         self._keys, self._fingerprints = build.fingerprints.corpus, build.fingerprints
-        self._rows: dict[str, dict[str, Any]] = {key: {} for key in self._keys}
+        self._rows: dict[str, dict[str, Row[Any]]] = {key: {} for key in self._keys}
         if self._keys:
             names = ("cleaner", "doc_id", "content_hash", "revision", "verdict")
             with build.ledger.read() as connection:
@@ -81,14 +81,14 @@ class CorpusVerdicts:
             for key in self._keys[:turn]
         )
 
-    def stage(self, row: Any) -> str | None:
+    def stage(self, row: Row[Any]) -> str | None:
         """The fingerprint that cleaning leaves on a live document; None where it has to be judged
         first.
         """
         said = self.verdicts(row.doc_id, row.content_hash)
         return None if said is None else _stage(self._fingerprints.of(row.media_type).text, said)
 
-    def left_out(self, doc_id: str) -> Any:
+    def left_out(self, doc_id: str) -> Row[Any] | None:
         """The first cleaner's row of a document that was left out for another, else None."""
         row = self._rows[self._keys[0]].get(doc_id) if self._keys else None
         said = self.verdicts(doc_id, row.content_hash) if row else None
@@ -134,12 +134,14 @@ def verdicts_of(build: Build, key: str, doc_ids: Sequence[str]) -> dict[str, str
     }
 
 
-def load(build: Build, key: str, doc_ids: Sequence[str]) -> dict[str, Any]:
+def load(build: Build, key: str, doc_ids: Sequence[str]) -> dict[str, Row[Any]]:
     """doc_id -> whole row of one cleaner."""
     return {row.doc_id: row for row in _some(build, key, doc_ids, tuple(sketches.c))}
 
 
-def _some(build: Build, key: str, doc_ids: Sequence[str], columns: Sequence[Any]) -> list[Any]:
+def _some(
+    build: Build, key: str, doc_ids: Sequence[str], columns: Sequence[Column[Any]]
+) -> list[Row[Any]]:
     mine = (sketches.c.kb == build.kb) & (sketches.c.cleaner == key)
     with build.ledger.read() as connection:
         return [
@@ -162,12 +164,10 @@ def save(build: Build, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
         upsert(connection, sketches, whole)
 
 
-def _kept(before: Any, row: Mapping[str, Any]) -> str:
-    same = (
-        before is not None
-        and before.content_hash == row["content_hash"]
-        and before.sketch == row["sketch"]
-    )
+def _kept(before: Row[Any] | None, row: Mapping[str, Any]) -> str:
+    if before is None:
+        return OPEN
+    same = (before.content_hash, before.sketch) == (row["content_hash"], row["sketch"])
     return str(before.verdict) if same else OPEN
 
 

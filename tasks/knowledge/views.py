@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select
 
 from llmops.tasks.errors import NearDuplicate
 from llmops.tasks.filters.evaluate import matches
@@ -89,7 +89,7 @@ def status(ledger: Ledger, kb: str) -> dict[str, Any]:
     }
 
 
-def stale_documents(live: Version) -> Any:
+def stale_documents(live: Version) -> Select[tuple[str]]:
     """Live documents whose new content could not be read: they are served in their last good
     form.
     """
@@ -135,13 +135,13 @@ def listing(ledger: Ledger, kb: str, condition: str = "") -> list[dict[str, Any]
     ]
 
 
-def _chosen(live: Version, condition: str) -> Callable[[Any], bool]:
+def _chosen(live: Version, condition: str) -> Callable[[Row[Any]], bool]:
     facts = schema_of(live)
     where = parse(condition, facts.fields) if condition.strip() else None
-    return lambda row: where is None or matches(where, owner_columns(facts, row._mapping))
+    return lambda row: where is None or matches(where, owner_columns(facts, row._asdict()))
 
 
-def rows_at(ledger: Ledger, kb: str, number: int) -> dict[str, Any]:
+def rows_at(ledger: Ledger, kb: str, number: int) -> dict[str, Row[Any]]:
     """doc_id -> ledger row of every document of a version."""
     with ledger.read() as connection:
         return {

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, Table
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
@@ -159,7 +159,7 @@ def close_ledgers() -> None:
         OPENED.clear()
 
 
-def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, replacing those with the same primary key."""
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -180,7 +180,7 @@ def upsert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
         )
 
 
-def live_at(table: Any, version: int) -> Any:
+def live_at(table: Table, version: int) -> ColumnElement[bool]:
     """The rows of an interval table that belong to a version."""
     return (table.c.valid_from <= version) & (
         table.c.valid_to.is_(None) | (table.c.valid_to > version)

@@ -1,9 +1,10 @@
 """What the ledger needs to know of the two databases that it runs on: SQLite and PostgreSQL."""
 
-from typing import Any
+from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -80,7 +81,7 @@ def _address(url: str) -> URL:
     return address
 
 
-def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the begin event decides, not the driver
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
@@ -98,7 +99,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
 
-def _begin_postgres(busy_seconds: float) -> Any:
+def _begin_postgres(busy_seconds: float) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         if _writes(connection):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{round(busy_seconds * 1000)}ms'")
@@ -125,6 +126,6 @@ def trouble(where: str, reason: str) -> LlmopsError:
     )
 
 
-def storable(value: Any) -> Any:
+def storable(value: object) -> object:
     """PostgreSQL's texts hold no NUL; a document's title or the reason of a failure may."""
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value
