@@ -49,6 +49,7 @@ quick: venv
 
 lint: venv
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench bench-quick: venv

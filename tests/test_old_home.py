@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import pytest
 
 from llmops.configs import read
+from llmops.configs.evaluate import EvaluateConfig
 from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.build import Specs
 from llmops.tasks.knowledge.start import fingerprints_of_specs
 from llmops.tasks.plugins.parsers import Parsed, Parser, _choose
 from llmops.tasks.plugins.parsers.markdown import MarkdownParser
 from llmops.tasks.plugins.parsers.office import OfficeParser
+from llmops.tasks.plugins.scorers import Scorer
 from tests.commandline import llmops
 from tests.old_home import NAMES, ledger_rows, paid, restore
 
@@ -115,6 +117,13 @@ def test_replies_are_known_and_the_judge_is_still_trusted(old: Path) -> None:
     assert (judge["trusted"], judge["n"], judge["failed"]) == (True, 24, 0)
     assert (round(judge["kappa"], 4), round(judge["low"], 4)) == (0.9167, 0.7313)
     assert paid(old / "home") == before
+
+
+def test_the_calibration_is_that_of_the_judge(old: Path) -> None:
+    scorers = read(old / "project" / "evaluate.yaml", EvaluateConfig).scorers
+    (judge,) = [spec.build(Scorer) for spec in scorers if spec.name == "judge"]
+    stored = ledger_rows(old / "home", "SELECT judge FROM calibrations")
+    assert stored == [(judge.fingerprint(),)]
 
 
 def test_its_decision_verifies_until_somebody_edits_it(old: Path) -> None:
