@@ -113,6 +113,16 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_files_that_the_docs_name_are_there() -> None:
+    """Written from the root: tasks/finish.py. Files that readers add are named in code blocks."""
+    gone = []
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        prose = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+        for path in re.findall(r"\b((?:tasks|flows|configs|tests|benchmarks)/[\w/]+\.\w+)", prose):
+            gone += [] if (ROOT / path).is_file() else [f"{document.name}: {path}"]
+    assert gone == []
+
+
 def test_the_workflow_in_the_docs_is_yaml_and_names_what_there_is() -> None:
     text = (ROOT / "docs" / "evaluation.md").read_text()
     workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml") :].split("```")[0])
