@@ -119,7 +119,7 @@ def test_files_that_the_docs_name_are_there() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         prose = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
         for path in re.findall(r"\b((?:tasks|flows|configs|tests|benchmarks)/[\w/]+\.\w+)", prose):
-            gone += [] if (ROOT / path).is_file() else [f"{document.name}: {path}"]
+            gone += [] if "NAME" in path or (ROOT / path).is_file() else [path]
     assert gone == []
 
 

@@ -321,8 +321,9 @@ def code_lines(path: Path) -> int:
     skipped: set[int] = set()
     for node in ast.walk(tree):
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if text or isinstance(node, ast.Import | ast.ImportFrom):
-            skipped |= set(range(node.lineno, (node.end_lineno or 0) + 1))
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            lines_of = range(node.lineno, (node.end_lineno or 0) + 1)
+            skipped |= set(lines_of) if text or not isinstance(node, ast.Expr) else set()
     lines = enumerate(path.read_text().splitlines(), 1)
     return sum(bool(line.split("#")[0].strip()) and number not in skipped for number, line in lines)
 
