@@ -3,7 +3,7 @@ of it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row
 
@@ -284,7 +284,16 @@ def parts(build: Build, plan: Plan, done: Sequence[Part] = ()) -> list[Part]:
     return write_parts(build, todos, size, len(done))
 
 
-def estimate(build: Build, plan: Plan, price: float) -> dict[str, Any]:
+class Estimate(TypedDict):
+    """What a plan will cost at most: documents, bytes, tokens, US dollars."""
+
+    documents: int
+    bytes: int
+    tokens: int
+    cost_usd: float
+
+
+def estimate(build: Build, plan: Plan, price: float) -> Estimate:
     """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a
     token.
     """

@@ -4,7 +4,7 @@ are.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, select
 
@@ -19,7 +19,49 @@ from llmops.tasks.ledger.leases import aware, holder
 from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions
 
 
-def overview(ledger: Ledger) -> list[dict[str, Any]]:
+class BaseListed(TypedDict):
+    """A knowledge base in the shape of `kb list`."""
+
+    name: str
+    version: int | None
+    documents: int | None
+    chunks: int | None
+    store: str | None
+    published_at: str | None
+
+
+class DocumentListed(TypedDict):
+    """A live document in the shape of `kb documents`."""
+
+    uri: str
+    title: str
+    source: str
+    version: int
+    chunks: int
+    media_type: str
+    language: str | None
+    metadata: dict[str, object]
+    fetched_at: str
+    stale: bool
+
+
+class VersionListed(TypedDict):
+    """A version in the shape of `kb log`."""
+
+    version: int
+    published_at: str | None
+    status: str
+    documents: int | None
+    chunks: int | None
+    added: int | None
+    retired: int | None
+    gate: Any
+    mlflow_run_id: str | None
+    prefect_run_id: str | None
+    config_sha256: str | None
+
+
+def overview(ledger: Ledger) -> list[BaseListed]:
     """Every knowledge base in the shape of `kb list`; one without a published version has nulls."""
     with ledger.read() as connection:
         rows = connection.execute(
@@ -104,7 +146,7 @@ def stale_documents(live: Version) -> Select[tuple[str]]:
     )
 
 
-def listing(ledger: Ledger, kb: str, condition: str = "") -> list[dict[str, Any]]:
+def listing(ledger: Ledger, kb: str, condition: str = "") -> list[DocumentListed]:
     """The live documents in the shape of `kb documents`, by uri; only those that fulfil a
     condition. Raises UsageError.
     """
@@ -182,7 +224,7 @@ def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[st
     }
 
 
-def history(ledger: Ledger, kb: str) -> list[dict[str, Any]]:
+def history(ledger: Ledger, kb: str) -> list[VersionListed]:
     """All versions, newest first, in the shape of `kb log`."""
     live = published(ledger, kb).version
     with ledger.read() as connection:
