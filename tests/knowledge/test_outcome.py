@@ -170,10 +170,13 @@ def test_a_gate_that_was_not_asked_says_why(steps: Steps, reason: str) -> None:
 
 
 def test_the_gates_decision_and_its_worst_questions_stand_apart() -> None:
-    result = GateResult(verdict="rejected", reason="below the floor", worst=[{"id": "q1"}])
+    worst = {"id": "q1", "question": "who?", "expected": ["a.md"], "got": ["b.md"]}
+    result = GateResult.model_validate(
+        {"verdict": "rejected", "reason": "below the floor", "worst": [worst]}
+    )
     outcome = outcome_of(replace(STAGED_ALL, gated=True, gate=result))
     assert outcome.gate == {"verdict": "rejected", "reason": "below the floor", "metrics": {}}
-    assert outcome.worst == [{"id": "q1"}]
+    assert [{name: question[name] for name in worst} for question in outcome.worst] == [worst]
 
 
 def test_warnings_come_in_the_order_of_the_steps() -> None:
