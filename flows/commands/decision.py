@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmops.tasks.decisions.decision import Content
-    from llmops.tasks.decisions.verify import Verification
+    from llmops.tasks.decisions.verify import Recomputed
 
 app = typer.Typer(
     name="decision",
@@ -90,7 +90,7 @@ def list_(
     )
 
 
-def _verified(console: "Console", checked: "Verification") -> None:
+def _verified(console: "Console", checked: "Recomputed") -> None:
     stands = "The decision stands" if checked["ok"] else "The decision does not stand"
     console.print(
         f"{stands}: {draw.printable(str(checked['name']))}, {checked['verdict']}",

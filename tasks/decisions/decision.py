@@ -201,7 +201,7 @@ class AliasMoved(Recorded):
     moved: bool = True
 
 
-class Heading(Recorded):
+class RecordHeading(Recorded):
     """What a record is."""
 
     kind: str = KIND
@@ -245,7 +245,7 @@ def _whole(rule: object) -> object:
     return rule
 
 
-class Decision(Verdict, Heading):
+class Decision(Verdict, RecordHeading):
     """The whole record. `pairs` and what stands around them are the evidence; `config` is the one
     that was run, `promoted` None: the alias should have moved, and did not.
     """

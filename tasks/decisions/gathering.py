@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from llmops.tasks.decisions.evidence import Calls, Evidence, Metric, Pairs
 from llmops.tasks.decisions.rules import Rule
+from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import Result, RunPart, read_results
 from llmops.tasks.evaluation.run import EvaluationRun
@@ -22,7 +23,7 @@ MEASURED = {
 
 
 @dataclass
-class Tally:
+class CaseTally:
     """What one arm did on one case, over its repeats."""
 
     attempted: int = 0
@@ -64,56 +65,30 @@ def gathered(
     rule: Rule,
     parts: Sequence[RunPart],
     cases: CaseSet,
-    untrusted: Mapping[str, str],
+    untrusted: Mapping[str, str] | None = None,
     stopped: str = "",
 ) -> Evidence:
     """The evidence of the parts so far. A case counts when every arm was asked every repeat of it,
-    which a used-up budget may prevent.
+    which a used-up budget may prevent. `untrusted`: metrics that may not decide, and why; None:
+    asks the calibrations of the home.
     """
-    tallies: dict[str, dict[str, Tally]] = {}
     ordered = sorted(parts, key=lambda part: part.number)
-    for part in ordered:
-        for result in read_results(part.file):
-            tallies.setdefault(result.case_id, {arm.name: Tally() for arm in run.arms})[
-                result.arm
-            ].add(result, rule.metric)
-    whole = {
-        case: found
-        for case, found in tallies.items()
-        if all(one.attempted == run.repeats for one in found.values())
-    }
-    known = {case.id: case for case in cases.cases}
-    hashes = cases.hashes()
+    whole = _tallies(run, rule.metric, ordered)
     names = sorted(
-        {name for found in whole.values() for one in found.values() for name in one.values}
+        {name for arms in whole.values() for tally in arms.values() for name in tally.values}
         | set(MEASURED)
     )
-    arms = [arm.name for arm in run.arms]
-    pairs = Pairs(
-        cases=list(whole),
-        sha256=[hashes[case] for case in whole],
-        groups=[_label(known[case].group) for case in whole],
-        tags=[list(known[case].tags) for case in whole],
-        values={arm: _values([found[arm] for found in whole.values()], names) for arm in arms},
-        errors={arm: [found[arm].errors for found in whole.values()] for arm in arms},
-        judge_failures={arm: _failures([found[arm] for found in whole.values()]) for arm in arms},
-        calls={arm: _calls([found[arm] for found in whole.values()]) for arm in arms},
-    )
-    cut = len(whole) < len(cases.cases) or any(
-        part.stopped for part in parts
-    )  # else it was settled with the last part
-    looks = (
-        [count for count in accumulate(part.cases for part in ordered) if count <= len(whole)]
-        if rule.stop_early
-        else []
-    )
+    pairs = _pairs(run, whole, names, cases)
+    # else it was settled with the last part
+    cut = len(whole) < len(cases.cases) or any(part.stopped for part in parts)
+    looks = [count for count in accumulate(part.cases for part in ordered) if count <= len(whole)]
     return Evidence(
         rule=rule,
         baseline=run.baseline,
-        arms=tuple(arms),
+        arms=tuple(arm.name for arm in run.arms),
         pairs=pairs,
-        untrusted=dict(untrusted),
-        looks=tuple(looks),
+        untrusted=dict(untrusted_metrics(run) if untrusted is None else untrusted),
+        looks=tuple(looks) if rule.stop_early else (),
         total=len(cases.cases),
         stopped=stopped if cut else "",
         metrics={
@@ -123,7 +98,41 @@ def gathered(
     )
 
 
-def _values(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, list[float | None]]:
+Tallies = dict[str, dict[str, CaseTally]]
+"""By case and arm."""
+
+
+def _tallies(run: EvaluationRun, deciding: str, parts: Sequence[RunPart]) -> Tallies:
+    """Of the cases of which every arm was asked every repeat."""
+    tallies: Tallies = {}
+    for part in parts:
+        for result in read_results(part.file):
+            if result.case_id not in tallies:
+                tallies[result.case_id] = {arm.name: CaseTally() for arm in run.arms}
+            tallies[result.case_id][result.arm].add(result, deciding)
+    return {
+        case: arms
+        for case, arms in tallies.items()
+        if all(tally.attempted == run.repeats for tally in arms.values())
+    }
+
+
+def _pairs(run: EvaluationRun, tallies: Tallies, names: Sequence[str], cases: CaseSet) -> Pairs:
+    known, hashes = {case.id: case for case in cases.cases}, cases.hashes()
+    by_arm = {arm.name: [arms[arm.name] for arms in tallies.values()] for arm in run.arms}
+    return Pairs(
+        cases=list(tallies),
+        sha256=[hashes[case] for case in tallies],
+        groups=[_label(known[case].group) for case in tallies],
+        tags=[list(known[case].tags) for case in tallies],
+        values={arm: _values(column, names) for arm, column in by_arm.items()},
+        errors={arm: [tally.errors for tally in column] for arm, column in by_arm.items()},
+        judge_failures={arm: _failures(column) for arm, column in by_arm.items()},
+        calls={arm: _calls(column) for arm, column in by_arm.items()},
+    )
+
+
+def _values(tallies: Sequence[CaseTally], names: Sequence[str]) -> dict[str, list[float | None]]:
     """By metric, a mean over repeats per case; a metric without any value for this arm is left
     out.
     """
@@ -137,12 +146,12 @@ def _mean(values: Sequence[float] | None) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _failures(tallies: Sequence[Tally]) -> dict[str, list[int]]:
+def _failures(tallies: Sequence[CaseTally]) -> dict[str, list[int]]:
     names = sorted({name for one in tallies for name, count in one.broken.items() if count})
     return {name: [one.broken.get(name, 0) for one in tallies] for name in names}
 
 
-def _calls(tallies: Sequence[Tally]) -> Calls:
+def _calls(tallies: Sequence[CaseTally]) -> Calls:
     return Calls(
         latency_ms=[one.latencies for one in tallies],
         scored=[one.scored for one in tallies],

@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.decision import (
     FAMILY,
     KIND,
@@ -35,7 +34,6 @@ from llmops.tasks.decisions.gathering import gathered
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.verdict import chosen_of, decide, error_rate, failing, judge
 from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
-from llmops.tasks.evaluation.calibration import untrusted_metrics
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import Arm, EvaluationRun
@@ -66,10 +64,8 @@ def make_record(
     """The decision on finished parts. `untrusted`: metrics that may not decide, and why; None: asks
     the calibrations of the home.
     """
-    doubts = untrusted_metrics(run) if untrusted is None else untrusted
-    evidence = gathered(run, rule, parts, cases, doubts, stopped or "")
+    evidence = gathered(run, rule, parts, cases, untrusted, stopped or "")
     verdict, now = decide(evidence), datetime.now(UTC)
-    spent = max(parts, key=lambda part: part.number).spent if parts else Spent()
     return Decision(
         kind=KIND,
         flow="evaluate",
@@ -93,7 +89,7 @@ def make_record(
         config=dict(config),
         config_sha256=config_sha256,
         budget=BudgetGiven(usd=run.budget_usd, calls=run.budget_calls),
-        spent=Spending(**spent.model_dump()),
+        spent=_spending(parts),
         seconds=round((now - began).total_seconds(), 3) if began else None,
         versions=versions(),
         warnings=[*warnings, *_warnings(evidence, sum(part.cases for part in parts))],
@@ -117,12 +113,17 @@ def settled(
     """
     if not rule.stop_early or not parts:
         return None
-    doubts = untrusted_metrics(run) if untrusted is None else untrusted
-    evidence = gathered(run, rule, parts, cases, doubts)
+    evidence = gathered(run, rule, parts, cases, untrusted)
     word = chosen_of(judge(evidence)).verdict
     if word == "inconclusive":
         return None
     return f"the answer is clear after {len(evidence.pairs.cases):,} cases: {word}"
+
+
+def _spending(parts: Sequence[RunPart]) -> Spending:
+    if not parts:
+        return Spending(calls=0, cached=0, tokens=0, cost_usd=0.0)
+    return Spending(**max(parts, key=lambda part: part.number).spent.model_dump())
 
 
 def _arms(run: EvaluationRun, verdict: Verdict) -> dict[str, RecordedArm]:

@@ -44,7 +44,7 @@ HINTS = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedCandidate:
     """What is known of one candidate."""
 
     name: str
@@ -102,7 +102,7 @@ def failing(evidence: Evidence) -> tuple[str, ...]:
     return tuple(name for name in evidence.arms if error_rate(evidence, name) > limit)
 
 
-def judge(evidence: Evidence) -> list[Judged]:
+def judge(evidence: Evidence) -> list[JudgedCandidate]:
     """What the rule says of each candidate: all that a verdict needs."""
     rule, names = evidence.rule, evidence.candidates
     if rule.stop_early:
@@ -121,10 +121,12 @@ def judge(evidence: Evidence) -> list[Judged]:
     ]
 
 
-def _judged(evidence: Evidence, name: str, main: Effect, adjusted: float | None) -> Judged:
+def _judged(evidence: Evidence, name: str, main: Effect, adjusted: float | None) -> JudgedCandidate:
     watching = tuple(guards(evidence, name))
     verdict, reason = _obstacle(evidence, name) or _weighed(evidence, main, adjusted, watching)
-    return Judged(name, verdict, reason, main, None if main.p_value is None else adjusted, watching)
+    return JudgedCandidate(
+        name, verdict, reason, main, None if main.p_value is None else adjusted, watching
+    )
 
 
 def _obstacle(evidence: Evidence, name: str) -> tuple[Word, str] | None:
@@ -181,7 +183,7 @@ def _guarded(evidence: Evidence, watching: Sequence[Guard]) -> list[str]:
     return [words.guard(one, evidence.metrics.get(one.metric, Metric())) for one in watching]
 
 
-def chosen_of(judged: Sequence[Judged]) -> Judged:
+def chosen_of(judged: Sequence[JudgedCandidate]) -> JudgedCandidate:
     """The passing candidate with the largest gain; else the best of those about which nothing is
     known; else the best of all.
     """
@@ -191,7 +193,7 @@ def chosen_of(judged: Sequence[Judged]) -> Judged:
     raise ValueError("there is no candidate")
 
 
-def _others(chosen: Judged, judged: Sequence[Judged]) -> str:
+def _others(chosen: JudgedCandidate, judged: Sequence[JudgedCandidate]) -> str:
     counts = {
         word: sum(one.verdict == word for one in judged if one is not chosen)
         for word in ("promote", "inconclusive", "reject")
@@ -201,7 +203,7 @@ def _others(chosen: Judged, judged: Sequence[Judged]) -> str:
     return f"; of the others {listed}" if listed else ""
 
 
-def _comparison(evidence: Evidence, candidate: Judged) -> ArmComparison:
+def _comparison(evidence: Evidence, candidate: JudgedCandidate) -> ArmComparison:
     """Metrics that neither decide nor guard are compared with 0, by themselves: they inform."""
     main = {candidate.main.metric: candidate.main.figures()}
     decided = main | {

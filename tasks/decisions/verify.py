@@ -23,7 +23,7 @@ TOLERANCE = 1e-7
 MOST = 20
 
 
-class Verification(TypedDict):
+class Recomputed(TypedDict):
     """What `llmops decision verify` prints. `problems`: what does not stand, as sentences."""
 
     ok: bool
@@ -33,7 +33,7 @@ class Verification(TypedDict):
     problems: list[str]
 
 
-def verify(path: Path) -> Verification:
+def verify(path: Path) -> Recomputed:
     """Whether the record in a file stands. Raises as `load`."""
     record = load(path)
     problems = recomputed(record)

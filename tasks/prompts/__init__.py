@@ -97,9 +97,9 @@ class Prompt(BaseModel):
         """
         from llmops.tasks.prompts.rendering import filled
 
-        found = filled(self, values)
+        texts = filled(self.name, self.variables, self.names, values)
         messages = tuple(
-            Message(role=part.role, content=template.filled(part.content, found))
+            Message(role=part.role, content=template.filled(part.content, texts))
             for part in self.messages
         )
         return Request(messages=messages, parameters=self.model, output=self.output)

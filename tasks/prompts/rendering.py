@@ -2,44 +2,53 @@
 
 import json
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from llmops.tasks.errors import UsageError
 
-if TYPE_CHECKING:
-    from llmops.tasks.prompts import Prompt, Variable
+
+class Declared(Protocol):
+    """What a prompt says of a variable."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def default(self) -> object: ...
+    @property
+    def optional(self) -> bool: ...
 
 
-def filled(prompt: "Prompt", values: Mapping[str, Any]) -> dict[str, str]:
+def filled(
+    name: str, declared: Mapping[str, Declared], used: Sequence[str], values: Mapping[str, object]
+) -> dict[str, str]:
     """The text of every variable that the messages use: texts as they are, other values as JSON, an
     optional variable that is left out as its default, else empty. Raises UsageError naming all
     missing, extra and mistyped ones."""
-    declared, used = prompt.variables, prompt.names
     missing = [
-        name
-        for name in used
-        if name not in values and not (name in declared and declared[name].optional)
+        each
+        for each in used
+        if each not in values and not (each in declared and declared[each].optional)
     ]
     extra = sorted(set(values) - set(used))
     wrong = [
-        f"{name} is {kind_of(values[name])}, {wanted(declared[name].type)} is wanted"
-        for name in used
-        if name in values and name in declared and not fits(values[name], declared[name].type)
+        f"{each} is {kind_of(values[each])}, {wanted(declared[each].type)} is wanted"
+        for each in used
+        if each in values and each in declared and not fits(values[each], declared[each].type)
     ]
-    found = (
+    mistakes = (
         [f"missing {', '.join(missing)}"] * bool(missing)
         + [f"not used: {', '.join(extra)}"] * bool(extra)
         + wrong
     )
-    if found:
+    if mistakes:
         raise UsageError(
-            f"the variables of the prompt {prompt.name!r} do not fit: {'; '.join(found)}",
+            f"the variables of the prompt {name!r} do not fit: {'; '.join(mistakes)}",
             hint=f"its variables: {', '.join(used) or 'none'}",
         )
     return {
-        name: _text(name, values[name]) if name in values else _default(name, declared[name])
-        for name in used
+        each: _text(each, values[each]) if each in values else _default(each, declared[each])
+        for each in used
     }
 
 
@@ -65,11 +74,11 @@ def wanted(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
 
 
-def _default(name: str, variable: "Variable") -> str:
+def _default(name: str, variable: Declared) -> str:
     return "" if variable.default is None else _text(name, variable.default)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
     try:
