@@ -14,7 +14,8 @@ from llmops.configs.evaluate import EvaluateConfig
 from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.build import Specs
 from llmops.tasks.knowledge.start import fingerprints_of_specs
-from llmops.tasks.plugins.parsers import Parsed, Parser, _choose
+from llmops.tasks.plugins import parsers
+from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers.markdown import MarkdownParser
 from llmops.tasks.plugins.parsers.office import OfficeParser
 from llmops.tasks.plugins.scorers import Scorer
@@ -145,7 +146,7 @@ def forgetful() -> Iterator[None]:
 
 
 def forget() -> None:
-    for known in (_choose.parser_fingerprint, _choose.parser_fingerprints):
+    for known in (parsers.parser_fingerprint, parsers.parser_fingerprints):
         known.cache_clear()
 
 
@@ -165,9 +166,9 @@ class OtherOffice(OfficeParser):
 
 @pytest.mark.usefixtures("forgetful")
 def test_a_parser_more_parses_nothing_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _choose.all_parsers()
+    before = parsers.all_parsers()
     _with(monkeypatch, Scans)
-    assert _choose.all_parsers() != before
+    assert parsers.all_parsers() != before
     assert [work(planned(old, name)) for name in ("pages", "talk")] == [{}, {}]
 
 
@@ -187,6 +188,6 @@ def test_another_parser_parses_only_documents_of_its_types_again(
 
 def _with(monkeypatch: pytest.MonkeyPatch, parser: type[Parser]) -> None:
     """The table of parsers with that one before the built-in ones."""
-    table = _choose.table() | dict.fromkeys(parser.media_types, parser)
-    monkeypatch.setattr(_choose, "table", lambda: table)
+    table = parsers.parsers_by_type() | dict.fromkeys(parser.media_types, parser)
+    monkeypatch.setattr(parsers, "parsers_by_type", lambda: table)
     forget()

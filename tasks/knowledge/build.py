@@ -17,7 +17,7 @@ from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers._choose import parser_fingerprint
+from llmops.tasks.plugins.parsers import parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.schemas import Shard, write_atomically

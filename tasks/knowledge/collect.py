@@ -12,8 +12,7 @@ from llmops.tasks.knowledge.caches import ParsedKey, find_parsed, save_parsed
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import documents
-from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers._choose import parser_fingerprint, parser_fingerprints
+from llmops.tasks.plugins.parsers import Parsed, parser_fingerprint, parser_fingerprints
 from llmops.tasks.plugins.sources import Source, content_hash_of
 from llmops.tasks.schemas import DOCUMENTS, Shard, frame, packed, write_shard
 from llmops.tasks.texts.language import detect

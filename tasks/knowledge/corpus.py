@@ -23,8 +23,7 @@ from llmops.tasks.knowledge.transform import (
     surviving,
 )
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins.cleaners import Cleaner
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner, CorpusVerdict, Sketched
 
 Live = Mapping[str, SqlRow[Any]]
 """doc_id -> a row of the ledger."""

@@ -11,7 +11,7 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.ledger import upsert
 from llmops.tasks.ledger.tables import sketches
 from llmops.tasks.plugins import digest
-from llmops.tasks.plugins.cleaners._corpus import CorpusVerdict
+from llmops.tasks.plugins.cleaners import CorpusVerdict
 from llmops.tasks.schemas import sha256
 
 OPEN, DOUBTFUL = "?", "!"

@@ -12,8 +12,7 @@ from llmops.tasks.knowledge.paid import EmbeddingBill, PayingTokenizer
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.sketches import read, verdicts_of
 from llmops.tasks.plugins.chunkers import Chunker, Span
-from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict
+from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner, CorpusVerdict, Document
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmops.tasks import plugins
-from llmops.tasks.plugins.parsers import _choose as choose
+from llmops.tasks.plugins import parsers
 
 NASTY = '''
 import ctypes
@@ -134,7 +134,7 @@ CLASSES = (
 
 
 def _forget() -> None:
-    for cached in (plugins.external, plugins.names, plugins.find, choose.table):
+    for cached in (plugins.external, plugins.names, plugins.find, parsers.parsers_by_type):
         cached.cache_clear()
 
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import pytest
 
 from llmops.tasks.knowledge.build import Fingerprints
-from llmops.tasks.plugins import FAMILIES, Plugin, Spec, find, names
+from llmops.tasks.plugins import FAMILIES, Plugin, Spec, find, names, parsers
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm
-from llmops.tasks.plugins.parsers import Parser, _choose
+from llmops.tasks.plugins.parsers import Parser
 from llmops.tasks.plugins.parsers.office import OfficeParser
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.plugins.sources import Source
@@ -175,9 +175,9 @@ class Diary(Parser):
 
 @pytest.fixture
 def one_parser_more(monkeypatch: pytest.MonkeyPatch) -> Any:
-    known = _choose.table()
-    caches = (_choose.parser_fingerprint, _choose.parser_fingerprints)
-    monkeypatch.setattr(_choose, "table", lambda: {**known, "text/x-diary": Diary})
+    known = parsers.parsers_by_type()
+    caches = (parsers.parser_fingerprint, parsers.parser_fingerprints)
+    monkeypatch.setattr(parsers, "parsers_by_type", lambda: {**known, "text/x-diary": Diary})
     for cached in caches:
         cached.cache_clear()
     yield
@@ -187,17 +187,17 @@ def one_parser_more(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def fingerprints() -> Fingerprints:
     return Fingerprints(
-        parse=_choose.all_parsers(), clean=("c",), check="", chunk=("k",), model="m"
+        parse=parsers.all_parsers(), clean=("c",), check="", chunk=("k",), model="m"
     )
 
 
 def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
     assert {
-        _choose.parser_fingerprint(kind)
+        parsers.parser_fingerprint(kind)
         for kind in ("text/html", "application/pdf; version=1", "text/markdown")
-    } == {_choose.SHARED}
-    assert _choose.all_parsers() == _choose.SHARED
-    assert _choose.parser_fingerprint("image/png") == ""
+    } == {parsers.SHARED}
+    assert parsers.all_parsers() == parsers.SHARED
+    assert parsers.parser_fingerprint("image/png") == ""
 
 
 @pytest.mark.usefixtures("one_parser_more")
@@ -206,10 +206,10 @@ def test_one_parser_more_changes_its_own_documents_alone() -> None:
     assert (
         stages.of("text/html").text
         == Fingerprints(
-            parse=_choose.SHARED, clean=("c",), check="", chunk=("k",), model="m"
+            parse=parsers.SHARED, clean=("c",), check="", chunk=("k",), model="m"
         ).all.split(".")[0]
     )
-    assert _choose.parser_fingerprint("text/x-diary") == Diary().fingerprint()
+    assert parsers.parser_fingerprint("text/x-diary") == Diary().fingerprint()
     assert stages.of("text/x-diary") != stages.of("text/html")
     assert stages.all.split(".")[0] not in (
         stages.of("text/html").text,
@@ -223,11 +223,11 @@ def test_a_raised_revision_changes_the_documents_of_that_parser_alone(
     odt, html = "application/vnd.oasis.opendocument.text", "text/html"
     before = fingerprints().of(odt), fingerprints().of(html)
     monkeypatch.setattr(OfficeParser, "revision", OfficeParser.revision + 1)
-    _choose.parser_fingerprint.cache_clear()
+    parsers.parser_fingerprint.cache_clear()
     try:
         assert (fingerprints().of(odt) == before[0], fingerprints().of(html) == before[1]) == (
             False,
             True,
         )
     finally:
-        _choose.parser_fingerprint.cache_clear()
+        parsers.parser_fingerprint.cache_clear()

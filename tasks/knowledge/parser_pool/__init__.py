@@ -7,8 +7,8 @@ from types import TracebackType
 from llmops.tasks.errors import DocumentError, TransientDocumentError, UnsupportedDocument
 from llmops.tasks.knowledge.parser_pool import process
 from llmops.tasks.knowledge.parser_pool.frames import document
+from llmops.tasks.plugins import parsers
 from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers import _choose as choose
 
 LIGHT_BYTES = 8 * 2**20
 MOST_BYTES_PER_CHARACTER = 4
@@ -54,12 +54,12 @@ class ParserPool:
         Raises DocumentError with a reason for a person, TransientDocumentError when it took too
         long; ConfigError when a registered parser plugin cannot be loaded.
         """
-        kind = media_type or (choose.sniff(data, uri) if choose.looks_like_text(data) else "")
-        light = bool(kind) and not choose.parser_for(kind).isolated
+        kind = media_type or (parsers.sniff(data, uri) if parsers.looks_like_text(data) else "")
+        light = bool(kind) and not parsers.parser_for(kind).isolated
         if light and len(data) > self._most * MOST_BYTES_PER_CHARACTER:
             raise self._too_long(f"more than {self._most:,}")
         parsed = (
-            choose.parse(data, uri, kind)
+            parsers.parse(data, uri, kind)
             if light and len(data) <= LIGHT_BYTES
             else self._apart(data, uri, kind)
         )
@@ -85,7 +85,7 @@ class ParserPool:
 
     def _apart(self, data: bytes, uri: str, media_type: str) -> Parsed:
         # a plugin that cannot be loaded is the configuration's fault, not the document's
-        choose.table()
+        parsers.parsers_by_type()
         if self._closed.is_set():
             raise RuntimeError("the pool of parsers is closed")
         worker = self._slots.get()

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.parser_pool import frames
-from llmops.tasks.plugins.parsers import _choose as choose
+from llmops.tasks.plugins import parsers
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_THREAD_LIMIT")
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
 def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
     """The answer for one document: its text, or why there is none."""
     try:
-        return frames.answer(choose.parse(data, uri, media_type))
+        return frames.answer(parsers.parse(data, uri, media_type))
     except DocumentError as error:
         return frames.packed({"refused": error.reason, "kind": type(error).__name__})
 

@@ -114,7 +114,7 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
 
 
 def _attachment(part: Message, name: str, depth: int) -> str:
-    from llmops.tasks.plugins.parsers._choose import parse
+    from llmops.tasks.plugins.parsers import parse
 
     if depth >= DEEPEST:
         raise DocumentError("mails are nested too deeply")

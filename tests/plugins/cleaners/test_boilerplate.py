@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners._corpus import Sketched
+from llmops.tasks.plugins.cleaners import Cleaner, Document, Sketched
 from llmops.tasks.plugins.cleaners.boilerplate import FLAG, BoilerplateCleaner
 
 NAV = "Home\nProducts\n[Sign in](/login)\n\n"

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners import Cleaner, CorpusVerdict, Document, Sketched
 from llmops.tasks.plugins.cleaners.near_duplicates import FLAG, NearDuplicatesCleaner
 from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers._choose import parse, parser_for, sniff
+from llmops.tasks.plugins.parsers import parse, parser_for, sniff
 from tests.plugins.parsers import samples
 
 OFFICE = "application/vnd.openxmlformats-officedocument."

@@ -3,8 +3,7 @@
 import pytest
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers._choose import parse
+from llmops.tasks.plugins.parsers import Parsed, parse
 from tests.plugins.parsers import samples
 
 PAGE = """<!DOCTYPE html><html lang="de"><head><meta charset="{charset}"><title>Die  Straße</title>

@@ -4,8 +4,7 @@
 
 import pytest
 
-from llmops.tasks.plugins.parsers import Parsed, _hidden
-from llmops.tasks.plugins.parsers._choose import parse
+from llmops.tasks.plugins.parsers import Parsed, _hidden, parse
 from tests.plugins.parsers import samples
 from tests.plugins.parsers.samples import DRAWING, KIND, RELATION, SLIDES, WORD, package, relations
 

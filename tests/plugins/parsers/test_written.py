@@ -7,8 +7,7 @@ import json
 import pytest
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers._choose import parse
+from llmops.tasks.plugins.parsers import Parsed, parse
 
 
 def blocks(parsed: Parsed) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, UsageError
-from llmops.tasks.plugins.parsers._choose import parse
+from llmops.tasks.plugins.parsers import parse
 from llmops.tasks.plugins.sources import Raw, walk
 from llmops.tasks.plugins.sources.mail import MailSource
 from tests.plugins.sources.mails import mail, maildir, mbox

@@ -137,7 +137,7 @@ def test_packed_pages_are_unpacked(site: Site) -> None:
     ],
 )
 def test_character_sets(site: Site, declared: str, meta: str, encoded: str) -> None:
-    from llmops.tasks.plugins.parsers._choose import parse
+    from llmops.tasks.plugins.parsers import parse
 
     text = "日本語の文書です。漢字とかな。" if encoded == "cp932" else "Привет, это текст страницы."
     page = f"<html><head>{f'<meta charset={meta}>' if meta else ''}</head><body><p>{text}</p></body></html>"  # noqa: E501

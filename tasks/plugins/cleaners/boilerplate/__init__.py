@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from llmops.tasks.plugins.cleaners import Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners import CorpusCleaner, CorpusVerdict, Document, Sketched
 from llmops.tasks.plugins.cleaners.boilerplate.lines import PageLine, lines_of, without
 
 FLAG = "boilerplate_kept"

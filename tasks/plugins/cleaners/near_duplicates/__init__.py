@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from llmops.tasks.plugins.cleaners import Document
-from llmops.tasks.plugins.cleaners._corpus import CorpusCleaner, CorpusVerdict, Sketched
+from llmops.tasks.plugins.cleaners import CorpusCleaner, CorpusVerdict, Document, Sketched
 from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,
     KEPT,
