@@ -4,10 +4,14 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers._containers import DAMAGED, members
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
@@ -20,7 +24,7 @@ class Package:
         self._archive = members(data)
         self.names = frozenset(self._archive.namelist())
 
-    def xml(self, name: str) -> Any:
+    def xml(self, name: str) -> "etree._Element":
         """The root element of a part. Raises DocumentError when it is missing or damaged."""
         from lxml import etree
 
@@ -58,7 +62,7 @@ class Package:
         return (found.text or "") if found is not None else ""
 
 
-def xml_parser(*, recover: bool = True) -> Any:
+def xml_parser(*, recover: bool = True) -> "etree.XMLParser":
     """A parser that expands only entities of the document itself, within limits, and fetches
     nothing.
     """

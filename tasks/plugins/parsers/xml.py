@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers._parts import xml_parser
 from llmops.tasks.plugins.parsers._tables import markdown_table
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 TITLES = {
     "title",
@@ -71,7 +75,7 @@ class XmlParser(Parser):
         )
 
 
-def _root(data: bytes) -> Any:
+def _root(data: bytes) -> "etree._Element":
     """The root element; of sloppy XML as much as can be read, of XML that was cut off nothing.
     Raises DocumentError.
     """
@@ -88,16 +92,16 @@ def _root(data: bytes) -> Any:
         return root
 
 
-def local(element: Any) -> str:
+def local(element: "etree._Element") -> str:
     return str(element.tag).rsplit("}", 1)[-1].lower()
 
 
-def running(element: Any) -> str:
+def running(element: "etree._Element") -> str:
     """All the text below an element on one line."""
     return " ".join("".join(element.itertext()).split())
 
 
-def blocks(element: Any, depth: int) -> Iterator[str]:
+def blocks(element: "etree._Element", depth: int) -> Iterator[str]:
     """The texts below an element, in order. An element with text of its own is one block, with all
     that is in it.
     """
@@ -117,12 +121,12 @@ def blocks(element: Any, depth: int) -> Iterator[str]:
             yield from blocks(child, depth + (name in BODY))
 
 
-def _has_text(element: Any) -> bool:
+def _has_text(element: "etree._Element") -> bool:
     own = [element.text, *(child.tail for child in element.iterchildren("*"))]
     return any(re.search(r"\w", text) for text in own if text)
 
 
-def _is_record(element: Any) -> bool:
+def _is_record(element: "etree._Element") -> bool:
     """Whether an element holds only some short values, such as a name or an address: they belong on
     one line.
     """
@@ -130,7 +134,7 @@ def _is_record(element: Any) -> bool:
     return not below and len(running(element)) <= LONGEST_TITLE
 
 
-def _table(table: Any) -> str:
+def _table(table: "etree._Element") -> str:
     rows = [row for row in table.iter("*") if local(row) in ("tr", "row")]
     return markdown_table(
         [[running(cell) for cell in row.iterchildren("*")] for row in rows]

@@ -20,7 +20,7 @@ from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,
     KEPT,
     bands,
-    shingles,
+    shingle_hashes,
     signature,
     similarity,
     words,
@@ -74,15 +74,15 @@ def left_out(verdicts: dict[str, CorpusVerdict]) -> dict[str, str]:
 def test_case_punctuation_markup_and_forms_of_characters_make_no_difference(
     one: str, other: str
 ) -> None:
-    assert similarity(shingles(one), shingles(other)) == 1
+    assert similarity(shingle_hashes(one), shingle_hashes(other)) == 1
 
 
 def test_scripts_without_blanks_are_compared_by_characters() -> None:
     assert words("我爱北京 and ひらがな") == ["我", "爱", "北", "京", "and", "ひ", "ら", "が", "な"]
     assert words("हिन्दी में") == ["हिन्दी", "में"]
     one = "今天天气很好我们去公园散步吧顺便买一点水果回来晚上一起做饭吃然后看一部电影最后早点休息明天还要上班"  # noqa: E501
-    assert similarity(shingles(one), shingles(one.replace("水果", "蔬菜"))) > 0.7
-    assert similarity(shingles(one), shingles(one[::-1])) == 0
+    assert similarity(shingle_hashes(one), shingle_hashes(one.replace("水果", "蔬菜"))) > 0.7
+    assert similarity(shingle_hashes(one), shingle_hashes(one[::-1])) == 0
 
 
 def test_short_texts_are_the_same_or_not_and_texts_without_words_are_never() -> None:
@@ -135,7 +135,7 @@ def test_a_chain_of_likeness_loses_no_document_that_is_unlike_the_kept_one() -> 
     cleaner = NearDuplicatesCleaner(keep="first")
     verdicts = cleaner.judge(sketched(cleaner, texts))
     for uri, better in left_out(verdicts).items():
-        assert similarity(shingles(texts[uri]), shingles(texts[better])) >= 0.8
+        assert similarity(shingle_hashes(texts[uri]), shingle_hashes(texts[better])) >= 0.8
         assert better not in left_out(verdicts)
     assert left_out(verdicts)
     assert "v5" not in left_out(verdicts) or left_out(verdicts)["v5"] != "v0"
@@ -172,7 +172,10 @@ def edited(base: int, edits: int) -> str:
 
 
 def close(texts: dict[str, str], one: str, other: str) -> bool:
-    left, right = set(shingles(texts[one]).tolist()), set(shingles(texts[other]).tolist())
+    left, right = (
+        set(shingle_hashes(texts[one]).tolist()),
+        set(shingle_hashes(texts[other]).tolist()),
+    )
     return len(left & right) / len(left | right) >= 0.8
 
 

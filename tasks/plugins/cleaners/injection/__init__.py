@@ -12,8 +12,8 @@ from pydantic import Field
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.injection.invisible import invisible, visible
-from llmops.tasks.plugins.cleaners.injection.learned import learned, windows
+from llmops.tasks.plugins.cleaners.injection.invisible import unseen_characters, visible
+from llmops.tasks.plugins.cleaners.injection.learned import learned_score, windows
 from llmops.tasks.plugins.cleaners.injection.phrases import attempts
 
 MOST_REASONS, LONGEST = 10, 200
@@ -117,7 +117,7 @@ class InjectionCleaner(Cleaner):
 
 def in_text(text: str) -> Iterator[Reason]:
     """Unseen characters and suspicious spots of a text; spans hold for `visible(text)`."""
-    for one in invisible(text):
+    for one in unseen_characters(text):
         yield Reason(
             1.0 if one.kind != "reversed text" else 0.6,
             _said(f"{one.kind}: {one.says}" if one.says else one.kind),
@@ -141,7 +141,7 @@ def phrased(text: str) -> Iterator[Reason]:
 def sounding(text: str) -> Iterator[Reason]:
     """The windows that sound like an order to a model."""
     for start, end in windows(text):
-        if (score := learned(text[start:end])) >= LEAST:
+        if (score := learned_score(text[start:end])) >= LEAST:
             yield Reason(score, _said(f"sounds like one: {text[start:end]}"), start, end)
 
 

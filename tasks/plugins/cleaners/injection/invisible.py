@@ -35,7 +35,7 @@ class Invisible(NamedTuple):
     says: str
 
 
-def invisible(text: str) -> list[Invisible]:
+def unseen_characters(text: str) -> list[Invisible]:
     """Runs that no script and no emoji needs, in the order of the text."""
     return [] if text.isascii() else sorted(_all(text))
 

@@ -69,7 +69,7 @@ def features(text: str) -> Counter[int]:
     return Counter(zlib.crc32(run.encode("utf-8", "surrogatepass")) % SIZE for run in runs)
 
 
-def learned(text: str) -> float:
+def learned_score(text: str) -> float:
     """From 0 to 1, how much a window sounds like an instruction to a model."""
     counts, known = features(text), model()
     length = math.sqrt(sum(count * count for count in counts.values())) or 1.0

@@ -18,7 +18,7 @@ from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
     HASHES,
     KEPT,
     bands,
-    shingles,
+    shingle_hashes,
     signature,
     similarity,
 )
@@ -60,7 +60,7 @@ class NearDuplicatesCleaner(CorpusCleaner):
 
     def sketch(self, document: Document) -> bytes:
         """Length, date, signature, and the smallest of the shingles: at most 8.7 kB."""
-        found = shingles(document.text, self.words)
+        found = shingle_hashes(document.text, self.words)
         head = HEAD.pack(len(document.text), _seconds(document.metadata.get(self.date)))
         return head + (signature(found).tobytes() + found[:KEPT].tobytes() if len(found) else b"")
 

@@ -67,7 +67,7 @@ def _hashed(word: str) -> int:
     )
 
 
-def shingles(text: str, run: int = WORDS) -> Numbers:
+def shingle_hashes(text: str, run: int = WORDS) -> Numbers:
     """Hashes of all runs of so many words, ascending, each once; one of all the words of a shorter
     text, none of no words.
     """

@@ -1,13 +1,17 @@
 """Web pages: the main text, without menus and footers, and never without text."""
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser, _hidden
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers.html import hidden
 from llmops.tasks.texts.charset import decode
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 DECLARED = re.compile(
     rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""",
@@ -54,7 +58,7 @@ class HtmlParser(Parser):
         )
 
 
-def document(data: bytes) -> Any:
+def document(data: bytes) -> "etree._Element":
     """The page as an lxml tree. Raises DocumentError when there is nothing in it."""
     from lxml import etree, html
 

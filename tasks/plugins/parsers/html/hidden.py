@@ -1,10 +1,14 @@
 """Text of a web page that a reader does not see."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llmops.tasks.plugins.parsers._hidden import white
 from llmops.tasks.plugins.parsers.html import styles
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
 SHARE: Final = 0.5
@@ -92,7 +96,7 @@ RELEVANT: Final = {
 }
 
 
-def _hides(element: Any, sheet: dict[Any, dict[str, str]], external: bool) -> bool:
+def _hides(element: "etree._Element", sheet: dict[Any, dict[str, str]], external: bool) -> bool:
     if element.tag in ESSENTIAL or not isinstance(element.tag, str):
         return False
     if element.get("hidden") is not None and element.get("hidden", "").lower() != "until-found":
@@ -102,7 +106,7 @@ def _hides(element: Any, sheet: dict[Any, dict[str, str]], external: bool) -> bo
 
 
 def _blends(
-    element: Any, own: dict[str, str], sheet: dict[Any, dict[str, str]], external: bool
+    element: "etree._Element", own: dict[str, str], sheet: dict[Any, dict[str, str]], external: bool
 ) -> bool:
     """Whether the text has the colour of what is behind it."""
     ink = styles.colour(

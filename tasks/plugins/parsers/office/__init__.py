@@ -10,8 +10,8 @@ from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
 from llmops.tasks.plugins.parsers._titles import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.hidden import shown
-from llmops.tasks.plugins.parsers.office.opendocument import opendocument
-from llmops.tasks.plugins.parsers.office.slides import charts, slides
+from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
+from llmops.tasks.plugins.parsers.office.slides import charts, read_slides
 
 DOCX = f"{OFFICE}wordprocessingml.document"
 PPTX = f"{OFFICE}presentationml.presentation"
@@ -49,7 +49,7 @@ class OfficeParser(Parser):
         refuse_bomb_in(data)
         data, unseen = shown(data)
         if media_type == PPTX or media_type.startswith(OPEN):
-            pages, title = slides(data) if media_type == PPTX else opendocument(data)
+            pages, title = read_slides(data) if media_type == PPTX else read_opendocument(data)
         else:
             pages, title = _extracted(data, media_type)
         text = "\n\f\n".join(pages)

@@ -5,13 +5,16 @@ read.
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers._containers import members
 from llmops.tasks.plugins.parsers._parts import Package
-from llmops.tasks.plugins.parsers.office.hidden_opendocument import opendocument
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 TINY_HALF_POINTS: Final = 4
 TINY_HUNDREDTHS: Final = 200
@@ -19,7 +22,12 @@ WORD_PARTS: Final = ("word/document.xml", "word/footnotes.xml", "word/endnotes.x
 BACKED: Final = frozenset({"tc", "txbxContent"})
 """Where a background comes from a table's style or a shape: white text in these is not judged."""
 
-Taker = Callable[[Package], tuple[dict[str, Any], list[str]]]
+SPACE: Final = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
+TEXT, STYLE = (SPACE % name for name in ("text", "style"))
+STYLED: Final = (f"{TEXT}span", f"{TEXT}p", f"{TEXT}h")
+"""Of OASIS OpenDocument 1.3, part 3: text:display, sections, hidden-text fields."""
+
+Taker = Callable[[Package], tuple[dict[str, "etree._Element"], list[str]]]
 
 
 def shown(data: bytes) -> tuple[bytes, list[str]]:
@@ -41,7 +49,7 @@ def shown(data: bytes) -> tuple[bytes, list[str]]:
         return data, []  # the parser that follows says what is wrong with it
 
 
-def _replaced(data: bytes, parts: Mapping[str, Any]) -> bytes:
+def _replaced(data: bytes, parts: Mapping[str, "etree._Element"]) -> bytes:
     """The same container with other roots for some parts."""
     from lxml import etree
 
@@ -62,18 +70,18 @@ def _replaced(data: bytes, parts: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def local(element: Any) -> str:
+def local(element: "etree._Element") -> str:
     """The name of an element without its namespace: the strict dialect differs in nothing else."""
     return str(element.tag).rpartition("}")[2]
 
 
-def _value(element: Any, name: str = "val") -> str | None:
+def _value(element: "etree._Element", name: str = "val") -> str | None:
     return next(
         (value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None
     )
 
 
-def _child(element: Any, *path: str) -> Any:
+def _child(element: "etree._Element | None", *path: str) -> "etree._Element | None":
     for name in path:
         element = (
             next((child for child in element.iterchildren("*") if local(child) == name), None)
@@ -83,8 +91,8 @@ def _child(element: Any, *path: str) -> Any:
     return element
 
 
-def _word(package: Package) -> tuple[dict[str, Any], list[str]]:
-    roots: dict[str, Any] = {
+def _word(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+    roots: dict[str, etree._Element] = {
         name: package.xml(name) for name in WORD_PARTS if name in package.names
     }
     unseen = dict(_styles(package))
@@ -117,7 +125,7 @@ def _styles(package: Package) -> Iterator[tuple[str, str]]:
             yield _value(style, "styleId") or "", how
 
 
-def _how(properties: Any) -> str:
+def _how(properties: "etree._Element | None") -> str:
     """How run properties hide a text: "hidden", "white", or "" where they do not."""
     if properties is None:
         return ""
@@ -139,13 +147,13 @@ def _how(properties: Any) -> str:
     )
 
 
-def _shaded(properties: Any) -> bool:
+def _shaded(properties: "etree._Element | None") -> bool:
     """Whether a run or paragraph has a background other than white."""
     shade = _child(properties, "shd")
     return shade is not None and (_value(shade, "fill") or "auto").upper() not in ("AUTO", "FFFFFF")
 
 
-def _unseen(run: Any, styles: Mapping[str, str], coloured: bool) -> bool:
+def _unseen(run: "etree._Element", styles: Mapping[str, str], coloured: bool) -> bool:
     properties = _child(run, "rPr")
     named = _child(properties, "rStyle") if properties is not None else None
     paragraph = next((one for one in run.iterancestors() if local(one) == "p"), None)
@@ -169,7 +177,7 @@ def _unseen(run: Any, styles: Mapping[str, str], coloured: bool) -> bool:
     return how == "hidden" or (how == "white" and judged)
 
 
-def _slides(package: Package) -> tuple[dict[str, Any], list[str]]:
+def _slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     size = next(
         (one for one in package.xml("ppt/presentation.xml").iter("*") if local(one) == "sldSz"),
         None,
@@ -191,12 +199,12 @@ def _slides(package: Package) -> tuple[dict[str, Any], list[str]]:
     return roots, [text for text in texts if text.strip()]
 
 
-def _small(run: Any) -> bool:
+def _small(run: "etree._Element") -> bool:
     size = (_value(_child(run, "rPr"), "sz") or "") if _child(run, "rPr") is not None else ""
     return size.isdigit() and int(size) < TINY_HUNDREDTHS
 
 
-def _beside(shape: Any, room: tuple[int, int]) -> bool:
+def _beside(shape: "etree._Element", room: tuple[int, int]) -> bool:
     """Whether a shape is hidden, or lies wholly beside the slide. Shapes within a group have
     coordinates of its own.
     """
@@ -213,15 +221,49 @@ def _beside(shape: Any, room: tuple[int, int]) -> bool:
     return x >= room[0] or y >= room[1] or x + width <= 0 or y + height <= 0
 
 
-def _number(element: Any, name: str) -> int:
+def _number(element: "etree._Element", name: str) -> int:
     value = element.get(name, "0")
     return int(value) if value.lstrip("-").isdecimal() else 0
 
 
-def _opendocument(package: Package) -> tuple[dict[str, Any], list[str]]:
+def _opendocument(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     root = package.xml("content.xml")
     styles = [root, *([package.xml("styles.xml")] if "styles.xml" in package.names else [])]
-    return {"content.xml": root}, _together(opendocument(root, styles))
+    return {"content.xml": root}, _together(_hidden_texts(root, styles))
+
+
+def _hidden_texts(root: "etree._Element", styles: Sequence["etree._Element"]) -> list[str]:
+    """The texts that are hidden, which are no longer in the content afterwards."""
+    hidden = {
+        style.get(f"{STYLE}name")
+        for sheet in styles
+        for style in sheet.iter(f"{STYLE}style")
+        if any(
+            properties.get(f"{TEXT}display") == "none"
+            for properties in style.iter(f"{STYLE}text-properties")
+        )
+    }
+    texts: list[str] = []
+    for element in [
+        *root.iter(*STYLED, f"{TEXT}section", f"{TEXT}hidden-text", f"{TEXT}hidden-paragraph")
+    ]:
+        if _hides(element, hidden) and (said := "".join(element.itertext()).strip()):
+            texts.append(said)
+            _empty(element)
+    return texts
+
+
+def _hides(element: "etree._Element", hidden: set[str | None]) -> bool:
+    if element.tag == f"{TEXT}section":
+        return bool(element.get(f"{TEXT}display") == "none")
+    return element.tag not in STYLED or element.get(f"{TEXT}style-name") in hidden
+
+
+def _empty(element: "etree._Element") -> None:
+    """Take out what is within an element, but not what follows it."""
+    element.text = None
+    for child in list(element):
+        element.remove(child)
 
 
 TAKERS: Final[Mapping[str, Taker]] = {

@@ -1,10 +1,14 @@
 """OpenDocument texts, sheets and slides (OASIS OpenDocument 1.3, part 3)."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins.parsers._parts import Package
 from llmops.tasks.plugins.parsers._tables import markdown_table
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 SPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 TEXT, TABLE, DRAW = (SPACE % name for name in ("text", "table", "drawing"))
@@ -19,7 +23,7 @@ SKIPPED = {
 MOST_REPEATS = 64
 
 
-def opendocument(data: bytes) -> tuple[list[str], str]:
+def read_opendocument(data: bytes) -> tuple[list[str], str]:
     """The pages (slides, sheets; one for a text) as Markdown, and the title among the
     properties.
     """
@@ -36,7 +40,7 @@ def opendocument(data: bytes) -> tuple[list[str], str]:
     return ["\n\n".join(blocks(content))], title
 
 
-def blocks(element: Any) -> Iterator[str]:
+def blocks(element: "etree._Element") -> Iterator[str]:
     """The blocks below an element as Markdown, in order."""
     for child in element.iterchildren("*"):
         if child.tag in SKIPPED:
@@ -48,7 +52,7 @@ def blocks(element: Any) -> Iterator[str]:
             yield from (text for text in made if text)
 
 
-def _block(element: Any) -> list[str] | None:
+def _block(element: "etree._Element") -> list[str] | None:
     """What a block is in Markdown; None for what only holds blocks."""
     if element.tag == f"{TEXT}h":
         level = min(6, int(element.get(f"{TEXT}outline-level", "1")))
@@ -60,18 +64,18 @@ def _block(element: Any) -> list[str] | None:
     return [_table(element)] if element.tag == f"{TABLE}table" else None
 
 
-def _frames(paragraph: Any) -> Iterator[str]:
+def _frames(paragraph: "etree._Element") -> Iterator[str]:
     """Text boxes that are anchored in a paragraph."""
     for box in paragraph.iter(f"{DRAW}text-box"):
         yield from blocks(box)
 
 
-def inline(element: Any) -> str:
+def inline(element: "etree._Element") -> str:
     """The running text of a paragraph; footnotes stand in brackets where their mark is."""
     return " ".join("".join(_pieces(element)).split())
 
 
-def _pieces(element: Any) -> Iterator[str]:
+def _pieces(element: "etree._Element") -> Iterator[str]:
     yield element.text or ""
     for child in element.iterchildren("*"):
         if child.tag == f"{TEXT}note":
@@ -84,7 +88,7 @@ def _pieces(element: Any) -> Iterator[str]:
         yield child.tail or ""
 
 
-def _items(element: Any, level: int) -> Iterator[str]:
+def _items(element: "etree._Element", level: int) -> Iterator[str]:
     for item in element.iterchildren(f"{TEXT}list-item", f"{TEXT}list-header"):
         for child in item.iterchildren("*"):
             if child.tag == f"{TEXT}list":
@@ -95,7 +99,7 @@ def _items(element: Any, level: int) -> Iterator[str]:
                 )
 
 
-def _table(table: Any) -> str:
+def _table(table: "etree._Element") -> str:
     rows = []
     for row in table.iter(f"{TABLE}table-row"):
         if _owner(row) is table:
@@ -103,18 +107,18 @@ def _table(table: Any) -> str:
     return markdown_table(rows)
 
 
-def _owner(row: Any) -> Any:
+def _owner(row: "etree._Element") -> "etree._Element":
     return next(row.iterancestors(f"{TABLE}table"), None)
 
 
-def _row(row: Any) -> list[str]:
+def _row(row: "etree._Element") -> list[str]:
     cells: list[str] = []
     for cell in row.iterchildren(f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
         cells += [" ".join(_cell(cell))] * _times(cell, "columns")
     return cells
 
 
-def _cell(cell: Any) -> Iterator[str]:
+def _cell(cell: "etree._Element") -> Iterator[str]:
     """The blocks of a cell on one line: a table within it loses its frame, not its text."""
     for text in blocks(cell):
         yield (
@@ -124,14 +128,14 @@ def _cell(cell: Any) -> Iterator[str]:
         )
 
 
-def _times(element: Any, what: str) -> int:
+def _times(element: "etree._Element", what: str) -> int:
     """How often a row or cell repeats; the thousands of empty ones at the end of a sheet count as a
     few.
     """
     return min(MOST_REPEATS, int(element.get(f"{TABLE}number-{what}-repeated", "1")))
 
 
-def _sheet(table: Any) -> str:
+def _sheet(table: "etree._Element") -> str:
     text = _table(table)
     return f"## {table.get(f'{TABLE}name')}\n\n{text}" if text else ""
 

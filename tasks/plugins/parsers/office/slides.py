@@ -1,10 +1,14 @@
 """Slides of a PowerPoint presentation (PresentationML, ECMA-376 part 1, chapter 19)."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmops.tasks.plugins.parsers._parts import Package
 from llmops.tasks.plugins.parsers._tables import markdown_table
+
+if TYPE_CHECKING:
+    from lxml import etree
+
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -20,7 +24,7 @@ TITLES = {"title", "ctrTitle"}
 FURNITURE = {"sldNum", "dt", "ftr", "hdr"}
 
 
-def slides(data: bytes) -> tuple[list[str], str]:
+def read_slides(data: bytes) -> tuple[list[str], str]:
     """The slides as Markdown in the order of the show, and the title among the properties."""
     package = Package(data)
     show = plain(package.xml("ppt/presentation.xml"))
@@ -47,7 +51,7 @@ def slide(package: Package, name: str) -> str:
     return "\n\n".join(blocks)
 
 
-def plain(root: Any) -> Any:
+def plain(root: "etree._Element") -> "etree._Element":
     """The strict dialect renamed to the usual one."""
     if root.tag.startswith("{http://purl.oclc.org"):
         for element in root.iter("*"):
@@ -56,7 +60,9 @@ def plain(root: Any) -> Any:
     return root
 
 
-def _shapes(root: Any, package: Package, related: dict[str, tuple[str, str]]) -> Iterator[str]:
+def _shapes(
+    root: "etree._Element", package: Package, related: dict[str, tuple[str, str]]
+) -> Iterator[str]:
     for element in root.iter(f"{P}sp", f"{A}tbl", f"{C}chart", f"{{{DIAGRAM}}}relIds"):
         if element.tag == f"{P}sp":
             yield _shape(element)
@@ -77,12 +83,12 @@ def _shapes(root: Any, package: Package, related: dict[str, tuple[str, str]]) ->
 DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
 
 
-def _placeholder(shape: Any) -> str:
+def _placeholder(shape: "etree._Element") -> str:
     found = shape.find(f"{P}nvSpPr/{P}nvPr/{P}ph")
     return "" if found is None else found.get("type", "content")
 
 
-def _shape(shape: Any) -> str:
+def _shape(shape: "etree._Element") -> str:
     kind = _placeholder(shape)
     if kind in TITLES:
         return f"## {_text(shape, ' ')}" if _text(shape) else ""
@@ -94,7 +100,7 @@ def _shape(shape: Any) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _line(paragraph: Any, *, listed: bool) -> str:
+def _line(paragraph: "etree._Element", *, listed: bool) -> str:
     """One paragraph, as an item where it has a bullet of its own or its placeholder gives it
     one.
     """
@@ -113,7 +119,7 @@ def _line(paragraph: Any, *, listed: bool) -> str:
     return f"{'  ' * level}- {text}" if text and item else text
 
 
-def _runs(paragraph: Any) -> str:
+def _runs(paragraph: "etree._Element") -> str:
     pieces = [
         (run.text or "") if run.tag == f"{A}t" else " "
         for run in paragraph.iter(f"{A}t", f"{A}br", f"{A}tab")
@@ -121,7 +127,7 @@ def _runs(paragraph: Any) -> str:
     return " ".join("".join(pieces).split())
 
 
-def _text(element: Any, between: str = "\n") -> str:
+def _text(element: "etree._Element", between: str = "\n") -> str:
     return between.join(text for paragraph in element.iter(f"{A}p") if (text := _runs(paragraph)))
 
 
@@ -134,7 +140,7 @@ def charts(data: bytes, prefix: str) -> list[str]:
     return [text for name in found if (text := chart(plain(package.xml(name))))]
 
 
-def chart(root: Any) -> str:
+def chart(root: "etree._Element") -> str:
     """A chart's title, and its series as a table: one row per category."""
     named = root.find(f".//{C}title")
     series = list(root.iter(f"{C}ser"))
@@ -151,5 +157,5 @@ def chart(root: Any) -> str:
     )
 
 
-def _cached(element: Any) -> list[str]:
+def _cached(element: "etree._Element") -> list[str]:
     return [] if element is None else [value.text or "" for value in element.iter(f"{C}v")]

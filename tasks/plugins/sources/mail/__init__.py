@@ -16,7 +16,7 @@ from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.mail import boxes
 from llmops.tasks.plugins.sources.mail.message import ParsedMail as Message
 from llmops.tasks.plugins.sources.mail.message import Summary, base_subject, composed, content_of
-from llmops.tasks.plugins.sources.mail.threads import threads
+from llmops.tasks.plugins.sources.mail.threads import by_thread
 from llmops.tasks.schemas import sha256
 
 SHOWN = ("Subject", "From", "To", "Cc", "Date")
@@ -107,7 +107,7 @@ class MailSource(Source):
 
     def _items(self, mails: list[Summary], letters: dict[str, boxes.Letter]) -> Iterator[Item]:
         named = {mail.id: [list(letters[mail.id].place), mail.digest] for mail in mails}
-        groups = threads(mails) if self.by == "thread" else {mail.id: [mail] for mail in mails}
+        groups = by_thread(mails) if self.by == "thread" else {mail.id: [mail] for mail in mails}
         for root, group in groups.items():
             revision = (
                 group[0].digest

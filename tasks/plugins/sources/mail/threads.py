@@ -8,7 +8,7 @@ from llmops.tasks.plugins.sources.mail.message import Summary, base_subject
 LATE = "9999"
 
 
-def threads(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
+def by_thread(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
     """root -> its mails, the oldest first. A root is a Message-ID; it stays the same when answers
     are added, also where the first mail of the thread is not there. A mail that answers nothing but
     is called `Re: …` joins the oldest thread of that subject before it."""
