@@ -17,8 +17,7 @@ from llmops.tasks.ledger.tables import chunks, documents
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins import stores as stored
 from llmops.tasks.plugins.chunkers import Chunker
-from llmops.tasks.plugins.cleaners import Cleaner
-from llmops.tasks.plugins.cleaners import CorpusCleaner
+from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import all_parsers
 from llmops.tasks.plugins.stores import Store
