@@ -5,7 +5,7 @@ import re
 import subprocess
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -57,9 +57,15 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path, *, top_only: bool = False) -> set[str]:
     """Every module that a file imports, and every name in one, at the top or in a function."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     modules: set[str] = set()
     for node in tree.body if top_only else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -77,10 +83,11 @@ def reaches(path: Path, *modules: str) -> list[str]:
     )
 
 
+@cache
 def own_imports(path: Path) -> set[str]:
     """The files of the house that a file imports: of `from a.b import c` a.b.c if it is one."""
     files: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             files |= {alias.name for alias in node.names if alias.name in PRODUCT}
         elif isinstance(node, ast.ImportFrom) and node.module in PRODUCT:
@@ -101,12 +108,13 @@ def room(dotted: str) -> str:
     return parts[1] if (ROOT / "tasks" / parts[1]).is_dir() else "tasks"
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (
+@cache
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [
         node
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    ]
 
 
 ROOMS = {dotted: room(dotted) for dotted in PRODUCT}
@@ -254,7 +262,7 @@ def test_no_class_name_stands_twice() -> None:
     classes = Counter(
         node.name
         for path in PRODUCT.values()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef)
     )
     assert {each: count for each, count in classes.items() if count > 1} == {}
@@ -271,7 +279,7 @@ def test_a_submodule_never_hides_a_name_of_its_package() -> None:
         }
         bound = {
             node.name
-            for node in ast.parse(path.read_text()).body
+            for node in parsed(path).body
             if isinstance(node, ast.FunctionDef | ast.ClassDef)
         } | {each.rpartition(".")[2] for each in imports(path) if each not in PRODUCT}
         wrong += [f"{name(path)}: {each}" for each in sorted(inner & bound)]
@@ -317,7 +325,7 @@ def test_a_flow_reads_like_its_page() -> None:
 
 def code_lines(path: Path) -> int:
     """Lines that are neither empty, nor imports, nor comments, nor docstrings."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     skipped: set[int] = set()
     for node in ast.walk(tree):
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -332,7 +340,7 @@ def test_nothing_passes_silently() -> None:
     silent = [
         f"{name(path)}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ExceptHandler)
         and node.type is not None
         and ast.unparse(node.type) in ("Exception", "BaseException")
