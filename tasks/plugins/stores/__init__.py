@@ -11,8 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from llmops.tasks.filters import Fields, Where
 from llmops.tasks.filters.metadata import field_columns
@@ -42,7 +44,11 @@ separated by spaces. `labels`: who may read it, never empty. `row_hash`: digest 
 for verify."""
 
 
-def rows_schema(fields: Fields) -> Any:
+Point = NDArray[np.floating[Any]]
+"""One vector, shape (dimension,)."""
+
+
+def rows_schema(fields: Fields) -> pa.Schema:
     """ROWS, and a column for each declared field."""
     return pa.schema([*ROWS, *field_columns(fields)])
 
@@ -56,7 +62,7 @@ class StoreReader(ABC):
     """
 
     @abstractmethod
-    def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
+    def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
         """The k rows nearest to the query vector of shape (dimension,); score = cosine
         similarity.
         """

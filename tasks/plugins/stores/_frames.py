@@ -3,7 +3,6 @@ anything is written.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ ORDER = [
 LARGEST = 2**53  # beyond it a store that keeps numbers as doubles rounds silently
 
 
-def ranked(fetch: Callable[[int], Any], k: int) -> pd.DataFrame:
+def ranked(fetch: Callable[[int], pa.Table], k: int) -> pd.DataFrame:
     """The k best rows of a query, ties in the order of uri and ordinal.
 
     `fetch(n)` gives n rows with a column `score`. Where the k-th score is shared by more rows than
@@ -47,7 +46,7 @@ def findable(terms: Iterable[str]) -> list[str]:
     return [term for term in terms if not any("\ud800" <= letter <= "\udfff" for letter in term)]
 
 
-def checked(rows: pd.DataFrame, vectors: Vectors, size: int) -> Any:
+def checked(rows: pd.DataFrame, vectors: Vectors, size: int) -> Vectors:
     """The vectors, shape (len(rows), size). Raises ValueError for another shape, for vectors
     without a direction, for a chunk_id that comes twice, and for whole numbers beyond 2**53."""
     data = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -76,7 +75,7 @@ def checked(rows: pd.DataFrame, vectors: Vectors, size: int) -> Any:
     return data
 
 
-def packed(rows: pd.DataFrame, vectors: Vectors, schema: Any) -> Any:
+def packed(rows: pd.DataFrame, vectors: Vectors, schema: pa.Schema) -> pa.Table:
     """Rows and vectors as one Arrow table. Raises ValueError as `checked` does."""
     size = schema.field("vector").type.list_size
     data = checked(rows, vectors, size)
@@ -86,7 +85,7 @@ def packed(rows: pd.DataFrame, vectors: Vectors, schema: Any) -> Any:
     return table.append_column(schema.field("vector"), column).cast(schema)
 
 
-def schema_of(dimension: int, fields: Fields) -> Any:
+def schema_of(dimension: int, fields: Fields) -> pa.Schema:
     """The rows and the vector."""
     return pa.schema(
         [

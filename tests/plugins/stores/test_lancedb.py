@@ -64,7 +64,7 @@ def test_a_small_change_leaves_the_index_alone_and_is_ranked_right(
 ) -> None:
     stage(collection, 0, 500)
     sealed = stage(collection, 500, 505)
-    assert collection._open().index_stats("terms_idx").num_unindexed_rows == 5
+    assert collection._open().index_stats("terms_idx").num_unindexed_rows == 5  # type: ignore[union-attr]
     found = collection.at(sealed).text(["common", "number502"], 5)
     assert found["uri"].iloc[0] == "doc-000502.md"
     whole = LanceDBStore().open("whole", DIMENSION, Path(collection._database.uri).parent)
@@ -79,6 +79,7 @@ def test_a_large_change_goes_into_the_index(collection: LanceDBCollection) -> No
     stage(collection, 0, 100)
     stage(collection, 100, 200)
     stats = collection._open().index_stats("terms_idx")
+    assert stats is not None
     assert (stats.num_indexed_rows, stats.num_unindexed_rows) == (200, 0)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
+import pyarrow as pa
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Fields
@@ -24,6 +25,11 @@ from llmops.tasks.plugins.stores.lancedb.erase import follow, forget, keyed, wit
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 
+if TYPE_CHECKING:
+    from lancedb.db import DBConnection
+    from lancedb.index import FTS, BTree
+    from lancedb.table import Table
+
 IDS_PER_DELETE = 2_000
 NO_FIELDS: Fields = MappingProxyType({})
 FLAT_ROWS = 2_000  # each thousand rows outside the index adds about 5 ms to a text search
@@ -33,11 +39,11 @@ FRAGMENTS = 64  # more files slow a scan of the vectors
 
 
 class LanceDBCollection(StoreCollection):
-    def __init__(self, database: Any, name: str, schema: Any) -> None:
+    def __init__(self, database: "DBConnection", name: str, schema: pa.Schema) -> None:
         self._database, self._name, self._schema = database, name, schema
         self._what = f"the LanceDB table {name!r}"
 
-    def _open(self) -> Any:
+    def _open(self) -> "Table":
         with guarded(self._what):
             return self._database.open_table(self._name)
 
@@ -53,7 +59,7 @@ class LanceDBCollection(StoreCollection):
             retried(table, self._what, lambda: table.restore(sealed))
             self._tag(table, f"restored-{snapshot}")
 
-    def _sealed(self, table: Any, snapshot: str) -> dict[str, int]:
+    def _sealed(self, table: "Table", snapshot: str) -> dict[str, int]:
         """All tags with their versions. Raises Damaged when `snapshot` is not among them."""
         with guarded(self._what):
             tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
@@ -61,7 +67,7 @@ class LanceDBCollection(StoreCollection):
             raise Damaged(f"{self._what} has no snapshot {snapshot}", hint=REPAIR)
         return tags
 
-    def _tag(self, table: Any, name: str) -> None:
+    def _tag(self, table: "Table", name: str) -> None:
         with guarded(self._what):
             if name in table.tags.list():
                 table.tags.update(name, table.version)
@@ -106,12 +112,12 @@ class LanceDBCollection(StoreCollection):
         self._tag(table, f"sealed-{table.version}")
         return str(table.version)
 
-    def _worn(self, table: Any) -> bool:
+    def _worn(self, table: "Table") -> bool:
         """Whether searches or the disk have suffered enough from small changes to rewrite files and
         index.
         """
         with guarded(self._what):
-            flat = table.index_stats("terms_idx").num_unindexed_rows
+            flat = table.index_stats("terms_idx").num_unindexed_rows  # type: ignore[union-attr]
             newest = max(table.list_versions(), key=lambda entry: entry["version"])["metadata"]
         live, deleted = int(newest["total_rows"]), int(newest["total_deletion_file_rows"])
         many_files = int(newest["total_fragments"]) > FRAGMENTS
@@ -122,7 +128,7 @@ class LanceDBCollection(StoreCollection):
     def at(self, snapshot: str) -> StoreReader:
         return LanceDBReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
 
-    def _pinned(self, snapshot: str) -> Any:
+    def _pinned(self, snapshot: str) -> "Table":
         table = self._open()
         version = self._sealed(table, snapshot)[f"sealed-{snapshot}"]
         with guarded(self._what):
@@ -173,7 +179,7 @@ class LanceDBCollection(StoreCollection):
             (follow if place else without)(table, self._pinned(snapshot), self._what, others)
             self.seal(0)
             with guarded(self._what):
-                table.checkout_latest()
+                table.checkout_latest()  # type: ignore[no-untyped-call]
                 table.tags.update(f"sealed-{snapshot}", table.version)
         if not ordered:
             without(table, table, self._what, "false")
@@ -209,16 +215,16 @@ class LanceDBStore(Store):
 
     def drop(self, name: str, home: Path) -> None:
         with guarded(f"the LanceDB table {name!r}"):
-            self._connect(home).drop_table(name, ignore_missing=True)
+            self._connect(home).drop_table(name, ignore_missing=True)  # type: ignore[call-arg]
 
-    def _connect(self, home: Path) -> Any:
+    def _connect(self, home: Path) -> "DBConnection":
         import lancedb
 
         with guarded("LanceDB"):
             return lancedb.connect(self.uri or str(home / "lancedb"))
 
 
-def _full_text() -> Any:
+def _full_text() -> "FTS":
     from lancedb.index import FTS
 
     return FTS(
@@ -231,7 +237,7 @@ def _full_text() -> Any:
     )
 
 
-def _lookup() -> Any:
+def _lookup() -> "BTree":
     from lancedb.index import BTree
 
     return BTree()

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.stores._frames import REPAIR
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
 
 CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
 GONE = ("not found", "no longer exists", "does not exist", "no such file")
@@ -28,6 +31,12 @@ NEVER = timedelta(days=36_500)
 MARGINS = [timedelta(milliseconds=2) * 10**power for power in range(5)]
 
 T = TypeVar("T")
+
+
+class VersionedTable(Protocol):
+    """A table that can be taken to its newest version."""
+
+    def checkout_latest(self) -> None: ...
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def _short(error: Exception) -> str:
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 
-def retried(table: Any, what: str, write: Callable[[], T]) -> T:
+def retried(table: VersionedTable, what: str, write: Callable[[], T]) -> T:
     """The result of a write, tried again from the newest version when another commit came first.
 
     Raises Unavailable when it still conflicts after about five seconds.
@@ -86,7 +95,7 @@ def retried(table: Any, what: str, write: Callable[[], T]) -> T:
     raise AssertionError("the last attempt returns or raises")
 
 
-def prune(table: Any, what: str, oldest: datetime, *, unverified: bool = False) -> None:
+def prune(table: "Table", what: str, oldest: datetime, *, unverified: bool = False) -> None:
     """Remove the versions committed before `oldest` (local time, as Lance lists it).
 
     `unverified`: also the files that no version has ever referred to; only where no other writer is

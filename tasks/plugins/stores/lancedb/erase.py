@@ -7,16 +7,19 @@ the old ones are removed with all their files.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, prune, quoted, retried
 
+if TYPE_CHECKING:
+    from lancedb.table import Table
+
 IDS_PER_QUERY = 2_000
 
 
-def without(table: Any, source: Any, what: str, condition: str) -> None:
+def without(table: "Table", source: "Table", what: str, condition: str) -> None:
     """Make the table's newest version the rows of another, or of itself at another version, that
     fulfil a condition.
 
@@ -30,7 +33,7 @@ def without(table: Any, source: Any, what: str, condition: str) -> None:
         table.add(stream, mode="overwrite")
 
 
-def follow(table: Any, source: Any, what: str, condition: str) -> None:
+def follow(table: "Table", source: "Table", what: str, condition: str) -> None:
     """Make the table's newest version the same as `without` does, by deleting and adding only what
     differs.
     """
@@ -44,14 +47,14 @@ def follow(table: Any, source: Any, what: str, condition: str) -> None:
         retried(table, what, lambda rows=rows: table.add(rows.cast(table.schema)))  # type: ignore[misc]
 
 
-def keyed(table: Any, condition: str | None = None) -> set[tuple[str, str]]:
+def keyed(table: "Table", condition: str | None = None) -> set[tuple[str, str]]:
     """(chunk_id, row_hash) of every row."""
     search = table.search() if condition is None else table.search().where(condition)
     found = search.select(["chunk_id", "row_hash"]).to_arrow()
     return set(zip(found["chunk_id"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
 
 
-def forget(table: Any, what: str, keep: Callable[[str], bool]) -> None:
+def forget(table: "Table", what: str, keep: Callable[[str], bool]) -> None:
     """Remove the tags that are not kept, every version older than the oldest tagged one, and every
     file that no version needs, also what a writer left that died before it committed."""
     with guarded(what):

@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import ROWS, StoreReader
+from llmops.tasks.plugins.stores import ROWS, Point, StoreReader
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded
 from llmops.tasks.plugins.stores.lancedb.matrix import Matrix, cosines, fits
 from llmops.tasks.plugins.stores.lancedb.where import filtered
 from llmops.tasks.schemas import from_arrow
+
+if TYPE_CHECKING:
+    from lancedb.query import MatchQuery
+    from lancedb.table import Table
 
 T = TypeVar("T")
 
@@ -31,14 +36,14 @@ class LanceDBReader(StoreReader):
     erasure has written the snapshot anew.
     """
 
-    def __init__(self, pin: Callable[[], Any], name: str) -> None:
+    def __init__(self, pin: Callable[[], "Table"], name: str) -> None:
         self._pin, self._what = pin, name
         self._table = pin()
         self._dimension = self._table.schema.field("vector").type.list_size
         self._loading, self._asked = Lock(), 0
         self._matrix: Matrix | None = None
 
-    def _steadily(self, ask: Callable[[Any], T]) -> T:
+    def _steadily(self, ask: Callable[["Table"], T]) -> T:
         """What a question to the table comes to. Raises Damaged."""
         table = self._table
         try:
@@ -53,7 +58,7 @@ class LanceDBReader(StoreReader):
         with guarded(self._what):
             return ask(anew)
 
-    def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
+    def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
         """Exact: every vector is compared. Raises ValueError for a query of another shape, with
         NaN, or zero.
         """
@@ -64,10 +69,10 @@ class LanceDBReader(StoreReader):
                 f"({self._dimension},), finite, not 0"
             )
 
-        def nearest(table: Any) -> pd.DataFrame:
+        def nearest(table: "Table") -> pd.DataFrame:
             matrix = self._held(table) if where is None else None
 
-            def fetch(limit: int) -> Any:
+            def fetch(limit: int) -> pa.Table:
                 found = (
                     _scanned(table, point, limit, where)
                     if matrix is None
@@ -79,7 +84,7 @@ class LanceDBReader(StoreReader):
 
         return self._steadily(nearest)
 
-    def _held(self, table: Any) -> Matrix | None:
+    def _held(self, table: "Table") -> Matrix | None:
         """The vectors in memory; None for the first searches, which a scan answers sooner, and for
         too many vectors.
         """
@@ -96,8 +101,8 @@ class LanceDBReader(StoreReader):
         words = findable(terms)
         query = _match(words)
 
-        def best(table: Any) -> pd.DataFrame:
-            def fetch(limit: int) -> Any:
+        def best(table: "Table") -> pd.DataFrame:
+            def fetch(limit: int) -> pa.Table:
                 if not words:
                     return _scored(ROWS.empty_table(), [])
                 search = table.search(query, query_type="fts").select([*ROWS.names, "_score"])
@@ -120,10 +125,10 @@ class LanceDBReader(StoreReader):
         return self._steadily(lambda table: int(table.count_rows()))
 
 
-def _scanned(table: Any, point: Any, limit: int, where: Where | None) -> Any:
+def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> pa.Table:
     search = (
         table.search(point, vector_column_name="vector")
-        .distance_type("cosine")
+        .distance_type("cosine")  # type: ignore[attr-defined]
         .bypass_vector_index()
     )
     return (
@@ -131,16 +136,16 @@ def _scanned(table: Any, point: Any, limit: int, where: Where | None) -> Any:
     )
 
 
-def _taken(table: Any, row_ids: list[int]) -> Any:
+def _taken(table: "Table", row_ids: list[int]) -> pa.Table:
     return table.take_row_ids(row_ids).select([*ROWS.names, "vector"]).to_arrow()
 
 
-def _scored(table: Any, scores: Any) -> Any:
+def _scored(table: pa.Table, scores: Sequence[float] | NDArray[np.float32]) -> pa.Table:
     return table.select(ROWS.names).append_column("score", pa.array(scores, pa.float32()))
 
 
-def _match(terms: Sequence[str]) -> Any:
+def _match(terms: Sequence[str]) -> "MatchQuery":
     from lancedb import query
 
-    match: Any = query.MatchQuery
+    match: Callable[..., MatchQuery] = query.MatchQuery
     return match(" ".join(terms), "terms")

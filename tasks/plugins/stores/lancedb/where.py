@@ -2,12 +2,15 @@
 kind.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmops.tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Value, Where
 
+if TYPE_CHECKING:
+    from lancedb.query import LanceQueryBuilder
 
-def filtered(search: Any, where: Where | None) -> Any:
+
+def filtered(search: "LanceQueryBuilder", where: Where | None) -> "LanceQueryBuilder":
     """A query that looks only at rows that fulfil a condition, before it ranks them."""
     return search if where is None else search.where(sql(where), prefilter=True)
 
