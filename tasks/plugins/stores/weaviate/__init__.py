@@ -8,7 +8,7 @@ everything back, and the next build has a new number.
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -26,6 +26,11 @@ from llmops.tasks.plugins.stores.weaviate.connection import (
     split,
 )
 from llmops.tasks.plugins.stores.weaviate.rows import class_name, schema
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+    from weaviate.auth import AuthCredentials
+    from weaviate.collections.classes.config_base import _QuantizerConfigCreate
 
 NO_FIELDS: Fields = MappingProxyType({})
 GRPC = 50_051
@@ -133,7 +138,7 @@ class WeaviateStore(Store):
         with guarded(f"the Weaviate collection {name!r}"):
             self._client().collections.delete(class_name(name))
 
-    def _make(self, client: Any, name: str, dimension: int, fields: Fields) -> None:
+    def _make(self, client: "WeaviateClient", name: str, dimension: int, fields: Fields) -> None:
         """Create a collection; the description says what it is, as its name in Weaviate is a
         digest.
         """
@@ -153,12 +158,17 @@ class WeaviateStore(Store):
             vector_config=Configure.Vectors.self_provided(vector_index_config=index),
         )
 
-    def _quantizer(self) -> Any:
+    def _quantizer(self) -> "_QuantizerConfigCreate":
         from weaviate.classes.config import Configure
 
-        return getattr(Configure.VectorIndex.Quantizer, self.quantization)()
+        quantizer: _QuantizerConfigCreate = getattr(
+            Configure.VectorIndex.Quantizer, self.quantization
+        )()
+        return quantizer
 
-    def _found_or_made(self, client: Any, name: str, dimension: int, fields: Fields) -> int:
+    def _found_or_made(
+        self, client: "WeaviateClient", name: str, dimension: int, fields: Fields
+    ) -> int:
         """The dimension of the collection."""
         from weaviate.exceptions import UnexpectedStatusCodeError
 
@@ -174,7 +184,7 @@ class WeaviateStore(Store):
         )
         return int(described.rpartition(" ")[2] or 0)
 
-    def _client(self) -> Any:
+    def _client(self) -> "WeaviateClient":
         key = digest(
             self.model_dump_json(),
             *(
@@ -190,7 +200,7 @@ class WeaviateStore(Store):
         )
         return connected(key, self._new_client, f"Weaviate at {self.url}", self.timeout)
 
-    def _new_client(self) -> Any:
+    def _new_client(self) -> "WeaviateClient":
         from weaviate import WeaviateClient
         from weaviate.classes.init import AdditionalConfig, Timeout
         from weaviate.config import GrpcConfig
@@ -219,7 +229,7 @@ class WeaviateStore(Store):
             ),
         )
 
-    def _credentials(self) -> Any:
+    def _credentials(self) -> "AuthCredentials | None":
         from weaviate.classes.init import Auth
 
         if self.api_key:

@@ -1,9 +1,9 @@
 """A collection in Weaviate: staging, sealing, and taking back."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +22,11 @@ from llmops.tasks.plugins.stores.weaviate.where import at, came, needless, went
 from llmops.tasks.plugins.stores.weaviate.write import batches
 from llmops.tasks.schemas import Vectors
 
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+
+    from llmops.tasks.plugins.stores.weaviate.rows import NewObject
+
 AGAIN = "run the command again: the build begins anew from what is live, and pays for nothing again"
 _unsure: set[tuple[str, int]] = set()
 """Stagings of this process in which a call had no answer: it may have been carried out, wholly,
@@ -36,7 +41,7 @@ class WeaviateCollection(StoreCollection):
 
     def __init__(
         self,
-        client: Any,
+        client: "WeaviateClient",
         name: str,
         dimension: int,
         fields: Fields,
@@ -79,12 +84,16 @@ class WeaviateCollection(StoreCollection):
         parts = list(batches(new, self._dimension))
         with self._certain(number):
             self._rows.retire(
-                {*retire, *(row["chunk_id"] for row in listed)}, number, {one.uuid for one in new}
+                {*retire, *(row["chunk_id"] for row in listed)},
+                number,
+                {one.uuid for one in new},  # type: ignore[misc]
             )
             for part in parts:
                 self._rows.put(part)
 
-    def _objects(self, rows: Sequence[dict[str, Any]], vectors: Any, number: int) -> list[Any]:
+    def _objects(
+        self, rows: Sequence[Mapping[str, Any]], vectors: Vectors, number: int
+    ) -> list["NewObject"]:
         from weaviate.classes.data import DataObject
 
         return [

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable
 from llmops.tasks.plugins.stores._frames import REPAIR
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
 
 OLDEST = (1, 33)  # the first with NOT in filters
 AWAY = (
@@ -72,7 +75,7 @@ LOST = (
 PAUSE = 0.3
 
 T = TypeVar("T")
-_clients: dict[tuple[int, str], Any] = {}
+_clients: dict[tuple[int, str], "WeaviateClient"] = {}
 _connecting = Lock()
 
 
@@ -152,7 +155,7 @@ class CollectionPlace:
     question in seconds.
     """
 
-    client: Any
+    client: "WeaviateClient"
     name: str
     what: str
     seconds: float
@@ -189,7 +192,9 @@ class CollectionPlace:
             return True
 
 
-def connected(key: str, make: Callable[[], Any], what: str, seconds: float) -> Any:
+def connected(
+    key: str, make: Callable[[], "WeaviateClient"], what: str, seconds: float
+) -> "WeaviateClient":
     """The client of this process for a configuration. Raises Unavailable: not there, not let in, or
     too old.
     """
@@ -200,7 +205,7 @@ def connected(key: str, make: Callable[[], Any], what: str, seconds: float) -> A
         return _clients[place]
 
 
-def _opened(make: Callable[[], Any], what: str) -> Any:
+def _opened(make: Callable[[], "WeaviateClient"], what: str) -> "WeaviateClient":
     logging.getLogger("weaviate-client").setLevel(
         logging.CRITICAL
     )  # it prints whole objects that were refused
@@ -243,7 +248,7 @@ def split(url: str) -> tuple[str, int, bool]:
     return parts.hostname or "", parts.port or (443 if secure else 80), secure
 
 
-def epoch(client: Any) -> str:
+def epoch(client: "WeaviateClient") -> str:
     """Changes when the server is started anew: what was being written then may be in some of its
     indexes and not in others.
 

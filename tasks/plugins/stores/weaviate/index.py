@@ -3,7 +3,7 @@ all else has.
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +12,18 @@ from llmops.tasks.plugins.stores.weaviate.connection import guarded
 from llmops.tasks.plugins.stores.weaviate.state import MOST
 from llmops.tasks.plugins.stores.weaviate.where import among
 
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+    from weaviate.collections.classes.filters import FilterReturn
+
+    from llmops.tasks.plugins.stores.weaviate.rows import ObjectCollection, StoredObject
+
 SAMPLE = 64
 CLOSE = 1e-3  # far above the error of a quantised distance, far below that of two texts
 PAUSE = 0.2
 
 
-def settle(client: Any, name: str, what: str, seconds: float) -> None:
+def settle(client: "WeaviateClient", name: str, what: str, seconds: float) -> None:
     """Wait until nothing waits to be indexed, where the server does that behind our back. Raises
     Unavailable.
     """
@@ -38,7 +44,7 @@ def settle(client: Any, name: str, what: str, seconds: float) -> None:
         time.sleep(PAUSE)
 
 
-def unfound(collection: Any, where: Any, what: str) -> int:
+def unfound(collection: "ObjectCollection", where: "FilterReturn", what: str) -> int:
     """How many rows of a sample of those that fulfil a filter the vector index does not find by
     their own vector.
     """
@@ -64,11 +70,11 @@ def unfound(collection: Any, where: Any, what: str) -> int:
         return sum(not _found(collection, one) for one in found)
 
 
-def _found(collection: Any, one: Any) -> bool:
+def _found(collection: "ObjectCollection", one: "StoredObject") -> bool:
     from weaviate.classes.query import MetadataQuery
 
-    point = one.vector.get("default")
+    point: Any = one.vector.get("default")
     near = collection.query.near_vector(
         point, limit=1, return_properties=[], return_metadata=MetadataQuery(distance=True)
     ).objects
-    return bool(near) and near[0].metadata.distance < CLOSE
+    return bool(near) and near[0].metadata.distance < CLOSE  # type: ignore[operator]

@@ -1,8 +1,8 @@
 """The rows of a collection in Weaviate: written, retired, brought back, removed."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from llmops.tasks.errors import Unavailable
@@ -19,6 +19,16 @@ from llmops.tasks.plugins.stores.weaviate.where import (
 )
 from llmops.tasks.plugins.stores.weaviate.write import batches, delete, insert, pages
 
+if TYPE_CHECKING:
+    from weaviate.collections.classes.filters import FilterReturn
+
+    from llmops.tasks.plugins.stores.weaviate.rows import (
+        FoundObjects,
+        NewObject,
+        ObjectCollection,
+        StoredObject,
+    )
+
 IDS_PER_QUERY = 400
 ROWS_PER_PAGE = 2_000
 ROUNDS = 3
@@ -27,7 +37,9 @@ ROUNDS = 3
 class WeaviateRows:
     """Everything here raises the client's errors, or ours."""
 
-    def __init__(self, collection: Any, dimension: int, place: CollectionPlace) -> None:
+    def __init__(
+        self, collection: "ObjectCollection", dimension: int, place: CollectionPlace
+    ) -> None:
         self._collection, self._dimension, self._place, self._what = (
             collection,
             dimension,
@@ -35,7 +47,7 @@ class WeaviateRows:
             place.what,
         )
 
-    def put(self, objects: Sequence[Any]) -> None:
+    def put(self, objects: Sequence["NewObject"]) -> None:
         """Store objects; those of the same id are replaced."""
         for part in batches(objects, self._dimension):
             insert(self._collection.data.insert_many, part, self._what)
@@ -115,7 +127,7 @@ class WeaviateRows:
         self._remove(later)
         self._bring_back(ended)
 
-    def _light(self, **place: Any) -> Any:
+    def _light(self, **place: Any) -> "FoundObjects":
         return self._collection.query.fetch_objects(
             return_properties=["valid_from", "valid_to"], **place
         )
@@ -130,7 +142,9 @@ class WeaviateRows:
         )
         return [*(added - gone).elements(), *(gone - added).elements()]
 
-    def _keys(self, where: Any, wanted: Any) -> Iterator[tuple[str, str]]:
+    def _keys(
+        self, where: "FilterReturn", wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> Iterator[tuple[str, str]]:
         found = self._collection.query.fetch_objects(
             filters=where,
             limit=MOST,
@@ -151,16 +165,15 @@ class WeaviateRows:
             for where in (added_after(number), retired_after(number), strange())
         )
 
-    def sums(self, where: Any) -> tuple[int, int]:
+    def sums(self, where: "FilterReturn") -> tuple[int, int]:
         """How many rows fulfil a filter, and how many terms they hold."""
         from weaviate.classes.query import Metrics
 
         found = self._collection.aggregate.over_all(
             filters=where, total_count=True, return_metrics=Metrics("length").integer(sum_=True)
         )
-        return int(found.total_count or 0), int(
-            found.properties["length"].sum_ or 0
-        ) if "length" in found.properties else 0
+        lengths: Any = found.properties.get("length")
+        return int(found.total_count or 0), int(lengths.sum_ or 0) if lengths is not None else 0
 
     def strangers(self) -> int:
         """How many objects are neither rows nor records, up to 10,000. Counted one by one: after a
@@ -174,10 +187,10 @@ class WeaviateRows:
     def total(self) -> int:
         return int(self._collection.aggregate.over_all(total_count=True).total_count or 0)
 
-    def delete(self, where: Any) -> None:
+    def delete(self, where: "FilterReturn") -> None:
         delete(self._collection, where, self._what)
 
-    def parts(self, name: str, values: Sequence[str]) -> Iterator[Any]:
+    def parts(self, name: str, values: Sequence[str]) -> Iterator["FilterReturn"]:
         """Filters for some values of a property, of bounded length."""
         return (
             among(name, values[first : first + IDS_PER_QUERY])
@@ -188,14 +201,14 @@ class WeaviateRows:
         for first in range(0, len(ids), IDS_PER_QUERY):
             self.delete(by_id(ids[first : first + IDS_PER_QUERY]))
 
-    def _fetched(self, where: Any) -> list[Any]:
-        found: list[Any] = self._collection.query.fetch_objects(
+    def _fetched(self, where: "FilterReturn") -> list["StoredObject"]:
+        found: list[StoredObject] = self._collection.query.fetch_objects(
             filters=where, limit=MOST, include_vector=True
         ).objects
         return found
 
     @staticmethod
-    def _again(one: Any, valid_to: int | None) -> Any:
+    def _again(one: "StoredObject", valid_to: int | None) -> "NewObject":
         """The same object with another end."""
         from weaviate.classes.data import DataObject
 
@@ -205,4 +218,4 @@ class WeaviateRows:
             if value is not None and name != "valid_to"
         }
         end = {} if valid_to is None else {"valid_to": valid_to}
-        return DataObject(uuid=one.uuid, vector=one.vector.get("default"), properties=kept | end)
+        return DataObject(uuid=one.uuid, vector=one.vector.get("default"), properties=kept | end)  # type: ignore[arg-type]

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
 from llmops.tasks.filters.evaluate import matches
-from llmops.tasks.plugins.stores import ROWS, StoreReader
+from llmops.tasks.plugins.stores import ROWS, Point, StoreReader
 from llmops.tasks.plugins.stores._frames import REPAIR, findable
 from llmops.tasks.plugins.stores.weaviate.connection import CollectionPlace
 from llmops.tasks.plugins.stores.weaviate.rows import INTERVAL, table
@@ -22,8 +23,18 @@ from llmops.tasks.plugins.stores.weaviate.where import among, at, by_id, holds, 
 from llmops.tasks.plugins.stores.weaviate.write import pages
 from llmops.tasks.schemas import from_arrow
 
+if TYPE_CHECKING:
+    from weaviate.collections.classes.filters import FilterReturn
+
+    from llmops.tasks.plugins.stores.weaviate.rows import (
+        FoundObjects,
+        ObjectCollection,
+        StoredObject,
+    )
+
 ORDERING = ("uri", "ordinal", "chunk_id")
 IDS_PER_QUERY = 1_000
+Scores = NDArray[np.float32]
 PAGE_BYTES, ROW_BYTES = 24_000_000, 6_000
 
 T = TypeVar("T")
@@ -39,10 +50,10 @@ class WeaviateReader(StoreReader):
 
     def __init__(
         self,
-        collection: Any,
+        collection: "ObjectCollection",
         records: StateRecords,
         snapshot: Sealed,
-        schema: Any,
+        schema: pa.Schema,
         dimension: int,
         place: CollectionPlace,
     ) -> None:
@@ -55,7 +66,7 @@ class WeaviateReader(StoreReader):
         self._dimension, self._place = dimension, place
         self._returned = [*schema.names, *INTERVAL]
 
-    def vector(self, query: Any, k: int, where: Where | None = None) -> pd.DataFrame:
+    def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
         """Exact up to the store's `exact_below` rows. Raises ValueError for a query of another
         shape, with NaN, or zero.
         """
@@ -69,17 +80,18 @@ class WeaviateReader(StoreReader):
             )
         asked, filters = point.tolist(), self._filters(where)
 
-        def find(limit: int) -> Any:
-            return self._collection.query.near_vector(
+        def find(limit: int) -> list["StoredObject"]:
+            found: list[StoredObject] = self._collection.query.near_vector(
                 asked,
                 limit=limit,
                 filters=filters,
                 return_properties=self._returned,
                 return_metadata=MetadataQuery(distance=True),
             ).objects
+            return found
 
-        def score(found: Sequence[Any]) -> list[float]:
-            return [1 - one.metadata.distance for one in found]
+        def score(found: Sequence["StoredObject"]) -> list[float]:
+            return [1 - one.metadata.distance for one in found]  # type: ignore[operator]
 
         best, scores = self._best(find, score, lambda _, scores: scores[-1], k, where)
         return _frame([one.properties for one in best], scores)
@@ -94,8 +106,8 @@ class WeaviateReader(StoreReader):
         looked_at = sorted({*ORDERING, "terms", *INTERVAL, *(named(where) if where else ())})
         within = frequencies(self._collection.name, self._snapshot, query, self._count_of)
 
-        def find(limit: int) -> Any:
-            return self._collection.query.bm25(
+        def find(limit: int) -> list["StoredObject"]:
+            found: list[StoredObject] = self._collection.query.bm25(
                 asked,
                 query_properties=["terms"],
                 limit=limit,
@@ -103,14 +115,15 @@ class WeaviateReader(StoreReader):
                 return_properties=looked_at,
                 return_metadata=MetadataQuery(score=True),
             ).objects
+            return found
 
-        def score(found: Sequence[Any]) -> list[float]:
+        def score(found: Sequence["StoredObject"]) -> list[float]:
             return bm25([one.properties for one in found], query, within, self._snapshot)
 
         best, scores = self._best(
             find,
             score,
-            lambda found, scores: reach([one.metadata.score for one in found], scores),
+            lambda found, scores: reach([one.metadata.score for one in found], scores),  # type: ignore[misc]
             k,
             where,
         )
@@ -133,14 +146,14 @@ class WeaviateReader(StoreReader):
             held |= {one.uuid: one.properties for one in found}
         return [held[one] for one in ids]
 
-    def _filters(self, where: Where | None) -> Any:
+    def _filters(self, where: Where | None) -> "FilterReturn":
         own = at(self._snapshot.number)
         return own if where is None else own & translated(where)
 
     def _count_of(self, term: str) -> int:
         return self._counted(at(self._snapshot.number) & among("terms", [term]))
 
-    def _counted(self, filters: Any) -> int:
+    def _counted(self, filters: "FilterReturn") -> int:
         return int(
             self._asked(
                 lambda: (
@@ -154,12 +167,12 @@ class WeaviateReader(StoreReader):
 
     def _best(
         self,
-        find: Callable[[int], Any],
-        score: Callable[[Sequence[Any]], list[float]],
-        most: Callable[[Sequence[Any], Any], float],
+        find: Callable[[int], list["StoredObject"]],
+        score: Callable[[Sequence["StoredObject"]], list[float]],
+        most: Callable[[Sequence["StoredObject"], Scores], float],
         k: int,
         where: Where | None,
-    ) -> tuple[list[Any], Any]:
+    ) -> tuple[list["StoredObject"], Scores]:
         """The k best, ties in the order of uri and ordinal.
 
         `most`: the most that a row which the server ranks behind the found ones can score. While
@@ -196,7 +209,7 @@ class WeaviateReader(StoreReader):
         whole = {"text", "terms", "context", "search", "metadata"}.intersection(columns)
         per_page = PAGE_BYTES // ((ROW_BYTES if whole else 300) + 8 * self._dimension * with_vector)
 
-        def ask(**place: Any) -> Any:
+        def ask(**place: Any) -> "FoundObjects":
             return self._collection.query.fetch_objects(
                 return_properties=[*plain, *INTERVAL], include_vector=with_vector, **place
             )
@@ -234,13 +247,13 @@ class WeaviateReader(StoreReader):
         self._snapshot = found
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], scores: Any) -> pd.DataFrame:
+def _frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[float] | Scores) -> pd.DataFrame:
     return from_arrow(table(rows, ROWS).append_column("score", pa.array(scores, pa.float32())))
 
 
 def _with_vectors(
-    found: Any, objects: Sequence[Any], columns: Sequence[str], dimension: int
-) -> Any:
+    found: pa.Table, objects: Sequence["StoredObject"], columns: Sequence[str], dimension: int
+) -> pa.Table:
     """The columns in the order asked for."""
     if "vector" in columns:
         points = np.array([_vector(one, dimension) for one in objects], np.float32).ravel()
@@ -250,7 +263,7 @@ def _with_vectors(
     return found.select(list(columns))
 
 
-def _vector(one: Any, dimension: int) -> Any:
+def _vector(one: "StoredObject", dimension: int) -> Sequence[float]:
     """A row that lost its vector gets zeros: verify must see it."""
-    found = one.vector.get("default") or []
+    found: Any = one.vector.get("default") or []
     return found if len(found) == dimension else [0.0] * dimension

@@ -8,7 +8,7 @@ one, `key_…` a text that sorts as Python sorts it. So a condition means the sa
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pyarrow as pa
@@ -17,6 +17,17 @@ from llmops.tasks.filters import BUILT_IN, LABELS, Fields, Kind, Value, column
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.stores import rows_schema
 from llmops.tasks.schemas import sha256
+
+if TYPE_CHECKING:
+    from weaviate.classes.config import Property
+    from weaviate.classes.data import DataObject
+    from weaviate.collections import Collection
+    from weaviate.collections.classes.internal import Object, QueryReturn
+
+    NewObject = DataObject[Mapping[str, Any], None]
+    StoredObject = Object[Mapping[str, Any], None]
+    FoundObjects = QueryReturn[Mapping[str, Any], None]
+    ObjectCollection = Collection[Mapping[str, Any], None]
 
 RANGES = {"integer", "number"}
 WORDS = {"text", "date"}
@@ -75,7 +86,7 @@ def properties(row: Mapping[str, Any], columns: Mapping[str, Kind]) -> dict[str,
     return found | {"facts": sorted(set(facts)), "length": len(str(row["terms"]).split())}
 
 
-def table(found: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+def table(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows from properties, in the schema's columns and types."""
     lists = {field.name for field in schema if pa.types.is_list(field.type)}
     return pa.table(
@@ -89,7 +100,7 @@ def table(found: Sequence[Mapping[str, Any]], schema: Any) -> Any:
     )
 
 
-def _value(value: Any, is_list: bool) -> Any:
+def _value(value: object, is_list: bool) -> object:
     return [] if value is None and is_list else value
 
 
@@ -98,7 +109,7 @@ def size(row: Mapping[str, Any], dimension: int) -> int:
     return len(json.dumps(row, ensure_ascii=True, default=str)) + 4 * dimension + 2_000
 
 
-def schema(fields: Fields) -> list[Any]:
+def schema(fields: Fields) -> list["Property"]:
     """The properties of a collection."""
     from weaviate.classes.config import DataType, Property, Tokenization
 
@@ -141,7 +152,7 @@ def schema(fields: Fields) -> list[Any]:
 _INDEXED = ("chunk_id", "doc_id", "terms")
 
 
-def _property(field: Any, kind: Kind | None) -> Any:
+def _property(field: pa.Field, kind: Kind | None) -> "Property":
     """A property that is only read, unless it is a number that a condition may compare."""
     from weaviate.classes.config import DataType, Property
 

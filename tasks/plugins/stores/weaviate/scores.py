@@ -67,7 +67,7 @@ def _score(held: Counter[str], weights: Mapping[str, float], usual: float) -> fl
     )
 
 
-def reach(served: Sequence[float], scores: Sequence[float]) -> float:
+def reach(served: Sequence[float], scores: Iterable[float]) -> float:
     """The most that a row can score which the server ranks behind these: its last score, times the
     largest factor between the two.
     """

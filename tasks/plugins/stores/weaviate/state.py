@@ -6,13 +6,16 @@ rows or not at all.
 """
 
 from collections.abc import Callable
-from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.plugins.stores.weaviate.rows import RECORD
 from llmops.tasks.plugins.stores.weaviate.where import sealed_after
+
+if TYPE_CHECKING:
+    from llmops.tasks.plugins.stores.weaviate.rows import NewObject, ObjectCollection
 
 MOST = 10_000
 RETURNED = ["record"]
@@ -46,7 +49,9 @@ class Sealed(BaseModel):
 class StateRecords:
     """The records of one collection. `write` stores objects and raises when it cannot."""
 
-    def __init__(self, collection: Any, write: Callable[[list[Any]], None]) -> None:
+    def __init__(
+        self, collection: "ObjectCollection", write: Callable[[list["NewObject"]], None]
+    ) -> None:
         self._collection, self._write = collection, write
 
     def state(self) -> StagingState:
@@ -93,5 +98,5 @@ class StateRecords:
         )
 
 
-def _id(name: str) -> Any:
+def _id(name: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"record/{name}")

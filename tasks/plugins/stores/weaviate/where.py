@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from llmops.tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Where
 from llmops.tasks.plugins.stores.weaviate.rows import RECORD, absent, fact, key
 
+if TYPE_CHECKING:
+    from weaviate.collections.classes.filters import FilterReturn, _FilterByProperty
+
 NONE = "?"  # a fact that no row has
 
 
-def at(version: int) -> Any:
+def at(version: int) -> "FilterReturn":
     """The rows of a snapshot. `valid_to` is absent while a row lives: a change of its value would
     hide the row for a moment.
     """
@@ -26,20 +29,20 @@ def holds(row: Mapping[str, Any], version: int) -> bool:
     return first is not None and first <= version and (last is None or last > version)
 
 
-def added_after(version: int) -> Any:
+def added_after(version: int) -> "FilterReturn":
     return _by("valid_from").greater_than(version)
 
 
-def retired_after(version: int) -> Any:
+def retired_after(version: int) -> "FilterReturn":
     return _by("valid_to").greater_than(version)
 
 
-def came(number: int) -> Any:
+def came(number: int) -> "FilterReturn":
     """The rows that a snapshot has and those before it did not."""
     return added_after(number - 1) & at(number)
 
 
-def went(number: int) -> Any:
+def went(number: int) -> "FilterReturn":
     """The rows that a snapshot lacks and those before it had."""
     return (
         _by("valid_to").greater_than(number - 1)
@@ -48,7 +51,7 @@ def went(number: int) -> Any:
     )
 
 
-def needless(keep: Sequence[int]) -> list[Any]:
+def needless(keep: Sequence[int]) -> list["FilterReturn"]:
     """Filters for the rows that lived in none of these versions and will in none to come."""
     edges = sorted(keep)
     if not edges:
@@ -60,7 +63,7 @@ def needless(keep: Sequence[int]) -> list[Any]:
     return [_by("valid_to").less_or_equal(edges[0]), *between]
 
 
-def strange() -> Any:
+def strange() -> "FilterReturn":
     """Objects that are neither rows nor records: somebody else put them there."""
     from weaviate.classes.query import Filter
 
@@ -72,21 +75,21 @@ def strange() -> Any:
     )
 
 
-def among(name: str, values: Sequence[str]) -> Any:
+def among(name: str, values: Sequence[str]) -> "FilterReturn":
     return _by(name).contains_any(list(values))
 
 
-def by_id(ids: Sequence[UUID]) -> Any:
+def by_id(ids: Sequence[UUID]) -> "FilterReturn":
     from weaviate.classes.query import Filter
 
     return Filter.by_id().contains_any(list(ids))
 
 
-def sealed_after(version: int) -> Any:
+def sealed_after(version: int) -> "FilterReturn":
     return _by("sealed").greater_than(version)
 
 
-def translated(where: Where) -> Any:
+def translated(where: Where) -> "FilterReturn":
     """A condition with the meaning of `filters.evaluate.matches`."""
     from weaviate.classes.query import Filter
 
@@ -125,7 +128,7 @@ def named(where: Where) -> set[str]:
             return {where.column}
 
 
-def _compared(where: Compare) -> Any:
+def _compared(where: Compare) -> "FilterReturn":
     value = float(where.value) if where.kind == "number" else where.value
     if where.operator == "=":
         return _facts([fact(where.column, value)])
@@ -140,17 +143,17 @@ def _compared(where: Compare) -> Any:
     return compare[where.operator](wanted)
 
 
-def _facts(words: Sequence[str]) -> Any:
+def _facts(words: Sequence[str]) -> "FilterReturn":
     return _by("facts").contains_any(list(dict.fromkeys(words)))
 
 
-def _by(name: str) -> Any:
+def _by(name: str) -> "_FilterByProperty":
     from weaviate.classes.query import Filter
 
     return Filter.by_property(name)
 
 
-def _negated(found: Any) -> Any:
+def _negated(found: "FilterReturn") -> "FilterReturn":
     from weaviate.classes.query import Filter
 
     return Filter.not_(found)

@@ -5,12 +5,25 @@ nothing matches.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.stores._frames import REPAIR
 from llmops.tasks.plugins.stores.weaviate.connection import NETWORK, CollectionPlace, guarded
 from llmops.tasks.plugins.stores.weaviate.rows import size
+
+if TYPE_CHECKING:
+    from weaviate.collections.classes.batch import BatchObjectReturn
+    from weaviate.collections.classes.filters import FilterReturn
+
+    from llmops.tasks.plugins.stores.weaviate.rows import (
+        FoundObjects,
+        NewObject,
+        ObjectCollection,
+        StoredObject,
+    )
+
+T = TypeVar("T")
 
 MOST_OBJECTS = 1_000
 MOST_BYTES = (
@@ -28,11 +41,11 @@ HOPELESS = (
 )
 
 
-def batches(objects: Sequence[Any], dimension: int) -> Iterator[list[Any]]:
+def batches(objects: Sequence["NewObject"], dimension: int) -> Iterator[list["NewObject"]]:
     """The objects in order, as many at a time as a message can take. Raises ValueError for one that
     no message can.
     """
-    part: list[Any] = []
+    part: list[NewObject] = []
     held = 0
     for one in objects:
         taken = size(one.properties, dimension)
@@ -50,7 +63,11 @@ def batches(objects: Sequence[Any], dimension: int) -> Iterator[list[Any]]:
         yield part
 
 
-def insert(send: Callable[[list[Any]], Any], objects: Sequence[Any], what: str) -> None:
+def insert(
+    send: Callable[[list[T]], "BatchObjectReturn"],
+    objects: Sequence[T],
+    what: str,
+) -> None:
     """Store objects; those that failed, and only those, are sent again. An object that is there is
     replaced.
 
@@ -76,7 +93,7 @@ def insert(send: Callable[[list[Any]], Any], objects: Sequence[Any], what: str) 
     )
 
 
-def _sent(send: Callable[[list[Any]], Any], objects: list[Any]) -> dict[int, str]:
+def _sent(send: Callable[[list[T]], "BatchObjectReturn"], objects: list[T]) -> dict[int, str]:
     """What was refused, by position. The client raises when that is everything."""
     from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
@@ -86,7 +103,7 @@ def _sent(send: Callable[[list[Any]], Any], objects: list[Any]) -> dict[int, str
         return dict.fromkeys(range(len(objects)), str(error))
 
 
-def delete(collection: Any, where: Any, what: str) -> int:
+def delete(collection: "ObjectCollection", where: "FilterReturn", what: str) -> int:
     """Delete all that fulfil a filter: the server takes 10,000 in a call. Returns how many. Raises
     Unavailable.
     """
@@ -102,7 +119,9 @@ def delete(collection: Any, where: Any, what: str) -> int:
         total += found.successful
 
 
-def pages(ask: Callable[..., Any], objects: int, place: CollectionPlace) -> Iterator[list[Any]]:
+def pages(
+    ask: Callable[..., "FoundObjects"], objects: int, place: CollectionPlace
+) -> Iterator[list["StoredObject"]]:
     """All objects of a collection in the order of their ids. `ask` is `fetch_objects` with what to
     return; shorter pages where an answer would be longer than a message."""
     after = None
