@@ -1,7 +1,7 @@
 """Web pages: the main text, without menus and footers, and never without text."""
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser, _hidden
@@ -10,7 +10,7 @@ from llmops.tasks.plugins.parsers.html import hidden
 from llmops.tasks.texts.charset import decode
 
 if TYPE_CHECKING:
-    from lxml import etree
+    from lxml import html
 
 
 DECLARED = re.compile(
@@ -58,7 +58,7 @@ class HtmlParser(Parser):
         )
 
 
-def document(data: bytes) -> "etree._Element":
+def document(data: bytes) -> "html.HtmlElement":
     """The page as an lxml tree. Raises DocumentError when there is nothing in it."""
     from lxml import etree, html
 
@@ -73,26 +73,26 @@ def document(data: bytes) -> "etree._Element":
         raise DocumentError("the page is empty or no HTML") from error
 
 
-def serialised(tree: Any) -> str:
+def serialised(tree: "html.HtmlElement") -> str:
     from lxml import html
 
     page: str = html.tostring(tree, encoding="unicode")
     return page
 
 
-def _remove(tree: Any, where: str) -> None:
+def _remove(tree: "html.HtmlElement", where: str) -> None:
     """Take elements out, but not the text that follows them."""
     for element in tree.xpath(where):
         if element.getparent() is not None:
             element.drop_tree()
 
 
-def _title(tree: Any) -> str | None:
+def _title(tree: "html.HtmlElement") -> str | None:
     found = tree.xpath("string(//head/title)") or tree.xpath("string(//h1)")
     return " ".join(found.split()) or None
 
 
-def _main(page: str, content: Any) -> str:
+def _main(page: str, content: "html.HtmlElement") -> str:
     """The main text; "" where too much of the content would be lost."""
     import trafilatura
 
@@ -111,7 +111,7 @@ def _main(page: str, content: Any) -> str:
     return text if _words(text) >= KEPT * _solid(content) else ""
 
 
-def _solid(content: Any) -> int:
+def _solid(content: "html.HtmlElement") -> int:
     """How many words stand outside links, which are what menus consist of."""
     links = sum(_words(link.text_content()) for link in content.iter("a"))
     return max(0, _words(content.text_content()) - links)
@@ -121,7 +121,7 @@ def _words(text: str) -> int:
     return len(WORD.findall(text))
 
 
-def _whole(tree: Any) -> str:
+def _whole(tree: "html.HtmlElement") -> str:
     """All the text there is, as Markdown; link targets and pictures are no text, their names
     are.
     """

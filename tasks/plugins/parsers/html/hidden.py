@@ -1,13 +1,13 @@
 """Text of a web page that a reader does not see."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers._hidden import white
 from llmops.tasks.plugins.parsers.html import styles
 
 if TYPE_CHECKING:
-    from lxml import etree
+    from lxml import etree, html
 
 
 ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
@@ -33,7 +33,7 @@ SHEETS: Final = (
 )
 
 
-def taken_out(tree: Any) -> list[str]:
+def taken_out(tree: "html.HtmlElement") -> list[str]:
     """The texts that a reader of the page does not see; afterwards they are no longer in it.
 
     Seen is what no attribute, inline style or simple rule of the page's own `<style>` hides: by
@@ -64,9 +64,9 @@ def taken_out(tree: Any) -> list[str]:
     return texts
 
 
-def _computed(tree: Any) -> dict[Any, dict[str, str]]:
+def _computed(tree: "html.HtmlElement") -> dict["etree._Element", dict[str, str]]:
     """element -> its own declarations, of rules and then of its `style`."""
-    found: dict[Any, dict[str, str]] = {}
+    found: dict[etree._Element, dict[str, str]] = {}
     for sheet in tree.iter("style"):
         for path, declared in styles.rules(sheet.text or ""):
             if declared.keys() & RELEVANT:
@@ -96,7 +96,9 @@ RELEVANT: Final = {
 }
 
 
-def _hides(element: "etree._Element", sheet: dict[Any, dict[str, str]], external: bool) -> bool:
+def _hides(
+    element: "etree._Element", sheet: dict["etree._Element", dict[str, str]], external: bool
+) -> bool:
     if element.tag in ESSENTIAL or not isinstance(element.tag, str):
         return False
     if element.get("hidden") is not None and element.get("hidden", "").lower() != "until-found":
@@ -106,7 +108,10 @@ def _hides(element: "etree._Element", sheet: dict[Any, dict[str, str]], external
 
 
 def _blends(
-    element: "etree._Element", own: dict[str, str], sheet: dict[Any, dict[str, str]], external: bool
+    element: "etree._Element",
+    own: dict[str, str],
+    sheet: dict["etree._Element", dict[str, str]],
+    external: bool,
 ) -> bool:
     """Whether the text has the colour of what is behind it."""
     ink = styles.colour(
@@ -126,7 +131,7 @@ def _blends(
     return white(ink) and not external
 
 
-def _outermost(elements: list[Any]) -> Iterator[Any]:
+def _outermost(elements: list["etree._Element"]) -> Iterator["etree._Element"]:
     """Those that lie in no other."""
     chosen = set(elements)
     return (
@@ -136,12 +141,12 @@ def _outermost(elements: list[Any]) -> Iterator[Any]:
     )
 
 
-def _opened(tree: Any) -> set[str]:
+def _opened(tree: "html.HtmlElement") -> set[str]:
     """The ids that links and buttons of the page lead to."""
     found = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
     return {part.removeprefix("#") for value in found for part in value.split()}
 
 
-def _show(panel: Any) -> None:
+def _show(panel: "etree._Element") -> None:
     for name in ("style", "hidden"):
         panel.attrib.pop(name, None)

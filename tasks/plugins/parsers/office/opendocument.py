@@ -1,7 +1,7 @@
 """OpenDocument texts, sheets and slides (OASIS OpenDocument 1.3, part 3)."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmops.tasks.plugins.parsers._parts import Package
 from llmops.tasks.plugins.parsers._tables import markdown_table
@@ -140,7 +140,7 @@ def _sheet(table: "etree._Element") -> str:
     return f"## {table.get(f'{TABLE}name')}\n\n{text}" if text else ""
 
 
-def _slide(page: Any) -> str:
+def _slide(page: "etree._Element") -> str:
     """A slide: its title frame as a heading, then the rest, then the speaker's notes."""
     title, rest, notes = "", list[str](), list[str]()
     for child in page.iterchildren("*"):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
@@ -10,6 +10,9 @@ from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
 from llmops.tasks.plugins.parsers._titles import sensible, stands_in
 from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
 from llmops.tasks.plugins.parsers.pdf.reflow import paragraphs
+
+if TYPE_CHECKING:
+    import pypdfium2
 
 SCANNED = (
     "the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
@@ -63,7 +66,7 @@ class PdfParser(Parser):
         )
 
 
-def _opened(data: bytes) -> Any:
+def _opened(data: bytes) -> "pypdfium2.PdfDocument":
     import pypdfium2
 
     try:
@@ -76,7 +79,7 @@ def _opened(data: bytes) -> Any:
         ) from error
 
 
-def _texts(document: Any) -> Iterator[PageText]:
+def _texts(document: "pypdfium2.PdfDocument") -> Iterator[PageText]:
     """The text of every page; none for one that is damaged."""
     import pypdfium2
 
@@ -92,7 +95,7 @@ def _texts(document: Any) -> Iterator[PageText]:
         page.close()
 
 
-def _bookmarks(document: Any) -> dict[int, dict[str, int]]:
+def _bookmarks(document: "pypdfium2.PdfDocument") -> dict[int, dict[str, int]]:
     """Per page (from 0): squeezed heading -> level (from 1)."""
     import pypdfium2
 

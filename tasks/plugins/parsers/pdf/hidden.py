@@ -2,9 +2,13 @@
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers._hidden import white
+
+if TYPE_CHECKING:
+    import pypdfium2
+    from pypdfium2.raw import FPDF_PAGEOBJECT
 
 INVISIBLE: Final = 3
 TINY: Final = 1.0  # points
@@ -22,7 +26,7 @@ class PageText(NamedTuple):
     unseen: list[str]
 
 
-def parted(page: Any, layer: Any) -> PageText:
+def parted(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> PageText:
     """What is seen of a page, and the texts that are not: transparent, smaller than a point, white
     with nothing behind, or drawn invisibly.
 
@@ -51,7 +55,7 @@ def _lines(texts: dict[int, list[str]]) -> Iterator[list[str]]:
     yield joined[:LONGEST]
 
 
-def _hidden(page: Any) -> set[int]:
+def _hidden(page: "pypdfium2.PdfPage") -> set[int]:
     """The addresses of the text objects that nobody sees."""
     import pypdfium2.raw as pdfium
 
@@ -72,7 +76,7 @@ def _hidden(page: Any) -> set[int]:
     }
 
 
-def _scenery(page: Any) -> tuple[float, list[Box]]:
+def _scenery(page: "pypdfium2.PdfPage") -> tuple[float, list[Box]]:
     """The share of the page under pictures, and what can make white text readable: pictures, shades
     and paths; large paths only if they are filled with a colour. What lies in a form has
     coordinates of its own, so it counts as lying everywhere."""
@@ -92,7 +96,7 @@ def _scenery(page: Any) -> tuple[float, list[Box]]:
     return share, behind
 
 
-def _doubt(text: Any, level: int) -> str:
+def _doubt(text: "FPDF_PAGEOBJECT", level: int) -> str:
     """Why a text may be unseen: "small", "invisible" or "white"; "" where it is seen."""
     import pypdfium2.raw as pdfium
 
@@ -107,7 +111,7 @@ def _doubt(text: Any, level: int) -> str:
     return "white" if level == 0 and mode in (0, 4) and white(colour) else ""
 
 
-def _fill(thing: Any) -> tuple[tuple[int, int, int], int]:
+def _fill(thing: "FPDF_PAGEOBJECT") -> tuple[tuple[int, int, int], int]:
     """Red, green, blue and opacity of a fill; black where it cannot be read."""
     import pypdfium2.raw as pdfium
 
@@ -118,7 +122,7 @@ def _fill(thing: Any) -> tuple[tuple[int, int, int], int]:
     return (red, green, blue), alpha
 
 
-def _size(text: Any) -> float:
+def _size(text: "FPDF_PAGEOBJECT") -> float:
     """The height of the letters in points, by font size and matrix."""
     import pypdfium2.raw as pdfium
 
@@ -130,7 +134,7 @@ def _size(text: Any) -> float:
     return float(size.value * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5)
 
 
-def _paints(path: Any, *, large: bool) -> bool:
+def _paints(path: "FPDF_PAGEOBJECT", *, large: bool) -> bool:
     """Whether a path can be a background: drawn at all, and if it is large, filled and not with
     white.
     """
@@ -144,7 +148,7 @@ def _paints(path: Any, *, large: bool) -> bool:
     return drawn and (not large or (mode.value != 0 and alpha > 0 and not white(colour)))
 
 
-def _box(thing: Any) -> Box:
+def _box(thing: "pypdfium2.PdfObject") -> Box:
     import pypdfium2
 
     try:
@@ -160,11 +164,11 @@ def _over(text: Box, behind: Sequence[Box]) -> bool:
     return any(left <= x <= right and bottom <= y <= top for left, bottom, right, top in behind)
 
 
-def _address(thing: Any) -> int:
+def _address(thing: "FPDF_PAGEOBJECT") -> int:
     return ctypes.cast(thing, ctypes.c_void_p).value or 0
 
 
-def _owner(layer: Any, index: int) -> int:
+def _owner(layer: "pypdfium2.PdfTextPage", index: int) -> int:
     """The text object of a character; 0 for blanks and line ends that the reader put in."""
     import pypdfium2.raw as pdfium
 
@@ -172,7 +176,7 @@ def _owner(layer: Any, index: int) -> int:
     return _address(found) if found else 0
 
 
-def _character(layer: Any, index: int) -> str:
+def _character(layer: "pypdfium2.PdfTextPage", index: int) -> str:
     import pypdfium2.raw as pdfium
 
     code = pdfium.FPDFText_GetUnicode(layer, index)
