@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Texts, numbers, truth values, null, lists and mappings of them. Times as ISO 8601, durations
     in seconds, whole decimals as whole numbers and others as floating point, bytes as text or else
     in base64, all that is not finite as null, the rest as text."""

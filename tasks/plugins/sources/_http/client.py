@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -193,7 +193,9 @@ class HttpClient:
                 f"the connection failed: {error or type(error).__name__}", host=True
             ) from error
 
-    def _reply(self, url: str, answer: Any, wanted: Callable[[HttpReply], bool]) -> HttpReply:
+    def _reply(
+        self, url: str, answer: httpcore.Response, wanted: Callable[[HttpReply], bool]
+    ) -> HttpReply:
         head = HttpReply(url=url, status=answer.status, headers=headers_of(answer.headers))
         if not wanted(head):
             return head

@@ -51,7 +51,7 @@ def metadata_of(document: Mapping[str, Any], tags: Sequence[str]) -> dict[str, A
     }
 
 
-def _value(kind: object, value: Any) -> Any:
+def _value(kind: object, value: object) -> object:
     if kind == "time" and isinstance(value, int | float | str):
         return _moment(value)
     if kind == "number" and isinstance(value, str):
@@ -59,7 +59,7 @@ def _value(kind: object, value: Any) -> Any:
     return value
 
 
-def _moment(value: float | str) -> Any:
+def _moment(value: float | str) -> float | str:
     seconds = next(iter(_numbers(str(value))), None)
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds is not None else value

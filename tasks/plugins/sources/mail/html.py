@@ -1,7 +1,10 @@
 """HTML of mails: without the quotes that mail programs mark, and as plain text."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
 
 QUOTES = (
     "//blockquote[@type='cite']",
@@ -58,7 +61,7 @@ def plain_text(html: str) -> str:
     return "" if tree is None else _text(tree)
 
 
-def _tree(html: str) -> Any:
+def _tree(html: str) -> "HtmlElement | None":
     """The document, None where there is none."""
     from lxml.etree import LxmlError
     from lxml.html import document_fromstring
@@ -69,7 +72,7 @@ def _tree(html: str) -> Any:
         return None
 
 
-def _text(tree: Any) -> str:
+def _text(tree: "HtmlElement") -> str:
     from lxml.etree import iterwalk
 
     unseen = {inner for found in tree.xpath(UNSEEN) for inner in found.iter()}

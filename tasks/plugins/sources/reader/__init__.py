@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -19,6 +19,10 @@ from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
 from llmops.tasks.plugins.sources.reader.path import reader_class, refusal
 from llmops.tasks.schemas import sha256
+
+if TYPE_CHECKING:
+    from llama_index.core.readers.base import BaseReader
+    from llama_index.core.schema import Document
 
 RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SECRET = re.compile("token|key|secret|passw|credential|auth|dsn|url|uri", re.I)
@@ -147,7 +151,7 @@ class ReaderSource(Source):
         keep(self._keeper, uri, raw)
         return Item(uri=uri, revision=content_hash_of(raw), size=len(raw.data))
 
-    def _named(self, made: Any) -> Iterator[tuple[str, Raw, bool]]:
+    def _named(self, made: "BaseReader") -> Iterator[tuple[str, Raw, bool]]:
         """uri, original, and whether the name is stable. Several documents of one name, as pages of
         a file, are numbered, unless they are equal: then the same uri comes twice."""
         often, known = Counter[str](), set[str]()
@@ -160,7 +164,7 @@ class ReaderSource(Source):
             known.add(same)
             yield base if often[base] == 1 else f"{base}#{often[base]}", raw, stable
 
-    def _documents(self, made: Any) -> Iterator[Any]:
+    def _documents(self, made: "BaseReader") -> Iterator["Document"]:
         from llama_index.core.readers.base import BaseReader
 
         lazy = getattr(type(made), "lazy_load_data", BaseReader.lazy_load_data)
@@ -168,12 +172,13 @@ class ReaderSource(Source):
             **self.load
         )
 
-    def _made(self) -> Any:
+    def _made(self) -> "BaseReader":
         """The reader itself. Raises Blocked when it refuses its options, Unavailable when it fails
         otherwise.
         """
         try:
-            return reader_class(self.reader)(**self.options)
+            made: BaseReader = reader_class(self.reader)(**self.options)
+            return made
         except REFUSALS as error:
             raise Blocked(
                 f"{self.reader} refuses its options: {self._told(error)}",
@@ -182,14 +187,14 @@ class ReaderSource(Source):
         except Exception as error:  # a constructor may already connect
             raise self._failed(error) from error
 
-    def _name(self, document: Any) -> str:
+    def _name(self, document: "Document") -> str:
         if self.uri not in (None, "doc_id", "id_"):
             value = document.metadata.get(self.uri)
             return "" if value is None else str(plain(value)).strip()
         own = str(plain(document.id_ or "")).strip()
         return "" if RANDOM.fullmatch(own) else own
 
-    def _raw(self, document: Any) -> Raw:
+    def _raw(self, document: "Document") -> Raw:
         kept = {
             str(key): plain(value)
             for key, value in document.metadata.items()
@@ -221,7 +226,7 @@ class ReaderSource(Source):
         )
 
 
-def _settled(value: Any, folder: Path) -> Any:
+def _settled(value: object, folder: Path) -> object:
     if isinstance(value, str):
         return (
             os.path.normpath(folder / value)

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from llmops.tasks.errors import did_you_mean
@@ -53,7 +54,7 @@ def refusal(reader: type[Any], options: Mapping[str, Any]) -> str:
     return ""
 
 
-def _imported(module: str) -> Any:
+def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 from sqlalchemy import Connection, RowMapping
@@ -166,7 +165,7 @@ class SqlSource(Source):
         }
         return Columns(given, roles, self.metadata, connection.dialect)
 
-    def _listed(self, key: Any, updated: Any, size: int | None) -> Item | Problem:
+    def _listed(self, key: object, updated: object, size: int | None) -> Item | Problem:
         """The item of a row whose text stayed in the database. Its revision also tells of another
         query or other columns.
         """
@@ -232,11 +231,11 @@ class SqlSource(Source):
         return Raw(data=data, media_type=media_type, title=plain(title) or None, metadata=kept)
 
 
-def _parameter(key: Any) -> Any:
+def _parameter(key: object) -> int | str:
     return key if isinstance(key, int | str) else str(plain(key))
 
 
-def _uri(key: Any) -> str:
+def _uri(key: object) -> str:
     return "" if key is None else str(plain(key)).strip()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, Row, TextClause, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -106,7 +106,7 @@ class Database:
                 connection.exec_driver_sql(BEFORE[self.name])
             yield connection
 
-    def rows(self, connection: Connection, query: TextClause, batch: int) -> Iterator[Any]:
+    def rows(self, connection: Connection, query: TextClause, batch: int) -> Iterator[Row[Any]]:
         """The rows of a query as they come. Raises what `failed` says when it does not even
         begin.
         """

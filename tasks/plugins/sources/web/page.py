@@ -6,13 +6,16 @@ import codecs
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers.html import document
 from llmops.tasks.plugins.sources.web.urls import normal
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
 
 HTML = ("text/html", "application/xhtml+xml")
 TOLD = (*HTML, "text/markdown")
@@ -123,7 +126,7 @@ def facts(
     )
 
 
-def _links(tree: Any, base: str, ignored: Sequence[str]) -> tuple[str, ...]:
+def _links(tree: "HtmlElement", base: str, ignored: Sequence[str]) -> tuple[str, ...]:
     found = [
         str(one)
         for one in tree.xpath("//a/@href | //area/@href | //frame/@src | //link[@rel='next']/@href")

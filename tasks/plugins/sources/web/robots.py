@@ -1,12 +1,15 @@
 """What a site allows: robots.txt by RFC 9309."""
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmops.tasks.plugins.sources._http.client import HttpClient
 from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.urls import normal
+
+if TYPE_CHECKING:
+    from protego import Protego
 
 HOPS = 5
 LARGEST = 512 * 1024
@@ -26,7 +29,7 @@ class Robots:
     ) -> None:
         self._client, self._heed, self._most_delay = client, heed, most_delay
         self._agent = user_agent.split("/")[0].split()[0]
-        self._rules: dict[str, Any] = {}
+        self._rules: dict[str, Protego | str] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -59,7 +62,7 @@ class Robots:
             raise Trouble(f"HTTP status {reply.status}")
         return [found for one in parsed(reply.body).sitemaps if (found := normal(one, url))]
 
-    def _read(self, site: str) -> Any:
+    def _read(self, site: str) -> "Protego | str":
         """Parsed rules, or why there are none. Any 4xx answer but 429 means that there are no
         rules.
         """
@@ -86,7 +89,7 @@ class Robots:
         raise Trouble("too many redirects")
 
 
-def parsed(data: bytes) -> Any:
+def parsed(data: bytes) -> "Protego":
     """The rules in a file; what is no robots.txt (a web page with status 200) holds none."""
     from protego import Protego
 
