@@ -1,7 +1,8 @@
 """JSON schemas as chat completions take them."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal, NotRequired, TypedDict
 
 NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords that hold schemas by name."""
@@ -9,7 +10,18 @@ PLAIN = ("enum", "const", "default", "examples", "required")
 """Keywords that hold no schemas."""
 
 
-def response_format(schema: dict[str, Any], mode: str) -> dict[str, Any] | None:
+class NamedSchema(TypedDict):
+    name: str
+    schema: object
+    strict: bool
+
+
+class ResponseFormat(TypedDict):
+    type: Literal["json_object", "json_schema"]
+    json_schema: NotRequired[NamedSchema]
+
+
+def response_format(schema: Mapping[str, object], mode: str) -> ResponseFormat | None:
     """What to send as `response_format`; None: nothing. A schema that only asks for an object is no
     schema.
     """
@@ -25,7 +37,7 @@ def response_format(schema: dict[str, Any], mode: str) -> dict[str, Any] | None:
     }
 
 
-def _closed(schema: Any) -> Any:
+def _closed(schema: object) -> object:
     """The same schema, with objects that hold nothing but their properties, unless it says
     otherwise.
     """
@@ -41,13 +53,13 @@ def _closed(schema: Any) -> Any:
     )
 
 
-def _inside(key: str, value: Any) -> Any:
+def _inside(key: str, value: object) -> object:
     if key in NAMED and isinstance(value, dict):
         return {name: _closed(one) for name, one in value.items()}
     return value if key in PLAIN else _closed(value)
 
 
-def _strict(schema: Any) -> bool:
+def _strict(schema: object) -> bool:
     """Whether every object wants all its properties and no other: only then may a service promise
     to keep to it.
     """

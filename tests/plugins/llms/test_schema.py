@@ -15,7 +15,7 @@ TEXT: dict[str, Any] = {"type": "string"}
 def sent(schema: dict[str, Any]) -> dict[str, Any]:
     wanted = response_format(schema, "schema")
     assert wanted is not None
-    found: dict[str, Any] = wanted["json_schema"]
+    found: dict[str, Any] = dict(wanted["json_schema"])
     return found
 
 
@@ -165,4 +165,5 @@ def test_a_schema_that_holds_itself_ends() -> None:
             "A": {"type": "object", "properties": {"a": TEXT, "next": {"$ref": "#/$defs/A"}}}
         },
     }
-    assert filled(schema, "so", ())["a"] == "so"
+    made: Any = filled(schema, "so", ())
+    assert made["a"] == "so"

@@ -1,10 +1,10 @@
 """A value that follows a JSON schema, for a model that writes no JSON itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def filled(schema: dict[str, Any], text: str, numbers: Sequence[int]) -> Any:
+def filled(schema: Mapping[str, Any], text: str, numbers: Sequence[int]) -> object:
     """`text` in the first property that takes any text, `numbers` in lists of whole numbers; the
     rest as small as the schema allows.
     """
@@ -12,11 +12,11 @@ def filled(schema: dict[str, Any], text: str, numbers: Sequence[int]) -> Any:
 
 
 class _Filling:
-    def __init__(self, root: dict[str, Any], text: str, numbers: Sequence[int]) -> None:
+    def __init__(self, root: Mapping[str, Any], text: str, numbers: Sequence[int]) -> None:
         self.root, self.text, self.numbers = root, text, list(numbers)
         self.used = False
 
-    def value(self, schema: dict[str, Any], depth: int = 0) -> Any:
+    def value(self, schema: Mapping[str, Any], depth: int = 0) -> object:
         schema = self._resolved(schema)
         if "const" in schema or "enum" in schema:
             return schema.get("const", next(iter(schema.get("enum", [])), None))
@@ -36,7 +36,7 @@ class _Filling:
         self.used, first = True, not self.used
         return self.text if first else ""
 
-    def _list(self, schema: dict[str, Any], depth: int) -> list[Any]:
+    def _list(self, schema: Mapping[str, Any], depth: int) -> Sequence[object]:
         items = self._resolved(schema.get("items") or {})
         if self._kind(items) == "integer":
             return self.numbers
@@ -44,14 +44,14 @@ class _Filling:
         return [self.value(items, depth + 1) for _ in range(least)]
 
     @staticmethod
-    def _scalar(schema: dict[str, Any], kind: str) -> Any:
+    def _scalar(schema: Mapping[str, Any], kind: str) -> object:
         least = schema.get("minimum", min(0, schema.get("maximum", 0)))
         return {"boolean": True, "null": None, "integer": int(least), "number": float(least)}.get(
             kind
         )
 
     @staticmethod
-    def _kind(schema: dict[str, Any]) -> str:
+    def _kind(schema: Mapping[str, Any]) -> str:
         kind = schema.get("type", "object" if "properties" in schema else "string")
         return (
             next((one for one in kind if one != "null"), "null")
@@ -59,7 +59,7 @@ class _Filling:
             else str(kind)
         )
 
-    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Follows `#/$defs/Name`, and takes the first of several choices."""
         for _ in range(20):
             choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from llmops.tasks.endpoints.trouble import Busy, Lost, hidden, trouble
@@ -31,7 +32,10 @@ class LiteLLMConnection(Connection):
     """`given`: address, key and time-out."""
 
     def __init__(
-        self, library: Any, body: Callable[[Request], dict[str, Any]], given: dict[str, Any]
+        self,
+        library: ModuleType,
+        body: Callable[[Request], dict[str, Any]],
+        given: Mapping[str, Any],
     ) -> None:
         self._library, self._body, self._given = library, body, given
 
@@ -82,7 +86,7 @@ class LiteLLMConnection(Connection):
         return text
 
 
-def _without_mcp(body: dict[str, Any]) -> dict[str, bool]:
+def _without_mcp(body: Mapping[str, object]) -> dict[str, bool]:
     """LiteLLM looks for servers of the Model Context Protocol among the functions, with a library
     that it does not require.
     """
@@ -91,7 +95,7 @@ def _without_mcp(body: dict[str, Any]) -> dict[str, bool]:
 
 @asynccontextmanager
 async def opened(
-    body: Callable[[Request], dict[str, Any]], given: dict[str, Any]
+    body: Callable[[Request], dict[str, Any]], given: Mapping[str, Any]
 ) -> AsyncIterator[Connection]:
     """LiteLLM keeps its connections itself, one set for each event loop; they are closed here,
     before the loop ends.
@@ -103,9 +107,9 @@ async def opened(
         await library.close_litellm_async_clients()
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    library: Any = import_module("litellm")
-    library.telemetry, library.suppress_debug_info = False, True
+    library = import_module("litellm")
+    library.telemetry, library.suppress_debug_info = False, True  # type: ignore[attr-defined]
     return library
