@@ -9,9 +9,12 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmops.tasks.errors import ConfigError, Mistake, Unavailable
+
+if TYPE_CHECKING:
+    import tiktoken
 
 Offsets = list[tuple[int, int]]
 Counter = Callable[[str], Offsets]
@@ -97,7 +100,7 @@ def _offsets(
         yield base + start, base + max(start + 1, bisect_right(starts, place - 1))
 
 
-def _encoding(name: str) -> Any:
+def _encoding(name: str) -> "tiktoken.Encoding":
     """From the files that llama-index-core carries, else from tiktoken's own cache or its
     server.
     """

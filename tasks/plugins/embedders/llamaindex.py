@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -13,6 +13,9 @@ from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import Counter, counter
 from llmops.tasks.schemas import Vectors
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
 
 SECRETS = {"key", "token", "secret", "password"}
 
@@ -110,7 +113,7 @@ class LlamaIndexEmbedder(Embedder):
         return counter(self.tokenizer)
 
     @cached_property
-    def _model(self) -> Any:
+    def _model(self) -> "BaseEmbedding":
         try:
             return self._kind()(**self.options)
         except ValidationError as error:
@@ -119,7 +122,7 @@ class LlamaIndexEmbedder(Embedder):
                 f"{self.path} cannot be made: {said}", hint="check embed.options"
             ) from error
 
-    def _kind(self) -> type[Any]:
+    def _kind(self) -> "type[BaseEmbedding]":
         from llama_index.core.base.embeddings.base import BaseEmbedding
 
         module, _, name = self.path.rpartition(".")

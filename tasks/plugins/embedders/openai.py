@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, SecretStr, model_validator
 
 from llmops.tasks.endpoints.endpoint import Address, Endpoint
@@ -138,7 +139,7 @@ class OpenAIEmbedder(Embedder):
         return np.array(vectors, dtype=np.float32)
 
 
-def _vector(value: object) -> Any:
+def _vector(value: object) -> NDArray[np.float32]:
     """Servers that do not know base64 answer with numbers."""
     if isinstance(value, str):
         return np.frombuffer(base64.b64decode(value, validate=True), "<f4")

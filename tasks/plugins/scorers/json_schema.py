@@ -80,7 +80,7 @@ class JsonSchemaScorer(Scorer):
             value=float(not wrong + different), reason="; ".join(wrong + different), parts=parts
         )
 
-    def _errors(self, value: Any, sample: Sample) -> list[str]:
+    def _errors(self, value: object, sample: Sample) -> list[str]:
         if self.shape is None and sample.output is not None:
             check_schema_text(canonical(sample.output))
         shape = sample.output if self.shape is None else self.shape

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers import Tokenizer
+
+if TYPE_CHECKING:
+    from llama_index.core.node_parser import NodeParser
 
 HOME = "llama_index.core.node_parser"
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -58,7 +61,7 @@ def build(
     size: int,
     overlap: int,
     tokenizer: Tokenizer | None,
-) -> Any:
+) -> "NodeParser":
     """The parser; `size`, `overlap` and the tokenizer go to those that take them. Raises ValueError
     for wrong options.
     """
@@ -73,9 +76,10 @@ def build(
     given: dict[str, Any] = {"chunk_size": size, "chunk_overlap": overlap}
     given |= {"tokenizer": tokenizer.token_offsets} if tokenizer else {}
     try:
-        return make(
+        parser: NodeParser = make(
             **{name: value for name, value in given.items() if name in taken} | dict(options)
         )
+        return parser
     except ValidationError as error:
         said = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
@@ -86,7 +90,7 @@ def build(
         raise ValueError(f"{kind.__name__}: {error}") from error
 
 
-def pieces(parser: Any, text: str) -> list[str]:
+def pieces(parser: "NodeParser", text: str) -> list[str]:
     """The texts of the nodes in order; of a hierarchy its leaves."""
     from llama_index.core.schema import Document, NodeRelationship
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import field_validator
 
@@ -89,7 +89,7 @@ class PiiCleaner(Cleaner):
             title=self._mask(document.title, seen) if document.title else document.title,
         )
 
-    def _value(self, value: Any, seen: dict[tuple[str, str], int]) -> Any:
+    def _value(self, value: object, seen: dict[tuple[str, str], int]) -> object:
         if isinstance(value, str):
             return self._mask(value, seen)
         if isinstance(value, Mapping):
@@ -122,7 +122,7 @@ class PiiCleaner(Cleaner):
         return f"<{name}_{number}>"
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: object) -> Iterator[str]:
     """Every string within a value of the metadata."""
     if isinstance(value, str):
         yield value

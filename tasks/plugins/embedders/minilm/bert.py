@@ -13,11 +13,14 @@ import json
 import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llmops.tasks.errors import Damaged
+
+if TYPE_CHECKING:
+    from onnx import TensorProto
 
 LAYERS, WIDTH, HEADS, EPSILON = 6, 384, 12, 1e-12
 Array = np.ndarray[Any, Any]
@@ -94,7 +97,7 @@ class Graph:
         return model
 
 
-def _external(name: str, value: Array) -> Any:
+def _external(name: str, value: Array) -> "TensorProto":
     from onnx import StringStringEntryProto, TensorProto
 
     place = StringStringEntryProto(key="location", value="memory")
