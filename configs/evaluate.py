@@ -69,7 +69,7 @@ class Promote(Section):
     alias: str = Field(default="champion", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,60}$")
 
 
-class Budget(Section):
+class EvaluationBudget(Section):
     """Of one run, task and judge calls together; calls that are remembered cost nothing. None: no
     limit.
     """
@@ -100,7 +100,7 @@ class EvaluateConfig(FlowConfig):
     scorers: list[Spec] = Field(min_length=1)
     decide: Rule
     promote: Promote | None = None
-    budget: Budget = Budget()
+    budget: EvaluationBudget = EvaluationBudget()
     repeats: int = Field(default=1, ge=1, le=100)
     concurrency: int = Field(default=8, ge=1, le=1000)
     prices: Path | None = None

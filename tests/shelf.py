@@ -6,6 +6,7 @@ import atexit
 import functools
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +75,7 @@ def decided(
     )
     cases = tuple(Case(id=f"c{number}", inputs={"question": f"q{number}"}) for number in range(40))
     right = {"candidate": 36, "baseline": 8} if better else {"candidate": 8, "baseline": 36}
-    scores = {
-        arm: [Score(value=float(number < count)) for number in range(40)]
-        for arm, count in right.items()
-    }
-    rows = [
-        Result(
-            case_id=case.id,
-            arm=arm,
-            answer="a",
-            latency_ms=1 + number % 3,
-            scores={"exact_match": scores[arm][number]},
-        )
-        for number, case in enumerate(cases)
-        for arm in ("baseline", "candidate")
-    ]
-    write_results(trial.folder / "scored-0001.parquet", rows)
+    write_results(trial.folder / "scored-0001.parquet", _results(cases, right))
     part = RunPart(
         number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80)
     )
@@ -105,6 +91,21 @@ def decided(
         untrusted={},
     )
     return (save(home, record) if saved else record).content()
+
+
+def _results(cases: Sequence[Case], right: Mapping[str, int]) -> list[Result]:
+    """`right`: how many of the cases, from the first one, each arm answers."""
+    return [
+        Result(
+            case_id=case.id,
+            arm=arm,
+            answer="a",
+            latency_ms=1 + number % 3,
+            scores={"exact_match": Score(value=float(number < right[arm]))},
+        )
+        for number, case in enumerate(cases)
+        for arm in ("baseline", "candidate")
+    ]
 
 
 def tamper(home: Path, version: int, tag: str, value: str, name: str = "helpdesk") -> None:

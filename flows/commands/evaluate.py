@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,7 +57,6 @@ def evaluate(
     from llmops.configs import read
     from llmops.configs.evaluate import EvaluateConfig
     from llmops.flows.running import run_flow
-    from llmops.tasks.decisions.decision import Decision
     from llmops.tasks.decisions.record import guard_cases
     from llmops.tasks.evaluation.forecast import forecast
     from llmops.tasks.evaluation.prepare import begin
@@ -74,7 +73,12 @@ def evaluate(
         guard_cases(home(), run.name, cases)
     if plan:
         return answer(forecast(run, cases.cases), draw.forecast)
-    outcome = run_flow(home(), chosen, accept_cases=accept_cases)
+    return _decided(run_flow(home(), chosen, accept_cases=accept_cases), ci, junit)
+
+
+def _decided(outcome: dict[str, Any], ci: bool, junit: Path | None) -> Answer:
+    from llmops.tasks.decisions.decision import Decision
+
     record = Decision.model_validate(outcome)
     if junit is not None:
         _write_junit(junit, record)

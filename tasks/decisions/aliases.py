@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, insert, select
 from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.ledger import existing_ledger, now, open_ledger
 from llmops.tasks.ledger.tables import moves as table
-from llmops.tasks.prompts.registry import Version
+from llmops.tasks.prompts.registry import RegistryVersion
 from llmops.tasks.tracking.prompt_versions import Note
 
 OUTSIDE = "outside"
@@ -90,7 +90,9 @@ def is_remembered(home: Path, change: AliasChange) -> bool:
     return row is not None
 
 
-def known_changes(home: Path, prompt: str, versions: Iterable[Version]) -> list[AliasChange]:
+def known_changes(
+    home: Path, prompt: str, versions: Iterable[RegistryVersion]
+) -> list[AliasChange]:
     """The changes of all aliases of a prompt that the ledger knows or a version remembers, oldest
     first.
     """
@@ -129,7 +131,7 @@ def timeline(
     return history
 
 
-def holders(history: Sequence[AliasChange], versions: Sequence[Version]) -> list[int]:
+def holders(history: Sequence[AliasChange], versions: Sequence[RegistryVersion]) -> list[int]:
     """The versions that held an alias, as a rollback walks them: the present one, or the last one
     of an alias that was removed, stands last. What was rolled back is left out; so is a number
     whose version was deleted, also where another one has it now."""
@@ -145,7 +147,7 @@ def holders(history: Sequence[AliasChange], versions: Sequence[Version]) -> list
     return path
 
 
-def ever(history: Sequence[AliasChange], versions: Sequence[Version]) -> set[int]:
+def ever(history: Sequence[AliasChange], versions: Sequence[RegistryVersion]) -> set[int]:
     """The versions that held an alias at any time and are still there. A prompt that was deleted
     and made anew gives old numbers again: a version counts that a note of its change stands on, or
     that was there at the time of the change."""
@@ -157,7 +159,7 @@ def ever(history: Sequence[AliasChange], versions: Sequence[Version]) -> set[int
     }
 
 
-def _held(version: Version, history: Sequence[AliasChange], place: int) -> bool:
+def _held(version: RegistryVersion, history: Sequence[AliasChange], place: int) -> bool:
     noted = {str(note.get("id")) for note in version.changes}
     # of an outside change only the next one's time is known
     known_at = next((change.moved_at for change in history[place:] if change.moved_at), None)

@@ -8,7 +8,7 @@ from llmops.tasks.decisions.aliases import OUTSIDE, AliasChange, ever, holders, 
 from llmops.tasks.decisions.decision import Decision, PromptUsed, seal
 from llmops.tasks.decisions.verify import decided, recomputed
 from llmops.tasks.errors import Blocked
-from llmops.tasks.prompts.registry import Version
+from llmops.tasks.prompts.registry import RegistryVersion
 
 MOST = 3
 AGAIN = "evaluate again: what was paid is remembered"
@@ -23,13 +23,13 @@ class AliasState:
 
     prompt: str
     alias: str
-    versions: Sequence[Version]
+    versions: Sequence[RegistryVersion]
     points_to: int | None
     changes: Sequence[AliasChange]
     held: Sequence[Mapping[str, object]] = ()
 
     @property
-    def live(self) -> Version | None:
+    def live(self) -> RegistryVersion | None:
         return next((each for each in self.versions if each.version == self.points_to), None)
 
     @property
@@ -56,7 +56,7 @@ class AliasState:
 
 def demand(
     content: object, state: AliasState, number: int | None = None
-) -> tuple[Decision, Version]:
+) -> tuple[Decision, RegistryVersion]:
     """The decision that the content of a record is, and the version that the alias may move to by
     it. Raises Blocked with all objections.
     """
@@ -78,7 +78,7 @@ def demand(
     )
 
 
-def demand_first(state: AliasState, target: Version) -> None:
+def demand_first(state: AliasState, target: RegistryVersion) -> None:
     """An alias may be set without a decision only where it was never set. Raises Blocked,
     ConfigError for a version that is no prompt.
     """
@@ -201,7 +201,7 @@ def _baseline(decision: Decision, state: AliasState) -> Iterator[Objection]:
         )
 
 
-def _matching(decision: Decision, state: AliasState, number: int | None) -> list[Version]:
+def _matching(decision: Decision, state: AliasState, number: int | None) -> list[RegistryVersion]:
     """The versions whose content is the candidate's, the evaluated one first."""
     evaluated = _prompt(decision, decision.candidate)
     same = [

@@ -22,7 +22,7 @@ from llmops.tasks.decisions.guard import AliasState, cut_short, demand, demand_f
 from llmops.tasks.errors import Blocked, UsageError
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import decisions
-from llmops.tasks.prompts.registry import Version, all_versions, alone, author, version_of
+from llmops.tasks.prompts.registry import RegistryVersion, all_versions, alone, author, version_of
 from llmops.tasks.tracking.prompt_versions import Note
 from llmops.tasks.tracking.prompts import Registry, open_registry
 
@@ -139,7 +139,7 @@ def history(home: Path, name: str) -> History:
     }
 
 
-def _shown(version: Version) -> VersionShown:
+def _shown(version: RegistryVersion) -> VersionShown:
     return {
         "version": version.version,
         "sha256": version.sha256,
@@ -205,7 +205,7 @@ def _held(home: Path, shelf: Registry, record: object) -> list[Mapping[str, obje
     return [held for held in [*rows, kept] if isinstance(held, dict)]
 
 
-def _move(home: Path, shelf: Registry, change: AliasChange, target: Version) -> AliasMoved:
+def _move(home: Path, shelf: Registry, change: AliasChange, target: RegistryVersion) -> AliasMoved:
     """The alias first, then its note, then the ledger: a move that is cut short is found by the
     next try, or shown as an outside one.
     """
@@ -221,7 +221,7 @@ def _move(home: Path, shelf: Registry, change: AliasChange, target: Version) -> 
     return _answer(change, target, moved=True)
 
 
-def _answer(change: AliasChange, target: Version, *, moved: bool) -> AliasMoved:
+def _answer(change: AliasChange, target: RegistryVersion, *, moved: bool) -> AliasMoved:
     return AliasMoved.model_validate(
         {
             "prompt": change.prompt,

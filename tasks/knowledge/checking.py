@@ -19,7 +19,14 @@ from llmops.tasks.knowledge.transform import Row, without
 from llmops.tasks.knowledge.versions import live_version
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
-from llmops.tasks.validation import Suite, Verdict, combine, read_suite, validate, write_docs
+from llmops.tasks.validation import (
+    Suite,
+    ValidationVerdict,
+    combine,
+    read_suite,
+    validate,
+    write_docs,
+)
 from llmops.tasks.validation.suite import Kind
 
 SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
@@ -82,10 +89,10 @@ def check_whole(
 
 def _whole(
     build: Build, suite: Suite, kind: Kind, plan: Plan, batches: Sequence[Batch]
-) -> tuple[Verdict, dict[str, str]]:
+) -> tuple[ValidationVerdict, dict[str, str]]:
     expectations = suite.whole(kind)
     if not expectations:
-        return Verdict(kind=kind), {}
+        return ValidationVerdict(kind=kind), {}
     columns = list(dict.fromkeys(["doc_id", *suite.columns(kind)]))
     new = [
         shard.table(build.lake, columns)
@@ -184,8 +191,8 @@ def _place(build: Build, kind: Kind, number: int) -> Path:
     return build.lake / "runs" / f"{build.kb}-{build.version}" / f"verdict-{kind}-{number}.json"
 
 
-def _saved(build: Build, kind: Kind) -> list[Verdict]:
+def _saved(build: Build, kind: Kind) -> list[ValidationVerdict]:
     return [
-        Verdict.model_validate_json(file.read_bytes())
+        ValidationVerdict.model_validate_json(file.read_bytes())
         for file in sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))
     ]

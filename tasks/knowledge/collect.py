@@ -24,13 +24,13 @@ LANGUAGE_SAMPLE = 4000
 Key = TypeVar("Key")
 
 
-class Parsing(Protocol):
+class ParserLike(Protocol):
     """What collecting needs of a pool of parsers."""
 
     def parse(self, data: bytes, uri: str, media_type: str = "") -> Parsed: ...
 
 
-def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch:
+def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Batch:
     """Read and parse a part. What fails goes to quarantine; a document that must be carried falls
     back to its last good text.
     """
@@ -49,7 +49,7 @@ def collect(build: Build, source: Source, parsing: Parsing, part: Part) -> Batch
 
 class _Collector:
     def __init__(
-        self, build: Build, source: Source, parsing: Parsing, todos: Sequence[Todo]
+        self, build: Build, source: Source, parsing: ParserLike, todos: Sequence[Todo]
     ) -> None:
         self._build, self._source, self._parsing, self._todos = build, source, parsing, todos
         self.fresh: set[str] = set()

@@ -16,7 +16,7 @@ RETRIEVED = "passages"
 SCHEME = "prompts:/"
 
 
-class Part(BaseModel):
+class MessageTemplate(BaseModel):
     """One turn; `{{name}}` in `content` stands for a variable, see template.py."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +47,7 @@ class Prompt(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")
-    messages: tuple[Part, ...] = Field(min_length=1)
+    messages: tuple[MessageTemplate, ...] = Field(min_length=1)
     variables: dict[str, Variable] = Field(default_factory=dict)
     model: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] | None = None

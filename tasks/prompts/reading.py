@@ -8,13 +8,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
-from llmops.tasks.prompts import Part, Prompt, Variable
+from llmops.tasks.prompts import MessageTemplate, Prompt, Variable
 from llmops.tasks.prompts.checks import Flaw, flaws, unwritable
 from llmops.tasks.yaml_files import parsed, text_of, wrong
 
 MOST_BYTES = 1_000_000
 T = TypeVar("T")
-MODELS: dict[str, type[BaseModel]] = {"messages": Part, "variables": Variable}
+MODELS: dict[str, type[BaseModel]] = {"messages": MessageTemplate, "variables": Variable}
 EXAMPLE = 'a prompt has a name and messages: [{role: user, content: "{{question}}"}]'
 SENTENCES = {
     "literal_error": "allowed: {expected}, got {got}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.prompts import SCHEME, Resolved
 from llmops.tasks.prompts.reading import read_prompt
-from llmops.tasks.prompts.registry import Version, all_versions, version_of
+from llmops.tasks.prompts.registry import RegistryVersion, all_versions, version_of
 from llmops.tasks.tracking.prompts import open_registry
 
 REFERENCE = re.compile(
@@ -49,7 +49,7 @@ def resolve_short(home: Path, text: str, folder: Path) -> Resolved:
     return resolve(home, f"{SCHEME}{whole}", folder)
 
 
-def _aliased(versions: Sequence[Version], name: str, alias: str) -> Version:
+def _aliased(versions: Sequence[RegistryVersion], name: str, alias: str) -> RegistryVersion:
     if alias == LATEST:
         return versions[0]
     for version in versions:

@@ -25,7 +25,7 @@ SHOWN = 20
 LOCK_SECONDS = 120.0
 
 
-class Version(PromptVersion):
+class RegistryVersion(PromptVersion):
     """A version, and the prompt that it holds."""
 
     @cached_property
@@ -61,16 +61,16 @@ class Pushed(BaseModel):
     made: bool
 
 
-def versions_in(shelf: Registry, name: str) -> list[Version]:
+def versions_in(shelf: Registry, name: str) -> list[RegistryVersion]:
     """The versions of a prompt, newest first; none of a prompt that is not known."""
     return as_versions(shelf.versions(name))
 
 
-def as_versions(plain: Iterable[PromptVersion]) -> list[Version]:
-    return [Version.model_validate(dict(version)) for version in plain]
+def as_versions(plain: Iterable[PromptVersion]) -> list[RegistryVersion]:
+    return [RegistryVersion.model_validate(dict(version)) for version in plain]
 
 
-def all_versions(shelf: Registry, name: str) -> list[Version]:
+def all_versions(shelf: Registry, name: str) -> list[RegistryVersion]:
     """The versions of a prompt, newest first. Raises UsageError for an unknown one."""
     versions = versions_in(shelf, name) if NAME.fullmatch(name) else []
     if not versions:
@@ -80,7 +80,7 @@ def all_versions(shelf: Registry, name: str) -> list[Version]:
     return versions
 
 
-def version_of(versions: Sequence[Version], number: int) -> Version:
+def version_of(versions: Sequence[RegistryVersion], number: int) -> RegistryVersion:
     """Raises UsageError for a number that there is not."""
     for version in versions:
         if version.version == number:

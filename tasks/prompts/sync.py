@@ -9,7 +9,7 @@ from typing import TypedDict
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
 from llmops.tasks.prompts import Prompt, Resolved
 from llmops.tasks.prompts.reading import prompt_files, read_prompt, read_prompts
-from llmops.tasks.prompts.registry import Version, all_versions, as_versions
+from llmops.tasks.prompts.registry import RegistryVersion, all_versions, as_versions
 from llmops.tasks.prompts.writing import to_yaml
 from llmops.tasks.schemas import write_atomically
 from llmops.tasks.tracking.prompts import open_registry
@@ -135,7 +135,7 @@ def pull(home: Path, resolved: Resolved, out: Path | None, force: bool = False) 
     }
 
 
-def _rows(name: str, versions: Sequence[Version], files: Files) -> Iterator[FileStatus]:
+def _rows(name: str, versions: Sequence[RegistryVersion], files: Files) -> Iterator[FileStatus]:
     row: FileStatus = {
         "name": name,
         "version": versions[0].version if versions else None,
@@ -153,7 +153,7 @@ def _rows(name: str, versions: Sequence[Version], files: Files) -> Iterator[File
         yield {**row, "file": str(file), "file_version": number, "state": state}
 
 
-def _state(number: int | None, versions: Sequence[Version]) -> str:
+def _state(number: int | None, versions: Sequence[RegistryVersion]) -> str:
     if not versions:
         return "ahead"
     if number is None:

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.retrieval.measure import Measurement, QuestionReport
 from llmops.tasks.retrieval.metrics import METRICS, metric_name
-from llmops.tasks.statistics.paired import Effect, paired_difference
+from llmops.tasks.statistics.paired import PairedEffect, paired_difference
 
 Verdict = Literal["passed", "rejected", "inconclusive", "skipped"]
 FEWEST = 6  # the sign test's p is 2 · 0.5⁵ > 0.05 with five
@@ -177,7 +177,7 @@ def _floor(
 
 
 def _margin(
-    effect: Effect, new: Sequence[float], old: Sequence[float], margin: float
+    effect: PairedEffect, new: Sequence[float], old: Sequence[float], margin: float
 ) -> tuple[Verdict, str]:
     worse = sum(a < b - TINY for a, b in zip(new, old, strict=True))
     better = sum(a > b + TINY for a, b in zip(new, old, strict=True))
@@ -196,7 +196,7 @@ def _margin(
     return "inconclusive", f"{facts}; {why}, {_more(effect, margin)} would tell"
 
 
-def _more(effect: Effect, margin: float) -> str:
+def _more(effect: PairedEffect, margin: float) -> str:
     """How many more questions, if they are like these: an interval's width falls with the root of
     their number.
     """

@@ -61,7 +61,7 @@ class GoldenSet:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingAnswer:
     """A judgement that no longer holds: its document, or its quote, is not there."""
 
     question: str
@@ -130,7 +130,7 @@ def write_golden(path: Path, questions: Iterable[Question]) -> GoldenSet:
     return GoldenSet(items, sha256(content))
 
 
-def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> list[Missing]:
+def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> list[MissingAnswer]:
     """The judgements of a golden set that no longer hold, in its order.
 
     `documents` maps each uri to a loader of its text; only texts that a quote asks for are loaded,
@@ -149,7 +149,7 @@ def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> li
             )
             if why:
                 hint = f"; did you mean {close}?" if close and relevant.uri not in documents else ""
-                found.append(Missing(question.id, relevant.uri, relevant.quote, why + hint))
+                found.append(MissingAnswer(question.id, relevant.uri, relevant.quote, why + hint))
     return found
 
 

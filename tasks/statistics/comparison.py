@@ -46,7 +46,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairedArms:
     """Differences as sums and sizes of clusters; `binary`: both arms hold 0 and 1 alone; `span`:
     how far apart values can lie.
     """
@@ -98,7 +98,7 @@ def _pairs(
     baseline: Sequence[float] | Array,
     clusters: Sequence[Any] | None,
     alpha: float,
-) -> Pairs:
+) -> PairedArms:
     new, old = np.asarray(candidate, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if new.shape != old.shape or new.ndim != 1:
         raise ValueError(f"pairs need equal lengths, got {len(new)} and {len(old)}")
@@ -111,12 +111,12 @@ def _pairs(
     sums, sizes = totals(new - old, clusters)
     both = np.concatenate([new, old])
     shares = both.min() >= 0 and both.max() <= 1
-    return Pairs(
+    return PairedArms(
         sums, sizes, bool(np.isin(both, (0, 1)).all()), 1.0 if shares else float(np.ptp(both))
     )
 
 
-def _exact(pairs: Pairs, alpha: float, null: float) -> Comparison:
+def _exact(pairs: PairedArms, alpha: float, null: float) -> Comparison:
     """McNemar's exact p for `null` 0, Tango's for others; the interval is Tango's, widened to 0
     where the exact test keeps 0.
 
@@ -144,7 +144,7 @@ def _exact(pairs: Pairs, alpha: float, null: float) -> Comparison:
     )
 
 
-def _robust(pairs: Pairs, alpha: float, null: float) -> Comparison:
+def _robust(pairs: PairedArms, alpha: float, null: float) -> Comparison:
     """The wider of two tests that each do what the other cannot. Sign flips keep their level
     exactly where the arms do not differ, however few, tied or unequal the clusters are; the t test
     corrected for skewness sees rare great losses behind frequent small gains."""
@@ -174,7 +174,7 @@ def _robust(pairs: Pairs, alpha: float, null: float) -> Comparison:
     )
 
 
-def _agreed(pairs: Pairs, alpha: float, null: float) -> Comparison:
+def _agreed(pairs: PairedArms, alpha: float, null: float) -> Comparison:
     """Yes-no answers where all clusters went the same way by the same amount: the sign test,
     inverted.
 
@@ -198,7 +198,7 @@ def _agreed(pairs: Pairs, alpha: float, null: float) -> Comparison:
     )
 
 
-def _without_spread(pairs: Pairs, alpha: float, null: float) -> Comparison:
+def _without_spread(pairs: PairedArms, alpha: float, null: float) -> Comparison:
     """Nothing is known of the spread: p is 1, and the share of clusters that may differ unseen may
     differ by anything up to `span`.
     """
@@ -216,7 +216,13 @@ def _without_spread(pairs: Pairs, alpha: float, null: float) -> Comparison:
 
 
 def _result(
-    pairs: Pairs, interval: Interval, p: float, test: str, alpha: float, null: float, note: str = ""
+    pairs: PairedArms,
+    interval: Interval,
+    p: float,
+    test: str,
+    alpha: float,
+    null: float,
+    note: str = "",
 ) -> Comparison:
     difference, n = pairs.difference, float(pairs.sizes.sum())
     plain = Comparison(

@@ -11,7 +11,7 @@ from llmops.tasks.statistics.intervals import mean_interval, totals
 
 
 @dataclass(frozen=True)
-class Effect:
+class PairedEffect:
     """The mean of `a - b` with its interval; `n` cases in `clusters` independent groups."""
 
     difference: float
@@ -26,7 +26,7 @@ def paired_difference(
     b: Sequence[float] | Array,
     clusters: Sequence[Any] | None = None,
     level: float = 0.95,
-) -> Effect:
+) -> PairedEffect:
     """The mean difference a - b over the same cases in the same order, with the interval of
     `mean_interval`.
 
@@ -43,7 +43,7 @@ def paired_difference(
     low, high = mean_interval(differences, clusters, level)
     if np.ptp(sums / sizes) < 1e-12:
         low, high = _without_spread(difference, len(sums), level)
-    return Effect(difference, low, high, len(differences), len(sums))
+    return PairedEffect(difference, low, high, len(differences), len(sums))
 
 
 def _without_spread(difference: float, clusters: int, level: float) -> Interval:

@@ -8,7 +8,13 @@ from llmops.tasks.validation.docs import write_docs
 from llmops.tasks.validation.engine import validate
 from llmops.tasks.validation.reading import read_suite
 from llmops.tasks.validation.suite import Expectation, Suite
-from llmops.tasks.validation.verdict import RowFailure, TableFailure, Tally, Verdict, combine
+from llmops.tasks.validation.verdict import (
+    RowFailure,
+    TableFailure,
+    Tally,
+    ValidationVerdict,
+    combine,
+)
 
 __all__ = [
     "Expectation",
@@ -16,7 +22,7 @@ __all__ = [
     "Suite",
     "TableFailure",
     "Tally",
-    "Verdict",
+    "ValidationVerdict",
     "combine",
     "read_suite",
     "validate",

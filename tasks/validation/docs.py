@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llmops.tasks.plugins import digest
 from llmops.tasks.validation.engine import condition
 from llmops.tasks.validation.quiet import great_expectations
-from llmops.tasks.validation.verdict import Verdict
+from llmops.tasks.validation.verdict import ValidationVerdict
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
@@ -35,7 +35,7 @@ HEADER = (
 )
 
 
-def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
+def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict]) -> Path:
     """Write `HOME/docs/<run name>.html` and list it in `HOME/docs/index.html`; returns the page's
     path.
 
@@ -62,7 +62,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[Verdict]) -> Path:
     return page
 
 
-def _facts(verdict: Verdict) -> dict[str, str | int]:
+def _facts(verdict: ValidationVerdict) -> dict[str, str | int]:
     result = "blocks" if verdict.blocking else "passed"
     return {
         "kind": verdict.kind,
@@ -89,14 +89,14 @@ def _table(first: str, rows: Sequence[tuple[str, Mapping[str, str | int]]]) -> s
     return f"<table class='summary'>{''.join(lines)}</table>"
 
 
-def _failures(verdict: Verdict) -> str:
+def _failures(verdict: ValidationVerdict) -> str:
     """The failed tables and the warnings in words."""
     lines = [f"<li class='failed'>{html.escape(str(failure))}</li>" for failure in verdict.blocking]
     lines += [f"<li class='warning'>{html.escape(warning)}</li>" for warning in verdict.warnings]
     return f"<ul class='failures'>{''.join(lines)}</ul>" if lines else ""
 
 
-def _sections(verdict: Verdict) -> Iterator[str]:
+def _sections(verdict: ValidationVerdict) -> Iterator[str]:
     """Great Expectations' own rendering of the results, column by column, without its overview."""
     if not verdict.results:
         return

@@ -10,7 +10,13 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.validation.catalogue import ROW, TABLE, UNIQUE
 from llmops.tasks.validation.quiet import great_expectations
 from llmops.tasks.validation.suite import Expectation, Kind
-from llmops.tasks.validation.verdict import SAMPLES, RowFailure, TableFailure, Tally, Verdict
+from llmops.tasks.validation.verdict import (
+    SAMPLES,
+    RowFailure,
+    TableFailure,
+    Tally,
+    ValidationVerdict,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +33,9 @@ FORMAT = {
 }
 
 
-def validate(frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: Kind) -> Verdict:
+def validate(
+    frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: Kind
+) -> ValidationVerdict:
     """Judge a frame, which must have unique index labels and the columns that the expectations look
     at.
 
@@ -36,12 +44,12 @@ def validate(frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: K
     an expectation cannot be evaluated: that is never a pass.
     """
     if not expectations:
-        return Verdict(kind=kind, rows=len(frame))
+        return ValidationVerdict(kind=kind, rows=len(frame))
     plain = _plain(frame, expectations)
     found = [
         (item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)
     ]
-    return Verdict(
+    return ValidationVerdict(
         kind=kind,
         rows=len(frame),
         whole=all(item.level != ROW for item in expectations),

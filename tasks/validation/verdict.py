@@ -64,7 +64,7 @@ class Tally(BaseModel):
         return TableFailure(expectation=self.expectation, observed=observed, severity=self.severity)
 
 
-class Verdict(BaseModel):
+class ValidationVerdict(BaseModel):
     """`results` are Great Expectations' own, shortened, for the Data Docs. `whole`: only the table
     was judged.
     """
@@ -118,7 +118,7 @@ class Verdict(BaseModel):
         ] + rows
 
 
-def combine(verdicts: Iterable[Verdict]) -> Verdict:
+def combine(verdicts: Iterable[ValidationVerdict]) -> ValidationVerdict:
     """The verdict over shards of one kind and the whole: tallies are summed, so that `mostly` is
     judged over all rows.
 
@@ -130,7 +130,7 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     if len(kinds) != 1:
         raise ValueError(f"verdicts of one kind are needed, got {sorted(kinds)}")
     shards = sum(verdict.rows for verdict in found if not verdict.whole)
-    return Verdict(
+    return ValidationVerdict(
         kind=kinds.pop(),
         rows=max([shards, *(verdict.rows for verdict in found if verdict.whole)]),
         failures=tuple(item for verdict in found for item in verdict.failures),

@@ -19,7 +19,7 @@ from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.evaluation.run import Arm, EvaluationRun
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.scorers import Case, Passage, Score
-from llmops.tasks.prompts import Part as Turn
+from llmops.tasks.prompts import MessageTemplate as Turn
 from llmops.tasks.prompts import Prompt, Resolved
 from llmops.tasks.schemas import sha256
 
@@ -32,6 +32,19 @@ KINDS = {
     "preference": Metric(pairwise=True, bounded=True),
 }
 SCORERS = (Spec(name="token_f1"), Spec(name="latency"), Spec(name="cost"))
+
+
+def calls(errors: Sequence[int], asked: Sequence[float]) -> Calls:
+    """What the calls of an arm cost, case by case."""
+    count = len(errors)
+    return Calls(
+        latency_ms=[[] if errors[case] else [100.0 + case] for case in range(count)],
+        tokens=[10] * count,
+        scored=[1 - errors[case] for case in range(count)],
+        cost_usd=[0.001] * count,
+        cached=[0] * count,
+        asked_at=list(asked),
+    )
 
 
 def evidence(
@@ -67,17 +80,7 @@ def evidence(
             arm: {name: list(one) for name, one in found.items()}
             for arm, found in (failures or {}).items()
         },
-        calls={
-            arm: Calls(
-                latency_ms=[[] if wrong[arm][case] else [100.0 + case] for case in range(count)],
-                tokens=[10] * count,
-                scored=[1 - wrong[arm][case] for case in range(count)],
-                cost_usd=[0.001] * count,
-                cached=[0] * count,
-                asked_at=list((asked or {}).get(arm, [NOW] * count)),
-            )
-            for arm in arms
-        },
+        calls={arm: calls(wrong[arm], (asked or {}).get(arm, [NOW] * count)) for arm in arms},
     )
     names = dict.fromkeys(metric for values in arms.values() for metric in values)
     return Evidence(

@@ -127,26 +127,12 @@ def test_the_life_of_a_prompt(desk: Path) -> None:
 @pytest.mark.slow
 def test_an_alias_moves_by_a_decision_and_back(desk: Path) -> None:
     home = desk / "home"
-    one, two = (
-        registry.push(home, prompt("one {{question}}")),
-        registry.push(home, prompt("two {{question}}")),
-    )
+    one, two = (registry.push(home, prompt(f"{text} {{{{question}}}}")) for text in ("one", "two"))
     promotion.first(home, "helpdesk", "champion", 1)
-    good, bad = (
-        decided(home, one, two, run="good"),
-        decided(home, one, two, run="bad", better=False),
-    )
-    refused(
-        3,
-        "the verdict is reject",
-        "prompts",
-        "promote",
-        "helpdesk",
-        "--version",
-        "2",
-        "--decision",
-        bad["record"],
-    )
+    good = decided(home, one, two, run="good")
+    bad = decided(home, one, two, run="bad", better=False)
+    second = ("prompts", "promote", "helpdesk", "--version", "2")
+    refused(3, "the verdict is reject", *second, "--decision", bad["record"])
     blocked = llmops("prompts", "promote", "helpdesk", "--decision", bad["record"], "--json")
     assert (
         blocked.code,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from llmops.tasks.ledger import close_ledgers, now
 from llmops.tasks.ledger.tables import calls, quarantine, runs, shown, sketches
@@ -38,29 +38,7 @@ def littered(shop: Workshop) -> None:
                 },
             )
         )
-        connection.execute(
-            insert(calls).values(key="k1", owner=OWNER, reply="about it", created_at=now())
-        )
-        connection.execute(
-            insert(calls).values(
-                key="k2", owner="", reply=f"They say: {SENTENCE}", created_at=now()
-            )
-        )
-        connection.execute(
-            insert(calls).values(
-                key="k3",
-                owner="",
-                reply="a harmless reply to a prompt that showed it",
-                created_at=now(),
-            )
-        )
-        connection.execute(
-            insert(shown),
-            [
-                {"key": "k3", "kb": shop.kb, "doc_id": OWNER},
-                {"key": "k3", "kb": shop.kb, "doc_id": "other"},
-            ],
-        )
+        _calls(connection, shop)
         connection.execute(
             insert(sketches).values(
                 kb=shop.kb,
@@ -74,26 +52,54 @@ def littered(shop: Workshop) -> None:
                 verdict="",
             )
         )
-        for key, uri, owner in (("q1", URI, OWNER), ("q2", "d1.txt", doc_id("memory", "d1.txt"))):
-            connection.execute(
-                insert(quarantine).values(
-                    id=f"{key}-{shop.kb}"[:12],
-                    kb=shop.kb,
-                    source="memory",
-                    uri=uri,
-                    doc_id=owner,
-                    stage="clean",
-                    error="E",
-                    retryable=True,
-                    reason=f"cannot read {SENTENCE!r}",
-                    attempts=1,
-                    revision="",
-                    stages="",
-                    first_seen=now(),
-                    last_seen=now(),
-                )
-            )
+        _quarantined(connection, shop)
     _files(shop)
+
+
+def _calls(connection: Connection, shop: Workshop) -> None:
+    connection.execute(
+        insert(calls).values(key="k1", owner=OWNER, reply="about it", created_at=now())
+    )
+    connection.execute(
+        insert(calls).values(key="k2", owner="", reply=f"They say: {SENTENCE}", created_at=now())
+    )
+    connection.execute(
+        insert(calls).values(
+            key="k3",
+            owner="",
+            reply="a harmless reply to a prompt that showed it",
+            created_at=now(),
+        )
+    )
+    connection.execute(
+        insert(shown),
+        [
+            {"key": "k3", "kb": shop.kb, "doc_id": OWNER},
+            {"key": "k3", "kb": shop.kb, "doc_id": "other"},
+        ],
+    )
+
+
+def _quarantined(connection: Connection, shop: Workshop) -> None:
+    for key, uri, owner in (("q1", URI, OWNER), ("q2", "d1.txt", doc_id("memory", "d1.txt"))):
+        connection.execute(
+            insert(quarantine).values(
+                id=f"{key}-{shop.kb}"[:12],
+                kb=shop.kb,
+                source="memory",
+                uri=uri,
+                doc_id=owner,
+                stage="clean",
+                error="E",
+                retryable=True,
+                reason=f"cannot read {SENTENCE!r}",
+                attempts=1,
+                revision="",
+                stages="",
+                first_seen=now(),
+                last_seen=now(),
+            )
+        )
 
 
 def _files(shop: Workshop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from llmops.tasks.errors import ConfigError, Unavailable, UsageError
 from llmops.tasks.prompts import Prompt
 from llmops.tasks.prompts.registry import (
-    Version,
+    RegistryVersion,
     alone,
     as_versions,
     author,
@@ -52,8 +52,8 @@ def test_many_versions_come_in_pages(home: Path, monkeypatch: pytest.MonkeyPatch
         }
 
 
-def version(**tags: str) -> Version:
-    return Version(name="p", version=3, created_at=datetime.now(UTC), tags=tags)
+def version(**tags: str) -> RegistryVersion:
+    return RegistryVersion(name="p", version=3, created_at=datetime.now(UTC), tags=tags)
 
 
 def test_asking_creates_nothing_and_imports_no_mlflow(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.validation import Expectation, Verdict, combine, validate, write_docs
+from llmops.tasks.validation import Expectation, ValidationVerdict, combine, validate, write_docs
 from tests.validation.test_engine import documents
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def parsed(page: Path) -> References:
     return found
 
 
-def verdict() -> Verdict:
+def verdict() -> ValidationVerdict:
     pattern = EVIL.replace("(", "").replace(")", "")
     tests = [
         Expectation(
@@ -83,7 +83,7 @@ def verdict() -> Verdict:
 def test_a_page_refers_to_no_other_host_and_shows_evil_text_as_text(
     tmp_path: Path, name: str
 ) -> None:
-    page = write_docs(tmp_path, name, [verdict(), Verdict(kind="chunks", rows=7)])
+    page = write_docs(tmp_path, name, [verdict(), ValidationVerdict(kind="chunks", rows=7)])
     assert page.parent == tmp_path / "docs"
     for path in (page, page.parent / "index.html"):
         found = parsed(path)
@@ -112,7 +112,9 @@ def test_findings_are_said_in_words_with_their_numbers(
 
 def test_the_index_lists_every_build_newest_first_and_pages_stay_apart(tmp_path: Path) -> None:
     names = ["handbook v1", "handbook v2", "handbook/v2", "index", "…"]
-    pages = [write_docs(tmp_path, name, [Verdict(kind="documents", rows=1)]) for name in names]
+    pages = [
+        write_docs(tmp_path, name, [ValidationVerdict(kind="documents", rows=1)]) for name in names
+    ]
     assert len(set(pages)) == len(names)
     index = parsed(tmp_path / "docs" / "index.html")
     assert [index.text.index(name) for name in reversed(names)] == sorted(
@@ -121,5 +123,5 @@ def test_the_index_lists_every_build_newest_first_and_pages_stay_apart(tmp_path:
     assert {target for target in index.targets if target != "index.html"} == {
         page.name for page in pages
     }
-    write_docs(tmp_path, "handbook v1", [Verdict(kind="documents", rows=5)])
+    write_docs(tmp_path, "handbook v1", [ValidationVerdict(kind="documents", rows=5)])
     assert parsed(tmp_path / "docs" / "index.html").text.count("handbook v1") == 1

@@ -9,7 +9,14 @@ import pytest
 
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame
-from llmops.tasks.validation import Expectation, Suite, Verdict, combine, read_suite, validate
+from llmops.tasks.validation import (
+    Expectation,
+    Suite,
+    ValidationVerdict,
+    combine,
+    read_suite,
+    validate,
+)
 from llmops.tasks.validation.catalogue import ROW, TABLE, TYPES
 
 pytestmark = pytest.mark.slow
@@ -247,7 +254,7 @@ def test_an_expectation_that_cannot_be_evaluated_is_an_error_and_never_a_pass() 
 
 def test_empty_frames_and_no_expectations_pass() -> None:
     assert validate(documents(), default().documents, "documents").table_failures == ()
-    assert validate(documents({}), [], "documents") == Verdict(kind="documents", rows=1)
+    assert validate(documents({}), [], "documents") == ValidationVerdict(kind="documents", rows=1)
 
 
 def test_several_expectations_of_one_type_and_column_all_count() -> None:
