@@ -199,12 +199,11 @@ def test_what_is_private_to_a_package_is_imported_in_it_alone() -> None:
         for each in imports(path):
             parts = each.split(".")
             private = [n for n, part in enumerate(parts) if re.match("_[^_]", part)]
-            if parts[0] == "llmops" and private:
-                owner = ".".join(parts[: private[0]])
-                # the names of a module are its own; those of a package are of all that it holds
-                inside = owner in PRODUCT and PRODUCT[owner].name == "__init__.py"
-                if not (inside and package.startswith(f"{owner}.")):
-                    wrong.append(f"{name(path)}: {each}")
+            owner = ".".join(parts[: private[0]]) if parts[0] == "llmops" and private else ""
+            # the names of a module are its own; those of a package are of all that it holds
+            inside = owner in PRODUCT and PRODUCT[owner].name == "__init__.py"
+            if owner and not (inside and package.startswith(f"{owner}.")):
+                wrong.append(f"{name(path)}: {each}")
     assert wrong == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmops.flows.commands import _evaluated as draw
-from llmops.flows.commands._options import home
+from llmops.flows.commands._options import Changes, home
 from llmops.flows.console import Answer, answer, command
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ def evaluate(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A config with `flow: evaluate` (YAML).")
     ],
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config."),
-    ] = None,
+    changes: Changes = None,
     plan: Annotated[
         bool,
         typer.Option(

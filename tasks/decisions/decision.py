@@ -270,7 +270,7 @@ class Decision(Verdict, RecordHeading):
     versions: dict[str, str] = Field(default_factory=dict)
     warnings: list[str]
     remarks: list[str] = Field(default_factory=list)
-    record: str | None
+    record: str | None = None
     mlflow_run_id: str | None = None
     prefect_run_id: str | None = None
     links: dict[str, str]

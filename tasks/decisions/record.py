@@ -93,7 +93,6 @@ def make_record(
         seconds=round((now - began).total_seconds(), 3) if began else None,
         versions=versions(),
         warnings=[*warnings, *_warnings(evidence, sum(part.cases for part in parts))],
-        record=None,
         prefect_run_id=prefect_run_id,
         links={},
     ).sealed()
