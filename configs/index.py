@@ -6,8 +6,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
-from llmops.tasks.errors import Mistake, UsageError
+from llmops.configs.section import (
+    Files,
+    FlowConfig,
+    Schedule,
+    Section,
+    Slots,
+    absent_sources,
+    sources_have_ids,
+)
+from llmops.tasks.errors import Mistake
 from llmops.tasks.filters import Kind
 from llmops.tasks.filters.metadata import Access, MetadataSchema, declarable
 from llmops.tasks.plugins import Spec
@@ -87,13 +95,7 @@ class IndexConfig(FlowConfig):
 
     @model_validator(mode="after")
     def _sources_have_ids(self) -> "IndexConfig":
-        ids = [spec.id for spec in self.sources]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"two sources are called {', '.join(twice)}: give each an id, as in "
-                f"{{name: {twice[0]}, id: manuals, …}}"
-            )
+        sources_have_ids(self.sources)
         return self
 
     def source(self, name: str) -> Spec:
@@ -138,11 +140,4 @@ class IndexConfig(FlowConfig):
 
     def never_existed(self, where: str) -> list[Mistake]:
         """Sources that are not there."""
-        found = []
-        for number, spec in enumerate(self.sources):
-            try:
-                spec.build(Source).at(self.folder).check()
-            except UsageError as error:
-                place = f"{where}: sources[{number}]"
-                found.append(Mistake(error.message, where=place, hint=error.hint))
-        return found
+        return absent_sources(self.sources, self.folder, where)

@@ -1,15 +1,16 @@
 """What the configs of all flows have in common: strict sections, plugin slots, files, a record."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from llmops.tasks.errors import Mistake
+from llmops.tasks.errors import Mistake, UsageError
 from llmops.tasks.plugins import Plugin, Spec, canonical
+from llmops.tasks.plugins.sources import Source
 from llmops.tasks.schemas import sha256
 
 CRON_FIELD = r"[0-9A-Za-z*?#/,-]+"
@@ -129,6 +130,29 @@ def _never(cron: str) -> str:
     except CronSimError as error:
         return str(error).removeprefix("Bad ")
     return "day-of-month" if "W" in fields[2] else "day-of-week" if "L" in fields[4] else ""
+
+
+def sources_have_ids(sources: Sequence[Spec]) -> None:
+    """For the validator of a config with sources. Raises ValueError where two have one id."""
+    ids = [spec.id for spec in sources]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"two sources are called {', '.join(twice)}: give each an id, as in "
+            f"{{name: {twice[0]}, id: manuals, …}}"
+        )
+
+
+def absent_sources(sources: Sequence[Spec], folder: Path, where: str) -> list[Mistake]:
+    """For `never_existed` of a config with sources: those of which nothing is there."""
+    found = []
+    for number, spec in enumerate(sources):
+        try:
+            spec.build(Source).at(folder).check()
+        except UsageError as error:
+            place = f"{where}: sources[{number}]"
+            found.append(Mistake(error.message, where=place, hint=error.hint))
+    return found
 
 
 def places(content: object, pattern: str) -> Iterator[tuple[Place, object]]:

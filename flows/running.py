@@ -6,17 +6,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from llmops.configs.evaluate import EvaluateConfig
-from llmops.configs.index import IndexConfig
+from llmops.configs.section import FlowConfig
 from llmops.flows import server
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import saved_outcome
 
-Config = IndexConfig | EvaluateConfig
 
-
-def run_flow(home: Path, config: Config, **options: object) -> dict[str, Any]:
+def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
     """Run the flow that a config is for, and return the JSON object of its outcome. Raises what the
     flow raised.
     """
@@ -25,13 +22,14 @@ def run_flow(home: Path, config: Config, **options: object) -> dict[str, Any]:
     outcome = run_connected(home, config, **options)
     name = "remarks" if "remarks" in outcome else "warnings"
     errors = [f"Prefect's server: {line}" for line in server.log_errors(home, since)]
-    return {**outcome, name: [*outcome[name], *errors]}
+    return {**outcome, name: [*outcome.get(name, []), *errors]}
 
 
-def run_connected(home: Path, config: Config, **options: object) -> dict[str, Any]:
+def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
     """The same against the Prefect server that this process is connected to."""
     # only now: Prefect reads its settings when it is imported
-    flow = getattr(import_module(f"llmops.flows.{config.flow}"), config.flow)
+    name = config.flow_name()
+    flow = getattr(import_module(f"llmops.flows.{name}"), name)
     state = flow(config, home, return_state=True, **options)
     outcome = saved_outcome(open_ledger(home), str(state.state_details.flow_run_id))
     if outcome is not None:
@@ -39,5 +37,5 @@ def run_connected(home: Path, config: Config, **options: object) -> dict[str, An
     state.result(raise_on_failure=True)
     raise LlmopsError(
         f"the flow ended in state {state.name} without an outcome",
-        hint="see the run in the Prefect UI",
+        hint="see the run in the Prefect UI; a flow ends with tasks/finish.py: finish",
     )

@@ -6,7 +6,7 @@ takes the outcome and returns it with what it adds. The failure of a `careful` s
 what was done before it stands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
@@ -45,7 +45,7 @@ class Ended(Protocol):
     def completed(self) -> str: ...
     def warned(self, *warnings: str) -> Self: ...
     def linked(self, links: dict[str, str]) -> Self: ...
-    def public(self) -> dict[str, Any]: ...
+    def public(self) -> Mapping[str, Any]: ...
 
 
 E = TypeVar("E", bound=Ended)
@@ -58,7 +58,10 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     for step in steps:
         outcome = step(outcome)
     save_outcome(
-        open_ledger(home), outcome.prefect_run_id or "local", outcome.name, outcome.public()
+        open_ledger(home),
+        run_id() or outcome.prefect_run_id or "local",
+        outcome.name,
+        dict(outcome.public()),
     )
     if outcome.failed:
         return Failed(name=outcome.failed, message=outcome.headline)

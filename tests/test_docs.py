@@ -1,6 +1,7 @@
 """Docs, `--help` and code say the same."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,8 +10,8 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from llmops.configs.evaluate import EvaluateConfig
-from llmops.configs.index import IndexConfig
+from llmops.configs.reading import FLOWS
+from llmops.configs.section import FlowConfig
 from llmops.flows.cli import app
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.plugins import FAMILIES, external, names
@@ -51,11 +52,26 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return found
 
 
+def model_of(flow: str) -> type[FlowConfig]:
+    model: type[FlowConfig] = getattr(import_module(f"llmops.configs.{flow}"), FLOWS[flow].model)
+    return model
+
+
+def test_every_config_of_a_flow_is_known_to_check() -> None:
+    models = {
+        each
+        for path in (ROOT / "configs").glob("[a-z]*.py")
+        for each in vars(import_module(f"llmops.configs.{path.stem}")).values()
+        if isinstance(each, type) and issubclass(each, FlowConfig) and each is not FlowConfig
+    }
+    assert models == {model_of(flow) for flow in FLOWS}
+
+
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_is_in_the_reference_and_in_the_readme(name: str) -> None:
     group, _, verb = name.partition(" ")
-    assert f"`llmops {group}" in REFERENCE
-    assert f"{group} {verb}".strip() in REFERENCE
+    said = [f"`llmops {group}" in REFERENCE, f"{group} {verb}".strip() in REFERENCE]
+    assert all(said), "not in docs/reference.md"
     assert verb in README if verb else f"llmops {group}" in README
 
 
@@ -79,9 +95,7 @@ def test_every_command_takes_the_common_options_and_says_what_it_does(name: str)
 
 @pytest.mark.parametrize(
     "key",
-    sorted(
-        {one for model in (IndexConfig, EvaluateConfig) for one in keys(model)} - {"flow", "folder"}
-    ),
+    sorted({key for flow in FLOWS for key in keys(model_of(flow))} - {"flow", "folder"}),
 )
 def test_every_config_key_is_in_the_reference(key: str) -> None:
     assert f"`{key}`" in REFERENCE

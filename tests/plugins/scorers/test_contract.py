@@ -31,6 +31,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 BINARY = ("exact_match", "contains", "regex", "json_schema", "refusal")
 UNBOUNDED = ("latency", "cost")
+"""Values above 1, of which less is better."""
+NEEDS_NOTHING = ("json_schema", "grounded", "regex", *UNBOUNDED)
+"""Of a case; all others name what of `expected` they miss."""
 EXPECTED = {
     "answer": ["Paris, the capital", "東京"],
     "keywords": ["paris"],
@@ -183,7 +186,7 @@ def test_what_a_case_lacks_is_told_and_never_raised(name: str, expected: dict[st
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in CONFIGS if name not in ("json_schema", "grounded", "regex", *UNBOUNDED)],
+    [name for name in CONFIGS if name not in NEEDS_NOTHING],
 )
 def test_needs_are_named(name: str) -> None:
     assert str(made(name).missing(given_sample("Paris", {}).case)).startswith("expected.")
