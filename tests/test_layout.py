@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TOPS = ("deployments", "flows", "tasks", "configs")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 400, 50, 100
-UNTYPED_DICTS, BARE_ANYS = 80, 120
+UNTYPED_DICTS, BARE_ANYS = 65, 30
 """How many signatures may say `dict[str, Any]`, and how many a bare `Any`. They may only fall."""
 FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
@@ -215,8 +215,7 @@ def test_the_folders_are_imported_by_one_name_alone() -> None:
 
 
 def test_no_product_code_imports_tests() -> None:
-    wrong = {name(path): reaches(path, "tests", "benchmarks") for path in PRODUCT.values()}
-    assert {file: seen for file, seen in wrong.items() if seen} == {}
+    assert [name(path) for path in PRODUCT.values() if reaches(path, "tests", "benchmarks")] == []
 
 
 def test_no_file_is_too_long() -> None:
@@ -385,8 +384,7 @@ def test_the_house_says_nothing_of_the_machines_that_it_was_built_on() -> None:
 
 
 def test_the_pins_that_keep_schedules_alive_are_there() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"]
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert any(each.startswith("sqlalchemy") and "<2.1" in each for each in wanted)
     assert any(each.startswith("fastapi") and "<0.151" in each for each in wanted)
     pinned = (ROOT / "requirements.txt").read_text()
