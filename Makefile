@@ -40,9 +40,10 @@ $(EVERYTHING): requirements.txt $(PRODUCT)
 demo: $(PRODUCT)
 	$(BIN)/llmops demo
 
-# One session, so that everything is imported and collected once.
+# Two sessions: quick tests import Prefect in their own process, slow ones must do so beside a server.
 test: venv
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/pytest -m slow -n 2 --dist worksteal
 
 quick: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal

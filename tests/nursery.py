@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from llmops.tasks.tracking.store import QUIET
+
 LOADS = sys.platform == "linux"
 # What builds, evaluations and promotions import. The ONNX runtime is not among it: its threads do
 # not live through a fork.
@@ -83,8 +85,11 @@ class Hidden(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def load() -> None:
     """Import what is slow to import. Fails where that leaves threads that a fork would lose."""
+    os.environ |= QUIET  # MLflow's loggers are set up as it is imported
     for name in LIBRARIES:
         importlib.import_module(name)
+    for name in QUIET:
+        del os.environ[name]
     for room in ROOMS:
         package = importlib.import_module(f"llmops.tasks.{room}")
         for file in sorted(Path(str(package.__file__)).parent.glob("[a-z]*.py")):

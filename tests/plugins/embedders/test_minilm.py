@@ -144,7 +144,7 @@ def test_threads_share_one_session() -> None:
 def test_a_forked_child_embeds_and_nothing_imports_torch() -> None:
     script = """if True:
         import os, sys
-        from llmops.tasks.plugins.embedders.minilm import MiniLM
+        from llmops.tasks.plugins.embedders.minilm import MiniLMEmbedder
         texts = ["one", "two words", "three little words"]
         before = MiniLMEmbedder().embed(texts)
         pid = os.fork()
