@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins.sources import Item, content_hash_of
-from llmops.tasks.plugins.sources._kept import forget
+from llmops.tasks.plugins.sources._spool import forget
 from llmops.tasks.plugins.sources.reader import ReaderSource
 
 LAZY, EAGER, FOLDER = (

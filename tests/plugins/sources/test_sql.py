@@ -16,7 +16,7 @@ from llmops.tasks.errors import (
     UsageError,
 )
 from llmops.tasks.plugins.sources import Item, Problem, content_hash_of
-from llmops.tasks.plugins.sources._kept import forget
+from llmops.tasks.plugins.sources._spool import forget
 from llmops.tasks.plugins.sources.sql import SqlSource
 from tests.postgres import fresh_database
 from tests.postgres import postgres as postgres

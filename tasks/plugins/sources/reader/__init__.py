@@ -14,9 +14,9 @@ from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, Us
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
 from llmops.tasks.plugins.sources._discreet import discreet
-from llmops.tasks.plugins.sources._kept import forget, keep, taken
 from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
+from llmops.tasks.plugins.sources._spool import forget, keep, taken
 from llmops.tasks.plugins.sources.reader.path import reader_class, refusal
 from llmops.tasks.schemas import sha256
 

@@ -17,9 +17,9 @@ from llmops.tasks.errors import (
 )
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
-from llmops.tasks.plugins.sources._kept import forget, keep, taken
 from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
+from llmops.tasks.plugins.sources._spool import forget, keep, taken
 from llmops.tasks.plugins.sources.sql import database as databases
 from llmops.tasks.plugins.sources.sql.query import Columns, around, one_select
 

@@ -14,7 +14,7 @@ from llmops.tasks.plugins.sources import Item, Problem, Raw
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
 from llmops.tasks.plugins.sources._http.client import HttpClient
 from llmops.tasks.plugins.sources._http.reply import Trouble
-from llmops.tasks.plugins.sources._http.spool import SPOOL
+from llmops.tasks.plugins.sources._spool import SPOOL
 from llmops.tasks.plugins.sources.web.crawl import Crawl
 from llmops.tasks.plugins.sources.web.memory import CrawlMemory
 from llmops.tasks.plugins.sources.web.page import told, unified

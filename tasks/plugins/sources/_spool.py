@@ -1,14 +1,17 @@
-"""Originals between the listing that fetched them and the reading that wants them: on disk, but in
-no folder.
+"""Originals that a listing had in its hands, between it and the reading that follows in the same
+process: on disk, but in no folder.
 
 The file has no name, so that nothing of it is left when the process ends, however it ends. What is
 not found here is fetched again.
 """
 
 import atexit
+import json
 import tempfile
 import threading
-from typing import IO
+from typing import IO, Any
+
+from llmops.tasks.plugins.sources import Item, Raw, content_hash_of
 
 MOST = 2**30
 
@@ -71,4 +74,35 @@ class Spool:
 
 
 SPOOL = Spool()
+"""Of pages that were fetched to find further ones."""
+ORIGINALS = Spool(4 * MOST)
+"""Of rows that a query or a reader gave as a whole."""
 atexit.register(SPOOL.close)
+atexit.register(ORIGINALS.close)
+
+
+def keep(owner: str, uri: str, raw: Raw) -> None:
+    """Keep an original for `taken`, as long as there is room for it."""
+    rest: dict[str, Any] = {
+        "media_type": raw.media_type,
+        "title": raw.title,
+        "metadata": dict(raw.metadata),
+    }
+    ORIGINALS.put(owner, uri, json.dumps(rest).encode() + b"\n" + raw.data, "")
+
+
+def taken(owner: str, item: Item) -> Raw | None:
+    """The original of an item whose revision is its content hash; None where it is not here, or is
+    another one.
+    """
+    found = ORIGINALS.take(owner, item.uri)
+    if found is None:
+        return None
+    rest, _, data = found[0].partition(b"\n")
+    raw = Raw(data=data, **json.loads(rest))
+    return raw if content_hash_of(raw) == item.revision else None
+
+
+def forget(owner: str) -> None:
+    """Drop what an earlier listing kept."""
+    ORIGINALS.forget(owner)
