@@ -4,6 +4,9 @@ flow.
 
 import json
 import shutil
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,6 +110,21 @@ def test_drop_says_what_would_go_and_does_it_only_when_told(base: Office) -> Non
     assert published(base).live() == 2
 
 
+def wait_for_the_recorder(home: Path) -> None:
+    """Prefect's server writes down what a run did some seconds after its end: until three seconds
+    have brought nothing more of the letter.
+    """
+
+    def written() -> int:
+        with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
+            return sum(LETTER in line for line in database.iterdump())
+
+    counts = [written()]
+    while len(counts) < 30 and not (len(counts) > 3 and len(set(counts[-4:])) == 1):
+        time.sleep(1)
+        counts.append(written())
+
+
 def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Office) -> None:
     """Prefect's database, MLflow's, artifacts, Data Docs, plans: the flow has really written them.
     What others left in the home stays.
@@ -129,6 +147,7 @@ def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Offi
     assert {"lake", "prefect", "plans", "mlflow"} <= {
         place.split("/")[0] for place in places(base.home, LETTER)
     }
+    wait_for_the_recorder(base.home)
     said = ended(start(base.home, "kb", "erase", base.kb, "--uri", LETTER, "--yes", "--json"))
     assert (said.code, said.data["status"], said.data["left"]) == (0, "erased", []), said.err
     assert said.data["counts"]["records"] > 0
