@@ -24,7 +24,6 @@ from llmops.tasks.tracking import (
     tracking_uri,
 )
 from llmops.tasks.tracking.store import opened
-from tests import forks
 
 BUILD = BuildRecord(
     knowledge_base="handbook",
@@ -119,7 +118,17 @@ def test_a_blocked_build_is_a_failed_run_and_a_deleted_experiment_comes_back(hom
 def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "mlflow.new").write_bytes(b"left behind by a killed process")
-    processes = [forks.start("-c", RECORDER, tmp_path) for _ in range(2)]
+    # fresh processes: what MLflow prints while it is imported belongs to what is asserted
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, str(tmp_path)],
+            cwd=Path(__file__).parents[2],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [errors for _, errors in outputs] == ["", ""]
     with closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.db")) as database:
