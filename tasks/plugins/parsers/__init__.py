@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Plugin, digest, external, find, name_of, names
-from llmops.tasks.plugins.parsers import _signatures as signatures
+from llmops.tasks.plugins.parsers import _media_types as types
 
 RELEASE_0_1 = {
     "captions": 1,
@@ -72,31 +72,30 @@ def sniff(data: bytes, uri: str) -> str:
     dangerous.
     """
     if not data.strip(b"\x00 \t\r\n") and not data.strip():
-        return signatures.EMPTY
+        return types.EMPTY
     from llmops.tasks.plugins.parsers import _containers
 
-    shown = signatures.signature(data)
-    if shown == signatures.ZIP:
+    shown = types.signature(data)
+    if shown == types.ZIP:
         return _containers.zip_type(data)
-    if shown == signatures.OLE:
+    if shown == types.OLE:
         return _containers.ole_type(data)
     return shown or _text(data, uri)
 
 
 def looks_like_text(data: bytes) -> bool:
     """Whether the first bytes show no container, so that `sniff` takes no risk and little time."""
-    return not signatures.signature(data)
+    return not types.signature(data)
 
 
 def _text(data: bytes, uri: str) -> str:
-    from llmops.tasks.plugins.parsers._texts import text_type
     from llmops.tasks.texts.charset import decode
 
     try:
         text, _ = decode(data[:262_144] if len(data) > 262_144 else data)
     except DocumentError:
-        return signatures.BINARY
-    return text_type(text, uri)
+        return types.BINARY
+    return types.text_type(text, uri)
 
 
 @cache
@@ -119,7 +118,7 @@ def parser_for(media_type: str) -> Parser:
     """The parser of a media type. Raises DocumentError when there is none."""
     plugin = _reader(media_type)
     if plugin is None:
-        raise signatures.unsupported(_bare(media_type))
+        raise types.unsupported(_bare(media_type))
     return plugin()
 
 

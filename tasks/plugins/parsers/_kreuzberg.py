@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers._tables import markdown_table
+from llmops.tasks.plugins.parsers.markdown import markdown_table
 
 PICTURE = re.compile(r"!\[((?:[^\]\\]|\\.)*)\]\([^)\n]*\)")
 ESCAPED = re.compile(r"\\([!<>*_\[\]()~.+\-\"'&`])|(?<=.)\\(#)")

@@ -6,7 +6,7 @@ from typing import ClassVar
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers._containers import refuse_bomb
-from llmops.tasks.plugins.parsers._titles import sensible
+from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 
 LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")

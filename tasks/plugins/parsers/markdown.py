@@ -1,8 +1,8 @@
-"""Markdown, with front matter."""
+"""Markdown: with front matter, its headings, and tables written as it."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -94,3 +94,16 @@ def headings(text: str) -> Iterator[str]:
 def plain(heading: str) -> str:
     """A heading without links, emphasis and anchors."""
     return " ".join(MARKS.sub(lambda match: match[1] or "", heading).replace("\\", "").split())
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is the header, without rows and columns that are empty throughout; ""
+    where all are.
+    """
+    filled = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
+    filled = [row for row in filled if any(row)]
+    width = max((len(row) for row in filled), default=0)
+    padded = [row + [""] * (width - len(row)) for row in filled]
+    kept = [column for column in range(width) if any(row[column] for row in padded)]
+    lines = [f"| {' | '.join(row[column] for column in kept)} |" for row in padded]
+    return "\n".join([*lines[:1], f"|{' --- |' * len(kept)}", *lines[1:]]) if lines else ""

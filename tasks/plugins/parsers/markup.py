@@ -6,7 +6,7 @@ from typing import ClassVar
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
-from llmops.tasks.plugins.parsers._titles import sensible
+from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.text import unified
 from llmops.tasks.texts.charset import decode

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers._parts import xml_parser
-from llmops.tasks.plugins.parsers._tables import markdown_table
+from llmops.tasks.plugins.parsers._containers import xml_parser
+from llmops.tasks.plugins.parsers.markdown import markdown_table
 
 if TYPE_CHECKING:
     from lxml import etree

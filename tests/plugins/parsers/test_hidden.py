@@ -4,7 +4,8 @@
 
 import pytest
 
-from llmops.tasks.plugins.parsers import Parsed, _hidden, parse
+from llmops.tasks.plugins.parsers import Parsed, parse
+from llmops.tasks.plugins.parsers._metadata import hidden_texts
 from tests.plugins.parsers import samples
 from tests.plugins.parsers.samples import DRAWING, KIND, RELATION, SLIDES, WORD, package, relations
 
@@ -228,9 +229,9 @@ def test_a_pdf_page_of_invisible_text_alone_is_what_an_ocr_program_read() -> Non
 
 
 def test_the_amount_is_bounded() -> None:
-    found = _hidden.metadata([*(f"text {n} " * 200 for n in range(50)), "", "7"])["hidden_text"]
+    found = hidden_texts([*(f"text {n} " * 200 for n in range(50)), "", "7"])["hidden_text"]
     assert (len(found), max(map(len, found))) == (20, 500)
-    assert _hidden.metadata(["", " ", "12"]) == {}
+    assert hidden_texts(["", " ", "12"]) == {}
 
 
 def test_mail_reports_what_its_body_hides() -> None:

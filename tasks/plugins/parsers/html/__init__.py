@@ -4,9 +4,10 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers import Parsed, Parser, _hidden
+from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
-from llmops.tasks.plugins.parsers.html import hidden
+from llmops.tasks.plugins.parsers._metadata import hidden_texts
+from llmops.tasks.plugins.parsers.html.hidden import taken_out
 from llmops.tasks.texts.charset import decode
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HtmlParser(Parser):
         language = (
             tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
         )[:2].lower()
-        unseen = _hidden.metadata(hidden.taken_out(tree))
+        unseen = hidden_texts(taken_out(tree))
         _remove(tree, SILENT)
         page = serialised(tree)
         framed = bool(tree.xpath(CHROME))

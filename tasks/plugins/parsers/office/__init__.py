@@ -6,8 +6,7 @@ from typing import ClassVar
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers._containers import OFFICE, refuse_bomb
-from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
-from llmops.tasks.plugins.parsers._titles import sensible
+from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.hidden import shown
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument

@@ -5,12 +5,12 @@ read.
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers._containers import members
-from llmops.tasks.plugins.parsers._parts import Package
+from llmops.tasks.plugins.parsers._containers import Package, members
+from llmops.tasks.plugins.parsers.office.opendocument import taken_out
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -21,11 +21,6 @@ TINY_HUNDREDTHS: Final = 200
 WORD_PARTS: Final = ("word/document.xml", "word/footnotes.xml", "word/endnotes.xml")
 BACKED: Final = frozenset({"tc", "txbxContent"})
 """Where a background comes from a table's style or a shape: white text in these is not judged."""
-
-SPACE: Final = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
-TEXT, STYLE = (SPACE % name for name in ("text", "style"))
-STYLED: Final = (f"{TEXT}span", f"{TEXT}p", f"{TEXT}h")
-"""Of OASIS OpenDocument 1.3, part 3: text:display, sections, hidden-text fields."""
 
 Taker = Callable[[Package], tuple[dict[str, "etree._Element"], list[str]]]
 
@@ -229,41 +224,7 @@ def _number(element: "etree._Element", name: str) -> int:
 def _opendocument(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     root = package.xml("content.xml")
     styles = [root, *([package.xml("styles.xml")] if "styles.xml" in package.names else [])]
-    return {"content.xml": root}, _together(_hidden_texts(root, styles))
-
-
-def _hidden_texts(root: "etree._Element", styles: Sequence["etree._Element"]) -> list[str]:
-    """The texts that are hidden, which are no longer in the content afterwards."""
-    hidden = {
-        style.get(f"{STYLE}name")
-        for sheet in styles
-        for style in sheet.iter(f"{STYLE}style")
-        if any(
-            properties.get(f"{TEXT}display") == "none"
-            for properties in style.iter(f"{STYLE}text-properties")
-        )
-    }
-    texts: list[str] = []
-    for element in [
-        *root.iter(*STYLED, f"{TEXT}section", f"{TEXT}hidden-text", f"{TEXT}hidden-paragraph")
-    ]:
-        if _hides(element, hidden) and (said := "".join(element.itertext()).strip()):
-            texts.append(said)
-            _empty(element)
-    return texts
-
-
-def _hides(element: "etree._Element", hidden: set[str | None]) -> bool:
-    if element.tag == f"{TEXT}section":
-        return bool(element.get(f"{TEXT}display") == "none")
-    return element.tag not in STYLED or element.get(f"{TEXT}style-name") in hidden
-
-
-def _empty(element: "etree._Element") -> None:
-    """Take out what is within an element, but not what follows it."""
-    element.text = None
-    for child in list(element):
-        element.remove(child)
+    return {"content.xml": root}, _together(taken_out(root, styles))
 
 
 TAKERS: Final[Mapping[str, Taker]] = {

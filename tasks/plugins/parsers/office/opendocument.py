@@ -1,17 +1,17 @@
 """OpenDocument texts, sheets and slides (OASIS OpenDocument 1.3, part 3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from llmops.tasks.plugins.parsers._parts import Package
-from llmops.tasks.plugins.parsers._tables import markdown_table
+from llmops.tasks.plugins.parsers._containers import Package
+from llmops.tasks.plugins.parsers.markdown import markdown_table
 
 if TYPE_CHECKING:
     from lxml import etree
 
 
 SPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
-TEXT, TABLE, DRAW = (SPACE % name for name in ("text", "table", "drawing"))
+TEXT, TABLE, DRAW, STYLE = (SPACE % name for name in ("text", "table", "drawing", "style"))
 OFFICE, PRESENTATION = (SPACE % name for name in ("office", "presentation"))
 SKIPPED = {
     f"{OFFICE}annotation",
@@ -20,6 +20,7 @@ SKIPPED = {
     f"{OFFICE}forms",
     f"{TEXT}sequence-decls",
 }
+STYLED = (f"{TEXT}span", f"{TEXT}p", f"{TEXT}h")
 MOST_REPEATS = 64
 
 
@@ -153,3 +154,39 @@ def _slide(page: "etree._Element") -> str:
             rest += text
     heading = [f"## {title}"] if title else []
     return "\n\n".join([*heading, *rest, *([f"Notes: {' '.join(notes)}"] if notes else [])])
+
+
+def taken_out(root: "etree._Element", styles: Sequence["etree._Element"]) -> list[str]:
+    """The texts that are hidden: by text:display, in hidden sections and hidden-text fields.
+    Afterwards they are no longer in the content.
+    """
+    hidden = {
+        style.get(f"{STYLE}name")
+        for sheet in styles
+        for style in sheet.iter(f"{STYLE}style")
+        if any(
+            properties.get(f"{TEXT}display") == "none"
+            for properties in style.iter(f"{STYLE}text-properties")
+        )
+    }
+    texts: list[str] = []
+    for element in [
+        *root.iter(*STYLED, f"{TEXT}section", f"{TEXT}hidden-text", f"{TEXT}hidden-paragraph")
+    ]:
+        if _hides(element, hidden) and (said := "".join(element.itertext()).strip()):
+            texts.append(said)
+            _empty(element)
+    return texts
+
+
+def _hides(element: "etree._Element", hidden: set[str | None]) -> bool:
+    if element.tag == f"{TEXT}section":
+        return bool(element.get(f"{TEXT}display") == "none")
+    return element.tag not in STYLED or element.get(f"{TEXT}style-name") in hidden
+
+
+def _empty(element: "etree._Element") -> None:
+    """Take out what is within an element, but not what follows it."""
+    element.text = None
+    for child in list(element):
+        element.remove(child)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmops.tasks.plugins.parsers._parts import Package
-from llmops.tasks.plugins.parsers._tables import markdown_table
+from llmops.tasks.plugins.parsers._containers import Package
+from llmops.tasks.plugins.parsers.markdown import markdown_table
 
 if TYPE_CHECKING:
     from lxml import etree

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers._hidden import metadata as hidden_texts
-from llmops.tasks.plugins.parsers._titles import sensible, stands_in
+from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
-from llmops.tasks.plugins.parsers.pdf.reflow import paragraphs
 
 if TYPE_CHECKING:
     import pypdfium2
+
 
 SCANNED = (
     "the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
@@ -24,6 +23,8 @@ WHY = {
     "protection",
 }
 MOST_HEADINGS = 5000
+TITLE_WITHIN = 5000
+"""Characters from the start, in which a title stands that belongs to the text."""
 
 
 class PdfParser(Parser):
@@ -59,7 +60,7 @@ class PdfParser(Parser):
             text=text,
             markup="markdown" if headings else "plain",
             media_type=media_type,
-            title=title if title and stands_in(title, text) else None,
+            title=title if title and squeezed(title) in squeezed(text[:TITLE_WITHIN]) else None,
             metadata={"pages": len(pages)}
             | ({"pages_without_text": empty} if empty else {})
             | hidden_texts(text for page in shown for text in page.unseen),
@@ -126,3 +127,58 @@ def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
 def squeezed(text: str) -> str:
     """Letters and digits alone, small: what two ways of setting a heading have in common."""
     return "".join(c for c in text.casefold() if c.isalnum())
+
+
+BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
+ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
+LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
+FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", '."', ".)")
+WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
+
+
+def paragraphs(page: str) -> list[str]:
+    """The paragraphs of a page's text, in its order. Hyphenation is undone.
+
+    A line ends one where it is short for its page and ends a sentence, where the next line begins
+    an item, or where it looks like a line of a table of contents.
+    """
+    lines = [
+        " ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()
+    ]
+    width = _width(lines)
+    found: list[str] = []
+    last = ""
+    for line in lines:
+        if not line or not last or _ends(last, line, width):
+            found += [line] if line else []
+        else:
+            found[-1] = joined(found[-1], line)
+        last = line
+    return found
+
+
+def _width(lines: list[str]) -> int:
+    """The usual length of a full line, in characters: nine of ten are no longer."""
+    lengths = sorted(len(line) for line in lines if line)
+    return lengths[len(lengths) * 9 // 10] if lengths else 0
+
+
+def _ends(line: str, after: str, width: int) -> bool:
+    """Whether a paragraph ends between two lines."""
+    if ITEM.match(after) or " … " in line:
+        return True
+    short = len(line) < 0.6 * width
+    if line.endswith(FINAL):
+        return len(line) < 0.85 * width
+    return short and not after[:1].islower() and not line.endswith((",", "-"))
+
+
+def joined(first: str, second: str) -> str:
+    """Two lines of one paragraph: no blank after a hyphen, nor between characters of scripts that
+    know none.
+    """
+    if first.endswith("-") and len(first) > 1 and first[-2].isalpha() and second[:1].isalpha():
+        return first + second
+    return (
+        first + second if WIDE.match(first[-1:]) and WIDE.match(second[:1]) else f"{first} {second}"
+    )

@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from llmops.tasks.plugins.parsers._hidden import white
+from llmops.tasks.plugins.parsers._metadata import white
 
 if TYPE_CHECKING:
     import pypdfium2
