@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from benchmarks.command import data_folder
-from llmops.tasks.plugins.cleaners.injection.learned import FILE, SIZE, features, windows
+from llmops.tasks.plugins.cleaners.injection.signs import FILE, SIZE, features, windows
 
 ALARMS, MOST_WINDOWS = 0.001, 20_000
 

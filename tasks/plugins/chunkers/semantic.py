@@ -9,8 +9,7 @@ from pydantic import Field
 from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins.chunkers import EmbeddingTokenizer, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened
-from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
-from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
@@ -46,8 +45,7 @@ class SemanticChunker(MarkdownChunker):
         del uri
         if not isinstance(tokenizer, EmbeddingTokenizer):
             raise UsageError(
-                f"the chunker semantic compares sentences, but {type(tokenizer).__name__} "
-                f"cannot embed them",
+                "the chunker semantic compares sentences, which only an embedder can embed",
                 where="chunk: semantic",
                 hint="pass an embedder as the tokenizer",
             )

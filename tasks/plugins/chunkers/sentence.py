@@ -1,7 +1,7 @@
 """The default chunker: chunks end where paragraphs and sentences end, in any script."""
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
-from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 

@@ -35,6 +35,8 @@ STREAMS = {
     "Book": "application/vnd.ms-excel",
 }
 DAMAGED = "the file is damaged or was cut off: {}; take it from its origin again"
+RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
+DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 
 def members(data: bytes) -> zipfile.ZipFile:
@@ -188,10 +190,6 @@ def _directory(data: bytes) -> bytes:
             break
         (sector,) = struct.unpack_from("<I", data, (tables[which] + 1) * size + entry * 4)
     return b"".join(pieces)
-
-
-RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 
 class Package:

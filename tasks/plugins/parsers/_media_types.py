@@ -1,5 +1,5 @@
-"""The media type of a document: by its first bytes; of a text by its own signs, and by the extension
-only where those are silent. And what a person calls the types that we cannot read.
+"""The media type of a document: by its first bytes; of a text by its own signs, and by the
+extension only where those are silent. And what a person calls the types that we cannot read.
 """
 
 import re
@@ -88,46 +88,6 @@ ARCHIVES = frozenset(
         "application/x-tar",
     }
 )
-
-
-def signature(data: bytes) -> str:
-    """The media type that the first bytes show, "" where they show none. A PDF may have some bytes
-    before its mark.
-    """
-    head = data[:1024]
-    if b"%PDF-" in head and _is_pdf(head):
-        return "application/pdf"
-    if head.startswith(b"MZ") and b"\x00" in head[:64]:
-        return "application/x-executable"
-    for offset, mark, media_type in SIGNATURES:
-        if head.startswith(mark, offset) and (mark not in TEXTUAL or b"\x00" in head[:64]):
-            return media_type
-    return ""
-
-
-def _is_pdf(head: bytes) -> bool:
-    """A text that only mentions the mark is none: it must stand at the start, after blanks or
-    binary noise.
-    """
-    at = head.index(b"%PDF-")
-    return not head[:at].strip() or b"\x00" in head[:at]
-
-
-def unsupported(media_type: str) -> DocumentError:
-    """Why a document of that type cannot be read, for a person who is no programmer."""
-    if media_type in ARCHIVES:
-        return UnsupportedDocument(
-            f"it is an archive ({media_type}); unpack it, and let the source read the files in it"
-        )
-    family = CALLED.get(media_type.split("/")[0] + "/")
-    if family:
-        return UnsupportedDocument(family)
-    return DocumentError(
-        CALLED.get(media_type)
-        or f"no parser reads {media_type}; convert the file, or add a parser plugin for it"
-    )
-
-
 EXTENSIONS = {
     "md": "text/markdown",
     "markdown": "text/markdown",
@@ -176,6 +136,44 @@ LINE_OF_FIELD = re.compile(r"\s*(?:From |[A-Za-z][\w-]*\s*:)")
 SUBTITLES = re.compile(r"\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 LATEX = re.compile(r"^\s*\\(?:documentclass|documentstyle|begin\{document\})", re.MULTILINE)
 MARKED = ("text/markdown", "application/x-latex", "text/x-rst", "text/asciidoc", "text/x-org")
+
+
+def signature(data: bytes) -> str:
+    """The media type that the first bytes show, "" where they show none. A PDF may have some bytes
+    before its mark.
+    """
+    head = data[:1024]
+    if b"%PDF-" in head and _is_pdf(head):
+        return "application/pdf"
+    if head.startswith(b"MZ") and b"\x00" in head[:64]:
+        return "application/x-executable"
+    for offset, mark, media_type in SIGNATURES:
+        if head.startswith(mark, offset) and (mark not in TEXTUAL or b"\x00" in head[:64]):
+            return media_type
+    return ""
+
+
+def _is_pdf(head: bytes) -> bool:
+    """A text that only mentions the mark is none: it must stand at the start, after blanks or
+    binary noise.
+    """
+    at = head.index(b"%PDF-")
+    return not head[:at].strip() or b"\x00" in head[:at]
+
+
+def unsupported(media_type: str) -> DocumentError:
+    """Why a document of that type cannot be read, for a person who is no programmer."""
+    if media_type in ARCHIVES:
+        return UnsupportedDocument(
+            f"it is an archive ({media_type}); unpack it, and let the source read the files in it"
+        )
+    family = CALLED.get(media_type.split("/")[0] + "/")
+    if family:
+        return UnsupportedDocument(family)
+    return DocumentError(
+        CALLED.get(media_type)
+        or f"no parser reads {media_type}; convert the file, or add a parser plugin for it"
+    )
 
 
 def extension(uri: str) -> str:

@@ -11,19 +11,20 @@ from pydantic import Field, model_validator
 
 from llmops.tasks.plugins.llms import Message, Request
 from llmops.tasks.plugins.scorers import Ask, Case, Judge, Sample, Score
-from llmops.tasks.plugins.scorers._judging import Unusable, understood
-from llmops.tasks.plugins.scorers._judging.material import material
-from llmops.tasks.plugins.scorers._judging.rubric import (
+from llmops.tasks.plugins.scorers._judging import (
     Criteria,
     Sees,
     Text,
+    Unusable,
     background,
     lacking,
     listed,
+    material,
     read_graded,
     rules,
     schema,
     shown_reason,
+    understood,
 )
 from llmops.tasks.statistics.scales import Grade, Scale, grades_of, value_of
 

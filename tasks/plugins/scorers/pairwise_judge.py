@@ -9,16 +9,19 @@ from typing import Literal, NamedTuple
 
 from llmops.tasks.plugins.llms import Message, Request
 from llmops.tasks.plugins.scorers import Ask, Case, PairJudge, Sample, Score
-from llmops.tasks.plugins.scorers._judging import Unusable, reason_of, understood
-from llmops.tasks.plugins.scorers._judging.material import DATA, material
-from llmops.tasks.plugins.scorers._judging.rubric import (
+from llmops.tasks.plugins.scorers._judging import (
     ANSWER,
+    DATA,
     Sees,
     Text,
+    Unusable,
     background,
     lacking,
     listed,
+    material,
     obliging,
+    reason_of,
+    understood,
 )
 
 Place = Literal["first", "second", "tie"]

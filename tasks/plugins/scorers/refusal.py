@@ -1,14 +1,36 @@
 """Whether the answer refuses when it should, and only then."""
 
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
 from pydantic import field_validator
 
 from llmops.tasks.plugins.scorers import Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import at
-from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.texts.comparable import words
+from llmops.tasks.texts.comparable import folded, words
+from llmops.tasks.texts.sentences import bare, sentences
 
 STATED = ("answerable", "refuse")
 IMPLIED = ("answer", "uris", "keywords", "pattern")
+QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,80}[\"”“»]")
+CUE = re.compile(
+    r"[\u0370-\u1fff\u2e80-\uffff]|n't\b|n'|\b(?:n/a|idk|dunno|(?:no|not|none|nothing|nowhere|never|neither|cannot|little|rather|need|fails?|ni|non|ne|"
+    r"pas|rien|não|sin|niets?|geen)\b|un(?:able|known|clear|answerable|related|zureich|bekannt)|im?possible|impossib|inca|insuf|inconn|irrelev|"
+    r"lack|sorry|apolog|regret|declin|refus|abstain|beyond|outside|silent|requir|something|anything|nicht|kein|leid|wenig|aucun|manque|sans|"
+    r"descon|nessun|bilmiyor|cevap|yanıt|bulama|yardımcı|emin|bilgi)"
+)
+"""What every refusal has, at least: a quick look before the long one."""
+NAME = re.compile(r"<([A-Z_]+)>")
+SPECIAL = ("whole", "contrast", "about", "vague")
+MOST, LONGEST = 60, 600
+"""Sentences, and characters of each, that are looked at: a refusal is shorter."""
+BEFORE, CLAUSE, AFTER = 12, 4, 30
+"""Words of an answer that may stand before a refusal; that make a clause after a `but` an answer;
+that make what follows one.
+"""
 
 
 class RefusalScorer(Scorer):
@@ -67,3 +89,108 @@ class RefusalScorer(Scorer):
             if isinstance(said := at(sample.parsed, name), bool):
                 return said is means
         return refuses(sample.answer, self.phrases)
+
+
+class Signs(NamedTuple):
+    """Patterns for sentences as `folded` makes them."""
+
+    refusal: re.Pattern[str]
+    whole: re.Pattern[str]
+    contrast: re.Pattern[str]
+    about: re.Pattern[str]
+    vague: re.Pattern[str]
+
+
+@cache
+def _signs() -> Signs:
+    """The file is read once."""
+    lines = [
+        line
+        for line in Path(__file__).with_name("refusals.txt").read_text("utf-8").splitlines()
+        if line and line[0] != "#"
+    ]
+    named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
+    rows = [line.split("\t", 1) for line in lines if "\t" in line]
+    kinds = {
+        kind: "|".join(
+            _filled(pattern, named)
+            for name, pattern in rows
+            if (name if name in SPECIAL else "refusal") == kind
+        )
+        for kind in ("refusal", *SPECIAL)
+    }
+    return Signs(**{kind: re.compile(pattern) for kind, pattern in kinds.items()})
+
+
+def _filled(pattern: str, named: dict[str, str]) -> str:
+    return folded(NAME.sub(lambda match: named[match[1]], pattern))
+
+
+def refuses(answer: str, phrases: Sequence[str] = ()) -> bool:
+    """Whether a sentence refuses (or has one of `phrases`) and nothing answers: neither before it,
+    nor after a `but`, nor at length.
+
+    Sentences about the passages, the asker or the model are no answer. An empty text does not
+    refuse.
+    """
+    said = [form for one in sentences(answer)[:MOST] if (form := _form(one)) and words(form)]
+    own = [folded(one) for one in phrases]
+    if any(one in folded(answer) for one in own):
+        return True
+    if len(said) == 1 and _signs().whole.search(said[0].rstrip(".!。 ")):
+        return True
+    first = _first(said)
+    return (
+        first is not None
+        and not _goes_on(said[first])
+        and not _answers(said[first], said[first + 1 :])
+    )
+
+
+def _form(sentence: str) -> str:
+    """Without the words of others: a song may be called "I don't know"."""
+    form = folded(bare(sentence[:LONGEST])).strip(" \"'“”„«»")
+    own = QUOTED.sub(" ", form)
+    return own if len(words(own)) >= CLAUSE else form
+
+
+def _first(said: Sequence[str]) -> int | None:
+    """The first sentence that refuses, unless an answer stands before it."""
+    before = 0
+    for place, sentence in enumerate(said):
+        if CUE.search(sentence) and _signs().refusal.search(sentence):
+            return place
+        before += _length([sentence])
+        if before > BEFORE:
+            break
+    return None
+
+
+def _goes_on(sentence: str) -> bool:
+    """Whether the refusing sentence has a clause that answers after all: I don't know when, but it
+    was Paris.
+    """
+    refusal = _signs().refusal.search(sentence)
+    contrast = _signs().contrast.search(sentence, refusal.end()) if refusal else None
+    rest = sentence[contrast.end() :] if contrast else ""
+    return len(words(rest)) >= CLAUSE and not _signs().about.search(rest)
+
+
+def _answers(refusal: str, after: Sequence[str]) -> bool:
+    """Whether the sentences after a refusal are an answer. One that refuses only to be exact is
+    followed by one sooner.
+    """
+    others = [one for one in after if not _signs().refusal.search(one)]
+    if any(
+        (found := _signs().contrast.match(one))
+        and not _signs().about.search(one, found.end())
+        and len(words(one)) > CLAUSE
+        for one in others
+    ):
+        return True
+    return _length(others) > (CLAUSE if _signs().vague.search(refusal) else AFTER)
+
+
+def _length(said: Sequence[str]) -> int:
+    """In words, without the sentences about the passages or the speakers."""
+    return sum(len(words(one)) for one in said if not _signs().about.search(one))

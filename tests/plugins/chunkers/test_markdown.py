@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.tasks.plugins.chunkers._cutting.headings import outline
+from llmops.tasks.plugins.chunkers._cutting.measured import outline
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers import Span
-from llmops.tasks.plugins.chunkers.node_parser.nodes import located
+from llmops.tasks.plugins.chunkers.node_parser import located
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 

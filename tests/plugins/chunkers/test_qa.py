@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from llmops.tasks.errors import ConfigError, DocumentError, UsageError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker, Span
-from llmops.tasks.plugins.chunkers.qa import QaChunker
-from llmops.tasks.plugins.chunkers.qa.questions import read_questions
+from llmops.tasks.plugins.chunkers.qa import QaChunker, read_questions
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.llms import Llm, Message
 from llmops.tasks.plugins.parsers.table import TableParser
@@ -123,7 +122,9 @@ def test_each_passage_has_its_own_text_and_questions() -> None:
 
 
 def test_a_tokenizer_that_cannot_ask_is_said() -> None:
-    with pytest.raises(UsageError, match="HashEmbedder cannot pay for it"):
+    with pytest.raises(
+        UsageError, match="the chunker qa asks a model, which only a build pays for"
+    ):
         split("Some text.", llm=Spec.model_validate(LLM))
 
 

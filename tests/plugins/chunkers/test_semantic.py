@@ -126,5 +126,5 @@ def test_what_cannot_embed_is_said() -> None:
         def token_offsets(self, text: str) -> list[tuple[int, int]]:
             return [match.span() for match in re.finditer(r"\S+", text)]
 
-    with pytest.raises(UsageError, match="Plain cannot embed"):
+    with pytest.raises(UsageError, match="the chunker semantic compares sentences"):
         SemanticChunker().split("x. y.", markup="plain", title=None, tokenizer=Plain())

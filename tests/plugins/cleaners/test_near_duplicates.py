@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, CorpusVerdict, Document, Sketched
-from llmops.tasks.plugins.cleaners.near_duplicates import FLAG, NearDuplicatesCleaner
-from llmops.tasks.plugins.cleaners.near_duplicates.shingles import (
+from llmops.tasks.plugins.cleaners.near_duplicates import (
+    FLAG,
     HASHES,
     KEPT,
+    NearDuplicatesCleaner,
     bands,
     shingle_hashes,
     signature,

@@ -7,8 +7,7 @@ import pytest
 
 from llmops.tasks.plugins.llms import Message, Reply
 from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
-from llmops.tasks.plugins.llms.extractive.asked import asked
-from llmops.tasks.plugins.llms.extractive.rules import Rules, read_rules
+from llmops.tasks.plugins.llms.extractive.prompt import Rules, asked, read_rules
 from tests.calls.test_client import asked as replies
 from tests.llm_asked import complete
 

@@ -187,7 +187,7 @@ import socket, sys
 def refused(*args): raise AssertionError(f"a connection was tried: {args[1:]}")
 socket.socket.connect = socket.socket.connect_ex = refused
 socket.getaddrinfo = refused
-from llmops.tasks.plugins.llms.litellm.connection import _library
+from llmops.tasks.plugins.llms.litellm import _library
 assert _library().suppress_debug_info
 """
 

@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from llmops.tasks.plugins.llms._schema import response_format
-from llmops.tasks.plugins.llms.extractive.fill import filled
+from llmops.tasks.plugins.llms._chat import response_format
+from llmops.tasks.plugins.llms.extractive.answer import filled
 
 TEXT: dict[str, Any] = {"type": "string"}
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.scorers.grounded import GroundedScorer
-from llmops.tasks.plugins.scorers.grounded.support import (
+from llmops.tasks.plugins.scorers.grounded import (
+    GroundedScorer,
     covered,
     ground,
     names_in,

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.plugins.scorers._refusals import refuses
-from llmops.tasks.plugins.scorers.refusal import RefusalScorer
+from llmops.tasks.plugins.scorers.refusal import RefusalScorer, refuses
 from tests.plugins.scorers.refusals import ANSWERS, FURTHER, OVERLOOKED, REFUSALS
 from tests.plugins.scorers.samples import sample
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from llmops.tasks.endpoints.trouble import retry_after
 from llmops.tasks.plugins.sources._http.client import HttpClient, Manners
-from llmops.tasks.plugins.sources._http.guard import PrivateAddress, permitted, public
-from llmops.tasks.plugins.sources._http.wire import Deadline
+from llmops.tasks.plugins.sources._http.wire import Deadline, PrivateAddress, permitted, public
 from llmops.tasks.plugins.sources._spool import Spool
 from llmops.tasks.plugins.sources.web.urls import normal
 from tests.plugins.sources.crawling import web

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from llmops.tasks.plugins.sources.mail.html import own_html, plain_text
-from llmops.tasks.plugins.sources.mail.quotes import own_words
+from llmops.tasks.plugins.sources.mail.words import own_html, own_words, plain_text
 
 INTRODUCTIONS = [
     "On Mon, 1 Jan 2024 at 10:00, Ann Author <ann@example.org> wrote:",

@@ -2,19 +2,20 @@
 borders.
 """
 
+import re
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
-from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
-from llmops.tasks.plugins.chunkers._cutting.headings import Paths
-from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
+from llmops.tasks.plugins.chunkers._cutting.measured import Measured, Paths, measure, outline
 
 
 class ContentDefined(Chunker):
@@ -155,3 +156,49 @@ def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
         return context
     offsets = tokenizer.token_offsets(context)
     return context if len(offsets) <= room else context[: offsets[room - 1][1]] if room > 0 else ""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the parts do not know: the headings above them, their pages."""
+
+    text: str
+    markup: str
+    title: str
+    tokenizer: Tokenizer
+
+    @cached_property
+    def paths(self) -> Paths:
+        return outline(self.text if self.markup == "markdown" else "").paths()
+
+    @cached_property
+    def _feeds(self) -> list[int]:
+        return [match.start() for match in re.finditer("\f", self.text)]
+
+    def page(self, offset: int) -> int | None:
+        """The page of a character, from 1; None where the text has no form feed."""
+        return bisect_left(self._feeds, offset) + 1 if self._feeds else None
+
+    def cut(self, chunker: ContentDefined, start: int, end: int) -> Iterator[Span]:
+        """The spans of a part, as offsets into the whole."""
+        for span in chunker.split(
+            self.text[start:end], markup=self.markup, title=None, tokenizer=self.tokenizer
+        ):
+            yield self.placed(chunker, start + span.start, start + span.end, span.tokens)
+
+    def placed(self, chunker: ContentDefined, start: int, end: int, tokens: int) -> Span:
+        """A span with headings, page and the context that the chunker gives."""
+        headings = self.paths.at(start)
+        context = shortened(
+            chunker.context(self.title, headings),
+            self.tokenizer.max_tokens - tokens - 1,
+            self.tokenizer,
+        )
+        return Span(
+            start=start,
+            end=end,
+            tokens=tokens,
+            headings=headings,
+            page=self.page(start),
+            context=context,
+        )

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.borders import Array
 
 REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22
 """As multiples of the limit: the longest part that is filled from left to right, how far from the

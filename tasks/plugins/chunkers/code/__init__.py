@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Piece, Pieces, shortened, strengths
-from llmops.tasks.plugins.chunkers._cutting.characters import Array
+from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 from llmops.tasks.plugins.chunkers.code.syntax import Syntax, known_languages, language_of, parse

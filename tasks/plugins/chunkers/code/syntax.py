@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind
-from llmops.tasks.plugins.chunkers._cutting.characters import Array, codes_of
+from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind, codes_of
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 
 if TYPE_CHECKING:

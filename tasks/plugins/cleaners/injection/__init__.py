@@ -12,9 +12,13 @@ from pydantic import Field
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.injection.invisible import unseen_characters, visible
-from llmops.tasks.plugins.cleaners.injection.learned import learned_score, windows
-from llmops.tasks.plugins.cleaners.injection.phrases import attempts
+from llmops.tasks.plugins.cleaners.injection.signs import (
+    attempts,
+    learned_score,
+    unseen_characters,
+    visible,
+    windows,
+)
 
 MOST_REASONS, LONGEST = 10, 200
 HIDDEN_BONUS: Final = 0.3

@@ -66,9 +66,7 @@ class ExtractiveConnection(Connection):
         self._sentences, self._threshold = sentences, threshold
 
     async def ask(self, request: Request) -> Reply:
-        from llmops.tasks.plugins.llms.extractive.extract import answered
-        from llmops.tasks.plugins.llms.extractive.fill import filled
-        from llmops.tasks.plugins.llms.extractive.support import PIECE
+        from llmops.tasks.plugins.llms.extractive.answer import PIECE, answered, filled
 
         said = answered(request.messages, self._sentences, self._threshold)
         text = (

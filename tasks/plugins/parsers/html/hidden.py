@@ -53,6 +53,44 @@ PIXELS = {
 FAR, TINY = -900, 2.0
 
 Style = Mapping[str, str]
+ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
+SHARE: Final = 0.5
+"""Where more of the words than this would be gone, scripts show the page: nothing of it counts as
+hidden.
+"""
+OPENERS: Final = (
+    "aria-controls",
+    "href",
+    "data-target",
+    "data-bs-target",
+    "aria-describedby",
+    "aria-labelledby",
+)
+"""Attributes that name, in the page, what a click opens."""
+TEXT: Final = (
+    ".//text()[not(ancestor::script or ancestor::style or ancestor::template or "
+    "ancestor::noscript)]"
+)
+SHEETS: Final = (
+    "//link[contains(concat(' ', translate(@rel, 'STYLEH', 'styleh'), ' '), ' stylesheet ')]"
+)
+RELEVANT: Final = {
+    "display",
+    "visibility",
+    "opacity",
+    "font-size",
+    "position",
+    "text-indent",
+    "color",
+    "background",
+    "background-color",
+    "background-image",
+    "overflow",
+    "height",
+    "max-height",
+    "left",
+    "top",
+}
 
 
 def declarations(style: str) -> dict[str, str]:
@@ -137,29 +175,6 @@ def colour(value: str) -> tuple[int, int, int] | str | None:
     return "transparent" if value == "transparent" else None
 
 
-ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
-SHARE: Final = 0.5
-"""Where more of the words than this would be gone, scripts show the page: nothing of it counts as
-hidden.
-"""
-OPENERS: Final = (
-    "aria-controls",
-    "href",
-    "data-target",
-    "data-bs-target",
-    "aria-describedby",
-    "aria-labelledby",
-)
-"""Attributes that name, in the page, what a click opens."""
-TEXT: Final = (
-    ".//text()[not(ancestor::script or ancestor::style or ancestor::template or "
-    "ancestor::noscript)]"
-)
-SHEETS: Final = (
-    "//link[contains(concat(' ', translate(@rel, 'STYLEH', 'styleh'), ' '), ' stylesheet ')]"
-)
-
-
 def taken_out(tree: "html.HtmlElement") -> list[str]:
     """The texts that a reader of the page does not see; afterwards they are no longer in it.
 
@@ -202,25 +217,6 @@ def _computed(tree: "html.HtmlElement") -> dict["etree._Element", dict[str, str]
     for element in tree.xpath("//*[@style]"):
         found.setdefault(element, {}).update(declarations(element.get("style")))
     return found
-
-
-RELEVANT: Final = {
-    "display",
-    "visibility",
-    "opacity",
-    "font-size",
-    "position",
-    "text-indent",
-    "color",
-    "background",
-    "background-color",
-    "background-image",
-    "overflow",
-    "height",
-    "max-height",
-    "left",
-    "top",
-}
 
 
 def _hides(

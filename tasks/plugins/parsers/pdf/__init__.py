@@ -25,6 +25,11 @@ WHY = {
 MOST_HEADINGS = 5000
 TITLE_WITHIN = 5000
 """Characters from the start, in which a title stands that belongs to the text."""
+BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
+ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
+LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
+FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", '."', ".)")
+WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 
 
 class PdfParser(Parser):
@@ -127,13 +132,6 @@ def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
 def squeezed(text: str) -> str:
     """Letters and digits alone, small: what two ways of setting a heading have in common."""
     return "".join(c for c in text.casefold() if c.isalnum())
-
-
-BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
-ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
-LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
-FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", '."', ".)")
-WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 
 
 def paragraphs(page: str) -> list[str]:

@@ -8,8 +8,7 @@ from pydantic import Field, field_validator
 
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.plugins.sources import Source
-from llmops.tasks.plugins.sources._http.client import HttpClient, Manners
-from llmops.tasks.plugins.sources._http.reply import Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient, Manners, Trouble
 
 AGENT = "llmops-pipelines/1 (knowledge base indexer)"
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -13,10 +13,9 @@ from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, 
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.sources import Item, Problem, Raw, content_hash_of
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
-from llmops.tasks.plugins.sources._http.reply import Trouble
+from llmops.tasks.plugins.sources._http.client import Trouble
 from llmops.tasks.plugins.sources._spool import SPOOL
-from llmops.tasks.plugins.sources.dify.api import Api
-from llmops.tasks.plugins.sources.dify.text import media_type_of, metadata_of, text_of
+from llmops.tasks.plugins.sources.dify.api import Api, media_type_of, metadata_of, text_of
 from llmops.tasks.plugins.sources.web.page import told
 from llmops.tasks.plugins.sources.web.urls import normal
 

@@ -25,8 +25,7 @@ from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_has
 from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.git import tree as trees
-from llmops.tasks.plugins.sources.git.mirror import Mirror
-from llmops.tasks.plugins.sources.git.run import Address, GitFailed
+from llmops.tasks.plugins.sources.git.run import Address, GitFailed, Mirror
 from llmops.tasks.plugins.sources.git.run import GitCommand as Command
 
 REMOTE = re.compile(r"(https?|ssh|git|file)://|(?:[\w.+-]+@)?[\w.-]+:(?!//|\\)")

@@ -15,8 +15,13 @@ from llmops.tasks.plugins.sources import _local as local
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.mail import boxes
 from llmops.tasks.plugins.sources.mail.message import ParsedMail as Message
-from llmops.tasks.plugins.sources.mail.message import Summary, base_subject, composed, content_of
-from llmops.tasks.plugins.sources.mail.threads import by_thread
+from llmops.tasks.plugins.sources.mail.message import (
+    Summary,
+    base_subject,
+    by_thread,
+    composed,
+    content_of,
+)
 from llmops.tasks.schemas import sha256
 
 SHOWN = ("Subject", "From", "To", "Cc", "Date")

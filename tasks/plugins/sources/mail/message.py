@@ -4,17 +4,17 @@ give what can be had.
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from email import message_from_bytes, policy
 from email.header import Header
 from email.message import EmailMessage, Message
 from email.utils import formataddr, getaddresses, parsedate_to_datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.sources.mail.html import own_html, plain_text
-from llmops.tasks.plugins.sources.mail.quotes import own_words
+from llmops.tasks.plugins.sources.mail.words import own_html, own_words, plain_text
 from llmops.tasks.schemas import sha256
 
 MALFORMED = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
@@ -35,6 +35,7 @@ SEALS = {
     "application/pgp-keys",
 }
 MOST_PARTS = 1000
+LATE = "9999"
 
 
 class Summary(NamedTuple):
@@ -292,3 +293,42 @@ def _unflowed(text: str, part: Message) -> str:
         return text
     joint = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
     return re.sub(r"(?m)^(?!>)(.*\S) \n(?=[^>\n])", lambda found: found[1] + joint, text)
+
+
+def by_thread(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
+    """root -> its mails, the oldest first. A root is a Message-ID; it stays the same when answers
+    are added, also where the first mail of the thread is not there. A mail that answers nothing but
+    is called `Re: …` joins the oldest thread of that subject before it."""
+    known = {mail.id: mail for mail in sorted(mails, key=lambda mail: (mail.date or LATE, mail.id))}
+    above: dict[str, str] = {}
+    for mail in known.values():
+        chain = [*mail.answers, mail.id]
+        for parent, child in pairwise(chain):
+            if child not in above and _root(above, parent) != child:
+                above[child] = parent
+    _by_subject(known, above)
+    found: dict[str, list[Summary]] = {}
+    for mail in known.values():
+        found.setdefault(_root(above, mail.id), []).append(mail)
+    return found
+
+
+def _root(above: Mapping[str, str], one: str) -> str:
+    while one in above:
+        one = above[one]
+    return one
+
+
+def _by_subject(known: Mapping[str, Summary], above: dict[str, str]) -> None:
+    first: dict[str, str] = {}
+    for mail in known.values():
+        subject, answers = base_subject(mail.subject)
+        if (
+            answers
+            and not mail.answers
+            and subject in first
+            and _root(above, first[subject]) != mail.id
+        ):
+            above[mail.id] = first[subject]
+        elif subject:
+            first.setdefault(subject, mail.id)

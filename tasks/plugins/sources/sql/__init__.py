@@ -21,7 +21,7 @@ from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
 from llmops.tasks.plugins.sources._spool import forget, keep, taken
 from llmops.tasks.plugins.sources.sql import database as databases
-from llmops.tasks.plugins.sources.sql.query import Columns, around, one_select
+from llmops.tasks.plugins.sources.sql.database import Columns, around, one_select
 
 
 class SqlSource(Source):

@@ -12,8 +12,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from llmops.tasks.errors import TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins.sources import Item, Problem, Raw
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
-from llmops.tasks.plugins.sources._http.client import HttpClient
-from llmops.tasks.plugins.sources._http.reply import Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient, Trouble
 from llmops.tasks.plugins.sources._spool import SPOOL
 from llmops.tasks.plugins.sources.web.crawl import Crawl
 from llmops.tasks.plugins.sources.web.memory import CrawlMemory

@@ -4,8 +4,7 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from llmops.tasks.plugins.sources._http.client import HttpClient
-from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient, HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.urls import normal
 
 if TYPE_CHECKING:

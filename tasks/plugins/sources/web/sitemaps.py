@@ -3,8 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
-from llmops.tasks.plugins.sources._http.client import HttpClient
-from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient, HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.robots import Robots
 from llmops.tasks.plugins.sources.web.urls import normal
 

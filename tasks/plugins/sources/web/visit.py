@@ -10,8 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.plugins.sources._http.client import HttpClient
-from llmops.tasks.plugins.sources._http.reply import HttpReply, Trouble
+from llmops.tasks.plugins.sources._http.client import HttpClient, HttpReply, Trouble
 from llmops.tasks.plugins.sources.web.memory import CrawlMemory, PageRecord
 from llmops.tasks.plugins.sources.web.page import facts, is_html, unified
 from llmops.tasks.plugins.sources.web.robots import Robots, RobotsUnavailable

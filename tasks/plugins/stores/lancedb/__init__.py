@@ -20,8 +20,17 @@ from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Fields
 from llmops.tasks.plugins.stores import Store, StoreCollection, StoreReader
 from llmops.tasks.plugins.stores._frames import REPAIR, packed, schema_of
-from llmops.tasks.plugins.stores.lancedb.calls import NEVER, guarded, prune, quoted, retried
-from llmops.tasks.plugins.stores.lancedb.erase import follow, forget, keyed, without
+from llmops.tasks.plugins.stores.lancedb.calls import (
+    NEVER,
+    follow,
+    forget,
+    guarded,
+    keyed,
+    prune,
+    quoted,
+    retried,
+    without,
+)
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 

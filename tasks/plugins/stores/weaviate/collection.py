@@ -13,13 +13,12 @@ from llmops.tasks.filters import Fields
 from llmops.tasks.plugins.stores import StoreCollection, StoreReader, rows_schema
 from llmops.tasks.plugins.stores._frames import REPAIR, checked
 from llmops.tasks.plugins.stores.weaviate.connection import CollectionPlace, epoch
-from llmops.tasks.plugins.stores.weaviate.index import settle, unfound
 from llmops.tasks.plugins.stores.weaviate.objects import WeaviateRows
 from llmops.tasks.plugins.stores.weaviate.reader import WeaviateReader
 from llmops.tasks.plugins.stores.weaviate.rows import class_name, kinds, object_id, properties
 from llmops.tasks.plugins.stores.weaviate.state import Sealed, StagingState, StateRecords
 from llmops.tasks.plugins.stores.weaviate.where import at, came, needless, went
-from llmops.tasks.plugins.stores.weaviate.write import batches
+from llmops.tasks.plugins.stores.weaviate.write import batches, settle, unfound
 from llmops.tasks.schemas import Vectors
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
-"""How links are written in Markdown (CommonMark 0.31, sections 4.7 and 6.3 to 6.5), and where code
-stands, which has none.
-"""
+"""Links: what they say stays, where they lead goes, unless it is wanted."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from llmops.tasks.plugins.cleaners import Cleaner, Document
+
+ROUNDS: Final = 64
 FENCE = r"^ {0,3}(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*"
 FENCE += r"(?:\n(?:(?! {0,3}(?P=fence))[^\n]*(?:\n|\Z))*+(?: {0,3}(?P=fence)[`~]*[ \t]*$)?|\Z)"
 INDENTED = (
@@ -14,7 +16,6 @@ INDENTED = (
 )
 SPAN = r"(?<!`)(?P<ticks>`{1,8})(?!`)[^`\n](?:[^`\n]|(?!(?P=ticks)(?!`))`){0,1000}?(?P=ticks)(?!`)"
 CODE = re.compile(rf"{FENCE}|{INDENTED}|{SPAN}", re.MULTILINE)
-
 LABEL = r"(?:[^\[\]\\\f]|\\[^\f]|\[[^\[\]\\\f]{0,200}+\]){0,1000}+"
 TARGET = r"(?:<[^<>\n\f]{0,2000}+>|(?!<)[^\s()<>]{0,2000}+(?:\([^\s()<>]{0,500}+\)[^\s()<>]{0,2000}+){0,20}+)"  # noqa: E501
 NAMED = r"(?:[ \t]*\n?[ \t]*(?:\"[^\"\f]{0,500}+\"|'[^'\f]{0,500}+'|\([^()\f]{0,500}+\)))?+"
@@ -53,6 +54,93 @@ LINK_LIKE = re.compile(
     r"<?(?:[a-z][a-z0-9+.-]{1,20}:|//|/|\.{1,2}/|#|[\w%-]{1,200}(?:/|\.[a-z]{2,5}(?:[?#]|\Z)))",
     re.IGNORECASE,
 )
+
+
+class LinksCleaner(Cleaner):
+    """`[text](address)` by `policy`: `keep_text` leaves the text, `domain` the text and the host in
+    brackets, `drop` nothing, `keep` the link. The same for `[text][name]`, whose definitions go,
+    and for `<a>`. Pictures: their description (`images: alt`), nothing (`drop`), or as they are
+    (`keep`). Bare addresses: as they are (`bare: keep`), their host (`domain`), or nothing
+    (`drop`).
+
+    Parameters that only follow readers (`utm_source`, `gclid`) go from every address that stays.
+    Code is left alone. In plain text only what leads to an address counts as a link, so that
+    `handlers[name](event)` stays.
+    """
+
+    policy: Literal["keep_text", "domain", "drop", "keep"] = "keep_text"
+    images: Literal["alt", "drop", "keep"] = "alt"
+    bare: Literal["keep", "domain", "drop"] = "keep"
+
+    def clean(self, text: str) -> str:
+        return self._cleaned(text, plain=False)
+
+    def apply(self, document: Document) -> Document:
+        return replace(
+            document, text=self._cleaned(document.text, plain=document.markup != "markdown")
+        )
+
+    def _cleaned(self, text: str, *, plain: bool) -> str:
+        """Rounds until nothing changes: a link may stand within a link, and what goes may lay bare
+        another.
+        """
+        for _ in range(ROUNDS):
+            cleaned = self._once(text, plain)
+            if cleaned == text:
+                break
+            text = cleaned
+        return text
+
+    def _once(self, text: str, plain: bool) -> str:
+        defined = keys(text)
+        return "".join(
+            piece.text if piece.code else self._piece(piece, defined, plain)
+            for piece in pieces(text)
+        )
+
+    def _piece(self, piece: "MarkdownPart", defined: set[str], plain: bool) -> str:
+        text = piece.text
+        if defined and "keep" not in (self.policy, self.images):
+            text = DEFINITION.sub(lambda match: "" if piece.defines(match) else match[0], text)
+        text = INLINE.sub(lambda match: self._inline(match, plain), text)
+        if defined:
+            text = REFERENCE.sub(lambda match: self._reference(match, defined), text)
+        if self.policy != "keep":
+            text = ANCHOR.sub("", text)
+        return URL.sub(self._bare, text)
+
+    def _inline(self, match: re.Match[str], plain: bool) -> str:
+        if plain and not LINK_LIKE.match(match["target"]):
+            return match[0]
+        return self._said(match, lambda: domain(match["target"]))
+
+    def _reference(self, match: re.Match[str], defined: set[str]) -> str:
+        known = key(match["key"] or match["label"]) in defined
+        return self._said(match, lambda: "") if known else match[0]
+
+    def _said(self, match: re.Match[str], host: Callable[[], str]) -> str:
+        """What stands in a link's or picture's place."""
+        if match["image"]:
+            return {"alt": match["label"], "drop": "", "keep": match[0]}[self.images]
+        if self.policy == "domain":
+            named = host()
+            return (
+                f"{match['label']} ({named})"
+                if named and named not in match["label"]
+                else match["label"]
+            )
+        return {"keep_text": match["label"], "drop": "", "keep": match[0]}[self.policy]
+
+    def _bare(self, match: re.Match[str]) -> str:
+        url, rest = split_end(match["url"])
+        framed = match["open"] and match["close"]
+        if self.bare == "keep":
+            kept = untracked(url)
+            return match["open"] + kept + rest + match["close"]
+        said = domain(url) if self.bare == "domain" else ""
+        return said + rest if framed else match["open"] + said + rest + match["close"]
+
+
 
 
 class MarkdownPart(NamedTuple):

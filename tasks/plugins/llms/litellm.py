@@ -1,18 +1,22 @@
-"""One attempt through LiteLLM, with its errors as ours."""
+"""Any model that LiteLLM knows, by names such as anthropic/claude-sonnet-4-5: Anthropic, Gemini,
+Bedrock, Vertex, Mistral and others.
+"""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
+from llmops.tasks.endpoints.endpoint import Address
 from llmops.tasks.endpoints.trouble import Busy, Lost, hidden, trouble
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.llms import Connection, Reply, Request
+from llmops.tasks.plugins.llms._chat import Chat
 from llmops.tasks.plugins.llms._completions import read_reply
 
 QUIET = {
@@ -26,6 +30,35 @@ be the current one.
 """
 NEVER = ("UnsupportedParamsError", "LiteLLMUnknownProvider")
 OURS = {"num_retries": 0, "max_retries": 0}
+
+
+class LiteLLMLlm(Chat):
+    """`model` with its provider before it. Keys come from `api_key`, else from the environment as
+    LiteLLM reads them (ANTHROPIC_API_KEY, GEMINI_API_KEY and others). `base_url`: another address
+    than the provider's. The other options are those of `openai`; `parameters` may hold LiteLLM's
+    own, such as drop_params. Streams come in one piece, since LiteLLM does not tell a stream that
+    was cut from one that ended. LiteLLM's retries are off, it fetches nothing when it is loaded,
+    and it prints nothing.
+    """
+
+    requires: ClassVar[Mapping[str, str]] = {"litellm": "pip install 'llmops-pipelines[litellm]'"}
+    base_url: Address | None = None
+
+    @property
+    def quota(self) -> str:
+        """Address, key and model."""
+        return digest("litellm", self.base_url or "", self.key or "", self.model)
+
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        return self._connected()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        given = {"api_base": self.base_url, "api_key": self.key, "timeout": self.timeout}
+        async with opened(
+            self.body, {name: value for name, value in given.items() if value is not None}
+        ) as connection:
+            yield connection
 
 
 class LiteLLMConnection(Connection):
