@@ -141,8 +141,6 @@ class LinksCleaner(Cleaner):
         return said + rest if framed else match["open"] + said + rest + match["close"]
 
 
-
-
 class MarkdownPart(NamedTuple):
     """A part of the text. `fresh`: it begins a line."""
 

@@ -17,7 +17,6 @@ from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.llms import Connection, Reply, Request
 from llmops.tasks.plugins.llms._chat import Chat
-from llmops.tasks.plugins.llms._completions import read_reply
 
 QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -73,6 +72,8 @@ class LiteLLMConnection(Connection):
         self._library, self._body, self._given = library, body, given
 
     async def ask(self, request: Request) -> Reply:
+        from llmops.tasks.plugins.llms._completions import read_reply
+
         body = self._body(request)
         try:
             answer = await self._library.acompletion(
