@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmops.tasks.maintenance.importing import Imported
 
 app = typer.Typer()
+UNRECORDED = "Prefect's server has not stored yet all that runs have sent it"
 
 
 @command(app, "repair")
@@ -137,30 +138,35 @@ def erase(
         bool, typer.Option("--lift", help="Let a document that was erased in again.")
     ] = False,
 ) -> Answer:
-    """Remove a document from every version, the store, the lake and all records, and bar it from
+    """Remove a document from every version, the store, the lake and all records, and keep it out of
     later builds.
     """
+    from llmops.flows import server
     from llmops.tasks.errors import UsageError
     from llmops.tasks.maintenance import erase as erasing
 
+    def recorded() -> list[str]:
+        return [] if server.settled(home()) else [UNRECORDED]
+
     if not (lift or yes):
         raise UsageError(
-            f"this would erase {uri!r} from every version of {name!r}, and bar it from "
+            f"this would erase {uri!r} from every version of {name!r}, and keep it out of "
             f"later builds",
             hint=f"if that is meant: llmops kb erase {name} --uri {uri} --yes",
         )
-    erased = (erasing.lifted if lift else erasing.erase)(knowledge_base(name), uri)
-    return answer(erased, _erased, 1 if erased["left"] else 0)
+    kb = knowledge_base(name)
+    erased = erasing.lifted(kb, uri) if lift else erasing.erase(kb, uri, recorded)
+    return answer(erased, _erased, 1 if erased["left"] or erased["outstanding"] else 0)
 
 
 def _erased(console: "Console", erased: "Erasure") -> None:
-    bar = (
-        "barred from later builds until --lift"
-        if erased["barred"]
+    later = (
+        "kept out of later builds until --lift"
+        if erased["suppressed"]
         else "the next build may bring it in again"
     )
     console.print(
-        f"{erased['knowledge_base']}: {draw.printable(erased['uri'])} {erased['status']}; {bar}",
+        f"{erased['knowledge_base']}: {draw.printable(erased['uri'])} {erased['status']}; {later}",
         markup=False,
     )
     if erased["counts"]:
@@ -171,5 +177,7 @@ def _erased(console: "Console", erased: "Erasure") -> None:
             f"yourself",
             markup=False,
         )
+    for what in erased["outstanding"]:
+        console.print(f"  AGAIN    {what}: run the same command again", markup=False)
     for note in erased["notes"]:
         console.print(f"  note     {note}", markup=False)

@@ -20,9 +20,11 @@ from pathlib import Path
 
 from llmops.flows.server.state import (
     BUSY,
+    FLUSH_SECONDS,
     LOG_BYTES,
     Identity,
     ask,
+    ask_pending,
     locate,
     locked,
     log_errors,
@@ -41,12 +43,16 @@ __all__ = [
     "find",
     "log_errors",
     "log_position",
+    "settled",
     "stop",
 ]
 
 IDLE_SECONDS = 1800.0
 START_SECONDS = 90.0
 STOP_SECONDS = 45.0  # longer than the server's draining
+QUIET_SECONDS = 3.0  # longer than clients keep lines of their log
+BUSY_SECONDS = 10.0  # what a run has sent before its end has come by then, whoever sends more
+SETTLE_SECONDS = 60.0
 FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 
 
@@ -140,6 +146,24 @@ def stop(home: Path) -> bool:
         return False
     with locked(folder):
         return _end(folder)
+
+
+def settled(home: Path) -> bool:
+    """Wait until the home's server has stored what the runs that have ended sent it. False where it
+    has not within a minute, or does not answer; True where none runs.
+    """
+    folder = locate(home)
+    began = time.monotonic()
+    while server_pid(folder) is not None and time.monotonic() - began < SETTLE_SECONDS:
+        pending = ask_pending(folder)
+        if pending and not pending["waiting"]:
+            if pending["quiet"] > 10 * FLUSH_SECONDS:
+                return True
+            if pending["quiet"] > QUIET_SECONDS or time.monotonic() - began > BUSY_SECONDS:
+                time.sleep(2 * FLUSH_SECONDS + 0.5)  # a recorder stores at most a part at a time
+                return True
+        time.sleep(0.2)
+    return server_pid(folder) is None
 
 
 def _server(answer: Identity, *, started: bool = False) -> Server:

@@ -18,14 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from llmops.flows.server.state import BUSY, IDENTITY, Identity
+from llmops.flows.server.state import BUSY, FLUSH_SECONDS, IDENTITY, PENDING, Identity, Pending
 
 if TYPE_CHECKING:
     import uvicorn
 
 WATCH_SECONDS = 1.0
-FLUSH_SECONDS = 1
 DRAIN_SECONDS = 30.0
+EVENTS_IN = "/api/events/in"
+WRITES = ("/api/events", "/api/logs", "/api/artifacts")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +35,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Watched:
-    """An ASGI app that knows when it was last used, and tells at IDENTITY who it is.
+    """An ASGI app that knows when it was last used and written to, and tells at IDENTITY who it is.
 
     Requests in progress and open websockets are use: a client with a long task holds its websocket
     and sends little.
@@ -43,17 +44,38 @@ class Watched:
     def __init__(self, app: App, identity: Identity) -> None:
         self.app, self.identity = app, identity
         self.open, self.used, self.closing = 0, time.monotonic(), False
+        self.written = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == IDENTITY:
             return await self._identify(scope, send)
+        if scope["type"] == "http" and scope["path"] == PENDING:
+            pending: Pending = {"waiting": waiting(), "quiet": time.monotonic() - self.written}
+            return await _answer(send, 200, pending)
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
+        if scope["path"] == EVENTS_IN:
+            return await self._use(scope, self._noted(receive), send)
+        if scope["path"].rstrip("/") in WRITES or scope["path"].endswith("/set_state"):
+            self.written = time.monotonic()
+        return await self._use(scope, receive, send)
+
+    async def _use(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.open += 1
         try:
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self.open, self.used = self.open - 1, time.monotonic()
+
+    def _noted(self, receive: Receive) -> Receive:
+        """A websocket whose every message is a write."""
+
+        async def noted() -> MutableMapping[str, Any]:
+            message = await receive()
+            self.written = time.monotonic()
+            return message
+
+        return noted
 
     def idle(self) -> float:
         """Seconds since the last use; 0 while anything is open."""
@@ -64,19 +86,17 @@ class Watched:
         # step.
         if scope["query_string"] == b"use" and not self.closing:
             self.used = time.monotonic()
-        body = json.dumps(self.identity).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 503 if self.closing else 200,
-                "headers": headers,
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        await _answer(send, 503 if self.closing else 200, self.identity)
+
+
+async def _answer(send: Send, status: int, content: Identity | Pending) -> None:
+    body = json.dumps(content).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def bind(port: int) -> socket.socket:
@@ -120,6 +140,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
         # one transaction per event, the default, lags minutes behind some thousand task runs
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": str(FLUSH_SECONDS),
+        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": str(FLUSH_SECONDS),
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%Y-%m-%d %H:%M:%S",
         "DO_NOT_TRACK": "1",
@@ -175,19 +196,21 @@ async def drain() -> None:
     """Wait until what clients have sent is stored: Prefect itself drops what its queues hold when
     it ends.
     """
-    from prefect.server.utilities.messaging.memory import Topic
-
     deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline:
-        waiting = [
-            subscription._queue
-            for topic in Topic._topics.values()
-            for subscription in topic._subscriptions
-        ]
-        if not any(queue.qsize() for queue in waiting):
-            break
+    while waiting() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
     await asyncio.sleep(FLUSH_SECONDS + 0.5)
+
+
+def waiting() -> int:
+    """How many messages lie in the queues of Prefect's recorders."""
+    from prefect.server.utilities.messaging.memory import Topic
+
+    return sum(
+        subscription._queue.qsize() + subscription._retry.qsize()
+        for topic in Topic._topics.values()
+        for subscription in topic._subscriptions
+    )
 
 
 def _recorded(folder: Path, identity: Identity) -> bool:

@@ -16,6 +16,8 @@ from llmops.tasks.errors import LlmopsError, Unavailable
 
 BUSY = 75  # EX_TEMPFAIL: another server of this home is alive
 IDENTITY = "/llmops/server"
+PENDING = "/llmops/pending"
+FLUSH_SECONDS = 1  # how long recorders keep what they took from a queue
 LOCK_SECONDS = 180.0
 LOG_BYTES = 5_000_000
 
@@ -29,6 +31,15 @@ class Identity(TypedDict):
     port: int
     version: str
     home: str
+
+
+class Pending(TypedDict):
+    """What the server answers at PENDING. `waiting`: messages that are not stored yet; `quiet`:
+    seconds since somebody has sent one.
+    """
+
+    waiting: int
+    quiet: float
 
 
 def log_position(home: Path) -> int:
@@ -152,15 +163,25 @@ def ask(folder: Path, *, use: bool = False, timeout: float = 3.0) -> Identity | 
     """Who answers at the recorded port, if it is this home's server. `use` starts its idle time
     anew.
     """
+    answer = _get(folder, f"{IDENTITY}{'?use' if use else ''}", timeout)
+    ours = isinstance(answer, dict) and answer.get("home") == str(folder)
+    return cast(Identity, answer) if ours else None
+
+
+def ask_pending(folder: Path, timeout: float = 3.0) -> Pending | None:
+    """What the server at the recorded port has still to store."""
+    answer = _get(folder, PENDING, timeout)
+    ours = isinstance(answer, dict) and answer.keys() == Pending.__annotations__.keys()
+    return cast(Pending, answer) if ours else None
+
+
+def _get(folder: Path, path: str, timeout: float) -> object:
     last = record(folder)
     if last is None:
         return None
-    url = f"http://127.0.0.1:{last.port}{IDENTITY}{'?use' if use else ''}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=timeout) as response:
-            answer = json.load(response)
+        with opener.open(f"http://127.0.0.1:{last.port}{path}", timeout=timeout) as response:
+            return json.load(response)
     except (OSError, ValueError, http.client.HTTPException):
         return None
-    ours = isinstance(answer, dict) and answer.get("home") == str(folder)
-    return cast(Identity, answer) if ours else None

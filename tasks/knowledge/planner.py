@@ -263,7 +263,7 @@ def without_suppressed(plan: Plan, skipped: Mapping[str, int]) -> Plan:
     if not total:
         return plan
     listed = {name: count + skipped.get(name, 0) for name, count in plan.listed.items()}
-    note = f"{total} barred document{'s' if total > 1 else ''} skipped"
+    note = f"{total} suppressed document{'s' if total > 1 else ''} skipped"
     return plan.model_copy(update={"listed": listed, "notes": [*plan.notes, note]})
 
 

@@ -54,14 +54,14 @@ def lift(ledger: Ledger, kb: str, uri: str) -> Mapping[str, Any]:
     record = record_of(ledger, kb, uri)
     if record is None or record["lifted_at"] is not None:
         raise UsageError(
-            f"the uri {uri!r} is not barred from {kb!r}",
-            hint="only a uri that was erased is barred",
+            f"the uri {uri!r} is not suppressed in {kb!r}",
+            hint="only a uri that was erased is suppressed",
             where=kb,
         )
     if "pending" in record["counts"]:
         raise UsageError(
             f"the erasure of {uri!r} was interrupted",
-            hint="run it again to its end, then lift the bar",
+            hint="run it again to its end, then lift it",
             where=kb,
         )
     with ledger.write() as connection:

@@ -7,7 +7,7 @@ last thing written.
 """
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -49,21 +49,31 @@ ELSEWHERE = (
 
 
 class Erasure(TypedDict):
-    """The object of `kb erase`. `left`: files that quote the document and cannot be changed."""
+    """The object of `kb erase`. `left`: files that quote the document and cannot be changed;
+    `outstanding`: what could not be reached, so that the erasure has to be run again.
+    """
 
     knowledge_base: str
     uri: str
     uri_hash: str
     status: str
-    barred: bool
+    suppressed: bool
     counts: dict[str, int]
     notes: list[str]
     left: list[str]
+    outstanding: list[str]
 
 
-def erase(kb: Handle, uri: str) -> Erasure:
+def nobody_writes() -> list[str]:
+    """For a home without servers that store later what a run has sent."""
+    return []
+
+
+def erase(kb: Handle, uri: str, recorded: Callable[[], list[str]] = nobody_writes) -> Erasure:
     """Erase a document. Done again, it finishes what was interrupted, and says what an earlier one
-    has done.
+    has done. `recorded` waits until what runs have sent is stored, and returns what it waited for
+    in vain: the erasure is pending then, and keeps the texts in the lake that the next one needs to
+    recognise quotations.
 
     Raises UsageError for a uri that the knowledge base has never had, Damaged before anything is
     begun where the store cannot serve the live version, Blocked during a build.
@@ -84,28 +94,35 @@ def erase(kb: Handle, uri: str) -> Erasure:
         if not doc_ids and not pending:
             return _done_before(kb, uri, before)
         doc_ids |= set((pending or {}).get("doc_ids", ()))
-        return _erase(kb, lease, uri, doc_ids, (pending or {}).get("counts", {}))
+        return _erase(kb, lease, uri, doc_ids, (pending or {}).get("counts", {}), recorded)
 
 
 def lifted(kb: Handle, uri: str) -> Erasure:
     """Let later builds take a document again. Raises UsageError where it is not suppressed."""
     record = lift(kb.ledger, kb.name, uri)
     note = f"it was erased at {record['erased_at']:%Y-%m-%d %H:%M} UTC"
-    return _answer(kb, uri, "lifted", {}, [note], [])
+    return _answer(kb, uri, "lifted", {}, [note])
 
 
 def _answer(
-    kb: Handle, uri: str, status: str, counts: Mapping[str, int], notes: list[str], left: list[str]
+    kb: Handle,
+    uri: str,
+    status: str,
+    counts: Mapping[str, int],
+    notes: list[str],
+    left: Collection[str] = (),
+    outstanding: Collection[str] = (),
 ) -> Erasure:
     return {
         "knowledge_base": kb.name,
         "uri": uri,
         "uri_hash": uri_hash(kb.name, uri),
         "status": status,
-        "barred": status != "lifted",
+        "suppressed": status != "lifted",
         "counts": dict(counts),
         "notes": notes,
-        "left": left,
+        "left": [*left],
+        "outstanding": [*outstanding],
     }
 
 
@@ -130,18 +147,28 @@ def _state(file: Path) -> str:
 
 
 def _erase(
-    kb: Handle, lease: Lease, uri: str, doc_ids: Collection[str], before: Mapping[str, int]
+    kb: Handle,
+    lease: Lease,
+    uri: str,
+    doc_ids: Collection[str],
+    before: Mapping[str, int],
+    recorded: Callable[[], list[str]],
 ) -> Erasure:
     ledger = kb.ledger
     traces = erase_lake.traces(kb.lake, doc_ids)
     own, others = erase_lake.names(kb, doc_ids)
+    own |= traces.uris
     redactor = Redactor(traces.texts, uri, *own)
     counts = forget(kb, lease, uri, doc_ids, traces, before, own)
     counts["records"] = redact_ledger(kb, redactor)
     shutil.rmtree(kb.home / "sources" / kb.name, ignore_errors=True)
+    outstanding = recorded()
     redacted, left = redact_files(kb.home, redactor)
     counts["records"] += redacted
     counts["collections"] = _stores(kb, lease, doc_ids)
+    if outstanding:
+        notes = [ELSEWHERE, *compacted(ledger)]
+        return _answer(kb, uri, "unfinished", counts, notes, left, outstanding)
     counts["shards"], shared = erase_lake.rewrite(kb, doc_ids)
     notes = [ELSEWHERE, *compacted(ledger)]
     if shared:
@@ -152,7 +179,7 @@ def _erase(
         same = ", ".join(sorted(others))
         notes.append(f"the same text stays as {same}: erase that too if it is meant")
     if former := sorted(own - {uri}):
-        notes.append(f"it was also called {', '.join(former)}, which is barred as well")
+        notes.append(f"it was also called {', '.join(former)}, which is suppressed as well")
     states = {path: _state(kb.home / path) for path in left}
     with ledger.write() as connection:
         lease.confirm(connection)

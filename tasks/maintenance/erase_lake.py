@@ -130,11 +130,12 @@ def uris(kb: Handle) -> list[str]:
 
 
 class Traces(NamedTuple):
-    """What the lake holds of some documents: all texts in all versions, keys of parsed texts and of
-    embeddings.
+    """What the lake holds of some documents: all texts in all versions, what they were called, keys
+    of parsed texts and of embeddings.
     """
 
     texts: set[str]
+    uris: set[str]
     contents: set[str]
     embedded: set[str]
 
@@ -143,7 +144,7 @@ def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
     """Everything of these documents, also what builds wrote that were never published. Other shards
     are read in one column only.
     """
-    left = Traces(set(), set(), set())
+    left = Traces(set(), set(), set(), set())
     for file in _shards(lake):
         if file.parts[-3] == "changes" or not _holds(file, doc_ids):
             continue
@@ -153,6 +154,7 @@ def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
             if "content_hash" in row:
                 left.texts.update(_long_texts(json.loads(row["metadata"])))
                 left.contents.add(row["content_hash"])
+                left.uris.add(row["uri"])
             else:
                 left.embedded.add(text_hash(row))
     return left

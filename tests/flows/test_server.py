@@ -103,6 +103,24 @@ def test_stopping_right_after_a_flow_loses_no_task_run(home: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_ended_runs_have_sent_is_stored_once_the_server_has_settled(home: Path) -> None:
+    output, errors = python(NUMBERS, home, 250).communicate(timeout=120)
+    assert (output.split()[1:], errors) == (["62250"], "")
+    found = server.ensure(home)
+    assert server.settled(home)
+    assert completed(found) == 250
+    psutil.Process(found.pid).suspend()
+    try:
+        with pytest.MonkeyPatch.context() as hasty:
+            hasty.setattr(server, "SETTLE_SECONDS", 1.0)
+            assert not server.settled(home)  # it does not answer
+    finally:
+        psutil.Process(found.pid).resume()
+    assert server.stop(home)
+    assert server.settled(home)
+
+
+@pytest.mark.slow
 def test_a_killed_server_is_replaced_at_the_same_port(home: Path) -> None:
     first = server.ensure(home)
     psutil.Process(first.pid).kill()

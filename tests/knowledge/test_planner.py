@@ -188,7 +188,7 @@ def test_what_is_listed_no_more(
 
 def test_suppressed_documents_count_as_listed_and_are_said() -> None:
     plan = without_suppressed(Plan(listed={"files": 2}), {"files": 3})
-    assert (plan.listed, plan.notes) == ({"files": 5}, ["3 barred documents skipped"])
+    assert (plan.listed, plan.notes) == ({"files": 5}, ["3 suppressed documents skipped"])
     assert without_suppressed(plan, {"files": 0}) is plan
 
 

@@ -148,9 +148,9 @@ def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
 
 
 @pytest.mark.slow
-def test_it_stays_out_until_the_bar_is_lifted(shop: Workshop) -> None:
+def test_it_stays_out_until_it_is_lifted(shop: Workshop) -> None:
     published(shop)
-    with pytest.raises(UsageError, match="not barred"):
+    with pytest.raises(UsageError, match="not suppressed"):
         lift(shop.ledger, shop.kb, URI)
     erase(shop.handle, URI)
     again = {**TEXTS, URI: SECRET, "d0.txt": "A new boat.", "d9.txt": "Another boat."}
@@ -175,7 +175,7 @@ def test_a_build_says_how_many_are_skipped_and_an_only_document_is_no_empty_list
     erase(shop.handle, URI)
     found = plan_build(start(shop.handle, shop.specs({URI: SECRET})))
     assert (found.notes, found.listed, found.todo) == (
-        ["1 barred document skipped"],
+        ["1 suppressed document skipped"],
         {"memory": 1},
         [],
     )
@@ -252,6 +252,27 @@ def test_bad_requests_are_refused_before_anything_changes(lance_shop: Workshop) 
     with lance_shop.ledger.read() as connection:
         assert connection.execute(select(erased)).all() == []
         assert connection.execute(select(versions.c.status)).scalars().all() == ["published"]
+
+
+def test_what_is_written_after_it_is_outstanding_and_reached_by_the_next_one(
+    lance_shop: Workshop,
+) -> None:
+    shop = lance_shop
+    published(shop)
+    late = shop.home / "docs" / "late.txt"
+    late.parent.mkdir(parents=True, exist_ok=True)
+    first = erase(shop.handle, URI, lambda: ["the recorder is behind"])
+    assert (first["status"], first["outstanding"]) == ("unfinished", ["the recorder is behind"])
+    assert uris(shop) == {*TEXTS}
+    with pytest.raises(UsageError, match="was interrupted"):
+        lift(shop.ledger, shop.kb, URI)
+    late.write_text(f"They say: {SENTENCE} See {URI}.")
+    second = erase(shop.handle, URI)
+    assert (second["status"], second["outstanding"]) == ("erased", [])
+    assert second["counts"]["chunks"] == first["counts"]["chunks"] > 0
+    for needle in ("Quixotic", URI):
+        assert places(shop.home, needle) == [], needle
+    assert erase(shop.handle, URI)["status"] == "erased before"
 
 
 def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:
