@@ -2,7 +2,7 @@
 docs/knowledge.md, "One build".
 """
 
-import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,14 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.index import IndexConfig
 from llmops.tasks import index as tasks
-from llmops.tasks.errors import Blocked, BudgetExceeded, LlmopsError
 from llmops.tasks.finish import careful, finish, name_run, run_id
-from llmops.tasks.index import results
-from llmops.tasks.knowledge.access import withdraw
 from llmops.tasks.knowledge.build import Build, Specs
 from llmops.tasks.knowledge.changes import Staged
-from llmops.tasks.knowledge.corpus import kept
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Steps, outcome_of
-from llmops.tasks.knowledge.plan import Plan, failures_now, guard, within_budget
-from llmops.tasks.knowledge.publish import reject
-from llmops.tasks.knowledge.stage import all_carried
+from llmops.tasks.knowledge.plan import Plan, guard
+from llmops.tasks.knowledge.publish import rejected_on_failure
+from llmops.tasks.knowledge.stage import all_carried, nothing_changes
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.ledger.leases import Lease
 
@@ -41,22 +37,21 @@ def index(
     """Build the next version of a knowledge base, and publish it when it is at least as good as the
     live one.
     """
-    began, handle = time.perf_counter(), Handle(home=home, name=config.knowledge_base)
+    handle = Handle(home=home, name=config.knowledge_base)
     steps = begin(handle, run_id(), gated=config.gate is not None)
-    try:
-        with handle.hold(steps.run_id, wait_seconds) as lease:
+    with ExitStack() as recorded:  # whoever holds the lease next finds all of this run written down
+        with steps.ending():
+            lease = recorded.enter_context(handle.hold(steps.run_id, wait_seconds))
             specs = Specs.model_validate(config)
-            steps.build = start(handle, specs, run_id=steps.run_id, full=full)
-            name_run(f"{handle.name} v{steps.build.version}")
-            tasks.recover(steps.build, lease)
-            plan = planned(config, steps.build, steps, allow_deletes)
-            plan, staged = prepared(config, steps.build, plan, steps)
-            released(config, steps.build, lease, plan, staged, steps)
-    except (Blocked, BudgetExceeded) as stop:
-        steps.stopped = stop
-    outcome = outcome_of(steps, round(time.perf_counter() - began, 2))
-    record = careful(tasks.recorded(handle, config.recorded()))
-    return finish(home, outcome, tasks.named, record, careful(tasks.shown))
+            build = steps.build = start(handle, specs, run_id=steps.run_id, full=full)
+            name_run(f"{handle.name} v{build.version}")
+            tasks.recover(build, lease)
+            plan = planned(config, build, steps, allow_deletes)
+            plan, staged = prepared(config, build, plan, steps)
+            released(config, build, lease, plan, staged, steps)
+        record = careful(tasks.recorded(handle, config.recorded()))
+        outcome = outcome_of(steps, steps.seconds)
+        return finish(home, outcome, tasks.named, record, careful(tasks.shown))
 
 
 def planned(config: IndexConfig, build: Build, steps: Steps, allow_deletes: bool) -> Plan:
@@ -66,8 +61,8 @@ def planned(config: IndexConfig, build: Build, steps: Steps, allow_deletes: bool
     tasks.show_plan(build, plan, steps.totals)
     guard(plan, config.limits.max_delete_fraction, allow_deletes)
     steps.guarded = True
-    if config.gate:
-        steps.unanswerable = tasks.check_golden(plan, config.folder / config.gate.golden)
+    if steps.gated:
+        steps.unanswerable = tasks.check_golden(build, plan)
     return plan
 
 
@@ -80,17 +75,12 @@ def prepared(
     plan, collected = tasks.corpus_pass(build, plan)
     checked = tasks.chunked(build, collected)
     batches, steps.expectations = tasks.check_whole(build, plan, checked)
-    _budget(config, build, plan, steps)
-    steps.embedded = results([tasks.embed.submit(build, batch) for batch in batches])
-    _budget(config, build, plan, steps)
-    steps.staged = results([tasks.compare.submit(build, batch) for batch in steps.embedded])
-    steps.final = withdraw(build, kept(build, plan, steps.staged), steps.embedded)
+    steps.check_failures(build, plan, config.limits.failure_budget)
+    steps.embedded = tasks.embedded(build, batches)
+    steps.check_failures(build, plan, config.limits.failure_budget)
+    steps.final, steps.staged = tasks.compared(build, plan, steps.embedded)
+    all_carried(build, steps.final, steps.staged)
     return steps.final, steps.staged
-
-
-def _budget(config: IndexConfig, build: Build, plan: Plan, steps: Steps) -> None:
-    steps.failures = failures_now(build, plan)
-    within_budget(build.kb, plan, steps.failures, config.limits.failure_budget)
 
 
 def released(
@@ -99,36 +89,20 @@ def released(
     """Stage beside the live version, seal, pass the gate, publish, tidy; or nothing of it, where
     nothing changes.
     """
-    if not build.fresh and not plan.leaving and all(part.empty for part in staged):
+    if nothing_changes(build, plan, staged):
         tasks.settle(build, lease, plan, staged)
         steps.settled = True
         return
-    all_carried(build, plan, staged)
     steps.opened = True
     tasks.open_version(build, lease, config.recorded())
-    try:
+    with rejected_on_failure(steps):
         for part in staged:  # one after the other: a collection has one writer
             tasks.stage(build, part)
         steps.gone = tasks.retire(build, plan.leaving)
         snapshot = tasks.seal(build, outcome_of(steps).chunks["total"])
-        weight = _gate(config, build, snapshot, steps)
-    except LlmopsError:
-        reject(build, outcome_of(steps))
-        raise
-    tasks.publish(build, lease, plan, staged, outcome_of(steps), snapshot, weight)
+        if steps.gated:
+            steps.gate, steps.weight = tasks.gate(build, snapshot)
+            steps.gate.must_open()
+    tasks.publish(build, lease, plan, staged, outcome_of(steps), snapshot, steps.weight)
     steps.published = True
     steps.tidying = tasks.tidied(build, lease, config.limits.keep_versions)
-
-
-def _gate(config: IndexConfig, build: Build, snapshot: str, steps: Steps) -> float | None:
-    if config.gate is None:
-        return None
-    golden = config.folder / config.gate.golden
-    rules = {str(name): rule for name, rule in config.gate.metrics.items()}
-    steps.gate, weight = tasks.gate(build, snapshot, golden, rules, config.gate.k)
-    if not steps.gate.opens:
-        raise Blocked(
-            f"the gate says {steps.gate.verdict}: {steps.gate.reason}",
-            hint="the live version stays; see the worst questions of this run",
-        )
-    return weight

@@ -2,9 +2,8 @@
 several of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from prefect import task
@@ -14,6 +13,7 @@ from llmops.tasks import artifacts
 from llmops.tasks.errors import LIVE, LlmopsError
 from llmops.tasks.finish import name_run, prefect_url
 from llmops.tasks.knowledge import (
+    access,
     changes,
     checking,
     corpus,
@@ -35,8 +35,7 @@ from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.ledger.leases import Lease
-from llmops.tasks.retrieval.gate import GateResult, MetricRule
-from llmops.tasks.retrieval.golden import read_golden
+from llmops.tasks.retrieval.gate import GateResult
 from llmops.tasks.schemas import sha256
 from llmops.tasks.tracking import BuildRecord, DocumentSet, record_build, run_url
 
@@ -57,9 +56,9 @@ def plan(build: Build) -> Plan:
 
 
 @task(name="check golden set")
-def check_golden(plan: Plan, golden: Path) -> list[str]:
+def check_golden(build: Build, plan: Plan) -> list[str]:
     """Find questions whose documents the candidate will not have. Returns warnings."""
-    return measuring.unanswerable(plan, read_golden(golden).questions)
+    return measuring.unanswerable(build, plan)
 
 
 @task
@@ -162,15 +161,11 @@ def seal(build: Build, expected: int) -> str:
 
 
 @task
-def gate(
-    build: Build, snapshot: str, golden: Path, rules: Mapping[str, MetricRule], k: int
-) -> tuple[GateResult, float | None]:
+def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     """Measure candidate and live version on the golden set. Returns the decision and the
     candidate's weight of the vectors.
     """
-    questions = read_golden(golden).questions
-    candidate = measuring.candidate_searcher(build, snapshot, questions)
-    return measuring.gate(build, candidate, questions, rules, k), candidate.weight
+    return measuring.gate(build, snapshot)
 
 
 @task
@@ -234,7 +229,18 @@ def _results(chain: Sequence[Batch | PrefectFuture[Batch]]) -> list[Batch]:
     return [link if isinstance(link, Batch) else link.result() for link in chain]
 
 
-def results(futures: Sequence[PrefectFuture[T]]) -> list[T]:
+def embedded(build: Build, batches: Sequence[Batch]) -> list[Batch]:
+    """Every batch with its vectors in the ledger."""
+    return _all([embed.submit(build, batch) for batch in batches])
+
+
+def compared(build: Build, plan: Plan, batches: Sequence[Batch]) -> tuple[Plan, list[Staged]]:
+    """What every batch changes, and the plan as it is then: without what failed on the way."""
+    staged = _all([compare.submit(build, batch) for batch in batches])
+    return access.withdraw(build, corpus.kept(build, plan, staged), batches), staged
+
+
+def _all(futures: Sequence[PrefectFuture[T]]) -> list[T]:
     return [future.result() for future in futures]
 
 

@@ -20,6 +20,7 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
+from llmops.tasks.retrieval.gate import GateSpec
 from llmops.tasks.schemas import Shard, write_atomically
 
 Kind = Literal["new", "changed", "renamed", "reprocess"]
@@ -79,7 +80,7 @@ class ParsingLimits(BaseModel):
 
 class Specs(BaseModel):
     """What a config asks of a build, named as there: plugins by name and options, the file of
-    expectations, the folder that relative paths start from.
+    expectations, the gate, the folder that relative paths start from.
     """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
@@ -91,6 +92,7 @@ class Specs(BaseModel):
     embed: Spec
     store: Spec
     metadata_schema: MetadataSchema = MetadataSchema()
+    gate: GateSpec | None = None
     folder: Path = Path()
 
     def source(self, name: str) -> Spec:

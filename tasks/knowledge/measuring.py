@@ -1,15 +1,15 @@
 """Measuring versions: alone for `kb measure`, and a candidate against the live one for the gate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.versions import Version, live_version
-from llmops.tasks.retrieval.gate import GateResult, MetricRule, decide
-from llmops.tasks.retrieval.golden import Question
+from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
+from llmops.tasks.retrieval.golden import Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
 from llmops.tasks.retrieval.measure import Measurement, measure
 from llmops.tasks.retrieval.weight import Judged, fit_weight
@@ -24,11 +24,13 @@ def measure_version(
     return measure(questions, searcher(home, version).documents_many, k, modes)
 
 
-def unanswerable(plan: Plan, questions: Sequence[Question]) -> list[str]:
-    """One warning for all questions that name a document which the candidate will not have.
+def unanswerable(build: Build, plan: Plan) -> list[str]:
+    """One warning for all questions of the gate that name a document which the candidate will not
+    have.
 
     Raises Blocked when that is so for every question: such a gate would measure nothing.
     """
+    _, questions = _asked(build)
     known, renamed = set(plan.uris), set(plan.renamed.values())
     lost = {item.uri: one.id for one in questions for item in one.relevant if item.uri not in known}
     if not lost:
@@ -50,42 +52,40 @@ def unanswerable(plan: Plan, questions: Sequence[Question]) -> list[str]:
     ]
 
 
-def candidate_searcher(build: Build, snapshot: str, questions: Sequence[Question]) -> Searcher:
-    """A searcher at the candidate's snapshot, its weight fitted on the golden set where that has
-    enough to say.
+def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
+    """Candidate and live version on the same questions. Returns the decision and the candidate's
+    weight of the vectors, fitted on the golden set where that has enough to say.
     """
+    spec, questions = _asked(build)
     embedder = build.specs.embedder()
     store = build.specs.open_store()
     reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
     fitted = fit_weight(judged(Searcher(reader=reader, embedder=embedder), questions))
-    return Searcher(
-        reader=reader, embedder=embedder, weight=None if fitted is None else fitted.weight
-    )
+    weight = None if fitted is None else fitted.weight
+    candidate = Searcher(reader=reader, embedder=embedder, weight=weight)
+    live = build.handle.live()
+    before = measure_version(build.home, live, questions, spec.k, MODES) if live else None
+    after = measure(questions, candidate.documents_many, spec.k, MODES)
+    return decide(after, before, spec.metrics), weight
+
+
+def _asked(build: Build) -> tuple[GateSpec, tuple[Question, ...]]:
+    spec = build.specs.gate
+    if spec is None:
+        raise ValueError(f"the config of {build.kb!r} has no gate")
+    return spec, tuple(read_golden(build.specs.folder / spec.golden).questions)
 
 
 def judged(searcher: Searcher, questions: Sequence[Question]) -> list[Judged]:
     """Each question with both candidate lists, for the fit; the questions are embedded in one
     batch.
     """
-    vectors = searcher.embedder.embed([one.question for one in questions])
+    vectors = searcher.embedder.embed([question.question for question in questions])
     return [
         Judged(
-            searcher.candidates(one.question, vector),
-            [(item.uri, item.quote) for item in one.relevant],
-            searcher.rule(one.question),
+            searcher.candidates(question.question, vector),
+            [(item.uri, item.quote) for item in question.relevant],
+            searcher.rule(question.question),
         )
-        for one, vector in zip(questions, vectors, strict=True)
+        for question, vector in zip(questions, vectors, strict=True)
     ]
-
-
-def gate(
-    build: Build,
-    candidate: Searcher,
-    questions: Sequence[Question],
-    rules: Mapping[str, MetricRule],
-    k: int,
-) -> GateResult:
-    """Candidate and live version on the same questions."""
-    live = live_version(build.ledger, build.kb)
-    before = measure_version(build.home, live, questions, k, MODES) if live else None
-    return decide(measure(questions, candidate.documents_many, k, MODES), before, rules)

@@ -2,7 +2,10 @@
 returned.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +14,7 @@ from llmops.tasks.errors import Blocked, BudgetExceeded
 from llmops.tasks.knowledge import access
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
-from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.plan import Plan, failures_now, within_budget
 from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.retrieval.gate import GateResult
 
@@ -52,8 +55,8 @@ class Steps:
 
     `live`: the version before; `gated`: a golden set is configured; `plan`: as it was made from the
     listings, `final`: as it is after the corpus pass and the access rules; `gone`: how many chunks
-    of documents that leave were live; `opened`: the candidate has its number; `tidying`: why
-    cleaning up after publishing failed.
+    of documents that leave were live; `opened`: the candidate has its number; `weight`: of the
+    vectors, fitted on the golden set; `tidying`: why cleaning up after publishing failed.
     """
 
     knowledge_base: str
@@ -74,9 +77,28 @@ class Steps:
     opened: bool = False
     gone: int | None = None
     gate: GateResult | None = None
+    weight: float | None = None
     published: bool = False
     tidying: str | None = None
     stopped: Blocked | BudgetExceeded | None = None
+    began: float = field(default_factory=time.perf_counter, compare=False)
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self.began, 2)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Where a guard, the gate or the budget stops the build, that is its outcome."""
+        try:
+            yield
+        except (Blocked, BudgetExceeded) as stop:
+            self.stopped = stop
+
+    def check_failures(self, build: Build, plan: Plan, budget: float) -> None:
+        """Count what has failed so far. Raises BudgetExceeded where that is too large a share."""
+        self.failures = failures_now(build, plan)
+        within_budget(build.kb, plan, self.failures, budget)
 
 
 class Outcome(BaseModel):

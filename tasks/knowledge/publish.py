@@ -2,14 +2,16 @@
 together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
+from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged, document_rows
-from llmops.tasks.knowledge.outcome import Outcome
+from llmops.tasks.knowledge.outcome import Steps, outcome_of
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import exclude, resolve
 from llmops.tasks.knowledge.versions import close_version
@@ -60,17 +62,24 @@ def publish(
         _point(connection, build, values)
 
 
-def reject(build: Build, outcome: Outcome) -> None:
-    """Write down that a candidate did not go live; the next build clears it up."""
-    close_version(
-        build.ledger,
-        build.kb,
-        build.version,
-        status="rejected",
-        documents=outcome.documents.get("total"),
-        chunks=outcome.chunks["total"],
-        **outcome.figures(),
-    )
+@contextmanager
+def rejected_on_failure(steps: Steps) -> Iterator[None]:
+    """Write down that a candidate did not go live, where it fails; the next build clears it up."""
+    try:
+        yield
+    except LlmopsError:
+        build, outcome = steps.build, outcome_of(steps)
+        if build is not None:
+            close_version(
+                build.ledger,
+                build.kb,
+                build.version,
+                status="rejected",
+                documents=outcome.documents.get("total"),
+                chunks=outcome.chunks["total"],
+                **outcome.figures(),
+            )
+        raise
 
 
 def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -60,6 +60,11 @@ def seal(build: Build, collection: StoreCollection, expected: int) -> str:
     return snapshot
 
 
+def nothing_changes(build: Build, plan: Plan, staged: Sequence[Staged]) -> bool:
+    """Whether the live version is as the sources are already."""
+    return not build.fresh and not plan.leaving and all(part.empty for part in staged)
+
+
 def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
     """Raise Blocked when a new collection would lack a document that is live and not gone."""
     there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}

@@ -22,12 +22,13 @@ questions cannot see what harms fewer than 3/n.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
+from llmops.tasks.errors import Blocked, ConfigError, Mistake, did_you_mean
 from llmops.tasks.retrieval.measure import Measurement, QuestionReport
 from llmops.tasks.retrieval.metrics import METRICS, metric_name
 from llmops.tasks.statistics.paired import PairedEffect, paired_difference
@@ -57,6 +58,15 @@ class Compared(BaseModel):
     interval: tuple[float, float] | None = None
 
 
+class GateSpec(BaseModel):
+    """What a config asks of a candidate; `golden` is relative to the config."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+    golden: Path
+    k: int
+    metrics: Mapping[str, MetricRule]
+
+
 class GateResult(BaseModel):
     """The decision. `worst`: the questions that lost most against live, else those that the
     candidate answers worst.
@@ -74,6 +84,14 @@ class GateResult(BaseModel):
         decide by.
         """
         return self.verdict in ("passed", "skipped")
+
+    def must_open(self) -> None:
+        """Raise Blocked where the candidate may not be published."""
+        if not self.opens:
+            raise Blocked(
+                f"the gate says {self.verdict}: {self.reason}",
+                hint="the live version stays; see the worst questions of this run",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The `gate` object of `index --json`."""
