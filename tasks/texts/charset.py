@@ -75,6 +75,11 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     return _mended(data) or _legacy(data)
 
 
+def unified(text: str) -> str:
+    """The same text with `\\n` for every line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
 def refuse_binary(data: bytes) -> None:
     """Raise DocumentError where control characters say that this is no text."""
     for part in (data[:SAMPLE], data[len(data) // 2 : len(data) // 2 + SAMPLE]):

@@ -6,12 +6,23 @@ from collections.abc import Iterator
 BREAK = re.compile(
     r"(?<![.!?…؟۔])[.!?…؟۔]+[\"'”’»)\]*_]*[^\S\n]+|[।॥။]\s*|[。！？]+[」』”’）]*|\n\s*"
 )  # no run is looked at twice
-ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:\w|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|al|e\.g|i\.e|eg|ie|ca|approx|figs?|eqs?|sec|ch|vol|nos?|"
-    r"pp|eds?|dept|est|inc|ltd|co|corp|bzw|usw|z\.b|d\.h|u\.a|evtl|ggf|nr|abs|art|bd|hrsg|m|mm|mme|av|p\.ex|sra?|u\.s|[ap]\.m)\.$|"
-    r"(?:^|\n)\s*\d{1,3}\.$",
-    re.IGNORECASE,
+ENGLISH = (
+    r"mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|al|e\.g|i\.e|eg|ie|ca|approx|figs?|eqs?|sec|ch|vol|"
+    r"nos?|pp|eds?|dept|est|inc|ltd|co|corp"
 )
+OTHERS = r"bzw|usw|z\.b|d\.h|u\.a|evtl|ggf|nr|abs|art|bd|hrsg|m|mm|mme|av|p\.ex|sra?|u\.s|[ap]\.m"
+
+
+def abbreviation(*words: str) -> re.Pattern[str]:
+    """Finds a full stop at the end of a text where no sentence ends: after one of these
+    abbreviations (patterns), or after the number of a list's item.
+    """
+    return re.compile(
+        rf"(?:^|[\s(\[\"'])(?:{'|'.join(words)})\.$|(?:^|\n)\s*\d{{1,3}}\.$", re.IGNORECASE
+    )
+
+
+ABBREVIATION = abbreviation(r"\w", ENGLISH, OTHERS)
 ITEM = re.compile(r"(?:[-*+•‣·–|#>]+|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s")
 MARKUP = re.compile(r"^\s*(?:[-*+•‣·–|#>]+\s+|\(?\d{1,3}[.)]\s+)+|[*_`~]{2,}|`")
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from llmops.tasks.plugins.cleaners import Cleaner, Document
+from llmops.tasks.texts.addresses import COMMON, RARE
 
 ROUNDS: Final = 64
 FENCE = r"^ {0,3}(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*"
@@ -44,12 +45,8 @@ URL = re.compile(
 MAILTO = re.compile(r"<(?:mailto:)?([^\s<>:/@]{1,64}@[\w.-]{1,255})>")
 TRAILING = re.compile(r"[.,;:!?*_~'\"。，；：！？、）」』】]+\Z")
 TRACKING = re.compile(
-    r"(?i)(?:utm_[a-z_]{1,30}|gclid|gclsrc|dclid|gbraid|wbraid|fbclid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid|igsh|"
-    r"mc_cid|mc_eid|_hsenc|_hsmi|__hstc|__hssc|__hsfp|hsctatracking|mkt_tok|vero_id|oly_anon_id|oly_enc_id|wickedid|rb_clickid|s_cid|_openstat)(?:=|\Z)"
+    rf"(?:utm_[a-z_]{{1,30}}|{'|'.join([*COMMON, *RARE])})(?:=|\Z)", re.IGNORECASE
 )
-"""Parameters that follow a reader and name no content: those that Firefox (query stripping) and
-ClearURLs remove everywhere.
-"""
 LINK_LIKE = re.compile(
     r"<?(?:[a-z][a-z0-9+.-]{1,20}:|//|/|\.{1,2}/|#|[\w%-]{1,200}(?:/|\.[a-z]{2,5}(?:[?#]|\Z)))",
     re.IGNORECASE,

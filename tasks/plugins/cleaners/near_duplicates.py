@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from llmops.tasks.plugins.cleaners import CorpusCleaner, CorpusVerdict, Document, Sketched
+from llmops.tasks.texts.hashing import mixed
 
 FLAG = "near_duplicate"
 LISTED = 100
@@ -212,22 +213,13 @@ def shingle_hashes(text: str, run: int = WORDS) -> Numbers:
     run = min(run, len(found))
     total = np.zeros(len(found) - run + 1, np.uint64)
     for offset in range(run):
-        total = _mixed(total + found[offset : len(total) + offset])
+        total = mixed(total + found[offset : len(total) + offset])
     return np.unique(total)
-
-
-def _mixed(values: Numbers) -> Numbers:
-    """The finaliser of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-    generators, 2014).
-    """
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 @cache
 def _seeds() -> Numbers:
-    return _mixed(np.arange(1, HASHES + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return mixed(np.arange(1, HASHES + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
 def signature(values: Numbers) -> np.ndarray[Any, np.dtype[np.uint32]]:
@@ -236,7 +228,7 @@ def signature(values: Numbers) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """
     least = np.full(HASHES, np.iinfo(np.uint64).max, np.uint64)
     for start in range(0, len(values), 4096):
-        least = np.minimum(least, _mixed(values[start : start + 4096, None] ^ _seeds()).min(axis=0))
+        least = np.minimum(least, mixed(values[start : start + 4096, None] ^ _seeds()).min(axis=0))
     return (least >> np.uint64(32)).astype(np.uint32)
 
 

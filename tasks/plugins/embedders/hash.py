@@ -17,6 +17,7 @@ import numpy as np
 
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.schemas import Vectors
+from llmops.tasks.texts.hashing import mixed
 
 SINGLE = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -65,7 +66,7 @@ class HashEmbedder(Embedder):
         rows = np.repeat(np.arange(len(texts)), [len(found) for found in words])
         hashes, weights = _hashed([word for found in words for word in found])
         inside = rows[1:] == rows[:-1]
-        pairs = _mixed(hashes[:-1] * np.uint64(3) + hashes[1:])[inside]
+        pairs = mixed(hashes[:-1] * np.uint64(3) + hashes[1:])[inside]
         pair_weights = (PAIR * np.sqrt(weights[:-1] * weights[1:]))[inside]
         features = np.concatenate([hashes, pairs])
         columns = (features % np.uint64(self.dimension)).astype(np.int64)
@@ -83,18 +84,8 @@ def _hashed(words: list[str]) -> tuple[Array, Array]:
     known = {word: number for number, word in enumerate(dict.fromkeys(words))}
     raw = [zlib.crc32(word.encode("utf-8", "surrogatepass")) | len(word) << 32 for word in known]
     hashes, lengths = (
-        _mixed(np.array(raw, np.uint64)),
+        mixed(np.array(raw, np.uint64)),
         np.array([len(word) for word in known], np.float64),
     )
     numbers = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
     return hashes[numbers], np.minimum(lengths, 10.0)[numbers]
-
-
-def _mixed(values: Array) -> Array:
-    """The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes every bit of
-    the output.
-    """
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Array = values ^ (values >> np.uint64(31))
-    return mixed

@@ -5,8 +5,7 @@ import re
 from typing import ClassVar
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers.text import unified
-from llmops.tasks.texts.charset import decode
+from llmops.tasks.texts.charset import decode, unified
 
 TIMES = re.compile(r"^\s*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")
 SPEAKER = re.compile(r"<v(?:\.[\w.]+)?\s+([^>]+)>")

@@ -1,6 +1,5 @@
 """Mails: subject, who wrote when to whom, the body, and the attachments that can be read."""
 
-import contextlib
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -10,8 +9,9 @@ from typing import ClassVar
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
-from llmops.tasks.plugins.parsers.text import unified
+from llmops.tasks.texts.mails import content_of, field, leaves, text_of
 
+MAIL, OUTLOOK = "message/rfc822", "application/vnd.ms-outlook"
 SHOWN = ("From", "To", "Cc", "Date")
 OUTLOOK_FIELD = re.compile(r"^\*\*(Subject|From|To|Cc|CC|BCC|Date)\*\*: (.*)\n+", re.MULTILINE)
 DEEPEST = 3
@@ -23,17 +23,17 @@ class MailParser(Parser):
     follow the body, each under a heading; those that cannot be read are named in the metadata with
     the reason."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("message/rfc822", "application/vnd.ms-outlook")
+    media_types: ClassVar[tuple[str, ...]] = (MAIL, OUTLOOK)
     revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
-        return _outlook(data) if media_type == "application/vnd.ms-outlook" else _internet(data)
+        return _outlook(data) if media_type == OUTLOOK else _internet(data)
 
 
 def _internet(data: bytes, depth: int = 0) -> Parsed:
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
-    header = [f"{name}: {value}" for name in SHOWN if (value := _field(message, name))]
+    header = [f"{name}: {value}" for name in SHOWN if (value := field(message, name))]
     body = message.get_body(("plain", "html"))
     content, hidden = _body(body) if body is not None else ("", [])
     blocks = ["\n".join(header), content]
@@ -48,8 +48,8 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
     return Parsed(
         text=text,
         markup="markdown",
-        title=_field(message, "Subject") or None,
-        media_type="message/rfc822",
+        title=field(message, "Subject") or None,
+        media_type=MAIL,
         metadata={
             key: value
             for key, value in (("unread_attachments", unread), ("hidden_text", hidden))
@@ -58,57 +58,25 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
     )
 
 
-def _field(message: EmailMessage, name: str) -> str:
-    """A header field on one line; "" where it is missing or beyond repair."""
-    try:
-        return " ".join(str(message.get(name) or "").split()).encode("utf-8", "replace").decode()
-    except (
-        ValueError,
-        IndexError,
-        AttributeError,
-        TypeError,
-    ):  # the standard library on malformed fields
-        return ""
-
-
 def _body(part: Message) -> tuple[str, list[str]]:
     """The text of a body, and what an HTML body hides from its readers."""
     from llmops.tasks.plugins.parsers.html import HtmlParser
-    from llmops.tasks.plugins.parsers.text import TextParser
 
-    data = _payload(part)
-    if part.get_content_type() == "text/html":
-        with contextlib.suppress(DocumentError):  # a mail may be a subject and nothing else
-            found = HtmlParser().parse(data, "text/html")
-            return found.text, list(found.metadata.get("hidden_text", ()))
-        return "", []
+    if part.get_content_type() != "text/html":
+        return text_of(part), []
     try:
-        return unified(data.decode(part.get_content_charset() or "ascii")), []
-    except (LookupError, UnicodeDecodeError):
-        return TextParser().parse(data, "text/plain").text, []
-
-
-def _payload(part: Message) -> bytes:
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else b""
+        page = HtmlParser().parse(content_of(part), "text/html")
+    except DocumentError:  # a mail may be a subject and nothing else
+        return "", []
+    return page.text, list(page.metadata.get("hidden_text", ()))
 
 
 def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Message]:
     """The parts that are no body: named files, and mails within the mail."""
-    pending: list[Message] = [message]
-    while pending:
-        part = pending.pop(0)
-        if part.get_content_type() == "message/rfc822" and part is not message:
-            yield part
-        elif part.is_multipart():
-            inner = part.get_payload()
-            pending[:0] = (
-                [each for each in inner if isinstance(each, Message)]
-                if isinstance(inner, list)
-                else []
-            )
-        elif part is not body and (
-            part.get_filename() or part.get_content_disposition() == "attachment"
+    for part in leaves(message):
+        named = part.get_filename() or part.get_content_disposition() == "attachment"
+        if (part is not message and part.get_content_type() == MAIL) or (
+            named and part is not body
         ):
             yield part
 
@@ -118,23 +86,21 @@ def _attachment(part: Message, name: str, depth: int) -> str:
 
     if depth >= DEEPEST:
         raise DocumentError("mails are nested too deeply")
-    if part.get_content_type() == "message/rfc822":
-        inner = part.get_payload()
-        first = inner[0] if isinstance(inner, list) and inner else None
-        mail = _internet(first.as_bytes() if isinstance(first, Message) else b"", depth + 1)
+    if part.get_content_type() == MAIL:
+        mail = _internet(content_of(part), depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
-    return parse(_payload(part), name).text.replace("\f", "\n")
+    return parse(content_of(part), name).text.replace("\f", "\n")
 
 
 def _outlook(data: bytes) -> Parsed:
-    found = kreuzberg.markdown(data, "application/vnd.ms-outlook").text
-    fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(found)}
+    text = kreuzberg.markdown(data, OUTLOOK).text
+    fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(text)}
     header = "\n".join(
         f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower())
     )
     return Parsed(
-        text=f"{header}\n\n{OUTLOOK_FIELD.sub('', found).strip()}".strip(),
+        text=f"{header}\n\n{OUTLOOK_FIELD.sub('', text).strip()}".strip(),
         markup="markdown",
         title=fields.get("subject") or None,
-        media_type="application/vnd.ms-outlook",
+        media_type=OUTLOOK,
     )

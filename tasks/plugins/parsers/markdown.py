@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers.text import unified
-from llmops.tasks.texts.charset import decode
+from llmops.tasks.texts.charset import decode, unified
 
 FRONT = re.compile(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")

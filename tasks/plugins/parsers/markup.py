@@ -8,8 +8,7 @@ from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
-from llmops.tasks.plugins.parsers.text import unified
-from llmops.tasks.texts.charset import decode
+from llmops.tasks.texts.charset import decode, unified
 
 ROLE = re.compile(r":[\w:+.-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
 TITLE_LINE = re.compile(r"^\*\*title\*\*: (.*)\n*", re.MULTILINE | re.IGNORECASE)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.texts.charset import decode
+from llmops.tasks.texts.charset import decode, unified
 
 
 class TextParser(Parser):
@@ -18,8 +18,3 @@ class TextParser(Parser):
         text, encoding = decode(data)
         metadata = {} if encoding == "utf-8" else {"encoding": encoding}
         return Parsed(text=unified(text), media_type=media_type, metadata=metadata)
-
-
-def unified(text: str) -> str:
-    """The same text with `\\n` for every line end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from llmops.tasks.texts.hashing import mixed
+from llmops.tasks.texts.sentences import ENGLISH, abbreviation
+
 Array = np.ndarray[Any, Any]
 
 ENDERS = frozenset(".!?…。！？｡．؟۔।॥։።‼⁇⁈⁉")
@@ -26,11 +29,7 @@ UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー々")
-ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:[a-z]|mr|mrs|ms|dr|prof|rev|gen|sen|st|jr|sr|vs|cf|etc|al|e\.g|i\.e|eg|ie|ca|approx|resp|incl|"
-    r"figs?|eqs?|sec|ch|vol|nos?|pp|eds?|dept|est|inc|ltd|co|corp)\.$|(?:^|\n)\s*\d{1,3}\.$",
-    re.IGNORECASE,
-)
+ABBREVIATION = abbreviation("[a-z]", ENGLISH, "etc|resp|incl")
 BULLET = re.compile(r"(?:[-*+•‣·–|]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 HASH_CHARACTERS = 6
 MULTIPLIER = 0x9E3779B97F4A7C15
@@ -257,11 +256,3 @@ def _word_hash(codes: Array, before: Array, ends: Array) -> tuple[Array, Array]:
         ).astype(np.uint64)
         hashes = (hashes + code) * np.uint64(MULTIPLIER)
     return mixed(hashes), first
-
-
-def mixed(values: Array) -> Array:
-    """The finaliser of SplitMix64 (Steele et al. 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    result: Array = values ^ (values >> np.uint64(31))
-    return result

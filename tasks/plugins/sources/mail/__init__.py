@@ -20,9 +20,9 @@ from llmops.tasks.plugins.sources.mail.message import (
     base_subject,
     by_thread,
     composed,
-    content_of,
 )
 from llmops.tasks.schemas import sha256
+from llmops.tasks.texts.mails import content_of
 
 SHOWN = ("Subject", "From", "To", "Cc", "Date")
 MAILDIRS = ["**", "**/.*/cur/*", "**/.*/new/*"]

@@ -10,15 +10,14 @@ from email import message_from_bytes, policy
 from email.header import Header
 from email.message import EmailMessage, Message
 from email.utils import formataddr, getaddresses, parsedate_to_datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.sources.mail.words import own_html, own_words, plain_text
 from llmops.tasks.schemas import sha256
+from llmops.tasks.texts.mails import MALFORMED, field, leaves, text_of
 
-MALFORMED = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
-"""What the standard library raises on malformed mails."""
 ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 REPLY = re.compile(
     r"\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|rif|res|ref|ответ|回复|答复|返信)(?:\[\d+\])?\s*[:：]\s*)+",
@@ -68,14 +67,7 @@ class ParsedMail:
 
     def field(self, name: str) -> str:
         """A header field on one line, "" where it is missing or beyond repair."""
-        try:
-            return (
-                " ".join(str(self.message.get(name) or "").split())
-                .encode("utf-8", "replace")
-                .decode()
-            )
-        except MALFORMED:
-            return ""
+        return field(self.message, name)
 
     @property
     def id(self) -> str:
@@ -151,7 +143,7 @@ class ParsedMail:
         """The body and its kind, `plain` or `html`; `flat`: plain in any case."""
         if self.body is None:
             return "", "plain"
-        text = decoded(self.body)
+        text = text_of(self.body)
         if self.body.get_content_type() == "text/html":
             html = own_html(text) if strip else text
             return (plain_text(html), "plain") if flat else (html, "html")
@@ -163,7 +155,7 @@ class ParsedMail:
         within the text.
         """
         used: set[str] = set()
-        for number, part in enumerate(self._leaves(), 1):
+        for number, part in enumerate(islice(leaves(self.message), MOST_PARTS), 1):
             if part is self.body or not _is_attached(part):
                 continue
             stem, dot, ending = _name(part, number).rpartition(".")
@@ -179,54 +171,6 @@ class ParsedMail:
             return self.message.get_body(("plain", "html"))
         except (RecursionError, *MALFORMED):
             return None
-
-    def _leaves(self) -> Iterator[Message]:
-        pending: list[Message] = [self.message]
-        for _ in range(MOST_PARTS):
-            if not pending:
-                return
-            part = pending.pop(0)
-            if part.is_multipart() and (
-                part is self.message or part.get_content_type() != "message/rfc822"
-            ):
-                inner = part.get_payload()
-                pending[:0] = (
-                    [one for one in inner if isinstance(one, Message)]
-                    if isinstance(inner, list)
-                    else []
-                )
-            else:
-                yield part
-
-
-def content_of(part: Message) -> bytes:
-    """The bytes of an attachment; of an attached mail, the mail."""
-    if part.get_content_type() == "message/rfc822":
-        inner = part.get_payload()
-        return (
-            inner[0].as_bytes()
-            if isinstance(inner, list) and inner and isinstance(inner[0], Message)
-            else b""
-        )
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else b""
-
-
-def decoded(part: Message) -> str:
-    """The text of a part, in the charset that it names where that is true, else in the
-    likeliest.
-    """
-    from llmops.tasks.texts.charset import decode
-
-    data = content_of(part)
-    try:
-        return (
-            data.decode(part.get_content_charset() or "ascii")
-            .replace("\r\n", "\n")
-            .replace("\r", "\n")
-        )
-    except (LookupError, ValueError):
-        return decode(data)[0].replace("\r\n", "\n").replace("\r", "\n") if data else ""
 
 
 def composed(fields: dict[str, str], text: str, kind: str) -> bytes:

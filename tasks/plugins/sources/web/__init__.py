@@ -21,6 +21,7 @@ from llmops.tasks.plugins.sources.web.robots import Robots, RobotsUnavailable
 from llmops.tasks.plugins.sources.web.sitemaps import Sitemaps
 from llmops.tasks.plugins.sources.web.urls import CrawlScope, host_of, normal
 from llmops.tasks.plugins.sources.web.visit import Visitor
+from llmops.tasks.texts.addresses import COMMON
 
 TAKEN = (
     "text/html",
@@ -37,19 +38,7 @@ TAKEN = (
     "application/vnd.ms-*",
     "application/epub+zip",
 )
-TRACKING = (
-    "utm_*",
-    "gclid",
-    "fbclid",
-    "msclkid",
-    "dclid",
-    "mc_cid",
-    "mc_eid",
-    "_hsenc",
-    "_hsmi",
-    "phpsessid",
-    "jsessionid",
-)
+TRACKING = ("utm_*", *COMMON, "phpsessid", "jsessionid")
 CHECKED = 3
 Pattern = Annotated[str, Field(min_length=1)]
 
