@@ -145,7 +145,10 @@ def _legacy(data: bytes) -> tuple[str, str]:
 
     found = list(from_bytes(_telling(data), cp_isolation=LIKELY))
     if not found:
-        return _western(data)
+        text = data.decode("cp1252", "replace")
+        if text.count("\ufffd") > len(text) // 100:
+            raise DocumentError(NOT_TEXT)
+        return text, "cp1252"
     best = found[0]
     western = next((each for each in found if each.encoding == "cp1252"), None)
     if (
@@ -162,13 +165,6 @@ def _telling(data: bytes) -> bytes:
     """The part that gives the encoding away: lines with bytes beyond ASCII."""
     lines = [line for line in re.split(rb"(?<=\n)", data[: SAMPLE * 16]) if not line.isascii()]
     return b"".join(lines)[:SAMPLE] or data[:SAMPLE]
-
-
-def _western(data: bytes) -> tuple[str, str]:
-    text = data.decode("cp1252", "replace")
-    if text.count("\ufffd") > len(text) // 100:
-        raise DocumentError(NOT_TEXT)
-    return text, "cp1252"
 
 
 def mended(text: str) -> str:

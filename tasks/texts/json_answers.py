@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -102,10 +102,12 @@ def schema_errors(value: Any, schema: Schema) -> list[str]:
     """What does not fit, the first few. Raises Slow for a pattern without end, ValueError for a
     reference that leads nowhere.
     """
+    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     try:
-        errors = list(islice(_validator(schema).iter_errors(value), LOOKED_AT))
+        validator = _kind()(schema, registry=Registry())  # nothing is fetched
+        errors = list(islice(validator.iter_errors(value), LOOKED_AT))
     except Unresolvable as error:
         raise ValueError(f"the schema refers to {error.ref!r}, which it does not hold") from error
     except RecursionError as error:
@@ -114,15 +116,9 @@ def schema_errors(value: Any, schema: Schema) -> list[str]:
         return ["a number is too large to compare"]
     errors.sort(key=lambda error: [str(step) for step in error.absolute_path])
     return [
-        f"{_place(error.absolute_path)}: {shown(error.message, 160)}" for error in errors[:MOST]
+        f"{'.'.join(map(str, error.absolute_path)) or 'the whole'}: {shown(error.message, 160)}"
+        for error in errors[:MOST]
     ] + ([f"and {len(errors) - MOST} more"] if len(errors) > MOST else [])
-
-
-def _validator(schema: Schema) -> "Validator":
-    """Nothing is fetched."""
-    from referencing import Registry
-
-    return _kind()(schema, registry=Registry())
 
 
 @cache
@@ -172,7 +168,3 @@ def shown_json(value: object) -> str:
     return (
         "missing" if value is MISSING else shown(json.dumps(value, ensure_ascii=False, default=str))
     )
-
-
-def _place(path: Iterable[int | str]) -> str:
-    return ".".join(map(str, path)) or "the whole"

@@ -1,7 +1,6 @@
 """Sentences of an answer or a passage, in any script."""
 
 import re
-from collections.abc import Iterator
 
 BREAK = re.compile(
     r"(?<![.!?…؟۔])[.!?…؟۔]+[\"'”’»)\]*_]*[^\S\n]+|[।॥။]\s*|[。！？]+[」』”’）]*|\n\s*"
@@ -31,21 +30,17 @@ def sentences(text: str) -> list[str]:
     """The sentences in order, without white space around them. A line that goes on in the next one
     is no sentence; an item of a list is.
     """
-    return [piece for start, end in _spans(text) if (piece := text[start:end].strip())]
+    pieces, start = list[str](), 0
+    for match in BREAK.finditer(text):
+        if _ends(text, match, start):
+            pieces.append(text[start : match.end()].strip())
+            start = match.end()
+    return [piece for piece in (*pieces, text[start:].strip()) if piece]
 
 
 def bare(sentence: str) -> str:
     """The sentence without the bullet, the number and the emphasis that Markdown gives it."""
     return MARKUP.sub("", sentence)
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for match in BREAK.finditer(text):
-        if _ends(text, match, start):
-            yield start, match.end()
-            start = match.end()
-    yield start, len(text)
 
 
 def _ends(text: str, match: re.Match[str], start: int) -> bool:

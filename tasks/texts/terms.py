@@ -9,7 +9,6 @@ nothing is dropped and "The Who" stays findable; unigrams with bigrams are above
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -94,11 +93,8 @@ def _folded(token: str) -> str:
     token = token.casefold()
     if token.isascii():
         return token
-    return "".join(_digits(unicodedata.normalize("NFC", token).translate(ARABIC)))
-
-
-def _digits(token: str) -> Iterator[str]:
-    return (str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in token)
+    letters = unicodedata.normalize("NFC", token).translate(ARABIC)
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in letters)
 
 
 def _stem(word: str) -> str:

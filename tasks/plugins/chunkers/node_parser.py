@@ -197,7 +197,9 @@ def located(text: str, parts: Sequence[str]) -> Iterator[tuple[int, int]]:
     for part in parts:
         if not part.strip():
             continue
-        found = _find(known, part.strip(), start + 1, _next_filled(known, end))
+        filled = re.compile(r"\S").search(known, end)
+        after = filled.start() if filled else len(known)
+        found = _find(known, part.strip(), start + 1, after)
         if found is None:
             raise DocumentError(
                 f"the node parser gave a text that is not in the document: {part.strip()[:80]!r}"
@@ -205,11 +207,6 @@ def located(text: str, parts: Sequence[str]) -> Iterator[tuple[int, int]]:
         if found[1] > end:
             start, end = found
             yield found
-
-
-def _next_filled(text: str, offset: int) -> int:
-    match = re.compile(r"\S").search(text, offset)
-    return match.start() if match else len(text)
 
 
 def _find(text: str, part: str, least: int, most: int) -> tuple[int, int] | None:

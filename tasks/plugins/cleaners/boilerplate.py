@@ -50,12 +50,10 @@ class BoilerplateCleaner(CorpusCleaner):
             line.key
             for page in _pages(document)
             for line in page
-            if line.key and self._looked_at(line)
+            if line.key
+            and (line.edge or (self.where == "anywhere" and line.length >= self.min_length))
         }
         return np.array(sorted(keys), np.uint64).tobytes()
-
-    def _looked_at(self, line: "PageLine") -> bool:
-        return line.edge or (self.where == "anywhere" and line.length >= self.min_length)
 
     def judge(self, documents: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         groups: dict[str, list[Sketched]] = {}

@@ -82,18 +82,15 @@ class LinksCleaner(Cleaner):
         another.
         """
         for _ in range(ROUNDS):
-            cleaned = self._once(text, plain)
+            defined = keys(text)
+            cleaned = "".join(
+                piece.text if piece.code else self._piece(piece, defined, plain)
+                for piece in pieces(text)
+            )
             if cleaned == text:
                 break
             text = cleaned
         return text
-
-    def _once(self, text: str, plain: bool) -> str:
-        defined = keys(text)
-        return "".join(
-            piece.text if piece.code else self._piece(piece, defined, plain)
-            for piece in pieces(text)
-        )
 
     def _piece(self, piece: "MarkdownPart", defined: set[str], plain: bool) -> str:
         text = piece.text

@@ -41,13 +41,12 @@ def markdown(data: bytes, media_type: str) -> Extracted:
         raise failed(str(error)) from error
     return Extracted(
         tidy(result.content),
-        [tidy(_content(page)) for page in result.pages or []],
+        [
+            tidy(str(page["content"] if isinstance(page, Mapping) else page.content))
+            for page in result.pages or []
+        ],
         dict(result.metadata),
     )
-
-
-def _content(page: Any) -> str:
-    return str(page["content"] if isinstance(page, Mapping) else page.content)
 
 
 def failed(said: str) -> DocumentError:

@@ -44,7 +44,9 @@ def material(blocks: Sequence[tuple[str, str]], task: str) -> str:
     and none can foresee it.
     """
     safe = [(name, harmless(text)) for name, text in blocks]
-    mark = _mark([text for _, text in safe])
+    texts, number = [text for _, text in safe], 0
+    while any((mark := digest(*texts, str(number))) in text for text in texts):
+        number += 1
     parts = [f"[{mark} {name}]\n{text}\n[{mark} end of {name}]" for name, text in safe]
     return "\n\n".join([f"The mark is {mark}.", *parts, task])
 
@@ -59,13 +61,6 @@ def harmless(text: str) -> str:
 def plain(text: str) -> str:
     """The text without what UTF-8 and databases cannot hold."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def _mark(texts: Sequence[str]) -> str:
-    number = 0
-    while any((mark := digest(*texts, str(number))) in text for text in texts):
-        number += 1
-    return mark
 
 
 class Unusable(Exception):

@@ -104,10 +104,10 @@ def quoted(
     addresses = dict.fromkeys([*(passage.uri for passage in passages if passage.uri), *known])
     uris += [uri for uri in addresses if uri in text and _address(uri).search(text)]
     astray += [
-        found
-        for found in _web(text)
-        if not any(found in uri or uri.startswith(found) for uri in addresses)
-        and not any(found in passage.text for passage in passages)
+        address
+        for address in (match.rstrip(".,;:!?*_") for match in ADDRESS.findall(text))
+        if not any(address in uri or uri.startswith(address) for uri in addresses)
+        and not any(address in passage.text for passage in passages)
     ]
     return list(dict.fromkeys(uris)), list(dict.fromkeys(astray))
 
@@ -124,7 +124,3 @@ def _numbers(text: str) -> Iterator[int]:
 def _address(uri: str) -> re.Pattern[str]:
     """The uri as it stands alone, not as the end or beginning of a longer one."""
     return re.compile(rf"(?<![\w/.-]){re.escape(uri)}(?![\w/-]|[.#?]\w)")
-
-
-def _web(text: str) -> list[str]:
-    return [match.rstrip(".,;:!?*_") for match in ADDRESS.findall(text)]

@@ -136,16 +136,14 @@ class GroundedScorer(Scorer):
         rows: Any = dict(
             zip(
                 texts,
-                self.embed.build(Embedder).embed([_storable(text) for text in texts]),
+                self.embed.build(Embedder).embed(
+                    [text.encode("utf-8", "replace").decode() for text in texts]
+                ),
                 strict=True,
             )
         )
         pieces = np.asarray([rows[piece] for piece in on.pieces], np.float64)
         return {one: float((pieces @ np.asarray(rows[one], np.float64)).max()) for one in said}
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class ReadyPassages(NamedTuple):

@@ -113,17 +113,13 @@ def _signs() -> Signs:
     rows = [line.split("\t", 1) for line in lines if "\t" in line]
     kinds = {
         kind: "|".join(
-            _filled(pattern, named)
+            folded(NAME.sub(lambda match: named[match[1]], pattern))
             for name, pattern in rows
             if (name if name in SPECIAL else "refusal") == kind
         )
         for kind in ("refusal", *SPECIAL)
     }
     return Signs(**{kind: re.compile(pattern) for kind, pattern in kinds.items()})
-
-
-def _filled(pattern: str, named: dict[str, str]) -> str:
-    return folded(NAME.sub(lambda match: named[match[1]], pattern))
 
 
 def refuses(answer: str, phrases: Sequence[str] = ()) -> bool:

@@ -33,7 +33,11 @@ class Spool:
             start = self._file.seek(0, 2)
             if start + len(data) > self._most:
                 return
-            if self._written(data):
+            try:
+                whole = self._file.write(data) == len(data)
+            except OSError:
+                whole = False
+            if whole:
                 self._places[owner, key] = (start, len(data), label)
             else:
                 self._file.truncate(start)
@@ -54,12 +58,6 @@ class Spool:
         with self._lock:
             self._places = {key: place for key, place in self._places.items() if key[0] != owner}
             self._settle()
-
-    def _written(self, data: bytes) -> bool:
-        try:
-            return self._file is not None and self._file.write(data) == len(data)
-        except OSError:
-            return False
 
     def _settle(self) -> None:
         if not self._places and self._file is not None:

@@ -172,6 +172,9 @@ def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Ar
 
 
 def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
+    """A full stop after an abbreviation or the number of a list's item ends no sentence; before an
+    item of a list or a row of a table a line ends like one.
+    """
     final = np.maximum(stops - 1, 0)
     for _ in range(3):
         final = np.where((traits[final] & Trait.CLOSING != 0) & (final > 0), final - 1, final)
@@ -187,25 +190,15 @@ def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
         (traits[np.maximum(stops - 1, 0)] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower
     ] = BorderKind.CLAUSE
     kinds[(traits[final] & Trait.ENDER != 0) & apart & ~lower] = BorderKind.SENTENCE
-    _correct_stops(text, kinds, final)
-    _correct_lines(text, kinds, starts, newlines)
-    kinds[newlines > 1] = BorderKind.PARAGRAPH
-    return kinds
-
-
-def _correct_stops(text: str, kinds: Array, final: Array) -> None:
-    """A full stop after an abbreviation or the number of a list item ends no sentence."""
     for border in np.flatnonzero(kinds == BorderKind.SENTENCE).tolist():
         stop = int(final[border])
         if text[stop] == "." and ABBREVIATION.search(text[max(0, stop - 10) : stop + 1]):
             kinds[border] = BorderKind.WORD
-
-
-def _correct_lines(text: str, kinds: Array, starts: Array, newlines: Array) -> None:
-    """A line that begins like a list item or a row of a table is as good as a sentence."""
     for border in np.flatnonzero(newlines == 1).tolist():
         if BULLET.match(text, starts[border]):
             kinds[border] = BorderKind.SENTENCE
+    kinds[newlines > 1] = BorderKind.PARAGRAPH
+    return kinds
 
 
 def _hashes(codes: Array, traits: Array, stops: Array, kinds: Array) -> Array:

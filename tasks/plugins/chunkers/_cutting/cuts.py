@@ -72,9 +72,6 @@ class BorderLine:
             number = max(int(near), int(far) - 1)
         return chosen
 
-    def _length(self, first: int, last: int) -> int:
-        return int(self.places[last] - self.places[first])
-
     def _best(self, first: int, last: int, least: int, most: int) -> int:
         """The strongest border strictly between two, at a distance of `least` to `most` from the
         first.
@@ -96,7 +93,7 @@ class BorderLine:
         what is left.
         """
         found: list[int] = []
-        while (rest := self._length(first, last)) > self.limit:
+        while (rest := int(self.places[last] - self.places[first])) > self.limit:
             least, most = self._window(rest)
             cut = self._best(first, last, least, most)
             if not cut:

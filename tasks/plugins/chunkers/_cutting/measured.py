@@ -38,7 +38,12 @@ class Outline:
     fences: tuple[tuple[int, int], ...] = ()
 
     def paths(self) -> "Paths":
-        return Paths([heading.start for heading in self.headings], _paths(self.headings))
+        values: list[tuple[str, ...]] = []
+        above: list[Heading] = []
+        for heading in self.headings:
+            above = [*(other for other in above if other.level < heading.level), heading]
+            values.append(tuple(other.text for other in above if other.text))
+        return Paths([heading.start for heading in self.headings], values)
 
 
 @dataclass(frozen=True)
@@ -87,15 +92,6 @@ def _heading(line: str, previous: str, offset: int) -> Heading | None:
 
 def _plain(text: str) -> str:
     return ANCHOR.sub("", text.strip()).strip("*_ \t")
-
-
-def _paths(headings: tuple[Heading, ...]) -> list[tuple[str, ...]]:
-    paths: list[tuple[str, ...]] = []
-    above: list[Heading] = []
-    for heading in headings:
-        above = [*(other for other in above if other.level < heading.level), heading]
-        paths.append(tuple(other.text for other in above if other.text))
-    return paths
 
 
 @dataclass(frozen=True)

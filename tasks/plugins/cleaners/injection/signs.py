@@ -7,7 +7,7 @@ import re
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -63,13 +63,13 @@ def _compiled() -> tuple[tuple[str, float, re.Pattern[str]], ...]:
     named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
     rows = (line.split("\t") for line in lines if "\t" in line)
     return tuple(
-        (kind, float(weight), re.compile(_filled(pattern, named), re.IGNORECASE))
+        (
+            kind,
+            float(weight),
+            re.compile(NAME.sub(lambda m: named.get(m[1], m[0]), pattern), re.IGNORECASE),
+        )
         for kind, weight, pattern in rows
     )
-
-
-def _filled(pattern: str, named: Mapping[str, str]) -> str:
-    return NAME.sub(lambda match: named.get(match[1], match[0]), pattern)
 
 
 def phrases(text: str) -> list[Phrase]:

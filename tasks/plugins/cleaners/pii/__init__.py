@@ -10,7 +10,7 @@ from pydantic import field_validator
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
-from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, EntitySpan, found
+from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, EntitySpan, spans_in
 
 MASKS: Final = {"url_credentials": "CREDENTIALS"}
 ROUNDS = 8
@@ -51,10 +51,10 @@ class PiiCleaner(Cleaner):
         if not counts:
             return document
         if self.policy == "quarantine":
+            held = ", ".join(f"{number} × {entity}" for entity, number in sorted(counts.items()))
             raise DocumentError(
-                f"the document holds personal data or secrets: {_said(counts)}; remove "
-                f"them, or let the cleaner "
-                "pii mask them (policy: mask)"
+                f"the document holds personal data or secrets: {held}; remove them, or let the "
+                "cleaner pii mask them (policy: mask)"
             )
         flags = ("pii", *(f"pii:{entity}" for entity in counts))
         seen = document.flagged(*flags) if self.policy == "flag" else self._masked(document)
@@ -62,7 +62,7 @@ class PiiCleaner(Cleaner):
 
     def places(self, text: str) -> list[EntitySpan]:
         """Where the text holds what the options ask for."""
-        every = found(text, frozenset(self.entities))
+        every = spans_in(text, frozenset(self.entities))
         return [
             one
             for one in every
@@ -129,7 +129,3 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, Mapping | list | tuple):
         for one in value.values() if isinstance(value, Mapping) else value:
             yield from _strings(one)
-
-
-def _said(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} × {entity}" for entity, number in sorted(counts.items()))

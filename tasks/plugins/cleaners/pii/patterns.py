@@ -3,7 +3,7 @@ grows with the text, not faster.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from llmops.tasks.plugins.cleaners.pii import checks
@@ -166,35 +166,27 @@ class EntitySpan(NamedTuple):
     entity: str
 
 
-def found(text: str, entities: frozenset[str]) -> list[EntitySpan]:
+def spans_in(text: str, entities: frozenset[str]) -> list[EntitySpan]:
     """What the text holds of the entities, in its order, without overlaps: the more specific kind
     wins.
     """
     taken: list[EntitySpan] = []
     for kind in KINDS:
         if kind.entity in entities:
-            taken += _matches(kind, text)
+            group = "value" if "value" in kind.pattern.groupindex else 0
+            taken += (
+                EntitySpan(*match.span(group), kind.entity)
+                for match in kind.pattern.finditer(text)
+                if kind.check(match[group])
+            )
     for entity in entities & set(MEASURED):
-        taken += _measured(entity, text)
+        pattern, length_of = MEASURED[entity]
+        for match in pattern.finditer(text):
+            if length := length_of(match[0]):
+                taken.append(EntitySpan(match.start(), match.start() + length, entity))
     kept, end = list[EntitySpan](), 0
-    for one in sorted(taken, key=lambda one: (one.start, -one.end)):
-        if one.start >= end:
-            kept.append(one)
-            end = one.end
+    for span in sorted(taken, key=lambda span: (span.start, -span.end)):
+        if span.start >= end:
+            kept.append(span)
+            end = span.end
     return kept
-
-
-def _matches(kind: EntityPattern, text: str) -> Iterator[EntitySpan]:
-    group = "value" if "value" in kind.pattern.groupindex else 0
-    return (
-        EntitySpan(*match.span(group), kind.entity)
-        for match in kind.pattern.finditer(text)
-        if kind.check(match[group])
-    )
-
-
-def _measured(entity: str, text: str) -> Iterator[EntitySpan]:
-    pattern, length_of = MEASURED[entity]
-    for match in pattern.finditer(text):
-        if length := length_of(match[0]):
-            yield EntitySpan(match.start(), match.start() + length, entity)

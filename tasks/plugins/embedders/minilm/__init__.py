@@ -60,7 +60,8 @@ class MiniLMEmbedder(Embedder):
         """
         ids = encode(_tokenizer(), texts, self.max_tokens)
         sums = np.zeros((len(ids), self.dimension), np.float32)
-        model = _model()
+        with LOADING:
+            model = _load_model()
 
         def run(group: list[int]) -> None:
             sums[group] = model.session.run(
@@ -116,11 +117,6 @@ def _cores() -> int:
 def _tokenizer() -> "Tokenizer":
     with LOADING:
         return _load_tokenizer()
-
-
-def _model() -> "LoadedModel":
-    with LOADING:
-        return _load_model()
 
 
 @cache

@@ -41,7 +41,7 @@ class HtmlParser(Parser):
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)
-        title = _title(tree)
+        title = tree.xpath("string(//head/title)") or tree.xpath("string(//h1)")
         language = (
             tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
         )[:2].lower()
@@ -55,7 +55,11 @@ class HtmlParser(Parser):
         )
         metadata = unseen | ({"language": language} if language.isalpha() else {})
         return Parsed(
-            text=text, markup="markdown", title=title, media_type=media_type, metadata=metadata
+            text=text,
+            markup="markdown",
+            title=" ".join(title.split()) or None,
+            media_type=media_type,
+            metadata=metadata,
         )
 
 
@@ -88,11 +92,6 @@ def _remove(tree: "html.HtmlElement", where: str) -> None:
             element.drop_tree()
 
 
-def _title(tree: "html.HtmlElement") -> str | None:
-    found = tree.xpath("string(//head/title)") or tree.xpath("string(//h1)")
-    return " ".join(found.split()) or None
-
-
 def _main(page: str, content: "html.HtmlElement") -> str:
     """The main text; "" where too much of the content would be lost."""
     import trafilatura
@@ -109,13 +108,9 @@ def _main(page: str, content: "html.HtmlElement") -> str:
         )
         or ""
     )
-    return text if _words(text) >= KEPT * _solid(content) else ""
-
-
-def _solid(content: "html.HtmlElement") -> int:
-    """How many words stand outside links, which are what menus consist of."""
-    links = sum(_words(link.text_content()) for link in content.iter("a"))
-    return max(0, _words(content.text_content()) - links)
+    in_links = sum(_words(link.text_content()) for link in content.iter("a"))
+    needed = KEPT * max(0, _words(content.text_content()) - in_links)  # menus consist of links
+    return text if _words(text) >= needed else ""
 
 
 def _words(text: str) -> int:

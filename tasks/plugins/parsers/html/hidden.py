@@ -184,7 +184,9 @@ def taken_out(tree: "html.HtmlElement") -> list[str]:
     from elsewhere. A panel that a link or button opens is no hidden text. What external style
     sheets and scripts do is not known.
     """
-    sheet, opened = _computed(tree), _opened(tree)
+    sheet = _computed(tree)
+    targets = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
+    opened = {part.removeprefix("#") for value in targets for part in value.split()}
     external = bool(tree.xpath(SHEETS))
     hidden = [element for element in tree.iter("*") if _hides(element, sheet, external)]
     panels = {
@@ -193,8 +195,14 @@ def taken_out(tree: "html.HtmlElement") -> list[str]:
         if element.get("role") == "tabpanel" or element.get("id") in opened
     }
     for panel in [*panels, *tree.xpath("//*[@hidden='until-found']")]:
-        _show(panel)
-    outermost = list(_outermost([element for element in hidden if element not in panels]))
+        for name in ("style", "hidden"):
+            panel.attrib.pop(name, None)
+    chosen = set(hidden) - panels
+    outermost = [
+        element
+        for element in hidden
+        if element in chosen and not any(around in chosen for around in element.iterancestors())
+    ]
     texts = [" ".join(element.xpath(TEXT)) for element in outermost]
     if len(" ".join(texts).split()) > SHARE * len(
         " ".join(tree.xpath(f"//body{TEXT[1:]}")).split()
@@ -252,24 +260,3 @@ def _blends(
         if behind and colour(behind) != "transparent":
             return colour(behind) == ink
     return white(ink) and not external
-
-
-def _outermost(elements: list["etree._Element"]) -> Iterator["etree._Element"]:
-    """Those that lie in no other."""
-    chosen = set(elements)
-    return (
-        element
-        for element in elements
-        if not any(around in chosen for around in element.iterancestors())
-    )
-
-
-def _opened(tree: "html.HtmlElement") -> set[str]:
-    """The ids that links and buttons of the page lead to."""
-    found = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
-    return {part.removeprefix("#") for value in found for part in value.split()}
-
-
-def _show(panel: "etree._Element") -> None:
-    for name in ("style", "hidden"):
-        panel.attrib.pop(name, None)

@@ -21,6 +21,7 @@ SKIPPED = {
     f"{TEXT}sequence-decls",
 }
 STYLED = (f"{TEXT}span", f"{TEXT}p", f"{TEXT}h")
+NAME = f"{TABLE}name"
 MOST_REPEATS = 64
 
 
@@ -37,7 +38,8 @@ def read_opendocument(data: bytes) -> tuple[list[str], str]:
     if content.tag == f"{OFFICE}presentation":
         return [_slide(page) for page in content.iterchildren(f"{DRAW}page")], title
     if content.tag == f"{OFFICE}spreadsheet":
-        return [_sheet(table) for table in content.iterchildren(f"{TABLE}table")], title
+        sheets = ((each, _table(each)) for each in content.iterchildren(f"{TABLE}table"))
+        return [f"## {each.get(NAME)}\n\n{text}" if text else "" for each, text in sheets], title
     return ["\n\n".join(blocks(content))], title
 
 
@@ -103,13 +105,9 @@ def _items(element: "etree._Element", level: int) -> Iterator[str]:
 def _table(table: "etree._Element") -> str:
     rows = []
     for row in table.iter(f"{TABLE}table-row"):
-        if _owner(row) is table:
+        if next(row.iterancestors(f"{TABLE}table"), None) is table:
             rows += [_row(row)] * _times(row, "rows")
     return markdown_table(rows)
-
-
-def _owner(row: "etree._Element") -> "etree._Element":
-    return next(row.iterancestors(f"{TABLE}table"), None)
 
 
 def _row(row: "etree._Element") -> list[str]:
@@ -134,11 +132,6 @@ def _times(element: "etree._Element", what: str) -> int:
     few.
     """
     return min(MOST_REPEATS, int(element.get(f"{TABLE}number-{what}-repeated", "1")))
-
-
-def _sheet(table: "etree._Element") -> str:
-    text = _table(table)
-    return f"## {table.get(f'{TABLE}name')}\n\n{text}" if text else ""
 
 
 def _slide(page: "etree._Element") -> str:
@@ -175,7 +168,9 @@ def taken_out(root: "etree._Element", styles: Sequence["etree._Element"]) -> lis
     ]:
         if _hides(element, hidden) and (said := "".join(element.itertext()).strip()):
             texts.append(said)
-            _empty(element)
+            element.text = None
+            for child in list(element):
+                element.remove(child)
     return texts
 
 
@@ -183,10 +178,3 @@ def _hides(element: "etree._Element", hidden: set[str | None]) -> bool:
     if element.tag == f"{TEXT}section":
         return bool(element.get(f"{TEXT}display") == "none")
     return element.tag not in STYLED or element.get(f"{TEXT}style-name") in hidden
-
-
-def _empty(element: "etree._Element") -> None:
-    """Take out what is within an element, but not what follows it."""
-    element.text = None
-    for child in list(element):
-        element.remove(child)

@@ -143,7 +143,8 @@ def paragraphs(page: str) -> list[str]:
     lines = [
         " ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()
     ]
-    width = _width(lines)
+    lengths = sorted(len(line) for line in lines if line)
+    width = lengths[len(lengths) * 9 // 10] if lengths else 0  # of a full line: few are longer
     found: list[str] = []
     last = ""
     for line in lines:
@@ -153,12 +154,6 @@ def paragraphs(page: str) -> list[str]:
             found[-1] = joined(found[-1], line)
         last = line
     return found
-
-
-def _width(lines: list[str]) -> int:
-    """The usual length of a full line, in characters: nine of ten are no longer."""
-    lengths = sorted(len(line) for line in lines if line)
-    return lengths[len(lengths) * 9 // 10] if lengths else 0
 
 
 def _ends(line: str, after: str, width: int) -> bool:

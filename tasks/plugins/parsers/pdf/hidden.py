@@ -1,7 +1,7 @@
 """Text of a PDF page that a reader does not see (ISO 32000-1, sections 9.3.6 and 11.3)."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers._metadata import white
@@ -42,17 +42,8 @@ def parted(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> PageTex
     for index in range(layer.count_chars()):
         owner = _owner(layer, index) or owner
         texts.get(owner, seen).append(_character(layer, index))
-    return PageText("".join(seen), ["".join(text) for text in _lines(texts)])
-
-
-def _lines(texts: dict[int, list[str]]) -> Iterator[list[str]]:
-    """The hidden texts in their order, joined where they follow each other, up to the longest that
-    anybody needs.
-    """
-    joined: list[str] = []
-    for text in texts.values():
-        joined += [*text, " "]
-    yield joined[:LONGEST]
+    joined = [letter for text in texts.values() for letter in (*text, " ")]
+    return PageText("".join(seen), ["".join(joined[:LONGEST])])
 
 
 def _hidden(page: "pypdfium2.PdfPage") -> set[int]:

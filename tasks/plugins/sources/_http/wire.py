@@ -155,10 +155,8 @@ def trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
     """Whom to believe: the authorities of the file or folder, else the usual ones. Made once, since
     that takes a while.
     """
-    return ssl.create_default_context(cafile=file, capath=folder) if file or folder else _usual()
-
-
-def _usual() -> ssl.SSLContext:
+    if file or folder:
+        return ssl.create_default_context(cafile=file, capath=folder)
     import httpx
 
     return httpx.create_ssl_context(trust_env=False)

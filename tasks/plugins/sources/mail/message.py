@@ -63,7 +63,10 @@ class ParsedMail:
         if not self.message.keys():
             raise DocumentError("there is no header field where a mail should begin")
         assert isinstance(self.message, EmailMessage)
-        self.body = self._body()
+        try:
+            self.body = self.message.get_body(("plain", "html"))
+        except (RecursionError, *MALFORMED):
+            self.body = None
 
     def field(self, name: str) -> str:
         """A header field on one line, "" where it is missing or beyond repair."""
@@ -165,12 +168,6 @@ class ParsedMail:
                 name = f"{stem or ending} ({again}){dot}{ending if stem else ''}"
             used.add(name)
             yield name, part
-
-    def _body(self) -> Message | None:
-        try:
-            return self.message.get_body(("plain", "html"))
-        except (RecursionError, *MALFORMED):
-            return None
 
 
 def composed(fields: dict[str, str], text: str, kind: str) -> bytes:

@@ -113,7 +113,8 @@ class WebSource(HttpSource):
         """
         SPOOL.forget(self._owner)
         with self._asking() as (client, robots), CrawlMemory(self._memory, self._kind) as memory:
-            scope = self._scope()
+            hosts = [*map(host_of, [*self.start, *self.sitemaps]), *self.hosts]
+            scope = CrawlScope(hosts, self.include, self.exclude)
             visitor = Visitor(
                 client,
                 robots,
@@ -161,11 +162,6 @@ class WebSource(HttpSource):
             self.headers
             if host_of(url) in {host_of(one) for one in [*self.start, *self.sitemaps]}
             else {}
-        )
-
-    def _scope(self) -> CrawlScope:
-        return CrawlScope(
-            [*map(host_of, [*self.start, *self.sitemaps]), *self.hosts], self.include, self.exclude
         )
 
     @contextmanager

@@ -125,13 +125,10 @@ class Crawl:
         with ThreadPoolExecutor(max_workers=min(HOSTS_AT_ONCE, len(by_host))) as pool:
             visits = {
                 visit.url: visit
-                for group in pool.map(self._visits, by_host.values())
+                for group in pool.map(lambda urls: [*map(self._visit, urls)], by_host.values())
                 for visit in group
             }
         return [further for step in steps for further in self._take(step, visits[step.url])]
-
-    def _visits(self, urls: Sequence[str]) -> list[Visit]:
-        return [self._visit(url) for url in urls]
 
     def _take(self, step: Step, visit: Visit) -> list[Step]:
         """What one visit adds to the listing, and the steps that it leads to."""

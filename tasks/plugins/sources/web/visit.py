@@ -73,7 +73,9 @@ class Visitor:
             if not self._robots.allows(url):
                 return Visit(url=url, kind="forbidden", asked=False)
             reply = self._client.get(
-                url, {**self._headers(url), **(known.conditions if known else {})}, self._wanted
+                url,
+                {**self._headers(url), **(known.conditions if known else {})},
+                lambda reply: reply.ok and self._takes(reply.media_type),
             )
             return self._visit(url, reply, known)
         except RobotsUnavailable as error:
@@ -82,9 +84,6 @@ class Visitor:
             return self._failed(
                 url, trouble.reason, known, retryable=trouble.retryable, asked=trouble.asked
             )
-
-    def _wanted(self, reply: HttpReply) -> bool:
-        return reply.ok and self._takes(reply.media_type)
 
     def _takes(self, media_type: str) -> bool:
         return not media_type or any(

@@ -36,7 +36,7 @@ from llmops.tasks.schemas import Vectors
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
-    from lancedb.index import FTS, BTree
+    from lancedb.index import FTS
     from lancedb.table import Table
 
 IDS_PER_DELETE = 2_000
@@ -106,6 +106,8 @@ class LanceDBCollection(StoreCollection):
         """Index what is new when it is much; a few rows outside the index are found all the
         same.
         """
+        from lancedb.index import BTree
+
         del version
         table = self._open()
         with guarded(self._what):
@@ -113,7 +115,7 @@ class LanceDBCollection(StoreCollection):
         if "terms_idx" not in names:
             retried(table, self._what, lambda: table.create_index("terms", config=_full_text()))
         if "chunk_id_idx" not in names:
-            retried(table, self._what, lambda: table.create_index("chunk_id", config=_lookup()))
+            retried(table, self._what, lambda: table.create_index("chunk_id", config=BTree()))
         if self._worn(table):
             # Lance also prunes by age here, by default after a week, and fails when a tag stands in
             # the way.
@@ -244,9 +246,3 @@ def _full_text() -> "FTS":
         ascii_folding=False,
         max_token_length=None,
     )
-
-
-def _lookup() -> "BTree":
-    from lancedb.index import BTree
-
-    return BTree()

@@ -78,7 +78,9 @@ class LanceDBReader(StoreReader):
                 found = (
                     _scanned(table, point, limit, where)
                     if matrix is None
-                    else _taken(table, matrix.nearest(point, limit))
+                    else table.take_row_ids(matrix.nearest(point, limit))
+                    .select([*ROWS.names, "vector"])
+                    .to_arrow()
                 )
                 return _scored(found, cosines(found["vector"], point))
 
@@ -136,10 +138,6 @@ def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> p
     return (
         filtered(search, where).select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
     )
-
-
-def _taken(table: "Table", row_ids: list[int]) -> pa.Table:
-    return table.take_row_ids(row_ids).select([*ROWS.names, "vector"]).to_arrow()
 
 
 def _scored(table: pa.Table, scores: Sequence[float] | NDArray[np.float32]) -> pa.Table:

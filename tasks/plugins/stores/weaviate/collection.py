@@ -177,7 +177,11 @@ class WeaviateCollection(StoreCollection):
         with self._place.guarded():
             state = self._records.state()
             if snapshot is None:
-                self._emptied(state)
+                if self._rows.total():
+                    self._client.collections.delete(self._class)
+                    self._make()
+                    free = max(state.free, (state.staging or 0) + 1)
+                    self._records.save(StagingState(free=free))
                 return
             number = self._sealed(snapshot).number
             later = [one.number for one in self._records.all_sealed() if one.number > number]
@@ -193,12 +197,6 @@ class WeaviateCollection(StoreCollection):
                 self._records.unseal(one)
             self._rows.undo(number, thoroughly=epoch(self._client) != state.epoch)
             self._records.save(StagingState(free=state.free + 1, epoch=state.epoch))
-
-    def _emptied(self, state: StagingState) -> None:
-        if self._rows.total():
-            self._client.collections.delete(self._class)
-            self._make()
-            self._records.save(StagingState(free=max(state.free, (state.staging or 0) + 1)))
 
     def _sealed(self, snapshot: str) -> Sealed:
         found = self._records.sealed(int(snapshot)) if snapshot.isdecimal() else None

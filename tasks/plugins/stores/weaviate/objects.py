@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from weaviate.collections.classes.filters import FilterReturn
 
     from llmops.tasks.plugins.stores.weaviate.rows import (
-        FoundObjects,
         NewObject,
         ObjectCollection,
         StoredObject,
@@ -118,7 +118,10 @@ class WeaviateRows:
 
     def _sweep(self, number: int) -> None:
         later, ended = [], []
-        for page in pages(self._light, ROWS_PER_PAGE, self._place):
+        fetch = partial(
+            self._collection.query.fetch_objects, return_properties=["valid_from", "valid_to"]
+        )
+        for page in pages(fetch, ROWS_PER_PAGE, self._place):
             for one in page:
                 if (one.properties["valid_from"] or 0) > number:
                     later.append(one.uuid)
@@ -126,11 +129,6 @@ class WeaviateRows:
                     ended.append(one.uuid)
         self._remove(later)
         self._bring_back(ended)
-
-    def _light(self, **place: Any) -> "FoundObjects":
-        return self._collection.query.fetch_objects(
-            return_properties=["valid_from", "valid_to"], **place
-        )
 
     def changed(self, number: int) -> list[tuple[str, str]]:
         """(chunk_id, row_hash) of each row that the newest state has more or less than a

@@ -104,7 +104,13 @@ class WeaviateReader(StoreReader):
             return _frame([], [])
         asked, filters = " ".join(query.elements()), self._filters(where)
         looked_at = sorted({*ORDERING, "terms", *INTERVAL, *(named(where) if where else ())})
-        within = frequencies(self._collection.name, self._snapshot, query, self._count_of)
+        now = at(self._snapshot.number)
+        within = frequencies(
+            self._collection.name,
+            self._snapshot,
+            query,
+            lambda term: self._counted(now & among("terms", [term])),
+        )
 
         def find(limit: int) -> list["StoredObject"]:
             found: list[StoredObject] = self._collection.query.bm25(
@@ -150,9 +156,6 @@ class WeaviateReader(StoreReader):
         own = at(self._snapshot.number)
         return own if where is None else own & translated(where)
 
-    def _count_of(self, term: str) -> int:
-        return self._counted(at(self._snapshot.number) & among("terms", [term]))
-
     def _counted(self, filters: "FilterReturn") -> int:
         return int(
             self._asked(
@@ -183,7 +186,12 @@ class WeaviateReader(StoreReader):
         while True:
             limit = min(wanted, MOST)
             found = self._asked(lambda limit=limit: find(limit))  # type: ignore[misc]
-            rows = [one for one in found if self._seen(one.properties, where)]
+            rows = [
+                row  # that says itself what the index said
+                for row in found
+                if holds(row.properties, self._snapshot.number)
+                and (where is None or matches(where, row.properties))
+            ]
             scores = np.asarray(score(rows), np.float32)
             if (
                 len(found) < limit
@@ -197,10 +205,6 @@ class WeaviateReader(StoreReader):
             key=lambda n: (-scores[n], *(rows[n].properties[name] for name in ORDERING)),
         )[:k]
         return [rows[n] for n in places], scores[places]
-
-    def _seen(self, row: Mapping[str, Any], where: Where | None) -> bool:
-        """Whether the row itself says what the index said."""
-        return holds(row, self._snapshot.number) and (where is None or matches(where, row))
 
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         with_vector = "vector" in columns

@@ -92,16 +92,16 @@ def table(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.table(
         {
             field.name: pa.array(
-                [_value(one.get(field.name), field.name in lists) for one in found], field.type
+                [
+                    [] if (value := row.get(field.name)) is None and field.name in lists else value
+                    for row in found
+                ],
+                field.type,
             )
             for field in schema
         },
         schema=schema,
     )
-
-
-def _value(value: object, is_list: bool) -> object:
-    return [] if value is None and is_list else value
 
 
 def size(row: Mapping[str, Any], dimension: int) -> int:
