@@ -16,6 +16,7 @@ from llmops.tasks.tracking.records import (
     cut,
     key,
     log,
+    log_dataset,
     metrics,
     parameters,
     table,
@@ -24,6 +25,7 @@ from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tr
 from llmops.tasks.yaml_files import write_yaml
 
 if TYPE_CHECKING:
+    from mlflow.entities import Dataset
     from mlflow.tracking import MlflowClient
 
 TABLE = "worst-questions.json"
@@ -143,19 +145,17 @@ def _log(client: "MlflowClient", run: str, build: BuildRecord, now: int) -> None
     numbers = {**metrics(build.outcome), **given}
     log(client, run, numbers, parameters(build.config), now)
     if build.documents is not None:
-        _log_documents(client, run, build.knowledge_base, build.documents)
+        dataset = _dataset(build.knowledge_base, build.documents)
+        log_dataset(client, run, dataset, "documents")
     _log_files(client, run, build)
 
 
-def _log_documents(client: "MlflowClient", run: str, name: str, documents: DocumentSet) -> None:
-    """The entities themselves: mlflow.data would want the rows, to hash and profile them again."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+def _dataset(name: str, documents: DocumentSet) -> "Dataset":
+    from mlflow.entities import Dataset
 
-    source = as_json({"sources": documents.sources})
-    entity = Dataset(
-        name, documents.digest[:36], "llmops", source[:65_000], None, as_json(documents.profile)
-    )
-    client.log_inputs(run, [DatasetInput(entity, [InputTag("mlflow.data.context", "documents")])])
+    source = as_json({"sources": documents.sources})[:65_000]
+    profile = as_json(documents.profile)
+    return Dataset(name, documents.digest[:36], "llmops", source, None, profile)
 
 
 def _log_files(client: "MlflowClient", run: str, build: BuildRecord) -> None:

@@ -12,10 +12,11 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, parameters
+from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, run_url, tracking_uri
 
 if TYPE_CHECKING:
+    from mlflow.entities import Dataset
     from mlflow.tracking import MlflowClient
 
 LINKED = "mlflow.linkedPrompts"
@@ -78,7 +79,7 @@ def record_evaluation(
         status = "KILLED"
         try:
             log(client, run, record.numbers, parameters(record.settings))
-            _log_dataset(client, run, record)
+            log_dataset(client, run, _dataset(record), "evaluation")
             _log_files(client, run, record.decision, write_files)
             for arm in record.arms:
                 _log_arm(client, experiment, run, record.decision, arm)
@@ -116,17 +117,16 @@ def _log_arm(
     client.set_terminated(run, "FINISHED")
 
 
-def _log_dataset(client: "MlflowClient", run: str, record: EvaluationRecord) -> None:
+def _dataset(record: EvaluationRecord) -> "Dataset":
     """The frozen cases by their hash; the cases themselves are an artifact, since MLflow's datasets
     keep no order.
     """
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.entities import Dataset
 
     sha256 = record.dataset_sha256
     source = json.dumps({"artifact": "cases.jsonl", "sha256": sha256})
     profile = json.dumps({"cases": record.cases, "used": record.used, "sha256": sha256})
-    entity = Dataset(record.name, sha256[:36], "llmops", source, None, profile)
-    client.log_inputs(run, [DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])])
+    return Dataset(record.name, sha256[:36], "llmops", source, None, profile)
 
 
 def _log_files(client: "MlflowClient", run: str, decision: str, write_files: WriteFiles) -> None:

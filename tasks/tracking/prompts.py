@@ -20,7 +20,7 @@ from llmops.tasks.tracking.prompt_versions import (
     note_of,
     tags,
 )
-from llmops.tasks.tracking.store import is_local, opened, tracking_uri
+from llmops.tasks.tracking.store import opened, sqlite_file, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -165,7 +165,8 @@ def open_registry(home: Path, *, write: bool = False, uri: str | None = None) ->
     does not answer or refuses.
     """
     uri = tracking_uri(home, uri)
-    if not write and is_local(home, uri) and not Path(uri.removeprefix("sqlite:///")).exists():
+    database = sqlite_file(uri)
+    if not write and database and not database.exists():
         yield Registry(None)
         return
     with opened(home, uri) as client:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlflow.entities import Dataset
     from mlflow.tracking import MlflowClient
 
 KEY_LENGTH = 250  # of MLflow's keys, in characters
@@ -103,6 +104,24 @@ def log(
         client.log_batch(run, metrics=values[start : start + METRICS_PER_CALL])
     for start in range(0, len(options), PARAMETERS_PER_CALL):
         client.log_batch(run, params=options[start : start + PARAMETERS_PER_CALL])
+
+
+def log_dataset(client: "MlflowClient", run: str, dataset: "Dataset", context: str) -> None:
+    """What went into a run. The entity itself: mlflow.data would want the rows, to hash and profile
+    them again. `context`: what it was for, as MLflow's interface shows it.
+    """
+    from mlflow.entities import DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
+
+    inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])]
+    try:
+        client.log_inputs(run, inputs)
+    except MlflowException as error:
+        if error.error_code != "BAD_REQUEST":
+            raise
+        # MLflow looks for the data set and then enters it; another process was in between, so this
+        # time it is there
+        client.log_inputs(run, inputs)
 
 
 def as_json(value: Mapping[str, object]) -> str:

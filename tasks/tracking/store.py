@@ -1,5 +1,5 @@
-"""Opening MLflow's store: a SQLite file in the home, or the server that LLMOPS_MLFLOW_TRACKING_URI
-names.
+"""Opening MLflow's store: a SQLite file in the home, or what LLMOPS_MLFLOW_TRACKING_URI names: a
+server, or another SQLite file.
 """
 
 import contextlib
@@ -42,26 +42,30 @@ def artifact_root(uri: str) -> str | None:
     """Beside a SQLite store, and absolute, so that clients and servers mean the same folder; None:
     the server decides.
     """
+    database = sqlite_file(uri)
+    return (database.parent / "artifacts").as_uri() if database else None
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Where a SQLite store lies or will lie; None: the store is no SQLite file."""
     if not uri.startswith("sqlite:///"):
         return None
-    return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
-
-
-def is_local(home: Path, uri: str) -> bool:
-    return uri == f"sqlite:///{_database(home)}"
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
 
 
 @contextlib.contextmanager
 def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
-    """A client of the store, which is made if it is the home's own and missing; connections are
+    """A client of the store, which is made if it is a SQLite file and missing; connections are
     closed afterwards.
 
-    Raises Unavailable when the store does not answer or take what is sent, LlmopsError when the
-    home cannot be written.
+    Raises Unavailable when the store does not answer or take what is sent, LlmopsError when its
+    folder cannot be written.
     """
     _reach(uri)
-    if is_local(home, uri):
+    if uri == f"sqlite:///{_database(home)}":
         prepare(home)
+    elif database := sqlite_file(uri):
+        _make(database)
     with _quiet():
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -111,13 +115,9 @@ def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> s
 
 
 def prepare(home: Path) -> None:
-    """Make the home's SQLite store if it is missing. Several processes may do so at once; a kill
-    leaves none or all.
-
-    Raises LlmopsError when the home cannot be written.
+    """Make the home's SQLite store if it is missing. Raises LlmopsError when the home cannot be
+    written.
     """
-    from filelock import FileLock
-
     database = _database(home)
     if "?" in str(database):
         raise LlmopsError(
@@ -125,16 +125,26 @@ def prepare(home: Path) -> None:
             where=str(home),
             hint="set LLMOPS_HOME to another folder",
         )
+    _make(database)
+
+
+def _make(database: Path) -> None:
+    """Make a SQLite store if it is missing: MLflow itself fails where two processes do so at once.
+    A kill leaves none or all of it.
+    """
+    from filelock import FileLock
+
+    artifacts = database.parent / "artifacts"
     try:
-        (database.parent / "artifacts").mkdir(parents=True, exist_ok=True)
+        artifacts.mkdir(parents=True, exist_ok=True)
         if not database.exists():
             with FileLock(database.parent / "open.lock", timeout=LOCK_SECONDS):
-                _create(database, artifact_root(f"sqlite:///{database}") or "")
+                _create(database, artifacts.as_uri())
     except OSError as error:
         raise LlmopsError(
             f"MLflow's folder cannot be written: {error.strerror or error}",
             where=str(database.parent),
-            hint="set LLMOPS_HOME to a folder that you may write to",
+            hint="set LLMOPS_HOME or LLMOPS_MLFLOW_TRACKING_URI: you must be able to write there",
         ) from error
 
 

@@ -115,9 +115,15 @@ def test_a_blocked_build_is_a_failed_run_and_a_deleted_experiment_comes_back(hom
 
 
 @pytest.mark.slow
-def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
-    (tmp_path / "mlflow").mkdir()
-    (tmp_path / "mlflow" / "mlflow.new").write_bytes(b"left behind by a killed process")
+@pytest.mark.parametrize("named", [False, True], ids=["home", "named"])
+def test_two_processes_record_at_once_in_a_fresh_store(
+    tmp_path: Path, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("records" if named else "mlflow")
+    folder.mkdir()
+    (folder / "mlflow.new").write_bytes(b"left behind by a killed process")
+    if named:
+        monkeypatch.setenv("LLMOPS_MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     # fresh processes: what MLflow prints while it is imported belongs to what is asserted
     processes = [
         subprocess.Popen(
@@ -131,10 +137,37 @@ def test_two_processes_record_at_once_in_a_fresh_home(tmp_path: Path) -> None:
     ]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [errors for _, errors in outputs] == ["", ""]
-    with closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.db")) as database:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
         stored = database.execute("SELECT run_uuid, status, experiment_id FROM runs").fetchall()
     assert {row[0] for row in stored} == {output.strip() for output, _ in outputs}
     assert [row[1:] for row in stored] == [("FINISHED", 1)] * 2
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+@pytest.mark.slow
+def test_another_process_may_enter_the_same_documents_first(home: Path) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    documents = DocumentSet(digest="e" * 64)
+    build = BUILD.model_copy(update={"documents": documents})
+    quicker: list[str] = []
+
+    def enter(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        # MLflow has just looked for the documents, and found none
+        if statement.startswith("INSERT INTO datasets") and not quicker:
+            quicker.append("")
+            quicker.append(record_build(home, build))
+
+    event.listen(Engine, "before_cursor_execute", enter)
+    try:
+        run_ids = [record_build(home, build), *quicker[1:]]
+    finally:
+        event.remove(Engine, "before_cursor_execute", enter)
+    with opened(home, tracking_uri(home)) as client:
+        inputs = [client.get_run(run_id).inputs for run_id in run_ids]
+    digests = [[item.dataset.digest for item in held.dataset_inputs] for held in inputs if held]
+    assert digests == [["e" * 36]] * 2
 
 
 @pytest.fixture
