@@ -1,29 +1,39 @@
 """Answers of all arms to the cases of a part: case by case, so that whatever changes meanwhile
-changes for all arms alike.
+changes for all arms alike. The passages that they are given are searched in a pinned version of a
+knowledge base, each question once, whatever arms share it.
 """
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat as endless
+from pathlib import Path
 from random import Random
 from typing import NamedTuple, NoReturn
 
 from llmops.tasks.calls.budget import Spent
-from llmops.tasks.calls.concurrency import run_bounded
+from llmops.tasks.calls.concurrency import MicroBatcher, run_bounded
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.evaluation.cases import given_passages
 from llmops.tasks.evaluation.results import Result, RunPart, write_results
-from llmops.tasks.evaluation.retrieving import Retriever
-from llmops.tasks.evaluation.run import Arm, EvaluationRun, question
-from llmops.tasks.plugins.llms import Llm, Request, llm_of
+from llmops.tasks.evaluation.run import Arm, EvaluationRun, Retrieval, question
+from llmops.tasks.knowledge import versions
+from llmops.tasks.knowledge.reading import allowed, hits, searcher
+from llmops.tasks.ledger import existing_ledger
+from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
+from llmops.tasks.retrieval.hybrid import Searcher
+from llmops.tasks.schemas import Vectors
 from llmops.tasks.texts.charset import mended
 from llmops.tasks.texts.json_answers import unfenced
 
 DEEPEST = 100
+QUESTIONS, SEARCHES = 64, 4
+"""How many are searched in one go, and how many of these at once."""
 
 
 class ArmTurn(NamedTuple):
@@ -82,6 +92,76 @@ def turns(run: EvaluationRun, cases: Sequence[Case]) -> Iterator[ArmTurn]:
             )
 
 
+class Search(NamedTuple):
+    """A search; equal ones are made once."""
+
+    settings: Retrieval
+    question: str
+
+
+class Retriever:
+    """Searches off the event loop, what is wanted at the same time in one go. Belongs to one event
+    loop.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._searchers: dict[Retrieval, Searcher] = {}
+        self._under_way: dict[Search, asyncio.Task[tuple[Passage, ...]]] = {}
+        self._searches = MicroBatcher(self._search, QUESTIONS)
+
+    async def passages(self, settings: Retrieval, question: str) -> tuple[Passage, ...]:
+        """The k best passages, best first; none for an empty question.
+
+        Raises UsageError when the version is gone, Unavailable when the store does not answer.
+        """
+        if not question.strip():
+            return ()
+        search = Search(settings, question)
+        if search not in self._under_way:
+            self._under_way[search] = asyncio.create_task(self._searches.do(search))
+        return await asyncio.shield(self._under_way[search])
+
+    async def close(self) -> None:
+        """Waits for the searches under way."""
+        await self._searches.close()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def _search(self, searches: Sequence[Search]) -> list[tuple[Passage, ...]]:
+        results: dict[Search, tuple[Passage, ...]] = {}
+        for settings in dict.fromkeys(search.settings for search in searches):
+            mine = [search for search in searches if search.settings == settings]
+            ranked = self._ranked(settings, [search.question for search in mine])
+            results |= zip(mine, ranked, strict=True)
+        return [results[search] for search in searches]
+
+    def _ranked(self, settings: Retrieval, questions: Sequence[str]) -> list[tuple[Passage, ...]]:
+        if settings not in self._searchers:
+            self._searchers[settings] = self._open(settings)
+        searcher = self._searchers[settings]
+        vectors: Iterable[Vectors | None] = (
+            endless(None) if settings.mode == "text" else searcher.embedder.embed(questions)
+        )
+
+        def ranked(question: str, vector: Vectors | None) -> tuple[Passage, ...]:
+            best = hits(searcher.search(question, settings.k, settings.mode, vector))
+            return tuple(
+                Passage.model_validate({name: str(hit[name]) for name in Passage.model_fields})
+                for hit in best
+            )
+
+        with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
+            return list(pool.map(ranked, questions, vectors))
+
+    def _open(self, settings: Retrieval) -> Searcher:
+        version = versions.version(
+            existing_ledger(self._home), settings.knowledge_base, settings.version
+        )
+        return searcher(
+            self._home, version, where=allowed(version, settings.where, settings.labels)
+        )
+
+
 class Answerer(NamedTuple):
     """Answers one turn at a time. `llms`: by the name of the arm."""
 
@@ -98,7 +178,6 @@ class Answerer(NamedTuple):
             raise UsageError(
                 error.message, where=f"case {case.id}, arm {arm.name}", hint=error.hint
             ) from error
-        start = Result(case_id=case.id, arm=arm.name, repeat=repeat, passages=passages)
         try:
             asked = await self.gateway.ask(
                 self.llms[arm.name],
@@ -108,22 +187,37 @@ class Answerer(NamedTuple):
                 shown=_shown(arm, passages),
             )
         except DocumentError as error:
-            return start.model_copy(update={"status": "errored", "error": error.reason})
-        reply, wants_json = asked.reply, arm.prompt.prompt.output is not None
-        return start.model_copy(
-            update={
-                "answer": reply.text,
-                "parsed": parsed(reply.text) if wants_json else None,
-                "latency_ms": reply.latency_ms,
-                "asked_at": reply.asked_at,
-                "tokens_in": reply.tokens_in,
-                "tokens_out": reply.tokens_out,
-                "cost_usd": asked.cost_usd,
-                "cached": asked.cached,
-                "attempts": reply.attempts,
-                "finish": reply.finish,
-            }
-        )
+            return Result(
+                case_id=case.id,
+                arm=arm.name,
+                repeat=repeat,
+                passages=passages,
+                status="errored",
+                error=error.reason,
+            )
+        return answered(turn, passages, asked.reply, asked.cost_usd, cached=asked.cached)
+
+
+def answered(
+    turn: ArmTurn, passages: tuple[Passage, ...], reply: Reply, cost_usd: float, *, cached: bool
+) -> Result:
+    """A turn with the reply to it."""
+    return Result(
+        case_id=turn.case.id,
+        arm=turn.arm.name,
+        repeat=turn.repeat,
+        passages=passages,
+        answer=reply.text,
+        parsed=None if turn.arm.prompt.prompt.output is None else parsed(reply.text),
+        latency_ms=reply.latency_ms,
+        asked_at=reply.asked_at,
+        tokens_in=reply.tokens_in,
+        tokens_out=reply.tokens_out,
+        cost_usd=cost_usd,
+        cached=cached,
+        attempts=reply.attempts,
+        finish=reply.finish,
+    )
 
 
 async def passages_of(case: Case, arm: Arm, retriever: Retriever) -> tuple[Passage, ...]:

@@ -9,12 +9,20 @@ from typing import Literal, TypedDict
 
 from llmops.tasks.calls.budget import most
 from llmops.tasks.calls.cache import CallCache, Lookup, key_of
-from llmops.tasks.evaluation.answering import passages_of, requested, turns
-from llmops.tasks.evaluation.retrieving import Retriever
+from llmops.tasks.evaluation.answering import (
+    Retriever,
+    answered,
+    passages_of,
+    requested,
+    turns,
+)
+from llmops.tasks.evaluation.judging import GRAVE, Asker, BoundJudge, JudgeQuestion, judgement
+from llmops.tasks.evaluation.results import Result
 from llmops.tasks.evaluation.run import EvaluationRun
+from llmops.tasks.evaluation.scoring import scoring_of
 from llmops.tasks.ledger import open_ledger
-from llmops.tasks.plugins.llms import Request, llm_of
-from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Scorer, metric_of
+from llmops.tasks.plugins.llms import Reply, Request, llm_of
+from llmops.tasks.plugins.scorers import Case, Judge, PairJudge
 
 BYTES_PER_TOKEN = 4
 
@@ -51,40 +59,51 @@ class Forecast(TypedDict):
 
 def forecast(run: EvaluationRun, cases: Sequence[Case]) -> Forecast:
     """Raises what a search raises."""
-    judges = [
-        _judge_row(run, scorer, metric_of(spec), len(cases))
-        for spec in run.scorers
-        if isinstance(scorer := spec.build(Scorer), Judge)
-    ]
     return Forecast(
         flow="evaluate",
         name=run.name,
         status="planned",
         cases=len(cases),
         arms=[arm.name for arm in run.arms],
-        calls=[*asyncio.run(_arm_rows(run, cases)), *judges],
+        calls=asyncio.run(_rows(run, cases)),
         budget={"usd": run.budget_usd, "calls": run.budget_calls},
     )
 
 
-async def _arm_rows(run: EvaluationRun, cases: Sequence[Case]) -> list[ForecastRow]:
+async def _rows(run: EvaluationRun, cases: Sequence[Case]) -> list[ForecastRow]:
     cache, retriever = CallCache(open_ledger(run.home)), Retriever(run.home)
+    try:
+        arms, answers = await _arm_rows(run, cases, cache, retriever)
+        return [*arms, *await _judge_rows(run, cases, answers, cache)]
+    finally:
+        await retriever.close()
+        await cache.close()
+
+
+async def _arm_rows(
+    run: EvaluationRun, cases: Sequence[Case], cache: CallCache, retriever: Retriever
+) -> tuple[list[ForecastRow], list[Result]]:
+    """The arms, and the answers that are remembered."""
     llms = {arm.name: llm_of(arm.llm) for arm in run.arms}
     counts = {name: Counter[str]() for name in llms}
     costs = dict.fromkeys(llms, 0.0)
     seen: set[str] = set()
-    for case, arm, repeat in turns(run, cases):
-        request = requested(case, arm, await passages_of(case, arm, retriever))
+    answers: list[Result] = []
+    for turn in turns(run, cases):
+        case, arm, repeat = turn
+        passages = await passages_of(case, arm, retriever)
+        request = requested(case, arm, passages)
         key = key_of(llms[arm.name].fingerprint(), request, repeat)
-        known = key in seen or await cache.known(Lookup(key)) is not None
+        reply = await cache.known(Lookup(key))
+        if reply is not None:
+            answers.append(answered(turn, passages, reply, 0.0, cached=True))
+        known = key in seen or reply is not None
         seen.add(key)
         counts[arm.name].update(
             remembered=int(known), calls=int(not known), tokens=_tokens(request) * (not known)
         )
         costs[arm.name] += 0.0 if known else most(llms[arm.name], arm.price, request)
-    await retriever.close()
-    await cache.close()
-    return [
+    rows = [
         ForecastRow(
             name=arm.name,
             kind="arm",
@@ -95,19 +114,72 @@ async def _arm_rows(run: EvaluationRun, cases: Sequence[Case]) -> list[ForecastR
         )
         for arm in run.arms
     ]
+    return rows, answers
 
 
-def _judge_row(run: EvaluationRun, judge: Judge, name: str, cases: int) -> ForecastRow:
-    """A judge of pairs is asked twice, in both orders."""
-    answers = 2 * len(run.candidates) if isinstance(judge, PairJudge) else len(run.arms)
-    return ForecastRow(
-        name=name,
-        kind="judge",
-        calls=cases * run.repeats * answers,
-        remembered=0,
-        tokens_in=None,
-        cost_usd=None,
-    )
+class NotRemembered(Exception):
+    """A judge asks what it was never asked before."""
+
+
+async def _judge_rows(
+    run: EvaluationRun, cases: Sequence[Case], answers: Sequence[Result], cache: CallCache
+) -> list[ForecastRow]:
+    """What is remembered of a judgement can be told only where its answers are remembered too."""
+    scoring = scoring_of(run, cases)
+    calls, remembered = Counter[str](), Counter[str]()
+    for metric, bound in scoring.judges.items():
+        judged = len(run.candidates) if isinstance(bound.judge, PairJudge) else len(run.arms)
+        complete = sum(bound.judge.missing(case) is None for case in cases)
+        calls[metric] = _asked(bound.judge) * complete * run.repeats * judged
+    for _, question in scoring.questions(answers, scoring.samples(answers)):
+        judge, metric = scoring.judges[question.metric].judge, question.metric
+        unknown = isinstance(judge, PairJudge) and question.against is None
+        if unknown or judge.missing(question.sample.case) is not None:
+            continue
+        known, complete_now = await _remembered(scoring.judges[metric], question, cache)
+        calls[metric] -= _asked(judge) if complete_now else min(known, _asked(judge) - 1)
+        remembered[metric] += known
+    return [
+        ForecastRow(
+            name=metric,
+            kind="judge",
+            calls=calls[metric],
+            remembered=remembered[metric],
+            tokens_in=None if calls[metric] else 0,
+            cost_usd=None if calls[metric] else 0.0,
+        )
+        for metric in scoring.judges
+    ]
+
+
+def _asked(judge: Judge) -> int:
+    """How often about one answer, when every reply can be used: a judge of pairs in both orders."""
+    return 2 if isinstance(judge, PairJudge) else int(getattr(judge, "repeats", 1))
+
+
+async def _remembered(
+    bound: BoundJudge, question: JudgeQuestion, cache: CallCache
+) -> tuple[int, bool]:
+    """How many of a judgement's calls are remembered, and whether all are."""
+    fingerprint, known = bound.llm.fingerprint(), 0
+
+    async def recall(request: Request, repeat: int) -> Reply:
+        nonlocal known
+        reply = await cache.known(Lookup(key_of(fingerprint, request, repeat)))
+        if reply is None:
+            raise NotRemembered
+        known += 1
+        return reply
+
+    try:
+        await judgement(bound.judge, question, Asker(recall))
+    except NotRemembered:
+        return known, False
+    except GRAVE:
+        raise
+    except Exception:  # noqa: BLE001 - a judge that breaks has asked all that it will ask
+        return known, True
+    return known, True
 
 
 def _tokens(request: Request) -> int:

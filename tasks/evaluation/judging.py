@@ -8,7 +8,7 @@ answer is to blame for (a missing library, a model that is gone, memory) ends it
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from traceback import extract_tb
 from typing import NamedTuple
@@ -142,11 +142,14 @@ class JudgePool:
         return [score for _, score in sorted(scores, key=lambda pair: pair[0])]
 
     async def _score(self, question: JudgeQuestion) -> Score:
-        bound = self._judges[question.metric]
+        judge, llm, price = self._judges[question.metric]
+
+        async def reply(request: Request, repeat: int) -> Reply:
+            shown = question.shown
+            return (await self._gateway.ask(llm, price, request, repeat=repeat, shown=shown)).reply
+
         try:
-            return sound(
-                await _judged(bound.judge, question, Asker(self._gateway, bound, question.shown))
-            )
+            return sound(await judgement(judge, question, Asker(reply)))
         except DocumentError as error:
             return Score(value=None, failed=True, reason=f"the judge gave no reply: {error.reason}")
         except BudgetReached as error:
@@ -160,22 +163,21 @@ class JudgePool:
 
 class Asker:
     """Asks for one judge about one answer. A request that is made again is meant to be answered
-    anew: it is another repeat.
+    anew: it is another repeat. `reply` is given a request, and how often it was made before.
     """
 
-    def __init__(self, gateway: Gateway, bound: BoundJudge, shown: Documents) -> None:
-        self._gateway, self._bound, self._shown = gateway, bound, shown
+    def __init__(self, reply: Callable[[Request, int], Awaitable[Reply]]) -> None:
+        self._reply = reply
         self._times: Counter[str] = Counter()
 
     async def __call__(self, request: Request) -> Reply:
         text = canonical(request.model_dump(mode="json"))
         repeat, self._times[text] = self._times[text], self._times[text] + 1
-        llm, price = self._bound.llm, self._bound.price
-        asked = await self._gateway.ask(llm, price, request, repeat=repeat, shown=self._shown)
-        return asked.reply
+        return await self._reply(request, repeat)
 
 
-async def _judged(judge: Judge, question: JudgeQuestion, ask: Asker) -> Score:
+async def judgement(judge: Judge, question: JudgeQuestion, ask: Asker) -> Score:
+    """What a judge says, as it says it. Raises what it raises."""
     if lack := judge.missing(question.sample.case):
         return Score(value=None, reason=lack)
     if not isinstance(judge, PairJudge):

@@ -21,10 +21,14 @@ from llmops.tasks.evaluation.judging import (
     marks,
 )
 from llmops.tasks.evaluation.results import Result, RunPart, read_results, writing
-from llmops.tasks.evaluation.retrieving import retrieval_scores
-from llmops.tasks.evaluation.run import EvaluationRun, question
+from llmops.tasks.evaluation.run import Arm, EvaluationRun, question
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample, Score, Scorer, metric_of
+from llmops.tasks.retrieval.golden import Question, Relevant
+from llmops.tasks.retrieval.metrics import metric_name
+from llmops.tasks.retrieval.metrics import score as measured
 
+MEASURED = ("recall", "ndcg", "mrr")
+FAMILY = "retrieval"
 BLOCK = 200
 """Results that are in memory at a time, about: whole cases."""
 Key = tuple[str, str, int]
@@ -39,13 +43,7 @@ def score_part(run: EvaluationRun, part: RunPart, cases: Sequence[Case]) -> RunP
     and the part says why it stopped. Raises Unavailable when a judge's model cannot be reached:
     what was paid is remembered.
     """
-    built = {metric_of(spec): spec.build(Scorer) for spec in run.scorers}
-    scoring = Scoring(
-        run,
-        {case.id: case for case in cases},
-        {name: scorer for name, scorer in built.items() if not isinstance(scorer, Judge)},
-        bound_judges(run.scorers, run.prices),
-    )
+    scoring = scoring_of(run, cases)
     file = run.folder / f"scored-{part.number:04}.parquet"
     spent, stopped = asyncio.run(_scored(scoring, part, file))
     return part.model_copy(
@@ -85,6 +83,17 @@ def key_of(result: Result) -> Key:
     return result.case_id, result.arm, result.repeat
 
 
+def scoring_of(run: EvaluationRun, cases: Sequence[Case]) -> "Scoring":
+    """Of a run, for answers to these cases."""
+    built = {metric_of(spec): spec.build(Scorer) for spec in run.scorers}
+    return Scoring(
+        run,
+        {case.id: case for case in cases},
+        {name: scorer for name, scorer in built.items() if not isinstance(scorer, Judge)},
+        bound_judges(run.scorers, run.prices),
+    )
+
+
 class Scoring(NamedTuple):
     """What answers of a run are scored with, built once: the scorers that ask nobody, and the
     judges, by their metrics.
@@ -99,12 +108,8 @@ class Scoring(NamedTuple):
         """The results with their scores. Judges wait for their models while the other scorers
         compute.
         """
-        samples = {
-            key_of(result): self._sample(result)
-            for result in results
-            if result.status == "answered"
-        }
-        asked = list(self._questions(results, samples))
+        samples = self.samples(results)
+        asked = list(self.questions(results, samples))
         marked, judged = await asyncio.gather(
             asyncio.to_thread(self._marked, list(samples.values())),
             pool.scores([question for _, question in asked]) if pool else asyncio.sleep(0, []),
@@ -121,6 +126,14 @@ class Scoring(NamedTuple):
             else result
             for result in results
         ]
+
+    def samples(self, results: Sequence[Result]) -> dict[Key, Sample]:
+        """The answered ones, as scorers and judges get them."""
+        return {
+            key_of(result): self._sample(result)
+            for result in results
+            if result.status == "answered"
+        }
 
     def _sample(self, result: Result) -> Sample:
         case = self.cases.get(result.case_id)
@@ -142,7 +155,7 @@ class Scoring(NamedTuple):
             tokens_out=result.tokens_out,
         )
 
-    def _questions(
+    def questions(
         self, results: Sequence[Result], samples: Mapping[Key, Sample]
     ) -> Iterator[tuple[Key, JudgeQuestion]]:
         """What the judges are asked, case by case; judges of pairs about every candidate."""
@@ -179,3 +192,41 @@ class Scoring(NamedTuple):
         )
         scored = {metric: scores[metric] for metric in order} | retrieved
         return result.model_copy(update={"scores": scored})
+
+
+def retrieval_scores(case: Case, arm: Arm, result: Result, arms: Sequence[Arm]) -> dict[str, Score]:
+    """`retrieval.recall@5`, `retrieval.ndcg@5` and `retrieval.mrr@5` of an arm that retrieves 5
+    passages: distinct documents in the order of their best passages, against `expected.uris`. Empty
+    for an arm that retrieves nothing and for a case that expects no document.
+
+    Where arms retrieve different numbers, each is also measured at the smaller ones, so that all
+    can be compared, and `retrieval.recall` is over all the passages that the prompt got.
+    """
+    wanted = _uris(case.expected.get("uris"))
+    if arm.retrieve is None or not wanted:
+        return {}
+    golden = Question(
+        id=case.id, question=case.id, relevant=tuple(Relevant(uri=uri) for uri in wanted)
+    )
+    ranking = list(dict.fromkeys((passage.uri, "") for passage in result.passages if passage.uri))
+    cuts = sorted({other.retrieve.k for other in arms if other.retrieve})
+    values = {
+        metric_name(name, k): measured(golden, ranking, k)[metric_name(name, k)]
+        for k in cuts
+        if k <= arm.retrieve.k
+        for name in MEASURED
+    }
+    if len(cuts) > 1:
+        values["recall"] = values[metric_name("recall", arm.retrieve.k)]
+    retrieved = {uri for uri, _ in ranking}
+    reason = (
+        f"{sum(uri in retrieved for uri in wanted)} of {len(wanted)} "
+        f"expected documents among {len(ranking)}"
+    )
+    return {f"{FAMILY}.{name}": Score(value=value, reason=reason) for name, value in values.items()}
+
+
+def _uris(given: object) -> list[str]:
+    """Distinct uris, in order; a single one may stand as a text."""
+    many = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    return list(dict.fromkeys(uri for uri in many if isinstance(uri, str) and uri.strip()))

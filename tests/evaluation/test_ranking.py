@@ -5,8 +5,8 @@ from math import log2
 import pytest
 
 from llmops.tasks.evaluation.results import Result
-from llmops.tasks.evaluation.retrieving import retrieval_scores
 from llmops.tasks.evaluation.run import Arm, Retrieval
+from llmops.tasks.evaluation.scoring import retrieval_scores
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case, Passage
 from tests.evaluation.trials import arm

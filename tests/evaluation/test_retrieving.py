@@ -13,8 +13,7 @@ from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.errors import UsageError
-from llmops.tasks.evaluation.answering import answer_part
-from llmops.tasks.evaluation.retrieving import Retriever
+from llmops.tasks.evaluation.answering import Retriever, answer_part
 from llmops.tasks.evaluation.run import EvaluationRun, Retrieval
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.reading import allowed, searcher
