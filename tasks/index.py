@@ -138,7 +138,7 @@ def settle(build: Build, lease: Lease, plan: Plan, staged: list[Staged]) -> None
 def open_version(build: Build, lease: Lease, recorded: dict[str, Any]) -> None:
     """Take the version's number, and open the collection to stage into."""
     numbers = {"version": build.version, "parent": build.live, "collection": build.collection}
-    versions.open_version(build.ledger, lease, build.kb, {**numbers, **recorded})
+    versions.open_version(build.handle, lease, {**numbers, **recorded})
     staging.prepare(build)
 
 
@@ -286,9 +286,7 @@ def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outc
         mlflow_run_id = record_build(handle.home, record)
         links = outcome.links | {"mlflow": run_url(handle.home, mlflow_run_id)}
         if outcome.candidate is not None:
-            versions.close_version(
-                handle.ledger, handle.name, outcome.candidate, mlflow_run_id=mlflow_run_id
-            )
+            versions.close_version(handle, outcome.candidate, mlflow_run_id=mlflow_run_id)
         return outcome.model_copy(update={"mlflow_run_id": mlflow_run_id, "links": links})
 
     return step
@@ -298,7 +296,7 @@ def _document_set(handle: Handle, outcome: Outcome) -> DocumentSet | None:
     """The documents of the version that is live now, as MLflow records a dataset."""
     if outcome.status != "published":
         return None
-    rows = rows_at(handle.ledger, handle.name, outcome.version or 0).values()
+    rows = rows_at(handle, outcome.version or 0).values()
     digest = sha256("\n".join(sorted(f"{row.uri}\x1f{row.content_hash}" for row in rows)))
     return DocumentSet(
         digest=digest,

@@ -14,8 +14,6 @@ from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.versions import live_version, published
-from llmops.tasks.ledger import open_ledger
 from llmops.tasks.maintenance.verify import verify
 
 
@@ -40,6 +38,10 @@ class Laboratory:
         )
         self.documents.mkdir()
         self.bill.touch()
+
+    @property
+    def handle(self) -> Handle:
+        return Handle(home=self.home, name=self.kb)
 
     def write(self, name: str, text: str) -> None:
         (self.documents / name).parent.mkdir(parents=True, exist_ok=True)
@@ -75,17 +77,17 @@ class Laboratory:
 
     def visible(self) -> set[str]:
         """The uris that a reader of the live version can find."""
-        live = published(open_ledger(self.home), self.kb)
+        live = self.handle.published()
         reader = searcher(self.home, live).reader
         return {uri for frame in reader.rows(["uri"]) for uri in frame["uri"]}
 
     def search(self, question: str, k: int = 5) -> list[str]:
-        live = published(open_ledger(self.home), self.kb)
+        live = self.handle.published()
         return [str(text) for text in searcher(self.home, live).search(question, k)["text"]]
 
     def live(self) -> int | None:
-        found = live_version(open_ledger(self.home), self.kb)
+        found = self.handle.live()
         return found.version if found else None
 
     def verified(self) -> bool:
-        return bool(verify(Handle(home=self.home, name=self.kb))["ok"])
+        return bool(verify(self.handle)["ok"])

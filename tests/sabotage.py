@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.knowledge.versions import version
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 from llmops.tasks.schemas import embedded_text, frame
@@ -123,7 +122,7 @@ def holds(shop: Workshop, collection: str, snapshot: str) -> bool:
 
 
 def snapshot_of(shop: Workshop, number: int) -> str:
-    return version(shop.ledger, shop.kb, number).snapshot or ""
+    return shop.handle.version(number).snapshot or ""
 
 
 def backup(shop: Workshop) -> Path:

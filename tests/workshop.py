@@ -18,11 +18,10 @@ from llmops.tasks.knowledge import embed as embedding
 from llmops.tasks.knowledge import stage as staging
 from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.build import Batch, Build, Specs
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import collection_of, searcher
 from llmops.tasks.knowledge.start import begin, start, totals
-from llmops.tasks.knowledge.versions import Version, published
 from llmops.tasks.ledger import Ledger, open_ledger
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import versions
@@ -99,7 +98,7 @@ class Workshop:
 
     @property
     def live(self) -> Version:
-        return published(self.ledger, self.kb)
+        return self.handle.published()
 
     @property
     def model(self) -> Embedder:
@@ -154,9 +153,8 @@ class Workshop:
             "facts": self.facts.model_dump(mode="json"),
         }
         numbers.open_version(
-            self.ledger,
+            self.handle,
             lease,
-            self.kb,
             {
                 "version": build.version,
                 "parent": build.live,

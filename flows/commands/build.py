@@ -68,9 +68,8 @@ def rebuild(kb: str) -> Answer:
     from llmops.configs.index import IndexConfig
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.versions import config_path
-    from llmops.tasks.ledger import open_ledger
 
-    path = config_path(open_ledger(home()), kb)
+    path = config_path(knowledge_base(kb))
     if path is None:
         raise UsageError(
             f"it is not known which config built {kb!r}",
@@ -93,14 +92,13 @@ def _run(
     from llmops.flows.running import run_flow
     from llmops.tasks.knowledge.outcome import Outcome
     from llmops.tasks.knowledge.versions import remember_config
-    from llmops.tasks.ledger import open_ledger
 
     if (stopped := _running_build(config, wait_seconds)) is not None:
         return answer(stopped.public(), draw.outcome, stopped.exit_code)
     _first_build_sources(config)
     options = {"allow_deletes": allow_deletes, "full": full, "wait_seconds": wait_seconds}
     outcome = Outcome.model_validate(run_flow(home(), config, **options))
-    remember_config(open_ledger(home()), config.knowledge_base, str(path.absolute()))
+    remember_config(knowledge_base(config.knowledge_base), str(path.absolute()))
     return answer(outcome.public(), draw.outcome, outcome.exit_code)
 
 

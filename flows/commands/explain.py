@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._options import home, ledger
+from llmops.flows.commands._options import home
 from llmops.flows.console import Answer, answer, command
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def explain(
     """Show where a passage or a document comes from, and which versions and runs hold it."""
     from llmops.tasks.maintenance.explain import explain as look
 
-    return answer(look(ledger(), home(), given, kb), _provenance)
+    return answer(look(home(), given, kb), _provenance)
 
 
 def _provenance(console: "Console", found: "Provenance") -> None:

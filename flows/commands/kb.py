@@ -42,7 +42,7 @@ def status(name: Name) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
     from llmops.tasks.knowledge import views
 
-    return answer(views.status(ledger(), name), draw.facts)
+    return answer(views.status(knowledge_base(name)), draw.facts)
 
 
 @command(app, "log")
@@ -51,7 +51,7 @@ def log(name: Name) -> Answer:
     from llmops.tasks.knowledge.views import history
 
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
-    return answer({"versions": history(ledger(), name)}, draw.table("versions", columns))
+    return answer({"versions": history(knowledge_base(name))}, draw.table("versions", columns))
 
 
 @command(app, "diff")
@@ -65,7 +65,7 @@ def diff(
     from llmops.tasks.knowledge import views
     from llmops.tasks.maintenance.versions import text_diff
 
-    difference = views.diff(ledger(), name, start, end)
+    difference = views.diff(knowledge_base(name), start, end)
     if text:
         difference["text"] = text_diff(knowledge_base(name), difference)
     return answer(difference, draw.difference)
@@ -79,7 +79,7 @@ def rollback(
     from llmops.tasks.knowledge.versions import target
     from llmops.tasks.maintenance.versions import rollback as roll_back
 
-    target(ledger(), name, to)
+    target(knowledge_base(name), to)
     done = roll_back(knowledge_base(name), to)
     return answer(
         done,
@@ -101,7 +101,9 @@ def documents(
     from llmops.tasks.knowledge.views import listing
 
     columns = ["uri", "title", "source", "version", "chunks", "fetched_at", "stale"]
-    return answer({"documents": listing(ledger(), name, where)}, draw.table("documents", columns))
+    return answer(
+        {"documents": listing(knowledge_base(name), where)}, draw.table("documents", columns)
+    )
 
 
 @command(app, "verify")

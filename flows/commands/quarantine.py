@@ -81,7 +81,7 @@ def retry(ids: Ids = None, kb: Base = None) -> Answer:
 
 def _ledger_of(kb: str | None) -> "Ledger":
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.versions import known
+    from llmops.tasks.knowledge.handle import known
 
     names = known(ledger())
     if kb is not None and kb not in names:

@@ -15,8 +15,6 @@ from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import hits, searcher
-from llmops.tasks.ledger import open_ledger
-from llmops.tasks.ledger.leases import hold
 from llmops.tasks.maintenance.drop import drop
 
 KB = "python-help"
@@ -65,8 +63,8 @@ class Demonstration:
         )
 
     def _refuse_a_stranger(self) -> None:
-        ledger = open_ledger(self.home)
-        kb, owner = Handle(home=self.home, name=KB), versions.config_path(ledger, KB)
+        kb = Handle(home=self.home, name=KB)
+        owner = versions.config_path(kb)
         if owner is not None and Path(owner) != self.config:
             raise Blocked(
                 f"a knowledge base {KB!r} of yours, built by {owner}, is in {self.home}: "
@@ -145,7 +143,7 @@ class Demonstration:
 
     def _question(self) -> None:
         self._head("5", f"A question: {QUESTION}")
-        live = versions.published(open_ledger(self.home), KB)
+        live = Handle(home=self.home, name=KB).published()
         for hit in hits(searcher(self.home, live).search(QUESTION, 3)):
             text = " ".join(hit["text"].split())
             self._say(
@@ -156,9 +154,9 @@ class Demonstration:
 
     def _rollback(self) -> None:
         self._head("6", "Rollback: the version before the edit is live again")
-        began, ledger = time.perf_counter(), open_ledger(self.home)
-        with hold(self.home, KB) as lease:
-            new, old = versions.rollback(ledger, lease, KB, None)
+        began, kb = time.perf_counter(), Handle(home=self.home, name=KB)
+        with kb.hold() as lease:
+            new, old = versions.rollback(kb, lease, None)
         seconds = time.perf_counter() - began
         self.steps.append({"step": "rollback", "version": new, "previous_version": old})
         self._say(
@@ -190,7 +188,7 @@ class Demonstration:
     def _build(self, *changes: str) -> Outcome:
         config = configs.read(self.config, IndexConfig, changes)
         outcome = Outcome.model_validate(run_flow(self.home, config))
-        versions.remember_config(open_ledger(self.home), KB, str(self.config))
+        versions.remember_config(Handle(home=self.home, name=KB), str(self.config))
         self.steps.append({"step": "build", **outcome.public()})
         return outcome
 

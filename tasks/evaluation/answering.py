@@ -20,9 +20,8 @@ from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.evaluation.cases import given_passages
 from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.evaluation.run import Arm, EvaluationRun, Retrieval, question
-from llmops.tasks.knowledge import versions
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import allowed, hits, searcher
-from llmops.tasks.ledger import existing_ledger
 from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
@@ -154,9 +153,7 @@ class Retriever:
             return list(pool.map(ranked, questions, vectors))
 
     def _open(self, settings: Retrieval) -> Searcher:
-        version = versions.version(
-            existing_ledger(self._home), settings.knowledge_base, settings.version
-        )
+        version = Handle(home=self._home, name=settings.knowledge_base).version(settings.version)
         return searcher(
             self._home, version, where=allowed(version, settings.where, settings.labels)
         )

@@ -106,19 +106,14 @@ def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str,
 
 def _retrieval(home: Path, spec: RetrievalSpec) -> Retrieval:
     """The version is pinned now: a build that publishes meanwhile does not change the passages."""
-    from llmops.tasks.knowledge import versions
+    from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.knowledge.reading import allowed
-    from llmops.tasks.ledger import existing_ledger
 
-    ledger, kb = existing_ledger(home), spec.knowledge_base
-    version = (
-        versions.version(ledger, kb, spec.version)
-        if spec.version
-        else versions.published(ledger, kb)
-    )
+    kb = Handle(home=home, name=spec.knowledge_base)
+    version = kb.version(spec.version) if spec.version else kb.published()
     allowed(version, spec.where, spec.labels)
     return Retrieval(
-        knowledge_base=kb,
+        knowledge_base=kb.name,
         version=version.version,
         k=spec.k,
         mode=spec.mode,

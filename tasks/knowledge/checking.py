@@ -16,7 +16,6 @@ from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.transform import Row, without
-from llmops.tasks.knowledge.versions import live_version
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
 from llmops.tasks.validation import (
@@ -112,7 +111,7 @@ def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> pa.Table:
     rows the new one fails.
     """
     gone = {*(todo.doc_id for todo in plan.todo), *plan.leaving}
-    live = live_version(build.ledger, build.kb)
+    live = build.handle.live()
     schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
     if live is None:
         return schema.empty_table()
@@ -126,9 +125,7 @@ def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> pa.Table:
 
 def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[Row]:
     rows = {
-        key: row
-        for key, row in rows_at(build.ledger, build.kb, build.live or 0).items()
-        if key not in gone
+        key: row for key, row in rows_at(build.handle, build.live or 0).items() if key not in gone
     }
     stored = [name for name in columns if name not in ("text", "markup")]
     texts: Mapping[str, Row] = {}
@@ -146,7 +143,7 @@ def _live_documents(build: Build, columns: list[str], gone: set[str]) -> list[Ro
 
 
 def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[Row]:
-    live = live_version(build.ledger, build.kb)
+    live = build.handle.live()
     return [
         row
         for part in (
@@ -169,8 +166,7 @@ def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> 
     )
     mine = [row for row in rows if row["doc_id"] in failed]
     put(
-        build.ledger,
-        build.kb,
+        build.handle,
         [
             Failure(
                 source=row["source"],

@@ -36,7 +36,7 @@ def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Ba
     """
     collector = _Collector(build, source, parsing, part.todos())
     rows, failures = collector.rows()
-    put(build.ledger, build.kb, failures, build.fingerprints.all)
+    put(build.handle, failures, build.fingerprints.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
     fresh = {
         n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])

@@ -32,7 +32,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
         bad |= portion.keys() - set(done)
     tokens = sum(owners[key]["tokens"] for key in paid)
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
-    put(build.ledger, build.kb, _named(build, batch, failures), build.fingerprints.all)
+    put(build.handle, _named(build, batch, failures), build.fingerprints.all)
     return without(build, batch, dropped).model_copy(
         update={
             "computed": len(paid),

@@ -1,16 +1,39 @@
-"""The handle of a knowledge base: where it lives and what it is called. A reference, safe to pass
-between tasks and processes.
+"""The handle of a knowledge base: where it lives and what it is called, and which versions it has.
+A reference, safe to pass between tasks and processes.
 """
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, select
 
-from llmops.tasks.knowledge import versions
-from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.errors import UsageError
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger.tables import knowledge_bases, versions
+
+LARGEST = 2**63  # of a database's integers
+
+
+class Version(BaseModel):
+    """One version as the ledger knows it. `snapshot` is the store's token; `config` the config that
+    built it, without secrets.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+    kb: str
+    version: int
+    status: str
+    parent: int | None
+    collection: str
+    snapshot: str | None
+    weight: float | None
+    documents: int | None
+    chunks: int | None
+    config: dict[str, Any]
+    config_sha256: str | None = None
 
 
 class Handle(BaseModel):
@@ -30,18 +53,72 @@ class Handle(BaseModel):
 
     def live(self) -> Version | None:
         """The version that readers get; None before the first publish."""
-        return versions.live_version(self.ledger, self.name)
+        with self.ledger.read() as connection:
+            number = connection.scalar(
+                select(knowledge_bases.c.live).where(knowledge_bases.c.name == self.name)
+            )
+            return None if number is None else _version(connection, self.name, number)
 
     def published(self) -> Version:
-        """The live version. Raises UsageError where there is none, naming the known ones."""
-        return versions.published(self.ledger, self.name)
+        """The live version. Raises UsageError for an unknown or a never published knowledge base,
+        naming the known ones.
+        """
+        live = self.live()
+        if live is None:
+            if self.name in known(self.ledger):
+                raise UsageError(
+                    f"the knowledge base {self.name!r} has no published version yet",
+                    hint="build one: llmops index CONFIG",
+                )
+            names = live_names(self.ledger)
+            raise UsageError(
+                f"no knowledge base {self.name!r} has been published in {self.ledger.where}",
+                hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG",
+            )
+        return live
 
     def version(self, number: int) -> Version:
         """One version by number. Raises UsageError when there is none."""
-        return versions.version(self.ledger, self.name, number)
+        row = None
+        if 0 < number < LARGEST:
+            with self.ledger.read() as connection:
+                row = _version(connection, self.name, number)
+        if row is None:
+            raise UsageError(
+                f"{self.name!r} has no version {number}",
+                hint=f"`llmops kb log {self.name}` lists them",
+            )
+        return row
 
     def hold(
         self, run_id: str | None = None, wait_seconds: float = 0
     ) -> AbstractContextManager[Lease]:
         """The lease, held with a heartbeat. Raises Blocked when another build holds it."""
         return hold(self.home, self.name, run_id, wait_seconds)
+
+
+def _version(connection: Connection, kb: str, number: int) -> Version | None:
+    row = connection.execute(
+        select(versions).where(versions.c.kb == kb, versions.c.version == number)
+    ).one_or_none()
+    return None if row is None else Version.model_validate(row)
+
+
+def known(ledger: Ledger) -> list[str]:
+    """The names of all knowledge bases."""
+    with ledger.read() as connection:
+        return list(
+            connection.scalars(select(knowledge_bases.c.name).order_by(knowledge_bases.c.name))
+        )
+
+
+def live_names(ledger: Ledger) -> list[str]:
+    """The knowledge bases that have a live version."""
+    with ledger.read() as connection:
+        return list(
+            connection.scalars(
+                select(knowledge_bases.c.name)
+                .where(knowledge_bases.c.live.is_not(None))
+                .order_by(knowledge_bases.c.name)
+            )
+        )

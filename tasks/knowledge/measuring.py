@@ -5,9 +5,9 @@ from pathlib import Path
 
 from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Build
+from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
 from llmops.tasks.retrieval.golden import Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher

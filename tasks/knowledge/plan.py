@@ -181,5 +181,5 @@ def failures_now(build: Build, plan: Plan) -> list[Failure]:
     here.
     """
     held = set(plan.held)
-    failures = failed_since(build.ledger, build.kb, build.began)
+    failures = failed_since(build.handle, build.began)
     return [failure for failure in failures if failure.uri not in held]

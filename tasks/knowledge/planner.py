@@ -32,7 +32,7 @@ class Planner:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._live = live_documents(build)
-        self._held = held_items(build.ledger, build.kb)
+        self._held = held_items(build.handle)
         self._plan: dict[str, Any] = {
             name: [] for name in ("todo", "problems", "held", "complete", "notes")
         }
@@ -241,7 +241,7 @@ def plan_build(build: Build, *, record: bool = True) -> Plan:
     existed.
     """
     planner, skipped = Planner(build), dict[str, int]()
-    hashes = suppressed_hashes(build.ledger, build.kb)
+    hashes = suppressed_hashes(build.handle)
     used = {row.source for row in live_documents(build).values()}
     for spec in build.specs.sources:
         name, source = spec.id, source_of(build, spec)
@@ -251,7 +251,7 @@ def plan_build(build: Build, *, record: bool = True) -> Plan:
         planner.add(name, source, listing)
     plan = without_suppressed(planner.finish(), skipped)
     if record:
-        put(build.ledger, build.kb, plan.problems, build.fingerprints.all)
+        put(build.handle, plan.problems, build.fingerprints.all)
     return plan
 
 

@@ -71,8 +71,7 @@ def rejected_on_failure(steps: Steps) -> Iterator[None]:
         build, outcome = steps.build, outcome_of(steps)
         if build is not None:
             close_version(
-                build.ledger,
-                build.kb,
+                build.handle,
                 build.version,
                 status="rejected",
                 documents=outcome.documents.get("total"),

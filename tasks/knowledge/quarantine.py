@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row, delete, select, update
 
 from llmops.tasks.errors import DocumentError, LlmopsError, UsageError, disk_trouble
+from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import quarantine
@@ -90,17 +91,17 @@ def one_document(
         )
 
 
-def put(ledger: Ledger, kb: str, failures: Sequence[Failure], stages: str) -> None:
+def put(kb: Handle, failures: Sequence[Failure], stages: str) -> None:
     """Record failures; one more attempt where the document is in quarantine already."""
     if not failures:
         return
-    with ledger.write() as connection:
-        ids = {item_id(kb, failure.source, failure.uri): failure for failure in failures}
+    with kb.ledger.write() as connection:
+        ids = {item_id(kb.name, failure.source, failure.uri): failure for failure in failures}
         before = {row.id: row for row in _by_id(connection, list(ids))}
         upsert(
             connection,
             quarantine,
-            [_row(kb, key, failure, stages, before.get(key)) for key, failure in ids.items()],
+            [_row(kb.name, key, failure, stages, before.get(key)) for key, failure in ids.items()],
         )
 
 
@@ -167,12 +168,12 @@ def resolve(connection: Connection, kb: str, doc_ids: Iterable[str]) -> None:
         )
 
 
-def held(ledger: Ledger, kb: str) -> dict[str, Row[Any]]:
+def held(kb: Handle) -> dict[str, Row[Any]]:
     """doc_id -> row of everything in quarantine."""
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         return {
             row.doc_id: row
-            for row in connection.execute(select(quarantine).where(quarantine.c.kb == kb))
+            for row in connection.execute(select(quarantine).where(quarantine.c.kb == kb.name))
         }
 
 
@@ -227,10 +228,10 @@ def drop(ledger: Ledger, keys: Sequence[str]) -> None:
             connection.execute(delete(quarantine).where(quarantine.c.id == key))
 
 
-def failed_since(ledger: Ledger, kb: str, moment: datetime) -> list[Failure]:
+def failed_since(kb: Handle, moment: datetime) -> list[Failure]:
     """What was put into quarantine, or failed there again, since a moment."""
-    with ledger.read() as connection:
-        rows = connection.execute(select(quarantine).where(quarantine.c.kb == kb)).all()
+    with kb.ledger.read() as connection:
+        rows = connection.execute(select(quarantine).where(quarantine.c.kb == kb.name)).all()
     return [
         Failure(**{name: getattr(row, name) for name in Failure.model_fields})
         for row in rows

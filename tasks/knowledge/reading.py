@@ -10,7 +10,7 @@ from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import Store

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge.build import Build
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, store_of
-from llmops.tasks.knowledge.versions import Version, expire, mark_cleared, recover
+from llmops.tasks.knowledge.versions import expire, mark_cleared, recover
 from llmops.tasks.ledger.leases import Lease
 
 
@@ -22,7 +22,7 @@ def undo(handle: Handle, lease: Lease, *, keeps: str | None = None) -> None:
     """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may
     be.
     """
-    forgotten, kept = recover(handle.ledger, lease, handle.name)
+    forgotten, kept = recover(handle, lease)
     drop_unused(handle.home, forgotten, kept)
     live = handle.live()
     if live is not None:
@@ -31,12 +31,12 @@ def undo(handle: Handle, lease: Lease, *, keeps: str | None = None) -> None:
         except Damaged:
             if live.collection == keeps:  # else it is lost, and will be replaced
                 raise
-    mark_cleared(handle.ledger, forgotten)
+    mark_cleared(handle, forgotten)
 
 
 def tidy(build: Build, lease: Lease, keep: int) -> None:
     """Forget the versions beyond `keep`, and free what only they needed."""
-    gone, kept = expire(build.ledger, lease, build.kb, keep)
+    gone, kept = expire(build.handle, lease, keep)
     if gone:
         drop_unused(build.home, gone, kept)
         for name in {one.collection for one in kept}:

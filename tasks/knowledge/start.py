@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Build, Fingerprints, Specs
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.outcome import Outcome, Steps, Totals, outcome_of
 from llmops.tasks.knowledge.reading import collection_of
-from llmops.tasks.knowledge.versions import Version, next_number, register
-from llmops.tasks.ledger import live_at, now, open_ledger
+from llmops.tasks.knowledge.versions import next_number, register
+from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import chunks, documents
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins import stores as stored
@@ -26,7 +26,7 @@ from llmops.tasks.texts import terms
 
 def begin(handle: Handle, run_id: str | None = None, *, gated: bool = False) -> Steps:
     """The steps of a run that has done nothing yet; the knowledge base becomes known."""
-    register(open_ledger(handle.home), handle.name)
+    register(handle)
     live = handle.live()
     return Steps(handle.name, run_id, live.version if live else None, gated)
 
@@ -40,7 +40,7 @@ def start(handle: Handle, specs: Specs, *, run_id: str | None = None, full: bool
     """A build towards the next version, to be called with the lease held: what is live does not
     change meanwhile.
     """
-    live, number = handle.live(), next_number(handle.ledger, handle.name)
+    live, number = handle.live(), next_number(handle)
     fingerprints = fingerprints_of_specs(specs)
     name = collection_name(handle.name, fingerprints, specs.open_store(), specs.metadata_schema)
     collection = _collection(handle, live, name, number)

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select, update
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.ledger import Ledger, now
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import erased
 from llmops.tasks.plugins.sources import Listing
@@ -20,21 +21,25 @@ def uri_hash(kb: str, uri: str) -> str:
     return sha256(f"{kb}\x1f{uri}")
 
 
-def record_of(ledger: Ledger, kb: str, uri: str) -> dict[str, Any] | None:
+def record_of(kb: Handle, uri: str) -> dict[str, Any] | None:
     """The record of an erasure: when, what was counted, and when it was lifted."""
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         row = connection.execute(
-            select(erased).where(erased.c.kb == kb, erased.c.uri_hash == uri_hash(kb, uri))
+            select(erased).where(
+                erased.c.kb == kb.name, erased.c.uri_hash == uri_hash(kb.name, uri)
+            )
         ).one_or_none()
     return None if row is None else dict(row._mapping) | {"erased_at": aware(row.erased_at)}
 
 
-def suppressed_hashes(ledger: Ledger, kb: str) -> frozenset[str]:
+def suppressed_hashes(kb: Handle) -> frozenset[str]:
     """The hashes of the uris that no build may bring in."""
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         return frozenset(
             connection.scalars(
-                select(erased.c.uri_hash).where(erased.c.kb == kb, erased.c.lifted_at.is_(None))
+                select(erased.c.uri_hash).where(
+                    erased.c.kb == kb.name, erased.c.lifted_at.is_(None)
+                )
             )
         )
 
@@ -49,22 +54,22 @@ def admitted(kb: str, hashes: frozenset[str], listing: Listing) -> tuple[Listing
     return listing.model_copy(update={"items": items, "problems": problems}), skipped
 
 
-def lift(ledger: Ledger, kb: str, uri: str) -> Mapping[str, Any]:
+def lift(kb: Handle, uri: str) -> Mapping[str, Any]:
     """Let a document in again. Raises UsageError where it is not suppressed."""
-    record = record_of(ledger, kb, uri)
+    record = record_of(kb, uri)
     if record is None or record["lifted_at"] is not None:
         raise UsageError(
-            f"the uri {uri!r} is not suppressed in {kb!r}",
+            f"the uri {uri!r} is not suppressed in {kb.name!r}",
             hint="only a uri that was erased is suppressed",
-            where=kb,
+            where=kb.name,
         )
     if "pending" in record["counts"]:
         raise UsageError(
             f"the erasure of {uri!r} was interrupted",
             hint="run it again to its end, then lift it",
-            where=kb,
+            where=kb.name,
         )
-    with ledger.write() as connection:
-        mine = (erased.c.kb == kb) & (erased.c.uri_hash == uri_hash(kb, uri))
+    with kb.ledger.write() as connection:
+        mine = (erased.c.kb == kb.name) & (erased.c.uri_hash == uri_hash(kb.name, uri))
         connection.execute(update(erased).where(mine).values(lifted_at=now()))
     return record

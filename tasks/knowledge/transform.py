@@ -157,7 +157,7 @@ def surviving(
             failures, source=row["source"], uri=row["uri"], stage=stage, revision=row["revision"]
         ):
             kept.append(step(row))
-    put(build.ledger, build.kb, failures, build.fingerprints.all)
+    put(build.handle, failures, build.fingerprints.all)
     return kept
 
 

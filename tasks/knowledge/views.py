@@ -12,8 +12,8 @@ from llmops.tasks.errors import NearDuplicate
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.changes import owner_columns
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import schema_of
-from llmops.tasks.knowledge.versions import Version, published, version
 from llmops.tasks.ledger import Ledger, live_at, now
 from llmops.tasks.ledger.leases import aware, holder
 from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions
@@ -88,24 +88,24 @@ def overview(ledger: Ledger) -> list[BaseListed]:
     ]
 
 
-def status(ledger: Ledger, kb: str) -> dict[str, Any]:
+def status(kb: Handle) -> dict[str, Any]:
     """The live version, counts, staleness of each source, open quarantine, running build, in the
     shape of `kb status`.
     """
-    live = published(ledger, kb)
-    with ledger.read() as connection:
+    live = kb.published()
+    with kb.ledger.read() as connection:
         row = connection.execute(
-            select(versions).where(versions.c.kb == kb, versions.c.version == live.version)
+            select(versions).where(versions.c.kb == kb.name, versions.c.version == live.version)
         ).one()
-        seen = connection.execute(select(listings).where(listings.c.kb == kb)).all()
+        seen = connection.execute(select(listings).where(listings.c.kb == kb.name)).all()
         open_items = connection.scalar(
             select(func.count())
             .select_from(quarantine)
-            .where(quarantine.c.kb == kb, quarantine.c.error != NearDuplicate.__name__)
+            .where(quarantine.c.kb == kb.name, quarantine.c.error != NearDuplicate.__name__)
         )
         stale = list(connection.scalars(stale_documents(live)))
     return {
-        "knowledge_base": kb,
+        "knowledge_base": kb.name,
         "version": live.version,
         "documents": row.documents,
         "chunks": row.chunks,
@@ -114,16 +114,16 @@ def status(ledger: Ledger, kb: str) -> dict[str, Any]:
         "collection": live.collection,
         "sources": [
             {
-                "source": one.source,
-                "documents": one.documents,
-                "listed_at": aware(one.completed_at).isoformat(),
-                "staleness_seconds": round((now() - aware(one.completed_at)).total_seconds(), 1),
+                "source": source.source,
+                "documents": source.documents,
+                "listed_at": aware(source.completed_at).isoformat(),
+                "staleness_seconds": round((now() - aware(source.completed_at)).total_seconds(), 1),
             }
-            for one in seen
+            for source in seen
         ],
         "quarantine": open_items,
         "stale": stale,
-        "running": holder(ledger, kb),
+        "running": holder(kb.ledger, kb.name),
         "text_weight": live.weight,
         "config_sha256": row.config_sha256,
         "mlflow_run_id": row.mlflow_run_id,
@@ -146,17 +146,17 @@ def stale_documents(live: Version) -> Select[tuple[str]]:
     )
 
 
-def listing(ledger: Ledger, kb: str, condition: str = "") -> list[DocumentListed]:
+def listing(kb: Handle, condition: str = "") -> list[DocumentListed]:
     """The live documents in the shape of `kb documents`, by uri; only those that fulfil a
     condition. Raises UsageError.
     """
-    live = published(ledger, kb)
+    live = kb.published()
     chosen = _chosen(live, condition)
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         stale = set(connection.scalars(stale_documents(live)))
         rows = connection.execute(
             select(documents)
-            .where(documents.c.kb == kb, live_at(documents, live.version))
+            .where(documents.c.kb == kb.name, live_at(documents, live.version))
             .order_by(documents.c.uri, documents.c.source)
         ).all()
     return [
@@ -183,30 +183,26 @@ def _chosen(live: Version, condition: str) -> Callable[[Row[Any]], bool]:
     return lambda row: where is None or matches(where, owner_columns(facts, row._asdict()))
 
 
-def rows_at(ledger: Ledger, kb: str, number: int) -> dict[str, Row[Any]]:
+def rows_at(kb: Handle, number: int) -> dict[str, Row[Any]]:
     """doc_id -> ledger row of every document of a version."""
-    with ledger.read() as connection:
+    with kb.ledger.read() as connection:
         return {
             row.doc_id: row
             for row in connection.execute(
-                select(documents).where(documents.c.kb == kb, live_at(documents, number))
+                select(documents).where(documents.c.kb == kb.name, live_at(documents, number))
             )
         }
 
 
-def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[str, Any]:
+def diff(kb: Handle, start: int | None, end: int | None) -> dict[str, Any]:
     """Documents added, changed and retired between two versions (default: the live one and the one
     it came from).
     """
-    live = published(ledger, kb)
-    newer = version(ledger, kb, end) if end is not None else live
+    live = kb.published()
+    newer = kb.version(end) if end is not None else live
     older_number = start if start is not None else newer.parent
-    before = (
-        rows_at(ledger, kb, version(ledger, kb, older_number).version)
-        if older_number is not None
-        else {}
-    )
-    after = rows_at(ledger, kb, newer.version)
+    before = rows_at(kb, kb.version(older_number).version) if older_number is not None else {}
+    after = rows_at(kb, newer.version)
     changed = [
         key
         for key in after
@@ -215,7 +211,7 @@ def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[st
         != (before[key].text_hash, before[key].title, before[key].metadata)
     ]
     return {
-        "knowledge_base": kb,
+        "knowledge_base": kb.name,
         "from": older_number,
         "to": newer.version,
         "added": sorted(after[key].uri for key in after.keys() - before.keys()),
@@ -224,12 +220,12 @@ def diff(ledger: Ledger, kb: str, start: int | None, end: int | None) -> dict[st
     }
 
 
-def history(ledger: Ledger, kb: str) -> list[VersionListed]:
+def history(kb: Handle) -> list[VersionListed]:
     """All versions, newest first, in the shape of `kb log`."""
-    live = published(ledger, kb).version
-    with ledger.read() as connection:
+    live = kb.published().version
+    with kb.ledger.read() as connection:
         rows: Sequence[Any] = connection.execute(
-            select(versions).where(versions.c.kb == kb).order_by(versions.c.version.desc())
+            select(versions).where(versions.c.kb == kb.name).order_by(versions.c.version.desc())
         ).all()
     return [
         {

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.retrieval.measure import Measurement
 from llmops.tasks.statistics.intervals import share_interval
 from llmops.tasks.statistics.paired import paired_difference

@@ -6,9 +6,8 @@ from typing import TypedDict
 
 from sqlalchemy import Connection, delete, func, select, union, update
 
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import store_of
-from llmops.tasks.knowledge.versions import Version, known
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
     calls,

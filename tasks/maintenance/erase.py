@@ -14,10 +14,10 @@ from typing import Any, TypedDict
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select, update
 
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.knowledge.suppressed import lift, record_of, uri_hash
-from llmops.tasks.knowledge.versions import Version, condemn, known, mark_cleared
+from llmops.tasks.knowledge.versions import condemn, mark_cleared
 from llmops.tasks.ledger import Ledger, live_at, now, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
@@ -89,7 +89,7 @@ def erase(kb: Handle, uri: str, recorded: Callable[[], list[str]] = nobody_write
                 hint=f"`llmops kb repair {kb.name}` mends it; then erase again",
             )
         doc_ids = erase_lake.identities(kb, uri)
-        before = record_of(kb.ledger, kb.name, uri)
+        before = record_of(kb, uri)
         pending = before["counts"].get("pending") if before else None
         if not doc_ids and not pending:
             return _done_before(kb, uri, before)
@@ -99,7 +99,7 @@ def erase(kb: Handle, uri: str, recorded: Callable[[], list[str]] = nobody_write
 
 def lifted(kb: Handle, uri: str) -> Erasure:
     """Let later builds take a document again. Raises UsageError where it is not suppressed."""
-    record = lift(kb.ledger, kb.name, uri)
+    record = lift(kb, uri)
     note = f"it was erased at {record['erased_at']:%Y-%m-%d %H:%M} UTC"
     return _answer(kb, uri, "lifted", {}, [note])
 
@@ -353,7 +353,7 @@ def _stores(kb: Handle, lease: Lease, doc_ids: Collection[str]) -> int:
     lost = [version.version for version in kept if unservable(kb.home, version)]
     with kb.ledger.write() as connection:
         lease.confirm(connection)
-        condemn(connection, kb.name, lost)
+        condemn(connection, kb, lost)
     kept = [version for version in kept if version.version not in lost]
     in_use = {version.collection: version for version in kept}
     for name, version in in_use.items():
@@ -362,5 +362,5 @@ def _stores(kb: Handle, lease: Lease, doc_ids: Collection[str]) -> int:
     gone = [version for version in every if version.collection not in in_use]
     for name, version in {version.collection: version for version in gone}.items():
         store_of(version).drop(name, kb.home)
-    mark_cleared(kb.ledger, gone)
+    mark_cleared(kb, gone)
     return len(in_use)

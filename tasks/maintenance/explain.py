@@ -13,10 +13,10 @@ from sqlalchemy import Row, select
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
+from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import collection_of, records, schema_of
 from llmops.tasks.knowledge.suppressed import uri_hash
-from llmops.tasks.knowledge.versions import Version, known, published
-from llmops.tasks.ledger import Ledger
+from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import chunks, documents, erased, knowledge_bases, versions
 from llmops.tasks.schemas import Shard
@@ -54,15 +54,16 @@ class Named(NamedTuple):
     rows: Sequence[Row[Any]]
 
 
-def explain(ledger: Ledger, home: Path, given: str, kb: str | None = None) -> Provenance:
+def explain(home: Path, given: str, kb: str | None = None) -> Provenance:
     """The object of `explain`, for a chunk id, a document id (8 digits or more of it are enough) or
     a uri. What was retired is explained, too.
 
     Raises UsageError for what is unknown, for what is in several knowledge bases or sources, and
     for digits that begin several ids.
     """
+    ledger = existing_ledger(home)
     if kb is not None and kb not in known(ledger):
-        published(ledger, kb)
+        Handle(home=home, name=kb).published()
     named = _named(ledger, given.strip(), kb)
     with ledger.read() as connection:
         mine = connection.execute(

@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 from sqlalchemy import select
 
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
-from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.maintenance.portable import (

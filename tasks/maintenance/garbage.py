@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Row, delete, select
 
 from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.knowledge import recovery
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of
-from llmops.tasks.knowledge.versions import Version, mark_cleared
+from llmops.tasks.knowledge.versions import mark_cleared
 from llmops.tasks.ledger import Ledger, now
 from llmops.tasks.ledger.leases import alive, aware, describe
 from llmops.tasks.ledger.tables import chunks, documents, embeddings, leases, parsed, runs, versions
@@ -104,7 +104,7 @@ def _collections(kb: Handle) -> tuple[list[Version], int, int]:
     ]
     before = _size(kb.home, [*kept, *gone])
     recovery.drop_unused(kb.home, gone, kept)
-    mark_cleared(kb.ledger, gone)
+    mark_cleared(kb, gone)
     freed = max(0, before - _size(kb.home, [*kept, *gone]))
     return kept, len({version.collection for version in gone}), freed
 

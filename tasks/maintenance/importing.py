@@ -18,11 +18,10 @@ from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.start import collection_name
 from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.transform import Row
-from llmops.tasks.knowledge.versions import known
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
@@ -202,7 +201,7 @@ def _admitted(kb: Handle, manifest: Manifest, owners: Owners) -> None:
     under that of the export.
     """
     for name in {kb.name: None, manifest.knowledge_base: None}:
-        hashes = suppressed_hashes(kb.ledger, name)
+        hashes = suppressed_hashes(Handle(home=kb.home, name=name))
         uris = [owner["uri"] for owner in owners.columns.values()]
         suppressed = sorted(uri for uri in uris if uri_hash(name, uri) in hashes)
         if suppressed:

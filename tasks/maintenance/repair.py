@@ -25,11 +25,10 @@ from llmops.tasks.knowledge.caches import (
     save_embeddings,
 )
 from llmops.tasks.knowledge.changes import owner_columns, row_hash, terms_of
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
-    Version,
     close_version,
     condemn,
     mark_cleared,
@@ -155,7 +154,7 @@ def _mend(job: _Job) -> None:
             embedder.embed([text for _, text in part]),
         )
     job.work.computed = len(texts)
-    number = next_number(job.kb.ledger, job.kb.name)
+    number = next_number(job.kb)
     name = job.live.collection
     if job.findings.lost:
         name = f"{name.partition('.')[0]}.{number}"
@@ -166,12 +165,12 @@ def _mend(job: _Job) -> None:
         "collection": name,
         "gate": {"verdict": "skipped", "reason": reason},
     }
-    open_version(job.kb.ledger, job.lease, job.kb.name, kept | opened)
+    open_version(job.kb, job.lease, kept | opened)
     candidate = job.live.model_copy(update={"version": number, "collection": name})
     try:
         sealed = _staged(job, candidate)
     except LlmopsError:
-        close_version(job.kb.ledger, job.kb.name, number, status="rejected")
+        close_version(job.kb, number, status="rejected")
         raise
     _publish(job, sealed, _damaged(job))
 
@@ -277,7 +276,7 @@ def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
     of_kb = versions.c.kb == job.kb.name
     with job.kb.ledger.write() as connection:
         job.lease.confirm(connection)
-        condemn(connection, job.kb.name, [other.version for other in damaged])
+        condemn(connection, job.kb, [other.version for other in damaged])
         connection.execute(
             update(versions)
             .where(of_kb, versions.c.version == sealed.version)
@@ -301,7 +300,7 @@ def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
     try:
         recovery.drop_unused(job.kb.home, damaged, kept)
         in_use = {version.collection for version in kept}
-        mark_cleared(job.kb.ledger, [other for other in damaged if other.collection not in in_use])
+        mark_cleared(job.kb, [other for other in damaged if other.collection not in in_use])
     except LlmopsError as error:
         job.work.notes.append(
             f"the old collection could not be removed ({error.message}); "

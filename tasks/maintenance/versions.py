@@ -13,9 +13,8 @@ from sqlalchemy import Row
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge import versions
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of
-from llmops.tasks.knowledge.versions import Version
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.schemas import Shard
 
@@ -41,7 +40,7 @@ def text_diff(kb: Handle, difference: Mapping[str, Any]) -> str:
 
 
 def _texts(kb: Handle, number: int, uris: set[str]) -> dict[str, str]:
-    rows = rows_at(kb.ledger, kb.name, number).values()
+    rows = rows_at(kb, number).values()
     return {row.uri: _text(kb.lake, row) for row in rows if row.uri in uris}
 
 
@@ -52,7 +51,7 @@ def _text(lake: Path, row: Row[Any]) -> str:
 
 def text_loaders(kb: Handle) -> dict[str, Callable[[], str]]:
     """uri -> loader of its text, for every live document."""
-    rows = rows_at(kb.ledger, kb.name, kb.published().version).values()
+    rows = rows_at(kb, kb.published().version).values()
     return {row.uri: functools.partial(_text, kb.lake, row) for row in rows}
 
 
@@ -72,7 +71,7 @@ def rollback(kb: Handle, to: int | None) -> Rollback:
     then nothing has changed.
     """
     with kb.hold() as lease:
-        chosen = versions.target(kb.ledger, kb.name, to)
+        chosen = versions.target(kb, to)
         if why := unservable(kb.home, chosen, chosen.chunks):
             raise Damaged(
                 f"version {chosen.version} of {kb.name!r} cannot be served, so nothing was "
@@ -80,7 +79,7 @@ def rollback(kb: Handle, to: int | None) -> Rollback:
                 hint=f"`llmops kb log {kb.name}` lists the others",
             )
         began = time.perf_counter()
-        new, old = versions.rollback(kb.ledger, lease, kb.name, to)
+        new, old = versions.rollback(kb, lease, to)
     return {
         "knowledge_base": kb.name,
         "version": new,

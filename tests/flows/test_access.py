@@ -9,8 +9,6 @@ import pytest
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.reading import allowed, searcher
-from llmops.tasks.knowledge.versions import published
-from llmops.tasks.ledger import open_ledger
 from llmops.tasks.retrieval.hybrid import MODES
 from tests.laboratory import Laboratory
 
@@ -45,7 +43,7 @@ def write(lab: Laboratory, rows: list[dict[str, Any]]) -> None:
 
 def found(lab: Laboratory, where: str = "", *labels: str) -> list[set[str]]:
     """The uris that a search finds, in each mode."""
-    live = published(open_ledger(lab.home), lab.kb)
+    live = lab.handle.published()
     reader = searcher(lab.home, live, allowed(live, where, labels))
     return [set(reader.search("salary of everybody", 50, cast(Any, mode))["uri"]) for mode in MODES]
 
@@ -59,7 +57,7 @@ def test_labels_never_leak_and_conditions_narrow(lab: Laboratory) -> None:
     assert found(lab, "year >= 2024", "board") == [{"pay", "plan"}] * 3
     for wide in ("not year = 1", "year is missing or year > 0", 'uri in ("pay", "plan", "menu")'):
         assert found(lab, wide) == [{"menu"}] * 3
-    live = published(open_ledger(lab.home), lab.kb)
+    live = lab.handle.published()
     with pytest.raises(UsageError, match="labels are not asked for"):
         allowed(live, 'labels contains "hr"', [])
 

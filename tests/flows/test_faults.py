@@ -210,7 +210,7 @@ def test_gc_that_is_killed(shop: Workshop) -> None:
         assert (shop.rows(), shop.sound()) == (rows, True), name
     gc(shop.handle, paid=True)
     with hold(shop.home, shop.kb) as lease:
-        assert rollback(shop.ledger, lease, shop.kb, 2) == (2, 3)
+        assert rollback(shop.handle, lease, 2) == (2, 3)
     assert ({str(row["uri"]) for row in shop.rows()}, shop.sound(), paid_once(shop)) == (
         set(CHANGED),
         True,

@@ -11,7 +11,6 @@ import yaml
 
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
-from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.leases import hold
 from tests.laboratory import Laboratory
 
@@ -86,7 +85,7 @@ def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: L
         )
     third = lab.build(gate=gate)
     assert (third.status, third.gate["verdict"]) == ("published", "passed")
-    assert [row["status"] for row in history(open_ledger(lab.home), lab.kb)] == [
+    assert [row["status"] for row in history(lab.handle)] == [
         "live",
         "rejected",
         "published",
@@ -136,18 +135,17 @@ def test_only_so_many_versions_are_kept_and_rollback_knows_them(lab: Laboratory)
     for number in range(4):
         lab.write("a.txt", f"This is edition {number} of the text.")
         assert lab.build(limits={"keep_versions": 2}).status == "published"
-    ledger = open_ledger(lab.home)
-    assert [row["status"] for row in history(ledger, lab.kb)] == [
+    assert [row["status"] for row in history(lab.handle)] == [
         "live",
         "published",
         "expired",
         "expired",
     ]
     with hold(lab.home, lab.kb) as lease:
-        assert rollback(ledger, lease, lab.kb, None) == (3, 4)
+        assert rollback(lab.handle, lease, None) == (3, 4)
         assert "edition 2" in lab.search("edition of the text", 1)[0]
         with pytest.raises(Exception, match="not kept any more"):
-            rollback(ledger, lease, lab.kb, 1)
+            rollback(lab.handle, lease, 1)
     assert lab.verified()
     again = lab.build(limits={"keep_versions": 2})
     assert (again.status, again.version, again.previous_version) == ("published", 5, 3)

@@ -48,9 +48,8 @@ def test_unchanged_rollback_and_on(lab: Laboratory, tmp_path: Path) -> None:
     uris = published(lab)
     assert lab.build().status == "published"
     assert lab.build().status == "unchanged"
-    book = ledger.open_ledger(lab.home)
     with hold(lab.home, lab.kb) as lease:
-        assert versions.rollback(book, lease, lab.kb, None) == (1, 2)
+        assert versions.rollback(lab.handle, lease, None) == (1, 2)
     assert lab.visible() == uris
     paid = lab.paid()
     assert lab.build().version == 3

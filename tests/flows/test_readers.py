@@ -10,8 +10,7 @@ import pytest
 
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.versions import published, rollback
-from llmops.tasks.ledger import open_ledger
+from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.ledger.leases import hold
 from tests.flows.test_killed import kill
 from tests.laboratory import Laboratory
@@ -29,7 +28,7 @@ def reading(lab: Laboratory) -> Iterator[list[tuple[int, frozenset[str]]]]:
 
     def read() -> None:
         while not done.is_set():
-            live = published(open_ledger(lab.home), lab.kb)
+            live = lab.handle.published()
             frame = searcher(lab.home, live).search("generation of the document", 1000, "text")
             seen.append(
                 (frame["doc_id"].nunique(), frozenset(text.split()[0] for text in frame["text"]))
@@ -56,7 +55,7 @@ def test_readers_see_one_whole_version_at_any_moment(lab: Laboratory) -> None:
         generation(lab, "Second")
         assert lab.build().chunks["retired"] == DOCUMENTS
         with hold(lab.home, lab.kb) as lease:
-            rollback(open_ledger(lab.home), lease, lab.kb, None)
+            rollback(lab.handle, lease, None)
         kill(lab, "llmops.tasks.plugins.stores.lancedb:LanceDBCollection.seal", "after", 1)
         assert lab.build().status == "published"
     assert len(seen) > 20
@@ -77,8 +76,7 @@ def test_two_builds_at_once_one_runs_the_other_names_it(lab: Laboratory) -> None
 def test_a_lease_that_was_taken_over_cannot_publish(lab: Laboratory) -> None:
     lab.write("a.txt", "A text.")
     lab.build()
-    ledger = open_ledger(lab.home)
     with hold(lab.home, lab.kb) as lease:
         lease.release()
         with pytest.raises(LlmopsError, match="taken over"):
-            rollback(ledger, lease, lab.kb, 1)
+            rollback(lab.handle, lease, 1)

@@ -10,7 +10,6 @@ import pytest
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.knowledge.versions import rollback
-from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.leases import hold
 from tests import weaviate
 from tests.flows.test_incremental import prose
@@ -87,7 +86,7 @@ def test_killed_builds_change_nothing_and_the_next_one_finishes_without_paying_a
     assert (lab.visible(), lab.verified()) == (AFTER, True)
     published, paid = lab.live(), lab.paid()
     with hold(lab.home, lab.kb) as lease:
-        rollback(open_ledger(lab.home), lease, lab.kb, 1)
+        rollback(lab.handle, lease, 1)
     assert (lab.live(), lab.visible(), lab.verified()) == (1, before, True)
     assert lab.build(store=store).status == "published"
     assert (lab.visible(), lab.verified(), lab.paid()) == (AFTER, True, paid)
@@ -105,7 +104,7 @@ def test_every_document_is_visible_in_one_version_while_all_are_updated_and_roll
         generation(lab, "Second")
         assert lab.build(store=store).chunks["retired"] == DOCUMENTS
         with hold(lab.home, lab.kb) as lease:
-            rollback(open_ledger(lab.home), lease, lab.kb, None)
+            rollback(lab.handle, lease, None)
     assert len(seen) > 5
     assert {count for count, _ in seen} == {DOCUMENTS}
     assert {generations for _, generations in seen} <= {frozenset({"First"}), frozenset({"Second"})}

@@ -139,7 +139,7 @@ class Home:
     ) -> Plan:
         """`failing`: documents that do not get through what comes after cleaning."""
         build = self.start()
-        register(build.ledger, build.kb)
+        register(build.handle)
         with hold(self.home, build.kb) as lease:
             found, batches = self.collected(build, Texts(documents=dict(documents), hashes=hashes))
             lost = {
@@ -153,9 +153,8 @@ class Home:
             ]
             found = corpus.kept(build, found, staged)
             open_version(
-                build.ledger,
+                build.handle,
                 lease,
-                build.kb,
                 {"version": build.version, "parent": build.live, "collection": "c"},
             )
             publish(build, lease, found, staged, found.leaving, {})

@@ -110,7 +110,7 @@ def planned(home: Path, case: Case) -> Plan:
             reason="why",
             revision=case.quarantined,
         )
-        put(ledger, "kb", [failure], case.fingerprints.all)
+        put(build.handle, [failure], case.fingerprints.all)
     items = [] if case.revision is None else [Item(uri=case.uri, revision=case.revision)]
     planner = Planner(build)
     source = Listed(hashes={case.uri: case.content})

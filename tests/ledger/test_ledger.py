@@ -17,6 +17,7 @@ from llmops.tasks import ledger
 from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.knowledge import caches as cache
 from llmops.tasks.knowledge import quarantine, versions
+from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.ledger import leases, open_ledger, tables
 from llmops.tasks.ledger.tables import knowledge_bases, listings, meta
@@ -61,7 +62,7 @@ def _write_twice(book: ledger.Ledger) -> None:
 
 @pytest.mark.slow
 def test_two_processes_lose_no_write(tmp_path: Path) -> None:
-    versions.register(open_ledger(tmp_path), "kb")
+    versions.register(Handle(home=tmp_path, name="kb"))
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_count, args=(tmp_path, 50)) for _ in range(2)]
     for worker in workers:
@@ -69,7 +70,7 @@ def test_two_processes_lose_no_write(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
-    assert versions.next_number(open_ledger(tmp_path), "kb") == 101
+    assert versions.next_number(Handle(home=tmp_path, name="kb")) == 101
 
 
 def _count(home: Path, times: int) -> None:
@@ -166,7 +167,7 @@ def test_the_lease_of_another_host_is_taken_over_after_its_heart_stopped(tmp_pat
 def test_quarantine_counts_attempts_and_forgets_on_request(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
     for _ in range(3):
-        quarantine.put(book, "kb", [FAILURE], "stages")
+        quarantine.put(Handle(home=tmp_path, name="kb"), [FAILURE], "stages")
     item = quarantine.items(book, "kb")[0]
     assert (item["attempts"], item["uri"], item["stage"], item["reason"]) == (
         3,
@@ -176,7 +177,7 @@ def test_quarantine_counts_attempts_and_forgets_on_request(tmp_path: Path) -> No
     )
     assert quarantine.items(book, "other") == []
     quarantine.release(book, [item["id"]])
-    assert next(iter(quarantine.held(book, "kb").values())).revision == ""
+    assert next(iter(quarantine.held(Handle(home=tmp_path, name="kb")).values())).revision == ""
     quarantine.drop(book, [item["id"]])
     assert quarantine.items(book) == []
     with pytest.raises(UsageError, match="no item"):
@@ -197,34 +198,38 @@ def test_embeddings_come_back_in_order_and_only_for_their_model(tmp_path: Path) 
 
 def test_a_knowledge_base_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
-    versions.register(book, "handbook")
+    versions.register(Handle(home=tmp_path, name="handbook"))
     with pytest.raises(UsageError, match="no published version yet"):
-        versions.published(book, "handbook")
+        Handle(home=tmp_path, name="handbook").published()
     with book.write() as connection:
         connection.execute(update(knowledge_bases).values(live=1))
     with pytest.raises(UsageError, match="known: handbook"):
-        versions.published(book, "handbok")
+        Handle(home=tmp_path, name="handbok").published()
 
 
 def test_a_reader_sees_one_moment_and_no_writer_waits_for_it(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
-    versions.register(book, "first")
+    versions.register(Handle(home=tmp_path, name="first"))
     with book.read() as connection:
         before = set(connection.scalars(select(knowledge_bases.c.name)))
-        versions.register(book, "second")
+        versions.register(Handle(home=tmp_path, name="second"))
         assert set(connection.scalars(select(knowledge_bases.c.name))) == before == {"first"}
-    assert versions.known(book) == ["first", "second"]
+    assert known(book) == ["first", "second"]
 
 
 def test_a_nul_in_a_reason_loses_no_failure(tmp_path: Path) -> None:
     book = open_ledger(tmp_path)
-    quarantine.put(book, "kb", [FAILURE.model_copy(update={"reason": "before\0after"})], "stages")
+    quarantine.put(
+        Handle(home=tmp_path, name="kb"),
+        [FAILURE.model_copy(update={"reason": "before\0after"})],
+        "stages",
+    )
     assert quarantine.items(book, "kb")[0]["reason"].startswith("before")
 
 
 @pytest.mark.slow
 def test_of_two_processes_one_gets_the_lease(tmp_path: Path) -> None:
-    versions.register(open_ledger(tmp_path), "kb")
+    versions.register(Handle(home=tmp_path, name="kb"))
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     workers = [context.Process(target=_contend, args=(tmp_path, results)) for _ in range(4)]
@@ -234,7 +239,7 @@ def test_of_two_processes_one_gets_the_lease(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert found.count("held") >= 1
-    assert versions.next_number(open_ledger(tmp_path), "kb") == 1 + found.count("held")
+    assert versions.next_number(Handle(home=tmp_path, name="kb")) == 1 + found.count("held")
     assert set(found) <= {"held", "busy"}
 
 
@@ -242,7 +247,7 @@ def _contend(home: Path, results: "multiprocessing.Queue[str]") -> None:
     """Take the lease, count one up without a transaction around it: two at once would lose one."""
     try:
         with leases.hold(home, "kb"):
-            number = versions.next_number(open_ledger(home), "kb")
+            number = versions.next_number(Handle(home=home, name="kb"))
             time.sleep(0.05)
             with open_ledger(home).write() as connection:
                 connection.execute(update(knowledge_bases).values(next_version=number + 1))

@@ -3,7 +3,7 @@
 import pytest
 
 from llmops.tasks.errors import UsageError
-from llmops.tasks.knowledge.versions import Version
+from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.maintenance.compare import ArmRow, Interval, MeasuredBase, best, compare, plot
 from llmops.tasks.retrieval.golden import Question, Relevant
 from llmops.tasks.retrieval.measure import measure

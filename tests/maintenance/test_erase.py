@@ -15,7 +15,6 @@ from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.suppressed import lift
 from llmops.tasks.knowledge.versions import rollback
-from llmops.tasks.knowledge.versions import version as version_of
 from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import (
     calls,
@@ -140,10 +139,10 @@ def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
     assert len(pinned.search("boat lighthouse", 50)["uri"]) > 0
     for number in (2, 1):
         with hold(shop.home, shop.kb) as lease:
-            rollback(shop.ledger, lease, shop.kb, number)
+            rollback(shop.handle, lease, number)
         assert uris(shop) == set(TEXTS)
         assert shop.verified()["ok"]
-        chosen = version_of(shop.ledger, shop.kb, number)
+        chosen = shop.handle.version(number)
         assert (chosen.documents, chosen.chunks) == (len(TEXTS), len(shop.rows()))
 
 
@@ -151,13 +150,13 @@ def test_every_kept_version_is_served_without_it(shop: Workshop) -> None:
 def test_it_stays_out_until_it_is_lifted(shop: Workshop) -> None:
     published(shop)
     with pytest.raises(UsageError, match="not suppressed"):
-        lift(shop.ledger, shop.kb, URI)
+        lift(shop.handle, URI)
     erase(shop.handle, URI)
     again = {**TEXTS, URI: SECRET, "d0.txt": "A new boat.", "d9.txt": "Another boat."}
     shop.build(again)
     assert uris(shop) == set(again) - {URI}
     assert places(shop.home, "zeppelin of Quixotic") == []
-    lift(shop.ledger, shop.kb, URI)
+    lift(shop.handle, URI)
     shop.build(again)
     assert uris(shop) == set(again)
     assert erase(shop.handle, URI)["status"] == "erased"
@@ -265,7 +264,7 @@ def test_what_is_written_after_it_is_outstanding_and_reached_by_the_next_one(
     assert (first["status"], first["outstanding"]) == ("unfinished", ["the recorder is behind"])
     assert uris(shop) == {*TEXTS}
     with pytest.raises(UsageError, match="was interrupted"):
-        lift(shop.ledger, shop.kb, URI)
+        lift(shop.handle, URI)
     late.write_text(f"They say: {SENTENCE} See {URI}.")
     second = erase(shop.handle, URI)
     assert (second["status"], second["outstanding"]) == ("erased", [])

@@ -30,7 +30,7 @@ def test_an_interrupted_erasure_is_finished_by_the_next(
             erase(shop.handle, URI)
     if step != "forget":
         with pytest.raises(UsageError, match="interrupted"):
-            lift(shop.ledger, shop.kb, URI)
+            lift(shop.handle, URI)
     assert erase(shop.handle, URI)["status"] == "erased"
     assert places(shop.home, "zeppelin of Quixotic") == []
     assert shop.verified()["ok"]
@@ -68,4 +68,4 @@ def test_killed_while_the_store_is_rewritten(
             erase(lance_shop.handle, URI)
             assert places(lance_shop.home, "zeppelin of Quixotic") == [], (place, when)
             assert lance_shop.verified()["ok"]
-            lift(lance_shop.ledger, lance_shop.kb, URI)
+            lift(lance_shop.handle, URI)

@@ -25,7 +25,7 @@ def test_a_renamed_document_goes_under_its_old_name_too(shop: Workshop) -> None:
     assert found["counts"]["versions"] == 2
     assert any("old.txt" in note for note in found["notes"])
     assert places(shop.home, SENTENCE) == []
-    assert suppressed_hashes(shop.ledger, shop.kb) == {
+    assert suppressed_hashes(shop.handle) == {
         uri_hash(shop.kb, "new.txt"),
         uri_hash(shop.kb, "old.txt"),
     }
@@ -62,7 +62,7 @@ def test_versions_that_are_lost_do_not_stop_an_erasure_and_a_lost_live_one_is_sa
         erase(shop.handle, URI)
     assert repair(shop.handle)["ok"]
     shutil.rmtree(moved)
-    assert {one["status"] for one in history(shop.ledger, shop.kb)} == {"live", "damaged"}
+    assert {one["status"] for one in history(shop.handle)} == {"live", "damaged"}
     with pytest.raises(UsageError, match="cannot be served any more"):
         back(shop.handle, 1)
     assert erase(shop.handle, URI)["left"] == []

@@ -15,7 +15,7 @@ def test_a_chunk_leads_to_document_source_versions_and_config(lance_shop: Worksh
     lance_shop.build(TEXTS)
     lance_shop.recorded(mlflow_run_id="m1", prefect_run_id="p1")
     row = lance_shop.rows()[0]
-    found = explain(lance_shop.ledger, lance_shop.home, str(row["chunk_id"]))
+    found = explain(lance_shop.home, str(row["chunk_id"]))
     assert (found["kind"], found["id"], found["knowledge_base"], found["live"]) == (
         "chunk",
         row["chunk_id"],
@@ -51,7 +51,7 @@ def test_a_chunk_leads_to_document_source_versions_and_config(lance_shop: Worksh
 def test_a_document_by_uri_or_id(lance_shop: Workshop, name: str) -> None:
     lance_shop.build(TEXTS)
     lance_shop.build({**TEXTS, "d1.txt": "Another harbour."})
-    found = explain(lance_shop.ledger, lance_shop.home, name)
+    found = explain(lance_shop.home, name)
     assert (found["kind"], found["id"], "chunk" in found) == (
         "document",
         doc_id("memory", "d1.txt"),
@@ -68,12 +68,10 @@ def test_a_document_by_uri_or_id(lance_shop: Workshop, name: str) -> None:
 def test_the_first_digits_of_an_id_are_enough_unless_several_begin_so(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     for whole in (str(lance_shop.rows()[0]["chunk_id"]), doc_id("memory", "d1.txt")):
-        assert explain(lance_shop.ledger, lance_shop.home, whole[:8]) == explain(
-            lance_shop.ledger, lance_shop.home, whole
-        )
+        assert explain(lance_shop.home, whole[:8]) == explain(lance_shop.home, whole)
         for given in (whole[:7], whole + "0", whole[1:9]):
             with pytest.raises(UsageError, match="no chunk and no document"):
-                explain(lance_shop.ledger, lance_shop.home, given)
+                explain(lance_shop.home, given)
     lance_shop.build({**TEXTS, "d1.txt": "Another harbour."})
     first, second = (doc_id("memory", name) for name in ("d1.txt", "d2.txt"))
     with lance_shop.ledger.write() as connection:
@@ -81,7 +79,7 @@ def test_the_first_digits_of_an_id_are_enough_unless_several_begin_so(lance_shop
             update(documents).where(documents.c.doc_id == second).values(doc_id=first[:9] + "ffff")
         )
     with pytest.raises(UsageError, match=f"several ids begin with '{first[:9]}'") as raised:
-        explain(lance_shop.ledger, lance_shop.home, first[:9])
+        explain(lance_shop.home, first[:9])
     assert first in str(raised.value)
 
 
@@ -89,14 +87,14 @@ def test_what_was_retired_is_explained_too(lance_shop: Workshop) -> None:
     lance_shop.build(TEXTS)
     old = next(row for row in lance_shop.rows() if row["uri"] == "d1.txt")
     lance_shop.build({key: text for key, text in TEXTS.items() if key != "d1.txt"})
-    found = explain(lance_shop.ledger, lance_shop.home, str(old["chunk_id"]))
+    found = explain(lance_shop.home, str(old["chunk_id"]))
     assert (found["live"], found["chunk"]["text"], found["document"]["uri"]) == (
         False,
         old["text"],
         "d1.txt",
     )
     assert [(one["version"], one["status"]) for one in found["versions"]] == [(1, "published")]
-    assert not explain(lance_shop.ledger, lance_shop.home, "d1.txt")["live"]
+    assert not explain(lance_shop.home, "d1.txt")["live"]
 
 
 def test_what_is_in_several_places_is_listed(lance_shop: Workshop) -> None:
@@ -105,11 +103,8 @@ def test_what_is_in_several_places_is_listed(lance_shop: Workshop) -> None:
     other.build(TEXTS)
     for given in ("d1.txt", doc_id("memory", "d1.txt"), str(other.rows()[0]["chunk_id"])):
         with pytest.raises(UsageError, match="is in 2 knowledge bases: second, shop"):
-            explain(lance_shop.ledger, lance_shop.home, given)
-        assert (
-            explain(lance_shop.ledger, lance_shop.home, given, "second")["knowledge_base"]
-            == "second"
-        )
+            explain(lance_shop.home, given)
+        assert explain(lance_shop.home, given, "second")["knowledge_base"] == "second"
 
 
 def test_what_is_unknown_says_so_and_guesses(lance_shop: Workshop) -> None:
@@ -121,10 +116,10 @@ def test_what_is_unknown_says_so_and_guesses(lance_shop: Workshop) -> None:
         ("", "no chunk", "uri"),
     ):
         with pytest.raises(UsageError, match=says) as raised:
-            explain(lance_shop.ledger, lance_shop.home, given)
+            explain(lance_shop.home, given)
         assert hint in raised.value.hint
     with pytest.raises(UsageError, match="no knowledge base 'nope'"):
-        explain(lance_shop.ledger, lance_shop.home, "d1.txt", "nope")
+        explain(lance_shop.home, "d1.txt", "nope")
     erase(lance_shop.handle, "d1.txt")
     with pytest.raises(UsageError, match="was erased from 'shop'"):
-        explain(lance_shop.ledger, lance_shop.home, "d1.txt")
+        explain(lance_shop.home, "d1.txt")

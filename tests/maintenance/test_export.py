@@ -13,8 +13,6 @@ import pytest
 from llmops.tasks.errors import ConfigError, Damaged, UsageError
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import searcher
-from llmops.tasks.knowledge.versions import published
-from llmops.tasks.ledger import open_ledger
 from llmops.tasks.maintenance.export import export
 from llmops.tasks.maintenance.importing import bring_in, store_spec
 from llmops.tasks.maintenance.portable import digest_of
@@ -245,6 +243,6 @@ def test_an_interrupted_import_leaves_nothing_that_is_served_and_runs_again(
         with pytest.raises(Killed):
             imported(lance_shop, folder)
     with pytest.raises(UsageError, match="has been published"):
-        published(open_ledger(home), lance_shop.kb)
+        Handle(home=home, name=lance_shop.kb).published()
     assert [*(home / "lancedb").glob("*.lance")] == []
     assert imported(lance_shop, folder).rows() == lance_shop.rows()

@@ -55,10 +55,10 @@ def test_it_frees_the_lake_and_every_kept_version_stays_whole(shop: Workshop) ->
     assert not list((shop.home / "lake" / "runs").iterdir())
     assert gc(shop.handle)["files"] == 0
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 3)
+        rollback(shop.handle, lease, 3)
     assert shop.sound()
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 4)
+        rollback(shop.handle, lease, 4)
     shop.drop()
     assert repair(shop.handle)["ok"]
     assert (shop.rows(), shop.paid()) == (rows, paid)
@@ -207,5 +207,5 @@ def test_whatever_it_dies_of_it_can_be_run_again(
             assert shop.sound()
     gc(shop.handle, paid=True)
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 3)
+        rollback(shop.handle, lease, 3)
     assert shop.sound()

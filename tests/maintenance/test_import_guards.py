@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from llmops.tasks.errors import Blocked, LlmopsError, UsageError
+from llmops.tasks.knowledge.handle import known
 from llmops.tasks.knowledge.suppressed import lift
-from llmops.tasks.knowledge.versions import known
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import documents
@@ -56,7 +56,7 @@ def test_what_was_erased_does_not_come_back(lance_shop: Workshop, name: str | No
     assert f"llmops kb erase shop --uri {URI} --lift" in raised.value.hint
     assert known(shop.ledger) == before
     assert places(shop.home, SENTENCE) == []
-    lift(shop.ledger, shop.kb, URI)
+    lift(shop.handle, URI)
     assert bring_in(shop.home, folder, name, LANCE)["documents"] == len(TEXTS) + 1
 
 

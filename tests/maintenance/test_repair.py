@@ -107,10 +107,7 @@ def test_every_fault_is_healed_and_nothing_is_paid(
         == before
     )
     assert shop.statuses() == {1: "damaged", 2: "published"}
-    assert (
-        history(shop.ledger, shop.kb)[0]["gate"]["reason"]
-        == "repaired: the content is that of version 1"
-    )
+    assert history(shop.handle)[0]["gate"]["reason"] == "repaired: the content is that of version 1"
 
 
 def test_builds_go_on_from_a_repaired_base(shop: Workshop) -> None:
@@ -191,10 +188,10 @@ def test_after_a_rollback_one_can_still_roll_forward(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.build(EDITED)
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 1)
+        rollback(shop.handle, lease, 1)
     assert mended(shop)["undone"] == 0
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 2)
+        rollback(shop.handle, lease, 2)
     assert shop.sound()
 
 
@@ -209,7 +206,7 @@ def test_a_version_that_was_lost_cannot_be_rolled_back_to(shop: Workshop) -> Non
             hold(shop.home, shop.kb) as lease,
             pytest.raises(UsageError, match="cannot be served any more: a part of it was lost"),
         ):
-            rollback(shop.ledger, lease, shop.kb, number)
+            rollback(shop.handle, lease, number)
 
 
 @pytest.mark.slow
@@ -225,5 +222,5 @@ def test_a_whole_version_in_another_collection_can_be_rolled_back_to(shop: Works
     mended(shop)
     assert shop.statuses()[3] == "published"
     with hold(shop.home, shop.kb) as lease:
-        assert rollback(shop.ledger, lease, shop.kb, None) == (3, 5)
+        assert rollback(shop.handle, lease, None) == (3, 5)
     assert shop.sound()

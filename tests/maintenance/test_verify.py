@@ -106,7 +106,7 @@ def test_a_rollback_leaves_nothing_unpublished(shop: Workshop) -> None:
     shop.build(TEXTS)
     shop.build(EDITED)
     with hold(shop.home, shop.kb) as lease:
-        rollback(shop.ledger, lease, shop.kb, 1)
+        rollback(shop.handle, lease, 1)
     found = shop.verified(thorough=True)
     assert (found["ok"], found["version"], found["unpublished"], found["note"]) == (True, 1, 0, "")
 
