@@ -143,14 +143,14 @@ def _mended(data: bytes) -> tuple[str, str] | None:
 def _legacy(data: bytes) -> tuple[str, str]:
     from charset_normalizer import from_bytes
 
-    found = list(from_bytes(_telling(data), cp_isolation=LIKELY))
-    if not found:
+    readings = list(from_bytes(_telling(data), cp_isolation=LIKELY))
+    if not readings:
         text = data.decode("cp1252", "replace")
         if text.count("\ufffd") > len(text) // 100:
             raise DocumentError(NOT_TEXT)
         return text, "cp1252"
-    best = found[0]
-    western = next((each for each in found if each.encoding == "cp1252"), None)
+    best = readings[0]
+    western = next((each for each in readings if each.encoding == "cp1252"), None)
     if (
         best.encoding in LATIN
         and western

@@ -49,10 +49,10 @@ class _Table(dict[int, str | int | None]):
         self.punctuation = punctuation
 
     def __missing__(self, code: int) -> str | int | None:
-        self[code] = found = self._found(chr(code))
-        return found
+        self[code] = plain = self._plain(chr(code))
+        return plain
 
-    def _found(self, character: str) -> str | None:
+    def _plain(self, character: str) -> str | None:
         kind = unicodedata.category(character)
         if kind == "Nd":
             return str(unicodedata.decimal(character))

@@ -30,14 +30,14 @@ class NoJson(ValueError):
 def read_json(text: str) -> Any:
     """The JSON of a text, which may stand in a fence of Markdown. Raises NoJson."""
     try:
-        found = json.loads(unfenced(text.strip()), parse_constant=_no_number)
+        value = json.loads(unfenced(text.strip()), parse_constant=_no_number)
     except RecursionError as error:
         raise NoJson(TOO_DEEP) from error
     except ValueError as error:
         raise NoJson(
             "the answer is empty" if not text.strip() else f"the answer is not JSON: {error}"
         ) from error
-    level: list[Any] = [found]
+    level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [
             item
@@ -47,7 +47,7 @@ def read_json(text: str) -> Any:
         ]
     if level:
         raise NoJson(TOO_DEEP)
-    return found
+    return value
 
 
 def unfenced(text: str) -> str:

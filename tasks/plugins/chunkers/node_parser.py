@@ -104,10 +104,10 @@ def parser_class(path: str) -> type[Any]:
 
     module, _, name = path.rpartition(".")
     try:
-        found = getattr(import_module(module or HOME), name, None)
+        parser = getattr(import_module(module or HOME), name, None)
     except (ImportError, ValueError) as error:
         raise ValueError(f"the module {module} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, NodeParser)):
+    if not (isinstance(parser, type) and issubclass(parser, NodeParser)):
         known = sorted(
             one
             for one, kind in vars(import_module(HOME)).items()
@@ -118,7 +118,7 @@ def parser_class(path: str) -> type[Any]:
             f"or {', '.join(known)}"
         )
         raise ValueError(said)  # noqa: TRY004 - what pydantic turns into a mistake
-    return found
+    return parser
 
 
 def makers(kind: type[Any]) -> list[tuple[Callable[..., Any], set[str]]]:
@@ -199,14 +199,14 @@ def located(text: str, parts: Sequence[str]) -> Iterator[tuple[int, int]]:
             continue
         filled = re.compile(r"\S").search(known, end)
         after = filled.start() if filled else len(known)
-        found = _find(known, part.strip(), start + 1, after)
-        if found is None:
+        place = _find(known, part.strip(), start + 1, after)
+        if place is None:
             raise DocumentError(
                 f"the node parser gave a text that is not in the document: {part.strip()[:80]!r}"
             )
-        if found[1] > end:
-            start, end = found
-            yield found
+        if place[1] > end:
+            start, end = place
+            yield place
 
 
 def _find(text: str, part: str, least: int, most: int) -> tuple[int, int] | None:

@@ -66,20 +66,20 @@ class QaChunker(Chunker):
         Raises DocumentError for a table without the column, UsageError when there is a model but no
         way to ask it.
         """
-        found = rows(text, self.question, self.answer)
+        table = rows(text, self.question, self.answer)
         if (
-            not found.rows
-            and found.columns
+            not table.rows
+            and table.columns
             and PurePosixPath(uri).suffix.lower() in TABLES
             and self.llm is None
         ):
             raise DocumentError(
-                f"the table has no column {self.question!r}; it has {', '.join(found.columns[:20])}"
+                f"the table has no column {self.question!r}; it has {', '.join(table.columns[:20])}"
             )
         whole = Whole(text, markup, (title or "").strip(), tokenizer)
         spans: list[Span] = []
         end = 0
-        for row in found.rows:
+        for row in table.rows:
             spans += self._between(whole, end, row.start)
             spans.append(self._row(whole, row))
             end = row.end
@@ -149,7 +149,7 @@ def rows(text: str, question: str, answer: str) -> QuestionTable:
     columns.
     """
     names = _usual_names(text)
-    found: list[QuestionRow] = []
+    questions: list[QuestionRow] = []
     columns, header = list(names), list[str]()
     previous = ""
     for start, line in _lines(text):
@@ -157,7 +157,7 @@ def rows(text: str, question: str, answer: str) -> QuestionTable:
             header = [cell for cell, _, _ in _cells(previous)]
             columns += [name for name in header if name not in columns]
         elif header and line.startswith("|"):
-            found += _row(
+            questions += _row(
                 start,
                 line,
                 {name: (a, b) for name, (_, a, b) in zip(header, _cells(line), strict=False)},
@@ -166,9 +166,9 @@ def rows(text: str, question: str, answer: str) -> QuestionTable:
             )
         else:
             header = []
-            found += _row(start, line, _named_cells(line, names), question, answer)
+            questions += _row(start, line, _named_cells(line, names), question, answer)
         previous = line
-    return QuestionTable(found, columns)
+    return QuestionTable(questions, columns)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

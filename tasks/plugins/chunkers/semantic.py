@@ -117,8 +117,8 @@ def distances(vectors: Array, window: int) -> Array:
     after = sum(rows[window + ahead :][1 : len(vectors)] for ahead in range(window))
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     cosines = np.einsum("ij,ij->i", before, after) / np.where(lengths > 0, lengths, 1)
-    found: Array = np.clip(1 - cosines, 0, 2 - 2 / STEPS)
-    return found
+    apart: Array = np.clip(1 - cosines, 0, 2 - 2 / STEPS)
+    return apart
 
 
 def _sentences(measured: Measured, starts: Array, embedder: EmbeddingTokenizer) -> list[str]:

@@ -182,8 +182,8 @@ def domain(url: str) -> str:
 
 def split_end(url: str) -> tuple[str, str]:
     """The address, and the punctuation after it that belongs to the sentence."""
-    found = TRAILING.search(url)
-    return (url[: found.start()], found[0]) if found else (url, "")
+    trailing = TRAILING.search(url)
+    return (url[: trailing.start()], trailing[0]) if trailing else (url, "")
 
 
 def keys(text: str) -> set[str]:

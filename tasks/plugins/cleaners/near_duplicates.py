@@ -73,9 +73,11 @@ class NearDuplicatesCleaner(CorpusCleaner):
 
     def sketch(self, document: Document) -> bytes:
         """Length, date, signature, and the smallest of the shingles: at most 8.7 kB."""
-        found = shingle_hashes(document.text, self.words)
+        hashes = shingle_hashes(document.text, self.words)
         head = HEAD.pack(len(document.text), _seconds(document.metadata.get(self.date)))
-        return head + (signature(found).tobytes() + found[:KEPT].tobytes() if len(found) else b"")
+        return head + (
+            signature(hashes).tobytes() + hashes[:KEPT].tobytes() if len(hashes) else b""
+        )
 
     def judge(self, documents: Sequence[Sketched]) -> dict[str, CorpusVerdict]:
         number, rows = bands(self.similarity)
@@ -120,22 +122,22 @@ class NearDuplicatesCleaner(CorpusCleaner):
     def _verdicts(
         self, best: _Entry, others: Sequence[tuple[_Entry, float]]
     ) -> dict[str, CorpusVerdict]:
-        found = {}
+        verdicts = {}
         for entry, close in others:
             note = json.dumps(
                 {"duplicate_of": best.document.uri, "duplicate_similarity": round(close, 4)}
             )
-            found[entry.document.doc_id] = (
+            verdicts[entry.document.doc_id] = (
                 CorpusVerdict(note=note)
                 if self.action == "flag"
                 else CorpusVerdict(instead=best.document.doc_id, similarity=round(close, 4))
             )
         if self.record:
             uris = sorted(entry.document.uri for entry, _ in others)[:LISTED]
-            found[best.document.doc_id] = CorpusVerdict(
+            verdicts[best.document.doc_id] = CorpusVerdict(
                 note=json.dumps({"duplicates": uris}, ensure_ascii=False)
             )
-        return found
+        return verdicts
 
     def settle(self, document: Document, note: str) -> Document:
         said: Mapping[str, Any] = json.loads(note)
@@ -150,8 +152,8 @@ def _seconds(value: object) -> float:
     if isinstance(value, str):
         for read in (datetime.fromisoformat, parsedate_to_datetime):
             try:
-                found = read(value)
-                return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+                moment = read(value)
+                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
             except (ValueError, OverflowError):
                 continue
     return float("-inf")
@@ -174,16 +176,16 @@ class _Plain(dict[int, str]):
         character = chr(code)
         kind = unicodedata.category(character)
         if kind[0] in "PSZC":
-            found = " "
+            plain = " "
         else:
             alone = (
                 kind == "Lo"
                 and code >= 0x0E00
                 and unicodedata.name(character, "").split(" ")[0].split("-")[0] in UNSPACED
             )
-            found = f" {character} " if alone else character
-        self[code] = found
-        return found
+            plain = f" {character} " if alone else character
+        self[code] = plain
+        return plain
 
 
 PLAIN: Mapping[int, str] = _Plain()
@@ -207,13 +209,13 @@ def shingle_hashes(text: str, run: int = WORDS) -> Numbers:
     """Hashes of all runs of so many words, ascending, each once; one of all the words of a shorter
     text, none of no words.
     """
-    found = np.array([_hashed(word) for word in words(text)], np.uint64)
-    if not len(found):
-        return found
-    run = min(run, len(found))
-    total = np.zeros(len(found) - run + 1, np.uint64)
+    hashes = np.array([_hashed(word) for word in words(text)], np.uint64)
+    if not len(hashes):
+        return hashes
+    run = min(run, len(hashes))
+    total = np.zeros(len(hashes) - run + 1, np.uint64)
     for offset in range(run):
-        total = mixed(total + found[offset : len(total) + offset])
+        total = mixed(total + hashes[offset : len(total) + offset])
     return np.unique(total)
 
 

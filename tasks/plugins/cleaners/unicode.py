@@ -76,9 +76,9 @@ def mended(text: str) -> str:
     from ftfy.badness import is_bad
 
     done, pieces = 0, list[str]()
-    while found := CANDIDATE.search(text, done):
-        start = text.rfind("\n", 0, found.start()) + 1
-        end = text.find("\n", found.end())
+    while match := CANDIDATE.search(text, done):
+        start = text.rfind("\n", 0, match.start()) + 1
+        end = text.find("\n", match.end())
         end = len(text) if end < 0 else end
         line = text[start:end]
         pieces += [text[done:start], fix_encoding(line) if is_bad(line) else line]

@@ -71,17 +71,17 @@ def _tiktoken(name: str) -> Counter:
         """Word by word, so that a part of a text has as many tokens as it has in the whole: each as
         the worse of what it is at the start of a text and after a space. Other white space than
         that has tokens of its own."""
-        found: Offsets = []
+        offsets: Offsets = []
         for block in BLOCK.finditer(SURROGATES.sub("\ufffd", text)):
             if block[1] not in ("", " "):
-                found += _offsets(block[1], lengths(block[1]), block.start(1), 0)
+                offsets += _offsets(block[1], lengths(block[1]), block.start(1), 0)
             alone, after = lengths(block[2]), lengths(f" {block[2]}")
-            found += (
+            offsets += (
                 _offsets(block[2], alone, block.start(2), 0)
                 if len(alone) >= len(after)
                 else _offsets(block[2], after, block.start(2), 1)
             )
-        return found
+        return offsets
 
     return count
 

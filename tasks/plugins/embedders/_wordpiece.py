@@ -44,7 +44,7 @@ def load_tokenizer(definition: bytes) -> "Tokenizer":
 
 def offsets(tokenizer: "Tokenizer", text: str) -> list[tuple[int, int]]:
     """Character offsets (start, end) of every token, ascending, without special tokens."""
-    found: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
     spans = list(pairwise(pieces(text)))
     for first in range(0, len(spans), BATCH):
         batch = spans[first : first + BATCH]
@@ -52,10 +52,10 @@ def offsets(tokenizer: "Tokenizer", text: str) -> list[tuple[int, int]]:
             [encodable(text[a:b]) for a, b in batch], add_special_tokens=False
         )
         for (base, _), encoding in zip(batch, encodings, strict=True):
-            found.extend(
+            places.extend(
                 [(base + a, base + b) for a, b in encoding.offsets] if base else encoding.offsets
             )
-    return found
+    return places
 
 
 def pieces(text: str) -> list[int]:

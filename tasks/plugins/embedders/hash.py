@@ -63,8 +63,8 @@ class HashEmbedder(Embedder):
 
     def _slab(self, texts: Sequence[str]) -> Array:
         words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
-        rows = np.repeat(np.arange(len(texts)), [len(found) for found in words])
-        hashes, weights = _hashed([word for found in words for word in found])
+        rows = np.repeat(np.arange(len(texts)), [len(run) for run in words])
+        hashes, weights = _hashed([word for run in words for word in run])
         inside = rows[1:] == rows[:-1]
         pairs = mixed(hashes[:-1] * np.uint64(3) + hashes[1:])[inside]
         pair_weights = (PAIR * np.sqrt(weights[:-1] * weights[1:]))[inside]

@@ -127,16 +127,16 @@ class LlamaIndexEmbedder(Embedder):
 
         module, _, name = self.path.rpartition(".")
         try:
-            found = getattr(import_module(module), name, None)
+            embedding = getattr(import_module(module), name, None)
         except (ImportError, ValueError) as error:
             raise ValueError(
                 f"the module {module!r} cannot be imported: {error}; install its package, such as "
                 "llama-index-embeddings-huggingface"
             ) from error
-        if not (isinstance(found, type) and issubclass(found, BaseEmbedding)):
+        if not (isinstance(embedding, type) and issubclass(embedding, BaseEmbedding)):
             said = "an import path such as llama_index.embeddings.openai.OpenAIEmbedding is wanted"
             raise ValueError(f"{self.path} is no embedding of LlamaIndex; {said}")  # noqa: TRY004 - what pydantic turns into a mistake
-        return found
+        return embedding
 
 
 def _parameters(kind: type[Any]) -> set[str]:

@@ -143,9 +143,9 @@ def ole_type(data: bytes) -> str:
     """The media type of an OLE container, by the names of its outermost streams. Raises
     DocumentError.
     """
-    found = set(streams(data))
+    names = set(streams(data))
     for name, media_type in STREAMS.items():
-        if name in found:
+        if name in names:
             return media_type
     raise DocumentError(
         "it is an old Office container without a document in it that can be read (no text, sheet, "
@@ -233,8 +233,8 @@ class Package:
 
     def title(self, name: str) -> str:
         """The title among the properties in a part, "" where there is none."""
-        found = self.xml(name).find(f".//{DC_TITLE}") if name in self.names else None
-        return (found.text or "") if found is not None else ""
+        title = self.xml(name).find(f".//{DC_TITLE}") if name in self.names else None
+        return (title.text or "") if title is not None else ""
 
 
 def xml_parser(*, recover: bool = True) -> "etree.XMLParser":

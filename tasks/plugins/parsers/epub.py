@@ -19,8 +19,8 @@ class EpubParser(Parser):
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb(data)
-        found = kreuzberg.markdown(data, media_type)
-        title = sensible(found.metadata.get("title")) or only_heading(found.text)
+        book = kreuzberg.markdown(data, media_type)
+        title = sensible(book.metadata.get("title")) or only_heading(book.text)
         return Parsed(
-            text=LINK.sub(r"\1", found.text), markup="markdown", title=title, media_type=media_type
+            text=LINK.sub(r"\1", book.text), markup="markdown", title=title, media_type=media_type
         )

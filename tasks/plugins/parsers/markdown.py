@@ -49,20 +49,20 @@ def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
     block = FRONT.match(text) if text[:200].lstrip().startswith("---") else None
     if not block or len(block[1]) > MOST_FRONT or ALIAS.search(block[1]):
         return {}, text
-    found = _yaml(block[1])
-    return (found, text[block.end() :].lstrip("\n")) if found is not None else ({}, text)
+    front = _yaml(block[1])
+    return (front, text[block.end() :].lstrip("\n")) if front is not None else ({}, text)
 
 
 def _yaml(block: str) -> Mapping[str, Any] | None:
     import yaml
 
     try:
-        found = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        front = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    if not isinstance(front, dict) or not all(isinstance(key, str) for key in front):
         return None
-    values: Mapping[str, Any] = json.loads(json.dumps(found, default=str))
+    values: Mapping[str, Any] = json.loads(json.dumps(front, default=str))
     return values
 
 
@@ -75,8 +75,8 @@ def only_heading(text: str) -> str | None:
     """The heading of level one where there is just one: with more they name chapters, not the
     document.
     """
-    found = list(islice(headings(text), 2))
-    return found[0] if len(found) == 1 else None
+    names = list(islice(headings(text), 2))
+    return names[0] if len(names) == 1 else None
 
 
 def headings(text: str) -> Iterator[str]:
@@ -86,7 +86,7 @@ def headings(text: str) -> Iterator[str]:
         mark = FENCE.match(line)
         if mark:
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        elif not fence and (found := HEADING.match(line)) and (name := plain(found[1])):
+        elif not fence and (heading := HEADING.match(line)) and (name := plain(heading[1])):
             yield name
 
 

@@ -63,16 +63,18 @@ def _converted(source: str, media_type: str) -> tuple[str, str]:
     if media_type == "application/x-latex" and "\\begin{document}" not in source:
         source = f"\\documentclass{{article}}\n\\begin{{document}}\n{source}\n\\end{{document}}\n"
     try:
-        found = kreuzberg.markdown(ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type)
+        document = kreuzberg.markdown(
+            ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type
+        )
     except DocumentError:
         return "", ""  # then the source itself is the text
-    shown = TITLE_LINE.match(found.text)
+    shown = TITLE_LINE.match(document.text)
     title = re.sub(
         r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]",
         " ",
-        str(found.metadata.get("title") or (shown[1] if shown else "")),
+        str(document.metadata.get("title") or (shown[1] if shown else "")),
     )
-    return TITLE_LINE.sub("", found.text, 1), " ".join(title.split())
+    return TITLE_LINE.sub("", document.text, 1), " ".join(title.split())
 
 
 def _asciidoc(source: str) -> tuple[str, str]:

@@ -84,13 +84,13 @@ def field_of(sample: Sample, read: str | None) -> str:
     """
     if read is None:
         return sample.answer
-    found = at(sample.parsed, read)
+    value = at(sample.parsed, read)
     return (
-        found
-        if isinstance(found, str)
+        value
+        if isinstance(value, str)
         else ""
-        if found is None
-        else json.dumps(found, ensure_ascii=False, default=str)
+        if value is None
+        else json.dumps(value, ensure_ascii=False, default=str)
     )
 
 

@@ -107,12 +107,12 @@ def reason_of(content: dict[str, Any]) -> str:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(unfenced(text.strip()))
+        content = json.loads(unfenced(text.strip()))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON ({error}): {text[:SHOWN]!r}") from error
-    if isinstance(found, dict):
-        return found
-    raise ValueError(f"a JSON object is wanted, not {type(found).__name__}")
+    if isinstance(content, dict):
+        return content
+    raise ValueError(f"a JSON object is wanted, not {type(content).__name__}")
 
 
 def _of_differing_names(criteria: dict[str, str]) -> dict[str, str]:
@@ -185,7 +185,7 @@ def read_graded(
     """Grade and reason by criterion; without criteria by the empty name. Raises ValueError saying
     what is wrong.
     """
-    found = {}
+    graded = {}
     for name in criteria or [""]:
         one: Any = content.get(name) if name else content
         if not (isinstance(one, dict) and "grade" in one):
@@ -194,14 +194,14 @@ def read_graded(
                 if name
                 else '"grade" is missing'
             )
-        found[name] = (read_grade(one["grade"], grades), reason_of(one))
-    return found
+        graded[name] = (read_grade(one["grade"], grades), reason_of(one))
+    return graded
 
 
 def background(sample: Sample, sees: Sequence[Sees]) -> list[tuple[str, str]]:
     """The question, and the expected answer where the judge sees it."""
-    found = [("question", sample.question or canonical(sample.case.inputs))]
-    return [*found, ("expected answer", expected(sample.case))] if "expected" in sees else found
+    blocks = [("question", sample.question or canonical(sample.case.inputs))]
+    return [*blocks, ("expected answer", expected(sample.case))] if "expected" in sees else blocks
 
 
 def expected(case: Case) -> str:

@@ -70,8 +70,8 @@ class CitationsScorer(Scorer):
         """Each document once, or what the case lacks."""
         if value_at(case, self.uris) == []:
             return (), None
-        found = texts_at(case, self.uris)
-        return tuple(dict.fromkeys(found.texts)), found.lack
+        uris = texts_at(case, self.uris)
+        return tuple(dict.fromkeys(uris.texts)), uris.lack
 
 
 def _reason(wrong: list[str], lost: list[str], astray: list[str]) -> str:

@@ -90,9 +90,9 @@ class ContainsScorer(Scorer):
             for name in ("any_of", "all_of", "none_of")
             if (value := getattr(self, name)) is not None
         }
-        found = {name: _texts(case, value) for name, value in given.items()}
-        lack = next((one.lack for one in found.values() if one.lack), None)
-        return {name: one.texts for name, one in found.items()}, lack
+        texts = {name: _texts(case, value) for name, value in given.items()}
+        lack = next((one.lack for one in texts.values() if one.lack), None)
+        return {name: one.texts for name, one in texts.items()}, lack
 
 
 def _texts(case: Case, value: str | tuple[str, ...]) -> ExpectedTexts:
@@ -100,9 +100,9 @@ def _texts(case: Case, value: str | tuple[str, ...]) -> ExpectedTexts:
         return ExpectedTexts(value)
     if not is_reference(value):
         return ExpectedTexts((value,))
-    found = texts_at(case, value)
-    blank = any(not folded(one) for one in found.texts)
-    return ExpectedTexts(lack=f"{value} holds an empty phrase") if blank else found
+    expected = texts_at(case, value)
+    blank = any(not folded(one) for one in expected.texts)
+    return ExpectedTexts(lack=f"{value} holds an empty phrase") if blank else expected
 
 
 def _lacking(wanted: dict[str, tuple[str, ...]], there: dict[str, list[str]]) -> list[str]:

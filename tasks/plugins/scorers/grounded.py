@@ -162,9 +162,9 @@ def ground(texts: tuple[str, ...]) -> ReadyPassages:
     places: dict[str, list[int]] = {}
     every, pieces, first = set[str](), list[str](), 0
     for text in texts:
-        found = sentences(text)
-        pieces += found
-        seen = [set(features(one)) for one in found]
+        said = sentences(text)
+        pieces += said
+        seen = [set(features(one)) for one in said]
         for number in range(max(1, len(seen) - WINDOW + 1)):
             for feature in set[str]().union(*seen[number : number + WINDOW]):
                 places.setdefault(feature, []).append(first + number)
@@ -173,7 +173,7 @@ def ground(texts: tuple[str, ...]) -> ReadyPassages:
     spelled = {DIGITS[word] for word in every & set(DIGITS)}
     numbers = {number for text in texts for number in numbers_in(text)} | spelled
     return ReadyPassages(
-        {name: tuple(found) for name, found in places.items()},
+        {name: tuple(windows) for name, windows in places.items()},
         frozenset(every),
         frozenset(numbers),
         tuple(pieces),
@@ -217,15 +217,15 @@ def names_in(sentence: str) -> list[str]:
     """Words with a capital within a sentence. In German, where every noun has one, only those
     beside another one or all in capitals.
     """
-    found = list(TOKEN.finditer(nfkc(sentence)))
-    large = [match[0][0].isupper() and len(match[0]) > 1 for match in found]
+    matches = list(TOKEN.finditer(nfkc(sentence)))
+    large = [match[0][0].isupper() and len(match[0]) > 1 for match in matches]
     if sum(large[1:]) * 3 > 2 * len(large[1:]) > 4:  # a heading
         return []
     german = len(set(GERMAN.findall(sentence))) > 1
-    beside = [large[max(0, place - 1) : place + 2].count(True) > 1 for place in range(len(found))]
+    beside = [large[max(0, place - 1) : place + 2].count(True) > 1 for place in range(len(matches))]
     return [
         match[0]
-        for place, match in enumerate(found)
+        for place, match in enumerate(matches)
         if place and large[place] and (not german or beside[place] or match[0].isupper())
     ]
 

@@ -178,8 +178,8 @@ def _answers(refusal: str, after: Sequence[str]) -> bool:
     """
     others = [one for one in after if not _signs().refusal.search(one)]
     if any(
-        (found := _signs().contrast.match(one))
-        and not _signs().about.search(one, found.end())
+        (contrast := _signs().contrast.match(one))
+        and not _signs().about.search(one, contrast.end())
         and len(words(one)) > CLAUSE
         for one in others
     ):

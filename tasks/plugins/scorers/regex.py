@@ -61,17 +61,17 @@ class RegexScorer(Scorer):
             return without(sample.case, lack)
         given = field_of(sample, self.read)
         try:
-            found = next(
-                (match for one in patterns if (match := self._found(one, given)) is not None), None
+            hit = next(
+                (match for one in patterns if (match := self._first(one, given)) is not None), None
             )
         except Slow as error:
             return Score(value=None, reason=f"{error} on this answer; make it simpler", failed=True)
         return Score(
-            value=float((found is None) == self.absent),
-            reason="nothing found" if found is None else f"found {shown(found)!r}",
+            value=float((hit is None) == self.absent),
+            reason="nothing found" if hit is None else f"found {shown(hit)!r}",
         )
 
-    def _found(self, pattern: str, given: str) -> str | None:
+    def _first(self, pattern: str, given: str) -> str | None:
         made = compiled(pattern, tuple(NAMES[flag] for flag in self.flags))
         texts = dict.fromkeys([given, nfkc(given)])
         matches = (
@@ -83,10 +83,10 @@ class RegexScorer(Scorer):
         """Those for a case, or what is wrong with them."""
         if not is_reference(self.pattern):
             return (self.pattern,), None
-        found = texts_at(case, self.pattern)
+        expected = texts_at(case, self.pattern)
         try:
-            for one in found.texts:
+            for one in expected.texts:
                 compiled(one)
         except ValueError as error:
             return (), f"{self.pattern}: {error}"
-        return found.texts, found.lack
+        return expected.texts, expected.lack

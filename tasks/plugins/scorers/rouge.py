@@ -88,9 +88,9 @@ def _grams(given: Sequence[str], wanted: Sequence[str], size: int) -> float:
 
 
 def _tokens(text: str, stemmer: Any) -> list[str]:
-    found = words(text)
+    tokens = words(text)
     return (
-        [str(stemmer.stemWord(word)) if len(word) > SHORT else word for word in found]
+        [str(stemmer.stemWord(word)) if len(word) > SHORT else word for word in tokens]
         if stemmer
-        else found
+        else tokens
     )

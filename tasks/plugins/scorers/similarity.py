@@ -40,17 +40,17 @@ class SimilarityScorer(ComparingScorer):
         """All texts are embedded at once, each different one once. Raises Unavailable when the
         embedder cannot be reached.
         """
-        found = [
+        pairs = [
             (field_of(sample, self.read), texts_at(sample.case, self.answer)) for sample in samples
         ]
         vectors = self._vectors(
-            [text for given, wanted in found if not wanted.lack for text in (given, *wanted.texts)]
+            [text for given, wanted in pairs if not wanted.lack for text in (given, *wanted.texts)]
         )
         return [
             without(sample.case, wanted.lack)
             if wanted.lack
             else self._nearest(given, wanted.texts, vectors)
-            for sample, (given, wanted) in zip(samples, found, strict=True)
+            for sample, (given, wanted) in zip(samples, pairs, strict=True)
         ]
 
     def _vectors(

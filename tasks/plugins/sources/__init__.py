@@ -74,6 +74,10 @@ class Listing(BaseModel):
     why_incomplete: str = ""
 
 
+Report = Callable[[Item | Problem], None]
+"""Takes each item and each problem of a listing, as it comes."""
+
+
 class Source(Plugin, ABC):
     """A source asks its plugin for two verbs: `scan` and `read`.
 
@@ -106,8 +110,8 @@ class Source(Plugin, ABC):
         """
 
     @abstractmethod
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
-        """Report every item or problem through `found`. Return "" when the listing is complete,
+    def scan(self, report: Report) -> str:
+        """Report every item or problem through `report`. Return "" when the listing is complete,
         else why it is not.
 
         Raises Unavailable when the source cannot be reached at all, Blocked when it has vanished (a
@@ -132,7 +136,7 @@ class Source(Plugin, ABC):
         seen: dict[str, Item | Problem] = {}
         twice: list[Problem] = []
 
-        def found(entry: Item | Problem) -> None:
+        def report(entry: Item | Problem) -> None:
             if entry.uri in seen:
                 twice.append(
                     Problem(
@@ -143,7 +147,7 @@ class Source(Plugin, ABC):
             else:
                 seen[entry.uri] = entry
 
-        gap = self.scan(found)
+        gap = self.scan(report)
         items = sorted((e for e in seen.values() if isinstance(e, Item)), key=lambda item: item.uri)
         problems = [e for e in seen.values() if isinstance(e, Problem)] + twice
         return Listing(items=items, problems=problems, complete=not gap, why_incomplete=gap)

@@ -5,14 +5,13 @@ file.
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from llmops.tasks.errors import DocumentError, TransientDocumentError
-from llmops.tasks.plugins.sources import Item, Problem
+from llmops.tasks.plugins.sources import Item, Problem, Report
 from llmops.tasks.plugins.sources._globs import Choice
 
-Found = Callable[[Item | Problem], None]
 Chain = frozenset[tuple[int, int]]
 """Device and inode of the folders above."""
 KINDS = {
@@ -53,8 +52,8 @@ def located(entry: Item) -> str:
 class Walk:
     """One listing of a folder. `gaps` holds why it is not complete."""
 
-    def __init__(self, root: Path, choice: Choice, max_bytes: int, found: Found) -> None:
-        self.root, self.choice, self.max_bytes, self.found = root, choice, max_bytes, found
+    def __init__(self, root: Path, choice: Choice, max_bytes: int, report: Report) -> None:
+        self.root, self.choice, self.max_bytes, self.report = root, choice, max_bytes, report
         self.gaps: list[str] = []
 
     def run(self) -> str:
@@ -69,7 +68,7 @@ class Walk:
 
     def one(self, name: str) -> None:
         """Report one file of the folder, whatever the patterns say."""
-        self.found(self._file(name, (self.root / name).stat()))
+        self.report(self._file(name, (self.root / name).stat()))
 
     def _folder(self, folder: str, above: Chain) -> Iterator[tuple[str, Chain]]:
         prefix = f"{folder}/" if folder else ""
@@ -95,7 +94,7 @@ class Walk:
             here = (status.st_dev, status.st_ino)
             return above | {here} if here not in above and self.choice.enters(path) else None
         if self.choice.takes(path):
-            self.found(self._file(path, status))
+            self.report(self._file(path, status))
         return None
 
     def _file(self, path: str, status: os.stat_result) -> Item | Problem:
@@ -113,20 +112,20 @@ class Walk:
         if not self.choice.takes(path):
             return
         if entry.is_symlink() and isinstance(error, FileNotFoundError):
-            self.found(
+            self.report(
                 Problem(
                     uri=printable(path),
                     reason="it is a link to what does not exist; repair or remove it",
                 )
             )
         elif entry.is_symlink() and not isinstance(error, PermissionError):
-            self.found(
+            self.report(
                 Problem(
                     uri=printable(path), reason="it is a link that leads back to itself; remove it"
                 )
             )
         elif not isinstance(error, FileNotFoundError):
-            self.found(
+            self.report(
                 Problem(
                     uri=printable(path),
                     reason=why(error),
@@ -140,7 +139,7 @@ class Walk:
             return  # removed between its listing and ours: so are its files
         name = printable(folder) or "."
         self.gaps.append(f"the folder {name} could not be listed: {why(error)}")
-        self.found(
+        self.report(
             Problem(
                 uri=f"{name}/", reason=self.gaps[-1], error="TransientDocumentError", retryable=True
             )

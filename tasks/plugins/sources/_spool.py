@@ -93,10 +93,10 @@ def taken(owner: str, item: Item) -> Raw | None:
     """The original of an item whose revision is its content hash; None where it is not here, or is
     another one.
     """
-    found = ORIGINALS.take(owner, item.uri)
-    if found is None:
+    original = ORIGINALS.take(owner, item.uri)
+    if original is None:
         return None
-    rest, _, data = found[0].partition(b"\n")
+    rest, _, data = original[0].partition(b"\n")
     raw = Raw(data=data, **json.loads(rest))
     return raw if content_hash_of(raw) == item.revision else None
 

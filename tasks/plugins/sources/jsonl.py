@@ -1,14 +1,14 @@
 """Documents in the rows of a JSON-lines file."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, UsageError
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
 
 Role = Literal["uri", "title", "text"]
 URI_KEYS = ("uri", "_id", "id", "url")
@@ -53,7 +53,7 @@ class JsonlSource(Source):
                     hint="unpack it: gunzip --keep",
                 )
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every row, one line in memory at a time. Raises Blocked when the file is gone.
 
         A broken line may be any document, so it makes the listing incomplete; a row that names its
@@ -64,9 +64,9 @@ class JsonlSource(Source):
             with Path(self.path).open("rb") as file:
                 for line in lines(file, self.max_bytes):
                     try:
-                        found(self._item(line))
+                        report(self._item(line))
                     except RowError as error:
-                        found(
+                        report(
                             Problem(
                                 uri=error.uri or self._name(line),
                                 reason=f"line {line.number}: {error.reason}",

@@ -1,12 +1,12 @@
 """The Python language's own help topics: real text on every machine, without a network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
 
 from llmops.tasks.errors import DocumentError, UsageError
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
 from llmops.tasks.schemas import sha256
 
 
@@ -36,18 +36,18 @@ class TopicsSource(Source):
                 hint="python -c 'help(\"topics\")' lists them",
             )
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every topic; one that is named but unknown is a problem."""
         texts = self._texts()
         for name in self.only or sorted(texts):
             if name in texts:
-                found(
+                report(
                     Item(
                         uri=name, revision=sha256(texts[name])[:16], size=len(texts[name].encode())
                     )
                 )
             else:
-                found(Problem(uri=name, reason="this Python has no help topic of that name"))
+                report(Problem(uri=name, reason="this Python has no help topic of that name"))
         return ""
 
     def read(self, item: Item) -> Raw:

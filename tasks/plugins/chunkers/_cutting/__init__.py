@@ -73,10 +73,10 @@ class ContentDefined(Chunker):
 
 def strengths(kinds: Array, measured: Measured) -> Array:
     """Kind before hash, uint64."""
-    found: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (
+    graded: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (
         measured.borders.hashes >> np.uint64(3)
     )
-    return found
+    return graded
 
 
 @dataclass(frozen=True)

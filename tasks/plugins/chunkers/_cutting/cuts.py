@@ -35,14 +35,14 @@ class BorderLine:
     def cuts(self) -> list[int]:
         """Numbers of the borders at which chunks begin, ascending; the first is 0. Chunks have at
         most `limit` tokens, unless a single gap between borders has more."""
-        found = [0] if len(self.strengths) else []
+        cuts = [0] if len(self.strengths) else []
         parts = [(0, len(self.strengths))]
         while parts:
             first, last = parts.pop()
             chosen = self._strongest(first, last)
-            found += chosen or self._filled(first, last)
+            cuts += chosen or self._filled(first, last)
             parts += pairwise([first, *chosen, last]) if chosen else []
-        return sorted(found)
+        return sorted(cuts)
 
     def _strongest(self, first: int, last: int) -> list[int]:
         """The strongest border of a part that is too long to be filled, or of equal ones all that
@@ -92,15 +92,15 @@ class BorderLine:
         """The cuts strictly inside of a part, chosen from left to right; the last two chunks share
         what is left.
         """
-        found: list[int] = []
+        cuts: list[int] = []
         while (rest := int(self.places[last] - self.places[first])) > self.limit:
             least, most = self._window(rest)
             cut = self._best(first, last, least, most)
             if not cut:
                 break
-            found.append(cut)
+            cuts.append(cut)
             first = cut
-        return found
+        return cuts
 
     def _window(self, rest: int) -> tuple[int, int]:
         shortest = int(self.limit * SHORTEST)

@@ -130,11 +130,11 @@ class Measured:
 def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measured:
     """Find borders, also inside of words of more than `longest` tokens, and measure them."""
     tokens = token_starts(text, tokenizer)
-    found = borders(text, tokens, longest)
-    places = np.append(np.searchsorted(tokens, found.starts), len(tokens))
+    bounds = borders(text, tokens, longest)
+    places = np.append(np.searchsorted(tokens, bounds.starts), len(tokens))
     pages = tuple(match.start() for match in re.finditer("\f", text))
     return Measured(
-        text, found, places, outline(text) if markup == "markdown" else Outline(), pages
+        text, bounds, places, outline(text) if markup == "markdown" else Outline(), pages
     )
 
 
@@ -142,11 +142,11 @@ def token_starts(text: str, tokenizer: Tokenizer) -> Array:
     """The offset of each token, ascending. Long texts are read in blocks of lines: a list of pairs
     takes much memory.
     """
-    found, first = [np.zeros(0, np.int64)], 0
+    starts, first = [np.zeros(0, np.int64)], 0
     while first < len(text):
         end = LINE_END.search(text, first + BLOCK)
         last = end.end() if end else len(text)
         pairs = tokenizer.token_offsets(text[first:last])
-        found.append(np.fromiter((start for start, _ in pairs), np.int64, len(pairs)) + first)
+        starts.append(np.fromiter((start for start, _ in pairs), np.int64, len(pairs)) + first)
         first = last
-    return np.concatenate(found)
+    return np.concatenate(starts)

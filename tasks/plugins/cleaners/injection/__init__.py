@@ -80,13 +80,13 @@ class InjectionCleaner(Cleaner):
 
     def reasons(self, document: Document) -> list[Reason]:
         """What reaches the threshold, worst first."""
-        found = [
+        reasons = [
             *in_text(document.text),
             *in_text(document.title or ""),
             *in_hidden(document.metadata.get("hidden_text")),
         ]
         return sorted(
-            (reason for reason in found if reason.score >= self.threshold),
+            (reason for reason in reasons if reason.score >= self.threshold),
             key=lambda reason: (-reason.score, reason.start),
         )
 

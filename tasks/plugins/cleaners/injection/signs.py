@@ -184,25 +184,25 @@ class Classifier(NamedTuple):
 
 @cache
 def model() -> Classifier:
-    found = json.loads(FILE.read_text())
+    model = json.loads(FILE.read_text())
     return Classifier(
-        array("b", base64.b64decode(found["weights"])), found["scale"], found["bias"], found["cut"]
+        array("b", base64.b64decode(model["weights"])), model["scale"], model["bias"], model["cut"]
     )
 
 
 def windows(text: str) -> list[tuple[int, int]]:
     """Neighbouring sentences or lines of a paragraph, up to about 300 characters."""
     borders = [0, *(match.end() for match in BORDER.finditer(text)), len(text)]
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     start = end = 0
     for last, place in pairwise(borders):
         paragraph = text.count("\n", max(0, last - 8), last) > 1
         for stop in [*range(last + LONGEST_SENTENCE, place, LONGEST_SENTENCE), place]:
             if end > start and (paragraph or stop - start > WINDOW):
-                found.append((start, end))
+                spans.append((start, end))
                 start = end
             end, paragraph = stop, False
-    return [*found, (start, end)] if end > start else found
+    return [*spans, (start, end)] if end > start else spans
 
 
 def features(text: str) -> Counter[int]:

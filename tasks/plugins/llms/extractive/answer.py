@@ -47,21 +47,21 @@ class Said(NamedTuple):
 
 def answered(messages: Sequence[Message], most: int, threshold: float) -> Said:
     """What `extractive` says to these messages."""
-    found = asked(messages)
-    sentences = ranked(found.question, found.blocks)
-    unknown = found.rules.unknown
+    prompt = asked(messages)
+    sentences = ranked(prompt.question, prompt.blocks)
+    unknown = prompt.rules.unknown
     if not sentences:
         return Said(unknown or UNKNOWN)
     if unknown is not None and sentences[0].support < threshold:
         return Said(unknown)
-    limit = found.rules.sentences or most
+    limit = prompt.rules.sentences or most
     close = [one for one in sentences[:limit] if one.support >= CLOSE * sentences[0].support]
-    chosen = _fitting(close[:1] if not sentences[0].support else close, found.rules.words)
+    chosen = _fitting(close[:1] if not sentences[0].support else close, prompt.rules.words)
     chosen.sort(key=lambda one: (one.block, one.place))
     numbers = dict.fromkeys(
-        number for one in chosen if (number := found.blocks[one.block].number) is not None
+        number for one in chosen if (number := prompt.blocks[one.block].number) is not None
     )
-    return Said(" ".join(_formed(one, found) for one in chosen), tuple(numbers))
+    return Said(" ".join(_formed(one, prompt) for one in chosen), tuple(numbers))
 
 
 def _fitting(sentences: list["SupportedSentence"], words: int | None) -> list["SupportedSentence"]:
@@ -80,14 +80,14 @@ def _fitting(sentences: list["SupportedSentence"], words: int | None) -> list["S
     return chosen or [sentences[0]._replace(text=" ".join(sentences[0].text.split()[:words]))]
 
 
-def _formed(sentence: "SupportedSentence", found: ReadPrompt) -> str:
+def _formed(sentence: "SupportedSentence", prompt: ReadPrompt) -> str:
     """In quotation marks and with its source, where that is wanted; the source stands before the
     stop.
     """
-    text, number = " ".join(sentence.text.split()), found.blocks[sentence.block].number
-    if found.rules.quote:
+    text, number = " ".join(sentence.text.split()), prompt.blocks[sentence.block].number
+    if prompt.rules.quote:
         text = f'"{text}"'
-    if not found.rules.cite or number is None:
+    if not prompt.rules.cite or number is None:
         return text
     stop = text[len(text.rstrip(STOPS)) :]
     return f"{text.rstrip(STOPS)} [{number}]{stop}"
@@ -107,13 +107,13 @@ def terms(text: str) -> tuple[str, ...]:
     """English stems, words of other languages as they are, pairs of characters where no spaces
     stand between words.
     """
-    found: list[str] = []
+    stems: list[str] = []
     for token in TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
         if re.match(rf"[{DENSE}]", token):
-            found += [token[i : i + 2] for i in range(max(1, len(token) - 1))]
+            stems += [token[i : i + 2] for i in range(max(1, len(token) - 1))]
         else:
-            found.append(str(_stemmer().stemWord(token)) if token.isascii() else token)
-    return tuple(found)
+            stems.append(str(_stemmer().stemWord(token)) if token.isascii() else token)
+    return tuple(stems)
 
 
 def ranked(question: str, blocks: Sequence[Block]) -> list[SupportedSentence]:
@@ -121,14 +121,14 @@ def ranked(question: str, blocks: Sequence[Block]) -> list[SupportedSentence]:
     cut = [sentences(block.text) for block in blocks]
     bags = [[frozenset(terms(one)) for one in part] for part in cut]
     weights = _weights(question, [bag for part in bags for bag in part])
-    found = [
+    supported = [
         SupportedSentence(
             text, number, place, _support(weights, bags[number], place, blocks[number].title)
         )
         for number, part in enumerate(cut)
         for place, text in enumerate(part)
     ]
-    return sorted(found, key=lambda one: (-round(one.support, 9), one.block, one.place))
+    return sorted(supported, key=lambda one: (-round(one.support, 9), one.block, one.place))
 
 
 def _weights(question: str, bags: Sequence[frozenset[str]]) -> dict[str, float]:
@@ -225,10 +225,10 @@ class _Filling:
         for _ in range(20):
             choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
             if isinstance(schema.get("$ref"), str):
-                found: Any = self.root
+                target: Any = self.root
                 for part in schema["$ref"].removeprefix("#").strip("/").split("/"):
-                    found = found.get(part, {}) if part else found
-                schema = found
+                    target = target.get(part, {}) if part else target
+                schema = target
             elif choices:
                 schema = choices[0]
             else:

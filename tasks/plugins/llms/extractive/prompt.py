@@ -97,8 +97,8 @@ def read_rules(text: str) -> Rules:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> int | None:
-    found = [next(filter(None, match.groups())).lower() for match in pattern.finditer(text)]
-    return max(1, NUMBERS.get(found[-1]) or int(found[-1])) if found else None
+    numbers = [next(filter(None, match.groups())).lower() for match in pattern.finditer(text)]
+    return max(1, NUMBERS.get(numbers[-1]) or int(numbers[-1])) if numbers else None
 
 
 def _wanted(pattern: re.Pattern[str], text: str) -> bool:
@@ -159,8 +159,8 @@ def _question(text: str) -> tuple[str, list[str]]:
     """The question, and what stands before and after it."""
     text = ENDING.sub("", text.strip())
     if label := list(LABEL.finditer(text)):
-        found, _, after = text[label[-1].end() :].strip().partition("\n\n")
-        return found.strip(), [text[: label[-1].start()], after]
+        question, _, after = text[label[-1].end() :].strip().partition("\n\n")
+        return question.strip(), [text[: label[-1].start()], after]
     paragraphs = _paragraphs(text)
     plain = [
         number

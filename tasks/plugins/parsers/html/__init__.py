@@ -67,8 +67,10 @@ def document(data: bytes) -> "html.HtmlElement":
     """The page as an lxml tree. Raises DocumentError when there is nothing in it."""
     from lxml import etree, html
 
-    found = DECLARED.search(data[:4096])
-    declared = next((name.decode() for name in found.groups() if name), "") if found else ""
+    declaration = DECLARED.search(data[:4096])
+    declared = (
+        next((name.decode() for name in declaration.groups() if name), "") if declaration else ""
+    )
     text = PROLOGUE.sub("", decode(data, declared)[0]).replace("\x00", "")
     try:
         return html.document_fromstring(

@@ -106,9 +106,9 @@ def rules(sheet: str) -> Iterator[tuple[str, dict[str, str]]]:
     Rules that hold only for some media do not count."""
     for selectors, body in RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet))):
         for selector in selectors.split(","):
-            found = SIMPLE.fullmatch(selector.strip())
-            if found and selector.strip():
-                yield _xpath(*found.groups()), declarations(body)
+            parts = SIMPLE.fullmatch(selector.strip())
+            if parts and selector.strip():
+                yield _xpath(*parts.groups()), declarations(body)
 
 
 def _xpath(tag: str | None, mark: str | None, name: str | None) -> str:
@@ -124,8 +124,8 @@ def _xpath(tag: str | None, mark: str | None, name: str | None) -> str:
 
 def pixels(value: str) -> float | None:
     """A length in pixels, for a page of usual size; None where it is none."""
-    found = NUMBER.match(value.strip())
-    return float(found[1]) * PIXELS[found[2]] if found and found[1] not in ("", "-") else None
+    number = NUMBER.match(value.strip())
+    return float(number[1]) * PIXELS[number[2]] if number and number[1] not in ("", "-") else None
 
 
 def unseen(style: Style) -> bool:
@@ -161,17 +161,17 @@ def colour(value: str) -> tuple[int, int, int] | str | None:
     value = value.strip().lower()
     if value in NAMES:
         return NAMES[value]
-    if found := HEX.match(value):
-        digits = "".join(c * 2 for c in found[1]) if len(found[1]) in (3, 4) else found[1]
+    if match := HEX.match(value):
+        digits = "".join(c * 2 for c in match[1]) if len(match[1]) in (3, 4) else match[1]
         return (
             "transparent"
             if digits[6:] == "00"
             else (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6] or "0", 16))
         )
-    if found := RGB.match(value):
-        if found[4] and float(found[4].rstrip("%") or 1) == 0:
+    if match := RGB.match(value):
+        if match[4] and float(match[4].rstrip("%") or 1) == 0:
             return "transparent"
-        return int(found[1]), int(found[2]), int(found[3])
+        return int(match[1]), int(match[2]), int(match[3])
     return "transparent" if value == "transparent" else None
 
 
@@ -216,15 +216,15 @@ def taken_out(tree: "html.HtmlElement") -> list[str]:
 
 def _computed(tree: "html.HtmlElement") -> dict["etree._Element", dict[str, str]]:
     """element -> its own declarations, of rules and then of its `style`."""
-    found: dict[etree._Element, dict[str, str]] = {}
+    styles: dict[etree._Element, dict[str, str]] = {}
     for sheet in tree.iter("style"):
         for path, declared in rules(sheet.text or ""):
             if declared.keys() & RELEVANT:
                 for element in tree.xpath(path):
-                    found.setdefault(element, {}).update(declared)
+                    styles.setdefault(element, {}).update(declared)
     for element in tree.xpath("//*[@style]"):
-        found.setdefault(element, {}).update(declarations(element.get("style")))
-    return found
+        styles.setdefault(element, {}).update(declarations(element.get("style")))
+    return styles
 
 
 def _hides(

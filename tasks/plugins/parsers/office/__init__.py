@@ -72,17 +72,17 @@ def refuse_bomb_in(data: bytes) -> None:
 
 def _extracted(data: bytes, media_type: str) -> tuple[list[str], str]:
     """Pages by kreuzberg, where it knows them and they hold all the text; else the whole."""
-    found = kreuzberg.markdown(data, media_type)
+    document = kreuzberg.markdown(data, media_type)
     text = (
-        TEMPLATE.sub("", found.text)
+        TEMPLATE.sub("", document.text)
         if media_type == "application/vnd.ms-powerpoint"
-        else found.text
+        else document.text
     )
     if media_type == DOCX:
         text = "\n\n".join([text, *charts(data, "word/charts/chart")])
     if media_type in SHEETS:
         return re.split(r"\n+(?=## )", text), ""
-    complete = len(WORD.findall(" ".join(found.pages))) >= len(WORD.findall(text))
-    return found.pages if len(found.pages) > 1 and complete else [text], str(
-        found.metadata.get("title") or ""
+    complete = len(WORD.findall(" ".join(document.pages))) >= len(WORD.findall(text))
+    return document.pages if len(document.pages) > 1 and complete else [text], str(
+        document.metadata.get("title") or ""
     )

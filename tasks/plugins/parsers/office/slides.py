@@ -84,8 +84,8 @@ DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
 
 
 def _placeholder(shape: "etree._Element") -> str:
-    found = shape.find(f"{P}nvSpPr/{P}nvPr/{P}ph")
-    return "" if found is None else found.get("type", "content")
+    placeholder = shape.find(f"{P}nvSpPr/{P}nvPr/{P}ph")
+    return "" if placeholder is None else placeholder.get("type", "content")
 
 
 def _shape(shape: "etree._Element") -> str:
@@ -134,10 +134,10 @@ def _text(element: "etree._Element", between: str = "\n") -> str:
 def charts(data: bytes, prefix: str) -> list[str]:
     """The charts in the parts whose names begin with `prefix`, in the order of those names."""
     package = Package(data)
-    found = sorted(
+    names = sorted(
         name for name in package.names if name.startswith(prefix) and name.endswith(".xml")
     )
-    return [text for name in found if (text := chart(plain(package.xml(name))))]
+    return [text for name in names if (text := chart(plain(package.xml(name))))]
 
 
 def chart(root: "etree._Element") -> str:

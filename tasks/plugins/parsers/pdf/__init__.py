@@ -105,17 +105,17 @@ def _bookmarks(document: "pypdfium2.PdfDocument") -> dict[int, dict[str, int]]:
     """Per page (from 0): squeezed heading -> level (from 1)."""
     import pypdfium2
 
-    found: dict[int, dict[str, int]] = {}
+    headings: dict[int, dict[str, int]] = {}
     try:
         for count, mark in enumerate(document.get_toc(max_depth=6)):
             target, name = mark.get_dest(), squeezed(mark.get_title())
             if count > MOST_HEADINGS:
                 break
             if target is not None and name and target.get_index() is not None:
-                found.setdefault(target.get_index(), {})[name] = min(6, mark.level + 1)
+                headings.setdefault(target.get_index(), {})[name] = min(6, mark.level + 1)
     except pypdfium2.PdfiumError:
         return {}
-    return found
+    return headings
 
 
 def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
@@ -145,15 +145,15 @@ def paragraphs(page: str) -> list[str]:
     ]
     lengths = sorted(len(line) for line in lines if line)
     width = lengths[len(lengths) * 9 // 10] if lengths else 0  # of a full line: few are longer
-    found: list[str] = []
+    texts: list[str] = []
     last = ""
     for line in lines:
         if not line or not last or _ends(last, line, width):
-            found += [line] if line else []
+            texts += [line] if line else []
         else:
-            found[-1] = joined(found[-1], line)
+            texts[-1] = joined(texts[-1], line)
         last = line
-    return found
+    return texts
 
 
 def _ends(line: str, after: str, width: int) -> bool:

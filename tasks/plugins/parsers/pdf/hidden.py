@@ -163,8 +163,8 @@ def _owner(layer: "pypdfium2.PdfTextPage", index: int) -> int:
     """The text object of a character; 0 for blanks and line ends that the reader put in."""
     import pypdfium2.raw as pdfium
 
-    found = pdfium.FPDFText_GetTextObject(layer, index)
-    return _address(found) if found else 0
+    thing = pdfium.FPDFText_GetTextObject(layer, index)
+    return _address(thing) if thing else 0
 
 
 def _character(layer: "pypdfium2.PdfTextPage", index: int) -> str:

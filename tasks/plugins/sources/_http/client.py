@@ -69,11 +69,11 @@ class Trouble(Exception):
 
 def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header names in lower case with their values; repeated ones are joined by a comma."""
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in pairs:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def body_of(chunks: Iterator[bytes], headers: Mapping[str, str], most: int) -> bytes:
@@ -82,12 +82,12 @@ def body_of(chunks: Iterator[bytes], headers: Mapping[str, str], most: int) -> b
     """
     if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > most:
         raise _too_large(most)
-    found = bytearray()
+    body = bytearray()
     for piece in _unpacked(chunks, headers.get("content-encoding", "").strip().lower(), most):
-        found += piece
-        if len(found) > most:
+        body += piece
+        if len(body) > most:
             raise _too_large(most)
-    return bytes(found)
+    return bytes(body)
 
 
 def _too_large(most: int) -> Trouble:

@@ -28,8 +28,8 @@ def permitted(host: str, port: int, allow_private: bool) -> list[str]:
     Connecting to one of these, and not to the name, leaves no second look-up that could answer
     otherwise. Raises PrivateAddress when none is left, OSError when the name is unknown.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     allowed = [address for address in addresses if allow_private or public(address)]
     if not allowed:
         raise PrivateAddress(
@@ -45,19 +45,19 @@ def public(address: str) -> bool:
     an IPv6 one is judged by that.
     """
     try:
-        found: Address = ipaddress.ip_address(address.split("%")[0])
+        parsed: Address = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        carried = found.ipv4_mapped or (
-            ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in NAT64 else found.sixtofour
+    if isinstance(parsed, ipaddress.IPv6Address):
+        carried = parsed.ipv4_mapped or (
+            ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in NAT64 else parsed.sixtofour
         )
         return (
-            _public(carried) and (found.sixtofour is None or _public(found))
+            _public(carried) and (parsed.sixtofour is None or _public(parsed))
             if carried
-            else _public(found)
+            else _public(parsed)
         )
-    return _public(found)
+    return _public(parsed)
 
 
 def _public(address: Address) -> bool:

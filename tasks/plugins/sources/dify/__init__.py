@@ -1,7 +1,7 @@
 """The documents of a Dify knowledge base, through its service API: so that a team can move."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, UsageError
 from llmops.tasks.plugins import canonical, digest
-from llmops.tasks.plugins.sources import Item, Problem, Raw, content_hash_of
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, content_hash_of
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
 from llmops.tasks.plugins.sources._http.client import Trouble
 from llmops.tasks.plugins.sources._spool import SPOOL
@@ -56,12 +56,12 @@ class DifySource(HttpSource):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        found = normal(url)
-        if found is None or "?" in found:
+        address = normal(url)
+        if address is None or "?" in address:
             raise ValueError(
                 f"{url!r} is no address of a service API; it looks like https://dify.example.com/v1"
             )
-        return found.rstrip("/")
+        return address.rstrip("/")
 
     @field_validator("api_key")
     @classmethod
@@ -85,7 +85,7 @@ class DifySource(HttpSource):
             except Blocked as error:
                 raise UsageError(error.message, where=error.where, hint=error.hint) from error
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every document. Raises UsageError, Unavailable; Blocked when the knowledge base is
         gone.
 
@@ -99,7 +99,7 @@ class DifySource(HttpSource):
                 if (self.disabled or document.get("enabled") is not False) and (
                     self.archived or not document.get("archived")
                 ):
-                    found(self._entry(api, document, tags))
+                    report(self._entry(api, document, tags))
         return gap
 
     def read(self, item: Item) -> Raw:

@@ -70,12 +70,12 @@ class Api:
         """
         for _ in range(2):
             with _refused_as_a_whole():
-                found, totals = self._all("/documents")
-            if totals == {len(found)}:
-                return found, ""
+                documents, totals = self._all("/documents")
+            if totals == {len(documents)}:
+                return documents, ""
         return (
-            found,
-            f"the knowledge base changed while it was listed: {len(found)} documents seen, "
+            documents,
+            f"the knowledge base changed while it was listed: {len(documents)} documents seen, "
             f"{max(totals)} announced",
         )
 
@@ -84,7 +84,7 @@ class Api:
         UsageError, Silent.
         """
         try:
-            found, totals = self._all(f"/documents/{document}/segments")
+            segments, totals = self._all(f"/documents/{document}/segments")
         except Blocked as error:
             raise TransientDocumentError(
                 "the document was there when it was listed, but is gone now"
@@ -93,9 +93,9 @@ class Api:
             raise
         except Unavailable as error:
             raise TransientDocumentError(error.message) from error
-        if totals != {len(found)}:
+        if totals != {len(segments)}:
             raise TransientDocumentError("the document changed while it was read")
-        return sorted(found, key=lambda one: (one.get("position") or 0, str(one.get("id"))))
+        return sorted(segments, key=lambda one: (one.get("position") or 0, str(one.get("id"))))
 
     def original(self, document: str) -> str | None:
         """The address of the file that a document was made of; None when there is none, or Dify is
@@ -117,15 +117,15 @@ class Api:
 
     def _all(self, path: str) -> tuple[list[dict[str, Any]], set[int]]:
         """Every row of a list, each once, and the totals that its pages announced."""
-        found: dict[str, dict[str, Any]] = {}
+        rows: dict[str, dict[str, Any]] = {}
         totals = set()
         for page in self._pages(path):
-            before = len(found)
-            found |= {str(row["id"]): row for row in page["data"]}
-            totals.add(int(page.get("total", len(found))))
-            if len(found) == before:
+            before = len(rows)
+            rows |= {str(row["id"]): row for row in page["data"]}
+            totals.add(int(page.get("total", len(rows))))
+            if len(rows) == before:
                 break
-        return list(found.values()), totals
+        return list(rows.values()), totals
 
     def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
         """Pages until there are no more. Dify before 1.1 gives all segments at once, whatever page

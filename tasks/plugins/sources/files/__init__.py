@@ -3,14 +3,13 @@ zip://, https://).
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from llmops.tasks.errors import Blocked, DocumentError, UsageError
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source
+from llmops.tasks.plugins.sources import Item, Raw, Report, Source
 from llmops.tasks.plugins.sources import _local as local
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.files import remote
@@ -49,22 +48,22 @@ class FilesSource(Source):
                 hint="check the spelling; a relative path starts at the config file's folder",
             )
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every file. Raises Blocked when the folder is gone, Unavailable when a store does
         not answer.
         """
         choice = Choice(self.include, self.exclude)
         if remote.is_remote(self.path):
             return remote.RemoteWalk(
-                self.path, self.storage_options, choice, self.max_bytes, found
+                self.path, self.storage_options, choice, self.max_bytes, report
             ).run()
         if self._root.is_dir():
-            return local.Walk(self._root, choice, self.max_bytes, found).run()
+            return local.Walk(self._root, choice, self.max_bytes, report).run()
         if not self._root.exists():
             raise Blocked(
                 f"the folder {self.path} is gone", hint="put it back, or change the source's path"
             )
-        local.Walk(self._root.parent, Choice([], []), self.max_bytes, found).one(self._root.name)
+        local.Walk(self._root.parent, Choice([], []), self.max_bytes, report).one(self._root.name)
         return ""
 
     def read(self, item: Item) -> Raw:

@@ -1,6 +1,6 @@
 """Files behind an fsspec URL: object stores, archives, servers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import fsspec
@@ -12,7 +12,7 @@ from llmops.tasks.errors import (
     Unavailable,
     UsageError,
 )
-from llmops.tasks.plugins.sources import Item, Problem
+from llmops.tasks.plugins.sources import Item, Problem, Report
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources._local import too_large
 
@@ -60,7 +60,7 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     gone."""
     protocol = url.split("://", 1)[0].split("::", 1)[0]
     try:
-        found, path = fsspec.core.url_to_fs(url, **options)
+        files, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         how = f"install it: pip install 'llmops-pipelines[{extra}]'" if extra else str(error)
@@ -73,15 +73,15 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         raise UsageError(f"{url} cannot be read: {error}", hint=CAN) from error
     except OSError as error:
         raise Unavailable(f"{url} does not answer: {error}", hint=CHECK) from error
-    found.invalidate_cache()
-    return found, path.rstrip("/")
+    files.invalidate_cache()
+    return files, path.rstrip("/")
 
 
 def exists(url: str, options: Mapping[str, Any]) -> bool:
     """Whether there is something at the URL. Raises Unavailable when nobody can tell."""
     try:
-        found, path = filesystem(url, options)
-        return bool(not path or found.exists(path))
+        files, path = filesystem(url, options)
+        return bool(not path or files.exists(path))
     except Blocked:
         return False
     except OSError as error:
@@ -97,9 +97,9 @@ class RemoteWalk:
         options: Mapping[str, Any],
         choice: Choice,
         max_bytes: int,
-        found: Callable[[Item | Problem], None],
+        report: Report,
     ) -> None:
-        self.url, self.choice, self.max_bytes, self.found = url, choice, max_bytes, found
+        self.url, self.choice, self.max_bytes, self.report = url, choice, max_bytes, report
         self.files, self.root = filesystem(url, options)
         self.gaps: list[str] = []
 
@@ -137,9 +137,9 @@ class RemoteWalk:
     def _file(self, path: str, info: Mapping[str, Any]) -> None:
         size = int(info.get("size") or 0)
         if size > self.max_bytes:
-            self.found(Problem(uri=path, reason=too_large(size, self.max_bytes)))
+            self.report(Problem(uri=path, reason=too_large(size, self.max_bytes)))
         else:
-            self.found(
+            self.report(
                 Item(uri=path, revision=revision(info), size=size, locator=str(info["name"]))
             )
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, field_validator
@@ -21,7 +20,7 @@ from llmops.tasks.errors import (
     UnsupportedDocument,
     UsageError,
 )
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Raw, Report, Source, content_hash_of
 from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.git import tree as trees
@@ -96,7 +95,7 @@ class GitSource(Source):
         except GitFailed as error:
             raise self._told(error, UsageError) from error
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every file of the commit, which is always complete. Raises Blocked when repository
         or ref are gone, Unavailable.
         """
@@ -107,7 +106,7 @@ class GitSource(Source):
             snapshot = trees.Snapshot(
                 self._git, self._blobs, commit, Choice(self.include, self.exclude), self.max_bytes
             )
-            snapshot.report(found, self.history, _locator)
+            snapshot.report(report, self.history, _locator)
         except GitFailed as error:
             raise self._told(error, Blocked) from error
         return ""

@@ -195,13 +195,13 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 def executable() -> str:
     """The path of git. Raises Unavailable."""
-    found = shutil.which("git")
-    if found is None:
+    git = shutil.which("git")
+    if git is None:
         raise Unavailable(
             "git is not installed, or not on the path",
             hint="install it: apt-get install git, brew install git",
         )
-    return found
+    return git
 
 
 def fields(data: bytes) -> Sequence[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, NamedTuple
 
 from llmops.tasks.errors import TransientDocumentError
-from llmops.tasks.plugins.sources import Item, Problem
+from llmops.tasks.plugins.sources import Item, Problem, Report
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources._local import printable, too_large
 from llmops.tasks.plugins.sources.git.run import GitCommand, GitFailed, fields, stop
@@ -38,19 +38,19 @@ class Touch(NamedTuple):
 
 def tree(git: GitCommand, commit: str) -> dict[str, Entry]:
     """path -> entry of every file, link and submodule of a commit."""
-    found = {}
+    entries = {}
     for line in fields(git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--")):
         head, _, path = line.partition(b"\t")
         mode, _, blob, size = head.decode().split()
-        found[os.fsdecode(path)] = Entry(mode, blob, int(size) if size.isdigit() else -1)
-    return found
+        entries[os.fsdecode(path)] = Entry(mode, blob, int(size) if size.isdigit() else -1)
+    return entries
 
 
 def touches(git: GitCommand, commit: str, wanted: set[str]) -> dict[str, Touch]:
     """path -> the last commit that changed it, in one pass over the history, which ends as soon as
     all are known.
     """
-    found: dict[str, Touch] = {}
+    touched: dict[str, Touch] = {}
     words = (
         "log",
         "-c",
@@ -67,14 +67,14 @@ def touches(git: GitCommand, commit: str, wanted: set[str]) -> dict[str, Touch]:
         for field in _fields(process.stdout):
             if field.startswith(RECORD):
                 now = Touch(*field[1:].decode("utf-8", "replace").split("\x02"))
-            elif (path := os.fsdecode(field)) in wanted and path not in found:
-                found[path] = now
-                if len(found) == len(wanted):
-                    return found
+            elif (path := os.fsdecode(field)) in wanted and path not in touched:
+                touched[path] = now
+                if len(touched) == len(wanted):
+                    return touched
         _, errors = process.communicate()
         if process.returncode:
             raise git.failed(errors)
-    return found
+    return touched
 
 
 def _fields(out: IO[bytes]) -> Iterator[bytes]:
@@ -135,7 +135,7 @@ class Snapshot:
 
     def report(
         self,
-        found: Callable[[Item | Problem], None],
+        report: Report,
         history: bool,
         locate: Callable[[str, Touch | None], str],
     ) -> None:
@@ -153,9 +153,9 @@ class Snapshot:
         for path in chosen:
             entry = self._resolved(path)
             if isinstance(entry, str):
-                found(Problem(uri=printable(path), reason=entry))
+                report(Problem(uri=printable(path), reason=entry))
             elif entry is not None:
-                found(self._item(path, entry, touched.get(path), locate))
+                report(self._item(path, entry, touched.get(path), locate))
 
     def _item(
         self,

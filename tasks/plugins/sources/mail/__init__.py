@@ -3,14 +3,14 @@ own.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from llmops.tasks.errors import Blocked, DocumentError, TransientDocumentError, UsageError
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source
 from llmops.tasks.plugins.sources import _local as local
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.mail import boxes
@@ -27,7 +27,6 @@ from llmops.tasks.texts.mails import content_of
 SHOWN = ("Subject", "From", "To", "Cc", "Date")
 MAILDIRS = ["**", "**/.*/cur/*", "**/.*/new/*"]
 """Subfolders of a maildir begin with a dot."""
-Found = Callable[[Item | Problem], None]
 
 
 class MailSource(Source):
@@ -70,7 +69,7 @@ class MailSource(Source):
                 "other names: set `kind`",
             )
 
-    def scan(self, found: Found) -> str:
+    def scan(self, report: Report) -> str:
         """Report every mail or thread and every attachment. Incomplete where a mail cannot be told
         from its neighbours, or not be named.
         """
@@ -79,7 +78,7 @@ class MailSource(Source):
         gaps: list[str] = []
         mails: dict[str, Summary] = {}
         letters: dict[str, boxes.Letter] = {}
-        for summary, letter in self._mails(found, gaps):
+        for summary, letter in self._mails(report, gaps):
             if (
                 summary.id in mails and mails[summary.id].content != summary.content
             ):  # not the same mail in another folder
@@ -87,7 +86,7 @@ class MailSource(Source):
             if summary.id not in mails:
                 mails[summary.id], letters[summary.id] = summary, letter._replace(data=b"")
         for item in self._items(list(mails.values()), letters):
-            found(item)
+            report(item)
         more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
         return "; ".join(gaps[:3]) + more
 
@@ -135,25 +134,25 @@ class MailSource(Source):
                     locator=locator,
                 )
 
-    def _mails(self, found: Found, gaps: list[str]) -> Iterator[tuple[Summary, boxes.Letter]]:
+    def _mails(self, report: Report, gaps: list[str]) -> Iterator[tuple[Summary, boxes.Letter]]:
         """Every mail that can be read; what cannot is reported, and named among the gaps where
         nobody knows what it was.
         """
-        for path, kind in self._files(found, gaps):
+        for path, kind in self._files(report, gaps):
             name = local.printable(path)
             try:
                 for number, letter in enumerate(
                     boxes.letters(self._root, path, kind, self.max_bytes), 1
                 ):
                     summary = self._summary(
-                        letter, f"{name}#{number}" if kind == "mbox" else name, found, gaps
+                        letter, f"{name}#{number}" if kind == "mbox" else name, report, gaps
                     )
                     if summary is not None:
                         yield summary, letter
             except (OSError, boxes.NoMbox) as error:
                 reason = local.why(error) if isinstance(error, OSError) else str(error)
                 gaps.append(f"{name}: {reason}")
-                found(
+                report(
                     Problem(
                         uri=name,
                         reason=reason,
@@ -163,16 +162,16 @@ class MailSource(Source):
                 )
 
     def _summary(
-        self, letter: boxes.Letter, name: str, found: Found, gaps: list[str]
+        self, letter: boxes.Letter, name: str, report: Report, gaps: list[str]
     ) -> Summary | None:
         try:
             summary = Message(letter.data).summary()
         except DocumentError as error:
             gaps.append(f"{name}: {error.reason}")
-            found(Problem(uri=name, reason=error.reason))
+            report(Problem(uri=name, reason=error.reason))
             return None
         if not letter.whole:
-            found(
+            report(
                 Problem(
                     uri=summary.id,
                     reason=local.too_large(letter.size, self.max_bytes).replace(
@@ -183,7 +182,7 @@ class MailSource(Source):
             return None
         return summary
 
-    def _files(self, found: Found, gaps: list[str]) -> Iterator[tuple[str, str]]:
+    def _files(self, report: Report, gaps: list[str]) -> Iterator[tuple[str, str]]:
         """Path and kind of every file that holds mails, sorted."""
         entries: list[Item] = []
 
@@ -192,7 +191,7 @@ class MailSource(Source):
                 entries.append(entry)
             elif boxes.kind_of(entry.uri, self._root / entry.uri, self.kind):
                 gaps.append(f"{entry.uri}: {entry.reason}")
-                found(entry)
+                report(entry)
 
         one = Path(self.path).is_file()
         walk = local.Walk(self._root, Choice(self.include or MAILDIRS, self.exclude), 1 << 62, sort)

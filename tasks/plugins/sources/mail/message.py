@@ -75,10 +75,10 @@ class ParsedMail:
     @property
     def id(self) -> str:
         """The Message-ID, else a name made of the content."""
-        found = ID.search(self.field("Message-ID")) or re.search(
+        match = ID.search(self.field("Message-ID")) or re.search(
             r"(\S+@\S+)", self.field("Message-ID")
         )
-        return found[1] if found else f"mail-{self.digest[:16]}"
+        return match[1] if match else f"mail-{self.digest[:16]}"
 
     @property
     def digest(self) -> str:
@@ -100,9 +100,11 @@ class ParsedMail:
     def date(self) -> str:
         """When it was written, in UTC, ISO 8601; "" where nobody knows."""
         try:
-            found = parsedate_to_datetime(self.field("Date"))
+            moment = parsedate_to_datetime(self.field("Date"))
             return (
-                (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+                (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+                .astimezone(UTC)
+                .isoformat()
             )
         except (*MALFORMED, OverflowError):
             return ""
@@ -132,7 +134,7 @@ class ParsedMail:
     def facts(self) -> dict[str, Any]:
         """The metadata of the mail; what is missing is left out."""
         root = self.answers[0] if self.answers else self.id
-        found = {
+        facts = {
             "from": next(iter(self.addresses("From")), ""),
             "to": self.addresses("To"),
             "cc": self.addresses("Cc"),
@@ -140,7 +142,7 @@ class ParsedMail:
             "subject": self.field("Subject"),
             "thread": root,
         }
-        return {key: value for key, value in found.items() if value}
+        return {key: value for key, value in facts.items() if value}
 
     def words(self, *, strip: bool, flat: bool) -> tuple[str, str]:
         """The body and its kind, `plain` or `html`; `flat`: plain in any case."""
@@ -233,7 +235,7 @@ def _unflowed(text: str, part: Message) -> str:
     if str(part.get_param("format", "")).lower() != "flowed":
         return text
     joint = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
-    return re.sub(r"(?m)^(?!>)(.*\S) \n(?=[^>\n])", lambda found: found[1] + joint, text)
+    return re.sub(r"(?m)^(?!>)(.*\S) \n(?=[^>\n])", lambda match: match[1] + joint, text)
 
 
 def by_thread(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
@@ -248,10 +250,10 @@ def by_thread(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
             if child not in above and _root(above, parent) != child:
                 above[child] = parent
     _by_subject(known, above)
-    found: dict[str, list[Summary]] = {}
+    threads: dict[str, list[Summary]] = {}
     for mail in known.values():
-        found.setdefault(_root(above, mail.id), []).append(mail)
-    return found
+        threads.setdefault(_root(above, mail.id), []).append(mail)
+    return threads
 
 
 def _root(above: Mapping[str, str], one: str) -> str:

@@ -241,7 +241,7 @@ def _tree(html: str) -> "HtmlElement | None":
 def _text(tree: "HtmlElement") -> str:
     from lxml.etree import iterwalk
 
-    unseen = {inner for found in tree.xpath(UNSEEN) for inner in found.iter()}
+    unseen = {inner for root in tree.xpath(UNSEEN) for inner in root.iter()}
     pieces: list[str] = []
     for event, element in iterwalk(tree, events=("start", "end")):
         if event == "start":

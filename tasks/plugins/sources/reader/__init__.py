@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins import digest
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
 from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
@@ -97,7 +97,7 @@ class ReaderSource(Source):
                 hint="relative paths that begin with ./ start at the config file's folder",
             ) from error
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Run the reader and report its documents. Raises Unavailable when it fails before the
         first one, Blocked when its options no longer serve (a folder gone)."""
         forget(self._keeper)
@@ -105,7 +105,7 @@ class ReaderSource(Source):
         try:
             for uri, raw, named in self._named(made):
                 count, at_random = count + 1, at_random or not named
-                found(self._item(uri, raw))
+                report(self._item(uri, raw))
         except (
             Exception
         ) as error:  # readers raise whatever their services do; the listing is then incomplete

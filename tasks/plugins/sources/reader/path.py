@@ -25,13 +25,13 @@ def reader_class(path: str) -> type[Any]:
         there = False
     if not there:
         raise ValueError(f"there is no module {module}; {_how(module)}")
-    found = getattr(_imported(module), name, None)
-    if found is None:
+    reader = getattr(_imported(module), name, None)
+    if reader is None:
         close = did_you_mean(name, [each for each in dir(_imported(module)) if each[:1].isupper()])
         raise ValueError(f"{module} has no {name}" + (f"; {close}" if close else ""))
-    if not (inspect.isclass(found) and callable(getattr(found, "load_data", None))):
+    if not (inspect.isclass(reader) and callable(getattr(reader, "load_data", None))):
         raise ValueError(f"{name} is no reader: a class with the method load_data is wanted")
-    return found
+    return reader
 
 
 def refusal(reader: type[Any], options: Mapping[str, Any]) -> str:

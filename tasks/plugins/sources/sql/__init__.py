@@ -1,7 +1,6 @@
 """Documents in the rows of a query."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -16,7 +15,7 @@ from llmops.tasks.errors import (
     UsageError,
 )
 from llmops.tasks.plugins import canonical, digest
-from llmops.tasks.plugins.sources import Item, Problem, Raw, Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
 from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import plain
 from llmops.tasks.plugins.sources._spool import forget, keep, taken
@@ -87,7 +86,7 @@ class SqlSource(Source):
         except Blocked as error:
             raise UsageError(error.message, where="sources: sql", hint=error.hint) from error
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every row. Incomplete when the rows end early. Raises Blocked when the query no
         longer works, Unavailable.
         """
@@ -100,7 +99,9 @@ class SqlSource(Source):
                     self.query, columns.listing() if self.updated else columns.everything()
                 )
                 for row in self._data.rows(connection, query, self.batch):
-                    found(self._listed(*row) if self.updated else self._read(row._mapping, columns))
+                    report(
+                        self._listed(*row) if self.updated else self._read(row._mapping, columns)
+                    )
                     count += 1
         except SQLAlchemyError as error:
             return f"the database ended the listing after {count:,} rows: {self._data.told(error)}"

@@ -70,8 +70,8 @@ def parsed(url: str) -> URL:
     """
     scheme, colon, rest = url.partition("://")
     try:
-        found = make_url(DRIVERS.get(scheme, scheme) + colon + rest)
-        found.get_dialect().import_dbapi()
+        address = make_url(DRIVERS.get(scheme, scheme) + colon + rest)
+        address.get_dialect().import_dbapi()
     except ImportError as error:
         module = (error.name or "its driver").split(".")[0]
         raise ValueError(
@@ -86,7 +86,7 @@ def parsed(url: str) -> URL:
         raise ValueError(
             "no database URL, such as postgresql://user:${PASSWORD}@host/name or sqlite:///file.db"
         ) from error
-    return found
+    return address
 
 
 def file_of(url: URL) -> Path | None:
@@ -135,11 +135,11 @@ class Database:
         """
         streaming = connection.execution_options(stream_results=True, yield_per=batch)
         try:
-            found = streaming.execute(query)
+            result = streaming.execute(query)
         except SQLAlchemyError as error:
             raise self.failed(error) from error
-        with closing(found):
-            yield from found
+        with closing(result):
+            yield from result
 
     def failed(self, error: SQLAlchemyError) -> LlmopsError:
         """What an error of a query means: the database went, or it has something against the
@@ -221,19 +221,20 @@ class Columns:
 
     def _find(self, name: str, role: str) -> str:
         exact = [column for column in self._given if column == name]
-        found = exact or [column for column in self._given if column.lower() == name.lower()]
-        if len(found) != 1:
+        columns = exact or [column for column in self._given if column.lower() == name.lower()]
+        if len(columns) != 1:
             wrong = (
                 "two such columns; give one of them another name with AS"
-                if found
+                if columns
                 else f"it has {', '.join(self._given)}"
             )
             raise UsageError(
-                f"the query has {'not one' if found else 'no'} column {name!r} for {role}: {wrong}",
+                f"the query has {'not one' if columns else 'no'} column {name!r} for {role}: "
+                f"{wrong}",
                 where="sources: sql: query",
                 hint=f"name it in the query (… AS {name}), or name another with `{role}`",
             )
-        return found[0]
+        return columns[0]
 
     def quoted(self, role: str) -> str:
         """A column as SQL writes it."""

@@ -1,6 +1,6 @@
 """Pages of web sites, found by links and sitemaps."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from llmops.tasks.errors import TransientDocumentError, Unavailable, UsageError
-from llmops.tasks.plugins.sources import Item, Problem, Raw
+from llmops.tasks.plugins.sources import Item, Raw, Report
 from llmops.tasks.plugins.sources._http import HttpSource, as_document_error
 from llmops.tasks.plugins.sources._http.client import HttpClient, Trouble
 from llmops.tasks.plugins.sources._spool import SPOOL
@@ -105,7 +105,7 @@ class WebSource(HttpSource):
             for url in [*self.start[:CHECKED], *self.sitemaps[:CHECKED]]:
                 self._exists(client, robots, url)
 
-    def scan(self, found: Callable[[Item | Problem], None]) -> str:
+    def scan(self, report: Report) -> str:
         """Report every page. Raises Unavailable when nothing at all can be read.
 
         A page that failed makes the listing incomplete unless it never was one; 404 and 410 mean
@@ -131,7 +131,7 @@ class WebSource(HttpSource):
                 client, robots, scope.inside, crawl.gaps.append, self._own_headers
             ).pages(self.sitemaps)
             return crawl.run(
-                [normal(url, "", self.ignore_query) or url for url in self.start], listed, found
+                [normal(url, "", self.ignore_query) or url for url in self.start], listed, report
             )
 
     def read(self, item: Item) -> Raw:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.sources import Item, Problem
+from llmops.tasks.plugins.sources import Item, Problem, Report
 from llmops.tasks.plugins.sources.web.memory import CrawlMemory, PageRecord
 from llmops.tasks.plugins.sources.web.urls import CrawlScope, host_of, place_of
 from llmops.tasks.plugins.sources.web.visit import Visit
@@ -55,9 +55,7 @@ class Crawl:
         self._gone: list[str] = []
         self.gaps: list[str] = []
 
-    def run(
-        self, starts: Sequence[str], listed: Iterable[str], found: Callable[[Item | Problem], None]
-    ) -> str:
+    def run(self, starts: Sequence[str], listed: Iterable[str], report: Report) -> str:
         """Report pages and problems; return "" when there can be no others, else why there may.
         Raises Unavailable when nobody answers.
         """
@@ -74,11 +72,11 @@ class Crawl:
                 hint="check the network, or try again later",
             )
         for record in _distinct(self._pages):
-            found(
+            report(
                 Item(uri=record.url, revision=record.sha256, size=record.size, locator=record.url)
             )
         for problem in self._problems.values():
-            found(problem)
+            report(problem)
         self._memory.forget(
             self._gone
             if self.gaps
@@ -156,14 +154,14 @@ class Crawl:
 
     def _further(self, step: Step, record: PageRecord) -> list[Step]:
         """What a page calls itself, and where its links lead."""
-        found = (
+        steps = (
             [step.model_copy(update={"url": record.canonical, "root": False})]
             if record.canonical
             else []
         )
         if step.follow and step.depth < self._depth:
-            found += [Step(url=url, depth=step.depth + 1) for url in record.links]
-        return [one for one in found if self._scope.takes(one.url)]
+            steps += [Step(url=url, depth=step.depth + 1) for url in record.links]
+        return [one for one in steps if self._scope.takes(one.url)]
 
     def _move(self, step: Step, target: str) -> list[Step]:
         self._moved[step.url] = target

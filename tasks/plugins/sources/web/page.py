@@ -127,19 +127,19 @@ def facts(
 
 
 def _links(tree: "HtmlElement", base: str, ignored: Sequence[str]) -> tuple[str, ...]:
-    found = [
+    links = [
         str(one)
         for one in tree.xpath("//a/@href | //area/@href | //frame/@src | //link[@rel='next']/@href")
     ]
     for refresh in tree.xpath("//meta[translate(@http-equiv,'REFSH','refsh')='refresh']/@content"):
-        found += [
+        links += [
             match[1]
             for match in [re.search(r"url\s*=\s*[\"']?([^\"']+)", str(refresh), re.IGNORECASE)]
             if match
         ]
     addresses = (
         normal(one, base, ignored)
-        for one in dict.fromkeys(one.split("#")[0] for one in found)
+        for one in dict.fromkeys(one.split("#")[0] for one in links)
         if one
     )
     return tuple(dict.fromkeys(one for one in addresses if one))

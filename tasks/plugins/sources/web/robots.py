@@ -59,7 +59,7 @@ class Robots:
         reply = self._fetched(url)
         if not reply.ok:
             raise Trouble(f"HTTP status {reply.status}")
-        return [found for one in parsed(reply.body).sitemaps if (found := normal(one, url))]
+        return [address for one in parsed(reply.body).sitemaps if (address := normal(one, url))]
 
     def _read(self, site: str) -> "Protego | str":
         """Parsed rules, or why there are none. Any 4xx answer but 429 means that there are no

@@ -84,12 +84,12 @@ def unpacked(data: bytes) -> bytes:
         return data
     unpacker = zlib.decompressobj(47)
     try:
-        found = unpacker.decompress(data, LARGEST)
+        text = unpacker.decompress(data, LARGEST)
     except zlib.error as error:
         raise Trouble(f"it is damaged: {error}") from error
     if not unpacker.eof:
         raise Trouble(f"it is cut off, or has more than {LARGEST:,} bytes")
-    return found
+    return text
 
 
 def parsed(data: bytes, base: str) -> tuple[list[str], list[str]]:
@@ -107,9 +107,9 @@ def parsed(data: bytes, base: str) -> tuple[list[str], list[str]]:
     kind = etree.QName(tree).localname
     if kind not in ("urlset", "sitemapindex"):
         raise Trouble(f"its root is <{kind}>, allowed are <urlset> and <sitemapindex>")
-    found = _normal([one.text or "" for one in tree.iterfind("{*}*/{*}loc")], base)
-    return (found, []) if kind == "sitemapindex" else ([], found)
+    addresses = _normal([one.text or "" for one in tree.iterfind("{*}*/{*}loc")], base)
+    return (addresses, []) if kind == "sitemapindex" else ([], addresses)
 
 
 def _normal(urls: list[str], base: str) -> list[str]:
-    return [found for one in urls if (found := normal(one, base))]
+    return [address for one in urls if (address := normal(one, base))]

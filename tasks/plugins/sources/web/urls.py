@@ -42,10 +42,10 @@ def _spelt(url: str, ignored: tuple[str, ...]) -> str | None:
         return None
     place = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
     query = "&".join(one for one in parts.query.split("&") if one and not _is_ignored(one, ignored))
-    found = f"{parts.scheme}://{place}{_dotless(_escaped(parts.path, KEPT))}" + (
+    address = f"{parts.scheme}://{place}{_dotless(_escaped(parts.path, KEPT))}" + (
         f"?{_escaped(query, KEPT + '?[]')}" if query else ""
     )
-    return found if len(found) <= LONGEST else None
+    return address if len(address) <= LONGEST else None
 
 
 def _host(parts: SplitResult) -> str:

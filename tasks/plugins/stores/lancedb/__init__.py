@@ -216,10 +216,10 @@ class LanceDBStore(Store):
         except Damaged:
             with guarded(what):
                 table = database.create_table(name, schema=schema, exist_ok=True)
-        found = table.schema.field("vector").type.list_size
-        if found != dimension:
+        held = table.schema.field("vector").type.list_size
+        if held != dimension:
             raise Damaged(
-                f"{what} holds vectors of dimension {found}, not {dimension}",
+                f"{what} holds vectors of dimension {held}, not {dimension}",
                 hint="drop the collection, or use the embedder that it was built with",
             )
         return LanceDBCollection(database, name, schema)

@@ -157,8 +157,8 @@ def follow(table: "Table", source: "Table", what: str, condition: str) -> None:
 def keyed(table: "Table", condition: str | None = None) -> set[tuple[str, str]]:
     """(chunk_id, row_hash) of every row."""
     search = table.search() if condition is None else table.search().where(condition)
-    found = search.select(["chunk_id", "row_hash"]).to_arrow()
-    return set(zip(found["chunk_id"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
+    rows = search.select(["chunk_id", "row_hash"]).to_arrow()
+    return set(zip(rows["chunk_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True))
 
 
 def forget(table: "Table", what: str, keep: Callable[[str], bool]) -> None:

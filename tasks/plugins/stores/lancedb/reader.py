@@ -75,14 +75,14 @@ class LanceDBReader(StoreReader):
             matrix = self._held(table) if where is None else None
 
             def fetch(limit: int) -> pa.Table:
-                found = (
+                rows = (
                     _scanned(table, point, limit, where)
                     if matrix is None
                     else table.take_row_ids(matrix.nearest(point, limit))
                     .select([*ROWS.names, "vector"])
                     .to_arrow()
                 )
-                return _scored(found, cosines(found["vector"], point))
+                return _scored(rows, cosines(rows["vector"], point))
 
             return ranked(fetch, k)
 
@@ -110,8 +110,8 @@ class LanceDBReader(StoreReader):
                 if not words:
                     return _scored(ROWS.empty_table(), [])
                 search = table.search(query, query_type="fts").select([*ROWS.names, "_score"])
-                found = filtered(search, where).limit(limit).to_arrow()
-                return _scored(found, found["_score"].to_numpy())
+                rows = filtered(search, where).limit(limit).to_arrow()
+                return _scored(rows, rows["_score"].to_numpy())
 
             return ranked(fetch, k)
 
@@ -192,8 +192,8 @@ def cosines(column: "pa.ChunkedArray", point: Point) -> NDArray[np.float32]:
     vectors = np.concatenate([np.empty((0, len(point))), *(plain(part) for part in column.chunks)])
     products = (vectors * point.astype(np.float64)).sum(axis=1)
     lengths = np.sqrt((vectors**2).sum(axis=1)) * np.sqrt((point.astype(np.float64) ** 2).sum())
-    found: NDArray[np.float32] = (products / lengths).astype(np.float32)
-    return found
+    similarities: NDArray[np.float32] = (products / lengths).astype(np.float32)
+    return similarities
 
 
 def filtered(search: "LanceQueryBuilder", where: Where | None) -> "LanceQueryBuilder":

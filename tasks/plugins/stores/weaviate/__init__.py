@@ -114,12 +114,12 @@ class WeaviateStore(Store):
     ) -> StoreCollection:
         del home
         what, client = f"the Weaviate collection {name!r}", self._client()
-        found = patiently(
+        held = patiently(
             what, lambda: self._found_or_made(client, name, dimension, fields), self.timeout
         )
-        if found != dimension:
+        if held != dimension:
             raise Damaged(
-                f"{what} holds vectors of dimension {found}, not {dimension}",
+                f"{what} holds vectors of dimension {held}, not {dimension}",
                 hint="drop the collection, or use the embedder that it was built with",
             )
         return WeaviateCollection(

@@ -199,15 +199,15 @@ class WeaviateCollection(StoreCollection):
             self._records.save(StagingState(free=state.free + 1, epoch=state.epoch))
 
     def _sealed(self, snapshot: str) -> Sealed:
-        found = self._records.sealed(int(snapshot)) if snapshot.isdecimal() else None
-        if found is None:
+        sealed = self._records.sealed(int(snapshot)) if snapshot.isdecimal() else None
+        if sealed is None:
             raise Damaged(f"{self._what} has no snapshot {snapshot}", hint=REPAIR)
-        return found
+        return sealed
 
     def at(self, snapshot: str) -> StoreReader:
-        found = self._place.patiently(lambda: self._sealed(snapshot))
+        sealed = self._place.patiently(lambda: self._sealed(snapshot))
         return WeaviateReader(
-            self._read, self._records, found, self._schema, self._dimension, self._place
+            self._read, self._records, sealed, self._schema, self._dimension, self._place
         )
 
     def unpublished(self, snapshot: str) -> int:
@@ -231,11 +231,11 @@ class WeaviateCollection(StoreCollection):
         """The snapshots in `keep`; the others are no longer snapshots, before any row of theirs
         goes.
         """
-        found = self._records.all_sealed()
-        for one in found:
+        snapshots = self._records.all_sealed()
+        for one in snapshots:
             if str(one.number) not in keep:
                 self._records.unseal(one.number)
-        return [one for one in found if str(one.number) in keep]
+        return [one for one in snapshots if str(one.number) in keep]
 
     def erase(self, doc_ids: Sequence[str], keep: Sequence[str]) -> None:
         with self._place.guarded():

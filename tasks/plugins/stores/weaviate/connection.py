@@ -258,11 +258,11 @@ def epoch(client: "WeaviateClient") -> str:
     from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateTimeoutError
 
     try:
-        found = client.cluster.statistics()
+        cluster = client.cluster.statistics()
     except UnexpectedStatusCodeError as error:
         if error.status_code in (401, 403, 404):
             return ""
         raise
-    if not all(one.leader_id for one in found.statistics):
+    if not all(one.leader_id for one in cluster.statistics):
         raise WeaviateTimeoutError("the server is starting: a node knows no leader yet")
-    return " ".join(sorted(f"{one.name}:{one.raft.term}" for one in found.statistics))
+    return " ".join(sorted(f"{one.name}:{one.raft.term}" for one in cluster.statistics))

@@ -57,16 +57,16 @@ class WeaviateRows:
         they are about to be replaced.
         """
         for where in self.parts("chunk_id", sorted(chunk_ids)):
-            found = [
+            rows = [
                 one for one in self._fetched(where & at(number)) if holds(one.properties, number)
             ]
             self.put(
-                [self._again(one, number) for one in found if one.properties["valid_from"] < number]
+                [self._again(one, number) for one in rows if one.properties["valid_from"] < number]
             )
             self._remove(
                 [
                     one.uuid
-                    for one in found
+                    for one in rows
                     if one.properties["valid_from"] == number and one.uuid not in replaced
                 ]
             )
@@ -80,41 +80,41 @@ class WeaviateRows:
         self.delete(added_after(number))
         self.delete(strange())
         for _ in range(ROUNDS):
-            found = self._ended(number)
-            if not found:
+            ended = self._ended(number)
+            if not ended:
                 break
-            self._bring_back(found)
+            self._bring_back(ended)
         else:
             raise Unavailable(
-                f"{self._what}: {len(found)} retired rows could not be brought back", hint=NETWORK
+                f"{self._what}: {len(ended)} retired rows could not be brought back", hint=NETWORK
             )
         if thoroughly:
             self._sweep(number)
 
     def _ended(self, number: int) -> list[UUID]:
-        found: list[UUID] = []
+        ids: list[UUID] = []
         while True:
             page = self._collection.query.fetch_objects(
                 filters=retired_after(number), limit=MOST, return_properties=[]
             ).objects
-            found = [one.uuid for one in page]
+            ids = [one.uuid for one in page]
             if len(page) < MOST:
-                return found
-            self._bring_back(found)
+                return ids
+            self._bring_back(ids)
 
     def _bring_back(self, ids: Sequence[UUID]) -> None:
         """Written once more with an end and then without it: where an index did not agree with the
         row, it does now.
         """
         for first in range(0, len(ids), IDS_PER_QUERY):
-            found = self._fetched(by_id(ids[first : first + IDS_PER_QUERY]))
+            rows = self._fetched(by_id(ids[first : first + IDS_PER_QUERY]))
             self.put(
                 [
                     self._again(one, one.properties["valid_to"] or one.properties["valid_from"] + 1)
-                    for one in found
+                    for one in rows
                 ]
             )
-            self.put([self._again(one, None) for one in found])
+            self.put([self._again(one, None) for one in rows])
 
     def _sweep(self, number: int) -> None:
         later, ended = [], []
@@ -143,14 +143,14 @@ class WeaviateRows:
     def _keys(
         self, where: "FilterReturn", wanted: Callable[[Mapping[str, Any]], bool]
     ) -> Iterator[tuple[str, str]]:
-        found = self._collection.query.fetch_objects(
+        rows = self._collection.query.fetch_objects(
             filters=where,
             limit=MOST,
             return_properties=["chunk_id", "row_hash", "valid_from", "valid_to"],
         ).objects
         return (
             (str(one.properties["chunk_id"]), str(one.properties["row_hash"]))
-            for one in found
+            for one in rows
             if wanted(one.properties)
         )
 
@@ -167,11 +167,11 @@ class WeaviateRows:
         """How many rows fulfil a filter, and how many terms they hold."""
         from weaviate.classes.query import Metrics
 
-        found = self._collection.aggregate.over_all(
+        sums = self._collection.aggregate.over_all(
             filters=where, total_count=True, return_metrics=Metrics("length").integer(sum_=True)
         )
-        lengths: Any = found.properties.get("length")
-        return int(found.total_count or 0), int(lengths.sum_ or 0) if lengths is not None else 0
+        lengths: Any = sums.properties.get("length")
+        return int(sums.total_count or 0), int(lengths.sum_ or 0) if lengths is not None else 0
 
     def strangers(self) -> int:
         """How many objects are neither rows nor records, up to 10,000. Counted one by one: after a
@@ -200,10 +200,10 @@ class WeaviateRows:
             self.delete(by_id(ids[first : first + IDS_PER_QUERY]))
 
     def _fetched(self, where: "FilterReturn") -> list["StoredObject"]:
-        found: list[StoredObject] = self._collection.query.fetch_objects(
+        rows: list[StoredObject] = self._collection.query.fetch_objects(
             filters=where, limit=MOST, include_vector=True
         ).objects
-        return found
+        return rows
 
     @staticmethod
     def _again(one: "StoredObject", valid_to: int | None) -> "NewObject":

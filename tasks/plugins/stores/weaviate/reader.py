@@ -81,17 +81,17 @@ class WeaviateReader(StoreReader):
         asked, filters = point.tolist(), self._filters(where)
 
         def find(limit: int) -> list["StoredObject"]:
-            found: list[StoredObject] = self._collection.query.near_vector(
+            rows: list[StoredObject] = self._collection.query.near_vector(
                 asked,
                 limit=limit,
                 filters=filters,
                 return_properties=self._returned,
                 return_metadata=MetadataQuery(distance=True),
             ).objects
-            return found
+            return rows
 
-        def score(found: Sequence["StoredObject"]) -> list[float]:
-            return [1 - one.metadata.distance for one in found]  # type: ignore[operator]
+        def score(rows: Sequence["StoredObject"]) -> list[float]:
+            return [1 - one.metadata.distance for one in rows]  # type: ignore[operator]
 
         best, scores = self._best(find, score, lambda _, scores: scores[-1], k, where)
         return _frame([one.properties for one in best], scores)
@@ -113,7 +113,7 @@ class WeaviateReader(StoreReader):
         )
 
         def find(limit: int) -> list["StoredObject"]:
-            found: list[StoredObject] = self._collection.query.bm25(
+            rows: list[StoredObject] = self._collection.query.bm25(
                 asked,
                 query_properties=["terms"],
                 limit=limit,
@@ -121,15 +121,15 @@ class WeaviateReader(StoreReader):
                 return_properties=looked_at,
                 return_metadata=MetadataQuery(score=True),
             ).objects
-            return found
+            return rows
 
-        def score(found: Sequence["StoredObject"]) -> list[float]:
-            return bm25([one.properties for one in found], query, within, self._snapshot)
+        def score(rows: Sequence["StoredObject"]) -> list[float]:
+            return bm25([one.properties for one in rows], query, within, self._snapshot)
 
         best, scores = self._best(
             find,
             score,
-            lambda found, scores: reach([one.metadata.score for one in found], scores),  # type: ignore[misc]
+            lambda rows, scores: reach([one.metadata.score for one in rows], scores),  # type: ignore[misc]
             k,
             where,
         )
@@ -142,14 +142,14 @@ class WeaviateReader(StoreReader):
         held: dict[UUID, Mapping[str, Any]] = {}
         for first in range(0, len(ids), IDS_PER_QUERY):
             some = by_id(ids[first : first + IDS_PER_QUERY])
-            found = self._asked(
+            page = self._asked(
                 lambda some=some: (
                     self._collection.query.fetch_objects(  # type: ignore[misc]
                         filters=some, limit=IDS_PER_QUERY, return_properties=ROWS.names
                     ).objects
                 )
             )
-            held |= {one.uuid: one.properties for one in found}
+            held |= {one.uuid: one.properties for one in page}
         return [held[one] for one in ids]
 
     def _filters(self, where: Where | None) -> "FilterReturn":
@@ -185,16 +185,16 @@ class WeaviateReader(StoreReader):
         wanted = k + 16
         while True:
             limit = min(wanted, MOST)
-            found = self._asked(lambda limit=limit: find(limit))  # type: ignore[misc]
+            candidates = self._asked(lambda limit=limit: find(limit))  # type: ignore[misc]
             rows = [
                 row  # that says itself what the index said
-                for row in found
+                for row in candidates
                 if holds(row.properties, self._snapshot.number)
                 and (where is None or matches(where, row.properties))
             ]
             scores = np.asarray(score(rows), np.float32)
             if (
-                len(found) < limit
+                len(candidates) < limit
                 or limit == MOST
                 or (len(rows) >= k and most(rows, scores) < np.sort(scores)[-k])
             ):
@@ -219,13 +219,13 @@ class WeaviateReader(StoreReader):
             )
 
         for page in pages(ask, min(4_096, per_page), self._place):
-            found = [one for one in page if holds(one.properties, self._snapshot.number)]
+            rows = [one for one in page if holds(one.properties, self._snapshot.number)]
             self._confirm()
-            if found:
+            if rows:
                 yield from_arrow(
                     _with_vectors(
-                        table([one.properties for one in found], schema),
-                        found,
+                        table([one.properties for one in rows], schema),
+                        rows,
                         columns,
                         self._dimension,
                     )
@@ -235,20 +235,20 @@ class WeaviateReader(StoreReader):
         return self._counted(at(self._snapshot.number))
 
     def _asked(self, question: Callable[[], T]) -> T:
-        found = self._place.patiently(question)
+        answer = self._place.patiently(question)
         self._confirm()
-        return found
+        return answer
 
     def _confirm(self) -> None:
         """Raises Damaged when the snapshot is no longer kept: the record goes before the rows
         do.
         """
-        found = self._place.patiently(lambda: self._records.sealed(self._snapshot.number))
-        if found is None:
+        sealed = self._place.patiently(lambda: self._records.sealed(self._snapshot.number))
+        if sealed is None:
             raise Damaged(
                 f"{self._place.what} has no snapshot {self._snapshot.number} any more", hint=REPAIR
             )
-        self._snapshot = found
+        self._snapshot = sealed
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[float] | Scores) -> pd.DataFrame:
@@ -256,18 +256,18 @@ def _frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[float] | Scores) 
 
 
 def _with_vectors(
-    found: pa.Table, objects: Sequence["StoredObject"], columns: Sequence[str], dimension: int
+    rows: pa.Table, objects: Sequence["StoredObject"], columns: Sequence[str], dimension: int
 ) -> pa.Table:
     """The columns in the order asked for."""
     if "vector" in columns:
         points = np.array([_vector(one, dimension) for one in objects], np.float32).ravel()
-        found = found.append_column(
+        rows = rows.append_column(
             "vector", pa.FixedSizeListArray.from_arrays(pa.array(points), dimension)
         )
-    return found.select(list(columns))
+    return rows.select(list(columns))
 
 
 def _vector(one: "StoredObject", dimension: int) -> Sequence[float]:
     """A row that lost its vector gets zeros: verify must see it."""
-    found: Any = one.vector.get("default") or []
-    return found if len(found) == dimension else [0.0] * dimension
+    vector: Any = one.vector.get("default") or []
+    return vector if len(vector) == dimension else [0.0] * dimension

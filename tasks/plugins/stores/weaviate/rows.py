@@ -73,7 +73,7 @@ def key(text: str) -> str:
 
 def properties(row: Mapping[str, Any], columns: Mapping[str, Kind]) -> dict[str, Any]:
     """The object's properties without its interval; missing values are left out."""
-    found = {name: value for name, value in row.items() if value is not None}
+    values = {name: value for name, value in row.items() if value is not None}
     facts = []
     for name, kind in columns.items():
         value = row.get(name)
@@ -82,11 +82,11 @@ def properties(row: Mapping[str, Any], columns: Mapping[str, Kind]) -> dict[str,
         else:
             facts.append(absent(name) if value is None else fact(name, value))
         if kind in WORDS and value is not None:
-            found[f"key_{name}"] = key(value)
-    return found | {"facts": sorted(set(facts)), "length": len(str(row["terms"]).split())}
+            values[f"key_{name}"] = key(value)
+    return values | {"facts": sorted(set(facts)), "length": len(str(row["terms"]).split())}
 
 
-def table(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows from properties, in the schema's columns and types."""
     lists = {field.name for field in schema if pa.types.is_list(field.type)}
     return pa.table(
@@ -94,7 +94,7 @@ def table(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
             field.name: pa.array(
                 [
                     [] if (value := row.get(field.name)) is None and field.name in lists else value
-                    for row in found
+                    for row in rows
                 ],
                 field.type,
             )
@@ -114,7 +114,7 @@ def schema(fields: Fields) -> list["Property"]:
     from weaviate.classes.config import DataType, Property, Tokenization
 
     columns = kinds(fields)
-    found = [
+    own = [
         _property(field, columns.get(field.name))
         for field in rows_schema(fields)
         if field.name not in _INDEXED
@@ -127,7 +127,7 @@ def schema(fields: Fields) -> list["Property"]:
     }
     number: dict[str, Any] = {"data_type": DataType.INT, "index_filterable": False}
     return [
-        *found,
+        *own,
         *(Property(name=name, **exact) for name in ("chunk_id", "doc_id")),
         *(Property(name=f"key_{name}", **exact) for name, kind in columns.items() if kind in WORDS),
         Property(name="facts", **{**exact, "data_type": DataType.TEXT_ARRAY}),

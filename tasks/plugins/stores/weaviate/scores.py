@@ -33,16 +33,16 @@ def frequencies(
     once per process.
     """
     keys = {term: (place, snapshot.token, term) for term in terms}
-    found = {term: _counted[key] for term, key in keys.items() if key in _counted}
-    missing = [term for term in keys if term not in found]
+    counts = {term: _counted[key] for term, key in keys.items() if key in _counted}
+    missing = [term for term in keys if term not in counts]
     if missing:
         with ThreadPoolExecutor(THREADS) as pool:
-            found |= zip(missing, pool.map(count, missing), strict=True)
+            counts |= zip(missing, pool.map(count, missing), strict=True)
         with _lock:
             if len(_counted) > MOST_KEPT:
                 _counted.clear()
-            _counted.update({keys[term]: found[term] for term in missing})
-    return found
+            _counted.update({keys[term]: counts[term] for term in missing})
+    return counts
 
 
 def bm25(

@@ -55,23 +55,23 @@ class StateRecords:
         self._collection, self._write = collection, write
 
     def state(self) -> StagingState:
-        found = self._one("state")
-        return StagingState.model_validate_json(found) if found else StagingState()
+        record = self._one("state")
+        return StagingState.model_validate_json(record) if record else StagingState()
 
     def save(self, state: StagingState) -> None:
         self._put("state", state)
 
     def sealed(self, number: int) -> Sealed | None:
-        found = self._one(f"sealed {number}")
-        return Sealed.model_validate_json(found) if found else None
+        record = self._one(f"sealed {number}")
+        return Sealed.model_validate_json(record) if record else None
 
     def all_sealed(self) -> list[Sealed]:
         """Oldest first."""
-        found = self._collection.query.fetch_objects(
+        records = self._collection.query.fetch_objects(
             filters=sealed_after(-1), limit=MOST, return_properties=RETURNED
         ).objects
         return sorted(
-            (Sealed.model_validate_json(one.properties["record"]) for one in found),
+            (Sealed.model_validate_json(one.properties["record"]) for one in records),
             key=lambda one: one.number,
         )
 
@@ -82,8 +82,8 @@ class StateRecords:
         self._collection.data.delete_by_id(_id(f"sealed {number}"))
 
     def _one(self, name: str) -> str | None:
-        found = self._collection.query.fetch_object_by_id(_id(name), return_properties=RETURNED)
-        return None if found is None else str(found.properties["record"])
+        record = self._collection.query.fetch_object_by_id(_id(name), return_properties=RETURNED)
+        return None if record is None else str(record.properties["record"])
 
     def _put(self, name: str, one: BaseModel, **numbers: int) -> None:
         from weaviate.classes.data import DataObject

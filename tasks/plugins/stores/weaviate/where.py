@@ -153,7 +153,7 @@ def _by(name: str) -> "_FilterByProperty":
     return Filter.by_property(name)
 
 
-def _negated(found: "FilterReturn") -> "FilterReturn":
+def _negated(condition: "FilterReturn") -> "FilterReturn":
     from weaviate.classes.query import Filter
 
-    return Filter.not_(found)
+    return Filter.not_(condition)

@@ -119,13 +119,13 @@ def delete(collection: "ObjectCollection", where: "FilterReturn", what: str) -> 
     total = idle = 0
     while True:
         with guarded(what):
-            found = collection.data.delete_many(where=where)
-        if found.matches == 0:
+            deleted = collection.data.delete_many(where=where)
+        if deleted.matches == 0:
             return total
-        idle = 0 if found.successful else idle + 1
+        idle = 0 if deleted.successful else idle + 1
         if idle == ATTEMPTS:
-            raise Unavailable(f"{what} did not delete {found.matches} rows", hint=NETWORK)
-        total += found.successful
+            raise Unavailable(f"{what} did not delete {deleted.matches} rows", hint=NETWORK)
+        total += deleted.successful
 
 
 def pages(
@@ -136,16 +136,16 @@ def pages(
     after = None
     while True:
         try:
-            found = place.patiently(partial(ask, limit=objects, after=after)).objects
+            page = place.patiently(partial(ask, limit=objects, after=after)).objects
         except Unavailable as error:
             if "larger than max" not in str(error).lower() or objects == 1:
                 raise
             objects = max(1, objects // 8)
             continue
-        if not found:
+        if not page:
             return
-        yield found
-        after = found[-1].uuid
+        yield page
+        after = page[-1].uuid
 
 
 def settle(client: "WeaviateClient", name: str, what: str, seconds: float) -> None:
@@ -186,13 +186,13 @@ def unfound(collection: "ObjectCollection", where: "FilterReturn", what: str) ->
         ]
         if not some:
             return 0
-        found = collection.query.fetch_objects(
+        rows = collection.query.fetch_objects(
             filters=where & among("chunk_id", some),
             limit=2 * len(some),
             include_vector=True,
             return_properties=["chunk_id"],
         ).objects
-        return sum(not _found(collection, one) for one in found)
+        return sum(not _found(collection, one) for one in rows)
 
 
 def _found(collection: "ObjectCollection", one: "StoredObject") -> bool:
