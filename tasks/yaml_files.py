@@ -10,10 +10,13 @@ from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.scanner import Scanner
+from ruamel.yaml.tokens import Token
 
 from llmops.tasks.errors import ConfigError, Mistake
 
 WIDTH = 140
+DEEPEST = 500
 LOST = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -22,6 +25,15 @@ LOST = re.compile(
 
 class NoYaml(ValueError):
     """A text is no YAML: the message says why, with line and column from 1 where they are known."""
+
+
+class _Scanner(Scanner):
+    """Gives up on deep nesting early: its work grows with the square of the open brackets."""
+
+    def fetch_flow_collection_start(self, TokenClass: type[Token], to_push: str) -> None:
+        if self.flow_level == DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass, to_push)
 
 
 class _Constructor(SafeConstructor):
@@ -64,7 +76,7 @@ _Representer.add_representer(str, _Representer.represent_str)
 def read_yaml(text: str) -> object:
     """What a text says: plain Python values. Raises NoYaml."""
     yaml = YAML(typ="safe", pure=True)  # its parser in C leaves the culprit out of its complaints
-    yaml.Constructor = _Constructor
+    yaml.Scanner, yaml.Constructor = _Scanner, _Constructor
     try:
         return yaml.load(text)
     except RecursionError as error:
