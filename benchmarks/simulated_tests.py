@@ -70,15 +70,17 @@ def exact_ps(differences: Array, null: float = 0.0) -> Array:
 
 
 def bootstrap_ends(sums: Array, sizes: Array) -> tuple[Array, Array]:
-    """The ends of `mean_interval` of each experiment. How often a cluster is drawn depends on the
-    number of clusters alone.
+    """The ends of `mean_interval` of each experiment; `sizes`: of the clusters, the same in all
+    experiments or a row for each. How often a cluster is drawn depends on their number alone.
     """
-    count, tail = len(sizes), expanded_tail(len(sizes), 1 - ALPHA)
+    count = sums.shape[1]
+    tail = expanded_tail(count, 1 - ALPHA)
     drawn = np.random.default_rng(count).integers(0, count, (RESAMPLES, count), dtype=np.int32)
     times = np.bincount(
         (drawn + count * np.arange(RESAMPLES)[:, None]).ravel(), minlength=RESAMPLES * count
     ).reshape(RESAMPLES, count)
-    means = (sums @ times.T.astype(np.float64)) / (times @ sizes)
+    times = times.T.astype(np.float64)
+    means = (sums @ times) / (sizes @ times)
     low, high = np.quantile(means, [tail, 1 - tail], axis=1, overwrite_input=True)
     return low, high
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from benchmarks.simulated_tests import bootstrap_ends
 from llmops.tasks.statistics.arrays import Array
-from llmops.tasks.statistics.intervals import share_interval
+from llmops.tasks.statistics.intervals import share_interval, totals
 from llmops.tasks.statistics.paired import paired_difference
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Sequence[int] | None]]
@@ -35,12 +36,15 @@ def clustered(random: np.random.Generator, n: int) -> tuple[Array, Sequence[int]
 @pytest.mark.parametrize(("draw", "truth"), [(flips, -0.1), (graded, -0.1), (clustered, 0.0)])
 @pytest.mark.parametrize("n", [20, 50, 200])
 def test_the_interval_holds_the_truth_as_often_as_it_says(draw: Draw, truth: float, n: int) -> None:
-    random, repeats, held = np.random.default_rng(7), 400, 0
-    for _ in range(repeats):
-        values, labels = draw(random, n)
+    random, repeats = np.random.default_rng(7), 400
+    experiments = [draw(random, n) for _ in range(repeats)]
+    rows = [totals(values, labels) for values, labels in experiments]
+    low, high = bootstrap_ends(np.array([sums for sums, _ in rows]), np.array([s for _, s in rows]))
+    for (values, labels), ends in zip(experiments[:20], zip(low, high, strict=True), strict=False):
         effect = paired_difference(values, np.zeros_like(values), labels)
-        held += effect.low - 1e-9 <= truth <= effect.high + 1e-9
-    assert 0.92 <= held / repeats <= 0.98
+        assert (effect.low, effect.high) == pytest.approx(ends, abs=1e-9)
+    held = np.mean((low - 1e-9 <= truth) & (truth <= high + 1e-9))
+    assert 0.92 <= held <= 0.98
 
 
 @pytest.mark.slow
