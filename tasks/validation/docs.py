@@ -5,6 +5,7 @@ delivery networks and is bare text without them, so the page and the stylesheet 
 """
 
 import datetime as dt
+import functools
 import html
 import json
 import re
@@ -105,7 +106,6 @@ def _sections(verdict: ValidationVerdict) -> Iterator[str]:
         ExpectationSuiteValidationResult,
     )
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view.view import DefaultJinjaSectionView
 
     failed = sum(not item["success"] for item in verdict.results)
     counts = {
@@ -122,11 +122,17 @@ def _sections(verdict: ValidationVerdict) -> Iterator[str]:
         meta={},
     )
     sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"]
-    view: Any = DefaultJinjaSectionView()
     for number, section in enumerate(sections[1:]):
-        yield str(
-            view.render({"section": section, "section_loop": {"index": f"{verdict.kind}-{number}"}})
-        )
+        loop = {"index": f"{verdict.kind}-{number}"}
+        yield str(_view().render({"section": section, "section_loop": loop}))
+
+
+@functools.cache
+def _view() -> Any:
+    """One for all pages: each would compile a dozen templates of its own."""
+    from great_expectations.render.view.view import DefaultJinjaSectionView
+
+    return DefaultJinjaSectionView()
 
 
 def _result(item: Mapping[str, Any]) -> "ExpectationValidationResult":
