@@ -40,6 +40,9 @@ $(EVERYTHING): requirements.txt $(PRODUCT)
 demo: $(PRODUCT)
 	$(BIN)/llmops demo
 
+# Set in many containers, it would make each worker of pytest prepare the assertions of all tests anew.
+test quick: export PYTHONDONTWRITEBYTECODE :=
+
 # Two sessions: quick tests import Prefect in their own process, slow ones must do so beside a server.
 test: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal

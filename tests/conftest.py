@@ -2,6 +2,7 @@
 nothing of the user's.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -25,6 +26,16 @@ settings.register_profile(
     "ci", derandomize=True, deadline=None
 )  # a search for new failures is for developers' machines
 settings.load_profile("ci" if "CI" in os.environ else "default")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    gc.disable()  # thousands of tests and the libraries come to stay: looking at them frees nothing
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.set_threshold(5_000)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

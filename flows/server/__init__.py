@@ -49,6 +49,7 @@ __all__ = [
 
 IDLE_SECONDS = 1800.0
 START_SECONDS = 90.0
+SILENT_SECONDS = 90.0  # a living server may still be starting
 STOP_SECONDS = 45.0  # longer than the server's draining
 QUIET_SECONDS = 3.0  # longer than clients keep lines of their log
 BUSY_SECONDS = 10.0  # what a run has sent before its end has come by then, whoever sends more
@@ -175,15 +176,15 @@ def _running(folder: Path) -> Identity | None:
     """The living server's answer, waited for while it starts; one that hangs or is of another
     version is ended.
     """
-    answer = _answer_of(folder, lambda: server_pid(folder) is not None)
+    answer = _answer_of(folder, lambda: server_pid(folder) is not None, SILENT_SECONDS)
     if answer and answer["version"] == version("prefect"):
         return answer
     _end(folder)
     return None
 
 
-def _answer_of(folder: Path, alive: Callable[[], bool]) -> Identity | None:
-    deadline = time.monotonic() + START_SECONDS
+def _answer_of(folder: Path, alive: Callable[[], bool], seconds: float) -> Identity | None:
+    deadline = time.monotonic() + seconds
     while alive() and time.monotonic() < deadline:
         answer = ask(folder, use=True)
         if answer:
@@ -195,7 +196,7 @@ def _answer_of(folder: Path, alive: Callable[[], bool]) -> Identity | None:
 def _start(folder: Path, port: int | None) -> Server:
     since = _trim(folder / "server.log")
     process = _spawn(folder, port)
-    answer = _answer_of(folder, lambda: process.poll() in (None, BUSY))
+    answer = _answer_of(folder, lambda: process.poll() in (None, BUSY), START_SECONDS)
     if answer:
         return _server(answer, started=answer["pid"] == process.pid)
     late = process.poll() is None

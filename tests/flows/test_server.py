@@ -134,11 +134,11 @@ def test_a_killed_server_is_replaced_at_the_same_port(home: Path) -> None:
 def test_a_server_that_hangs_or_has_another_version_is_replaced(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "STOP_SECONDS", 5.0)
     hanging = server.ensure(home)
     os.kill(hanging.pid, signal.SIGSTOP)
     with monkeypatch.context() as hasty:
-        hasty.setattr(server, "START_SECONDS", 15.0)
+        hasty.setattr(server, "SILENT_SECONDS", 1.0)
+        hasty.setattr(server, "STOP_SECONDS", 1.0)
         second = server.ensure(home)
     assert second.pid != hanging.pid
     assert not psutil.pid_exists(hanging.pid)
@@ -173,8 +173,8 @@ def test_a_stale_record_never_harms_a_foreign_process_and_a_taken_port_is_left_a
 def test_a_server_ends_when_unused_but_not_while_a_task_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", "10")
-    napping = NUMBERS.replace("return 2 * number", "import time; time.sleep(14); return number")
+    monkeypatch.setenv("LLMOPS_SERVER_IDLE_SECONDS", "6")
+    napping = NUMBERS.replace("return 2 * number", "import time; time.sleep(9); return number")
     output, errors = python(napping, home, 1).communicate(timeout=120)
     assert errors == ""
     assert eventually(lambda: not psutil.pid_exists(int(output.split()[0])), 40)
