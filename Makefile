@@ -44,9 +44,10 @@ demo: $(PRODUCT)
 test quick: export PYTHONDONTWRITEBYTECODE :=
 
 # Two sessions: quick tests import Prefect in their own process, slow ones must do so beside a server.
+# On two cores a third worker has the time in which the slow ones wait for servers and processes.
 test: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
-	$(BIN)/pytest -m slow -n 2 --dist worksteal
+	$(BIN)/pytest -m slow -n 3 --dist worksteal
 
 quick: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
