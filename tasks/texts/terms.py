@@ -99,10 +99,10 @@ def _folded(token: str) -> str:
 
 def _stem(word: str) -> str:
     return (
-        str(_stemmer().stemWord(word)) or word if WORD.fullmatch(word) else word
+        str(stemmer().stemWord(word)) or word if WORD.fullmatch(word) else word
     )  # of "s" nothing would be left
 
 
 @cache
-def _stemmer() -> "Stemmer":
+def stemmer() -> "Stemmer":
     return import_module("Stemmer").Stemmer("porter")  # a compiled module: no types

@@ -57,12 +57,7 @@ class SemanticChunker(MarkdownChunker):
         kinds[breaks] = BorderKind.SECTION
         overlap = min(self.overlap, size // 2)
         cuts = _cuts(measured, grades, [0, *breaks, len(kinds)], size - overlap)
-        pieces = Pieces(measured, kinds, tokenizer, size, overlap)
-        paths = measured.outline.paths()
-        return [
-            self._span(piece, measured, paths, title or "", tokenizer)
-            for piece in pieces.between(cuts)
-        ]
+        return self.spans(Pieces(measured, kinds, tokenizer, size, overlap), cuts, title)
 
     def _grades(
         self, measured: Measured, kinds: Array, embedder: EmbeddingTokenizer, size: int

@@ -160,13 +160,13 @@ def schema(grades: Sequence[Grade], criteria: Sequence[str] = ()) -> dict[str, A
     """The JSON schema of the reply. Grades are texts, since some endpoints know enumerations of
     texts alone.
     """
-    one = obliging(
+    verdict = obliging(
         {
             "reason": {"type": "string"},
             "grade": {"type": "string", "enum": [str(grade) for grade in grades]},
         }
     )
-    return obliging(dict.fromkeys(criteria, one)) if criteria else one
+    return obliging(dict.fromkeys(criteria, verdict)) if criteria else verdict
 
 
 def obliging(properties: dict[str, Any]) -> dict[str, Any]:
@@ -187,14 +187,14 @@ def read_graded(
     """
     graded = {}
     for name in criteria or [""]:
-        one: Any = content.get(name) if name else content
-        if not (isinstance(one, dict) and "grade" in one):
+        entry: Any = content.get(name) if name else content
+        if not (isinstance(entry, dict) and "grade" in entry):
             raise ValueError(
                 f'{name!r} must be an object with "reason" and "grade"'
                 if name
                 else '"grade" is missing'
             )
-        graded[name] = (read_grade(one["grade"], grades), reason_of(one))
+        graded[name] = (read_grade(entry["grade"], grades), reason_of(entry))
     return graded
 
 

@@ -1,14 +1,19 @@
-"""Values of databases and libraries as JSON has them: equal values give equal JSON, whatever the
-driver calls them.
+"""What databases, libraries and programs hand over: values as JSON has them, equal ones as equal
+JSON, and messages without the secrets that they may repeat.
 """
 
 import base64
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+from urllib.parse import quote, quote_plus
+
+USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+LONGEST = 600
 
 
 def plain(value: object) -> Any:
@@ -50,3 +55,18 @@ def _bytes(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return base64.b64encode(data).decode()
+
+
+def discreet(message: object, secrets: Iterable[str] = ()) -> str:
+    """A message on one line, cut to a readable length, with every secret and every user part of a
+    URL replaced by ***.
+    """
+    text = " ".join(str(message).split())
+    for secret in sorted(
+        {form for one in secrets if one for form in (one, quote(one, safe=""), quote_plus(one))},
+        key=len,
+        reverse=True,
+    ):
+        text = text.replace(secret, "***")
+    text = USER_IN_URL.sub("***", text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -48,27 +48,28 @@ class ContentDefined(Chunker):
             *BorderLine(measured.places, strengths(kinds, measured), size - overlap).cuts(),
             len(kinds),
         ]
-        pieces = Pieces(measured, kinds, tokenizer, size, overlap)
-        paths = measured.outline.paths()
-        return [
-            self._span(piece, measured, paths, title or "", tokenizer)
-            for piece in pieces.between(cuts)
-        ]
+        return self.spans(Pieces(measured, kinds, tokenizer, size, overlap), cuts, title)
 
-    def _span(
-        self, piece: "Piece", measured: Measured, paths: Paths, title: str, tokenizer: Tokenizer
-    ) -> Span:
-        headings = paths.at(piece.start)
-        room = tokenizer.max_tokens - piece.tokens - 1
-        context = shortened(self.context(title.strip(), headings), room, tokenizer)
-        return Span(
-            start=piece.start,
-            end=piece.end,
-            tokens=piece.tokens,
-            headings=headings,
-            page=measured.page(piece.start),
-            context=context,
-        )
+    def spans(self, pieces: "Pieces", cuts: Sequence[int], title: str | None) -> list[Span]:
+        """The pieces between cuts, with headings, page and context."""
+        measured, tokenizer = pieces.measured, pieces.tokenizer
+        paths = measured.outline.paths()
+        spans = []
+        for piece in pieces.between(cuts):
+            headings = paths.at(piece.start)
+            room = tokenizer.max_tokens - piece.tokens - 1
+            context = shortened(self.context((title or "").strip(), headings), room, tokenizer)
+            spans.append(
+                Span(
+                    start=piece.start,
+                    end=piece.end,
+                    tokens=piece.tokens,
+                    headings=headings,
+                    page=measured.page(piece.start),
+                    context=context,
+                )
+            )
+        return spans
 
 
 def strengths(kinds: Array, measured: Measured) -> Array:

@@ -6,14 +6,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from math import log
 from typing import Any, NamedTuple
 
 from llmops.tasks.plugins.llms import Message
 from llmops.tasks.plugins.llms.extractive.prompt import UNKNOWN, Block, ReadPrompt, asked
 from llmops.tasks.texts.sentences import sentences
+from llmops.tasks.texts.terms import stemmer
 
 CLOSE = 0.5
 """Of the best sentence's support, what another one must have to be worth saying."""
@@ -112,7 +112,7 @@ def terms(text: str) -> tuple[str, ...]:
         if re.match(rf"[{DENSE}]", token):
             stems += [token[i : i + 2] for i in range(max(1, len(token) - 1))]
         else:
-            stems.append(str(_stemmer().stemWord(token)) if token.isascii() else token)
+            stems.append(str(stemmer().stemWord(token)) if token.isascii() else token)
     return tuple(stems)
 
 
@@ -158,11 +158,6 @@ def _support(
     )
     own = any(term in bags[place] for term in weights)
     return held / sum(weights.values()) if own and weights else 0.0
-
-
-@cache
-def _stemmer() -> Any:
-    return import_module("Stemmer").Stemmer("porter")  # a compiled module: no types
 
 
 def filled(schema: Mapping[str, Any], text: str, numbers: Sequence[int]) -> object:

@@ -21,8 +21,8 @@ from llmops.tasks.errors import (
     UsageError,
 )
 from llmops.tasks.plugins.sources import Item, Raw, Report, Source, content_hash_of
-from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._globs import Choice
+from llmops.tasks.plugins.sources._plain import discreet
 from llmops.tasks.plugins.sources.git import tree as trees
 from llmops.tasks.plugins.sources.git.run import Address, GitFailed, Mirror
 from llmops.tasks.plugins.sources.git.run import GitCommand as Command

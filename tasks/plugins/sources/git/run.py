@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from llmops.tasks.errors import Blocked, Unavailable
-from llmops.tasks.plugins.sources._discreet import discreet
+from llmops.tasks.plugins.sources._plain import discreet
 from llmops.tasks.schemas import sha256
 
 KEPT = re.compile(r"GIT_(SSH|SSL|HTTP|PROXY)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)$|GIT_EXEC_PATH$")

@@ -193,14 +193,14 @@ class MailSource(Source):
                 gaps.append(f"{entry.uri}: {entry.reason}")
                 report(entry)
 
-        one = Path(self.path).is_file()
+        single = Path(self.path).is_file()
         walk = local.Walk(self._root, Choice(self.include or MAILDIRS, self.exclude), 1 << 62, sort)
-        if one:
+        if single:
             walk.one(Path(self.path).name)
         elif gap := walk.run():
             gaps.append(gap)
         for path in sorted(local.located(entry) for entry in entries):
-            kind = boxes.kind_of(path, self._root / path, self.kind) or ("eml" if one else "")
+            kind = boxes.kind_of(path, self._root / path, self.kind) or ("eml" if single else "")
             if kind:
                 yield path, kind
 

@@ -256,10 +256,10 @@ def by_thread(mails: Iterable[Summary]) -> Mapping[str, list[Summary]]:
     return threads
 
 
-def _root(above: Mapping[str, str], one: str) -> str:
-    while one in above:
-        one = above[one]
-    return one
+def _root(above: Mapping[str, str], mail: str) -> str:
+    while mail in above:
+        mail = above[mail]
+    return mail
 
 
 def _by_subject(known: Mapping[str, Summary], above: dict[str, str]) -> None:

@@ -13,9 +13,8 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
-from llmops.tasks.plugins.sources._discreet import discreet
 from llmops.tasks.plugins.sources._local import too_large
-from llmops.tasks.plugins.sources._plain import plain
+from llmops.tasks.plugins.sources._plain import discreet, plain
 from llmops.tasks.plugins.sources._spool import forget, keep, taken
 from llmops.tasks.plugins.sources.reader.path import reader_class, refusal
 from llmops.tasks.schemas import sha256

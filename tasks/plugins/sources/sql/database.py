@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import QueuePool
 
 from llmops.tasks.errors import Blocked, LlmopsError, Unavailable, UsageError
-from llmops.tasks.plugins.sources._discreet import discreet
+from llmops.tasks.plugins.sources._plain import discreet
 
 DRIVERS = {
     "postgres": "postgresql+psycopg",

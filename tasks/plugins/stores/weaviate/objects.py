@@ -58,16 +58,16 @@ class WeaviateRows:
         """
         for where in self.parts("chunk_id", sorted(chunk_ids)):
             rows = [
-                one for one in self._fetched(where & at(number)) if holds(one.properties, number)
+                row for row in self._fetched(where & at(number)) if holds(row.properties, number)
             ]
             self.put(
-                [self._again(one, number) for one in rows if one.properties["valid_from"] < number]
+                [self._again(row, number) for row in rows if row.properties["valid_from"] < number]
             )
             self._remove(
                 [
-                    one.uuid
-                    for one in rows
-                    if one.properties["valid_from"] == number and one.uuid not in replaced
+                    row.uuid
+                    for row in rows
+                    if row.properties["valid_from"] == number and row.uuid not in replaced
                 ]
             )
 
@@ -97,7 +97,7 @@ class WeaviateRows:
             page = self._collection.query.fetch_objects(
                 filters=retired_after(number), limit=MOST, return_properties=[]
             ).objects
-            ids = [one.uuid for one in page]
+            ids = [row.uuid for row in page]
             if len(page) < MOST:
                 return ids
             self._bring_back(ids)
@@ -110,11 +110,11 @@ class WeaviateRows:
             rows = self._fetched(by_id(ids[first : first + IDS_PER_QUERY]))
             self.put(
                 [
-                    self._again(one, one.properties["valid_to"] or one.properties["valid_from"] + 1)
-                    for one in rows
+                    self._again(row, row.properties["valid_to"] or row.properties["valid_from"] + 1)
+                    for row in rows
                 ]
             )
-            self.put([self._again(one, None) for one in rows])
+            self.put([self._again(row, None) for row in rows])
 
     def _sweep(self, number: int) -> None:
         later, ended = [], []
@@ -122,11 +122,11 @@ class WeaviateRows:
             self._collection.query.fetch_objects, return_properties=["valid_from", "valid_to"]
         )
         for page in pages(fetch, ROWS_PER_PAGE, self._place):
-            for one in page:
-                if (one.properties["valid_from"] or 0) > number:
-                    later.append(one.uuid)
-                elif (one.properties["valid_to"] or 0) > number:
-                    ended.append(one.uuid)
+            for row in page:
+                if (row.properties["valid_from"] or 0) > number:
+                    later.append(row.uuid)
+                elif (row.properties["valid_to"] or 0) > number:
+                    ended.append(row.uuid)
         self._remove(later)
         self._bring_back(ended)
 
@@ -149,9 +149,9 @@ class WeaviateRows:
             return_properties=["chunk_id", "row_hash", "valid_from", "valid_to"],
         ).objects
         return (
-            (str(one.properties["chunk_id"]), str(one.properties["row_hash"]))
-            for one in rows
-            if wanted(one.properties)
+            (str(row.properties["chunk_id"]), str(row.properties["row_hash"]))
+            for row in rows
+            if wanted(row.properties)
         )
 
     def any_after(self, number: int) -> bool:
@@ -206,14 +206,14 @@ class WeaviateRows:
         return rows
 
     @staticmethod
-    def _again(one: "StoredObject", valid_to: int | None) -> "NewObject":
+    def _again(row: "StoredObject", valid_to: int | None) -> "NewObject":
         """The same object with another end."""
         from weaviate.classes.data import DataObject
 
         kept = {
             name: value
-            for name, value in one.properties.items()
+            for name, value in row.properties.items()
             if value is not None and name != "valid_to"
         }
         end = {} if valid_to is None else {"valid_to": valid_to}
-        return DataObject(uuid=one.uuid, vector=one.vector.get("default"), properties=kept | end)  # type: ignore[arg-type]
+        return DataObject(uuid=row.uuid, vector=row.vector.get("default"), properties=kept | end)  # type: ignore[arg-type]

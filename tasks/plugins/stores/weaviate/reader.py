@@ -91,10 +91,10 @@ class WeaviateReader(StoreReader):
             return rows
 
         def score(rows: Sequence["StoredObject"]) -> list[float]:
-            return [1 - one.metadata.distance for one in rows]  # type: ignore[operator]
+            return [1 - row.metadata.distance for row in rows]  # type: ignore[operator]
 
         best, scores = self._best(find, score, lambda _, scores: scores[-1], k, where)
-        return _frame([one.properties for one in best], scores)
+        return _frame([row.properties for row in best], scores)
 
     def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
         from weaviate.classes.query import MetadataQuery
@@ -124,16 +124,16 @@ class WeaviateReader(StoreReader):
             return rows
 
         def score(rows: Sequence["StoredObject"]) -> list[float]:
-            return bm25([one.properties for one in rows], query, within, self._snapshot)
+            return bm25([row.properties for row in rows], query, within, self._snapshot)
 
         best, scores = self._best(
             find,
             score,
-            lambda rows, scores: reach([one.metadata.score for one in rows], scores),  # type: ignore[misc]
+            lambda rows, scores: reach([row.metadata.score for row in rows], scores),  # type: ignore[misc]
             k,
             where,
         )
-        return _frame(self._whole([one.uuid for one in best]), scores)
+        return _frame(self._whole([row.uuid for row in best]), scores)
 
     def _whole(self, ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
         """The rows of these objects, in this order. The candidates are many more: of them only what
@@ -149,8 +149,8 @@ class WeaviateReader(StoreReader):
                     ).objects
                 )
             )
-            held |= {one.uuid: one.properties for one in page}
-        return [held[one] for one in ids]
+            held |= {row.uuid: row.properties for row in page}
+        return [held[each] for each in ids]
 
     def _filters(self, where: Where | None) -> "FilterReturn":
         own = at(self._snapshot.number)
@@ -219,12 +219,12 @@ class WeaviateReader(StoreReader):
             )
 
         for page in pages(ask, min(4_096, per_page), self._place):
-            rows = [one for one in page if holds(one.properties, self._snapshot.number)]
+            rows = [row for row in page if holds(row.properties, self._snapshot.number)]
             self._confirm()
             if rows:
                 yield from_arrow(
                     _with_vectors(
-                        table([one.properties for one in rows], schema),
+                        table([row.properties for row in rows], schema),
                         rows,
                         columns,
                         self._dimension,
@@ -260,14 +260,14 @@ def _with_vectors(
 ) -> pa.Table:
     """The columns in the order asked for."""
     if "vector" in columns:
-        points = np.array([_vector(one, dimension) for one in objects], np.float32).ravel()
+        points = np.array([_vector(row, dimension) for row in objects], np.float32).ravel()
         rows = rows.append_column(
             "vector", pa.FixedSizeListArray.from_arrays(pa.array(points), dimension)
         )
     return rows.select(list(columns))
 
 
-def _vector(one: "StoredObject", dimension: int) -> Sequence[float]:
+def _vector(row: "StoredObject", dimension: int) -> Sequence[float]:
     """A row that lost its vector gets zeros: verify must see it."""
-    vector: Any = one.vector.get("default") or []
+    vector: Any = row.vector.get("default") or []
     return vector if len(vector) == dimension else [0.0] * dimension

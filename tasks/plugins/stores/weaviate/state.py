@@ -75,8 +75,8 @@ class StateRecords:
             key=lambda one: one.number,
         )
 
-    def seal(self, one: Sealed) -> None:
-        self._put(f"sealed {one.number}", one, sealed=one.number)
+    def seal(self, snapshot: Sealed) -> None:
+        self._put(f"sealed {snapshot.number}", snapshot, sealed=snapshot.number)
 
     def unseal(self, number: int) -> None:
         self._collection.data.delete_by_id(_id(f"sealed {number}"))
@@ -85,14 +85,14 @@ class StateRecords:
         record = self._collection.query.fetch_object_by_id(_id(name), return_properties=RETURNED)
         return None if record is None else str(record.properties["record"])
 
-    def _put(self, name: str, one: BaseModel, **numbers: int) -> None:
+    def _put(self, name: str, record: BaseModel, **numbers: int) -> None:
         from weaviate.classes.data import DataObject
 
         self._write(
             [
                 DataObject(
                     uuid=_id(name),
-                    properties={"record": one.model_dump_json(), "facts": [RECORD], **numbers},
+                    properties={"record": record.model_dump_json(), "facts": [RECORD], **numbers},
                 )
             ]
         )

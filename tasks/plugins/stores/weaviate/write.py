@@ -192,13 +192,13 @@ def unfound(collection: "ObjectCollection", where: "FilterReturn", what: str) ->
             include_vector=True,
             return_properties=["chunk_id"],
         ).objects
-        return sum(not _found(collection, one) for one in rows)
+        return sum(not _is_found(collection, row) for row in rows)
 
 
-def _found(collection: "ObjectCollection", one: "StoredObject") -> bool:
+def _is_found(collection: "ObjectCollection", row: "StoredObject") -> bool:
     from weaviate.classes.query import MetadataQuery
 
-    point: Any = one.vector.get("default")
+    point: Any = row.vector.get("default")
     near = collection.query.near_vector(
         point, limit=1, return_properties=[], return_metadata=MetadataQuery(distance=True)
     ).objects
