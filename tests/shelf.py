@@ -61,7 +61,7 @@ def decided(
     or the other way round.
     """
     wanted = {"prompt": "helpdesk", "alias": "champion"} if promote is None else promote
-    trial = EvaluationRun(
+    evaluation = EvaluationRun(
         home=home,
         name="helpdesk",
         id=run,
@@ -75,13 +75,16 @@ def decided(
     )
     cases = tuple(Case(id=f"c{number}", inputs={"question": f"q{number}"}) for number in range(40))
     right = {"candidate": 36, "baseline": 8} if better else {"candidate": 8, "baseline": 36}
-    write_results(trial.folder / "scored-0001.parquet", _results(cases, right))
+    write_results(evaluation.folder / "scored-0001.parquet", _results(cases, right))
     part = RunPart(
-        number=1, file=trial.folder / "scored-0001.parquet", cases=len(cases), spent=Spent(calls=80)
+        number=1,
+        file=evaluation.folder / "scored-0001.parquet",
+        cases=len(cases),
+        spent=Spent(calls=80),
     )
     config = {"decide": RULE.model_dump(mode="json"), "promote": wanted or None}
     record = make_record(
-        trial,
+        evaluation,
         RULE,
         [part],
         CaseSet(cases=cases, sha256=sha256("".join(map(hash_of, cases)))),

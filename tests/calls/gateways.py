@@ -12,7 +12,7 @@ from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
 from llmops.tasks.plugins.llms import Llm, Message, Request
-from tests.evaluation import trials as runs
+from tests.evaluation import runs
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.ledger.tables import shown
 from llmops.tasks.plugins.llms import Reply
 from tests.calls.test_cache import WHOLE, with_cache
-from tests.evaluation.trials import cases, results, trial
+from tests.evaluation.runs import cases, evaluation_run, results
 from tests.openai_server import serving
 from tests.postgres import fresh_database, postgres
 
@@ -50,10 +50,10 @@ def test_replies_are_whole_and_hostile_texts_are_taken(tmp_path: Path) -> None:
 
 def test_a_part_is_paid_once(tmp_path: Path) -> None:
     with serving() as service:
-        order = trial(tmp_path, service.base_url, concurrency=16)
-        first = answer_part(order, 1, cases(40), Spent())
+        run = evaluation_run(tmp_path, service.base_url, concurrency=16)
+        first = answer_part(run, 1, cases(40), Spent())
         kept = results(first)
-        again = answer_part(order, 1, cases(40), first.spent)
+        again = answer_part(run, 1, cases(40), first.spent)
     assert (first.spent.calls, again.spent.calls, again.spent.cached) == (80, 80, 80)
     assert [one.answer for one in results(again)] == [one.answer for one in kept]
-    assert not (order.home / "ledger.db").exists()
+    assert not (run.home / "ledger.db").exists()

@@ -10,7 +10,7 @@ from llmops.tasks.calls.budget import BudgetReached, Spent
 from llmops.tasks.calls.gateway import Gateway, GatewayReply
 from llmops.tasks.errors import ConfigError
 from tests.calls.gateways import ask, model, through
-from tests.evaluation.trials import questions
+from tests.evaluation.runs import questions
 from tests.openai_server import Service, serving
 
 

@@ -7,12 +7,12 @@ from llmops.tasks.decisions.rules import Rule
 from tests.decisions.measured import (
     Record,
     case_set,
+    evaluation_run,
     noisy,
     parts_of,
     plus,
     recorded,
     settings,
-    trial,
 )
 
 CASES = case_set(90, groups=45)
@@ -22,8 +22,8 @@ SCORES = {"baseline": BASE, "candidate": plus(BASE, 0.15), "third": plus(BASE, -
 
 
 def decided(home: Path, rule: Rule = RULE, scores: Any = None, **more: Any) -> Record:
-    made = trial(home, tuple(scores or SCORES), **more)
-    return recorded(made, rule, parts_of(made, CASES, scores or SCORES), CASES, **settings(rule))
+    run = evaluation_run(home, tuple(scores or SCORES), **more)
+    return recorded(run, rule, parts_of(run, CASES, scores or SCORES), CASES, **settings(rule))
 
 
 __all__ = ["BASE", "CASES", "RULE", "SCORES", "Record", "decided"]

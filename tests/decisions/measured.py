@@ -125,7 +125,7 @@ def case_set(count: int, groups: int = 0) -> CaseSet:
     return CaseSet(cases=cases, sha256=sha256("\n".join(map(hash_of, cases))))
 
 
-def trial(
+def evaluation_run(
     home: Path, arms: Sequence[str] = ("baseline", "candidate"), **more: Any
 ) -> EvaluationRun:
     made = tuple(
@@ -157,7 +157,7 @@ def trial(
 
 
 def parts_of(
-    trial: EvaluationRun,
+    run: EvaluationRun,
     cases: CaseSet,
     scores: Mapping[str, Sequence[float | None]],
     size: int = 50,
@@ -172,10 +172,10 @@ def parts_of(
         rows = [
             result(case, arm.name, scores[arm.name][start + place], repeat, **more)
             for place, case in enumerate(chosen)
-            for arm in trial.arms
-            for repeat in range(trial.repeats)
+            for arm in run.arms
+            for repeat in range(run.repeats)
         ]
-        path = trial.folder / f"scored-{number:04}.parquet"
+        path = run.folder / f"scored-{number:04}.parquet"
         write_results(path, rows)
         spent = Spent(calls=2 * (start + len(chosen)), tokens=20, cost_usd=0.5)
         made.append(RunPart(number=number, file=path, cases=len(chosen), spent=spent))

@@ -10,13 +10,13 @@ from llmops.tasks.evaluation.results import Result, RunPart, read_results, write
 from llmops.tasks.plugins.scorers import Case, Passage, Score
 from tests.decisions.measured import (
     case_set,
+    evaluation_run,
     noisy,
     parts_of,
     plus,
     recorded,
     result,
     settings,
-    trial,
 )
 
 RULE = Rule(metric="token_f1", not_worse={"latency": 0.2})
@@ -49,7 +49,7 @@ def made(
     hostile: bool = False,
     **more: Any,
 ) -> Made:
-    cases, run = case_set(count), trial(home, arms)
+    cases, run = case_set(count), evaluation_run(home, arms)
     base = noisy(count, 0.4)
     scores: dict[str, Any] = {
         arm: plus(base, 0.15 * place, seed=place + 1) if place else base

@@ -21,7 +21,15 @@ from llmops.tasks.errors import LlmopsError
 from llmops.tasks.evaluation.results import RunPart, write_results
 from llmops.tasks.plugins.scorers import Case, Score
 from tests.decisions.decided import BASE, CASES, RULE, SCORES, Record, decided
-from tests.decisions.measured import parts_of, plus, recorded, result, saved, settings, trial
+from tests.decisions.measured import (
+    evaluation_run,
+    parts_of,
+    plus,
+    recorded,
+    result,
+    saved,
+    settings,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,7 @@ def test_records_of_every_rule_stand(tmp_path: Path, rule: Rule) -> None:
 
 
 def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Path) -> None:
-    made = trial(tmp_path, repeats=2)
+    run = evaluation_run(tmp_path, repeats=2)
     rows = [
         result(case, arm, value, repeat)
         for place, case in enumerate(CASES.cases)
@@ -80,9 +88,9 @@ def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Pat
         for repeat, value in enumerate((0.25, 0.75) if arm == "candidate" else (BASE[place], None))
     ]
     found = recorded(
-        made,
+        run,
         Rule(metric="token_f1", max_error_rate=0.6),
-        [kept(made, rows)],
+        [kept(run, rows)],
         CASES,
         **settings(Rule(metric="token_f1", max_error_rate=0.6)),
     )
@@ -96,23 +104,23 @@ def test_repeats_are_averaged_by_case_and_calls_counted_one_by_one(tmp_path: Pat
     assert recomputed(json.loads(json.dumps(found))) == []
 
 
-def kept(made: Any, rows: Any) -> RunPart:
-    path = made.folder / "scored.parquet"
+def kept(run: Any, rows: Any) -> RunPart:
+    path = run.folder / "scored.parquet"
     write_results(path, rows)
     return RunPart(number=1, file=path, cases=len({row.case_id for row in rows}), spent=Spent())
 
 
 def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None:
-    made = trial(tmp_path)
+    run = evaluation_run(tmp_path)
     rows = [
         result(case, arm, SCORES[arm][place])
         for place, case in enumerate(CASES.cases[:60])
         for arm in ("baseline", "candidate")
     ]
     found = recorded(
-        made,
+        run,
         RULE,
-        [kept(made, rows[:-1])],
+        [kept(run, rows[:-1])],
         CASES,
         **settings(RULE),
         stopped="the budget is used up",
@@ -127,7 +135,7 @@ def test_cases_that_not_every_arm_was_asked_do_not_count(tmp_path: Path) -> None
 
 
 def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: Path) -> None:
-    made, rule = trial(tmp_path), Rule(metric="token_f1", stop_early=True)
+    run, rule = evaluation_run(tmp_path), Rule(metric="token_f1", stop_early=True)
     easy = {"baseline": [value / 4 for value in BASE], "candidate": plus(BASE, 0.5)}
     rows = [
         result(case, arm, easy[arm][place])
@@ -135,9 +143,9 @@ def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: 
         for arm in easy
     ]
     found = recorded(
-        made,
+        run,
         rule,
-        [kept(made, rows)],
+        [kept(run, rows)],
         CASES,
         **settings(rule),
         stopped="the answer is clear after 60 cases: promote",
@@ -151,12 +159,12 @@ def test_a_run_that_may_stop_early_decides_with_the_cases_that_it_has(tmp_path: 
 
 
 def test_a_budget_that_ends_while_judges_are_asked_decides_nothing(tmp_path: Path) -> None:
-    made = trial(tmp_path)
+    run = evaluation_run(tmp_path)
     parts = [
         part.model_copy(update={"stopped": "the budget is used up"})
-        for part in parts_of(made, CASES, SCORES, size=90)
+        for part in parts_of(run, CASES, SCORES, size=90)
     ]
-    found = recorded(made, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
+    found = recorded(run, RULE, parts, CASES, **settings(RULE), stopped="the budget is used up")
     assert (found["verdict"], found["cases"]["used"], found["stopped"]) == (
         "inconclusive",
         90,
@@ -165,14 +173,14 @@ def test_a_budget_that_ends_while_judges_are_asked_decides_nothing(tmp_path: Pat
 
 
 def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_path: Path) -> None:
-    made = trial(tmp_path)
+    run = evaluation_run(tmp_path)
     rows = []
     for place, case in enumerate(CASES.cases):
         for arm in ("baseline", "candidate"):
             broken = Score(value=None, reason="no usable reply", failed=True)
             score = broken if place < 9 and arm == "candidate" else Score(value=SCORES[arm][place])
             rows.append(result(case, arm, 0.5).model_copy(update={"scores": {"token_f1": score}}))
-    found = recorded(made, RULE, [kept(made, rows)], CASES, **settings(RULE))
+    found = recorded(run, RULE, [kept(run, rows)], CASES, **settings(RULE))
     assert (found["verdict"], found["status"]) == ("inconclusive", "failed")
     assert "10 % of the calls of candidate failed or could not be judged" in found["reason"]
     assert (
@@ -186,7 +194,7 @@ def test_what_could_not_be_scored_is_no_zero_and_a_broken_judge_is_counted(tmp_p
 
 def test_without_any_result_there_is_a_record_that_decides_nothing(tmp_path: Path) -> None:
     found = recorded(
-        trial(tmp_path), RULE, [], CASES, **settings(RULE), stopped="the budget is used up"
+        evaluation_run(tmp_path), RULE, [], CASES, **settings(RULE), stopped="the budget is used up"
     )
     assert (found["verdict"], found["cases"]["used"], found["n"]) == ("inconclusive", 0, 0)
     assert recomputed(json.loads(json.dumps(found))) == []
@@ -239,8 +247,8 @@ def test_a_case_id_that_is_no_valid_text_survives(tmp_path: Path) -> None:
     odd = CASES.model_copy(
         update={"cases": (CASES.cases[0].model_copy(update={"id": "\ud800c"}), *CASES.cases[1:])}
     )
-    made = trial(tmp_path)
-    found = recorded(made, RULE, [], odd, **settings(RULE))
+    run = evaluation_run(tmp_path)
+    found = recorded(run, RULE, [], odd, **settings(RULE))
     found["warnings"] = ["the case \ud800c"]
     assert load(Path(saved(tmp_path, found)["record"]))["warnings"] == ["the case \ud800c"]
 

@@ -17,12 +17,12 @@ from llmops.tasks.decisions.report import FULL, ROWS, highlighted, report_html
 from llmops.tasks.evaluation.results import read_results
 from tests.decisions.measured import (
     case_set,
+    evaluation_run,
     noisy,
     parts_of,
     plus,
     recorded,
     settings,
-    trial,
     typed,
 )
 from tests.decisions.reported import HOSTILE, LOADING, RULE, made
@@ -166,7 +166,7 @@ def test_the_size_is_bounded_and_what_is_left_out_is_said(tmp_path: Path) -> Non
 
 
 def test_errors_are_shown_with_their_reason(tmp_path: Path) -> None:
-    run, cases = trial(tmp_path), case_set(60)
+    run, cases = evaluation_run(tmp_path), case_set(60)
     base = noisy(60, 0.5)
     lost: list[float | None] = [None, *plus(base, 0.1)[1:]]
     parts = parts_of(run, cases, {"baseline": base, "candidate": lost})

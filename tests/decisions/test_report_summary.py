@@ -7,7 +7,15 @@ from xml.etree import ElementTree
 
 from llmops.tasks.decisions.decision import Figures
 from llmops.tasks.decisions.summary import junit, losses, summary_markdown
-from tests.decisions.measured import case_set, noisy, parts_of, recorded, settings, trial, typed
+from tests.decisions.measured import (
+    case_set,
+    evaluation_run,
+    noisy,
+    parts_of,
+    recorded,
+    settings,
+    typed,
+)
 from tests.decisions.reported import HOSTILE, RULE, made
 
 
@@ -86,7 +94,7 @@ def test_the_xml_has_a_test_per_rule_and_counts_what_it_says(tmp_path: Path) -> 
 
 
 def test_the_xml_follows_the_schema_that_ci_systems_read(tmp_path: Path) -> None:
-    run, cases = trial(tmp_path), case_set(60)
+    run, cases = evaluation_run(tmp_path), case_set(60)
     base = noisy(60, 0.5)
     parts = parts_of(run, cases, {"baseline": base, "candidate": [*[None] * 5, *base[5:]]})
     record = recorded(run, RULE, parts, cases, **settings(RULE))

@@ -17,7 +17,7 @@ from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.prompts import Resolved
 from llmops.tasks.tracking import prepare, tracking_uri
 from llmops.tasks.tracking.store import opened
-from tests.decisions.measured import case_set, noisy, parts_of, plus, settings, trial
+from tests.decisions.measured import case_set, evaluation_run, noisy, parts_of, plus, settings
 
 CASES = case_set(60, groups=20)
 RULE = Rule(metric="token_f1", not_worse={"latency": 0.2})
@@ -31,14 +31,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def decided(home: Path, **more: Any) -> tuple[Decision, list[RunPart]]:
-    made = trial(home, ("baseline", "candidate", "third"), **more)
+    run = evaluation_run(home, ("baseline", "candidate", "third"), **more)
     scores = {
         "baseline": noisy(60, 0.5),
         "candidate": plus(noisy(60, 0.5), 0.2),
         "third": noisy(60, 0.3, seed=3),
     }
-    parts = parts_of(made, CASES, scores, size=25)
-    record = make_record(made, RULE, parts, CASES, **settings(RULE), prefect_run_id="p-1")
+    parts = parts_of(run, CASES, scores, size=25)
+    record = make_record(run, RULE, parts, CASES, **settings(RULE), prefect_run_id="p-1")
     return record.model_copy(update={"links": {"prefect": "http://ui/p-1"}}), parts
 
 
@@ -115,15 +115,15 @@ def test_registered_prompts_are_linked_with_their_runs(home: Path) -> None:
     from mlflow.tracing.constant import TraceTagKey
 
     version = 3
-    made = trial(home, id="helpdesk-3")
+    run = evaluation_run(home, id="helpdesk-3")
     prompt = Resolved(
-        prompt=made.arms[0].prompt.prompt, uri=f"prompts:/help/{version}", version=version
+        prompt=run.arms[0].prompt.prompt, uri=f"prompts:/help/{version}", version=version
     )
-    made = made.model_copy(
-        update={"arms": (made.arms[0], made.arms[1].model_copy(update={"prompt": prompt}))}
+    run = run.model_copy(
+        update={"arms": (run.arms[0], run.arms[1].model_copy(update={"prompt": prompt}))}
     )
-    parts = parts_of(made, CASES, {"baseline": noisy(60, 0.5), "candidate": noisy(60, 0.5, seed=4)})
-    tracked = track(home, make_record(made, RULE, parts, CASES, **settings(RULE)), parts, CASES)
+    parts = parts_of(run, CASES, {"baseline": noisy(60, 0.5), "candidate": noisy(60, 0.5, seed=4)})
+    tracked = track(home, make_record(run, RULE, parts, CASES, **settings(RULE)), parts, CASES)
     with opened(home, tracking_uri(home)) as client:
         experiment = client.get_run(tracked.mlflow_run_id or "").info.experiment_id
         runs = client.search_runs(

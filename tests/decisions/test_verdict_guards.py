@@ -12,7 +12,7 @@ from llmops.tasks.decisions.verdict import chosen_of, decide, judge
 from llmops.tasks.evaluation.cases import parted
 from llmops.tasks.statistics.multiple import holm
 from llmops.tasks.statistics.noninferiority import noninferior
-from tests.decisions.measured import case_set, evidence, noisy, parts_of, plus, trial
+from tests.decisions.measured import case_set, evaluation_run, evidence, noisy, parts_of, plus
 
 BASE = noisy(150, 0.5)
 BETTER = plus(BASE, 0.1)
@@ -121,22 +121,22 @@ EARLY = Rule(metric="token_f1", stop_early=True)
 
 
 def test_an_easy_decision_is_settled_after_some_parts(tmp_path: Any) -> None:
-    cases, made = case_set(400), trial(tmp_path)
+    cases, run = case_set(400), evaluation_run(tmp_path)
     base = noisy(400, 0.3)
-    parts = parts_of(made, cases, {"baseline": base, "candidate": plus(base, 0.4)}, size=50)
-    seen = [settled(made, EARLY, parts[:count], cases, {}) for count in range(1, 9)]
+    parts = parts_of(run, cases, {"baseline": base, "candidate": plus(base, 0.4)}, size=50)
+    seen = [settled(run, EARLY, parts[:count], cases, {}) for count in range(1, 9)]
     first = next(count for count, one in enumerate(seen, 1) if one)
     assert first <= 3
     assert "promote" in (seen[first - 1] or "")
     assert all(seen[first - 1 :])
-    assert settled(made, Rule(metric="token_f1"), parts, cases, {}) is None
+    assert settled(run, Rule(metric="token_f1"), parts, cases, {}) is None
 
 
 def test_nothing_is_settled_between_equal_arms(tmp_path: Any) -> None:
-    cases, made = case_set(200), trial(tmp_path)
+    cases, run = case_set(200), evaluation_run(tmp_path)
     base = noisy(200, 0.5)
-    parts = parts_of(made, cases, {"baseline": base, "candidate": plus(base, 0.0)}, size=50)
-    assert [settled(made, EARLY, parts[:count], cases, {}) for count in range(1, 5)] == [None] * 4
+    parts = parts_of(run, cases, {"baseline": base, "candidate": plus(base, 0.0)}, size=50)
+    assert [settled(run, EARLY, parts[:count], cases, {}) for count in range(1, 5)] == [None] * 4
 
 
 def test_the_interval_of_a_run_that_may_stop_is_the_wider_one_of_all_looks() -> None:

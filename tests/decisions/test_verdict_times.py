@@ -18,6 +18,7 @@ from llmops.tasks.evaluation.results import RunPart, read_results, write_results
 from tests.decisions.decided import CASES, RULE, SCORES
 from tests.decisions.measured import (
     NOW,
+    evaluation_run,
     evidence,
     noisy,
     parts_of,
@@ -26,11 +27,10 @@ from tests.decisions.measured import (
     result,
     sealed,
     settings,
-    trial,
 )
-from tests.evaluation.trials import cases as some_cases
-from tests.evaluation.trials import model
-from tests.evaluation.trials import trial as small_trial
+from tests.evaluation.runs import cases as some_cases
+from tests.evaluation.runs import evaluation_run as small_run
+from tests.evaluation.runs import model
 from tests.openai_server import serving
 
 BASE = noisy(60, 0.4)
@@ -112,9 +112,9 @@ def test_what_nobody_knows_the_time_of_was_not_asked_together() -> None:
 
 
 def test_a_record_keeps_the_times_warns_and_is_computed_again_with_them(tmp_path: Path) -> None:
-    made = trial(tmp_path, tuple(SCORES))
+    run = evaluation_run(tmp_path, tuple(SCORES))
     together, apart = (
-        recorded(made, RULE, parts_of(made, CASES, SCORES, asked_at=at), CASES, **settings(RULE))
+        recorded(run, RULE, parts_of(run, CASES, SCORES, asked_at=at), CASES, **settings(RULE))
         for at in (NOW, 0.0)
     )
     assert together["verdict"] == "promote"
@@ -138,19 +138,19 @@ def test_a_record_keeps_the_times_warns_and_is_computed_again_with_them(tmp_path
 
 def test_a_remembered_answer_keeps_the_time_at_which_it_was_asked(tmp_path: Path) -> None:
     with serving(lambda messages: "answer") as service:
-        order = small_trial(tmp_path, service.base_url)
+        run = small_run(tmp_path, service.base_url)
         first, again = (
-            list(read_results(answer_part(order, number, some_cases(3), Spent()).file))
+            list(read_results(answer_part(run, number, some_cases(3), Spent()).file))
             for number in (1, 2)
         )
         labelled = [
             one.model_copy(update={"llm": model(service.base_url, label="again")})
-            for one in order.arms
+            for one in run.arms
         ]
         anew = list(
             read_results(
                 answer_part(
-                    small_trial(tmp_path, service.base_url, arms=labelled),
+                    small_run(tmp_path, service.base_url, arms=labelled),
                     3,
                     some_cases(3),
                     Spent(),
@@ -164,7 +164,7 @@ def test_a_remembered_answer_keeps_the_time_at_which_it_was_asked(tmp_path: Path
 
 
 def test_an_unknown_repeat_makes_the_time_of_a_case_unknown(tmp_path: Path) -> None:
-    made, rule = trial(tmp_path, repeats=2), Rule(metric="latency")
+    run, rule = evaluation_run(tmp_path, repeats=2), Rule(metric="latency")
     times = {("c1", 0): 0.0, ("c2", 0): NOW, ("c2", 1): NOW + 100}
     rows = [
         result(case, arm, 0.5, repeat, asked_at=times.get((case.id, repeat), NOW))
@@ -172,8 +172,8 @@ def test_an_unknown_repeat_makes_the_time_of_a_case_unknown(tmp_path: Path) -> N
         for arm in ("baseline", "candidate")
         for repeat in range(2)
     ]
-    write_results(made.folder / "scored.parquet", rows)
-    part = RunPart(number=1, file=made.folder / "scored.parquet", cases=3, spent=Spent())
-    found = recorded(made, rule, [part], CASES, **settings(rule))
+    write_results(run.folder / "scored.parquet", rows)
+    part = RunPart(number=1, file=run.folder / "scored.parquet", cases=3, spent=Spent())
+    found = recorded(run, rule, [part], CASES, **settings(rule))
     assert found["pairs"]["calls"]["candidate"]["asked_at"] == [NOW, 0.0, NOW + 50]
     assert found["comparisons"]["candidate"]["metrics"]["latency"]["n"] == 2

@@ -9,7 +9,7 @@ from typing import Any
 from llmops.tasks.evaluation.calibration import calibrate
 from llmops.tasks.evaluation.run import EvaluationSpec
 from llmops.tasks.plugins import Spec
-from tests.evaluation.trials import model
+from tests.evaluation.runs import model
 from tests.openai_server import Service
 
 PRICES = Path(__file__).parent.parent.parent / "configs" / "prices.yaml"

@@ -14,7 +14,7 @@ from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.evaluation.scoring import score_part
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case
-from tests.evaluation.trials import cases, model, trial
+from tests.evaluation.runs import cases, evaluation_run, model
 from tests.openai_server import Service, serving
 
 
@@ -40,7 +40,7 @@ def judged_run(folder: Path, service: Service, **changes: Any) -> EvaluationRun:
         options={"llm": llm, "rubric": "Is it right?", "scale": "binary", "repeats": 3},
     )
     pairs = Spec(name="pairwise_judge", options={"llm": llm, "rubric": "Right is better."})
-    return trial(folder, service.base_url, scorers=(judge, pairs), **changes)
+    return evaluation_run(folder, service.base_url, scorers=(judge, pairs), **changes)
 
 
 def planned(run: EvaluationRun, asked: Sequence[Case]) -> dict[str, tuple[int, int]]:
@@ -102,6 +102,6 @@ def test_a_case_that_a_judge_cannot_judge_is_not_counted(tmp_path: Path, service
         name="judge",
         options={"llm": llm, "rubric": "Is it right?", "sees": ["expected"], "optional": True},
     )
-    run = trial(tmp_path, service.base_url, scorers=(judge,))
+    run = evaluation_run(tmp_path, service.base_url, scorers=(judge,))
     with_answer = Case(id="known", inputs={"question": "What?"}, expected={"answer": "that"})
     assert planned(run, [with_answer, *cases(2)])["judge"] == (2, 0)

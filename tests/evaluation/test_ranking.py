@@ -9,7 +9,7 @@ from llmops.tasks.evaluation.run import Arm, Retrieval
 from llmops.tasks.evaluation.scoring import retrieval_scores
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case, Passage
-from tests.evaluation.trials import arm
+from tests.evaluation.runs import arm
 
 
 def searching(name: str, k: int | None) -> Arm:

@@ -15,7 +15,7 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
-from tests.evaluation.trials import cases, killed, questions, results, start, trial
+from tests.evaluation.runs import cases, evaluation_run, killed, questions, results, start
 from tests.openai_server import Answer, Service, serving
 
 COMMIT = "llmops.tasks.calls.cache:CallCache._write"
@@ -35,11 +35,11 @@ def twice(service: Service) -> int:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_around_a_commit_with_one_request_at_a_time(tmp_path: Path, when: str) -> None:
     with serving() as service:
-        order = trial(tmp_path, service.base_url, concurrency=1)
-        killed(order, cases(20), COMMIT, when, "20")
-        kept, asked = on_disk(order.home), len(service.requests)
+        run = evaluation_run(tmp_path, service.base_url, concurrency=1)
+        killed(run, cases(20), COMMIT, when, "20")
+        kept, asked = on_disk(run.home), len(service.requests)
         assert 19 <= kept <= asked
-        part = answer_part(order, 1, cases(20), Spent())
+        part = answer_part(run, 1, cases(20), Spent())
         assert part.spent == part.spent.model_copy(update={"calls": 40 - kept, "cached": kept})
         assert twice(service) == asked - kept <= 1  # the one being written, at most
         assert len(results(part)) == 40
@@ -56,17 +56,17 @@ def test_killed_at_half_with_many_under_way(tmp_path: Path) -> None:
 
     with serving(reply) as service:
         service.latency = 0.02
-        order = trial(tmp_path, service.base_url, concurrency=8)
-        with start(order, cases(200)) as process:
+        run = evaluation_run(tmp_path, service.base_url, concurrency=8)
+        with start(run, cases(200)) as process:
             assert half.wait(60)
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
-        kept, asked = on_disk(order.home), len(service.requests)
+        kept, asked = on_disk(run.home), len(service.requests)
         assert 150 < kept <= asked < 260
-        part = answer_part(order, 1, cases(200), Spent())
+        part = answer_part(run, 1, cases(200), Spent())
         assert (part.spent.calls, part.spent.cached, len(results(part))) == (400 - kept, kept, 400)
         assert twice(service) == asked - kept <= 8  # under way, or answered and not yet written
-        assert answer_part(order, 1, cases(200), part.spent).spent.calls == part.spent.calls
+        assert answer_part(run, 1, cases(200), part.spent).spent.calls == part.spent.calls
 
 
 @pytest.mark.slow
@@ -79,15 +79,15 @@ def test_an_interrupt_keeps_every_reply_that_came(tmp_path: Path) -> None:
         return "yes"
 
     with serving(reply) as service:
-        order = trial(tmp_path, service.base_url, concurrency=4)
-        with start(order, cases(500)) as process:
+        run = evaluation_run(tmp_path, service.base_url, concurrency=4)
+        with start(run, cases(500)) as process:
             assert half.wait(60)
             os.kill(process.pid, signal.SIGINT)
             process.communicate(timeout=30)
         assert process.returncode not in (0, -signal.SIGKILL)
         asked = len(service.requests)
         assert 30 <= asked < 1_000
-        part = answer_part(order, 1, cases(100), Spent())
+        part = answer_part(run, 1, cases(100), Spent())
         assert twice(service) <= 4  # only what was under way
         assert part.spent.cached + part.spent.calls == 200
 
@@ -99,7 +99,7 @@ def test_an_endpoint_with_many_faults_loses_nothing(tmp_path: Path) -> None:
     with serving() as service:
         service.script = chance.choices([limited, broken, None], [20, 5, 75], k=5_000)
         part = answer_part(
-            trial(tmp_path, service.base_url, concurrency=16), 1, cases(250), Spent()
+            evaluation_run(tmp_path, service.base_url, concurrency=16), 1, cases(250), Spent()
         )
         found = results(part)
         assert len(service.requests) > 600
@@ -119,9 +119,9 @@ def test_an_endpoint_with_many_faults_loses_nothing(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_stays_within_its_budget(tmp_path: Path) -> None:
     """The budget is for what is paid now; what is remembered is free."""
     with serving() as service:
-        order = trial(tmp_path, service.base_url, concurrency=1, budget_calls=30)
-        killed(order, cases(20), COMMIT, "after", "20")
+        run = evaluation_run(tmp_path, service.base_url, concurrency=1, budget_calls=30)
+        killed(run, cases(20), COMMIT, "after", "20")
         before = len(service.requests)
-        part = answer_part(order, 1, cases(20), Spent())
+        part = answer_part(run, 1, cases(20), Spent())
         assert part.stopped is None
         assert len(service.requests) - before == part.spent.calls <= 21

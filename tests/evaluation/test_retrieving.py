@@ -20,7 +20,7 @@ from llmops.tasks.knowledge.reading import allowed, searcher
 from llmops.tasks.ledger.tables import shown
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case, Passage
-from tests.evaluation.trials import arm, cases, model, results, trial
+from tests.evaluation.runs import arm, cases, evaluation_run, model, results
 from tests.openai_server import Service, serving
 from tests.workshop import EDITED, TEXTS, Workshop
 
@@ -119,7 +119,7 @@ def test_a_version_that_is_gone_is_said(shop: Workshop) -> None:
         found(shop, (settings(shop, version=77), QUESTION))
 
 
-def order(
+def retrieving_run(
     shop: Workshop,
     service: Service,
     texts: Sequence[str] = ("{{passages}} {{question}}", "{{question}}"),
@@ -128,14 +128,17 @@ def order(
         arm(chr(65 + number), text, model(service.base_url), retrieve=settings(shop))
         for number, text in enumerate(texts)
     ]
-    return trial(shop.folder, service.base_url, arms=arms)
+    return evaluation_run(shop.folder, service.base_url, arms=arms)
 
 
 def test_a_prompt_is_given_the_passages_and_the_ledger_knows_whose_they_are(shop: Workshop) -> None:
     with serving() as service:
         open_book, closed_book = results(
             answer_part(
-                order(shop, service), 1, [Case(id="c", inputs={"question": QUESTION})], Spent()
+                retrieving_run(shop, service),
+                1,
+                [Case(id="c", inputs={"question": QUESTION})],
+                Spent(),
             )
         )
     blocks = open_book.answer.removesuffix(f" {QUESTION}").split("\n\n")
@@ -156,7 +159,7 @@ def test_passages_of_the_case_give_way_to_retrieval(shop: Workshop) -> None:
     with serving() as service:
         [one, _] = results(
             answer_part(
-                order(shop, service),
+                retrieving_run(shop, service),
                 1,
                 [Case(id="c", inputs={"question": QUESTION, "passages": "mine"})],
                 Spent(),
@@ -169,5 +172,7 @@ def test_passages_of_the_case_give_way_to_retrieval(shop: Workshop) -> None:
 def test_each_case_is_searched_once_for_all_arms_and_repeats(shop: Workshop) -> None:
     shop.bill.write_text("")
     with serving() as service:
-        answer_part(order(shop, service).model_copy(update={"repeats": 2}), 1, cases(12), Spent())
+        answer_part(
+            retrieving_run(shop, service).model_copy(update={"repeats": 2}), 1, cases(12), Spent()
+        )
     assert sorted(embedded(shop)) == sorted(case.inputs["question"] for case in cases(12))

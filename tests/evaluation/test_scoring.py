@@ -20,7 +20,7 @@ from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import shown
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Case, Passage
-from tests.evaluation.trials import arm, model, trial
+from tests.evaluation.runs import arm, evaluation_run, model
 from tests.openai_server import Answer, Service, serving
 
 RUBRIC = {"rubric": "Right is what says right.", "scale": "binary"}
@@ -56,7 +56,7 @@ def judge(service: Service, name: str = "judge", **options: Any) -> Spec:
 
 
 def settled(folder: Path, service: Service, *scorers: Spec, **changes: Any) -> EvaluationRun:
-    return trial(folder, service.base_url, scorers=scorers, **changes)
+    return evaluation_run(folder, service.base_url, scorers=scorers, **changes)
 
 
 def cases(*ids: str, **expected: Any) -> list[Case]:
@@ -71,12 +71,12 @@ def result(case: str, name: str, answer: str, **changes: Any) -> Result:
 
 
 def scored(
-    order: EvaluationRun, answers: list[Result], asked: list[Case], **changes: Any
+    run: EvaluationRun, answers: list[Result], asked: list[Case], **changes: Any
 ) -> tuple[RunPart, dict[tuple[str, str, int], Result]]:
-    file = order.folder / "answers-0001.parquet"
+    file = run.folder / "answers-0001.parquet"
     write_results(file, answers)
     part = score_part(
-        order,
+        run,
         RunPart.model_validate(
             {"number": 1, "file": file, "cases": len(asked), "spent": Spent(), **changes}
         ),
@@ -93,12 +93,10 @@ def test_every_answer_gets_every_score_in_the_order_of_the_config(
     tmp_path: Path, service: Service
 ) -> None:
     usd = Spec(name="cost", options={"id": "usd"})
-    order = settled(
+    run = settled(
         tmp_path, service, Spec(name="exact_match"), judge(service), Spec(name="latency"), usd
     )
-    part, found = scored(
-        order, [result("c1", "A", "right"), result("c1", "B", "wrong")], cases("c1")
-    )
+    part, found = scored(run, [result("c1", "A", "right"), result("c1", "B", "wrong")], cases("c1"))
     assert (part.number, part.file.name, part.cases, part.stopped) == (
         1,
         "scored-0001.parquet",
@@ -114,9 +112,9 @@ def test_every_answer_gets_every_score_in_the_order_of_the_config(
 
 
 def test_errored_results_get_no_scores_and_are_kept(tmp_path: Path, service: Service) -> None:
-    order = settled(tmp_path, service, Spec(name="latency"), judge(service))
+    run = settled(tmp_path, service, Spec(name="latency"), judge(service))
     gone = result("c1", "B", "", status="errored", error="the model refused")
-    _, found = scored(order, [result("c1", "A", "right"), gone], cases("c1"))
+    _, found = scored(run, [result("c1", "A", "right"), gone], cases("c1"))
     assert found["c1", "B", 0] == gone
     assert len(service.requests) == 1
 
@@ -124,8 +122,8 @@ def test_errored_results_get_no_scores_and_are_kept(tmp_path: Path, service: Ser
 def test_a_judge_that_cannot_be_understood_has_failed_and_the_answer_has_not(
     tmp_path: Path, service: Service
 ) -> None:
-    order = settled(tmp_path, service, judge(service))
-    _, found = scored(order, [result("c1", "A", "odd"), result("c1", "B", "right")], cases("c1"))
+    run = settled(tmp_path, service, judge(service))
+    _, found = scored(run, [result("c1", "A", "odd"), result("c1", "B", "right")], cases("c1"))
     broken = found["c1", "A", 0]
     assert (broken.status, broken.scores["judge"].value, broken.scores["judge"].failed) == (
         "answered",
@@ -138,9 +136,9 @@ def test_a_judge_that_cannot_be_understood_has_failed_and_the_answer_has_not(
 
 def test_a_judge_whose_request_is_refused_has_failed(tmp_path: Path, service: Service) -> None:
     service.script = [Answer(400, b'{"error": {"message": "too long for this model"}}')]
-    order = settled(tmp_path, service, judge(service), concurrency=1)
+    run = settled(tmp_path, service, judge(service), concurrency=1)
     _, found = scored(
-        order, [result("c1", "A", "right"), result("c1", "B", "all right")], cases("c1")
+        run, [result("c1", "A", "right"), result("c1", "B", "all right")], cases("c1")
     )
     assert (
         found["c1", "A", 0].scores["judge"].value,
@@ -153,17 +151,17 @@ def test_a_judge_whose_request_is_refused_has_failed(tmp_path: Path, service: Se
 def test_a_wrong_key_ends_the_run_before_many_requests(tmp_path: Path, service: Service) -> None:
     service.key = "another"
     names = [f"c{n}" for n in range(50)]
-    order = settled(tmp_path, service, judge(service), concurrency=4)
+    run = settled(tmp_path, service, judge(service), concurrency=4)
     with pytest.raises(Unavailable, match="401"):
-        scored(order, [result(one, "A", "right") for one in names], cases(*names))
+        scored(run, [result(one, "A", "right") for one in names], cases(*names))
     assert len(service.requests) <= 8
-    assert not (order.folder / "scored-0001.parquet").exists()
+    assert not (run.folder / "scored-0001.parquet").exists()
 
 
 def test_pairs_are_judged_against_the_baseline_of_the_same_repeat(
     tmp_path: Path, service: Service
 ) -> None:
-    order = settled(
+    run = settled(
         tmp_path, service, judge(service, "pairwise_judge"), prompts=("A", "B", "C"), repeats=2
     )
     answers = [
@@ -175,7 +173,7 @@ def test_pairs_are_judged_against_the_baseline_of_the_same_repeat(
         )
         for repeat, answer in enumerate(both)
     ]
-    _, found = scored(order, answers, cases("c1"))
+    _, found = scored(run, answers, cases("c1"))
     values = {
         key[1:]: one.scores["pairwise_judge"].value for key, one in found.items() if one.scores
     }
@@ -185,9 +183,9 @@ def test_pairs_are_judged_against_the_baseline_of_the_same_repeat(
 
 
 def test_a_candidate_without_a_counterpart_says_so(tmp_path: Path, service: Service) -> None:
-    order = settled(tmp_path, service, judge(service, "pairwise_judge"))
+    run = settled(tmp_path, service, judge(service, "pairwise_judge"))
     _, found = scored(
-        order,
+        run,
         [result("c1", "A", "", status="errored", error="refused"), result("c1", "B", "right")],
         cases("c1"),
     )
@@ -202,10 +200,10 @@ def test_a_candidate_without_a_counterpart_says_so(tmp_path: Path, service: Serv
 def test_the_repeats_of_a_judge_are_calls_of_their_own_and_remembered(
     tmp_path: Path, service: Service
 ) -> None:
-    order = settled(tmp_path, service, judge(service, repeats=3))
+    run = settled(tmp_path, service, judge(service, repeats=3))
     answers = [result("c1", "A", "right"), result("c1", "B", "wrong")]
-    first, _ = scored(order, answers, cases("c1"))
-    again, found = scored(order, answers, cases("c1"))
+    first, _ = scored(run, answers, cases("c1"))
+    again, found = scored(run, answers, cases("c1"))
     assert (first.spent.calls, again.spent.calls, again.spent.cached, len(service.requests)) == (
         6,
         0,
@@ -219,11 +217,11 @@ def test_when_the_budget_ends_what_is_judged_is_kept_and_the_rest_says_why(
     tmp_path: Path, service: Service
 ) -> None:
     names = [f"c{n}" for n in range(10)]
-    order = settled(
+    run = settled(
         tmp_path, service, judge(service), Spec(name="latency"), budget_calls=4, concurrency=2
     )
     answers = [result(one, "A", f"right {one}") for one in names]
-    part, found = scored(order, answers, cases(*names))
+    part, found = scored(run, answers, cases(*names))
     values = Counter(one.scores["judge"].value for one in found.values())
     assert values == {1.0: 4, None: 6}
     assert len(service.requests) == part.spent.calls == 4
@@ -234,7 +232,7 @@ def test_when_the_budget_ends_what_is_judged_is_kept_and_the_rest_says_why(
         "budget" in unjudged["judge"].reason,
         unjudged["latency"].value,
     ) == (False, True, 12)
-    again, found = scored(order, answers, cases(*names))  # remembered calls need no budget
+    again, found = scored(run, answers, cases(*names))  # remembered calls need no budget
     assert (again.spent.calls, again.spent.cached) == (4, 4)
     assert Counter(one.scores["judge"].value for one in found.values()) == {1.0: 8, None: 2}
 
@@ -258,10 +256,10 @@ def test_what_a_judge_said_of_an_answer_is_known_by_the_documents_behind_it(
         arm(name, "{{question}} {{passages}}", model(service.base_url), retrieve=retrieve)
         for name in "AB"
     ]
-    order = settled(tmp_path, service, judge(service), arms=arms)
+    run = settled(tmp_path, service, judge(service), arms=arms)
     passages = (Passage(text="t", uri="u", doc_id="d1"), Passage(text="t", uri="v", doc_id="d2"))
-    scored(order, [result("c1", "A", "right", passages=passages)], cases("c1"))
-    with open_ledger(order.home).read() as connection:
+    scored(run, [result("c1", "A", "right", passages=passages)], cases("c1"))
+    with open_ledger(run.home).read() as connection:
         rows = {(row.kb, row.doc_id) for row in connection.execute(shown.select())}
     assert rows == {("handbook", "d1"), ("handbook", "d2")}
 
@@ -318,12 +316,10 @@ def test_results_come_in_blocks_of_whole_cases() -> None:
 
 
 @pytest.mark.slow
-def test_many_answers_are_judged_at_the_width_of_the_trial(
-    tmp_path: Path, service: Service
-) -> None:
+def test_many_answers_are_judged_at_the_width_of_the_run(tmp_path: Path, service: Service) -> None:
     names = [f"c{n}" for n in range(120)]
     service.latency = 0.02
-    order = settled(
+    run = settled(
         tmp_path,
         service,
         judge(service),
@@ -336,7 +332,7 @@ def test_many_answers_are_judged_at_the_width_of_the_trial(
         for one in names
         for name, word in (("A", "wrong"), ("B", "right"))
     ]
-    _, found = scored(order, answers, cases(*names))
+    _, found = scored(run, answers, cases(*names))
     assert all(one.scores["judge"].value == (one.arm == "B") for one in found.values())
     assert all(one.scores["pairwise_judge"].value == 1 for one in found.values() if one.arm == "B")
     assert len(service.requests) == 480

@@ -1,7 +1,7 @@
-"""Small trials against a local endpoint, and a process of its own that answers a part and may be
-killed in the middle.
+"""Small evaluations against a local endpoint, and a process of its own that answers a part and may
+be killed in the middle.
 
-python -m tests.evaluation.trials TRIAL.json CASES.json [module:attribute.path before|after n]
+python -m tests.evaluation.runs RUN.json CASES.json [module:attribute.path before|after n]
 """
 
 import json
@@ -41,7 +41,7 @@ def arm(name: str, text: str, llm: Spec, **changes: Any) -> Arm:
     return Arm(name=name, prompt=Resolved(prompt=prompt, uri=f"{name}.yaml"), llm=llm, **changes)
 
 
-def trial(
+def evaluation_run(
     folder: Path,
     base_url: str,
     *,
@@ -83,21 +83,21 @@ def questions(requests: Sequence[tuple[str, dict[str, Any], str]]) -> list[str]:
     return [str(body["messages"][-1]["content"]) for _, body, _ in requests]
 
 
-def start(order: EvaluationRun, asked: Sequence[Case], *deadly: str) -> forks.Process:
+def start(run: EvaluationRun, asked: Sequence[Case], *deadly: str) -> forks.Process:
     """Answer a part in a process of its own, which kills itself at the place that `deadly`
     names.
     """
-    texts = [order.model_dump_json(), json.dumps([case.model_dump(mode="json") for case in asked])]
-    return forks.start("-m", "tests.evaluation.trials", *texts, *deadly)
+    texts = [run.model_dump_json(), json.dumps([case.model_dump(mode="json") for case in asked])]
+    return forks.start("-m", "tests.evaluation.runs", *texts, *deadly)
 
 
-def killed(order: EvaluationRun, asked: Sequence[Case], *deadly: str) -> None:
-    with start(order, asked, *deadly) as process:
+def killed(run: EvaluationRun, asked: Sequence[Case], *deadly: str) -> None:
+    with start(run, asked, *deadly) as process:
         said = process.communicate(timeout=120)[1]
     assert process.returncode == -signal.SIGKILL, said[-2000:]
 
 
-def main(order: str, asked: str, *deadly: str) -> None:
+def main(run: str, asked: str, *deadly: str) -> None:
     """What the other process does."""
     from llmops.tasks.evaluation.answering import answer_part
     from tests.killer import arm as kill_at
@@ -105,7 +105,7 @@ def main(order: str, asked: str, *deadly: str) -> None:
     if deadly:
         kill_at(deadly[0], deadly[1], int(deadly[2]))
     answer_part(
-        EvaluationRun.model_validate_json(order),
+        EvaluationRun.model_validate_json(run),
         1,
         [Case.model_validate(case) for case in json.loads(asked)],
         Spent(),
