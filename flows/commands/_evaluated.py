@@ -96,8 +96,10 @@ def forecast(console: "Console", found: Found) -> None:
             printable(row["name"]),
             str(row["calls"]),
             str(row["remembered"]),
-            _count(row["tokens_in"]),
-            _dollars(row["cost_usd"]),
+            *(
+                "unknown" if value is None else f"{value:{form}}"
+                for value, form in ((row["tokens_in"], ","), (row["cost_usd"], ".4f"))
+            ),
         ]
         for row in found["calls"]
     ]
@@ -107,14 +109,6 @@ def forecast(console: "Console", found: Found) -> None:
         markup=False,
     )
     grid(console, ["of", "calls at most", "remembered", "tokens in, about", "USD at most"], rows)
-
-
-def _count(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
-
-
-def _dollars(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
 
 
 def calibration(console: "Console", found: Found) -> None:

@@ -79,8 +79,10 @@ def forests(decision: Decision) -> list[Forest]:
         for name, figures in others.items()
         if kinds[name].bounded and not kinds[name].relative
     ]
+    of_baseline = decision.arms[decision.baseline].metrics
+    means = {name: measure.value for name, measure in of_baseline.items()}
     shares = [
-        _line(name, figures, decision.sign_of(name), mean=_mean(decision, name), scale=100)
+        _line(name, figures, decision.sign_of(name), mean=means.get(name), scale=100)
         for name, figures in others.items()
         if kinds[name].relative
     ]
@@ -122,12 +124,6 @@ def _bar(decision: Decision) -> float:
     """In the metric's own direction; a bar that is a share of the baseline's mean is not drawn."""
     kind = decision.metrics.get(decision.metric)
     return 0.0 if kind and kind.relative else float(decision.sign * decision.rule.bar)
-
-
-def _mean(decision: Decision, metric: str) -> float | None:
-    """Of the baseline."""
-    measure = decision.arms[decision.baseline].metrics.get(metric)
-    return measure.value if measure else None
 
 
 def _line(

@@ -123,7 +123,11 @@ def _pairs(run: EvaluationRun, tallies: Tallies, names: Sequence[str], cases: Ca
     return Pairs(
         cases=list(tallies),
         sha256=[hashes[case] for case in tallies],
-        groups=[_label(known[case].group) for case in tallies],
+        # by a name that tells nothing: groups are often uris of documents, which may have to be
+        # erased one day
+        groups=[
+            None if (group := known[case].group) is None else sha256(group)[:12] for case in tallies
+        ],
         tags=[list(known[case].tags) for case in tallies],
         values={arm: _values(column, names) for arm, column in by_arm.items()},
         errors={arm: [tally.errors for tally in column] for arm, column in by_arm.items()},
@@ -136,14 +140,18 @@ def _values(tallies: Sequence[CaseTally], names: Sequence[str]) -> dict[str, lis
     """By metric, a mean over repeats per case; a metric without any value for this arm is left
     out.
     """
-    found = {name: [_mean(one.values.get(name)) for one in tallies] for name in names}
-    return {
-        name: column for name, column in found.items() if any(value is not None for value in column)
+    columns = {
+        name: [
+            sum(values) / len(values) if (values := tally.values.get(name)) else None
+            for tally in tallies
+        ]
+        for name in names
     }
-
-
-def _mean(values: Sequence[float] | None) -> float | None:
-    return sum(values) / len(values) if values else None
+    return {
+        name: column
+        for name, column in columns.items()
+        if any(value is not None for value in column)
+    }
 
 
 def _failures(tallies: Sequence[CaseTally]) -> dict[str, list[int]]:
@@ -158,13 +166,12 @@ def _calls(tallies: Sequence[CaseTally]) -> Calls:
         tokens=[one.tokens for one in tallies],
         cost_usd=[one.cost for one in tallies],
         cached=[one.cached for one in tallies],
-        asked_at=[_asked(one.times) for one in tallies],
+        # on average; 0 where the time of a repeat is not known
+        asked_at=[
+            sum(tally.times) / len(tally.times) if tally.times and all(tally.times) else 0.0
+            for tally in tallies
+        ],
     )
-
-
-def _asked(times: Sequence[float]) -> float:
-    """When an arm was asked, on average; 0 where that is not known of every repeat."""
-    return sum(times) / len(times) if times and all(times) else 0.0
 
 
 def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
@@ -200,10 +207,3 @@ def _within(name: str, pairs: Pairs) -> bool:
         for value in values.get(name, ())
         if value is not None
     )
-
-
-def _label(group: str | None) -> str | None:
-    """A name for a group that tells nothing: groups are often uris of documents, which may have to
-    be erased one day.
-    """
-    return None if group is None else sha256(group)[:12]

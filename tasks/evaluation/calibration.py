@@ -71,7 +71,13 @@ def calibrate(home: Path, evaluation: EvaluationSpec) -> Calibration:
         for each, scores in zip(labelled, columns, strict=True)
     }
     _save(home, labelled, agreements)
-    judges = {each.metric: _calibrated(each.judge, agreements[each.metric]) for each in labelled}
+    judges: dict[str, CalibratedJudge] = {}
+    for each in labelled:
+        agreement, floor = agreements[each.metric], each.judge.floor
+        short = None if floor is None else shortfall(agreement, floor)
+        judges[each.metric] = CalibratedJudge(
+            **agreement, floor=floor, trusted=short is None, reason=short or ""
+        )
     doubts = [f"{name}: {judge['reason']}" for name, judge in judges.items() if judge["reason"]]
     return Calibration(
         name=evaluation.name, judges=judges, spent=spent.model_dump(), reason="; ".join(doubts)
@@ -173,13 +179,6 @@ async def _judged(
             hint="raise the budget and run again: what was paid is remembered",
         )
     return [[next(scores) for _ in each.labels.rows] for each in labelled], budget.spent
-
-
-def _calibrated(judge: Judge, agreement: JudgeAgreement) -> CalibratedJudge:
-    short = shortfall(agreement, judge.floor) if judge.floor is not None else None
-    return CalibratedJudge(
-        **agreement, floor=judge.floor, trusted=short is None, reason=short or ""
-    )
 
 
 def _save(

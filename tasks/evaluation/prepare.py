@@ -3,6 +3,7 @@ paid.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def begin(
         try:
             arms.append(_arm(home, spec.folder, name, arm, table))
         except UsageError as error:
-            mistakes += [_in_arm(name, mistake) for mistake in error.mistakes()]
+            mistakes += [
+                replace(mistake, where=f"arms.{name}: {mistake.where}".removesuffix(": "))
+                for mistake in error.mistakes()
+            ]
     judges = {
         metric_of(scorer): judge.llm.build(Llm)
         for scorer in spec.scorers
@@ -85,11 +89,6 @@ def _run(
         budget_usd=spec.budget_usd,
         budget_calls=spec.budget_calls,
     )
-
-
-def _in_arm(name: str, mistake: Mistake) -> Mistake:
-    where = f"arms.{name}: {mistake.where}".removesuffix(": ")
-    return Mistake(mistake.message, where=where, hint=mistake.hint, kind=mistake.kind)
 
 
 def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str, Price]) -> Arm:

@@ -91,15 +91,15 @@ def writing(path: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".new")
     with pq.ParquetWriter(partial, SCHEMA) as writer:
-        yield lambda results: writer.write_table(
-            pa.Table.from_pylist([_row(result) for result in results], SCHEMA)
-        )
+
+        def write(results: Sequence[Result]) -> None:
+            rows = [result.model_dump(mode="json") for result in results]
+            for row in rows:
+                row |= {name: json.dumps(row[name], ensure_ascii=False) for name in NESTED}
+            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+
+        yield write
     partial.replace(path)
-
-
-def _row(result: Result) -> dict[str, object]:
-    plain = result.model_dump(mode="json")
-    return plain | {name: json.dumps(plain[name], ensure_ascii=False) for name in NESTED}
 
 
 def read_results(path: Path) -> Iterator[Result]:

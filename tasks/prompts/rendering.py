@@ -46,9 +46,10 @@ def filled(
             f"the variables of the prompt {name!r} do not fit: {'; '.join(mistakes)}",
             hint=f"its variables: {', '.join(used) or 'none'}",
         )
+    given = {each: values[each] if each in values else declared[each].default for each in used}
     return {
-        each: _text(each, values[each]) if each in values else _default(each, declared[each])
-        for each in used
+        each: "" if value is None and each not in values else _text(each, value)
+        for each, value in given.items()
     }
 
 
@@ -72,10 +73,6 @@ def kind_of(value: object) -> str:
 
 def wanted(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
-
-
-def _default(name: str, variable: Declared) -> str:
-    return "" if variable.default is None else _text(name, variable.default)
 
 
 def _text(name: str, value: object) -> str:

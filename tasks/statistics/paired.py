@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llmops.tasks.statistics.arrays import Array, Interval
+from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.statistics.intervals import mean_interval, totals
 
 
@@ -42,14 +42,8 @@ def paired_difference(
     difference = float(sums.sum() / sizes.sum())
     low, high = mean_interval(differences, clusters, level)
     if np.ptp(sums / sizes) < 1e-12:
-        low, high = _without_spread(difference, len(sums), level)
+        # all agree: at least this share of the population does (Clopper & Pearson 1934), and the
+        # rest may be the opposite
+        agreeing = ((1 - level) / 2) ** (1 / len(sums))
+        low, high = sorted((difference, difference * (2 * agreeing - 1)))
     return PairedEffect(difference, low, high, len(differences), len(sums))
-
-
-def _without_spread(difference: float, clusters: int, level: float) -> Interval:
-    """All agree: at least a share p of the population does (Clopper & Pearson 1934), the rest may
-    be the opposite.
-    """
-    agreeing = ((1 - level) / 2) ** (1 / clusters)
-    other = difference * (2 * agreeing - 1)
-    return min(difference, other), max(difference, other)

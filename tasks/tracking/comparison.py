@@ -40,7 +40,12 @@ def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = No
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
         experiment = experiment_of(client, f"{record.name} comparison", artifact_root(uri))
-        whole = client.create_run(experiment, run_name=record.name, tags=_tags(record)).info.run_id
+        tags = {
+            **{name: str(value) for name, value in record.facts.items()},
+            "mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]),
+            "mlflow.source.name": "llmops kb compare",
+        }
+        whole = client.create_run(experiment, run_name=record.name, tags=tags).info.run_id
         status = "KILLED"
         try:
             for row in record.rows:
@@ -50,14 +55,6 @@ def record_comparison(home: Path, record: ComparisonRecord, uri: str | None = No
         finally:
             client.set_terminated(whole, status)
     return str(whole)
-
-
-def _tags(record: ComparisonRecord) -> dict[str, str]:
-    shown = {
-        "mlflow.loggedArtifacts": json.dumps([{"path": ROWS, "type": "table"}]),
-        "mlflow.source.name": "llmops kb compare",
-    }
-    return {**{name: str(value) for name, value in record.facts.items()}, **shown}
 
 
 def _arm(client: "MlflowClient", experiment: str, parent: str, row: Mapping[str, Any]) -> None:

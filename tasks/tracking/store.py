@@ -76,7 +76,13 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
             client = MlflowClient(tracking_uri=uri)
             yield client
         except (MlflowException, RequestException, OSError) as error:
-            raise _refused(uri, error) from error
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            raise Unavailable(
+                f"MLflow did not take or give a record: {reason}",
+                where=uri,
+                hint="look at the store, and at the disk's free space; the next build is recorded "
+                "anew",
+            ) from error
         finally:
             # connections left to the garbage collector are reported as a leak
             if client is not None and hasattr(client._tracking_client.store, "engine"):
@@ -200,15 +206,6 @@ def _reach(uri: str) -> None:
             where=uri,
             hint="start it, or correct LLMOPS_MLFLOW_TRACKING_URI",
         ) from error
-
-
-def _refused(uri: str, error: Exception) -> Unavailable:
-    reason = (str(error).strip() or repr(error)).splitlines()[0]
-    return Unavailable(
-        f"MLflow did not take or give a record: {reason}",
-        where=uri,
-        hint="look at the store, and at the disk's free space; the next build is recorded anew",
-    )
 
 
 @contextlib.contextmanager
