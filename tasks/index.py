@@ -19,7 +19,6 @@ from llmops.tasks.knowledge import (
     corpus,
     measuring,
     planner,
-    recovery,
     transform,
     versions,
 )
@@ -46,7 +45,7 @@ T = TypeVar("T")
 @task
 def recover(build: Build, lease: Lease) -> None:
     """Undo what an earlier build staged and did not publish."""
-    recovery.clear_up(build, lease)
+    versions.clear_up(build, lease)
 
 
 @task
@@ -187,7 +186,7 @@ def publish(
 @task
 def tidy(build: Build, lease: Lease, keep: int) -> None:
     """Forget versions beyond those that are kept."""
-    recovery.tidy(build, lease, keep)
+    versions.tidy(build, lease, keep)
 
 
 def corpus_pass(build: Build, plan: Plan) -> tuple[Plan, list[Any]]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge import changes, planner, publish, recovery, transform
+from llmops.tasks.knowledge import changes, planner, publish, transform
 from llmops.tasks.knowledge import collect as collecting
 from llmops.tasks.knowledge import embed as embedding
 from llmops.tasks.knowledge import stage as staging
@@ -111,7 +111,7 @@ class Workshop:
         begin(self.handle)
         with self.handle.hold() as lease:
             build = start(self.handle, self.specs(texts), full=full)
-            recovery.clear_up(build, lease)
+            numbers.clear_up(build, lease)
             found = planner.plan_build(build)
             staged = [changes.find_changes(build, batch) for batch in self._batches(build, found)]
             retired = [*found.vanished, *found.renamed]
@@ -119,7 +119,7 @@ class Workshop:
                 publish.settle(build, lease, found, staged)
             else:
                 self._release(build, lease, found, staged, retired)
-                recovery.tidy(build, lease, keep)
+                numbers.tidy(build, lease, keep)
         return self.live.version
 
     def specs(self, texts: Mapping[str, str]) -> Specs:

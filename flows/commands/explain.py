@@ -33,15 +33,15 @@ def explain(
     return answer(look(home(), given, kb), _provenance)
 
 
-def _provenance(console: "Console", found: "Provenance") -> None:
-    document = found["document"]
-    state = "live" if found["live"] else "retired"
+def _provenance(console: "Console", provenance: "Provenance") -> None:
+    document = provenance["document"]
+    state = "live" if provenance["live"] else "retired"
     console.print(
-        f"{found['kind']} {found['id']} of {found['knowledge_base']}: {state}",
+        f"{provenance['kind']} {provenance['id']} of {provenance['knowledge_base']}: {state}",
         markup=False,
         style="bold",
     )
-    if chunk := found.get("chunk"):
+    if chunk := provenance.get("chunk"):
         place = " > ".join(chunk["headings"]) + (f", page {chunk['page']}" if chunk["page"] else "")
         console.print(
             f"  passage   {chunk['ordinal'] + 1} of {document['chunks']}, characters "
@@ -66,7 +66,7 @@ def _provenance(console: "Console", found: "Provenance") -> None:
             f"{', '.join(document['flags']) or 'none'}",
             markup=False,
         )
-    for version in found["versions"]:
+    for version in provenance["versions"]:
         runs = ", ".join(
             f"{tool} run {version[f'{tool.lower()}_run_id']}"
             for tool in ("Prefect", "MLflow")
@@ -78,5 +78,5 @@ def _provenance(console: "Console", found: "Provenance") -> None:
             f"{(version['config_sha256'] or '')[:12]}" + (f", {runs}" if runs else ""),
             markup=False,
         )
-    if not found["versions"]:
+    if not provenance["versions"]:
         console.print("  version   none that is kept has it", markup=False)

@@ -24,8 +24,8 @@ from llmops.tasks.evaluation.results import Result, RunPart, read_results, writi
 from llmops.tasks.evaluation.run import Arm, EvaluationRun, question
 from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Sample, Score, Scorer, metric_of
 from llmops.tasks.retrieval.golden import Question, Relevant
-from llmops.tasks.retrieval.metrics import metric_name
-from llmops.tasks.retrieval.metrics import score as measured
+from llmops.tasks.retrieval.measure import metric_name
+from llmops.tasks.retrieval.measure import score as measured
 
 MEASURED = ("recall", "ndcg", "mrr")
 FAMILY = "retrieval"

@@ -33,9 +33,11 @@ IDENTITY = ["doc_id", "source", "uri", "revision", "content_hash"]
 
 def cleaner_at(cleaners: Sequence[Cleaner], turn: int) -> tuple[int, CorpusCleaner]:
     """The n-th cleaner that compares documents (from 0), and its place among all."""
-    return [(place, one) for place, one in enumerate(cleaners) if isinstance(one, CorpusCleaner)][
-        turn
-    ]
+    return [
+        (place, cleaner)
+        for place, cleaner in enumerate(cleaners)
+        if isinstance(cleaner, CorpusCleaner)
+    ][turn]
 
 
 def sketch(build: Build, cleaners: Sequence[Cleaner], turn: int, batch: Batch) -> Batch:
@@ -172,7 +174,7 @@ def _amended(
     out: Sequence[Duplicate],
     live: Live,
 ) -> Plan:
-    verdicts_so_far, gone = CorpusVerdicts(build), {one.doc_id for one in out}
+    verdicts_so_far, gone = CorpusVerdicts(build), {duplicate.doc_id for duplicate in out}
     staying = [todo for todo in known if todo.doc_id not in gone]
     more = [
         todo
@@ -185,14 +187,17 @@ def _amended(
             "todo": [*plan.todo, *more],
             "known": [todo for todo in staying if todo.doc_id not in moved],
             "duplicates": [*plan.duplicates, *out],
-            "replaced": plan.replaced | {one.doc_id: one.uri for one in out if one.doc_id in live},
+            "replaced": plan.replaced
+            | {duplicate.doc_id: duplicate.uri for duplicate in out if duplicate.doc_id in live},
             "unchanged": plan.unchanged
             - sum(
                 todo.kind == "reprocess" and todo.item is not None
                 for todo in known
                 if todo.doc_id in moved
             ),
-            "uris": sorted({*plan.uris, *(todo.uri for todo in more)} - {one.uri for one in out}),
+            "uris": sorted(
+                {*plan.uris, *(todo.uri for todo in more)} - {duplicate.uri for duplicate in out}
+            ),
         }
     )
 
@@ -226,21 +231,25 @@ def kept(build: Build, plan: Plan, staged: Sequence[Staged]) -> Plan:
     is not there."""
     if not plan.duplicates:
         return plan
-    gone = {*plan.leaving, *(one.doc_id for one in plan.duplicates)}
-    instead = {one.doc_id: one.instead for one in plan.duplicates}
+    gone = {*plan.leaving, *(duplicate.doc_id for duplicate in plan.duplicates)}
+    instead = {duplicate.doc_id: duplicate.instead for duplicate in plan.duplicates}
     there = {
         *(live_documents(build).keys() - gone),
         *(key for part in staged for key in (*part.new, *part.changed, *part.same)),
     }
-    lonely = [one for one in plan.duplicates if _last(one.instead, instead) not in there]
+    lonely = [
+        duplicate for duplicate in plan.duplicates if _last(duplicate.instead, instead) not in there
+    ]
     if not lonely:
         return plan
-    sketches.doubt(build, {(one.cleaner, one.instead) for one in lonely})
-    stay = {one.doc_id for one in lonely}
-    some = ", ".join(sorted(one.uri for one in lonely)[:3])
+    sketches.doubt(build, {(duplicate.cleaner, duplicate.instead) for duplicate in lonely})
+    stay = {duplicate.doc_id for duplicate in lonely}
+    some = ", ".join(sorted(duplicate.uri for duplicate in lonely)[:3])
     return plan.model_copy(
         update={
-            "duplicates": [one for one in plan.duplicates if one.doc_id not in stay],
+            "duplicates": [
+                duplicate for duplicate in plan.duplicates if duplicate.doc_id not in stay
+            ],
             "replaced": {key: uri for key, uri in plan.replaced.items() if key not in stay},
             "notes": [
                 *plan.notes,

@@ -32,14 +32,17 @@ def unanswerable(build: Build, plan: Plan) -> list[str]:
     """
     _, questions = _asked(build)
     known, renamed = set(plan.uris), set(plan.renamed.values())
-    lost = {item.uri: one.id for one in questions for item in one.relevant if item.uri not in known}
+    lost = {
+        item.uri: question.id
+        for question in questions
+        for item in question.relevant
+        if item.uri not in known
+    }
     if not lost:
         return []
-    uri, question = next(iter(lost.items()))
-    example = (
-        f"{uri!r} (question {question!r}{', renamed in this build' if uri in renamed else ''})"
-    )
-    if not any(item.uri in known for one in questions for item in one.relevant):
+    uri, asked = next(iter(lost.items()))
+    example = f"{uri!r} (question {asked!r}{', renamed in this build' if uri in renamed else ''})"
+    if not any(item.uri in known for question in questions for item in question.relevant):
         raise Blocked(
             f"no question of the golden set names a document of this knowledge base: it "
             f"has no {example}",

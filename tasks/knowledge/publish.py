@@ -44,19 +44,23 @@ def publish(
     """
     prepared = [
         (
-            one,
-            document_rows(build, one.batch),
-            _with_shard(one, one.changes.table(build.lake).to_pylist()),
+            part,
+            document_rows(build, part.batch),
+            [
+                {**row, "shard": _chunk_shard(part)}
+                for row in part.changes.table(build.lake).to_pylist()
+            ],
         )
-        for one in staged
+        for part in staged
     ]
     with build.ledger.write() as connection:
         lease.confirm(connection)
-        for one, rows, changes in prepared:
-            _documents(connection, build, one, rows)
+        for part, rows, changes in prepared:
+            _documents(connection, build, part, rows)
             _chunks(connection, build, changes)
             resolve(connection, build.kb, _well(plan, rows))
-        _retire(connection, build, retired)
+        for table in (documents, chunks):
+            _close(connection, table, build, table.c.doc_id, retired)
         resolve(connection, build.kb, [key for key in retired if key not in plan.withdrawn])
         _settle(connection, build, plan)
         _point(connection, build, values)
@@ -81,20 +85,16 @@ def rejected_on_failure(steps: Steps) -> Iterator[None]:
         raise
 
 
-def _with_shard(one: Staged, changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [{**row, "shard": _chunk_shard(one)} for row in changes]
-
-
 def settle(build: Build, lease: Lease, plan: Plan, staged: Sequence[Staged]) -> None:
     """What a run that changes nothing still remembers: new revisions and stamps, the time of the
     listing, what is well again.
     """
     with build.ledger.write() as connection:
         lease.confirm(connection)
-        for one in staged:
-            rows = document_rows(build, one.batch)
-            _stamp(connection, build, [rows[key] for key in one.same])
-            _moved(connection, build, one)
+        for part in staged:
+            rows = document_rows(build, part.batch)
+            _stamp(connection, build, [rows[key] for key in part.same])
+            _moved(connection, build, part)
             resolve(connection, build.kb, _well(plan, rows))
         _settle(connection, build, plan)
 
@@ -105,14 +105,14 @@ def _well(plan: Plan, rows: Mapping[str, Any]) -> list[str]:
     return [key for key, row in rows.items() if listed.get(key) == row["revision"]]
 
 
-def _documents(connection: Connection, build: Build, one: Staged, rows: Mapping[str, Any]) -> None:
-    _close(connection, documents, build, documents.c.doc_id, one.changed)
+def _documents(connection: Connection, build: Build, part: Staged, rows: Mapping[str, Any]) -> None:
+    _close(connection, documents, build, documents.c.doc_id, part.changed)
     fresh = [
         {**rows[key], "valid_from": build.version, "valid_to": None}
-        for key in (*one.new, *one.changed)
+        for key in (*part.new, *part.changed)
     ]
     upsert(connection, documents, fresh)
-    _stamp(connection, build, [rows[key] for key in one.same])
+    _stamp(connection, build, [rows[key] for key in part.same])
 
 
 def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -131,19 +131,19 @@ def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any
         )
 
 
-def _moved(connection: Connection, build: Build, one: Staged) -> None:
+def _moved(connection: Connection, build: Build, part: Staged) -> None:
     """Unchanged chunks lie in the lake anew, like their documents."""
-    for start in range(0, len(one.same), KEYS):
+    for start in range(0, len(part.same), KEYS):
         mine = (
             (chunks.c.kb == build.kb)
-            & chunks.c.doc_id.in_(one.same[start : start + KEYS])
+            & chunks.c.doc_id.in_(part.same[start : start + KEYS])
             & chunks.c.valid_to.is_(None)
         )
-        connection.execute(update(chunks).where(mine).values(shard=_chunk_shard(one)))
+        connection.execute(update(chunks).where(mine).values(shard=_chunk_shard(part)))
 
 
-def _chunk_shard(one: Staged) -> str:
-    return one.batch.chunks.path if one.batch.chunks else ""
+def _chunk_shard(part: Staged) -> str:
+    return part.batch.chunks.path if part.batch.chunks else ""
 
 
 def _chunks(connection: Connection, build: Build, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -190,11 +190,6 @@ def _close(
             )
             .values(valid_to=build.version)
         )
-
-
-def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> None:
-    for table in (documents, chunks):
-        _close(connection, table, build, table.c.doc_id, doc_ids)
 
 
 def _settle(connection: Connection, build: Build, plan: Plan) -> None:

@@ -109,18 +109,19 @@ def exclude(connection: Connection, kb: str, left_out: Sequence[Failure], stages
     """List documents that are left out for others, and are no failures; those that are listed so
     already stay as they are.
     """
-    ids = {item_id(kb, one.source, one.uri): one for one in left_out}
+    ids = {item_id(kb, failure.source, failure.uri): failure for failure in left_out}
     before = {row.id: row for row in _by_id(connection, list(ids))}
     news = {
-        key: one
-        for key, one in ids.items()
+        key: failure
+        for key, failure in ids.items()
         if key not in before
-        or (before[key].error, before[key].reason) != (one.error, one.reason[:LONGEST_REASON])
+        or (before[key].error, before[key].reason)
+        != (failure.error, failure.reason[:LONGEST_REASON])
     }
     upsert(
         connection,
         quarantine,
-        [_row(kb, key, one, stages, before.get(key)) for key, one in news.items()],
+        [_row(kb, key, failure, stages, before.get(key)) for key, failure in news.items()],
     )
 
 

@@ -194,7 +194,7 @@ def judged(
             )
         now = [
             {
-                "one": row.doc_id,
+                "key": row.doc_id,
                 "said": verdicts[row.doc_id],
                 "token": revisions.get(row.doc_id, row.revision),
             }
@@ -202,9 +202,9 @@ def judged(
             if row.doc_id in verdicts
         ]
         was = {row.doc_id: (row.verdict, row.revision) for row in rows}
-        news = [one for one in now if was[one["one"]] != (one["said"], one["token"])]
+        news = [row for row in now if was[row["key"]] != (row["said"], row["token"])]
         if news:
-            change = update(sketches).where(mine, sketches.c.doc_id == bindparam("one"))
+            change = update(sketches).where(mine, sketches.c.doc_id == bindparam("key"))
             connection.execute(
                 change.values(verdict=bindparam("said"), revision=bindparam("token")), news
             )

@@ -1,12 +1,17 @@
-"""What becomes of versions: a number per build, a pointer to the live one, and the way back."""
+"""What becomes of versions: a number per build, a pointer to the live one, the way back. What was
+not published is undone, what is not kept is forgotten, in the ledger and in the store.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
@@ -214,3 +219,46 @@ def config_path(kb: Handle) -> str | None:
         return connection.scalar(
             select(knowledge_bases.c.config_path).where(knowledge_bases.c.name == kb.name)
         )
+
+
+def clear_up(build: Build, lease: Lease) -> None:
+    """Undo whatever came into ledger and store after the live version: staged and not published,
+    rolled back, changed by hand.
+    """
+    undo(build.handle, lease, keeps=build.collection)
+
+
+def undo(handle: Handle, lease: Lease, *, keeps: str | None = None) -> None:
+    """The same without a build. Raises Damaged when the collection `keeps` is lost; another one may
+    be.
+    """
+    forgotten, kept = recover(handle, lease)
+    drop_unused(handle.home, forgotten, kept)
+    live = handle.live()
+    if live is not None:
+        try:
+            collection_of(handle.home, live).recover(live.snapshot)
+        except Damaged:
+            if live.collection == keeps:  # else it is lost, and will be replaced
+                raise
+    mark_cleared(handle, forgotten)
+
+
+def tidy(build: Build, lease: Lease, keep: int) -> None:
+    """Forget the versions beyond `keep`, and free what only they needed."""
+    gone, kept = expire(build.handle, lease, keep)
+    if gone:
+        drop_unused(build.home, gone, kept)
+        for name in {version.collection for version in kept}:
+            mine = [version for version in kept if version.collection == name]
+            collection_of(build.home, mine[0]).gc(
+                [version.snapshot for version in mine if version.snapshot]
+            )
+
+
+def drop_unused(home: Path, gone: Sequence[Version], kept: Sequence[Version]) -> None:
+    """Remove the collections that only forgotten versions used."""
+    in_use = {version.collection for version in kept}
+    for name, version in {version.collection: version for version in gone}.items():
+        if name not in in_use:
+            store_of(version).drop(name, home)

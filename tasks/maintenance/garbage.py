@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from sqlalchemy import Connection, Row, delete, select
 
 from llmops.tasks.errors import Blocked, Damaged
-from llmops.tasks.knowledge import recovery
+from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.versions import mark_cleared
@@ -103,7 +103,7 @@ def _collections(kb: Handle) -> tuple[list[Version], int, int]:
         if not row.cleared and row.collection not in in_use
     ]
     before = _size(kb.home, [*kept, *gone])
-    recovery.drop_unused(kb.home, gone, kept)
+    numbers.drop_unused(kb.home, gone, kept)
     mark_cleared(kb, gone)
     freed = max(0, before - _size(kb.home, [*kept, *gone]))
     return kept, len({version.collection for version in gone}), freed

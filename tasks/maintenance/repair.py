@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 
 from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge import recovery
+from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.caches import (
     TEXTS_PER_CALL,
     known_embeddings,
@@ -81,7 +81,7 @@ def repair(kb: Handle, *, thorough: bool = False) -> Repaired:
     with kb.hold() as lease:
         findings = examine(kb, kb.published(), thorough=thorough)
         if not findings.ok:
-            recovery.undo(kb, lease)
+            numbers.undo(kb, lease)
             findings = examine(kb, kb.published(), thorough=thorough)
         if not findings.ok:
             _mend(_Job(kb, lease, findings, work, thorough))
@@ -298,7 +298,7 @@ def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
         rows = connection.execute(select(versions).where(of_kb, versions.c.status == "published"))
         kept = [Version.model_validate(row) for row in rows]
     try:
-        recovery.drop_unused(job.kb.home, damaged, kept)
+        numbers.drop_unused(job.kb.home, damaged, kept)
         in_use = {version.collection for version in kept}
         mark_cleared(job.kb, [other for other in damaged if other.collection not in in_use])
     except LlmopsError as error:

@@ -133,8 +133,10 @@ def _judgements(file: Path) -> dict[str, list[str]]:
         query, document, score = (row[column] for column in COLUMNS)
         scores.setdefault(query, {})[document] = _number(score, file, rows.line_num)
     return {
-        query: [uri for uri, score in sorted(found.items(), key=lambda pair: -pair[1]) if score > 0]
-        for query, found in scores.items()
+        query: [
+            uri for uri, score in sorted(judged.items(), key=lambda pair: -pair[1]) if score > 0
+        ]
+        for query, judged in scores.items()
     }
 
 
@@ -150,22 +152,22 @@ def _number(text: str | None, file: Path, line: int) -> float:
 
 def _queries(file: Path) -> dict[str, str]:
     """Texts by id, in file order."""
-    texts, found = {}, []
+    texts, mistakes = {}, []
     for number, line in enumerate(_read(file).split("\n"), 1):
         try:
             if line.strip():
                 row = json.loads(line)
                 texts[str(row["_id"])] = _filled(row["text"])
         except (ValueError, KeyError, TypeError) as error:
-            found.append(
+            mistakes.append(
                 Mistake(
                     f"{type(error).__name__}: {error}",
                     f"{file}:{number}",
                     'a line is {"_id", "text"}',
                 )
             )
-    if found:
-        raise ConfigError(found)
+    if mistakes:
+        raise ConfigError(mistakes)
     return texts
 
 

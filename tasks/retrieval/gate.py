@@ -29,8 +29,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, did_you_mean
-from llmops.tasks.retrieval.measure import Measurement, QuestionReport
-from llmops.tasks.retrieval.metrics import METRICS, metric_name
+from llmops.tasks.retrieval.measure import METRICS, Measurement, QuestionReport, metric_name
 from llmops.tasks.statistics.paired import PairedEffect, paired_difference
 
 Verdict = Literal["passed", "rejected", "inconclusive", "skipped"]
@@ -100,18 +99,18 @@ class GateResult(BaseModel):
 
 def check_rules(rules: Mapping[str, MetricRule]) -> None:
     """Raise ConfigError naming every metric that is not known."""
-    found = []
+    mistakes = []
     for name in rules:
         if name not in METRICS:
             close = did_you_mean(name.partition("@")[0].lower(), METRICS)
             hint = close or "k is set by gate.k"
-            found.append(
+            mistakes.append(
                 Mistake(
                     f"unknown metric {name!r}; allowed: {', '.join(METRICS)}", "gate.metrics", hint
                 )
             )
-    if found:
-        raise ConfigError(found)
+    if mistakes:
+        raise ConfigError(mistakes)
 
 
 def skipped(reason: str) -> GateResult:
@@ -141,13 +140,13 @@ def decide(
     metrics = {name: compared for name, compared, _, _ in findings}
     verdict: Verdict = next(
         (
-            one
-            for one in ("rejected", "inconclusive", "passed")
-            if one in [found for _, _, found, _ in findings]
+            worst_first
+            for worst_first in ("rejected", "inconclusive", "passed")
+            if worst_first in [said for _, _, said, _ in findings]
         ),
         "skipped",
     )
-    reasons = [reason for _, _, found, reason in findings if found == verdict] or [
+    reasons = [reason for _, _, said, reason in findings if said == verdict] or [
         "no metric has a floor or a margin"
     ]
     worst = _worst(candidate, live)

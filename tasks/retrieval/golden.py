@@ -92,20 +92,20 @@ def read_golden(path: Path) -> GoldenSet:
     if not lines:
         raise _broken(path, "the golden set is empty", f"write {ALLOWED}")
     questions: dict[str, tuple[int, Question]] = {}
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     for number, line in lines:
-        question = _question(line, f"{path}:{number}", found)
+        question = _question(line, f"{path}:{number}", mistakes)
         if question is not None and question.id in questions:
             first = questions[question.id][0]
-            found.append(
+            mistakes.append(
                 Mistake(
                     f"the id {question.id!r} was used in line {first}", f"{path}:{number}", UNIQUE
                 )
             )
         elif question is not None:
             questions[question.id] = (number, question)
-    if found:
-        raise ConfigError(found)
+    if mistakes:
+        raise ConfigError(mistakes)
     return GoldenSet(tuple(question for _, question in questions.values()), sha256(data))
 
 
@@ -138,7 +138,7 @@ def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> li
     """
     texts: dict[str, str] = {}
     names = {_last(uri): uri for uri in documents}
-    found = []
+    lost = []
     for question in golden.questions:
         for relevant in question.relevant:
             close = names.get(_last(relevant.uri))
@@ -149,8 +149,8 @@ def missing(golden: GoldenSet, documents: Mapping[str, Callable[[], str]]) -> li
             )
             if why:
                 hint = f"; did you mean {close}?" if close and relevant.uri not in documents else ""
-                found.append(MissingAnswer(question.id, relevant.uri, relevant.quote, why + hint))
-    return found
+                lost.append(MissingAnswer(question.id, relevant.uri, relevant.quote, why + hint))
+    return lost
 
 
 def _last(uri: str) -> str:
@@ -176,21 +176,21 @@ def _row(question: Question) -> dict[str, object]:
     return row if question.tags else {key: value for key, value in row.items() if key != "tags"}
 
 
-def _question(line: str, where: str, found: list[Mistake]) -> Question | None:
-    """The question in a line; what is wrong with it is appended to `found`."""
+def _question(line: str, where: str, mistakes: list[Mistake]) -> Question | None:
+    """The question in a line; what is wrong with it is appended to `mistakes`."""
     try:
         return Question.model_validate(json.loads(line))
     except ValidationError as error:
         details = error.errors(
             include_url=False
         )  # a list counts as too short also when its items were all wrong
-        found.extend(
+        mistakes.extend(
             _explain(each, where)
             for each in details
             if each["type"] != "too_short" or not each["input"]
         )
     except (ValueError, RecursionError) as error:
-        found.append(
+        mistakes.append(
             Mistake(f"not valid JSON: {error}; got {_short(line)}", where, f"write {ALLOWED}")
         )
     return None

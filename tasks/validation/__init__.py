@@ -6,8 +6,7 @@ per table, Data Docs.
 
 from llmops.tasks.validation.docs import write_docs
 from llmops.tasks.validation.engine import validate
-from llmops.tasks.validation.reading import read_suite
-from llmops.tasks.validation.suite import Expectation, Suite
+from llmops.tasks.validation.suite import Expectation, Suite, read_suite
 from llmops.tasks.validation.verdict import (
     RowFailure,
     TableFailure,

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins import digest
-from llmops.tasks.validation.engine import condition
-from llmops.tasks.validation.quiet import great_expectations
+from llmops.tasks.validation.engine import condition, great_expectations
 from llmops.tasks.validation.verdict import ValidationVerdict
 
 if TYPE_CHECKING:
@@ -182,20 +181,20 @@ def _index(folder: Path) -> bytes:
     """Built from what the pages say of themselves, so that nothing is lost when two builds end at
     once.
     """
-    found = sorted(
+    pages = sorted(
         filter(None, map(_described, folder.glob("*.html"))),
         key=lambda pair: pair[1]["written"],
         reverse=True,
     )
     rows = []
-    for path, facts in found:
+    for path, facts in pages:
         link = (
             f"<a href='{html.escape(path.name)}'>{html.escape(facts['name'])}</a> · "
             f"{facts['written'][:16].replace('T', ' ')}"
         )
         rows += [(f"{link} · {html.escape(kind['kind'])}", kind) for kind in facts["kinds"]]
     body = (
-        f"<h1>Validation of builds</h1><p class='when'>{len(found)} builds, newest "
+        f"<h1>Validation of builds</h1><p class='when'>{len(pages)} builds, newest "
         f"first</p>{_table('Build', rows)}"
     )
     return _page("Validation of builds", {}, body)

@@ -1,14 +1,16 @@
 """Great Expectations at work on one frame."""
 
+import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from operator import and_
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.validation.catalogue import ROW, TABLE, UNIQUE
-from llmops.tasks.validation.quiet import great_expectations
 from llmops.tasks.validation.suite import Expectation, Kind
 from llmops.tasks.validation.verdict import (
     SAMPLES,
@@ -33,6 +35,18 @@ FORMAT = {
 }
 
 
+@cache
+def great_expectations() -> ModuleType:
+    """The library, imported at the first call: some three seconds of CPU. Its analytics are off."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        # of a module of the standard library that it still uses
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations
+
+    return great_expectations
+
+
 def validate(
     frame: "pd.DataFrame", expectations: Sequence[Expectation], kind: Kind
 ) -> ValidationVerdict:
@@ -46,7 +60,7 @@ def validate(
     if not expectations:
         return ValidationVerdict(kind=kind, rows=len(frame))
     plain = _plain(frame, expectations)
-    found = [
+    judged = [
         (item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)
     ]
     return ValidationVerdict(
@@ -57,18 +71,18 @@ def validate(
             RowFailure(
                 row=_label(frame.index[row]), expectation=item.sentence, severity=item.severity
             )
-            for item, _, rows in found
+            for item, _, rows in judged
             for row in rows
         ),
         aggregates=tuple(
             _aggregate(item, result)
-            for item, result, _ in found
+            for item, result, _ in judged
             if item.level == TABLE and not result["success"]
         ),
         tallies=tuple(
-            _tally(item, result, len(rows)) for item, result, rows in found if item.level != TABLE
+            _tally(item, result, len(rows)) for item, result, rows in judged if item.level != TABLE
         ),
-        results=tuple(_document(item, result, kind) for item, result, _ in found),
+        results=tuple(_document(item, result, kind) for item, result, _ in judged),
     )
 
 
@@ -126,8 +140,8 @@ def _results(plain: "pd.DataFrame", expectations: Sequence[Expectation]) -> list
     validated = batch.validate(suite, result_format=FORMAT)
     # they come back sorted by column: `meta` carries the place in the suite
     results: list[Any] = [result.to_json_dict() for result in validated.results]
-    found = {int(result["expectation_config"]["meta"]["number"]): result for result in results}
-    return _evaluated([(item, found[number]) for number, item in enumerate(expectations)])
+    by_place = {int(result["expectation_config"]["meta"]["number"]): result for result in results}
+    return _evaluated([(item, by_place[number]) for number, item in enumerate(expectations)])
 
 
 def _built(expectations: Sequence[Expectation]) -> list[Any]:

@@ -1,15 +1,30 @@
-"""Suites of expectations: what is expected of documents and of chunks."""
+"""Suites of expectations: what is expected of documents and of chunks, and the YAML file that says
+so, read with every mistake at once and its place, and without Great Expectations.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.plugins import canonical, digest
-from llmops.tasks.validation.catalogue import COLUMNS, DERIVED, PARAMETERS, ROW, TYPES
+from llmops.tasks.validation.catalogue import (
+    CHECKS,
+    COLUMNS,
+    DERIVED,
+    PARAMETERS,
+    ROW,
+    SEVERITIES,
+    TYPES,
+    Type,
+)
+from llmops.tasks.yaml_files import parsed, text_of
 
 Kind = Literal["documents", "chunks"]
 Severity = Literal["critical", "warning", "info"]
+OWN = ("type", "severity", "about", "where")
 
 
 class Expectation(BaseModel):
@@ -111,3 +126,124 @@ class Suite(BaseModel):
 def is_parameter(value: object) -> TypeGuard[str]:
     """Whether an option's value is to be filled in later: `$max_tokens`."""
     return isinstance(value, str) and value.startswith("$") and value[1:] in PARAMETERS
+
+
+def read_suite(path: Path) -> Suite:
+    """The suite in a YAML file. Raises ConfigError with every mistake: file, place, what was got,
+    what is allowed.
+    """
+    content = parsed(path, text_of(path, "a file of expectations")) or {}
+    if not isinstance(content, Mapping):
+        got = type(content).__name__
+        raise ConfigError(
+            [Mistake(f"got {got}, allowed are lists under documents and chunks", str(path))]
+        )
+    mistakes = [
+        _unknown("key", name, list(COLUMNS), f"{path}: {name}")
+        for name in content
+        if name not in COLUMNS
+    ]
+    lists = {}
+    for kind in COLUMNS:
+        entries = content.get(kind) or []
+        if not isinstance(entries, list):
+            mistakes.append(
+                Mistake(
+                    f"got {type(entries).__name__}, allowed is a list of expectations",
+                    f"{path}: {kind}",
+                )
+            )
+            entries = []
+        places = [f"{path}: {kind}[{number}]" for number in range(len(entries))]
+        mistakes += [
+            mistake
+            for entry, place in zip(entries, places, strict=True)
+            for mistake in _mistakes(entry, kind, place)
+        ]
+        lists[kind] = (entries, places)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Suite(**{kind: tuple(map(_expectation, *pair)) for kind, pair in lists.items()})
+
+
+def _expectation(entry: Mapping[str, Any], place: str) -> Expectation:
+    options = {str(name): value for name, value in entry.items() if name not in OWN}
+    return Expectation(
+        options=options, place=place, **{name: entry[name] for name in OWN if name in entry}
+    )
+
+
+def _unknown(what: str, name: object, allowed: list[str], place: str) -> Mistake:
+    hint = did_you_mean(str(name), allowed) or f"allowed: {', '.join(allowed)}"
+    return Mistake(f"unknown {what} {name!r}", place, hint)
+
+
+def _mistakes(entry: object, kind: str, place: str) -> Iterator[Mistake]:
+    if not isinstance(entry, Mapping) or "type" not in entry:
+        yield Mistake(
+            "an expectation needs a `type`",
+            place,
+            "such as {type: expect_column_values_to_not_be_null, column: uri}",
+        )
+        return
+    if not isinstance(entry["type"], str) or entry["type"] not in TYPES:
+        yield _unknown("expectation type", entry["type"], list(TYPES), f"{place}.type")
+        return
+    yield from _own_mistakes(entry, kind, place)
+    yield from _option_mistakes(entry, TYPES[entry["type"]], kind, place)
+
+
+def _own_mistakes(entry: Mapping[str, Any], kind: str, place: str) -> Iterator[Mistake]:
+    if entry.get("severity", "critical") not in SEVERITIES:
+        yield Mistake(
+            f"got {entry['severity']!r}, allowed: {', '.join(SEVERITIES)}", f"{place}.severity"
+        )
+    if not isinstance(entry.get("about", ""), str):
+        yield Mistake(f"got {entry['about']!r}, allowed is a sentence", f"{place}.about")
+    where = entry.get("where", {})
+    if not isinstance(where, Mapping):
+        yield Mistake(
+            f"got {where!r}, allowed is a mapping such as {{language: en}}", f"{place}.where"
+        )
+        return
+    for name in where:
+        if name not in COLUMNS[kind]:
+            yield _unknown("column", name, list(COLUMNS[kind]), f"{place}.where")
+
+
+def _option_mistakes(
+    entry: Mapping[str, Any], known: Type, kind: str, place: str
+) -> Iterator[Mistake]:
+    allowed = [*known.required, *known.optional]
+    for name in (name for name in known.required if name not in entry):
+        yield Mistake(
+            f"{entry['type']} needs `{name}`", f"{place}.{name}", f"it takes {', '.join(allowed)}"
+        )
+    for name, value in ((str(name), value) for name, value in entry.items()):
+        if name not in allowed and name not in OWN:
+            yield _unknown("option", name, allowed, f"{place}.{name}")
+        elif name.startswith("column"):
+            yield from _column_mistakes(name, value, kind, f"{place}.{name}")
+        elif name in CHECKS and not is_parameter(value) and not CHECKS[name][0](value):
+            yield Mistake(f"got {value!r}, allowed is {CHECKS[name][1]}", f"{place}.{name}")
+    if "min_value" in allowed:
+        yield from _range_mistakes(entry.get("min_value"), entry.get("max_value"), place)
+
+
+def _column_mistakes(name: str, value: object, kind: str, place: str) -> Iterator[Mistake]:
+    columns = value if name == "column_list" else [value]
+    if not isinstance(columns, list) or (name == "column_list" and len(columns) < 2):
+        yield Mistake(f"got {value!r}, allowed is a list of two columns or more", place)
+        return
+    for column in columns:
+        if column not in COLUMNS[kind]:
+            yield _unknown(f"column of {kind}", column, list(COLUMNS[kind]), place)
+
+
+def _range_mistakes(low: object, high: object, place: str) -> Iterator[Mistake]:
+    if low is None and high is None:
+        yield Mistake(
+            "neither min_value nor max_value is given", place, "give one of them, or both"
+        )
+    elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        yield Mistake(f"min_value {low} is above max_value {high}", place)

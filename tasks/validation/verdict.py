@@ -93,7 +93,7 @@ class ValidationVerdict(BaseModel):
         for failure in self.failures:
             if failure.severity == "critical":
                 reasons[failure.row].append(failure.expectation)
-        return {row: "; ".join(found) for row, found in reasons.items()}
+        return {row: "; ".join(why) for row, why in reasons.items()}
 
     @property
     def blocking(self) -> tuple[TableFailure, ...]:
@@ -125,18 +125,18 @@ def combine(verdicts: Iterable[ValidationVerdict]) -> ValidationVerdict:
     Row labels stay what they were in each frame: quarantine before. Raises ValueError for verdicts
     of two kinds.
     """
-    found = list(verdicts)
-    kinds = {verdict.kind for verdict in found}
+    parts = list(verdicts)
+    kinds = {verdict.kind for verdict in parts}
     if len(kinds) != 1:
         raise ValueError(f"verdicts of one kind are needed, got {sorted(kinds)}")
-    shards = sum(verdict.rows for verdict in found if not verdict.whole)
+    shards = sum(verdict.rows for verdict in parts if not verdict.whole)
     return ValidationVerdict(
         kind=kinds.pop(),
-        rows=max([shards, *(verdict.rows for verdict in found if verdict.whole)]),
-        failures=tuple(item for verdict in found for item in verdict.failures),
-        aggregates=tuple(item for verdict in found for item in verdict.aggregates),
-        tallies=_summed(item for verdict in found for item in verdict.tallies),
-        results=_merged(item for verdict in found for item in verdict.results),
+        rows=max([shards, *(verdict.rows for verdict in parts if verdict.whole)]),
+        failures=tuple(item for verdict in parts for item in verdict.failures),
+        aggregates=tuple(item for verdict in parts for item in verdict.aggregates),
+        tallies=_summed(item for verdict in parts for item in verdict.tallies),
+        results=_merged(item for verdict in parts for item in verdict.results),
     )
 
 
@@ -162,25 +162,25 @@ def _merged(results: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def _sum(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    one, two = first["result"], second["result"]
+    left, right = first["result"], second["result"]
     counted = [
         name
         for name in ("element_count", "unexpected_count", "missing_count")
-        if name in one or name in two
+        if name in left or name in right
     ]
-    total = {name: (one.get(name) or 0) + (two.get(name) or 0) for name in counted}
+    total = {name: (left.get(name) or 0) + (right.get(name) or 0) for name in counted}
     if not {"element_count", "unexpected_count"} <= set(total):
         return {**first, "success": first["success"] and second["success"]}
     share = total["unexpected_count"] / max(
         total["element_count"] - total.get("missing_count", 0), 1
     )
     percents = dict.fromkeys(("unexpected_percent", "unexpected_percent_nonmissing"), 100 * share)
-    samples = [*one.get("partial_unexpected_list", ()), *two.get("partial_unexpected_list", ())][
+    samples = [*left.get("partial_unexpected_list", ()), *right.get("partial_unexpected_list", ())][
         :SAMPLES
     ]
     good = 1 - share >= first["options"].get("mostly", 1) - 1e-9
     return {
         **first,
         "success": good,
-        "result": {**one, **total, **percents, "partial_unexpected_list": samples},
+        "result": {**left, **total, **percents, "partial_unexpected_list": samples},
     }

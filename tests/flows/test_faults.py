@@ -42,7 +42,7 @@ BEFORE_PUBLISH = [
 ]
 AFTER_PUBLISH = [
     ("llmops.tasks.knowledge.publish:publish", "after", 1),
-    ("llmops.tasks.knowledge.recovery:expire", "after", 1),
+    ("llmops.tasks.knowledge.versions:expire", "after", 1),
     ("STORE.gc", "after", 1),
 ]
 REPAIR = [
@@ -126,7 +126,7 @@ def test_builds_that_end_at_any_boundary(
 def test_a_build_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
     killed(
-        shop, "build", place(shop, "llmops.tasks.knowledge.recovery:expire"), "after", 1, CHANGED
+        shop, "build", place(shop, "llmops.tasks.knowledge.versions:expire"), "after", 1, CHANGED
     )
     assert shop.live.version == 2
     mended(shop)
@@ -189,7 +189,7 @@ def test_a_repair_that_is_killed_after_it_published(shop: Workshop) -> None:
     shop.build(TEXTS)
     rows = shop.rows()
     shop.drop()
-    killed(shop, "repair", "llmops.tasks.knowledge.recovery:drop_unused", "before", 2)
+    killed(shop, "repair", "llmops.tasks.knowledge.versions:drop_unused", "before", 2)
     assert (shop.live.version, shop.rows(), shop.sound()) == (2, rows, True)
     mended(shop)
     assert gc(shop.handle)["collections"] == 1

@@ -30,7 +30,7 @@ BEFORE_PUBLISH = [
 ]
 AFTER_PUBLISH = [
     ("llmops.tasks.knowledge.publish:publish", "after", 1),
-    ("llmops.tasks.knowledge.recovery:tidy", "before", 1),
+    ("llmops.tasks.knowledge.versions:tidy", "before", 1),
 ]
 
 

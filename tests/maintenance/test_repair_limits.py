@@ -200,9 +200,9 @@ BOUNDARIES = [
     ("llmops.tasks.maintenance.repair:load_embeddings", 1),
     ("llmops.tasks.maintenance.repair:examine", 3),
     ("llmops.tasks.maintenance.repair:_publish", 1),
-    ("llmops.tasks.knowledge.recovery:drop_unused", 1),
-    ("llmops.tasks.knowledge.recovery:drop_unused", 2),
-    ("llmops.tasks.knowledge.recovery:recover", 1),
+    ("llmops.tasks.knowledge.versions:drop_unused", 1),
+    ("llmops.tasks.knowledge.versions:drop_unused", 2),
+    ("llmops.tasks.knowledge.versions:recover", 1),
 ]
 
 

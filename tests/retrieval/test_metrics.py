@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from llmops.tasks.retrieval.golden import Question, Relevant
-from llmops.tasks.retrieval.metrics import judge, ndcg, score
+from llmops.tasks.retrieval.measure import judge, ndcg, score
 
 
 def _question(*relevant: str | tuple[str, str]) -> Question:
