@@ -2,10 +2,9 @@
 paid.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from llmops.tasks.errors import Blocked
@@ -70,7 +69,9 @@ def check_whole(
     for kind in KINDS:
         verdict = _whole(build, suite, kind, plan, kept)
         kept = [_drop(build, batch, verdict[1], kind) for batch in kept]
-        verdicts.append(combine([*_saved(build, kind), verdict[0]]))
+        files = sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))
+        saved = [ValidationVerdict.model_validate_json(file.read_bytes()) for file in files]
+        verdicts.append(combine([*saved, verdict[0]]))
     page = write_docs(
         build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts
     ).as_uri()
@@ -149,13 +150,9 @@ def _live_chunks(build: Build, columns: list[str], gone: set[str]) -> list[Row]:
         for part in (
             searcher(build.home, live).reader.rows(columns) if live and not build.fresh else ()
         )
-        for row in _plain(part)
+        for row in pa.Table.from_pandas(part, preserve_index=False).to_pylist()
         if row["doc_id"] not in gone
     ]
-
-
-def _plain(part: pd.DataFrame) -> Iterator[Row]:
-    yield from pa.Table.from_pandas(part, preserve_index=False).to_pylist()
 
 
 def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> Batch:
@@ -185,10 +182,3 @@ def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> 
 
 def _place(build: Build, kind: Kind, number: int) -> Path:
     return build.lake / "runs" / f"{build.kb}-{build.version}" / f"verdict-{kind}-{number}.json"
-
-
-def _saved(build: Build, kind: Kind) -> list[ValidationVerdict]:
-    return [
-        ValidationVerdict.model_validate_json(file.read_bytes())
-        for file in sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))
-    ]

@@ -50,15 +50,12 @@ class PayingTokenizer:
         ledger, model = self.build.ledger, self.build.fingerprints.model
         for portion in unpaid(ledger, model, texts):
             pay_embeddings(ledger, model, self.embedder, portion)
-            self._pay(list(portion.values()))
+            tokens = sum(self.embedder.count(text) for text in portion.values())
+            self.bill.embedded += len(portion)
+            self.bill.tokens += tokens
+            self.bill.cost_usd += tokens * self.embedder.price / 1e6
         keys = [sha256(text) for text in texts]
         return load_embeddings(ledger, model, keys, self.embedder.dimension)
-
-    def _pay(self, texts: Sequence[str]) -> None:
-        tokens = sum(self.embedder.count(text) for text in texts)
-        self.bill.embedded += len(texts)
-        self.bill.tokens += tokens
-        self.bill.cost_usd += tokens * self.embedder.price / 1e6
 
     def ask(self, llm: Llm, messages: Sequence[Message], read: Callable[[str], T]) -> T:
         """What `read` makes of the reply: from the ledger, else from the model, which is told of

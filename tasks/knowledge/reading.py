@@ -1,6 +1,6 @@
 """Reading a published version: with the store, the embedder and the weight that built it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
             "rank": rank,
             "score": round(float(row["score"]), 6),
             "uri": row["uri"],
-            "title": _title(row),
+            "title": str(row["title"] or str(row["uri"]).rpartition("/")[2]),
             **{name: row[name] for name in keep},
             "headings": list(row["headings"]),
         }
@@ -91,7 +91,3 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in frame.to_dict("records")
     ]
-
-
-def _title(row: Mapping[str, Any]) -> str:
-    return str(row["title"] or str(row["uri"]).rpartition("/")[2])

@@ -34,7 +34,11 @@ def clean(
     def cleaned(row: Row) -> Row:
         document = document_of(row)
         for cleaner, verdicts in steps:
-            document = _cleaned(cleaner, document, verdicts.get(row["doc_id"]))
+            verdict = verdicts.get(row["doc_id"])
+            if not isinstance(cleaner, CorpusCleaner):
+                document = cleaner.apply(document)
+            elif verdict and verdict.note:
+                document = cleaner.settle(document, verdict.note)
         if not document.text.strip():
             raise DocumentError("the document has no text")
         build.metadata_schema.of(
@@ -76,12 +80,6 @@ def _steps(
         )
         for cleaner in cleaners
     ]
-
-
-def _cleaned(cleaner: Cleaner, document: Document, verdict: CorpusVerdict | None) -> Document:
-    if isinstance(cleaner, CorpusCleaner):
-        return cleaner.settle(document, verdict.note) if verdict and verdict.note else document
-    return cleaner.apply(document)
 
 
 def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> Batch:

@@ -3,7 +3,7 @@ are.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, select
@@ -151,7 +151,8 @@ def listing(kb: Handle, condition: str = "") -> list[DocumentListed]:
     condition. Raises UsageError.
     """
     live = kb.published()
-    chosen = _chosen(live, condition)
+    facts = schema_of(live)
+    where = parse(condition, facts.fields) if condition.strip() else None
     with kb.ledger.read() as connection:
         stale = set(connection.scalars(stale_documents(live)))
         rows = connection.execute(
@@ -173,14 +174,8 @@ def listing(kb: Handle, condition: str = "") -> list[DocumentListed]:
             "stale": row.uri in stale,
         }
         for row in rows
-        if chosen(row)
+        if where is None or matches(where, owner_columns(facts, row._asdict()))
     ]
-
-
-def _chosen(live: Version, condition: str) -> Callable[[Row[Any]], bool]:
-    facts = schema_of(live)
-    where = parse(condition, facts.fields) if condition.strip() else None
-    return lambda row: where is None or matches(where, owner_columns(facts, row._asdict()))
 
 
 def rows_at(kb: Handle, number: int) -> dict[str, Row[Any]]:

@@ -85,7 +85,15 @@ def _ndcg(question: Judged, weights: Array) -> Array:
     gain = np.zeros(len(weights))
     for place, (first, last) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
         if rows[first][0] in wanted:
-            hit = np.array([_is_relevant(row, question.relevant) for row in rows[first:last]])
+            hit = np.array(
+                [
+                    any(
+                        uri == row[0] and (quote is None or quote in row[4])
+                        for uri, quote in question.relevant
+                    )
+                    for row in rows[first:last]
+                ]
+            )
             gain += _discount(best, place) * hit[scores[:, first:last].argmax(axis=1)]
     ideal = 1 / np.log2(np.arange(2, min(DEPTH, len(wanted)) + 2))
     return gain / float(ideal.sum())
@@ -98,10 +106,6 @@ def _discount(best: Array, place: int) -> Array:
     own = best[:, place : place + 1]
     rank = 1 + (best > own).sum(axis=1) + (best[:, :place] == own).sum(axis=1)
     return np.where(rank <= DEPTH, 1 / np.log2(rank + 1), 0.0)
-
-
-def _is_relevant(row: tuple[Any, ...], relevant: Sequence[tuple[str, str | None]]) -> bool:
-    return any(uri == row[0] and (quote is None or quote in row[4]) for uri, quote in relevant)
 
 
 def _aligned(lists: Candidates) -> tuple[list[tuple[Any, ...]], Any, Any]:

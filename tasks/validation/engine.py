@@ -69,7 +69,9 @@ def validate(
         whole=all(item.level != ROW for item in expectations),
         failures=tuple(
             RowFailure(
-                row=_label(frame.index[row]), expectation=item.sentence, severity=item.severity
+                row=label if isinstance(label := frame.index[row], str) else int(label),
+                expectation=item.sentence,
+                severity=item.severity,
             )
             for item, _, rows in judged
             for row in rows
@@ -223,10 +225,6 @@ def _rows(item: Expectation, result: Mapping[str, Any], plain: "pd.DataFrame") -
     columns = item.options.get("column_list") or [item.options["column"]]
     repeated = plain.loc[rows, columns].duplicated(keep="first")
     return [int(row) for row in repeated[repeated].index]
-
-
-def _label(label: str | int) -> int | str:
-    return label if isinstance(label, str) else int(label)
 
 
 def _tally(item: Expectation, result: Mapping[str, Any], failed: int) -> Tally:
