@@ -13,6 +13,7 @@ from llmops.flows.commands import (
     compare,
     decision,
     demo,
+    deploy,
     evaluate,
     explain,
     golden,
@@ -59,7 +60,8 @@ def root(
 
 for part in (compare, maintenance):
     kb.app.add_typer(part.app)
-for part in (demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision):
+TOP = (demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision, deploy)
+for part in TOP:
     app.add_typer(part.app)
 
 

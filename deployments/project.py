@@ -1,0 +1,209 @@
+"""A project: a folder of configs in git, the home that they work in, and the name under which they
+are known at a Prefect server.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from llmops.configs.reading import FLOWS, load_yaml, read
+from llmops.configs.section import FlowConfig, Schedule
+from llmops.configs.settings import load_env, settings
+from llmops.tasks.errors import ConfigError, Mistake, UsageError
+
+NAME = "[a-z][a-z0-9-]{0,62}"
+GIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A config of a project. `file`: relative to the project's folder, with `/`; `name`: of the
+    knowledge base, evaluation or night; `schedule`: None where it runs only when asked.
+    """
+
+    file: str
+    flow: str
+    name: str
+    schedule: Schedule | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """`index/handbook`: what Prefect calls the deployment."""
+        return f"{self.flow}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """`name`: LLMOPS_PROJECT, else the folder's name as small letters, digits and hyphens."""
+
+    folder: Path
+    home: Path
+    name: str
+    read_configs: list[Scheduled] = field(default_factory=list, compare=False, repr=False)
+
+    @classmethod
+    def at(cls, folder: Path | None = None, home: Path | None = None) -> "Project":
+        """The project in a folder (default: the current one). Raises UsageError where there is no
+        such folder, or where LLMOPS_PROJECT is no name.
+        """
+        folder = (folder or Path()).expanduser().absolute()
+        if not folder.is_dir():
+            raise UsageError(
+                "no such folder" if not folder.exists() else "a folder is wanted, this is a file",
+                where=str(folder),
+                hint="give the folder that holds the configs",
+            )
+        load_env(folder)
+        own = home or settings().absolute_home
+        return cls(folder.resolve(), own.expanduser().absolute(), _name(folder.resolve()))
+
+    @property
+    def pool(self) -> str:
+        """The work pool that its runs go to where no other is named."""
+        return f"llmops-{self.name}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What every deployment of the project, and every run of it, is tagged with."""
+        return ("llmops", f"project:{self.name}")
+
+    def configs(self) -> list[Scheduled]:
+        """Every config below the folder, in the order of their paths; hidden folders and the home
+        are passed over. Read once. Raises ConfigError with the mistakes of all of them, UsageError
+        where there is none.
+        """
+        if not self.read_configs:
+            self.read_configs.extend(self._read())
+        return self.read_configs
+
+    def scheduled(self) -> list[Scheduled]:
+        """The configs with a schedule. Raises what `configs` raises."""
+        return [config for config in self.configs() if config.schedule]
+
+    def version(self, file: str) -> str:
+        """What git calls the state of the folder (`v1.2-3-gabc1234-dirty`); outside of git, or
+        where git is not installed, a hash of the config's text.
+        """
+        described = _git(self.folder, "describe", "--always", "--dirty", "--tags")
+        if described:
+            return described
+        text = (self.folder / file).read_bytes()
+        return f"sha256-{hashlib.sha256(text).hexdigest()[:12]}"
+
+    def _read(self) -> list[Scheduled]:
+        found: list[Scheduled] = []
+        mistakes: list[Mistake] = []
+        files = list(self._files())
+        if not files:
+            raise UsageError(
+                "no config in this folder",
+                where=str(self.folder),
+                hint="a config is a YAML file with a line such as `flow: index`; "
+                "`llmops init` writes a first project",
+            )
+        for file in files:
+            try:
+                found.append(self._config(file))
+            except ConfigError as error:
+                mistakes += error.found
+        mistakes = mistakes or twice(found)
+        if mistakes:
+            raise ConfigError(mistakes)
+        return found
+
+    def _files(self) -> Iterable[Path]:
+        for path in sorted(self.folder.rglob("*.y*ml")):
+            below = path.relative_to(self.folder)
+            hidden = any(part.startswith(".") for part in below.parts)
+            if not hidden and not path.is_relative_to(self.home) and _is_config(path):
+                yield path
+
+    def _config(self, file: Path) -> Scheduled:
+        flow = str(load_yaml(file).get("flow"))
+        kind = FLOWS.get(flow) or FLOWS["index"]  # whose reader says what is allowed
+        module = import_module(f"llmops.configs.{flow if flow in FLOWS else 'index'}")
+        model: type[FlowConfig] = getattr(module, kind.model)
+        config = read(file, model)
+        relative = file.relative_to(self.folder).as_posix()
+        name, schedule = name_of(config, file), getattr(config, "schedule", None)
+        about = f"kb:{name}" if flow == "index" else f"name:{name}"
+        tags = (*self.tags, f"flow:{flow}", about, f"config:{relative}")
+        return Scheduled(relative, flow, name, schedule, tags)
+
+
+def name_of(config: FlowConfig, file: Path) -> str:
+    """What a config is about: its knowledge base, else its name, else the file's."""
+    for key in ("knowledge_base", "name", "app"):
+        if isinstance(value := getattr(config, key, None), str):
+            return value
+    return file.stem
+
+
+def twice(configs: Iterable[Scheduled]) -> list[Mistake]:
+    """Two configs with a schedule for one thing: they would take turns with each other's work."""
+    first: dict[str, str] = {}
+    found = []
+    for config in configs:
+        if config.schedule is None:
+            continue
+        if other := first.setdefault(config.key, config.file):
+            if other == config.file:
+                continue
+            found.append(
+                Mistake(
+                    f"{config.flow} of {config.name!r} is scheduled by {other} already",
+                    where=f"{config.file}: schedule",
+                    hint="give this one another name, or take one of the two schedules out",
+                )
+            )
+    return found
+
+
+def _is_config(file: Path) -> bool:
+    try:
+        return "flow" in load_yaml(file)
+    except ConfigError:
+        return "flow:" in file.read_text(encoding="utf-8", errors="replace")
+
+
+def _name(folder: Path) -> str:
+    given = os.environ.get("LLMOPS_PROJECT")
+    if given:
+        if not re.fullmatch(NAME, given):
+            raise UsageError(
+                f"got {given!r}, allowed are small letters, digits and hyphens, a letter first",
+                where="LLMOPS_PROJECT",
+                hint=f"such as LLMOPS_PROJECT={slug(given)}",
+            )
+        return given
+    return slug(folder.name)
+
+
+def slug(text: str) -> str:
+    """Small letters, digits and hyphens, a letter first; `project` where nothing else is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    named = words if re.match("[a-z]", words) else f"project-{words}".strip("-")
+    return named[:63].strip("-")
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git says; empty where it says nothing, or is not there."""
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
