@@ -131,7 +131,7 @@ def difference(client: "SyncPrefectClient", project: Project, pool: Pool) -> lis
     wanted = {config.key for config in project.scheduled()}
     for key, found in mine.items():
         if key not in wanted:
-            schedule = _schedule(found)
+            schedule = schedule_of(found)
             changes.append(
                 Change(
                     "remove",
@@ -220,7 +220,7 @@ def _change(
         version=found.version or "",
         parameters=found.parameters,
         tags=sorted(found.tags),
-        schedule=_schedule(found) or Cron("", ""),
+        schedule=schedule_of(found) or Cron("", ""),
         entrypoint=found.entrypoint or "",
         work_pool_name=found.work_pool_name or "",
         job_variables=found.job_variables or {},
@@ -363,7 +363,7 @@ def _tag(found: "DeploymentResponse", key: str) -> str:
     return next((tag[len(key) + 1 :] for tag in found.tags if tag.startswith(f"{key}:")), "")
 
 
-def _schedule(found: "DeploymentResponse") -> Cron | None:
+def schedule_of(found: "DeploymentResponse") -> Cron | None:
     """Of a deployment with several, or with none by cron, the text of all of them."""
     crons = [getattr(each.schedule, "cron", "") for each in found.schedules]
     zones = [str(getattr(each.schedule, "timezone", "") or "UTC") for each in found.schedules]

@@ -5,6 +5,7 @@ are known at a Prefect server.
 import hashlib
 import os
 import re
+import socket
 import subprocess
 import unicodedata
 from collections.abc import Iterable
@@ -68,6 +69,11 @@ class Project:
     def pool(self) -> str:
         """The work pool that its runs go to where no other is named."""
         return f"llmops-{self.name}"
+
+    @property
+    def worker(self) -> str:
+        """The name of its worker on this machine: catching up tells by it the workers of others."""
+        return f"{self.pool} on {socket.gethostname()}"
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -277,3 +277,15 @@ runs = Table(
     Column("outcome", JSON, nullable=False),
     Column("finished_at", DateTime(timezone=True), nullable=False),
 )
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("flow", String(63), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("began_at", DateTime(timezone=True), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Float, nullable=False),
+)
