@@ -29,6 +29,7 @@ class FlowKind(NamedTuple):
 FLOWS = {
     "index": FlowKind("IndexConfig", "llmops index"),
     "evaluate": FlowKind("EvaluateConfig", "llmops evaluate"),
+    "nightly": FlowKind("NightlyConfig", "llmops nightly"),
     "compare": FlowKind("CompareConfig", "llmops kb compare"),
 }
 

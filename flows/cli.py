@@ -19,6 +19,7 @@ from llmops.flows.commands import (
     golden,
     kb,
     maintenance,
+    nightly,
     prompts,
     quarantine,
     search,
@@ -60,7 +61,10 @@ def root(
 
 for part in (compare, maintenance):
     kb.app.add_typer(part.app)
-TOP = (demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision, deploy)
+TOP = (
+    *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
+    *(nightly, deploy),
+)
 for part in TOP:
     app.add_typer(part.app)
 

@@ -80,6 +80,14 @@ def evaluation(name: str, summary: str, headline: str, target: str) -> None:
         _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
 
 
+def night(name: str, summary: str, headline: str, target: str) -> None:
+    """A night as Markdown, made by tasks/nights/summary.py, and a link to its MLflow run."""
+    key = f"{name}-nightly"
+    _create(create_markdown_artifact, key, "night", markdown=summary, description=text(headline))
+    if target.startswith(("http://", "https://")):
+        _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
+
+
 def markdown(outcome: Mapping[str, Any]) -> str:
     """The outcome as Markdown; whatever it quotes is shown as text."""
     parts = [f"# {text(_headline(outcome))}"]

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "prompts": ("tracking", "ledger"),
     "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
     "decisions": ("ledger", "evaluation", "prompts", "tracking"),
+    "nights": ("knowledge",),
 }
 """Which other rooms a room may import, beside plugins, what is pure and the ground floor."""
 

@@ -18,6 +18,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from llmops.flows.server.retention import keep_days
 from llmops.flows.server.state import (
     BUSY,
     FLUSH_SECONDS,
@@ -194,6 +195,7 @@ def _answer_of(folder: Path, alive: Callable[[], bool], seconds: float) -> Ident
 
 
 def _start(folder: Path, port: int | None) -> Server:
+    keep_days()
     since = _trim(folder / "server.log")
     process = _spawn(folder, port)
     answer = _answer_of(folder, lambda: process.poll() in (None, BUSY), START_SECONDS)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from llmops.flows.server import retention
 from llmops.flows.server.state import BUSY, FLUSH_SECONDS, IDENTITY, PENDING, Identity, Pending
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%Y-%m-%d %H:%M:%S",
         "DO_NOT_TRACK": "1",
+        **retention.settings(),
     }
     # Prefect unpacks its UI into its own package, and goes without a UI where it may not
     return (

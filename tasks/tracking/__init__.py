@@ -2,21 +2,26 @@
 only when something is recorded: importing it costs more than a second of CPU.
 
 `record_build` writes one run per build, `record_comparison` one per arm and one above them,
+`record_night` one per part of a night and one above them,
 `run_url` says where it can be looked at, `prepare` makes the local store: call it before an MLflow
 server opens it.
 """
 
 from llmops.tasks.tracking.build import BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
+from llmops.tasks.tracking.night import NightRecord, PartRecord, record_night
 from llmops.tasks.tracking.store import prepare, run_url, tracking_uri
 
 __all__ = [
     "BuildRecord",
     "ComparisonRecord",
     "DocumentSet",
+    "NightRecord",
+    "PartRecord",
     "prepare",
     "record_build",
     "record_comparison",
+    "record_night",
     "run_url",
     "tracking_uri",
 ]

@@ -1,0 +1,48 @@
+"""The nightly flow: the configs of a night, one after the other, each as a flow run of its own."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from llmops.configs.nightly import STAGES, NightlyConfig
+from llmops.configs.reading import read
+from llmops.flows.running import run_connected
+from llmops.tasks import nightly as tasks
+from llmops.tasks.finish import careful, finish, name_run, run_id, tell
+from llmops.tasks.nights.night import NightPart, broken, night_of, part_of, skipped
+from llmops.tasks.nights.standing import Standing
+
+
+@flow(name="nightly")
+def nightly(config: NightlyConfig, home: Path) -> State[Any]:
+    """Build, then evaluate; what failed stops nothing that can go on."""
+    began, standing = time.perf_counter(), Standing(home)
+    name_run(f"{config.name} {tasks.today()}")
+    parts: list[NightPart] = []
+    for kind, file in config.listed():
+        parts.append(one_part(home, kind, file, standing))
+        tell(f"{kind} {parts[-1].name}: {parts[-1].status}: {parts[-1].headline}")
+    night = night_of(config.name, parts, run_id(), round(time.perf_counter() - began, 2))
+    return finish(
+        home, night, careful(tasks.recorded(home, config.recorded())), careful(tasks.shown)
+    )
+
+
+def one_part(home: Path, kind: str, file: Path, standing: Standing) -> NightPart:
+    """A config by its flow; no failure of it, ours or its own, ends the night."""
+    name = file.stem
+    try:
+        config = read(file, STAGES[kind])
+        name = standing.name_of(config)
+        missing, notes = standing.before(config)
+        if missing:
+            return skipped(kind, name, file, missing)
+        part = part_of(kind, name, file, run_connected(home, config))
+        part = part.model_copy(update={"notes": [*notes, *part.notes]})
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next part is not to blame
+        part = broken(kind, name, file, error)
+    standing.after(part)
+    return part

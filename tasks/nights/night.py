@@ -1,0 +1,194 @@
+"""What a night came to: the object that `llmops nightly --json` prints, computed from what its
+parts left behind.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmops.tasks.errors import LlmopsError
+
+WORST_FIRST = (2, 1, 4, 3, 5, 0)
+"""Exit codes of parts: the first of these that one has is the night's. What is wrong with us comes
+before what is wrong with documents, and that before a verdict.
+"""
+VERDICTS = {"promote": 0, "reject": 3, "inconclusive": 5}
+BUILDS = {"published": 0, "unchanged": 0, "blocked": 3, "failed": 4}
+
+
+class NightPart(BaseModel):
+    """One config of the night. `status`: that of the build, the verdict of the evaluation, `error`
+    where it broke off, `skipped` where it could not be begun; `failed`: somebody has to look.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    flow: str
+    name: str
+    config: str
+    status: str
+    exit_code: int
+    failed: bool
+    headline: str
+    hint: str = ""
+    notes: list[str] = Field(default_factory=list)
+    seconds: float = 0.0
+    cost_usd: float = 0.0
+    prefect_run_id: str | None = None
+    mlflow_run_id: str | None = None
+    links: dict[str, str] = Field(default_factory=dict)
+
+
+class Night(BaseModel):
+    """`status`: completed, partly (some parts failed) or failed (all did); `exit_code`: that of the
+    worst part, by WORST_FIRST.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    flow: Literal["nightly"] = "nightly"
+    name: str
+    status: Literal["completed", "partly", "failed"]
+    exit_code: int
+    headline: str
+    parts: list[NightPart]
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    prefect_run_id: str | None = None
+    mlflow_run_id: str | None = None
+    links: dict[str, str] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def failed(self) -> str | None:
+        return {"completed": None, "partly": "PartsFailed", "failed": "Failed"}[self.status]
+
+    @property
+    def completed(self) -> str:
+        return "Completed"
+
+    def warned(self, *warnings: str) -> "Night":
+        return self.model_copy(update={"warnings": [*self.warnings, *warnings]})
+
+    def linked(self, links: dict[str, str]) -> "Night":
+        return self.model_copy(update={"links": links})
+
+    def public(self) -> dict[str, object]:
+        """The JSON object."""
+        return self.model_dump(mode="json")
+
+
+def night_of(name: str, parts: Sequence[NightPart], run_id: str | None, seconds: float) -> Night:
+    """The night of these parts."""
+    failed = [part for part in parts if part.failed]
+    codes = {part.exit_code for part in parts}
+    return Night(
+        name=name,
+        status="completed" if not failed else "partly" if len(failed) < len(parts) else "failed",
+        exit_code=next((code for code in WORST_FIRST if code in codes), 1),
+        headline=_headline(name, parts, failed),
+        parts=list(parts),
+        cost_usd=sum(part.cost_usd for part in parts),
+        seconds=seconds,
+        prefect_run_id=run_id,
+    )
+
+
+def _headline(name: str, parts: Sequence[NightPart], failed: Sequence[NightPart]) -> str:
+    """What an alert says: the first failure with its reason, and how many more."""
+    if not failed:
+        done = ", ".join(f"{part.name} {part.status}" for part in parts)
+        return f"{name}: {len(parts)} of {len(parts)} done: {done}"
+    first = failed[0]
+    more = f"; also {', '.join(part.name for part in failed[1:])}" if failed[1:] else ""
+    return (
+        f"{name}: {len(failed)} of {len(parts)} failed: "
+        f"{first.flow} {first.name}: {first.headline}{more}"
+    )
+
+
+def part_of(flow: str, name: str, file: Path, outcome: Mapping[str, object]) -> NightPart:
+    """A part that ended with an outcome of its own, whatever it was."""
+    if flow == "index":
+        status = str(outcome.get("status"))
+        code = BUILDS.get(status, 1)
+        failed = code != 0
+        version = outcome.get("version")
+        headline = str(outcome.get("reason") or f"{status}, version {version} is live")
+    else:
+        status = str(outcome.get("verdict"))
+        broke = outcome.get("status") == "failed"
+        code = 4 if broke else VERDICTS.get(status, 1)
+        failed = broke or status not in VERDICTS
+        headline = str(outcome.get("reason") or status)
+    return NightPart(
+        flow=flow,
+        name=name,
+        config=file.name,
+        status=status,
+        exit_code=code,
+        failed=failed,
+        headline=headline,
+        hint=str(outcome.get("hint") or ""),
+        notes=_texts(outcome.get("warnings")) + _texts(outcome.get("remarks")),
+        seconds=_number(outcome.get("seconds")),
+        cost_usd=_cost(outcome),
+        prefect_run_id=_text(outcome.get("prefect_run_id")),
+        mlflow_run_id=_text(outcome.get("mlflow_run_id")),
+        links=_links(outcome.get("links")),
+    )
+
+
+def broken(flow: str, name: str, file: Path, error: Exception) -> NightPart:
+    """A part that broke off with an error."""
+    known = isinstance(error, LlmopsError)
+    lines = str(error).strip().splitlines()
+    said = lines[0] if lines else type(error).__name__
+    return NightPart(
+        flow=flow,
+        name=name,
+        config=file.name,
+        status="error",
+        exit_code=error.exit_code if isinstance(error, LlmopsError) else 1,
+        failed=True,
+        headline=said if known else f"{type(error).__name__}: {said}",
+        hint=error.hint if isinstance(error, LlmopsError) else "",
+    )
+
+
+def skipped(flow: str, name: str, file: Path, reason: str) -> NightPart:
+    """A part that could not be begun, because of what failed before it."""
+    return NightPart(
+        flow=flow,
+        name=name,
+        config=file.name,
+        status="skipped",
+        exit_code=1,
+        failed=True,
+        headline=reason,
+    )
+
+
+def _cost(outcome: Mapping[str, object]) -> float:
+    """Of a build, or of all arms of an evaluation and its judges."""
+    if "cost_usd" in outcome:
+        return _number(outcome["cost_usd"])
+    arms = outcome.get("arms")
+    spent = arms.values() if isinstance(arms, Mapping) else ()
+    return sum(_number(arm.get("cost_usd")) for arm in spent if isinstance(arm, Mapping))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+
+
+def _links(value: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
