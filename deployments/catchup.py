@@ -5,16 +5,23 @@ that were cut are marked and run again once, and of what piled up one run remain
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from llmops.deployments.deploy import client_of, registered, schedule_of
+from llmops.deployments.missed import (
+    CatchUpStep,
+    Fate,
+    KnownDeployment,
+    KnownRun,
+    skewed,
+    steps_for,
+)
 from llmops.deployments.project import Project
-from llmops.deployments.times import Cron, last_time
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import existing_ledger
 from llmops.tasks.ledger.slots import here_and_alive
@@ -27,130 +34,17 @@ if TYPE_CHECKING:
 RERUN = "llmops:rerun"
 """Tag of a run that takes the place of one that was cut: it is not run a third time."""
 CAUGHT_UP = "llmops:caught-up"
-SLACK = timedelta(hours=1)
-"""A time that the spring change skips, Prefect and we may put an hour apart."""
-SKEW = timedelta(seconds=30)
 BEATS = 3
 """A worker that missed so many heartbeats is gone."""
 PAGE = 200
-Fate = Literal["running", "cut", "cancelling", "waiting", "due", "ended"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is known of a flow run; `began` is None for one that never ran, `scheduled`: by its
-    schedule, not by somebody.
-    """
-
-    id: str
-    name: str
-    fate: Fate
-    expected: datetime
-    began: datetime | None = None
-    scheduled: bool = True
-    rerun: bool = False
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """What is known of a deployment: its schedule (None: none, or switched off), since when it has
-    that, and its runs.
-    """
-
-    id: str
-    name: str
-    when: Cron | None
-    since: datetime
-    runs: Sequence[Run] = ()
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do. `crash`, `cancel`, `miss`: a state of the run `run`; `rerun`: a run more, in
-    the place of `run`; `start`: a run more, for the time `slot`.
-    """
-
-    what: Literal["crash", "cancel", "miss", "rerun", "start"]
-    deployment: Deployment
-    why: str
-    run: Run | None = None
-    slot: datetime | None = None
-
-    @property
-    def key(self) -> str:
-        """The same for the same step, so that the server makes no second run of it."""
-        if self.run:
-            return f"llmops-{self.what}-{self.run.id}"
-        return f"llmops-{self.what}-{self.deployment.id}-{self.slot:%Y%m%dT%H%M}"
-
-    def __str__(self) -> str:
-        about = f" {self.run.name}" if self.run else ""
-        return f"{self.deployment.name}{about}: {self.why}"
 
 
 @dataclass(frozen=True)
 class CaughtUp:
     """What was done, and what is to be said beside it."""
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[CatchUpStep] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
-
-
-def steps_for(deployment: Deployment, now: datetime) -> Iterator[Step]:
-    """What is to be done for one deployment, so that at most one run catches up with everything."""
-    cut = [run for run in deployment.runs if run.fate == "cut"]
-    due = sorted(
-        (run for run in deployment.runs if run.fate == "due" and run.scheduled),
-        key=lambda run: run.expected,
-    )
-    for run in deployment.runs:
-        if run.fate == "cancelling":
-            yield Step("cancel", deployment, "was being cancelled when its worker ended", run)
-    busy = any(run.fate == "running" for run in deployment.runs)
-    first_tries = [run for run in cut if not run.rerun]
-    again = first_tries[-1] if first_tries and not (due or busy) else None
-    for run in cut:
-        why = f"was cut: its worker ended before it did; {_then(again, due, busy)}"
-        yield Step("crash", deployment, why, run)
-    if busy:
-        kept, why = None, "a run is going on"
-    elif due:
-        kept, why = due[-1], f"one run catches up: {due[-1].name}"
-    elif again:
-        yield Step("rerun", deployment, "is run again, once", again)
-        return
-    else:
-        kept, why = None, ""
-    for run in due:
-        if run is not kept:
-            yield Step(
-                "miss", deployment, f"was missed at {run.expected:%Y-%m-%d %H:%M} UTC; {why}", run
-            )
-    if not due and not busy and (slot := missed(deployment, now)):
-        yield Step(
-            "start", deployment, f"was missed at {slot:%Y-%m-%d %H:%M} UTC; runs now", slot=slot
-        )
-
-
-def _then(again: Run | None, due: Sequence[Run], busy: bool) -> str:
-    if busy:
-        return "another run is going on"
-    if due:
-        return f"{due[-1].name} takes its place"
-    if again:
-        return "it is run again"
-    return "it was a second try already, and waits for its next time"
-
-
-def missed(deployment: Deployment, now: datetime) -> datetime | None:
-    """The last time of the schedule, where nothing has begun for it; None where something has."""
-    if deployment.when is None:
-        return None
-    slot = last_time(deployment.when, now)
-    begun = [run.began for run in deployment.runs if run.began]
-    waiting = [run.expected for run in deployment.runs if run.fate not in ("waiting", "ended")]
-    covered = max([deployment.since, *begun, *waiting])
-    return slot if slot and slot > covered + SLACK else None
 
 
 def catch_up(project: Project) -> CaughtUp:
@@ -180,17 +74,6 @@ def server_time(client: "SyncPrefectClient") -> datetime:
     return parsedate_to_datetime(told).astimezone(UTC) if told else datetime.now(UTC)
 
 
-def skewed(there: datetime, here: datetime, url: str) -> Iterator[str]:
-    """What to say of two clocks that differ."""
-    if abs(there - here) > SKEW:
-        way = "ahead of" if there > here else "behind"
-        seconds = abs((there - here).total_seconds())
-        yield (
-            f"the clock of the Prefect server {url} is {seconds:,.0f} s {way} this machine's: "
-            "schedules go by the server's; set both clocks by NTP"
-        )
-
-
 def other_workers(client: "SyncPrefectClient", project: Project, now: datetime) -> list[str]:
     """Workers of the project's pools on other machines that have given a sign of life lately."""
     names = {found.work_pool_name for found in registered(client, *project.tags)}
@@ -210,10 +93,10 @@ def _facts(
     found: "DeploymentResponse",
     now: datetime,
     others: Sequence[str],
-) -> Deployment:
+) -> KnownDeployment:
     active = [schedule for schedule in found.schedules if schedule.active]
     ages = [schedule.created or found.created or now for schedule in active]
-    return Deployment(
+    return KnownDeployment(
         id=str(found.id),
         name=f"{next((t[5:] for t in found.tags if t.startswith('flow:')), '')}/{found.name}",
         when=schedule_of(found) if len(active) == 1 and not found.paused else None,
@@ -251,7 +134,7 @@ def _runs(client: "SyncPrefectClient", found: "DeploymentResponse") -> "Iterable
     return [*runs, *(run for run in last if run.id not in {each.id for each in runs})]
 
 
-def _run(found: "FlowRun", project: Project, now: datetime, others: Sequence[str]) -> Run:
+def _run(found: "FlowRun", project: Project, now: datetime, others: Sequence[str]) -> KnownRun:
     kind = found.state_type.value if found.state_type else ""
     expected = found.next_scheduled_start_time or found.expected_start_time or now
     fate: Fate = "ended"
@@ -262,7 +145,7 @@ def _run(found: "FlowRun", project: Project, now: datetime, others: Sequence[str
         elsewhere = alive is None and bool(others)  # they may be at it
         cut: Fate = "cancelling" if kind == "CANCELLING" else "cut"
         fate = "running" if alive or elsewhere else cut
-    return Run(
+    return KnownRun(
         id=str(found.id),
         name=found.name,
         fate=fate,
@@ -273,7 +156,7 @@ def _run(found: "FlowRun", project: Project, now: datetime, others: Sequence[str
     )
 
 
-def _do(client: "SyncPrefectClient", step: Step) -> None:
+def _do(client: "SyncPrefectClient", step: CatchUpStep) -> None:
     if step.run and (state := _state(step)):
         client.set_flow_run_state(UUID(step.run.id), state, force=True)
     if step.what in ("rerun", "start"):
@@ -284,7 +167,7 @@ def _do(client: "SyncPrefectClient", step: Step) -> None:
         )
 
 
-def _state(step: Step) -> "State[None] | None":
+def _state(step: CatchUpStep) -> "State[None] | None":
     from prefect.states import Cancelled, Crashed
 
     why = f"{step.run.name if step.run else ''} {step.why}".strip()

@@ -9,7 +9,7 @@ from llmops.tasks import artifacts
 from llmops.tasks.finish import prefect_url, tell
 from llmops.tasks.nights.night import Night
 from llmops.tasks.nights.summary import summary_markdown
-from llmops.tasks.tracking import NightRecord, PartRecord, record_night, run_url
+from llmops.tasks.tracking import NightPartRecord, NightRecord, record_night, run_url
 
 
 def today() -> str:
@@ -26,7 +26,7 @@ def recorded(home: Path, config: Mapping[str, Any]) -> Callable[[Night], Night]:
             status=night.status,
             headline=night.headline,
             outcome=night.public(),
-            parts=tuple(PartRecord.model_validate(part.model_dump()) for part in night.parts),
+            parts=tuple(NightPartRecord.model_validate(part.model_dump()) for part in night.parts),
             seconds=night.seconds,
             prefect_run_id=night.prefect_run_id,
             prefect_url=prefect_url(),

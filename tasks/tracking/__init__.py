@@ -9,15 +9,15 @@ server opens it.
 
 from llmops.tasks.tracking.build import BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
-from llmops.tasks.tracking.night import NightRecord, PartRecord, record_night
+from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
 from llmops.tasks.tracking.store import prepare, run_url, tracking_uri
 
 __all__ = [
     "BuildRecord",
     "ComparisonRecord",
     "DocumentSet",
+    "NightPartRecord",
     "NightRecord",
-    "PartRecord",
     "prepare",
     "record_build",
     "record_comparison",

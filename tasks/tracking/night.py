@@ -20,7 +20,7 @@ NIGHT = "llmops.night"
 """Tag of the runs that the parts' own flows recorded: the night that they belong to."""
 
 
-class PartRecord(BaseModel):
+class NightPartRecord(BaseModel):
     """A run below. `mlflow_run_id`: what the part's flow recorded itself, where it did."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class NightRecord(BaseModel):
     outcome: Mapping[str, object]
     config: Mapping[str, object]
     config_sha256: str
-    parts: tuple[PartRecord, ...] = Field(default_factory=tuple)
+    parts: tuple[NightPartRecord, ...] = Field(default_factory=tuple)
     seconds: float = 0.0
     prefect_run_id: str | None = None
     prefect_url: str | None = None
@@ -91,7 +91,7 @@ def _tags(record: NightRecord) -> dict[str, str]:
     return {name: cut(value, TAG_LENGTH) for name, value in found.items() if value}
 
 
-def _part(client: "MlflowClient", experiment: str, night: str, part: PartRecord) -> None:
+def _part(client: "MlflowClient", experiment: str, night: str, part: NightPartRecord) -> None:
     from mlflow.exceptions import MlflowException
 
     tags = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llmops.deployments.catchup import Deployment, Fate, Run, skewed, steps_for
+from llmops.deployments.missed import Fate, KnownDeployment, KnownRun, skewed, steps_for
 from llmops.deployments.times import Cron
 
 NOW = datetime(2026, 5, 10, 8, 0, tzinfo=UTC)
@@ -21,17 +21,17 @@ def run(
     began: bool = False,
     scheduled: bool = True,
     rerun: bool = False,
-) -> Run:
+) -> KnownRun:
     """Expected at 03:00 so many days ago, and begun a minute later."""
     expected = NOW.replace(hour=3) - timedelta(days=days)
     started = expected + timedelta(minutes=1) if began else None
-    return Run(name, name, fate, expected, started, scheduled, rerun)
+    return KnownRun(name, name, fate, expected, started, scheduled, rerun)
 
 
 def done(
-    *runs: Run, when: Cron | None = NIGHTLY, since: datetime = LONG_AGO
+    *runs: KnownRun, when: Cron | None = NIGHTLY, since: datetime = LONG_AGO
 ) -> list[tuple[str, str]]:
-    deployment = Deployment("d", "index/handbook", when, since, runs)
+    deployment = KnownDeployment("d", "index/handbook", when, since, runs)
     return [(step.what, step.run.name if step.run else "") for step in steps_for(deployment, NOW)]
 
 
@@ -77,7 +77,7 @@ OLD = run("old", "ended", 5, began=True)
     ],
 )
 def test_one_run_catches_up_with_everything(
-    runs: Sequence[Run], steps: list[tuple[str, str]]
+    runs: Sequence[KnownRun], steps: list[tuple[str, str]]
 ) -> None:
     assert done(*runs) == steps
 
@@ -94,16 +94,16 @@ def test_a_time_that_the_spring_change_skips_is_covered_an_hour_early(
 ) -> None:
     """Prefect runs 02:30 at 01:30 winter time, a cron daemon at 03:00 summer time."""
     began = datetime(2026, 3, 29, 0, 30, tzinfo=UTC) - timedelta(hours=hour)
-    once = Run("a", "a", "ended", began, began)
+    once = KnownRun("a", "a", "ended", began, began)
     berlin = Cron("30 2 * * *", "Europe/Berlin")
-    found = Deployment("d", "index/handbook", berlin, LONG_AGO, [once])
+    found = KnownDeployment("d", "index/handbook", berlin, LONG_AGO, [once])
     now = datetime(2026, 3, 29, 6, 0, tzinfo=UTC)
     assert [(step.what, "") for step in steps_for(found, now)] == steps
 
 
 def test_a_step_has_one_key_however_often_it_is_found() -> None:
-    def key(now: datetime, *runs: Run) -> str:
-        deployment = Deployment("d", "index/handbook", NIGHTLY, LONG_AGO, runs)
+    def key(now: datetime, *runs: KnownRun) -> str:
+        deployment = KnownDeployment("d", "index/handbook", NIGHTLY, LONG_AGO, runs)
         return list(steps_for(deployment, now))[-1].key
 
     assert key(NOW, OLD) == key(NOW + timedelta(hours=3), OLD)
