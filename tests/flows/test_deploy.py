@@ -119,9 +119,8 @@ def test_pools_are_made_by_type_and_their_variables_are_known(desk: Office) -> N
     assert there.parameters == {"config": "lab.yaml"}
     assert there.job_variables == {"image": "registry.example/llmops:1"}
     assert "image" in pool.base_job_template["variables"]["properties"]
-    refused(
-        2, "knows no job variable imag[\\s\\S]*allowed: .*image", "deploy", desk.folder, *docker, "imag=x"
-    )
+    says = r"knows no job variable imag[\s\S]*allowed: .*image"
+    refused(2, says, "deploy", desk.folder, *docker, "imag=x")
     refused(2, "got 'vm', allowed: process, docker", "deploy", desk.folder, "--pool-type", "vm")
     refused(2, "wanted key=value", "deploy", desk.folder, "--job-variable", "image")
     says = "is of type docker, wanted: process"

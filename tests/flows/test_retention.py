@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.flows.server import daemon, retention
+from llmops.flows.server import retention
 from llmops.tasks.errors import UsageError
 from tests import forks
 
@@ -18,6 +18,8 @@ def test_the_database_stays_as_large_as_the_days_that_are_kept(
     tmp_path: Path, prefect_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docs/operation.md has ninety nights, measured with the default of thirty days."""
+    from llmops.flows.server import daemon
+
     monkeypatch.setenv("LLMOPS_KEEP_RUNS_DAYS", str(KEPT))
     shutil.copy(prefect_database, tmp_path / "prefect.db")
     settings = daemon.settings(tmp_path, 1)
