@@ -1,6 +1,7 @@
 """LlamaIndex's node parsers, with offsets that are checked."""
 
 import logging
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -9,13 +10,13 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers import Span
-from llmops.tasks.plugins.chunkers.node_parser import located
+from llmops.tasks.plugins.chunkers.node_parser import NodeParserChunker, located
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
 
-pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
-
-from llmops.tasks.plugins.chunkers.node_parser import NodeParserChunker
+pytestmark = pytest.mark.skipif(
+    find_spec("llama_index") is None, reason="llama-index-core is not installed"
+)
 
 
 def split(text: str, parser: str, markup: str = "plain", **options: Any) -> list[Span]:

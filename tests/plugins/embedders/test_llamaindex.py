@@ -2,6 +2,7 @@
 meaning.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -10,36 +11,18 @@ from pydantic import ValidationError
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.embedders.llamaindex import LlamaIndexEmbedder
 
-base = pytest.importorskip(
-    "llama_index.core.base.embeddings.base", reason="llama-index-core is not installed"
+pytestmark = pytest.mark.skipif(
+    find_spec("llama_index") is None, reason="llama-index-core is not installed"
 )
-
-from llmops.tasks.plugins.embedders.llamaindex import LlamaIndexEmbedder  # noqa: E402
-
 MOCK = "llama_index.core.embeddings.mock_embed_model.MockEmbedding"
 
 
-class Hashed(base.BaseEmbedding):  # type: ignore[misc, name-defined]
-    """The hash embedder behind LlamaIndex's interface, three times as long; fails on a word."""
-
-    fails: str = "POISON"
-    api_key: str = ""
-
-    def _get_text_embedding(self, text: str) -> list[float]:
-        if self.fails in text:
-            raise RuntimeError("rate limit")
-        return [3 * float(value) for value in HashEmbedder().embed([text])[0]]
-
-    def _get_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
-
-    async def _aget_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
-
-
 def made(**options: Any) -> LlamaIndexEmbedder:
-    return LlamaIndexEmbedder(**{"path": f"{__name__}.Hashed", "dimensions": 384, **options})
+    return LlamaIndexEmbedder(
+        **{"path": "tests.plugins.embedders.meanings.Hashed", "dimensions": 384, **options}
+    )
 
 
 def test_vectors_are_those_of_the_class_normalised() -> None:
