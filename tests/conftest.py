@@ -45,15 +45,23 @@ def _nursery() -> Iterator[None]:
     forks.end()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all workers of a session; helpers find it in the environment."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    os.environ["LLMOPS_TESTS_SHARED"] = str(shared)
+    return shared
+
+
 @pytest.fixture(scope="session")
-def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prefect_database(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Path:
     """Prefect's database as a new server leaves it. Its migrations are half of what a start costs,
     so one is made for all workers of a session, and homes start with a copy (`with_database`).
     """
     from llmops.flows import server
 
-    folder = tmp_path_factory.getbasetemp()
-    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "prefect.db"
+    shared = shared_folder / "prefect.db"
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             home = tmp_path_factory.mktemp("prefect-database")

@@ -2,10 +2,8 @@
 for.
 """
 
-import atexit
-import functools
+import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,11 @@ from llmops.tasks.tracking.store import opened, prepare, tracking_uri
 RULE = Rule(metric="exact_match")
 
 
-@functools.cache
-def _store() -> Path:
-    """An empty MLflow store: making one takes seconds, so a process makes it once and copies it."""
-    folder = Path(tempfile.mkdtemp(prefix="llmops-shelf-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def empty_store() -> Path:
+    """An empty MLflow store to be copied: making one takes seconds, so the workers of a session
+    share it.
+    """
+    folder = Path(os.environ["LLMOPS_TESTS_SHARED"])
     prepare(folder)
     return folder / "mlflow" / "mlflow.db"
 
@@ -37,7 +35,7 @@ def _store() -> Path:
 def fresh_home(folder: Path) -> Path:
     """A home whose registry is empty."""
     (folder / "home" / "mlflow").mkdir(parents=True)
-    shutil.copy(_store(), folder / "home" / "mlflow" / "mlflow.db")
+    shutil.copy(empty_store(), folder / "home" / "mlflow" / "mlflow.db")
     return folder / "home"
 
 

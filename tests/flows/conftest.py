@@ -3,6 +3,7 @@ what was embedded.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.commandline import Office
 from tests.laboratory import Laboratory, with_database
+from tests.shelf import empty_store
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +25,9 @@ def prefect_server(
     home = with_database(tmp_path_factory.mktemp("prefect-home"), prefect_database)
     before = dict(os.environ)
     server.connect(home)
-    prepare(home)  # making a fresh MLflow store takes seconds: the tests share one
+    (home / "mlflow").mkdir()
+    shutil.copy(empty_store(), home / "mlflow" / "mlflow.db")
+    prepare(home)
     yield home
     server.stop(home)
     os.environ.clear()
