@@ -1,0 +1,103 @@
+"""A worker that is killed while a run is pending: the run is marked, and the next worker runs it
+again, once.
+"""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+
+from llmops.tasks.knowledge.handle import Handle
+from tests.commandline import Office, environment, llmops
+
+pytestmark = pytest.mark.slow
+SECONDS = 120.0
+
+
+@contextlib.contextmanager
+def working(office: Office, pool: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker of the pool, as `up` starts it; killed with all that it started at the end."""
+    from llmops.flows import server
+
+    words = ("worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    found = server.find(office.home)
+    assert found
+    given = environment(office.home) | server.client_settings(office.home, found)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *words],
+            env=given | {"PREFECT_WORKER_QUERY_SECONDS": "1"},
+            cwd=office.folder,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL for a worker and all that it started."""
+    with contextlib.suppress(psutil.Error):
+        own = psutil.Process(process.pid)
+        for each in [*own.children(recursive=True), own]:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+    process.wait()
+
+
+def until(found: Callable[[], Any], log: Path) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if value := found():
+            return value
+        time.sleep(0.1)
+    pytest.fail(f"not within {SECONDS} s\n{log.read_text()[-3000:]}")
+
+
+def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from llmops.deployments.catchup import catch_up
+    from llmops.deployments.deploy import client_of, registered
+    from llmops.deployments.project import Project
+
+    monkeypatch.setenv("LLMOPS_PROJECT", f"desk-{uuid4().hex[:8]}")
+    office.write("a.md", "# A\n\nThe library opens at nine.\n")
+    office.config(schedule={"cron": "0 3 1 1 *"})
+    assert llmops("deploy", office.folder).code == 0
+    project, log = Project.at(office.folder), tmp_path / "worker.log"
+    with client_of(office.home) as (client, _url):
+        (deployment,) = registered(client, *project.tags)
+        run = client.create_flow_run_from_deployment(deployment.id)
+
+        def state(of: UUID) -> str:
+            return client.read_flow_run(of).state_name or ""
+
+        with working(office, project.pool, log) as worker:
+            until(lambda: state(run.id) in ("Pending", "Submitting", "Running"), log)
+            kill(worker)
+        assert state(run.id) in ("Pending", "Submitting", "Running")
+        done = catch_up(project)
+        assert [step.what for step in done.steps] == ["crash", "rerun"]
+        assert state(run.id) == "Crashed"
+        again = client.create_flow_run_from_deployment(
+            deployment.id, idempotency_key=done.steps[1].key
+        )  # the same that catching up has made
+        with working(office, project.pool, log):
+            until(lambda: state(again.id) in ("Completed", "Failed", "Crashed"), log)
+        assert state(again.id) == "Completed", log.read_text()[-3000:]
+        assert catch_up(project).steps == []
+        client.delete_deployment(deployment.id)
+    live = Handle(home=office.home, name=office.kb).live()
+    assert live is not None
+    assert live.version == 1
