@@ -2,16 +2,16 @@
 schedule, in one work pool. Looking first (`difference`), then doing it (`deploy`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from llmops.configs.section import Schedule
+from llmops.deployments.changes import Change, Deployed, Wanted
 from llmops.deployments.pools import Pool, check_pool, create_pool
 from llmops.deployments.project import Project, Scheduled
+from llmops.deployments.remarks import remarks
 from llmops.deployments.times import Cron, cron_for
 from llmops.flows import server
 from llmops.tasks.errors import ConfigError, Mistake, Unavailable
@@ -23,74 +23,6 @@ if TYPE_CHECKING:
 PAGE = 100
 OPTIONS = {"index": ("allow_deletes", "full"), "evaluate": ("accept_cases",)}
 """Switches of a flow that the form of a custom run in Prefect's pages offers."""
-Action = Literal["create", "update", "remove", "unchanged"]
-Shown = str | int | float | bool | None
-
-
-class Wanted(NamedTuple):
-    """A deployment as it should be; its fields are compared with what the server has."""
-
-    version: str
-    parameters: dict[str, object]
-    tags: list[str]
-    schedule: Cron
-    entrypoint: str
-    work_pool_name: str
-    job_variables: dict[str, object]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What becomes of one deployment. `changes`: field -> (before, after), for an update."""
-
-    action: Action
-    flow: str
-    name: str
-    config: str
-    schedule: Cron | None
-    changes: Mapping[str, tuple[object, object]] = field(default_factory=dict)
-    paused: bool = False
-    id: str | None = None
-
-    def public(self) -> dict[str, object]:
-        """For `--json`."""
-        when = self.schedule._asdict() if self.schedule else None
-        pairs = {key: list(pair) for key, pair in self.changes.items()}
-        shown = {"flow": self.flow, "name": self.name, "config": self.config}
-        return {
-            "action": self.action,
-            **shown,
-            "schedule": when,
-            "changes": pairs,
-            "paused": self.paused,
-        }
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What was found and done; with `planned`, only found."""
-
-    project: Project
-    pool: Pool
-    url: str
-    changes: Sequence[Change]
-    pool_created: bool
-    planned: bool
-    warnings: Sequence[str] = ()
-
-    def public(self) -> dict[str, object]:
-        """For `--json`."""
-        kinds: tuple[Action, ...] = ("create", "update", "remove", "unchanged")
-        return {
-            "project": self.project.name,
-            "folder": str(self.project.folder),
-            "prefect": self.url,
-            "pool": {"name": self.pool.name, "type": self.pool.type, "created": self.pool_created},
-            "planned": self.planned,
-            "deployments": [change.public() for change in self.changes],
-            "counts": {kind: sum(c.action == kind for c in self.changes) for kind in kinds},
-            "warnings": list(self.warnings),
-        }
 
 
 def deploy(project: Project, pool: Pool | None = None, *, plan: bool = False) -> Deployed:
@@ -110,7 +42,7 @@ def deploy(project: Project, pool: Pool | None = None, *, plan: bool = False) ->
                 create_pool(client, pool)
             for change in changes:
                 _apply(client, project, pool, change)
-        warnings = tuple(_warnings(project, pool, changes))
+        warnings = tuple(remarks(project, pool, changes))
         return Deployed(project, pool, url, changes, missing and bool(configs), plan, warnings)
 
 
@@ -336,23 +268,6 @@ def _taken(
         hint = f"set LLMOPS_PROJECT to another name than {project.name!r} in one of the two"
         return [Mistake(f"{config.key!r} is deployed from {other} already", where, hint)]
     return []
-
-
-def _warnings(project: Project, pool: Pool, changes: Sequence[Change]) -> Iterator[str]:
-    if not project.scheduled():
-        yield 'no config has a schedule: add `schedule: {cron: "0 3 * * *"}` to those that should'
-    for change in changes:
-        if change.paused:
-            yield f"{change.flow}/{change.name} is switched off in Prefect; it stays so"
-    package = f"prefect_{pool.type}"
-    if pool.type != "process" and find_spec(package) is None:
-        yield (
-            f"a worker of type {pool.type} needs prefect-{pool.type}: "
-            f'pip install "llmops-pipelines[{pool.type}]", then '
-            f"prefect worker start --pool {pool.name}"
-        )
-    if pool.type != "process" and not pool.variables.get("image"):
-        yield "no image is named: --job-variable image=… (deployments/Dockerfile builds one)"
 
 
 def _flow(found: "DeploymentResponse") -> str:

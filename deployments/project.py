@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from llmops.configs.nightly import NightlyConfig
 from llmops.configs.reading import FLOWS, load_yaml, read
 from llmops.configs.section import FlowConfig, Schedule
 from llmops.configs.settings import load_env, settings
@@ -92,6 +93,16 @@ class Project:
     def scheduled(self) -> list[Scheduled]:
         """The configs with a schedule. Raises what `configs` raises."""
         return [config for config in self.configs() if config.schedule]
+
+    def parts_of(self, night: Scheduled) -> list[str]:
+        """The files that a nightly config lists, as `Scheduled` names files."""
+        config = read(self.folder / night.file, NightlyConfig)
+        inside = [file.resolve() for _flow, file in config.listed()]
+        return [
+            file.relative_to(self.folder).as_posix()
+            for file in inside
+            if file.is_relative_to(self.folder)
+        ]
 
     def version(self, file: str) -> str:
         """What git calls the state of the folder (`v1.2-3-gabc1234-dirty`); outside of git, or

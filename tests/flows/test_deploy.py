@@ -141,6 +141,26 @@ def test_what_is_switched_off_stays_off(desk: Office) -> None:
     assert getattr(there.schedules[0].schedule, "cron", "") == "0 4 * * *"
 
 
+def test_what_runs_twice_and_what_nothing_builds_any_more_is_said(desk: Office) -> None:
+    from llmops.deployments.deploy import client_of
+
+    desk.write("a.md", "# A\n\nThe library opens at nine.\n")
+    assert llmops("index", desk.folder / "lab.yaml").code == 0
+    night = desk.folder / "night.yaml"
+    listed = f"flow: nightly\nname: {desk.kb}-night\nindex: [lab.yaml]\n"
+    night.write_text(f"{listed}schedule: {{cron: '0 1 * * *'}}\n")
+    assert deployed(desk)["warnings"] == [
+        "lab.yaml has a schedule of its own, and night.yaml runs it too"
+    ]
+    night.unlink()
+    file = desk.folder / "lab.yaml"
+    file.write_text(file.read_text().replace(desk.kb, f"{desk.kb}-new"))
+    (warning,) = deployed(desk)["warnings"]
+    assert f"nothing builds the knowledge base '{desk.kb}' any more" in warning
+    with client_of(desk.home) as (client, _url):
+        client.read_deployment_by_name(f"index/{desk.kb}-new")
+
+
 class Runs:
     """Runs of a deployment in states that only a dead worker leaves behind."""
 
