@@ -1,5 +1,5 @@
-"""What is to be said beside what `llmops deploy` does: what it leaves alone, and what people have to
-do.
+"""What is to be said beside what `llmops deploy` does: what it leaves alone, and what people have
+to do.
 """
 
 import os
