@@ -1,5 +1,5 @@
-"""From a command to a flow: run in this process, against this home's background Prefect server, and
-quietly.
+"""From a command to a flow: run in this process, against the user's Prefect server or this home's
+own, and quietly.
 """
 
 from importlib import import_module
@@ -17,12 +17,15 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
     """Run the flow that a config is for, and return the JSON object of its outcome. Raises what the
     flow raised.
     """
-    server.connect(home)
+    used = server.connect(home)
     since = server.log_position(home)
     outcome = run_connected(home, config, **options)
     name = "remarks" if "remarks" in outcome else "warnings"
-    errors = [f"Prefect's server: {line}" for line in server.log_errors(home, since)]
-    return {**outcome, name: [*outcome.get(name, []), *errors]}
+    if isinstance(used, server.UserServer):
+        said = list(used.remarks)
+    else:
+        said = [f"Prefect's server: {line}" for line in server.log_errors(home, since)]
+    return {**outcome, name: [*outcome.get(name, []), *said]}
 
 
 def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""One background Prefect server per home: started on demand, found again, ended when unused.
+"""The Prefect server that flows use: the one that the user names (named.py, users.py), else one
+background server per home: started on demand, found again, ended when unused.
 
 The server that Prefect starts inside a process loses task runs when the process ends, and takes
 seconds each time. This one outlives the command. Its process is flows/server/daemon.py; its files
@@ -19,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from llmops.flows.server.retention import keep_days
+from llmops.flows.server.named import OWN, Named, named
 from llmops.flows.server.state import (
     BUSY,
     FLUSH_SECONDS,
@@ -34,16 +36,20 @@ from llmops.flows.server.state import (
     record,
     server_pid,
 )
+from llmops.flows.server.users import UserServer, reached
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
 __all__ = [
+    "Named",
     "Server",
+    "UserServer",
     "client_settings",
     "connect",
     "ensure",
     "find",
     "log_errors",
     "log_position",
+    "named",
     "settled",
     "stop",
 ]
@@ -55,6 +61,7 @@ STOP_SECONDS = 45.0  # longer than the server's draining
 QUIET_SECONDS = 3.0  # longer than clients keep lines of their log
 BUSY_SECONDS = 10.0  # what a run has sent before its end has come by then, whoever sends more
 SETTLE_SECONDS = 60.0
+COMMON = {"PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
 FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 
 
@@ -70,49 +77,60 @@ class Server:
     started: bool = False
 
 
-def connect(home: Path, port: int | None = None) -> Server:
-    """`ensure`, and point this process's Prefect at the server. Call it before anything imports
-    Prefect.
+def connect(home: Path, port: int | None = None) -> Server | UserServer:
+    """The server that the user names, if it answers, else `ensure`, and point this process's
+    Prefect at it. Call it before anything imports Prefect.
 
     Raises LlmopsError when Prefect is imported already and talks to another server, and what
-    `ensure` raises.
+    `named`, `reached` and `ensure` raise.
     """
-    server = ensure(home, port)
+    theirs = named()
+    server = reached(theirs) if theirs else ensure(home, port)
     loaded = sys.modules.get("prefect.settings")
     bound = loaded.PREFECT_API_URL.value() if loaded else server.url
-    if bound != server.url:
+    if (bound or "").rstrip("/") != server.url:
         raise LlmopsError(
             f"prefect is imported already and talks to {bound or 'no server'}, not to {server.url}",
             hint="call llmops.flows.server.connect(home) before the first import of prefect",
         )
-    for name in FOREIGN:
-        os.environ.pop(name, None)
-    os.environ.update(client_settings(home, server))
+    if isinstance(server, UserServer):  # Prefect finds it, and the key, as we did
+        os.environ.update(COMMON | _direct())
+    else:
+        for name in FOREIGN:
+            os.environ.pop(name, None)
+        os.environ.update(client_settings(home, server))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     return server
 
 
-def client_settings(home: Path, server: Server) -> dict[str, str]:
-    """The environment of a process whose Prefect talks to `server` and keeps its files in the
-    home.
+def client_settings(home: Path, server: Server | UserServer) -> dict[str, str]:
+    """The environment of a process whose Prefect talks to `server`: of a home's own it keeps its
+    files in the home, of a user's it has their key.
     """
+    if isinstance(server, UserServer):
+        return {**COMMON, **_direct(), **server.environment, OWN: ""}
+    return {
+        **COMMON,
+        **_direct(),
+        OWN: server.url,
+        "PREFECT_HOME": str(locate(home)),
+        "PREFECT_API_URL": server.url,
+        "PREFECT_UI_URL": f"{server.ui}/v2",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _direct() -> dict[str, str]:
+    """Servers on this machine are asked without a proxy."""
     known = [
         os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "",
         "127.0.0.1",
         "localhost",
     ]
     direct = ",".join(dict.fromkeys(part for part in ",".join(known).split(",") if part))
-    return {
-        "PREFECT_HOME": str(locate(home)),
-        "PREFECT_API_URL": server.url,
-        "PREFECT_UI_URL": f"{server.ui}/v2",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "DO_NOT_TRACK": "1",
-        "NO_PROXY": direct,
-        "no_proxy": direct,
-    }
+    return {"NO_PROXY": direct, "no_proxy": direct}
 
 
 def ensure(home: Path, port: int | None = None) -> Server:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from llmops.flows.server import retention
+from llmops.flows.server import economy, retention
 from llmops.flows.server.state import BUSY, FLUSH_SECONDS, IDENTITY, PENDING, Identity, Pending
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%Y-%m-%d %H:%M:%S",
         "DO_NOT_TRACK": "1",
         **retention.settings(),
+        **economy.SETTINGS,
     }
     # Prefect unpacks its UI into its own package, and goes without a UI where it may not
     return (
@@ -159,9 +160,11 @@ async def serve(
     listener: socket.socket, folder: Path, identity: Identity, idle_seconds: float
 ) -> None:
     """Run until a signal, idleness or a lost record. `idle_seconds` 0 means never idle."""
+    economy.during_imports()
     import uvicorn
     from prefect.server.api.server import create_app
 
+    economy.slow_polling()
     watched = Watched(create_app(final=True), identity)
 
     class Draining(uvicorn.Server):
@@ -183,10 +186,14 @@ async def watch(
     """End the server after a signal, when it is idle for too long, or when the record names
     another.
     """
+    starting = True
     while not watched.closing:
         await asyncio.sleep(min(WATCH_SECONDS, idle_seconds / 4 or WATCH_SECONDS))
         if not server.started:
             watched.used = time.monotonic()
+        elif starting:
+            starting = False
+            economy.after_start()
         idle = 0 < idle_seconds < watched.idle()
         watched.closing = watched.closing or idle or not _recorded(folder, watched.identity)
     if _recorded(folder, watched.identity):

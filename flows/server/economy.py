@@ -1,0 +1,48 @@
+"""What keeps a background server cheap: it is idle for most of its life, and one of many processes
+on a laptop. Measured by benchmarks/server.py; nothing here changes what the server does, only how
+often it looks.
+"""
+
+import gc
+from functools import partial
+
+SETTINGS = {
+    # a home's own server has one worker or none, and nobody waits for these by the second
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "15",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S",
+}
+POLL_SECONDS = 1.0
+YOUNG, MIDDLE, OLD = 20_000, 20, 50
+"""Thresholds of the collector: CPython's own (700, 10, 10) walk through the heap of FastAPI and
+SQLAlchemy several times a second under load."""
+
+
+def during_imports() -> None:
+    """Nothing that an import makes is garbage."""
+    gc.disable()
+
+
+def after_start() -> None:
+    """What lives now lives as long as the process: the collector need not look at it again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
+def slow_polling() -> None:
+    """Prefect's services wait in a queue that its worker asks for work ten times a second, and
+    there is no setting for that.
+    """
+    from datetime import timedelta
+
+    from docket import Worker
+    from prefect.server.api import background_workers
+
+    often = timedelta(seconds=POLL_SECONDS)
+    slower = partial(Worker, minimum_check_interval=often, scheduling_resolution=often)
+    vars(background_workers)["Worker"] = slower
