@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from llmops.configs.reading import FLOWS, load_yaml, read
+from llmops.configs.reading import FLOWS, load_yaml, read, read_mapping
 from llmops.configs.section import FlowConfig
 from llmops.tasks.errors import ConfigError, Mistake
 
-__all__ = ["FOLDER", "check_all", "read"]
+__all__ = ["FOLDER", "check_all", "read", "read_mapping"]
 FOLDER = Path(__file__).parent
 
 

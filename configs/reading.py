@@ -38,17 +38,33 @@ def read(path: Path, model: type[C], overrides: Iterable[str] = ()) -> C:
     """The config in a YAML file, with `key.path=value` overrides applied, secrets hidden and short
     forms written out. Raises ConfigError with every mistake, also of its plugins and files.
     """
-    where = str(path)
-    load_env(path.absolute().parent)
-    defaults = model.default_plugins()
-    content = hidden(_named(apply(load_yaml(path), overrides, defaults), defaults))
-    _check_flow(content, model.flow_name(), where)
-    found = _plugin_mistakes(content, model, where)
+    folder = path.absolute().parent
+    load_env(folder)
+    content = apply(load_yaml(path), overrides, model.default_plugins())
     if "folder" in content:
         hint = "relative paths start at the config file's folder"
-        found.append(Mistake("unknown key 'folder'", where=f"{where}: folder", hint=hint))
+        mistake = Mistake("unknown key 'folder'", where=f"{path}: folder", hint=hint)
+        return _checked(content, model, str(path), folder, [mistake])
+    return _checked(content, model, str(path), folder, [])
+
+
+def read_mapping(content: Mapping[str, object], model: type[C]) -> C:
+    """The config that a mapping holds as a file would; relative paths start at its `folder`, else
+    at the current one. The key `flow` may be missing. Raises ConfigError as `read` does.
+    """
+    folder = Path(str(content.get("folder", ""))).absolute()
+    load_env(folder)
+    given = {"flow": model.flow_name(), **content}
+    given.pop("folder", None)
+    return _checked(given, model, "config", folder, [])
+
+
+def _checked(given: Content, model: type[C], where: str, folder: Path, found: list[Mistake]) -> C:
+    content = hidden(_named(given, model.default_plugins()))
+    _check_flow(content, model.flow_name(), where)
+    found = [*_plugin_mistakes(content, model, where), *found]
     try:
-        config = model.model_validate({**content, "folder": path.absolute().parent})
+        config = model.model_validate({**content, "folder": folder})
     except ValidationError as error:
         own = explain(error, model, where, raw=content)
         told = tuple(mistake.where for mistake in found)

@@ -11,24 +11,45 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.evaluate import EvaluateConfig
+from llmops.flows.calling import Given, callable_with, settled
 from llmops.tasks import evaluate as ended
 from llmops.tasks.calls.budget import Spent
+from llmops.tasks.decisions.decision import Decision
+from llmops.tasks.errors import BudgetExceeded, LlmopsError
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
 from llmops.tasks.evaluation.cases import CaseSet, parted
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.finish import careful, finish, name_run, run_id, tell
+from llmops.tasks.tracking import check
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 LEAST_PART = 100
 LOOK_AFTER = 50
 
 
+def returned(content: dict[str, Any]) -> Decision:
+    """What a call returns, whatever the verdict. Raises BudgetExceeded after too many errors,
+    LlmopsError when the alias should have moved and did not.
+    """
+    decision = Decision.model_validate(content)
+    if decision.status == "failed":
+        raise BudgetExceeded(decision.reason, hint="see the run's errors")
+    if decision.stayed:
+        raise LlmopsError(decision.remarks[-1], hint="see `llmops decision verify`")
+    return decision
+
+
+@callable_with(EvaluateConfig, returned)
 @flow(name="evaluate", task_runner=RUNNER)
-def evaluate(config: EvaluateConfig, home: Path, accept_cases: bool = False) -> State[Any]:
+def evaluate(
+    config: Given[EvaluateConfig], home: Path | str | None = None, accept_cases: bool = False
+) -> State[Any]:
     """Answer the cases with every arm, score the answers, decide, and move the alias when the
     decision says so.
     """
+    config, home = settled(config, home, EvaluateConfig)
+    check(home)
     began, flow_run = datetime.now(UTC), run_id()
     run, cases, warnings = prepare(home, config.evaluation_spec(), flow_run, accept_cases)
     name_run(run.id)

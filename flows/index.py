@@ -11,25 +11,38 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.index import IndexConfig
+from llmops.flows.calling import Given, callable_with, settled
 from llmops.tasks import index as tasks
+from llmops.tasks.errors import Blocked, BudgetExceeded
 from llmops.tasks.finish import careful, finish, name_run, run_id
 from llmops.tasks.knowledge.build import Build, Specs
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.outcome import Steps, outcome_of
+from llmops.tasks.knowledge.outcome import Outcome, Steps, outcome_of
 from llmops.tasks.knowledge.plan import Plan, guard
 from llmops.tasks.knowledge.publish import rejected_on_failure
 from llmops.tasks.knowledge.stage import all_carried, nothing_changes
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.tracking import check
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 
 
+def returned(content: dict[str, Any]) -> Outcome:
+    """What a call returns. Raises Blocked or BudgetExceeded where that is how the build ended."""
+    outcome = Outcome.model_validate(content)
+    if outcome.failed:
+        stop = Blocked if outcome.status == "blocked" else BudgetExceeded
+        raise stop(outcome.reason or outcome.status, hint=outcome.hint or "")
+    return outcome
+
+
+@callable_with(IndexConfig, returned)
 @flow(name="index", task_runner=RUNNER)
 def index(
-    config: IndexConfig,
-    home: Path,
+    config: Given[IndexConfig],
+    home: Path | str | None = None,
     allow_deletes: bool = False,
     full: bool = False,
     wait_seconds: float = 0,
@@ -37,6 +50,8 @@ def index(
     """Build the next version of a knowledge base, and publish it when it is at least as good as the
     live one.
     """
+    config, home = settled(config, home, IndexConfig)
+    check(home)
     handle = Handle(home=home, name=config.knowledge_base)
     steps = begin(handle, run_id(), gated=config.gate is not None)
     with ExitStack() as recorded:  # whoever holds the lease next finds all of this run written down

@@ -8,9 +8,6 @@ from typing import Any
 
 from llmops.configs.section import FlowConfig
 from llmops.flows import server
-from llmops.tasks.errors import LlmopsError
-from llmops.tasks.ledger import open_ledger
-from llmops.tasks.ledger.runs import saved_outcome
 
 
 def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
@@ -33,12 +30,7 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
     # only now: Prefect reads its settings when it is imported
     name = config.flow_name()
     flow = getattr(import_module(f"llmops.flows.{name}"), name)
+    calling = import_module("llmops.flows.calling")
     state = flow(config, home, return_state=True, **options)
-    outcome = saved_outcome(open_ledger(home), str(state.state_details.flow_run_id))
-    if outcome is not None:
-        return outcome
-    state.result(raise_on_failure=True)
-    raise LlmopsError(
-        f"the flow ended in state {state.name} without an outcome",
-        hint="see the run in the Prefect UI; a flow ends with tasks/finish.py: finish",
-    )
+    content: dict[str, Any] = calling.outcome(home, state)
+    return content

@@ -1,6 +1,26 @@
 """LLMOps as scheduled, observable pipelines. Importing this imports nothing else: what lies below
 is imported when it is used.
 
-`llmops.flows`, `llmops.tasks`, `llmops.configs` and `llmops.deployments` are the folders of the
-same names beside this one.
+`from llmops import index, evaluate` gives the flows as functions. `llmops.flows`, `llmops.tasks`,
+`llmops.configs` and `llmops.deployments` are the folders of the same names beside this one.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmops.flows.evaluate import evaluate
+    from llmops.flows.index import index
+
+__all__ = ["evaluate", "index"]
+PLACES = {"evaluate": "llmops.flows.evaluate", "index": "llmops.flows.index"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

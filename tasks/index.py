@@ -4,7 +4,9 @@ several of them.
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.request import url2pathname
 
 from prefect import task
 from prefect.futures import PrefectFuture
@@ -36,7 +38,15 @@ from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.retrieval.gate import GateResult
 from llmops.tasks.schemas import sha256
-from llmops.tasks.tracking import BuildRecord, DocumentSet, record_build, run_url
+from llmops.tasks.tracking import (
+    DATA_DOCS,
+    BuildRecord,
+    DocumentSet,
+    place_of,
+    record_build,
+    run_url,
+    shared,
+)
 
 PROCESSES = 2
 T = TypeVar("T")
@@ -270,7 +280,9 @@ def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outc
     """The step that records a build in MLflow, where there is something to record."""
 
     def step(outcome: Outcome) -> Outcome:
-        if outcome.candidate is None and outcome.status != "failed":
+        page = _data_docs(outcome)
+        blocked = outcome.status == "blocked" and page and not place_of(handle.home).own
+        if outcome.candidate is None and outcome.status != "failed" and not blocked:
             return outcome
         record = BuildRecord(
             knowledge_base=outcome.knowledge_base,
@@ -278,17 +290,30 @@ def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outc
             worst=tuple(outcome.worst),
             decision=outcome.gate,
             documents=_document_set(handle, outcome),
+            data_docs=page,
             prefect_run_id=outcome.prefect_run_id,
             prefect_url=prefect_url(),
             **config,
         )
         mlflow_run_id = record_build(handle.home, record)
-        links = outcome.links | {"mlflow": run_url(handle.home, mlflow_run_id)}
+        run_page = run_url(handle.home, mlflow_run_id)
+        readable = shared(handle.home, run_page, {"data docs": DATA_DOCS} if page else {})
         if outcome.candidate is not None:
             versions.close_version(handle, outcome.candidate, mlflow_run_id=mlflow_run_id)
-        return outcome.model_copy(update={"mlflow_run_id": mlflow_run_id, "links": links})
+        links = outcome.links | {"mlflow": run_page} | readable
+        hint = outcome.hint
+        if hint and page and readable:
+            hint = hint.replace(page.as_uri(), readable["data docs"])
+        update = {"mlflow_run_id": mlflow_run_id, "links": links, "hint": hint}
+        return outcome.model_copy(update=update)
 
     return step
+
+
+def _data_docs(outcome: Outcome) -> Path | None:
+    """The file that the outcome links to."""
+    uri = outcome.links.get("data docs")
+    return Path(url2pathname(uri.removeprefix("file://"))) if uri else None
 
 
 def _document_set(handle: Handle, outcome: Outcome) -> DocumentSet | None:

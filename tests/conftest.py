@@ -26,6 +26,10 @@ settings.register_profile(
     "ci", derandomize=True, deadline=None
 )  # a search for new failures is for developers' machines
 settings.load_profile("ci" if "CI" in os.environ else "default")
+SERVERS = ("PREFECT_", "MLFLOW_", "LLMOPS_MLFLOW_", "LLMOPS_OWN_")
+for variable in [name for name in os.environ if name.upper().startswith(SERVERS)]:
+    del os.environ[variable]  # what a developer has on a server of theirs is none of the tests'
+os.environ["PREFECT_PROFILES_PATH"] = os.devnull
 
 
 def pytest_collection(session: pytest.Session) -> None:

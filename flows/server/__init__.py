@@ -50,6 +50,7 @@ __all__ = [
     "log_errors",
     "log_position",
     "named",
+    "reached",
     "settled",
     "stop",
 ]

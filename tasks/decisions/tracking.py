@@ -97,6 +97,7 @@ def _recorded(decision: Decision, cases: CaseSet) -> EvaluationRecord:
         used=decision.cases.used,
         table=TABLE,
         report=REPORT,
+        record=RECORD,
     )
 
 

@@ -7,21 +7,29 @@ only when something is recorded: importing it costs more than a second of CPU.
 server opens it.
 """
 
-from llmops.tasks.tracking.build import BuildRecord, DocumentSet, record_build
+from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
-from llmops.tasks.tracking.store import prepare, run_url, tracking_uri
+from llmops.tasks.tracking.place import Place, pages, place_of, shared, without_login
+from llmops.tasks.tracking.store import check, prepare, run_url, tracking_uri
 
 __all__ = [
+    "DATA_DOCS",
     "BuildRecord",
     "ComparisonRecord",
     "DocumentSet",
     "NightPartRecord",
     "NightRecord",
+    "Place",
+    "check",
+    "pages",
+    "place_of",
     "prepare",
     "record_build",
     "record_comparison",
     "record_night",
     "run_url",
+    "shared",
     "tracking_uri",
+    "without_login",
 ]

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 TABLE = "worst-questions.json"
+DATA_DOCS = "data-docs.html"
 SUCCESSFUL = ("published", "unchanged", "planned")
 
 
@@ -47,7 +49,8 @@ class BuildRecord(BaseModel):
     """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has
     `${NAME}` for secrets.
 
-    `decision` is the gate's record, `worst` the questions that the gate answered worst.
+    `decision` is the gate's record, `worst` the questions that the gate answered worst, `data_docs`
+    the page of what was validated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +61,7 @@ class BuildRecord(BaseModel):
     documents: DocumentSet | None = None
     decision: Mapping[str, object] = Field(default_factory=dict)
     worst: tuple[Mapping[str, object], ...] = ()
+    data_docs: Path | None = None
     metrics: Mapping[str, float] = Field(default_factory=dict)
     prefect_run_id: str | None = None
     prefect_url: str | None = None
@@ -82,7 +86,7 @@ class BuildRecord(BaseModel):
 def record_build(home: Path, build: BuildRecord, uri: str | None = None) -> str:
     """Record a build in the experiment of its knowledge base. Returns the id of the MLflow run.
 
-    The store is `uri`, LLMOPS_MLFLOW_TRACKING_URI, or the home's own. Safe to call from several
+    The store is `uri`, else that of `place_of`. Safe to call from several
     processes at once. A build that was not published, or planned or unchanged, is a FAILED run.
     Raises Unavailable when the store does not answer within seconds or refuses, LlmopsError when
     the home cannot be written: the caller decides what that means.
@@ -169,4 +173,6 @@ def _log_files(client: "MlflowClient", run: str, build: BuildRecord) -> None:
         for name, text in texts.items():
             if text:
                 (Path(folder) / name).write_text(text, encoding="utf-8")
+        if build.data_docs is not None and build.data_docs.is_file():
+            shutil.copy(build.data_docs, Path(folder) / DATA_DOCS)
         client.log_artifacts(run, folder)

@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.tracking.place import shared
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, run_url, tracking_uri
 
@@ -39,7 +40,7 @@ class ArmRecord(BaseModel):
 class EvaluationRecord(BaseModel):
     """`decision`: its id, after which the run is called; `tags` of which some have no value;
     `numbers` and `settings` nested as they like; `cases`, of which `used` were compared, by their
-    hash; `table` and `report`: the names of the files that hold them.
+    hash; `table`, `report` and `record`: the names of the files that hold them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,10 +55,13 @@ class EvaluationRecord(BaseModel):
     used: int
     table: str
     report: str
+    record: str
 
 
 class Tracked(NamedTuple):
-    """`links`: where the run can be looked at, and where the report lies on this machine."""
+    """`links`: where the run, its report and its record can be looked at; without a server, where
+    the report lies on this machine.
+    """
 
     run_id: str
     links: dict[str, str]
@@ -86,8 +90,10 @@ def record_evaluation(
             status = "FINISHED"
         finally:
             client.set_terminated(run, status)
-    report = _on_this_machine(made.artifact_uri, record.report)
-    return Tracked(run, {"mlflow": run_url(home, run, uri), **report})
+    page = run_url(home, run, uri)
+    files = {"report": record.report, "record": record.record}
+    links = shared(home, page, files) or _on_this_machine(made.artifact_uri, record.report)
+    return Tracked(run, {"mlflow": page, **links})
 
 
 def _on_this_machine(artifacts: str, report: str) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""Opening MLflow's store: a SQLite file in the home, or what LLMOPS_MLFLOW_TRACKING_URI names: a
-server, or another SQLite file.
+"""Opening MLflow's store: what LLMOPS_MLFLOW_TRACKING_URI or MLFLOW_TRACKING_URI names, such as a
+server or a SQLite file, or a SQLite file in the home.
 """
 
 import contextlib
 import os
+import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.tracking.place import named_by, own_database, pages, place_of, without_login
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -19,7 +22,6 @@ REACH_SECONDS = 5.0
 LOCK_SECONDS = 120.0
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Else the UI opens on a page of traces, and hides the runs."""
-INTERFACE = "http://127.0.0.1:5000"
 QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -34,8 +36,20 @@ QUIET = {
 
 
 def tracking_uri(home: Path, given: str | None = None) -> str:
-    """`given`, else LLMOPS_MLFLOW_TRACKING_URI, else the home's own SQLite store."""
-    return given or os.environ.get("LLMOPS_MLFLOW_TRACKING_URI") or f"sqlite:///{_database(home)}"
+    """`given`, else what LLMOPS_MLFLOW_TRACKING_URI or MLFLOW_TRACKING_URI names, else the home's
+    own SQLite store.
+    """
+    return given or place_of(home).uri
+
+
+def check(home: Path) -> None:
+    """Ask a store that the user names for what takes network, login and database: nothing may be
+    paid for that could not be recorded. Raises Unavailable, naming the variable.
+    """
+    place = place_of(home)
+    if not place.own:
+        with opened(home, place.uri) as client:
+            client.search_experiments(max_results=1)
 
 
 def artifact_root(uri: str) -> str | None:
@@ -62,7 +76,7 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
     folder cannot be written.
     """
     _reach(uri)
-    if uri == f"sqlite:///{_database(home)}":
+    if uri == f"sqlite:///{own_database(home)}":
         prepare(home)
     elif database := sqlite_file(uri):
         _make(database)
@@ -76,13 +90,7 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
             client = MlflowClient(tracking_uri=uri)
             yield client
         except (MlflowException, RequestException, OSError) as error:
-            reason = (str(error).strip() or repr(error)).splitlines()[0]
-            raise Unavailable(
-                f"MLflow did not take or give a record: {reason}",
-                where=uri,
-                hint="look at the store, and at the disk's free space; the next build is recorded "
-                "anew",
-            ) from error
+            raise _refused(uri, error) from error
         finally:
             # connections left to the garbage collector are reported as a leak
             if client is not None and hasattr(client._tracking_client.store, "engine"):
@@ -90,16 +98,13 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
 
 
 def run_url(home: Path, run_id: str, uri: str | None = None) -> str:
-    """Where a browser shows the run: below LLMOPS_MLFLOW_URL, else the tracking server, else the
-    port of `mlflow ui`.
-
-    Raises Unavailable when the store does not answer or knows no such run.
+    """Where a browser shows the run. Raises Unavailable when the store does not answer or knows no
+    such run.
     """
     uri = tracking_uri(home, uri)
-    base = os.environ.get("LLMOPS_MLFLOW_URL") or (uri if uri.startswith("http") else INTERFACE)
     with opened(home, uri) as client:
         experiment = client.get_run(run_id).info.experiment_id
-    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{pages(uri)}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> str:
@@ -124,7 +129,7 @@ def prepare(home: Path) -> None:
     """Make the home's SQLite store if it is missing. Raises LlmopsError when the home cannot be
     written.
     """
-    database = _database(home)
+    database = own_database(home)
     if "?" in str(database):
         raise LlmopsError(
             "MLflow opens no database whose path holds a question mark",
@@ -197,15 +202,35 @@ def _reach(uri: str) -> None:
     if not uri.startswith(("http://", "https://")):
         return
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS).close()
+        health = f"{without_login(uri).rstrip('/')}/health"
+        urllib.request.urlopen(health, timeout=REACH_SECONDS).close()
     except urllib.error.HTTPError as error:
         error.close()
     except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
+            return  # somebody answers; MLflow has settings of its own for certificates
         raise Unavailable(
-            f"MLflow does not answer: {getattr(error, 'reason', error)}",
-            where=uri,
-            hint="start it, or correct LLMOPS_MLFLOW_TRACKING_URI",
+            f"MLflow does not answer at {without_login(uri)}: {reason}",
+            where=named_by(uri),
+            hint="start it, correct the address, or unset it to use the home's own store",
         ) from error
+
+
+def _refused(uri: str, error: Exception) -> Unavailable:
+    reason = (str(error).strip() or repr(error)).splitlines()[0].replace(uri, without_login(uri))
+    if re.search(r"error code 40[13]|PERMISSION_DENIED|Permission denied", reason):
+        return Unavailable(
+            f"MLflow at {without_login(uri)} refuses us: {reason}",
+            where=named_by(uri),
+            hint="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+            "MLFLOW_TRACKING_TOKEN, to what the server wants; a token may have expired",
+        )
+    return Unavailable(
+        f"MLflow did not take or give a record: {reason}",
+        where=named_by(uri),
+        hint="look at the store, and at the disk's free space; the next build is recorded anew",
+    )
 
 
 @contextlib.contextmanager
@@ -220,7 +245,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
-
-
-def _database(home: Path) -> Path:
-    return home.expanduser().resolve() / "mlflow" / "mlflow.db"

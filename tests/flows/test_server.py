@@ -205,7 +205,8 @@ def test_a_failing_start_names_the_log_and_its_last_errors(home: Path) -> None:
 @pytest.mark.slow
 def test_connect_refuses_when_prefect_talks_to_another_server_already(home: Path) -> None:
     code = (
-        "import sys, prefect\nfrom pathlib import Path\nfrom llmops.flows import server\n"
+        "import os, sys, prefect\nfrom pathlib import Path\nfrom llmops.flows import server\n"
+        "prefect.settings.PREFECT_API_URL.value()\nos.environ.pop('PREFECT_API_URL')\n"
         "try: server.connect(Path(sys.argv[1]))\nexcept server.LlmopsError as wrong:\n    "
         "print(wrong.message)"
     )

@@ -1,0 +1,125 @@
+"""Our flows as functions of Python: called with a config in any form, in a flow of the user's own
+or without one, in a script or a notebook, they return their typed outcome.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect import Flow
+from prefect import settings as known
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from pydantic import InstanceOf
+
+from llmops import configs
+from llmops.configs.section import FlowConfig
+from llmops.configs.settings import settings
+from llmops.flows import server
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.runs import saved_outcome
+
+C = TypeVar("C", bound=FlowConfig)
+Given = InstanceOf[C] | Path | str | Mapping[str, object]
+"""A config: read already, its file, or what the file would say."""
+
+
+def settled(config: Given[C], home: Path | str | None, model: type[C]) -> tuple[C, Path]:
+    """The config, read, and the home, absolute; without one, that of the settings. Raises
+    ConfigError with every mistake.
+    """
+    default = settings().absolute_home
+    place = default if home is None else Path(home).expanduser().absolute()
+    if isinstance(config, model):
+        return config, place
+    if isinstance(config, str | Path):
+        return configs.read(Path(config), model), place
+    if isinstance(config, Mapping):
+        return configs.read_mapping(config, model), place
+    raise LlmopsError(
+        f"got a {type(config).__name__}, wanted a {model.__name__}, its file or a mapping",
+        hint=f"as in {model.flow_name()}('{model.flow_name()}.yaml')",
+    )
+
+
+class HouseFlow(Flow[..., Any]):
+    """A Prefect flow whose first two parameters are a config and a home. A call returns what
+    `returned` makes of the outcome's JSON; with `return_state`, Prefect's state.
+    """
+
+    model: type[FlowConfig]
+    returned: Callable[[dict[str, Any]], Any]
+
+    def __call__(  # type: ignore[override]
+        self,
+        config: Given[Any],
+        home: Path | str | None = None,
+        *,
+        return_state: bool = False,
+        **options: Any,
+    ) -> Any:
+        # a mapping's secrets must not become parameters that Prefect stores
+        read, place = settled(config, home, self.model)
+        with connected(place):
+            called: Any = super().__call__(read, place, return_state=True, **options)
+        state: State[Any] = called
+        return state if return_state else self.returned(outcome(place, state))
+
+    def with_options(self, **options: Any) -> "HouseFlow":
+        """The same flow with other settings of Prefect."""
+        other = super().with_options(**options)
+        return callable_with(self.model, self.returned)(other)
+
+
+def callable_with(
+    model: type[FlowConfig], returned: Callable[[dict[str, Any]], Any]
+) -> Callable[[Flow[..., Any]], HouseFlow]:
+    """For a flow, above Prefect's own decorator: the model of its config, and what a call returns
+    of the outcome's JSON.
+    """
+
+    def made(flow: Flow[..., Any]) -> HouseFlow:
+        flow.__class__ = HouseFlow
+        assert isinstance(flow, HouseFlow)
+        flow.model, flow.returned = model, returned
+        return flow
+
+    return made
+
+
+def outcome(home: Path, state: State[Any]) -> dict[str, Any]:
+    """The JSON object of an ended run. Raises what the flow raised."""
+    content = saved_outcome(open_ledger(home), str(state.state_details.flow_run_id))
+    if content is not None:
+        return content
+    state.result(raise_on_failure=True)
+    raise LlmopsError(
+        f"the flow ended in state {state.name} without an outcome",
+        hint="see the run in the Prefect UI; a flow ends with tasks/finish.py: finish",
+    )
+
+
+@contextmanager
+def connected(home: Path) -> Iterator[None]:
+    """Prefect talks to the server that the user names, else to the home's own. In a flow, or where
+    somebody has connected already, to the one it talks to.
+    """
+    if FlowRunContext.get() or known.PREFECT_API_URL.value():
+        theirs = server.named()
+        if theirs and not FlowRunContext.get():
+            server.reached(theirs)
+        yield
+        return
+    used = server.ensure(home) if (theirs := server.named()) is None else server.reached(theirs)
+    chosen = server.client_settings(home, used).items()
+    updates = {getattr(known, name): value for name, value in chosen if name in SETTINGS}
+    with known.temporary_settings(updates=updates):
+        yield
+
+
+SETTINGS = (
+    *("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_UI_URL"),
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+)

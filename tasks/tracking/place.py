@@ -1,0 +1,65 @@
+"""Which MLflow records go to, and where a browser shows them: what the user names, else the home's
+own store. Nothing here imports MLflow.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+VARIABLES = ("LLMOPS_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI")
+"""The first is for records of ours alone; the other is the one that every tool reads."""
+INTERFACE = "http://127.0.0.1:5000"
+
+
+class Place(NamedTuple):
+    """`source`: the variable that names it, empty for the home's own."""
+
+    uri: str
+    source: str
+
+    @property
+    def own(self) -> bool:
+        return not self.source
+
+
+def place_of(home: Path) -> Place:
+    """What a variable names, else the home's own SQLite store."""
+    for variable in VARIABLES:
+        if uri := os.environ.get(variable):
+            return Place(uri, variable)
+    return Place(f"sqlite:///{own_database(home)}", "")
+
+
+def own_database(home: Path) -> Path:
+    return home.expanduser().resolve() / "mlflow" / "mlflow.db"
+
+
+def named_by(uri: str) -> str:
+    """The variable that names a store, else the store, for messages."""
+    naming = (variable for variable in VARIABLES if os.environ.get(variable) == uri)
+    return next(naming, without_login(uri))
+
+
+def without_login(uri: str) -> str:
+    """An address that may be shown: user and password are left out."""
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+
+
+def pages(uri: str) -> str:
+    """Where a browser finds the interface: LLMOPS_MLFLOW_URL, else the server, else the port of
+    `mlflow ui`.
+    """
+    server = without_login(uri) if uri.startswith(("http://", "https://")) else INTERFACE
+    return (os.environ.get("LLMOPS_MLFLOW_URL") or server).rstrip("/")
+
+
+def shared(home: Path, run_page: str, files: Mapping[str, str]) -> dict[str, str]:
+    """Links to files of a run that colleagues on other machines can follow, by their names; none
+    where no server is known, so that the files of this machine are all there is.
+    """
+    if pages(place_of(home).uri) == INTERFACE:
+        return {}
+    return {name: f"{run_page}/artifacts/{quote(path)}" for name, path in files.items()}
