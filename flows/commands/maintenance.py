@@ -142,6 +142,7 @@ def erase(
     later builds.
     """
     from llmops.flows import server
+    from llmops.flows.server.used import out_of_reach
     from llmops.tasks.errors import UsageError
     from llmops.tasks.maintenance import erase as erasing
 
@@ -155,7 +156,12 @@ def erase(
             hint=f"if that is meant: llmops kb erase {name} --uri {uri} --yes",
         )
     kb = knowledge_base(name)
-    erased = erasing.lifted(kb, uri) if lift else erasing.erase(kb, uri, recorded)
+    if lift:
+        erased = erasing.lifted(kb, uri)
+    else:
+        beyond = out_of_reach(home())
+        erased = erasing.erase(kb, uri, recorded)
+        erased["notes"] += beyond
     return answer(erased, _erased, 1 if erased["left"] or erased["outstanding"] else 0)
 
 

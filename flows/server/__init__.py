@@ -1,4 +1,4 @@
-"""The Prefect server that flows use: the one that the user names (named.py, users.py), else one
+"""The Prefect server that flows use: the one that the user names (which.py, users.py), else one
 background server per home: started on demand, found again, ended when unused.
 
 The server that Prefect starts inside a process loses task runs when the process ends, and takes
@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from llmops.flows.server.retention import keep_days
-from llmops.flows.server.named import OWN, Named, named
 from llmops.flows.server.state import (
     BUSY,
     FLUSH_SECONDS,
@@ -37,6 +36,7 @@ from llmops.flows.server.state import (
     server_pid,
 )
 from llmops.flows.server.users import UserServer, reached
+from llmops.flows.server.which import OWN, Named, named
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
 __all__ = [

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from uuid import uuid4
 
-from llmops.flows.server.named import Named
+from llmops.flows.server.which import Named
 from llmops.tasks.errors import Unavailable, UsageError
 
 REACH_SECONDS = 10.0
@@ -43,7 +43,7 @@ def reached(server: Named) -> UserServer:
     """
     counted = _request(server, "/flows/count", {})
     if not isinstance(counted, int):
-        raise _no_api(server, f"a count was asked for, {type(counted).__name__} came")
+        raise _no_api(server, f"a count was asked for, a {type(counted).__name__} came")
     theirs, ours = str(_request(server, "/admin/version")), version("prefect")
     remarks: tuple[str, ...] = ()
     if not server.cloud:

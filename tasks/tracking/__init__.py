@@ -10,8 +10,15 @@ server opens it.
 from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
-from llmops.tasks.tracking.place import Place, pages, place_of, shared, without_login
-from llmops.tasks.tracking.store import check, prepare, run_url, tracking_uri
+from llmops.tasks.tracking.place import (
+    Place,
+    own_database,
+    pages,
+    place_of,
+    shared,
+    without_login,
+)
+from llmops.tasks.tracking.store import check, prepare, reach, run_url, tracking_uri
 
 __all__ = [
     "DATA_DOCS",
@@ -22,9 +29,11 @@ __all__ = [
     "NightRecord",
     "Place",
     "check",
+    "own_database",
     "pages",
     "place_of",
     "prepare",
+    "reach",
     "record_build",
     "record_comparison",
     "record_night",

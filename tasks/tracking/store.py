@@ -75,7 +75,7 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
     Raises Unavailable when the store does not answer or take what is sent, LlmopsError when its
     folder cannot be written.
     """
-    _reach(uri)
+    reach(uri)
     if uri == f"sqlite:///{own_database(home)}":
         prepare(home)
     elif database := sqlite_file(uri):
@@ -195,9 +195,9 @@ def _hasten(connection: Executing, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def _reach(uri: str) -> None:
-    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for
-    minutes.
+def reach(uri: str) -> None:
+    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for minutes.
+    Other stores are not asked. Raises Unavailable, naming the variable.
     """
     if not uri.startswith(("http://", "https://")):
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.flows.server.named import OWN, named
+from llmops.flows.server.which import OWN, named
 from llmops.tasks.errors import UsageError
 from tests import forks
 

@@ -125,7 +125,7 @@ def _said(variable: str) -> Said | None:
     return None
 
 
-class Place(NamedTuple):
+class SettingsPlace(NamedTuple):
     """A place of settings. `variables`: it calls them by the names of variables."""
 
     name: str
@@ -137,20 +137,23 @@ class Place(NamedTuple):
         return f"{variable} in {self.name}" if self.name else variable
 
 
-def _places() -> Iterator[tuple[Place, Mapping[str, object]]]:
+def _places() -> Iterator[tuple[SettingsPlace, Mapping[str, object]]]:
     """In Prefect's order."""
     env = {name.upper(): value for name, value in _dotenv().items()}
     here = {name.upper(): value for name, value in os.environ.items()}
     # what `.env` says is in the environment by now
     merged = {name: value for name, value in here.items() if env.get(name) == value}
-    yield Place(".env", True), merged
-    yield Place("", True), here
-    yield Place(".env", True), env
-    yield Place("prefect.toml", False), _toml(Path("prefect.toml"))
+    yield SettingsPlace(".env", True), merged
+    yield SettingsPlace("", True), here
+    yield SettingsPlace(".env", True), env
+    yield SettingsPlace("prefect.toml", False), _toml(Path("prefect.toml"))
     pyproject = _toml(Path("pyproject.toml"))
-    yield Place("pyproject.toml, [tool.prefect]", False), _below(pyproject, "tool", "prefect")
+    yield (
+        SettingsPlace("pyproject.toml, [tool.prefect]", False),
+        _below(pyproject, "tool", "prefect"),
+    )
     name, settings = _profile()
-    yield Place(name, True), settings
+    yield SettingsPlace(name, True), settings
 
 
 def _dotenv() -> dict[str, str]:
