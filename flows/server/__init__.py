@@ -36,11 +36,11 @@ from llmops.flows.server.state import (
     server_pid,
 )
 from llmops.flows.server.users import UserServer, reached
-from llmops.flows.server.which import OWN, Named, named
+from llmops.flows.server.which import OWN, NamedServer, named
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
 __all__ = [
-    "Named",
+    "NamedServer",
     "Server",
     "UserServer",
     "client_settings",

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from uuid import uuid4
 
-from llmops.flows.server.which import Named
+from llmops.flows.server.which import NamedServer
 from llmops.tasks.errors import Unavailable, UsageError
 
 REACH_SECONDS = 10.0
@@ -35,7 +35,7 @@ class UserServer:
 
 
 @cache
-def reached(server: Named) -> UserServer:
+def reached(server: NamedServer) -> UserServer:
     """Ask it once for what takes network, key and database.
 
     Raises Unavailable, naming where the address or the key stands, when it does not answer or
@@ -72,7 +72,7 @@ def _release(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _request(server: Named, path: str, content: object = None, *, csrf: str = "") -> object:
+def _request(server: NamedServer, path: str, content: object = None, *, csrf: str = "") -> object:
     """The JSON that comes back."""
     headers = server.headers()
     if csrf:
@@ -101,7 +101,7 @@ def _request(server: Named, path: str, content: object = None, *, csrf: str = ""
         raise _no_api(server, "no JSON came back") from error
 
 
-def _opener(server: Named) -> urllib.request.OpenerDirector:
+def _opener(server: NamedServer) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context(cafile=server.value("PREFECT_API_SSL_CERT_FILE") or None)
     if server.value("PREFECT_API_TLS_INSECURE_SKIP_VERIFY").lower() in TRUE:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -110,7 +110,7 @@ def _opener(server: Named) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), *proxies)
 
 
-def _refused(server: Named, code: int, reason: str) -> Exception:
+def _refused(server: NamedServer, code: int, reason: str) -> Exception:
     if code in (401, 403):
         wanted = "PREFECT_API_KEY" if server.cloud else "PREFECT_API_AUTH_STRING"
         also = "" if server.cloud else " (PREFECT_API_KEY where it takes keys)"
@@ -130,7 +130,7 @@ def _refused(server: Named, code: int, reason: str) -> Exception:
     )
 
 
-def _no_api(server: Named, got: str) -> UsageError:
+def _no_api(server: NamedServer, got: str) -> UsageError:
     workspace = "with account and workspace, as `prefect cloud login` writes it"
     path = workspace if server.cloud else "which usually ends in /api"
     return UsageError(

@@ -29,7 +29,7 @@ SETTINGS = {
 SHIPPED = ("ephemeral", "local", "test", "cloud")  # profiles that Prefect knows without a file
 
 
-class Said(NamedTuple):
+class StatedSetting(NamedTuple):
     """A setting, and where it stands: `PREFECT_API_URL in .env`."""
 
     value: str
@@ -37,10 +37,10 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedServer:
     """A server that the user names: every setting of it that stands somewhere, by its variable."""
 
-    settings: tuple[tuple[str, Said], ...] = field(repr=False)
+    settings: tuple[tuple[str, StatedSetting], ...] = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -96,7 +96,7 @@ class Named:
             ) from error
 
 
-def named() -> Named | None:
+def named() -> NamedServer | None:
     """The server that the user names; None where a home's own is meant.
 
     Raises UsageError for files that Prefect could not read, a profile that does not exist, and an
@@ -113,15 +113,15 @@ def named() -> Named | None:
             hint="correct it, or leave it empty to use the home's own server",
         )
     known = ((variable, _said(variable)) for variable in SETTINGS)
-    return Named(tuple((variable, said) for variable, said in known if said and said.value))
+    return NamedServer(tuple((variable, said) for variable, said in known if said and said.value))
 
 
-def _said(variable: str) -> Said | None:
+def _said(variable: str) -> StatedSetting | None:
     for source, settings in _places():
         path = (variable,) if source.variables else SETTINGS[variable]
         value = _at(settings, path)
         if value is not None:
-            return Said(value, source.of(variable))
+            return StatedSetting(value, source.of(variable))
     return None
 
 

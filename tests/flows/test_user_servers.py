@@ -23,10 +23,9 @@ import pytest
 
 from llmops.flows.server import reached
 from llmops.flows.server.used import used
-from llmops.flows.server.which import Named, Said
+from llmops.flows.server.which import NamedServer, StatedSetting
 from llmops.tasks.errors import LlmopsError, UsageError
-from tests.commandline import Said as Output
-from tests.commandline import ended, start
+from tests.commandline import Said, ended, start
 from tests.laboratory import Laboratory
 
 AUTH = "admin:p4ssw0rd"
@@ -122,7 +121,7 @@ class Team:
     lab: Laboratory
     environment: dict[str, str]
 
-    def llmops(self, *words: str | Path) -> Output:
+    def llmops(self, *words: str | Path) -> Said:
         """In a process of its own, which has heard of no server but these."""
         before = dict(os.environ)
         os.environ.clear()
@@ -241,7 +240,7 @@ def test_what_does_not_answer_or_refuses_is_named_before_anything_is_paid(
 
 
 @contextmanager
-def answering(*replies: tuple[int, object]) -> Iterator[Named]:
+def answering(*replies: tuple[int, object]) -> Iterator[NamedServer]:
     """A server that says these things, one after the other, the last one for ever."""
     left = list(replies)
 
@@ -264,7 +263,7 @@ def answering(*replies: tuple[int, object]) -> Iterator[Named]:
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/api"
     try:
-        yield Named((("PREFECT_API_URL", Said(url, "PREFECT_API_URL in .env")),))
+        yield NamedServer((("PREFECT_API_URL", StatedSetting(url, "PREFECT_API_URL in .env")),))
     finally:
         server.shutdown()
         server.server_close()
