@@ -40,9 +40,12 @@ def slow_polling() -> None:
     """
     from datetime import timedelta
 
-    from docket import Worker
     from prefect.server.api import background_workers
 
     often = timedelta(seconds=POLL_SECONDS)
-    slower = partial(Worker, minimum_check_interval=often, scheduling_resolution=often)
+    slower = partial(
+        vars(background_workers)["Worker"],
+        minimum_check_interval=often,
+        scheduling_resolution=often,
+    )
     vars(background_workers)["Worker"] = slower
