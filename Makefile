@@ -63,6 +63,7 @@ bench bench-quick: venv
 # What the weights package declares and nothing here imports.
 NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptools
 EXTRAS := dev http weaviate postgres llamaindex code openai litellm dask ray docker kubernetes s3
+SERVER := http weaviate postgres llamaindex code openai litellm docker kubernetes s3
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
   $(addprefix --no-emit-package ,$(NEVER)) --extra minilm --group build
 
@@ -70,6 +71,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 requirements:
 	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
 	$(COMPILE) -c requirements.txt -o requirements-demo.txt pyproject.toml
+	$(COMPILE) -c requirements.txt $(addprefix --extra ,$(SERVER)) -o requirements-server.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -60,11 +60,12 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
+def postgres_server(port: int | None = None, password: str = "") -> Iterator[str]:
     """Start a server, yield the SQLAlchemy URL of its first database, stop it and remove its data.
 
-    It listens on a Unix socket in a folder of its own alone. Skips the test where there is nothing
-    to start.
+    It listens on a Unix socket in a folder of its own, and with a `port` on the loopback interface
+    as well. With a `password` it asks everybody for it. Skips the test where there is nothing to
+    start.
     """
     programs = binaries()
     if programs is None:
@@ -81,8 +82,8 @@ def postgres_server() -> Iterator[str]:
     )  # short: the path of a socket may have some 100 bytes
     try:
         user = _unprivileged(folder)
-        _run(programs / "initdb", folder, user)
-        with _serving(programs / "postgres", folder, user) as url:
+        _run(programs / "initdb", folder, user, password)
+        with _serving(programs / "postgres", folder, user, port, password) as url:
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,15 +124,17 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
     return {"user": chosen.pw_uid, "group": chosen.pw_gid, "extra_groups": []}
 
 
-def _run(initdb: Path, folder: Path, user: dict[str, Any]) -> None:
+def _run(initdb: Path, folder: Path, user: dict[str, Any], password: str) -> None:
+    secret = folder / "password"
+    secret.write_text(password)
+    secret.chmod(0o644)  # the folder is the server's own
     words: list[str | Path] = [
         initdb,
         "-D",
         folder / "data",
         "-U",
         "tester",
-        "-A",
-        "trust",
+        *(("-A", "scram-sha-256", "--pwfile", secret) if password else ("-A", "trust")),
         "-E",
         "UTF8",
         "--no-locale",
@@ -143,18 +146,21 @@ def _run(initdb: Path, folder: Path, user: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _serving(program: Path, folder: Path, user: dict[str, Any]) -> Iterator[str]:
-    settings = [
-        word
-        for key, value in {**SETTINGS, "unix_socket_directories": str(folder)}.items()
-        for word in ("-c", f"{key}={value}")
-    ]
+def _serving(
+    program: Path, folder: Path, user: dict[str, Any], port: int | None, password: str
+) -> Iterator[str]:
+    chosen = {**SETTINGS, "unix_socket_directories": str(folder)}
+    if port:
+        chosen |= {"listen_addresses": "127.0.0.1", "port": str(port)}
+    settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [program, "-D", folder / "data", *settings], stdout=out, stderr=out, cwd=folder, **user
         )
-    url = f"postgresql+psycopg://tester@/postgres?host={folder}"
+    known = f":{password}" if password else ""
+    at = f"&port={port}" if port else ""
+    url = f"postgresql+psycopg://tester{known}@/postgres?host={folder}{at}"
     try:
         _wait(process, url, log)
         yield url
