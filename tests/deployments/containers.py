@@ -67,7 +67,7 @@ class Machine(NamedTuple):
 
     @contextmanager
     def started(self, name: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """The service behind its entry point, once it is healthy; ended by SIGTERM, as engines do."""
+        """The service behind its entry point, once it is healthy; ended as engines do it."""
         service = SERVICES[name]
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:

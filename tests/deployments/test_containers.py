@@ -1,5 +1,5 @@
-"""The commands of the containers run as plain processes, with the environments and the health checks
-of the compose file: a PostgreSQL that asks for a password, Prefect, MLflow and a worker.
+"""The commands of the containers run as plain processes, with the environments and the health
+checks of the compose file: a PostgreSQL that asks for a password, Prefect, MLflow and a worker.
 """
 
 import json
@@ -11,7 +11,6 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 

@@ -77,9 +77,9 @@ def test_probes_and_services_meet_ports_and_pods_that_are_there() -> None:
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(ports), name
     for pod in PODS.values():
         for container in pod["containers"]:
-            ports = {port["name"] for port in container.get("ports", ())}
+            names = {port["name"] for port in container.get("ports", ())}
             probes = [value for key, value in container.items() if key.endswith("Probe")]
-            assert {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe} <= ports
+            assert {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe} <= names
 
 
 def test_nothing_is_reached_but_by_a_policy_that_names_it() -> None:
