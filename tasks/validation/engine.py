@@ -40,8 +40,10 @@ def great_expectations() -> ModuleType:
     """The library, imported at the first call: some three seconds of CPU. Its analytics are off."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     with warnings.catch_warnings():
-        # of a module of the standard library that it still uses
-        warnings.simplefilter("ignore", DeprecationWarning)
+        # of a module of the standard library that it still uses; and where Google's libraries are
+        # installed it imports them, which warn of this Python and of a grpcio that is not theirs
+        for kind in (DeprecationWarning, FutureWarning, ImportWarning):
+            warnings.simplefilter("ignore", kind)
         import great_expectations
 
     return great_expectations
