@@ -21,6 +21,7 @@ from llmops.tasks.evaluation.cases import CaseSet, parted
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import EvaluationRun
 from llmops.tasks.finish import careful, finish, name_run, run_id, tell
+from llmops.tasks.schedules import covered
 from llmops.tasks.tracking import check
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
@@ -49,6 +50,8 @@ def evaluate(
     decision says so.
     """
     config, home = settled(config, home, EvaluateConfig)
+    if passed := covered(home, "evaluate", config.name):
+        return passed
     check(home)
     began, flow_run = datetime.now(UTC), run_id()
     run, cases, warnings = prepare(home, config.evaluation_spec(), flow_run, accept_cases)

@@ -24,6 +24,7 @@ from llmops.tasks.knowledge.publish import rejected_on_failure
 from llmops.tasks.knowledge.stage import all_carried, nothing_changes
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.schedules import covered
 from llmops.tasks.tracking import check
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
@@ -51,6 +52,8 @@ def index(
     live one.
     """
     config, home = settled(config, home, IndexConfig)
+    if passed := covered(home, "index", config.knowledge_base):
+        return passed
     check(home)
     handle = Handle(home=home, name=config.knowledge_base)
     steps = begin(handle, run_id(), gated=config.gate is not None)

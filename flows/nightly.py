@@ -9,16 +9,27 @@ from prefect.client.schemas.objects import State
 
 from llmops.configs.nightly import STAGES, NightlyConfig
 from llmops.configs.reading import read
+from llmops.flows.calling import Given, callable_with, settled
 from llmops.flows.running import run_connected
 from llmops.tasks import nightly as tasks
 from llmops.tasks.finish import careful, finish, name_run, run_id, tell
-from llmops.tasks.nights.night import NightPart, broken, night_of, part_of, skipped
+from llmops.tasks.nights.night import Night, NightPart, broken, night_of, part_of, skipped
 from llmops.tasks.nights.standing import Standing
+from llmops.tasks.schedules import covered
 
 
+def returned(content: dict[str, Any]) -> Night:
+    """What a call returns, also after a night in which everything failed: its `parts` say what."""
+    return Night.model_validate(content)
+
+
+@callable_with(NightlyConfig, returned)
 @flow(name="nightly")
-def nightly(config: NightlyConfig, home: Path) -> State[Any]:
+def nightly(config: Given[NightlyConfig], home: Path | str | None = None) -> State[Any]:
     """Build, then evaluate; what failed stops nothing that can go on."""
+    config, home = settled(config, home, NightlyConfig)
+    if passed := covered(home, "nightly", config.name):
+        return passed
     began, standing = time.perf_counter(), Standing(home)
     name_run(f"{config.name} {tasks.today()}")
     parts: list[NightPart] = []

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
+from llmops.deployments.project import Project
 from llmops.tasks.knowledge.handle import Handle
 from tests.commandline import Office, environment, llmops
 from tests.flows.leftovers import Runs
@@ -23,17 +24,17 @@ SECONDS = 120.0
 
 
 @contextlib.contextmanager
-def working(office: Office, pool: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def working(office: Office, project: Project, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A worker of the pool, as `up` starts it; killed with all that it started at the end."""
     from llmops.flows import server
 
-    words = ("worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    words = ("worker", "start", "--pool", project.pool, "--type", "process")
     found = server.find(office.home)
     assert found
     given = environment(office.home) | server.client_settings(office.home, found)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words],
+            [sys.executable, "-m", "prefect", *words, "--name", project.worker],
             env=given | {"PREFECT_WORKER_QUERY_SECONDS": "1"},
             cwd=office.folder,
             stdout=out,
@@ -70,7 +71,6 @@ def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
 ) -> None:
     from llmops.deployments.catchup import catch_up
     from llmops.deployments.deploy import client_of, registered
-    from llmops.deployments.project import Project
 
     monkeypatch.setenv("LLMOPS_PROJECT", f"desk-{uuid4().hex[:8]}")
     office.write("a.md", "# A\n\nThe library opens at nine.\n")
@@ -84,7 +84,7 @@ def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
         def state(of: UUID) -> str:
             return client.read_flow_run(of).state_name or ""
 
-        with working(office, project.pool, log) as worker:
+        with working(office, project, log) as worker:
             until(lambda: state(run.id) in ("Pending", "Submitting", "Running"), log)
             kill(worker)
         assert state(run.id) in ("Pending", "Submitting", "Running")
@@ -94,7 +94,7 @@ def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
         again = client.create_flow_run_from_deployment(
             deployment.id, idempotency_key=done.steps[1].key
         )  # the same that catching up has made
-        with working(office, project.pool, log):
+        with working(office, project, log):
             until(lambda: state(again.id) in ("Completed", "Failed", "Crashed"), log)
             assert state(again.id) == "Completed", log.read_text()[-3000:]
             # a laptop that wakes up while its worker lives: nobody catches up first
