@@ -11,6 +11,7 @@ from benchmarks import (
     overhead,
     retrieval,
     runner,
+    server,
     simulations,
     stores,
 )
@@ -28,6 +29,8 @@ def main() -> int:
     overhead.main()
     sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
     stores.main()
+    sys.argv = ["server", *(["--tasks", "200", "--idle", "20", "--rounds", "1"] if quick else [])]
+    server.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
         sys.stdout.write(
             "retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n"

@@ -16,6 +16,7 @@ from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import hits, searcher
 from llmops.tasks.maintenance.drop import drop
+from llmops.tasks.tracking import pages, place_of
 
 KB = "python-help"
 QUESTION = "Why do my sanity checks disappear when I start the interpreter with -O?"
@@ -171,9 +172,7 @@ class Demonstration:
             f"Prefect runs    {self._link('prefect')}",
             f"Data Docs       {(self.home / 'docs' / 'index.html').as_uri()}",
             f"Report          {self._link('report')}",
-            f"MLflow          LITELLM_LOCAL_MODEL_COST_MAP=True "
-            f"{Path(sys.executable).parent}/mlflow ui"
-            f" --backend-store-uri sqlite:///{self.home / 'mlflow' / 'mlflow.db'}",
+            f"MLflow          {self._mlflow()}",
             f'Search          {home}llmops search "what does lambda do" --kb {KB}',
             f"Versions        {home}llmops kb log {KB}",
             f"Prompts         {home}llmops prompts history {PROMPT}",
@@ -184,6 +183,14 @@ class Demonstration:
             f"Your own        copy {self.config} and point `sources` at your files: "
             f"{{name: files, path: ./docs}}",
         )
+
+    def _mlflow(self) -> str:
+        """Where the user's server is, else how to look at the home's own store."""
+        place = place_of(self.home)
+        if not place.own:
+            return pages(place.uri)
+        command = f"LITELLM_LOCAL_MODEL_COST_MAP=True {Path(sys.executable).parent}/mlflow ui"
+        return f"{command} --backend-store-uri {place.uri}"
 
     def _build(self, *changes: str) -> Outcome:
         config = configs.read(self.config, IndexConfig, changes)

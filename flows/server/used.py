@@ -40,11 +40,11 @@ def _prefect(home: Path) -> UsedServer:
             return _own_prefect(home)
         there = server.reached(theirs)
     except LlmopsError as error:
-        url, ui = (theirs.url, theirs.ui) if theirs else ("", "")
+        url, ui = (theirs.address, theirs.ui) if theirs else ("", "")
         why = theirs.source if theirs else error.where
         return UsedServer("prefect", False, why, url, ui, problem=error.message)
     return UsedServer(
-        "prefect", False, there.source, there.url, there.ui, True, version=there.version
+        "prefect", False, there.source, theirs.address, there.ui, True, version=there.version
     )
 
 
@@ -76,8 +76,8 @@ def out_of_reach(home: Path) -> list[str]:
     notes = []
     if theirs:
         notes.append(
-            f"runs, logs and artifacts on the Prefect server at {theirs.url} are not looked at: "
-            "delete there the runs that name it"
+            f"runs, logs and artifacts on the Prefect server at {theirs.address} are not looked "
+            "at: delete there the runs that name it"
         )
     if not place.own:
         notes.append(

@@ -49,14 +49,14 @@ def reached(server: NamedServer) -> UserServer:
     if not server.cloud:
         if _release(theirs)[:1] != _release(ours)[:1]:
             raise UsageError(
-                f"the Prefect server at {server.url} is version {theirs}, ours is {ours}: the "
+                f"the Prefect server at {server.address} is version {theirs}, ours is {ours}: the "
                 "first number must be the same",
                 where=server.source,
                 hint=f"install prefect {ours} there, {OWN_INSTEAD}",
             )
         if _release(theirs) < _release(ours):
             remarks = (
-                f"the Prefect server at {server.url} is version {theirs}, older than ours "
+                f"the Prefect server at {server.address} is version {theirs}, older than ours "
                 f"({ours}): upgrade it when you can",
             )
     return UserServer(server.url, server.ui, server.source, theirs, remarks, server.environment)
@@ -80,7 +80,7 @@ def _request(server: NamedServer, path: str, content: object = None, *, csrf: st
         headers["Prefect-Csrf-Client"] = csrf
         headers["Prefect-Csrf-Token"] = str(token.get("token") if isinstance(token, dict) else "")
     body = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(server.url + path, body, headers)
+    request = urllib.request.Request(server.address + path, body, headers)
     try:
         with _opener(server).open(request, timeout=REACH_SECONDS) as response:
             return json.load(response)
@@ -93,7 +93,7 @@ def _request(server: NamedServer, path: str, content: object = None, *, csrf: st
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise Unavailable(
-            f"the Prefect server at {server.url} does not answer: {reason}",
+            f"the Prefect server at {server.address} does not answer: {reason}",
             where=server.source,
             hint=f"start it, correct the address, {OWN_INSTEAD}",
         ) from error
@@ -105,7 +105,7 @@ def _opener(server: NamedServer) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context(cafile=server.value("PREFECT_API_SSL_CERT_FILE") or None)
     if server.value("PREFECT_API_TLS_INSECURE_SKIP_VERIFY").lower() in TRUE:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    loopback = any(f"//{host}" in server.url for host in ("127.0.0.1", "localhost", "[::1]"))
+    loopback = any(f"//{host}" in server.address for host in ("127.0.0.1", "localhost", "[::1]"))
     proxies = [urllib.request.ProxyHandler({})] if loopback else []
     return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), *proxies)
 
@@ -116,7 +116,7 @@ def _refused(server: NamedServer, code: int, reason: str) -> Exception:
         also = "" if server.cloud else " (PREFECT_API_KEY where it takes keys)"
         sent = server.stands("PREFECT_API_AUTH_STRING") or server.stands("PREFECT_API_KEY")
         return Unavailable(
-            f"the Prefect server at {server.url} refuses "
+            f"the Prefect server at {server.address} refuses "
             f"{f'what {sent} says' if sent else 'requests without a key'}: {code} {reason}",
             where=sent or server.source,
             hint=f"set {wanted}{also} to what the server wants; a key may have expired",
@@ -124,7 +124,7 @@ def _refused(server: NamedServer, code: int, reason: str) -> Exception:
     if code in (404, 405):
         return _no_api(server, f"{code} {reason}")
     return Unavailable(
-        f"the Prefect server at {server.url} answers {code} {reason}",
+        f"the Prefect server at {server.address} answers {code} {reason}",
         where=server.source,
         hint="see its log and its database; then run this again",
     )
@@ -134,7 +134,7 @@ def _no_api(server: NamedServer, got: str) -> UsageError:
     workspace = "with account and workspace, as `prefect cloud login` writes it"
     path = workspace if server.cloud else "which usually ends in /api"
     return UsageError(
-        f"there is no Prefect API at {server.url}: {got}",
+        f"there is no Prefect API at {server.address}: {got}",
         where=server.source,
         hint=f"give the API's address, {path}, {OWN_INSTEAD}",
     )

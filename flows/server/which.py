@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from llmops.tasks.errors import UsageError, did_you_mean
 
@@ -47,13 +48,18 @@ class NamedServer:
         return self.value("PREFECT_API_URL").strip().rstrip("/")
 
     @property
+    def address(self) -> str:
+        """The same without a login: it may be shown, and asked with `headers`."""
+        return re.sub(r"(?<=://)[^/@]*@", "", self.url)
+
+    @property
     def source(self) -> str:
         """Where the address stands."""
         return self.stands("PREFECT_API_URL")
 
     @property
     def ui(self) -> str:
-        return (self.value("PREFECT_UI_URL") or _ui(self.url)).rstrip("/")
+        return (self.value("PREFECT_UI_URL") or _ui(self.address)).rstrip("/")
 
     @property
     def cloud(self) -> bool:
@@ -77,7 +83,11 @@ class NamedServer:
         from base64 import b64encode
 
         headers = {"Content-Type": "application/json", **self._custom()}
-        if text := self.value("PREFECT_API_AUTH_STRING"):  # Prefect prefers it
+        login = re.search(r"(?<=://)[^/@]*(?=@)", self.url)
+        if login:  # before what settings say, as in Prefect's client
+            text = unquote(login[0])
+            headers["Authorization"] = f"Basic {b64encode(text.encode()).decode()}"
+        elif text := self.value("PREFECT_API_AUTH_STRING"):  # Prefect prefers it
             headers["Authorization"] = f"Basic {b64encode(text.encode()).decode()}"
         elif key := self.value("PREFECT_API_KEY"):
             headers["Authorization"] = f"Bearer {key}"
@@ -107,7 +117,7 @@ def named() -> NamedServer | None:
         return None
     if not re.match(r"https?://[^/\s]+", said.value.strip()):
         raise UsageError(
-            f"got {said.value!r}, wanted the address of a Prefect API, as in "
+            f"got {said.value.rpartition('@')[2]!r}, wanted the address of a Prefect API, as in "
             "http://prefect.example.com:4200/api",
             where=said.source,
             hint="correct it, or leave it empty to use the home's own server",

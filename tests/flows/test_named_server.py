@@ -264,3 +264,21 @@ def test_a_home_s_own_server_is_named_by_nobody(
     assert named() is None
     monkeypatch.setenv("PREFECT_API_URL", B)
     assert named()
+
+
+def test_a_login_in_the_address_is_sent_and_not_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "https://ann:p%40ss@prefect.example/api")
+    monkeypatch.setenv("PREFECT_API_KEY", "another")
+    found = named()
+    assert found
+    assert (found.address, found.ui) == (
+        "https://prefect.example/api",
+        "https://prefect.example",
+    )
+    assert found.headers()["Authorization"] == "Basic YW5uOnBAc3M="
+    monkeypatch.setenv("PREFECT_API_URL", "ftp://ann:s3cret@prefect.example/api")
+    with pytest.raises(UsageError) as caught:
+        named()
+    assert "s3cret" not in str(caught.value)
