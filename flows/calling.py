@@ -17,7 +17,7 @@ from llmops import configs
 from llmops.configs.section import FlowConfig
 from llmops.configs.settings import settings
 from llmops.flows import server
-from llmops.tasks.errors import LlmopsError
+from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import saved_outcome
 
@@ -35,13 +35,23 @@ def settled(config: Given[C], home: Path | str | None, model: type[C]) -> tuple[
     if isinstance(config, model):
         return config, place
     if isinstance(config, str | Path):
-        return configs.read(Path(config), model), place
+        return configs.read(_there(Path(config)), model), place
     if isinstance(config, Mapping):
         return configs.read_mapping(config, model), place
     raise LlmopsError(
         f"got a {type(config).__name__}, wanted a {model.__name__}, its file or a mapping",
         hint=f"as in {model.flow_name()}('{model.flow_name()}.yaml')",
     )
+
+
+def _there(path: Path) -> Path:
+    """The path of a config. Raises ConfigError where a schedule has outlived its config."""
+    context = FlowRunContext.get()
+    scheduled = context and context.flow_run and context.flow_run.deployment_id
+    if scheduled and not path.exists():
+        hint = "`llmops deploy` removes the schedules of configs that are gone"
+        raise ConfigError([Mistake("the config of this schedule is gone", str(path), hint)])
+    return path
 
 
 class HouseFlow(Flow[..., Any]):

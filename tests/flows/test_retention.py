@@ -10,7 +10,7 @@ from llmops.flows.server import retention
 from llmops.tasks.errors import UsageError
 from tests import forks
 
-NIGHTS, KEPT = 14, 3
+NIGHTS, KEPT = 9, 2
 
 
 @pytest.mark.slow

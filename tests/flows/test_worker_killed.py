@@ -1,5 +1,5 @@
 """A worker that is killed while a run is pending: the run is marked, and the next worker runs it
-again, once.
+again, once. What a worker does with runs that piled up, and with a schedule whose config is gone.
 """
 
 import contextlib
@@ -100,6 +100,10 @@ def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
             # a laptop that wakes up while its worker lives: nobody catches up first
             late = [runs.late(days) for days in (3, 2, 1)]
             until(lambda: {state(UUID(each)) for each in late} == {"Covered"}, log)
+            (office.folder / "lab.yaml").unlink()
+            last = client.create_flow_run_from_deployment(deployment.id)
+            until(lambda: state(last.id) == "Failed", log)
+            assert "the config of this schedule is gone" in runs.state(str(last.id)).message
         assert catch_up(project).steps == []
         client.delete_deployment(deployment.id)
     live = Handle(home=office.home, name=office.kb).live()
