@@ -59,8 +59,7 @@ def publish(
             _documents(connection, build, part, rows)
             _chunks(connection, build, changes)
             resolve(connection, build.kb, _well(plan, rows))
-        for table in (documents, chunks):
-            _close(connection, table, build, table.c.doc_id, retired)
+        _retire(connection, build, retired)
         resolve(connection, build.kb, [key for key in retired if key not in plan.withdrawn])
         _settle(connection, build, plan)
         _point(connection, build, values)
@@ -190,6 +189,11 @@ def _close(
             )
             .values(valid_to=build.version)
         )
+
+
+def _retire(connection: Connection, build: Build, doc_ids: Sequence[str]) -> None:
+    for table in (documents, chunks):
+        _close(connection, table, build, table.c.doc_id, doc_ids)
 
 
 def _settle(connection: Connection, build: Build, plan: Plan) -> None:

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import pyarrow.compute as pc
 from pydantic import ValidationError
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from llmops.tasks.errors import Blocked, ConfigError, Damaged, LlmopsError, Mistake, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
@@ -352,10 +352,14 @@ def _publish(lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> 
                 **manifest.counts.model_dump(),
             )
         )
-        stamp = {"kb": target.kb.name, "valid_from": 1, "valid_to": None}
-        upsert(connection, documents, [row | stamp for row in cargo.document_rows])
-        for part in cargo.chunk_rows():
-            upsert(connection, chunks, [row | stamp for row in part])
+        _rows(connection, target.kb.name, cargo)
+
+
+def _rows(connection: Connection, kb: str, cargo: Cargo) -> None:
+    stamp = {"kb": kb, "valid_from": 1, "valid_to": None}
+    upsert(connection, documents, [row | stamp for row in cargo.document_rows])
+    for part in cargo.chunk_rows():
+        upsert(connection, chunks, [row | stamp for row in part])
 
 
 def _warnings(manifest: Manifest) -> list[str]:

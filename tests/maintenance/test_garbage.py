@@ -174,7 +174,7 @@ def test_it_blocks_during_a_build_and_names_unknown_bases(shop: Workshop) -> Non
 
 
 STEPS = [
-    "recovery.drop_unused",
+    "versions.drop_unused",
     "mark_cleared",
     "_collections",
     "_forget_paid",
