@@ -20,10 +20,11 @@ KEYS = frozenset({"api_key", "bearer_token", "client_secret", "password", "token
 
 
 class Settings(BaseSettings):
-    """`LLMOPS_HOME` holds all local state."""
+    """`home` holds all local state; `status` warns beyond `monthly_budget_usd`."""
 
     model_config = SettingsConfigDict(env_prefix="LLMOPS_", extra="ignore")
     home: Path = Field(default=Path(".llmops"))
+    monthly_budget_usd: float | None = Field(default=None, ge=0)
 
     @property
     def absolute_home(self) -> Path:

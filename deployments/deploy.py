@@ -2,6 +2,8 @@
 schedule, in one work pool. Looking first (`difference`), then doing it (`deploy`).
 """
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,7 +130,8 @@ def _wanted(project: Project, pool: Pool, config: Scheduled) -> Wanted:
             "config": str(project.folder / config.file),
             "home": str(project.home),
         }
-        variables = {"working_dir": str(project.folder), **pool.variables}
+        command = shlex.join([sys.executable, "-m", "llmops.deployments.flow_run"])
+        variables = {"working_dir": str(project.folder), "command": command, **pool.variables}
     else:
         parameters, variables = {"config": config.file}, dict(pool.variables)
     return Wanted(

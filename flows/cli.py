@@ -23,6 +23,8 @@ from llmops.flows.commands import (
     prompts,
     quarantine,
     search,
+    status,
+    up,
 )
 
 app = typer.Typer(
@@ -63,7 +65,7 @@ for part in (compare, maintenance):
     kb.app.add_typer(part.app)
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
-    *(nightly, deploy),
+    *(nightly, deploy, up, status),
 )
 for part in TOP:
     app.add_typer(part.app)

@@ -1,0 +1,116 @@
+"""The Prefect server of a home, or its user's, over plain HTTP: for those who only look, and for
+`up`, whose own process imports no Prefect.
+"""
+
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypedDict, cast
+
+from llmops.tasks.errors import Unavailable
+
+SECONDS = 5.0
+PAGE = 200
+ACTIVE = ("RUNNING", "PENDING", "CANCELLING")
+
+
+class State(TypedDict):
+    """Of a flow run. `type`: RUNNING, COMPLETED, …; `name`: ours, such as Blocked."""
+
+    type: str
+    name: str
+    message: str | None
+    timestamp: str
+
+
+class Run(TypedDict):
+    """What is used of a flow run; times in ISO format."""
+
+    id: str
+    name: str
+    deployment_id: str | None
+    expected_start_time: str | None
+    start_time: str | None
+    end_time: str | None
+    state: State | None
+
+
+class Deployment(TypedDict):
+    """What is used of a deployment."""
+
+    id: str
+    name: str
+    tags: list[str]
+    paused: bool
+    parameters: dict[str, object]
+
+
+class PrefectApi(NamedTuple):
+    """`url` of the API; `headers` hold the key, where one is wanted."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def ask(self, path: str, content: object = None, seconds: float = SECONDS) -> object:
+        """The JSON that comes back. Raises Unavailable."""
+        headers = {**dict(self.headers), "Content-Type": "application/json"}
+        body = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(self.url + path, body, headers)
+        local = any(f"//{host}" in self.url for host in ("127.0.0.1", "localhost", "[::1]"))
+        proxies = [urllib.request.ProxyHandler({})] if local else []
+        try:
+            with urllib.request.build_opener(*proxies).open(request, timeout=seconds) as response:
+                return json.load(response)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or str(error)
+            raise Unavailable(
+                f"the Prefect server does not answer: {reason}", where=self.url
+            ) from error
+
+    def deployments(self, tags: Sequence[str]) -> list[Deployment]:
+        """Those that carry all of the tags."""
+        wanted: dict[str, object] = {"deployments": {"tags": {"all_": list(tags)}}}
+        return cast(list[Deployment], self._pages("/deployments/filter", wanted))
+
+    def runs(
+        self,
+        deployments: Sequence[str],
+        states: Mapping[str, object],
+        sort: str = "EXPECTED_START_TIME_DESC",
+        limit: int = PAGE,
+    ) -> list[Run]:
+        """Flow runs of deployments, by their ids; `states`: Prefect's filter of a state."""
+        wanted = {
+            "flow_runs": {"deployment_id": {"any_": list(deployments)}, "state": dict(states)},
+            "sort": sort,
+            "limit": limit,
+        }
+        return cast(list[Run], self.ask("/flow_runs/filter", wanted)) if deployments else []
+
+    def active(self, deployments: Sequence[str]) -> list[Run]:
+        """Runs that have begun, or are about to."""
+        return self.runs(deployments, {"type": {"any_": list(ACTIVE)}})
+
+    def set_state(self, run: str, type_: str, name: str, message: str, *, force: bool) -> bool:
+        """Whether the server took the state."""
+        state = {"type": type_, "name": name, "message": message}
+        answer = self.ask(f"/flow_runs/{run}/set_state", {"state": state, "force": force})
+        return isinstance(answer, dict) and answer.get("status") == "ACCEPT"
+
+    def _pages(self, path: str, wanted: dict[str, object]) -> list[object]:
+        found: list[object] = []
+        while True:
+            page = self.ask(path, {**wanted, "limit": PAGE, "offset": len(found)})
+            rows = page if isinstance(page, list) else []
+            found += rows
+            if len(rows) < PAGE:
+                return found
+
+
+def own_api(home: Path) -> PrefectApi | None:
+    """The home's own server, if it answers."""
+    from llmops.flows import server
+
+    there = server.find(home)
+    return PrefectApi(there.url) if there else None

@@ -1,0 +1,49 @@
+"""The end of running flows when `up` is ended: asked to cancel, waited for, and said to be
+cancelled where they did not get so far. Nothing is left RUNNING for ever.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from llmops.deployments.prefect_api import PrefectApi
+from llmops.tasks.errors import LlmopsError
+
+POLL_SECONDS = 0.2
+LAST_SECONDS = 1.0
+WHY = "`llmops up` was ended"
+
+
+def cancel_runs(
+    api: PrefectApi,
+    tags: tuple[str, ...],
+    seconds: float,
+    at_once: threading.Event,
+    end_processes: Callable[[], object],
+    tell: Callable[[str], None],
+) -> None:
+    """Cancel what runs of the project's deployments within `seconds`.
+
+    The worker hears of CANCELLING, ends the process of the run, and says CANCELLED. For what has
+    not ended shortly before the time is up, `end_processes` ends the processes, and the state is
+    set from here.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        ids = [deployment["id"] for deployment in api.deployments(tags)]
+        running = api.active(ids)
+        if not running:
+            return
+        tell(f"{len(running)} running: {', '.join(run['name'] for run in running)}; cancelled")
+        for run in running:
+            api.set_state(run["id"], "CANCELLING", "Cancelling", WHY, force=False)
+        while time.monotonic() < deadline - LAST_SECONDS and not at_once.is_set():
+            time.sleep(POLL_SECONDS)
+            if not (running := api.active(ids)):
+                return
+        end_processes()
+        for run in running:
+            api.set_state(run["id"], "CANCELLED", "Cancelled", WHY, force=True)
+        tell(f"{len(running)} had to be stopped: {', '.join(run['name'] for run in running)}")
+    except LlmopsError as error:
+        tell(f"runs could not be cancelled: {error.message}; the next `llmops up` reruns them")

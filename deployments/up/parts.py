@@ -1,0 +1,175 @@
+"""Which parts an `up` has: the servers of the home, or those of its user, and the worker that runs
+what is scheduled. An app is one more part after the servers.
+"""
+
+import os
+import sys
+import urllib.request
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from llmops.deployments.project import Project
+from llmops.deployments.up.children import child
+from llmops.deployments.up.keeper import UpPart
+from llmops.deployments.up.ports import free, holder
+from llmops.deployments.up.processes import Known, known
+from llmops.deployments.up.servers import Servers
+from llmops.flows import server
+from llmops.flows.server import state
+from llmops.tasks.errors import Unavailable
+
+PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
+PORTS = (PREFECT, MLFLOW, WORKER)
+LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
+LEVELS = {
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_COLORS": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def parts_of(
+    project: Project, servers: Servers, ports: Mapping[str, int], before: Callable[[], None]
+) -> list[UpPart]:
+    """In the order in which they start. `before`: done before each start of the worker."""
+    return [
+        _prefect(project, servers, ports),
+        mlflow_part(project.home, servers, ports[MLFLOW]),
+        _worker(project, servers, ports, before),
+    ]
+
+
+def tethered(how: str, module: str, *arguments: str) -> tuple[str, ...]:
+    """The command of a part that ends when `up` does; see tether.py."""
+    tether = "llmops.deployments.up.tether"
+    return (sys.executable, "-P", "-m", tether, how, module, *arguments)
+
+
+def answers(url: str, seconds: float = 5.0) -> bool:
+    """Whether a server of this machine answers there, and well."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=seconds) as response:
+            return bool(response.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def _prefect(project: Project, servers: Servers, ports: Mapping[str, int]) -> UpPart:
+    if servers.prefect.yours:
+        return UpPart(
+            PREFECT,
+            (),
+            servers.prefect.answers,
+            project.folder,
+            servers.prefect.ui,
+            servers.prefect.source,
+        )
+    home, port = project.home, ports[PREFECT]
+    folder = state.prepare(home)
+    return UpPart(
+        PREFECT,
+        tethered("soft", "llmops.flows.server.daemon", str(folder), str(port), "0"),
+        lambda: _is_at(folder, port),
+        folder,
+        servers.prefect.ui,
+        environment={"PYTHONUNBUFFERED": "1"},
+        without=tuple(name for name in os.environ if name.startswith("PREFECT_")),
+        before=lambda: _room(folder, port),
+        there=lambda: _there(folder, port),
+    )
+
+
+def _is_at(folder: Path, port: int) -> bool:
+    answer = state.ask(folder, use=True)
+    return answer is not None and answer["port"] == port
+
+
+def _there(folder: Path, port: int) -> Known | None:
+    """The background server that a command has started."""
+    answer = state.ask(folder, use=True)
+    if answer is None or answer["port"] != port:
+        return None
+    return known(answer["pid"])
+
+
+def _room(folder: Path, port: int) -> None:
+    """The server would go elsewhere, where nobody looks for it."""
+    answer = state.ask(folder, use=True)
+    if answer is not None and (answer["version"] != version("prefect") or answer["port"] != port):
+        server.stop(folder.parent)
+    elif answer is None and state.server_pid(folder) is not None:
+        server.stop(folder.parent)  # it hangs
+    if not _is_at(folder, port) and not free(port):
+        raise Unavailable(
+            f"port {port} is taken{holder(port)}",
+            hint="end that program, or start `llmops up` again: it finds another port",
+        )
+
+
+def mlflow_part(home: Path, servers: Servers, port: int) -> UpPart:
+    """The MLflow server of the home's store, or that of the user."""
+    chosen = servers.mlflow
+    if chosen.yours:
+        return UpPart(MLFLOW, (), chosen.answers, home, chosen.ui or None, chosen.source)
+    options = {
+        "--backend-store-uri": chosen.url,
+        "--default-artifact-root": servers.artifacts,
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--workers": "1",
+        "--allowed-hosts": LOCAL_HOSTS,
+        "--uvicorn-opts": "--log-level warning",
+    }
+    return UpPart(
+        MLFLOW,
+        tethered("hard", "mlflow", "server", *(each for pair in options.items() for each in pair)),
+        lambda: answers(f"http://127.0.0.1:{port}/health"),
+        home,
+        chosen.ui,
+        environment={
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "PYTHONUNBUFFERED": "1",
+        },
+        before=lambda: _store(home, port),
+    )
+
+
+def _store(home: Path, port: int) -> None:
+    """Make the store where there is none: MLflow's own way breaks when somebody else looks."""
+    if not free(port):
+        raise Unavailable(f"port {port} is taken{holder(port)}", hint="end that program")
+    program = (
+        "import sys; from pathlib import Path; from llmops.tasks.tracking import prepare; "
+        "prepare(Path(sys.argv[1]))"
+    )
+    if not (home / "mlflow" / "mlflow.db").exists():
+        child("the store of MLflow", ["-c", program, str(home)], {}, home)
+
+
+def _worker(
+    project: Project, servers: Servers, ports: Mapping[str, int], before: Callable[[], None]
+) -> UpPart:
+    port = ports[WORKER]
+    options = ("--pool", project.pool, "--type", "process", "--name", project.worker)
+    return UpPart(
+        WORKER,
+        tethered("hard", "prefect", "worker", "start", *options, "--with-healthcheck"),
+        lambda: answers(f"http://127.0.0.1:{port}/health"),
+        project.folder,
+        detail=f"pool {project.pool}",
+        environment={
+            **LEVELS,
+            **servers.environment(),
+            "LLMOPS_HOME": str(project.home),
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
+            "PREFECT_WORKER_WEBSERVER_PORT": str(port),
+        },
+        after=(PREFECT,),
+        before=before,
+    )

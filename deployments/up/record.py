@@ -1,0 +1,119 @@
+"""`HOME/up.json`: what the `up` of a home runs, for those who ask; and the lock that there is one
+`up` a home.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmops.deployments.up.processes import Known, alive, end_marked, known
+from llmops.tasks.errors import Blocked, LlmopsError, Unavailable, disk_trouble
+from llmops.tasks.ledger import make_folder
+
+
+class PartRecord(BaseModel):
+    """A part as `status` shows it. `yours`: it belongs to the user, and is only asked."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    url: str | None = None
+    healthy: bool = False
+    pid: int | None = None
+    created: float | None = None
+    restarts: int = 0
+    yours: bool = False
+
+
+class UpRecord(BaseModel):
+    """The `up` that runs, or the last one that ran: `mark` is what its processes carry."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    pid: int
+    created: float
+    mark: str
+    project: str = ""
+    folder: str = ""
+    started_at: str = ""
+    ports: dict[str, int] = {}
+    parts: tuple[PartRecord, ...] = ()
+
+    def running(self) -> bool:
+        return alive(Known(self.pid, self.created))
+
+
+def read(home: Path) -> UpRecord | None:
+    """The last record; its `up` may be long gone. None where there is none that can be read."""
+    try:
+        return UpRecord.model_validate_json((home / "up.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def running(home: Path) -> UpRecord | None:
+    """The record of the `up` that runs for this home; None where none does."""
+    record = read(home)
+    return record if record and record.running() else None
+
+
+def write(home: Path, record: UpRecord) -> None:
+    """A reader sees the old record or the whole new one. Raises OSError."""
+    partial = home / f"up.json.{os.getpid()}"
+    partial.write_text(json.dumps(record.model_dump(), indent=1) + "\n", encoding="utf-8")
+    partial.replace(home / "up.json")
+
+
+@contextlib.contextmanager
+def only_one(home: Path) -> Iterator[UpRecord | None]:
+    """Hold the home for one `up`, and end what a killed one has left. Yields the last record.
+
+    Raises Blocked naming the `up` that runs, LlmopsError where the home cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    make_folder(home)
+    lock = FileLock(home / "up.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise _taken(home) from error
+    except (OSError, NotImplementedError) as error:
+        raise _unwritable(home, error) from error
+    try:
+        last = read(home)
+        if last is not None and not last.running():
+            end_marked(last.mark)
+        yield last
+    finally:
+        lock.release()
+
+
+def _taken(home: Path) -> Blocked:
+    record = running(home)
+    who = f"process {record.pid}, since {record.started_at}" if record else "it is just starting"
+    return Blocked(
+        f"`llmops up` runs for this home already: {who}",
+        where=str(home),
+        hint="`llmops status` shows it, `llmops down` ends it; another home: set LLMOPS_HOME",
+    )
+
+
+def _unwritable(home: Path, error: Exception) -> LlmopsError:
+    if isinstance(error, OSError) and (trouble := disk_trouble(error)):
+        return trouble
+    reason = getattr(error, "strerror", None) or str(error)
+    return Unavailable(
+        f"the home cannot be written: {reason}",
+        where=str(home),
+        hint="set LLMOPS_HOME to a folder on a local disk that you may write to",
+    )
+
+
+def myself() -> Known:
+    found = known(os.getpid())
+    if found is None:  # pragma: no cover - a process knows itself
+        raise LlmopsError("this process is not to be found")
+    return found

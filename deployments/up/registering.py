@@ -1,0 +1,75 @@
+"""What has to be done at the Prefect server, in a process of its own that `up` starts: `python -m
+llmops.deployments.up.registering FOLDER [deploy] [catch-up]`. Its last line is a JSON object:
+`done`, what was done, and `wrong`, what was not.
+
+`up` itself lives for months and imports no Prefect.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from llmops.deployments.up.children import child
+from llmops.tasks.errors import LlmopsError
+
+MODULE = "llmops.deployments.up.registering"
+
+
+def register(
+    folder: Path,
+    home: Path,
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
+    *steps: str,
+) -> bool:
+    """Take the steps `deploy` and `catch-up` in a process of its own; what they did, and what is
+    wrong, is told. Returns whether all went through.
+    """
+    given = {**environment, "LLMOPS_HOME": str(home)}
+    try:
+        ended = child("the schedules", ["-m", MODULE, str(folder), *steps], given, folder)
+        said = json.loads(ended.stdout.splitlines()[-1])
+    except (LlmopsError, ValueError, IndexError) as error:
+        tell(f"the schedules could not be registered: {error}")
+        return False
+    for line in (*said["done"], *said["wrong"]):
+        tell(line)
+    return not said["wrong"]
+
+
+def main(arguments: list[str]) -> int:
+    """Does it. Returns the exit code."""
+    from llmops.deployments.catchup import catch_up
+    from llmops.deployments.deploy import deploy
+    from llmops.deployments.project import Project
+
+    folder, *steps = arguments
+    done: list[str] = []
+    wrong: list[str] = []
+    try:
+        project = Project.at(Path(folder))
+        if "deploy" in steps:
+            deployed = deploy(project)
+            for change in deployed.changes:
+                if change.action != "unchanged":
+                    when = (
+                        f" {change.schedule.cron} {change.schedule.timezone},"
+                        if change.schedule
+                        else ""
+                    )
+                    done.append(
+                        f"{change.action} {change.flow}/{change.name}:{when} {change.config}"
+                    )
+            done += deployed.warnings
+        if "catch-up" in steps:
+            caught = catch_up(project)
+            done += [*caught.warnings, *map(str, caught.steps)]
+    except LlmopsError as error:
+        wrong = [str(mistake) for mistake in error.mistakes()]
+    sys.stdout.write(json.dumps({"done": done, "wrong": wrong}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""`llmops up` from its first line to its last."""
+
+import shutil
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llmops.deployments.project import Project
+from llmops.deployments.up import record
+from llmops.deployments.up.cancelling import cancel_runs
+from llmops.deployments.up.keeper import RestartPolicy, UpPart
+from llmops.deployments.up.logs import Logs
+from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, parts_of
+from llmops.deployments.up.ports import choose as choose_ports
+from llmops.deployments.up.processes import end_marked
+from llmops.deployments.up.record import PartRecord, UpRecord
+from llmops.deployments.up.registering import register
+from llmops.deployments.up.servers import Servers, home_servers
+from llmops.deployments.up.supervisor import Signals, Supervisor
+from llmops.deployments.up.watching import EVERY_SECONDS, Watch, configs_seen
+from llmops.flows import server
+from llmops.tasks.errors import LlmopsError, Unavailable
+
+LEAST_FREE = 50_000_000
+Shown = Callable[[PartRecord, UpPart], None]
+
+
+def up(
+    project: Project,
+    shown: Shown,
+    *,
+    port_base: int | None = None,
+    log_shown: bool = True,
+    policy: RestartPolicy | None = None,
+) -> bool:
+    """Run until a signal. Returns whether everything ended in order.
+
+    Raises ConfigError with the mistakes of all configs, Blocked where an `up` runs for this home,
+    UsageError for a port that is taken, Unavailable for a server that cannot be used and for a part
+    that does not come up.
+    """
+    project.configs()
+    signals = Signals()
+    with signals.listening(), record.only_one(project.home) as last:
+        check_space(project.home)
+        logs = Logs(project.home / "logs", shown=log_shown)
+        try:
+            return Up(project, shown, port_base, last, logs).run(signals, policy)
+        finally:
+            logs.flush()
+
+
+def check_space(home: Path) -> None:
+    """Databases that cannot grow fail in many places, with many words. Raises Unavailable."""
+    free = shutil.disk_usage(home).free
+    if free < LEAST_FREE:
+        raise Unavailable(
+            f"only {free / 1e6:.0f} MB are free on the disk of the home, at least "
+            f"{LEAST_FREE / 1e6:.0f} are wanted",
+            where=str(home),
+            hint="free some space, or set LLMOPS_HOME elsewhere",
+        )
+
+
+class Up:
+    """One `up` of a project."""
+
+    def __init__(
+        self,
+        project: Project,
+        shown: Shown,
+        port_base: int | None,
+        last: UpRecord | None,
+        logs: Logs,
+    ) -> None:
+        self.project, self.shown, self.logs = project, shown, logs
+        self.mark, self.me = uuid.uuid4().hex, record.myself()
+        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        there = server.find(project.home)
+        wanted = [name for name in PORTS if not (there and name == PREFECT)]
+        self.ports = choose_ports(wanted, port_base, last.ports if last else {})
+        if there:  # a command has started it: runs may be going on there
+            self.ports[PREFECT] = int(there.ui.rsplit(":", 1)[1])
+        self.servers: Servers = home_servers(project.home, self.ports)
+        self._registered, self._told_disk = False, False
+        self._registering = threading.Lock()
+
+    def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
+        supervisor = Supervisor(
+            parts_of(self.project, self.servers, self.ports, self.before_worker),
+            self.mark,
+            self.logs,
+            policy=policy,
+            shown=self.shown,
+            changed=self.changed,
+            cancel=self.cancel,
+        )
+        self.changed(supervisor.records())
+        watch = Watch(
+            lambda: configs_seen(self.project.folder, self.project.home),
+            self.configs_changed,
+            EVERY_SECONDS,
+        )
+        watch.start()
+        try:
+            return supervisor.run(signals)
+        finally:
+            watch.stop()
+
+    def tell(self, text: str) -> None:
+        self.logs.tell("up", text)
+
+    def cancel(self, seconds: float, at_once: threading.Event) -> None:
+        """End the flow runs that the worker has started."""
+        cancel_runs(
+            self.servers.api,
+            self.project.tags,
+            seconds,
+            at_once,
+            lambda: end_marked(self.mark, WORKER),
+            self.tell,
+        )
+
+    def before_worker(self) -> None:
+        """Once, the schedules; each time, the runs that nobody works on any more. Raises
+        LlmopsError.
+        """
+        steps = ("catch-up",) if self._registered else ("deploy", "catch-up")
+        if not self.register(*steps):
+            raise LlmopsError("what is scheduled is not registered yet")
+        self._registered = True
+
+    def register(self, *steps: str) -> bool:
+        home, folder = self.project.home, self.project.folder
+        with self._registering:
+            return register(folder, home, self.servers.environment(), self.tell, *steps)
+
+    def configs_changed(self, files: list[str]) -> None:
+        """Register again what is scheduled, and say what cannot be taken up while running."""
+        env = str(self.project.folder / ".env")
+        if env in files:
+            self.tell(".env has changed: `llmops up` reads it when it is started again")
+        if configs := [Path(file) for file in files if file != env]:
+            names = ", ".join(str(file.relative_to(self.project.folder)) for file in configs)
+            self.tell(f"changed: {names}")
+            self.register("deploy")
+
+    def changed(self, parts: tuple[PartRecord, ...]) -> None:
+        """Write down what runs, for `llmops status`."""
+        written = UpRecord(
+            pid=self.me.pid,
+            created=self.me.created,
+            mark=self.mark,
+            project=self.project.name,
+            folder=str(self.project.folder),
+            started_at=self.started_at,
+            ports=self.ports,
+            parts=parts,
+        )
+        try:
+            record.write(self.project.home, written)
+            self._told_disk = False
+        except OSError as error:
+            if not self._told_disk:
+                self._told_disk = True
+                self.tell(f"{self.project.home / 'up.json'} cannot be written: {error.strerror}")

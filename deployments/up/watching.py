@@ -1,0 +1,69 @@
+"""Configs that change while `up` runs: what is scheduled is registered anew, and said."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+EVERY_SECONDS = 2.0
+SHARE = 0.02  # of the time that looking may take, however many files there are
+Seen = dict[str, tuple[int, int]]
+
+
+def configs_seen(folder: Path, home: Path) -> Seen:
+    """The YAML files below a folder that say `flow:`, with time of change and size; `.env` too.
+    Hidden folders and the home are passed over.
+    """
+    seen: Seen = {}
+    for place, folders, files in os.walk(folder):
+        inside = Path(place)
+        folders[:] = [
+            each for each in folders if not each.startswith(".") and inside / each != home
+        ]
+        for name in files:
+            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                _note(seen, inside / name, only_configs=True)
+    _note(seen, folder / ".env", only_configs=False)
+    return seen
+
+
+def _note(seen: Seen, file: Path, *, only_configs: bool) -> None:
+    try:
+        if only_configs and b"flow" not in file.read_bytes()[:100_000]:
+            return
+        found = file.stat()
+    except OSError:
+        return
+    seen[str(file)] = (found.st_mtime_ns, found.st_size)
+
+
+class Watch:
+    """Looks every EVERY_SECONDS in a thread of its own; `changed` is told which files have changed,
+    once they have been left alone.
+    """
+
+    def __init__(
+        self, look: Callable[[], Seen], changed: Callable[[list[str]], None], every: float
+    ) -> None:
+        self._look, self._changed, self._every = look, changed, every
+        self._done = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def stop(self) -> None:
+        self._done.set()
+
+    def _run(self) -> None:
+        known = last = self._look()
+        pause = self._every
+        while not self._done.wait(pause):
+            began = time.monotonic()
+            now = self._look()
+            pause = max(self._every, (time.monotonic() - began) / SHARE)
+            if now == last != known:
+                files = {file for file, _ in now.items() ^ known.items()}
+                known = now
+                self._changed(sorted(files))
+            last = now

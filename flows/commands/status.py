@@ -1,0 +1,120 @@
+"""`llmops status`: what runs, what ran, what is next, and what wants a look."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmops.flows.commands._options import home
+from llmops.flows.commands._tables import grid, printable
+from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+Facts = Mapping[str, Any]
+
+
+@command(app, "status")
+def status(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="The project; default: that of `up`, else this folder."
+        ),
+    ] = None,
+) -> Answer:
+    """Show parts, schedules, knowledge bases, spend and alerts; it works when nothing runs, too."""
+    from llmops.deployments.status import status as look
+
+    return answer(look(home(), folder), draw)
+
+
+def draw(console: "Console", found: Facts) -> None:
+    """A headline, and a table for each thing there is."""
+    up = found["up"]
+    runs = (
+        f"`llmops up` runs: process {up['pid']}, since {up['since']}"
+        if up
+        else "`up` is not running"
+    )
+    console.print(f"{found['project'] or found['home']}: {runs}", markup=False, style="bold")
+    _servers(console, found)
+    if found["flows"]:
+        rows = [
+            [
+                each["name"],
+                each["schedule"] or "-",
+                _last(each),
+                "paused" if each["paused"] else _time(each["next"]),
+            ]
+            for each in found["flows"]
+        ]
+        grid(console, ["flow", "schedule", "last", "next"], rows)
+    if found["knowledge_bases"]:
+        rows = [
+            [
+                base["name"],
+                f"v{base['version']}",
+                f"{base['documents']:,}",
+                _age(base["staleness_seconds"]),
+                f"{base['quarantine']}",
+            ]
+            for base in found["knowledge_bases"]
+        ]
+        grid(console, ["knowledge base", "live", "documents", "listed", "quarantine"], rows)
+    if spend := found["spend"]:
+        limit = f" of ${spend['budget_usd']:.2f}" if spend["budget_usd"] is not None else ""
+        told = f"{spend['month']}: ${spend['usd']:.2f}{limit} spent, {spend['calls']:,} calls"
+        console.print(told, markup=False)
+    for alert in found["alerts"]:
+        console.print(
+            printable(f"! {alert['about']}: {alert['message']}"), markup=False, style="red"
+        )
+
+
+def _servers(console: "Console", found: Facts) -> None:
+    parts = {part["name"]: part for part in found["parts"]}
+    rows = []
+    for server in found["servers"]:
+        part = parts.pop(server["name"], None)
+        health = server["answers"] if part is None else part["healthy"]
+        rows.append([server["name"], _health(health), server["url"] or "-", server["why"]])
+    for name, part in parts.items():
+        why = f"process {part['pid']}" if part["pid"] else ""
+        rows.append([name, _health(part["healthy"]), part["url"] or "-", why])
+    grid(console, ["part", "", "address", "why"], rows)
+
+
+def _health(well: bool | None) -> str:
+    return {True: "well", False: "down", None: "-"}[well]
+
+
+def _last(each: Facts) -> str:
+    if each["running"]:
+        return "running"
+    last = each["last"]
+    return f"{last['state']} {_time(last['at'])}" if last else "never"
+
+
+def _time(text: str | None) -> str:
+    """In the time zone of this machine."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M") if text else "-"
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes = seconds / 60
+    hours = minutes / 60
+    return (
+        f"{minutes:.0f} min ago"
+        if hours < 2
+        else f"{hours:.0f} h ago"
+        if hours < 48
+        else f"{hours / 24:.0f} days ago"
+    )

@@ -1,0 +1,79 @@
+"""A Prefect server as far as `up` and `status` ask one over HTTP: deployments, runs, states."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+
+def state(kind: str, name: str = "", message: str | None = None) -> dict[str, object]:
+    return {"type": kind, "name": name or kind.title(), "message": message, "timestamp": ""}
+
+
+class FakePrefect:
+    """`set_state`: told of each state that a run gets; `refuses`: answers 500 to everything."""
+
+    def __init__(self) -> None:
+        self.url, self.refuses = "", False
+        self.deployments: list[dict[str, object]] = [
+            {"id": "d1", "name": "handbook", "tags": [], "paused": False, "parameters": {}}
+        ]
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.states: list[tuple[str, str]] = []
+        self.set_state: Callable[[str, str], None] = lambda _run, _kind: None
+
+    def add(self, name: str, expected: datetime, state: dict[str, object], **more: object) -> str:
+        """A run more; its id."""
+        key = f"{name}-{len(self.runs)}"
+        times = {"expected_start_time": expected.isoformat(), "start_time": None, "end_time": None}
+        run = {"id": key, "name": name, "deployment_id": "d1", "state": state, **times, **more}
+        self.runs[key] = run
+        return key
+
+    def answer(self, path: str, wanted: dict[str, Any]) -> object:
+        if path == "/api/flows/count":
+            return 1
+        if path == "/api/deployments/filter":
+            return self.deployments
+        if path == "/api/flow_runs/filter":
+            kinds = wanted["flow_runs"]["state"]["type"]["any_"]
+            known = list(self.runs.values())
+            return [run for run in known if run["state"]["type"] in kinds]
+        _, _, key, verb = path.removeprefix("/api").rsplit("/", 3)
+        assert verb == "set_state"
+        self.runs[key]["state"] = wanted["state"]
+        self.states.append((key, wanted["state"]["type"]))
+        self.set_state(key, wanted["state"]["type"])
+        return {"status": "ACCEPT"}
+
+    @classmethod
+    @contextmanager
+    def serving(cls) -> "Iterator[FakePrefect]":
+        fake = cls()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self._say(fake.answer(self.path, wanted))
+
+            def do_GET(self) -> None:
+                self._say("3.8.8")
+
+            def _say(self, answer: object) -> None:
+                body = json.dumps(answer).encode()
+                self.send_response(500 if fake.refuses else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            fake.url = f"http://127.0.0.1:{server.server_port}/api"
+            yield fake
+            server.shutdown()
