@@ -8,7 +8,7 @@ import typer
 
 from llmops.flows.commands._options import home
 from llmops.flows.commands._tables import grid, printable
-from llmops.flows.console import Answer, answer, command
+from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,11 +25,31 @@ def status(
             metavar="FOLDER", help="The project; default: that of `up`, else this folder."
         ),
     ] = None,
+    healthy: Annotated[
+        bool,
+        typer.Option(
+            "--healthy", help="Ask only whether `up` runs and its parts are well: exit 0, else 1."
+        ),
+    ] = False,
 ) -> Answer:
     """Show parts, schedules, knowledge bases, spend and alerts; it works when nothing runs, too."""
+    if healthy:
+        return _healthy()
     from llmops.deployments.status import status as look
 
     return answer(look(home(), folder), draw)
+
+
+def _healthy() -> Answer:
+    """For the probes of container engines: what `up` has written down, and nothing else."""
+    from llmops.deployments.up import record
+
+    up = record.running(home())
+    ill = [part.name for part in up.parts if not part.healthy] if up else []
+    told = f"not well: {', '.join(ill)}" if ill else "well" if up else "`up` is not running"
+    well = up is not None and not ill
+    data = {"healthy": well, "up": up is not None, "not_well": ill}
+    return answer(data, line(told), 0 if well else 1)
 
 
 def draw(console: "Console", found: Facts) -> None:

@@ -11,9 +11,11 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
+from llmops.deployments.starter import write_starter
 from tests.deployments.containers import FOLDER, SERVICES, Machine
 from tests.postgres import binaries, postgres_server
 
@@ -34,8 +36,9 @@ def free_ports(number: int) -> list[int]:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     sql, prefect, mlflow, health = free_ports(4)
-    for name in ("data", "tmp", "secrets", "project"):
+    for name in ("data", "tmp", "secrets"):
         (folder / name).mkdir()
+    write_starter(folder / "project")
     (folder / "secrets" / "postgres_password").write_text(PASSWORD + "\n")
     (folder / "secrets" / "prefect_auth").write_text(AUTH + "\n")
     places = {
@@ -78,22 +81,35 @@ def init(port: int) -> None:
     subprocess.run([script], env=environment, check=True, capture_output=True)
 
 
-def asked(url: str, auth: str = "") -> int:
+def answered(url: str, auth: str = "") -> Any:
     request = urllib.request.Request(url, data=b"{}", headers={"Content-Type": "application/json"})
     if auth:
         request.add_header("Authorization", f"Basic {b64encode(auth.encode()).decode()}")
-    try:
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return int(json.load(response) is not None) * int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return json.load(response)
+
+
+def refused(url: str) -> int:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        answered(url)
+    caught.value.close()
+    return caught.value.code
 
 
 def test_servers_and_runner_come_up_keep_strangers_out_and_end_on_sigterm(machine: Machine) -> None:
     with machine.started("prefect") as prefect, machine.started("mlflow"):
         api = machine.here("http://prefect:4200/api/flows/count")
-        assert asked(api) == 401
-        assert asked(api, AUTH) == 200
-        with machine.started("runner"):
-            assert SERVICES["runner"]["command"][:3] == ["prefect", "worker", "start"]
+        assert refused(api) == 401
+        assert answered(api, AUTH) == 0
+        with machine.started("worker"):
+            assert deployments(machine) == ["nightly"]
+            with machine.started("runner"):
+                assert SERVICES["runner"]["command"][:3] == ["prefect", "worker", "start"]
     assert prefect.returncode in (0, -15)
+
+
+def deployments(machine: Machine) -> list[str]:
+    """The flows that the worker has registered at the server."""
+    api = machine.here("http://prefect:4200/api")
+    told = answered(f"{api}/deployments/filter", AUTH)
+    return [tag[5:] for each in told for tag in each["tags"] if tag.startswith("flow:")]

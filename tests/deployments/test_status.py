@@ -95,6 +95,25 @@ def test_parts_that_are_down_or_restless_are_alerts(project: Path, home: Path) -
     assert kinds(found) == [("part", "mlflow"), ("part", "worker")]
 
 
+def test_a_probe_asks_whether_all_parts_of_a_running_up_are_well(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    monkeypatch.setenv("LLMOPS_HOME", str(home))
+    said = llmops("status", "--healthy", "--json")
+    assert (said.code, said.data) == (1, {"healthy": False, "up": False, "not_well": []})
+    well = PartRecord(name="prefect", url="http://127.0.0.1:1", healthy=True, pid=2)
+    me = psutil.Process()
+    for parts, code, ill in (
+        ((well,), 0, []),
+        ((well, PartRecord(name="worker", healthy=False)), 1, ["worker"]),
+    ):
+        written = UpRecord(pid=os.getpid(), created=me.create_time(), mark="m", parts=parts)
+        record.write(home, written)
+        said = llmops("status", "--healthy", "--json")
+        assert (said.code, said.data["not_well"]) == (code, ill)
+
+
 def test_mistakes_in_configs_are_alerts_and_the_rest_is_shown(project: Path, home: Path) -> None:
     (project / "bad.yaml").write_text("flow: index\nknowledge_base: x\n")
     found = status(home)
