@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from llmops.configs.runners import Runner
 from llmops.configs.section import (
     Files,
     FlowConfig,
@@ -70,6 +71,7 @@ class IndexConfig(FlowConfig):
         "clean.*": Cleaner,
     }
     files: ClassVar[Files] = {"expectations": read_suite, "gate.golden": read_golden}
+    unrecorded: ClassVar[tuple[str, ...]] = ("runner",)
 
     flow: Literal["index"]
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
@@ -84,9 +86,10 @@ class IndexConfig(FlowConfig):
     fields: dict[str, Kind] = Field(default_factory=dict)
     access: Access = Access()
     limits: Limits = Limits()
+    runner: Runner = Runner()
     schedule: Schedule | None = None
 
-    @field_validator("clean", "chunk", "embed", "store", mode="before")
+    @field_validator("clean", "chunk", "embed", "store", "runner", mode="before")
     @classmethod
     def _none_is_default(cls, value: object) -> object:
         if value is None:

@@ -32,12 +32,14 @@ class FlowConfig(Section):
 
     `plugins`: the family of each place that names plugins. `files`: the reader of each file, which
     raises ConfigError for a wrong one. Places are written `chunk`, `sources.*`, `arms.*.llm`; `*`
-    is each item of a list or a mapping. What begins with `elsewhere` is no file.
+    is each item of a list or a mapping. What begins with `elsewhere` is no file. `unrecorded`: keys
+    that change nothing of what a run makes, only where and how fast.
     """
 
     plugins: ClassVar[Slots] = {}
     files: ClassVar[Files] = {}
     elsewhere: ClassVar[tuple[str, ...]] = ()
+    unrecorded: ClassVar[tuple[str, ...]] = ()
     folder: Path = Field(
         default=Path(), description="of the config file; relative paths start here"
     )
@@ -70,7 +72,9 @@ class FlowConfig(Section):
         """What a version or a decision remembers: `config` and `config_sha256`. Plugins
         in the short form, secrets as `${NAME}`; the hash does not cover the folder.
         """
-        plain = self.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
+        plain = self.model_dump(
+            mode="json", exclude={"folder", *self.unrecorded}, exclude_none=True
+        )
         for pattern in self.plugins:
             for place, spec in places(self, pattern):
                 if isinstance(spec, Spec):

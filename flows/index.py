@@ -12,9 +12,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.index import IndexConfig
 from llmops.flows.calling import Given, callable_with, settled
+from llmops.flows.runners import HERE, working
 from llmops.tasks import index as tasks
 from llmops.tasks.errors import Blocked, BudgetExceeded
 from llmops.tasks.finish import careful, finish, name_run, run_id
+from llmops.tasks.knowledge import workers
 from llmops.tasks.knowledge.build import Build, Specs
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.handle import Handle
@@ -65,7 +67,8 @@ def index(
             name_run(f"{handle.name} v{build.version}")
             tasks.recover(build, lease)
             plan = planned(config, build, steps, allow_deletes)
-            plan, staged = prepared(config, build, plan, steps)
+            with working(config.runner if plan.todo else HERE, lambda: workers.check(build, lease)):
+                plan, staged = prepared(config, build, plan, steps)
             released(config, build, lease, plan, staged, steps)
         record = careful(tasks.recorded(handle, config.recorded()))
         outcome = outcome_of(steps, steps.seconds)

@@ -7,10 +7,7 @@ its content hash.
 
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Damaged
+from llmops.tasks.lake import Lake
 
 
 def _column(name: str, kind: Any, about: str, *, null: bool = False) -> Any:
@@ -148,30 +146,30 @@ class Shard(BaseModel):
     rows: int
     sha256: str
 
-    def read(self, lake: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    def read(self, lake: Lake, columns: list[str] | None = None) -> pd.DataFrame:
         """The shard as a frame with Arrow dtypes. Raises Damaged as `table` does."""
         return from_arrow(self.table(lake, columns))
 
-    def table(self, lake: Path, columns: list[str] | None = None) -> Any:
+    def table(self, lake: Lake, columns: list[str] | None = None) -> Any:
         """The shard as an Arrow table. Raises Damaged when the file is missing or is no longer what
         was written.
         """
-        file = lake / self.path
         try:
-            content = file.read_bytes()
+            content = lake.read(self.path)
         except FileNotFoundError as error:
             raise Damaged(
-                f"the shard {file} is missing", hint="restore a backup, or build with --full"
+                f"the shard {lake.where(self.path)} is missing",
+                hint="restore a backup, or build with --full",
             ) from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise Damaged(
-                f"the shard {file} is not what was written",
+                f"the shard {lake.where(self.path)} is not what was written",
                 hint="restore a backup, or build with --full",
             )
         return pq.read_table(pa.BufferReader(content), columns=columns)
 
 
-def write_shard(data: pd.DataFrame, schema: Any, lake: Path, kind: str) -> Shard:
+def write_shard(data: pd.DataFrame, schema: Any, lake: Lake, kind: str) -> Shard:
     """Write a frame as `lake/kind/ab/<sha256>.parquet`, atomically; equal frames share one file."""
     table = pa.Table.from_pandas(data, schema=schema, preserve_index=False)
     sink = pa.BufferOutputStream()
@@ -179,23 +177,8 @@ def write_shard(data: pd.DataFrame, schema: Any, lake: Path, kind: str) -> Shard
     content = sink.getvalue().to_pybytes()
     name = hashlib.sha256(content).hexdigest()
     relative = f"{kind}/{name[:2]}/{name}.parquet"
-    write_atomically(lake / relative, content)
+    lake.write(relative, content)
     return Shard(path=relative, rows=len(data), sha256=name)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the whole new one, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]

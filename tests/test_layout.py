@@ -20,7 +20,7 @@ FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
     *("stores", "llms", "scorers", "exporters", "trainers"),
 )
-GROUND = ("errors", "schemas", "yaml_files")
+GROUND = ("errors", "schemas", "lake", "yaml_files")
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

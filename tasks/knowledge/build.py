@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import Ledger
 from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.chunkers import Chunker
@@ -21,7 +22,7 @@ from llmops.tasks.plugins.parsers import parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
-from llmops.tasks.schemas import Shard, write_atomically
+from llmops.tasks.schemas import Shard
 
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
@@ -143,8 +144,13 @@ class Build(BaseModel):
         return self.handle.name
 
     @property
-    def lake(self) -> Path:
+    def lake(self) -> Lake:
         return self.handle.lake
+
+    @property
+    def folder(self) -> str:
+        """Where in the lake the tasks of this build leave what is of this build alone."""
+        return f"runs/{self.kb}-{self.version}"
 
     @property
     def ledger(self) -> Ledger:
@@ -171,17 +177,17 @@ class Todo(BaseModel):
 
 
 class Part(BaseModel):
-    """A reference to a file of todos: what one task run works on."""
+    """A reference to a file of todos: what one task run works on. `path`: in the lake."""
 
     model_config = ConfigDict(frozen=True)
     number: int
     of: int
     source: str
-    path: Path
+    path: str
     rows: int
 
-    def todos(self) -> list[Todo]:
-        return [Todo.model_validate(row) for row in json.loads(self.path.read_bytes())]
+    def todos(self, lake: Lake) -> list[Todo]:
+        return [Todo.model_validate(row) for row in json.loads(lake.read(self.path))]
 
 
 class Batch(BaseModel):
@@ -212,11 +218,10 @@ def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int =
     build has already.
     """
     cuts = list(_cut(sorted(todos, key=lambda todo: (todo.source, todo.uri)), largest))
-    folder = build.lake / "runs" / f"{build.kb}-{build.version}"
     parts = []
     for number, cut in enumerate(cuts, before + 1):
-        path = folder / f"part-{number}.json"
-        write_atomically(path, json.dumps([todo.model_dump(mode="json") for todo in cut]).encode())
+        path = f"{build.folder}/part-{number}.json"
+        build.lake.write(path, json.dumps([todo.model_dump(mode="json") for todo in cut]).encode())
         parts.append(
             Part(
                 number=number, of=before + len(cuts), source=cut[0].source, path=path, rows=len(cut)

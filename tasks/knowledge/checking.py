@@ -3,7 +3,6 @@ paid.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,7 +15,7 @@ from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.transform import Row, without
 from llmops.tasks.knowledge.views import rows_at
-from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow, write_atomically
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, frame, from_arrow
 from llmops.tasks.validation import (
     Suite,
     ValidationVerdict,
@@ -47,7 +46,8 @@ def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
         return batch
     data = shard.read(build.lake)
     verdict = validate(data, suite.rowwise(kind), kind)
-    write_atomically(_place(build, kind, batch.part.number), verdict.model_dump_json().encode())
+    place = f"{build.folder}/verdict-{kind}-{batch.part.number}.json"
+    build.lake.write(place, verdict.model_dump_json().encode())
     owners = data["doc_id"].tolist()
     return _drop(
         build, batch, {owners[int(row)]: why for row, why in verdict.quarantined.items()}, kind
@@ -69,8 +69,11 @@ def check_whole(
     for kind in KINDS:
         verdict = _whole(build, suite, kind, plan, kept)
         kept = [_drop(build, batch, verdict[1], kind) for batch in kept]
-        files = sorted(_place(build, kind, 0).parent.glob(f"verdict-{kind}-*.json"))
-        saved = [ValidationVerdict.model_validate_json(file.read_bytes()) for file in files]
+        prefix = f"{build.folder}/verdict-{kind}-"
+        files = [file for file in build.lake.files(build.folder) if file.path.startswith(prefix)]
+        saved = [
+            ValidationVerdict.model_validate_json(build.lake.read(file.path)) for file in files
+        ]
         verdicts.append(combine([*saved, verdict[0]]))
     page = write_docs(
         build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts
@@ -178,7 +181,3 @@ def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> 
         build.fingerprints.all,
     )
     return without(build, batch, {row["doc_id"] for row in mine})
-
-
-def _place(build: Build, kind: Kind, number: int) -> Path:
-    return build.lake / "runs" / f"{build.kb}-{build.version}" / f"verdict-{kind}-{number}.json"

@@ -34,7 +34,7 @@ def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Ba
     """Read and parse a part. What fails goes to quarantine; a document that must be carried falls
     back to its last good text.
     """
-    collector = _Collector(build, source, parsing, part.todos())
+    collector = _Collector(build, source, parsing, part.todos(build.lake))
     rows, failures = collector.rows()
     put(build.handle, failures, build.fingerprints.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")

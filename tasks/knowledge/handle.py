@@ -2,6 +2,7 @@
 A reference, safe to pass between tasks and processes.
 """
 
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, select
 
 from llmops.tasks.errors import UsageError
+from llmops.tasks.lake import Lake, lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import Lease, hold
 from llmops.tasks.ledger.tables import knowledge_bases, versions
@@ -48,8 +50,20 @@ class Handle(BaseModel):
         return existing_ledger(self.home)
 
     @property
-    def lake(self) -> Path:
-        return self.home / "lake"
+    def lake(self) -> Lake:
+        return lake_of(self.home)
+
+    def run_files(self) -> list[str]:
+        """What its builds passed among their tasks, by the paths in the lake."""
+        mine = re.compile(rf"runs/{self.name}-\d+/.*")
+        return [file.path for file in self.lake.files("runs") if mine.fullmatch(file.path)]
+
+    def forget_runs(self) -> None:
+        """Remove these files."""
+        paths = self.run_files()
+        for path in paths:
+            self.lake.remove(path)
+        self.lake.leave(sorted({path.rpartition("/")[0] for path in paths}))
 
     def live(self) -> Version | None:
         """The version that readers get; None before the first publish."""

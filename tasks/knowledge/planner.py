@@ -17,9 +17,10 @@ from llmops.tasks.knowledge.quarantine import held as held_items
 from llmops.tasks.knowledge.sketches import CorpusVerdicts
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.knowledge.suppressed import admitted, suppressed_hashes
+from llmops.tasks.lake import write_atomically
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.sources import Item, Listing, Source
-from llmops.tasks.schemas import doc_id, write_atomically
+from llmops.tasks.schemas import doc_id
 
 LARGEST_PART = 256
 SMALLEST_PART = 8

@@ -9,6 +9,7 @@ from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Build, Fingerprints, Specs
 from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.lakes import claim
 from llmops.tasks.knowledge.outcome import Outcome, Steps, Totals, outcome_of
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.versions import next_number, register
@@ -40,6 +41,7 @@ def start(handle: Handle, specs: Specs, *, run_id: str | None = None, full: bool
     """A build towards the next version, to be called with the lease held: what is live does not
     change meanwhile.
     """
+    claim(handle)
     live, number = handle.live(), next_number(handle)
     fingerprints = fingerprints_of_specs(specs)
     name = collection_name(handle.name, fingerprints, specs.open_store(), specs.metadata_schema)

@@ -1,12 +1,12 @@
 """Removing a knowledge base with everything that only it has."""
 
 import shutil
-from re import fullmatch
 from typing import TypedDict
 
 from sqlalchemy import Connection, delete, func, select, union, update
 
 from llmops.tasks.knowledge.handle import Handle, Version, known
+from llmops.tasks.knowledge.lakes import claim
 from llmops.tasks.knowledge.reading import store_of
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
@@ -63,6 +63,7 @@ def drop(kb: Handle, lease: Lease) -> Dropped:
     So does the suppression list of documents that were erased: it holds for whatever is built under
     this name later. Killed, it is run again: the name goes last.
     """
+    claim(kb)
     ledger = kb.ledger
     with ledger.read() as connection:
         rows = connection.execute(select(versions).where(versions.c.kb == kb.name))
@@ -136,6 +137,5 @@ def _forget_texts(connection: Connection, kb: str) -> str:
 def _files(kb: Handle) -> None:
     """What only its builds have used."""
     (kb.home / "plans" / f"{kb.name}.json").unlink(missing_ok=True)
-    for folder in [kb.home / "sources" / kb.name, *(kb.lake / "runs").glob(f"{kb.name}-*")]:
-        if folder.name == kb.name or fullmatch(rf"{kb.name}-\d+", folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(kb.home / "sources" / kb.name, ignore_errors=True)
+    kb.forget_runs()

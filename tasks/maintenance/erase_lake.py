@@ -3,9 +3,8 @@ them.
 """
 
 import json
-import shutil
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from re import fullmatch
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from llmops.tasks.knowledge.embed import text_hash
 from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.lakes import claim
+from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import chunks, documents, parsed, quarantine, sketches
@@ -47,9 +48,9 @@ def identities(kb: Handle, uri: str) -> set[str]:
         called = _called(kb.lake, uri) - set(theirs)
     tried = {
         todo["doc_id"]
-        for folder in _runs(kb)
-        for file in sorted(folder.glob("part-*.json"))
-        for todo in json.loads(file.read_bytes())
+        for path in kb.run_files()
+        if fullmatch(r"part-\d+\.json", path.rpartition("/")[2])
+        for todo in json.loads(kb.lake.read(path))
         if todo["uri"] == uri
     }
     return ids | tried | called
@@ -78,19 +79,13 @@ def _former(connection: Connection, kb: str, doc_ids: Collection[str]) -> set[st
     return former
 
 
-def _called(lake: Path, uri: str) -> set[str]:
+def _called(lake: Lake, uri: str) -> set[str]:
     """The doc_ids that a uri has in the lake, also in builds that were never published."""
     ids = set[str]()
-    for file in sorted((lake / "documents").glob("??/*.parquet")):
-        table = pq.read_table(file, columns=["doc_id", "uri"])
+    for path in shards(lake, ("documents",)):
+        table = pq.read_table(lake.parquet(path), columns=["doc_id", "uri"])
         ids.update(table.filter(pc.equal(table["uri"], uri))["doc_id"].to_pylist())
     return ids
-
-
-def _runs(kb: Handle) -> list[Path]:
-    """The folders of what this knowledge base's builds passed among their tasks."""
-    folders = (kb.lake / "runs").glob(f"{kb.name}-*")
-    return [folder for folder in folders if fullmatch(rf"{kb.name}-\d+", folder.name)]
 
 
 def names(kb: Handle, doc_ids: Collection[str]) -> tuple[set[str], set[str]]:
@@ -140,15 +135,15 @@ class Traces(NamedTuple):
     embedded: set[str]
 
 
-def traces(lake: Path, doc_ids: Collection[str]) -> Traces:
+def traces(lake: Lake, doc_ids: Collection[str]) -> Traces:
     """Everything of these documents, also what builds wrote that were never published. Other shards
     are read in one column only.
     """
     left = Traces(set(), set(), set(), set())
-    for file in _shards(lake):
-        if file.parts[-3] == "changes" or not _holds(file, doc_ids):
+    for path in shards(lake, tuple(SCHEMAS)):
+        if not _holds(lake, path, doc_ids):
             continue
-        table = pq.read_table(file, filters=[("doc_id", "in", sorted(doc_ids))])
+        table = pq.read_table(lake.parquet(path), filters=[("doc_id", "in", sorted(doc_ids))])
         for row in table.to_pylist():
             left.texts.update(row[name] for name in ("text", "search", "title") if row.get(name))
             if "content_hash" in row:
@@ -169,13 +164,14 @@ def _long_texts(value: object) -> Iterator[str]:
             yield from _long_texts(item)
 
 
-def _shards(lake: Path) -> Iterator[Path]:
-    for kind in KINDS:
-        yield from sorted((lake / kind).glob("??/*.parquet"))
+def shards(lake: Lake, kinds: Sequence[str]) -> list[str]:
+    """The paths of all shards of some kinds."""
+    named = re.compile(r"\w+/\w\w/[^./]+\.parquet")
+    return [file.path for kind in kinds for file in lake.files(kind) if named.fullmatch(file.path)]
 
 
-def _holds(file: Path, doc_ids: Collection[str]) -> bool:
-    column = pq.read_table(file, columns=["doc_id"])["doc_id"]
+def _holds(lake: Lake, path: str, doc_ids: Collection[str]) -> bool:
+    column = pq.read_table(lake.parquet(path), columns=["doc_id"])["doc_id"]
     return bool(pc.any(pc.is_in(column, pa.array(sorted(doc_ids), column.type))).as_py())
 
 
@@ -187,11 +183,11 @@ def rewrite(kb: Handle, doc_ids: Collection[str]) -> tuple[int, int]:
     does what a build of another one wrote since it began, if that has the document too. Returns
     (shards rewritten or removed, shards left for others).
     """
+    claim(kb)
     since = _others_began(kb)
     done = kept = 0
-    for file in [file for file in _shards(kb.lake) if _holds(file, doc_ids)]:
-        path = str(file.relative_to(kb.lake))
-        new, places = _without(kb.lake, file, doc_ids)
+    for path in [path for path in shards(kb.lake, KINDS) if _holds(kb.lake, path, doc_ids)]:
+        new, places = _without(kb.lake, path, doc_ids)
         with kb.ledger.write() as connection:
             needed = any(
                 connection.execute(
@@ -204,16 +200,16 @@ def rewrite(kb: Handle, doc_ids: Collection[str]) -> tuple[int, int]:
                 for table in (documents, chunks)
             )
             _move(connection, kb.name if needed else None, path, new, places)
-        if needed or file.stat().st_mtime >= since:
+        file = kb.lake.file(path)
+        if needed or (file is not None and file.modified >= since):
             kept += 1
             continue
-        file.unlink()
+        kb.lake.remove(path)
         done += 1
-    for folder in _runs(kb):
-        shutil.rmtree(folder)
-    for file in kb.lake.rglob(".*"):  # what writers left that died halfway
-        if file.is_file() and file.stat().st_mtime < since:
-            file.unlink()
+    kb.forget_runs()
+    for file in kb.lake.files():
+        if file.partial and file.modified < since:
+            kb.lake.remove(file.path)
     return done, kept
 
 
@@ -227,12 +223,12 @@ def _others_began(kb: Handle) -> float:
 
 
 def _without(
-    lake: Path, file: Path, doc_ids: Collection[str]
+    lake: Lake, path: str, doc_ids: Collection[str]
 ) -> tuple[Shard | None, dict[int, int]]:
     """The shard without the documents (None: nothing is left), and for each row that stays where it
     was and is.
     """
-    table, kind = pq.read_table(file), file.parts[-3]
+    table, kind = pq.read_table(lake.parquet(path)), path.partition("/")[0]
     stays = [n for n, key in enumerate(table["doc_id"].to_pylist()) if key not in doc_ids]
     if kind not in SCHEMAS or not stays:
         return None, {}

@@ -16,6 +16,7 @@ from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import collection_of, records, schema_of
 from llmops.tasks.knowledge.suppressed import uri_hash
+from llmops.tasks.lake import lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import chunks, documents, erased, knowledge_bases, versions
@@ -213,7 +214,7 @@ def _passage(home: Path, version: Version, named: Named) -> Mapping[str, Any]:
     last = named.rows[-1]
     if last.shard:
         shard = Shard(path=last.shard, rows=0, sha256=PurePath(last.shard).stem)
-        rows = shard.table(home / "lake").to_pylist()
+        rows = shard.table(lake_of(home)).to_pylist()
     else:
         reader = collection_of(home, version).at(version.snapshot or "")
         rows = [row for part in reader.rows(["chunk_id", *PASSAGE]) for row in records(part)]
@@ -255,7 +256,7 @@ def _document(ledger: Ledger, home: Path, version: Version, row: Row[Any]) -> Ma
         "metadata": json.loads(row.metadata),
         "characters": row.characters,
         "chunks": row.chunks,
-        "text_in": str(home / "lake" / row.shard),
+        "text_in": lake_of(home).where(row.shard),
         "text_row": row.shard_row,
         "versions": [
             {

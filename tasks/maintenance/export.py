@@ -17,6 +17,7 @@ from sqlalchemy import select
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
+from llmops.tasks.lake import write_atomically
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.maintenance.portable import (
@@ -33,7 +34,7 @@ from llmops.tasks.maintenance.portable import (
 )
 from llmops.tasks.plugins import Spec, stores
 from llmops.tasks.plugins.stores import StoreReader, rows_schema
-from llmops.tasks.schemas import Shard, write_atomically
+from llmops.tasks.schemas import Shard
 
 
 class Exported(TypedDict):

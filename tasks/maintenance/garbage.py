@@ -2,7 +2,6 @@
 for once.
 """
 
-import os
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
@@ -14,8 +13,10 @@ from sqlalchemy import Connection, Row, delete, select
 from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.lakes import claim
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.versions import mark_cleared
+from llmops.tasks.lake import File, Lake
 from llmops.tasks.ledger import Ledger, now
 from llmops.tasks.ledger.leases import alive, aware, describe
 from llmops.tasks.ledger.tables import chunks, documents, embeddings, leases, parsed, runs, versions
@@ -23,8 +24,6 @@ from llmops.tasks.ledger.tables import chunks, documents, embeddings, leases, pa
 KINDS = ("documents", "chunks", "changes", "runs")
 GRACE = timedelta(seconds=10)  # clocks of two machines that share a home
 OLD_RUN = timedelta(days=30)
-
-Listed = list[tuple[Path, os.stat_result]]
 
 
 class Freed(TypedDict):
@@ -51,6 +50,7 @@ def gc(kb: Handle, *, paid: bool = False) -> Freed:
     `paid`, while any is.
     """
     kb.published()
+    claim(kb)
     with kb.hold() as lease:
         with kb.ledger.read() as connection:
             busy = building(connection, kb.name)
@@ -160,19 +160,13 @@ def _forget_runs(connection: Connection, kb: str) -> int:
     return connection.execute(delete(runs).where(old)).rowcount
 
 
-def _lake(ledger: Ledger, lake: Path, oldest: float) -> tuple[int, int]:
+def _lake(ledger: Ledger, lake: Lake, oldest: float) -> tuple[int, int]:
     """Remove what nothing refers to and what was written before `oldest`; returns how many files,
     of how many bytes.
     """
-    emptied = [
-        folder
-        for folder in (lake / "runs").glob("*")
-        if folder.is_dir() and folder.lstat().st_mtime < oldest
-    ]
+    old = lake.untouched("runs", oldest)
     gone = _removed(lake, _listed(lake), _needed(ledger), oldest)
-    for folder in emptied:
-        if not any(folder.iterdir()):
-            folder.rmdir()
+    lake.leave(old)
     return gone
 
 
@@ -190,26 +184,20 @@ def free_after_drop(kb: Handle) -> tuple[int, int]:
     return _removed(kb.lake, listed, _needed(kb.ledger), oldest)
 
 
-def _listed(lake: Path) -> Listed:
-    listed = []
-    for kind in KINDS:
-        for folder, _, names in os.walk(lake / kind):
-            for path in (Path(folder) / name for name in names):
-                with suppress(FileNotFoundError):  # what a writer has renamed meanwhile
-                    listed.append((path, path.lstat()))
-    return listed
+def _listed(lake: Lake) -> list[File]:
+    return [file for kind in KINDS for file in lake.files(kind)]
 
 
-def _removed(lake: Path, listed: Listed, needed: Collection[str], oldest: float) -> tuple[int, int]:
+def _removed(
+    lake: Lake, listed: list[File], needed: Collection[str], oldest: float
+) -> tuple[int, int]:
     files = freed = 0
-    for path, stat in listed:
-        if stat.st_mtime >= oldest or str(path.relative_to(lake)) in needed:
+    for file in listed:
+        if file.modified >= oldest or file.path in needed:
             continue
-        with suppress(FileNotFoundError):
-            # else somebody has just written it once more
-            if path.lstat().st_mtime_ns == stat.st_mtime_ns:
-                path.unlink()
-                files, freed = files + 1, freed + stat.st_size
+        if lake.file(file.path) == file:  # else somebody has just written it once more
+            lake.remove(file.path)
+            files, freed = files + 1, freed + file.bytes
     return files, freed
 
 

@@ -22,6 +22,7 @@ from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.start import collection_name
 from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.transform import Row
+from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
@@ -82,7 +83,7 @@ class Cargo:
     again, shard by shard.
     """
 
-    lake: Path
+    lake: Lake
     snapshot: str
     document_rows: list[Row]
     chunk_shards: list[Shard]
@@ -270,7 +271,7 @@ def unload(target: Target, folder: Path, manifest: Manifest, owners: Owners) -> 
     return Cargo(kb.lake, snapshot, rows, shards, hashes)
 
 
-def _documents(lake: Path, folder: Path, owners: Owners) -> list[Row]:
+def _documents(lake: Lake, folder: Path, owners: Owners) -> list[Row]:
     """Shards of documents; returns the ledger's rows, which hold no text."""
     of_ledger = []
     for table in batches(path_of(folder, "documents"), DOCUMENTS_AT_ONCE):

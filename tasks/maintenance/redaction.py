@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.schemas import write_atomically
+from llmops.tasks.lake import write_atomically
 
 Plain = TypeVar("Plain")
 ERASED = "[erased]"

@@ -8,7 +8,7 @@ the mended version live, and until then nothing that is served has changed.
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, TypedDict
 
 import numpy as np
@@ -35,6 +35,7 @@ from llmops.tasks.knowledge.versions import (
     next_number,
     open_version,
 )
+from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
@@ -335,7 +336,7 @@ def _passages(job: _Job) -> Iterator[_Passages]:
 
 
 def _of_shard(
-    lake: Path,
+    lake: Lake,
     shard: str,
     asked: Sequence[LedgerRow[Any]],
     owners: Mapping[str, LedgerRow[Any]],
@@ -363,7 +364,7 @@ def _uri(owners: Mapping[str, LedgerRow[Any]], doc_id: str) -> str:
     return str(owners[doc_id].uri) if doc_id in owners else f"document {doc_id}"
 
 
-def _chunks(lake: Path, shard: str, part: _Passages, uris: Sequence[str]) -> dict[str, Row]:
+def _chunks(lake: Lake, shard: str, part: _Passages, uris: Sequence[str]) -> dict[str, Row]:
     try:
         if not shard:
             raise Damaged(
@@ -376,7 +377,7 @@ def _chunks(lake: Path, shard: str, part: _Passages, uris: Sequence[str]) -> dic
     return {row["chunk_id"]: row for row in rows}
 
 
-def _documents(lake: Path, owners: Mapping[str, LedgerRow[Any]], part: _Passages) -> dict[str, Row]:
+def _documents(lake: Lake, owners: Mapping[str, LedgerRow[Any]], part: _Passages) -> dict[str, Row]:
     """doc_id -> the columns that its chunks hold of it."""
     by_shard: dict[tuple[str, str], list[LedgerRow[Any]]] = {}
     for owner in owners.values():

@@ -245,7 +245,7 @@ def _unbacked(kb: Handle, version: Version) -> int:
             )
         }
     there = {
-        shard: bool(shard) and (kb.lake / shard).is_file()
+        shard: bool(shard) and kb.lake.file(shard) is not None
         for shard in {shard for _, shard in places}
     }
     return len({doc for doc, shard in places if not there[shard]})

@@ -16,6 +16,7 @@ from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.views import rows_at
+from llmops.tasks.lake import Lake
 from llmops.tasks.schemas import Shard
 
 
@@ -44,7 +45,7 @@ def _texts(kb: Handle, number: int, uris: set[str]) -> dict[str, str]:
     return {row.uri: _text(kb.lake, row) for row in rows if row.uri in uris}
 
 
-def _text(lake: Path, row: Row[Any]) -> str:
+def _text(lake: Lake, row: Row[Any]) -> str:
     shard = Shard(path=row.shard, rows=0, sha256=row.shard_sha256)
     return str(shard.table(lake, ["text"])["text"][row.shard_row].as_py())
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, UsageError
+from llmops.tasks.lake import write_atomically
 from llmops.tasks.prompts import Prompt, Resolved
 from llmops.tasks.prompts.reading import prompt_files, read_prompt, read_prompts
 from llmops.tasks.prompts.registry import RegistryVersion, all_versions, as_versions
 from llmops.tasks.prompts.writing import to_yaml
-from llmops.tasks.schemas import write_atomically
 from llmops.tasks.tracking.prompts import open_registry
 
 Files = Sequence[tuple[Path, Prompt]]

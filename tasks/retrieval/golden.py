@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
-from llmops.tasks.schemas import sha256, write_atomically
+from llmops.tasks.lake import write_atomically
+from llmops.tasks.schemas import sha256
 
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 ALLOWED = (

@@ -42,7 +42,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict])
     One verdict per kind (see `combine`). A page of the same name is replaced. Safe to call from
     several processes.
     """
-    from llmops.tasks.schemas import write_atomically
+    from llmops.tasks.lake import write_atomically
 
     folder = home.expanduser().resolve() / "docs"
     written = dt.datetime.now(dt.UTC)

@@ -19,7 +19,7 @@ from llmops.tasks.retrieval.gate import GateResult
 from llmops.tasks.schemas import Shard
 
 SHARD = Shard(path="s", rows=0, sha256="0")
-PART = Part(number=1, of=1, source="files", path=Path("part-1.json"), rows=4)
+PART = Part(number=1, of=1, source="files", path="part-1.json", rows=4)
 NAME = "hand"
 
 

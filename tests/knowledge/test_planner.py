@@ -213,4 +213,4 @@ def test_parts_are_of_one_source_and_of_equal_size(tmp_path: Path) -> None:
         *[("s0", 8), ("s0", 8), ("s0", 4)],
         *[("s1", 8), ("s1", 8), ("s1", 4)],
     ]
-    assert sum(len(part.todos()) for part in cuts) == 40
+    assert sum(len(part.todos(build.lake)) for part in cuts) == 40

@@ -2,7 +2,10 @@
 like any other.
 """
 
+import contextlib
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -35,6 +38,20 @@ class Costly(HashEmbedder):
             raise ValueError("cannot embed poison")
         with self.bill.open("a") as file:
             file.writelines(json.dumps(text) + "\n" for text in texts)
+        return super().embed(texts)
+
+
+class Deadly(Costly):
+    """The same, but the first process that is to embed while there is no file `dead` leaves one and
+    is killed.
+    """
+
+    dead: Path
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        with contextlib.suppress(FileExistsError):
+            self.dead.touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().embed(texts)
 
 
