@@ -18,6 +18,7 @@ from llmops.deployments.up.servers import Servers
 from llmops.flows import server
 from llmops.flows.server import state
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.tracking import served_at
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 PORTS = (PREFECT, MLFLOW, WORKER)
@@ -134,11 +135,11 @@ def mlflow_part(home: Path, servers: Servers, port: int) -> UpPart:
             "DO_NOT_TRACK": "true",
             "PYTHONUNBUFFERED": "1",
         },
-        before=lambda: _store(home, port),
+        before=lambda: _store(home, port, chosen.ui),
     )
 
 
-def _store(home: Path, port: int) -> None:
+def _store(home: Path, port: int, url: str) -> None:
     """Make the store where there is none: MLflow's own way breaks when somebody else looks."""
     if not free(port):
         raise Unavailable(f"port {port} is taken{holder(port)}", hint="end that program")
@@ -148,6 +149,7 @@ def _store(home: Path, port: int) -> None:
     )
     if not (home / "mlflow" / "mlflow.db").exists():
         child("the store of MLflow", ["-c", program, str(home)], {}, home)
+    served_at(home, url)
 
 
 def _worker(

@@ -15,6 +15,7 @@ from llmops.tasks.tracking.place import (
     own_database,
     pages,
     place_of,
+    served_at,
     shared,
     without_login,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "record_comparison",
     "record_night",
     "run_url",
+    "served_at",
     "shared",
     "tracking_uri",
     "without_login",

@@ -12,6 +12,7 @@ from urllib.parse import quote
 VARIABLES = ("LLMOPS_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI")
 """The first is for records of ours alone; the other is the one that every tool reads."""
 INTERFACE = "http://127.0.0.1:5000"
+SERVED = "served-at"
 
 
 class Place(NamedTuple):
@@ -49,17 +50,27 @@ def without_login(uri: str) -> str:
 
 
 def pages(uri: str) -> str:
-    """Where a browser finds the interface: LLMOPS_MLFLOW_URL, else the server, else the port of
-    `mlflow ui`.
+    """Where a browser finds the interface: LLMOPS_MLFLOW_URL, else the server, else where the
+    home's store was served last, else the port of `mlflow ui`.
     """
-    server = without_login(uri) if uri.startswith(("http://", "https://")) else INTERFACE
-    return (os.environ.get("LLMOPS_MLFLOW_URL") or server).rstrip("/")
+    if given := os.environ.get("LLMOPS_MLFLOW_URL"):
+        return given.rstrip("/")
+    if uri.startswith(("http://", "https://")):
+        return without_login(uri).rstrip("/")
+    last = Path(uri.removeprefix("sqlite:///")).parent / SERVED
+    return last.read_text(encoding="utf-8").strip() if last.is_file() else INTERFACE
+
+
+def served_at(home: Path, url: str) -> None:
+    """Remember where the home's own store is served: links lead there, whoever makes them."""
+    own_database(home).with_name(SERVED).write_text(f"{url}\n", encoding="utf-8")
 
 
 def shared(home: Path, run_page: str, files: Mapping[str, str]) -> dict[str, str]:
     """Links to files of a run that colleagues on other machines can follow, by their names; none
     where no server is known, so that the files of this machine are all there is.
     """
-    if pages(place_of(home).uri) == INTERFACE:
+    server = place_of(home).uri.startswith(("http://", "https://"))
+    if not (server or os.environ.get("LLMOPS_MLFLOW_URL")):
         return {}
     return {name: f"{run_page}/artifacts/{quote(path)}" for name, path in files.items()}
