@@ -106,7 +106,7 @@ def test_secrets_are_references_alone() -> None:
     assert [text for text in texts if re.search(r"://[^@/\s]*:[^@/\s]*@", text)] == []
 
 
-def test_config_maps_that_pods_name_are_there_or_are_the_users() -> None:
+def test_config_maps_that_pods_name_are_there() -> None:
     named = set()
     for pod in PODS.values():
         named |= {volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume}
@@ -115,7 +115,7 @@ def test_config_maps_that_pods_name_are_there_or_are_the_users() -> None:
             for container in pod["containers"]
             for source in container.get("envFrom", ())
         }
-    assert named - set(of("ConfigMap")) == {"project"}
+    assert named == set(of("ConfigMap"))
 
 
 @pytest.mark.parametrize("name", PODS)
@@ -125,7 +125,8 @@ def test_the_same_programs_run_here_and_under_compose(name: str) -> None:
     assert container["args"] == service["command"]
     image = service["image"]
     ours = image.startswith("llmops-pipelines:")
-    assert container["image"] == (image.partition(":")[0] if ours else image)
+    own = "llmops-project" if name == "worker" else image.partition(":")[0]
+    assert container["image"] == (own if ours else image)
     settings = of("ConfigMap")["settings"]["data"]
     given = {item["name"]: item.get("value") for item in container.get("env", ())}
     given |= settings if "envFrom" in container else {}
@@ -140,7 +141,10 @@ def test_the_version_is_the_projects() -> None:
     project = (Path(FOLDER).parent / "pyproject.toml").read_text()
     version = re.search(r'^version = "(.+)"', project, re.MULTILINE)
     assert version
-    assert KUSTOMIZATION["images"] == [{"name": "llmops-pipelines", "newTag": version[1]}]
+    images = {each["name"]: each["newTag"] for each in KUSTOMIZATION["images"]}
+    assert images["llmops-pipelines"] == version[1]
+    used = {pod["containers"][0]["image"] for pod in PODS.values()}
+    assert {image for image in used if ":" not in image} == set(images)
     assert SERVICES["worker"]["image"] == f"llmops-pipelines:{version[1]}"
 
 
