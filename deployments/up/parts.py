@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from llmops.deployments.project import Project
-from llmops.deployments.up.children import child
 from llmops.deployments.up.keeper import UpPart
 from llmops.deployments.up.ports import free, holder
 from llmops.deployments.up.processes import Known, known
+from llmops.deployments.up.registering import child
 from llmops.deployments.up.servers import Servers
 from llmops.flows import server
 from llmops.flows.server import state

@@ -1,18 +1,22 @@
-"""`HOME/up.json`: what the `up` of a home runs, for those who ask; and the lock that there is one
-`up` a home.
+"""`HOME/up.json`: what the `up` of a home runs, for those who ask and for those who end it; and the
+lock that there is one `up` a home.
 """
 
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmops.deployments.up.processes import Known, alive, end_marked, known
 from llmops.tasks.errors import Blocked, LlmopsError, Unavailable, disk_trouble
 from llmops.tasks.ledger import make_folder
+
+END_SECONDS = 15.0
 
 
 class PartRecord(BaseModel):
@@ -117,3 +121,24 @@ def myself() -> Known:
     if found is None:  # pragma: no cover - a process knows itself
         raise LlmopsError("this process is not to be found")
     return found
+
+
+def end_up(home: Path) -> int | None:
+    """Ask the `up` of a home to end, and wait for it; its pid, None where none runs. Raises
+    Unavailable where it does not end.
+    """
+    record = running(home)
+    if record is None:
+        return None
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(record.pid).terminate()
+    deadline = time.monotonic() + END_SECONDS
+    while record.running():
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"`llmops up` (process {record.pid}) has not ended within {END_SECONDS:.0f} s",
+                where=str(home),
+                hint=f"kill -9 {record.pid}; the next `llmops up` clears up after it",
+            )
+        time.sleep(0.05)
+    return record.pid

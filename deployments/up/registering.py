@@ -6,14 +6,16 @@ llmops.deployments.up.registering FOLDER [deploy] [catch-up]`. Its last line is 
 """
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from llmops.deployments.up.children import child
-from llmops.tasks.errors import LlmopsError
+from llmops.tasks.errors import LlmopsError, Unavailable
 
 MODULE = "llmops.deployments.up.registering"
+SECONDS = 180.0
 
 
 def register(
@@ -36,6 +38,30 @@ def register(
     for line in (*said["done"], *said["wrong"]):
         tell(line)
     return not said["wrong"]
+
+
+def child(
+    what: str, arguments: list[str], environment: Mapping[str, str], folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    """Something short in a process of its own. Raises LlmopsError with its last line."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", *arguments],
+            env={**os.environ, **environment},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"{what}: not done within {SECONDS:.0f} s") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise LlmopsError(f"{what}: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    return done
 
 
 def main(arguments: list[str]) -> int:

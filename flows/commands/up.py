@@ -109,7 +109,7 @@ def ui(
 @command(app, "down")
 def down() -> Answer:
     """End the `llmops up` of this home, or its background Prefect server."""
-    from llmops.deployments.up.ending import end_up
+    from llmops.deployments.up.record import end_up
     from llmops.flows import server
 
     pid = end_up(home())

@@ -12,9 +12,8 @@ import psutil
 import pytest
 
 from llmops.deployments.up import record
-from llmops.deployments.up.ending import end_up
 from llmops.deployments.up.processes import MARK, PART, Known, alive, end_marked, known
-from llmops.deployments.up.record import PartRecord, UpRecord
+from llmops.deployments.up.record import PartRecord, UpRecord, end_up
 from llmops.tasks.errors import Blocked, LlmopsError
 from tests.deployments.up.parts import wait_until
 
