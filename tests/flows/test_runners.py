@@ -2,6 +2,7 @@
 killed in the middle.
 """
 
+import os
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.configs.runners import NEEDS
+from llmops.tasks.errors import Unavailable
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.ledger.tables import chunks, documents, embeddings
 from tests.commandline import PLUGINS
@@ -89,3 +91,34 @@ def test_a_cluster_builds_what_one_process_builds_and_a_killed_worker_costs_noth
         assert sorted(lab.bills()) == bills
         assert cluster.verified()
         assert (cluster.home / "lake").exists() == (name == "ray")
+
+
+def test_a_cluster_that_runs_is_asked_before_anything_is_paid(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    needs("dask")
+    from distributed import Client, LocalCluster
+
+    filled(lab)
+    monkeypatch.setenv("PYTHONPATH", str(PLUGINS))
+    with pytest.raises(Unavailable, match=r"nothing answers at tcp://127\.0\.0\.1:9"):
+        lab.build(runner={"name": "dask", "address": "tcp://127.0.0.1:9"})
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        runner = {"name": "dask", "address": cluster.scheduler_address}
+        for name, value, says in (
+            ("LLMOPS_LAKE", str(tmp_path / "other"), r"the lake there \(.*other\) is another one"),
+            ("LLMOPS_LEDGER_URL", f"sqlite:///{tmp_path}/other.db", "the ledger there .* no build"),
+        ):
+            client.run(lambda one, to: os.environ.update({one: to}), name, value)
+            with pytest.raises(Unavailable, match=f"the worker .* cannot take part: {says}"):
+                lab.build(runner=runner)
+            client.run(lambda one: os.environ.pop(one) and None, name)
+        assert (lab.paid(), lab.live()) == (0, None)
+        outcome = lab.build(runner=runner)
+        assert (outcome.status, lab.visible()) == ("published", {f"d{n}.txt" for n in range(24)})
+        assert lab.build(runner={"name": "dask", "address": "tcp://127.0.0.1:9"}).status == (
+            "unchanged"
+        ), "a build with nothing to do needs no cluster"
