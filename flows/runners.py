@@ -10,7 +10,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -50,8 +50,8 @@ def working(runner: Runner, check: Callable[[], Check]) -> Iterator[None]:
     with _told(runner):
         if runner.address and runner.address != "auto":
             _reach(runner.address)
-        with MADE[runner.name](runner) as started:
-            _begin(runner, started, check)
+        with ExitStack() as stack:
+            started = _begun(runner, stack, check)
             with context.model_copy(update={"task_runner": started}):
                 yield
 
@@ -138,10 +138,11 @@ def _first(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]
 
 
-def _begin(runner: Runner, started: TaskRunner[Any], check: Callable[[], Check]) -> None:
-    """Connect, which Dask's runner leaves for its first task, and ask the workers."""
+def _begun(runner: Runner, stack: ExitStack, check: Callable[[], Check]) -> TaskRunner[Any]:
+    """Start or connect, and ask the workers of a cluster that is not our own."""
     try:
-        getattr(started, "client", None)  # else the first task connects
+        started = stack.enter_context(MADE[runner.name](runner))
+        getattr(started, "client", None)  # Dask's runner connects for its first task else
         if runner.address:
             asked = partial(_trouble, check(), PREFECT_API_URL.value())
             for worker, trouble in ASKED[runner.name](started, asked).items():
@@ -153,8 +154,9 @@ def _begin(runner: Runner, started: TaskRunner[Any], check: Callable[[], Check])
         raise Unavailable(
             f"the {runner.name} cluster cannot be used: {_first(error)}",
             where="runner",
-            hint="check that it runs this release on the same Python; nothing was paid yet",
+            hint="check that it runs, with this release on the same Python; nothing was paid yet",
         ) from error
+    return started
 
 
 def _ask_dask(started: "DaskTaskRunner", check: Check) -> dict[str, str]:
