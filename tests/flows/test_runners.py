@@ -4,6 +4,7 @@ killed in the middle.
 
 import os
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -97,15 +98,14 @@ def test_a_cluster_that_runs_is_asked_before_anything_is_paid(
     lab: Laboratory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     needs("dask")
-    from distributed import Client, LocalCluster
-
+    dask: Any = import_module("distributed")
     filled(lab)
     monkeypatch.setenv("PYTHONPATH", str(PLUGINS))
     with pytest.raises(Unavailable, match=r"nothing answers at tcp://127\.0\.0\.1:9"):
         lab.build(runner={"name": "dask", "address": "tcp://127.0.0.1:9"})
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        dask.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.Client(cluster) as client,
     ):
         runner = {"name": "dask", "address": cluster.scheduler_address}
         for name, value, says in (
