@@ -3,6 +3,7 @@ nothing paid twice.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from llmops.tasks import ledger
 from llmops.tasks.knowledge import versions
 from llmops.tasks.ledger.leases import hold
+from llmops.tasks.plugins import Spec
 from tests.flows.test_killed import kill, published
 from tests.laboratory import Laboratory
 from tests.postgres import fresh_database, postgres
+from tests.workshop import EDITED, TEXTS, Workshop
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.slow
@@ -55,3 +58,14 @@ def test_unchanged_rollback_and_on(lab: Laboratory, tmp_path: Path) -> None:
     assert lab.build().version == 3
     assert lab.paid() == paid
     assert not (lab.home / "ledger.db").exists()
+
+
+def test_two_knowledge_bases_are_built_at_once_on_one_ledger(tmp_path: Path) -> None:
+    shops = [Workshop(tmp_path, Spec(name="lancedb"), kb=f"shop-{letter}") for letter in "ab"]
+    with ThreadPoolExecutor(len(shops)) as pool:
+        for version, texts in enumerate((TEXTS, EDITED), 1):
+            built = [pool.submit(shop.build, texts) for shop in shops]
+            assert [each.result() for each in built] == [version, version]
+    assert [(shop.sound(), len(shop.rows())) for shop in shops] == [
+        (True, len(shops[0].rows()))
+    ] * 2
