@@ -31,6 +31,9 @@ def main() -> int:
     stores.main()
     sys.argv = ["server", *(["--tasks", "200", "--idle", "20", "--rounds", "1"] if quick else [])]
     server.main()
+    small = ["--documents", "200", "--passages", "64", "--tasks", "100"]
+    sys.argv = ["scale", *(small if quick else [])]
+    scale.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
         sys.stdout.write(
             "retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n"
