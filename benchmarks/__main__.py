@@ -11,6 +11,7 @@ from benchmarks import (
     overhead,
     retrieval,
     runner,
+    scale,
     server,
     simulations,
     stores,
