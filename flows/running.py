@@ -2,12 +2,15 @@
 own, and quietly.
 """
 
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from llmops.configs.section import FlowConfig
 from llmops.flows import server
+from llmops.flows.server.attending import attended
+from llmops.tasks.errors import Unavailable
 
 
 def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
@@ -16,7 +19,9 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
     """
     used = server.connect(home)
     since = server.log_position(home)
-    outcome = run_connected(home, config, **options)
+    theirs = isinstance(used, server.UserServer)
+    with nullcontext() if theirs else attended(home):
+        outcome = run_connected(home, config, **options)
     name = "remarks" if "remarks" in outcome else "warnings"
     if isinstance(used, server.UserServer):
         said = list(used.remarks)
@@ -31,6 +36,14 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
     name = config.flow_name()
     flow = getattr(import_module(f"llmops.flows.{name}"), name)
     calling = import_module("llmops.flows.calling")
-    state = flow(config, home, return_state=True, **options)
+    from httpx import TransportError
+
+    try:
+        state = flow(config, home, return_state=True, **options)
+    except TransportError as error:
+        raise Unavailable(
+            f"the Prefect server went away in the middle of the run: {error!r}",
+            hint="what was done is kept: the same command continues where it stopped",
+        ) from error
     content: dict[str, Any] = calling.outcome(home, state)
     return content

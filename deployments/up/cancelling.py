@@ -4,9 +4,9 @@ cancelled where they did not get so far. Nothing is left RUNNING for ever.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from llmops.deployments.prefect_api import PrefectApi
+from llmops.deployments.prefect_api import PrefectApi, Run
 from llmops.tasks.errors import LlmopsError
 
 POLL_SECONDS = 0.2
@@ -21,8 +21,10 @@ def cancel_runs(
     at_once: threading.Event,
     end_processes: Callable[[], object],
     tell: Callable[[str], None],
+    mine: Callable[[], Collection[str]] | None = None,
 ) -> None:
-    """Cancel what runs of the project's deployments within `seconds`.
+    """Cancel what runs of the project's deployments within `seconds`. `mine`: ids of the runs of
+    this machine, where workers of others may be at the same schedules; default: all are.
 
     The worker hears of CANCELLING, ends the process of the run, and says CANCELLED. For what has
     not ended shortly before the time is up, `end_processes` ends the processes, and the state is
@@ -31,7 +33,12 @@ def cancel_runs(
     deadline = time.monotonic() + seconds
     try:
         ids = [deployment["id"] for deployment in api.deployments(tags)]
-        running = api.active(ids)
+        own = None if mine is None else set(mine())
+
+        def active() -> list[Run]:
+            return [run for run in api.active(ids) if own is None or run["id"] in own]
+
+        running = active()
         if not running:
             return
         tell(f"{len(running)} running: {', '.join(run['name'] for run in running)}; cancelled")
@@ -39,7 +46,7 @@ def cancel_runs(
             api.set_state(run["id"], "CANCELLING", "Cancelling", WHY, force=False)
         while time.monotonic() < deadline - LAST_SECONDS and not at_once.is_set():
             time.sleep(POLL_SECONDS)
-            if not (running := api.active(ids)):
+            if not (running := active()):
                 return
         end_processes()
         for run in running:

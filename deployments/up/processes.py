@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psutil
 
 MARK, PART = "LLMOPS_UP", "LLMOPS_UP_PART"
+FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 SAME = 1.0  # seconds by which two readings of a process's start may differ
 
 
@@ -49,6 +50,15 @@ def marked(mark: str, part: str | None = None) -> Iterator[psutil.Process]:
             given = process.environ()
             if given.get(MARK) == mark and part in (None, given.get(PART)):
                 yield process
+
+
+def flow_runs(mark: str) -> set[str]:
+    """Ids of the flow runs whose processes the `up` of this mark has started."""
+    found = set()
+    for process in marked(mark):
+        with contextlib.suppress(psutil.Error, OSError):
+            found.add(process.environ().get(FLOW_RUN, ""))
+    return found - {""}
 
 
 def end_marked(mark: str, part: str | None = None) -> int:

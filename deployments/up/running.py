@@ -10,11 +10,12 @@ from pathlib import Path
 from llmops.deployments.project import Project
 from llmops.deployments.up import record
 from llmops.deployments.up.cancelling import cancel_runs
+from llmops.deployments.up.gone import GoneRuns
 from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.logs import Logs
 from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, parts_of
 from llmops.deployments.up.ports import choose as choose_ports
-from llmops.deployments.up.processes import end_marked
+from llmops.deployments.up.processes import end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
 from llmops.deployments.up.servers import Servers, home_servers
@@ -103,10 +104,13 @@ class Up:
             self.configs_changed,
             EVERY_SECONDS,
         )
+        gone = GoneRuns(self.servers.api, self.project.tags, self.project.home, self.tell)
         watch.start()
+        gone.start()
         try:
             return supervisor.run(signals)
         finally:
+            gone.stop()
             watch.stop()
 
     def tell(self, text: str) -> None:
@@ -121,6 +125,7 @@ class Up:
             at_once,
             lambda: end_marked(self.mark, WORKER),
             self.tell,
+            (lambda: flow_runs(self.mark)) if self.servers.prefect.yours else None,
         )
 
     def before_worker(self) -> None:

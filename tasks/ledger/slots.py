@@ -4,7 +4,7 @@ then, so that of late, doubled or piled up runs one works and the others pass.
 
 import os
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import psutil
@@ -13,6 +13,9 @@ from sqlalchemy import select
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import slots
+
+AHEAD = timedelta(hours=1)
+"""By which the clock of a server may be ahead of ours."""
 
 
 class Covered(NamedTuple):
@@ -33,7 +36,8 @@ def claim(
         held = connection.execute(select(slots).where(at)).one_or_none()
         if held is not None and held.run_id != run_id and expected is not None:
             began = aware(held.began_at)
-            if expected.astimezone(UTC) <= began:
+            ahead = began > now() + AHEAD  # of a clock that has been set right since
+            if expected.astimezone(UTC) <= began and not ahead:
                 return Covered(held.run_id, began)
         # a server's clock may be ahead of ours: the run covers its own time in any case
         row = {

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from llmops.flows import server
+from llmops.flows.server.attending import attended
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 from tests import forks
 from tests.laboratory import with_database
@@ -27,6 +28,7 @@ NUMBERS = """
 import sys
 from pathlib import Path
 from llmops.flows import server
+from llmops.flows.server.attending import attended
 found = server.connect(Path(sys.argv[1]))
 from prefect import flow, task
 @task
@@ -128,6 +130,13 @@ def test_a_killed_server_is_replaced_at_the_same_port(home: Path) -> None:
     assert second.started
     assert second.pid != first.pid
     assert second.url == first.url
+    with attended(home, every=0.2):  # as while a command runs its flow
+        psutil.Process(second.pid).kill()
+        assert eventually(lambda: server.find(home) is not None, 60)
+    third = server.find(home)
+    assert third is not None
+    assert third.pid != second.pid
+    assert third.url == first.url
 
 
 @pytest.mark.slow

@@ -37,6 +37,13 @@ def test_a_servers_clock_that_is_ahead_doubles_nothing(tmp_path: Path) -> None:
     assert by.run_id == "a"
 
 
+def test_a_clock_that_was_a_year_ahead_covers_nothing_once_it_is_right(tmp_path: Path) -> None:
+    ledger, now = open_ledger(tmp_path), datetime.now(UTC)
+    assert claim(ledger, "index", "kb", "wrong", now + timedelta(days=400)) is None
+    assert claim(ledger, "index", "kb", "right", now - timedelta(minutes=1)) is None
+    assert claim(ledger, "index", "kb", "late", now - timedelta(minutes=2)) is not None
+
+
 def test_two_that_begin_at_once_are_one(tmp_path: Path) -> None:
     ledger, at = open_ledger(tmp_path), datetime.now(UTC) - timedelta(minutes=1)
     barrier, begun = threading.Barrier(4), []

@@ -1,5 +1,8 @@
 """When `up` ends, nothing is left RUNNING: what can end does, what cannot is ended."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,6 +11,7 @@ import pytest
 
 from llmops.deployments.prefect_api import PrefectApi
 from llmops.deployments.up.cancelling import cancel_runs
+from llmops.deployments.up.processes import FLOW_RUN, MARK, flow_runs
 from tests.deployments.fake_prefect import FakePrefect, state
 
 NOW = datetime.now(UTC)
@@ -73,3 +77,31 @@ def test_a_server_that_is_gone_is_said_and_stops_nobody(prefect: FakePrefect) ->
     assert "runs could not be cancelled" in told
     assert "the next `llmops up` reruns them" in told
     assert ended == 0
+
+
+def test_runs_of_other_machines_are_left_alone(prefect: FakePrefect) -> None:
+    mine = prefect.add("mine", NOW, state("RUNNING"))
+    theirs = prefect.add("theirs", NOW, state("RUNNING"))
+    told = list[str]()
+    cancel_runs(
+        PrefectApi(prefect.url),
+        ("llmops", "project:desk"),
+        1.2,
+        threading.Event(),
+        lambda: None,
+        told.append,
+        lambda: {mine},
+    )
+    assert told[-1] == "1 had to be stopped: mine"
+    assert theirs not in {run for run, _ in prefect.states}
+
+
+def test_runs_of_this_machine_are_known_by_their_processes() -> None:
+    marks = {MARK: "a mark", FLOW_RUN: "run 7"}
+    sleeping = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"]
+    with subprocess.Popen(sleeping, env={**os.environ, **marks}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert flow_runs("a mark") == {"run 7"}
+        assert flow_runs("another") == set()
+        process.kill()
