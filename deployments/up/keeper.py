@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,17 +100,25 @@ class Keeper:
     def run(self, ready: Callable[[], bool]) -> None:
         """The life of the part. `ready`: whether the parts before it are well."""
         while not self.quiet.is_set():
-            if not ready():
-                self.quiet.wait(self.policy.check / 4)
-            elif not self.part.command:
-                self._see(self.part.answers())
-                self.quiet.wait(self.policy.check)
-            else:
-                reason = self._live()
-                if self.quiet.is_set():
-                    return
+            try:
+                reason = self._turn(ready)
+            except Exception as error:  # noqa: BLE001 - a thread that dies leaves its part well for ever
+                reason = f"unexpected: {type(error).__name__}: {error}"
+                self.logs.tell("up", traceback.format_exc().rstrip())
+            if reason is not None and not self.quiet.is_set():
                 self._clear()
                 self._pause_after(reason)
+
+    def _turn(self, ready: Callable[[], bool]) -> str | None:
+        """Why the part has to be started again; None where there is nothing to start."""
+        if not ready():
+            self.quiet.wait(self.policy.check / 4)
+        elif not self.part.command:
+            self._see(self.part.answers())
+            self.quiet.wait(self.policy.check)
+        else:
+            return self._live()
+        return None
 
     def _live(self) -> str:
         """Start the part and attend it to its end. Returns why it ended, or has to be ended."""
@@ -212,7 +221,8 @@ class Keeper:
             self.changed()
             return
         self.restarts += 1
-        self.logs.tell("up", f"{told}; it is started again in {self._pause:.0f} s")
+        again = "started" if self.part.command else "asked"
+        self.logs.tell("up", f"{told}; it is {again} again in {self._pause:.0f} s")
         self.changed()
         self.quiet.wait(self._pause)
         self._pause = min(2 * self._pause, self.policy.longest_pause)

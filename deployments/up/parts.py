@@ -6,6 +6,7 @@ import os
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def answers(url: str, seconds: float = 5.0) -> bool:
     try:
         with opener.open(url, timeout=seconds) as response:
             return bool(response.status == 200)
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError):  # also what answers, but not with HTTP
         return False
 
 

@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from llmops.deployments.prefect_api import PrefectApi
@@ -41,7 +42,7 @@ class Chosen:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code < 500
-        except OSError:
+        except (OSError, HTTPException, ValueError):  # also what answers, but not with HTTP
             return False
 
 

@@ -167,6 +167,26 @@ def test_a_command_that_is_not_there_is_said(run: Callable[..., Running], tmp_pa
     assert "/no/such/program cannot be started: No such file" in str(running.error)
 
 
+def test_a_question_that_breaks_ends_no_keeper(run: Callable[..., Running], tmp_path: Path) -> None:
+    broken = threading.Event()
+    whole = part(tmp_path)
+
+    def answers() -> bool:
+        if broken.is_set():
+            broken.clear()
+            raise RuntimeError("nobody thought of it")
+        return whole.answers()
+
+    running = run(replace(whole, answers=answers))
+    first = running.well()
+    broken.set()
+    wait_until(lambda: running.record().pid not in (None, first))
+    running.well()
+    assert running.record().restarts == 1
+    assert "one: unexpected: RuntimeError: nobody thought of it" in running.said()
+    assert "Traceback" in running.said()
+
+
 def test_everything_ends_in_order_and_the_deaf_are_killed(
     run: Callable[..., Running], tmp_path: Path
 ) -> None:
