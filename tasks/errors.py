@@ -116,9 +116,10 @@ def disk_trouble(error: Exception) -> LlmopsError | None:
     """
     if not isinstance(error, OSError) or error.errno not in DISK:
         return None
+    room = "" if error.errno == errno.EROFS else "free some space, or "
     return Unavailable(
         f"the disk cannot be written: {error.strerror} ({error.filename or 'LLMOPS_HOME'})",
-        hint="free some space, or set LLMOPS_HOME elsewhere; run again: finished work is kept, "
+        hint=f"{room}set LLMOPS_HOME elsewhere; run again: finished work is kept, "
         "nothing live has changed",
     )
 

@@ -8,15 +8,18 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmops.deployments.up.processes import Known, alive, end_marked, known
 from llmops.tasks.errors import Blocked, LlmopsError, Unavailable, disk_trouble
 from llmops.tasks.ledger import make_folder
 
 END_SECONDS = 15.0
+Pid = Annotated[int, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class PartRecord(BaseModel):
@@ -26,7 +29,7 @@ class PartRecord(BaseModel):
     name: str
     url: str | None = None
     healthy: bool = False
-    pid: int | None = None
+    pid: Pid | None = None
     created: float | None = None
     restarts: int = 0
     yours: bool = False
@@ -36,13 +39,13 @@ class UpRecord(BaseModel):
     """The `up` that runs, or the last one that ran: `mark` is what its processes carry."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    pid: int
+    pid: Pid
     created: float
     mark: str
     project: str = ""
     folder: str = ""
     started_at: str = ""
-    ports: dict[str, int] = {}
+    ports: dict[str, Port] = {}
     parts: tuple[PartRecord, ...] = ()
 
     def running(self) -> bool:
@@ -105,6 +108,18 @@ def _taken(home: Path) -> Blocked:
     )
 
 
+def _not_yours(home: Path, process: psutil.Process) -> Blocked:
+    try:
+        owner = f"the user {process.username()}"
+    except psutil.Error:
+        owner = "another user"
+    return Blocked(
+        f"`llmops up` (process {process.pid}) was started by {owner}; you may not end it",
+        where=str(home),
+        hint=f"`llmops down` as {owner} ends it",
+    )
+
+
 def _unwritable(home: Path, error: Exception) -> LlmopsError:
     if isinstance(error, OSError) and (trouble := disk_trouble(error)):
         return trouble
@@ -125,13 +140,17 @@ def myself() -> Known:
 
 def end_up(home: Path) -> int | None:
     """Ask the `up` of a home to end, and wait for it; its pid, None where none runs. Raises
-    Unavailable where it does not end.
+    Blocked where it is another user's, Unavailable where it does not end.
     """
     record = running(home)
     if record is None:
         return None
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(record.pid).terminate()
+        process = psutil.Process(record.pid)
+        try:
+            process.terminate()
+        except psutil.AccessDenied as error:
+            raise _not_yours(home, process) from error
     deadline = time.monotonic() + END_SECONDS
     while record.running():
         if time.monotonic() > deadline:

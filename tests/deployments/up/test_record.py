@@ -2,12 +2,15 @@
 nothing of anybody else's.
 """
 
+import errno
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import filelock
 import psutil
 import pytest
 
@@ -129,10 +132,59 @@ def test_a_number_that_was_given_anew_is_not_the_same_process() -> None:
     assert not alive(Known(me.pid, me.created - 100))
 
 
+GOOD = {"pid": 1, "created": 1.0, "mark": "m"}
+RUBBISH = [
+    {"pid": -1},
+    {"pid": 0},
+    {"ports": {"mlflow": 99_999}},
+    {"ports": {"mlflow": -5}},
+    {"parts": [{"name": "mlflow", "pid": -1}]},
+]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}'])
 def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "up.json").write_text(text)
     assert record.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_numbers_that_no_process_and_no_port_can_have_are_no_record(
+    tmp_path: Path, rubbish: dict[str, object]
+) -> None:
+    for changed, good in ((rubbish, False), ({}, True)):
+        (tmp_path / "up.json").write_text(json.dumps({**GOOD, **changed}))
+        assert (record.read(tmp_path) is not None) == good
+        assert end_up(tmp_path) is None
+
+
+def test_an_up_of_another_user_is_said_to_be_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = record.myself()
+    record.write(tmp_path, UpRecord(pid=me.pid, created=me.created, mark="m"))
+
+    def denied(process: psutil.Process) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "terminate", denied)
+    who = rf"process {me.pid}\) was started by the user {psutil.Process().username()}"
+    with pytest.raises(Blocked, match=who):
+        end_up(tmp_path)
+
+
+@pytest.mark.parametrize(("number", "room"), [(errno.EROFS, False), (errno.ENOSPC, True)])
+def test_space_is_asked_for_only_where_it_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, room: bool
+) -> None:
+    def refused(lock: object, timeout: float) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refused)
+    with pytest.raises(LlmopsError, match=os.strerror(number)) as raised, record.only_one(tmp_path):
+        pass
+    assert ("free some space" in raised.value.hint) == room
+    assert "LLMOPS_HOME" in raised.value.hint
 
 
 def test_a_record_reads_as_it_was_written(tmp_path: Path) -> None:
