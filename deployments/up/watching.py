@@ -1,6 +1,7 @@
 """Configs that change while `up` runs: what is scheduled is registered anew, and said."""
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -30,9 +31,11 @@ def configs_seen(folder: Path, home: Path) -> Seen:
 
 def _note(seen: Seen, file: Path, *, only_configs: bool) -> None:
     try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return  # a fifo would wait for somebody to write
         if only_configs and b"flow" not in file.read_bytes()[:100_000]:
             return
-        found = file.stat()
     except OSError:
         return
     seen[str(file)] = (found.st_mtime_ns, found.st_size)

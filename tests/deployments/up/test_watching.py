@@ -1,5 +1,6 @@
 """Configs that change while `up` runs are noticed, once they are left alone."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def test_configs_and_settings_are_watched_and_nothing_else(tmp_path: Path) -> No
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
+    os.mkfifo(tmp_path / "fifo.yaml")
     seen = {Path(file).relative_to(tmp_path).as_posix() for file in configs_seen(tmp_path, home)}
     assert seen == {"a.yaml", "deep/b.yml", ".env"}
 
