@@ -116,5 +116,6 @@ def down() -> Answer:
     stopped = server.stop(home()) or pid is not None
     told = f"`llmops up` (process {pid}) has ended." if pid else "The Prefect server has ended."
     return answer(
-        {"stopped": stopped, "up": pid}, line(told if stopped else "Nothing was running.")
+        {"stopped": stopped, "up": pid},
+        line(told if stopped else f"Nothing was running for {home()}."),
     )
