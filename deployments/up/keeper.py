@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llmops.deployments.up.logs import Logs
 from llmops.deployments.up.processes import MARK, PART, Known, alive, end_marked, known
-from llmops.tasks.errors import LlmopsError
+from llmops.tasks.errors import ConfigError, LlmopsError
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class UpPart:
     `command`: what is started, in `folder`, with `environment` beside that of `up`, `without` some
     of it; empty where the part belongs to the user, and is only asked. `answers`: whether it is
     well; asked again and again. `url`: where people go; `detail`: what is said beside it. `after`:
-    parts that must be well before it starts. `before`: done before each start; may raise
-    LlmopsError, which counts as a start that failed. `there`: a process that runs already and does
-    the part's work: it is attended, and not ended with `up`.
+    parts that must be well before it starts. `before`: done before each start; LlmopsError counts
+    as a start that failed, ConfigError ends `up`: no other start mends it. `there`: a process that
+    runs already and does the part's work: it is attended, and not ended with `up`.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Keeper:
         self.restarts, self.failed_starts = 0, 0
         self.process: Known | None = None
         self.hopeless: str | None = None
+        self.mistaken: ConfigError | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._pause = policy.first_pause
         self._starting = threading.Lock()
@@ -130,6 +131,10 @@ class Keeper:
                     return "stopped"
                 self.process = self.part.there()
                 self._child = None if self.process else self._start()
+        except ConfigError as error:
+            self.mistaken = error
+            self.quiet.set()
+            return str(error)
         except LlmopsError as error:
             return str(error)
         except OSError as error:

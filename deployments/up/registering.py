@@ -1,6 +1,6 @@
 """What has to be done at the Prefect server, in a process of its own that `up` starts: `python -m
 llmops.deployments.up.registering FOLDER [deploy] [catch-up]`. Its last line is a JSON object:
-`done`, what was done, and `wrong`, what was not.
+`done`, what was done, and `wrong`, the mistakes for which something was not.
 
 `up` itself lives for months and imports no Prefect.
 """
@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.errors import LlmopsError, Mistake, Unavailable
 
 MODULE = "llmops.deployments.up.registering"
 SECONDS = 180.0
@@ -24,20 +25,21 @@ def register(
     environment: Mapping[str, str],
     tell: Callable[[str], None],
     *steps: str,
-) -> bool:
-    """Take the steps `deploy` and `catch-up` in a process of its own; what they did, and what is
-    wrong, is told. Returns whether all went through.
+) -> list[Mistake]:
+    """Take the steps `deploy` and `catch-up` in a process of its own; what they did is told.
+    Returns what is wrong; nothing where all went through.
     """
     given = {**environment, "LLMOPS_HOME": str(home)}
     try:
         ended = child("the schedules", ["-m", MODULE, str(folder), *steps], given, folder)
         said = json.loads(ended.stdout.splitlines()[-1])
-    except (LlmopsError, ValueError, IndexError) as error:
-        tell(f"the schedules could not be registered: {error}")
-        return False
-    for line in (*said["done"], *said["wrong"]):
+        done, wrong = said["done"], [Mistake(**each) for each in said["wrong"]]
+    except (LlmopsError, ValueError, LookupError, TypeError) as error:
+        reason = f"the schedules could not be registered: {error}"
+        return [Mistake(reason, kind=LlmopsError.kind)]
+    for line in done:
         tell(line)
-    return not said["wrong"]
+    return wrong
 
 
 def child(
@@ -72,7 +74,7 @@ def main(arguments: list[str]) -> int:
 
     folder, *steps = arguments
     done: list[str] = []
-    wrong: list[str] = []
+    wrong: list[dict[str, str]] = []
     try:
         project = Project.at(Path(folder))
         if "deploy" in steps:
@@ -92,7 +94,7 @@ def main(arguments: list[str]) -> int:
             caught = catch_up(project)
             done += [*caught.warnings, *map(str, caught.steps)]
     except LlmopsError as error:
-        wrong = [str(mistake) for mistake in error.mistakes()]
+        wrong = [asdict(mistake) for mistake in error.mistakes()]
     sys.stdout.write(json.dumps({"done": done, "wrong": wrong}) + "\n")
     return 0
 

@@ -22,7 +22,7 @@ from llmops.deployments.up.servers import Servers, home_servers
 from llmops.deployments.up.supervisor import Signals, Supervisor
 from llmops.deployments.up.watching import EVERY_SECONDS, Watch, configs_seen
 from llmops.flows import server
-from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable, UsageError
 
 LEAST_FREE = 50_000_000
 Shown = Callable[[PartRecord, UpPart], None]
@@ -87,6 +87,7 @@ class Up:
         self.servers: Servers = home_servers(project.home, self.ports)
         self._registered, self._told_disk = False, False
         self._registering = threading.Lock()
+        self._undone: tuple[list[str], list[Mistake]] = ([], [])
 
     def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
         supervisor = Supervisor(
@@ -130,27 +131,46 @@ class Up:
 
     def before_worker(self) -> None:
         """Once, the schedules; each time, the runs that nobody works on any more. Raises
-        LlmopsError.
+        ConfigError for mistakes that no other try mends, before the first registration;
+        LlmopsError for all else.
         """
         steps = ("catch-up",) if self._registered else ("deploy", "catch-up")
-        if not self.register(*steps):
+        wrong = self.register(*steps)
+        mistaken = {each.kind for each in wrong} <= {ConfigError.kind, UsageError.kind}
+        if wrong and mistaken and not self._registered:
+            raise ConfigError(wrong)
+        for mistake in wrong:
+            self.tell(str(mistake))
+        if wrong:
             raise LlmopsError("what is scheduled is not registered yet")
         self._registered = True
 
-    def register(self, *steps: str) -> bool:
+    def register(self, *steps: str) -> list[Mistake]:
         home, folder = self.project.home, self.project.folder
         with self._registering:
             return register(folder, home, self.servers.environment(), self.tell, *steps)
 
-    def configs_changed(self, files: list[str]) -> None:
-        """Register again what is scheduled, and say what cannot be taken up while running."""
+    def configs_changed(self, files: list[str]) -> bool:
+        """Register again what is scheduled, and say what cannot be taken up while running. Returns
+        whether it went through. What is tried again is not said again.
+        """
         env = str(self.project.folder / ".env")
-        if env in files:
+        told, told_wrong = self._undone
+        if env in files and env not in told:
             self.tell(".env has changed: `llmops up` reads it when it is started again")
-        if configs := [Path(file) for file in files if file != env]:
-            names = ", ".join(str(file.relative_to(self.project.folder)) for file in configs)
+        configs = [file for file in files if file != env]
+        if not configs:
+            return True
+        if files != told:
+            names = ", ".join(str(Path(file).relative_to(self.project.folder)) for file in configs)
             self.tell(f"changed: {names}")
-            self.register("deploy")
+        wrong = self.register("deploy")
+        if wrong and wrong != told_wrong:
+            for mistake in wrong:
+                self.tell(str(mistake))
+            self.tell("what has changed is not registered: it is tried again until it is")
+        self._undone = (files, wrong) if wrong else ([], [])
+        return not wrong
 
     def changed(self, parts: tuple[PartRecord, ...]) -> None:
         """Write down what runs, for `llmops status`."""

@@ -69,7 +69,8 @@ class Supervisor:
 
     def run(self, signals: Signals) -> bool:
         """Until a signal. Returns whether everything ended in order. Raises Unavailable where a
-        part does not come up at all, after the others have ended.
+        part does not come up at all, and ConfigError where a part finds that the configs cannot be
+        used, after the others have ended.
         """
         threads = [
             threading.Thread(target=keeper.run, args=(self._ready(keeper),), daemon=True)
@@ -99,6 +100,8 @@ class Supervisor:
                 self._change.clear()
                 self._tell()
             for keeper in self.keepers:
+                if keeper.mistaken:
+                    raise keeper.mistaken
                 if keeper.hopeless:
                     return keeper.hopeless
             if time.monotonic() - last_tick >= 1:

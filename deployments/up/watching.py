@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 EVERY_SECONDS = 2.0
+LONGEST_PAUSE = 60.0
 SHARE = 0.02  # of the time that looking may take, however many files there are
 Seen = dict[str, tuple[int, int]]
 
@@ -42,12 +43,13 @@ def _note(seen: Seen, file: Path, *, only_configs: bool) -> None:
 
 
 class Watch:
-    """Looks every EVERY_SECONDS in a thread of its own; `changed` is told which files have changed,
-    once they have been left alone.
+    """Looks every `every` seconds in a thread of its own; `changed` is told which files have
+    changed, each once it has been left alone from one look to the next. Where it returns False it
+    is told them again, after pauses that grow to LONGEST_PAUSE.
     """
 
     def __init__(
-        self, look: Callable[[], Seen], changed: Callable[[list[str]], None], every: float
+        self, look: Callable[[], Seen], changed: Callable[[list[str]], bool], every: float
     ) -> None:
         self._look, self._changed, self._every = look, changed, every
         self._done = threading.Event()
@@ -59,14 +61,23 @@ class Watch:
         self._done.set()
 
     def _run(self) -> None:
-        known = last = self._look()
+        last = self._look()
+        known = dict(last)
+        undone, again, retry = set[str](), 0.0, self._every
         pause = self._every
         while not self._done.wait(pause):
             began = time.monotonic()
             now = self._look()
             pause = max(self._every, (time.monotonic() - began) / SHARE)
-            if now == last != known:
-                files = {file for file, _ in now.items() ^ known.items()}
-                known = now
-                self._changed(sorted(files))
+            changed = {file for file, _ in now.items() ^ known.items()}
+            quiet = {file for file in changed if now.get(file) == last.get(file)}
             last = now
+            if not quiet and not (undone and time.monotonic() >= again):
+                continue
+            kept = {file: seen for file, seen in known.items() if file not in quiet}
+            known = kept | {file: now[file] for file in quiet if file in now}
+            undone |= quiet
+            if self._changed(sorted(undone)):
+                undone, retry = set(), self._every
+            else:
+                again, retry = time.monotonic() + retry, min(2 * retry, LONGEST_PAUSE)

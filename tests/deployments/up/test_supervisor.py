@@ -17,7 +17,7 @@ from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.processes import Known, alive, known, marked
 from llmops.deployments.up.record import PartRecord
 from llmops.deployments.up.supervisor import Signals, Supervisor
-from llmops.tasks.errors import Unavailable
+from llmops.tasks.errors import ConfigError, Mistake, Unavailable
 from tests.deployments.up.parts import QUICK, SERVE, after, logs, part, wait_until
 
 DEAF = (
@@ -55,7 +55,7 @@ class Running:
     def _run(self) -> None:
         try:
             self.supervisor.run(self.signals)
-        except Unavailable as error:
+        except (Unavailable, ConfigError) as error:
             self.error = error
 
     def record(self, name: str = "one") -> PartRecord:
@@ -165,6 +165,25 @@ def test_a_command_that_is_not_there_is_said(run: Callable[..., Running], tmp_pa
     running = run(replace(part(tmp_path), command=("/no/such/program",)))
     wait_until(lambda: running.error)
     assert "/no/such/program cannot be started: No such file" in str(running.error)
+
+
+def test_configs_that_no_other_start_can_mend_end_it_at_once(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    tries = []
+
+    def mistaken() -> None:
+        tries.append(1)
+        raise ConfigError([Mistake("is taken", "a.yaml"), Mistake("is taken", "b.yaml")])
+
+    worker = replace(after(part(tmp_path, "worker"), "one"), before=mistaken)
+    running = run(part(tmp_path), worker)
+    wait_until(lambda: running.error)
+    assert isinstance(running.error, ConfigError)
+    assert [mistake.where for mistake in running.error.mistakes()] == ["a.yaml", "b.yaml"]
+    assert len(tries) == 1
+    assert running.record("worker").restarts == 0
+    wait_until(lambda: not list(marked(running.mark)))
 
 
 def test_a_question_that_breaks_ends_no_keeper(run: Callable[..., Running], tmp_path: Path) -> None:

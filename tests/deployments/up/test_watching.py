@@ -2,9 +2,11 @@
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from llmops.deployments.up.watching import Watch, configs_seen
+from llmops.deployments.up.watching import Seen, Watch, configs_seen
 from tests.deployments.up.parts import wait_until
 
 
@@ -38,14 +40,18 @@ def test_a_change_is_told_once_with_its_files(tmp_path: Path) -> None:
         looked.set()
         return seen
 
-    watch = Watch(look, told.append, 0.05)
+    def changed(files: list[str]) -> bool:
+        told.append(files)
+        return True
+
+    watch = Watch(look, changed, 0.05)
     watch.start()
     try:
         assert looked.wait(5)
         (tmp_path / "a.yaml").write_text("flow: index # changed")
         (tmp_path / "c.yaml").write_text("flow: index")
         (tmp_path / "b.yaml").unlink()
-        wait_until(lambda: told)
+        wait_until(lambda: sum(map(len, told)) == 3)
         assert sorted(Path(file).name for each in told for file in each) == [
             "a.yaml",
             "b.yaml",
@@ -57,3 +63,57 @@ def test_a_change_is_told_once_with_its_files(tmp_path: Path) -> None:
         assert len(told) == count
     finally:
         watch.stop()
+
+
+@contextmanager
+def watching(
+    look: Callable[[], Seen], changed: Callable[[list[str]], bool]
+) -> Iterator[list[list[str]]]:
+    """A quick watch, and what it told."""
+    told: list[list[str]] = []
+
+    def tell(files: list[str]) -> bool:
+        told.append(files)
+        return changed(files)
+
+    watch = Watch(look, tell, 0.01)
+    watch.start()
+    try:
+        yield told
+    finally:
+        watch.stop()
+
+
+def test_a_file_that_never_rests_holds_up_no_other() -> None:
+    looks = [0]
+
+    def look() -> Seen:
+        looks.append(len(looks))
+        return {"restless.yaml": (len(looks), 1), "once.yaml": (int(len(looks) > 4), 1)}
+
+    with watching(look, lambda files: True) as told:
+        wait_until(lambda: told)
+        before = len(looks)
+        wait_until(lambda: len(looks) > before + 5)
+    assert told == [["once.yaml"]]
+
+
+def test_what_did_not_go_through_is_told_again_with_what_has_changed_since() -> None:
+    looks, later, works = [0], Seen(), threading.Event()
+
+    def look() -> Seen:
+        looks.append(len(looks))
+        return {"a.yaml": (int(len(looks) > 3), 1), **later}
+
+    with watching(look, lambda files: works.is_set()) as told:
+        wait_until(lambda: len(told) == 2)
+        later["b.yaml"] = (1, 1)
+        wait_until(lambda: told[-1] == ["a.yaml", "b.yaml"])
+        works.set()
+        count = len(told)
+        wait_until(lambda: len(told) > count)
+        count, before = len(told), len(looks)
+        wait_until(lambda: len(looks) > before + 5)
+    assert told[:2] == [["a.yaml"], ["a.yaml"]]
+    assert told[-1] == ["a.yaml", "b.yaml"]
+    assert len(told) == count
