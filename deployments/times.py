@@ -34,11 +34,10 @@ def cron_for(schedule: Schedule) -> Cron:
     """What of every hour is meant goes by UTC, where the zone's clock differs from it by whole
     hours: by the local clock Prefect leaves out the hour that comes twice in autumn.
     """
-    fields = plain(schedule.cron).split()
-    hourly = fields[1:] == ["*"] * 4
-    if hourly and _whole_hours(schedule.timezone):
-        return Cron(" ".join(fields), "UTC")
-    return Cron(" ".join(fields), schedule.timezone)
+    cron = plain(schedule.cron)
+    if _hourly(cron) and _whole_hours(schedule.timezone):
+        return Cron(cron, "UTC")
+    return Cron(cron, schedule.timezone)
 
 
 def plain(cron: str) -> str:
@@ -60,6 +59,18 @@ def _times(when: Cron, now: datetime, *, reverse: bool) -> Iterator[datetime]:
     zone = ZoneInfo(when.timezone)
     for found in CronSim(when.cron.upper(), now.astimezone(zone), reverse=reverse):
         yield found.astimezone(UTC)
+
+
+def _hourly(cron: str) -> bool:
+    """Whether every hour of every day is meant, however that is written: `*`, `*/1`, `0-23`."""
+    read = CronSim(cron.upper(), datetime.now(UTC))
+    days = {day % 7 for day in read.weekdays if isinstance(day, int)}
+    return (
+        read.hours >= set(range(24))
+        and read.days >= set(range(1, 32))
+        and read.months >= set(range(1, 13))
+        and days == set(range(7))
+    )
 
 
 def _whole_hours(timezone: str) -> bool:

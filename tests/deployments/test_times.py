@@ -41,6 +41,11 @@ def at(text: str) -> datetime:
         ("0 * * * *", BERLIN, ("0 * * * *", "UTC")),
         ("@hourly", YORK, ("0 * * * *", "UTC")),
         ("*/10  * * * ?", BERLIN, ("*/10 * * * *", "UTC")),
+        ("0 0-23 * * *", BERLIN, ("0 0-23 * * *", "UTC")),
+        ("0 */1 */1 * 0-6", BERLIN, ("0 */1 */1 * 0-6", "UTC")),
+        ("5 0-11,12-23 * jan-dec 1-7", BERLIN, ("5 0-11,12-23 * jan-dec 1-7", "UTC")),
+        ("0 1-23 * * *", BERLIN, ("0 1-23 * * *", BERLIN)),
+        ("0 */1 * * 1-6", BERLIN, ("0 */1 * * 1-6", BERLIN)),
         ("0 * * * *", HOWE, ("0 * * * *", HOWE)),  # its hours are not those of UTC
         ("0 * * * *", "Asia/Kolkata", ("0 * * * *", "Asia/Kolkata")),
         ("0 8-18 * * *", BERLIN, ("0 8-18 * * *", BERLIN)),
