@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import SECRET, digest
 
 T = TypeVar("T")
@@ -33,14 +34,29 @@ class Settings(BaseSettings):
 
 @cache
 def load_env(folder: Path) -> None:
-    """Add the lines `NAME=value` of `folder/.env` to the environment; what is set already wins."""
+    """Add the lines `NAME=value` of `folder/.env` to the environment; what is set already wins.
+    Raises ConfigError where the file cannot be read.
+    """
+    for name, value in env_lines(folder).items():
+        os.environ.setdefault(name, value)
+
+
+def env_lines(folder: Path) -> dict[str, str]:
+    """The lines `NAME=value` of `folder/.env`. Raises ConfigError where it cannot be read."""
     from dotenv import dotenv_values
 
     file = folder / ".env"
-    if file.is_file():
-        for name, value in dotenv_values(file).items():
-            if value is not None:
-                os.environ.setdefault(name, value)
+    if not file.is_file():
+        return {}
+    try:
+        found = dotenv_values(file)
+    except UnicodeDecodeError as error:
+        mistake = Mistake("the file is not UTF-8 text", str(file), "save it as UTF-8")
+        raise ConfigError([mistake]) from error
+    except OSError as error:
+        told = f"the file cannot be read: {error.strerror or error}"
+        raise ConfigError([Mistake(told, str(file), "check its permissions")]) from error
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def settings() -> Settings:

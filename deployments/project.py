@@ -10,6 +10,7 @@ import subprocess
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from llmops.tasks.errors import ConfigError, Mistake, UsageError
 
 NAME = "[a-z][a-z0-9-]{0,62}"
 GIT_SECONDS = 10.0
+PACKAGES = ("node_modules", "__pycache__")
+CONTENT = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?(?P<indent>[ \t]*)(?P<sign>(?!---)[^\s#%])")
+"""The first line that is no comment, directive or `---`."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ class Project:
         return ("llmops", f"project:{self.name}")
 
     def configs(self) -> list[Scheduled]:
-        """Every config below the folder, in the order of their paths; hidden folders and the home
-        are passed over. Read once. Raises ConfigError with the mistakes of all of them, UsageError
-        where there is none.
+        """Every config below the folder, in the order of their paths; the home, hidden folders and
+        installed packages are passed over. Read once. Raises ConfigError with the mistakes of all
+        of them, UsageError where there is none.
         """
         if not self.read_configs:
             self.read_configs.extend(self._read())
@@ -130,17 +134,21 @@ class Project:
                 found.append(self._config(file))
             except ConfigError as error:
                 mistakes += error.found
-        mistakes = mistakes or twice(found)
+        mistakes = _once(mistakes) or twice(found)
         if mistakes:
             raise ConfigError(mistakes)
         return found
 
     def _files(self) -> Iterable[Path]:
-        for path in sorted(self.folder.rglob("*.y*ml")):
-            below = path.relative_to(self.folder)
-            hidden = any(part.startswith(".") for part in below.parts)
-            if not hidden and not path.is_relative_to(self.home) and _is_config(path):
-                yield path
+        home, found = Path(os.path.realpath(self.home)), []
+        for root, folders, files in os.walk(self.folder):
+            above = Path(root)
+            if above.is_relative_to(home) or above.name in PACKAGES or "pyvenv.cfg" in files:
+                folders.clear()
+                continue
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [above / name for name in files if fnmatch(name, "[!.]*.y*ml")]
+        return [path for path in sorted(found) if _is_config(path)]
 
     def _config(self, file: Path) -> Scheduled:
         flow = str(load_yaml(file).get("flow"))
@@ -183,11 +191,29 @@ def twice(configs: Iterable[Scheduled]) -> list[Mistake]:
     return found
 
 
+def _once(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """A config that a night lists is read for that night too."""
+    return list({(os.path.normpath(m.where), m.message): m for m in mistakes}.values())
+
+
 def _is_config(file: Path) -> bool:
+    """Data is told by its bytes: YAML of many megabytes takes minutes to read."""
+    try:
+        if not file.is_file():  # also a link that leads nowhere, and a pipe
+            return False
+        text = file.read_bytes()
+    except OSError:
+        return True  # nobody knows; reading it as a config says what is wrong
+    first = CONTENT.search(text)
+    if first is None:
+        return False
+    before = rb"[{,\s]" if first["sign"] == b"{" else rb"(?m:^)" + first["indent"]
+    if not re.search(before + rb"""["']?flow["']?\s*:""", text):
+        return False
     try:
         return "flow" in load_yaml(file)
     except ConfigError:
-        return "flow:" in file.read_text(encoding="utf-8", errors="replace")
+        return True
 
 
 def _name(folder: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from llmops.configs.settings import env_lines
 from llmops.tasks.errors import UsageError, did_you_mean
 
 OWN = "LLMOPS_OWN_PREFECT_API_URL"
@@ -50,7 +51,7 @@ class NamedServer:
     @property
     def address(self) -> str:
         """The same without a login: it may be shown, and asked with `headers`."""
-        return re.sub(r"(?<=://)[^/@]*@", "", self.url)
+        return discreet(self.url)
 
     @property
     def source(self) -> str:
@@ -106,6 +107,11 @@ class NamedServer:
             ) from error
 
 
+def discreet(text: str) -> str:
+    """A text whose addresses are without their logins."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+
+
 def named() -> NamedServer | None:
     """The server that the user names; None where a home's own is meant.
 
@@ -149,7 +155,7 @@ class SettingsPlace(NamedTuple):
 
 def _places() -> Iterator[tuple[SettingsPlace, Mapping[str, object]]]:
     """In Prefect's order."""
-    env = {name.upper(): value for name, value in _dotenv().items()}
+    env = {name.upper(): value for name, value in env_lines(Path()).items()}
     here = {name.upper(): value for name, value in os.environ.items()}
     # what `.env` says is in the environment by now
     merged = {name: value for name, value in here.items() if env.get(name) == value}
@@ -164,14 +170,6 @@ def _places() -> Iterator[tuple[SettingsPlace, Mapping[str, object]]]:
     )
     name, settings = _profile()
     yield SettingsPlace(name, True), settings
-
-
-def _dotenv() -> dict[str, str]:
-    from dotenv import dotenv_values
-
-    if not Path(".env").is_file():
-        return {}
-    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
 
 
 def _profile() -> tuple[str, Mapping[str, object]]:
@@ -196,7 +194,7 @@ def _profile() -> tuple[str, Mapping[str, object]]:
 def _profiles_path() -> Path:
     given = (
         os.environ.get("PREFECT_PROFILES_PATH")
-        or _dotenv().get("PREFECT_PROFILES_PATH")
+        or env_lines(Path()).get("PREFECT_PROFILES_PATH")
         or _at(_toml(Path("prefect.toml")), ("profiles_path",))
         or _at(_toml(Path("pyproject.toml")), ("tool", "prefect", "profiles_path"))
     )

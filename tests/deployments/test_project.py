@@ -1,10 +1,12 @@
 """What a folder of configs is as a project."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from llmops.configs.reading import load_yaml
 from llmops.deployments.project import Project, slug
 from llmops.tasks.errors import ConfigError, UsageError
 
@@ -75,6 +77,76 @@ def test_the_mistakes_of_all_configs_come_at_once(folder: Path) -> None:
     assert "got 'Europe/Berlinn'" in found[0]
     assert "the minute never comes" in found[1]
     assert "got 'indx', allowed: index" in found[2]
+
+
+def test_a_mistake_in_a_config_that_a_night_lists_is_said_once(folder: Path) -> None:
+    config(folder, "b/a.yaml", schedule="{cron: '61 3 * * *'}")
+    night = "flow: nightly\nname: all\nindex: [../b/a.yaml]\n"
+    (folder / "c").mkdir()
+    (folder / "c" / "night.yaml").write_text(night)
+    (folder / "a.yaml").write_text(night.replace("../", ""))
+    (found,) = mistakes(folder)
+    assert "the minute never comes" in found
+
+
+def test_what_is_no_regular_file_is_no_config(folder: Path) -> None:
+    config(folder, "inside.yaml/a.yaml")
+    (folder / "gone.yaml").symlink_to("nothing.yaml")
+    (folder / "itself.yaml").symlink_to("itself.yaml")
+    os.mkfifo(folder / "pipe.yaml")
+    config(folder, "linked.txt", kb="linked")
+    (folder / "linked.yaml").symlink_to("linked.txt")
+    found = [each.file for each in Project.at(folder).configs()]
+    assert found == ["inside.yaml/a.yaml", "linked.yaml"]
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(folder, "a.yaml")
+
+    def refuse(file: Path, *_given: object, **_more: object) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    (found,) = mistakes(folder)
+    assert "a.yaml: the file may not be read" in found
+
+
+def test_installed_packages_and_data_are_not_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for below in ("node_modules/x", "b/__pycache__", "env/lib", "home/x"):
+        config(folder, f"{below}/c.yaml")
+    (folder / "env" / "pyvenv.cfg").touch()
+    link = folder.parent / "link"
+    link.symlink_to(folder / "home")
+    (folder / "data.yaml").write_text("# flow: index\nrows:\n- flow: {flow: 1}\n  the: flow\n")
+    (folder / "list.yaml").write_text("- name: a\n  flow: in\n")
+    config(folder, "a.yaml")
+    (folder / "braces.yaml").write_text(
+        "# a remark\n---\n{knowledge_base: b, flow: index, embed: hash,\n"
+        "sources: [{name: files, path: docs}]}\n"
+    )
+    read: list[str] = []
+
+    def noted(path: Path) -> dict[str, object]:
+        read.append(path.name)
+        return load_yaml(path)
+
+    monkeypatch.setattr("llmops.deployments.project.load_yaml", noted)
+    found = Project.at(folder, home=link).configs()
+    assert [each.file for each in found] == ["a.yaml", "braces.yaml"]
+    assert set(read) == {"a.yaml", "braces.yaml"}
+
+
+def test_an_env_file_of_another_encoding_is_named(folder: Path) -> None:
+    config(folder, "a.yaml")
+    (folder / ".env").write_bytes("NAME=Zoë\n".encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        Project.at(folder)
+    assert str(caught.value).startswith(f"{folder / '.env'}: the file is not UTF-8 text")
 
 
 def test_one_thing_is_scheduled_by_one_config(folder: Path) -> None:
