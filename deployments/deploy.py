@@ -99,10 +99,10 @@ def owner(found: "DeploymentResponse") -> str:
 
 @contextmanager
 def client_of(home: Path) -> Iterator[tuple["SyncPrefectClient", str]]:
-    """A client of the Prefect server that this home uses, and its URL. What the server does not
-    take is Unavailable.
+    """A client of the Prefect server that this home uses, and its URL without a login. What the
+    server does not take is Unavailable.
     """
-    url = server.connect(home).url
+    url = server.discreet(server.connect(home).url)
     # only now: Prefect reads its settings when it is imported
     from httpx import HTTPError
     from prefect import get_client
@@ -112,7 +112,7 @@ def client_of(home: Path) -> Iterator[tuple["SyncPrefectClient", str]]:
         with get_client(sync_client=True) as client:
             yield client, url
     except (HTTPError, PrefectException) as error:
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        reason = server.discreet(str(error).splitlines()[0] if str(error) else repr(error))
         detail = getattr(getattr(error, "response", None), "text", "")
         raise Unavailable(
             f"the Prefect server did not take or give something: {reason} {detail[:300]}".rstrip(),

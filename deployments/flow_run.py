@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 
+from llmops.flows.server import discreet
+
 WAIT_SECONDS = 120.0
 
 
@@ -34,5 +36,5 @@ def wait_for_server(url: str, seconds: float = WAIT_SECONDS) -> bool:
 
 if __name__ == "__main__":
     if url := os.environ.get("PREFECT_API_URL"):
-        wait_for_server(url)
+        wait_for_server(discreet(url))
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

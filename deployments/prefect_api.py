@@ -2,7 +2,10 @@
 `up`, whose own process imports no Prefect.
 """
 
+import http.client
 import json
+import math
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +24,6 @@ class State(TypedDict):
     type: str
     name: str
     message: str | None
-    timestamp: str
 
 
 class Run(TypedDict):
@@ -47,13 +49,19 @@ class Deployment(TypedDict):
 
 
 class PrefectApi(NamedTuple):
-    """`url` of the API; `headers` hold the key, where one is wanted."""
+    """`url` of the API, without a login; `headers` hold the key, where one is wanted; `deadline`:
+    until when it is asked at all, by the monotonic clock.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()
+    deadline: float = math.inf
 
     def ask(self, path: str, content: object = None, seconds: float = SECONDS) -> object:
         """The JSON that comes back. Raises Unavailable."""
+        seconds = min(seconds, self.deadline - time.monotonic())
+        if seconds <= 0:
+            raise self._unavailable("does not answer: it took too long")
         headers = {**dict(self.headers), "Content-Type": "application/json"}
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self.url + path, body, headers)
@@ -62,16 +70,14 @@ class PrefectApi(NamedTuple):
         try:
             with urllib.request.build_opener(*proxies).open(request, timeout=seconds) as response:
                 return json.load(response)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or str(error)
-            raise Unavailable(
-                f"the Prefect server does not answer: {reason}", where=self.url
-            ) from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            raise self._unavailable(f"does not answer: {reason}") from error
 
     def deployments(self, tags: Sequence[str]) -> list[Deployment]:
         """Those that carry all of the tags."""
         wanted: dict[str, object] = {"deployments": {"tags": {"all_": list(tags)}}}
-        return cast(list[Deployment], self._pages("/deployments/filter", wanted))
+        return cast(list[Deployment], self._pages("/deployments/filter", wanted, Deployment))
 
     def runs(
         self,
@@ -86,7 +92,13 @@ class PrefectApi(NamedTuple):
             "sort": sort,
             "limit": limit,
         }
-        return cast(list[Run], self.ask("/flow_runs/filter", wanted)) if deployments else []
+        if not deployments:
+            return []
+        found = self._rows(self.ask("/flow_runs/filter", wanted), Run)
+        for run in found:
+            if run["state"] is not None:
+                self._rows([run["state"]], State)
+        return cast(list[Run], found)
 
     def active(self, deployments: Sequence[str]) -> list[Run]:
         """Runs that have begun, or are about to."""
@@ -98,14 +110,25 @@ class PrefectApi(NamedTuple):
         answer = self.ask(f"/flow_runs/{run}/set_state", {"state": state, "force": force})
         return isinstance(answer, dict) and answer.get("status") == "ACCEPT"
 
-    def _pages(self, path: str, wanted: dict[str, object]) -> list[object]:
-        found: list[object] = []
+    def _pages(self, path: str, wanted: dict[str, object], kind: type) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
         while True:
             page = self.ask(path, {**wanted, "limit": PAGE, "offset": len(found)})
-            rows = page if isinstance(page, list) else []
+            rows = self._rows(page, kind)
             found += rows
             if len(rows) < PAGE:
                 return found
+
+    def _rows(self, answer: object, kind: type) -> list[dict[str, object]]:
+        """What was asked for. Raises Unavailable where something else is there."""
+        wanted = kind.__annotations__.keys()
+        rows = [row for row in answer if isinstance(row, dict)] if isinstance(answer, list) else []
+        if answer != rows or not all(wanted <= row.keys() for row in rows):
+            raise self._unavailable(f"answers, but not with {kind.__name__.lower()}s")
+        return rows
+
+    def _unavailable(self, told: str) -> Unavailable:
+        return Unavailable(f"the Prefect server {told}", where=self.url)
 
 
 def own_api(home: Path) -> PrefectApi | None:

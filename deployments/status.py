@@ -4,6 +4,7 @@ Everything is read: HOME/up.json, the ledger, and over HTTP what answers. Where 
 the ledger and the configs say is shown all the same.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,14 +15,14 @@ from sqlalchemy import func, select
 
 from llmops.configs.section import Schedule
 from llmops.configs.settings import settings
-from llmops.deployments.prefect_api import Deployment, PrefectApi, Run, own_api
+from llmops.deployments.prefect_api import SECONDS, Deployment, PrefectApi, Run, own_api
 from llmops.deployments.project import Project, Scheduled
 from llmops.deployments.times import cron_for, last_time, next_time
 from llmops.deployments.up import record
 from llmops.deployments.up.record import UpRecord
 from llmops.flows import server
 from llmops.flows.server.used import used
-from llmops.tasks.errors import LlmopsError
+from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, live_names
 from llmops.tasks.ledger import Ledger, existing_ledger, now
@@ -124,9 +125,12 @@ class Status(TypedDict):
 
 @dataclass
 class StatusLook:
-    """One look at a home: what was found so far, and the alerts."""
+    """One look at a home: what was found so far, and the alerts. `api`: None where Prefect does
+    not answer, or not any more.
+    """
 
     home: Path
+    api: PrefectApi | None = None
     alerts: list[Alert] = field(default_factory=list)
 
     def alert(self, kind: str, about: str, message: str) -> None:
@@ -138,10 +142,10 @@ def status(home: Path, folder: Path | None = None) -> Status:
     look, up = StatusLook(home), record.running(home)
     if folder is None and up:
         folder = Path(up.folder)
-    servers, api = _servers(look, up)
+    servers = _servers(look, up)
     project, configs = _project(look, folder)
     ledger = _ledger(look)
-    flows = [_flow(look, config, api, ledger) for config in configs]
+    flows = [_flow(look, config, ledger) for config in configs]
     bases = _bases(look, ledger, configs)
     parts = _parts(look, up)
     if up is None and any(config.schedule for config in configs) and _own(servers):
@@ -186,11 +190,12 @@ def _parts(look: StatusLook, up: UpRecord | None) -> list[PartShown]:
     return shown
 
 
-def _servers(look: StatusLook, up: UpRecord | None) -> tuple[list[ServerShown], PrefectApi | None]:
-    """Both servers, and the Prefect API where it answers."""
+def _servers(look: StatusLook, up: UpRecord | None) -> list[ServerShown]:
+    """Both servers; where Prefect answers, it is asked further, within SECONDS in all."""
     urls = {part.name: part.url for part in up.parts} if up else {}
     shown: list[ServerShown] = []
-    for each in used(look.home):
+    prefect, mlflow = used(look.home, SECONDS)
+    for each in (prefect, mlflow):
         runs = each.healthy and (not each.own or each.pid is not None)
         url = urls.get(each.name) or (each.ui if runs or not each.own else None)
         answers = bool(urls.get(each.name)) or runs or (None if each.own else False)
@@ -198,12 +203,13 @@ def _servers(look: StatusLook, up: UpRecord | None) -> tuple[list[ServerShown], 
         shown.append({"name": each.name, "url": url, "why": why, "answers": answers})
         if each.problem and not each.own:
             look.alert("server", each.name, f"{each.problem} ({each.why})")
-    if not shown[0]["answers"]:
-        return shown, None
-    theirs = server.named()
-    if theirs is None:
-        return shown, own_api(look.home)
-    return shown, PrefectApi(theirs.url, tuple(theirs.headers().items()))
+    if shown[0]["answers"] and (prefect.healthy or prefect.own):
+        theirs = server.named()
+        headers = tuple(theirs.headers().items()) if theirs else ()
+        api = PrefectApi(theirs.address, headers) if theirs else own_api(look.home)
+        deadline = time.monotonic() + SECONDS - prefect.seconds
+        look.api = api._replace(deadline=deadline) if api else None
+    return shown
 
 
 def _project(look: StatusLook, folder: Path | None) -> tuple[Project | None, list[Scheduled]]:
@@ -228,9 +234,7 @@ def _ledger(look: StatusLook) -> Ledger | None:
         return None
 
 
-def _flow(
-    look: StatusLook, config: Scheduled, api: PrefectApi | None, ledger: Ledger | None
-) -> FlowShown:
+def _flow(look: StatusLook, config: Scheduled, ledger: Ledger | None) -> FlowShown:
     """By the Prefect server where it answers, else by the ledger and the clock."""
     when = cron_for(config.schedule) if config.schedule else None
     due = next_time(when, now()) if when else None
@@ -245,11 +249,13 @@ def _flow(
         "running": 0,
         "paused": False,
     }
-    if api and config.schedule:
+    if look.api and config.schedule:
         try:
-            _by_prefect(look, shown, api, config)
-        except LlmopsError as error:
-            look.alert("server", "prefect", error.message)
+            _by_prefect(look, shown, look.api, config)
+        except Unavailable as error:
+            told = f"{error.message}; from {config.key} on, the ledger says what ran"
+            look.alert("server", "prefect", told)
+            look.api = None
     last = shown["last"]
     if last and last["type"] in ("FAILED", "CRASHED"):
         told = f": {last['message']}" if last["message"] else ""

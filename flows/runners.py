@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.runners import Runner
+from llmops.flows.server import discreet
 from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.knowledge.workers import refuse
 
@@ -144,7 +145,7 @@ def _begun(runner: Runner, stack: ExitStack, check: Callable[[], Check]) -> Task
         started = stack.enter_context(MADE[runner.name](runner))
         getattr(started, "client", None)  # Dask's runner connects for its first task else
         if runner.address:
-            asked = partial(_trouble, check(), PREFECT_API_URL.value())
+            asked = partial(_trouble, check(), discreet(PREFECT_API_URL.value() or ""))
             for worker, trouble in ASKED[runner.name](started, asked).items():
                 if trouble:
                     raise refuse(worker, trouble)

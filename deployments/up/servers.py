@@ -86,7 +86,7 @@ def home_servers(home: Path, ports: Mapping[str, int]) -> Servers:
         settings = server.client_settings(home, own)
         return Servers(Chosen(own.url, own.ui), mlflow, settings)
     there = server.reached(theirs)
-    chosen = Chosen(there.url, there.ui, theirs.source, tuple(theirs.headers().items()))
+    chosen = Chosen(theirs.address, there.ui, theirs.source, tuple(theirs.headers().items()))
     return Servers(chosen, mlflow, server.client_settings(home, there))
 
 

@@ -36,7 +36,7 @@ from llmops.flows.server.state import (
     server_pid,
 )
 from llmops.flows.server.users import UserServer, reached
-from llmops.flows.server.which import OWN, NamedServer, named
+from llmops.flows.server.which import OWN, NamedServer, discreet, named
 from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "UserServer",
     "client_settings",
     "connect",
+    "discreet",
     "ensure",
     "find",
     "log_errors",
@@ -91,7 +92,8 @@ def connect(home: Path, port: int | None = None) -> Server | UserServer:
     bound = loaded.PREFECT_API_URL.value() if loaded else server.url
     if (bound or "").rstrip("/") != server.url:
         raise LlmopsError(
-            f"prefect is imported already and talks to {bound or 'no server'}, not to {server.url}",
+            f"prefect is imported already and talks to {discreet(bound or 'no server')}, not to "
+            f"{discreet(server.url)}",
             hint="call llmops.flows.server.connect(home) before the first import of prefect",
         )
     if isinstance(server, UserServer):  # Prefect finds it, and the key, as we did

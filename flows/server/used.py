@@ -2,7 +2,9 @@
 they cannot reach. Starts nothing, imports neither Prefect nor MLflow.
 """
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmops.flows import server
@@ -13,7 +15,8 @@ from llmops.tasks.errors import LlmopsError
 @dataclass(frozen=True)
 class UsedServer:
     """`own`: the home's; `why`: what names it; `url`: of the API or store, without a login, empty
-    where none runs yet; `problem`: why it is not `healthy`.
+    where none runs yet; `problem`: why it is not `healthy`; `seconds`: what it took to
+    find out.
     """
 
     name: str
@@ -25,20 +28,23 @@ class UsedServer:
     problem: str = ""
     pid: int | None = None
     version: str = ""
+    seconds: float = 0.0
 
 
-def used(home: Path) -> list[UsedServer]:
-    """Prefect's and MLflow's."""
-    return [_prefect(home), _mlflow(home)]
+def used(home: Path, seconds: float = math.inf) -> list[UsedServer]:
+    """Prefect's, which has `seconds` to answer where it is the user's, and MLflow's."""
+    began = time.monotonic()
+    prefect = _prefect(home, seconds)
+    return [replace(prefect, seconds=time.monotonic() - began), _mlflow(home)]
 
 
-def _prefect(home: Path) -> UsedServer:
+def _prefect(home: Path, seconds: float) -> UsedServer:
     theirs = None
     try:
         theirs = server.named()
         if theirs is None:
             return _own_prefect(home)
-        there = server.reached(theirs)
+        there = server.reached(theirs, seconds)
     except LlmopsError as error:
         url, ui = (theirs.address, theirs.ui) if theirs else ("", "")
         why = theirs.source if theirs else error.where

@@ -4,7 +4,9 @@ with ours. Nothing here imports Prefect.
 
 import http.client
 import json
+import math
 import ssl
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -35,16 +37,17 @@ class UserServer:
 
 
 @cache
-def reached(server: NamedServer) -> UserServer:
-    """Ask it once for what takes network, key and database.
+def reached(server: NamedServer, seconds: float = math.inf) -> UserServer:
+    """Ask it once for what takes network, key and database, within `seconds`.
 
     Raises Unavailable, naming where the address or the key stands, when it does not answer or
     refuses; UsageError when no Prefect API of our major version is there.
     """
-    counted = _request(server, "/flows/count", {})
+    deadline = time.monotonic() + seconds
+    counted = _request(server, "/flows/count", {}, deadline=deadline)
     if not isinstance(counted, int):
         raise _no_api(server, f"a count was asked for, a {type(counted).__name__} came")
-    theirs, ours = str(_request(server, "/admin/version")), version("prefect")
+    theirs, ours = str(_request(server, "/admin/version", deadline=deadline)), version("prefect")
     remarks: tuple[str, ...] = ()
     if not server.cloud:
         if _release(theirs)[:1] != _release(ours)[:1]:
@@ -72,23 +75,31 @@ def _release(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _request(server: NamedServer, path: str, content: object = None, *, csrf: str = "") -> object:
+def _request(
+    server: NamedServer,
+    path: str,
+    content: object = None,
+    *,
+    csrf: str = "",
+    deadline: float = math.inf,
+) -> object:
     """The JSON that comes back."""
     headers = server.headers()
     if csrf:
-        token = _request(server, f"/csrf-token?client={csrf}")
+        token = _request(server, f"/csrf-token?client={csrf}", deadline=deadline)
         headers["Prefect-Csrf-Client"] = csrf
         headers["Prefect-Csrf-Token"] = str(token.get("token") if isinstance(token, dict) else "")
+    left = max(0.01, min(REACH_SECONDS, deadline - time.monotonic()))
     body = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(server.address + path, body, headers)
     try:
-        with _opener(server).open(request, timeout=REACH_SECONDS) as response:
+        with _opener(server).open(request, timeout=left) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(2000).decode("utf-8", "replace")
         if error.code == 403 and "CSRF" in said and not csrf:
-            return _request(server, path, content, csrf=str(uuid4()))
+            return _request(server, path, content, csrf=str(uuid4()), deadline=deadline)
         raise _refused(server, error.code, error.reason) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__

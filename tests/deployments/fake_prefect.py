@@ -1,8 +1,10 @@
 """A Prefect server as far as `up` and `status` ask one over HTTP: deployments, runs, states."""
 
+import contextlib
 import http.server
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,10 +16,15 @@ def state(kind: str, name: str = "", message: str | None = None) -> dict[str, ob
 
 
 class FakePrefect:
-    """`set_state`: told of each state that a run gets; `refuses`: answers 500 to everything."""
+    """`set_state`: told of each state that a run gets; `refuses`: answers 500 to everything;
+    `wants`: the header of the login without which it answers 401; `wait`: seconds before each
+    answer; `cut`: it closes in the middle of each; `asked`: the paths so far.
+    """
 
     def __init__(self) -> None:
         self.url, self.refuses = "", False
+        self.wants, self.wait, self.cut = "", 0.0, False
+        self.asked: list[str] = []
         self.deployments: list[dict[str, object]] = [
             {"id": "d1", "name": "handbook", "tags": [], "paused": False, "parameters": {}}
         ]
@@ -63,11 +70,15 @@ class FakePrefect:
                 self._say("3.8.8")
 
             def _say(self, answer: object) -> None:
+                fake.asked.append(self.path)
+                time.sleep(fake.wait)
                 body = json.dumps(answer).encode()
-                self.send_response(500 if fake.refuses else 200)
-                self.send_header("Content-Length", str(len(body)))
+                let_in = not fake.wants or self.headers["Authorization"] == fake.wants
+                self.send_response(500 if fake.refuses else 200 if let_in else 401)
+                self.send_header("Content-Length", str(len(body) + fake.cut))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):  # who asked has gone
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing."""

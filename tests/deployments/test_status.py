@@ -11,6 +11,7 @@ import psutil
 import pytest
 from sqlalchemy import insert
 
+from llmops.deployments import status as looking
 from llmops.deployments.status import stale_after, status
 from llmops.deployments.up import record
 from llmops.deployments.up.record import PartRecord, UpRecord
@@ -234,3 +235,41 @@ def test_servers_of_the_users_that_do_not_answer_are_named_with_their_variables(
     assert "PREFECT_API_URL" in said
     assert "MLFLOW_TRACKING_URI" in said
     assert "secret" not in json.dumps(found)
+
+
+def test_a_login_in_the_address_is_used_and_not_shown(
+    project: Path, home: Path, prefect: FakePrefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coming = NOW + timedelta(hours=2)
+    prefect.add("next", coming, state("SCHEDULED"))
+    prefect.wants = "Basic YW15OnMzY3JldA=="
+    monkeypatch.setenv("PREFECT_API_URL", prefect.url.replace("//", "//amy:s3cret@"))
+    found = status(home)
+    assert found["flows"][0]["next"] == coming.isoformat()
+    assert kinds(found) == []
+    prefect.refuses = True
+    found = status(home)
+    assert kinds(found) == [("server", "prefect")]
+    assert "s3cret" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(("wait", "most"), [(0.3, 4), (2.0, 1)])
+def test_a_slow_server_is_asked_for_a_few_seconds_in_all(
+    project: Path,
+    home: Path,
+    prefect: FakePrefect,
+    monkeypatch: pytest.MonkeyPatch,
+    wait: float,
+    most: int,
+) -> None:
+    for name in ("manuals", "notices"):
+        (project / f"{name}.yaml").write_text(INDEX.replace("handbook", name))
+    monkeypatch.setattr(looking, "SECONDS", 1.0)
+    prefect.wait = wait
+    found = status(home)
+    assert len(prefect.asked) <= most
+    (alert,) = found["alerts"]
+    assert (alert["kind"], alert["about"]) == ("server", "prefect")
+    assert "does not answer" in alert["message"]
+    assert len(found["flows"]) == 3
+    assert all(flow["next"] for flow in found["flows"])
