@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -23,7 +24,7 @@ from llmops.tasks.errors import ConfigError, Mistake, UsageError
 NAME = "[a-z][a-z0-9-]{0,62}"
 GIT_SECONDS = 10.0
 PACKAGES = ("node_modules", "__pycache__")
-CONTENT = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?(?P<indent>[ \t]*)(?P<sign>(?!---)[^\s#%])")
+CONTENT = re.compile(rb"(?m)^(?P<indent>[ \t]*)(?P<sign>(?!---)[^\s#%])")
 """The first line that is no comment, directive or `---`."""
 
 
@@ -143,7 +144,8 @@ class Project:
         home, found = Path(os.path.realpath(self.home)), []
         for root, folders, files in os.walk(self.folder):
             above = Path(root)
-            if above.is_relative_to(home) or above.name in PACKAGES or "pyvenv.cfg" in files:
+            packages = above.name in PACKAGES or "pyvenv.cfg" in files
+            if above.is_relative_to(home) or (packages and above != self.folder):
                 folders.clear()
                 continue
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -201,7 +203,7 @@ def _is_config(file: Path) -> bool:
     try:
         if not file.is_file():  # also a link that leads nowhere, and a pipe
             return False
-        text = file.read_bytes()
+        text = file.read_bytes().removeprefix(BOM_UTF8)
     except OSError:
         return True  # nobody knows; reading it as a config says what is wrong
     first = CONTENT.search(text)

@@ -1,6 +1,7 @@
 """What a folder of configs is as a project."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -122,6 +123,11 @@ def test_installed_packages_and_data_are_not_read(
     (folder / "env" / "pyvenv.cfg").touch()
     link = folder.parent / "link"
     link.symlink_to(folder / "home")
+    (folder / "pyvenv.cfg").touch()  # a project may be an environment itself
+    marked = config(folder, "marked.yaml", kb="marked", schedule="")
+    marked.write_text(marked.read_text(), encoding="utf-8-sig")  # as Windows writes it
+    indented = config(folder, "indented.yaml", kb="indented", schedule="")
+    indented.write_text(re.sub("(?m)^", "  ", indented.read_text().rstrip()))
     (folder / "data.yaml").write_text("# flow: index\nrows:\n- flow: {flow: 1}\n  the: flow\n")
     (folder / "list.yaml").write_text("- name: a\n  flow: in\n")
     config(folder, "a.yaml")
@@ -137,8 +143,13 @@ def test_installed_packages_and_data_are_not_read(
 
     monkeypatch.setattr("llmops.deployments.project.load_yaml", noted)
     found = Project.at(folder, home=link).configs()
-    assert [each.file for each in found] == ["a.yaml", "braces.yaml"]
-    assert set(read) == {"a.yaml", "braces.yaml"}
+    assert [each.file for each in found] == [
+        "a.yaml",
+        "braces.yaml",
+        "indented.yaml",
+        "marked.yaml",
+    ]
+    assert set(read) == {each.file for each in found}
 
 
 def test_an_env_file_of_another_encoding_is_named(folder: Path) -> None:
