@@ -2,13 +2,17 @@
 only when something is recorded: importing it costs more than a second of CPU.
 
 `record_build` writes one run per build, `record_comparison` one per arm and one above them,
-`record_night` one per part of a night and one above them,
+`record_dataset` one per version of training rows, `record_night` one per part of a night and one
+above them, `record_live` a point on an application's curves, `TrainingTracker` a training while it
+runs,
 `run_url` says where it can be looked at, `prepare` makes the local store: call it before an MLflow
 server opens it.
 """
 
 from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
+from llmops.tasks.tracking.datasets import DatasetRecord, record_dataset
+from llmops.tasks.tracking.live import LiveRecord, record_live
 from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
 from llmops.tasks.tracking.place import (
     Place,
@@ -20,15 +24,19 @@ from llmops.tasks.tracking.place import (
     without_login,
 )
 from llmops.tasks.tracking.store import check, prepare, reach, run_url, tracking_uri
+from llmops.tasks.tracking.training import TrainingTracker
 
 __all__ = [
     "DATA_DOCS",
     "BuildRecord",
     "ComparisonRecord",
+    "DatasetRecord",
     "DocumentSet",
+    "LiveRecord",
     "NightPartRecord",
     "NightRecord",
     "Place",
+    "TrainingTracker",
     "check",
     "own_database",
     "pages",
@@ -37,6 +45,8 @@ __all__ = [
     "reach",
     "record_build",
     "record_comparison",
+    "record_dataset",
+    "record_live",
     "record_night",
     "run_url",
     "served_at",

@@ -36,10 +36,13 @@ class NightPartRecord(BaseModel):
 
 
 class NightRecord(BaseModel):
-    """`outcome` is what `llmops nightly --json` prints; `config` has `${NAME}` for secrets."""
+    """`title`: what the run is called; `outcome` is what `llmops nightly --json` prints; `config`
+    has `${NAME}` for secrets.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
+    title: str
     status: str
     headline: str
     outcome: Mapping[str, object]
@@ -59,7 +62,8 @@ def record_night(home: Path, record: NightRecord, uri: str | None = None) -> str
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
         experiment = experiment_of(client, f"{record.name} nightly", artifact_root(uri))
-        run = str(client.create_run(experiment, tags=_tags(record)).info.run_id)
+        made = client.create_run(experiment, run_name=record.title, tags=_tags(record))
+        run = str(made.info.run_id)
         status = "KILLED"  # should the record stay incomplete
         try:
             failed = sum(part.failed for part in record.parts)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -33,6 +34,11 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
+
+IMPORTING = threading.Lock()
+SETTING = threading.Lock()
+_QUIETED: dict[str, int] = {}
+"""name of a setting that we have made -> how many threads need it now."""
 
 
 def tracking_uri(home: Path, given: str | None = None) -> str:
@@ -81,6 +87,7 @@ def opened(home: Path, uri: str) -> Iterator["MlflowClient"]:
     elif database := sqlite_file(uri):
         _make(database)
     with _quiet():
+        _import_mlflow()
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
         from requests.exceptions import RequestException
@@ -168,6 +175,7 @@ def _create(database: Path, artifacts: str) -> None:
     if database.exists():
         return
     with _quiet():
+        _import_mlflow()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
@@ -195,15 +203,15 @@ def _hasten(connection: Executing, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def reach(uri: str) -> None:
-    """Any answer of an HTTP server will do, also a refusal: MLflow itself would wait for minutes.
-    Other stores are not asked. Raises Unavailable, naming the variable.
+def reach(uri: str, seconds: float = REACH_SECONDS) -> None:
+    """Any answer of an HTTP server within the time will do, also a refusal: MLflow itself would
+    wait for minutes. Other stores are not asked. Raises Unavailable, naming the variable.
     """
     if not uri.startswith(("http://", "https://")):
         return
     try:
         health = f"{without_login(uri).rstrip('/')}/health"
-        urllib.request.urlopen(health, timeout=REACH_SECONDS).close()
+        urllib.request.urlopen(health, timeout=min(seconds, REACH_SECONDS)).close()
     except urllib.error.HTTPError as error:
         error.close()
     except OSError as error:
@@ -233,15 +241,32 @@ def _refused(uri: str, error: Exception) -> Unavailable:
     )
 
 
+def _import_mlflow() -> None:
+    """By one thread at a time: where two import its parts at once, it stays half imported for as
+    long as the process lives.
+    """
+    with IMPORTING:
+        import mlflow.tracing.client
+        import mlflow.tracking  # noqa: F401
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """MLflow takes its settings from the environment alone, at every call. What the user has set
-    stands.
+    stands. What we set stays until the last thread that needs it is done.
     """
-    added = {name: value for name, value in QUIET.items() if name not in os.environ}
-    os.environ.update(added)
+    with SETTING:
+        for name, value in QUIET.items():
+            if name in _QUIETED or name not in os.environ:
+                os.environ[name] = value
+                _QUIETED[name] = _QUIETED.get(name, 0) + 1
+        mine = tuple(_QUIETED)
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        with SETTING:
+            for name in mine:
+                _QUIETED[name] -= 1
+                if not _QUIETED[name]:
+                    del _QUIETED[name]
+                    os.environ.pop(name, None)

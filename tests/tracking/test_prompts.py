@@ -14,7 +14,6 @@ from llmops.tasks.prompts.registry import (
     RegistryVersion,
     alone,
     as_versions,
-    author,
     content_of,
     versions_in,
 )
@@ -231,12 +230,6 @@ def test_a_store_that_refuses_is_unavailable(home: Path) -> None:
         open_registry(home) as shelf,
     ):
         shelf.point("nobody", "champion", 1)
-
-
-def test_somebody_is_the_author() -> None:
-    user, _, host = author().partition("@")
-    assert user
-    assert host
 
 
 def test_a_home_that_cannot_be_locked_is_a_clear_error(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The work of a served application: from a question, and what was said before, to an answer."""

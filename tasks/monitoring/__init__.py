@@ -1,0 +1,1 @@
+"""What production is like: how good its answers are, by the scorers of an evaluation."""

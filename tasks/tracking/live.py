@@ -1,0 +1,61 @@
+"""How an application does over time, in MLflow: one run per application and kind of record. Every
+scoring, and every run of the feedback flow, adds a point of each number to its own.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from llmops.tasks.tracking.records import TAG_LENGTH, cut, metrics
+from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
+
+COMMANDS = {"live": "llmops score", "feedback": "llmops feedback"}
+APP = "llmops.app"
+
+
+class LiveRecord(BaseModel):
+    """`numbers`: nested as they like; `headline`: what the run's description says now; `about`:
+    which of an application's records.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    app: str
+    numbers: Mapping[str, object]
+    headline: str
+    prefect_url: str | None = None
+    about: Literal["live", "feedback"] = "live"
+
+
+def record_live(home: Path, record: LiveRecord, uri: str | None = None) -> str:
+    """Add a point to the run of the application in the experiment `<app> live`, or `<app>
+    feedback`. Returns the run's id. Raises as `record_build` does.
+    """
+    from mlflow.entities import Metric
+
+    uri = tracking_uri(home, uri)
+    at = int(time.time() * 1000)
+    with opened(home, uri) as client:
+        experiment = experiment_of(client, f"{record.app} {record.about}", artifact_root(uri))
+        there = client.search_runs([experiment], f"tags.`{APP}` = '{record.app}'", max_results=1)
+        if there:
+            run = there[0]
+        else:
+            source = {
+                "mlflow.source.name": COMMANDS[record.about],
+                "mlflow.source.type": "JOB",
+            }
+            run = client.create_run(
+                experiment, run_name=record.app, tags={APP: record.app, **source}
+            )
+        run_id, step = str(run.info.run_id), int(run.data.metrics.get("scorings", 0)) + 1
+        numbers = {**metrics(record.numbers), "scorings": float(step)}
+        points = [Metric(name, value, at, step) for name, value in numbers.items()]
+        client.log_batch(run_id, metrics=points)
+        client.set_tag(run_id, "mlflow.note.content", cut(record.headline, TAG_LENGTH))
+        if record.prefect_url:
+            client.set_tag(run_id, "prefect_url", record.prefect_url)
+        client.set_terminated(run_id)
+    return run_id
