@@ -4,24 +4,25 @@
 
 import atexit
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
-from llmops.tasks.ledger import migrations
+from llmops.tasks.ledger import chain, migrations
 from llmops.tasks.ledger.databases import open_engine, storable, trouble
 
 BUSY_SECONDS = 30.0
 OPENED: "dict[str, Ledger]" = {}
 OPENING = Lock()
 ROWS_PER_STATEMENT = 500
+AFTER = "llmops_after_commit"
 
 
 def now() -> datetime:
@@ -33,8 +34,8 @@ class Ledger:
     `open_ledger`.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine, self.where = engine, where
+    def __init__(self, engine: Engine, where: str, home: Path | None = None) -> None:
+        self._engine, self.where, self.home = engine, where, home
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -48,9 +49,12 @@ class Ledger:
         has changed.
         """
         with self._translated(), self._engine.connect() as connection:
-            connection = connection.execution_options(llmops_write=True)
+            connection = connection.execution_options(llmops_write=True, llmops_home=self.home)
+            connection.info[AFTER] = steps = list[Callable[[], None]]()
             with connection.begin():
                 yield connection
+        for step in steps:
+            step()
 
     def close(self) -> None:
         self._engine.dispose()
@@ -70,6 +74,8 @@ class Ledger:
             )
         with self.write() as connection:
             migrations.upgrade(connection)
+            if self.home is not None:
+                chain.begin(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -98,7 +104,7 @@ def open_ledger(home: Path) -> Ledger:
     url = os.environ.get("LLMOPS_LEDGER_URL")
     if not url:
         make_folder(home)
-    return _open(url or f"sqlite:///{home / 'ledger.db'}")
+    return _open(url or f"sqlite:///{home / 'ledger.db'}", home)
 
 
 def existing_ledger(home: Path) -> Ledger:
@@ -111,10 +117,13 @@ def existing_ledger(home: Path) -> Ledger:
         or (home.exists() and not home.is_dir())
     ):
         return open_ledger(home)
-    ledger = Ledger(open_engine("sqlite://", BUSY_SECONDS), str(home / "ledger.db"))
-    ledger.create()
-    with OPENING:
-        return OPENED.setdefault(f"nothing in {home}", ledger)
+    with OPENING:  # alembic migrates one database of a process at a time
+        nothing = f"nothing in {home}"
+        if nothing not in OPENED:
+            ledger = Ledger(open_engine("sqlite://", BUSY_SECONDS), str(home / "ledger.db"))
+            ledger.create()
+            OPENED[nothing] = ledger
+        return OPENED[nothing]
 
 
 def make_folder(folder: Path) -> None:
@@ -134,13 +143,25 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _open(url: str) -> Ledger:
+def after_commit(connection: Connection, step: Callable[[], None]) -> None:
+    """Do something once what a connection of `Ledger.write` writes is there for good; not at all
+    where it is undone.
+    """
+    connection.info[AFTER].append(step)
+
+
+def home_of(connection: Connection) -> Path | None:
+    """The home whose ledger a connection writes; None for one in memory."""
+    home = connection.get_execution_options().get("llmops_home")
+    return home if isinstance(home, Path) else None
+
+
+def _open(url: str, home: Path) -> Ledger:
     with OPENING:
         if url not in OPENED:
             engine = open_engine(url, BUSY_SECONDS)
-            ledger = Ledger(
-                engine, engine.url.database or engine.url.render_as_string(hide_password=True)
-            )
+            where = engine.url.database or engine.url.render_as_string(hide_password=True)
+            ledger = Ledger(engine, where, home)
             try:
                 ledger.create()
             except BaseException:
@@ -180,7 +201,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
         )
 
 
-def live_at(table: Table, version: int) -> ColumnElement[bool]:
+def live_at(table: FromClause, version: int) -> ColumnElement[bool]:
     """The rows of an interval table that belong to a version."""
     return (table.c.valid_from <= version) & (
         table.c.valid_to.is_(None) | (table.c.valid_to > version)

@@ -21,6 +21,7 @@ from llmops.tasks.ledger.tables import leases
 
 EXPIRES = timedelta(seconds=30)
 HEARTBEAT_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 
 class Lease(BaseModel):
@@ -103,13 +104,15 @@ def hold(
 
 
 def _acquire(lease: Lease, deadline: float) -> None:
+    pause = FIRST_PAUSE
     while True:
         try:
             return lease.acquire()
         except Blocked:
-            if time.monotonic() >= deadline:
+            if (left := deadline - time.monotonic()) <= 0:
                 raise
-            time.sleep(0.2)
+            time.sleep(min(pause, left))
+            pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
 def _beat_until(lease: Lease, done: threading.Event) -> None:
@@ -161,3 +164,10 @@ def holder(ledger: Ledger, kb: str) -> str | None:
     with ledger.read() as connection:
         held = connection.execute(select(leases).where(leases.c.kb == kb)).one_or_none()
     return describe(held) if held is not None and alive(held) else None
+
+
+def building_run(ledger: Ledger, kb: str) -> str | None:
+    """The flow run that is building now; None where nobody is, or outside of a run."""
+    with ledger.read() as connection:
+        held = connection.execute(select(leases).where(leases.c.kb == kb)).one_or_none()
+    return held.run_id if held is not None and alive(held) else None

@@ -53,6 +53,16 @@ def claim(
     return None
 
 
+def overtaken(ledger: Ledger, flow: str, name: str, run_id: str) -> Covered | None:
+    """The run that has begun after this one, which therefore covers its time; None where this one
+    was the last to begin.
+    """
+    at = (slots.c.flow == flow) & (slots.c.name == name)
+    with ledger.read() as connection:
+        held = connection.execute(select(slots).where(at)).one_or_none()
+    return Covered(held.run_id, aware(held.began_at)) if held and held.run_id != run_id else None
+
+
 def here_and_alive(ledger: Ledger, run_id: str) -> bool | None:
     """Whether the process of a run lives; None where it did not begin on this machine."""
     with ledger.read() as connection:

@@ -1,5 +1,6 @@
-"""The tables of the ledger. Everything that decides what a reader sees is here; texts are in the
-lake, vectors in the store.
+"""The tables of the ledger; those of the served application are in application.py, those of reviews
+in review.py. Everything that decides what a reader sees is here; texts are in the lake, vectors in
+the store.
 """
 
 from sqlalchemy import (
@@ -35,7 +36,33 @@ knowledge_bases = Table(
     Column("next_version", Integer, nullable=False, default=1),
     Column("config_path", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ranking", Integer),
 )
+
+rankings = Table(
+    "rankings",
+    metadata,
+    Column("kb", String(63), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("embedder", String(16), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("weight", Float),
+    Column("model", Text),
+    Column("model_sha256", String(64)),
+    Column("dataset_sha256", String(64), nullable=False),
+    Column("parent", Integer),
+    Column("decision", JSON, nullable=False),
+    Column("mlflow_run_id", String(64)),
+    Column("prefect_run_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("promoted_at", DateTime(timezone=True)),
+)
+"""What was trained on top of the vectors of a knowledge base, whose column `ranking` says which one
+is live, NULL for none. `version`: the knowledge version that it was trained on; `model`: the
+adapter's file in the lake; `parent`: what was live before it.
+"""
 
 versions = Table(
     "versions",

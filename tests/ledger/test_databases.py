@@ -12,10 +12,8 @@ from sqlalchemy import create_engine, insert, select, text
 
 from llmops.tasks import ledger
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
-from llmops.tasks.ledger import migrations, open_ledger, tables
-from tests.postgres import fresh_database, postgres
-
-__all__ = ["postgres"]
+from llmops.tasks.ledger import application, migrations, open_ledger, review, tables
+from tests.postgres import fresh_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -56,6 +54,8 @@ def test_the_migrations_lead_to_the_tables(url: str, tmp_path: Path) -> None:
         context = MigrationContext.configure(
             connection, opts={"version_table": migrations.VERSION_TABLE}
         )
+        for table in (application.audit, review.reviews):
+            assert table.metadata is tables.metadata
         assert compare_metadata(context, tables.metadata) == []
         assert migrations.found(connection) == migrations.LATEST
 

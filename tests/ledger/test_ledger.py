@@ -21,9 +21,8 @@ from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.quarantine import Failure
 from llmops.tasks.ledger import leases, open_ledger, tables
 from llmops.tasks.ledger.tables import knowledge_bases, listings, meta
-from tests.postgres import fresh_database, postgres
-
-__all__ = ["postgres"]
+from tests.ledger import contending
+from tests.postgres import fresh_database
 
 FAILURE = Failure(
     source="files",
@@ -64,21 +63,13 @@ def _write_twice(book: ledger.Ledger) -> None:
 def test_two_processes_lose_no_write(tmp_path: Path) -> None:
     versions.register(Handle(home=tmp_path, name="kb"))
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_count, args=(tmp_path, 50)) for _ in range(2)]
+    workers = [context.Process(target=contending.count, args=(tmp_path, 50)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert versions.next_number(Handle(home=tmp_path, name="kb")) == 101
-
-
-def _count(home: Path, times: int) -> None:
-    for _ in range(times):
-        with open_ledger(home).write() as connection:
-            connection.execute(
-                update(knowledge_bases).values(next_version=knowledge_bases.c.next_version + 1)
-            )
 
 
 def test_upsert_replaces_by_primary_key(tmp_path: Path) -> None:
@@ -135,19 +126,12 @@ def test_a_waiting_build_gets_the_lease_when_it_is_free(tmp_path: Path) -> None:
 
 def test_the_lease_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_die_with_lease, args=(tmp_path,))
+    process = context.Process(target=contending.die_with_lease, args=(tmp_path,))
     process.start()
     process.join()
     assert leases.holder(open_ledger(tmp_path), "kb") is None
     with leases.hold(tmp_path, "kb"):
         pass
-
-
-def _die_with_lease(home: Path) -> None:
-    import os
-
-    leases.Lease(home=home, kb="kb", owner="soon dead").acquire()
-    os._exit(9)
 
 
 def test_the_lease_of_another_host_is_taken_over_after_its_heart_stopped(tmp_path: Path) -> None:
@@ -232,7 +216,9 @@ def test_of_two_processes_one_gets_the_lease(tmp_path: Path) -> None:
     versions.register(Handle(home=tmp_path, name="kb"))
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    workers = [context.Process(target=_contend, args=(tmp_path, results)) for _ in range(4)]
+    workers = [
+        context.Process(target=contending.contend, args=(tmp_path, results)) for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     found = [results.get(timeout=60) for _ in workers]
@@ -241,16 +227,3 @@ def test_of_two_processes_one_gets_the_lease(tmp_path: Path) -> None:
     assert found.count("held") >= 1
     assert versions.next_number(Handle(home=tmp_path, name="kb")) == 1 + found.count("held")
     assert set(found) <= {"held", "busy"}
-
-
-def _contend(home: Path, results: "multiprocessing.Queue[str]") -> None:
-    """Take the lease, count one up without a transaction around it: two at once would lose one."""
-    try:
-        with leases.hold(home, "kb"):
-            number = versions.next_number(Handle(home=home, name="kb"))
-            time.sleep(0.05)
-            with open_ledger(home).write() as connection:
-                connection.execute(update(knowledge_bases).values(next_version=number + 1))
-        results.put("held")
-    except Blocked:
-        results.put("busy")
