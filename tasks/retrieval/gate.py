@@ -22,7 +22,6 @@ questions cannot see what harms fewer than 3/n.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
@@ -30,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, did_you_mean
 from llmops.tasks.retrieval.measure import METRICS, Measurement, QuestionReport, metric_name
+from llmops.tasks.schemas import OneOrMore
 from llmops.tasks.statistics.paired import PairedEffect, paired_difference
 
 Verdict = Literal["passed", "rejected", "inconclusive", "skipped"]
@@ -61,7 +61,7 @@ class GateSpec(BaseModel):
     """What a config asks of a candidate; `golden` is relative to the config."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
-    golden: Path
+    golden: OneOrMore
     k: int
     metrics: Mapping[str, MetricRule]
 

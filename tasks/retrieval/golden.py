@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.lake import write_atomically
-from llmops.tasks.schemas import sha256
+from llmops.tasks.schemas import Lineage, sha256
 
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 ALLOWED = (
@@ -43,7 +43,7 @@ class Relevant(_Strict):
 
 class Question(_Strict):
     """One question. `relevant` is never empty; questions that share its first entry's uri are one
-    cluster.
+    cluster. `lineage`: where one comes from that people's feedback has made.
     """
 
     id: NonBlank
@@ -51,11 +51,14 @@ class Question(_Strict):
     relevant: tuple[Relevant, ...] = Field(min_length=1)
     answer: str | None = None
     tags: tuple[str, ...] = ()
+    lineage: Lineage | None = None
 
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """The questions in file order, and the SHA-256 of the file's bytes."""
+    """The questions in file order, and the SHA-256 of the file's bytes; of several files, of all
+    their bytes, one after the other.
+    """
 
     questions: tuple[Question, ...]
     sha256: str
@@ -78,36 +81,37 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def read_golden(path: Path) -> GoldenSet:
-    """Read a golden set; blank lines and a byte order mark are tolerated.
+def read_golden(*paths: Path) -> GoldenSet:
+    """Read a golden set, of one file or of several; blank lines and a byte order mark are
+    tolerated. One of several files may be empty, such as one that is written from feedback.
 
-    Raises ConfigError with every broken line at once, each as file:line, or when the file cannot be
-    read or is empty.
+    Raises ConfigError with every broken line at once, each as file:line, or when a file cannot be
+    read or there is no question.
     """
-    data = _bytes(path)
+    contents = {path: _bytes(path) for path in paths}
     lines = [
-        (number, line)
+        (path, number, line)
+        for path, data in contents.items()
         for number, line in enumerate(_text(path, data).split("\n"), 1)
         if line.strip()
     ]
     if not lines:
-        raise _broken(path, "the golden set is empty", f"write {ALLOWED}")
-    questions: dict[str, tuple[int, Question]] = {}
+        raise _broken(paths[0], "the golden set is empty", f"write {ALLOWED}")
+    questions: dict[str, tuple[Path, int, Question]] = {}
     mistakes: list[Mistake] = []
-    for number, line in lines:
+    for path, number, line in lines:
         question = _question(line, f"{path}:{number}", mistakes)
         if question is not None and question.id in questions:
-            first = questions[question.id][0]
-            mistakes.append(
-                Mistake(
-                    f"the id {question.id!r} was used in line {first}", f"{path}:{number}", UNIQUE
-                )
-            )
+            before, first, _ = questions[question.id]
+            there = "" if before == path else f" of {before}"
+            used = f"the id {question.id!r} was used in line {first}{there}"
+            mistakes.append(Mistake(used, f"{path}:{number}", UNIQUE))
         elif question is not None:
-            questions[question.id] = (number, question)
+            questions[question.id] = (path, number, question)
     if mistakes:
         raise ConfigError(mistakes)
-    return GoldenSet(tuple(question for _, question in questions.values()), sha256(data))
+    data = b"".join(contents.values())
+    return GoldenSet(tuple(question for *_, question in questions.values()), sha256(data))
 
 
 def write_golden(path: Path, questions: Iterable[Question]) -> GoldenSet:

@@ -6,8 +6,10 @@ nDCG@10 where both parts are good, and half the quality where one part does not 
 So the weight follows from the languages that the embedder declares.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +19,9 @@ import pandas as pd
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import StoreReader
+from llmops.tasks.plugins.stores import ROWS, RankedRow, StoreReader
+from llmops.tasks.plugins.trainers.retrieval.adapter import turned
+from llmops.tasks.schemas import Record, Vectors
 from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.texts.language import detect
 from llmops.tasks.texts.terms import analyse
@@ -31,12 +35,10 @@ KNOWN = 0.5
 
 
 class Candidates(NamedTuple):
-    """A question's best chunks by vector and by text, at most `depth` each, in the columns of a
-    Reader's frames.
-    """
+    """A question's best chunks by vector and by text, at most `depth` each, best first."""
 
-    near: pd.DataFrame
-    found: pd.DataFrame
+    near: Sequence[RankedRow]
+    found: Sequence[RankedRow]
     depth: int = CANDIDATES
 
 
@@ -46,35 +48,56 @@ class Searcher:
 
     `weight` is the share of the vector part, fitted on judged questions (`fit_weight`); None: by
     rule. It holds for questions in the embedder's languages; for others the vectors say nothing and
-    text decides alone. `where`: nothing else is ever looked at.
+    text decides alone. `where`: nothing else is ever looked at. `adapter`: of shape (dimension,
+    dimension), trained on judged questions, turns a question's vector before a hybrid search looks
+    for its neighbours; the other modes search as they did.
     """
 
     reader: StoreReader
     embedder: Embedder
     weight: float | None = None
     where: Where | None = None
+    adapter: Vectors | None = field(default=None, compare=False)
 
     def search(
-        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
+        self,
+        query: str,
+        k: int,
+        mode: Mode = "hybrid",
+        vector: Vector | None = None,
+        columns: Sequence[str] = tuple(ROWS.names),
     ) -> pd.DataFrame:
         """The k best passages, each once, best first, ties in the order of uri and ordinal: the
-        columns of ROWS and `score`.
+        columns asked for (of ROWS), and `score`.
 
         `vector` is the query's vector where it is at hand already. Raises UsageError for another
         mode or k.
         """
+        choose = self._choosing(query, k, mode, vector)
+        return self.reader.whole(choose, columns)
+
+    def passages(
+        self,
+        query: str,
+        k: int,
+        mode: Mode = "hybrid",
+        vector: Vector | None = None,
+        columns: Sequence[str] = tuple(ROWS.names),
+    ) -> list[Record]:
+        """What `search` gives, as plain values."""
+        choose = self._choosing(query, k, mode, vector)
+        return self.reader.passages(choose, columns)
+
+    def _choosing(
+        self, query: str, k: int, mode: Mode, vector: Vector | None
+    ) -> Callable[[], list[RankedRow]]:
         if mode not in MODES or not 1 <= k <= MOST:
             raise UsageError(
                 f"got mode {mode!r} and k {k}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
             )
-        return self._distinct(
-            query,
-            k,
-            max(k, CANDIDATES) if mode == "hybrid" else k,
-            mode,
-            vector,
-            ["doc_id", "start", "end"],
-        )
+        depth = max(k, CANDIDATES) if mode == "hybrid" else k
+        passages = attrgetter("doc_id", "start", "end")
+        return lambda: self._distinct(query, k, depth, mode, vector, passages)
 
     def documents(
         self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
@@ -82,18 +105,31 @@ class Searcher:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
         """
-        distinct = self._distinct(query, k, max(k, CANDIDATES), mode, vector, ["doc_id"])
-        return list(zip(distinct["uri"], distinct["text"], strict=True))
+        depth = max(k, CANDIDATES)
+        best = self.reader.whole(
+            lambda: self._distinct(query, k, depth, mode, vector, attrgetter("doc_id")),
+            ("uri", "text"),
+        )
+        return list(zip(best["uri"], best["text"], strict=True))
 
     def _distinct(
-        self, query: str, k: int, depth: int, mode: Mode, vector: Vector | None, key: list[str]
-    ) -> pd.DataFrame:
-        """The k best rows that differ in `key`; looks deeper while there may be more."""
+        self,
+        query: str,
+        k: int,
+        depth: int,
+        mode: Mode,
+        vector: Vector | None,
+        key: Callable[[RankedRow], object],
+    ) -> list[RankedRow]:
+        """The k best that differ in `key`; looks deeper while there may be more."""
+        point = cache(lambda: self.embedder.embed([query])[0] if vector is None else vector)
         while True:
-            chunks = self._ranked(query, depth, mode, vector)
-            distinct = chunks.drop_duplicates(key).head(k)
-            if len(distinct) == k or len(chunks) < depth:
-                return distinct.reset_index(drop=True)
+            hits = self._ranked(query, depth, mode, point)
+            distinct: dict[object, RankedRow] = {}
+            for hit in hits:
+                distinct.setdefault(key(hit), hit)
+            if len(distinct) >= k or len(hits) < depth:
+                return [*distinct.values()][:k]
             depth *= 4
 
     def documents_many(
@@ -109,33 +145,37 @@ class Searcher:
     def candidates(
         self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
     ) -> Candidates:
-        """Both lists, for `fused` and `fit_weight`."""
-        return Candidates(self._near(query, depth, vector), self._found(query, depth), depth)
+        """Both lists of a hybrid search, for those who fit something on them."""
+        point = self.embedder.embed([query])[0] if vector is None else vector
+        return Candidates(
+            self.near(point, depth), self.reader.found(analyse(query), depth, self.where), depth
+        )
+
+    def near(self, point: Vector, depth: int = CANDIDATES) -> list[RankedRow]:
+        """The list by vector of a hybrid search."""
+        if self.adapter is not None:
+            point = turned(point[None, :], self.adapter)[0]
+        return self.reader.near(point, depth, self.where)
 
     def rule(self, query: str) -> float:
         """The weight without judged questions."""
         return default_weight(query, self.embedder.languages)
 
-    def _ranked(self, query: str, depth: int, mode: Mode, vector: Vector | None) -> pd.DataFrame:
+    def _ranked(
+        self, query: str, depth: int, mode: Mode, point: Callable[[], Vector]
+    ) -> list[RankedRow]:
         if mode == "vector":
-            return self._near(query, depth, vector)
-        found = self._found(query, depth)
-        weight = self.rule(query) if mode == "hybrid" else 0.0
+            return self.reader.near(point(), depth, self.where)
+        found = self.reader.found(analyse(query), depth, self.where)
         if mode == "text":
             return found
-        if weight == 0 and len(found):  # on the scale of all other hybrid searches
-            return found.assign(score=found_scores(Candidates(found.head(0), found, depth)))
+        weight = self.rule(query)
+        if weight == 0 and found:  # on the scale of all other hybrid searches
+            scores = found_scores(_scores(found), depth)
+            return [hit._replace(score=score) for hit, score in zip(found, scores, strict=True)]
         if self.weight is not None:
             weight = self.weight
-        return fused(Candidates(self._near(query, depth, vector), found, depth), weight)
-
-    def _near(self, query: str, depth: int, vector: Vector | None) -> pd.DataFrame:
-        return self.reader.vector(
-            self.embedder.embed([query])[0] if vector is None else vector, depth, self.where
-        )
-
-    def _found(self, query: str, depth: int) -> pd.DataFrame:
-        return self.reader.text(analyse(query), depth, self.where)
+        return fused(self.near(point(), depth), found, depth, weight)
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:
@@ -147,45 +187,46 @@ def default_weight(query: str, languages: frozenset[str]) -> float:
     return KNOWN if not languages or detect(query) in {None, *languages} else 0.0
 
 
-def fused(lists: Candidates, weight: float) -> pd.DataFrame:
-    """Both lists as one, best first, with `score` in [0, 1]; where one list is empty, the other one
-    as it is.
+def fused(
+    near: Sequence[RankedRow], found: Sequence[RankedRow], depth: int, weight: float
+) -> list[RankedRow]:
+    """Both lists, of at most `depth` rows each, as one, best first, with scores in [0, 1]; where
+    one list is empty, the other one as it is.
 
     A chunk that is missing from a list counts there as the last one does: 0.
     """
-    if lists.near.empty or lists.found.empty:
-        return lists.near if lists.found.empty else lists.found
-    both = pd.concat([lists.near, lists.found], ignore_index=True)
-    shares = np.concatenate(
-        [weight * near_scores(lists), (1 - weight) * found_scores(lists)]
-    ).tolist()
-    uris, ordinals, names = (both[name].to_numpy(object) for name in ("uri", "ordinal", "chunk_id"))
-    scores: dict[str, float] = {}
-    place: dict[str, int] = {}
-    for n, (name, share) in enumerate(zip(names, shares, strict=True)):
-        scores[name] = scores.get(name, 0.0) + share
-        place.setdefault(name, n)
-    best = sorted(
-        scores, key=lambda name: (-scores[name], uris[place[name]], ordinals[place[name]], name)
-    )
-    chunks = both.take([place[name] for name in best]).reset_index(drop=True)
-    chunks["score"] = pd.array([scores[name] for name in best], dtype="float[pyarrow]")
-    return chunks
+    if not near or not found:
+        return [*near, *found]
+    shares = [
+        *(weight * near_scores(_scores(near))),
+        *((1 - weight) * found_scores(_scores(found), depth)),
+    ]
+    both: dict[str, RankedRow] = {}
+    for hit, share in zip([*near, *found], shares, strict=True):
+        there = both.get(hit.chunk_id)
+        both[hit.chunk_id] = (
+            hit._replace(score=share)
+            if there is None
+            else there._replace(score=there.score + share)
+        )
+    return sorted(both.values(), key=lambda hit: hit.rank)
 
 
-def near_scores(lists: Candidates) -> Array:
-    """The vector list's scores, min-max normalised; shape (len(near),)."""
-    return _scaled(lists.near["score"].to_numpy(np.float64), None)
+def _scores(hits: Sequence[RankedRow]) -> Array:
+    return np.array([hit.score for hit in hits], np.float64)
 
 
-def found_scores(lists: Candidates) -> Array:
-    """The text list's scores, min-max normalised; shape (len(found),).
+def near_scores(scores: Array) -> Array:
+    """A vector list's scores, min-max normalised."""
+    return _scaled(scores, None)
+
+
+def found_scores(scores: Array, depth: int) -> Array:
+    """A text list's scores, min-max normalised.
 
     Where the list is not full, all other chunks have the score 0: then that is the minimum.
     """
-    return _scaled(
-        lists.found["score"].to_numpy(np.float64), None if len(lists.found) >= lists.depth else 0.0
-    )
+    return _scaled(scores, None if len(scores) >= depth else 0.0)
 
 
 def _scaled(scores: Array, least: float | None) -> Array:

@@ -2,22 +2,19 @@
 documents not fitted on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
+from llmops.tasks.plugins.stores import RankedRow
+from llmops.tasks.retrieval.groups import Groups, folds, linked
 from llmops.tasks.retrieval.hybrid import Candidates, found_scores, near_scores
 from llmops.tasks.statistics.arrays import Array
 
-Groups = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 LEAST = 50  # with fewer judged questions a fitted weight loses as often as it gains
-FOLDS = 5
 DEPTH = 10
 CONFIDENCE = 1.645  # standard errors: one-sided 95 %
 
@@ -32,14 +29,15 @@ class FittedWeight(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """A question's candidate lists, and what is relevant: (uri, quote that the chunk must contain,
-    or None).
+    """A question's candidate lists, and which of these chunks answer it.
 
+    `relevant`: chunk_ids; `documents`: the uris of all documents that answer, found or not.
     `rule` is the weight that the question gets without fitting (`Searcher.rule`).
     """
 
     candidates: Candidates
-    relevant: Sequence[tuple[str, str | None]]
+    relevant: frozenset[str]
+    documents: frozenset[str]
     rule: float
 
 
@@ -51,119 +49,80 @@ def fit_weight(questions: Sequence[Judged]) -> FittedWeight | None:
     document. Questions whose rule is 0 (the embedder does not know their language) keep it,
     whatever is fitted, and are left out. Deterministic.
     """
-    usable = [question for question in questions if question.rule > 0 and question.relevant]
+    usable = [question for question in questions if question.rule > 0 and question.documents]
     if len(usable) < LEAST:
         return None
-    figures = np.array([_ndcg(question, np.append(WEIGHTS, question.rule)) for question in usable])
+    figures = np.array([ndcg(question, np.append(WEIGHTS, question.rule)) for question in usable])
     gains, ruled = figures[:, :-1], figures[:, -1]
-    groups = _groups([{uri for uri, _ in question.relevant} for question in usable])
+    groups = linked([set(question.documents) for question in usable])
     held_out = np.empty(len(usable))
-    for fold in _folds(groups):
-        held_out[fold] = gains[fold, _best(gains[~fold])]
+    for fold in folds(groups):
+        held_out[fold] = gains[fold, best_weight(gains[~fold])]
     difference = held_out - ruled
     if difference.mean() <= CONFIDENCE * _standard_error(difference, groups):
         return None
-    return FittedWeight(float(WEIGHTS[_best(gains)]), len(usable), float(difference.mean()))
+    return FittedWeight(float(WEIGHTS[best_weight(gains)]), len(usable), float(difference.mean()))
 
 
-def _best(gains: Array) -> int:
+def best_weight(gains: Array) -> int:
     """The column with the highest mean; of equal ones the middle one."""
     means = gains.mean(axis=0)
     equal = np.flatnonzero(means >= means.max() - 1e-12)
     return int(equal[len(equal) // 2])
 
 
-def _ndcg(question: Judged, weights: Array) -> Array:
+def ndcg(question: Judged, weights: Array) -> Array:
     """nDCG@10 over distinct documents at each weight, shape (weights,): a document's best chunk
     stands for it.
     """
-    rows, near, found = _aligned(question.candidates)
-    scores = weights[:, None] * near + (1 - weights)[:, None] * found
+    return quality(question, weights)[0]
+
+
+def quality(question: Judged, weights: Array) -> tuple[Array, Array]:
+    """(nDCG@10, precision@1) at each weight, each of shape (weights,)."""
+    ranks = _ranks(question, weights)
+    gain = np.where(ranks <= DEPTH, 1 / np.log2(ranks + 1), 0.0).sum(axis=0)
+    ideal = 1 / np.log2(np.arange(2, min(DEPTH, len(question.documents)) + 2))
+    top = (ranks == 1).any(axis=0).astype(np.float64)
+    return np.asarray(gain / float(ideal.sum())), np.asarray(top)
+
+
+def _ranks(question: Judged, weights: Array) -> Array:
+    """The ranks of the documents that answer, by the chunk that stands for each, shape (documents,
+    weights); infinite where that chunk is none that answers. Of equal scores the earlier one leads.
+    """
+    rows, scores = _scored(question.candidates, weights)
     starts = [n for n, row in enumerate(rows) if n == 0 or row[:2] != rows[n - 1][:2]]
-    best = np.maximum.reduceat(scores, starts, axis=1)
-    wanted = {uri for uri, _ in question.relevant}
-    gain = np.zeros(len(weights))
-    for place, (first, last) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
-        if rows[first][0] in wanted:
-            hit = np.array(
-                [
-                    any(
-                        uri == row[0] and (quote is None or quote in row[4])
-                        for uri, quote in question.relevant
-                    )
-                    for row in rows[first:last]
-                ]
-            )
-            gain += _discount(best, place) * hit[scores[:, first:last].argmax(axis=1)]
-    ideal = 1 / np.log2(np.arange(2, min(DEPTH, len(wanted)) + 2))
-    return gain / float(ideal.sum())
+    best = np.maximum.reduceat(scores, starts, axis=1) if rows else np.zeros((len(weights), 0))
+    ranks = []
+    for place, (start, end) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
+        hit = np.array([row[3] in question.relevant for row in rows[start:end]])
+        if hit.any():
+            own = best[:, place : place + 1]
+            rank = 1 + (best > own).sum(axis=1) + (best[:, :place] == own).sum(axis=1)
+            ranks.append(np.where(hit[scores[:, start:end].argmax(axis=1)], rank, np.inf))
+    return np.array(ranks).reshape(len(ranks), len(weights))
 
 
-def _discount(best: Array, place: int) -> Array:
-    """1 / log2(rank + 1) of one document at each weight, 0 below rank 10; of equal scores the
-    earlier one leads.
+def _scored(lists: Candidates, weights: Array) -> tuple[list[tuple[str, str, int, str]], Array]:
+    """All chunks as (uri, doc_id, ordinal, chunk_id) in this order, and their scores at each
+    weight, shape (weights, chunks). An empty list copies the other one, as a search does.
     """
-    own = best[:, place : place + 1]
-    rank = 1 + (best > own).sum(axis=1) + (best[:, :place] == own).sum(axis=1)
-    return np.where(rank <= DEPTH, 1 / np.log2(rank + 1), 0.0)
-
-
-def _aligned(lists: Candidates) -> tuple[list[tuple[Any, ...]], Any, Any]:
-    """All chunks as (uri, doc_id, ordinal, chunk_id, text) in this order, and both normalised
-    scores of each.
-
-    An empty list copies the other one, as a search does.
-    """
-    near = dict(zip(_rows(lists.near), near_scores(lists), strict=True))
-    found = dict(zip(_rows(lists.found), found_scores(lists), strict=True))
+    near = _by_row(lists.near, near_scores)
+    found = _by_row(lists.found, lambda scores: found_scores(scores, lists.depth))
     near, found = near or found, found or near
     rows = sorted({**near, **found})
-    return (
-        rows,
-        np.array([near.get(row, 0.0) for row in rows]),
-        np.array([found.get(row, 0.0) for row in rows]),
-    )
+    by_vector = np.array([near.get(row, 0.0) for row in rows])
+    by_text = np.array([found.get(row, 0.0) for row in rows])
+    return rows, weights[:, None] * by_vector + (1 - weights)[:, None] * by_text
 
 
-def _rows(part: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [
-        part[name].to_numpy(object).tolist()
-        for name in ("uri", "doc_id", "ordinal", "chunk_id", "text")
-    ]
-    return list(zip(*columns, strict=True))
-
-
-def _groups(documents: Sequence[set[str]]) -> Groups:
-    """A number per question; questions that share a document, directly or through others, share the
-    number.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    names = {name: n for n, name in enumerate(sorted(set().union(*documents)))}
-    pairs = [
-        (n, len(documents) + names[name])
-        for n, wanted in enumerate(documents)
-        for name in sorted(wanted)
-    ]
-    rows, columns = np.array(pairs).T
-    size = len(documents) + len(names)
-    graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
-    numbers: Groups = connected_components(graph, directed=False)[1]
-    return numbers[: len(documents)]
-
-
-def _folds(groups: Groups) -> list[Mask]:
-    """A mask of held-out questions per fold: the largest groups first, each into the smallest fold
-    so far.
-    """
-    sizes, fold_of = np.bincount(groups), np.empty(groups.max() + 1, int)
-    filled = np.zeros(FOLDS, int)
-    for group in np.argsort(-sizes, kind="stable"):
-        fold_of[group] = filled.argmin()
-        filled[fold_of[group]] += sizes[group]
-    masks = [fold_of[groups] == fold for fold in range(FOLDS)]
-    return [mask for mask in masks if mask.any() and not mask.all()]
+def _by_row(
+    hits: Sequence[RankedRow], scaled: Callable[[Array], Array]
+) -> dict[tuple[str, str, int, str], float]:
+    scores = scaled(np.array([hit.score for hit in hits], np.float64))
+    rows = [(hit.uri, hit.doc_id, hit.ordinal, hit.chunk_id) for hit in hits]
+    return dict(zip(rows, scores, strict=True))
 
 
 def _standard_error(values: Array, groups: Groups) -> float:

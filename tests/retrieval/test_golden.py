@@ -77,7 +77,7 @@ def test_every_broken_line_is_reported_at_once(tmp_path: Path) -> None:
     assert "golden.jsonl:4: 'question' is empty" in text
     assert "golden.jsonl:5: 'relevant' is empty" in text
     assert (
-        "unknown key 'relevent'; allowed: id, question, relevant, answer, tags (did you "
+        "unknown key 'relevent'; allowed: id, question, relevant, answer, tags, lineage (did you "
         "mean relevant?)" in text
     )
     assert "unknown key 'relevant.0.url'; allowed: uri, quote (did you mean uri?)" in text

@@ -10,11 +10,10 @@ import pytest
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins.embedders import Embedder, normalised
-from llmops.tasks.plugins.stores import ROWS, StoreReader
+from llmops.tasks.plugins.stores import ROWS, RankedRow, StoreReader
 from llmops.tasks.plugins.stores.lancedb import LanceDBStore
 from llmops.tasks.retrieval.hybrid import (
     MODES,
-    Candidates,
     Searcher,
     default_weight,
     found_scores,
@@ -137,23 +136,24 @@ def test_the_rule_follows_the_embedders_languages() -> None:
     assert default_weight("黑豹队的防守", frozenset({"zh"})) == 0.5
 
 
-def chunks(scores: dict[str, float]) -> pd.DataFrame:
-    return pd.concat([document(uri, ["text"]) for uri in scores], ignore_index=True).assign(
-        score=[*scores.values()]
-    )
+def hits(scores: dict[str, float]) -> list[RankedRow]:
+    return [
+        RankedRow(f"chunk of {uri}", uri, 0, uri, 0, 4, score, place=(scores, n))
+        for n, (uri, score) in enumerate(scores.items())
+    ]
 
 
 def test_the_combination_by_hand() -> None:
-    near, found = chunks({"a": 0.9, "b": 0.8, "c": 0.5}), chunks({"c": 10.0, "d": 6.0, "b": 2.0})
-    both = fused(Candidates(near, found, depth=3), 0.5)
-    scores = dict(zip(both["uri"], both["score"], strict=True))
-    assert scores == pytest.approx({"a": 0.5, "c": 0.5, "b": 0.375, "d": 0.25})
-    assert [*both["uri"]] == ["a", "c", "b", "d"]
+    near, found = hits({"a": 0.9, "b": 0.8, "c": 0.5}), hits({"c": 10.0, "d": 6.0, "b": 2.0})
+    both = fused(near, found, depth=3, weight=0.5)
+    assert {hit.uri: hit.score for hit in both} == pytest.approx(
+        {"a": 0.5, "c": 0.5, "b": 0.375, "d": 0.25}
+    )
+    assert [hit.uri for hit in both] == ["a", "c", "b", "d"]
 
 
 def test_a_short_text_list_ends_at_zero_not_at_its_last() -> None:
-    lists = Candidates(chunks({"a": 0.9}), chunks({"a": 10.0, "b": 5.0}), depth=100)
-    assert [*found_scores(lists)] == [1.0, 0.5]
+    assert [*found_scores(np.array([10.0, 5.0]), 100)] == [1.0, 0.5]
 
 
 def test_equal_searches_give_equal_lists(tmp_path: Path, searcher: Searcher) -> None:

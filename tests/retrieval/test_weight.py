@@ -1,21 +1,23 @@
 """The weight is fitted where it helps, and only there."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from llmops.tasks.plugins.stores import RankedRow
+from llmops.tasks.retrieval.groups import folds, linked
 from llmops.tasks.retrieval.hybrid import Candidates
-from llmops.tasks.retrieval.weight import FittedWeight, Judged, _folds, _groups, _ndcg, fit_weight
-
-COLUMNS = ["chunk_id", "doc_id", "uri", "ordinal", "text", "score"]
+from llmops.tasks.retrieval.weight import FittedWeight, Judged, fit_weight, ndcg
 
 
-def chunks(names: list[int], scores: np.ndarray[tuple[int], np.dtype[np.float64]]) -> pd.DataFrame:
-    rows = [
-        (f"c{n}", f"d{n}", f"{n:04}.md", 0, f"text {n}", score)
-        for n, score in zip(names, scores, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values("score", ascending=False)
+def row(chunk_id: str, uri: str, ordinal: int, score: float) -> RankedRow:
+    return RankedRow(chunk_id, uri, ordinal, f"d-{uri}", 0, 1, score, (None, 0))
+
+
+def chunks(
+    names: list[int], scores: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> list[RankedRow]:
+    rows = [row(f"c{n}", f"{n:04}.md", 0, score) for n, score in zip(names, scores, strict=True)]
+    return sorted(rows, key=lambda hit: -hit.score)
 
 
 def judged(
@@ -37,7 +39,8 @@ def judged(
     near, found = (
         chunks(names, random.standard_normal(len(names)) + part * lift) for part in (vector, text)
     )
-    return Judged(Candidates(near, found, size), [(f"{right:04}.md", None)], rule)
+    lists, right_uri = Candidates(near, found, size), frozenset({f"{right:04}.md"})
+    return Judged(lists, frozenset({f"c{right}"}), right_uri, rule)
 
 
 @pytest.mark.slow
@@ -85,38 +88,36 @@ def test_the_same_questions_give_the_same_weight() -> None:
 
 def test_folds_never_share_a_document() -> None:
     documents = [{"a"}, {"b"}, {"a", "c"}, {"c"}, {"d"}, {"e"}, {"f"}, {"b"}, {"g"}]
-    groups = _groups(documents)
+    groups = linked(documents)
     assert groups[0] == groups[2] == groups[3]
     assert groups[1] == groups[7]
     assert len(set(groups)) == 6
-    folds = _folds(groups)
-    assert np.sum(folds, axis=0).tolist() == [1] * len(documents)
-    for fold in folds:
+    held_out = folds(groups)
+    assert np.sum(held_out, axis=0).tolist() == [1] * len(documents)
+    for fold in held_out:
         inside = set().union(*(documents[n] for n in np.flatnonzero(fold)))
         outside = set().union(*(documents[n] for n in np.flatnonzero(~fold)))
         assert not inside & outside
 
 
-def test_a_document_counts_by_its_best_chunk_and_its_quote() -> None:
-    rows = [
-        ("c1", "d1", "a", 0, "no answer", 1.0),
-        ("c2", "d1", "a", 1, "the answer", 0.8),
-        ("c3", "d2", "b", 0, "x", 0.9),
-    ]
-    near, second = pd.DataFrame(rows, columns=COLUMNS), 1 / np.log2(3)
-    lists = Candidates(near, near, 3)
-    at = np.array([0.5])
-    assert _ndcg(Judged(lists, [("a", None)], 0.5), at) == pytest.approx(1.0)
-    assert _ndcg(Judged(lists, [("a", "no")], 0.5), at) == pytest.approx(1.0)
-    assert _ndcg(Judged(lists, [("a", "the answer")], 0.5), at) == pytest.approx(0.0)
-    assert _ndcg(Judged(lists, [("b", None)], 0.5), at) == pytest.approx(second)
-    assert _ndcg(Judged(lists, [("b", None), ("absent", None)], 0.5), at) == pytest.approx(
-        second / (1 + second)
-    )
+def test_a_document_counts_by_its_best_chunk() -> None:
+    near = [row("c1", "a", 0, 1.0), row("c3", "b", 0, 0.9), row("c2", "a", 1, 0.8)]
+    lists, second = Candidates(near, near, 3), 1 / np.log2(3)
+
+    def at(relevant: set[str], documents: set[str]) -> float:
+        question = Judged(lists, frozenset(relevant), frozenset(documents), 0.5)
+        return float(ndcg(question, np.array([0.5]))[0])
+
+    assert at({"c1", "c2"}, {"a"}) == pytest.approx(1.0)
+    assert at({"c1"}, {"a"}) == pytest.approx(1.0)
+    assert at({"c2"}, {"a"}) == pytest.approx(0.0)
+    assert at({"c3"}, {"b"}) == pytest.approx(second)
+    assert at({"c3"}, {"b", "absent"}) == pytest.approx(second / (1 + second))
 
 
 def test_one_empty_list_is_no_obstacle() -> None:
     full = judged(1, 2.0, 2.0)
     near, found, depth = full.candidates
-    for lists in (Candidates(near, found.head(0), depth), Candidates(near.head(0), found, depth)):
-        assert len(set(_ndcg(Judged(lists, full.relevant, 0.5), np.linspace(0, 1, 5)))) == 1
+    for lists in (Candidates(near, [], depth), Candidates([], found, depth)):
+        question = Judged(lists, full.relevant, full.documents, 0.5)
+        assert len(set(ndcg(question, np.linspace(0, 1, 5)))) == 1

@@ -6,10 +6,10 @@ snapshot see the same rows for as long as it is kept, whatever is staged beside 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from llmops.tasks.filters import Fields, Where
 from llmops.tasks.filters.metadata import field_columns
 from llmops.tasks.plugins import Plugin
-from llmops.tasks.schemas import CHUNKS, Vectors
+from llmops.tasks.schemas import CHUNKS, Record, Vectors, from_arrow, records
 
 # raised when ROWS changes: collections are then built anew, with the vectors that were paid for
 REVISION = 2
@@ -53,12 +53,39 @@ def rows_schema(fields: Fields) -> pa.Schema:
     return pa.schema([*ROWS, *field_columns(fields)])
 
 
+KEYS = ("chunk_id", "uri", "ordinal", "doc_id", "start", "end")
+"""What a `RankedRow` holds of a row, in its order."""
+
+
+class RankedRow(NamedTuple):
+    """A row in a list of results: what ranks it and tells it from others, and `place`, by which its
+    reader finds it again.
+    """
+
+    chunk_id: str
+    uri: str
+    ordinal: int
+    doc_id: str
+    start: int
+    end: int
+    score: float
+    place: tuple[object, int]
+
+    @property
+    def rank(self) -> tuple[float, str, int, str]:
+        """Best first, ties in the order of uri and ordinal."""
+        return -self.score, self.uri, self.ordinal, self.chunk_id
+
+
 class StoreReader(ABC):
     """A collection at one snapshot. Frames come back with the columns of ROWS and a float column
     `score`, best first.
 
     `where`: only rows that fulfil it, chosen before the k best are, with the meaning of
     `filters.evaluate.matches`.
+
+    A search looks at many more rows than it returns. `near` and `found` are the lists of `vector`
+    and `text` without their texts, `whole` gives the rows of what was chosen among them.
     """
 
     @abstractmethod
@@ -71,6 +98,50 @@ class StoreReader(ABC):
     def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
         """The k best rows by BM25 over `terms`; no row without a common term."""
 
+    def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
+        """The rows of `vector`."""
+        return _hits(self.vector(query, k, where))
+
+    def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
+        """The rows of `text`."""
+        return _hits(self.text(terms, k, where))
+
+    def whole(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
+    ) -> pd.DataFrame:
+        """The rows that `choose` returns, in its order: the columns asked for (of ROWS), and
+        `score`. Each column that is not among KEYS costs a reading.
+
+        `choose` is called again where an erasure has come between its searches and the reading.
+        """
+        while True:
+            rows = self._rows_of(choose(), columns)
+            if rows is not None:
+                return rows
+
+    def passages(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
+    ) -> list[Record]:
+        """What `whole` gives, as plain values: a frame of a few rows costs more than to find
+        them.
+        """
+        return records(self.whole(choose, columns))
+
+    def hold(self, columns: Sequence[str]) -> None:  # noqa: B027 - a store need not
+        """Keep these columns in memory as well, where there is room and the store can. For whoever
+        lets the reader go when something is erased: it would not notice.
+        """
+
+    def _rows_of(self, hits: Sequence[RankedRow], columns: Sequence[str]) -> pd.DataFrame | None:
+        """None where the hits are of a state that is gone."""
+        frames = {id(hit.place[0]): hit.place[0] for hit in hits}
+        parts = [frame for frame in frames.values() if isinstance(frame, pd.DataFrame)]
+        whole = pd.concat(parts or [from_arrow(ROWS.empty_table())], ignore_index=True)
+        starts = dict(zip(frames, np.cumsum([0, *map(len, parts)]), strict=False))
+        places = [int(starts[id(hit.place[0])]) + hit.place[1] for hit in hits]
+        rows = whole[[*columns]].take(places).reset_index(drop=True)
+        return rows.assign(score=pd.array([hit.score for hit in hits], "float[pyarrow]"))
+
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Every row, in frames of bounded size, with the columns asked for (of `rows_schema`, and
@@ -80,6 +151,12 @@ class StoreReader(ABC):
     @abstractmethod
     def count(self) -> int:
         """How many rows there are."""
+
+
+def _hits(rows: pd.DataFrame) -> list[RankedRow]:
+    columns = [rows[name].to_numpy(object) for name in (*KEYS, "score")]
+    places = [(rows, n) for n in range(len(rows))]
+    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
 
 
 class StoreCollection(ABC):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from llmops.tasks.filters import Fields
 from llmops.tasks.plugins.stores import rows_schema
-from llmops.tasks.schemas import Vectors, from_arrow
+from llmops.tasks.schemas import Vectors
 
 REPAIR = (
     "`llmops kb repair NAME` restores it, and so does the next `llmops index CONFIG`; nothing "
@@ -25,20 +25,25 @@ ORDER = [
 LARGEST = 2**53  # beyond it a store that keeps numbers as doubles rounds silently
 
 
-def ranked(fetch: Callable[[int], pa.Table], k: int) -> pd.DataFrame:
+def ranked(fetch: Callable[[int], pa.Table], k: int) -> pa.Table:
     """The k best rows of a query, ties in the order of uri and ordinal.
 
-    `fetch(n)` gives n rows with a column `score`. Where the k-th score is shared by more rows than
-    were fetched, more are fetched, so that the choice among equals never depends on how the rows
-    lie on disk.
+    `fetch(n)` gives the n best rows, or more, with a column `score`. Where the k-th score is shared
+    by more rows than were fetched, more are fetched, so that the choice among equals never depends
+    on how the rows lie on disk.
     """
     wanted = k + 16
     while True:
         table = fetch(wanted)
         scores = np.sort(table["score"].to_numpy())[::-1]
         if len(scores) < wanted or scores[-1] < scores[k - 1]:
-            return from_arrow(table.sort_by(ORDER).slice(0, k))
+            return best(table, k)
         wanted *= 4
+
+
+def best(rows: pa.Table, k: int) -> pa.Table:
+    """The k first by score, ties in the order of uri and ordinal."""
+    return rows.sort_by(ORDER).slice(0, k)
 
 
 def findable(terms: Iterable[str]) -> list[str]:

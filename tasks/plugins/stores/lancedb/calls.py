@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import pyarrow as pa
 
 from llmops.tasks.errors import Damaged, Unavailable
+from llmops.tasks.filters import Where
 from llmops.tasks.plugins.stores._frames import REPAIR
+from llmops.tasks.plugins.stores.lancedb.where import sql
 
 if TYPE_CHECKING:
-    from lancedb.table import Table
+    from lancedb.table import AsyncTable, Table
 
 
 CONFLICT = ("commit conflict", "concurrent", "retryable", "too many")
@@ -29,6 +31,7 @@ BROKEN = (
     "out of range",
 )
 ATTEMPTS = 8
+TAGS = "_refs/tags/"
 INNER = re.compile(r"(Wrapped error: )+|,? ?(at )?/?[\w./+-]*\.rs:\d+:\d+,?")
 NEVER = timedelta(days=36_500)
 MARGINS = [timedelta(milliseconds=2) * 10**power for power in range(5)]
@@ -99,6 +102,20 @@ def retried(table: VersionedTable, what: str, write: Callable[[], T]) -> T:
     raise AssertionError("the last attempt returns or raises")
 
 
+def tags_of(table: "Table") -> dict[str, int]:
+    """Every tag with its version. Lance lists their files and then reads each: where a writer takes
+    one away in between, they are listed anew.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return {name: int(tag["version"]) for name, tag in table.tags.list().items()}
+        except RuntimeError as error:
+            if TAGS not in str(error) or attempt + 1 == ATTEMPTS:
+                raise
+            time.sleep(0.001 * 2**attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
 def prune(table: "Table", what: str, oldest: datetime, *, unverified: bool = False) -> None:
     """Remove the versions committed before `oldest` (local time, as Lance lists it).
 
@@ -165,7 +182,7 @@ def forget(table: "Table", what: str, keep: Callable[[str], bool]) -> None:
     """Remove the tags that are not kept, every version older than the oldest tagged one, and every
     file that no version needs, also what a writer left that died before it committed."""
     with guarded(what):
-        tags = {name: int(tag["version"]) for name, tag in table.tags.list().items()}
+        tags = tags_of(table)
         for name in [name for name in tags if not keep(name)]:
             table.tags.delete(name)
         moments = {entry["version"]: entry["timestamp"] for entry in table.list_versions()}
@@ -176,3 +193,19 @@ def forget(table: "Table", what: str, keep: Callable[[str], bool]) -> None:
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for first in range(0, len(names), IDS_PER_QUERY):
         yield names[first : first + IDS_PER_QUERY]
+
+
+def matching(
+    table: "Table", terms: Sequence[str], columns: Sequence[str], limit: int, where: Where | None
+) -> pa.Table:
+    """The best rows by BM25, with `_rowid`, in no order. As `table.search` has it, which asks for
+    the schema several times on its way, and so takes twice as long.
+    """
+    from lancedb.query import BaseQueryBuilder, MatchQuery
+
+    query: Callable[..., MatchQuery] = MatchQuery
+    inner: AsyncTable = table._table  # type: ignore[attr-defined]
+    search = inner.query().nearest_to_text(query(" ".join(terms), "terms"))
+    if where is not None:
+        search = search.where(sql(where))  # looked at before the rows are ranked
+    return BaseQueryBuilder(search.select(list(columns)).with_row_id().limit(limit)).to_arrow()

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from llmops.tasks.errors import Damaged
-from llmops.tasks.filters import And, Compare, HasAny, Missing, Not, OneOf, Or, Value, Where
-from llmops.tasks.plugins.stores import ROWS, Point, StoreReader
+from llmops.tasks.filters import Where
+from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader
 from llmops.tasks.plugins.stores._frames import findable, ranked
-from llmops.tasks.plugins.stores.lancedb.calls import guarded
-from llmops.tasks.schemas import Vectors, from_arrow
+from llmops.tasks.plugins.stores.lancedb.calls import guarded, matching
+from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned, cosines, plain
+from llmops.tasks.plugins.stores.lancedb.postings import Mask
+from llmops.tasks.plugins.stores.lancedb.where import sql
+from llmops.tasks.schemas import Record, from_arrow
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from lancedb.query import LanceQueryBuilder, MatchQuery
     from lancedb.table import Table
 
 
 T = TypeVar("T")
 
 ROWS_PER_FRAME = 4_096
-SCANS = 2  # whoever asks more often has the vectors held in memory
-ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
-MOST_BYTES = 256 * 2**20
+# Where fewer rows fulfil a condition, Lance looks for them alone; else the others are dropped from
+# a longer list, which is quicker.
+LEAST_SHARE = 0.05
 
 
 class LanceDBReader(StoreReader):
@@ -40,93 +40,130 @@ class LanceDBReader(StoreReader):
 
     def __init__(self, pin: Callable[[], "Table"], name: str) -> None:
         self._pin, self._what = pin, name
-        self._table = pin()
-        self._dimension = self._table.schema.field("vector").type.list_size
-        self._loading, self._asked = Lock(), 0
-        self._matrix: Matrix | None = None
+        self._pinned, self._pinning = Pinned(pin()), Lock()
+        self._held: tuple[str, ...] = ()
 
-    def _steadily(self, ask: Callable[["Table"], T]) -> T:
+    def _steadily(self, ask: Callable[[Pinned], T]) -> T:
         """What a question to the table comes to. Raises Damaged."""
-        table = self._table
+        pinned = self._pinned
         try:
             with guarded(self._what):
-                return ask(table)
+                return ask(pinned)
         except Damaged:
             anew = self._pin()
-            if anew.version == table.version:
+            if anew.version == pinned.table.version:
                 raise
-        with self._loading:
-            self._table, self._matrix, self._asked = anew, None, 0
+        with self._pinning:
+            if self._pinned.table.version != anew.version:
+                self._pinned = Pinned(anew, held=self._held)
+            pinned = self._pinned
         with guarded(self._what):
-            return ask(anew)
+            return ask(pinned)
 
     def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
         """Exact: every vector is compared. Raises ValueError for a query of another shape, with
         NaN, or zero.
         """
-        point = np.asarray(query, dtype=np.float32)
-        if point.shape != (self._dimension,) or not np.isfinite(point).all() or not point.any():
+        return self.whole(lambda: self.near(query, k, where))
+
+    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
+        return self.whole(lambda: self.found(terms, k, where))
+
+    def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
+        point, dimension = np.asarray(query, dtype=np.float32), self._pinned.dimension
+        if point.shape != (dimension,) or not np.isfinite(point).all() or not point.any():
             raise ValueError(
-                f"got a query vector of shape {point.shape}; allowed: "
-                f"({self._dimension},), finite, not 0"
+                f"got a query vector of shape {point.shape}; allowed: ({dimension},), finite, not 0"
             )
 
-        def nearest(table: "Table") -> pd.DataFrame:
-            matrix = self._held(table) if where is None else None
-
-            def fetch(limit: int) -> pa.Table:
-                rows = (
-                    _scanned(table, point, limit, where)
-                    if matrix is None
-                    else table.take_row_ids(matrix.nearest(point, limit))
-                    .select([*ROWS.names, "vector"])
-                    .to_arrow()
-                )
-                return _scored(rows, cosines(rows["vector"], point))
-
-            return ranked(fetch, k)
+        def nearest(pinned: Pinned) -> list[RankedRow]:
+            keys = pinned.keys()
+            vectors = keys and pinned.vectors()
+            if keys and vectors:
+                places, scores = vectors.nearest(point, k, keys.mask(where))
+                return _hits(pinned, keys.best(places, scores, k))
+            return _hits(
+                pinned, ranked(lambda limit: _scanned(pinned.table, point, limit, where), k)
+            )
 
         return self._steadily(nearest)
 
-    def _held(self, table: "Table") -> "Matrix | None":
-        """The vectors in memory; None for the first searches, which a scan answers sooner, and for
-        too many vectors.
-        """
-        with self._loading:
-            if table is not self._table:
-                return None  # another thread has opened it anew meanwhile
-            self._asked += 1
-            if self._matrix is None and self._asked > SCANS:
-                rows = table.count_rows()
-                self._matrix = Matrix(table, rows) if fits(table, rows) else None
-            return self._matrix
-
-    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
+    def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
         words = findable(terms)
-        query = _match(words)
+        if not words:
+            return []
 
-        def best(table: "Table") -> pd.DataFrame:
-            def fetch(limit: int) -> pa.Table:
-                if not words:
-                    return _scored(ROWS.empty_table(), [])
-                search = table.search(query, query_type="fts").select([*ROWS.names, "_score"])
-                rows = filtered(search, where).limit(limit).to_arrow()
-                return _scored(rows, rows["_score"].to_numpy())
+        def best_matches(pinned: Pinned) -> list[RankedRow]:
+            keys = pinned.keys()
+            terms = keys and pinned.terms()
+            if keys and terms:
+                places, scores = terms.best(words, k, keys.mask(where))
+                return _hits(pinned, keys.best(places, scores, k))
+            search = Matching(pinned, keys, words, where)
+            return _hits(pinned, ranked(search.fetch, k))
 
-            return ranked(fetch, k)
+        return self._steadily(best_matches)
 
-        return self._steadily(best)
+    def passages(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
+    ) -> list[Record]:
+        while True:
+            rows = self._table_of(choose(), columns)
+            if rows is not None:
+                return [*rows.to_pylist()]
+
+    def hold(self, columns: Sequence[str]) -> None:
+        self._held = tuple(name for name in columns if name not in KEYS)
+        with self._pinning:
+            self._pinned = Pinned(self._pinned.table, held=self._held)
+
+    def _rows_of(self, hits: Sequence[RankedRow], columns: Sequence[str]) -> pd.DataFrame | None:
+        rows = self._table_of(hits, columns)
+        return None if rows is None else from_arrow(rows)
+
+    def _table_of(self, hits: Sequence[RankedRow], columns: Sequence[str]) -> pa.Table | None:
+        schema = pa.schema([*map(ROWS.field, columns), pa.field("score", pa.float32())])
+        if not hits:
+            return schema.empty_table()
+        stored = [name for name in columns if name not in KEYS]
+        rows = self._steadily(lambda pinned: _read(pinned, hits, stored))
+        if rows is None:
+            return None
+        known = {name: [getattr(hit, name) for hit in hits] for name in (*KEYS, "score")}
+        arrays = [rows[name] if name in stored else known[name] for name in schema.names]
+        return pa.table(arrays, schema)
 
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         with guarded(self._what):
             for batch in (
-                self._table.search().select(list(columns)).to_batches(batch_size=ROWS_PER_FRAME)
+                self._pinned.table.search()
+                .select(list(columns))
+                .to_batches(batch_size=ROWS_PER_FRAME)
             ):
                 if batch.num_rows:
                     yield from_arrow(pa.Table.from_batches([batch]).select(list(columns)))
 
     def count(self) -> int:
-        return self._steadily(lambda table: int(table.count_rows()))
+        return self._steadily(lambda pinned: int(pinned.table.count_rows()))
+
+
+def _read(pinned: Pinned, hits: Sequence[RankedRow], columns: Sequence[str]) -> pa.Table | None:
+    """The rows of the hits in their order; None where they are of another state."""
+    if any(hit.place[0] is not pinned for hit in hits):
+        return None
+    ids = [hit.place[1] for hit in hits]
+    held = pinned.texts(columns, ids)
+    if held is not None:
+        return held
+    rows = pinned.table.take_row_ids(ids).select([*columns]).with_row_id().to_arrow()
+    lies = {row_id: n for n, row_id in enumerate(rows["_rowid"].to_pylist())}
+    return rows.take([lies[row_id] for row_id in ids])
+
+
+def _hits(pinned: Pinned, rows: pa.Table) -> list[RankedRow]:
+    columns = [rows[name].to_pylist() for name in (*KEYS, "score")]
+    places = [(pinned, row_id) for row_id in rows["_rowid"].to_pylist()]
+    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
 
 
 def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> pa.Table:
@@ -134,108 +171,48 @@ def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> p
         table.search(point, vector_column_name="vector")
         .distance_type("cosine")  # type: ignore[attr-defined]
         .bypass_vector_index()
+        .with_row_id(True)
     )
-    return (
-        filtered(search, where).select([*ROWS.names, "vector", "_distance"]).limit(limit).to_arrow()
+    if where is not None:
+        search = search.where(sql(where), prefilter=True)
+    rows = search.select([*KEYS, "vector", "_distance"]).limit(limit).to_arrow()
+    points = np.concatenate(
+        [np.empty((0, len(point)), np.float32), *map(plain, rows["vector"].chunks)]
     )
+    scores = cosines(points, point, np.arange(len(points)))
+    return rows.append_column("score", pa.array(scores, pa.float32()))
 
 
-def _scored(table: pa.Table, scores: Sequence[float] | NDArray[np.float32]) -> pa.Table:
-    return table.select(ROWS.names).append_column("score", pa.array(scores, pa.float32()))
+class Matching:
+    """A full-text search, with keys from memory where they are held."""
 
+    def __init__(
+        self, pinned: Pinned, keys: HeldKeys | None, words: Sequence[str], where: Where | None
+    ) -> None:
+        self._table, self._words, self._where = pinned.table, words, where
+        self._keys = keys
+        mask = self._keys.mask(where) if self._keys else None
+        share = 1.0 if mask is None else float(mask.mean())
+        self._mask: Mask | None = None
+        if self._keys and mask is None:
+            self._where = None
+        elif mask is not None and share >= LEAST_SHARE and pinned.indexed():
+            self._where, self._mask = None, mask
+        self._factor = 1.0 if self._mask is None else 1.5 / share
 
-def _match(terms: Sequence[str]) -> "MatchQuery":
-    from lancedb import query
-
-    match: Callable[..., MatchQuery] = query.MatchQuery
-    return match(" ".join(terms), "terms")
-
-
-def fits(table: "Table", rows: int) -> bool:
-    return bool(0 < rows * table.schema.field("vector").type.list_size * 4 <= MOST_BYTES)
-
-
-class Matrix:
-    """Rows of length 1, shape (rows, dimension), and Lance's row id of each."""
-
-    def __init__(self, table: "Table", rows: int) -> None:
-        size = table.schema.field("vector").type.list_size
-        self._ids, self._points = np.empty(rows, np.uint64), np.empty((rows, size), np.float32)
-        first = 0
-        for batch in table.search().with_row_id(True).select(["vector"]).to_batches():
-            part = slice(first, first + batch.num_rows)
-            self._ids[part], self._points[part] = batch["_rowid"].to_numpy(), plain(batch["vector"])
-            first += batch.num_rows
-        self._points /= np.linalg.norm(self._points, axis=1, keepdims=True)
-
-    def nearest(self, point: Point, k: int) -> list[int]:
-        """The row ids of the k nearest and of all that rounding may have put behind them, in no
-        order.
-        """
-        scores = self._points @ (point / np.linalg.norm(point))
-        if k < len(scores):
-            least = np.partition(scores, len(scores) - k)[len(scores) - k]
-            return self._ids[scores >= least - ROUNDING].tolist()  # type: ignore[no-any-return]
-        return self._ids.tolist()
-
-
-def plain(column: "pa.FixedSizeListArray") -> Vectors:
-    """A fixed size list column as a matrix, without a copy."""
-    matrix: Vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
-    return matrix
-
-
-def cosines(column: "pa.ChunkedArray", point: Point) -> NDArray[np.float32]:
-    """Cosine similarity of each vector, float32; equal vectors get equal scores wherever they
-    stand.
-    """
-    vectors = np.concatenate([np.empty((0, len(point))), *(plain(part) for part in column.chunks)])
-    products = (vectors * point.astype(np.float64)).sum(axis=1)
-    lengths = np.sqrt((vectors**2).sum(axis=1)) * np.sqrt((point.astype(np.float64) ** 2).sum())
-    similarities: NDArray[np.float32] = (products / lengths).astype(np.float32)
-    return similarities
-
-
-def filtered(search: "LanceQueryBuilder", where: Where | None) -> "LanceQueryBuilder":
-    """A query that looks only at rows that fulfil a condition, before it ranks them."""
-    return search if where is None else search.where(sql(where), prefilter=True)
-
-
-def sql(where: Where, negated: bool = False) -> str:
-    """Never NULL: what is missing makes a comparison false, so that NOT makes it true.
-
-    NOT stands only before a single comparison: the planner takes exponential time over nested ones.
-    """
-    match where:
-        case And(parts) | Or(parts):
-            sign = " AND " if isinstance(where, And) != negated else " OR "
-            return "(" + sign.join(sql(part, negated) for part in parts) + ")"
-        case Not(part):
-            return sql(part, not negated)
-        case _:
-            return f"(NOT {_single(where)})" if negated else _single(where)
-
-
-def _single(where: Compare | OneOf | HasAny | Missing) -> str:
-    match where:
-        case Missing(column, kind):
-            return (
-                f"(array_length({column}) IS NULL OR array_length({column}) = 0)"
-                if kind == "texts"
-                else f"({column} IS NULL)"
-            )
-        case HasAny(column, values):
-            return (
-                f"({column} IS NOT NULL AND array_has_any({column}, "
-                f"[{', '.join(map(_literal, values))}]))"
-            )
-        case OneOf(column, _, values):
-            return f"({column} IS NOT NULL AND {column} IN ({', '.join(map(_literal, values))}))"
-        case Compare(column, _, operator, value):
-            return f"({column} IS NOT NULL AND {column} {operator} {_literal(value)})"
-
-
-def _literal(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+    def fetch(self, limit: int) -> pa.Table:
+        """The best rows, at least `limit` where there are as many: KEYS, `_rowid` and `score`."""
+        asked = int(limit * self._factor)
+        while True:
+            columns = ["_score"] if self._keys else [*KEYS, "_score"]
+            rows = matching(self._table, self._words, columns, asked, self._where)
+            scores = rows["_score"].to_numpy()
+            if self._keys is None:
+                return rows.append_column("score", pa.array(scores))
+            places = self._keys.places(rows["_rowid"].to_numpy())
+            if self._mask is None:
+                return self._keys.rows(places, scores)
+            seen = self._mask[places]
+            if seen.sum() >= limit or len(rows) < asked:
+                return self._keys.rows(places[seen], scores[seen])
+            asked *= 4

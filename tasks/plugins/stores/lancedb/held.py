@@ -1,0 +1,270 @@
+"""What a reader holds in memory of a table at one version: what ranks each row, its vector, its
+terms, and which rows fulfil a condition.
+
+Keys, vectors and terms take at most MOST_BYTES together, conditions a sixteenth of that; where
+there is more, the table is asked instead.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from threading import RLock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from llmops.tasks.filters import Where
+from llmops.tasks.plugins.stores import KEYS, Point
+from llmops.tasks.plugins.stores.lancedb.calls import matching
+from llmops.tasks.plugins.stores.lancedb.postings import (
+    Floats,
+    HeldTerms,
+    Mask,
+    Places,
+    TermsBatch,
+)
+from llmops.tasks.plugins.stores.lancedb.where import sql
+from llmops.tasks.schemas import Vectors
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
+
+SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
+ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
+MOST_BYTES = 256 * 2**20
+ROWS_AT_ONCE = 4_096
+SAME = 4e-7
+"""Relative: more than scores differ by that are summed in another order, less than what a row more
+or less makes of a score where there are at most MOST_COUNTED.
+"""
+MOST_COUNTED = 200_000
+TIES = [("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
+
+RowIds = NDArray[np.uint64]
+
+
+class Pinned:
+    """A table at one version, which never changes. For any number of threads."""
+
+    def __init__(self, table: "Table", most: int = MOST_BYTES, held: Sequence[str] = ()) -> None:
+        self.table, self._most, self._held = table, most, held
+        self.dimension: int = table.schema.field("vector").type.list_size
+        self._lock, self._asked = RLock(), 0
+
+    def keys(self) -> "HeldKeys | None":
+        """None for the first searches, which the table answers sooner, and for too many rows."""
+        with self._lock:
+            self._asked += 1
+            return self._keys if self._asked > SEARCHES else None
+
+    def vectors(self) -> "HeldVectors | None":
+        """None for too many."""
+        with self._lock:
+            return self._vectors
+
+    def terms(self) -> "HeldTerms | None":
+        """None for too many, and where Lance's index counts rows that are not there, or lacks some
+        that are: its scores follow from what it counts.
+        """
+        with self._lock:
+            return self._terms
+
+    def texts(self, columns: Sequence[str], row_ids: Sequence[int]) -> pa.Table | None:
+        """These columns of these rows, where they are held, and are not too much."""
+        if not set(columns) <= set(self._held):
+            return None
+        with self._lock:
+            keys, texts = (self._keys, self._texts) if self._asked > SEARCHES else (None, None)
+        if keys is None or texts is None:
+            return None
+        return texts.take(pa.array(keys.places(np.array(row_ids, np.uint64))))
+
+    def indexed(self) -> bool:
+        """Whether the full-text index knows every row. The scores of those that it does not know
+        depend on which of them fulfil the condition of a search.
+        """
+        with self._lock:
+            return self._indexed
+
+    @cached_property
+    def _keys(self) -> "HeldKeys | None":
+        return HeldKeys.load(self.table, self._most)
+
+    @cached_property
+    def _vectors(self) -> "HeldVectors | None":
+        keys = self._keys
+        if keys is None or keys.nbytes + len(keys.row_ids) * self.dimension * 4 > self._most:
+            return None
+        return HeldVectors.load(self.table, keys, self.dimension)
+
+    @cached_property
+    def _terms(self) -> "HeldTerms | None":
+        keys = self._keys
+        if keys is None or len(keys.row_ids) > MOST_COUNTED or not self._indexed:
+            return None
+        used = keys.nbytes + (self._vectors.nbytes if self._vectors else 0)
+        terms = HeldTerms.load(keys.terms(), len(keys.row_ids), self._most - used)
+        return terms if terms and keys.counted_alike(terms) else None
+
+    @cached_property
+    def _texts(self) -> pa.Table | None:
+        keys = self._keys
+        if keys is None:
+            return None
+        others = (self._vectors, self._terms)
+        left = self._most - keys.nbytes - sum(part.nbytes for part in others if part)
+        rows = within(self.table, self._held, left)
+        return rows and rows.take(pa.array(np.argsort(rows["_rowid"].to_numpy())))
+
+    @cached_property
+    def _indexed(self) -> bool:
+        statistics = self.table.index_stats("terms_idx")
+        return statistics is not None and statistics.num_unindexed_rows == 0
+
+
+class HeldKeys:
+    """The columns KEYS of every row; a row's place is its rank by Lance's row id."""
+
+    def __init__(self, table: "Table", row_ids: RowIds, columns: pa.Table, most: int) -> None:
+        order = np.argsort(row_ids)
+        self._table, self.row_ids = table, row_ids[order]
+        self._columns = columns.take(pa.array(order)).combine_chunks()
+        self._tie_ranks = np.empty(len(order), np.int32)
+        self._tie_ranks[pc.sort_indices(self._columns, TIES).to_numpy()] = np.arange(len(order))
+        self._masks: OrderedDict[str, Mask] = OrderedDict()
+        self._most_masks = max(1, most // 16 // max(1, len(order)))
+        self._lock = RLock()
+
+    @classmethod
+    def load(cls, table: "Table", most: int) -> "HeldKeys | None":
+        """None where they take more than `most` bytes."""
+        rows = within(table, KEYS, most)
+        if not rows:
+            return None
+        return cls(table, rows["_rowid"].to_numpy(), rows.select(KEYS), most)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._columns.nbytes + self.row_ids.nbytes + self._tie_ranks.nbytes)
+
+    def places(self, row_ids: RowIds) -> Places:
+        return np.searchsorted(self.row_ids, row_ids)
+
+    def best(self, places: Places, scores: Floats, k: int) -> pa.Table:
+        """The rows of the k best scores, ties in the order of uri and ordinal."""
+        order = np.lexsort((self._tie_ranks[places], -scores))[:k]
+        return self.rows(places[order], scores[order])
+
+    def rows(self, places: Places, scores: Floats) -> pa.Table:
+        """Keys, `_rowid` and `score` of the rows at some places."""
+        rows = self._columns.take(pa.array(places))
+        return rows.append_column("_rowid", pa.array(self.row_ids[places])).append_column(
+            "score", pa.array(scores, pa.float32())
+        )
+
+    def mask(self, where: Where | None) -> Mask | None:
+        """Which places fulfil a condition; None: all. The table is asked once for each condition,
+        as long as it is among those asked last.
+        """
+        if where is None:
+            return None
+        condition = sql(where)
+        with self._lock:
+            mask = self._masks.pop(condition, None)
+        if mask is None:
+            mask = self._fulfilling(condition)
+        with self._lock:
+            self._masks[condition] = mask
+            while len(self._masks) > self._most_masks:
+                self._masks.popitem(last=False)
+        return None if mask.all() else mask
+
+    def terms(self) -> Iterator[TermsBatch]:
+        for batch in self._table.search().with_row_id(True).select(["terms"]).to_batches():
+            yield TermsBatch(self.places(batch["_rowid"].to_numpy()), batch["terms"])
+
+    def counted_alike(self, terms: HeldTerms) -> bool:
+        """Whether Lance gives a few single terms the same scores."""
+        for word in terms.samples():
+            best = matching(self._table, [word], ["_score"], 1, None)
+            ours = terms.scores([word])[self.places(best["_rowid"].to_numpy())]
+            if len(ours) != 1 or not np.allclose(ours, best["_score"], rtol=SAME, atol=0):
+                return False
+        return True
+
+    def _fulfilling(self, condition: str) -> Mask:
+        mask = np.zeros(len(self.row_ids), np.bool_)
+        search = self._table.search().where(condition).with_row_id(True).select(["_rowid"])
+        for batch in search.to_batches():
+            mask[self.places(batch["_rowid"].to_numpy())] = True
+        return mask
+
+
+def within(table: "Table", columns: Sequence[str], most: int) -> pa.Table | None:
+    """Every row, with `_rowid`; None where they take more than `most` bytes, or there is none."""
+    batches, size = [], 0
+    for batch in table.search().with_row_id(True).select([*columns]).to_batches():
+        batches.append(batch)
+        size += batch.nbytes
+        if size > most:
+            return None
+    return pa.Table.from_batches(batches) if batches else None
+
+
+class HeldVectors:
+    """The vectors in the order of the keys, shape (rows, dimension)."""
+
+    def __init__(self, points: Vectors) -> None:
+        self._points = points
+        self._scales = 1 / np.sqrt(np.vecdot(points, points))
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._points.nbytes + self._scales.nbytes)
+
+    @classmethod
+    def load(cls, table: "Table", keys: HeldKeys, dimension: int) -> "HeldVectors":
+        points = np.empty((len(keys.row_ids), dimension), np.float32)
+        for batch in table.search().with_row_id(True).select(["vector"]).to_batches():
+            points[keys.places(batch["_rowid"].to_numpy())] = plain(batch["vector"])
+        return cls(points)
+
+    def nearest(self, point: Point, k: int, mask: Mask | None) -> tuple[Places, Floats]:
+        """Places and cosines of the k nearest, and of all that rounding may have put behind them,
+        in no order.
+        """
+        # a dot product per row: one product with the matrix wakes a thread on each core, which
+        # costs several times the time where other threads search as well
+        rough = np.vecdot(self._points, point / np.linalg.norm(point)) * self._scales
+        if mask is not None:
+            rough[~mask] = -np.inf
+        there = len(rough) if mask is None else int(mask.sum())
+        if k < there:
+            least = np.partition(rough, len(rough) - k)[len(rough) - k] - ROUNDING
+        else:
+            least = -2.0
+        places = np.flatnonzero(rough >= least)
+        return places, cosines(self._points, point, places)
+
+
+def plain(column: "pa.FixedSizeListArray") -> Vectors:
+    """A fixed size list column as a matrix, without a copy."""
+    matrix: Vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    return matrix
+
+
+def cosines(points: Vectors, point: Point, places: Places) -> Floats:
+    """Cosine similarity of the vectors at some places; equal vectors get equal scores wherever they
+    stand.
+    """
+    direction = point.astype(np.float64)
+    length = np.sqrt((direction**2).sum())
+    scores = np.empty(len(places), np.float32)
+    for first in range(0, len(places), ROWS_AT_ONCE):
+        some = points[places[first : first + ROWS_AT_ONCE]]
+        lengths = np.sqrt((some**2).sum(axis=1)) * length
+        scores[first : first + ROWS_AT_ONCE] = (some * direction).sum(axis=1) / lengths
+    return scores
