@@ -1,0 +1,1 @@
+"""Which of the answers that were given somebody should look at, and why."""
