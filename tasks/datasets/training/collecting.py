@@ -1,0 +1,99 @@
+"""From sources to shards of rows: cut into parts, one task each."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from llmops.tasks.datasets.training.context import HomeContext
+from llmops.tasks.datasets.training.quarantine import (
+    RejectedRow,
+    RejectedRows,
+    write_rejected,
+)
+from llmops.tasks.datasets.training.row import Row
+from llmops.tasks.datasets.training.shards import RowShard, write_shards
+from llmops.tasks.datasets.training.spec import FinetuneSpec
+from llmops.tasks.plugins.collectors import Collector, Skipped
+
+
+class CollectPart(BaseModel):
+    """A part of a source, by the number of its collector in the config."""
+
+    model_config = ConfigDict(frozen=True)
+    collector: int
+    title: str
+    number: int
+    of: int
+    part: str
+
+
+class Collected(BaseModel):
+    """What a part gave. `cost_usd`: paid for it."""
+
+    model_config = ConfigDict(frozen=True)
+    title: str
+    shards: tuple[RowShard, ...] = ()
+    rejected: RejectedRows = RejectedRows()
+    cost_usd: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+
+def collector_of(spec: FinetuneSpec, number: int) -> Collector:
+    return spec.collect[number].build(Collector).at(spec.folder)
+
+
+def context_of(spec: FinetuneSpec) -> HomeContext:
+    return HomeContext(spec.home, spec.prices, spec.budget_usd, spec.budget_calls)
+
+
+def parts_of(spec: FinetuneSpec) -> list[CollectPart]:
+    """All parts of all sources, in the order of the config. Raises UsageError for a source that
+    never existed.
+    """
+    found: list[CollectPart] = []
+    with context_of(spec) as context:
+        for number, each in enumerate(spec.collect):
+            collector = collector_of(spec, number)
+            collector.check()
+            parts = collector.parts(context)
+            found += [
+                CollectPart(collector=number, title=each.id, number=place, of=len(parts), part=part)
+                for place, part in enumerate(parts, 1)
+            ]
+    return found
+
+
+def collect_part(spec: FinetuneSpec, part: CollectPart) -> Collected:
+    """Write the rows of one part as shards, and what could not be read beside them."""
+    collector = collector_of(spec, part.collector)
+    name = f"collect-{part.collector:03}-{part.number:06}"
+    skipped: list[Skipped] = []
+    with context_of(spec) as context:
+        rows = _rows(collector, context, part, skipped)
+        shards = write_shards(spec.work, name, rows)
+        cost = context.cost_usd
+    rejected = (
+        RejectedRow(id=f"{part.title}/{each.place}", stage="collect", reasons=(each.reason,))
+        for each in skipped
+    )
+    return Collected(
+        title=part.title,
+        shards=shards,
+        rejected=write_rejected(spec.work / f"{name}.rejected", rejected),
+        cost_usd=cost,
+    )
+
+
+def _rows(
+    collector: Collector, context: HomeContext, part: CollectPart, skipped: list[Skipped]
+) -> Iterator[Row]:
+    for row in collector.rows(context, part.part):
+        if isinstance(row, Skipped):
+            skipped.append(row)
+            continue
+        licence = {"licence": collector.licence} if collector.licence else {}
+        lineage = {"collector": part.title, **licence, **row.lineage}
+        yield row.model_copy(update={"lineage": lineage})

@@ -1,0 +1,198 @@
+"""Trainers that are programs of their own: a configuration and a command are written, and run where
+the program is installed.
+"""
+
+import ast
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from llmops.tasks.errors import LlmopsError, UsageError
+from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins.trainers import (
+    DatasetTrainer,
+    Kind,
+    TrainedModel,
+    TrainingData,
+    TrainingRun,
+)
+from llmops.tasks.yaml_files import write_yaml
+
+CONFIG, COMMAND, LOG, MODEL = "train.yaml", "train.sh", "train.log", "model"
+PAIRS = "pairs"
+LOGGED = 5
+"""Steps between two lines of a log."""
+FRAME = 256
+"""Tokens that a chat template may add to a record, and an estimate may be short of."""
+GRACE = 30.0
+"""Seconds for which a program is waited for that was told to end."""
+RATES = {"sft": 1e-4, "dpo": 5e-6}
+
+
+class ProgramTrainer(DatasetTrainer):
+    """Fine-tuning with LoRA by another program. `model`: a name in the model hub, or a folder;
+    `method`: sft learns answers, dpo which of two is better; `max_tokens`: the longest record, that
+    of the data set where it is not given: nothing is ever cut. `learning_rate`: 1e-4, of dpo 5e-6.
+
+    `program`: its name, or its path, such as that in an environment of its own; `run`: false only
+    writes. `parameters`: more of its configuration, which go before all others.
+    """
+
+    kind: ClassVar[Kind] = "llm"
+    formats: ClassVar[tuple[str, ...]] = ("sharegpt",)
+    install: ClassVar[str]
+    model: str = Field(min_length=1)
+    method: Literal["sft", "dpo"] = "sft"
+    epochs: int = Field(default=3, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=1, ge=1)
+    accumulate: int = Field(default=8, ge=1)
+    lora_rank: int = Field(default=16, ge=1)
+    lora_alpha: int = Field(default=32, ge=1)
+    beta: float = Field(default=0.1, gt=0)
+    seed: int = Field(default=7, ge=0)
+    max_tokens: int | None = Field(default=None, ge=16)
+    program: str
+    run: bool = True
+    parameters: dict[str, object] = Field(default_factory=dict)
+
+    def identity(self) -> str:
+        """What is trained; not where the program is, or whether it is run."""
+        said = self.model_dump(mode="json", exclude={"program", "run", "version"})
+        return digest(self.spelling(), canonical(said))
+
+    @abstractmethod
+    def config(self, data: TrainingData, folder: Path) -> Mapping[str, object]:
+        """The program's configuration; `folder`: where it may write files beside."""
+
+    @abstractmethod
+    def arguments(self, config: Path) -> list[str]:
+        """What the program is called with."""
+
+    def files(self, data: TrainingData) -> dict[str, Path]:
+        """The files of each split that the method learns from. Raises UsageError where there are
+        none.
+        """
+        if self.method == "sft":
+            return dict(data.files)
+        named = {split: data.beside.get(f"{split}-{PAIRS}.jsonl") for split in data.files}
+        found = {split: path for split, path in named.items() if path is not None}
+        if "train" not in found:
+            raise UsageError(
+                f"{data.name} has no pairs of a better and a worse answer: dpo learns from them",
+                hint="method: sft learns from answers; collectors such as reviews bring pairs",
+            )
+        return found
+
+    def longest(self, data: TrainingData) -> int:
+        """What nothing is longer than, in the model's tokens. Raises UsageError where `max_tokens`
+        would cut.
+        """
+        wanted = data.longest + FRAME
+        if self.max_tokens is not None and self.max_tokens < data.longest:
+            raise UsageError(
+                f"the longest record of {data.name} has {data.longest:,} tokens, and max_tokens is "
+                f"{self.max_tokens:,}: it would be cut",
+                hint="give the exporter sharegpt the same max_tokens, which leaves longer ones "
+                "out, or raise it",
+            )
+        return self.max_tokens or wanted
+
+    def rate(self) -> float:
+        return self.learning_rate or RATES[self.method]
+
+    def train(self, data: TrainingData, run: TrainingRun) -> TrainedModel:
+        """Writes configuration and command, and runs it where it is installed; a run that was
+        interrupted goes on from its last checkpoint. Raises LlmopsError where the program fails.
+        """
+        config = {**self.config(data, run.folder), **self.parameters}
+        path = run.folder / CONFIG
+        path.write_text(write_yaml(config), encoding="utf-8", newline="\n")
+        command = [self.program, *self.arguments(path)]
+        script = f"#!/bin/sh\nexec {shlex.join(command)}\n"
+        (run.folder / COMMAND).write_text(script, encoding="utf-8", newline="\n")
+        if why := self._stays():
+            remark = f"{why}; to train, run sh {run.folder / COMMAND} where it is"
+            return TrainedModel((CONFIG, COMMAND), remark=remark)
+        figures = self._run(command, run)
+        return TrainedModel((CONFIG, COMMAND, LOG), figures, str(run.folder / MODEL))
+
+    def _stays(self) -> str:
+        """Why the program is not run; empty where it is."""
+        if not self.run:
+            return "configuration and command are written, as run: false wants it"
+        if shutil.which(self.program) is None:
+            return f"{self.program} is not installed here ({self.install})"
+        return ""
+
+    def _run(self, command: list[str], run: TrainingRun) -> dict[str, float]:
+        output, last = run.folder / MODEL, dict[str, float]()
+        if output.is_dir() and not any(output.glob("checkpoint-*")):
+            shutil.rmtree(output)  # of a run that was killed before its first checkpoint
+        with (run.folder / LOG).open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=run.folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            with process:
+                try:
+                    for number, metrics in enumerate(_told(process, log.write)):
+                        run.step(number * LOGGED, metrics)
+                        last |= metrics
+                    code = process.wait()
+                except BaseException:
+                    _ended(process)
+                    raise
+        if code:
+            tail = (run.folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1:]
+            raise LlmopsError(
+                f"{self.program} failed with exit code {code}: {' '.join(tail)[:300]}",
+                hint=f"see {run.folder / LOG}; the next run goes on from the last checkpoint",
+            )
+        return last
+
+
+def _told(
+    process: "subprocess.Popen[str]", write: Callable[[str], object]
+) -> Iterator[dict[str, float]]:
+    """The metrics that a program prints, as transformers' Trainer does: a line {'loss': …}."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        write(line)
+        start = line.find("{'")
+        if start >= 0 and (metrics := metrics_in(line[start:])):
+            yield metrics
+
+
+def metrics_in(text: str) -> dict[str, float]:
+    """The numbers of a printed dictionary; none where it is no dictionary with a loss."""
+    try:
+        value = ast.literal_eval(text.strip())
+        numbers = {str(name): float(each) for name, each in value.items()}
+    except (ValueError, SyntaxError, TypeError, AttributeError):
+        return {}
+    return numbers if any(name.endswith("loss") for name in numbers) else {}
+
+
+def _ended(process: "subprocess.Popen[str]") -> None:
+    """The program and what it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,47 @@
+"""The training of a model told to somebody who does not program, as Markdown."""
+
+import html
+import json
+
+from llmops.tasks.training.model_outcome import ModelOutcome
+
+GATE = (
+    "Training says nothing about whether the model is better. `llmops evaluate` does, with both as "
+    "arms on cases that neither has seen: fill in cases and prompt in `evaluate.yaml`. Its exit "
+    "code is the gate; name the model in your application's config once it passes."
+)
+
+
+def model_markdown(outcome: ModelOutcome) -> str:
+    """What it was trained on, what it cost, where it is, and what decides whether it is served."""
+    dataset = outcome.dataset
+    rows = ", ".join(f"{count:,} {split}" for split, count in dataset.rows.items())
+    parts = [
+        f"# {_text(outcome.name)}: {outcome.status}",
+        f"**{_text(outcome.reason)}**",
+        "## What it was trained on",
+        f"- {_text(dataset.name)} v{dataset.version}, as {dataset.format}: {rows} rows\n"
+        f"- version of the data set: `{dataset.sha256[:12]}`",
+        "## What it cost",
+        _cost(outcome),
+    ]
+    if outcome.figures:
+        lines = [f"| {_text(name)} | {value:g} |" for name, value in outcome.figures.items()]
+        parts += ["## Last figures", "| figure | value |\n|---|---|\n" + "\n".join(lines)]
+    if outcome.llm:
+        shown = json.dumps(outcome.llm, ensure_ascii=False)
+        parts += ["## How configs name it", f"```yaml\nllm: {shown}\n```"]
+    if outcome.evaluation:
+        parts += ["## Is it better?", GATE]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cost(outcome: ModelOutcome) -> str:
+    estimate = outcome.estimate_usd
+    before = "nobody knows the price" if estimate is None else f"estimated before: ${estimate:.4f}"
+    tokens = f" for {outcome.estimate_tokens:,} tokens" if outcome.estimate_tokens else ""
+    return f"- {before}{tokens}\n- paid in this run: ${outcome.cost_usd:.4f}"
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=False).replace("|", "\\|").replace("\n", " ")

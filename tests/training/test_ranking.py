@@ -1,0 +1,207 @@
+"""A ranking is trained, and live only where it gains on documents that it was not trained on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.knowledge import rankings
+from llmops.tasks.knowledge.rankings import NewRanking
+from llmops.tasks.knowledge.reading import embedder_of, searcher
+from llmops.tasks.maintenance.drop import drop
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.trainers.retrieval.adapter import to_bytes
+from llmops.tasks.training.ranking import planned, train_ranking
+from llmops.tasks.training.spec import TrainSpec
+from llmops.tasks.training.summary import training_markdown
+from tests.workshop import Workshop
+
+WORDS = [
+    f"{a}{b}" for a in ("bar", "kel", "mun", "sol", "tiv", "wex") for b in ("dor", "pim", "ras")
+]
+ASKED = {word: word[::-1] + "o" for word in WORDS}
+"""People ask with other words than the documents have, and always with the same other words."""
+DOCUMENTS = 110
+
+
+def corpus() -> tuple[dict[str, str], list[list[str]]]:
+    random = np.random.default_rng(11)
+    said = [
+        [str(word) for word in random.choice(WORDS, 4, replace=False)] for _ in range(DOCUMENTS)
+    ]
+    texts = {f"d{n:03}.txt": f"{' '.join(words)} n{n}" for n, words in enumerate(said)}
+    return texts, said
+
+
+def golden(path: Path, answers: list[int], said: list[list[str]]) -> Path:
+    rows = [
+        {
+            "id": f"q{n}",
+            "question": " ".join(ASKED[word] for word in words),
+            "relevant": [{"uri": f"d{answer:03}.txt"}],
+        }
+        for n, (words, answer) in enumerate(zip(said, answers, strict=True))
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    made = Workshop(tmp_path_factory.mktemp("shop"), Spec(name="lancedb"))
+    made.embedder = Spec(name="hash")
+    texts, said = corpus()
+    made.build(texts)
+    golden(made.folder / "right.jsonl", list(range(DOCUMENTS)), said)
+    shuffled = [int(n) for n in np.random.default_rng(1).permutation(DOCUMENTS)]
+    golden(made.folder / "shuffled.jsonl", shuffled, said)
+    golden(made.folder / "few.jsonl", list(range(20)), said[:20])
+    return made
+
+
+def spec(shop: Workshop, questions: str = "right.jsonl", **options: object) -> TrainSpec:
+    given = {"knowledge_base": shop.kb, "questions": questions, **options}
+    return TrainSpec(name="test", trainer=Spec(name="retrieval", options=given), folder=shop.folder)
+
+
+def order(shop: Workshop, mode: str = "hybrid") -> list[list[tuple[str, float]]]:
+    _, said = corpus()
+    found = searcher(shop.home, shop.live)
+    frames = [
+        found.search(" ".join(ASKED[word] for word in words), 5, mode)  # type: ignore[arg-type]
+        for words in said[:10]
+    ]
+    return [list(zip(frame["uri"], frame["score"], strict=True)) for frame in frames]
+
+
+def test_a_ranking_that_gains_is_live_and_the_way_back_is_exact(shop: Workshop) -> None:
+    before, vectors = order(shop), order(shop, "vector")
+    steps: list[float] = []
+    outcome, content = train_ranking(
+        shop.home, spec(shop), step=lambda _, numbers: steps.append(numbers["loss"])
+    )
+    assert outcome.status == "promoted"
+    assert outcome.figures.served is not None
+    assert outcome.figures.served.difference > 0.2
+    assert outcome.figures.seen is None  # each question has a document of its own
+    assert outcome.figures.whitening is not None
+    assert (outcome.ranking, outcome.live, outcome.learnt["adapter"]) == (1, 1, True)
+    assert content
+    assert steps[-1] < steps[0]
+    assert order(shop) != before
+    assert order(shop, "vector") == vectors  # what was not gated stays
+    told = training_markdown(outcome)
+    assert "What it was trained on" in told
+    assert "110 questions from golden sets" in told
+    assert "What got worse" in told
+    assert rankings.overview(shop.handle)["ranking"] == 1
+    assert rankings.rollback(shop.handle) == (None, 1)
+    assert order(shop) == before
+    assert rankings.rollback(shop.handle, 1) == (1, None)
+    assert order(shop) != before
+    assert rankings.rollback(shop.handle, 0) == (None, 1)
+
+
+def test_shuffled_labels_and_too_few_are_not_served(shop: Workshop) -> None:
+    before = order(shop)
+    outcome, _ = train_ranking(shop.home, spec(shop, "shuffled.jsonl"))
+    assert outcome.status in ("rejected", "inconclusive")
+    assert outcome.live is None
+    few, content = train_ranking(shop.home, spec(shop, "few.jsonl", test="right.jsonl"))
+    assert few.figures.test is not None
+    assert (few.figures.test.difference, few.figures.test.questions) == (0, 110)
+    assert few.status == "inconclusive"
+    assert "20 judged questions" in few.reason
+    assert content is None
+    assert order(shop) == before
+    with pytest.raises(UsageError, match="never may be live"):
+        rankings.rollback(shop.handle, few.ranking)
+
+
+def test_a_plan_writes_nothing(shop: Workshop) -> None:
+    before = len(rankings.listed(shop.handle))
+    outcome = planned(shop.home, spec(shop, test="few.jsonl"))
+    assert (outcome.status, outcome.labels.judged) == ("planned", 110)
+    assert outcome.labels.sources == {"golden sets": 110, "test": 20}
+    assert len(rankings.listed(shop.handle)) == before
+
+
+def test_nothing_that_people_found_good_is_nothing_to_train_on(shop: Workshop) -> None:
+    wanted = TrainSpec(
+        name="test",
+        trainer=Spec(name="retrieval", options={"knowledge_base": shop.kb, "feedback": "app"}),
+        folder=shop.folder,
+    )
+    with pytest.raises(UsageError, match="nothing to train on"):
+        train_ranking(shop.home, wanted)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Workshop:
+    """A knowledge base of its own with a live ranking that no training has made."""
+    made = Workshop(tmp_path, Spec(name="lancedb"))
+    made.embedder = Spec(name="hash")
+    made.build({"a.txt": "Boats pass the lighthouse.", "b.txt": "Lamps and salt are the cargo."})
+    model = embedder_of(made.live)
+    new = NewRanking(
+        version=1,
+        embedder=model.fingerprint(),
+        dimension=model.dimension,
+        weight=0.8,
+        dataset_sha256="0" * 64,
+    )
+    matrix = np.random.default_rng(1).normal(size=(384, 384)).astype(np.float32)
+    number = rankings.keep(made.handle, new, "promoted", to_bytes(matrix)).number
+    rankings.promote(made.handle, number)
+    return made
+
+
+def test_a_new_version_keeps_it_and_another_embedder_does_not(kept: Workshop) -> None:
+    texts = {"a.txt": "Boats pass the lighthouse.", "c.txt": "Nobody counts the gulls."}
+    assert kept.build(texts) == 2
+    seen = searcher(kept.home, kept.live)
+    assert (seen.weight, seen.adapter is not None) == (0.8, True)
+    assert rankings.unfit(kept.handle) == []
+    kept.embedder = Spec(name="costly", options={"bill": str(kept.bill)})
+    assert kept.build(texts) == 3
+    seen = searcher(kept.home, kept.live)
+    assert (seen.weight, seen.adapter) == (None, None)
+    assert "is not applied" in rankings.unfit(kept.handle)[0]
+    [listed] = rankings.overview(kept.handle)["rankings"]
+    assert listed["live"]
+    assert not listed["applies"]
+    assert "another embedder" in listed["note"]
+    rankings.rollback(kept.handle, 0)
+    with pytest.raises(UsageError, match="trained for another embedder"):
+        rankings.promote(kept.handle, 1)
+
+
+def test_a_damaged_file_is_told_and_never_searched_with(kept: Workshop) -> None:
+    path = rankings.ranking_of(kept.handle, 1).model or ""
+    file = kept.home / "lake" / path
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    with pytest.raises(Damaged, match="not what was written"):
+        searcher(kept.home, kept.live)
+    file.unlink()
+    with pytest.raises(Damaged, match="is gone"):
+        searcher(kept.home, kept.live)
+    assert rankings.rollback(kept.handle) == (None, 1)
+    assert searcher(kept.home, kept.live).adapter is None
+
+
+def test_there_is_no_way_back_from_nothing(kept: Workshop) -> None:
+    rankings.rollback(kept.handle)
+    with pytest.raises(UsageError, match="nothing to go back from"):
+        rankings.rollback(kept.handle)
+    with pytest.raises(UsageError, match="has no ranking 9"):
+        rankings.rollback(kept.handle, 9)
+
+
+def test_a_drop_takes_it_along(kept: Workshop) -> None:
+    with kept.handle.hold() as lease:
+        drop(kept.handle, lease)
+    assert not list((kept.home / "lake").rglob("*.safetensors"))
+    assert rankings.listed(kept.handle) == []
