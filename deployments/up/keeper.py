@@ -48,7 +48,9 @@ class UpPart:
     well; asked again and again. `url`: where people go; `detail`: what is said beside it. `after`:
     parts that must be well before it starts. `before`: done before each start; LlmopsError counts
     as a start that failed, ConfigError ends `up`: no other start mends it. `there`: a process that
-    runs already and does the part's work: it is attended, and not ended with `up`.
+    runs already and does the part's work: it is attended, and not ended with `up`. `app`: a served
+    application: it runs no flows, and where it does not come up, it is tried again and again, and
+    the others go on. `waits`: what it waits for, though it is well; asked as often.
     """
 
     name: str
@@ -62,6 +64,8 @@ class UpPart:
     after: tuple[str, ...] = ()
     before: Callable[[], None] = lambda: None
     there: Callable[[], Known | None] = nobody
+    app: bool = False
+    waits: Callable[[], str] = lambda: ""
 
 
 class Keeper:
@@ -81,6 +85,7 @@ class Keeper:
         self.changed = changed
         self.quiet = threading.Event()
         self.healthy, self.was_healthy = False, False
+        self.waits = ""
         self.restarts, self.failed_starts = 0, 0
         self.process: Known | None = None
         self.hopeless: str | None = None
@@ -88,6 +93,7 @@ class Keeper:
         self._child: subprocess.Popen[bytes] | None = None
         self._pause = policy.first_pause
         self._starting = threading.Lock()
+        self._anew = threading.Event()
 
     @property
     def pid(self) -> int | None:
@@ -97,6 +103,10 @@ class Keeper:
     def adopted(self) -> bool:
         """Whether the process was there before `up`."""
         return self.process is not None and self._child is None
+
+    def renew(self) -> None:
+        """Start the part anew, in order: what it is at may end."""
+        self._anew.set()
 
     def run(self, ready: Callable[[], bool]) -> None:
         """The life of the part. `ready`: whether the parts before it are well."""
@@ -121,8 +131,10 @@ class Keeper:
             return self._live()
         return None
 
-    def _live(self) -> str:
-        """Start the part and attend it to its end. Returns why it ended, or has to be ended."""
+    def _live(self) -> str | None:
+        """Start the part and attend it to its end. Returns why it ended, or has to be ended; None
+        where it is to be started anew.
+        """
         began = time.monotonic()
         try:
             self.part.before()
@@ -159,13 +171,18 @@ class Keeper:
             self.logs.follow(self.part.name, child.stdout)
         return child
 
-    def _attend(self, began: float) -> str:
+    def _attend(self, began: float) -> str | None:
         well_since, heard = 0.0, began
         while not self.quiet.is_set():
+            if self._anew.is_set():
+                self._anew.clear()
+                self._end_for_another()
+                return None
             if (ended := self._ended()) is not None:
                 return ended
             now, well = time.monotonic(), self.part.answers()
             if well:
+                self._note(self.part.waits())
                 heard = time.monotonic()
                 well_since = well_since or now
                 self._arrived(now - began)
@@ -176,6 +193,13 @@ class Keeper:
             self._see(well)
             self._wait(well)
         return "stopped"
+
+    def _end_for_another(self) -> None:
+        if (child := self._child) is not None:
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(self.policy.stop)
+        self._clear()
 
     def _ended(self) -> str | None:
         if self._child is None:
@@ -200,6 +224,13 @@ class Keeper:
             self.logs.tell("up", f"{self.part.name} answers {seconds:.1f} s after its start")
         self.failed_starts = 0
 
+    def _note(self, waits: str) -> None:
+        if waits != self.waits:
+            said = waits or "waits no longer"
+            self.waits = waits
+            self.logs.tell("up", f"{self.part.name}: {said}")
+            self.changed()
+
     def _see(self, well: bool) -> None:
         self.was_healthy = self.was_healthy or well
         if well != self.healthy:
@@ -220,7 +251,7 @@ class Keeper:
         self.failed_starts += not self.was_healthy
         said = " / ".join(self.logs.last(self.part.name, 2, only_errors=self.was_healthy))
         told = f"{self.part.name}: {reason}" + (f"; it said: {said}" if said else "")
-        if self.failed_starts >= self.policy.tries:
+        if self.failed_starts >= self.policy.tries and not self.part.app:
             self.hopeless = told
             self.quiet.set()
             self.changed()

@@ -1,7 +1,8 @@
 """Which parts an `up` has: the servers of the home, or those of its user, and the worker that runs
-what is scheduled. An app is one more part after the servers.
+what is scheduled. Each application of the project is one more part after the servers.
 """
 
+import json
 import os
 import sys
 import urllib.request
@@ -9,8 +10,12 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from urllib.error import HTTPError
 
-from llmops.deployments.project import Project
+from llmops.configs.reading import read
+from llmops.configs.serve import ServeConfig
+from llmops.deployments.project import Project, Scheduled
+from llmops.deployments.remarks import NO_SCHEDULE
 from llmops.deployments.up.keeper import UpPart
 from llmops.deployments.up.ports import free, holder
 from llmops.deployments.up.processes import Known, known
@@ -18,12 +23,13 @@ from llmops.deployments.up.registering import child
 from llmops.deployments.up.servers import Servers
 from llmops.flows import server
 from llmops.flows.server import state
-from llmops.tasks.errors import Unavailable
+from llmops.tasks.errors import Unavailable, did_you_mean
 from llmops.tasks.tracking import served_at
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 PORTS = (PREFECT, MLFLOW, WORKER)
 LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
+ASK_SECONDS = 5.0
 LEVELS = {
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_COLORS": "false",
@@ -38,8 +44,30 @@ def parts_of(
     return [
         _prefect(project, servers, ports),
         mlflow_part(project.home, servers, ports[MLFLOW]),
+        *(_app(project, servers, app, ports) for app in apps_of(project)),
         _worker(project, servers, ports, before),
     ]
+
+
+def apps_of(project: Project) -> list[Scheduled]:
+    """The configs of the applications that are its to run: none where LLMOPS_APPS says that they
+    run elsewhere. Raises what `Project.configs` raises.
+    """
+    if os.environ.get("LLMOPS_APPS") == "elsewhere":
+        return []
+    return [config for config in project.configs() if config.flow == "serve"]
+
+
+def app_ports(project: Project) -> dict[str, int]:
+    """Part -> the port that the application's config names."""
+    return {
+        part_of(app): read(project.folder / app.file, ServeConfig).port for app in apps_of(project)
+    }
+
+
+def part_of(app: Scheduled) -> str:
+    """What the part of an application is called."""
+    return f"app {app.name}"
 
 
 def tethered(how: str, module: str, *arguments: str) -> tuple[str, ...]:
@@ -48,11 +76,15 @@ def tethered(how: str, module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", tether, how, module, *arguments)
 
 
-def answers(url: str, seconds: float = 5.0) -> bool:
+def _opener() -> urllib.request.OpenerDirector:
+    """Of this machine, whatever proxy the environment names."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def answers(url: str, seconds: float = ASK_SECONDS) -> bool:
     """Whether a server of this machine answers there, and well."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=seconds) as response:
+        with _opener().open(url, timeout=seconds) as response:
             return bool(response.status == 200)
     except (OSError, HTTPException, ValueError):  # also what answers, but not with HTTP
         return False
@@ -153,6 +185,49 @@ def _store(home: Path, port: int, url: str) -> None:
     served_at(home, url)
 
 
+def _app(project: Project, servers: Servers, app: Scheduled, ports: Mapping[str, int]) -> UpPart:
+    url = f"http://127.0.0.1:{ports[part_of(app)]}"
+    options = ("--port", str(ports[part_of(app)]), "--wait")
+    built = {each.name: each.file for each in project.configs() if each.flow == "index"}
+    return UpPart(
+        part_of(app),
+        tethered("soft", "llmops.flows.cli", "serve", str(project.folder / app.file), *options),
+        lambda: answers(f"{url}/health"),
+        project.folder,
+        url,
+        environment={
+            "LLMOPS_HOME": str(project.home),
+            "PYTHONUNBUFFERED": "1",
+            **({} if servers.mlflow.yours else {"LLMOPS_MLFLOW_URL": servers.mlflow.ui}),
+        },
+        after=(MLFLOW,),
+        app=True,
+        waits=lambda: first_build(url, built),
+    )
+
+
+def first_build(url: str, built: Mapping[str, str]) -> str:
+    """What an application says that it waits for; "" where it waits for nothing, or does not say.
+    `built`: the knowledge bases that the project's configs build, each with its config.
+    """
+    try:
+        with _opener().open(f"{url}/ready", timeout=ASK_SECONDS):
+            return ""
+    except HTTPError as error:
+        names = json.loads(error.read()).get("waiting", []) if error.code == 503 else []
+    except (OSError, HTTPException, ValueError):
+        return ""
+    return "; ".join(_first_build(name, built) for name in names)
+
+
+def _first_build(name: str, built: Mapping[str, str]) -> str:
+    text = f"waits for the first build of the knowledge base {name!r}"
+    if name in built:
+        return f"{text} (llmops index {built[name]})"
+    close = did_you_mean(name, built)
+    return f"{text}, which no config of the project builds" + (f" ({close})" if close else "")
+
+
 def _worker(
     project: Project, servers: Servers, ports: Mapping[str, int], before: Callable[[], None]
 ) -> UpPart:
@@ -163,7 +238,7 @@ def _worker(
         tethered("hard", "prefect", "worker", "start", *options, "--with-healthcheck"),
         lambda: answers(f"http://127.0.0.1:{port}/health"),
         project.folder,
-        detail=f"pool {project.pool}",
+        detail=f"pool {project.pool}" + ("" if project.scheduled() else f"; {NO_SCHEDULE[0]}"),
         environment={
             **LEVELS,
             **servers.environment(),

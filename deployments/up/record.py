@@ -23,7 +23,9 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class PartRecord(BaseModel):
-    """A part as `status` shows it. `yours`: it belongs to the user, and is only asked."""
+    """A part as `status` shows it. `yours`: it belongs to the user, and is only asked; `waits`:
+    what it waits for, though it is well.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     name: str
@@ -33,6 +35,7 @@ class PartRecord(BaseModel):
     created: float | None = None
     restarts: int = 0
     yours: bool = False
+    waits: str = ""
 
 
 class UpRecord(BaseModel):

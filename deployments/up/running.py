@@ -13,11 +13,12 @@ from llmops.deployments.up.cancelling import cancel_runs
 from llmops.deployments.up.gone import GoneRuns
 from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.logs import Logs
-from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, parts_of
+from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, app_ports, apps_of, parts_of
 from llmops.deployments.up.ports import choose as choose_ports
 from llmops.deployments.up.processes import end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
+from llmops.deployments.up.renewing import AppRenewal
 from llmops.deployments.up.servers import Servers, home_servers
 from llmops.deployments.up.supervisor import Signals, Supervisor
 from llmops.deployments.up.watching import EVERY_SECONDS, Watch, configs_seen
@@ -80,8 +81,11 @@ class Up:
         self.mark, self.me = uuid.uuid4().hex, record.myself()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         there = server.find(project.home)
-        wanted = [name for name in PORTS if not (there and name == PREFECT)]
-        self.ports = choose_ports(wanted, port_base, last.ports if last else {})
+        apps = app_ports(project)
+        self._app_files = {project.folder / app.file: app.name for app in apps_of(project)}
+        self.renewal: AppRenewal | None = None
+        wanted = [name for name in (*PORTS, *apps) if not (there and name == PREFECT)]
+        self.ports = choose_ports(wanted, port_base, {**(last.ports if last else {}), **apps})
         if there:  # a command has started it: runs may be going on there
             self.ports[PREFECT] = int(there.ui.rsplit(":", 1)[1])
         self.servers: Servers = home_servers(project.home, self.ports)
@@ -98,6 +102,9 @@ class Up:
             shown=self.shown,
             changed=self.changed,
             cancel=self.cancel,
+        )
+        self.renewal = AppRenewal(
+            self.project.home, self._app_files, self.ports, supervisor.renew, self.tell
         )
         self.changed(supervisor.records())
         watch = Watch(
@@ -164,6 +171,9 @@ class Up:
         if files != told:
             names = ", ".join(str(Path(file).relative_to(self.project.folder)) for file in configs)
             self.tell(f"changed: {names}")
+        for file in sorted(set(configs) - set(told)):
+            if self.renewal is not None:
+                self.renewal.changed(Path(file))
         wrong = self.register("deploy")
         if wrong and wrong != told_wrong:
             for mistake in wrong:

@@ -118,6 +118,10 @@ class Supervisor:
                 self._shown(record, keeper.part)
         self._changed(records)
 
+    def renew(self, name: str) -> None:
+        """Start a part anew, in order."""
+        self._by_name[name].renew()
+
     def records(self) -> tuple[PartRecord, ...]:
         return tuple(
             PartRecord(
@@ -128,6 +132,7 @@ class Supervisor:
                 created=keeper.process.created if keeper.process else None,
                 restarts=keeper.restarts,
                 yours=not keeper.part.command,
+                waits=keeper.waits,
             )
             for keeper in self.keepers
         )
@@ -139,8 +144,8 @@ class Supervisor:
         deadline = time.monotonic() + self._policy.stop
         for keeper in self.keepers:
             keeper.quiet.set()
-        workers = [keeper for keeper in self.keepers if keeper.part.after]
-        servers = [keeper for keeper in self.keepers if not keeper.part.after]
+        workers = [each for each in self.keepers if each.part.after and not each.part.app]
+        servers = [each for each in self.keepers if each not in workers]
         if not at_once.is_set() and any(keeper.was_healthy for keeper in workers):
             self._cancel(self._policy.cancel, at_once)
         self._end(workers, WORK_SECONDS, at_once)

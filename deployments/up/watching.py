@@ -1,11 +1,12 @@
 """Configs that change while `up` runs: what is scheduled is registered anew, and said."""
 
-import os
 import stat
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from llmops.deployments.project import yaml_files
 
 EVERY_SECONDS = 2.0
 LONGEST_PAUSE = 60.0
@@ -14,18 +15,12 @@ Seen = dict[str, tuple[int, int]]
 
 
 def configs_seen(folder: Path, home: Path) -> Seen:
-    """The YAML files below a folder that say `flow:`, with time of change and size; `.env` too.
-    Hidden folders and the home are passed over.
+    """The YAML files of a project that say `flow:`, with time of change and size; `.env` too. What
+    is passed over when configs are read is not looked at either.
     """
     seen: Seen = {}
-    for place, folders, files in os.walk(folder):
-        inside = Path(place)
-        folders[:] = [
-            each for each in folders if not each.startswith(".") and inside / each != home
-        ]
-        for name in files:
-            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
-                _note(seen, inside / name, only_configs=True)
+    for file in yaml_files(folder, home):
+        _note(seen, file, only_configs=True)
     _note(seen, folder / ".env", only_configs=False)
     return seen
 

@@ -20,6 +20,12 @@ PENDING = "/llmops/pending"
 FLUSH_SECONDS = 1  # how long recorders keep what they took from a queue
 LOCK_SECONDS = 180.0
 LOG_BYTES = 5_000_000
+PUT_OFF = re.compile("OperationalError.*database is locked")
+"""Of SQLite: a transaction of Prefect's that began by reading wants to write, and another one has
+written meanwhile. Its recorders keep what they have for the next round, and say so when they lose
+any of it; clients are told to ask again.
+"""
+LOST = re.compile(r"[Dd]ropping|\b[1-9]\d* dropped")
 
 
 class Identity(TypedDict):
@@ -48,9 +54,9 @@ def log_position(home: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def log_errors(home: Path, since: int = 0) -> list[str]:
+def log_errors(home: Path, since: int = 0, *, tried_again: bool = True) -> list[str]:
     """What the server logged as ERROR or CRITICAL after `log_position` was `since`, oldest first,
-    one line each.
+    one line each. `tried_again`: also what was put off because another transaction was writing.
 
     Of a traceback only the line that names the exception is kept, behind the line it belongs to.
     """
@@ -64,7 +70,9 @@ def log_errors(home: Path, since: int = 0) -> list[str]:
     for head, _, body in (entry.partition("\n") for entry in entries):
         if re.search(r"\| (ERROR|CRITICAL)", head):
             named = re.findall(r"^[A-Za-z_][\w.]*: .+", body, flags=re.MULTILINE)
-            lines.append(" ".join([head.rstrip(), *named[-1:]]))
+            line = " ".join([head.rstrip(), *named[-1:]])
+            if tried_again or not PUT_OFF.search(line) or LOST.search(head):
+                lines.append(line)
     return lines
 
 

@@ -4,6 +4,7 @@ they cannot reach. Starts nothing, imports neither Prefect nor MLflow.
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from llmops.tasks.errors import LlmopsError
 @dataclass(frozen=True)
 class UsedServer:
     """`own`: the home's; `why`: what names it; `url`: of the API or store, without a login, empty
-    where none runs yet; `problem`: why it is not `healthy`; `seconds`: what it took to
-    find out.
+    where none runs yet; `problem`: why it is not `healthy`; `hint`: what to do about it; `seconds`:
+    what it took to find out.
     """
 
     name: str
@@ -26,16 +27,22 @@ class UsedServer:
     ui: str = ""
     healthy: bool = False
     problem: str = ""
+    hint: str = ""
     pid: int | None = None
     version: str = ""
     seconds: float = 0.0
 
 
 def used(home: Path, seconds: float = math.inf) -> list[UsedServer]:
-    """Prefect's, which has `seconds` to answer where it is the user's, and MLflow's."""
+    """Prefect's and MLflow's. Those of the user are asked at the same time, and have `seconds` to
+    answer.
+    """
     began = time.monotonic()
-    prefect = _prefect(home, seconds)
-    return [replace(prefect, seconds=time.monotonic() - began), _mlflow(home)]
+    with ThreadPoolExecutor(1) as beside:
+        mlflow = beside.submit(_mlflow, home, seconds)
+        prefect = _prefect(home, seconds)
+        prefect = replace(prefect, seconds=time.monotonic() - began)
+        return [prefect, mlflow.result()]
 
 
 def _prefect(home: Path, seconds: float) -> UsedServer:
@@ -48,7 +55,7 @@ def _prefect(home: Path, seconds: float) -> UsedServer:
     except LlmopsError as error:
         url, ui = (theirs.address, theirs.ui) if theirs else ("", "")
         why = theirs.source if theirs else error.where
-        return UsedServer("prefect", False, why, url, ui, problem=error.message)
+        return UsedServer("prefect", False, why, url, ui, problem=error.message, hint=error.hint)
     return UsedServer(
         "prefect", False, there.source, theirs.address, there.ui, True, version=there.version
     )
@@ -61,7 +68,7 @@ def _own_prefect(home: Path) -> UsedServer:
     return UsedServer("prefect", True, why, found.url, f"{found.ui}/v2", True, pid=found.pid)
 
 
-def _mlflow(home: Path) -> UsedServer:
+def _mlflow(home: Path, seconds: float) -> UsedServer:
     place = tracking.place_of(home)
     url, ui = tracking.without_login(place.uri), tracking.pages(place.uri)
     if place.own:
@@ -70,9 +77,10 @@ def _mlflow(home: Path) -> UsedServer:
         problem = "" if made else "nothing is recorded yet"
         return UsedServer("mlflow", True, why, url, ui, made, problem)
     try:
-        tracking.reach(place.uri)
+        tracking.reach(place.uri, seconds)
     except LlmopsError as error:
-        return UsedServer("mlflow", False, place.source, url, ui, problem=error.message)
+        told, hint = error.message, error.hint
+        return UsedServer("mlflow", False, place.source, url, ui, problem=told, hint=hint)
     return UsedServer("mlflow", False, place.source, url, ui, True)
 
 

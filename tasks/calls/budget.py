@@ -100,6 +100,39 @@ class Budget:
         return None
 
 
+class Budgets:
+    """Several budgets at once, such as that of an application and that of a key: a call has to fit
+    into each.
+    """
+
+    def __init__(self, *budgets: Budget) -> None:
+        self._budgets = budgets
+
+    def check_price(self, llm: Llm, price: Price | None) -> None:
+        """As the function of that name."""
+        for budget in self._budgets:
+            check_price(llm, price, budget.usd)
+
+    async def reserve(self, usd: float) -> None:
+        """In each of them or in none."""
+        reserved: list[Budget] = []
+        try:
+            for budget in self._budgets:
+                await budget.reserve(usd)
+                reserved.append(budget)
+        except BaseException:
+            for budget in reserved:
+                budget.settle(usd, None, asked=False)
+            raise
+
+    def settle(
+        self, reserved: float, reply: Reply | None, cost: float = 0.0, *, asked: bool = True
+    ) -> None:
+        """As `Budget.settle`."""
+        for budget in self._budgets:
+            budget.settle(reserved, reply, cost, asked=asked)
+
+
 def most(llm: Llm, price: Price | None, request: Request) -> float:
     """The most that a call can cost, in US dollars: no token is shorter than a byte of UTF-8, and
     no reply is longer than `max_tokens`.

@@ -4,13 +4,13 @@ connection.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
 from typing import Self, TypeVar
 
 from llmops.tasks.calls.quota import Clock, Quota, Ticket, quota_of
-from llmops.tasks.endpoints.trouble import Busy, Garbled, Lost, Page
+from llmops.tasks.endpoints.trouble import Bill, Busy, Garbled, Lost, Page, Withheld
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Connection, Llm, Reply, Request
 
@@ -19,6 +19,12 @@ ASSUMED_REPLY = 256
 BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
 HINT = "check base_url and the service, and run again: what was paid for is kept"
 T = TypeVar("T")
+Failed = Callable[[Bill], None]
+"""Is told what an attempt used that failed."""
+
+
+def uncounted(bill: Bill) -> None:
+    """For whoever counts replies alone."""
 
 
 class Patience:
@@ -116,8 +122,11 @@ class LlmClient:
         if opened:
             await opened.__aexit__(kind, error, trace)
 
-    async def ask(self, request: Request) -> Reply:
-        """The reply, after as many attempts as it takes.
+    async def ask(
+        self, request: Request, *, waits: bool = True, failed: Failed = uncounted
+    ) -> Reply:
+        """The reply, after as many attempts as it takes. Without `waits` an endpoint that counts as
+        down is not waited for. `failed` is told what attempts used that failed.
 
         Raises DocumentError when the model refuses this request, TransientDocumentError when it
         still fails after its retries or its patience, Unavailable when no request will succeed: the
@@ -125,7 +134,7 @@ class LlmClient:
         """
         connection = self._open()
         reply, ticket, patience, seconds = await self._patiently(
-            request, lambda: connection.ask(request)
+            request, lambda: connection.ask(request), waits, failed
         )
         self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
         return reply.model_copy(
@@ -138,45 +147,75 @@ class LlmClient:
         """
         self.quota.remembered()
 
-    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
-        """The text in pieces. Until the first piece it is tried again as `ask` does; later a cut
-        raises TransientDocumentError.
+    def renew(self) -> None:
+        """Ask again, although no request would have succeeded: it may have been mended."""
+        self.quota.join(self.llm)
+
+    async def stream(
+        self, request: Request, *, waits: bool = True, failed: Failed = uncounted
+    ) -> AsyncGenerator[str | Reply, None]:
+        """The text in pieces, and last the reply; its `latency_ms` counts until then. Until the
+        first piece it is tried again as `ask` does; later a cut raises TransientDocumentError.
         """
         connection = self._open()
 
-        async def begin() -> tuple[AsyncIterator[str], str | None]:
+        async def begin() -> tuple[AsyncIterator[str | Reply], str | Reply | None]:
             pieces = connection.stream(request)
             return pieces, await anext(pieces, None)
 
-        (pieces, piece), ticket, _, _ = await self._patiently(request, begin)
+        (pieces, piece), ticket, patience, seconds = await self._patiently(
+            request, begin, waits, failed
+        )
+        self.quota.succeeded(ticket, 0)  # it lives: others need not wait for the end of this
+        began, text, reply = time.perf_counter() - seconds, list[str](), None
         async with aclosing(pieces):  # type: ignore[type-var]  # connections make generators
             while piece is not None:
-                yield piece
-                piece = await self._next(pieces, ticket)
-        self.quota.succeeded(ticket, 0)
+                if isinstance(piece, Reply):
+                    reply = piece
+                else:
+                    text.append(piece)
+                    yield piece
+                piece = await self._next(pieces, ticket, text, failed)
+        reply = reply or Reply(text="".join(text))
+        self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
+        spent = 1000 * (time.perf_counter() - began)
+        yield reply.model_copy(update={"latency_ms": spent, "attempts": patience.attempts})
 
-    async def _next(self, pieces: AsyncIterator[str], ticket: Ticket) -> str | None:
+    async def _next(
+        self,
+        pieces: AsyncIterator[str | Reply],
+        ticket: Ticket,
+        received: Sequence[str],
+        failed: Failed,
+    ) -> str | Reply | None:
         try:
             return await self._in_time(lambda: anext(pieces, None))
+        except Withheld as error:
+            failed(error.bill)
+            raise
         except Busy as busy:
+            said = busy.bill and busy.bill.tokens
+            failed(Bill(said, "".join(received)))
             self.quota.failed(ticket, busy)
             raise TransientDocumentError(
                 f"{busy.said}; a part of the text had been received"
             ) from busy
 
     async def _patiently(
-        self, request: Request, attempt: Callable[[], Awaitable[T]]
+        self, request: Request, attempt: Callable[[], Awaitable[T]], waits: bool, failed: Failed
     ) -> tuple[T, Ticket, Patience, float]:
         """What the attempt gives that succeeds, and how many seconds it took."""
         patience = Patience(self.llm, self.quota)
         tokens = self._tokens(request)
         while True:
-            ticket = await self.quota.enter(patience.who, tokens)
+            ticket = await self.quota.enter(patience.who, tokens, waits=waits)
             patience.attempts += 1
             began = time.perf_counter()
             try:
                 return await self._in_time(attempt), ticket, patience, time.perf_counter() - began
             except Busy as busy:
+                if busy.bill is not None:
+                    failed(busy.bill)
                 if isinstance(busy, Page) and not self.quota.proven:
                     raise self._doomed(busy) from busy
                 self.quota.failed(ticket, busy)
@@ -184,7 +223,9 @@ class LlmClient:
             except Unavailable as error:
                 self.quota.doom(error)
                 raise
-            except DocumentError:
+            except DocumentError as error:
+                if isinstance(error, Withheld):
+                    failed(error.bill)
                 self.quota.refused(ticket)
                 raise
             except BaseException:
@@ -202,7 +243,8 @@ class LlmClient:
             async with asyncio.timeout(self.llm.timeout):
                 return await attempt()
         except TimeoutError as error:
-            raise Busy(f"{self.llm.title} gave no answer within {self.llm.timeout:g} s") from error
+            said = f"{self.llm.title} gave no answer within {self.llm.timeout:g} s"
+            raise Busy(said, bill=Bill()) from error
 
     def _tokens(self, request: Request) -> float:
         """About how many tokens the request and its reply have; counted only where that is

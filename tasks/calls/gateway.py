@@ -4,73 +4,31 @@ same asked once.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from llmops.tasks.calls.budget import Budget, Spent, check_price, most
+from llmops.tasks.calls.budget import Budget, Budgets, Spent, most
 from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, key_of, storable, usable_key
+from llmops.tasks.calls.call import Call, ConnectedLlm, GatewayReply, Paid, Read, VectorCall
 from llmops.tasks.calls.client import LlmClient
-from llmops.tasks.calls.prices import Price, cost_of
+from llmops.tasks.calls.direct import DirectCalls
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
+from llmops.tasks.schemas import sha256
 
+__all__ = ["BlockingGateway", "Gateway", "GatewayReply"]
 WIDTH = 8
 ATTEMPTS = 3
-Read = Callable[[str], object]
-"""Raises ValueError for a text that is no usable reply."""
-
-
-class GatewayReply(NamedTuple):
-    """`key`: of the call in the ledger; `cached`: nothing was paid for it now. `cost_usd`: what
-    such a call costs, also when it is remembered: arms are compared by it."""
-
-    reply: Reply
-    key: str
-    cached: bool
-    cost_usd: float
-
-
-@dataclass
-class ConnectedLlm:
-    """`gone`: why no further request to it will succeed."""
-
-    llm: Llm
-    fingerprint: str
-    client: LlmClient
-    gone: Unavailable | None = None
-
-
-class Call(NamedTuple):
-    """What is asked, and what its reply is remembered by."""
-
-    model: ConnectedLlm
-    price: Price | None
-    request: Request
-    lookup: Lookup
-    owner: str
-    read: Read | None
-
-    def cost(self, reply: Reply) -> float:
-        return cost_of(self.price, reply.tokens_in, reply.tokens_out)
-
-    def mistake(self, reply: Reply) -> str | None:
-        """Why the reply cannot be used; None: it can."""
-        if self.read is None:
-            return None
-        try:
-            self.read(reply.text)
-        except ValueError as error:
-            return str(error)
-        return None
+T = TypeVar("T")
 
 
 class Gateway:
@@ -91,6 +49,7 @@ class Gateway:
 
     async def __aenter__(self) -> "Gateway":
         self._cache = CallCache(await asyncio.to_thread(open_ledger, self._home))
+        self._direct = DirectCalls(self._cache, self._places)
         return self
 
     async def __aexit__(
@@ -103,6 +62,7 @@ class Gateway:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+        await self._direct.close()
         await self._cache.close()
         await self._stack.aclose()
 
@@ -120,6 +80,7 @@ class Gateway:
         shown: Sequence[tuple[str, str]] = (),
         owner: str = "",
         read: Read | None = None,
+        budget: Budget | None = None,
     ) -> GatewayReply:
         """The reply, on disk before it is returned. Whoever asks the same while it is under way
         gets the same reply.
@@ -127,6 +88,7 @@ class Gateway:
         `repeat`: which time this is asked; `shown`: (knowledge base, doc_id) of the passages in the
         messages; `owner`: the document that is asked about. With `read` only a reply that it can
         read is remembered, by the messages alone; a model is told of its mistake up to two times.
+        `budget`: another one beside the gateway's, into which the call has to fit too.
 
         Raises BudgetReached, DocumentError (this request, or three replies that cannot be read; it
         is not remembered), Unavailable (no request will succeed), ConfigError (no price).
@@ -138,7 +100,9 @@ class Gateway:
             if read
             else key_of(model.fingerprint, request)
         )
-        call = Call(model, price, request, Lookup(key, tuple(shown)), owner, read)
+        call = Call(
+            model, price, request, Lookup(key, tuple(shown)), owner, read, self._budgets(budget)
+        )
         if joined := self._flights.get(key):
             reply, cached = (await asyncio.shield(joined))[0], True
             if shown:
@@ -150,6 +114,69 @@ class Gateway:
         if cached:
             self._budget.remembered()
         return GatewayReply(reply, key, cached, call.cost(reply))
+
+    async def ask_anew(
+        self,
+        llm: Llm,
+        price: Price | None,
+        request: Request,
+        call_id: str,
+        *,
+        owner: str = "",
+        budget: Budget | None = None,
+        paid: Paid | None = None,
+    ) -> GatewayReply:
+        """The reply to a call that is neither looked up nor remembered, nor joined with a like one.
+        In the ledger stand its tokens and its cost, without a text, by the hash of `call_id` and
+        the `owner` (the 32 digits of a trace).
+
+        `paid` is told what it came to before it is written down, also where the caller is cancelled
+        in the middle: what the request and the pieces until then used is estimated (four bytes a
+        token) and counted, unless the endpoint said it. A model that counts as down is not waited
+        for. Raises as `ask` does.
+        """
+        call = await self._direct_call(llm, price, request, call_id, owner, budget)
+        return await self._direct.ask(call, paid)
+
+    async def stream(
+        self,
+        llm: Llm,
+        price: Price | None,
+        request: Request,
+        call_id: str,
+        *,
+        owner: str = "",
+        budget: Budget | None = None,
+        paid: Paid | None = None,
+    ) -> AsyncGenerator[str | GatewayReply, None]:
+        """As `ask_anew`, the text in pieces, and last the reply. Closing the generator (`aclosing`)
+        ends the call at the endpoint. A cut after the first piece raises TransientDocumentError.
+        """
+        call = await self._direct_call(llm, price, request, call_id, owner, budget)
+        async with aclosing(self._direct.stream(call, paid)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def vector(self, asked: VectorCall, work: Callable[[], Awaitable[T]], paid: Paid) -> T:
+        """What the work gives, which asks an embedder that takes money: within the budgets, and in
+        the ledger as a call. Raises BudgetReached, and what the work raises.
+        """
+        return await self._direct.vector(asked, self._budgets(asked.budget), work, paid)
+
+    async def _direct_call(
+        self,
+        llm: Llm,
+        price: Price | None,
+        request: Request,
+        call_id: str,
+        owner: str,
+        budget: Budget | None,
+    ) -> Call:
+        model, lookup = await self._connected(llm), Lookup(sha256(call_id))
+        return Call(model, price, request, lookup, owner, None, self._budgets(budget))
+
+    def _budgets(self, further: Budget | None) -> Budgets:
+        return Budgets(self._budget, further) if further else Budgets(self._budget)
 
     def _landed(self, key: str, flight: "asyncio.Task[tuple[Reply, bool]]") -> None:
         del self._flights[key]
@@ -163,7 +190,7 @@ class Gateway:
             call.model.client.remembered()
             if call.mistake(known) is None:
                 return known, True
-        check_price(call.model.llm, call.price, self._budget.usd)
+        call.budgets.check_price(call.model.llm, call.price)
         async with (
             self._places
         ):  # until the reply is on disk: a kill can lose no more replies than there are places
@@ -195,16 +222,16 @@ class Gateway:
 
     async def _pay(self, call: Call, request: Request) -> Reply:
         reserved = most(call.model.llm, call.price, request)
-        await self._budget.reserve(reserved)
+        await call.budgets.reserve(reserved)
         try:
             reply = _dated(storable(await self._reach(call.model, request)))
         except DocumentError:
-            self._budget.settle(reserved, None)
+            call.budgets.settle(reserved, None)
             raise
         except BaseException:
-            self._budget.settle(reserved, None, asked=False)
+            call.budgets.settle(reserved, None, asked=False)
             raise
-        self._budget.settle(reserved, reply, call.cost(reply))
+        call.budgets.settle(reserved, reply, call.cost(reply))
         return reply
 
     @staticmethod

@@ -68,14 +68,18 @@ class Quota:
             self._asked += 1
             return self._asked
 
-    async def enter(self, who: int, tokens: float) -> Ticket:
-        """Waits for the turn of an attempt. Raises Unavailable when there will be none."""
+    async def enter(self, who: int, tokens: float, *, waits: bool = True) -> Ticket:
+        """Waits for the turn of an attempt. Raises Unavailable when there will be none; without
+        `waits` also while the endpoint counts as down and another request tries it.
+        """
         ticket = Ticket(who, tokens)
         start, epoch = -1.0, -1
         while True:
             with self._lock:
                 now = self.clock.now()
                 pause = self.breaker.wait(now)
+                if pause and not waits and self.breaker.open:
+                    raise Unavailable("the endpoint is down", hint="it is tried again soon")
                 if not pause and (epoch != self.pace.epoch):
                     start, epoch = self.pace.reserve(tokens, now), self.pace.epoch
                 if not pause and start <= now:

@@ -1,5 +1,5 @@
 """An OpenAI-compatible HTTP endpoint: JSON in, JSON out, tried again where that may help. For
-embeddings; models have a `Client`.
+embeddings and fine-tuning jobs; models have a `Client`.
 """
 
 import random
@@ -7,7 +7,8 @@ import re
 import time
 from collections.abc import Mapping
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
@@ -23,7 +24,7 @@ from llmops.tasks.endpoints.trouble import (
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable
 
 if TYPE_CHECKING:
-    from httpx import Response
+    from httpx import Client, Response
 
 LONGEST_WAIT = 60.0
 URL, KEY = "base_url", 'leave it out, and give what is secret as api_key: "${NAME}"'
@@ -66,6 +67,14 @@ def _address(value: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 
 
+class FileUpload(NamedTuple):
+    """A file that is sent as a form: its path, its name there, and the form's other fields."""
+
+    path: Path
+    name: str
+    fields: Mapping[str, str]
+
+
 class Endpoint(BaseModel):
     """`base_url` up to and with the version, as in https://host/v1. `retries`: further attempts
     after 408, 409, 425, 429, 5xx and lost connections, after what Retry-After says (at most a
@@ -85,10 +94,7 @@ class Endpoint(BaseModel):
         """
         import httpx
 
-        headers = (
-            {"Authorization": f"Bearer {self.api_key.get_secret_value()}"} if self.api_key else {}
-        )
-        with httpx.Client(timeout=self.timeout, headers=headers) as client:
+        with self._client() as client:
             for attempt in range(self.retries + 1):
                 try:
                     answer: Response | None = client.post(
@@ -107,6 +113,48 @@ class Endpoint(BaseModel):
                 if attempt < self.retries:
                     time.sleep(wait(answer, attempt))
         raise self._gave_up(answer, lost)
+
+    def get(self, path: str, **query: str | int) -> JsonObject:
+        """One attempt. Raises Busy where a later one may succeed, else as `post`."""
+        return self._once("GET", path, params={**query})
+
+    def send(self, path: str, body: Mapping[str, object], key: str = "") -> JsonObject:
+        """One attempt at a POST. `key`: of the request, for services that do one thing once. Raises
+        Busy where a later one may succeed, although this one may have been received.
+        """
+        return self._once(
+            "POST", path, json=dict(body), headers={"Idempotency-Key": key} if key else {}
+        )
+
+    def upload(self, path: str, upload: FileUpload) -> JsonObject:
+        """One attempt at sending a file, which is read as it is sent. Raises as `send`."""
+        with upload.path.open("rb") as content:
+            form = {"file": (upload.name, content, "application/octet-stream")}
+            return self._once("POST", path, data=dict(upload.fields), files=form)
+
+    def _once(self, method: str, path: str, **request: object) -> JsonObject:
+        import httpx
+
+        with self._client() as client:
+            try:
+                url = f"{self.base_url.rstrip('/')}/{path}"
+                answer = client.request(method, url, **request)  # type: ignore[arg-type]
+            except httpx.InvalidURL as error:
+                raise Unavailable(
+                    self._hidden(f"{self.base_url} is no address: {error}"), hint="check base_url"
+                ) from None
+            except httpx.TransportError as error:
+                said = f"{self.base_url} cannot be reached: {type(error).__name__}: {error}"
+                raise Busy(self._hidden(said)) from None
+        return self._content(answer)
+
+    def _client(self) -> "Client":
+        import httpx
+
+        headers = (
+            {"Authorization": f"Bearer {self.api_key.get_secret_value()}"} if self.api_key else {}
+        )
+        return httpx.Client(timeout=self.timeout, headers=headers)
 
     def _content(self, answer: "Response") -> JsonObject:
         if error := self._trouble(answer):

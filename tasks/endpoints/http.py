@@ -13,6 +13,7 @@ import httpx
 
 from llmops.tasks.endpoints.trouble import (
     NO_API,
+    Bill,
     Busy,
     Garbled,
     JsonObject,
@@ -31,6 +32,12 @@ NOBODY = (
     httpx.ProxyError,
     httpx.LocalProtocolError,
 )
+
+
+UNSENT = (httpx.WriteError, httpx.WriteTimeout)
+"""The request had not been sent whole."""
+CONNECT_SECONDS = 10.0
+"""An address that takes longer than this is one at which nobody answers."""
 
 
 class Lines:
@@ -112,7 +119,7 @@ class Http:
         said = f"{self._place} answered with {kind}, a JSON object is wanted: {start!r}"
         if "html" in kind or start.lstrip().lower().startswith(("<!doctype", "<html")):
             raise Page(said, NO_API)
-        raise Garbled(said, NO_API)
+        raise Garbled(said, NO_API, Bill())
 
     def _check(self, answer: httpx.Response) -> None:
         if not answer.is_success:
@@ -142,11 +149,14 @@ class Http:
             ) from None
         except httpx.DecodingError as error:
             raise Garbled(
-                self.hidden(f"{self._place} gave an answer that cannot be decoded: {error}"), NO_API
+                self.hidden(f"{self._place} gave an answer that cannot be decoded: {error}"),
+                NO_API,
+                Bill(),
             ) from None
         except httpx.RequestError as error:
             raise Busy(
-                self.hidden(f"{self._place} broke off: {type(error).__name__}: {error}")
+                self.hidden(f"{self._place} broke off: {type(error).__name__}: {error}"),
+                bill=None if isinstance(error, UNSENT) else Bill(),
             ) from None
 
     def hidden(self, text: str) -> str:
@@ -157,13 +167,13 @@ class Http:
 @asynccontextmanager
 async def opened(url: str, key: str | None) -> AsyncIterator[Http]:
     """Connections are kept for the next request, as many as are used at once. Time-outs are the
-    client's.
+    client's, but for CONNECT_SECONDS.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
-    trusted = _trusted()
+    trusted, patience = _trusted(), httpx.Timeout(None, connect=CONNECT_SECONDS)
     lines = Lines(
-        lambda: httpx.AsyncClient(timeout=None, headers=headers, limits=limits, verify=trusted)
+        lambda: httpx.AsyncClient(timeout=patience, headers=headers, limits=limits, verify=trusted)
     )
     try:
         yield Http(lines, url, key)

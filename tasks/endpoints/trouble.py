@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError, loads
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmops.tasks.errors import DocumentError, Unavailable
 
@@ -36,14 +36,38 @@ PARTS = re.compile(r"([\d.]+)(ms|h|m|s)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Busy(Exception):
-    """The same request may succeed later; `after` says in how many seconds, where the endpoint says
-    so. `limited`: it was 429.
+class Bill(NamedTuple):
+    """What a request that failed has used all the same. `tokens`: in and out, as the endpoint said
+    them; None: it did not, and the request was sent whole. `received`: what came of the reply.
     """
 
-    def __init__(self, said: str, *, after: float | None = None, limited: bool = False) -> None:
+    tokens: tuple[int, int] | None = None
+    received: str = ""
+
+
+class Busy(Exception):
+    """The same request may succeed later; `after` says in how many seconds, where the endpoint says
+    so. `limited`: it was 429. `bill`: None where nothing was used.
+    """
+
+    def __init__(
+        self,
+        said: str,
+        *,
+        after: float | None = None,
+        limited: bool = False,
+        bill: Bill | None = None,
+    ) -> None:
         super().__init__(said)
-        self.said, self.after, self.limited = said, after, limited
+        self.said, self.after, self.limited, self.bill = said, after, limited, bill
+
+
+class Withheld(DocumentError):
+    """The model refused, or a filter keeps its reply back: it was made all the same."""
+
+    def __init__(self, message: str, bill: Bill) -> None:
+        super().__init__(message)
+        self.bill = bill
 
 
 class Lost(Busy):
@@ -55,8 +79,8 @@ class Garbled(Busy):
     again.
     """
 
-    def __init__(self, said: str, hint: str) -> None:
-        super().__init__(said)
+    def __init__(self, said: str, hint: str, bill: Bill | None = None) -> None:
+        super().__init__(said, bill=bill)
         self.hint = hint
 
 
@@ -73,8 +97,9 @@ def trouble(
     message = f"{place} answered {status}: {said}"
     if any(word in body for word in EMPTY):
         return Unavailable(message, hint=HINTS[429])
+    bill = used(_object(body))
     if status in AGAIN or status >= 500:
-        return Busy(message, after=waiting(headers), limited=status == 429)
+        return Busy(message, after=waiting(headers), limited=status == 429, bill=bill)
     code = _error(body).get("code")
     if status in REFUSED and code in NEVER:
         return Unavailable(
@@ -83,6 +108,8 @@ def trouble(
             "one out, "
             "max_tokens_name: max_completion_tokens gives another its newer name",
         )
+    if status in REFUSED and bill:
+        return Withheld(message, bill)
     return (
         DocumentError(message)
         if status in REFUSED
@@ -96,13 +123,28 @@ def words(body: str, default: str) -> str:
     return " ".join(str(error.get("message") or error or body).split())[:300] or default
 
 
+def used(answer: JsonObject) -> Bill | None:
+    """What an answer says that it has used; None where it does not say."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    said = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    tokens_in, tokens_out = (each if isinstance(each, int) else 0 for each in said)
+    return Bill((tokens_in, tokens_out)) if tokens_in or tokens_out else None
+
+
 def _error(body: str) -> JsonObject:
+    error = _object(body).get("error")
+    return error if isinstance(error, dict) else {"message": error} if error else {}
+
+
+def _object(body: str) -> JsonObject:
+    """The object of an answer's text; an empty one where it is none."""
     try:
         content = loads(body)
     except (JSONDecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    error = content.get("error") if isinstance(content, dict) else None
-    return error if isinstance(error, dict) else {"message": error} if error else {}
+    return content if isinstance(content, dict) else {}
 
 
 def waiting(headers: Mapping[str, str]) -> float | None:

@@ -22,7 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.plugins.spellings import spelling
 
-FAMILIES = ("sources", "parsers", "cleaners", "chunkers", "embedders", "stores", "llms", "scorers")
+FAMILIES = (
+    *("sources", "parsers", "cleaners", "chunkers", "embedders"),
+    *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
+)
 SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

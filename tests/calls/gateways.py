@@ -13,6 +13,7 @@ from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
 from llmops.tasks.plugins.llms import Llm, Message, Request
 from tests.evaluation import runs
+from tests.ledgers import with_ledger
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ def through(
     """What the work has found, and what is spent after it, with what was spent before."""
 
     async def run() -> tuple[T, Spent]:
-        async with Gateway(home, Budget(usd, calls, spent), width) as gateway:
+        async with Gateway(with_ledger(home), Budget(usd, calls, spent), width) as gateway:
             found = await work(gateway)
         return found, gateway.spent
 

@@ -16,6 +16,7 @@ from llmops.tasks.ledger.tables import calls, shown
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.llms import Message, Reply, Request, ToolCall
 from llmops.tasks.schemas import sha256
+from tests.ledgers import with_ledger
 
 T = TypeVar("T")
 WHOLE = Reply(
@@ -31,7 +32,7 @@ WHOLE = Reply(
 
 def with_cache(home: Path, work: Callable[[CallCache], Awaitable[T]]) -> T:
     async def run() -> T:
-        cache = CallCache(open_ledger(home))
+        cache = CallCache(open_ledger(with_ledger(home)))
         try:
             return await work(cache)
         finally:

@@ -16,15 +16,14 @@ from llmops.tasks.plugins.llms import Reply
 from tests.calls.test_cache import WHOLE, with_cache
 from tests.evaluation.runs import cases, evaluation_run, results
 from tests.openai_server import serving
-from tests.postgres import fresh_database, postgres
+from tests.postgres import fresh_ledger
 
-__all__ = ["postgres"]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_database(postgres))
+    monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_ledger(postgres))
     yield
     ledger.close_ledgers()
 

@@ -84,7 +84,8 @@ class FakePrefect:
                 """Nothing."""
 
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            often = {"poll_interval": 0.01}  # else each end takes half a second
+            threading.Thread(target=server.serve_forever, kwargs=often, daemon=True).start()
             fake.url = f"http://127.0.0.1:{server.server_port}/api"
             yield fake
             server.shutdown()

@@ -3,9 +3,12 @@
 import http.server
 import threading
 import time
+from logging.handlers import BufferingHandler
 
-from llmops.deployments.flow_run import wait_for_server
+import pytest
+
 from llmops.deployments.up.ports import any_free
+from llmops.tasks.errors import ConfigError, Mistake
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):
@@ -19,6 +22,8 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 
 
 def test_it_waits_until_something_answers() -> None:
+    from llmops.deployments.flow_run import wait_for_server
+
     port = any_free()
     servers: list[http.server.HTTPServer] = []
 
@@ -35,4 +40,32 @@ def test_it_waits_until_something_answers() -> None:
 
 
 def test_its_patience_ends() -> None:
+    from llmops.deployments.flow_run import wait_for_server
+
     assert not wait_for_server(f"http://127.0.0.1:{any_free()}/api", 0.1)
+
+
+def test_a_run_that_ended_in_a_state_that_says_why_leaves_no_traceback() -> None:
+    """With Prefect's own handling of what a run raises."""
+    from prefect.engine import engine_logger, handle_engine_signals
+    from prefect.exceptions import CancelledRun, FailedRun
+
+    from llmops.deployments.flow_run import SaidAlready
+
+    said, kept = SaidAlready(), BufferingHandler(100)
+    engine_logger.addFilter(said)
+    engine_logger.addHandler(kept)
+    try:
+        for error in (
+            FailedRun("1 of 2 parts failed"),
+            CancelledRun("covered"),
+            ConfigError([Mistake("no such file")]),
+            RuntimeError("a bug"),
+        ):
+            with pytest.raises(SystemExit), handle_engine_signals():
+                raise error
+    finally:
+        engine_logger.removeHandler(kept)
+        engine_logger.removeFilter(said)
+    told = [record.exc_info[1] for record in kept.buffer if record.exc_info]
+    assert [str(error) for error in told] == ["a bug"]

@@ -27,7 +27,10 @@ def test_every_config_of_it_is_right(project: Path) -> None:
     said = llmops("check", project, "--json")
     assert said.code == 0, said.out
     names = [Path(file).name for file in said.data["checked"]]
-    assert names == ["evaluate.yaml", "handbook.yaml", "nightly.yaml"]
+    assert names == [
+        *("app.yaml", "evaluate.yaml", "feedback.yaml", "finetune.yaml"),
+        *("handbook.yaml", "nightly.yaml"),
+    ]
 
 
 def test_questions_ask_for_documents_that_are_there(project: Path) -> None:
@@ -104,3 +107,19 @@ def test_its_workflow_runs_commands_that_there_are_and_knows_every_exit_code(
         flags = {word for word in words if word.startswith("--")}
         assert flags <= set(re.findall(r"--[a-z]+", llmops(words[0], "--help").out))
     assert re.findall(r"^ *(\d)\)", script, re.MULTILINE) == ["0", "3", "4", "5"]
+
+
+def test_its_workflow_installs_from_the_line_that_the_project_can_change(project: Path) -> None:
+    """No registry has the package: a plain `pip install llmops-pipelines` would fail, or worse."""
+    from packaging.requirements import Requirement
+
+    steps = yaml.safe_load(workflow(project).read_text())["jobs"]["evaluate"]["steps"]
+    script = "\n".join(step.get("run", "") for step in steps)
+    assert "pip install -r requirements.txt" in script
+    assert "pip install llmops-pipelines" not in script
+    text = (project / "requirements.txt").read_text()
+    (line,) = [each for each in text.splitlines() if each and not each.startswith("#")]
+    wanted = Requirement(line)
+    assert wanted.name == "llmops-pipelines"
+    assert wanted.url is not None
+    assert ".example." in wanted.url  # a place that is nobody's, so that it is changed

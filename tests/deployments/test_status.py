@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -19,37 +18,10 @@ from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import save_outcome
 from llmops.tasks.ledger.tables import calls
 from tests.commandline import llmops
+from tests.deployments.desk import INDEX, kinds
 from tests.deployments.fake_prefect import FakePrefect, state
 
-INDEX = """
-flow: index
-knowledge_base: handbook
-sources: [{name: files, path: docs}]
-embed: hash
-schedule: {cron: "0 3 * * *", timezone: Europe/Berlin}
-"""
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "helpdesk"
-    (folder / "docs").mkdir(parents=True)
-    (folder / "handbook.yaml").write_text(INDEX)
-    monkeypatch.chdir(folder)
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "LLMOPS_MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "no-profiles.toml"))
-    return folder
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-def kinds(found: Any) -> list[tuple[str, str]]:
-    return [(alert["kind"], alert["about"]) for alert in found["alerts"]]
 
 
 def test_where_nothing_runs_it_says_so_and_leaves_no_trace(project: Path, home: Path) -> None:
@@ -115,14 +87,6 @@ def test_a_probe_asks_whether_all_parts_of_a_running_up_are_well(
         assert (said.code, said.data["not_well"]) == (code, ill)
 
 
-def test_mistakes_in_configs_are_alerts_and_the_rest_is_shown(project: Path, home: Path) -> None:
-    (project / "bad.yaml").write_text("flow: index\nknowledge_base: x\n")
-    found = status(home)
-    assert found["flows"] == []
-    assert {kind for kind, _ in kinds(found)} == {"config"}
-    assert found["spend"] is not None
-
-
 def test_without_a_server_the_ledger_says_how_the_last_run_ended(project: Path, home: Path) -> None:
     outcome = {"flow": "index", "status": "blocked", "reason": "the gate says rejected"}
     save_outcome(open_ledger(home), "run-1", "handbook", outcome)
@@ -144,15 +108,17 @@ def test_the_spend_of_the_month_is_that_of_calls_and_builds(
         {"key": "first", "owner": "", "cost_usd": 0.25, "created_at": first},
         {"key": "before", "owner": "", "cost_usd": 7.0, "created_at": first - timedelta(hours=1)},
         # asked by a build, whose outcome holds it
-        {"key": "built", "owner": "doc", "cost_usd": 0.1, "created_at": NOW},
+        {"key": "built", "owner": "doc", "reply": "x", "cost_usd": 0.1, "created_at": NOW},
+        # asked for a user of an application
+        {"key": "served", "owner": "a" * 32, "cost_usd": 0.05, "created_at": NOW},
     ]
     with ledger.write() as connection:
-        connection.execute(insert(calls), [{"reply": "", "tokens": 1, **row} for row in rows])
+        connection.execute(insert(calls), [{"reply": "", "tokens": 1} | row for row in rows])
     save_outcome(ledger, "run-1", "handbook", {"flow": "index", "cost_usd": 0.35})
     save_outcome(ledger, "run-2", "helpdesk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
     spend = status(home)["spend"]
     assert spend is not None
-    assert (spend["usd"], spend["calls"], spend["budget_usd"]) == (1.1, 2, None)
+    assert (spend["usd"], spend["calls"], spend["budget_usd"]) == (1.15, 3, None)
     monkeypatch.setenv("LLMOPS_MONTHLY_BUDGET_USD", "1")
     assert ("spend", f"{NOW:%Y-%m}") in kinds(status(home))
     monkeypatch.setenv("LLMOPS_MONTHLY_BUDGET_USD", "2")
@@ -205,7 +171,7 @@ def test_a_server_of_the_users_says_what_ran_and_what_is_next(
 def test_a_run_that_should_have_begun_is_overdue(
     project: Path, home: Path, prefect: FakePrefect, late: int, running: int, alert: bool
 ) -> None:
-    due = NOW - timedelta(minutes=late)
+    due = datetime.now(UTC) - timedelta(minutes=late)
     prefect.add("next", due, state("SCHEDULED", "Late"))
     for _ in range(running):
         prefect.add("now", due, state("RUNNING"))
@@ -235,6 +201,17 @@ def test_servers_of_the_users_that_do_not_answer_are_named_with_their_variables(
     assert "PREFECT_API_URL" in said
     assert "MLFLOW_TRACKING_URI" in said
     assert "secret" not in json.dumps(found)
+
+
+def test_mlflow_has_as_long_to_answer_as_prefect(
+    project: Path, home: Path, prefect: FakePrefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakePrefect.serving() as slow:  # it answers any address
+        slow.wait = 2.0
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", slow.url)
+        assert status(home)["servers"][1]["answers"]
+        monkeypatch.setattr(looking, "SECONDS", 0.5)
+        assert not status(home)["servers"][1]["answers"]
 
 
 def test_a_login_in_the_address_is_used_and_not_shown(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.commandline import Said, llmops
+from tests import forks
+from tests.commandline import Said, ended, llmops
 from tests.laboratory import with_database
 
 pytestmark = pytest.mark.slow
@@ -48,20 +50,13 @@ class Desk:
             )
         self.ups.append(process)
         assert process.stdout is not None
-        lines = [json.loads(process.stdout.readline() or "{}") for _ in range(3)]
+        lines = [json.loads(process.stdout.readline() or "{}") for _ in range(4)]
         assert all(lines), (self.folder / "log.txt").read_text()
         return process, {line["name"]: line for line in lines}
 
     def says(self, *words: str) -> Said:
-        done = subprocess.run(
-            [sys.executable, "-m", "llmops.flows.cli", *words, "--json"],
-            cwd=self.folder,
-            env=self.environment(),
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+        words = ("-m", "llmops.flows.cli", *words, "--json")
+        return ended(forks.start(*words, environment=self.environment(), cwd=self.folder))
 
     def wait_for_run(self, other_than: str | None = None) -> dict[str, Any]:
         """What `status` says once the last run of the night that ended is another one. One that was
@@ -93,19 +88,31 @@ def desk(tmp_path: Path, prefect_database: Path) -> Iterator[Desk]:
         process.communicate(timeout=60)
 
 
+def answered(url: str) -> str:
+    """The document that the application's answer rests on."""
+    asked = [{"role": "user", "content": "How do I reset my password?"}]
+    body = json.dumps({"model": "helpdesk", "messages": asked}).encode()
+    request = urllib.request.Request(
+        f"{url}/v1/chat/completions", body, {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return str(json.load(response)["citations"][0]["uri"])
+
+
 def gone(*pids: int) -> Callable[[], bool]:
     return lambda: not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_a_night_runs_by_itself_and_survives_a_killed_up(desk: Desk) -> None:
     first, parts = desk.up()
-    assert set(parts) == {"prefect", "mlflow", "worker"}
+    assert set(parts) == {"prefect", "mlflow", "app helpdesk", "worker"}
     again = desk.says("up")
     assert again.code == 3
     assert f"process {first.pid}" in again.data["reason"]
     found = desk.wait_for_run()
     assert [base["version"] for base in found["knowledge_bases"]] == [1]
-    assert [part["healthy"] for part in found["parts"]] == [True, True, True]
+    assert [part["healthy"] for part in found["parts"]] == [True] * 4
+    assert answered(parts["app helpdesk"]["url"]) == "accounts.md"
 
     first.kill()
     first.communicate()

@@ -199,7 +199,8 @@ def words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=200_000)
-def _hashed(word: str) -> int:
+def hashed(word: str) -> int:
+    """64 bits of BLAKE2b, the same on every machine."""
     return int.from_bytes(
         blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
     )
@@ -209,7 +210,14 @@ def shingle_hashes(text: str, run: int = WORDS) -> Numbers:
     """Hashes of all runs of so many words, ascending, each once; one of all the words of a shorter
     text, none of no words.
     """
-    hashes = np.array([_hashed(word) for word in words(text)], np.uint64)
+    hashes = np.array([hashed(word) for word in words(text)], np.uint64)
+    return run_hashes(hashes, run)
+
+
+def run_hashes(hashes: Numbers, run: int) -> Numbers:
+    """Of all runs of so many words, whose hashes these are: ascending, each once; of fewer words
+    one of them all.
+    """
     if not len(hashes):
         return hashes
     run = min(run, len(hashes))

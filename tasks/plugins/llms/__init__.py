@@ -89,9 +89,13 @@ class Connection(ABC):
         """Raises DocumentError when the model refuses this request, Unavailable when no request
         will succeed (key, model, address), `endpoints.trouble.Busy` when the same one may later."""
 
-    async def stream(self, request: Request) -> AsyncIterator[str]:
-        """The text in pieces, as it is made. Where a model cannot stream it is one piece."""
-        yield (await self.ask(request)).text
+    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        """The text in pieces, as it is made, and last the whole reply, which says what it used.
+        Where a model cannot stream it is one piece.
+        """
+        reply = await self.ask(request)
+        yield reply.text
+        yield reply
 
 
 class Llm(Plugin, ABC):

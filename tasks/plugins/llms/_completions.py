@@ -1,12 +1,11 @@
 """Chat completions over HTTP: what a reply or a stream of pieces says."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from llmops.tasks.endpoints.http import Http
-from llmops.tasks.endpoints.trouble import NO_API, Busy, Garbled
-from llmops.tasks.errors import DocumentError
+from llmops.tasks.endpoints.trouble import NO_API, Bill, Busy, Garbled, Withheld, used
 from llmops.tasks.plugins.llms import Connection, Reply, Request, ToolCall
 
 Body = dict[str, Any]
@@ -28,16 +27,18 @@ class OpenAIConnection(Connection):
                 self._http.hidden,
             )
         gathered = Gathered(self._place, self._http.hidden)
-        async for _ in self._pieces(request, gathered):
-            pass  # `gathered` keeps them
+        with gathered.billed():
+            async for _ in self._pieces(request, gathered):
+                pass  # `gathered` keeps them
         return gathered.reply()
 
-    async def stream(self, request: Request) -> AsyncIterator[str]:
+    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
         gathered = Gathered(self._place, self._http.hidden)
         async with aclosing(self._pieces(request, gathered)) as pieces:  # type: ignore[type-var]  # it is a generator
-            async for piece in pieces:
-                yield piece
-        gathered.reply()
+            with gathered.billed():
+                async for piece in pieces:
+                    yield piece
+        yield gathered.reply()
 
     async def _pieces(self, request: Request, gathered: "Gathered") -> AsyncIterator[str]:
         body = {**self._build(request), "stream": True, "stream_options": {"include_usage": True}}
@@ -60,6 +61,19 @@ class Gathered:
         self._usage: Body = {}
         self._finish, self._done = "", False
         self._whole: Reply | None = None
+
+    @contextmanager
+    def billed(self) -> Iterator[None]:
+        """What goes wrong inside is told with what was used until then."""
+        try:
+            yield
+        except Busy as busy:
+            if busy.bill is not None or self._text:
+                busy.bill = self._bill()
+            raise
+
+    def _bill(self) -> Bill:
+        return used({"usage": self._usage}) or Bill(received="".join(self._text))
 
     def add(self, event: Body) -> str:
         """The text that came with it. {} is the end of the stream."""
@@ -94,7 +108,8 @@ class Gathered:
         if self._whole:
             return self._whole
         if not (self._done or self._finish):
-            raise Busy(f"{self._place} ended its stream before the reply was complete")
+            said = f"{self._place} ended its stream before the reply was complete"
+            raise Busy(said, bill=self._bill())
         calls = [{"id": one["id"], "function": one} for _, one in sorted(self._calls.items())]
         message = {
             "content": "".join(self._text),
@@ -121,11 +136,15 @@ def read_reply(answer: Body, place: str, hide: Callable[[str], str]) -> Reply:
             f"{place} gave an answer without choices[0].message.content: "
             f"{hide(str(answer.get('error') or answer))[:200]}"
         )
-        raise Garbled(said, NO_API) from error
+        raise Garbled(said, NO_API, used(answer)) from error
     if message.get("refusal"):
-        raise DocumentError(f"the model refuses: {hide(str(message['refusal']))[:300]}")
+        refused = str(message["refusal"])
+        raise Withheld(
+            f"the model refuses: {hide(refused)[:300]}", used(answer) or Bill(received=refused)
+        )
     if finish == "content_filter":
-        raise DocumentError("the service withheld the reply: content_filter")
+        withheld = used(answer) or Bill(received=text)
+        raise Withheld("the service withheld the reply: content_filter", withheld)
     usage = answer.get("usage") or {}
     return Reply(
         text=text,

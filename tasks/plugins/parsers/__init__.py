@@ -122,6 +122,20 @@ def parser_for(media_type: str) -> Parser:
     return plugin()
 
 
+def unreadable(data: bytes, uri: str) -> DocumentError | None:
+    """Why no parser reads a document, as its first bytes show; None where one may. Looks into no
+    container, so that it takes no risk.
+    """
+    kind = types.signature(data) or sniff(data, uri)
+    if kind in (types.ZIP, types.OLE):
+        return None
+    try:
+        parser_for(kind)
+    except DocumentError as error:
+        return error
+    return None
+
+
 def _bare(media_type: str) -> str:
     return media_type.split(";")[0].strip().lower()
 

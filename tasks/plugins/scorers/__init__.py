@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmops.tasks.plugins import Plugin, Spec, digest
 from llmops.tasks.plugins.llms import Reply, Request, llm_of
+from llmops.tasks.schemas import Lineage
 
 Ask = Callable[[Request], Awaitable[Reply]]
 """Asks the scorer's own model: paid once, within the budget of the run. Raises DocumentError when
@@ -17,7 +18,8 @@ it gives no usable reply.
 
 class Case(BaseModel):
     """One question of an evaluation. `expected` is what scorers compare with; cases of one `group`
-    are not independent.
+    are not independent. `lineage`: where one comes from that people's feedback has made; it is no
+    part of what the case says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +28,7 @@ class Case(BaseModel):
     expected: dict[str, Any] = Field(default_factory=dict)
     group: str | None = None
     tags: tuple[str, ...] = ()
+    lineage: Lineage | None = None
 
 
 class Passage(BaseModel):

@@ -13,6 +13,7 @@ import pytest
 from llmops.deployments.project import Project
 from llmops.deployments.up import registering, running
 from llmops.deployments.up.registering import main, register
+from llmops.deployments.up.renewing import AppRenewal
 from llmops.deployments.up.running import Up
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
 from tests.deployments.up.parts import logs
@@ -29,6 +30,7 @@ class Registered:
         self.steps: list[tuple[str, ...]] = []
         self.folder, home = folder, folder / ".llmops"
         home.mkdir()
+        (folder / "app.yaml").write_text("flow: serve\napp: desk\nknowledge_bases: [handbook]\n")
         log, self._out = logs(home)
         self._log = log
         project = Project.at(folder, home)
@@ -105,6 +107,24 @@ def test_a_change_is_registered_until_it_went_through_and_said_once(
     registered.outcomes = [[]]
     assert registered.up.configs_changed(changed)
     assert "changed: a.yaml" in registered.said()
+
+
+def test_an_application_whose_config_has_changed_is_looked_at_once(
+    registered: Registered,
+) -> None:
+    changed = [str(registered.folder / "app.yaml")]
+    registered.up.renewal = AppRenewal(
+        registered.folder,
+        {registered.folder / "app.yaml": "another"},
+        registered.up.ports,
+        lambda part: None,
+        registered.up.tell,
+    )
+    registered.outcomes = [[AWAY], []]
+    assert not registered.up.configs_changed(changed)
+    assert "app another goes on as it was" in registered.said()
+    assert registered.up.configs_changed(changed)
+    assert not any("goes on" in line for line in registered.said())
 
 
 def test_settings_alone_register_nothing(registered: Registered) -> None:

@@ -283,3 +283,27 @@ def test_the_first_signal_asks_and_the_second_insists(number: int) -> None:
         os.kill(os.getpid(), number)
         wait_until(signals.second.is_set)
     assert signal.getsignal(number) == before
+
+
+def test_what_a_part_waits_for_is_said_once_and_shown(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    waits = ["waits for the first build of 'handbook'"]
+    running = run(replace(part(tmp_path), waits=lambda: waits[-1]))
+    running.well()
+    assert running.record().waits == waits[0]
+    waits.append("")
+    wait_until(lambda: running.record().waits == "")
+    assert running.said().count("one: waits for the first build of 'handbook'") == 1
+    assert "one: waits no longer" in running.said()
+
+
+def test_a_part_is_started_anew_where_that_is_asked_for(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = run(part(tmp_path))
+    first = running.well()
+    running.supervisor.renew("one")
+    wait_until(lambda: running.record().pid not in (None, first))
+    running.well()
+    assert running.record().restarts == 0

@@ -20,9 +20,12 @@ def test_configs_and_settings_are_watched_and_nothing_else(tmp_path: Path) -> No
         ".hidden/c.yaml": "flow: index",
         ".d.yaml": "flow: index",
         "state/e.yaml": "flow: index",
+        "node_modules/pkg/f.yaml": "flow: index",
+        "venv/pyvenv.cfg": "home = /usr/bin",
+        "venv/lib/g.yaml": "flow: index",
         ".env": "A=1",
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     os.mkfifo(tmp_path / "fifo.yaml")
     seen = {Path(file).relative_to(tmp_path).as_posix() for file in configs_seen(tmp_path, home)}

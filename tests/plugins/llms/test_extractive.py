@@ -8,6 +8,7 @@ import pytest
 from llmops.tasks.plugins.llms import Message, Reply
 from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
 from llmops.tasks.plugins.llms.extractive.prompt import Rules, asked, read_rules
+from llmops.tasks.plugins.llms.extractive.running_text import pieces
 from tests.calls.test_client import asked as replies
 from tests.llm_asked import complete
 
@@ -267,4 +268,70 @@ def test_it_is_free_and_the_same_every_time() -> None:
         ExtractiveLlm().fingerprint()
         == ExtractiveLlm(price_in=1, timeout=3).fingerprint()
         != ExtractiveLlm(threshold=0.4).fingerprint()
+    )
+
+
+HEADED = """[1] Account
+# Account
+## Reset your password
+Choose the last link on the page. A letter arrives within an hour.
+## Two-factor login
+You need an app."""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How do I reset my password?", "Choose the last link on the page [1]."),
+        ("What do I need for two-factor login?", "You need an app [1]."),
+        ("Who is the president of France?", "No idea"),
+    ],
+)
+def test_a_heading_that_is_no_answer_supports_what_stands_below(question: str, answer: str) -> None:
+    assert said(f"Cite your sources. {UNKNOWN}\n\n{HEADED}", question, sentences=1) == answer
+
+
+def test_where_there_is_nothing_but_headings_they_are_said() -> None:
+    assert said("Answer.\n\n[1] Tower\n# The tower is tall", "Is it tall?") == "The tower is tall"
+
+
+def running(text: str) -> list[str]:
+    return [piece.text for piece in pieces(text) if piece.said]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# Account\n## Reset\nOpen the page. Wait.", ["Open the page.", "Wait."]),
+        ("The *if* statement\n******\n\nIt chooses.", ["It chooses."]),
+        ("Plans\n-----\nOne is free.", ["One is free."]),
+        ("Do:\n- Open it\n- Close\n  it now\n1. Wait", ["Do:", "Open it", "Close it now", "Wait"]),
+        ("| Plan | Price |\n|------|:-----:|\n| Team | 12 |", ["Plan | Price", "Team | 12"]),
+        ("Run it.\n```bash\nrm -r x\n```\nThen look.", ["Run it.", "Then look."]),
+        ("Run it.\n```bash\nrm -r x", ["Run it."]),
+        ("Remove it\n```\nThen look.", ["Remove it", "Then look."]),
+        ("can change the plan. Owners pay.", ["Owners pay."]),
+        ("all of it is lower case", ["all of it is lower case"]),
+        ("```\nrm -r x\n```", ["rm -r x"]),
+        ("## Opening hours\n---", ["Opening hours"]),
+        ("\n---\n", []),
+        ("> Said. Twice.\n\n大本钟在伦敦。它响。", ["Said.", "Twice.", "大本钟在伦敦。", "它响。"]),
+    ],
+)  # fmt: skip
+def test_sentences_are_of_running_text(text: str, said: list[str]) -> None:
+    assert running(text) == said
+
+
+def test_a_first_answer_is_whole_sentences_and_no_markup() -> None:
+    passage = """[1] Accounts
+# Accounts and passwords
+
+## Reset your password
+
+Open the sign-in page and choose "Forgot password". A link arrives by e-mail.
+
+[2] Teams
+can delete a workspace or reset the password of others. There must be one owner."""
+    assert said(f"Cite.\n\n{passage}", "How do I reset my password?") == (
+        'Open the sign-in page and choose "Forgot password" [1].'
     )

@@ -36,9 +36,9 @@ def ask(llm: OpenAILlm, request: Request = REQUEST) -> Reply:
     return asyncio.run(once())
 
 
-def pieces(llm: OpenAILlm | ExtractiveLlm, most: int = 99) -> list[str]:
-    async def all_of_them() -> list[str]:
-        found: list[str] = []
+def stream(llm: OpenAILlm | ExtractiveLlm, most: int = 99) -> list[str | Reply]:
+    async def all_of_them() -> list[str | Reply]:
+        found: list[str | Reply] = []
         async with LlmClient(llm) as client, aclosing(client.stream(REQUEST)) as stream:
             async for piece in stream:
                 found.append(piece)
@@ -47,6 +47,10 @@ def pieces(llm: OpenAILlm | ExtractiveLlm, most: int = 99) -> list[str]:
         return found
 
     return asyncio.run(all_of_them())
+
+
+def pieces(llm: OpenAILlm | ExtractiveLlm, most: int = 99) -> list[str]:
+    return [piece for piece in stream(llm, most) if isinstance(piece, str)]
 
 
 def cut(whole: Answer, share: float) -> Answer:
@@ -65,7 +69,17 @@ def test_a_streamed_reply_is_the_same_as_a_plain_one(service: Service) -> None:
 def test_text_comes_in_pieces(service: Service) -> None:
     assert pieces(model(service)) == ["one", " two", " three"]
     assert pieces(model(service), 2) == ["one", " two"]  # a reader may leave
-    assert pieces(ExtractiveLlm()) == ["I don't know."]
+    assert pieces(ExtractiveLlm()) == ["I", " don't", " know."]
+
+
+def test_a_stream_ends_with_the_reply_and_what_it_used(service: Service) -> None:
+    for llm in (model(service), ExtractiveLlm()):
+        *text, reply = stream(llm)
+        assert isinstance(reply, Reply)
+        assert (reply.text, reply.attempts) == ("".join(map(str, text)), 1)
+        assert reply.tokens_in == 3
+        assert reply.tokens_out >= 3
+        assert reply.latency_ms > 0
 
 
 @pytest.mark.slow

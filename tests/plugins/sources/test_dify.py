@@ -58,11 +58,12 @@ def test_all_pages_are_read(service: DifyServer, count: int, legacy: bool) -> No
     service.legacy = legacy
     for number in range(count):
         service.add(f"{number}.txt", f"Text {number}.")
-    service.add("long.txt", *[f"Piece {number:03}." for number in range(count)])
+    long = service.add("long.txt", *[f"Piece {number:03}." for number in range(count)])
     source = dify(service)
-    listing = source.list()
-    assert (len(listing.items), listing.complete) == (count + 1, True)
-    assert texts(source)["long.txt"].data.decode().count("Piece") == count
+    items = {item.uri: item for item in source.list().items}
+    assert set(items) == set(service.documents)
+    assert source.list().complete
+    assert source.read(items[long]).data.decode().count("Piece") == count
 
 
 def test_what_neighbours_share_stands_once(service: DifyServer) -> None:

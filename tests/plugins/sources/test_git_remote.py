@@ -22,7 +22,7 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def server(repository: Repository) -> Iterator[Server]:
     found = Server(repository.folder.parent)
-    thread = threading.Thread(target=found.serve_forever)
+    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield found
     found.shutdown()

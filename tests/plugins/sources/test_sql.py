@@ -19,7 +19,6 @@ from llmops.tasks.plugins.sources import Item, Problem, content_hash_of
 from llmops.tasks.plugins.sources._spool import forget
 from llmops.tasks.plugins.sources.sql import SqlSource
 from tests.postgres import fresh_database
-from tests.postgres import postgres as postgres
 
 ROWS = [
     ("a", "Title A", "Text of a, ä: 50 % 'quoted'", "2024-01-01"),

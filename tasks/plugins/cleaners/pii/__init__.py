@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, EntitySpan, spans_in
-
-MASKS: Final = {"url_credentials": "CREDENTIALS"}
-ROUNDS = 8
+from llmops.tasks.plugins.cleaners.pii.pseudonyms import Pseudonyms
 
 
 class PiiCleaner(Cleaner):
@@ -76,50 +74,28 @@ class PiiCleaner(Cleaner):
             yield from _strings(document.metadata.get(name))
 
     def _masked(self, document: Document) -> Document:
-        seen: dict[tuple[str, str], int] = {}
+        names = Pseudonyms(numbered=self.numbered)
         hidden = {
-            name: self._value(document.metadata[name], seen)
+            name: self._value(document.metadata[name], names)
             for name in self.fields
             if name in document.metadata
         }
+        title = document.title
         return replace(
             document,
-            text=self._mask(document.text, seen),
+            text=names.replaced(document.text, self.places),
             metadata={**document.metadata, **hidden},
-            title=self._mask(document.title, seen) if document.title else document.title,
+            title=names.replaced(title, self.places) if title else title,
         )
 
-    def _value(self, value: object, seen: dict[tuple[str, str], int]) -> object:
+    def _value(self, value: object, names: Pseudonyms) -> object:
         if isinstance(value, str):
-            return self._mask(value, seen)
+            return names.replaced(value, self.places)
         if isinstance(value, Mapping):
-            return {key: self._value(one, seen) for key, one in value.items()}
+            return {key: self._value(one, names) for key, one in value.items()}
         return (
-            [self._value(one, seen) for one in value] if isinstance(value, list | tuple) else value
+            [self._value(one, names) for one in value] if isinstance(value, list | tuple) else value
         )
-
-    def _mask(self, text: str, seen: dict[tuple[str, str], int]) -> str:
-        """The text with masks; once more where a mask lays bare what stood too close to something
-        else.
-        """
-        for _ in range(ROUNDS):
-            places = self.places(text)
-            if not places:
-                break
-            done, pieces = 0, list[str]()
-            for start, end, entity in places:
-                pieces += [text[done:start], self._name(text[start:end], entity, seen)]
-                done = end
-            text = "".join([*pieces, text[done:]])
-        return text
-
-    def _name(self, value: str, entity: str, seen: dict[tuple[str, str], int]) -> str:
-        name = MASKS.get(entity, entity.upper())
-        if not self.numbered:
-            return f"<{name}>"
-        same = "".join(c for c in value if c.isalnum() or c == "@").casefold()
-        number = seen.setdefault((entity, same), 1 + sum(kind == entity for kind, _ in seen))
-        return f"<{name}_{number}>"
 
 
 def _strings(value: object) -> Iterator[str]:

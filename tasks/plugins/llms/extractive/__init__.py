@@ -3,12 +3,16 @@ Offline, deterministic, free.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import ClassVar
 
 from pydantic import Field
 
 from llmops.tasks.plugins.llms import Connection, Llm, Reply, Request
+
+WORD = re.compile(r"\s*\S+|\s+")
 
 
 class ExtractiveLlm(Llm):
@@ -24,6 +28,11 @@ class ExtractiveLlm(Llm):
     the passage's title count half. In Chinese, Japanese, Korean and Thai, pairs of characters take
     the place of words. Sentences with at least half the support of the best one are given, at most
     `sentences`, in the order in which they stood.
+
+    Sentences are of running text: an item of a list is one without its mark, a row of a table
+    another; a heading is none, nor is code between fences, a table's rule, or the end of a sentence
+    that begins in the passage before. Words of a heading count half for what stands below it. Where
+    a passage has nothing else, these are said.
 
     It follows these instructions, in English, wherever they stand outside the context:
     - `in one sentence`, `at most 2 sentences`: instead of `sentences`; `in 30 words`, `at most 30
@@ -44,6 +53,7 @@ class ExtractiveLlm(Llm):
     numbers of passages in a list of integers.
     """
 
+    revision: ClassVar[int] = 2
     sentences: int = Field(default=3, ge=1, le=50)
     threshold: float = Field(default=0.3, ge=0, le=1)
 
@@ -84,3 +94,10 @@ class ExtractiveConnection(Connection):
             tokens_out=min(most, len(pieces)),
             finish="stop" if whole else "length",
         )
+
+    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        """Word by word."""
+        reply = await self.ask(request)
+        for word in WORD.findall(reply.text):
+            yield word
+        yield reply

@@ -5,14 +5,14 @@ as a value of a JSON schema.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import log
 from typing import Any, NamedTuple
 
 from llmops.tasks.plugins.llms import Message
 from llmops.tasks.plugins.llms.extractive.prompt import UNKNOWN, Block, ReadPrompt, asked
-from llmops.tasks.texts.sentences import sentences
+from llmops.tasks.plugins.llms.extractive.running_text import TextPiece, pieces
 from llmops.tasks.texts.terms import stemmer
 
 CLOSE = 0.5
@@ -34,7 +34,7 @@ STOP = frozenset(STOP_WORDS.split())
 """English words that say nothing of what is asked for."""
 NEIGHBOUR = 0.5
 """A word of the question that stands in the sentence before, or in the passage's title, counts
-half.
+half; so does one in the heading above.
 """
 
 
@@ -118,15 +118,13 @@ def terms(text: str) -> tuple[str, ...]:
 
 def ranked(question: str, blocks: Sequence[Block]) -> list[SupportedSentence]:
     """All sentences of the blocks, the best supported first; of equals the earlier one."""
-    cut = [sentences(block.text) for block in blocks]
-    bags = [[frozenset(terms(one)) for one in part] for part in cut]
+    cut = [pieces(block.text) for block in blocks]
+    bags = [[frozenset(terms(one.text)) for one in part] for part in cut]
     weights = _weights(question, [bag for part in bags for bag in part])
     supported = [
-        SupportedSentence(
-            text, number, place, _support(weights, bags[number], place, blocks[number].title)
-        )
+        SupportedSentence(part[place].text, number, place, _support(weights, *words))
         for number, part in enumerate(cut)
-        for place, text in enumerate(part)
+        for place, *words in _placed(part, bags[number], frozenset(terms(blocks[number].title)))
     ]
     return sorted(supported, key=lambda one: (-round(one.support, 9), one.block, one.place))
 
@@ -148,16 +146,30 @@ def _weights(question: str, bags: Sequence[frozenset[str]]) -> dict[str, float]:
     }
 
 
+def _placed(
+    part: Sequence[TextPiece], bags: Sequence[frozenset[str]], title: frozenset[str]
+) -> Iterator[tuple[int, frozenset[str], frozenset[str], frozenset[str]]]:
+    """Of each sentence that may be said: its place, its words, those near it, and those of which
+    the question must have one: right below a heading, the heading's too.
+    """
+    above = frozenset[str]()
+    for place, bag in enumerate(bags):
+        if part[place].heading:
+            above = bag
+        elif part[place].said:
+            before = bags[place - 1] if place else frozenset[str]()
+            first = place > 0 and part[place - 1].heading
+            yield place, bag, title | above | before, bag | above if first else bag
+
+
 def _support(
-    weights: dict[str, float], bags: Sequence[frozenset[str]], place: int, title: str
+    weights: dict[str, float], bag: frozenset[str], near: frozenset[str], own: frozenset[str]
 ) -> float:
-    near = frozenset(terms(title)) | (bags[place - 1] if place else frozenset())
     held = sum(
-        weight if term in bags[place] else NEIGHBOUR * weight if term in near else 0.0
+        weight if term in bag else NEIGHBOUR * weight if term in near else 0.0
         for term, weight in weights.items()
     )
-    own = any(term in bags[place] for term in weights)
-    return held / sum(weights.values()) if own and weights else 0.0
+    return held / sum(weights.values()) if weights and not own.isdisjoint(weights) else 0.0
 
 
 def filled(schema: Mapping[str, Any], text: str, numbers: Sequence[int]) -> object:

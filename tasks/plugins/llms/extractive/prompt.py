@@ -75,7 +75,7 @@ ORDERS = re.compile(
 
 class Rules(NamedTuple):
     """`sentences`, `words`: at most so many; None: nothing is said. `unknown`: what to say without
-    a supported answer.
+    a supported answer. `headings`: whether a heading may be an answer.
     """
 
     sentences: int | None = None

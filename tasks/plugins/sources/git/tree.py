@@ -20,7 +20,7 @@ MOST_LINKS = 8
 RECORD = b"\x01"
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """One line of a tree. `size` is -1 where the repository lacks the blob."""
 
     mode: str
@@ -36,13 +36,13 @@ class Touch(NamedTuple):
     author: str
 
 
-def tree(git: GitCommand, commit: str) -> dict[str, Entry]:
+def tree(git: GitCommand, commit: str) -> dict[str, TreeEntry]:
     """path -> entry of every file, link and submodule of a commit."""
     entries = {}
     for line in fields(git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--")):
         head, _, path = line.partition(b"\t")
         mode, _, blob, size = head.decode().split()
-        entries[os.fsdecode(path)] = Entry(mode, blob, int(size) if size.isdigit() else -1)
+        entries[os.fsdecode(path)] = TreeEntry(mode, blob, int(size) if size.isdigit() else -1)
     return entries
 
 
@@ -160,7 +160,7 @@ class Snapshot:
     def _item(
         self,
         path: str,
-        entry: Entry,
+        entry: TreeEntry,
         touch: Touch | None,
         locate: Callable[[str, Touch | None], str],
     ) -> Item | Problem:
@@ -174,7 +174,7 @@ class Snapshot:
             locator=locate(entry.blob, touch),
         )
 
-    def _resolved(self, path: str) -> Entry | str | None:
+    def _resolved(self, path: str) -> TreeEntry | str | None:
         """The file behind a path: its entry, None for a folder, or a sentence on why there is
         none.
         """

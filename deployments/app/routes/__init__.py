@@ -1,0 +1,1 @@
+"""The routes of the served application, a file per family."""

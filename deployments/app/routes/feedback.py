@@ -1,0 +1,59 @@
+"""`/v1/feedback`: what people say of an answer."""
+
+import asyncio
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from llmops.deployments.app.asking import person_of
+from llmops.deployments.app.documents import BODY, described
+from llmops.deployments.app.problems import HttpProblem, json_response
+from llmops.deployments.app.services import Services, services_of
+from llmops.deployments.app.visit import AppVisit, visit_of
+from llmops.tasks.errors import UsageError
+from llmops.tasks.traces import index
+from llmops.tasks.traces.feedback import COMMENT_LENGTH, CORRECTION_LENGTH, Feedback
+
+router = APIRouter(tags=["feedback"])
+
+
+class FeedbackRequest(BaseModel):
+    """`rating` null withdraws what was said; `correction`: what the answer should have been."""
+
+    model_config = ConfigDict(extra="forbid")
+    trace_id: str = Field(pattern=r"^tr-[0-9a-f]{32}$")
+    rating: Literal["up", "down"] | None
+    comment: str = Field(default="", max_length=COMMENT_LENGTH)
+    correction: str = Field(default="", max_length=CORRECTION_LENGTH)
+    user: str = Field(default="", max_length=200)
+
+
+class FeedbackReply(BaseModel):
+    trace_id: str
+    status: Literal["recorded", "updated"]
+
+
+@router.post("/v1/feedback", **described(FeedbackReply, 404, 504, *BODY))
+async def feedback(request: Request, body: FeedbackRequest) -> Response:
+    """Rate an answer, as soon as its trace_id is known. A second time from the same person takes
+    the place of the first. Answers of other keys are not there for a key, unless it may review.
+    """
+    services, visit = services_of(request), visit_of(request)
+    person = await person_of(services, visit, body.user)
+    status = await asyncio.to_thread(_rated, services, visit, body, person)
+    return json_response({"trace_id": body.trace_id, "status": status})
+
+
+def _rated(services: Services, visit: AppVisit, body: FeedbackRequest, person: str) -> str:
+    unknown = HttpProblem(404, "no such answer of this application", code="trace_not_found")
+    row = index.row(services.home, body.trace_id)
+    reviews = visit.key is not None and visit.key.may("review")
+    if row is not None and row.key_id != visit.key_id and not reviews:
+        raise unknown
+    said = Feedback(body.rating, body.comment, body.correction)
+    try:
+        return services.traces.feedback(body.trace_id, person, said, visit.key_id)
+    except UsageError as error:
+        raise unknown from error
