@@ -19,6 +19,7 @@ from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.prompts import SCHEME
 from llmops.tasks.prompts.reading import read_prompt
+from llmops.tasks.schemas import OneOrMore
 
 MOST_ARMS = 50
 MEASURED = ("latency", "cost", "retrieval")
@@ -94,7 +95,7 @@ class EvaluateConfig(FlowConfig):
     elsewhere: ClassVar[tuple[str, ...]] = (SCHEME,)
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    cases: Path
+    cases: OneOrMore
     arms: dict[ArmName, ArmSpec] = Field(min_length=1)
     grid: Grid | None = None
     scorers: list[Spec] = Field(min_length=1)

@@ -27,6 +27,7 @@ from llmops.tasks.plugins.sources import Source
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import MetricRule
 from llmops.tasks.retrieval.golden import read_golden
+from llmops.tasks.schemas import OneOrMore
 from llmops.tasks.validation import read_suite
 
 DEFAULT_SUITE = Path(__file__).parent / "expectations" / "default.yaml"
@@ -35,9 +36,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Gate(Section):
-    """The golden set that a candidate must pass before it goes live."""
+    """The golden set that a candidate must pass before it goes live: a file, or several."""
 
-    golden: Path
+    golden: OneOrMore
     k: int = Field(default=5, ge=1, le=1000)
     metrics: Mapping[Literal["recall", "ndcg", "mrr", "precision"], MetricRule] = {
         "recall": MetricRule(margin=0.02)

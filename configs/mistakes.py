@@ -9,6 +9,13 @@ from pydantic_core import ErrorDetails
 from llmops.tasks.errors import Mistake, did_you_mean
 from llmops.tasks.plugins import SECRET
 
+WANTED = {
+    "tuple_type": "a list is wanted, as in [first, second]",
+    "list_type": "a list is wanted, as in [first, second]",
+    "dict_type": "keys with values are wanted, as in {key: value}",
+    "model_type": "keys with values are wanted, as in {key: value}",
+}
+"""Instead of pydantic's words, which name types of Python."""
 INTERNAL = "folder"  # the config file's own, set by the reader
 
 
@@ -32,7 +39,7 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
         return _unknown_key(str(path[-1]), _model_at(model, path[:-1]), place)
     if details["type"] == "missing":
         return Mistake(f"the key {path[-1]!r} is missing", where=place, hint=_allowed(model, path))
-    message = details["msg"].removeprefix("Value error, ")
+    message = WANTED.get(details["type"], details["msg"].removeprefix("Value error, "))
     if path[-1:] == ["knowledge_base"] and details["type"] == "string_pattern_mismatch":
         message = (
             "small letters, digits and hyphens are allowed, a letter first, as in my-handbook "

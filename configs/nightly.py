@@ -1,35 +1,50 @@
 """The config of the `nightly` flow: which configs run one after the other, in one run."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from llmops.configs.evaluate import EvaluateConfig
+from llmops.configs.feedback import FeedbackConfig
+from llmops.configs.finetune import FinetuneConfig
 from llmops.configs.index import IndexConfig
-from llmops.configs.reading import read
-from llmops.configs.section import Files, FlowConfig, Schedule
-from llmops.tasks.errors import Mistake
+from llmops.configs.reading import named_in, read
+from llmops.configs.score import ScoreConfig
+from llmops.configs.section import FlowConfig, Schedule
+from llmops.configs.serve import ServeConfig
+from llmops.tasks.errors import ConfigError, Mistake
 
-STAGES: dict[str, type[FlowConfig]] = {"index": IndexConfig, "evaluate": EvaluateConfig}
-"""The keys that list configs, in the order in which they run. A flow more is a line here and a
-field below.
+STAGES: dict[str, type[FlowConfig]] = {
+    "index": IndexConfig,
+    "evaluate": EvaluateConfig,
+    "score": ScoreConfig,
+    "feedback": FeedbackConfig,
+    "finetune": FinetuneConfig,
+    "prune": ServeConfig,
+}
+"""The keys that list configs, in the order in which they run: what has to go is scored before. A
+flow more is a line here and a field below.
 """
+MOST = "such as traces: {most_days: 90}, in the application's config"
+NEVER = "no trace of it ever goes: traces.most_days is not set"
 
 
 class NightlyConfig(FlowConfig):
-    """Each list names config files of that flow. Builds come first, so that evaluations ask what
-    was built; what failed stops nothing that can go on.
+    """Each list names config files of that flow; `prune`: of applications, whose traces go when
+    they are older than `traces.most_days`. Builds come first, so that evaluations ask what
+    was built; what failed stops nothing that can go on, and so does a config that is wrong: the
+    listed ones are read when their turn comes.
     """
 
-    files: ClassVar[Files] = {
-        "index.*": lambda path: read(path, IndexConfig),
-        "evaluate.*": lambda path: read(path, EvaluateConfig),
-    }
     flow: Literal["nightly"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     index: list[Path] = Field(default_factory=list)
     evaluate: list[Path] = Field(default_factory=list)
+    score: list[Path] = Field(default_factory=list)
+    feedback: list[Path] = Field(default_factory=list)
+    finetune: list[Path] = Field(default_factory=list)
+    prune: list[Path] = Field(default_factory=list)
     schedule: Schedule | None = None
 
     def listed(self) -> list[tuple[str, Path]]:
@@ -42,21 +57,40 @@ class NightlyConfig(FlowConfig):
             keys = ", ".join(STAGES)
             hint = "such as index: [handbook.yaml]"
             return [Mistake(f"nothing is listed; allowed: {keys}", where=where, hint=hint)]
-        seen: dict[str, Path] = {}
+        seen: dict[tuple[str, str], Path] = {}
         found = []
         for flow, file in self.listed():
-            config = read(file, STAGES[flow])
-            name = getattr(config, "knowledge_base", None) or getattr(config, "name", file.stem)
-            first = seen.setdefault(f"{flow} {name}", file)
-            if first is not file:
+            name = named_in(file)[1] or str(file.resolve())
+            if first := seen.get((flow, name)):
                 message = f"{file.name}: {name!r} is listed already, as {first.name}"
                 hint = "take one of the two out"
                 found.append(Mistake(message, where=f"{where}: {flow}", hint=hint))
+            seen.setdefault((flow, name), file)
+        return found
+
+    def unreadable(self, where: str) -> list[Mistake]:
+        """The mistakes of all listed configs. A night of a schedule isolates them; a person wants
+        them before anything begins.
+        """
+        found = []
+        for flow in STAGES:
+            for number, name in enumerate(getattr(self, flow)):
+                file, place = self.folder / name, f"{where}: {flow}[{number}]"
+                if not file.is_file():
+                    found.append(Mistake(f"no such file: {file}", where=place))
+                    continue
+                try:
+                    config = read(file, STAGES[flow])
+                except ConfigError as error:
+                    found += error.found
+                    continue
+                if isinstance(config, ServeConfig) and config.traces.most_days is None:
+                    found.append(Mistake(f"{file.name}: {NEVER}", where=place, hint=MOST))
         return found
 
     def never_existed(self, where: str) -> list[Mistake]:
         """What its parts would miss."""
-        return [
+        return self.unreadable(where) or [
             mistake
             for flow, file in self.listed()
             for mistake in read(file, STAGES[flow]).never_existed(f"{where} > {file.name}")

@@ -1,5 +1,6 @@
 """Reading the config of any flow: every mistake at once, before anything runs."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -16,6 +17,8 @@ from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 BEGINNING = "a config begins with a line such as `flow: index`"
 Content = dict[str, object]
 """What the file of a config says, before a model has looked at it."""
+BARE_CRON = re.compile(r"\bcron\s*:\s*(?P<cron>[*?@][^,}\n#]*)")
+"""What begins so is something else to YAML."""
 C = TypeVar("C", bound=FlowConfig)
 
 
@@ -31,6 +34,11 @@ FLOWS = {
     "evaluate": FlowKind("EvaluateConfig", "llmops evaluate"),
     "nightly": FlowKind("NightlyConfig", "llmops nightly"),
     "compare": FlowKind("CompareConfig", "llmops kb compare"),
+    "serve": FlowKind("ServeConfig", "llmops serve"),
+    "score": FlowKind("ScoreConfig", "llmops score"),
+    "feedback": FlowKind("FeedbackConfig", "llmops feedback"),
+    "finetune": FlowKind("FinetuneConfig", "llmops finetune"),
+    "train": FlowKind("TrainConfig", "llmops train"),
 }
 
 
@@ -82,12 +90,32 @@ def load_yaml(path: Path) -> Content:
     YAML knows them.
     """
     text = text_of(path, "a config file")
-    content = parsed(path, text, 'inside {…} write it in quotes: "${NAME}"' if "${" in text else "")
+    content = parsed(path, text, _quoting(text))
     if content is None:
         raise wrong(path, "the file is empty", BEGINNING)
     if not isinstance(content, dict):
         raise wrong(path, f"a mapping of keys is wanted, got a {type(content).__name__}", BEGINNING)
     return content
+
+
+def named_in(path: Path) -> tuple[str, str]:
+    """(flow, name) that a file gives, also where the rest of it is wrong; empty where it does
+    not.
+    """
+    try:
+        content = load_yaml(path)
+    except ConfigError:
+        return "", ""
+    flow, *names = [content.get(key) for key in ("flow", "knowledge_base", "name", "app")]
+    name = next((name for name in names if isinstance(name, str)), "")
+    return (flow if isinstance(flow, str) else ""), name
+
+
+def _quoting(text: str) -> str:
+    """What may be the cause where a text is no YAML."""
+    if bare := BARE_CRON.search(text):
+        return f'write it in quotes: cron: "{bare["cron"].strip()}"'
+    return 'inside {…} write it in quotes: "${NAME}"' if "${" in text else ""
 
 
 def apply(content: Content, changes: Iterable[str], defaults: Mapping[str, Spec]) -> Content:
@@ -209,12 +237,13 @@ def _file_mistakes(config: FlowConfig, where: str) -> list[Mistake]:
         for place, name in places(config, pattern):
             if name is None or str(name).startswith(config.elsewhere):
                 continue
-            file = config.folder / str(name)
+            names = name if isinstance(name, tuple) else (name,)
+            files = [config.folder / str(each) for each in names]
+            absent = [file for file in files if not file.is_file()]
+            found += [Mistake(f"no such file: {each}", joined(where, place)) for each in absent]
             try:
-                if file.is_file():
-                    reader(file)
-                else:
-                    found.append(Mistake(f"no such file: {file}", where=joined(where, place)))
+                if not absent:
+                    reader(*files)
             except ConfigError as error:
                 found += error.found
     return list(dict.fromkeys(found))

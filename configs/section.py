@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from llmops.tasks.errors import Mistake, UsageError
+from llmops.tasks.errors import Mistake, UsageError, did_you_mean
 from llmops.tasks.plugins import Plugin, Spec, canonical
 from llmops.tasks.plugins.sources import Source
 from llmops.tasks.schemas import sha256
@@ -16,9 +16,17 @@ from llmops.tasks.schemas import sha256
 CRON_FIELD = r"[0-9A-Za-z*?#/,-]+"
 FIVE_FIELDS = re.compile(rf"{CRON_FIELD}(\s+{CRON_FIELD}){{4}}")
 CRON_NAMES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+CRON_RANGES = {
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day": (1, 31),
+    "month": (1, 12),
+    "weekday": (0, 6),
+}
+STEP = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)/(?P<step>\d+)")
 Place = list[int | str]
 Slots = Mapping[str, type[Plugin]]
-Files = Mapping[str, Callable[[Path], object]]
+Files = Mapping[str, Callable[..., object]]
 
 
 class Section(BaseModel):
@@ -31,9 +39,10 @@ class FlowConfig(Section):
     """The config of a flow. What it declares here, `read` does for it.
 
     `plugins`: the family of each place that names plugins. `files`: the reader of each file, which
-    raises ConfigError for a wrong one. Places are written `chunk`, `sources.*`, `arms.*.llm`; `*`
-    is each item of a list or a mapping. What begins with `elsewhere` is no file. `unrecorded`: keys
-    that change nothing of what a run makes, only where and how fast.
+    raises ConfigError for a wrong one; where a place names several, it is given all of them. Places
+    are written `chunk`, `sources.*`, `arms.*.llm`; `*` is each item of a list or a mapping. What
+    begins with `elsewhere` is no file. `unrecorded`: keys that change nothing of what a run makes,
+    only where and how fast.
     """
 
     plugins: ClassVar[Slots] = {}
@@ -96,6 +105,16 @@ class Schedule(Section):
     cron: str
     timezone: str = "UTC"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _two_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(  # noqa: TRY004 - pydantic takes no other for a mistake
+                'write it as schedule: {cron: "0 3 * * *", timezone: Europe/Berlin}; without '
+                "timezone it is UTC"
+            )
+        return value
+
     @field_validator("cron")
     @classmethod
     def _comes_to_pass(cls, value: str) -> str:
@@ -110,6 +129,8 @@ class Schedule(Section):
                 f"the {wrong} never comes; allowed: minute 0-59, hour 0-23, day 1-31 or L, "
                 "month 1-12, weekday 0-7 or SUN-SAT; a range goes upwards, as in 22-23,0-2"
             )
+        if wrong := _too_long_step(value):
+            raise ValueError(wrong)
         return value
 
     @field_validator("timezone")
@@ -117,10 +138,12 @@ class Schedule(Section):
     def _known(cls, value: str) -> str:
         from zoneinfo import available_timezones
 
-        if value not in available_timezones():
-            raise ValueError(
-                "a name of the IANA time zone database is wanted, such as UTC or Europe/Berlin"
-            )
+        known = available_timezones()
+        if value not in known:
+            by_small = {name.lower(): name for name in sorted(known)}
+            near = did_you_mean(by_small.get(value.lower(), value), known)
+            told = f" ({near})" if near else ", such as UTC or Europe/Berlin"
+            raise ValueError(f"a name of the IANA time zone database is wanted{told}")
         return value
 
 
@@ -134,6 +157,21 @@ def _never(cron: str) -> str:
     except CronSimError as error:
         return str(error).removeprefix("Bad ")
     return "day-of-month" if "W" in fields[2] else "day-of-week" if "L" in fields[4] else ""
+
+
+def _too_long_step(cron: str) -> str:
+    """Why a step does not do what it seems to say; empty where each is right."""
+    for (name, (low, high)), field in zip(CRON_RANGES.items(), cron.split(), strict=False):
+        for each in STEP.finditer(field):
+            first = int(each["first"] or low)
+            last, step = int(each["last"] or high), int(each["step"])
+            if step > last - first:
+                return (
+                    f"{each[0]} in the {name} leaves {first} alone: the {name} counts from {low} "
+                    f"to {high} and begins again; allowed: steps up to {last - first}, or a list "
+                    "such as 0,30"
+                )
+    return ""
 
 
 def sources_have_ids(sources: Sequence[Spec]) -> None:

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 PAGE = 100
-OPTIONS = {"index": ("allow_deletes", "full"), "evaluate": ("accept_cases",)}
+OPTIONS = {
+    "index": ("allow_deletes", "full"),
+    "evaluate": ("accept_cases",),
+    "finetune": ("plan",),
+    "train": ("plan",),
+}
 """Switches of a flow that the form of a custom run in Prefect's pages offers."""
 
 

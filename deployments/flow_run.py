@@ -5,6 +5,7 @@ is then Prefect's own engine.
 Prefect itself asks a server again and again, but only one that has answered this process before.
 """
 
+import logging
 import os
 import runpy
 import time
@@ -12,8 +13,21 @@ import urllib.error
 import urllib.request
 
 from llmops.flows.server import discreet
+from llmops.tasks.errors import LlmopsError
 
 WAIT_SECONDS = 120.0
+
+
+class SaidAlready(logging.Filter):
+    """Leaves out Prefect's traceback for a run that ended in a state which says why, such as
+    PartsFailed, Blocked or Covered: the engine has logged that state.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from prefect.exceptions import CancelledRun, FailedRun
+
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, FailedRun | CancelledRun | LlmopsError)
 
 
 def wait_for_server(url: str, seconds: float = WAIT_SECONDS) -> bool:
@@ -37,4 +51,5 @@ def wait_for_server(url: str, seconds: float = WAIT_SECONDS) -> bool:
 if __name__ == "__main__":
     if url := os.environ.get("PREFECT_API_URL"):
         wait_for_server(discreet(url))
+    logging.getLogger("prefect.engine").addFilter(SaidAlready())
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from llmops.configs.nightly import NightlyConfig
-from llmops.configs.reading import FLOWS, load_yaml, read
+from llmops.configs.reading import FLOWS, load_yaml, named_in, read
 from llmops.configs.section import FlowConfig, Schedule
 from llmops.configs.settings import load_env, settings
 from llmops.tasks.errors import ConfigError, Mistake, UsageError
@@ -44,6 +44,17 @@ class Scheduled:
     def key(self) -> str:
         """`index/handbook`: what Prefect calls the deployment."""
         return f"{self.flow}/{self.name}"
+
+
+@dataclass(frozen=True)
+class ConfigSurvey:
+    """The configs that can be used, and each mistake with the file that it concerns. `names`: what
+    files that cannot be used are probably about, such as `index/handbook`.
+    """
+
+    usable: list[Scheduled] = field(default_factory=list)
+    mistakes: list[tuple[str, Mistake]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,9 +131,14 @@ class Project:
         return f"sha256-{hashlib.sha256(text).hexdigest()[:12]}"
 
     def _read(self) -> list[Scheduled]:
-        found: list[Scheduled] = []
-        mistakes: list[Mistake] = []
-        files = list(self._files())
+        survey = self.survey()
+        if survey.mistakes:
+            raise ConfigError([mistake for _, mistake in survey.mistakes])
+        return survey.usable
+
+    def survey(self) -> ConfigSurvey:
+        """Every config below the folder, right or wrong. Raises UsageError where there is none."""
+        found, files = ConfigSurvey(), list(self.files())
         if not files:
             raise UsageError(
                 "no config in this folder",
@@ -131,28 +147,23 @@ class Project:
                 "`llmops init` writes a first project",
             )
         for file in files:
+            relative = file.relative_to(self.folder).as_posix()
             try:
-                found.append(self._config(file))
+                config, of_parts = self._config(file)
+                found.usable.append(config)
             except ConfigError as error:
-                mistakes += error.found
-        mistakes = _once(mistakes) or twice(found)
-        if mistakes:
-            raise ConfigError(mistakes)
+                of_parts = error.found
+                found.names[relative] = guessed_name(file)
+            found.mistakes.extend((relative, mistake) for mistake in of_parts)
+        found.mistakes[:] = _once(found.mistakes) or twice(found.usable)
         return found
 
-    def _files(self) -> Iterable[Path]:
-        home, found = Path(os.path.realpath(self.home)), []
-        for root, folders, files in os.walk(self.folder):
-            above = Path(root)
-            packages = above.name in PACKAGES or "pyvenv.cfg" in files
-            if above.is_relative_to(home) or (packages and above != self.folder):
-                folders.clear()
-                continue
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [above / name for name in files if fnmatch(name, "[!.]*.y*ml")]
-        return [path for path in sorted(found) if _is_config(path)]
+    def files(self) -> Iterable[Path]:
+        """Every file below the folder that is meant as a config."""
+        return [path for path in sorted(yaml_files(self.folder, self.home)) if _is_config(path)]
 
-    def _config(self, file: Path) -> Scheduled:
+    def _config(self, file: Path) -> tuple[Scheduled, list[Mistake]]:
+        """The config, and what is wrong with the files that a night lists."""
         flow = str(load_yaml(file).get("flow"))
         kind = FLOWS.get(flow) or FLOWS["index"]  # whose reader says what is allowed
         module = import_module(f"llmops.configs.{flow if flow in FLOWS else 'index'}")
@@ -162,7 +173,23 @@ class Project:
         name, schedule = name_of(config, file), getattr(config, "schedule", None)
         about = f"kb:{name}" if flow == "index" else f"name:{name}"
         tags = (*self.tags, f"flow:{flow}", about, f"config:{relative}")
-        return Scheduled(relative, flow, name, schedule, tags)
+        wrong = config.unreadable(str(file)) if isinstance(config, NightlyConfig) else []
+        return Scheduled(relative, flow, name, schedule, tags), wrong
+
+
+def yaml_files(folder: Path, home: Path) -> Iterable[Path]:
+    """Every file below a folder that may be a config. The home, hidden folders, installed packages
+    and virtual environments are passed over.
+    """
+    state = Path(os.path.realpath(home))
+    for root, folders, files in os.walk(folder):
+        above = Path(root)
+        packages = above.name in PACKAGES or "pyvenv.cfg" in files
+        if above.is_relative_to(state) or (packages and above != folder):
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (above / name for name in files if fnmatch(name, "[!.]*.y*ml"))
 
 
 def name_of(config: FlowConfig, file: Path) -> str:
@@ -173,7 +200,13 @@ def name_of(config: FlowConfig, file: Path) -> str:
     return file.stem
 
 
-def twice(configs: Iterable[Scheduled]) -> list[Mistake]:
+def guessed_name(file: Path) -> str:
+    """`index/handbook`, as far as a file says it that is no config; else the file's name."""
+    flow, name = named_in(file)
+    return f"{flow}/{name}" if flow and name else file.name
+
+
+def twice(configs: Iterable[Scheduled]) -> list[tuple[str, Mistake]]:
     """Two configs with a schedule for one thing: they would take turns with each other's work."""
     first: dict[str, str] = {}
     found = []
@@ -183,19 +216,26 @@ def twice(configs: Iterable[Scheduled]) -> list[Mistake]:
         if other := first.setdefault(config.key, config.file):
             if other == config.file:
                 continue
-            found.append(
-                Mistake(
-                    f"{config.flow} of {config.name!r} is scheduled by {other} already",
-                    where=f"{config.file}: schedule",
-                    hint="give this one another name, or take one of the two schedules out",
-                )
+            mistake = Mistake(
+                f"{config.flow} of {config.name!r} is scheduled by {other} already",
+                where=f"{config.file}: schedule",
+                hint="give this one another name, or take one of the two schedules out",
             )
+            found.append((config.file, mistake))
     return found
 
 
-def _once(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    """A config that a night lists is read for that night too."""
-    return list({(os.path.normpath(m.where), m.message): m for m in mistakes}.values())
+def _once(mistakes: Iterable[tuple[str, Mistake]]) -> list[tuple[str, Mistake]]:
+    """A config that a night lists is read for that night too: what is wrong with it is said of
+    itself.
+    """
+    said: dict[tuple[str, str], tuple[str, Mistake]] = {}
+    for file, mistake in mistakes:
+        key = (os.path.normpath(mistake.where), mistake.message)
+        own = os.path.normpath(mistake.where.partition(": ")[0]).endswith(os.sep + file)
+        if key not in said or own:
+            said[key] = (file, mistake)
+    return list(said.values())
 
 
 def _is_config(file: Path) -> bool:

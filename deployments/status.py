@@ -6,135 +6,39 @@ the ledger and the configs say is shown all the same.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypedDict
 
 from sqlalchemy import func, select
 
 from llmops.configs.section import Schedule
 from llmops.configs.settings import settings
-from llmops.deployments.prefect_api import SECONDS, Deployment, PrefectApi, Run, own_api
-from llmops.deployments.project import Project, Scheduled
-from llmops.deployments.times import cron_for, last_time, next_time
+from llmops.deployments.flow_status import broken_flow, flow_shown
+from llmops.deployments.prefect_api import SECONDS, PrefectApi, own_api
+from llmops.deployments.project import ConfigSurvey, Project, Scheduled
+from llmops.deployments.remarks import NO_SCHEDULE, unbuilt
+from llmops.deployments.shown import (
+    BaseShown,
+    FlowShown,
+    PartShown,
+    ServerShown,
+    Spend,
+    Status,
+    StatusLook,
+)
+from llmops.deployments.times import cron_for, last_time
 from llmops.deployments.up import record
 from llmops.deployments.up.record import UpRecord
 from llmops.flows import server
 from llmops.flows.server.used import used
-from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, live_names
 from llmops.tasks.ledger import Ledger, existing_ledger, now
-from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import calls, runs
 
-LATE = timedelta(minutes=2)
 PERIODS = 2  # of its schedule, after which a knowledge base is stale
 MANY_RESTARTS = 3
-
-
-class PartShown(TypedDict):
-    """A part of `up`, or a server that the user has (`yours`)."""
-
-    name: str
-    url: str | None
-    healthy: bool
-    pid: int | None
-    restarts: int
-    yours: bool
-
-
-class ServerShown(TypedDict):
-    """A server and why it is used. `answers`: None where nobody was asked."""
-
-    name: str
-    url: str | None
-    why: str
-    answers: bool | None
-
-
-class RunShown(TypedDict):
-    """A run that has ended, or is going on."""
-
-    state: str
-    type: str
-    at: str | None
-    run_id: str
-    message: str | None
-
-
-class FlowShown(TypedDict):
-    """A config of the project. `last`: the last run that ended; `next`: when it runs again."""
-
-    name: str
-    config: str
-    schedule: str | None
-    last: RunShown | None
-    next: str | None
-    running: int
-    paused: bool
-
-
-class BaseShown(TypedDict):
-    """A knowledge base. `staleness_seconds`: of the source that was listed longest ago."""
-
-    name: str
-    version: int
-    documents: int
-    chunks: int
-    published_at: str
-    staleness_seconds: float | None
-    sources: list[dict[str, Any]]
-    quarantine: int
-    stale: int
-    running: str | None
-
-
-class Spend(TypedDict):
-    """What the ledger knows to have been paid since the first of the month (UTC)."""
-
-    month: str
-    usd: float
-    calls: int
-    budget_usd: float | None
-
-
-class Alert(TypedDict):
-    """`kind`: part, server, flow, overdue, stale, spend, config, ledger, idle."""
-
-    kind: str
-    about: str
-    message: str
-
-
-class Status(TypedDict):
-    """The object of `status --json`."""
-
-    home: str
-    project: str | None
-    up: dict[str, object] | None
-    servers: list[ServerShown]
-    parts: list[PartShown]
-    flows: list[FlowShown]
-    knowledge_bases: list[BaseShown]
-    quarantine: int
-    spend: Spend | None
-    alerts: list[Alert]
-
-
-@dataclass
-class StatusLook:
-    """One look at a home: what was found so far, and the alerts. `api`: None where Prefect does
-    not answer, or not any more.
-    """
-
-    home: Path
-    api: PrefectApi | None = None
-    alerts: list[Alert] = field(default_factory=list)
-
-    def alert(self, kind: str, about: str, message: str) -> None:
-        self.alerts.append({"kind": kind, "about": about, "message": message})
 
 
 def status(home: Path, folder: Path | None = None) -> Status:
@@ -143,13 +47,17 @@ def status(home: Path, folder: Path | None = None) -> Status:
     if folder is None and up:
         folder = Path(up.folder)
     servers = _servers(look, up)
-    project, configs = _project(look, folder)
+    project, survey = _project(look, folder)
+    configs = survey.usable
     ledger = _ledger(look)
-    flows = [_flow(look, config, ledger) for config in configs]
+    flows = [flow_shown(look, config, ledger) for config in configs]
+    flows += _broken(survey)
     bases = _bases(look, ledger, configs)
     parts = _parts(look, up)
-    if up is None and any(config.schedule for config in configs) and _own(servers):
-        look.alert("idle", "up", "nothing runs the schedules: start `llmops up`")
+    _idle(look, up, survey, own=servers[0]["why"] == "the home's own")
+    if project and ledger and not survey.mistakes:  # a config that cannot be read may build it
+        for name, message, hint in unbuilt(project):
+            look.alert("unbuilt", name, message, hint)
     return {
         "home": str(home),
         "project": project.name if project else None,
@@ -164,8 +72,13 @@ def status(home: Path, folder: Path | None = None) -> Status:
     }
 
 
-def _own(servers: Sequence[ServerShown]) -> bool:
-    return servers[0]["why"] == "the home's own"
+def _idle(look: StatusLook, up: UpRecord | None, survey: ConfigSurvey, *, own: bool) -> None:
+    """Schedules that nobody runs, and a runner without schedules."""
+    scheduled = any(config.schedule for config in survey.usable)
+    if up is None and scheduled and own:
+        look.alert("idle", "up", "nothing runs the schedules: start `llmops up`")
+    if up is not None and not scheduled and not survey.mistakes:
+        look.alert("idle", "up", f"runs nothing by itself: {NO_SCHEDULE[0]}", NO_SCHEDULE[1])
 
 
 def _parts(look: StatusLook, up: UpRecord | None) -> list[PartShown]:
@@ -179,8 +92,11 @@ def _parts(look: StatusLook, up: UpRecord | None) -> list[PartShown]:
                 "pid": part.pid,
                 "restarts": part.restarts,
                 "yours": part.yours,
+                "waits": part.waits,
             }
         )
+        if part.waits:
+            look.alert("part", part.name, part.waits)
         if not part.healthy:
             message = "does not answer" if part.yours else f"is down; see {look.home / 'logs'}"
             look.alert("part", part.name, message)
@@ -202,7 +118,7 @@ def _servers(look: StatusLook, up: UpRecord | None) -> list[ServerShown]:
         why = "the home's own" if each.own else each.why
         shown.append({"name": each.name, "url": url, "why": why, "answers": answers})
         if each.problem and not each.own:
-            look.alert("server", each.name, f"{each.problem} ({each.why})")
+            look.alert("server", each.name, f"{each.problem} ({each.why})", each.hint)
     if shown[0]["answers"] and (prefect.healthy or prefect.own):
         theirs = server.named()
         headers = tuple(theirs.headers().items()) if theirs else ()
@@ -212,110 +128,35 @@ def _servers(look: StatusLook, up: UpRecord | None) -> list[ServerShown]:
     return shown
 
 
-def _project(look: StatusLook, folder: Path | None) -> tuple[Project | None, list[Scheduled]]:
+def _project(look: StatusLook, folder: Path | None) -> tuple[Project | None, ConfigSurvey]:
     try:
         project = Project.at(folder, look.home)
     except LlmopsError as error:
-        look.alert("config", str(folder or Path().absolute()), error.message)
-        return None, []
+        look.alert("config", str(folder or Path().absolute()), error.message, error.hint)
+        return None, ConfigSurvey()
     try:
-        return project, project.configs()
+        survey = project.survey()
     except LlmopsError as error:
-        for mistake in error.mistakes():
-            look.alert("config", mistake.where, mistake.message)
-        return project, []
+        look.alert("config", error.where, error.message, error.hint)
+        return project, ConfigSurvey()
+    for _, mistake in survey.mistakes:
+        look.alert("config", mistake.where, mistake.message, mistake.hint)
+    return project, survey
+
+
+def _broken(survey: ConfigSurvey) -> list[FlowShown]:
+    """The configs that cannot be read, each with its first mistake."""
+    usable = {config.file for config in survey.usable}
+    first = {file: mistake for file, mistake in reversed(survey.mistakes) if file not in usable}
+    return [broken_flow(survey.names.get(file, file), file, first[file]) for file in sorted(first)]
 
 
 def _ledger(look: StatusLook) -> Ledger | None:
     try:
         return existing_ledger(look.home)
     except LlmopsError as error:
-        look.alert("ledger", str(look.home), str(error))
+        look.alert("ledger", str(look.home), error.message, error.hint)
         return None
-
-
-def _flow(look: StatusLook, config: Scheduled, ledger: Ledger | None) -> FlowShown:
-    """By the Prefect server where it answers, else by the ledger and the clock."""
-    when = cron_for(config.schedule) if config.schedule else None
-    due = next_time(when, now()) if when else None
-    shown: FlowShown = {
-        "name": config.key,
-        "config": config.file,
-        "schedule": f"{config.schedule.cron} {config.schedule.timezone}"
-        if config.schedule
-        else None,
-        "last": _last_of_ledger(ledger, config.name) if ledger else None,
-        "next": due.isoformat() if due else None,
-        "running": 0,
-        "paused": False,
-    }
-    if look.api and config.schedule:
-        try:
-            _by_prefect(look, shown, look.api, config)
-        except Unavailable as error:
-            told = f"{error.message}; from {config.key} on, the ledger says what ran"
-            look.alert("server", "prefect", told)
-            look.api = None
-    last = shown["last"]
-    if last and last["type"] in ("FAILED", "CRASHED"):
-        told = f": {last['message']}" if last["message"] else ""
-        look.alert("flow", config.key, f"the last run ended {last['state']}{told}")
-    return shown
-
-
-def _by_prefect(look: StatusLook, shown: FlowShown, api: PrefectApi, config: Scheduled) -> None:
-    found = [each for each in api.deployments(config.tags) if each["name"] == config.name]
-    if not found:
-        look.alert("flow", config.key, "is scheduled, but not registered: `llmops deploy`, or `up`")
-        shown["next"] = None
-        return
-    deployment: Deployment = found[0]
-    ids = [deployment["id"]]
-    ended = {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}
-    waiting = {"type": {"any_": ["SCHEDULED"]}}
-    last = api.runs(ids, ended, "END_TIME_DESC", 1)
-    coming = api.runs(ids, waiting, "EXPECTED_START_TIME_ASC", 1)
-    running = api.active(ids)
-    shown["last"] = _run(last[0]) if last else shown["last"]
-    shown["next"] = coming[0]["expected_start_time"] if coming else None
-    shown["running"], shown["paused"] = len(running), deployment["paused"]
-    due = coming[0]["expected_start_time"] if coming else None
-    if due and not running and now() - _moment(due) > LATE:
-        look.alert("overdue", config.key, f"should have run at {due}: is there a worker?")
-
-
-def _run(run: Run) -> RunShown:
-    state = run["state"]
-    return {
-        "state": state["name"] if state else "unknown",
-        "type": state["type"] if state else "",
-        "at": run["end_time"],
-        "run_id": run["id"],
-        "message": state["message"] if state else None,
-    }
-
-
-def _moment(text: str) -> datetime:
-    return aware(datetime.fromisoformat(text))
-
-
-def _last_of_ledger(ledger: Ledger, name: str) -> RunShown | None:
-    """What the last run of that name came to, as its outcome says it."""
-    with ledger.read() as connection:
-        row = connection.execute(
-            select(runs).where(runs.c.kb == name).order_by(runs.c.finished_at.desc()).limit(1)
-        ).one_or_none()
-    if row is None:
-        return None
-    outcome = row.outcome
-    state = str(outcome.get("status") or outcome.get("verdict") or "done")
-    return {
-        "state": state,
-        "type": "FAILED" if state in ("failed", "blocked") else "COMPLETED",
-        "at": aware(row.finished_at).isoformat(),
-        "run_id": row.id,
-        "message": outcome.get("reason"),
-    }
 
 
 def _bases(
@@ -362,14 +203,16 @@ def _hours(seconds: float) -> str:
 
 
 def _spend(look: StatusLook, ledger: Ledger | None) -> Spend | None:
-    """Answers of models by the day on which they were paid; vectors by the build that paid them."""
+    """Answers of models by the day on which they were paid, those to users of an application
+    included; vectors by the build that paid them. What a build asks of a document is in its sum.
+    """
     if ledger is None:
         return None
     began = now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with ledger.read() as connection:
         paid, count = connection.execute(
             select(func.sum(calls.c.cost_usd), func.count()).where(
-                calls.c.created_at >= began, calls.c.owner == ""
+                calls.c.created_at >= began, (calls.c.owner == "") | (calls.c.reply == "")
             )
         ).one()
         outcomes = connection.scalars(select(runs.c.outcome).where(runs.c.finished_at >= began))

@@ -9,6 +9,8 @@ import typer
 
 from llmops.flows import console
 from llmops.flows.commands import (
+    answers,
+    audit,
     build,
     compare,
     decision,
@@ -16,15 +18,24 @@ from llmops.flows.commands import (
     deploy,
     evaluate,
     explain,
+    feedback,
+    finetune,
     golden,
     kb,
+    keys,
     maintenance,
     nightly,
     prompts,
     quarantine,
+    review,
+    score,
     search,
+    serve,
     status,
+    traces,
+    train,
     up,
+    users,
 )
 
 app = typer.Typer(
@@ -65,7 +76,8 @@ for part in (compare, maintenance):
     kb.app.add_typer(part.app)
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
-    *(nightly, deploy, up, status),
+    *(score, feedback, finetune, train, nightly, serve, deploy, up, status),
+    *(review, answers, keys, audit, traces, users),
 )
 for part in TOP:
     app.add_typer(part.app)

@@ -26,7 +26,7 @@ from llmops.tasks.knowledge.publish import rejected_on_failure
 from llmops.tasks.knowledge.stage import all_carried, nothing_changes
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.ledger.leases import Lease
-from llmops.tasks.schedules import covered
+from llmops.tasks.schedules import covered, turn, waiting_time
 from llmops.tasks.tracking import check
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
@@ -55,6 +55,9 @@ def index(
     """
     config, home = settled(config, home, IndexConfig)
     if passed := covered(home, "index", config.knowledge_base):
+        return passed
+    passed, wait_seconds = turn(home, config.knowledge_base, waiting_time(wait_seconds))
+    if passed:
         return passed
     check(home)
     handle = Handle(home=home, name=config.knowledge_base)

@@ -7,15 +7,18 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from llmops.configs.nightly import STAGES, NightlyConfig
-from llmops.configs.reading import read
+from llmops.configs.nightly import MOST, NEVER, STAGES, NightlyConfig
+from llmops.configs.reading import named_in, read
+from llmops.configs.section import FlowConfig
+from llmops.configs.serve import ServeConfig
 from llmops.flows.calling import Given, callable_with, settled
 from llmops.flows.running import run_connected
 from llmops.tasks import nightly as tasks
+from llmops.tasks.errors import UsageError
 from llmops.tasks.finish import careful, finish, name_run, run_id, tell
 from llmops.tasks.nights.night import Night, NightPart, broken, night_of, part_of, skipped
 from llmops.tasks.nights.standing import Standing
-from llmops.tasks.schedules import covered
+from llmops.tasks.schedules import covered, waiting_time
 
 
 def returned(content: dict[str, Any]) -> Night:
@@ -26,32 +29,49 @@ def returned(content: dict[str, Any]) -> Night:
 @callable_with(NightlyConfig, returned)
 @flow(name="nightly")
 def nightly(config: Given[NightlyConfig], home: Path | str | None = None) -> State[Any]:
-    """Build, then evaluate; what failed stops nothing that can go on."""
+    """Build, evaluate, score what was answered, choose what people look at, let old traces go; what
+    failed stops nothing that can go on.
+    """
     config, home = settled(config, home, NightlyConfig)
     if passed := covered(home, "nightly", config.name):
         return passed
     began, standing = time.perf_counter(), Standing(home)
-    name_run(f"{config.name} {tasks.today()}")
+    title = f"{config.name} {tasks.today()}"
+    name_run(title)
     parts: list[NightPart] = []
     for kind, file in config.listed():
-        parts.append(one_part(home, kind, file, standing))
+        parts.append(one_part(home, kind, file, standing, waiting_time(0)))
         tell(f"{kind} {parts[-1].name}: {parts[-1].status}: {parts[-1].headline}")
     night = night_of(config.name, parts, run_id(), round(time.perf_counter() - began, 2))
     return finish(
-        home, night, careful(tasks.recorded(home, config.recorded())), careful(tasks.shown)
+        home, night, careful(tasks.recorded(home, title, config.recorded())), careful(tasks.shown)
     )
 
 
-def one_part(home: Path, kind: str, file: Path, standing: Standing) -> NightPart:
+def prune(home: Path, config: FlowConfig) -> dict[str, object]:
+    """What came of the old traces of an application; nothing for any other config."""
+    if not isinstance(config, ServeConfig):
+        return {}
+    kept = config.traces
+    if kept.most_days is None:
+        raise UsageError(NEVER, hint=MOST)
+    return tasks.pruned(home, config.app, kept.most_days, kept.least_days)
+
+
+def one_part(
+    home: Path, kind: str, file: Path, standing: Standing, wait_seconds: float
+) -> NightPart:
     """A config by its flow; no failure of it, ours or its own, ends the night."""
-    name = file.stem
+    options = {"wait_seconds": wait_seconds} if kind == "index" else {}
+    name = named_in(file)[1] or file.stem
     try:
         config = read(file, STAGES[kind])
         name = standing.name_of(config)
         missing, notes = standing.before(config)
         if missing:
             return skipped(kind, name, file, missing)
-        part = part_of(kind, name, file, run_connected(home, config))
+        ended = prune(home, config) or run_connected(home, config, **options)
+        part = part_of(kind, name, file, ended)
         part = part.model_copy(update={"notes": [*notes, *part.notes]})
     except Exception as error:  # noqa: BLE001 - whatever it is, the next part is not to blame
         part = broken(kind, name, file, error)

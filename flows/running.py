@@ -26,7 +26,8 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
     if isinstance(used, server.UserServer):
         said = list(used.remarks)
     else:
-        said = [f"Prefect's server: {line}" for line in server.log_errors(home, since)]
+        errors = server.log_errors(home, since, tried_again=False)
+        said = [f"Prefect's server: {line}" for line in errors]
     return {**outcome, name: [*outcome.get(name, []), *said]}
 
 

@@ -107,6 +107,8 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or "-"
     if isinstance(value, Mapping):
         amounts = all(
             isinstance(item, int) and not isinstance(item, bool) for item in value.values()

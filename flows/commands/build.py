@@ -28,9 +28,54 @@ def check(
     from llmops.configs import check_all
 
     checked = check_all(paths)
-    return answer(
-        {"ok": True, "checked": checked}, line("\n".join(f"ok  {file}" for file in checked))
-    )
+    warnings = [warning for file in checked for warning in _stale(Path(file))]
+    told = [*(f"ok  {file}" for file in checked), *(f"warning  {each}" for each in warnings)]
+    data = {"ok": True, "checked": checked, "warnings": warnings}
+    return answer(data, line("\n".join(map(draw.printable, told))))
+
+
+def _stale(file: Path) -> list[str]:
+    """What a config asks for that the live version does not have; nothing where none is live."""
+    from llmops.configs import read
+    from llmops.configs.evaluate import EvaluateConfig
+    from llmops.configs.index import IndexConfig
+    from llmops.configs.reading import named_in
+    from llmops.tasks.errors import LlmopsError
+    from llmops.tasks.evaluation.stale import stale_cases
+    from llmops.tasks.maintenance.golden import stale_questions
+    from llmops.tasks.schemas import paths_of
+
+    flow, name = named_in(file)
+    try:
+        if flow == "evaluate":
+            return [f"{file}: {w}" for w in stale_cases(home(), read(file, EvaluateConfig))]
+        if flow == "serve":
+            return _unserved(file)
+        gate = read(file, IndexConfig).gate if flow == "index" else None
+        golden = paths_of(file.parent, gate.golden) if gate else ()
+        found = stale_questions(knowledge_base(name), golden) if golden else []
+        return [f"{', '.join(map(str, golden))}: {warning}" for warning in found]
+    except LlmopsError as error:  # the configs are right; what they ask is not known
+        return [f"{file}: not compared with what is live: {error.message}"]
+
+
+def _unserved(file: Path) -> list[str]:
+    """Knowledge bases of an application that this home does not have, and a condition that they do
+    not take. Nothing where no knowledge base was ever built.
+    """
+    from llmops.configs import read
+    from llmops.configs.serve import ServeConfig
+    from llmops.tasks.errors import LlmopsError
+    from llmops.tasks.knowledge.reading import allowed
+
+    config, found = read(file, ServeConfig), list[str]()
+    for name in config.knowledge_bases if (home() / "ledger.db").exists() else ():
+        try:
+            allowed(knowledge_base(name).published(), config.retrieve.where, ())
+        except LlmopsError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            found.append(f"{file}: {error.message}{hint}")
+    return found
 
 
 @command(app, "index")
@@ -58,7 +103,7 @@ def index(
 
     settings = read(config, IndexConfig, changes or ())
     if plan:
-        return _plan(settings, full)
+        return _plan(settings, full, allow_deletes)
     return _run(settings, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait)
 
 
@@ -127,10 +172,16 @@ def _first_build_sources(config: "IndexConfig") -> None:
             spec.build(Source).at(config.folder).check()
 
 
-def _plan(config: "IndexConfig", full: bool) -> Answer:
+def _plan(config: "IndexConfig", full: bool, allow_deletes: bool) -> Answer:
     from llmops.tasks.knowledge.build import Specs
     from llmops.tasks.knowledge.planner import dry_run
 
     specs = Specs.model_validate(config)
-    outcome = dry_run(knowledge_base(config.knowledge_base), specs, full=full)
+    outcome = dry_run(
+        knowledge_base(config.knowledge_base),
+        specs,
+        full=full,
+        max_delete_fraction=config.limits.max_delete_fraction,
+        allow_deletes=allow_deletes,
+    )
     return answer(outcome, draw.outcome, 3 if outcome["status"] == "blocked" else 0)

@@ -1,5 +1,5 @@
-"""`llmops explain`: from a passage back to its document, its source and the runs that brought it
-in.
+"""`llmops explain`: from an answer or a passage back to its document, its source and the runs that
+brought it in.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +11,12 @@ from llmops.flows.commands._options import home
 from llmops.flows.console import Answer, answer, command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from llmops.tasks.maintenance.explain import Provenance
+    from llmops.tasks.maintenance.explain_trace import PassageProvenance, TraceProvenance
 
 app = typer.Typer()
 
@@ -21,16 +24,69 @@ app = typer.Typer()
 @command(app, "explain")
 def explain(
     given: Annotated[
-        str, typer.Argument(metavar="ID", help="A chunk id, a document id, or a document's uri.")
+        str,
+        typer.Argument(
+            metavar="ID", help="A trace, a chunk id, a document id, or a document's uri."
+        ),
     ],
     kb: Annotated[
         str | None, typer.Option("--kb", help="The knowledge base, where several have it.")
     ] = None,
 ) -> Answer:
-    """Show where a passage or a document comes from, and which versions and runs hold it."""
+    """Show where an answer, a passage or a document comes from: sources, versions and runs."""
+    if given.startswith("tr-"):
+        from llmops.tasks.maintenance.explain_trace import explain_trace
+
+        return answer(explain_trace(home(), given), _answer)
     from llmops.tasks.maintenance.explain import explain as look
 
     return answer(look(home(), given, kb), _provenance)
+
+
+def _answer(console: "Console", found: "TraceProvenance") -> None:
+    console.print(f"trace {found['id']} of {found['app']}: {found['status']}", style="bold")
+    for name, text in (("question", found["question"]), ("answer", found["answer"])):
+        console.print(f"  {name:<9} {draw.printable(' '.join(text.split())[:300])}", markup=False)
+    where = "in MLflow" if found["stored"] else "waits in the spool"
+    console.print(
+        f"  asked     {draw.shown(found['asked_at'])}, {found['seconds']:.2f} s, "
+        f"${found['cost_usd']:.6f}, {where}",
+        markup=False,
+    )
+    tags = ", ".join(f"{name} {value}" for name, value in found["tags"].items())
+    console.print(f"  by        {draw.printable(tags)}", markup=False)
+    for each in found["passages"]:
+        console.print(
+            f"  passage   {each['chunk_id'][:16]} of {each['knowledge_base']} version "
+            f"{each['version']}, score {each['score']:.3f}",
+            markup=False,
+        )
+        console.print(f"            {draw.printable(_origin(each))}", markup=False)
+    for said in found["feedback"]:
+        console.print(
+            f"  feedback  {said['name']}: {draw.printable(feedback_shown(said))}", markup=False
+        )
+
+
+def feedback_shown(feedback: "Mapping[str, object]") -> str:
+    """What somebody said of an answer, with the comment."""
+    comment = " ".join(str(feedback["comment"] or "").split())
+    return f"{feedback['value']} ({comment[:300]})" if comment else str(feedback["value"])
+
+
+def _origin(passage: "PassageProvenance") -> str:
+    if passage["error"]:
+        return passage["error"]
+    runs = ", ".join(
+        f"{tool} run {run}"
+        for tool, run in (
+            ("Prefect", passage["prefect_run_id"]),
+            ("MLflow", passage["mlflow_run_id"]),
+        )
+        if run
+    )
+    config = f"config {(passage['config_sha256'] or '')[:12]}"
+    return f"{passage['document']['uri']}, source {passage['source']}, {config}, {runs}"
 
 
 def _provenance(console: "Console", provenance: "Provenance") -> None:

@@ -1,13 +1,17 @@
 """`llmops golden …`: questions with known answers."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._options import knowledge_base
 from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(
     name="golden",
@@ -68,6 +72,12 @@ def import_(
 @command(app, "check")
 def check(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="An index config with a gate.")],
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources", help="Also list the sources, as `index --plan` does, and compare."
+        ),
+    ] = False,
 ) -> Answer:
     """Find questions whose document or quote no longer exists in the live version; exit 1 when
     there are any.
@@ -75,23 +85,33 @@ def check(
     from llmops.configs import read
     from llmops.configs.index import IndexConfig
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.maintenance.versions import text_loaders
-    from llmops.tasks.retrieval.golden import missing, read_golden
+    from llmops.tasks.knowledge.build import Specs
+    from llmops.tasks.maintenance.golden import check_golden
+    from llmops.tasks.retrieval.golden import read_golden
+    from llmops.tasks.schemas import paths_of
 
     settings = read(config, IndexConfig)
     if settings.gate is None:
         raise UsageError(f"{config} has no gate", hint="gate: {golden: golden/handbook.jsonl}")
-    golden = read_golden(settings.folder / settings.gate.golden)
-    lost = [
-        {"id": miss.question, "uri": miss.uri, "quote": miss.quote, "why": miss.why}
-        for miss in missing(golden, text_loaders(knowledge_base(settings.knowledge_base)))
-    ]
-    return answer(
-        {
-            "golden": str(settings.gate.golden),
-            "questions": len(golden.questions),
-            "missing": lost,
-        },
-        draw.table("missing", empty="Every question's document is there."),
-        1 if lost else 0,
+    files = paths_of(Path(), settings.gate.golden)
+    golden = read_golden(*paths_of(settings.folder, settings.gate.golden))
+    specs, name = Specs.model_validate(settings), ", ".join(map(str, files))
+    found = check_golden(
+        knowledge_base(settings.knowledge_base), specs, golden, name, sources=sources
     )
+    lost = bool(found["missing"] or found["leaving"])
+    return answer({**found}, lambda console, facts: _checked(console, facts, sources), int(lost))
+
+
+def _checked(console: "Console", found: Mapping[str, Any], sources: bool) -> None:
+    """What was compared with which version, and what it lacks."""
+    version, base = found["version"], found["knowledge_base"]
+    asked = f"version {version} of {base}, which is live" if version else f"{base}: nothing is live"
+    more = "what its sources list now" if sources else "not its sources: --sources lists them"
+    told = f"{found['golden']}: {found['questions']} questions; compared: {asked}; {more}"
+    console.print(draw.printable(told), markup=False)
+    columns = ["id", "uri", "quote", "why", *(["listed"] if sources else [])]
+    lost = [*found["missing"], *found["leaving"]]
+    draw.rows(console, lost, columns, empty="Every question's document is there.")
+    for warning in found["warnings"]:
+        console.print(f"  warning     {draw.printable(warning)}", markup=False)

@@ -19,6 +19,7 @@ from llmops.flows.commands._options import (
 )
 from llmops.flows.console import Answer, answer, command, line
 
+NO_RANKING = "No trained ranking yet: llmops train CONFIG"
 app = typer.Typer(
     name="kb",
     no_args_is_help=True,
@@ -88,6 +89,38 @@ def rollback(
             f"{done['seconds']} s."
         ),
     )
+
+
+@command(app, "ranking")
+def ranking(
+    name: Name,
+    back: Annotated[
+        bool, typer.Option("--rollback", help="Make the ranking before the live one live again.")
+    ] = False,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", help="With --rollback: the ranking to go to; 0 for none."),
+    ] = None,
+) -> Answer:
+    """List the trained rankings, newest first, or go back to an earlier one, at once."""
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge import rankings
+
+    kb = knowledge_base(name)
+    kb.published()
+    if to is not None and not back:
+        raise UsageError("--to says where a rollback goes", hint="add --rollback")
+    if back:
+        now, before = rankings.rollback(kb, to)
+        told = f"{name} ranks by {_ranking(now)} again (was {_ranking(before)})."
+        moved = {"knowledge_base": name, "ranking": now, "previous_ranking": before}
+        return answer(moved, line(told))
+    columns = ["ranking", "status", "live", "applies", "gain", "questions", "created_at"]
+    return answer(rankings.overview(kb), draw.table("rankings", columns, empty=NO_RANKING))
+
+
+def _ranking(number: int | None) -> str:
+    return "no trained ranking" if number is None else f"ranking {number}"
 
 
 @command(app, "documents")

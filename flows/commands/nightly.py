@@ -22,8 +22,12 @@ def nightly(config: Config, changes: Changes = None) -> Answer:
     from llmops.configs import read
     from llmops.configs.nightly import NightlyConfig
     from llmops.flows.running import run_flow
+    from llmops.tasks.errors import ConfigError
 
-    night = run_flow(home(), read(config, NightlyConfig, changes or ()))
+    chosen = read(config, NightlyConfig, changes or ())
+    if wrong := chosen.unreadable(str(config)):
+        raise ConfigError(wrong)
+    night = run_flow(home(), chosen)
     return answer(night, draw, int(night["exit_code"]))
 
 

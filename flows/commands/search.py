@@ -29,7 +29,7 @@ def search(
     open.
     """
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.reading import allowed, hits, searcher
+    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, hits, searcher
 
     chosen = checked_mode(mode)
     if not question.strip():
@@ -41,7 +41,7 @@ def search(
             "knowledge_base": kb,
             "version": live.version,
             "mode": mode,
-            "hits": hits(seen.search(question, k, chosen)),
+            "hits": hits(seen.search(question, k, chosen, columns=HIT_COLUMNS)),
         },
         draw.hits,
     )

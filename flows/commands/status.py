@@ -60,19 +60,20 @@ def draw(console: "Console", found: Facts) -> None:
         if up
         else "`up` is not running"
     )
-    console.print(f"{found['project'] or found['home']}: {runs}", markup=False, style="bold")
+    console.print(f"{found['project'] or 'no project'}: {runs}", markup=False, style="bold")
+    console.print(printable(f"home {found['home']}"), markup=False)
     _servers(console, found)
     if found["flows"]:
         rows = [
             [
                 each["name"],
-                each["schedule"] or "-",
+                f"✗ {printable(each['mistake'])}" if each["mistake"] else each["schedule"] or "-",
                 _last(each),
                 "paused" if each["paused"] else _time(each["next"]),
             ]
             for each in found["flows"]
         ]
-        grid(console, ["flow", "schedule", "last", "next"], rows)
+        grid(console, ["flow", "schedule", "last", "next"], rows, folded=[1])
     if found["knowledge_bases"]:
         rows = [
             [
@@ -90,9 +91,9 @@ def draw(console: "Console", found: Facts) -> None:
         told = f"{spend['month']}: ${spend['usd']:.2f}{limit} spent, {spend['calls']:,} calls"
         console.print(told, markup=False)
     for alert in found["alerts"]:
-        console.print(
-            printable(f"! {alert['about']}: {alert['message']}"), markup=False, style="red"
-        )
+        hint = f" ({alert['hint']})" if alert["hint"] else ""
+        told = printable(f"! {alert['about']}: {alert['message']}{hint}")
+        console.print(told, markup=False, style="red")
 
 
 def _servers(console: "Console", found: Facts) -> None:
@@ -103,7 +104,7 @@ def _servers(console: "Console", found: Facts) -> None:
         health = server["answers"] if part is None else part["healthy"]
         rows.append([server["name"], _health(health), server["url"] or "-", server["why"]])
     for name, part in parts.items():
-        why = f"process {part['pid']}" if part["pid"] else ""
+        why = part["waits"] or (f"process {part['pid']}" if part["pid"] else "")
         rows.append([name, _health(part["healthy"]), part["url"] or "-", why])
     grid(console, ["part", "", "address", "why"], rows)
 
@@ -116,14 +117,14 @@ def _last(each: Facts) -> str:
     if each["running"]:
         return "running"
     last = each["last"]
-    return f"{last['state']} {_time(last['at'])}" if last else "never"
+    return f"{last['verdict'] or last['state']} {_time(last['at'])}" if last else "never"
 
 
 def _time(text: str | None) -> str:
     """In the time zone of this machine."""
     from datetime import datetime
 
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M") if text else "-"
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z") if text else "-"
 
 
 def _age(seconds: float | None) -> str:

@@ -74,7 +74,7 @@ def _shown() -> "Callable[[PartRecord, UpPart], None]":
             told = {"name": record.name, "url": record.url, "healthy": True, "pid": record.pid}
             sys.stdout.write(json.dumps(told) + "\n")
         elif not quiet:
-            where = "  ".join(each for each in (record.url, part.detail) if each)
+            where = "  ".join(each for each in (record.url, part.detail, record.waits) if each)
             sys.stdout.write(f"{record.name}  {where}\n")
         sys.stdout.flush()
 

@@ -3,11 +3,14 @@
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from llmops import configs
 from llmops.configs.index import IndexConfig
+from llmops.flows.demo.application import CONFIG as APP
+from llmops.flows.demo.application import ApplicationSteps
 from llmops.flows.demo.prompts import CAREFUL, CONFIG, PROMPT, PromptSteps
 from llmops.flows.running import run_flow
 from llmops.tasks.errors import Blocked, LlmopsError
@@ -34,10 +37,12 @@ class Demonstration:
     def __init__(self, home: Path, out: TextIO) -> None:
         self.home, self.folder, self._out = home, home / "demo", out
         self.config = self.folder / "python-help.yaml"
-        self.steps: list[dict[str, Any]] = []
-        self._prompts = PromptSteps(home, self.folder, self.steps, self._head, self._say)
+        self.steps: list[Mapping[str, Any]] = []
+        shared = (home, self.folder, self.steps, self._head, self._say)
+        self._prompts = PromptSteps(*shared)
+        self._application = ApplicationSteps(*shared, out)
 
-    def run(self) -> list[dict[str, Any]]:
+    def run(self) -> list[Mapping[str, Any]]:
         """All steps, in order. Raises LlmopsError when one does not show what it should."""
         self._begin()
         self._first_build()
@@ -47,6 +52,7 @@ class Demonstration:
         self._question()
         self._rollback()
         self._prompts.run()
+        self._application.run(QUESTION)
         self._what_next()
         return self.steps
 
@@ -174,6 +180,7 @@ class Demonstration:
             f"Report          {self._link('report')}",
             f"MLflow          {self._mlflow()}",
             f'Search          {home}llmops search "what does lambda do" --kb {KB}',
+            f"Ask             {home}llmops serve {self.folder / APP}",
             f"Versions        {home}llmops kb log {KB}",
             f"Prompts         {home}llmops prompts history {PROMPT}",
             f"Take it back    {home}llmops prompts rollback {PROMPT}",

@@ -3,7 +3,7 @@ one takes the place of the first.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class PromptSteps:
         self,
         home: Path,
         folder: Path,
-        steps: list[dict[str, Any]],
+        steps: list[Mapping[str, Any]],
         head: Callable[[str, str], None],
         say: Callable[..., None],
     ) -> None:

@@ -92,6 +92,20 @@ def test_the_smallest_config_has_defaults_that_serve(tmp_path: Path) -> None:
         ({"schedule": {"cron": "0 3 30 2 *"}}, "schedule.cron", "the day-of-month never comes"),
         ({"schedule": {"cron": "0 3 * * 5L"}}, "schedule.cron", "the day-of-week never comes"),
         ({"schedule": {"cron": "@reboot"}}, "schedule.cron", "five fields are wanted"),
+        ({"schedule": {"cron": "*/90 * * * *"}}, "schedule.cron", "*/90 in the minute leaves 0"),
+        ({"schedule": {"cron": "0 */24 * * *"}}, "schedule.cron", "steps up to 23"),
+        ({"schedule": {"cron": "0-30/45 * * * *"}}, "schedule.cron", "steps up to 30"),
+        ({"schedule": "0 3 * * *"}, "schedule", 'write it as schedule: {cron: "0 3 * * *"'),
+        (
+            {"schedule": {"cron": "0 3 * * *", "timezone": "Europe/Berlinn"}},
+            "schedule.timezone",
+            "did you mean Europe/Berlin?",
+        ),
+        (
+            {"schedule": {"cron": "0 3 * * *", "timezone": "europe/berlin"}},
+            "schedule.timezone",
+            "did you mean Europe/Berlin?",
+        ),
         (
             {
                 "sources": [
@@ -275,5 +289,35 @@ def test_the_shipped_configs_are_right() -> None:
     from llmops import configs
 
     assert check_all([configs.FOLDER]) == [
-        str(configs.FOLDER / name) for name in ("python-help-prompts.yaml", "python-help.yaml")
+        str(configs.FOLDER / f"python-help{name}.yaml")
+        for name in ("-app", "-feedback", "-finetune", "-prompts", "")
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "schedule: {cron: * * * * *, timezone: UTC}",
+        "schedule: {cron: */5 * * * *}",
+        "schedule:\n  cron: @daily # at night",
+    ],
+)
+def test_a_cron_without_quotes_that_yaml_cannot_read_is_shown_in_quotes(
+    tmp_path: Path, line: str
+) -> None:
+    file = write(tmp_path)
+    file.write_text(f"{file.read_text()}{line}\n")
+    cron = line.partition("cron: ")[2].partition(",")[0].partition(" #")[0].strip("}")
+    assert any(f'write it in quotes: cron: "{cron}"' in each for each in mistakes(file))
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * *", "*/59 * * * *", "10-50/20 */12 1 */6 1-5/2"])
+def test_steps_that_come_round_are_taken_and_quotes_are_not_needed_everywhere(
+    tmp_path: Path, cron: str
+) -> None:
+    file = write(tmp_path)
+    quoted = f'"{cron}"' if cron[0] == "*" else cron
+    file.write_text(f"{file.read_text()}schedule: {{cron: {quoted}, timezone: UTC}}\n")
+    schedule = read(file, IndexConfig).schedule
+    assert schedule is not None
+    assert schedule.cron == cron

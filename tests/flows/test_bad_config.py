@@ -97,7 +97,11 @@ def test_a_wrong_config_ends_with_2_and_names_the_place(content: str, says: str)
 
 def test_a_good_config_passes_the_same_check() -> None:
     Path("kb.yaml").write_text(GOOD)
-    assert llmops("check", "kb.yaml", "--json").data == {"ok": True, "checked": ["kb.yaml"]}
+    assert llmops("check", "kb.yaml", "--json").data == {
+        "ok": True,
+        "checked": ["kb.yaml"],
+        "warnings": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -167,3 +171,12 @@ def test_wrong_usage_ends_with_2() -> None:
 
 def test_the_version_is_told_without_a_command() -> None:
     assert llmops("--version").out.startswith("llmops-pipelines ")
+
+
+def test_an_application_of_what_is_not_built_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("app.yaml").write_text("{flow: serve, app: desk, knowledge_bases: [handbok]}")
+    assert llmops("check", "app.yaml", "--json").data["warnings"] == []
+    monkeypatch.setenv("LLMOPS_HOME", str(Path("home").resolve()))
+    llmops("keys", "create", "ann")
+    (warning,) = llmops("check", "app.yaml", "--json").data["warnings"]
+    assert "app.yaml: no knowledge base 'handbok' has been published" in warning

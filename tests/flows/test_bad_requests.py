@@ -165,10 +165,20 @@ def test_questions_about_documents_that_do_not_exist_are_found(
     golden.write_text(
         '{"id": "q", "question": "which harbour?", "relevant": [{"uri": "gone.txt"}]}\n'
     )
-    said = llmops(
-        "golden", "check", published.config(embed="hash", gate={"golden": str(golden)}), "--json"
-    )
+    file = published.config(embed="hash", gate={"golden": str(golden)})
+    said = llmops("golden", "check", file, "--json")
     assert (said.code, said.data["missing"][0]["why"]) == (1, "no document has this uri")
+    assert said.data["version"] == 2
+    people = llmops("golden", "check", file).out
+    assert "compared: version 2 of requests, which is live; not its sources" in people
+    both = llmops("golden", "check", file, "--sources").out
+    assert "which is live; what its sources list now" in both
+    warned = llmops("check", file, "--json")
+    assert warned.code == 0
+    assert (
+        "names 1 document that version 2 of 'requests' does not have" in warned.data["warnings"][0]
+    )
+    published.config()
 
 
 def test_a_damaged_ledger_says_so(copy: Path) -> None:

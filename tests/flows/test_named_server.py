@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,8 +172,10 @@ def test_finding_a_server_imports_no_prefect(folder: Path) -> None:
         "print(named().url, [name for name in sys.modules if name.split('.')[0] == 'prefect'])"
     )
     prepared(folder, {"home/profiles.toml": PROFILES})
-    done = forks.start("-c", code, cwd=folder).communicate(timeout=60)
-    assert done == (f"{A} []\n", "")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == (f"{A} []\n", "")
 
 
 @pytest.mark.slow

@@ -1,12 +1,17 @@
 """A night, as its command runs it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from llmops.tasks.traces import index
+from llmops.tasks.traces.records import as_record
+from llmops.tasks.tracking.traces import trace_store
 from tests.commandline import Office, llmops, refused
+from tests.traces.made import recorded
 
 pytestmark = pytest.mark.slow
 
@@ -52,10 +57,11 @@ def test_a_night_builds_evaluates_and_goes_on_with_the_last_good_version(office:
     build, evaluation = second.data["parts"]
     assert (build["status"], evaluation["status"]) == ("blocked", "inconclusive")
     assert "evaluated on version 1, the last good one" in evaluation["notes"][0]
-    assert second.data["status"] == "partly"
-    assert f"1 of 2 failed: index {office.kb}: the folder" in second.data["headline"]
+    assert second.data["status"] == "parts_failed"
+    assert f"1 of 2 parts failed: index {office.kb}: the folder" in second.data["headline"]
     with opened(office.home, tracking_uri(office.home)) as client:
         night = client.get_run(first.data["mlflow_run_id"])
+        assert re.fullmatch(rf"{office.kb}-night \d{{4}}-\d\d-\d\d", night.info.run_name)
         below = client.search_runs(
             [night.info.experiment_id], f"tags.`mlflow.parentRunId` = '{night.info.run_id}'"
         )
@@ -67,6 +73,31 @@ def test_a_night_builds_evaluates_and_goes_on_with_the_last_good_version(office:
                 night.info.run_id
             )
         assert client.get_run(second.data["mlflow_run_id"]).info.status == "FAILED"
+
+
+def test_a_night_scores_what_was_answered_and_lets_old_traces_go(office: Office) -> None:
+    app = f"{office.kb}-app"
+    configs: dict[str, dict[str, object]] = {
+        "app": {"flow": "serve", "knowledge_bases": ["any"], "traces": {"most_days": 30}},
+        "live": {"flow": "score", "scorers": ["refusal"], "sample": 1},
+    }
+    for name, content in configs.items():
+        (office.folder / f"{name}.yaml").write_text(yaml.safe_dump({**content, "app": app}))
+    night = {"flow": "nightly", "name": app, "score": ["live.yaml"], "prune": ["app.yaml"]}
+    (office.folder / "night.yaml").write_text(yaml.safe_dump(night))
+    young, old = recorded(app=app), recorded(app=app)
+    old = old.model_copy(update={"began_ns": old.began_ns - 40 * 86_400 * 10**9})
+    index.enter(office.home, [young, old])
+    with trace_store(office.home) as store:
+        store.write(app, [as_record(young), as_record(old)])
+        index.mark_stored(office.home, [young.id, old.id])
+        said = llmops("nightly", office.folder / "night.yaml", "--json")
+        assert said.code == 0, said.err
+        assert [(part["status"], part["headline"]) for part in said.data["parts"]] == [
+            ("scored", "1 of 1 traces scored"),
+            ("pruned", "older than 30 days: 1 of its traces, which are gone"),
+        ]
+        assert store.there([young.id, old.id]) == {young.id}
 
 
 def test_an_evaluation_without_any_version_is_skipped(office: Office) -> None:
@@ -81,6 +112,36 @@ def test_an_evaluation_without_any_version_is_skipped(office: Office) -> None:
     assert evaluation["status"] == "skipped"
     assert "has no version yet, and its build failed" in evaluation["headline"]
     assert said.data["status"] == "failed"
+
+
+def test_a_config_that_is_wrong_costs_its_own_part_and_what_asks_it(office: Office) -> None:
+    """As a schedule runs a night; the command refuses before anything begins."""
+    from llmops.configs import read
+    from llmops.configs.nightly import NightlyConfig
+    from llmops.flows.running import run_connected
+
+    file = project(office)
+    wrong = (office.folder / "lab.yaml").read_text()
+    (office.folder / "lab.yaml").write_text(
+        f"{wrong}store: {{name: lancedb, uri: '${{UNSET_URI}}'}}\n"
+    )
+    good = wrong.replace(office.kb, f"{office.kb}-good")
+    (office.folder / "good.yaml").write_text(good)
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**content, "index": ["lab.yaml", "gone.yaml", "good.yaml"]}))
+    refused(2, "UNSET_URI", "nightly", file)
+    night = run_connected(office.home, read(file, NightlyConfig))
+    parts = {part["name"]: part for part in night["parts"]}
+    assert [(name, part["status"]) for name, part in parts.items()] == [
+        (office.kb, "error"),
+        ("gone", "error"),
+        (f"{office.kb}-good", "published"),
+        (f"{office.kb}-desk", "skipped"),
+    ]
+    assert "UNSET_URI" in parts[office.kb]["headline"]
+    assert "no such file" in parts["gone"]["headline"]
+    assert "its build failed" in parts[f"{office.kb}-desk"]["headline"]
+    assert (night["status"], night["exit_code"]) == ("parts_failed", 2)
 
 
 def test_the_mistakes_of_all_that_a_night_lists_come_at_once(office: Office) -> None:

@@ -14,10 +14,9 @@ from llmops.tasks.ledger.leases import hold
 from llmops.tasks.plugins import Spec
 from tests.flows.test_killed import kill, published
 from tests.laboratory import Laboratory
-from tests.postgres import fresh_database, postgres
+from tests.postgres import fresh_database
 from tests.workshop import EDITED, TEXTS, Workshop
 
-__all__ = ["postgres"]
 pytestmark = pytest.mark.slow
 
 

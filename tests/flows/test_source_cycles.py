@@ -11,7 +11,6 @@ from tests.laboratory import Laboratory
 from tests.plugins.sources.mails import mail, mbox
 from tests.plugins.sources.repositories import Repository
 from tests.postgres import fresh_database
-from tests.postgres import postgres as postgres
 
 pytestmark = pytest.mark.slow
 MANY_MAY_GO = {"max_delete_fraction": 0.6}

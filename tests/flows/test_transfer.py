@@ -248,4 +248,4 @@ def test_explain_leads_to_the_runs(base: Office) -> None:
     assert "Prefect run" in people
     assert "MLflow run" in people
     refused(2, "is no chunk and no document", "explain", "nothing.txt")
-    refused(2, "is a trace", "explain", "tr-123")
+    refused(2, "is no trace that is known here", "explain", "tr-123")

@@ -260,7 +260,8 @@ def answering(*replies: tuple[int, object]) -> Iterator[NamedServer]:
         def log_message(self, format: str, *args: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    often = {"poll_interval": 0.01}
+    Thread(target=server.serve_forever, kwargs=often, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/api"
     try:
         yield NamedServer((("PREFECT_API_URL", StatedSetting(url, "PREFECT_API_URL in .env")),))

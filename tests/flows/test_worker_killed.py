@@ -1,5 +1,6 @@
 """A worker that is killed while a run is pending: the run is marked, and the next worker runs it
-again, once. What a worker does with runs that piled up, and with a schedule whose config is gone.
+again, once. What a worker does with runs that piled up, with those that find a build going on, and
+with a schedule whose config is gone.
 """
 
 import contextlib
@@ -16,6 +17,8 @@ import pytest
 
 from llmops.deployments.project import Project
 from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger.slots import here_and_alive
 from tests.commandline import Office, environment, llmops
 from tests.flows.leftovers import Runs
 
@@ -66,6 +69,17 @@ def until(found: Callable[[], Any], log: Path) -> Any:
     pytest.fail(f"not within {SECONDS} s\n{log.read_text()[-3000:]}")
 
 
+def a_build_goes_on(office: Office, runs: Runs, state: Callable[[UUID], str], log: Path) -> None:
+    """Two runs of the schedule find it: the newer one waits, and builds when it has ended."""
+    with office.handle.hold():
+        first = runs.late(0)
+        until(lambda: here_and_alive(open_ledger(office.home), first), log)
+        second = runs.late(0)
+        until(lambda: state(UUID(first)) == "Covered", log)
+        assert state(UUID(second)) == "Running"
+    until(lambda: state(UUID(second)) == "Completed", log)
+
+
 def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -100,6 +114,8 @@ def test_a_worker_killed_while_a_run_is_pending_loses_nothing(
             # a laptop that wakes up while its worker lives: nobody catches up first
             late = [runs.late(days) for days in (3, 2, 1)]
             until(lambda: {state(UUID(each)) for each in late} == {"Covered"}, log)
+            a_build_goes_on(office, runs, state, log)
+            assert "Traceback" not in log.read_text()
             (office.folder / "lab.yaml").unlink()
             last = client.create_flow_run_from_deployment(deployment.id)
             until(lambda: state(last.id) == "Failed", log)

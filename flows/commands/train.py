@@ -1,0 +1,99 @@
+"""`llmops train`: from what was judged to a model that is served where its gate says so."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmops.flows.commands._options import Changes, Config, home
+from llmops.flows.commands._tables import grid, printable
+from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+app = typer.Typer()
+GAINS = {
+    "served": "in all",
+    "weight": "weight",
+    "adapter": "adapter",
+    "seen": "documents seen",
+    "whitening": "no labels (control)",
+    "test": "test set",
+    "test_seen": "test set, seen",
+    "test_unseen": "test set, unseen",
+}
+CODES = {"rejected": 3, "inconclusive": 5}
+
+
+@command(app, "train")
+def train(
+    config: Config,
+    changes: Changes = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be learnt from; train nothing.")
+    ] = False,
+) -> Answer:
+    """Train what the section `train:` of a config says; it is served where its gate says so."""
+    from llmops.configs.train import read_training
+    from llmops.flows.running import run_flow
+
+    outcome = run_flow(home(), read_training(config, changes or ()), plan=plan)
+    return answer(outcome, draw, CODES.get(outcome["status"], 0))
+
+
+def draw(console: "Console", outcome: "Mapping[str, Any]") -> None:
+    """The verdict and why, what was learnt from, and a line per figure."""
+    if "dataset" in outcome:
+        draw_model(console, outcome)
+        return
+    console.print(printable(outcome["headline"]), markup=False, style="bold")
+    labels = outcome["labels"]
+    told = ", ".join(f"{count} from {name}" for name, count in labels["sources"].items())
+    console.print(
+        printable(f"  questions   {labels['usable']} of {labels['judged']} usable ({told})"),
+        markup=False,
+    )
+    rows = [
+        [
+            name,
+            f"{each['before']:.3f}",
+            f"{each['after']:.3f}",
+            "{:+.3f} [{:+.3f}, {:+.3f}]".format(each["difference"], *each["interval"]),
+            str(each["questions"]),
+        ]
+        for key, name in GAINS.items()
+        if (each := outcome["figures"].get(key))
+    ]
+    if rows:
+        grid(console, ["nDCG@10", "before", "after", "difference", "questions"], rows)
+        figures = outcome["figures"]
+        told = f"{figures['better']} better, {figures['worse']} worse, {figures['same']} the same"
+        console.print(f"  questions   {told}", markup=False)
+    for warning in outcome["warnings"]:
+        console.print(f"  warning     {printable(warning)}", markup=False)
+    for name, link in outcome["links"].items():
+        console.print(f"  {name:<11} {link}", markup=False)
+
+
+def draw_model(console: "Console", outcome: "Mapping[str, Any]") -> None:
+    """Where the model is, what it was trained on, what it cost, and what comes next."""
+    console.print(printable(outcome["headline"]), markup=False, style="bold")
+    dataset, estimate = outcome["dataset"], outcome["estimate_usd"]
+    rows = ", ".join(f"{count:,} {split}" for split, count in dataset["rows"].items())
+    before = "price not known" if estimate is None else f"estimated ${estimate:.4f}"
+    lines = {
+        "data set": f"{dataset['name']} v{dataset['version']} ({dataset['format']}): {rows} rows",
+        "cost": f"{before}, paid ${outcome['cost_usd']:.4f}",
+        "model": outcome["model"],
+        "folder": outcome["folder"],
+        "evaluation": outcome["evaluation"],
+    }
+    for name, text in lines.items():
+        if text:
+            console.print(f"  {name:<11} {printable(text)}", markup=False)
+    for warning in outcome["warnings"]:
+        console.print(f"  warning     {printable(warning)}", markup=False)
+    for name, link in outcome["links"].items():
+        console.print(f"  {name:<11} {link}", markup=False)
