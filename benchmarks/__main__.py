@@ -12,7 +12,9 @@ from benchmarks import (
     retrieval,
     runner,
     scale,
+    search,
     server,
+    serving,
     simulations,
     stores,
 )
@@ -30,6 +32,10 @@ def main() -> int:
     overhead.main()
     sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
     stores.main()
+    sys.argv = ["search", *(["--sizes", "2000", "--searches", "50"] if quick else [])]
+    search.main()
+    sys.argv = ["serving", *(["--chunks", "1000", "--seconds", "5"] if quick else [])]
+    serving.main()
     sys.argv = ["server", *(["--tasks", "200", "--idle", "20", "--rounds", "1"] if quick else [])]
     server.main()
     small = ["--documents", "200", "--passages", "64", "--tasks", "100"]
