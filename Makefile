@@ -40,14 +40,14 @@ $(EVERYTHING): requirements.txt $(PRODUCT)
 demo: $(PRODUCT)
 	$(BIN)/llmops demo
 
-# Set in many containers, it would make each worker of pytest prepare the assertions of all tests anew.
-test quick: export PYTHONDONTWRITEBYTECODE :=
+# Set in many containers, it makes each process of the demo compile what it imports, and each worker of pytest prepare all assertions anew.
+demo test quick: export PYTHONDONTWRITEBYTECODE :=
 
 # Two sessions: quick tests import Prefect in their own process, slow ones must do so beside a server.
-# On two cores a third worker has the time in which the slow ones wait for servers and processes.
+# On two cores two more workers have the time in which the slow ones wait for servers and processes.
 test: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
-	$(BIN)/pytest -m slow -n 3 --dist worksteal
+	$(BIN)/pytest -m slow -n 4 --dist worksteal
 
 quick: venv
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
