@@ -1,9 +1,9 @@
 """LLMOps as scheduled, observable pipelines. Importing this imports nothing else: what lies below
 is imported when it is used.
 
-`from llmops import index, evaluate, nightly` gives the flows as functions. `llmops.flows`,
-`llmops.tasks`, `llmops.configs` and `llmops.deployments` are the folders of the same names beside
-this one.
+`from llmops import index, evaluate, finetune, nightly` gives the flows as functions.
+`llmops.flows`, `llmops.tasks`, `llmops.configs` and `llmops.deployments` are the folders of the
+same names beside this one.
 """
 
 from importlib import import_module
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmops.flows.evaluate import evaluate
+    from llmops.flows.finetune import finetune
     from llmops.flows.index import index
     from llmops.flows.nightly import nightly
 
-__all__ = ["evaluate", "index", "nightly"]
+__all__ = ["evaluate", "finetune", "index", "nightly"]
 PLACES = {name: f"llmops.flows.{name}" for name in __all__}
 
 

@@ -82,10 +82,35 @@ def evaluation(name: str, summary: str, headline: str, target: str) -> None:
 
 def night(name: str, summary: str, headline: str, target: str) -> None:
     """A night as Markdown, made by tasks/nights/summary.py, and a link to its MLflow run."""
-    key = f"{name}-nightly"
-    _create(create_markdown_artifact, key, "night", markdown=summary, description=text(headline))
+    _told(f"{name}-nightly", "night", summary, headline, target)
+
+
+def live(app: str, summary: str, headline: str, target: str) -> None:
+    """Live scores as Markdown, made by tasks/monitoring/summary.py, and a link to their curves."""
+    _told(f"{app}-live", "scores", summary, headline, target)
+
+
+def feedback(name: str, summary: str, headline: str, target: str) -> None:
+    """A run of the feedback flow as Markdown, made by tasks/datasets/summary.py, and a link to its
+    counts over time.
+    """
+    _told(f"{name}-feedback", "feedback", summary, headline, target)
+
+
+def dataset(name: str, summary: str, headline: str, target: str) -> None:
+    """A data set's card as Markdown, without its pictures, and a link to its MLflow run."""
+    _told(f"{name}-dataset", "card", summary, headline, target)
+
+
+def training(name: str, summary: str, headline: str, target: str) -> None:
+    """A training as Markdown, made by tasks/training/summary.py, and a link to its MLflow run."""
+    _told(f"{name}-training", "training", summary, headline, target)
+
+
+def _told(about: str, name: str, summary: str, headline: str, target: str) -> None:
+    _create(create_markdown_artifact, about, name, markdown=summary, description=text(headline))
     if target.startswith(("http://", "https://")):
-        _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
+        _create(create_link_artifact, about, "mlflow-run", link=target, link_text="MLflow run")
 
 
 def markdown(outcome: Mapping[str, Any]) -> str:

@@ -5,11 +5,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from prefect import task
+
 from llmops.tasks import artifacts
 from llmops.tasks.finish import prefect_url, tell
 from llmops.tasks.nights.night import Night
 from llmops.tasks.nights.summary import summary_markdown
+from llmops.tasks.traces import retention
 from llmops.tasks.tracking import NightPartRecord, NightRecord, record_night, run_url
+
+
+@task(name="prune")
+def pruned(home: Path, app: str, most_days: float, least_days: float) -> dict[str, object]:
+    """The traces of an application that are too old are gone, or what could not be reached."""
+    due = len(retention.due(home, app, most_days, least_days))
+    gone = retention.prune(home, app, most_days, least_days)
+    return {
+        "status": "pruned" if gone.ok else "unfinished",
+        "reason": f"older than {most_days:g} days: {due} of its traces, which are gone"
+        if gone.ok
+        else "; ".join(gone.unreached),
+        "warnings": list(gone.remarks),
+    }
 
 
 def today() -> str:
@@ -17,12 +34,13 @@ def today() -> str:
     return f"{datetime.now().astimezone():%Y-%m-%d}"
 
 
-def recorded(home: Path, config: Mapping[str, Any]) -> Callable[[Night], Night]:
-    """The step that records the night in MLflow, with a run per part below it."""
+def recorded(home: Path, title: str, config: Mapping[str, Any]) -> Callable[[Night], Night]:
+    """The step that records the night in MLflow under its title, with a run per part below it."""
 
     def step(night: Night) -> Night:
         record = NightRecord(
             name=night.name,
+            title=title,
             status=night.status,
             headline=night.headline,
             outcome=night.public(),

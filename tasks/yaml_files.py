@@ -17,6 +17,7 @@ from llmops.tasks.errors import ConfigError, Mistake
 
 WIDTH = 140
 DEEPEST = 500
+MOST_BYTES = 10_000_000
 LOST = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -106,11 +107,19 @@ def parsed(path: Path, text: str, hint: str = "") -> object:
         raise wrong(path, f"not valid YAML: {error}", hint) from error
 
 
-def text_of(path: Path, wanted: str, near: Callable[[Path], str] = str, absent: str = "") -> str:
-    """The text of a file. Raises ConfigError where it cannot be read; `wanted`: what should have
-    been there; `near`: how files beside a missing one are named; `absent`: the hint where there are
-    none."""
+def text_of(
+    path: Path,
+    wanted: str,
+    near: Callable[[Path], str] = str,
+    absent: str = "",
+    most: int = MOST_BYTES,
+) -> str:
+    """The text of a file. Raises ConfigError where it cannot be read or has more than `most` bytes;
+    `wanted`: what should have been there; `near`: how files beside a missing one are named;
+    `absent`: the hint where there are none."""
     try:
+        if path.stat().st_size > most:
+            raise wrong(path, f"the file has more than {most:,} bytes", f"{wanted} is smaller")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         beside = (

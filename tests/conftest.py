@@ -3,7 +3,9 @@ nothing of the user's.
 """
 
 import gc
+import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -30,6 +32,21 @@ SERVERS = ("PREFECT_", "MLFLOW_", "LLMOPS_MLFLOW_", "LLMOPS_OWN_")
 for variable in [name for name in os.environ if name.upper().startswith(SERVERS)]:
     del os.environ[variable]  # what a developer has on a server of theirs is none of the tests'
 os.environ["PREFECT_PROFILES_PATH"] = os.devnull
+# NumPy's matrices are small here: a second thread of theirs waits in a loop that takes a whole core
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
+HOMES = itertools.count()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of a module whose text says that `-m` takes none of its tests, nothing is imported."""
+    asked = config.option.markexpr
+    if not collection_path.name.startswith("test_") or asked not in ("slow", "not slow"):
+        return None
+    text = collection_path.read_text()
+    nothing = ALL_SLOW.search(text) if asked == "not slow" else "slow" not in text
+    return True if nothing else None
 
 
 def pytest_collection(session: pytest.Session) -> None:
@@ -75,7 +92,28 @@ def prefect_database(tmp_path_factory: pytest.TempPathFactory, shared_folder: Pa
     return shared
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """One PostgreSQL server for all tests of a worker, which take a `fresh_database` or a
+    `fresh_ledger` of it.
+    """
+    from tests.postgres import postgres_server
+
+    with postgres_server() as url:
+        yield url
+
+
 @pytest.fixture(autouse=True)
-def _no_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that forget to say where state goes write into their own folder."""
-    monkeypatch.setenv("LLMOPS_HOME", str(tmp_path / "home"))
+def _no_home_of_the_user(
+    request: pytest.FixtureRequest,
+    shared_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tests that forget to say where state goes write into their own folder. Most need none: it is
+    made only by those that write there.
+    """
+    if "tmp_path" in request.fixturenames:
+        home = request.getfixturevalue("tmp_path") / "home"
+    else:
+        home = shared_folder / f"homes-{os.getpid()}" / str(next(HOMES))
+    monkeypatch.setenv("LLMOPS_HOME", str(home))

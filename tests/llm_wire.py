@@ -4,7 +4,8 @@ requests at once cost little.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from email import message_from_bytes
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -76,15 +77,43 @@ async def _serve(
                 name.lower(): value.strip()
                 for name, _, value in (line.partition(":") for line in lines if line)
             }
-            body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
+            body = read(headers, await _content(reader, headers))
             service.headers.append(headers)
+            method, path, *_ = first.split(" ")
+            path = path if method == "POST" else f"{method} {path}"
             more = await _answered(
-                service, reader, writer, first.split(" ")[1], body, headers.get("authorization", "")
+                service, reader, writer, path, body, headers.get("authorization", "")
             )
     except (asyncio.IncompleteReadError, ConnectionError):
         return  # the client went away
     finally:
         writer.close()
+
+
+async def _content(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    content = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        content += (await reader.readexactly(size + 2))[:-2]
+    await reader.readuntil(b"\r\n")
+    return content
+
+
+def read(headers: Mapping[str, str], content: bytes) -> Any:
+    """The object of a JSON body; of a form its fields, and `file`: (name, content)."""
+    kind = headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
+        return json.loads(content or b"{}")
+    form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + content)
+    fields: dict[str, Any] = {}
+    for part in form.walk():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if name and isinstance(payload, bytes):
+            file = part.get_filename()
+            fields[str(name)] = (file, payload) if file else payload.decode()
+    return fields
 
 
 async def _answered(

@@ -1,5 +1,5 @@
 """A local stand-in of an OpenAI-compatible service: chat completions and embeddings, with faults on
-demand.
+demand; tests/fine_tuning_server.py adds files and fine-tuning jobs.
 
 `serving` runs it in a thread; `python -m tests.openai_server --port 0 --log FILE` as a process of
 its own, which prints its base_url.
@@ -169,17 +169,29 @@ def embeddings(body: Body) -> Body:
     }
 
 
+def last_message(messages: list[Body]) -> str:
+    return str(messages[-1]["content"])
+
+
 @contextmanager
-def serving(reply: Reply = lambda messages: str(messages[-1]["content"])) -> Iterator[Service]:
+def serving(reply: Reply = last_message) -> Iterator[Service]:
     """A service on a free port of this machine; `base_url` leads to it."""
-    service, ready, stop = Service(reply), threading.Event(), Stop()
+    service = Service(reply)
+    with running(service):
+        yield service
+
+
+@contextmanager
+def running(service: Service) -> Iterator[None]:
+    """Serves until the end of the block."""
+    ready, stop = threading.Event(), Stop()
     thread = threading.Thread(
         target=lambda: asyncio.run(listen(service, 0, ready.set, stop)), daemon=True
     )
     thread.start()
     assert ready.wait(30), "the service did not start"
     try:
-        yield service
+        yield
     finally:
         stop()
         thread.join()

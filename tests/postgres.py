@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
+
+from llmops.tasks.ledger import BUSY_SECONDS, Ledger
+from llmops.tasks.ledger.databases import open_engine
 
 PLACES = (
     "/usr/lib/postgresql/*/bin",
@@ -89,23 +93,28 @@ def postgres_server(port: int | None = None, password: str = "") -> Iterator[str
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fresh_database(url: str) -> str:
-    """The URL of a new, empty database on the server of another URL."""
+def fresh_database(url: str, template: str = "template1") -> str:
+    """The URL of a new database on the server of another URL, empty unless a template is named."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     engine.dispose()
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """One server for all tests of a session: import this fixture where it is used, and take a
-    `fresh_database` of it.
-    """
-    with postgres_server() as url:
-        yield url
+def fresh_ledger(url: str) -> str:
+    """The URL of a new database, on the server of another URL, with an empty ledger: a copy."""
+    return fresh_database(url, template=_ledger(url))
+
+
+@cache
+def _ledger(url: str) -> str:
+    made = fresh_database(url)
+    ledger = Ledger(open_engine(made, BUSY_SECONDS), made)
+    ledger.create()
+    ledger.close()  # nobody may be connected to what is copied
+    return str(make_url(made).database)
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from llmops.tasks.plugins.scorers import Case, Score
 from llmops.tasks.prompts import Prompt, Resolved
 from llmops.tasks.schemas import sha256
 from llmops.tasks.tracking.store import opened, prepare, tracking_uri
+from tests.ledgers import with_ledger
 
 RULE = Rule(metric="exact_match")
 
@@ -33,10 +34,10 @@ def empty_store() -> Path:
 
 
 def fresh_home(folder: Path) -> Path:
-    """A home whose registry is empty."""
+    """A home whose registry and ledger are empty."""
     (folder / "home" / "mlflow").mkdir(parents=True)
     shutil.copy(empty_store(), folder / "home" / "mlflow" / "mlflow.db")
-    return folder / "home"
+    return with_ledger(folder / "home")
 
 
 def prompt(text: str = "Answer: {{question}}", name: str = "helpdesk", **more: Any) -> Prompt:

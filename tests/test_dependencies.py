@@ -17,8 +17,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PRODUCT = ("llmops", "flows", "tasks", "configs", "deployments")
 OURS = {"llmops", "benchmarks", "tests"}
 NOT_IMPORTED = {
-    "fastapi": "only its bound matters",
     "psycopg": "SQLAlchemy's driver, by the URL",
+    "python-multipart": "Starlette's reader of forms with files",
     "httpx2": "Weaviate's client",
     "aiohttp": "fsspec's driver of https://",
     "s3fs": "fsspec's driver of s3://",
@@ -26,7 +26,13 @@ NOT_IMPORTED = {
     "adlfs": "fsspec's driver of az://",
     "paramiko": "fsspec's driver of sftp://",
 }
-PARTS = {"mlflow-skinny", "mlflow-tracing", "ruamel-yaml-clib"}  # of what is declared as a whole
+PARTS = {
+    *("mlflow-skinny", "mlflow-tracing", "ruamel-yaml-clib", "mcp-types"),
+    "fastmcp-slim",
+    *("llama-index-llms-openai", "llama-index-llms-openai-like"),
+    *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions"),
+    "opentelemetry-exporter-prometheus",
+}  # of what is declared as a whole, or beside it in one namespace
 LOADERS = ("import_module", "find_spec")
 
 
@@ -110,7 +116,7 @@ def test_the_demo_needs_a_part_of_what_is_pinned() -> None:
         assert pin == everything[name] or marker.sub(" ", pin) == everything[name]
     needed = DEFAULT | EXTRAS["minilm"] | declared(PROJECT["dependency-groups"]["build"])
     assert needed - demo.keys() == set()
-    assert EXTRAS["dev"] & demo.keys() <= {"scikit-learn", "safetensors"}
+    assert EXTRAS["dev"] & demo.keys() <= {"scikit-learn", "safetensors", "packaging"}
     assert (EXTRAS["dev"] | EXTRAS["litellm"] | EXTRAS["weaviate"]) - everything.keys() == set()
 
 

@@ -138,6 +138,26 @@ def test_files_that_the_docs_name_are_there() -> None:
     assert gone == []
 
 
+def test_every_threat_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text[text.index("## Threat model") :].splitlines()
+        if line.startswith("| ") and not line.startswith("| threat ")
+    ]
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(rows) > 10
+    for row in rows:
+        tests = re.findall(r"`(test_\w+)`", row[-1])
+        assert len(row) == 3, row
+        assert tests, f"no test: {row[0]}"
+        assert set(tests) <= there, row
+
+
 def test_the_workflow_in_the_docs_is_yaml_and_names_what_there_is() -> None:
     text = (ROOT / "docs" / "evaluation.md").read_text()
     workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml") :].split("```")[0])

@@ -11,36 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.rooms import FAMILIES, GROUND, MAY_IMPORT, PURE
+
 ROOT = Path(__file__).parent.parent
 TOPS = ("deployments", "flows", "tasks", "configs")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 400, 50, 100
 UNTYPED_DICTS, BARE_ANYS = 65, 30
 """How many signatures may say `dict[str, Any]`, and how many a bare `Any`. They may only fall."""
-FAMILIES = (
-    *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
-    *("stores", "llms", "scorers", "exporters", "trainers"),
-)
-GROUND = ("errors", "schemas", "lake", "yaml_files")
-PURE = ("statistics", "filters", "texts", "endpoints")
-"""Rooms that plugins may use too: they know no plugin and no other room."""
-MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "statistics": (),
-    "filters": (),
-    "texts": (),
-    "endpoints": (),
-    "tracking": (),
-    "ledger": (),
-    "validation": (),
-    "calls": ("ledger",),
-    "retrieval": (),
-    "knowledge": ("ledger", "calls", "retrieval", "validation"),
-    "maintenance": ("ledger", "knowledge", "retrieval"),
-    "prompts": ("tracking", "ledger"),
-    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
-    "decisions": ("ledger", "evaluation", "prompts", "tracking"),
-    "nights": ("knowledge",),
-}
-"""Which other rooms a room may import, beside plugins, what is pure and the ground floor."""
 
 
 def module(path: Path) -> str:
@@ -398,3 +375,12 @@ def test_no_test_module_imports_prefect_at_its_top() -> None:
     tests = [path for path in BESIDE if path.parts[len(ROOT.parts)] == "tests"]
     tops = {name(path): sorted(imports(path, top_only=True) & heavy) for path in tests}
     assert {file: seen for file, seen in tops.items() if seen} == {}
+
+
+def test_a_module_with_slow_tests_says_so_itself() -> None:
+    """`make test` imports no other for them: `pytest_ignore_collect` in tests/conftest.py."""
+    assert [
+        name(path)
+        for path in BESIDE
+        if not path.name.startswith("test_") and "mark.slow" in path.read_text()
+    ] == []

@@ -55,6 +55,15 @@ def test_opening_changes_nothing_that_was_paid(old: Path) -> None:
     assert paid(old / "home") == before
 
 
+def test_the_audit_log_begins_with_what_it_has_live(old: Path) -> None:
+    (first,) = llmops("audit", "list", "--json").data["entries"]
+    live = ledger_rows(old / "home", "SELECT name, live FROM knowledge_bases ORDER BY name")
+    assert [name for name, _ in live] == sorted(NAMES)
+    assert (first["number"], first["action"], first["who"]) == (1, "begun", "")
+    assert first["after"] == ", ".join(f"{name}@{version}" for name, version in live)
+    assert llmops("audit", "verify").code == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_fingerprints_are_those_that_it_wrote(old: Path, name: str) -> None:
     config, home = read(old / "project" / f"{name}.yaml", IndexConfig), old / "home"

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmops.tasks.errors import ConfigError
-from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, write_yaml
+from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, write_yaml
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -68,3 +68,11 @@ def test_what_is_wrong_is_said_with_its_place(text: str, says: str) -> None:
 @example({"<<": {"a": 1}, "=": "="})
 def test_what_is_written_is_read_back(value: Any) -> None:
     assert read_yaml(write_yaml(value)) == value
+
+
+def test_a_file_of_endless_bytes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    with file.open("wb") as open_file:
+        open_file.truncate(10_000_001)
+    with pytest.raises(ConfigError, match="more than 10,000,000 bytes"):
+        text_of(file, "a config file")

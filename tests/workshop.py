@@ -30,6 +30,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
+from tests.ledgers import with_ledger
 
 WEAVIATE = os.environ.get("WEAVIATE_URL", "")
 STORES = [
@@ -75,7 +76,7 @@ class Workshop:
 
     def __init__(self, folder: Path, store: Spec, kb: str = "shop") -> None:
         self.home, self.kb, self.bill, self.folder = (
-            folder / "home",
+            with_ledger(folder / "home"),
             kb,
             folder / "bill.jsonl",
             folder,

@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import RowMapping, insert, select
 
+from llmops.tasks.audit.actor import actor
+from llmops.tasks.audit.log import Entry, append
 from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.ledger import existing_ledger, now, open_ledger
 from llmops.tasks.ledger.tables import moves as table
@@ -66,7 +68,7 @@ def new_change(
 
 
 def remember(home: Path, change: AliasChange) -> None:
-    """Write a change to the ledger."""
+    """Write a change to the ledger, and to its audit log."""
     row = {
         "id": change.id,
         "prompt": change.prompt,
@@ -81,6 +83,18 @@ def remember(home: Path, change: AliasChange) -> None:
     }
     with open_ledger(home).write() as connection:
         connection.execute(insert(table).values(**row))
+        append(connection, _entry(change))
+
+
+def _entry(change: AliasChange) -> Entry:
+    return Entry(
+        action="alias",
+        subject=f"prompt/{change.prompt}@{change.alias}",
+        before="" if change.before is None else str(change.before),
+        after="" if change.to is None else str(change.to),
+        reason=f"decision {change.decision}" if change.decision else change.kind,
+        who=change.who or actor(),
+    )
 
 
 def is_remembered(home: Path, change: AliasChange) -> bool:

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from sqlalchemy import select
 
+from llmops.tasks.audit.actor import actor
 from llmops.tasks.decisions.aliases import (
     AliasChange,
     is_remembered,
@@ -22,7 +23,7 @@ from llmops.tasks.decisions.guard import AliasState, cut_short, demand, demand_f
 from llmops.tasks.errors import Blocked, UsageError
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.tables import decisions
-from llmops.tasks.prompts.registry import RegistryVersion, all_versions, alone, author, version_of
+from llmops.tasks.prompts.registry import RegistryVersion, all_versions, alone, version_of
 from llmops.tasks.tracking.prompt_versions import Note
 from llmops.tasks.tracking.prompts import Registry, open_registry
 
@@ -55,7 +56,7 @@ def promote(
             if not cut_short(decision, state):
                 return _answer(state.history[-1], target, moved=False)
             before = state.history[-1].before
-        by = who or author()
+        by = who or actor()
         change = new_change(prompt, alias, before, target.version, "promote", by, decision)
         return _move(home, shelf, change, target)
 
@@ -68,7 +69,7 @@ def first(home: Path, prompt: str, alias: str, version: int, who: str = "") -> A
         state = state_of(home, shelf, prompt, alias)
         target = version_of(state.versions, version)
         demand_first(state, target)
-        change = new_change(prompt, alias, None, version, "first", who or author())
+        change = new_change(prompt, alias, None, version, "first", who or actor())
         return _move(home, shelf, change, target)
 
 
@@ -86,7 +87,7 @@ def rollback(
                 f"version {target.version} of {prompt!r} was edited since it was pushed",
                 hint=f"llmops prompts history {prompt} lists the others: --to N",
             )
-        by, number = who or author(), target.version
+        by, number = who or actor(), target.version
         change = new_change(prompt, alias, state.points_to, number, "rollback", by)
         return _move(home, shelf, change, target)
 

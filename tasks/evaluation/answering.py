@@ -21,10 +21,11 @@ from llmops.tasks.evaluation.cases import given_passages
 from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.evaluation.run import Arm, EvaluationRun, Retrieval, question
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import allowed, hits, searcher
+from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, hits, searcher
 from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
+from llmops.tasks.prompts.rendering import numbered
 from llmops.tasks.retrieval.hybrid import Searcher
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.texts.charset import mended
@@ -143,7 +144,7 @@ class Retriever:
         )
 
         def ranked(question: str, vector: Vectors | None) -> tuple[Passage, ...]:
-            best = hits(searcher.search(question, settings.k, settings.mode, vector))
+            best = hits(searcher.search(question, settings.k, settings.mode, vector, HIT_COLUMNS))
             return tuple(
                 Passage.model_validate({name: str(hit[name]) for name in Passage.model_fields})
                 for hit in best
@@ -250,15 +251,7 @@ def shown_passages(passages: Sequence[Passage]) -> str:
     """Numbered blocks with an empty line between them: `[1] title`, and the text in the lines
     below.
     """
-    return "\n\n".join(
-        f"[{number}] {_name(passage)}".rstrip() + f"\n{passage.text.strip()}"
-        for number, passage in enumerate(passages, 1)
-    )
-
-
-def _name(passage: Passage) -> str:
-    """The title in one line, else the last part of the uri."""
-    return " ".join(passage.title.split()) or passage.uri.rstrip("/").rpartition("/")[2]
+    return numbered((passage.title, passage.uri, passage.text) for passage in passages)
 
 
 def parsed(text: str) -> object:

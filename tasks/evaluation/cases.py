@@ -36,44 +36,53 @@ class CaseSet(BaseModel):
 
 
 def hash_of(case: Case) -> str:
-    return sha256(canonical(case.model_dump(mode="json")))[:16]
+    return sha256(_said(case))[:16]
 
 
-def read_cases(path: Path) -> CaseSet:
-    """The cases in a file of JSON lines. Raises ConfigError with every mistake (the first fifty),
-    each with its line.
+def _said(case: Case) -> str:
+    """What a case says: where it comes from is no part of it."""
+    return canonical(case.model_dump(mode="json", exclude={"lineage"}))
+
+
+def read_cases(*paths: Path) -> CaseSet:
+    """The cases in a file of JSON lines, or in several; one of several may be empty. Raises
+    ConfigError with every mistake (the first fifty), each with its line.
     """
-    if not path.is_file():
-        raise ConfigError(
-            [
-                Mistake(
-                    f"no such file: {path}",
-                    where="cases",
-                    hint="a case is a line such as "
-                    '{"id": "c1", "inputs": {"question": "…"}, "expected": {"answer": "…"}}',
-                )
-            ]
+    mistakes = [
+        Mistake(
+            f"no such file: {path}",
+            where="cases",
+            hint="a case is a line such as "
+            '{"id": "c1", "inputs": {"question": "…"}, "expected": {"answer": "…"}}',
         )
-    mistakes: list[Mistake] = []
+        for path in paths
+        if not path.is_file()
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
     cases: dict[str, Case] = {}
-    lines: dict[str, int] = {}
-    for number, line in _lines(path):
+    lines: dict[str, tuple[Path, int]] = {}
+    for path, number, line in ((file, *each) for file in paths for each in _lines(file)):
         case = _case(line, f"{path}:{number}", mistakes)
         if case is not None and case.id in cases:
+            before, first = lines[case.id]
+            there = "" if before == path else f" of {before}"
             mistakes.append(
                 Mistake(
-                    f"the id {case.id!r} stands here and in line {lines[case.id]}",
+                    f"the id {case.id!r} stands here and in line {first}{there}",
                     where=f"{path}:{number}",
                     hint="give every case an id of its own",
                 )
             )
         elif case is not None:
-            cases[case.id], lines[case.id] = case, number
+            cases[case.id], lines[case.id] = case, (path, number)
     if not cases and not mistakes:
-        mistakes.append(Mistake("there is no case in this file", where=str(path)))
+        files = "this file" if len(paths) == 1 else "these files"
+        where = ", ".join(map(str, paths))
+        mistakes.append(Mistake(f"there is no case in {files}", where=where))
     if mistakes:
         raise ConfigError(mistakes[:MOST_MISTAKES])
-    said = "\n".join(canonical(case.model_dump(mode="json")) for case in cases.values())
+    said = "\n".join(map(_said, cases.values()))
     return CaseSet(cases=tuple(cases.values()), sha256=sha256(said))
 
 

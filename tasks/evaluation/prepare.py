@@ -18,10 +18,12 @@ from llmops.tasks.evaluation.run import (
     Retrieval,
     RetrievalSpec,
 )
+from llmops.tasks.evaluation.stale import case_warnings
 from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Case, Judge, Scorer, metric_of
 from llmops.tasks.prompts import RETRIEVED
+from llmops.tasks.schemas import paths_of
 
 NAMED = 5
 
@@ -33,7 +35,7 @@ def begin(
 
     Raises ConfigError with every mistake.
     """
-    cases = read_cases(spec.folder / spec.cases)
+    cases = read_cases(*paths_of(spec.folder, spec.cases))
     table, mistakes = read_prices(spec.prices), list[Mistake]()
     arms: list[Arm] = []
     for name, arm in spec.arms.items():
@@ -63,7 +65,9 @@ def begin(
     if mistakes:
         raise ConfigError(mistakes)
     run = _run(home, spec, run_id, tuple(arms), prices)
-    return run, cases, _warnings(run, spec.at_stake)
+    asked = [(arm.retrieve.knowledge_base, arm.retrieve.version) for arm in arms if arm.retrieve]
+    stale = case_warnings(home, cases.cases, asked)
+    return run, cases, [*_warnings(run, spec.at_stake), *stale]
 
 
 def _run(

@@ -12,6 +12,7 @@ from llmops.tasks.calls.budget import Budget, Spent
 from llmops.tasks.calls.prices import Price
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.prompts import Resolved
+from llmops.tasks.schemas import OneOrMore
 
 
 class RetrievalSpec(BaseModel):
@@ -47,7 +48,7 @@ class EvaluationSpec(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     folder: Path
-    cases: Path
+    cases: OneOrMore
     arms: dict[str, ArmSpec]
     baseline: str
     scorers: tuple[Spec, ...]

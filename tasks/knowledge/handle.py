@@ -3,6 +3,7 @@ A reference, safe to pass between tasks and processes.
 """
 
 import re
+import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, select
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.lake import Lake, lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import Lease, hold
@@ -21,7 +22,8 @@ LARGEST = 2**63  # of a database's integers
 
 class Version(BaseModel):
     """One version as the ledger knows it. `snapshot` is the store's token; `config` the config that
-    built it, without secrets.
+    built it, without secrets. `ranking`: the number of the trained ranking that is live for the
+    knowledge base, None for none; it is no part of what was built.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
@@ -36,6 +38,7 @@ class Version(BaseModel):
     chunks: int | None
     config: dict[str, Any]
     config_sha256: str | None = None
+    ranking: int | None = None
 
 
 class Handle(BaseModel):
@@ -65,6 +68,14 @@ class Handle(BaseModel):
             self.lake.remove(path)
         self.lake.leave(sorted({path.rpartition("/")[0] for path in paths}))
 
+    def forget_notes(self) -> None:
+        """Remove what its builds note outside of ledger and lake, uris among it: what sources
+        remember, the last plan, what was said of the last build.
+        """
+        (self.home / "plans" / f"{self.name}.json").unlink(missing_ok=True)
+        for notes in ("sources", "builds"):
+            shutil.rmtree(self.home / notes / self.name, ignore_errors=True)
+
     def live(self) -> Version | None:
         """The version that readers get; None before the first publish."""
         with self.ledger.read() as connection:
@@ -85,9 +96,11 @@ class Handle(BaseModel):
                     hint="build one: llmops index CONFIG",
                 )
             names = live_names(self.ledger)
+            close = did_you_mean(self.name, names)
+            there = f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG"
             raise UsageError(
                 f"no knowledge base {self.name!r} has been published in {self.ledger.where}",
-                hint=f"known: {', '.join(names)}" if names else "build one: llmops index CONFIG",
+                hint=" ".join(filter(None, (close, there))),
             )
         return live
 
@@ -113,7 +126,9 @@ class Handle(BaseModel):
 
 def _version(connection: Connection, kb: str, number: int) -> Version | None:
     row = connection.execute(
-        select(versions).where(versions.c.kb == kb, versions.c.version == number)
+        select(versions, knowledge_bases.c.ranking)
+        .join(knowledge_bases, knowledge_bases.c.name == versions.c.kb)
+        .where(versions.c.kb == kb, versions.c.version == number)
     ).one_or_none()
     return None if row is None else Version.model_validate(row)
 

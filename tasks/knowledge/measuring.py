@@ -7,12 +7,15 @@ from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.knowledge.plan import Plan
+from llmops.tasks.knowledge.rankings import ranked
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
 from llmops.tasks.retrieval.golden import Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
+from llmops.tasks.retrieval.judging import judged
 from llmops.tasks.retrieval.measure import Measurement, measure
-from llmops.tasks.retrieval.weight import Judged, fit_weight
+from llmops.tasks.retrieval.weight import fit_weight
+from llmops.tasks.schemas import paths_of
 
 MODES: tuple[Mode, ...] = ("hybrid",)
 
@@ -56,8 +59,9 @@ def unanswerable(build: Build, plan: Plan) -> list[str]:
 
 
 def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
-    """Candidate and live version on the same questions. Returns the decision and the candidate's
-    weight of the vectors, fitted on the golden set where that has enough to say.
+    """Candidate and live version on the same questions, as they are served. Returns the decision
+    and the candidate's weight of the vectors, fitted on the golden set where that has enough to
+    say; where a trained ranking is live, the candidate keeps it.
     """
     spec, questions = _asked(build)
     embedder = build.specs.embedder()
@@ -65,8 +69,9 @@ def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
     fitted = fit_weight(judged(Searcher(reader=reader, embedder=embedder), questions))
     weight = None if fitted is None else fitted.weight
-    candidate = Searcher(reader=reader, embedder=embedder, weight=weight)
     live = build.handle.live()
+    plain = Searcher(reader=reader, embedder=embedder, weight=weight)
+    candidate = ranked(build.handle, live.ranking if live else None, plain)
     before = measure_version(build.home, live, questions, spec.k, MODES) if live else None
     after = measure(questions, candidate.documents_many, spec.k, MODES)
     return decide(after, before, spec.metrics), weight
@@ -76,19 +81,4 @@ def _asked(build: Build) -> tuple[GateSpec, tuple[Question, ...]]:
     spec = build.specs.gate
     if spec is None:
         raise ValueError(f"the config of {build.kb!r} has no gate")
-    return spec, tuple(read_golden(build.specs.folder / spec.golden).questions)
-
-
-def judged(searcher: Searcher, questions: Sequence[Question]) -> list[Judged]:
-    """Each question with both candidate lists, for the fit; the questions are embedded in one
-    batch.
-    """
-    vectors = searcher.embedder.embed([question.question for question in questions])
-    return [
-        Judged(
-            searcher.candidates(question.question, vector),
-            [(item.uri, item.quote) for item in question.relevant],
-            searcher.rule(question.question),
-        )
-        for question, vector in zip(questions, vectors, strict=True)
-    ]
+    return spec, tuple(read_golden(*paths_of(build.specs.folder, spec.golden)).questions)

@@ -16,6 +16,7 @@ from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan, failures_now, within_budget
 from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.rankings import unfit
 from llmops.tasks.retrieval.gate import GateResult
 
 Status = Literal["planned", "published", "unchanged", "blocked", "failed"]
@@ -281,4 +282,5 @@ def _warnings(steps: Steps) -> list[str]:
         *(final.notes[len(notes) :] if final else []),
         *(access.withdrawal(final) if final else []),
         *([steps.tidying] if steps.tidying else []),
+        *(unfit(steps.build.handle) if steps.published and steps.build else []),
     ]

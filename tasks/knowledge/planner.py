@@ -11,7 +11,7 @@ from llmops.tasks.errors import Blocked, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Kind, Part, Specs, Todo, write_parts
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import outcome_of
-from llmops.tasks.knowledge.plan import Plan, live_documents
+from llmops.tasks.knowledge.plan import Plan, guard, live_documents
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.quarantine import held as held_items
 from llmops.tasks.knowledge.sketches import CorpusVerdicts
@@ -313,9 +313,16 @@ def estimate(build: Build, plan: Plan, price: float) -> Estimate:
     }
 
 
-def dry_run(handle: Handle, specs: Specs, *, full: bool) -> dict[str, Any]:
-    """The object of `index --plan`: what would be done, and what it would cost. Writes only that,
-    to `plans/KB.json`.
+def dry_run(
+    handle: Handle,
+    specs: Specs,
+    *,
+    full: bool,
+    max_delete_fraction: float = 1.0,
+    allow_deletes: bool = False,
+) -> dict[str, Any]:
+    """The object of `index --plan`: what would be done, what it would cost, and what the guard of
+    deletions would say. Writes only that, to `plans/KB.json`.
     """
     steps = begin(handle)
     build = start(handle, specs, full=full)
@@ -329,6 +336,10 @@ def dry_run(handle: Handle, specs: Specs, *, full: bool) -> dict[str, Any]:
     outcome = outcome_of(steps).model_copy(
         update={"status": "planned", "tokens": cost["tokens"], "cost_usd": cost["cost_usd"]}
     )
+    try:
+        guard(steps.plan, max_delete_fraction, allow_deletes)
+    except Blocked as stop:
+        outcome = outcome.warned(f"the run would be blocked: {stop.message} ({stop.hint})")
     answer = outcome.public() | {"estimate": cost, "plan": steps.plan.preview()}
     write_atomically(handle.home / "plans" / f"{handle.name}.json", canonical(answer).encode())
     return answer

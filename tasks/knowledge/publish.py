@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
+from llmops.tasks.audit.log import append
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged, document_rows
 from llmops.tasks.knowledge.outcome import Steps, outcome_of
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import exclude, resolve
-from llmops.tasks.knowledge.versions import close_version
+from llmops.tasks.knowledge.versions import close_version, live_moves
 from llmops.tasks.ledger import live_at, now, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, listings, versions
@@ -239,6 +240,8 @@ def _point(connection: Connection, build: Build, values: Mapping[str, Any]) -> N
         .where(mine)
         .values(status="published", published_at=now(), **totals, **values)
     )
+    number, run = str(build.version), f"flow run {build.run_id}"
+    append(connection, live_moves("publish", connection, build.kb, number, run))
     connection.execute(
         update(knowledge_bases).where(knowledge_bases.c.name == build.kb).values(live=build.version)
     )

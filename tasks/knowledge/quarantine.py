@@ -183,10 +183,11 @@ def items(ledger: Ledger, kb: str | None = None) -> list[QuarantineItem]:
     query = select(quarantine).order_by(quarantine.c.last_seen.desc(), quarantine.c.uri)
     with ledger.read() as connection:
         rows = connection.execute(query if kb is None else query.where(quarantine.c.kb == kb)).all()
-    return [_public(row) for row in rows]
+    return [public_item(row) for row in rows]
 
 
-def _public(row: Row[Any]) -> QuarantineItem:
+def public_item(row: Row[Any]) -> QuarantineItem:
+    """A row of the table in the shape of `quarantine list`."""
     return {
         "id": row.id,
         "knowledge_base": row.kb,
@@ -210,7 +211,7 @@ def get(ledger: Ledger, key: str) -> QuarantineItem:
         raise UsageError(
             f"no item {key!r} is in quarantine", hint="`llmops quarantine list` shows what is"
         )
-    return _public(row)
+    return public_item(row)
 
 
 def release(ledger: Ledger, keys: Sequence[str]) -> None:

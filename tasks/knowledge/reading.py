@@ -1,6 +1,6 @@
 """Reading a published version: with the store, the embedder and the weight that built it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge.handle import Version
+from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.rankings import ranked
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.plugins.stores import StoreCollection as Stored
 from llmops.tasks.retrieval.hybrid import Searcher
+from llmops.tasks.schemas import Record, records
 
 
 def store_of(version: Version) -> Store:
@@ -39,8 +41,14 @@ def schema_of(version: Version) -> MetadataSchema:
 
 def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:
     """A searcher pinned to a version: what is built meanwhile does not change its answers. Without
-    `where` it sees everything.
+    `where` it sees everything. It ranks as the live ranking says, where that fits the embedder.
     """
+    kb = Handle(home=home, name=version.kb)
+    return ranked(kb, version.ranking, unranked(home, version, where))
+
+
+def unranked(home: Path, version: Version, where: Where | None = None) -> Searcher:
+    """The same without a trained ranking."""
     if version.snapshot is None:
         raise Damaged(
             f"version {version.version} of {version.kb!r} was never sealed",
@@ -64,30 +72,26 @@ def allowed(version: Version, condition: str, labels: Collection[str]) -> Where:
     return where
 
 
+HIT = ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "page")
+HIT_COLUMNS = (*HIT, "uri", "title", "headings")
+"""What `hits` needs of a search."""
+
+
 def hits(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a search in the shape of `llmops search`, best first."""
-    keep = ("chunk_id", "doc_id", "ordinal", "text", "start", "end", "page")
+    return passages(records(frame))
+
+
+def passages(rows: Sequence[Record]) -> list[dict[str, Any]]:
+    """The same of rows that are plain values already."""
     return [
         {
             "rank": rank,
             "score": round(float(row["score"]), 6),
             "uri": row["uri"],
             "title": str(row["title"] or str(row["uri"]).rpartition("/")[2]),
-            **{name: row[name] for name in keep},
+            **{name: row[name] for name in HIT},
             "headings": list(row["headings"]),
         }
-        for rank, row in enumerate(records(frame), 1)
-    ]
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain Python values; missing ones are None."""
-    return [
-        {
-            str(key): None
-            if value is pd.NA or (isinstance(value, float) and value != value)
-            else value
-            for key, value in row.items()
-        }
-        for row in frame.to_dict("records")
+        for rank, row in enumerate(rows, 1)
     ]

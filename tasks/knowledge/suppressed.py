@@ -3,13 +3,15 @@ builds.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, select, update
 
+from llmops.tasks.audit.log import Entry, append
 from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.ledger import now
+from llmops.tasks.ledger import now, upsert
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import erased
 from llmops.tasks.plugins.sources import Listing
@@ -21,6 +23,11 @@ def uri_hash(kb: str, uri: str) -> str:
     return sha256(f"{kb}\x1f{uri}")
 
 
+def document_subject(kb: str, uri: str) -> str:
+    """A document in the audit log, which stays: by the hash of its uri, too."""
+    return f"document/{kb}/{uri_hash(kb, uri)}"
+
+
 def record_of(kb: Handle, uri: str) -> dict[str, Any] | None:
     """The record of an erasure: when, what was counted, and when it was lifted."""
     with kb.ledger.read() as connection:
@@ -30,6 +37,30 @@ def record_of(kb: Handle, uri: str) -> dict[str, Any] | None:
             )
         ).one_or_none()
     return None if row is None else dict(row._mapping) | {"erased_at": aware(row.erased_at)}
+
+
+def erasures(connection: Connection, kb: str) -> str:
+    """What another text stands for whenever a document is erased from the knowledge base, at the
+    beginning and at the end of it; "" before the first.
+    """
+    found = select(func.count(), func.max(erased.c.erased_at)).where(erased.c.kb == kb)
+    count, latest = connection.execute(found).one()
+    return f"{count}/{aware(latest).isoformat()}" if count else ""
+
+
+def erasing_at(connection: Connection, kb: str) -> datetime:
+    """Now, and later than all that was erased before, also where the clock was set back: by the
+    time applications know that something was.
+    """
+    latest = connection.scalar(select(func.max(erased.c.erased_at)).where(erased.c.kb == kb))
+    return max(now(), aware(latest) + timedelta(microseconds=1)) if latest else now()
+
+
+def suppress(connection: Connection, kb: str, counts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep these uris out of later builds; `counts`: what is written down of each."""
+    row = {"kb": kb, "erased_at": erasing_at(connection, kb), "lifted_at": None}
+    told = [row | {"uri_hash": uri_hash(kb, uri), "counts": said} for uri, said in counts.items()]
+    upsert(connection, erased, told)
 
 
 def suppressed_hashes(kb: Handle) -> frozenset[str]:
@@ -72,4 +103,6 @@ def lift(kb: Handle, uri: str) -> Mapping[str, Any]:
     with kb.ledger.write() as connection:
         mine = (erased.c.kb == kb.name) & (erased.c.uri_hash == uri_hash(kb.name, uri))
         connection.execute(update(erased).where(mine).values(lifted_at=now()))
+        subject = document_subject(kb.name, uri)
+        append(connection, Entry(action="lift", subject=subject, before="suppressed"))
     return record

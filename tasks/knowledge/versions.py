@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from llmops.tasks.audit.log import Action, Entry, append
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.handle import Handle, Version
@@ -157,12 +158,26 @@ def rollback(kb: Handle, lease: Lease, to: int | None) -> tuple[int, int]:
     live, chosen = kb.published(), target(kb, to)
     with kb.ledger.write() as connection:
         lease.confirm(connection)
+        append(connection, live_moves("rollback", connection, kb.name, str(chosen.version)))
         connection.execute(
             update(knowledge_bases)
             .where(knowledge_bases.c.name == kb.name)
             .values(live=chosen.version)
         )
     return chosen.version, live.version
+
+
+def live_moves(action: Action, connection: Connection, kb: str, to: str, reason: str = "") -> Entry:
+    """What the audit log says of a pointer that is about to move; `to`: "" for one that goes."""
+    query = select(knowledge_bases.c.live).where(knowledge_bases.c.name == kb)
+    live = connection.scalar(query)
+    return Entry(
+        action=action,
+        subject=f"kb/{kb}",
+        before="" if live is None else str(live),
+        after=to,
+        reason=reason,
+    )
 
 
 def condemn(connection: Connection, kb: Handle, numbers: Sequence[int]) -> None:

@@ -125,6 +125,7 @@ def status(kb: Handle) -> dict[str, Any]:
         "stale": stale,
         "running": holder(kb.ledger, kb.name),
         "text_weight": live.weight,
+        "ranking": live.ranking,
         "config_sha256": row.config_sha256,
         "mlflow_run_id": row.mlflow_run_id,
         "prefect_run_id": row.prefect_run_id,
@@ -215,12 +216,15 @@ def diff(kb: Handle, start: int | None, end: int | None) -> dict[str, Any]:
     }
 
 
-def history(kb: Handle) -> list[VersionListed]:
-    """All versions, newest first, in the shape of `kb log`."""
+def history(kb: Handle, most: int | None = None) -> list[VersionListed]:
+    """The versions, at most so many, newest first, in the shape of `kb log`."""
     live = kb.published().version
     with kb.ledger.read() as connection:
         rows: Sequence[Any] = connection.execute(
-            select(versions).where(versions.c.kb == kb.name).order_by(versions.c.version.desc())
+            select(versions)
+            .where(versions.c.kb == kb.name)
+            .order_by(versions.c.version.desc())
+            .limit(most)
         ).all()
     return [
         {

@@ -1,13 +1,15 @@
 """Removing a knowledge base with everything that only it has."""
 
-import shutil
 from typing import TypedDict
 
 from sqlalchemy import Connection, delete, func, select, union, update
 
+from llmops.tasks.audit.log import append
 from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.lakes import claim
+from llmops.tasks.knowledge.rankings import forget_models
 from llmops.tasks.knowledge.reading import store_of
+from llmops.tasks.knowledge.versions import live_moves
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
     calls,
@@ -17,6 +19,7 @@ from llmops.tasks.ledger.tables import (
     listings,
     parsed,
     quarantine,
+    rankings,
     runs,
     shown,
     sketches,
@@ -24,7 +27,7 @@ from llmops.tasks.ledger.tables import (
 )
 from llmops.tasks.maintenance.garbage import building, free_after_drop
 
-OWNED = (chunks, documents, versions, quarantine, listings, runs, sketches)
+OWNED = (chunks, documents, versions, quarantine, listings, runs, sketches, rankings)
 
 
 class Dropped(TypedDict):
@@ -72,11 +75,16 @@ def drop(kb: Handle, lease: Lease) -> Dropped:
         store_of(version).drop(version.collection, kb.home)
     with ledger.write() as connection:
         lease.confirm(connection)
+        dropped = live_moves("drop", connection, kb.name, "")
+        if dropped.before:  # else nothing was live, or a drop that was killed has said it
+            append(connection, dropped)
         note = _forget_texts(connection, kb.name)
         for table in OWNED:
             connection.execute(delete(table).where(table.c.kb == kb.name))
         connection.execute(
-            update(knowledge_bases).where(knowledge_bases.c.name == kb.name).values(live=None)
+            update(knowledge_bases)
+            .where(knowledge_bases.c.name == kb.name)
+            .values(live=None, ranking=None)
         )
     files, freed = free_after_drop(kb)
     _files(kb)
@@ -136,6 +144,6 @@ def _forget_texts(connection: Connection, kb: str) -> str:
 
 def _files(kb: Handle) -> None:
     """What only its builds have used."""
-    (kb.home / "plans" / f"{kb.name}.json").unlink(missing_ok=True)
-    shutil.rmtree(kb.home / "sources" / kb.name, ignore_errors=True)
+    kb.forget_notes()
     kb.forget_runs()
+    forget_models(kb)

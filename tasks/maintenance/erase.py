@@ -6,19 +6,26 @@ still to be done. All that follows can be killed and run again; the record of wh
 last thing written.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select, update
 
+from llmops.tasks.audit.log import Entry, append
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import collection_of, store_of
-from llmops.tasks.knowledge.suppressed import lift, record_of, uri_hash
+from llmops.tasks.knowledge.suppressed import (
+    document_subject,
+    erasing_at,
+    lift,
+    record_of,
+    suppress,
+    uri_hash,
+)
 from llmops.tasks.knowledge.versions import condemn, mark_cleared
-from llmops.tasks.ledger import Ledger, live_at, now, upsert
+from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import (
     calls,
@@ -35,9 +42,12 @@ from llmops.tasks.ledger.tables import (
 )
 from llmops.tasks.maintenance import erase_lake
 from llmops.tasks.maintenance.erase_lake import Traces
-from llmops.tasks.maintenance.redaction import Redactor, compact, opened, redact_files
+from llmops.tasks.maintenance.erase_said import redact_said
+from llmops.tasks.maintenance.redaction import TRACES, Redactor, compact, opened, redact_files
 from llmops.tasks.maintenance.versions import unservable
 from llmops.tasks.schemas import sha256
+from llmops.tasks.traces.published import holding_document
+from llmops.tasks.traces.written import redact as redact_rows
 
 KEYS = 500
 OWNED = (documents, chunks, quarantine, sketches)
@@ -45,6 +55,11 @@ TOLD = ((runs, "outcome"), (versions, "gate"), (versions, "config"), (quarantine
 ELSEWHERE = (
     "golden sets, sources and other files outside of LLMOPS_HOME are yours: this has not "
     "looked at them"
+)
+PUBLISHED = (
+    "published data sets hold rows that rest on it, in which it is blacked out where it is quoted; "
+    "the next version will not have them, and models that were trained on them are for you to "
+    "remove"
 )
 
 
@@ -159,18 +174,22 @@ def _erase(
     own, others = erase_lake.names(kb, doc_ids)
     own |= traces.uris
     redactor = Redactor(traces.texts, uri, *own)
+    published = _published(kb, {uri, *own})  # while their lineage has the uri
     counts = forget(kb, lease, uri, doc_ids, traces, before, own)
+    # first from where an application finds it: else its answers quote it while the rest is done
+    counts["collections"] = _stores(kb, lease, doc_ids)
     counts["records"] = redact_ledger(kb, redactor)
-    shutil.rmtree(kb.home / "sources" / kb.name, ignore_errors=True)
+    kb.forget_notes()
     outstanding = recorded()
     redacted, left = redact_files(kb.home, redactor)
-    counts["records"] += redacted
-    counts["collections"] = _stores(kb, lease, doc_ids)
+    rows, unreached = redact_rows(kb.home, redactor.quoted_in)
+    counts["records"] += redacted + rows
+    left += unreached
     if outstanding:
         notes = [ELSEWHERE, *compacted(ledger)]
         return _answer(kb, uri, "unfinished", counts, notes, left, outstanding)
     counts["shards"], shared = erase_lake.rewrite(kb, doc_ids)
-    notes = [ELSEWHERE, *compacted(ledger)]
+    notes = [ELSEWHERE, *compacted(ledger), *published]
     if shared:
         notes.append(
             f"{shared} files of the lake stay: another knowledge base has the same document"
@@ -181,14 +200,22 @@ def _erase(
     if former := sorted(own - {uri}):
         notes.append(f"it was also called {', '.join(former)}, which is suppressed as well")
     states = {path: _state(kb.home / path) for path in left}
+    counts["records"] += redact_ledger(kb, redactor) + redact_files(kb.home, redactor, TRACES)[0]
     with ledger.write() as connection:
         lease.confirm(connection)
         mine = (erased.c.kb == kb.name) & (erased.c.uri_hash == uri_hash(kb.name, uri))
-        connection.execute(
-            update(erased).where(mine).values(counts=counts | ({"left": states} if left else {}))
-        )
+        told = counts | ({"left": states} if left else {})
+        # the new time tells applications to open the version once more, and to forget answers
+        at = erasing_at(connection, kb.name)
+        connection.execute(update(erased).where(mine).values(counts=told, erased_at=at))
     compacted(ledger)
     return _answer(kb, uri, "erased", counts, notes, left)
+
+
+def _published(kb: Handle, uris: Collection[str]) -> list[str]:
+    """What there is to say of published data sets."""
+    held = holding_document(kb.home, kb.name, uris)
+    return [f"{PUBLISHED}: {', '.join(held)}"] if held else []
 
 
 def forget(
@@ -227,17 +254,20 @@ def forget(
         counts["calls"] = _forget_replies(connection, kb.name, doc_ids)
         counts = {name: max(number, before.get(name, 0)) for name, number in counts.items()}
         pending = {"pending": {"doc_ids": sorted(doc_ids), "counts": counts}}
-        row = {"kb": kb.name, "erased_at": now(), "lifted_at": None}
         suppressed = {name: pending if name == uri else {} for name in {uri, *names}}
-        upsert(
-            connection,
-            erased,
-            [
-                row | {"uri_hash": uri_hash(kb.name, name), "counts": told}
-                for name, told in suppressed.items()
-            ],
-        )
+        suppress(connection, kb.name, suppressed)
+        for name in sorted(suppressed):
+            append(connection, _entry(kb.name, name, continued=bool(before)))
     return counts
+
+
+def _entry(kb: str, uri: str, *, continued: bool) -> Entry:
+    return Entry(
+        action="erase",
+        subject=document_subject(kb, uri),
+        after="suppressed",
+        reason="what was interrupted goes on" if continued else "",
+    )
 
 
 def _rows(
@@ -325,6 +355,7 @@ def redact_ledger(kb: Handle, redactor: Redactor) -> int:
         for row in connection.execute(select(calls.c.key, calls.c.reply)).all():
             if redactor.quoted_in(row.reply):
                 changed += connection.execute(delete(calls).where(calls.c.key == row.key)).rowcount
+        changed += redact_said(connection, redactor)
     return changed
 
 

@@ -14,13 +14,13 @@ from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.handle import Handle, Version, known
-from llmops.tasks.knowledge.reading import collection_of, records, schema_of
+from llmops.tasks.knowledge.reading import collection_of, schema_of
 from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.lake import lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import chunks, documents, erased, knowledge_bases, versions
-from llmops.tasks.schemas import Shard
+from llmops.tasks.schemas import Shard, records
 
 PASSAGE = ("ordinal", "text", "start", "end", "tokens", "headings", "page", "context", "search")
 PREFIX = re.compile(r"[0-9a-f]{8,}")
@@ -105,11 +105,6 @@ def explain(home: Path, given: str, kb: str | None = None) -> Provenance:
 
 
 def _named(ledger: Ledger, given: str, kb: str | None) -> Named:
-    if given.startswith("tr-"):
-        raise UsageError(
-            f"{given!r} is a trace; this release records none",
-            hint="give a chunk id, a document id or a uri",
-        )
     for kind, table, column in (
         ("chunk", chunks, chunks.c.chunk_id),
         ("document", documents, documents.c.doc_id),

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
+from llmops.tasks.audit.log import append
 from llmops.tasks.errors import Blocked, ConfigError, Damaged, LlmopsError, Mistake, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
@@ -22,6 +23,7 @@ from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.start import collection_name
 from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.transform import Row
+from llmops.tasks.knowledge.versions import live_moves
 from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import Lease
@@ -323,13 +325,11 @@ def _chunks(
 def _publish(lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> None:
     """The one transaction that makes it known, with documents, chunks and the pointer."""
     config = dict(manifest.config) | {"store": target.spec.short()}
-    gate = {
-        "verdict": "skipped",
-        "reason": f"imported from version {manifest.version} of {manifest.knowledge_base}",
-        "metrics": {},
-    }
+    origin = f"version {manifest.version} of {manifest.knowledge_base}"
+    gate = {"verdict": "skipped", "reason": f"imported from {origin}", "metrics": {}}
     with target.kb.ledger.write() as connection:
         lease.confirm(connection)
+        append(connection, live_moves("import", connection, target.kb.name, "1", origin))
         connection.execute(
             insert(knowledge_bases).values(
                 name=target.kb.name, next_version=2, live=1, created_at=now()

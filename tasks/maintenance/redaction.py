@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.lake import write_atomically
+from llmops.tasks.traces.spool import standing_still
 
 Plain = TypeVar("Plain")
 ERASED = "[erased]"
@@ -50,6 +51,8 @@ SETTINGS = {
     "alembic_version",
 }
 BUSY_SECONDS = 30.0
+TRACES = ("spool", "mlflow")
+"""Where answers are that were under way during an erasure."""
 
 
 class Redactor:
@@ -149,12 +152,20 @@ def _places(text: str) -> list[int]:
     return [*places, *range(last, len(text))]
 
 
-def redact_files(home: Path, redactor: Redactor) -> tuple[int, list[str]]:
+def redact_files(
+    home: Path, redactor: Redactor, folders: Iterable[str] = ("",)
+) -> tuple[int, list[str]]:
     """Returns (how many records and files were changed, files that quote the document and cannot be
-    changed).
+    changed). `folders` of the home; by default all. No trace moves from the spool to MLflow
+    meanwhile. Raises Unavailable where that cannot be had.
     """
+    with standing_still(home):
+        return _redact_files(home, redactor, folders)
+
+
+def _redact_files(home: Path, redactor: Redactor, folders: Iterable[str]) -> tuple[int, list[str]]:
     changed, left = 0, list[str]()
-    for file in sorted(home.rglob("*")):
+    for file in sorted(file for folder in folders for file in (home / folder).rglob("*")):
         inside = file.relative_to(home)
         if (
             inside.parts[0] in OWN

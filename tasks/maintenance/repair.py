@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Row as LedgerRow
 from sqlalchemy import select, update
 
+from llmops.tasks.audit.log import append
 from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge import versions as numbers
@@ -31,6 +32,7 @@ from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
     close_version,
     condemn,
+    live_moves,
     mark_cleared,
     next_number,
     open_version,
@@ -291,6 +293,9 @@ def _publish(job: _Job, sealed: Version, damaged: Sequence[Version]) -> None:
                 retired=0,
             )
         )
+        what = job.findings.lost or "the store did not hold what the ledger says"
+        number = str(sealed.version)
+        append(connection, live_moves("repair", connection, job.kb.name, number, what))
         connection.execute(
             update(knowledge_bases)
             .where(knowledge_bases.c.name == job.kb.name)

@@ -7,17 +7,19 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from sqlalchemy import Row
 
-from llmops.tasks.errors import Damaged
+from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.lake import Lake
 from llmops.tasks.schemas import Shard
+
+LONGEST_DIFF = 200_000
 
 
 def text_diff(kb: Handle, difference: Mapping[str, Any]) -> str:
@@ -38,6 +40,32 @@ def text_diff(kb: Handle, difference: Mapping[str, Any]) -> str:
             lineterm="",
         )
     return "".join(f"{line}\n" for line in lines)
+
+
+class DiffLine(NamedTuple):
+    """A line of a comparison. `kind`: of what was there, what came, or what stands around it."""
+
+    kind: Literal["gone", "new", "same"]
+    text: str
+
+
+def document_diff(kb: Handle, before: Row[Any] | None, after: Row[Any] | None) -> list[DiffLine]:
+    """In which lines two states of one document differ, each with a few lines around it; None:
+    where it is not there. `before`, `after`: the ledger's rows. Raises UsageError for texts that
+    are too long to be compared while somebody waits.
+    """
+    size = max(row.characters for row in (before, after) if row is not None)
+    if size > LONGEST_DIFF:
+        raise UsageError(
+            f"the text has {size:,} characters, which is too long to be compared here",
+            hint=f"llmops kb diff {kb.name} --text",
+        )
+    old, new = (
+        _text(kb.lake, row).splitlines() if row is not None else [] for row in (before, after)
+    )
+    kinds: dict[str, Literal["gone", "new", "same"]] = {"-": "gone", "+": "new", " ": "same"}
+    lines = list(difflib.unified_diff(old, new, lineterm=""))[2:]
+    return [DiffLine(kinds.get(line[:1], "same"), line[1:]) for line in lines if line[:2] != "@@"]
 
 
 def _texts(kb: Handle, number: int, uris: set[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@ parts left behind.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +17,17 @@ before what is wrong with documents, and that before a verdict.
 """
 VERDICTS = {"promote": 0, "reject": 3, "inconclusive": 5}
 BUILDS = {"published": 0, "unchanged": 0, "blocked": 3, "failed": 4}
+SCORINGS = ("scored", "nothing_new", "incomplete")
+"""None of them is a failure; a budget that ended one is among its warnings."""
+FEEDBACK = ("changed", "unchanged", "incomplete")
+"""Nor of these; what was left alone is among the warnings."""
+DATASETS = {"published": 0, "unchanged": 0, "blocked": 3}
 
 
 class NightPart(BaseModel):
-    """One config of the night. `status`: that of the build, the verdict of the evaluation, `error`
-    where it broke off, `skipped` where it could not be begun; `failed`: somebody has to look.
+    """One config of the night. `status`: that of the build or the scoring, the verdict of the
+    evaluation, `pruned`, or `unfinished` where some traces were not reached; `error` where it broke
+    off, `skipped` where it could not be begun. `failed`: somebody has to look.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,14 +48,14 @@ class NightPart(BaseModel):
 
 
 class Night(BaseModel):
-    """`status`: completed, partly (some parts failed) or failed (all did); `exit_code`: that of the
+    """`status`: completed, parts_failed (some did) or failed (all did); `exit_code`: that of the
     worst part, by WORST_FIRST.
     """
 
     model_config = ConfigDict(frozen=True)
     flow: Literal["nightly"] = "nightly"
     name: str
-    status: Literal["completed", "partly", "failed"]
+    status: Literal["completed", "parts_failed", "failed"]
     exit_code: int
     headline: str
     parts: list[NightPart]
@@ -61,7 +68,7 @@ class Night(BaseModel):
 
     @property
     def failed(self) -> str | None:
-        return {"completed": None, "partly": "PartsFailed", "failed": "Failed"}[self.status]
+        return {"completed": None, "parts_failed": "PartsFailed", "failed": "Failed"}[self.status]
 
     @property
     def completed(self) -> str:
@@ -84,7 +91,7 @@ def night_of(name: str, parts: Sequence[NightPart], run_id: str | None, seconds:
     codes = {part.exit_code for part in parts}
     return Night(
         name=name,
-        status="completed" if not failed else "partly" if len(failed) < len(parts) else "failed",
+        status=_status(len(parts), len(failed)),
         exit_code=next((code for code in WORST_FIRST if code in codes), 1),
         headline=_headline(name, parts, failed),
         parts=list(parts),
@@ -94,33 +101,27 @@ def night_of(name: str, parts: Sequence[NightPart], run_id: str | None, seconds:
     )
 
 
+def _status(parts: int, failed: int) -> Literal["completed", "parts_failed", "failed"]:
+    return "completed" if not failed else "parts_failed" if failed < parts else "failed"
+
+
 def _headline(name: str, parts: Sequence[NightPart], failed: Sequence[NightPart]) -> str:
     """What an alert says: the first failure with its reason, and how many more."""
     if not failed:
         done = ", ".join(f"{part.name} {part.status}" for part in parts)
-        return f"{name}: {len(parts)} of {len(parts)} done: {done}"
+        return f"{name}: {len(parts)} of {len(parts)} parts done: {done}"
     first = failed[0]
     more = f"; also {', '.join(part.name for part in failed[1:])}" if failed[1:] else ""
     return (
-        f"{name}: {len(failed)} of {len(parts)} failed: "
+        f"{name}: {len(failed)} of {len(parts)} parts failed: "
         f"{first.flow} {first.name}: {first.headline}{more}"
     )
 
 
 def part_of(flow: str, name: str, file: Path, outcome: Mapping[str, object]) -> NightPart:
     """A part that ended with an outcome of its own, whatever it was."""
-    if flow == "index":
-        status = str(outcome.get("status"))
-        code = BUILDS.get(status, 1)
-        failed = code != 0
-        version = outcome.get("version")
-        headline = str(outcome.get("reason") or f"{status}, version {version} is live")
-    else:
-        status = str(outcome.get("verdict"))
-        broke = outcome.get("status") == "failed"
-        code = 4 if broke else VERDICTS.get(status, 1)
-        failed = broke or status not in VERDICTS
-        headline = str(outcome.get("reason") or status)
+    status = str(outcome.get("verdict" if flow == "evaluate" else "status"))
+    code, failed, headline = _came_to(flow, status, outcome)
     return NightPart(
         flow=flow,
         name=name,
@@ -139,11 +140,38 @@ def part_of(flow: str, name: str, file: Path, outcome: Mapping[str, object]) -> 
     )
 
 
+def _came_to(flow: str, status: str, outcome: Mapping[str, object]) -> tuple[int, bool, str]:
+    """(exit code, whether somebody has to look, headline)."""
+    reason = str(outcome.get("reason") or "")
+    if flow == "index":
+        code = BUILDS.get(status, 1)
+        return code, code != 0, reason or f"{status}, version {outcome.get('version')} is live"
+    if flow == "score":
+        failed = status not in SCORINGS
+        scored = f"{outcome.get('traces')} of {outcome.get('chosen')} traces scored"
+        return int(failed), failed, reason or scored
+    if flow == "feedback":
+        failed = status not in FEEDBACK
+        return int(failed), failed, reason or str(outcome.get("headline") or status)
+    if flow == "finetune":
+        code = DATASETS.get(status, 1)
+        return code, code != 0, reason or str(outcome.get("headline") or status)
+    if flow == "prune":
+        failed = status != "pruned"
+        return int(failed), failed, reason
+    broke = outcome.get("status") == "failed"
+    code = 4 if broke else VERDICTS.get(status, 1)
+    return code, broke or status not in VERDICTS, reason or status
+
+
 def broken(flow: str, name: str, file: Path, error: Exception) -> NightPart:
     """A part that broke off with an error."""
-    known = isinstance(error, LlmopsError)
-    lines = str(error).strip().splitlines()
-    said = lines[0] if lines else type(error).__name__
+    if isinstance(error, LlmopsError):
+        first, *others = error.mistakes()
+        headline, notes = str(replace(first, hint="")), list(map(str, others))
+    else:
+        lines, kind, notes = str(error).strip().splitlines(), type(error).__name__, []
+        headline = f"{kind}: {lines[0] if lines else kind}"
     return NightPart(
         flow=flow,
         name=name,
@@ -151,8 +179,9 @@ def broken(flow: str, name: str, file: Path, error: Exception) -> NightPart:
         status="error",
         exit_code=error.exit_code if isinstance(error, LlmopsError) else 1,
         failed=True,
-        headline=said if known else f"{type(error).__name__}: {said}",
+        headline=headline,
         hint=error.hint if isinstance(error, LlmopsError) else "",
+        notes=notes,
     )
 
 

@@ -17,8 +17,11 @@ class Standing:
 
     @staticmethod
     def name_of(config: object) -> str:
-        """The knowledge base of a build, the name of anything else."""
-        return str(getattr(config, "knowledge_base", None) or getattr(config, "name", ""))
+        """The knowledge base of a build, the application of a scoring, the name of anything
+        else.
+        """
+        names = (getattr(config, key, None) for key in ("knowledge_base", "name", "app"))
+        return str(next(filter(None, names), ""))
 
     def before(self, config: object) -> tuple[str, list[str]]:
         """Why it cannot be begun, and what is to be said of what it goes on with."""

@@ -124,17 +124,12 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise wrong(
-            path,
-            f"the file has more than {MOST_BYTES:,} bytes",
-            "a prompt is a text that a model reads",
-        )
     return text_of(
         path,
         "the file of a prompt",
         lambda one: one.name,
         "a prompt in the registry is written prompts:/name@alias",
+        MOST_BYTES,
     )
 
 

@@ -3,16 +3,14 @@ gets there.
 """
 
 import contextlib
-import getpass
-import os
 import re
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from llmops.tasks.audit.actor import actor
 from llmops.tasks.errors import ConfigError, Unavailable, UsageError, did_you_mean
 from llmops.tasks.ledger import make_folder
 from llmops.tasks.prompts import SCHEME, Prompt, Resolved
@@ -80,6 +78,12 @@ def all_versions(shelf: Registry, name: str) -> list[RegistryVersion]:
     return versions
 
 
+def everything(home: Path) -> dict[str, list[RegistryVersion]]:
+    """The versions of all prompts by name, newest first. Raises Unavailable."""
+    with open_registry(home) as shelf:
+        return {name: as_versions(found) for name, found in shelf.everything().items()}
+
+
 def version_of(versions: Sequence[RegistryVersion], number: int) -> RegistryVersion:
     """Raises UsageError for a number that there is not."""
     for version in versions:
@@ -101,7 +105,7 @@ def push(home: Path, prompt: Prompt, who: str = "") -> Resolved:
 def push_all(home: Path, prompts: Iterable[Prompt], who: str = "", note: str = "") -> list[Pushed]:
     """Push several prompts, one after the other."""
     with alone(home), open_registry(home, write=True) as shelf:
-        return [push_to(shelf, prompt, who or author(), note) for prompt in prompts]
+        return [push_to(shelf, prompt, who or actor(), note) for prompt in prompts]
 
 
 def push_to(shelf: Registry, prompt: Prompt, who: str, note: str) -> Pushed:
@@ -164,15 +168,6 @@ def alone(home: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def author() -> str:
-    """`user@host`, for what a person does."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from llmops.tasks.errors import UsageError
@@ -51,6 +51,17 @@ def filled(
         each: "" if value is None and each not in values else _text(each, value)
         for each, value in given.items()
     }
+
+
+def numbered(passages: Iterable[tuple[str, str, str]]) -> str:
+    """Passages (title, uri, text) as a model is shown them: numbered blocks with an empty line
+    between them, `[1] title`, or the last part of the uri, and the text in the lines below.
+    """
+    return "\n\n".join(
+        f"[{number}] {' '.join(title.split()) or uri.rstrip('/').rpartition('/')[2]}".rstrip()
+        + f"\n{text.strip()}"
+        for number, (title, uri, text) in enumerate(passages, 1)
+    )
 
 
 def fits(value: object, kind: str) -> bool:

@@ -4,6 +4,7 @@ nothing else means anything.
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 TOKEN = re.compile(
     r"\{\{\{\{(\s*[A-Za-z_]\w*\s*)\}\}\}\}|(\{\{\{\{)|(\{\{%)|\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}"
@@ -16,6 +17,12 @@ ALLOWED = (
     "text, write four: {{{{"
 )
 NO_BLOCKS = "there are no conditions or loops; to write such a block as text, double its brace: {{%"
+Fault = Literal["placeholder", "block", "nul"]
+WORDS: dict[Fault, tuple[str, str]] = {
+    "placeholder": ("{!r} is no placeholder", ALLOWED),
+    "block": ("{!r} is a block of Jinja, which a prompt does not have", NO_BLOCKS),
+    "nul": ("there is a NUL character in the text", "remove it"),
+}
 
 
 def names(text: str) -> list[str]:
@@ -41,14 +48,19 @@ def _meaning(match: re.Match[str], values: Mapping[str, str]) -> str:
     return "{{" if match[2] else "{%"
 
 
-def problems(text: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with a text, each with how to mend it: braces that begin a placeholder and are
-    none, blocks of Jinja.
+def faults(text: str) -> Iterator[tuple[Fault, str]]:
+    """What is wrong with a text, each with what stands there: braces that begin a placeholder and
+    are none, blocks of Jinja.
     """
     rest = TOKEN.sub(GONE, text)
-    for found in MALFORMED.findall(rest):
-        yield f"{found!r} is no placeholder", ALLOWED
-    for found in BLOCK.findall(rest):
-        yield f"{found!r} is a block of Jinja, which a prompt does not have", NO_BLOCKS
+    yield from (("placeholder", found) for found in MALFORMED.findall(rest))
+    yield from (("block", found) for found in BLOCK.findall(rest))
     if GONE in text:
-        yield "there is a NUL character in the text", "remove it"
+        yield "nul", ""
+
+
+def problems(text: str) -> Iterator[tuple[str, str]]:
+    """The same in words, each with how to mend it."""
+    for fault, found in faults(text):
+        said, hint = WORDS[fault]
+        yield said.format(found), hint

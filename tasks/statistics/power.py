@@ -7,7 +7,7 @@ Analysis for the Behavioral Sciences.
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,24 +64,25 @@ def detectable_effect(
     """The same from a standard error and its degrees of freedom (clusters - 1, where they are of
     one size), both above 0.
     """
-    from scipy.optimize import brentq
-
     _check(alpha, power)
     if not standard_error > 0 or not freedom > 0:
         raise ValueError(
             f"standard error and degrees of freedom must be above 0, got {standard_error} "
             f"and {freedom}"
         )
+    return _standard_errors(freedom, alpha, power) * standard_error
+
+
+@lru_cache(maxsize=256)
+def _standard_errors(freedom: float, alpha: float, power: float) -> float:
+    """The least effect in standard errors. One decision asks for the same ones again and again."""
+    from scipy.optimize import brentq
+
     high = 1.0
     while power_of(high, 1.0, freedom, alpha) < power:
         high *= 2
-    return (
-        float(
-            brentq(
-                lambda effect: power_of(effect, 1.0, freedom, alpha) - power, 0, high, xtol=1e-10
-            )
-        )
-        * standard_error
+    return float(
+        brentq(lambda effect: power_of(effect, 1.0, freedom, alpha) - power, 0, high, xtol=1e-10)
     )
 
 

@@ -42,7 +42,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "search",
         *DERIVED,
     ),
+    "rows": (
+        "id",
+        "group",
+        "collector",
+        "licence",
+        "question",
+        "answer",
+        "turns",
+        "tokens",
+        "question_characters",
+        "answer_characters",
+        "language",
+        "score",
+        "pair",
+        "cut",
+    ),
 }
+"""Of documents and chunks those of schemas.py; of training rows what
+tasks/datasets/training/cleaning.py makes of a row: lengths in characters and tokens, a language as
+ISO 639-1, a score from 0 to 1.
+"""
 PARAMETERS = ("max_tokens",)
 SEVERITIES = ("critical", "warning", "info")
 

@@ -22,7 +22,7 @@ from llmops.tasks.validation.catalogue import (
 )
 from llmops.tasks.yaml_files import parsed, text_of
 
-Kind = Literal["documents", "chunks"]
+Kind = Literal["documents", "chunks", "rows"]
 Severity = Literal["critical", "warning", "info"]
 OWN = ("type", "severity", "about", "where")
 
@@ -89,9 +89,10 @@ class Suite(BaseModel):
     model_config = ConfigDict(frozen=True)
     documents: tuple[Expectation, ...] = ()
     chunks: tuple[Expectation, ...] = ()
+    rows: tuple[Expectation, ...] = ()
 
     def expectations(self, kind: Kind) -> tuple[Expectation, ...]:
-        return self.documents if kind == "documents" else self.chunks
+        return {"documents": self.documents, "chunks": self.chunks, "rows": self.rows}[kind]
 
     def rowwise(self, kind: Kind) -> tuple[Expectation, ...]:
         """Those that judge each row by itself: they may be run shard by shard."""
@@ -119,7 +120,9 @@ class Suite(BaseModel):
             return item.model_copy(update={"options": options})
 
         return Suite(
-            documents=tuple(map(fill, self.documents)), chunks=tuple(map(fill, self.chunks))
+            documents=tuple(map(fill, self.documents)),
+            chunks=tuple(map(fill, self.chunks)),
+            rows=tuple(map(fill, self.rows)),
         )
 
 
@@ -136,7 +139,7 @@ def read_suite(path: Path) -> Suite:
     if not isinstance(content, Mapping):
         got = type(content).__name__
         raise ConfigError(
-            [Mistake(f"got {got}, allowed are lists under documents and chunks", str(path))]
+            [Mistake(f"got {got}, allowed are lists under documents, chunks and rows", str(path))]
         )
     mistakes = [
         _unknown("key", name, list(COLUMNS), f"{path}: {name}")

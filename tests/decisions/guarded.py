@@ -3,7 +3,13 @@ is another one.
 """
 
 import copy
+import os
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +25,22 @@ EVIL = '[{"role": "user", "content": "evil {{question}}"}]'
 
 
 def arena(folder: Path) -> Path:
-    """The home."""
-    made = fresh_home(folder)
+    """The home: a copy of one that is made once."""
+    made = folder / "home"
+    for file in filter(Path.is_file, _made().rglob("*")):
+        place = made / file.relative_to(_made())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".db":  # its latest changes may lie beside it
+            with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(place)) as new:
+                old.backup(new)
+        elif not file.name.endswith(("-wal", "-shm")):
+            shutil.copy(file, place)
+    return made
+
+
+@cache
+def _made() -> Path:
+    made = fresh_home(Path(tempfile.mkdtemp(dir=os.environ["LLMOPS_TESTS_SHARED"])))
     registry.push_all(
         made, [prompt("one {{question}}"), prompt("two {{question}}"), prompt("three {{question}}")]
     )

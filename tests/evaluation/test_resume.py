@@ -15,7 +15,17 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.evaluation.answering import answer_part
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
-from tests.evaluation.runs import cases, evaluation_run, killed, questions, results, start
+from tests.evaluation.runs import (
+    PLAIN,
+    arm,
+    cases,
+    evaluation_run,
+    killed,
+    model,
+    questions,
+    results,
+    start,
+)
 from tests.openai_server import Answer, Service, serving
 
 COMMIT = "llmops.tasks.calls.cache:CallCache._write"
@@ -98,9 +108,13 @@ def test_an_endpoint_with_many_faults_loses_nothing(tmp_path: Path) -> None:
     limited, broken = Answer(429, headers={"Retry-After": "0"}), Answer(500)
     with serving() as service:
         service.script = chance.choices([limited, broken, None], [20, 5, 75], k=5_000)
-        part = answer_part(
-            evaluation_run(tmp_path, service.base_url, concurrency=16), 1, cases(250), Spent()
-        )
+        # who meets which fault is chance: with two retries alone a request in 4,000 meets three
+        arms = [
+            arm(name, text, model(service.base_url, retries=9), price=(1.0, 2.0))
+            for name, text in zip("AB", PLAIN, strict=True)
+        ]
+        run = evaluation_run(tmp_path, service.base_url, arms=arms, concurrency=16)
+        part = answer_part(run, 1, cases(250), Spent())
         found = results(part)
         assert len(service.requests) > 600
     assert (len(found), {one.status for one in found}, part.spent.calls, part.cases) == (

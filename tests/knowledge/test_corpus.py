@@ -36,6 +36,7 @@ from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.sources import Item, Raw, Source
 from llmops.tasks.schemas import sha256
+from tests.ledgers import with_ledger
 
 BASES = [
     " ".join(
@@ -98,7 +99,8 @@ class Home:
     """Builds without chunks: from a listing to published documents."""
 
     def __init__(self, home: Path, cleaners: Sequence[Cleaner] = CLEANERS) -> None:
-        self.home, self.cleaners, self.parser, self.version = home, cleaners, Plain(), 0
+        self.home, self.cleaners = with_ledger(home), cleaners
+        self.parser, self.version = Plain(), 0
 
     def start(self) -> Build:
         fingerprints = fingerprints_of(

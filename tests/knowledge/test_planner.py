@@ -20,6 +20,7 @@ from llmops.tasks.ledger.tables import documents
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.sources import Item, Listing, Problem, Raw, Source
 from llmops.tasks.schemas import doc_id
+from tests.ledgers import with_ledger
 
 FINGERPRINTS = Fingerprints(parse="p", clean=("c",), check="e", chunk=("k",), model="m")
 OTHER_CHUNKS = FINGERPRINTS.model_copy(update={"chunk": ("other",)})
@@ -85,7 +86,7 @@ def live(connection: Connection) -> None:
 
 
 def planned(home: Path, case: Case) -> Plan:
-    ledger = open_ledger(home)
+    ledger = open_ledger(with_ledger(home))
     build = Build(
         handle=Handle(home=home, name="kb"),
         version=2,

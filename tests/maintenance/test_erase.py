@@ -5,16 +5,19 @@ not come back.
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from llmops.tasks.errors import Blocked, UsageError
+from llmops.tasks.knowledge import suppressed
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.suppressed import lift
 from llmops.tasks.knowledge.versions import rollback
+from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import (
     calls,
@@ -115,10 +118,7 @@ def test_what_quoted_it_is_readable_still(shop: Workshop) -> None:
     assert table[1] == ["harmless", "d1.txt"]
     assert "[erased]" in table[0][0]
     assert "12:01 | INFO | all is well" in (shop.home / "prefect/server.log").read_text()
-    assert json.loads((shop.home / f"plans/{shop.kb}.json").read_text())["plan"][1] == {
-        "uri": "d1.txt",
-        "why": "new",
-    }
+    assert not (shop.home / f"plans/{shop.kb}.json").exists()  # the next plan is made anew
     with closing(sqlite3.connect(shop.home / "prefect" / "prefect.db")) as other:
         rows = other.execute("SELECT data, other FROM artifact").fetchall()
     assert json.loads(rows[0][0])[1] == {"uri": "d1.txt"}
@@ -272,6 +272,25 @@ def test_what_is_written_after_it_is_outstanding_and_reached_by_the_next_one(
     for needle in ("Quixotic", URI):
         assert places(shop.home, needle) == [], needle
     assert erase(shop.handle, URI)["status"] == "erased before"
+
+
+def test_applications_know_of_an_erasure_also_where_the_clock_was_set_back(
+    lance_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lance_shop.build(TEXTS)
+    seen: list[str] = []
+
+    def look() -> list[str]:
+        with lance_shop.handle.ledger.read() as connection:
+            seen.append(suppressed.erasures(connection, lance_shop.kb))
+        return []
+
+    for number, hours in enumerate((0, 5)):
+        monkeypatch.setattr(suppressed, "now", lambda back=hours: now() - timedelta(hours=back))
+        look()
+        erase(lance_shop.handle, f"d{number}.txt", look)
+    look()
+    assert len(set(seen)) == len(seen) == 5  # before, meanwhile, between, meanwhile, after
 
 
 def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:

@@ -112,7 +112,6 @@ def test_what_is_unknown_says_so_and_guesses(lance_shop: Workshop) -> None:
     for given, says, hint in (
         ("d1.text", "no chunk and no document", "d1.txt"),
         ("0" * 32, "no chunk and no document", "kb documents"),
-        ("tr-12ab", "is a trace; this release records none", "chunk id"),
         ("", "no chunk", "uri"),
     ):
         with pytest.raises(UsageError, match=says) as raised:

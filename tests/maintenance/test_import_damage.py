@@ -22,6 +22,7 @@ from llmops.tasks.maintenance.importing import bring_in
 from llmops.tasks.maintenance.portable import digest_of
 from llmops.tasks.plugins import Spec
 from llmops.tasks.schemas import sha256
+from tests.ledgers import with_ledger
 from tests.maintenance.test_export import exported
 from tests.workshop import TEXTS, Workshop
 
@@ -290,7 +291,7 @@ def test_what_is_damaged_is_refused_and_nothing_has_changed(
     folder = shutil.copytree(whole, tmp_path / "out")
     damage, says = DAMAGE[name]
     damage(folder)
-    home = tmp_path / "other"
+    home = with_ledger(tmp_path / "other")
     with pytest.raises(LlmopsError, match=says) as raised:
         bring_in(home, folder, None, None)
     assert raised.value.exit_code == 1

@@ -3,10 +3,14 @@ one.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
-from llmops.tasks.maintenance.redaction import Redactor
+from llmops.tasks.errors import Unavailable
+from llmops.tasks.maintenance.redaction import TRACES, Redactor, redact_files
+from llmops.tasks.traces.spool import TraceSpool, standing_still
+from tests.traces.made import recorded
 
 TEXT = (
     "The violet zeppelin of Quixotic harbour hums at midnight, said the clockmaker's "
@@ -83,3 +87,22 @@ def test_structure_stays_and_lengths_where_they_must() -> None:
 def test_nothing_to_look_for_finds_nothing() -> None:
     assert not Redactor([]).quoted_in("anything at all that is long enough to be a quotation")
     assert not Redactor(["", "a b"]).quoted_in("a b")
+
+
+def test_no_trace_moves_from_the_spool_to_mlflow_while_both_are_redacted(tmp_path: Path) -> None:
+    quoted = "The reactor is switched off by the red lever in the cellar."
+    spool = TraceSpool(tmp_path, "helpdesk", 10**6)
+    waiting = spool.put(recorded(answer=quoted))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.html").write_text(quoted)
+    with standing_still(tmp_path), spool.sending() as mine:
+        assert not mine
+    changed, left = redact_files(tmp_path, Redactor([quoted]), TRACES)
+    assert (changed, left) == (1, [])
+    assert "red lever" not in waiting.read_text()
+    assert "red lever" in (tmp_path / "docs" / "page.html").read_text()  # of another folder
+    with spool.sending() as mine:
+        assert mine
+        with pytest.raises(Unavailable, match="being sent"), standing_still(tmp_path, 0.05):
+            pass
+    assert redact_files(tmp_path, Redactor([quoted]))[0] == 1

@@ -30,6 +30,14 @@ def verdict(word: str, **values: object) -> NightPart:
         (verdict("reject"), 3, False),  # a decision, not a failure
         (verdict("inconclusive"), 5, False),
         (verdict("inconclusive", status="failed"), 4, True),
+        (part_of("score", "desk", FILE, {"status": "scored"}), 0, False),
+        (part_of("score", "desk", FILE, {"status": "incomplete"}), 0, False),
+        (part_of("score", "desk", FILE, {}), 1, True),
+        (part_of("feedback", "desk", FILE, {"status": "changed"}), 0, False),
+        (part_of("feedback", "desk", FILE, {"status": "incomplete"}), 0, False),
+        (part_of("feedback", "desk", FILE, {}), 1, True),
+        (part_of("prune", "desk", FILE, {"status": "pruned"}), 0, False),
+        (part_of("prune", "desk", FILE, {"status": "unfinished"}), 1, True),
         (broken("index", "handbook", FILE, Unavailable("no network")), 1, True),
         (broken("index", "handbook", FILE, ConfigError([Mistake("wrong")])), 2, True),
         (broken("index", "handbook", FILE, KeyError("x")), 1, True),
@@ -42,6 +50,13 @@ def test_a_part_keeps_the_exit_code_of_its_own_flow(
     assert (part.exit_code, part.failed) == (code, failed)
 
 
+def test_a_config_that_is_wrong_says_all_its_mistakes_once() -> None:
+    mistakes = [Mistake("unknown key", "a.yaml: x", "did you mean y?"), Mistake("too small", "b")]
+    part = broken("index", "handbook", FILE, ConfigError(mistakes))
+    assert (part.headline, part.hint) == ("a.yaml: x: unknown key", "did you mean y?")
+    assert part.notes == ["b: too small"]
+
+
 ERROR = broken("evaluate", "desk", FILE, Unavailable("no network"))
 
 
@@ -52,25 +67,25 @@ ERROR = broken("evaluate", "desk", FILE, Unavailable("no network"))
             [build("published"), verdict("promote")],
             "completed",
             0,
-            "office: 2 of 2 done: handbook published, desk promote",
+            "office: 2 of 2 parts done: handbook published, desk promote",
         ),
         (
             [build("unchanged"), verdict("inconclusive"), verdict("reject")],
             "completed",
             3,
-            "office: 3 of 3 done: handbook unchanged, desk inconclusive, desk reject",
+            "office: 3 of 3 parts done: handbook unchanged, desk inconclusive, desk reject",
         ),
         (
             [build("blocked", reason="the gate says rejected: worse"), verdict("inconclusive")],
-            "partly",
+            "parts_failed",
             3,
-            "office: 1 of 2 failed: index handbook: the gate says rejected: worse",
+            "office: 1 of 2 parts failed: index handbook: the gate says rejected: worse",
         ),
         (
             [build("failed", reason="5 of 9 failed"), ERROR],
             "failed",
             1,
-            "office: 2 of 2 failed: index handbook: 5 of 9 failed; also desk",
+            "office: 2 of 2 parts failed: index handbook: 5 of 9 failed; also desk",
         ),
     ],
 )
@@ -79,7 +94,10 @@ def test_the_worst_part_and_the_first_failure_speak_for_the_night(
 ) -> None:
     night = night_of("office", parts, None, 1.0)
     assert (night.status, night.exit_code, night.headline) == (status, code, headline)
-    assert night.failed == {"completed": None, "partly": "PartsFailed", "failed": "Failed"}[status]
+    assert (
+        night.failed
+        == {"completed": None, "parts_failed": "PartsFailed", "failed": "Failed"}[status]
+    )
 
 
 def test_what_a_night_costs_is_what_its_parts_cost() -> None:

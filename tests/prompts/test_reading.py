@@ -2,6 +2,8 @@
 with the same hash.
 """
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,25 @@ def test_texts_of_several_lines_stand_as_blocks() -> None:
         )
     )
     assert written == "name: p\nmessages:\n- role: user\n  content: |-\n    one\n    two {{a}}\n"
+
+
+def test_a_file_that_comes_and_goes_is_read_or_missing(file: Path) -> None:
+    """As editors save: away and back, between any two looks at it."""
+    end = threading.Event()
+
+    def save() -> None:
+        while not end.is_set():
+            file.write_text(GOOD)
+            file.unlink()
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        seen: set[str] = set()
+        for _ in range(2000):
+            with contextlib.suppress(ConfigError):
+                seen.add(read_prompt(file).name)
+    finally:
+        end.set()
+        saving.join()
+    assert seen <= {"helpdesk"}

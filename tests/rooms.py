@@ -1,0 +1,46 @@
+"""The rooms of the house, and which of them may import which. `test_layout.py` holds them to it."""
+
+FAMILIES = (
+    *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
+    *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
+)
+GROUND = ("errors", "schemas", "lake", "yaml_files", "rows")
+PURE = ("statistics", "filters", "texts", "endpoints")
+"""Rooms that plugins may use too: they know no plugin and no other room."""
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "statistics": (),
+    "filters": (),
+    "texts": (),
+    "endpoints": (),
+    "tracking": (),
+    "traces": ("ledger", "tracking", "audit"),
+    "ledger": (),
+    "validation": (),
+    "calls": ("ledger",),
+    "audit": ("ledger",),
+    "access": ("ledger", "audit", "calls"),
+    "retrieval": (),
+    "knowledge": ("ledger", "audit", "calls", "retrieval", "validation"),
+    "maintenance": ("ledger", "audit", "knowledge", "retrieval", "traces"),
+    "prompts": ("tracking", "ledger", "audit"),
+    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
+    "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),
+    "review": ("ledger", "audit", "traces", "tracking"),
+    "nights": ("knowledge",),
+    "monitoring": ("ledger", "calls", "evaluation", "traces", "tracking"),
+    "triage": (
+        *("ledger", "audit", "traces", "tracking", "review"),
+        *("evaluation", "monitoring"),
+    ),
+    "datasets": (
+        *("ledger", "audit", "traces", "tracking", "review", "retrieval"),
+        *("evaluation", "monitoring", "chat", "access"),
+        *("calls", "knowledge", "validation"),
+    ),
+    "training": ("ledger", "knowledge", "retrieval", "datasets", "tracking"),
+    "chat": (
+        *("ledger", "calls", "knowledge", "retrieval", "prompts"),
+        *("traces", "access", "audit"),
+    ),
+}
+"""Which other rooms a room may import, beside plugins, what is pure and the ground floor."""
