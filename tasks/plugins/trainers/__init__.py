@@ -130,6 +130,8 @@ class DatasetTrainer(Trainer):
     first of `formats` that there is, else.
     """
 
+    served: ClassVar[bool] = True
+    """Whether a plugin of the house can load or ask what it makes: the gate has to."""
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")
     version: int | None = Field(default=None, ge=1)
     format: str | None = None
