@@ -59,7 +59,7 @@ def gated(config: TrainConfig, home: Path, outcome: ModelOutcome, held: HeldCase
     """
     sides = tasks.compared(home, outcome)
     if sides is None:
-        return tasks.standing(outcome)
+        return tasks.standing(home, outcome)
     arms = sides.llm(sides.live), sides.llm(sides.candidate)
     evaluation = config.gate_config(held.files, *arms)
     content = run_connected(home, evaluation, accept_cases=True)

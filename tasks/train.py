@@ -76,9 +76,9 @@ def compared(home: Path, outcome: ModelOutcome) -> ComparedModels | None:
     return deciding.compared(home, outcome)
 
 
-def standing(outcome: ModelOutcome) -> ModelOutcome:
-    """A model that is live already, or that no registry has."""
-    return deciding.standing(outcome)
+def standing(home: Path, outcome: ModelOutcome) -> ModelOutcome:
+    """A model that is live already, or that no gate can decide about."""
+    return deciding.standing(home, outcome)
 
 
 @task(name="promote or not")

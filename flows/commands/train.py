@@ -130,7 +130,9 @@ def draw_gate(console: "Console", gate: "Mapping[str, Any]") -> None:
         "" if gate["interval"] is None else "[{:+.3f}, {:+.3f}]".format(*gate["interval"]),
         str(gate["cases"]),
     ]
-    grid(console, [gate["metric"], "trained", "difference", "95 %", "cases"], [row])
+    grid(
+        console, [f"{gate['metric']}: before", "trained", "difference", "interval", "cases"], [row]
+    )
     told = f"{gate['better']} better, {gate['worse']} worse, {gate['same']} the same"
     console.print(f"  cases       {told}", markup=False)
     for name in ("hint", "record"):

@@ -74,12 +74,22 @@ def compared(home: Path, outcome: ModelOutcome) -> ComparedModels | None:
     return next((ComparedModels(each, candidate) for each in base if each.spec == spec), None)
 
 
-def standing(outcome: ModelOutcome) -> ModelOutcome:
-    """Where there is nothing to compare."""
+def standing(home: Path, outcome: ModelOutcome) -> ModelOutcome:
+    """Where there is nothing to compare: it is live already, or the gate cannot decide."""
     if outcome.registered is None:
-        return outcome.warned("the gate has not decided: the model is in no registry")
-    said = f"{outcome.reason}, and it is live already: {outcome.registered}"
+        return _undecided(outcome, "the model is in no registry")
+    with open_models(home) as shelf:
+        live = held_by(all_versions(shelf, outcome.name), ALIAS)
+    if live is None:
+        said = "no version is live, and the trainer does not say what the model was made from"
+        return _undecided(outcome, said)
+    said = f"{outcome.reason}, and it is live already: {live.uri}"
     return outcome.model_copy(update={"status": "promoted", "reason": said})
+
+
+def _undecided(outcome: ModelOutcome, why: str) -> ModelOutcome:
+    reason = f"{outcome.reason}; the gate has not decided: {why}"
+    return outcome.model_copy(update={"status": "inconclusive", "reason": reason})
 
 
 def decided(
@@ -152,6 +162,7 @@ def _result(decision: Decision, sides: ComparedModels, held: HeldCases) -> Model
         live=sides.live.uri,
         candidate=sides.candidate.uri,
         metric=decision.metric,
+        higher_is_better=sign > 0,
         values={
             name: arm.metrics[decision.metric].value
             for name, arm in decision.arms.items()

@@ -51,6 +51,7 @@ class ModelGate(BaseModel):
     live: str
     candidate: str
     metric: str
+    higher_is_better: bool = True
     values: dict[str, float] = Field(default_factory=dict)
     difference: float | None = None
     interval: tuple[float, float] | None = None

@@ -18,7 +18,7 @@ VERDICTS = {
 }
 ABOUT = (
     "Both answered the same cases, which the model has not been trained on. The numbers in "
-    "brackets are the range in which the true difference lies with 95 % confidence."
+    "brackets are the range in which the true difference very likely lies."
 )
 
 GATE = (
@@ -88,7 +88,11 @@ def _decided(outcome: ModelOutcome, gate: ModelGate) -> list[str]:
         _row(["---"] * 5),
         _row(["in all", *values, change, str(gate.cases)]),
     ]
-    compared = f"Compared with `{gate.live}`, which was live or which it was made from."
+    more = "More" if gate.higher_is_better else "Less"
+    compared = (
+        f"{more} of `{_text(gate.metric)}` is better. Compared with `{gate.live}`, which was live "
+        "or which it was made from."
+    )
     parts = [
         "## Is it better?",
         f"**{VERDICTS[outcome.status]}.** {_text(gate.reason)}",
@@ -98,6 +102,8 @@ def _decided(outcome: ModelOutcome, gate: ModelGate) -> list[str]:
         "## What got worse",
         f"{gate.better} cases are answered better, {gate.worse} worse, {gate.same} as before.",
     ]
+    if outcome.status == "stayed":
+        parts.insert(2, _text(outcome.reason))
     if tags := [f"- {_text(tag)}: {change:+.3f}" for tag, change in gate.tags.items()]:
         parts += ["Kinds of cases that got worse on average:", "\n".join(tags)]
     if lost := [
@@ -106,10 +112,8 @@ def _decided(outcome: ModelOutcome, gate: ModelGate) -> list[str]:
     ]:
         parts += ["Those that lost most:", "\n".join(lost)]
     if gate.excluded:
-        parts.append(
-            f"{len(gate.excluded)} cases had no say, because the model has seen their texts: "
-            f"{_text(', '.join(gate.excluded[:MOST_NAMED]))}."
-        )
+        some = _text(", ".join(gate.excluded[:MOST_NAMED]))
+        parts.append(f"Cases without a say ({len(gate.excluded)}), as it has seen them: {some}.")
     where = f" ({gate.record})" if gate.record else ""
     parts.append(f"The decision is `{gate.decision}`{where}; answering cost ${gate.cost_usd:.4f}.")
     if outcome.status == "promoted":

@@ -113,6 +113,8 @@ def finished(plan: ModelOutcome) -> ModelOutcome | None:
     except ValidationError:  # cut short, or of another release: it is done again
         return None
     there = all((Path(plan.folder) / name).exists() for name in outcome.files)
+    if outcome.model and Path(outcome.model).is_relative_to(plan.folder):
+        there = there and Path(outcome.model).exists()
     return outcome.model_copy(update={"cost_usd": 0.0, "seconds": 0.0}) if there else None
 
 

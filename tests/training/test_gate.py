@@ -10,11 +10,17 @@ from llmops.configs.finetune import FinetuneConfig
 from llmops.configs.reading import read, read_mapping
 from llmops.configs.train import TrainConfig, read_training
 from llmops.tasks.errors import ConfigError, UsageError
+from llmops.tasks.models.moving import promote
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.trainers import TrainingData
-from llmops.tasks.training.deciding import ready
-from llmops.tasks.training.held_cases import held_cases
-from tests.shelf import fresh_home
+from llmops.tasks.prompts import Resolved
+from llmops.tasks.training.deciding import compared, decided, ready, standing
+from llmops.tasks.training.held_cases import HeldCases, held_cases
+from llmops.tasks.training.model_outcome import ModelOutcome, TrainedOn
+from llmops.tasks.training.model_summary import model_markdown
+from tests.models.made import DECISION, made, trained
+from tests.shelf import decided as decided_by
+from tests.shelf import fresh_home, prompt
 from tests.training.test_models import published
 from tests.training.tuned import Tutor, answer, case, config
 
@@ -143,3 +149,52 @@ def test_a_data_set_and_its_training_stand_in_one_config(tmp_path: Path) -> None
     file.write_text(json.dumps({**content, "gate": train["gate"]}))
     with pytest.raises(ConfigError, match="gate belongs to a training"):
         read(file, FinetuneConfig)
+
+
+def outcome(home: Path, **changes: Any) -> ModelOutcome:
+    rows = TrainedOn(name="helpdesk", version=1, sha256="a", format="f", rows={}, tokens={})
+    given = {"name": "helpdesk", "trainer": "openai", "kind": "llm", "status": "trained"}
+    told = {"reason": "the model is ft:1", "dataset": rows, "folder": str(home / "trainings")}
+    return ModelOutcome.model_validate({**given, **told, **changes})
+
+
+def test_a_gate_that_cannot_decide_promotes_nothing(tmp_path: Path) -> None:
+    home = fresh_home(tmp_path)
+    nowhere = standing(home, outcome(home))
+    assert (nowhere.status, nowhere.exit_code) == ("inconclusive", 5)
+    assert "the model is in no registry" in nowhere.reason
+    (version,) = made(home, trained(home))
+    mine = outcome(home, registered=version.uri, llm={"name": "openai", "model": "ft:1"})
+    assert compared(home, mine) is None
+    assert "does not say what the model was made from" in standing(home, mine).reason
+    promote(home, "helpdesk", 1, DECISION, None)
+    assert standing(home, mine).status == "promoted"
+
+
+def test_another_model_that_is_live_meanwhile_stays_so(tmp_path: Path) -> None:
+    home = fresh_home(tmp_path)
+    base = trained(home, model="base", trainer={"name": "base"})
+    first, *_ = made(home, base, trained(home), trained(home, model="ft:2"))
+    mine = outcome(
+        home,
+        registered="models:/helpdesk/3",
+        llm={"name": "openai", "model": "ft:2"},
+        base={"name": "openai", "model": "base", "api_key": "sk-1"},
+    )
+    sides = compared(home, mine)
+    assert sides is not None
+    assert (sides.live.uri, sides.candidate.uri) == (first.uri, "models:/helpdesk/3")
+    promote(home, "helpdesk", 2, DECISION, 1)
+    files = Resolved(prompt=prompt(), uri="p.yaml")
+    content = decided_by(home, files, files, better=True)
+    told = decided(home, mine, sides, content, HeldCases((), ()), "test")
+    assert (told.status, told.exit_code, told.failed) == ("stayed", 1, "NotPromoted")
+    assert "models:/helpdesk/2 is live since the decision began" in told.reason
+    assert "It should be live, and is not" in model_markdown(told)
+    sides = compared(home, mine)
+    assert sides is not None
+    told = decided(home, mine, sides, content, HeldCases((), ("c1",)), "test")
+    assert (told.status, told.exit_code) == ("promoted", 0)
+    report = model_markdown(told)
+    assert "`llmops models rollback helpdesk`" in report
+    assert "Cases without a say (1), as it has seen them: c1." in report
