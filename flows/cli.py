@@ -11,6 +11,7 @@ from llmops.flows import console
 from llmops.flows.commands import (
     answers,
     audit,
+    backup,
     build,
     compare,
     decision,
@@ -77,7 +78,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, feedback, finetune, train, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users),
+    *(review, answers, keys, audit, traces, users, backup),
 )
 for part in TOP:
     app.add_typer(part.app)
