@@ -14,6 +14,7 @@ from llmops.flows.commands import (
     backup,
     build,
     compare,
+    cost,
     decision,
     demo,
     deploy,
@@ -78,7 +79,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, feedback, finetune, train, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users, backup),
+    *(review, answers, keys, audit, traces, users, backup, cost),
 )
 for part in TOP:
     app.add_typer(part.app)

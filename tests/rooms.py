@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("evaluation", "monitoring", "chat", "access"),
         *("calls", "knowledge", "validation"),
     ),
-    "training": ("ledger", "knowledge", "retrieval", "datasets", "tracking"),
+    "training": ("ledger", "calls", "knowledge", "retrieval", "datasets", "tracking"),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),
         *("traces", "access", "audit"),
