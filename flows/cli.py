@@ -25,6 +25,7 @@ from llmops.flows.commands import (
     golden,
     kb,
     keys,
+    maintain,
     maintenance,
     nightly,
     prompts,
@@ -79,7 +80,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, feedback, finetune, train, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users, backup, cost),
+    *(review, answers, keys, audit, traces, users, backup, cost, maintain),
 )
 for part in TOP:
     app.add_typer(part.app)

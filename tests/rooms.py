@@ -21,7 +21,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "access": ("ledger", "audit", "calls"),
     "retrieval": (),
     "knowledge": ("ledger", "audit", "calls", "retrieval", "validation"),
-    "maintenance": ("ledger", "audit", "knowledge", "retrieval", "traces", "tracking"),
+    "maintenance": (
+        *("ledger", "audit", "knowledge", "retrieval", "traces"),
+        *("tracking", "validation"),
+    ),
     "prompts": ("tracking", "ledger", "audit"),
     "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
     "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.errors import disk_trouble
 from llmops.tasks.maintenance.backup.sets import SCHEMA, BackupFile, BackupSet
 from llmops.tasks.maintenance.backup.staging import staged
-from llmops.tasks.maintenance.backup.vault import Vault
+from llmops.tasks.maintenance.backup.vault import Vault, trouble_of
 from llmops.tasks.maintenance.portable import digest_of
 
 
@@ -66,9 +65,7 @@ def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
             )
         vault.write(made)
     except OSError as error:
-        if (trouble := disk_trouble(error)) is not None:
-            raise trouble from error
-        raise
+        raise trouble_of(error) from error
     removed = vault.prune(keep) if keep is not None else []
     return BackupMade(
         id=made.id,

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.audit import head
 from llmops.tasks.audit.log import Entry, record
-from llmops.tasks.errors import Blocked, Damaged, UsageError, disk_trouble
+from llmops.tasks.errors import Blocked, Damaged, UsageError
 from llmops.tasks.lake import VARIABLE, lake_of
 from llmops.tasks.ledger import make_folder
 from llmops.tasks.maintenance.backup.ledgers import load_ledger, refuse_if_used, settle
 from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet
 from llmops.tasks.maintenance.backup.staging import LEDGER
-from llmops.tasks.maintenance.backup.vault import Vault, missing, object_path
+from llmops.tasks.maintenance.backup.vault import Vault, missing, object_path, trouble_of
 from llmops.tasks.maintenance.portable import digest_of
 from llmops.tasks.tracking.place import own_database
 
@@ -72,9 +72,7 @@ def restore(home: Path, place: str, chosen: str | None = None) -> RestoredHome:
                 _fill_lake(home, folder / "lake")
             _put_into_place(home, folder)
         except OSError as error:
-            if (trouble := disk_trouble(error)) is not None:
-                raise trouble from error
-            raise
+            raise trouble_of(error) from error
         finally:
             if not (folder / MOVING).exists():
                 shutil.rmtree(folder, ignore_errors=True)

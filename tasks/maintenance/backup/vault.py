@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError, disk_trouble
 from llmops.tasks.lake import storage_at
 from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet, read_set
 
@@ -77,6 +77,14 @@ class Vault:
             if Path(file.path).name not in needed and file.modified < oldest:
                 self.storage.remove(file.path)
         return gone
+
+
+def trouble_of(error: OSError) -> LlmopsError:
+    """What a file system did not do, as an error of ours."""
+    return disk_trouble(error) or Unavailable(
+        f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}",
+        hint="look at its folder and its permissions, and run again",
+    )
 
 
 def object_path(digest: str) -> str:
