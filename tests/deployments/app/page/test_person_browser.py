@@ -48,7 +48,7 @@ def test_what_is_said_of_an_answer_by_keyboard_and_what_comes_back(
         page.locator(".thumb").first.press("Enter")  # up, and the better answer still stands there
         page.wait_for_function(SEEN, arg=".unsure .choices")
         page.locator(".unsure button").nth(1).press("Enter")
-        page.set_viewport_size(PHONE)
+        page.set_viewport_size({"width": 400, "height": 800})
         page.locator(".saved:not(:empty)").wait_for()
         (item,) = find(home, "guide", state="open").items
         said = Review("bad", "It is **330 metres** tall.")
