@@ -18,8 +18,8 @@ def supports(text: str, passage: str) -> float:
 
 
 def supporting(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Those that have most of the text's words and each of its numbers, in their order: a price that
-    has changed since is no support.
+    """Those that have most of the text's words and each of its numbers, in their order: a price
+    that has changed since is no support.
     """
     wanted = set(numbers_in(without_markers(text)))
     alike = [hit for hit in hits if supports(text, hit.text) >= SHARE]
