@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("tracking", "validation"),
     ),
     "prompts": ("tracking", "ledger", "audit"),
-    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
+    "models": ("tracking", "ledger", "audit"),
+    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts", "models"),
     "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),
     "review": ("ledger", "audit", "traces", "tracking"),
     "nights": ("knowledge",),
@@ -40,10 +41,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("evaluation", "monitoring", "chat", "access"),
         *("calls", "knowledge", "validation"),
     ),
-    "training": ("ledger", "calls", "knowledge", "retrieval", "datasets", "tracking"),
+    "training": (
+        *("ledger", "calls", "knowledge", "retrieval", "datasets", "tracking", "models"),
+        *("evaluation", "decisions"),
+    ),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),
-        *("traces", "access", "audit"),
+        *("traces", "access", "audit", "models"),
     ),
 }
 """Which other rooms a room may import, beside plugins, what is pure and the ground floor."""

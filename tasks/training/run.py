@@ -17,6 +17,7 @@ from llmops.tasks.training.model_summary import model_markdown
 from llmops.tasks.training.models import train_model
 from llmops.tasks.training.outcome import TrainOutcome
 from llmops.tasks.training.ranking import quiet, train_ranking
+from llmops.tasks.training.registering import registered
 from llmops.tasks.training.spec import TrainSpec
 from llmops.tasks.training.summary import training_markdown
 
@@ -53,21 +54,28 @@ def run_model_training(
     spec: TrainSpec,
     tell: Tell = quiet,
     prefect: tuple[str | None, str | None] = (None, None),
+    below: tuple[str, str] | None = None,
 ) -> ModelOutcome:
-    """As `run_training`, of a model from a data set."""
+    """As `run_training`, of a model from a data set, which is registered. `below`: the run of a
+    sweep, and the name of this one in it; which model is registered, the sweep decides.
+    """
     with ExitStack() as stack:
         tracker: TrainingTracker | None = None
         trouble = ""
         try:
             told = {"name": spec.name, "train": shown(spec.trainer)}
             experiment = f"{spec.name} training"
-            tracker = stack.enter_context(TrainingTracker(home, experiment, spec.name, told))
+            parent, name = below or ("", spec.name)
+            new = TrainingTracker(home, experiment, name, told, parent)
+            tracker = stack.enter_context(new)
         except LlmopsError as error:
             trouble = str(error)
         outcome = train_model(home, spec, tell, tracker.step if tracker else silent, prefect[0])
         if tracker is None:
-            return outcome.warned(f"the training is not recorded: {trouble}")
-        return _model_recorded(home, tracker, outcome, prefect[1])
+            return outcome.warned(f"the training is not recorded, nor its model: {trouble}")
+        if below is None:
+            outcome = registered(home, outcome, shown(spec.trainer), tracker.run_id)
+        return model_recorded(home, tracker, outcome, prefect[1])
 
 
 def shown(trainer: Spec) -> dict[str, object]:
@@ -75,9 +83,10 @@ def shown(trainer: Spec) -> dict[str, object]:
     return {name: value for name, value in trainer.short().items() if name != "api_key"}
 
 
-def _model_recorded(
+def model_recorded(
     home: Path, tracker: TrainingTracker, outcome: ModelOutcome, url: str | None
 ) -> ModelOutcome:
+    """With its run in MLflow, which says what it came to."""
     dataset, summary = outcome.dataset, model_markdown(outcome)
     files = {name: (Path(outcome.folder) / name).read_bytes() for name in outcome.files}
     if outcome.evaluation:
@@ -94,6 +103,7 @@ def _model_recorded(
         tags={
             "status": outcome.status,
             "model": outcome.model or "none",
+            "registered": outcome.registered or "none",
             "trainer": outcome.trainer,
             "dataset": f"{dataset.name} v{dataset.version}",
             "dataset_sha256": dataset.sha256,

@@ -93,8 +93,9 @@ class TrainingRun:
 class TrainedModel:
     """`files`: in the run's folder, relative to it, the first one that which is loaded. `figures`:
     what the trainer itself measured, such as the loss. `model`: its name where it is served, or its
-    path; "" where only files were written, and `remark` says what is left to do. `llm`: how configs
-    name it as a language model; `base`: the model that it was made from, in the same form.
+    path; "" where only files were written, and `remark` says what is left to do. `llm`, `embed`:
+    how configs name it as a language model, or as an embedder, with its path in the run's folder
+    where it is a file; `base`: the model that it was made from, in the same form.
     """
 
     files: tuple[str, ...]
@@ -102,6 +103,7 @@ class TrainedModel:
     model: str = ""
     remark: str = ""
     llm: Mapping[str, object] = field(default_factory=dict)
+    embed: Mapping[str, object] = field(default_factory=dict)
     base: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -128,6 +130,8 @@ class DatasetTrainer(Trainer):
     first of `formats` that there is, else.
     """
 
+    askable: ClassVar[bool] = True
+    """Whether a plugin of the house can load or ask what it makes: the gate has to."""
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")
     version: int | None = Field(default=None, ge=1)
     format: str | None = None
