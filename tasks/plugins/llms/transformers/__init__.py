@@ -13,6 +13,7 @@ from pydantic import Field
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins._model_folder import contents_of
 from llmops.tasks.plugins.llms import Connection, Llm, Reply, Request
+from llmops.tasks.plugins.llms.transformers.sampling import Sampling
 
 if TYPE_CHECKING:
     from llmops.tasks.plugins.llms.transformers.running import LocalModel
@@ -81,25 +82,26 @@ class TransformersLlm(Llm):
         loaded = await loop.run_in_executor(
             WORKER, opened, self.model, self.adapter, self.threads, self.fingerprint()
         )
-        yield TransformersConnection(loaded, self.settings)
+        yield TransformersConnection(loaded, self.sampling)
 
-    def settings(self, request: Request) -> dict[str, Any]:
+    def sampling(self, request: Request) -> Sampling:
         """What is asked for; parameters of the request go before the options."""
-        own = {
+        own: dict[str, Any] = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "seed": self.seed,
             **self.parameters,
         }
-        given = {name: value for name, value in request.parameters.items() if value is not None}
-        return {**own, **given}
+        own |= {name: value for name, value in request.parameters.items() if value is not None}
+        most, heat, seed = (own.pop(name) for name in ("max_tokens", "temperature", "seed"))
+        return Sampling(int(most), float(heat), int(seed), own)
 
 
 class TransformersConnection(Connection):
     """To a model that is loaded."""
 
-    def __init__(self, loaded: "LocalModel", settings: Callable[[Request], dict[str, Any]]) -> None:
-        self._loaded, self._settings = loaded, settings
+    def __init__(self, loaded: "LocalModel", sampling: Callable[[Request], Sampling]) -> None:
+        self._loaded, self._sampling = loaded, sampling
 
     async def ask(self, request: Request) -> Reply:
         stop = threading.Event()
@@ -129,10 +131,10 @@ class TransformersConnection(Connection):
         self, request: Request, stop: threading.Event, heard: Callable[[str], None]
     ) -> Reply:
         loop = asyncio.get_running_loop()
-        settings = self._settings(request)
+        sampling = self._sampling(request)
         try:
             return await loop.run_in_executor(
-                WORKER, self._loaded.answer, request, settings, stop, heard
+                WORKER, self._loaded.answer, request, sampling, stop, heard
             )
         finally:
             stop.set()  # who is no longer waited for stops at its next token

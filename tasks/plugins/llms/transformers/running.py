@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
@@ -20,6 +20,7 @@ from transformers import (
 
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.plugins.llms import Message, Reply, Request
+from llmops.tasks.plugins.llms.transformers.sampling import Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -39,7 +40,7 @@ class LocalModel:
     def answer(
         self,
         request: Request,
-        settings: Mapping[str, Any],
+        sampling: Sampling,
         stop: threading.Event,
         heard: Callable[[str], None],
     ) -> Reply:
@@ -47,16 +48,16 @@ class LocalModel:
         DocumentError for a prompt that is too long, or parameters that are unknown.
         """
         tokens = self._prompt(request)
-        known = {**settings}
-        most, drawn = int(known.pop("max_tokens")), float(known.pop("temperature"))
-        torch.manual_seed(int(known.pop("seed")))
+        torch.manual_seed(sampling.seed)
         room = self._context - tokens.shape[1]
         if room < 1:
             raise DocumentError(
                 f"the prompt has {tokens.shape[1]:,} tokens, and the model takes {self._context:,}"
             )
-        given = {"do_sample": True, "temperature": drawn} if drawn else {"do_sample": False}
-        config = self._config({"max_new_tokens": min(most, room), **given}, known)
+        drawn = {"do_sample": True, "temperature": sampling.temperature}
+        given = drawn if sampling.temperature else {"do_sample": False}
+        most = min(sampling.max_tokens, room)
+        config = self._config({"max_new_tokens": most, **given}, sampling.more)
         with torch.inference_mode():
             found = self._model.generate(
                 input_ids=tokens,
@@ -95,10 +96,18 @@ class LocalModel:
         tokens: torch.Tensor = found["input_ids"].to(self._model.device)
         return tokens
 
-    def _config(self, given: Mapping[str, object], more: Mapping[str, Any]) -> "GenerationConfig":
+    def _config(
+        self, given: Mapping[str, object], more: Mapping[str, object]
+    ) -> "GenerationConfig":
         own = self._model.generation_config
         stops = more.get("stop") or ()
-        words = [stops] if isinstance(stops, str) else list(stops)
+        words = (
+            [stops]
+            if isinstance(stops, str)
+            else [*stops]
+            if isinstance(stops, list | tuple)
+            else []
+        )
         ends = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
         said = {
             "eos_token_id": ends if isinstance(ends, list) else [ends],
