@@ -25,7 +25,8 @@ from benchmarks.command import data_folder, llmops
 from benchmarks.feedbackqa import entries
 from llmops.tasks.schemas import sha256
 
-ROWS, CASES_LONGEST, LONGEST, MOST = 222, 3_000, 1_500, 320
+CASES_LONGEST, PER_TOKEN = 3_000, 4.7
+"""Characters: of a case's answer at most, and of a token of these texts."""
 SYSTEM = "You answer questions about COVID-19 for the public."
 PROMPT = f"""\
 name: covid
@@ -65,10 +66,10 @@ def excellent(data: Path, longest: int, *splits: str) -> Iterator[dict[str, Any]
     yield from sorted(found.values(), key=lambda each: sha256(each["question"]))
 
 
-def write(data: Path, out: Path, model: Path, cases: int) -> Path:
+def write(data: Path, out: Path, model: Path, asked: argparse.Namespace) -> Path:
     """The rows, and the config that trains on them."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = list(excellent(data, LONGEST, "train", "valid"))[:ROWS]
+    rows = list(excellent(data, int(asked.tokens * PER_TOKEN), "train", "valid"))[: asked.rows]
     lines = [
         {
             "id": sha256(each["question"])[:12],
@@ -84,10 +85,9 @@ def write(data: Path, out: Path, model: Path, cases: int) -> Path:
     ]
     (out / "rows.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in lines))
     seen = {each["uri"] for each in rows}
-    asked = [each for each in excellent(data, CASES_LONGEST, "test") if each["uri"] not in seen][
-        :cases
-    ]
-    (out / "cases.jsonl").write_text("".join(f"{json.dumps(case(each))}\n" for each in asked))
+    test = [each for each in excellent(data, CASES_LONGEST, "test") if each["uri"] not in seen]
+    cases = "".join(f"{json.dumps(case(each))}\n" for each in test[: asked.cases])
+    (out / "cases.jsonl").write_text(cases)
     config = {
         "flow": "finetune",
         "name": "covid",
@@ -102,7 +102,7 @@ def write(data: Path, out: Path, model: Path, cases: int) -> Path:
             "epochs": 1,
             "learning_rate": 5e-4,
             "batch_size": 4,
-            "max_tokens": MOST,
+            "max_tokens": asked.tokens,
             "save_every": 10,
         },
     }
@@ -149,12 +149,14 @@ def main() -> int:
     parser.add_argument("--gguf", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=222, help="with those that are held out")
+    parser.add_argument("--tokens", type=int, default=320, help="of a row")
     parser.add_argument("--most", type=int, default=64, help="tokens of an answer")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     out = asked.out.absolute()
     base = model_folder(asked.gguf, out / "base")
-    config = write(data_folder(), out, base, asked.cases)
+    config = write(data_folder(), out, base, asked)
     llmops(out, "finetune", str(config))
     made = llmops(out, "train", str(config))
     say(figures=made["figures"], warnings=made["warnings"], rows=made["dataset"]["rows"])
