@@ -51,7 +51,7 @@ def test_it_answers_the_same_every_time_and_counts_tokens(base: Path) -> None:
     assert first.text == again.text != ""
     assert (first.tokens_in, first.tokens_out, first.finish) == (28, 12, "length")
     assert model(base).free
-    assert model(base).title == "base"
+    assert model(base).title == f"{base.parent.name}/base"
 
 
 def test_parameters_of_a_request_go_first(base: Path) -> None:

@@ -60,8 +60,8 @@ class TransformersLlm(Llm):
 
     @property
     def title(self) -> str:
-        """The label, else the name of the folder or of the adapter."""
-        return self.label or Path(self.adapter or self.model).name or self.model
+        """The label, else the end of the path: a training's folder and the model's in it."""
+        return self.label or "/".join(Path(self.adapter or self.model).parts[-2:])
 
     @property
     def free(self) -> bool:

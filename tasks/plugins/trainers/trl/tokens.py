@@ -176,8 +176,8 @@ def must_learn(counts: TokenCounts, cache: TokenCache, path: Path) -> None:
     """Raises UsageError where all rows are left out."""
     if counts.kept:
         return
-    words = {name: text.format(most=cache.most) for name, text in FAULTS.items()}
-    said = [f"{getattr(counts, name):,} {text}" for name, text in words.items()]
+    found = {name: getattr(counts, name) for name in FAULTS}
+    said = [f"{n:,} {FAULTS[name].format(most=cache.most)}" for name, n in found.items() if n]
     known = cache.chat.tokenizer.convert_ids_to_tokens(sorted(cache.chat.ends))
     hint = "raise max_tokens" if counts.over_long else ""
     if counts.no_end:
@@ -186,7 +186,9 @@ def must_learn(counts: TokenCounts, cache: TokenCache, path: Path) -> None:
             "answer with one of them, or eos_token_id in generation_config.json name the one that "
             "ends it"
         )
-    raise UsageError(f"no row of {path} can be learnt: {'; '.join(said)}", hint=hint)
+    raise UsageError(
+        f"no row of {path} can be learnt: {'; '.join(said) or 'it is empty'}", hint=hint
+    )
 
 
 def prove(trainer: "SFTTrainer", data: "Dataset", counts: TokenCounts, chat: ChatTokens) -> None:
