@@ -52,7 +52,7 @@ def test_a_training_that_was_killed_goes_on_and_is_told(tmp_path: Path) -> None:
     home = tmp_path / "home"
     published(home)
     tiny_model(tmp_path / "base")
-    wanted = spec(tmp_path, epochs=40, batch_size=8, save_every=2, learning_rate=1e-3)
+    wanted = spec(tmp_path, epochs=12, batch_size=8, save_every=2, learning_rate=1e-3)
     planned = planned_model(home, wanted)
     assert not Path(planned.folder).exists()
     command = [sys.executable, "-c", PROGRAM, str(home), wanted.model_dump_json()]

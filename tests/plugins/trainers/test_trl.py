@@ -141,7 +141,7 @@ def test_after_a_crash_it_goes_on_and_comes_to_the_same(tmp_path: Path, base: Pa
     made = train(learner, rows, tmp_path / "run", steps)
     assert min(number for number, metrics in steps if "loss" in metrics) == 4
     assert made.figures["validation_loss"] == pytest.approx(straight.figures["validation_loss"])
-    names = ("validation_loss_before", "steps", "train_trained_tokens")
+    names = ("validation_loss_before", "steps", "train_trained_tokens", "train_loss")
     assert [made.figures[each] for each in names] == [straight.figures[each] for each in names]
     one, other = (Path(each.model) / "model.safetensors" for each in (made, straight))
     assert one.read_bytes() == other.read_bytes()

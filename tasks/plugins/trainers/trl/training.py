@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, UsageError
@@ -45,7 +46,7 @@ class Loaded(NamedTuple):
 def train(trainer: TrlOptions, data: TrainingData, run: TrainingRun) -> TrainedModel:
     """Raises UsageError where there is nothing to learn, or the model has no chat template."""
     done = run.folder / DONE
-    if done.is_file():
+    if done.is_file() and (run.folder / (MODEL if trainer.merge else ADAPTER)).is_dir():
         return _made(trainer, run, json.loads(done.read_text(encoding="utf-8")))
     quiet(trainer.threads)
     loaded = load(trainer)
@@ -255,7 +256,9 @@ def _learn(
     result = learning.train(resume_from_checkpoint=str(last) if last else None)
     if not result.global_step:
         raise LlmopsError("the training took no step")
-    figures |= {"train_loss": float(result.training_loss), "steps": float(result.global_step)}
+    told = [each["loss"] for each in learning.state.log_history if "loss" in each]
+    # TRL's own mean is of the steps since it was taken up
+    figures |= {"train_loss": float(fmean(told)), "steps": float(result.global_step)}
     if held_out:
         after = _held_out(learning)
         figures |= {f"validation_{name}": value for name, value in after.items()}
