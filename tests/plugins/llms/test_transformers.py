@@ -66,9 +66,9 @@ def test_parameters_of_a_request_go_first(base: Path) -> None:
 
 
 def test_text_comes_in_pieces_and_the_reply_last(base: Path) -> None:
-    async def pieces(most: int) -> list[str | Reply]:
+    async def pieces(most: int, **parameters: Any) -> list[str | Reply]:
         found: list[str | Reply] = []
-        request = Request(messages=QUESTION)
+        request = Request(messages=QUESTION, parameters=parameters)
         async with LlmClient(model(base)) as client, aclosing(client.stream(request)) as stream:
             async for piece in stream:
                 found.append(piece)
@@ -80,6 +80,9 @@ def test_text_comes_in_pieces_and_the_reply_last(base: Path) -> None:
     assert isinstance(reply, Reply)
     assert reply.text == "".join(map(str, text)) == ask(model(base)).text
     assert len(asyncio.run(pieces(1))) == 1  # a reader may leave
+    *cut, reply = asyncio.run(pieces(99, stop=reply.text[3]))
+    assert isinstance(reply, Reply)
+    assert reply.text == "".join(map(str, cut))
     assert ask(model(base)).tokens_out == 12
 
 

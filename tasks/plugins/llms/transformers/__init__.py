@@ -108,6 +108,12 @@ class TransformersConnection(Connection):
         return await self._answered(request, stop, _unheard)
 
     async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        """Word by word; in one piece where a word may end the text, which is cut off at the end."""
+        if self._sampling(request).more.get("stop"):
+            reply = await self.ask(request)
+            yield reply.text
+            yield reply
+            return
         loop, pieces, stop = asyncio.get_running_loop(), asyncio.Queue[str](), threading.Event()
 
         def heard(text: str) -> None:
@@ -126,6 +132,7 @@ class TransformersConnection(Connection):
         finally:
             stop.set()
             answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
 
     async def _answered(
         self, request: Request, stop: threading.Event, heard: Callable[[str], None]
