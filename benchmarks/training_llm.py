@@ -25,8 +25,10 @@ from benchmarks.command import data_folder, llmops
 from benchmarks.feedbackqa import entries
 from llmops.tasks.schemas import sha256
 
-CASES_LONGEST, PER_TOKEN = 3_000, 4.7
-"""Characters: of a case's answer at most, and of a token of these texts."""
+CASES_LONGEST = 3_000
+"""Characters of a case's answer at most."""
+FRAME, PER_TOKEN = 50, 4.7
+"""Tokens of question and template, and characters of a token, in these texts."""
 SYSTEM = "You answer questions about COVID-19 for the public."
 PROMPT = f"""\
 name: covid
@@ -69,7 +71,8 @@ def excellent(data: Path, longest: int, *splits: str) -> Iterator[dict[str, Any]
 def write(data: Path, out: Path, model: Path, asked: argparse.Namespace) -> Path:
     """The rows, and the config that trains on them."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = list(excellent(data, int(asked.tokens * PER_TOKEN), "train", "valid"))[: asked.rows]
+    longest = int((asked.tokens - FRAME) * PER_TOKEN)
+    rows = list(excellent(data, longest, "train", "valid"))[: asked.rows]
     lines = [
         {
             "id": sha256(each["question"])[:12],

@@ -5,6 +5,7 @@ what a crash leaves, and what is served.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,41 @@ def test_arguments_of_tools_keep_their_own_keys(tmp_path: Path) -> None:
     prompt = [*asked(1), {"role": "assistant", "tool_calls": [call]}, *asked(2)]
     found = learnt({"prompt": prompt, "completion": said("Dry.")}, chat)
     assert '"arguments": {"city": "Köln"}' in tokenizer.decode(found.columns["input_ids"])
+
+
+def test_tokens_are_kept_by_all_that_they_depend_on(tmp_path: Path, base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from llmops.tasks.plugins.trainers.trl.conversations import ChatTokens
+    from llmops.tasks.plugins.trainers.trl.learning import COLLATORS
+    from llmops.tasks.plugins.trainers.trl.tokens import TokenCache
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    chat = ChatTokens(tokenizer, CHATML, None, frozenset({tokenizer.eos_token_id}))
+    collator = COLLATORS["trl_sft"]
+    cache = TokenCache(tmp_path / "tokens", chat, "trl_sft", 128, False, collator)
+    others = (
+        replace(cache, chat=replace(chat, template=f"{CHATML} ")),
+        replace(cache, chat=replace(chat, marked=MARKED)),
+        replace(cache, collator=COLLATORS["trl_dpo"]),
+        replace(cache, most=64),
+        replace(cache, parted=True),
+    )
+    assert len({cache.key("a"), cache.key("b"), *(each.key("a") for each in others)}) == 7
+    rows = data(tmp_path / "data", "trl_sft", list(answers(3)), [])
+    first, counts = cache.of(rows.files["train"], "train", "a")
+    rows.files["train"].unlink()
+    again, counted = cache.of(rows.files["train"], "train", "a")
+    assert first.to_list() == again.to_list()
+    assert counted == counts
+
+
+def test_held_out_rows_that_are_all_too_long_are_told(tmp_path: Path, base: Path) -> None:
+    long = {"prompt": asked(1), "completion": said("word " * 200)}
+    rows = data(tmp_path / "data", "trl_sft", list(answers(3)), [long])
+    made = train(trainer(base, max_tokens=64), rows, tmp_path / "run")
+    assert made.warnings[0] == "validation: 1 of 1 rows left out longer than 64 tokens"
+    assert "no held-out rows" in made.warnings[1]
 
 
 def test_the_adapter_alone_is_served_on_its_base(tmp_path: Path, base: Path) -> None:

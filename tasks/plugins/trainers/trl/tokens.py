@@ -111,7 +111,7 @@ class TokenCache:
         )
 
     def of(self, path: Path, split: str, sha: str) -> tuple["Dataset", TokenCounts]:
-        """The tokens of a file. Raises UsageError where nothing is left to learn."""
+        """The tokens of a file, and what was left out of it."""
         from datasets import Dataset
 
         name = f"{split}-{self.key(sha)}"
@@ -119,7 +119,7 @@ class TokenCache:
         if not told.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             counts = self._write(path, tokens)
-            told.write_text(json.dumps(asdict(counts)), encoding="utf-8")
+            write_json(told, asdict(counts))
         counts = TokenCounts(**json.loads(told.read_text(encoding="utf-8")))
         return Dataset.from_file(str(tokens)), counts
 
@@ -170,6 +170,13 @@ class TokenCache:
             return False
         own = self.chat.ids(messages(record, "messages"), record.get("tools"))
         return own != row.columns["input_ids"]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)
 
 
 def must_learn(counts: TokenCounts, cache: TokenCache, path: Path) -> None:

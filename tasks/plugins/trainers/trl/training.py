@@ -17,7 +17,13 @@ from llmops.tasks.plugins.trainers import TrainedModel, TrainingData, TrainingRu
 from llmops.tasks.plugins.trainers.trl.conversations import ChatTokens, unmarked
 from llmops.tasks.plugins.trainers.trl.options import TrlOptions
 from llmops.tasks.plugins.trainers.trl.saving import ADAPTER, MODEL, merge, save_adapter
-from llmops.tasks.plugins.trainers.trl.tokens import TokenCache, TokenCounts, must_learn, prove
+from llmops.tasks.plugins.trainers.trl.tokens import (
+    TokenCache,
+    TokenCounts,
+    must_learn,
+    prove,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,21 +63,17 @@ def train(trainer: TrlOptions, data: TrainingData, run: TrainingRun) -> TrainedM
         warnings += each.warnings(split, _most(trainer, loaded))
     if "validation" not in sides:
         warnings.append("there are no held-out rows: nobody knows what was learnt by heart")
-    (run.folder / ROWS).write_text(
-        json.dumps({split: asdict(each) for split, each in counts.items()}), encoding="utf-8"
-    )
+    write_json(run.folder / ROWS, {split: asdict(each) for split, each in counts.items()})
     learning = _learning(trainer, data.format, loaded, sides, run)
-    for split, each in counts.items():
+    for split in sides:
         found = learning.train_dataset if split == "train" else learning.eval_dataset
-        prove(learning, found, each, loaded.chat)
+        prove(learning, found, counts[split], loaded.chat)
     figures |= _learn(trainer, learning, run, held_out="validation" in sides)
     save_adapter(learning, loaded.chat.tokenizer, run.folder)
     if trainer.merge:
         merge(learning, loaded.chat.tokenizer, run.folder)
     said = {"figures": figures, "warnings": warnings}
-    part = done.with_suffix(".part")
-    part.write_text(json.dumps(said), encoding="utf-8")
-    part.replace(done)
+    write_json(done, said)
     for name in (CHECKPOINTS, TOKENS):  # both hold what people said
         shutil.rmtree(run.folder / name, ignore_errors=True)
     return _made(trainer, run, said)
@@ -209,8 +211,9 @@ def _tokens(
         found, counted = cache.of(path, split, sha)
         if split == "train":
             must_learn(counted, cache, path)
+        counts[split] = counted
         if counted.kept:
-            sides[split], counts[split] = found, counted
+            sides[split] = found
     return sides, counts
 
 
@@ -247,7 +250,7 @@ def _learn(
     before = run.folder / BEFORE
     if held_out and not before.is_file():
         said = _held_out(learning)
-        before.write_text(json.dumps(said), encoding="utf-8")
+        write_json(before, said)
     if held_out:
         said = json.loads(before.read_text(encoding="utf-8"))
         figures |= {f"validation_{name}_before": value for name, value in said.items()}
