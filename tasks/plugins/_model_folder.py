@@ -1,8 +1,14 @@
-"""What tells one local model folder from another: what it holds, not where it lies."""
+"""What training and serving know alike of a model folder: what tells it from another, whatever the
+place, and at which tokens the model stops.
+"""
 
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 WHOLE = 32 << 20
 """Files up to this size are read whole: configuration, tokenizer, chat template."""
@@ -37,3 +43,10 @@ def _hashed(marks: tuple[tuple[str, int, int], ...]) -> str:
                 file.seek((size - PIECE) * number // (PIECES - 1))
                 found.update(file.read(PIECE))
     return found.hexdigest()
+
+
+def ends_of(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> frozenset[int]:
+    """The tokens at which it stops: those of its generation config, and its tokenizer's."""
+    said = getattr(model.generation_config, "eos_token_id", None)
+    given = said if isinstance(said, list) else [said]
+    return frozenset(int(each) for each in [*given, tokenizer.eos_token_id] if each is not None)

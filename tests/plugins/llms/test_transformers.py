@@ -63,6 +63,10 @@ def test_parameters_of_a_request_go_first(base: Path) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
     with pytest.raises(DocumentError, match="does not know: logit_bias"):
         ask(model(base), parameters={"logit_bias": {}})
+    with pytest.raises(DocumentError, match="refuses the request"):
+        ask(model(base, temperature=1), parameters={"repetition_penalty": -1.0})
+    with pytest.raises(DocumentError, match="stop: got 7"):
+        ask(model(base), parameters={"stop": 7})
 
 
 def test_text_comes_in_pieces_and_the_reply_last(base: Path) -> None:

@@ -302,7 +302,7 @@ def test_a_training_is_known_by_what_its_model_folder_holds(tmp_path: Path, base
     for file in base.iterdir():
         (moved / file.name).write_bytes(file.read_bytes())
     assert trainer(moved).identity() == first
-    assert trainer(base, save_every=3, threads=1).identity() == first
+    assert trainer(base, save_every=3, threads=1, merge=False).identity() == first
     (moved / "chat_template.jinja").write_text(MARKED, encoding="utf-8")
     assert trainer(moved).identity() != first
     assert trainer(Path("moved")).at(tmp_path).identity() == trainer(moved).identity()
@@ -311,8 +311,9 @@ def test_a_training_is_known_by_what_its_model_folder_holds(tmp_path: Path, base
 def test_wrong_options_are_told(tmp_path: Path, base: Path) -> None:
     rows = data(tmp_path / "data", "trl_kto", list(rated(2)), [])
     with pytest.raises(ConfigError) as caught:
-        trainer(tmp_path / "absent", batch_size=1).check(rows)
-    assert [each.where for each in caught.value.found] == ["train.model", "train.batch_size"]
+        trainer(tmp_path / "absent", batch_size=1, chat_template="absent").check(rows)
+    wrong = ["train.model", "train.chat_template", "train.batch_size"]
+    assert [each.where for each in caught.value.found] == wrong
     with pytest.raises(ValidationError, match="it is given by max_tokens"):
         trainer(base, parameters={"max_length": 8})
     with pytest.raises(ConfigError, match=r"TRL refuses it: .*no_such"):

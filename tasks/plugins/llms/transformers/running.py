@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from llmops.tasks.errors import DocumentError, Unavailable
+from llmops.tasks.plugins._model_folder import ends_of
 from llmops.tasks.plugins.llms import Message, Reply, Request
 from llmops.tasks.plugins.llms.transformers.sampling import Sampling
 
@@ -58,21 +59,23 @@ class LocalModel:
         given = drawn if sampling.temperature else {"do_sample": False}
         most = min(sampling.max_tokens, room)
         config = self._config({"max_new_tokens": most, **given}, sampling.more)
-        with torch.inference_mode():
-            found = self._model.generate(
-                input_ids=tokens,
-                attention_mask=torch.ones_like(tokens),
-                generation_config=config,
-                stopping_criteria=StoppingCriteriaList([_Stopped(stop)]),
-                streamer=_Heard(self._tokenizer, heard),
-                **({"tokenizer": self._tokenizer} if config.stop_strings else {}),
-            )
+        try:
+            with torch.inference_mode():
+                found = self._model.generate(
+                    input_ids=tokens,
+                    attention_mask=torch.ones_like(tokens),
+                    generation_config=config,
+                    stopping_criteria=StoppingCriteriaList([_Stopped(stop)]),
+                    streamer=_Heard(self._tokenizer, heard),
+                    **({"tokenizer": self._tokenizer} if config.stop_strings else {}),
+                )
+        except (ValueError, TypeError) as error:
+            raise DocumentError(f"transformers refuses the request: {error!s:.200}") from error
         made = found[0, tokens.shape[1] :].tolist()
         return self._reply(made, int(tokens.shape[1]), config)
 
     def _reply(self, made: list[int], size: int, config: "GenerationConfig") -> Reply:
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else []
-        ended = bool(made) and made[-1] in ends
+        ended = bool(made) and made[-1] in config.eos_token_id
         text = self._tokenizer.decode(made, skip_special_tokens=True)
         for word in config.stop_strings or ():
             if word in text:
@@ -101,16 +104,11 @@ class LocalModel:
     ) -> "GenerationConfig":
         own = self._model.generation_config
         stops = more.get("stop") or ()
-        words = (
-            [stops]
-            if isinstance(stops, str)
-            else [*stops]
-            if isinstance(stops, list | tuple)
-            else []
-        )
-        ends = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
+        if not isinstance(stops, str | list | tuple):
+            raise DocumentError(f"stop: got {stops!r}; allowed: a text or a list of texts")
+        words = [stops] if isinstance(stops, str) else list(stops)
         said = {
-            "eos_token_id": ends if isinstance(ends, list) else [ends],
+            "eos_token_id": sorted(ends_of(self._tokenizer, self._model)),
             "pad_token_id": self._tokenizer.pad_token_id,
             "bos_token_id": own.bos_token_id,
             "stop_strings": words or None,

@@ -78,7 +78,7 @@ class TrlOptions(DatasetTrainer):
 
     def identity(self) -> str:
         """What is trained, and on what: a model folder by what it holds, wherever it lies."""
-        apart = {"version", "threads", "save_every", "model", "chat_template"}
+        apart = {"version", "threads", "save_every", "merge", "model", "chat_template"}
         said = self.model_dump(mode="json", exclude=apart)
         template = Path(self.chat_template).read_text("utf-8") if self.chat_template else ""
         return digest(self.spelling(), canonical(said), contents_of(Path(self.model)), template)
@@ -92,6 +92,8 @@ class TrlOptions(DatasetTrainer):
         elif folder.is_dir() and not (folder / "config.json").is_file():
             hint = "a folder as transformers saves it: config.json, weights, tokenizer"
             found.append(Mistake(f"{folder} has no config.json", "train.model", hint))
+        if self.chat_template and not Path(self.chat_template).is_file():
+            found.append(Mistake(f"no such file: {self.chat_template}", "train.chat_template"))
         if data.format == "trl_kto" and self.batch_size < 2:
             said = f"got {self.batch_size}; allowed: 2 or more, since KTO compares within a batch"
             found.append(Mistake(said, "train.batch_size"))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 ADAPTER, MODEL = "adapter", "model"
-NEAR = 0.02
+NEAR = 0.05
 """Logits this near are the same, as a share of the largest: a merged model rounds otherwise."""
 
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, UsageError
+from llmops.tasks.plugins._model_folder import ends_of
 from llmops.tasks.plugins.trainers import TrainedModel, TrainingData, TrainingRun
 from llmops.tasks.plugins.trainers.trl.conversations import ChatTokens, unmarked
 from llmops.tasks.plugins.trainers.trl.options import TrlOptions
@@ -138,12 +139,7 @@ def _chat(
     from trl.chat_template_utils import has_generation_markers
 
     if trainer.chat_template is not None:
-        try:
-            given = Path(trainer.chat_template).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                [Mistake(f"cannot be read: {error}", "train.chat_template")]
-            ) from error
+        given = Path(trainer.chat_template).read_text(encoding="utf-8")
         tokenizer.chat_template = given if not tokenizer.chat_template else tokenizer.chat_template
         marked = given if has_generation_markers(given) else None
     elif tokenizer.chat_template:
@@ -153,9 +149,11 @@ def _chat(
             f"the model {trainer.model} has no chat template",
             hint="name a file in train.chat_template, or train an instruct version",
         )
+    ends = ends_of(tokenizer, model)
+    model.generation_config.eos_token_id = sorted(ends)  # for runtimes that look there alone
     template = unmarked(tokenizer.get_chat_template())
     tokenizer.chat_template = template
-    return ChatTokens(tokenizer, template, marked, _ends(tokenizer, model))
+    return ChatTokens(tokenizer, template, marked, ends)
 
 
 def _known_template(tokenizer: "PreTrainedTokenizerBase") -> str | None:
@@ -170,14 +168,6 @@ def _known_template(tokenizer: "PreTrainedTokenizerBase") -> str | None:
     if found is None and not has_generation_markers(own):
         return None
     return str(found or own)
-
-
-def _ends(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> frozenset[int]:
-    """The tokens at which a served model stops."""
-    config = getattr(model, "generation_config", None)
-    said = getattr(config, "eos_token_id", None)
-    given = said if isinstance(said, list) else [said]
-    return frozenset(int(each) for each in [*given, tokenizer.eos_token_id] if each is not None)
 
 
 def _bf16() -> bool:
