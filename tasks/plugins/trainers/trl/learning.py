@@ -101,7 +101,9 @@ def learning(
             lora_dropout=trainer.lora_dropout,
             target_modules="all-linear",
             modules_to_save=list(trainer.modules_to_save) or None,
-            ensure_weight_tying=bool(trainer.modules_to_save),
+            ensure_weight_tying=bool(
+                trainer.modules_to_save and model[0].config.tie_word_embeddings
+            ),
         ),
         callbacks=[Telling(run.step)],
     )

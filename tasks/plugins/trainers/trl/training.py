@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -58,12 +59,12 @@ def train(trainer: TrlOptions, data: TrainingData, run: TrainingRun) -> TrainedM
     quiet(trainer.threads)
     loaded = load(trainer)
     sides, counts = _tokens(trainer, data, run, loaded)
-    figures, warnings = dict[str, float](), list[str]()
+    figures, told = dict[str, float](), list[str]()
     for split, each in counts.items():
         figures |= each.figures(split)
-        warnings += each.warnings(split, _most(trainer, loaded))
+        told += each.warnings(split, _most(trainer, loaded))
     if "validation" not in sides:
-        warnings.append("there are no held-out rows: nobody knows what was learnt by heart")
+        told.append("there are no held-out rows: nobody knows what was learnt by heart")
     write_json(run.folder / ROWS, {split: asdict(each) for split, each in counts.items()})
     learning = _learning(trainer, data.format, loaded, sides, run)
     for split in sides:
@@ -73,7 +74,7 @@ def train(trainer: TrlOptions, data: TrainingData, run: TrainingRun) -> TrainedM
     save_adapter(learning, loaded.chat.tokenizer, run.folder)
     if trainer.merge:
         merge(learning, loaded.chat.tokenizer, run.folder)
-    said = {"figures": figures, "warnings": warnings}
+    said = {"figures": figures, "warnings": told}
     write_json(done, said)
     for name in (CHECKPOINTS, TOKENS):  # both hold what people said
         shutil.rmtree(run.folder / name, ignore_errors=True)
@@ -81,9 +82,9 @@ def train(trainer: TrlOptions, data: TrainingData, run: TrainingRun) -> TrainedM
 
 
 def _made(trainer: TrlOptions, run: TrainingRun, said: Mapping[str, object]) -> TrainedModel:
-    figures, warnings = said["figures"], said["warnings"]
+    figures, told = said["figures"], said["warnings"]
     assert isinstance(figures, dict)
-    assert isinstance(warnings, list)
+    assert isinstance(told, list)
     base = {"name": "transformers", "model": trainer.model}
     adapter, whole = str(run.folder / ADAPTER), str(run.folder / MODEL)
     llm = {**base, "model": whole} if trainer.merge else {**base, "adapter": adapter}
@@ -93,7 +94,7 @@ def _made(trainer: TrlOptions, run: TrainingRun, said: Mapping[str, object]) -> 
         model=whole if trainer.merge else adapter,
         llm=llm,
         base=base,
-        warnings=tuple(map(str, warnings)),
+        warnings=tuple(map(str, told)),
     )
 
 
@@ -217,14 +218,17 @@ def _learning(
     from llmops.tasks.plugins.trainers.trl.learning import learning
 
     try:
-        return learning(
-            trainer,
-            format_name,
-            (loaded.model, loaded.chat.tokenizer),
-            sides,
-            run,
-            bf16=_bf16(),
-        )
+        with warnings.catch_warnings():
+            # TRL's own defaults are of names that transformers no longer likes
+            warnings.simplefilter("ignore", FutureWarning)
+            return learning(
+                trainer,
+                format_name,
+                (loaded.model, loaded.chat.tokenizer),
+                sides,
+                run,
+                bf16=_bf16(),
+            )
     except (TypeError, ValueError) as error:
         where = "train.parameters" if trainer.parameters else "train"
         raise ConfigError([Mistake(f"TRL refuses it: {error!s:.300}", where)]) from error
