@@ -17,9 +17,9 @@ RATINGS = {"Bad": 0.0, "Could be Improved": 1 / 3, "Acceptable": 2 / 3, "Excelle
 LICENCE = "Apache-2.0"
 
 
-def entries(data: Path) -> Iterator[dict[str, Any]]:
-    """Every judged passage: question, text, uri and score."""
-    for file in sorted(data.glob("**/feedback_*.json")):
+def entries(data: Path, name: str = "feedback_*.json") -> Iterator[dict[str, Any]]:
+    """Every judged passage of the files of that name: question, text, uri and score."""
+    for file in sorted(data.glob(f"**/{name}")):
         for entry in json.loads(file.read_text(encoding="utf-8")):
             passage = entry["passage"]
             heads = passage["reference"]["section_headers"]

@@ -3,9 +3,10 @@ connection.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,6 +19,9 @@ ASSUMED_REPLY = 256
 """Tokens of a reply whose length nobody limits, until the real number is known."""
 BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
 HINT = "check base_url and the service, and run again: what was paid for is kept"
+TURN = 0.02
+"""Seconds between two looks at whether it is one's turn."""
+HERE = threading.Lock()
 T = TypeVar("T")
 Failed = Callable[[Bill], None]
 """Is told what an attempt used that failed."""
@@ -92,6 +96,22 @@ class Patience:
         )
 
 
+@asynccontextmanager
+async def _turn(llm: Llm) -> AsyncIterator[None]:
+    """Of the models that run in this process, whatever event loop asks them: the time of a request
+    counts once nobody is before it.
+    """
+    if not llm.one_at_a_time:
+        yield
+        return
+    while not HERE.acquire(blocking=False):
+        await asyncio.sleep(TURN)
+    try:
+        yield
+    finally:
+        HERE.release()
+
+
 class LlmClient:
     """`async with LlmClient(llm) as client: reply = await client.ask(request)`. Any number of
     requests may be under way at once.
@@ -133,9 +153,10 @@ class LlmClient:
         key, the model or the address is wrong, or nobody answers.
         """
         connection = self._open()
-        reply, ticket, patience, seconds = await self._patiently(
-            request, lambda: connection.ask(request), waits, failed
-        )
+        async with _turn(self.llm):
+            reply, ticket, patience, seconds = await self._patiently(
+                request, lambda: connection.ask(request), waits, failed
+            )
         self.quota.succeeded(ticket, reply.tokens_in + reply.tokens_out)
         return reply.model_copy(
             update={"latency_ms": 1000 * seconds, "attempts": patience.attempts}
@@ -157,6 +178,13 @@ class LlmClient:
         """The text in pieces, and last the reply; its `latency_ms` counts until then. Until the
         first piece it is tried again as `ask` does; later a cut raises TransientDocumentError.
         """
+        async with _turn(self.llm), aclosing(self._streamed(request, waits, failed)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _streamed(
+        self, request: Request, waits: bool, failed: Failed
+    ) -> AsyncGenerator[str | Reply, None]:
         connection = self._open()
 
         async def begin() -> tuple[AsyncIterator[str | Reply], str | Reply | None]:

@@ -81,7 +81,7 @@ def _finished(outcome: ModelOutcome, spec: TrainSpec, made: TrainedModel) -> Mod
     evaluation = None
     if made.llm and made.base:
         evaluation = write_evaluation(Path(outcome.folder), spec.name, made)
-    return outcome.model_copy(
+    return outcome.warned(*made.warnings).model_copy(
         update={
             "status": "prepared" if made.remark else "trained",
             "reason": made.remark or f"the model is {made.model}",

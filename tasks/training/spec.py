@@ -37,7 +37,7 @@ class TrainSpec(BaseModel):
     def of_dataset(self) -> DatasetTrainer | None:
         """The trainer, where it learns from a data set."""
         trainer = self.trainer.build(Trainer)
-        return trainer if isinstance(trainer, DatasetTrainer) else None
+        return trainer.at(self.folder) if isinstance(trainer, DatasetTrainer) else None
 
     def build(self) -> RetrievalTrainer:
         """Raises UsageError for a trainer of another kind."""

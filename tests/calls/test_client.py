@@ -4,14 +4,16 @@ import asyncio
 import json
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, ClassVar
 
 import pytest
 
 from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.endpoints.trouble import hidden
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
-from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
+from llmops.tasks.plugins.llms import Connection, Llm, Message, Reply, Request
+from llmops.tasks.plugins.llms.extractive import ExtractiveLlm
 from llmops.tasks.plugins.llms.openai import OpenAILlm
 from tests.llm_faults import (
     CUT,
@@ -217,3 +219,32 @@ def test_a_schema_is_sent_and_followed(service: Service) -> None:
     for mode, sent in (("object", {"type": "json_object"}), ("off", None)):
         asked(model(service, json_mode=mode), ["hello"], output=schema)
         assert service.requests[-1][1].get("response_format") == sent
+
+
+class InProcess(ExtractiveLlm):
+    """One that runs here, and says how many are at it."""
+
+    @property
+    def one_at_a_time(self) -> bool:
+        return True
+
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        return nullcontext(Counting())
+
+
+class Counting(Connection):
+    busy: ClassVar[list[int]] = [0]
+
+    async def ask(self, request: Request) -> Reply:
+        self.busy.append(self.busy[-1] + 1)
+        await asyncio.sleep(0.05)
+        self.busy.append(self.busy[-1] - 1)
+        return Reply(text="yes")
+
+
+def test_models_of_this_process_wait_for_each_other_before_their_time_counts() -> None:
+    llm = InProcess(timeout=0.2)
+    replies = asked(llm, [f"case {number}" for number in range(8)])
+    assert [text(reply) for reply in replies] == ["yes"] * 8
+    assert max(Counting.busy) == 1
+    assert max(reply.latency_ms for reply in replies if isinstance(reply, Reply)) < 200

@@ -138,6 +138,13 @@ class Llm(Plugin, ABC):
         """Whether a call costs nothing, whatever a table of prices says."""
         return False
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether it runs in this process: such models wait for each other before they are asked,
+        and their time counts from then on.
+        """
+        return False
+
     @abstractmethod
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Open a way to the model; leaving the context closes it."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -91,11 +91,13 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`files`: in the run's folder, relative to it, the first one that which is loaded. `figures`:
-    what the trainer itself measured, such as the loss. `model`: its name where it is served, or its
-    path; "" where only files were written, and `remark` says what is left to do. `llm`, `embed`:
-    how configs name it as a language model, or as an embedder, with its path in the run's folder
-    where it is a file; `base`: the model that it was made from, in the same form.
+    """`files`: in the run's folder, relative to it, the first one that which is loaded; they are
+    recorded, so a model that is a folder is not among them. `figures`: what the trainer itself
+    measured, such as the loss. `model`: its name where it is served, or its path; "" where only
+    files were written, and `remark` says what is left to do. `llm`, `embed`: how configs name it as
+    a language model, or as an embedder, with its path in the run's folder where it is a file;
+    `base`: the model that it was made from, in the same form. `warnings`: what was left out, or
+    done to rows.
     """
 
     files: tuple[str, ...]
@@ -105,6 +107,7 @@ class TrainedModel:
     llm: Mapping[str, object] = field(default_factory=dict)
     embed: Mapping[str, object] = field(default_factory=dict)
     base: Mapping[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Trainer(Plugin, ABC):
@@ -142,6 +145,11 @@ class DatasetTrainer(Trainer):
         if value is not None and value not in cls.formats:
             raise ValueError(f"allowed: {', '.join(cls.formats)}")
         return value
+
+    def at(self, folder: Path) -> Self:
+        """The same, with relative paths that start in `folder`: that of the config."""
+        del folder
+        return self
 
     def identity(self) -> str:
         """What the model depends on: a training of equal data and identity is taken up again, not

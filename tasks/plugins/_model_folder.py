@@ -1,0 +1,52 @@
+"""What training and serving know alike of a model folder: what tells it from another, whatever the
+place, and at which tokens the model stops.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WHOLE = 32 << 20
+"""Files up to this size are read whole: configuration, tokenizer, chat template."""
+PIECES, PIECE = 64, 64 << 10
+"""Of weights so many pieces are read, spread over the file: training changes all of them."""
+SUFFIXES = frozenset({".json", ".jinja", ".safetensors", ".gguf", ".model", ".txt", ".bin"})
+"""Of what a model is made. A model card or a log does not change it."""
+
+
+def contents_of(folder: Path) -> str:
+    """A hash of the files that a reply depends on; of a name in the model hub the name itself."""
+    if not folder.is_dir():
+        return str(folder)
+    files = [each for each in sorted(folder.iterdir()) if each.suffix in SUFFIXES]
+    seen = [(each, each.stat()) for each in files if each.is_file()]
+    marks = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in seen)
+    return _hashed(marks)
+
+
+@cache
+def _hashed(marks: tuple[tuple[str, int, int], ...]) -> str:
+    """Read again only where a file has changed since."""
+    found = hashlib.sha256()
+    for name, size, _ in marks:
+        path = Path(name)
+        found.update(f"{path.name}/{size}\x1f".encode())
+        with path.open("rb") as file:
+            if size <= WHOLE:
+                found.update(file.read())
+                continue
+            for number in range(PIECES):
+                file.seek((size - PIECE) * number // (PIECES - 1))
+                found.update(file.read(PIECE))
+    return found.hexdigest()
+
+
+def ends_of(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> frozenset[int]:
+    """The tokens at which it stops: those of its generation config, and its tokenizer's."""
+    said = getattr(model.generation_config, "eos_token_id", None)
+    given = said if isinstance(said, list) else [said]
+    return frozenset(int(each) for each in [*given, tokenizer.eos_token_id] if each is not None)
