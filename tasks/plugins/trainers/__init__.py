@@ -94,7 +94,8 @@ class TrainedModel:
     """`files`: in the run's folder, relative to it, the first one that which is loaded. `figures`:
     what the trainer itself measured, such as the loss. `model`: its name where it is served, or its
     path; "" where only files were written, and `remark` says what is left to do. `llm`: how configs
-    name it as a language model; `base`: the model that it was made from, in the same form.
+    name it as a language model; `base`: the model that it was made from, in the same form. `embed`:
+    how they name it as an embedder. `warnings`: what was left out, or done to rows.
     """
 
     files: tuple[str, ...]
@@ -103,6 +104,8 @@ class TrainedModel:
     remark: str = ""
     llm: Mapping[str, object] = field(default_factory=dict)
     base: Mapping[str, object] = field(default_factory=dict)
+    embed: Mapping[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Trainer(Plugin, ABC):
@@ -125,9 +128,11 @@ class Trainer(Plugin, ABC):
 class DatasetTrainer(Trainer):
     """One that learns from exported files. `dataset`: a published data set, that of the config's
     name where it is not given; `version`: the newest, else; `format`: which of its exports, the
-    first of `formats` that there is, else.
+    first of `formats` that there is, else. `parts`: which of a format's files it reads, by what
+    their names add to the split's; "" is the main one.
     """
 
+    parts: ClassVar[tuple[str, ...]] = ("",)
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")
     version: int | None = Field(default=None, ge=1)
     format: str | None = None

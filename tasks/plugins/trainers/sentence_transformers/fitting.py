@@ -1,0 +1,250 @@
+"""Fitting by sentence-transformers: multiple negatives ranking, with checkpoints that a run that
+was killed goes on from.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.plugins.trainers import Step, TrainedModel, TrainingData, TrainingRun
+from llmops.tasks.plugins.trainers.sentence_transformers.rows import (
+    COLUMNS,
+    TRIPLETS,
+    FittingRows,
+    rows_of,
+)
+
+if TYPE_CHECKING:
+    from llmops.tasks.plugins.trainers.sentence_transformers import SentenceTransformersTrainer
+
+MODEL, CHECKPOINTS, FIGURES, STATE = "model", "checkpoints", "figures.json", "trainer_state.json"
+LOGGED = 5
+"""Steps between two reports."""
+BATCH = 1024
+"""Texts whose lengths are counted at a time."""
+
+
+def fit(
+    trainer: "SentenceTransformersTrainer", base: str, data: TrainingData, run: TrainingRun
+) -> TrainedModel:
+    """Train, or take up what was begun in the run's folder. Equal data, options and threads give
+    equal files, however often the run was killed. Raises UsageError where nothing is left to train
+    on, Unavailable where the base cannot be loaded.
+    """
+    output = run.folder / MODEL
+    if not (output / FIGURES).is_file():
+        with _quiet(trainer.threads):
+            _fit_into(output, trainer, base, data, run)
+    figures = json.loads((output / FIGURES).read_text(encoding="utf-8"))
+    files = sorted(path for path in output.rglob("*") if path.is_file())
+    first = [path for path in files if path.name == "model.safetensors"]
+    names = tuple(str(path.relative_to(run.folder)) for path in dict.fromkeys([*first, *files]))
+    return TrainedModel(names, figures, str(output))
+
+
+def _fit_into(
+    output: Path,
+    trainer: "SentenceTransformersTrainer",
+    base: str,
+    data: TrainingData,
+    run: TrainingRun,
+) -> None:
+    model = _loaded(base, trainer.max_tokens)
+    rows = {split: _rows(trainer, model, data, split) for split in ("train", "validation")}
+    if rows["train"].count < 2:
+        raise trainer.rows_missing(data)
+    figures = _trained(trainer, model, rows, run)
+    figures |= {f"rows_{split}": float(each.count) for split, each in rows.items()}
+    figures |= {f"too_long_{split}": float(each.long) for split, each in rows.items()}
+    unfinished = run.folder / f"{MODEL}.partial"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(output, ignore_errors=True)
+    model.save_pretrained(str(unfinished), create_model_card=False)
+    text = json.dumps(figures, indent=1, sort_keys=True)
+    (unfinished / FIGURES).write_text(text + "\n", encoding="utf-8")
+    unfinished.rename(output)
+    shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _loaded(base: str, most: int | None) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        model = SentenceTransformer(base, device=_device())
+    except Exception as error:  # whatever the hub, the readers of files and torch raise
+        raise Unavailable(
+            f"the base {base} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
+            hint="train.base is minilm, a folder that sentence-transformers reads, or a name in "
+            "the model hub, which is then asked",
+        ) from error
+    model.model_card_data.generate_widget_examples = False
+    known = model.max_seq_length or model.tokenizer.model_max_length
+    model.max_seq_length = min(known, most + 2) if most is not None else known
+    return model
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _rows(
+    trainer: "SentenceTransformersTrainer", model: Any, data: TrainingData, split: str
+) -> FittingRows:
+    def count(texts: Sequence[str]) -> list[int]:
+        lengths: list[int] = []
+        for first in range(0, len(texts), BATCH):
+            part = list(texts[first : first + BATCH])
+            encoded = model.tokenizer(part, truncation=False, padding=False)["input_ids"]
+            lengths += map(len, encoded)
+        return lengths
+
+    return rows_of(data, split, count, model.max_seq_length, trainer.too_long)
+
+
+def _trained(
+    trainer: "SentenceTransformersTrainer",
+    model: Any,
+    rows: Mapping[str, FittingRows],
+    run: TrainingRun,
+) -> dict[str, float]:
+    """Fits the model in place. Returns its last losses and the number of its steps."""
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from transformers import PrinterCallback
+
+    checkpoints = run.folder / CHECKPOINTS
+    fitting = _trainer_kind()(
+        model=model,
+        args=_arguments(trainer, checkpoints, checked=rows["validation"].count > 1),
+        train_dataset=_datasets(rows["train"]),
+        eval_dataset=_datasets(rows["validation"]) if rows["validation"].count > 1 else None,
+        loss=MultipleNegativesRankingLoss(model, scale=trainer.scale),
+        callbacks=[_reporter(run.step)],
+    )
+    fitting.remove_callback(PrinterCallback)  # it writes to standard output
+    last = last_checkpoint(checkpoints)
+    fitting.train(resume_from_checkpoint=str(last) if last else None)
+    told: dict[str, float] = {"steps": float(fitting.state.global_step)}
+    for line in fitting.state.log_history:
+        told |= {name: float(line[name]) for name in ("loss", "eval_loss") if name in line}
+    return told
+
+
+def _arguments(trainer: "SentenceTransformersTrainer", checkpoints: Path, *, checked: bool) -> Any:
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from sentence_transformers.base.sampler import BatchSamplers
+
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=trainer.epochs,
+        per_device_train_batch_size=trainer.batch_size,
+        per_device_eval_batch_size=trainer.batch_size,
+        learning_rate=trainer.learning_rate,
+        warmup_steps=trainer.warmup,  # below 1 it is a share of all steps
+        batch_sampler=BatchSamplers.NO_DUPLICATES,  # two rows of one passage contradict each other
+        seed=trainer.seed,
+        data_seed=trainer.seed,
+        use_cpu=_device() == "cpu",
+        bf16=False,
+        fp16=False,
+        eval_strategy="epoch" if checked else "no",
+        save_strategy="steps",
+        save_steps=trainer.save_every,
+        save_total_limit=2,
+        logging_steps=LOGGED,
+        logging_first_step=True,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+    )
+
+
+def _datasets(rows: FittingRows) -> Any:
+    """One table, or one of each kind: columns may not be missing."""
+    from datasets import Dataset
+
+    tables = {
+        kind: Dataset.from_dict(
+            {
+                name: [texts[place] for texts in kept]
+                for place, name in enumerate(COLUMNS if kind == TRIPLETS else COLUMNS[:2])
+            }
+        )
+        for kind, kept in sorted(rows.kept.items())
+    }
+    return tables if len(tables) > 1 else next(iter(tables.values()))
+
+
+def _trainer_kind() -> Any:
+    from sentence_transformers import SentenceTransformerTrainer
+
+    class QuietTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
+        """Without model cards, which would quote rows."""
+
+        def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
+            del state_dict
+            self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
+
+    return QuietTrainer
+
+
+def _reporter(step: Step) -> Any:
+    from transformers import TrainerCallback
+
+    class StepReporter(TrainerCallback):  # type: ignore[misc]
+        """Tells the run how it goes."""
+
+        def on_log(
+            self, args: object, state: Any, control: object, logs: Mapping[str, Any], **more: object
+        ) -> None:
+            del args, control, more
+            numbers = {
+                name: float(value)
+                for name, value in logs.items()
+                if isinstance(value, int | float) and name in ("loss", "learning_rate", "eval_loss")
+            }
+            if numbers.get("loss", 0.0) != numbers.get("loss", 0.0):
+                raise LlmopsError(
+                    f"the loss is no number after {state.global_step} steps",
+                    hint="a smaller train.learning_rate helps",
+                )
+            if numbers:
+                step(int(state.global_step), numbers)
+
+    return StepReporter()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest one that was written to its end: its state comes last. Others are removed."""
+    whole: dict[int, Path] = {}
+    for path in folder.glob("checkpoint-*") if folder.is_dir() else ():
+        try:
+            whole[int(json.loads((path / STATE).read_text(encoding="utf-8"))["global_step"])] = path
+        except (OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(path)
+    return whole[max(whole)] if whole else None
+
+
+@contextmanager
+def _quiet(threads: int | None) -> Iterator[None]:
+    """With so many threads, and without the libraries' bars and advice."""
+    import torch
+    from transformers.utils import logging
+
+    before, level = torch.get_num_threads(), logging.get_verbosity()
+    bars: Callable[[], None] = logging.enable_progress_bar
+    try:
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        torch.set_num_threads(threads or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+        logging.set_verbosity(level)
+        bars()
