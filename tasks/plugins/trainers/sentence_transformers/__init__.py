@@ -17,7 +17,11 @@ from llmops.tasks.plugins.trainers import (
     TrainingData,
     TrainingRun,
 )
-from llmops.tasks.plugins.trainers.sentence_transformers.base import base_folder, base_sha256
+from llmops.tasks.plugins.trainers.sentence_transformers.base import (
+    MINILM,
+    base_folder,
+    base_sha256,
+)
 from llmops.tasks.plugins.trainers.sentence_transformers.rows import files_of, texts_of
 from llmops.tasks.schemas import OneOrMore
 
@@ -106,14 +110,19 @@ class SentenceTransformersTrainer(DatasetTrainer):
 
         return fit(self, base_folder(self.base), data, run)
 
+    def served(self, folder: str) -> dict[str, object]:
+        """How configs name a model in a folder. Of the default embedder it keeps the language."""
+        language = {"language": ["en"]} if self.base == MINILM else {}
+        return {"name": "onnx", "model": folder, **language}
+
+    def served_base(self) -> dict[str, object]:
+        """The same of the base; nothing for a name in the hub, which the embedder does not ask."""
+        known = self.base == MINILM or Path(self.base).is_dir()
+        return self.served(self.base) if known else {}
+
     def rows_missing(self, data: TrainingData) -> UsageError:
         """Where too few rows are left to train on."""
         return UsageError(
             f"{data.name} has fewer than 2 rows that fit: nothing can be told from anything",
             hint="too_long: cut takes longer ones as the embedder would; or collect more rows",
         )
-
-
-def trained_folder(folder: Path) -> Path:
-    """Where the model lies in the folder of a training."""
-    return folder / "model"

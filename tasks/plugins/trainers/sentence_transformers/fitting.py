@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from llmops.tasks.plugins.trainers.sentence_transformers import SentenceTransformersTrainer
 
 MODEL, CHECKPOINTS, FIGURES, STATE = "model", "checkpoints", "figures.json", "trainer_state.json"
+FRAME = 2
+"""Special tokens around a text."""
 LOGGED = 5
 """Steps between two reports."""
 BATCH = 1024
@@ -43,7 +45,25 @@ def fit(
     files = sorted(path for path in output.rglob("*") if path.is_file())
     first = [path for path in files if path.name == "model.safetensors"]
     names = tuple(str(path.relative_to(run.folder)) for path in dict.fromkeys([*first, *files]))
-    return TrainedModel(names, figures, str(output))
+    return TrainedModel(
+        names,
+        figures,
+        str(output),
+        embed=trainer.served(str(output)),
+        base=trainer.served_base(),
+        warnings=tuple(_long(trainer, figures)),
+    )
+
+
+def _long(trainer: "SentenceTransformersTrainer", figures: Mapping[str, float]) -> Iterator[str]:
+    """What became of rows that are too long, of each split."""
+    for split in ("train", "validation"):
+        if count := int(figures[f"too_long_{split}"]):
+            rows = f"{count} {split} row{'s'[: count > 1]}"
+            has, was = ("have", "were") if count > 1 else ("has", "was")
+            done = "cut" if trainer.too_long == "cut" else "left out"
+            most = int(figures["max_tokens"])
+            yield f"{rows} {has} a text of more than {most} tokens and {was} {done}"
 
 
 def _fit_into(
@@ -53,12 +73,16 @@ def _fit_into(
     data: TrainingData,
     run: TrainingRun,
 ) -> None:
+    from transformers import set_seed
+
+    set_seed(trainer.seed)  # a base may lack parts, which are then made at random
     model = _loaded(base, trainer.max_tokens)
     rows = {split: _rows(trainer, model, data, split) for split in ("train", "validation")}
     if rows["train"].count < 2:
         raise trainer.rows_missing(data)
     figures = _trained(trainer, model, rows, run)
     figures |= {f"rows_{split}": float(each.count) for split, each in rows.items()}
+    figures["max_tokens"] = float(model.max_seq_length - FRAME)
     figures |= {f"too_long_{split}": float(each.long) for split, each in rows.items()}
     unfinished = run.folder / f"{MODEL}.partial"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -81,9 +105,8 @@ def _loaded(base: str, most: int | None) -> Any:
             hint="train.base is minilm, a folder that sentence-transformers reads, or a name in "
             "the model hub, which is then asked",
         ) from error
-    model.model_card_data.generate_widget_examples = False
     known = model.max_seq_length or model.tokenizer.model_max_length
-    model.max_seq_length = min(known, most + 2) if most is not None else known
+    model.max_seq_length = min(known, most + FRAME) if most is not None else known
     return model
 
 
@@ -101,10 +124,10 @@ def _rows(
         for first in range(0, len(texts), BATCH):
             part = list(texts[first : first + BATCH])
             encoded = model.tokenizer(part, truncation=False, padding=False)["input_ids"]
-            lengths += map(len, encoded)
+            lengths += (len(each) - FRAME for each in encoded)
         return lengths
 
-    return rows_of(data, split, count, model.max_seq_length, trainer.too_long)
+    return rows_of(data, split, count, model.max_seq_length - FRAME, trainer.too_long)
 
 
 def _trained(
@@ -186,6 +209,9 @@ def _trainer_kind() -> Any:
 
     class QuietTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """Without model cards, which would quote rows."""
+
+        def add_model_card_callback(self, default_args_dict: object) -> None:
+            del default_args_dict
 
         def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
             del state_dict
