@@ -93,6 +93,7 @@ class EvaluateConfig(FlowConfig):
         "grid.prompt.*": read_prompt,
     }
     elsewhere: ClassVar[tuple[str, ...]] = (SCHEME,)
+    follows: ClassVar[bool] = False
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     cases: OneOrMore

@@ -19,6 +19,7 @@ from llmops.configs.section import (
 from llmops.tasks.errors import Mistake
 from llmops.tasks.filters import Kind
 from llmops.tasks.filters.metadata import Access, MetadataSchema, declarable
+from llmops.tasks.models.references import refers
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
@@ -130,7 +131,9 @@ class IndexConfig(FlowConfig):
         return {"facts": self.metadata_schema.model_dump(mode="json")}
 
     def conflicts(self, where: str) -> list[Mistake]:
-        """A chunk that the embedder does not take in."""
+        """A chunk that the embedder does not take in; of a trained one it is known at its start."""
+        if refers(self.embed):
+            return []
         size, limit = self.chunk.build(Chunker).size, self.embed.build(Embedder).max_tokens
         if size <= limit:
             return []

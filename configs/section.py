@@ -42,13 +42,15 @@ class FlowConfig(Section):
     raises ConfigError for a wrong one; where a place names several, it is given all of them. Places
     are written `chunk`, `sources.*`, `arms.*.llm`; `*` is each item of a list or a mapping. What
     begins with `elsewhere` is no file. `unrecorded`: keys that change nothing of what a run makes,
-    only where and how fast.
+    only where and how fast. `follows`: whether trained models that it names become versions at the
+    start of a run; a flow that says False looks for them itself.
     """
 
     plugins: ClassVar[Slots] = {}
     files: ClassVar[Files] = {}
     elsewhere: ClassVar[tuple[str, ...]] = ()
     unrecorded: ClassVar[tuple[str, ...]] = ()
+    follows: ClassVar[bool] = True
     folder: Path = Field(
         default=Path(), description="of the config file; relative paths start here"
     )

@@ -30,6 +30,7 @@ class TrainConfig(FlowConfig):
     """What is trained from what: `train` names a trainer with its options."""
 
     plugins: ClassVar[Slots] = {"train": Trainer}
+    follows: ClassVar[bool] = False
     flow: Literal["train"]
     name: Name
     train: Spec

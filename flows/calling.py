@@ -16,6 +16,7 @@ from pydantic import InstanceOf
 from llmops import configs
 from llmops.configs.section import FlowConfig
 from llmops.configs.settings import settings
+from llmops.configs.trained import with_models
 from llmops.flows import server
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
 from llmops.tasks.ledger import open_ledger
@@ -27,17 +28,18 @@ Given = InstanceOf[C] | Path | str | Mapping[str, object]
 
 
 def settled(config: Given[C], home: Path | str | None, model: type[C]) -> tuple[C, Path]:
-    """The config, read, and the home, absolute; without one, that of the settings. Raises
-    ConfigError with every mistake.
+    """The config, read, with the trained models that it names as they are now; and the home,
+    absolute; without one, that of the settings. Raises ConfigError with every mistake, UsageError
+    for a trained model that there is not.
     """
     default = settings().absolute_home
     place = default if home is None else Path(home).expanduser().absolute()
     if isinstance(config, model):
-        return config, place
+        return with_models(place, config), place
     if isinstance(config, str | Path):
-        return configs.read(_there(Path(config)), model), place
+        return with_models(place, configs.read(_there(Path(config)), model)), place
     if isinstance(config, Mapping):
-        return configs.read_mapping(config, model), place
+        return with_models(place, configs.read_mapping(config, model)), place
     raise LlmopsError(
         f"got a {type(config).__name__}, wanted a {model.__name__}, its file or a mapping",
         hint=f"as in {model.flow_name()}('{model.flow_name()}.yaml')",

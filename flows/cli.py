@@ -24,6 +24,7 @@ from llmops.flows.commands import (
     kb,
     keys,
     maintenance,
+    models,
     nightly,
     prompts,
     quarantine,
@@ -76,7 +77,7 @@ for part in (compare, maintenance):
     kb.app.add_typer(part.app)
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
-    *(score, feedback, finetune, train, nightly, serve, deploy, up, status),
+    *(score, feedback, finetune, train, models, nightly, serve, deploy, up, status),
     *(review, answers, keys, audit, traces, users),
 )
 for part in TOP:

@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "knowledge": ("ledger", "audit", "calls", "retrieval", "validation"),
     "maintenance": ("ledger", "audit", "knowledge", "retrieval", "traces"),
     "prompts": ("tracking", "ledger", "audit"),
-    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts"),
+    "models": ("tracking", "ledger", "audit"),
+    "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts", "models"),
     "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),
     "review": ("ledger", "audit", "traces", "tracking"),
     "nights": ("knowledge",),
@@ -37,10 +38,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("evaluation", "monitoring", "chat", "access"),
         *("calls", "knowledge", "validation"),
     ),
-    "training": ("ledger", "knowledge", "retrieval", "datasets", "tracking"),
+    "training": ("ledger", "knowledge", "retrieval", "datasets", "tracking", "models"),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),
-        *("traces", "access", "audit"),
+        *("traces", "access", "audit", "models"),
     ),
 }
 """Which other rooms a room may import, beside plugins, what is pure and the ground floor."""

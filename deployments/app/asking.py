@@ -137,6 +137,7 @@ class Ask:
             "version": str(answered.version or ""),
             "prompt": answered.prompt,
             "model": answered.model,
+            "trained_model": answered.trained,
             "cached": "" if answered.cached == "no" else answered.cached,
             "reviewed": answered.reviewed_at.isoformat() if answered.reviewed_at else "",
             "config": self._services.engine.spec.fingerprint[:12],

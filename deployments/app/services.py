@@ -65,6 +65,10 @@ class Services:
         ]
         if self.engine.prompt.state().trouble:
             degraded.append("prompt: an earlier version is used, as the registry was not reached")
+        degraded += [
+            f"model {name}: an earlier version is asked, as the live one cannot be used"
+            for name in self.engine.live.stuck
+        ]
         if self.traces.state().last_error:
             degraded.append("traces: they wait, as MLflow does not take them")
         return ReadyState(missing, degraded, versions, waiting)

@@ -87,6 +87,7 @@ def draw_model(console: "Console", outcome: "Mapping[str, Any]") -> None:
         "data set": f"{dataset['name']} v{dataset['version']} ({dataset['format']}): {rows} rows",
         "cost": f"{before}, paid ${outcome['cost_usd']:.4f}",
         "model": outcome["model"],
+        "registered": outcome["registered"],
         "folder": outcome["folder"],
         "evaluation": outcome["evaluation"],
     }

@@ -40,8 +40,9 @@ SHOWN = 100
 
 class Entry(BaseModel):
     """One change. `subject`: what changed, as `kb/NAME`, `ranking/KB`, `document/KB/HASH`,
-    `prompt/NAME@ALIAS`, `key/ID`, `curated/ID`, `person/PSEUDONYM`, `trace/ID`. `before`, `after`:
-    its version, or its state. `reason`: the flow run, the decision, or a sentence.
+    `prompt/NAME@ALIAS`, `model/NAME@live`, `key/ID`, `curated/ID`, `person/PSEUDONYM`,
+    `trace/ID`. `before`, `after`: its version, or its state. `reason`: the flow run, the decision,
+    or a sentence.
 
     An entry stays for ever: it never holds a text, a uri, or a name of a person but `who`, which is
     kept as a pseudonym.

@@ -11,7 +11,6 @@ from typing import NamedTuple, Self
 
 from llmops.tasks.calls.budget import Budget
 from llmops.tasks.calls.gateway import Gateway
-from llmops.tasks.calls.prices import read_prices
 from llmops.tasks.chat.cache import AnswerCache, AnswerScope, NewAnswer, scope_of
 from llmops.tasks.chat.citations import citations
 from llmops.tasks.chat.condense import SHIPPED, VARIABLES, Condenser
@@ -19,8 +18,9 @@ from llmops.tasks.chat.conversations import Conversations
 from llmops.tasks.chat.curated import CuratedAnswer, reviewed_at
 from llmops.tasks.chat.guards import Guards, Refusal
 from llmops.tasks.chat.knowledge import Hit, LiveKnowledge, OpenVersion, QuestionVector
+from llmops.tasks.chat.live_models import LiveModels
 from llmops.tasks.chat.matching import CuratedMatcher
-from llmops.tasks.chat.models import Calling, Generated, ModelChain, ServedModel, UsageCount, served
+from llmops.tasks.chat.models import Calling, Generated, ModelChain, ServedModel, UsageCount
 from llmops.tasks.chat.personal import MaskedStream
 from llmops.tasks.chat.prompt import LivePrompt, filled
 from llmops.tasks.chat.recording import Recorder
@@ -82,12 +82,12 @@ class ChatEngine:
         self._cache = AnswerCache(spec.home, spec.app, spec.cache)
         self._curated = CuratedMatcher(spec.home, spec.app, spec.curated)
         self._conversations = Conversations(spec.home, spec.app)
+        self.live = LiveModels(spec.home, spec.prices)
 
     async def __aenter__(self) -> Self:
         spec = self.spec
-        prices = read_prices(spec.prices)
-        models = [served(each, prices) for each in spec.llms]
-        condensing = [served(spec.condense.llm, prices)] if spec.condense.llm else models
+        models = await self.live.started(spec.llms)
+        second = await self.live.started([spec.condense.llm] if spec.condense.llm else [])
         asks = LivePrompt(
             *(spec.home, spec.condense.prompt or str(SHIPPED), spec.folder), known=VARIABLES
         )
@@ -102,10 +102,12 @@ class ChatEngine:
             )
             self._stack = stack.pop_all()
         self.vectors, self._models = QuestionVectors(gateway), ModelChain(gateway, models)
-        self.choices = self._models.each([served(each, prices) for each in spec.compare.llms])
+        self.choices = self._models.each(await self.live.started(spec.compare.llms))
         if unpriced := self.unpriced:
             log.warning(UNPRICED, ", ".join(unpriced))
-        self._condenser = Condenser(ModelChain(gateway, condensing), asks, spec.condense.turns)
+        self._condenser = Condenser(
+            ModelChain(gateway, second or models), asks, spec.condense.turns
+        )
         return self
 
     async def __aexit__(
@@ -344,6 +346,7 @@ class ChatEngine:
             update={
                 "finish": finish,
                 "model": generated.model,
+                "trained": generated.trained,
                 "citations": self._citations(text, grounds),
             }
         )

@@ -3,16 +3,16 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from llmops.tasks.calls.budget import Budget
 from llmops.tasks.calls.gateway import Gateway, GatewayReply
-from llmops.tasks.calls.prices import Price, price_of
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.chat.recording import RecordedSpan, Recorder
 from llmops.tasks.chat.turn import Usage
 from llmops.tasks.errors import DocumentError, Unavailable
-from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
+from llmops.tasks.plugins.llms import Llm, Reply, Request
+from llmops.tasks.traces.names import TRAINED
 
 SERVED: Final[Mapping[str, object]] = {"timeout": 60, "retries": 2, "patience": 20}
 """Limits of a model that says nothing of them: people wait for the answer, and another model may
@@ -23,22 +23,37 @@ TRACE_PREFIX = "tr-"
 
 
 class ServedModel(NamedTuple):
-    """`offline`: it reads one question and passages, no conversation."""
+    """`offline`: it reads one question and passages, no conversation. `trained`: its version in
+    the registry of trained models, as in models:/NAME/3; "" where it is none of them.
+    """
 
     llm: Llm
     price: Price | None
     offline: bool
+    trained: str = ""
+
+    def current(self) -> "ServedModel":
+        """Itself."""
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it is chosen by."""
+        return self.title
 
     @property
     def title(self) -> str:
         return OFFLINE if self.offline else self.llm.title
 
 
-def served(spec: Spec, prices: Mapping[str, Price]) -> ServedModel:
-    """A model with the limits of one that people wait for, unless it has its own."""
-    options = {**SERVED, **spec.options}
-    llm = llm_of(Spec(name=spec.name, options=options))
-    return ServedModel(llm, price_of(llm, prices), spec.name == OFFLINE)
+class FollowedModel(Protocol):
+    """A model that may become another version of itself while the application runs."""
+
+    @property
+    def name(self) -> str: ...
+
+    def current(self) -> ServedModel:
+        """Which it is now, at once."""
 
 
 @dataclass
@@ -56,10 +71,11 @@ class UsageCount:
 
 
 class Generated(NamedTuple):
-    """A whole text, and who wrote it."""
+    """A whole text, and who wrote it; `trained`: its version, where it is a trained model."""
 
     reply: Reply
     model: str
+    trained: str = ""
 
 
 class Calling(NamedTuple):
@@ -74,26 +90,31 @@ class Calling(NamedTuple):
 class ModelChain:
     """A model and its fallbacks."""
 
-    def __init__(self, gateway: Gateway, models: Sequence[ServedModel]) -> None:
-        self._gateway, self.models = gateway, tuple(models)
+    def __init__(self, gateway: Gateway, models: Sequence[FollowedModel]) -> None:
+        self._gateway, self._followed = gateway, tuple(models)
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """As they are now."""
+        return tuple(each.current() for each in self._followed)
 
     @property
     def fingerprints(self) -> list[str]:
         return [model.llm.fingerprint() for model in self.models]
 
-    def each(self, more: Sequence[ServedModel] = ()) -> dict[str, "ModelChain"]:
-        """These models and others, each by itself, by its title; a second one of the same title has
+    def each(self, more: Sequence[FollowedModel] = ()) -> dict[str, "ModelChain"]:
+        """These models and others, each by itself, by its name; a second one of the same name has
         a number behind it.
         """
         found: dict[str, ModelChain] = {}
         seen = set[tuple[str, str]]()
-        for model in (*self.models, *more):
-            print_ = (model.llm.fingerprint(), model.llm.quota)
+        for model in (*self._followed, *more):
+            print_ = (model.current().llm.fingerprint(), model.current().llm.quota)
             if print_ in seen:
                 continue
             seen.add(print_)
-            same = sum(one.models[0].title == model.title for one in found.values())
-            name = f"{model.title} ({same + 1})" if same else model.title
+            same = sum(one._followed[0].name == model.name for one in found.values())
+            name = f"{model.name} ({same + 1})" if same else model.name
             found[name] = ModelChain(self._gateway, [model])
         return found
 
@@ -143,6 +164,7 @@ class ModelChain:
             **request.parameters,
         }
         with recorder.span(step, KIND, asked) as span:
+            span.attributes |= {TRAINED: model.trained} if model.trained else {}
             parts = self._parts(step, model, request, calling, span)
             async with aclosing(parts):
                 async for part in parts:
@@ -150,7 +172,7 @@ class ModelChain:
                         yield part
                     else:
                         span.outputs = _completion(part.reply)
-                        yield Generated(part.reply, model.title)
+                        yield Generated(part.reply, model.title, model.trained)
 
     async def _parts(
         self,

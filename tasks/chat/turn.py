@@ -62,9 +62,9 @@ class Usage(BaseModel):
 
 class Answered(BaseModel):
     """`finish` refused: a guard spoke, or no passage supports an answer, and `refusal` says why.
-    `model`: which one answered, "" for none. `prompt`: uri of the prompt's version. `version`: of
-    the knowledge base, the same for all citations. `reviewed_at`: of a curated answer, when a
-    person said so.
+    `model`: which one answered, "" for none; `trained`: its version, as in models:/NAME/3, where it
+    is a trained one. `prompt`: uri of the prompt's version. `version`: of the knowledge base, the
+    same for all citations. `reviewed_at`: of a curated answer, when a person said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +74,7 @@ class Answered(BaseModel):
     refusal: str | None = None
     usage: Usage = Usage()
     model: str = ""
+    trained: str = ""
     prompt: str = ""
     knowledge_base: str = ""
     version: int = 0

@@ -126,10 +126,13 @@ class PromptUsed(Recorded):
 
 
 class RecordedArm(ArmNumbers):
-    """What an arm did, and what it was."""
+    """What an arm did, and what it was. `trained`: the version of a trained model, as in
+    models:/NAME/3.
+    """
 
     prompt: PromptUsed
     llm: dict[str, Any] = Field(default_factory=dict)
+    trained: str = ""
     retrieve: dict[str, Any] | None = None
 
 

@@ -131,6 +131,7 @@ def _arms(run: EvaluationRun, verdict: Verdict) -> dict[str, RecordedArm]:
                 **verdict.arms[arm.name].content(),
                 "prompt": _prompt(arm),
                 "llm": arm.llm.short(),
+                **({"trained": arm.trained} if arm.trained else {}),
                 "retrieve": arm.retrieve.model_dump(mode="json") if arm.retrieve else None,
             }
         )

@@ -19,6 +19,7 @@ from llmops.tasks.evaluation.run import (
     RetrievalSpec,
 )
 from llmops.tasks.evaluation.stale import case_warnings
+from llmops.tasks.models.references import PinnedSpec, pinned, refers
 from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.plugins.scorers import Case, Judge, Scorer, metric_of
@@ -36,6 +37,8 @@ def begin(
     Raises ConfigError with every mistake.
     """
     cases = read_cases(*paths_of(spec.folder, spec.cases))
+    judging = [pinned(home, each).spec if refers(each) else each for each in spec.scorers]
+    spec = spec.model_copy(update={"scorers": tuple(judging)})
     table, mistakes = read_prices(spec.prices), list[Mistake]()
     arms: list[Arm] = []
     for name, arm in spec.arms.items():
@@ -98,12 +101,14 @@ def _run(
 def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str, Price]) -> Arm:
     from llmops.tasks.prompts.references import resolve
 
+    llm, trained = pinned(home, spec.llm, "llm") if refers(spec.llm) else PinnedSpec(spec.llm)
     return Arm(
         name=name,
         prompt=resolve(home, spec.prompt, folder),
-        llm=spec.llm,
+        llm=llm,
         retrieve=_retrieval(home, spec.retrieve) if spec.retrieve else None,
-        price=price_of(spec.llm.build(Llm), table),
+        price=price_of(llm.build(Llm), table),
+        trained=trained[0] if trained else None,
     )
 
 

@@ -74,7 +74,7 @@ class Retrieval(BaseModel):
 
 class Arm(BaseModel):
     """One way to answer. `price` None: the model's price is not known, and its calls count as free
-    of cost.
+    of cost. `trained`: the version of a trained model that the config meant, as in models:/NAME/3.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +83,7 @@ class Arm(BaseModel):
     llm: Spec
     retrieve: Retrieval | None = None
     price: Price | None = None
+    trained: str | None = None
 
 
 class EvaluationRun(BaseModel):

@@ -40,11 +40,13 @@ CITATIONS: Final = "llmops.citations"
 STATUS: Final = "llmops.status"
 KEY: Final = "llmops.key_id"
 LEFT_OUT: Final = "llmops.spans_left_out"
+TRAINED: Final = "llmops.trained_model"
+"""Which version of a trained model a step has asked, as in models:/NAME/3."""
 
 PLAIN: Final = frozenset(
     {
         *(OPERATION, PROVIDER, REQUEST_MODEL, RESPONSE_ID, RESPONSE_MODEL, FINISH_REASONS),
-        *(CONVERSATION, PROMPT, DATA_SOURCE, STATUS),
+        *(CONVERSATION, PROMPT, DATA_SOURCE, STATUS, TRAINED),
     }
 )
 """Attributes whose texts say nothing of what was asked or answered."""

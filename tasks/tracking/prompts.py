@@ -46,7 +46,7 @@ class Registry:
         """The aliases of every prompt, by name."""
         if self._client is None:
             return {}
-        found = _pages(
+        found = pages_of(
             lambda token: self._mlflow.search_registered_models(ONLY_PROMPTS, PAGE, ["name"], token)
         )
         return {
@@ -59,7 +59,7 @@ class Registry:
         aliases = self.prompts()
         found: dict[str, list[PromptVersion]] = {name: [] for name in aliases}
         if aliases:
-            pages = _pages(
+            pages = pages_of(
                 lambda token: self._mlflow.search_model_versions(
                     ONLY_PROMPTS, PAGE, ["name", "version_number DESC"], token
                 )
@@ -83,7 +83,7 @@ class Registry:
         if aliases is None:
             return []
         wanted = f"name = '{name}' AND {ONLY_PROMPTS}"
-        found = _pages(
+        found = pages_of(
             lambda token: self._mlflow.search_model_versions(
                 wanted, PAGE, ["version_number DESC"], token
             )
@@ -182,10 +182,10 @@ def open_registry(home: Path, *, write: bool = False, uri: str | None = None) ->
                 hint="look at the store, and at the disk's free space; no alias has moved",
             ) from error
         finally:
-            _close(client)
+            put_away(client)
 
 
-def _pages(search: "Callable[[str | None], PagedList[Item]]") -> Iterator[Item]:
+def pages_of(search: "Callable[[str | None], PagedList[Item]]") -> Iterator[Item]:
     token: str | None = None
     while True:
         page = search(token)
@@ -207,7 +207,7 @@ def _version(held: "ModelVersion", aliases: dict[str, int]) -> PromptVersion:
     )
 
 
-def _close(client: "MlflowClient") -> None:
+def put_away(client: "MlflowClient") -> None:
     """Connections left to the garbage collector are reported as a leak; the client makes the
     registry's store by itself.
     """

@@ -24,7 +24,8 @@ class TrainedOn(BaseModel):
 
 class ModelOutcome(BaseModel):
     """`status`: prepared where only files were written, and `reason` says what is left to do.
-    `model`: its name where it is served, or its path; `llm`: how configs name it. `estimate_usd`:
+    `model`: its name where it is served, or its path; `llm`, `embed`: how configs name it, `base`
+    the one that it was made from; `registered`: its version, as in models:/NAME/3. `estimate_usd`:
     what was still to be paid before, None where nobody knows the price; `cost_usd`: what was paid
     in this run. `evaluation`: a config that compares the model with the one that it was made from.
     """
@@ -39,6 +40,9 @@ class ModelOutcome(BaseModel):
     dataset: TrainedOn
     model: str | None = None
     llm: dict[str, object] = Field(default_factory=dict)
+    embed: dict[str, object] = Field(default_factory=dict)
+    base: dict[str, object] = Field(default_factory=dict)
+    registered: str | None = None
     estimate_tokens: int = 0
     estimate_usd: float | None = 0.0
     cost_usd: float = 0.0

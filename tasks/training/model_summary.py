@@ -28,9 +28,11 @@ def model_markdown(outcome: ModelOutcome) -> str:
     if outcome.figures:
         lines = [f"| {_text(name)} | {value:g} |" for name, value in outcome.figures.items()]
         parts += ["## Last figures", "| figure | value |\n|---|---|\n" + "\n".join(lines)]
-    if outcome.llm:
-        shown = json.dumps(outcome.llm, ensure_ascii=False)
-        parts += ["## How configs name it", f"```yaml\nllm: {shown}\n```"]
+    if named := outcome.llm or outcome.embed:
+        key, shown = "llm" if outcome.llm else "embed", json.dumps(named, ensure_ascii=False)
+        parts += ["## How configs name it", f"```yaml\n{key}: {shown}\n```"]
+        if outcome.registered:
+            parts.append(f"In the registry of trained models it is `{outcome.registered}`.")
     if outcome.evaluation:
         parts += ["## Is it better?", GATE]
     return "\n\n".join(parts) + "\n"

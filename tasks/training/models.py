@@ -87,6 +87,8 @@ def _finished(outcome: ModelOutcome, spec: TrainSpec, made: TrainedModel) -> Mod
             "reason": made.remark or f"the model is {made.model}",
             "model": made.model or None,
             "llm": dict(made.llm),
+            "embed": dict(made.embed),
+            "base": dict(made.base),
             "figures": dict(made.figures),
             "files": made.files,
             "evaluation": str(evaluation) if evaluation else None,

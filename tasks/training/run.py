@@ -17,6 +17,7 @@ from llmops.tasks.training.model_summary import model_markdown
 from llmops.tasks.training.models import train_model
 from llmops.tasks.training.outcome import TrainOutcome
 from llmops.tasks.training.ranking import quiet, train_ranking
+from llmops.tasks.training.registering import registered
 from llmops.tasks.training.spec import TrainSpec
 from llmops.tasks.training.summary import training_markdown
 
@@ -66,7 +67,8 @@ def run_model_training(
             trouble = str(error)
         outcome = train_model(home, spec, tell, tracker.step if tracker else silent, prefect[0])
         if tracker is None:
-            return outcome.warned(f"the training is not recorded: {trouble}")
+            return outcome.warned(f"the training is not recorded, nor its model: {trouble}")
+        outcome = registered(home, outcome, shown(spec.trainer), tracker.run_id)
         return _model_recorded(home, tracker, outcome, prefect[1])
 
 
@@ -94,6 +96,7 @@ def _model_recorded(
         tags={
             "status": outcome.status,
             "model": outcome.model or "none",
+            "registered": outcome.registered or "none",
             "trainer": outcome.trainer,
             "dataset": f"{dataset.name} v{dataset.version}",
             "dataset_sha256": dataset.sha256,

@@ -21,6 +21,7 @@ from llmops.configs.train import TrainConfig
 from llmops.tasks.errors import Blocked, ConfigError, Damaged, UsageError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
+from llmops.tasks.models.registry import overview
 from llmops.tasks.plugins.trainers import Payment
 from llmops.tasks.training.model_summary import model_markdown
 from llmops.tasks.training.models import planned_model, train_model
@@ -187,6 +188,17 @@ def test_the_run_is_in_mlflow(tmp_path: Path) -> None:
     assert [(each.step, each.value) for each in curve] == [(1, 2.0), (2, 1.0), (3, 2 / 3)]
     assert {"report.md", "job.json", "evaluate.yaml"} <= files
     assert "sk-a-secret" not in str(run.data)
+    shown = overview(home, "helpdesk")
+    assert made.registered == run.data.tags["registered"] == "models:/helpdesk/2"
+    trained, base = shown["versions"]
+    assert (shown["live"], base["llm"]["model"], base["trained"]) == (None, "base-1", False)
+    assert (trained["llm"], trained["dataset"]) == (made.llm, "helpdesk v1")
+    assert (trained["dataset_sha256"], home / trained["folder"]) == (
+        made.dataset.sha256,
+        Path(made.folder),
+    )
+    assert trained["mlflow_run_id"] == made.mlflow_run_id
+    assert "sk-a-secret" not in json.dumps(shown)
 
 
 @pytest.mark.slow

@@ -93,9 +93,10 @@ class TrainingRun:
 class TrainedModel:
     """`files`: in the run's folder, relative to it, the first one that which is loaded. `figures`:
     what the trainer itself measured, such as the loss. `model`: its name where it is served, or its
-    path; "" where only files were written, and `remark` says what is left to do. `llm`: how configs
-    name it as a language model; `base`: the model that it was made from, in the same form. `embed`:
-    how they name it as an embedder. `warnings`: what was left out, or done to rows.
+    path; "" where only files were written, and `remark` says what is left to do. `llm`, `embed`:
+    how configs name it as a language model, or as an embedder, with its path in the run's folder
+    where it is a file; `base`: the model that it was made from, in the same form. `warnings`: what
+    was left out, or done to rows.
     """
 
     files: tuple[str, ...]
@@ -103,8 +104,8 @@ class TrainedModel:
     model: str = ""
     remark: str = ""
     llm: Mapping[str, object] = field(default_factory=dict)
-    base: Mapping[str, object] = field(default_factory=dict)
     embed: Mapping[str, object] = field(default_factory=dict)
+    base: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
