@@ -55,7 +55,7 @@ def prepare(data: Path, folder: Path, fold: int, pairs: int) -> None:
     ours, other = feedbackqa(data), beir(data / "beir" / "scifact")
     for name, files in (("feedbackqa", ours), ("scifact", other)):
         write(folder / f"{name}-corpus.jsonl", files["corpus"])
-        source = {"name": "jsonl", "path": f"{name}-corpus.jsonl"}
+        source: Row = {"name": "jsonl", "path": f"{name}-corpus.jsonl"}
         source |= {"fields": {"uri": "_id", "title": "title", "text": "text"}}
         index = {"flow": "index", "knowledge_base": name, "sources": [source]}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(index), encoding="utf-8")

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ModelStatus = Literal["planned", "trained", "prepared"]
+from llmops.tasks.training.embedder_gate import EmbedderGate
+
+ModelStatus = Literal["planned", "trained", "prepared", "promoted", "rejected", "inconclusive"]
 
 
 class TrainedOn(BaseModel):
@@ -28,6 +30,7 @@ class ModelOutcome(BaseModel):
     the one that it was made from; `registered`: its version, as in models:/NAME/3. `estimate_usd`:
     what was still to be paid before, None where nobody knows the price; `cost_usd`: what was paid
     in this run. `evaluation`: a config that compares the model with the one that it was made from.
+    `gate`: what decided on an embedder; promoted, rejected and inconclusive are its words.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +53,7 @@ class ModelOutcome(BaseModel):
     folder: str
     files: tuple[str, ...] = ()
     evaluation: str | None = None
+    gate: EmbedderGate | None = None
     seconds: float = 0.0
     prefect_run_id: str | None = None
     mlflow_run_id: str | None = None
@@ -70,7 +74,8 @@ class ModelOutcome(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        return 0
+        """3 for rejected, 5 for inconclusive, else 0."""
+        return {"rejected": 3, "inconclusive": 5}.get(self.status, 0)
 
     def warned(self, *warnings: str) -> "ModelOutcome":
         return self.model_copy(update={"warnings": [*self.warnings, *warnings]})

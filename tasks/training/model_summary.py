@@ -3,7 +3,9 @@
 import html
 import json
 
+from llmops.tasks.training.embedder_gate import EmbedderGate
 from llmops.tasks.training.model_outcome import ModelOutcome
+from llmops.tasks.training.summary import ABOUT
 
 GATE = (
     "Training says nothing about whether the model is better. `llmops evaluate` does, with both as "
@@ -33,9 +35,40 @@ def model_markdown(outcome: ModelOutcome) -> str:
         parts += ["## How configs name it", f"```yaml\n{key}: {shown}\n```"]
         if outcome.registered:
             parts.append(f"In the registry of trained models it is `{outcome.registered}`.")
+    if outcome.gate:
+        parts += ["## What it gained", ABOUT, gate_table(outcome.gate), *_losses(outcome.gate)]
     if outcome.evaluation:
         parts += ["## Is it better?", GATE]
     return "\n\n".join(parts) + "\n"
+
+
+def gate_table(gate: EmbedderGate) -> str:
+    """A line for each set of questions."""
+    named = {
+        "documents not trained on: decides": gate.served,
+        "the same by vectors alone": gate.vector,
+        "documents trained on": gate.seen,
+        f"second set ({gate.second_knowledge_base}): may not lose": gate.second,
+        "test set": gate.test,
+        "test set, documents trained on": gate.test_seen,
+        "test set, documents not trained on": gate.test_unseen,
+    }
+    lines = [
+        f"| {name} | {each.questions} | {each.before:.3f} | {each.after:.3f} | "
+        f"{each.difference:+.3f} [{each.interval[0]:+.3f}, {each.interval[1]:+.3f}] |"
+        for name, each in named.items()
+        if each is not None
+    ]
+    head = ["| nDCG@10 | questions | before | after | difference |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *lines])
+
+
+def _losses(gate: EmbedderGate) -> list[str]:
+    told = f"{gate.better} questions found better, {gate.worse} worse, {gate.same} the same."
+    if not gate.lost:
+        return [told]
+    lines = [f"- {_text(each['question'])} (-{each['lost']:.2f})" for each in gate.lost]
+    return ["## What got worse", told, "\n".join(lines)]
 
 
 def _cost(outcome: ModelOutcome) -> str:

@@ -166,7 +166,7 @@ def test_the_policy_of_long_rows_is_of_whole_rows(tmp_path: Path) -> None:
         return [99 if "oak" in text else 3 for text in texts]
 
     kept = rows_of(data, "train", count, 98, "drop")  # type: ignore[arg-type]
-    assert (kept.long, kept.count) == (3, 21)  # as answer, as negative, and a pair
+    assert (kept.long, kept.total) == (3, 21)  # as answer, as negative, and a pair
     assert {name: len(rows) for name, rows in kept.kept.items()} == {"triplets": 10, "pairs": 11}
 
 

@@ -78,10 +78,10 @@ def _fit_into(
     set_seed(trainer.seed)  # a base may lack parts, which are then made at random
     model = _loaded(base, trainer.max_tokens)
     rows = {split: _rows(trainer, model, data, split) for split in ("train", "validation")}
-    if rows["train"].count < 2:
+    if rows["train"].total < 2:
         raise trainer.rows_missing(data)
     figures = _trained(trainer, model, rows, run)
-    figures |= {f"rows_{split}": float(each.count) for split, each in rows.items()}
+    figures |= {f"rows_{split}": float(each.total) for split, each in rows.items()}
     figures["max_tokens"] = float(model.max_seq_length - FRAME)
     figures |= {f"too_long_{split}": float(each.long) for split, each in rows.items()}
     unfinished = run.folder / f"{MODEL}.partial"
@@ -143,9 +143,9 @@ def _trained(
     checkpoints = run.folder / CHECKPOINTS
     fitting = _trainer_kind()(
         model=model,
-        args=_arguments(trainer, checkpoints, checked=rows["validation"].count > 1),
+        args=_arguments(trainer, checkpoints, checked=rows["validation"].total > 1),
         train_dataset=_datasets(rows["train"]),
-        eval_dataset=_datasets(rows["validation"]) if rows["validation"].count > 1 else None,
+        eval_dataset=_datasets(rows["validation"]) if rows["validation"].total > 1 else None,
         loss=MultipleNegativesRankingLoss(model, scale=trainer.scale),
         callbacks=[_reporter(run.step)],
     )
@@ -215,7 +215,8 @@ def _trainer_kind() -> Any:
 
         def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
             del state_dict
-            self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
+            folder = output_dir or str(self.args.output_dir)
+            self.model.save_pretrained(folder, create_model_card=False)
 
     return QuietTrainer
 

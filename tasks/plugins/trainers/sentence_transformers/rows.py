@@ -24,7 +24,7 @@ class FittingRows(NamedTuple):
     long: int
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         return sum(map(len, self.kept.values()))
 
 
