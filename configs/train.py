@@ -15,6 +15,7 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.trainers import DatasetTrainer, Trainer
 from llmops.tasks.plugins.trainers.retrieval import RetrievalTrainer
+from llmops.tasks.plugins.trainers.sentence_transformers import SentenceTransformersTrainer
 from llmops.tasks.retrieval.golden import read_golden
 from llmops.tasks.schemas import OneOrMore, paths_of
 from llmops.tasks.training.spec import TrainSpec
@@ -67,10 +68,13 @@ def export_mistakes(train: Spec, exports: Iterable[str], where: str) -> list[Mis
 def train_mistakes(train: Spec, folder: Path, where: str) -> list[Mistake]:
     """What is wrong with the files that a section `train:` names; for `conflicts` of its config."""
     trainer = train.build(Trainer)
-    if not isinstance(trainer, RetrievalTrainer):
+    if not isinstance(trainer, RetrievalTrainer | SentenceTransformersTrainer):
         return []
+    named = {"questions": trainer.questions, "test": trainer.test}
+    if isinstance(trainer, SentenceTransformersTrainer) and trainer.second:
+        named["second.questions"] = trainer.second.questions
     found: list[Mistake] = []
-    for key, files in (("questions", trainer.questions), ("test", trainer.test)):
+    for key, files in named.items():
         found += _wrong_files(folder, files, f"{where}: train.{key}")
     return found
 

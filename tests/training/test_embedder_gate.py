@@ -2,6 +2,7 @@
 loses nothing on a second set.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -61,10 +62,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     made.kb = "other"
     made.build(OTHERS)
     rows = [
-        f'{{"id": "o{n}", "question": "the lantern of {text[-14:]}", "relevant": [{{"uri": "{uri}"}}]}}\n'
-        for n, (uri, text) in enumerate(OTHERS.items())
+        {"id": uri, "question": f"the lantern of {text[-14:]}", "relevant": [{"uri": uri}]}
+        for uri, text in OTHERS.items()
     ]
-    (made.folder / "others.jsonl").write_text("".join(rows))
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (made.folder / "others.jsonl").write_text("".join(lines))
     return made
 
 
