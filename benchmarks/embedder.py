@@ -4,8 +4,8 @@
 
 FeedbackQA in five folds by groups of questions (documents, parts of one page, near-duplicates,
 equal words): `--pairs` questions of four of them train, those of the fifth decide. `--negatives`
-mines a hard negative for each. The second set, on which the model may not lose, is SciFact, with
-all its judged questions. `LLMOPS_BENCH_DATA` is that of `benchmarks.retrieval`. `--folder` keeps
+mines a hard negative for each. The second set, on which the model may not lose, is SciFact,
+`--second` of its documents. `LLMOPS_BENCH_DATA` is that of `benchmarks.retrieval`. `--folder` keeps
 what was embedded and trained for another time; the seconds of processor are of this run.
 """
 
@@ -34,6 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--pairs", type=int, default=800)
     parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--second", type=int, default=10_000, help="documents of SciFact")
     parser.add_argument("--negatives", action="store_true")
     parser.add_argument("--ungated", action="store_true", help="train alone")
     parser.add_argument("--folder", type=Path)
@@ -41,7 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        prepare(data, folder, chosen.fold, chosen.pairs)
+        prepare(data, folder, chosen.fold, chosen.pairs, chosen.second)
         for name in ("feedbackqa", "scifact"):
             tell(llmops(folder, "index", str(folder / f"{name}.yaml")), "index")
         config = training(folder, negatives=chosen.negatives, gated=not chosen.ungated)
@@ -50,9 +51,9 @@ def main() -> int:
     return 0
 
 
-def prepare(data: Path, folder: Path, fold: int, pairs: int) -> None:
+def prepare(data: Path, folder: Path, fold: int, pairs: int, second: int) -> None:
     """Documents and golden sets of both knowledge bases, and the rows to train on."""
-    ours, other = feedbackqa(data), beir(data / "beir" / "scifact")
+    ours, other = feedbackqa(data), part(beir(data / "beir" / "scifact"), second)
     for name, files in (("feedbackqa", ours), ("scifact", other)):
         write(folder / f"{name}-corpus.jsonl", files["corpus"])
         source: Row = {"name": "jsonl", "path": f"{name}-corpus.jsonl"}
@@ -71,6 +72,29 @@ def prepare(data: Path, folder: Path, fold: int, pairs: int) -> None:
     kept = random.Random(SEED).sample(numbers, min(pairs, len(numbers)))
     rows = [row(questions[n], int(groups[n]), texts) for n in sorted(kept)]
     write(folder / "rows.jsonl", rows)
+
+
+def part(files: dict[str, list[Row]], most: int) -> dict[str, list[Row]]:
+    """So many documents, and the questions that all of them can answer: a quarter of these are
+    documents of questions, so that there is something to be confused with.
+    """
+    if most >= len(files["corpus"]):
+        return files
+    dealt = random.Random(SEED)
+    questions = dealt.sample(files["questions"], len(files["questions"]))
+    kept: set[str] = set()
+    chosen = []
+    for each in questions:
+        mine = {item["uri"] for item in each["relevant"]}
+        if len(kept | mine) <= most // 4:
+            kept |= mine
+            chosen.append(each)
+    others = [each["_id"] for each in files["corpus"] if each["_id"] not in kept]
+    kept |= set(dealt.sample(others, most - len(kept)))
+    return {
+        "corpus": [each for each in files["corpus"] if each["_id"] in kept],
+        "questions": chosen,
+    }
 
 
 def row(question: Row, group: int, texts: dict[str, str]) -> Row:
