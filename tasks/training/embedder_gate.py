@@ -75,7 +75,7 @@ class EmbedderGate(BaseModel):
         return {"gate": {name: each for name, each in shown.items() if each is not None}}
 
 
-class Judge(NamedTuple):
+class CandidateEmbedder(NamedTuple):
     """What measures an embedder: where, which, trained on what; relative paths start at
     `folder`.
     """
@@ -95,14 +95,16 @@ class Judge(NamedTuple):
         return read_golden(*paths_of(self.folder, files)).questions
 
 
-def decide_embedder(judge: Judge, trainer: SentenceTransformersTrainer) -> EmbedderGate:
+def decide_embedder(
+    candidate: CandidateEmbedder, trainer: SentenceTransformersTrainer
+) -> EmbedderGate:
     """Raises UsageError for a knowledge base that there is not, ConfigError for a broken golden
     set.
     """
     assert trainer.knowledge_base is not None
     assert trainer.questions is not None
-    version = live_version(judge.home, trainer.knowledge_base)
-    ours = judge.measured(trainer.knowledge_base, trainer.questions)
+    version = live_version(candidate.home, trainer.knowledge_base)
+    ours = candidate.measured(trainer.knowledge_base, trainer.questions)
     status, reason = verdict(ours)
     gate = EmbedderGate(
         status=status,
@@ -114,9 +116,9 @@ def decide_embedder(judge: Judge, trainer: SentenceTransformersTrainer) -> Embed
         **_figures(ours),
     )
     if trainer.second is not None:
-        gate = _with_second(judge, gate, trainer.second)
+        gate = _with_second(candidate, gate, trainer.second)
     if trainer.test is not None:
-        gate = _with_test(judge, gate, trainer.test)
+        gate = _with_test(candidate, gate, trainer.test)
     return gate
 
 
@@ -151,9 +153,11 @@ def between(ours: SearchedTwice, chosen: Mask, column: int = NDCG) -> Gain | Non
     return gain(ours.after[chosen, column], ours.before[chosen, column], groups)
 
 
-def _with_second(judge: Judge, gate: EmbedderGate, second: SecondSet) -> EmbedderGate:
+def _with_second(
+    candidate: CandidateEmbedder, gate: EmbedderGate, second: SecondSet
+) -> EmbedderGate:
     """The second set only takes away: where it loses more than its margin, nothing is promoted."""
-    theirs = judge.measured(second.knowledge_base, second.questions)
+    theirs = candidate.measured(second.knowledge_base, second.questions)
     every = np.ones(len(theirs.questions), bool)
     told = {"second": between(theirs, every), "second_knowledge_base": second.knowledge_base}
     if gate.status != "promoted":
@@ -173,8 +177,8 @@ def _with_second(judge: Judge, gate: EmbedderGate, second: SecondSet) -> Embedde
     return gate.model_copy(update={**told, "status": found, "reason": reason})
 
 
-def _with_test(judge: Judge, gate: EmbedderGate, files: OneOrMore) -> EmbedderGate:
-    theirs = judge.measured(gate.knowledge_base, files)
+def _with_test(candidate: CandidateEmbedder, gate: EmbedderGate, files: OneOrMore) -> EmbedderGate:
+    theirs = candidate.measured(gate.knowledge_base, files)
     every = np.ones(len(theirs.questions), bool)
     masks = {"test": every, "test_seen": theirs.seen, "test_unseen": ~theirs.seen}
     return gate.model_copy(update={name: between(theirs, mask) for name, mask in masks.items()})

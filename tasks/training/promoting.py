@@ -19,7 +19,7 @@ from llmops.tasks.plugins.trainers.sentence_transformers.rows import files_of, t
 from llmops.tasks.schemas import sha256
 from llmops.tasks.tracking.models import open_models
 from llmops.tasks.training.crossfit import Tell
-from llmops.tasks.training.embedder_gate import EmbedderGate, Judge, decide_embedder
+from llmops.tasks.training.embedder_gate import CandidateEmbedder, EmbedderGate, decide_embedder
 from llmops.tasks.training.embedder_search import TrainedRows, live_version
 from llmops.tasks.training.model_outcome import ModelOutcome
 from llmops.tasks.training.published import learnt_from, version_of
@@ -48,8 +48,10 @@ def gated(home: Path, spec: TrainSpec, outcome: ModelOutcome, tell: Tell) -> Mod
         return outcome.model_copy(update={"reason": said})
     if waiting := _not_built(home, live.kb, held, embedder_of(live)):
         return outcome.model_copy(update={"status": "inconclusive", "reason": waiting})
-    judge = Judge(home, spec.folder, trained, trained_rows(home, spec, trainer), tell)
-    gate = decide_embedder(judge, trainer)
+    candidate = CandidateEmbedder(
+        home, spec.folder, trained, trained_rows(home, spec, trainer), tell
+    )
+    gate = decide_embedder(candidate, trainer)
     told = outcome.model_copy(update={"gate": gate, "status": gate.status, "reason": gate.reason})
     told = told.warned(*gate.warnings)
     decision = _written(Path(outcome.folder), outcome, gate)

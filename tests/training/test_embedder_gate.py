@@ -19,7 +19,7 @@ from llmops.tasks.plugins.trainers.sentence_transformers import (
     SentenceTransformersTrainer,
 )
 from llmops.tasks.schemas import Vectors, sha256
-from llmops.tasks.training.embedder_gate import Judge, decide_embedder
+from llmops.tasks.training.embedder_gate import CandidateEmbedder, decide_embedder
 from llmops.tasks.training.embedder_search import TrainedRows
 from tests.training.test_ranking import ASKED, DOCUMENTS, WORDS, corpus, golden
 from tests.workshop import Workshop
@@ -73,8 +73,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def gate(shop: Workshop, embedder: Embedder, rows: TrainedRows = NOTHING, **options: object):  # type: ignore[no-untyped-def]
     given = {"knowledge_base": "shop", "questions": "asked.jsonl", **options}
     trainer = SentenceTransformersTrainer.model_validate(given)
-    judge = Judge(shop.home, shop.folder, embedder, rows, lambda text: None)
-    return decide_embedder(judge, trainer)
+    candidate = CandidateEmbedder(shop.home, shop.folder, embedder, rows, lambda text: None)
+    return decide_embedder(candidate, trainer)
 
 
 def second(margin: float = 0.02) -> SecondSet:

@@ -3,12 +3,12 @@ that answer them.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.trainers import (
     DatasetTrainer,
@@ -106,9 +106,11 @@ class SentenceTransformersTrainer(DatasetTrainer):
         """The folder `model/`, which sentence-transformers and the embedder `onnx` load. A run
         that was killed goes on from its last checkpoint, to the same model.
         """
-        from llmops.tasks.plugins.trainers.sentence_transformers.fitting import fit
+        from llmops.tasks.plugins.trainers.sentence_transformers.fitting import FitOptions, fit
 
-        return fit(self, base_folder(self.base), data, run)
+        given = self.model_dump(include={*FitOptions._fields})
+        made = fit(FitOptions(**given | {"base": base_folder(self.base)}), data, run)
+        return replace(made, embed=self.served(made.model), base=self.served_base())
 
     def served(self, folder: str) -> dict[str, object]:
         """How configs name a model in a folder. Of the default embedder it keeps the language."""
@@ -119,10 +121,3 @@ class SentenceTransformersTrainer(DatasetTrainer):
         """The same of the base; nothing for a name in the hub, which the embedder does not ask."""
         known = self.base == MINILM or Path(self.base).is_dir()
         return self.served(self.base) if known else {}
-
-    def rows_missing(self, data: TrainingData) -> UsageError:
-        """Where too few rows are left to train on."""
-        return UsageError(
-            f"{data.name} has fewer than 2 rows that fit: nothing can be told from anything",
-            hint="too_long: cut takes longer ones as the embedder would; or collect more rows",
-        )

@@ -7,19 +7,26 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmops.tasks.errors import LlmopsError, Unavailable
+from llmops.tasks.errors import LlmopsError, Unavailable, UsageError
 from llmops.tasks.plugins.trainers import Step, TrainedModel, TrainingData, TrainingRun
 from llmops.tasks.plugins.trainers.sentence_transformers.rows import (
     COLUMNS,
     TRIPLETS,
     FittingRows,
+    TooLong,
     rows_of,
 )
 
 if TYPE_CHECKING:
-    from llmops.tasks.plugins.trainers.sentence_transformers import SentenceTransformersTrainer
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from transformers import TrainerCallback, TrainerState
 
 MODEL, CHECKPOINTS, FIGURES, STATE = "model", "checkpoints", "figures.json", "trainer_state.json"
 FRAME = 2
@@ -30,57 +37,64 @@ BATCH = 1024
 """Texts whose lengths are counted at a time."""
 
 
-def fit(
-    trainer: "SentenceTransformersTrainer", base: str, data: TrainingData, run: TrainingRun
-) -> TrainedModel:
+class FitOptions(NamedTuple):
+    """How a model is fitted, from what: the options of the trainer, with `base` as the library
+    loads it.
+    """
+
+    base: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    scale: float
+    seed: int
+    max_tokens: int | None
+    too_long: TooLong
+    save_every: int
+    threads: int | None
+
+
+def fit(options: FitOptions, data: TrainingData, run: TrainingRun) -> TrainedModel:
     """Train, or take up what was begun in the run's folder. Equal data, options and threads give
     equal files, however often the run was killed. Raises UsageError where nothing is left to train
     on, Unavailable where the base cannot be loaded.
     """
     output = run.folder / MODEL
     if not (output / FIGURES).is_file():
-        with _quiet(trainer.threads):
-            _fit_into(output, trainer, base, data, run)
+        with _quiet(options.threads):
+            _fit_into(output, options, data, run)
     figures = json.loads((output / FIGURES).read_text(encoding="utf-8"))
     files = sorted(path for path in output.rglob("*") if path.is_file())
     first = [path for path in files if path.name == "model.safetensors"]
     names = tuple(str(path.relative_to(run.folder)) for path in dict.fromkeys([*first, *files]))
-    return TrainedModel(
-        names,
-        figures,
-        str(output),
-        embed=trainer.served(str(output)),
-        base=trainer.served_base(),
-        warnings=tuple(_long(trainer, figures)),
-    )
+    long = tuple(_long(options.too_long, figures))
+    return TrainedModel(names, figures, str(output), warnings=long)
 
 
-def _long(trainer: "SentenceTransformersTrainer", figures: Mapping[str, float]) -> Iterator[str]:
+def _long(too_long: TooLong, figures: Mapping[str, float]) -> Iterator[str]:
     """What became of rows that are too long, of each split."""
     for split in ("train", "validation"):
         if count := int(figures[f"too_long_{split}"]):
             rows = f"{count} {split} row{'s'[: count > 1]}"
             has, was = ("have", "were") if count > 1 else ("has", "was")
-            done = "cut" if trainer.too_long == "cut" else "left out"
+            done = "cut" if too_long == "cut" else "left out"
             most = int(figures["max_tokens"])
             yield f"{rows} {has} a text of more than {most} tokens and {was} {done}"
 
 
-def _fit_into(
-    output: Path,
-    trainer: "SentenceTransformersTrainer",
-    base: str,
-    data: TrainingData,
-    run: TrainingRun,
-) -> None:
+def _fit_into(output: Path, options: FitOptions, data: TrainingData, run: TrainingRun) -> None:
     from transformers import set_seed
 
-    set_seed(trainer.seed)  # a base may lack parts, which are then made at random
-    model = _loaded(base, trainer.max_tokens)
-    rows = {split: _rows(trainer, model, data, split) for split in ("train", "validation")}
+    set_seed(options.seed)  # a base may lack parts, which are then made at random
+    model = _loaded(options.base, options.max_tokens)
+    rows = {split: _rows(options, model, data, split) for split in ("train", "validation")}
     if rows["train"].total < 2:
-        raise trainer.rows_missing(data)
-    figures = _trained(trainer, model, rows, run)
+        raise UsageError(
+            f"{data.name} has fewer than 2 rows that fit: nothing can be told from anything",
+            hint="too_long: cut takes longer ones as the embedder would; or collect more rows",
+        )
+    figures = _trained(options, model, rows, run)
     figures |= {f"rows_{split}": float(each.total) for split, each in rows.items()}
     figures["max_tokens"] = float(model.max_seq_length - FRAME)
     figures |= {f"too_long_{split}": float(each.long) for split, each in rows.items()}
@@ -94,7 +108,7 @@ def _fit_into(
     shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
 
 
-def _loaded(base: str, most: int | None) -> Any:
+def _loaded(base: str, most: int | None) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
 
     try:
@@ -117,7 +131,7 @@ def _device() -> str:
 
 
 def _rows(
-    trainer: "SentenceTransformersTrainer", model: Any, data: TrainingData, split: str
+    options: FitOptions, model: "SentenceTransformer", data: TrainingData, split: str
 ) -> FittingRows:
     def count(texts: Sequence[str]) -> list[int]:
         lengths: list[int] = []
@@ -127,12 +141,12 @@ def _rows(
             lengths += (len(each) - FRAME for each in encoded)
         return lengths
 
-    return rows_of(data, split, count, model.max_seq_length - FRAME, trainer.too_long)
+    return rows_of(data, split, count, model.max_seq_length - FRAME, options.too_long)
 
 
 def _trained(
-    trainer: "SentenceTransformersTrainer",
-    model: Any,
+    options: FitOptions,
+    model: "SentenceTransformer",
     rows: Mapping[str, FittingRows],
     run: TrainingRun,
 ) -> dict[str, float]:
@@ -143,10 +157,10 @@ def _trained(
     checkpoints = run.folder / CHECKPOINTS
     fitting = _trainer_kind()(
         model=model,
-        args=_arguments(trainer, checkpoints, checked=rows["validation"].total > 1),
+        args=_arguments(options, checkpoints, checked=rows["validation"].total > 1),
         train_dataset=_datasets(rows["train"]),
         eval_dataset=_datasets(rows["validation"]) if rows["validation"].total > 1 else None,
-        loss=MultipleNegativesRankingLoss(model, scale=trainer.scale),
+        loss=MultipleNegativesRankingLoss(model, scale=options.scale),
         callbacks=[_reporter(run.step)],
     )
     fitting.remove_callback(PrinterCallback)  # it writes to standard output
@@ -158,26 +172,28 @@ def _trained(
     return told
 
 
-def _arguments(trainer: "SentenceTransformersTrainer", checkpoints: Path, *, checked: bool) -> Any:
+def _arguments(
+    options: FitOptions, checkpoints: Path, *, checked: bool
+) -> "SentenceTransformerTrainingArguments":
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
     return SentenceTransformerTrainingArguments(
         output_dir=str(checkpoints),
-        num_train_epochs=trainer.epochs,
-        per_device_train_batch_size=trainer.batch_size,
-        per_device_eval_batch_size=trainer.batch_size,
-        learning_rate=trainer.learning_rate,
-        warmup_steps=trainer.warmup,  # below 1 it is a share of all steps
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        warmup_steps=options.warmup,  # below 1 it is a share of all steps
         batch_sampler=BatchSamplers.NO_DUPLICATES,  # two rows of one passage contradict each other
-        seed=trainer.seed,
-        data_seed=trainer.seed,
+        seed=options.seed,
+        data_seed=options.seed,
         use_cpu=_device() == "cpu",
         bf16=False,
         fp16=False,
         eval_strategy="epoch" if checked else "no",
         save_strategy="steps",
-        save_steps=trainer.save_every,
+        save_steps=options.save_every,
         save_total_limit=2,
         logging_steps=LOGGED,
         logging_first_step=True,
@@ -188,7 +204,7 @@ def _arguments(trainer: "SentenceTransformersTrainer", checkpoints: Path, *, che
     )
 
 
-def _datasets(rows: FittingRows) -> Any:
+def _datasets(rows: FittingRows) -> "Dataset | dict[str, Dataset]":
     """One table, or one of each kind: columns may not be missing."""
     from datasets import Dataset
 
@@ -204,7 +220,7 @@ def _datasets(rows: FittingRows) -> Any:
     return tables if len(tables) > 1 else next(iter(tables.values()))
 
 
-def _trainer_kind() -> Any:
+def _trainer_kind() -> "type[SentenceTransformerTrainer]":
     from sentence_transformers import SentenceTransformerTrainer
 
     class QuietTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
@@ -221,14 +237,19 @@ def _trainer_kind() -> Any:
     return QuietTrainer
 
 
-def _reporter(step: Step) -> Any:
+def _reporter(step: Step) -> "TrainerCallback":
     from transformers import TrainerCallback
 
     class StepReporter(TrainerCallback):  # type: ignore[misc]
         """Tells the run how it goes."""
 
         def on_log(
-            self, args: object, state: Any, control: object, logs: Mapping[str, Any], **more: object
+            self,
+            args: object,
+            state: "TrainerState",
+            control: object,
+            logs: Mapping[str, object],
+            **more: object,
         ) -> None:
             del args, control, more
             numbers = {
