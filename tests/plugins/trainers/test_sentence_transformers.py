@@ -15,7 +15,7 @@ from llmops.tasks.errors import ConfigError, UsageError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.trainers import DatasetTrainer, TrainedModel, TrainingData, TrainingRun
-from llmops.tasks.plugins.trainers.sentence_transformers import EXTRA
+from llmops.tasks.plugins.trainers.sentence_transformers import EXTRA, SentenceTransformersTrainer
 from llmops.tasks.plugins.trainers.sentence_transformers.rows import rows_of, texts_of
 from tests.plugins.embedders.tiny import tiny_model
 
@@ -193,6 +193,15 @@ def test_what_decides_makes_no_other_model(tmp_path: Path) -> None:
     assert trainer(base, epochs=3).identity() != first
     other = tiny_model(tmp_path / "other", seed=2)
     assert trainer(other).identity() != first
+
+
+def test_a_base_that_could_not_be_served_is_told_before_it_is_trained(tmp_path: Path) -> None:
+    data = data_in(tmp_path / "data")
+    base = tiny_model(tmp_path / "base", pooling="max")
+    made = SentenceTransformersTrainer(base=str(base))
+    with pytest.raises(UsageError, match="it is pooled by pooling_mode_max_tokens"):
+        made.check(data)
+    SentenceTransformersTrainer(base=str(tiny_model(tmp_path / "good"))).check(data)
 
 
 @pytest.mark.skipif(installed, reason="the extra is installed")

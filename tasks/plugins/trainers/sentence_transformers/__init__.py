@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins.embedders.onnx import OnnxEmbedder
 from llmops.tasks.plugins.trainers import (
     DatasetTrainer,
     Kind,
@@ -98,9 +99,13 @@ class SentenceTransformersTrainer(DatasetTrainer):
         return digest(f"{self.spelling()}/{self.revision}", canonical(said), base_sha256(self.base))
 
     def check(self, data: TrainingData) -> None:
-        """Raises UsageError where a file is none of the exporter's."""
+        """Raises UsageError where a file is none of the exporter's, or the base is a folder whose
+        model could not be served afterwards.
+        """
         for path in files_of(data, "train"):
             next(texts_of(path), None)
+        if self.base == MINILM or Path(self.base).is_dir():
+            OnnxEmbedder(model=self.base).fingerprint()
 
     def train(self, data: TrainingData, run: TrainingRun) -> TrainedModel:
         """The folder `model/`, which sentence-transformers and the embedder `onnx` load. A run
