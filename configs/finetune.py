@@ -1,12 +1,14 @@
 """The config of the `finetune` flow: from what people said to data sets that trainers can trust."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from llmops.configs.gate import GATE_FILES, GATE_PLUGINS, GateSection
 from llmops.configs.section import Files, FlowConfig, Schedule, Section, Slots
-from llmops.configs.train import export_mistakes, train_mistakes
+from llmops.configs.train import export_mistakes, model_mistakes, train_mistakes
 from llmops.tasks.calls.prices import SHIPPED, read_prices
 from llmops.tasks.chat.spec import Name
 from llmops.tasks.datasets.training.checks import RowRules
@@ -26,6 +28,8 @@ from llmops.tasks.plugins.collectors import Collector
 from llmops.tasks.plugins.exporters import Exporter
 from llmops.tasks.plugins.scrubbers import Scrubber
 from llmops.tasks.plugins.trainers import Trainer
+from llmops.tasks.prompts import SCHEME
+from llmops.tasks.training.sweep import Sweep
 from llmops.tasks.validation import Expectation, read_suite
 
 MADE_OF = (
@@ -73,13 +77,20 @@ class FinetuneConfig(FlowConfig):
         "scrub": Scrubber,
         "export.*": Exporter,
         "train": Trainer,
+        **GATE_PLUGINS,
     }
     files: ClassVar[Files] = {
         "prices": read_prices,
         "expectations": row_expectations,
         "decontaminate.against": _held_out,
+        **GATE_FILES,
     }
-    unrecorded: ClassVar[tuple[str, ...]] = ("schedule", "budget", "prices", "train")
+    elsewhere: ClassVar[tuple[str, ...]] = (SCHEME,)
+    within: ClassVar[Mapping[str, Sequence[str]]] = {"train": ("gate", "sweep")}
+    unrecorded: ClassVar[tuple[str, ...]] = (
+        *("schedule", "budget", "prices"),
+        *("train", "sweep", "gate"),
+    )
     flow: Literal["finetune"]
     name: Name
     collect: list[Spec] = Field(min_length=1)
@@ -95,6 +106,8 @@ class FinetuneConfig(FlowConfig):
     budget: FinetuneBudget = FinetuneBudget()
     prices: Path | None = None
     train: Spec | None = None
+    sweep: Sweep | None = None
+    gate: GateSection | None = None
     schedule: Schedule | None = None
 
     @field_validator("collect", "export")
@@ -135,8 +148,13 @@ class FinetuneConfig(FlowConfig):
                 hint = "what is trained on cannot be held out: take it out of one of the two"
                 message = f"{path} stands under decontaminate.against, too: nothing would be left"
                 found.append(Mistake(message, f"{where}: collect[{number}]", hint))
+        if self.train is None and (self.gate or self.sweep):
+            key = "gate" if self.gate else "sweep"
+            said = f"{key} belongs to a training, and the config trains nothing"
+            found.append(Mistake(said, f"{where}: {key}", "write it into train: {name: …}"))
         if self.train is not None:
             found += train_mistakes(self.train, self.folder, where)
+            found += model_mistakes(self.train, self.sweep, self.gate, where)
             found += export_mistakes(self.train, [spec.id for spec in self.export], where)
         return found
 

@@ -1,7 +1,7 @@
 """Reading the config of any flow: every mistake at once, before anything runs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -68,7 +68,7 @@ def read_mapping(content: Mapping[str, object], model: type[C]) -> C:
 
 
 def _checked(given: Content, model: type[C], where: str, folder: Path, found: list[Mistake]) -> C:
-    content = hidden(_named(given, model.default_plugins()))
+    content = hidden(_named(_taken_out(given, model.within), model.default_plugins()))
     _check_flow(content, model.flow_name(), where)
     found = [*_plugin_mistakes(content, model, where), *found]
     try:
@@ -174,6 +174,17 @@ def _named(content: Content, defaults: Mapping[str, Spec]) -> Content:
         entry = content.get(key)
         if isinstance(entry, dict) and "name" not in entry:
             content[key] = {"name": default.name, **entry}
+    return content
+
+
+def _taken_out(content: Content, within: Mapping[str, Sequence[str]]) -> Content:
+    """`train: {name: …, gate: …}` says what the key `gate` beside it would say."""
+    for key, names in within.items():
+        entry = content.get(key)
+        if isinstance(entry, dict):
+            inner = {name: entry[name] for name in names if name in entry}
+            rest = {name: value for name, value in entry.items() if name not in inner}
+            content = {**content, key: rest, **inner}
     return content
 
 

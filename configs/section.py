@@ -43,7 +43,8 @@ class FlowConfig(Section):
     are written `chunk`, `sources.*`, `arms.*.llm`; `*` is each item of a list or a mapping. What
     begins with `elsewhere` is no file. `unrecorded`: keys that change nothing of what a run makes,
     only where and how fast. `follows`: whether trained models that it names become versions at the
-    start of a run; a flow that says False looks for them itself.
+    start of a run; a flow that says False looks for them itself. `within`: keys of the config that
+    a file writes among the options of a plugin.
     """
 
     plugins: ClassVar[Slots] = {}
@@ -51,6 +52,7 @@ class FlowConfig(Section):
     elsewhere: ClassVar[tuple[str, ...]] = ()
     unrecorded: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[bool] = True
+    within: ClassVar[Mapping[str, Sequence[str]]] = {}
     folder: Path = Field(
         default=Path(), description="of the config file; relative paths start here"
     )
@@ -88,7 +90,7 @@ class FlowConfig(Section):
         )
         for pattern in self.plugins:
             for place, spec in places(self, pattern):
-                if isinstance(spec, Spec):
+                if isinstance(spec, Spec) and place[0] not in self.unrecorded:
                     _put(plain, place, spec.short())
         plain |= self.derived()
         return {

@@ -38,7 +38,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("evaluation", "monitoring", "chat", "access"),
         *("calls", "knowledge", "validation"),
     ),
-    "training": ("ledger", "knowledge", "retrieval", "datasets", "tracking", "models"),
+    "training": (
+        *("ledger", "knowledge", "retrieval", "datasets", "tracking", "models"),
+        *("evaluation", "decisions"),
+    ),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),
         *("traces", "access", "audit", "models"),

@@ -33,7 +33,7 @@ EMBEDDER_GAINS = {
     "test_seen": "test set, trained on",
     "test_unseen": "test set, not trained on",
 }
-CODES = {"rejected": 3, "inconclusive": 5}
+CODES = {"rejected": 3, "inconclusive": 5, "failed": 4, "stayed": 1}
 
 
 @command(app, "train")
@@ -86,7 +86,7 @@ def draw(console: "Console", outcome: "Mapping[str, Any]") -> None:
         console.print(f"  {name:<11} {link}", markup=False)
 
 
-def draw_gate(console: "Console", gate: "Mapping[str, Any]") -> None:
+def draw_embedder_gate(console: "Console", gate: "Mapping[str, Any]") -> None:
     """A line for each set of questions that an embedder was measured on."""
     rows = [
         [
@@ -119,9 +119,49 @@ def draw_model(console: "Console", outcome: "Mapping[str, Any]") -> None:
     for name, text in lines.items():
         if text:
             console.print(f"  {name:<11} {printable(text)}", markup=False)
+    if sweep := outcome["sweep"]:
+        draw_sweep(console, sweep)
     if gate := outcome["gate"]:
         draw_gate(console, gate)
+    if measured := outcome["embedder_gate"]:
+        draw_embedder_gate(console, measured)
     for warning in outcome["warnings"]:
         console.print(f"  warning     {printable(warning)}", markup=False)
     for name, link in outcome["links"].items():
         console.print(f"  {name:<11} {link}", markup=False)
+
+
+def draw_sweep(console: "Console", sweep: "Mapping[str, Any]") -> None:
+    """A line per training."""
+    names = list(dict.fromkeys(name for row in sweep["points"] for name in row["options"]))
+    rows = [
+        [
+            "chosen" if row["chosen"] else "",
+            *(str(row["options"].get(name, "")) for name in names),
+            "" if row["seed"] is None else str(row["seed"]),
+            f"{row['value']:g}",
+            f"${row['cost_usd']:.4f}",
+        ]
+        for row in sweep["points"]
+    ]
+    cells = [[printable(cell) for cell in row] for row in rows]
+    grid(console, ["", *names, "seed", sweep["metric"], "paid"], cells)
+
+
+def draw_gate(console: "Console", gate: "Mapping[str, Any]") -> None:
+    """Both models in the metric that decides, and how many cases got better or worse."""
+    values = gate["values"]
+    row = [
+        *(f"{values[arm]:.3f}" if arm in values else "–" for arm in ("live", "candidate")),
+        "–" if gate["difference"] is None else f"{gate['difference']:+.3f}",
+        "" if gate["interval"] is None else "[{:+.3f}, {:+.3f}]".format(*gate["interval"]),
+        str(gate["cases"]),
+    ]
+    grid(
+        console, [f"{gate['metric']}: before", "trained", "difference", "interval", "cases"], [row]
+    )
+    told = f"{gate['better']} better, {gate['worse']} worse, {gate['same']} the same"
+    console.print(f"  cases       {told}", markup=False)
+    for name in ("hint", "record"):
+        if gate[name]:
+            console.print(f"  {name:<11} {printable(gate[name])}", markup=False)

@@ -22,6 +22,7 @@ from llmops.tasks.tracking.records import (
 )
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
+PARENT = "mlflow.parentRunId"
 EVERY = 1.0
 """Seconds between two reports: a report costs more than a step of a small training."""
 
@@ -48,8 +49,15 @@ class TrainingTracker:
     """
 
     def __init__(
-        self, home: Path, experiment: str, name: str, config: Mapping[str, object]
+        self,
+        home: Path,
+        experiment: str,
+        name: str,
+        config: Mapping[str, object],
+        parent: str = "",
     ) -> None:
+        """`parent`: the run of a sweep, below which this one stands."""
+        self._parent = parent
         self._home, self._uri = home, tracking_uri(home)
         self._experiment, self._name, self._config = experiment, name, config
         self._waiting: list[tuple[int, Mapping[str, float], int]] = []
@@ -58,6 +66,7 @@ class TrainingTracker:
 
     def __enter__(self) -> "TrainingTracker":
         source = {"mlflow.source.name": "llmops train", "mlflow.source.type": "JOB"}
+        source |= {PARENT: self._parent} if self._parent else {}
         with opened(self._home, self._uri) as client:
             experiment = experiment_of(client, self._experiment, artifact_root(self._uri))
             run = client.create_run(experiment, run_name=self._name, tags=source)
@@ -115,3 +124,27 @@ class TrainingTracker:
         if not self._ended:
             with opened(self._home, self._uri) as client:
                 client.set_terminated(self.run_id, "FAILED")
+
+
+def amend(
+    home: Path,
+    run_id: str,
+    numbers: Mapping[str, object],
+    tags: Mapping[str, str],
+    note: str,
+    files: Mapping[str, bytes],
+) -> None:
+    """Add to a run that has ended what was found out afterwards. Raises Unavailable."""
+    with opened(home, tracking_uri(home)) as client, tempfile.TemporaryDirectory() as folder:
+        log(client, run_id, numbers, {}, int(time.time() * 1000))
+        for name, text in {**tags, "mlflow.note.content": note}.items():
+            client.set_tag(run_id, name, cut(text, TAG_LENGTH))
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        client.log_artifacts(run_id, folder)
+
+
+def put_below(home: Path, run_id: str, parent: str) -> None:
+    """A run of an earlier try stands below the new run of its sweep. Raises Unavailable."""
+    with opened(home, tracking_uri(home)) as client:
+        client.set_tag(run_id, PARENT, parent)

@@ -8,8 +8,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.training.embedder_gate import EmbedderGate
+from llmops.tasks.training.sweep import SweepTable
 
-ModelStatus = Literal["planned", "trained", "prepared", "promoted", "rejected", "inconclusive"]
+ModelStatus = Literal[
+    "planned", "trained", "prepared", "promoted", "rejected", "inconclusive", "failed", "stayed"
+]
+CODES = {"rejected": 3, "inconclusive": 5, "failed": 4, "stayed": 1}
 
 
 class TrainedOn(BaseModel):
@@ -24,13 +28,59 @@ class TrainedOn(BaseModel):
     tokens: dict[str, int]
 
 
+class CaseLost(BaseModel):
+    """A case that the trained model answers worse, by the metric that decides."""
+
+    model_config = ConfigDict(frozen=True)
+    case: str
+    live: str
+    candidate: str
+    difference: str
+
+
+class ModelGate(BaseModel):
+    """What the gate said of a trained model. `live`, `candidate`: the versions that were compared;
+    `values`: of the metric that decides, by arm; `excluded`: cases whose texts the model has seen;
+    `better`, `worse`, `same`: cases; `record`: the decision's file; `moved`: whether the alias went
+    to the candidate just now.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    verdict: str
+    reason: str
+    hint: str | None = None
+    live: str
+    candidate: str
+    metric: str
+    higher_is_better: bool = True
+    values: dict[str, float] = Field(default_factory=dict)
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    cases: int = 0
+    excluded: tuple[str, ...] = ()
+    better: int = 0
+    worse: int = 0
+    same: int = 0
+    lost: tuple[CaseLost, ...] = ()
+    tags: dict[str, float] = Field(default_factory=dict)
+    cost_usd: float = 0.0
+    decision: str
+    decision_sha256: str
+    record: str | None = None
+    mlflow_run_id: str | None = None
+    moved: bool = False
+
+
 class ModelOutcome(BaseModel):
-    """`status`: prepared where only files were written, and `reason` says what is left to do.
+    """`status`: prepared where only files were written, and `reason` says what is left to do;
+    promoted, rejected or inconclusive where a gate decided, failed where too many of its answers
+    failed, stayed where the alias should have moved and did not.
     `model`: its name where it is served, or its path; `llm`, `embed`: how configs name it, `base`
     the one that it was made from; `registered`: its version, as in models:/NAME/3. `estimate_usd`:
     what was still to be paid before, None where nobody knows the price; `cost_usd`: what was paid
-    in this run. `evaluation`: a config that compares the model with the one that it was made from.
-    `gate`: what decided on an embedder; promoted, rejected and inconclusive are its words.
+    in this run, without the gate; `trainings`: of a sweep, how many. `evaluation`: a config that
+    compares the model with the one that it was made from. `embedder_gate`: what decided on an
+    embedder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,7 +103,10 @@ class ModelOutcome(BaseModel):
     folder: str
     files: tuple[str, ...] = ()
     evaluation: str | None = None
-    gate: EmbedderGate | None = None
+    gate: ModelGate | None = None
+    embedder_gate: EmbedderGate | None = None
+    trainings: int = 1
+    sweep: SweepTable | None = None
     seconds: float = 0.0
     prefect_run_id: str | None = None
     mlflow_run_id: str | None = None
@@ -66,7 +119,7 @@ class ModelOutcome(BaseModel):
 
     @property
     def failed(self) -> str | None:
-        return None
+        return {"failed": "TooManyErrors", "stayed": "NotPromoted"}.get(self.status)
 
     @property
     def completed(self) -> str:
@@ -74,8 +127,7 @@ class ModelOutcome(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        """3 for rejected, 5 for inconclusive, else 0."""
-        return {"rejected": 3, "inconclusive": 5}.get(self.status, 0)
+        return CODES.get(self.status, 0)
 
     def warned(self, *warnings: str) -> "ModelOutcome":
         return self.model_copy(update={"warnings": [*self.warnings, *warnings]})

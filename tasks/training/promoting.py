@@ -52,7 +52,9 @@ def gated(home: Path, spec: TrainSpec, outcome: ModelOutcome, tell: Tell) -> Mod
         home, spec.folder, trained, trained_rows(home, spec, trainer), tell
     )
     gate = decide_embedder(candidate, trainer)
-    told = outcome.model_copy(update={"gate": gate, "status": gate.status, "reason": gate.reason})
+    told = outcome.model_copy(
+        update={"embedder_gate": gate, "status": gate.status, "reason": gate.reason}
+    )
     told = told.warned(*gate.warnings)
     decision = _written(Path(outcome.folder), outcome, gate)
     return _promoted(home, told, decision, versions) if gate.status == "promoted" else told

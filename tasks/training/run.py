@@ -55,24 +55,30 @@ def run_model_training(
     spec: TrainSpec,
     tell: Tell = quiet,
     prefect: tuple[str | None, str | None] = (None, None),
+    below: tuple[str, str] | None = None,
 ) -> ModelOutcome:
-    """As `run_training`, of a model from a data set."""
+    """As `run_training`, of a model from a data set, which is registered. `below`: the run of a
+    sweep, and the name of this one in it; which model is registered, the sweep decides.
+    """
     with ExitStack() as stack:
         tracker: TrainingTracker | None = None
         trouble = ""
         try:
             told = {"name": spec.name, "train": shown(spec.trainer)}
             experiment = f"{spec.name} training"
-            tracker = stack.enter_context(TrainingTracker(home, experiment, spec.name, told))
+            parent, name = below or ("", spec.name)
+            new = TrainingTracker(home, experiment, name, told, parent)
+            tracker = stack.enter_context(new)
         except LlmopsError as error:
             trouble = str(error)
         outcome = train_model(home, spec, tell, tracker.step if tracker else silent, prefect[0])
         if tracker is None:
             outcome = outcome.warned(f"the training is not recorded, nor its model: {trouble}")
-            return gated(home, spec, outcome, tell)
-        outcome = registered(home, outcome, shown(spec.trainer), tracker.run_id)
-        outcome = gated(home, spec, outcome, tell)
-        return _model_recorded(home, tracker, outcome, prefect[1])
+            return gated(home, spec, outcome, tell) if below is None else outcome
+        if below is None:
+            outcome = registered(home, outcome, shown(spec.trainer), tracker.run_id)
+            outcome = gated(home, spec, outcome, tell)
+        return model_recorded(home, tracker, outcome, prefect[1])
 
 
 def shown(trainer: Spec) -> dict[str, object]:
@@ -80,12 +86,13 @@ def shown(trainer: Spec) -> dict[str, object]:
     return {name: value for name, value in trainer.short().items() if name != "api_key"}
 
 
-def _model_recorded(
+def model_recorded(
     home: Path, tracker: TrainingTracker, outcome: ModelOutcome, url: str | None
 ) -> ModelOutcome:
+    """With its run in MLflow, which says what it came to."""
     dataset, summary = outcome.dataset, model_markdown(outcome)
     files = {name: (Path(outcome.folder) / name).read_bytes() for name in outcome.files}
-    if outcome.gate:
+    if outcome.embedder_gate:
         files[DECISION] = (Path(outcome.folder) / DECISION).read_bytes()
     if outcome.evaluation:
         files["evaluate.yaml"] = Path(outcome.evaluation).read_bytes()
@@ -96,7 +103,7 @@ def _model_recorded(
             "estimate_tokens": outcome.estimate_tokens,
             "seconds": outcome.seconds,
             "rows": dataset.rows,
-            **(outcome.gate.figures() if outcome.gate else {}),
+            **(outcome.embedder_gate.figures() if outcome.embedder_gate else {}),
         },
         note=summary,
         tags={

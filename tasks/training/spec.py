@@ -15,12 +15,14 @@ from llmops.tasks.plugins.trainers import DatasetTrainer, Trainer
 from llmops.tasks.plugins.trainers.retrieval import RetrievalTrainer
 from llmops.tasks.retrieval.golden import Question, read_golden
 from llmops.tasks.schemas import paths_of, sha256
+from llmops.tasks.training.sweep import Sweep
 
 
 class TrainSpec(BaseModel):
     """`name`: of the config; `trainer`: with its options; `folder`: where relative paths start;
-    `config`: as MLflow shows it; `budget_usd`: the most that a service may take; `month_usd`:
-    the most that the home may pay in a calendar month, this included.
+    `config`: as MLflow shows it; `sweep`: which of its options are tried; `budget_usd`: the most
+    that a service may take; `month_usd`: the most that the home may pay in a calendar month, this
+    included.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +30,7 @@ class TrainSpec(BaseModel):
     trainer: Spec
     folder: Path
     config: dict[str, object] = {}
+    sweep: Sweep | None = None
     budget_usd: float | None = None
     month_usd: float | None = None
 

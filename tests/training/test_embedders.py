@@ -121,9 +121,9 @@ def test_a_better_embedder_is_served_by_the_next_build_and_rolled_back(shop: Wor
     made = run_model_training(shop.home, wanted)
     assert made.status == "promoted", made.reason
     assert made.registered == "models:/helpdesk/2"
-    assert made.gate is not None
-    assert made.gate.served is not None
-    assert made.gate.served.difference > 0.3
+    assert made.embedder_gate is not None
+    assert made.embedder_gate.served is not None
+    assert made.embedder_gate.served.difference > 0.3
     assert REFERENCE in made.reason
     decision = json.loads((Path(made.folder) / "gate.json").read_text())
     assert (decision["model"], decision["status"]) == ("models:/helpdesk/2", "promoted")
@@ -158,7 +158,7 @@ def test_what_is_live_must_be_served_before_another_one_is_compared(shop: Worksh
 def test_without_a_gate_it_is_trained_alone(shop: Workshop) -> None:
     base = tiny_model(shop.folder / "base")
     made = run_model_training(shop.home, training(shop, base, knowledge_base=None, questions=None))
-    assert (made.status, made.gate, made.exit_code) == ("trained", None, 0)
+    assert (made.status, made.embedder_gate, made.exit_code) == ("trained", None, 0)
     assert made.embed == {"name": "onnx", "model": made.model}
     shutil.rmtree(shop.folder / "deaf")
     planned = planned_model(shop.home, training(shop, base))

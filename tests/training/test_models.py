@@ -222,9 +222,9 @@ def test_after_a_kill_the_same_job_is_followed(tmp_path: Path) -> None:
     assert [len(service.files), len(service.jobs)] == [2, 1]
 
 
-def wait_for(service: FineTuningStandIn) -> None:
-    """Until a job is looked at."""
+def wait_for(service: FineTuningStandIn, jobs: int = 1) -> None:
+    """Until the last of so many jobs is looked at."""
     end = time.monotonic() + 60
-    while not any(job["step"] for job in service.jobs):
+    while len(service.jobs) < jobs or not service.jobs[jobs - 1]["step"]:
         assert time.monotonic() < end
         time.sleep(0.02)
