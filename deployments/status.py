@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from llmops.configs.section import Schedule
 from llmops.configs.settings import settings
 from llmops.deployments.flow_status import broken_flow, flow_shown
@@ -31,11 +29,11 @@ from llmops.deployments.up import record
 from llmops.deployments.up.record import UpRecord
 from llmops.flows import server
 from llmops.flows.server.used import used
+from llmops.tasks.calls.costs import paid_since
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, live_names
 from llmops.tasks.ledger import Ledger, existing_ledger, now
-from llmops.tasks.ledger.tables import calls, runs
 
 PERIODS = 2  # of its schedule, after which a knowledge base is stale
 MANY_RESTARTS = 3
@@ -203,23 +201,11 @@ def _hours(seconds: float) -> str:
 
 
 def _spend(look: StatusLook, ledger: Ledger | None) -> Spend | None:
-    """Answers of models by the day on which they were paid, those to users of an application
-    included; vectors by the build that paid them. What a build asks of a document is in its sum.
-    """
+    """What was paid since the month began, by all flows."""
     if ledger is None:
         return None
-    began = now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    with ledger.read() as connection:
-        paid, count = connection.execute(
-            select(func.sum(calls.c.cost_usd), func.count()).where(
-                calls.c.created_at >= began, (calls.c.owner == "") | (calls.c.reply == "")
-            )
-        ).one()
-        outcomes = connection.scalars(select(runs.c.outcome).where(runs.c.finished_at >= began))
-        built = sum(
-            float(each.get("cost_usd") or 0) for each in outcomes if each.get("flow") == "index"
-        )
-    total, budget = float(paid or 0) + built, settings().monthly_budget_usd
+    began = now().date().replace(day=1)
+    (total, count), budget = paid_since(ledger, began), settings().monthly_budget_usd
     if budget is not None and total > budget:
         look.alert("spend", f"{began:%Y-%m}", f"${total:.2f} of ${budget:.2f} are spent")
     month = f"{began:%Y-%m}"

@@ -11,8 +11,10 @@ from llmops.flows import console
 from llmops.flows.commands import (
     answers,
     audit,
+    backup,
     build,
     compare,
+    cost,
     decision,
     demo,
     deploy,
@@ -23,6 +25,7 @@ from llmops.flows.commands import (
     golden,
     kb,
     keys,
+    maintain,
     maintenance,
     models,
     nightly,
@@ -78,7 +81,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, feedback, finetune, train, models, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users),
+    *(review, answers, keys, audit, traces, users, backup, cost, maintain),
 )
 for part in TOP:
     app.add_typer(part.app)

@@ -90,6 +90,11 @@ def live(app: str, summary: str, headline: str, target: str) -> None:
     _told(f"{app}-live", "scores", summary, headline, target)
 
 
+def maintenance(name: str, summary: str, headline: str) -> None:
+    """What was freed and backed up, as Markdown."""
+    _told(f"{name}-maintenance", "parts", summary, headline, "")
+
+
 def feedback(name: str, summary: str, headline: str, target: str) -> None:
     """A run of the feedback flow as Markdown, made by tasks/datasets/summary.py, and a link to its
     counts over time.

@@ -8,10 +8,11 @@ all, also after a crash and with many writers.
 
 import os
 import re
+import shutil
 import stat
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from io import BytesIO
@@ -74,6 +75,14 @@ class Lake(ABC):
         """A reader sees the old file or the whole new one, also after a crash."""
 
     @abstractmethod
+    def put(self, path: str, source: Path) -> None:
+        """As `write`, of a file of this machine, which need not fit into memory."""
+
+    @abstractmethod
+    def fetch(self, path: str, target: Path) -> None:
+        """A copy on this machine. Raises FileNotFoundError."""
+
+    @abstractmethod
     def files(self, folder: str = "") -> list[File]:
         """All files below a folder, sorted by path; none where there is no such folder."""
 
@@ -115,6 +124,13 @@ class Folder(Lake):
     def write(self, path: str, content: bytes) -> None:
         write_atomically(self.root / path, content)
 
+    def put(self, path: str, source: Path) -> None:
+        with _appearing(self.root / path) as partial:
+            shutil.copyfile(source, partial)
+
+    def fetch(self, path: str, target: Path) -> None:
+        shutil.copyfile(self.root / path, target)
+
     def files(self, folder: str = "") -> list[File]:
         top = self.root / folder
         there = [Path(at, name) for at, _, names in os.walk(top) for name in names]
@@ -146,10 +162,12 @@ class Folder(Lake):
 
 
 class Remote(Lake):
-    """A lake on a storage that fsspec writes. What is written there is never cached here."""
+    """A lake on a storage that fsspec writes. What is written there is never cached here. `what`,
+    `named`: how messages call it, and what names its address.
+    """
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, what: str = "lake", named: str = VARIABLE) -> None:
+        self.url, self.what, self.named = url.rstrip("/"), what, named
         self.protocol = url.partition("://")[0]
 
     @cached_property
@@ -166,13 +184,13 @@ class Remote(Lake):
             extra = EXTRAS.get(self.protocol)
             how = f"pip install 'llmops-pipelines[{extra}]'" if extra else str(error)
             raise UsageError(
-                f"a lake on {self.protocol}:// needs a library that is not installed",
-                where=VARIABLE,
+                f"a {self.what} on {self.protocol}:// needs a library that is not installed",
+                where=self.named,
                 hint=f"install it: {how}",
             ) from error
         except ValueError as error:
             raise UsageError(
-                f"a lake cannot be kept there: {error}", where=VARIABLE, hint=ALLOWED
+                f"a {self.what} cannot be kept there: {error}", where=self.named, hint=ALLOWED
             ) from error
 
     @contextmanager
@@ -188,9 +206,9 @@ class Remote(Lake):
             if trouble := disk_trouble(error):
                 raise trouble from error
             raise Unavailable(
-                f"the lake {self.where()} does not answer: "
+                f"the {self.what} {self.where()} does not answer: "
                 f"{type(error).__name__}: {LOGIN.sub('', str(error))[:200]}",
-                where=VARIABLE,
+                where=self.named,
                 hint="check the address, the network and the credentials; run again: finished "
                 "work is kept",
             ) from error
@@ -207,20 +225,30 @@ class Remote(Lake):
         return BytesIO(self.read(path))
 
     def write(self, path: str, content: bytes) -> None:
+        self._appears(path, lambda storage, place: storage.pipe_file(place, content))
+
+    def put(self, path: str, source: Path) -> None:
+        self._appears(path, lambda storage, place: storage.put_file(str(source), place))
+
+    def fetch(self, path: str, target: Path) -> None:
+        with self._asked(path) as (storage, place):
+            storage.get_file(place, str(target))
+
+    def _appears(self, path: str, send: "Callable[[AbstractFileSystem, str], object]") -> None:
         try:
             with self._asked(path) as (storage, place):
                 if self.protocol in WHOLE:
-                    storage.pipe_file(place, content)
+                    send(storage, place)
                     return
                 folder, _, name = place.rpartition("/")
                 partial = f"{folder}/.{name}.{os.getpid()}.{threading.get_ident()}"
                 storage.makedirs(folder, exist_ok=True)
-                storage.pipe_file(partial, content)
+                send(storage, partial)
                 storage.mv(partial, place)
         except FileNotFoundError as error:
             raise UsageError(
-                f"the lake {self.where()} is not there: {error}",
-                where=VARIABLE,
+                f"the {self.what} {self.where()} is not there: {error}",
+                where=self.named,
                 hint="create the bucket or the folder, or correct the URL",
             ) from error
 
@@ -263,19 +291,32 @@ def lake_of(home: Path) -> Lake:
 
 @cache
 def _lake(place: str) -> Lake:
+    return storage_at(place, "lake", VARIABLE)
+
+
+def storage_at(place: str, what: str, named: str) -> Lake:
+    """Files at any folder or URL, by the same calls. `what`, `named`: how messages call it, and
+    what names its address. Nothing is opened or created.
+    """
     if "://" in place and not place.startswith(("file://", "local://")):
-        return Remote(place)
+        return Remote(place, what, named)
     return Folder(Path(place.partition("://")[2] or place).expanduser().absolute())
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file or the whole new one, also after a crash."""
+    with _appearing(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A file to write to, which then takes the place of `path`; it is on the disk by then."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield partial
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:

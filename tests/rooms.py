@@ -21,7 +21,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "access": ("ledger", "audit", "calls"),
     "retrieval": (),
     "knowledge": ("ledger", "audit", "calls", "retrieval", "validation"),
-    "maintenance": ("ledger", "audit", "knowledge", "retrieval", "traces"),
+    "maintenance": (
+        *("ledger", "audit", "knowledge", "retrieval", "traces"),
+        *("tracking", "validation"),
+    ),
     "prompts": ("tracking", "ledger", "audit"),
     "models": ("tracking", "ledger", "audit"),
     "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts", "models"),
@@ -39,8 +42,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("calls", "knowledge", "validation"),
     ),
     "training": (
-        *("ledger", "knowledge", "retrieval", "datasets", "tracking", "models"),
-        *("evaluation", "decisions"),
+        *("ledger", "calls", "knowledge", "retrieval", "datasets", "tracking"),
+        *("models", "evaluation", "decisions"),
     ),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),

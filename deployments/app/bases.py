@@ -1,11 +1,25 @@
-"""The knowledge bases of an application before it starts: whether each can be read at all."""
+"""The knowledge bases of an application: of which something is published, and what is wrong with
+those of which nothing is.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 
 from llmops.configs.serve import ServeConfig
-from llmops.tasks.errors import ConfigError, Mistake, UsageError
-from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.errors import ConfigError, Mistake, Unavailable, UsageError
+from llmops.tasks.knowledge.handle import Handle, live_names
+from llmops.tasks.ledger import open_ledger
+
+
+def published(config: ServeConfig, home: Path) -> tuple[str, ...]:
+    """Those that can be asked, in the config's order; all of them while the ledger does not answer:
+    what is open goes on.
+    """
+    try:
+        live = set(live_names(open_ledger(home)))
+    except Unavailable:
+        return config.knowledge_bases
+    return tuple(name for name in config.knowledge_bases if name in live)
 
 
 def unpublished(config: ServeConfig, home: Path) -> list[Mistake]:

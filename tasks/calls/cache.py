@@ -2,12 +2,14 @@
 is never paid twice.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
 from llmops.tasks.calls.concurrency import MicroBatcher
+from llmops.tasks.calls.costs import CostEntry, book
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.tables import calls, shown
 from llmops.tasks.plugins import canonical
@@ -71,6 +73,7 @@ class CallCache:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._owed: list[CostEntry] = []
         self._reads = MicroBatcher(self._read, KEYS)
         self._writes = MicroBatcher(self._write, KEYS)
 
@@ -86,10 +89,18 @@ class CallCache:
         """
         await self._writes.do(paid)
 
+    def owe(self, entry: CostEntry) -> None:
+        """A request was paid. It is written down with the next reply, or at the end: most often
+        that is the reply to it.
+        """
+        self._owed.append(entry)
+
     async def close(self) -> None:
         """Waits for what is being written."""
         await self._reads.close()
         await self._writes.close()
+        if self._owed:  # of requests whose replies could not be used
+            await asyncio.to_thread(self._write, ())
 
     def _read(self, lookups: Sequence[Lookup]) -> list[Reply | None]:
         keys = sorted({lookup.key for lookup in lookups})
@@ -128,9 +139,16 @@ class CallCache:
             }
             for call in paid
         ]
-        with self._ledger.write() as connection:
-            upsert(connection, calls, rows)
-            upsert(connection, shown, [row for call in paid for row in _rows(call.key, call.shown)])
+        owed, self._owed = self._owed, []
+        try:
+            with self._ledger.write() as connection:
+                upsert(connection, calls, rows)
+                shows = [row for call in paid for row in _rows(call.key, call.shown)]
+                upsert(connection, shown, shows)
+                book(connection, owed, at)
+        except BaseException:
+            self._owed += owed
+            raise
         return [None] * len(paid)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from llmops.tasks.calls.budget import Budget, Budgets
 from llmops.tasks.calls.cache import Lookup
 from llmops.tasks.calls.client import LlmClient
+from llmops.tasks.calls.costs import CostEntry, Payer
 from llmops.tasks.calls.prices import Price, cost_of
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.llms import Llm, Reply, Request
@@ -43,7 +44,7 @@ class ConnectedLlm:
 
 class VectorCall(NamedTuple):
     """The vector of a question, by an embedder that takes money for it. `price`: US dollars per
-    million tokens; `call_id` and `owner`: as of a call to a model.
+    million tokens; `call_id` and `owner`: as of a call to a model; `model`: the embedder's name.
     """
 
     price: float
@@ -51,6 +52,7 @@ class VectorCall(NamedTuple):
     call_id: str
     owner: str
     budget: Budget | None
+    model: str
 
     @property
     def cost(self) -> float:
@@ -70,6 +72,11 @@ class Call(NamedTuple):
 
     def cost(self, reply: Reply) -> float:
         return cost_of(self.price, reply.tokens_in, reply.tokens_out)
+
+    def entry(self, payer: Payer, reply: Reply) -> CostEntry:
+        """What the ledger notes of it."""
+        tokens = reply.tokens_in + reply.tokens_out
+        return CostEntry(payer, self.model.llm.title, tokens, self.cost(reply))
 
     def mistake(self, reply: Reply) -> str | None:
         """Why the reply cannot be used; None: it can."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from llmops.tasks.calls.budget import Budgets, most
 from llmops.tasks.calls.cache import CallCache, PaidCall, storable
 from llmops.tasks.calls.call import Call, GatewayReply, Paid, VectorCall
+from llmops.tasks.calls.costs import CostEntry, Payer
 from llmops.tasks.endpoints.trouble import Bill
 from llmops.tasks.errors import DocumentError, LlmopsError, Unavailable
 from llmops.tasks.plugins.llms import Reply, Request
@@ -66,8 +67,8 @@ def estimated_size(request: Request) -> int:
 class DirectCalls:
     """Within one event loop, beside the remembered calls of a gateway and in the same places."""
 
-    def __init__(self, cache: CallCache, places: asyncio.Semaphore) -> None:
-        self._cache, self._places = cache, places
+    def __init__(self, cache: CallCache, places: asyncio.Semaphore, payer: Payer) -> None:
+        self._cache, self._places, self._payer = cache, places, payer
         self._writing = set[asyncio.Task[None]]()
 
     async def ask(self, call: Call, paid: Paid | None) -> GatewayReply:
@@ -117,7 +118,8 @@ class DirectCalls:
             if reply:
                 key = sha256(asked.call_id)
                 paid(GatewayReply(reply, key, cached=False, cost_usd=asked.cost))
-                await self._written(key, asked.owner, reply, asked.cost)
+                entry = CostEntry(self._payer, asked.model, asked.tokens, asked.cost)
+                await self._written(key, asked.owner, reply, entry)
 
     async def close(self) -> None:
         """Waits for what is being written."""
@@ -147,14 +149,16 @@ class DirectCalls:
                 call.budgets.settle(reserved, reply, call.cost(reply))
                 if paid:
                     paid(_reply(call, reply))
-                await self._written(call.lookup.key, call.owner, reply, call.cost(reply))
+                entry = call.entry(self._payer, reply)
+                await self._written(call.lookup.key, call.owner, reply, entry)
 
-    async def _written(self, key: str, owner: str, reply: Reply, cost: float) -> None:
+    async def _written(self, key: str, owner: str, reply: Reply, paid: CostEntry) -> None:
         """On disk when it returns; also where the caller is cancelled meanwhile."""
+        self._cache.owe(paid)
         plain = reply.model_copy(
             update={"text": "", "tool_calls": (), "asked_at": round(time.time(), 3)}
         )
-        entry = PaidCall(key, plain, cost, (), owner)
+        entry = PaidCall(key, plain, paid.cost_usd, (), owner)
         task = asyncio.create_task(self._keep(entry))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)

@@ -17,6 +17,7 @@ from llmops.tasks.calls.budget import Budget, Budgets, Spent, most
 from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, key_of, storable, usable_key
 from llmops.tasks.calls.call import Call, ConnectedLlm, GatewayReply, Paid, Read, VectorCall
 from llmops.tasks.calls.client import LlmClient
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.direct import DirectCalls
 from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError, Unavailable
@@ -36,11 +37,18 @@ class Gateway:
     waits for what is being written.
 
     At most `width` requests are under way or being written down. Remembered calls need neither
-    budget nor place.
+    budget nor place. `payer`: for whom the ledger notes what is paid.
     """
 
-    def __init__(self, home: Path, budget: Budget | None = None, width: int = WIDTH) -> None:
-        self._home, self._budget = home, budget or Budget()
+    def __init__(
+        self,
+        home: Path,
+        budget: Budget | None = None,
+        width: int = WIDTH,
+        *,
+        payer: Payer,
+    ) -> None:
+        self._home, self._budget, self._payer = home, budget or Budget(), payer
         self._places = asyncio.Semaphore(width)
         self._models: dict[str, ConnectedLlm] = {}
         self._opening = asyncio.Lock()
@@ -49,7 +57,7 @@ class Gateway:
 
     async def __aenter__(self) -> "Gateway":
         self._cache = CallCache(await asyncio.to_thread(open_ledger, self._home))
-        self._direct = DirectCalls(self._cache, self._places)
+        self._direct = DirectCalls(self._cache, self._places, self._payer)
         return self
 
     async def __aexit__(
@@ -232,6 +240,7 @@ class Gateway:
             call.budgets.settle(reserved, None, asked=False)
             raise
         call.budgets.settle(reserved, reply, call.cost(reply))
+        self._cache.owe(call.entry(self._payer, reply))
         return reply
 
     @staticmethod
@@ -267,8 +276,8 @@ class BlockingGateway:
     question starts.
     """
 
-    def __init__(self, home: Path, budget: Budget | None = None) -> None:
-        self._gateway = Gateway(home, budget)
+    def __init__(self, home: Path, budget: Budget | None = None, *, payer: Payer) -> None:
+        self._gateway = Gateway(home, budget, payer=payer)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 

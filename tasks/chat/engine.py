@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from llmops.tasks.calls.budget import Budget
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.chat.cache import AnswerCache, AnswerScope, NewAnswer, scope_of
 from llmops.tasks.chat.citations import citations
@@ -95,7 +96,8 @@ class ChatEngine:
         await asks.start()
         await self._curated.start()
         async with AsyncExitStack() as stack:
-            gateway = await stack.enter_async_context(Gateway(spec.home, width=spec.concurrency))
+            paying = Gateway(spec.home, width=spec.concurrency, payer=Payer("serve", spec.app))
+            gateway = await stack.enter_async_context(paying)
             opening = LiveKnowledge(spec.home, spec.knowledge_bases)
             self.knowledge = (
                 await stack.enter_async_context(opening) if self._given is None else self._given

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from llmops.tasks.chat.knowledge import Hit
-from llmops.tasks.plugins.scorers.grounded import covered, ground
+from llmops.tasks.plugins.scorers.citations import without_markers
+from llmops.tasks.plugins.scorers.grounded import covered, ground, numbers_in
 
 SUPPORT = "support"
 """The step that looks for them."""
@@ -17,5 +18,9 @@ def supports(text: str, passage: str) -> float:
 
 
 def supporting(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Those that have most of the text's words, in their order."""
-    return tuple(hit for hit in hits if supports(text, hit.text) >= SHARE)
+    """Those that have most of the text's words and each of its numbers, in their order: a price
+    that has changed since is no support.
+    """
+    wanted = set(numbers_in(without_markers(text)))
+    alike = [hit for hit in hits if supports(text, hit.text) >= SHARE]
+    return tuple(hit for hit in alike if wanted <= set(numbers_in(hit.text)))

@@ -46,12 +46,12 @@ class QuestionVectors:
         embedder, trace = opened.searcher.embedder, calling.recorder.id
         tokens = await in_pool(opened.pool, lambda: embedder.count(question))
         owner = trace.removeprefix(TRACE_PREFIX)
-        asked = VectorCall(embedder.price, tokens, f"{trace}/embed", owner, calling.budget)
+        model = str(getattr(embedder, "model", type(embedder).__name__))
+        asked = VectorCall(embedder.price, tokens, f"{trace}/embed", owner, calling.budget, model)
         with calling.recorder.span("embed", KIND, {"input": question}) as span:
 
             def paid(reply: GatewayReply) -> None:
                 calling.used.add(reply)
-                model = str(getattr(embedder, "model", type(embedder).__name__))
                 span.used(model, tokens, 0, reply.cost_usd)
 
             return await self._gateway.vector(asked, partial(opened.embed, question), paid)

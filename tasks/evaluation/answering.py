@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.concurrency import MicroBatcher, run_bounded
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.evaluation.cases import given_passages
@@ -65,7 +66,9 @@ def answer_part(run: EvaluationRun, number: int, cases: Sequence[Case], spent: S
 async def _answered(
     run: EvaluationRun, cases: Sequence[Case], spent: Spent
 ) -> tuple[list[Result], str | None, Spent]:
-    async with Gateway(run.home, run.budget(spent), run.concurrency) as gateway:
+    async with Gateway(
+        run.home, run.budget(spent), run.concurrency, payer=Payer("evaluate", run.name)
+    ) as gateway:
         answerer = Answerer(
             gateway, Retriever(run.home), {arm.name: llm_of(arm.llm) for arm in run.arms}
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypedDict
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.calls.prices import price_of, read_prices
 from llmops.tasks.errors import BudgetExceeded, ConfigError, Mistake, UsageError
@@ -170,7 +171,9 @@ async def _judged(
         for row in each.labels.rows
     ]
     budget = Budget(evaluation.budget_usd, evaluation.budget_calls)
-    async with Gateway(home, budget, evaluation.concurrency) as gateway:
+    async with Gateway(
+        home, budget, evaluation.concurrency, payer=Payer("evaluate", evaluation.name)
+    ) as gateway:
         pool = JudgePool(gateway, judges, 2 * evaluation.concurrency)
         scores = iter(await pool.scores(questions))
     if pool.stopped:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import Damaged
 from llmops.tasks.evaluation.judging import (
@@ -57,7 +58,9 @@ async def _scored(scoring: "Scoring", part: RunPart, file: Path) -> tuple[Spent,
         write = stack.enter_context(writing(file))
         budget = run.budget(part.spent)
         if scoring.judges:
-            gateway = await stack.enter_async_context(Gateway(run.home, budget, run.concurrency))
+            payer = Payer("evaluate", run.name)
+            opening = Gateway(run.home, budget, run.concurrency, payer=payer)
+            gateway = await stack.enter_async_context(opening)
             pool = JudgePool(gateway, scoring.judges, 2 * run.concurrency)
         for block in blocks(read_results(part.file)):
             write(await scoring.scored(block, pool))

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.lake import Lake
@@ -142,6 +143,11 @@ class Build(BaseModel):
     @property
     def kb(self) -> str:
         return self.handle.name
+
+    @property
+    def payer(self) -> Payer:
+        """What it pays is noted for it."""
+        return Payer("index", self.kb)
 
     @property
     def lake(self) -> Lake:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Row, select
 
+from llmops.tasks.calls.costs import CostEntry, Payer, book
 from llmops.tasks.errors import Damaged
 from llmops.tasks.ledger import Ledger, upsert
 from llmops.tasks.ledger.tables import embeddings, parsed
@@ -37,8 +38,16 @@ def known_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> set[s
         }
 
 
-def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: Vectors) -> None:
-    """Remember vectors. Raises ValueError unless there is one finite row per text."""
+def save_embeddings(
+    ledger: Ledger,
+    model: str,
+    hashes: Sequence[str],
+    vectors: Vectors,
+    paid: CostEntry | None = None,
+) -> None:
+    """Remember vectors, and what they cost. Raises ValueError unless there is one finite row per
+    text.
+    """
     if len(hashes) != len(vectors) or not np.isfinite(vectors).all():
         raise ValueError(
             f"{len(hashes)} texts gave {len(vectors)} vectors, all of which must be finite"
@@ -49,6 +58,7 @@ def save_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], vectors: 
     ]
     with ledger.write() as connection:
         upsert(connection, embeddings, rows)
+        book(connection, [paid] if paid else [])
 
 
 def find_embeddings(ledger: Ledger, model: str, hashes: Sequence[str]) -> dict[str, bytes]:
@@ -90,11 +100,25 @@ def unpaid(ledger: Ledger, model: str, texts: Iterable[str]) -> Iterator[dict[st
         yield {key: by_hash[key] for key in missing[start : start + TEXTS_PER_CALL]}
 
 
-def pay_embeddings(
-    ledger: Ledger, model: str, embedder: Embedder, texts: Mapping[str, str]
-) -> None:
-    """Embed some texts (hash -> text) in one call, and remember that at once."""
-    save_embeddings(ledger, model, list(texts), embedder.embed(list(texts.values())))
+class EmbeddingPayer(NamedTuple):
+    """Embeds for a build, with the ledger's note of what it cost. `model`: the fingerprint that
+    vectors are remembered by.
+    """
+
+    ledger: Ledger
+    model: str
+    embedder: Embedder
+    payer: Payer
+
+    def pay(self, texts: Mapping[str, str], tokens: int) -> None:
+        """Embed some texts (hash -> text) of so many tokens in one call, and remember that at
+        once.
+        """
+        vectors = self.embedder.embed(list(texts.values()))
+        cost = tokens * self.embedder.price / 1e6
+        name = str(getattr(self.embedder, "model", type(self.embedder).__name__))
+        paid = CostEntry(self.payer, name, tokens, cost) if cost else None
+        save_embeddings(self.ledger, self.model, list(texts), vectors, paid)
 
 
 class ParsedKey(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmops.tasks.knowledge.build import Batch, Build
-from llmops.tasks.knowledge.caches import pay_embeddings, unpaid
+from llmops.tasks.knowledge.caches import EmbeddingPayer, unpaid
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.transform import Row, rows_of, without
 from llmops.tasks.plugins.embedders import Embedder
@@ -53,14 +53,15 @@ def _paid(
     of those that did not fail.
     """
     together: list[Failure] = []
+    paying = EmbeddingPayer(build.ledger, build.fingerprints.model, embedder, build.payer)
     with one_document(together, source="", uri="", stage="embed"):
-        pay_embeddings(build.ledger, build.fingerprints.model, embedder, texts)
+        paying.pay(texts, sum(owners[key]["tokens"] for key in texts))
     if not together:
         return list(texts)
     paid = []
     for key, text in texts.items():
         with one_document(failures, source="", uri=owners[key]["doc_id"], stage="embed"):
-            pay_embeddings(build.ledger, build.fingerprints.model, embedder, {key: text})
+            paying.pay({key: text}, owners[key]["tokens"])
             paid.append(key)
     return paid
 

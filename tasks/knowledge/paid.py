@@ -9,7 +9,7 @@ from typing import TypeVar
 from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.calls.prices import shipped_price
 from llmops.tasks.knowledge.build import Build
-from llmops.tasks.knowledge.caches import load_embeddings, pay_embeddings, unpaid
+from llmops.tasks.knowledge.caches import EmbeddingPayer, load_embeddings, unpaid
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm, Message, Request
 from llmops.tasks.schemas import Vectors, sha256
@@ -48,9 +48,10 @@ class PayingTokenizer:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's; what the ledger has is not computed again."""
         ledger, model = self.build.ledger, self.build.fingerprints.model
+        paying = EmbeddingPayer(ledger, model, self.embedder, self.build.payer)
         for portion in unpaid(ledger, model, texts):
-            pay_embeddings(ledger, model, self.embedder, portion)
             tokens = sum(self.embedder.count(text) for text in portion.values())
+            paying.pay(portion, tokens)
             self.bill.embedded += len(portion)
             self.bill.tokens += tokens
             self.bill.cost_usd += tokens * self.embedder.price / 1e6

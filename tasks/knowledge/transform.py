@@ -103,7 +103,7 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
         chunks.extend(_chunk_rows(row, spans))
         return row
 
-    with BlockingGateway(build.home) as gateway:
+    with BlockingGateway(build.home, payer=build.payer) as gateway:
         documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
     kept = documents_shard(build, batch.documents, documents)
     shard = write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")

@@ -194,6 +194,21 @@ shown = Table(
 replies to it along.
 """
 
+costs = Table(
+    "costs",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("flow", String(16), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("model", String(200), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+)
+"""What was paid on a day (UTC, `2026-11-29`), by flow, name of the config, and model; each "" where
+it was not written down then.
+"""
+
 decisions = Table(
     "decisions",
     metadata,

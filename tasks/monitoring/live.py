@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.calls.prices import price_of, read_prices
 from llmops.tasks.evaluation.judging import (
@@ -130,7 +131,7 @@ async def _scored(home: Path, spec: LiveSpec, ids: Sequence[str]) -> Scored:
     scorers = live_scorers(spec)
     budget = Budget(spec.budget_usd, spec.budget_calls)
     done = 0
-    async with Gateway(home, budget, spec.concurrency) as gateway:
+    async with Gateway(home, budget, spec.concurrency, payer=Payer("score", spec.app)) as gateway:
         pool = JudgePool(gateway, scorers.judges, 2 * spec.concurrency)
         for start in range(0, len(ids), BLOCK):
             found = await asyncio.to_thread(stored_traces, home, ids[start : start + BLOCK])

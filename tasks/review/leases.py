@@ -60,6 +60,16 @@ def claim(
         return completed(connection, [row], reviewer)[0]
 
 
+def left(
+    home: Path, app: str, queue: str, reviewer: str, *, labels: Collection[str] | None = None
+) -> bool:
+    """Whether `claim` would find something."""
+    with open_ledger(home).read() as connection:
+        mine = (review_items.c.app == app) & (review_items.c.queue == (queue or app))
+        there = mine & within(connection, labels)
+        return _next(connection, there, reviewer, now()) is not None
+
+
 def renew(home: Path, item_id: ItemId, reviewer: str, minutes: float = MINUTES) -> ReviewItem:
     """Keep an item in hand, or take it up again. `held_until` of what is returned is None where as
     many others as are wanted have it, or have reviewed it.

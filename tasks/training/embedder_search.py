@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llmops.tasks.knowledge.caches import load_embeddings, pay_embeddings, unpaid
+from llmops.tasks.knowledge.caches import load_embeddings, save_embeddings, unpaid
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.ledger import open_ledger
@@ -120,7 +120,8 @@ def embedded(home: Path, reader: StoreReader, embedder: Embedder) -> TrainedInde
         passages = records(frame)
         texts = [embedded_text(each) for each in passages]
         for portion in unpaid(ledger, model, texts):
-            pay_embeddings(ledger, model, embedder, portion)
+            vectors = embedder.embed(list(portion.values()))
+            save_embeddings(ledger, model, list(portion), vectors)  # what was trained here is free
         hashes += map(sha256, texts)
         rows += map(_row, passages)
     return TrainedIndex(tuple(rows), load_embeddings(ledger, model, hashes, embedder.dimension))

@@ -58,7 +58,7 @@ def train_model(
     payments = dict[str, float]()
 
     def paid(payment: Payment) -> None:
-        if write_payment(home, payment):
+        if write_payment(home, payment, spec.name, spec.trainer.name):
             payments[payment.key] = payment.cost_usd
 
     with _one_at_a_time(folder):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from llmops.tasks.calls.costs import CostEntry, Payer, book, paid_since
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calls
@@ -35,16 +36,13 @@ def too_much(home: Path, spec: TrainSpec, forecast: TrainingCost | None) -> str:
 
 
 def paid_this_month(home: Path) -> float:
-    """US dollars of the calls in the ledger since the month began, in UTC."""
-    began = now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    with open_ledger(home).read() as connection:
-        wanted = select(func.sum(calls.c.cost_usd)).where(calls.c.created_at >= began)
-        return float(connection.execute(wanted).scalar() or 0.0)
+    """US dollars since the month began, in UTC."""
+    return paid_since(open_ledger(home), now().date().replace(day=1))[0]
 
 
-def write_payment(home: Path, payment: Payment) -> bool:
-    """Among the paid calls of the ledger, once, however often it is told. Returns whether it is
-    new.
+def write_payment(home: Path, payment: Payment, name: str, model: str) -> bool:
+    """Among the paid calls of the ledger, once, however often it is told; `name`: of the config.
+    Returns whether it is new.
     """
     key = sha256(f"training/{payment.key}")
     row = {
@@ -60,4 +58,6 @@ def write_payment(home: Path, payment: Payment) -> bool:
         if connection.execute(select(calls.c.key).where(calls.c.key == key)).first():
             return False
         upsert(connection, calls, [row])
+        entry = CostEntry(Payer("train", name), model, payment.tokens, payment.cost_usd)
+        book(connection, [entry])
     return True

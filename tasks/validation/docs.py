@@ -9,7 +9,7 @@ import functools
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,28 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict])
     write_atomically(page, _page(run_name, facts, "\n".join(body)))
     write_atomically(folder / "index.html", _index(folder))
     return page
+
+
+def forget_docs(home: Path, before: dt.datetime, kept: Collection[str]) -> tuple[int, int]:
+    """Remove pages that were written before; `kept`: beginnings of names that stay. Returns how
+    many, and their bytes.
+    """
+    from llmops.tasks.lake import write_atomically
+
+    folder = home.expanduser().resolve() / "docs"
+    old = [
+        page
+        for page in folder.glob("*.html")
+        if page.name != "index.html"
+        and page.stat().st_mtime < before.timestamp()
+        and not page.name.startswith(tuple(kept))
+    ]
+    size = sum(page.stat().st_size for page in old)
+    for page in old:
+        page.unlink(missing_ok=True)
+    if old:
+        write_atomically(folder / "index.html", _index(folder))
+    return len(old), size
 
 
 def _facts(verdict: ValidationVerdict) -> dict[str, str | int]:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import BlockingGateway, Gateway, GatewayReply
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import now, open_ledger, upsert
@@ -116,7 +117,7 @@ def test_one_that_is_remembered_and_cannot_be_read_any_more_is_corrected(
 
 
 def blocking(home: Path, llm: Llm, *questions: str) -> tuple[list[GatewayReply], Spent]:
-    with BlockingGateway(home) as gateway:
+    with BlockingGateway(home, payer=Payer("index", "shop")) as gateway:
         asked = [gateway.ask(llm, None, ask(text), read=odd) for text in questions]
     return asked, gateway.spent
 

@@ -64,6 +64,9 @@ def test_it_says_when_a_person_said_so_and_which_passages_support_it(towers: Tow
     (answer,) = given(towers, {"question": TALL})
     assert [(each.uri, each.cited) for each in answer.citations] == [("eiffel.txt", False)]
     written = curated.one(towers.home, APP, name)
+    changed = NewCurated(question=TALL, answer="The Eiffel Tower is 324 metres tall.")
+    curated.change(towers.home, APP, name, changed)
+    assert given(towers, {"question": TALL})[0].citations == ()  # the passage says another number
     assert answer.reviewed_at is not None
     assert answer.reviewed_at >= written.created_at.replace(microsecond=0)
     changed = NewCurated(question=TALL, answer="It is the tallest lattice of all France.")

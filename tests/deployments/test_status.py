@@ -8,15 +8,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import insert
 
 from llmops.deployments import status as looking
 from llmops.deployments.status import stale_after, status
 from llmops.deployments.up import record
 from llmops.deployments.up.record import PartRecord, UpRecord
+from llmops.tasks.calls.costs import CostEntry, Payer, book
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import save_outcome
-from llmops.tasks.ledger.tables import calls
 from tests.commandline import llmops
 from tests.deployments.desk import INDEX, kinds
 from tests.deployments.fake_prefect import FakePrefect, state
@@ -98,27 +97,17 @@ def test_without_a_server_the_ledger_says_how_the_last_run_ended(project: Path, 
     assert any("the gate says rejected" in alert["message"] for alert in found["alerts"])
 
 
-def test_the_spend_of_the_month_is_that_of_calls_and_builds(
+def test_the_spend_of_the_month_is_that_of_all_flows(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = open_ledger(home)
     first = NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    rows = [
-        {"key": "now", "owner": "", "cost_usd": 0.5, "created_at": NOW},
-        {"key": "first", "owner": "", "cost_usd": 0.25, "created_at": first},
-        {"key": "before", "owner": "", "cost_usd": 7.0, "created_at": first - timedelta(hours=1)},
-        # asked by a build, whose outcome holds it
-        {"key": "built", "owner": "doc", "reply": "x", "cost_usd": 0.1, "created_at": NOW},
-        # asked for a user of an application
-        {"key": "served", "owner": "a" * 32, "cost_usd": 0.05, "created_at": NOW},
-    ]
-    with ledger.write() as connection:
-        connection.execute(insert(calls), [{"reply": "", "tokens": 1} | row for row in rows])
-    save_outcome(ledger, "run-1", "handbook", {"flow": "index", "cost_usd": 0.35})
-    save_outcome(ledger, "run-2", "helpdesk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
+    paid = [(NOW, "evaluate", 0.5), (first, "serve", 0.3), (first, "index", 0.35)]
+    with open_ledger(home).write() as connection:
+        for at, flow, usd in (*paid, (first - timedelta(hours=1), "index", 7.0)):
+            book(connection, [CostEntry(Payer(flow, "desk"), "m", 1, usd)], at)
     spend = status(home)["spend"]
     assert spend is not None
-    assert (spend["usd"], spend["calls"], spend["budget_usd"]) == (1.15, 3, None)
+    assert (round(spend["usd"], 9), spend["calls"], spend["budget_usd"]) == (1.15, 3, None)
     monkeypatch.setenv("LLMOPS_MONTHLY_BUDGET_USD", "1")
     assert ("spend", f"{NOW:%Y-%m}") in kinds(status(home))
     monkeypatch.setenv("LLMOPS_MONTHLY_BUDGET_USD", "2")

@@ -133,7 +133,7 @@ def test_nothing_is_sent_beyond_the_budget(tmp_path: Path) -> None:
 def test_the_month_of_the_home_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     published(home)
-    write_payment(home, Payment("earlier", 5, 0.995))
+    write_payment(home, Payment("earlier", 5, 0.995), "desk", "openai")
     with fine_tuning() as service:
         monkeypatch.setenv("LLMOPS_MONTHLY_BUDGET_USD", "1")
         with pytest.raises(Blocked, match=r"of the \$1 of this month \$0.9950 are paid"):
@@ -145,8 +145,8 @@ def test_the_month_of_the_home_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_payment_is_counted_once(tmp_path: Path) -> None:
-    assert write_payment(tmp_path, Payment("j", 5, 0.1))
-    assert not write_payment(tmp_path, Payment("j", 5, 0.1))
+    assert write_payment(tmp_path, Payment("j", 5, 0.1), "desk", "openai")
+    assert not write_payment(tmp_path, Payment("j", 5, 0.1), "desk", "openai")
     assert paid(tmp_path) == [(5, 0.1)]
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from llmops.deployments.app.asking import AskedOverHttp, asked, person_of
+from llmops.deployments.app.bases import published
 from llmops.deployments.app.chat_wire import CONVERSATION, is_conversation
 from llmops.deployments.app.forgetting import forget_conversation
 from llmops.deployments.app.page import turns
@@ -65,7 +66,7 @@ async def said(request: Request, conversation: ConversationId) -> Response:
     found = await asyncio.to_thread(
         turns.conversation, services, running_of(request), visit, person, conversation
     )
-    return fragment(request, "ask/turns.html", turns=found, bases=_bases(request))
+    return fragment(request, "ask/turns.html", turns=found, bases=await _bases(request))
 
 
 @router.post("/ask/c/{conversation}/delete")
@@ -108,11 +109,14 @@ async def ask(request: Request) -> Response:
     conversation = fields.get("conversation", "")
     if not question or len(question) > LONGEST or not is_conversation(conversation or "new"):
         raise HttpProblem(400, "a question is wanted", code="invalid_value", param="question")
+    if not (bases := await _bases(request)):
+        told = "nothing of any knowledge base has been published yet"
+        raise HttpProblem(503, told, code="nothing_published")
     name = conversation or f"conv-{secrets.token_hex(12)}"
     wanted = AskedOverHttp(
         question=question,
         conversation=name,
-        knowledge_base=fields.get("knowledge_base") or None,
+        knowledge_base=fields.get("knowledge_base") or bases[0],
     )
     begun = await asked(services, visit, wanted)
     answer = running_of(request).start(begun, visit)
@@ -123,14 +127,14 @@ async def ask(request: Request) -> Response:
         headers=headers,
         turn=running_turn(answer),
         conversation=name,
-        bases=_bases(request),
+        bases=bases,
     )
 
 
 @router.get("/ask/turns/{trace_id}")
 async def turn(request: Request, trace_id: TraceId) -> Response:
     found = await _turn(request, trace_id)
-    return fragment(request, "ask/turn.html", turn=found, bases=_bases(request))
+    return fragment(request, "ask/turn.html", turn=found, bases=await _bases(request))
 
 
 @router.get("/ask/turns/{trace_id}/events")
@@ -152,7 +156,7 @@ async def stop(request: Request, trace_id: TraceId) -> Response:
     answer = await _running(request, trace_id)
     await running_of(request).stop(answer)
     found = await _turn(request, trace_id)
-    return fragment(request, "ask/turn.html", turn=found, bases=_bases(request))
+    return fragment(request, "ask/turn.html", turn=found, bases=await _bases(request))
 
 
 @router.get("/ask/turns/{trace_id}/passages/{number}")
@@ -193,7 +197,11 @@ async def rate(request: Request, trace_id: TraceId) -> Response:
         raise HttpProblem(400, error.message, code="invalid_value") from error
     kept = opinion if opinion.rating else Feedback(None)
     return fragment(
-        request, "ask/feedback.html", turn=shown._replace(said=kept), saved="saves" in fields
+        request,
+        "ask/feedback.html",
+        turn=shown._replace(said=kept),
+        saved="saves" in fields,
+        proposed=bool(kept.correction) and not (visit.key and visit.may("review")),
     )
 
 
@@ -234,15 +242,16 @@ async def _page(request: Request, conversation: str = "") -> Response:
         "ask",
         conversation=conversation,
         left="left" in request.query_params,
-        bases=_bases(request),
+        bases=await _bases(request),
         remaining=await _remaining(request),
         longest=min(LONGEST, services.config.guards.max_question),
     )
 
 
-def _bases(request: Request) -> tuple[str, ...]:
-    """The knowledge bases that may be asked, the one that is asked by itself first."""
-    return tuple(services_of(request).config.knowledge_bases)
+async def _bases(request: Request) -> tuple[str, ...]:
+    """The knowledge bases that can be asked, the one that is asked by itself first."""
+    services = services_of(request)
+    return await asyncio.to_thread(published, services.config, services.home)
 
 
 async def _remaining(request: Request) -> spending.Remaining | None:
@@ -280,7 +289,7 @@ async def _growing(request: Request, answer: RunningAnswer) -> AsyncIterator[byt
             same += 1
         yield _event("text", {"from": same, "blocks": [str(each) for each in blocks[same:]]})
         before = blocks
-    turn, bases = running_turn(answer), _bases(request)
+    turn, bases = running_turn(answer), await _bases(request)
     html = rendered(request, "ask/turn.html", turn=turn, bases=bases)
     yield _event("done", {"html": html})
 

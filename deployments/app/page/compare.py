@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from llmops.deployments.app.asking import person_name, person_of
+from llmops.deployments.app.bases import published
 from llmops.deployments.app.page.builds import workplace_of
 from llmops.deployments.app.page.compare_form import LETTERS, FormMistake, fields_of, sides_of
 from llmops.deployments.app.page.prompt_names import told_apart
@@ -56,7 +57,7 @@ async def compare(request: Request) -> Response:
         sides=trial.sides if trial else (),
         own=services.engine.prompt.current(),
         models=models,
-        bases=services.config.knowledge_bases,
+        bases=await _bases(services),
         most=MOST,
         variables=KNOWN,
         trial=trial,
@@ -104,11 +105,17 @@ async def begin(request: Request) -> Response:
         return _mistakes(request, wrong, MISTAKES)
     trial = Trial(fields, sides, visit.request_id, lately=lately)
     if not lately:
-        trial.new_row(fields.question, fields.knowledge_base or None)
+        own = next(iter(await _bases(services)), None)
+        trial.new_row(fields.question, fields.knowledge_base or own)
     person = await person_of(services, visit, "")
     await services.trials.hold(_owner(visit), trial)
     trial.start(run(services, visit, person, trial))
     return fragment(request, "compare/results.html", trial=trial)
+
+
+async def _bases(services: Services) -> tuple[str, ...]:
+    """Those that can be searched, the one that is searched by itself first."""
+    return await asyncio.to_thread(published, services.config, services.home)
 
 
 @router.get("/results")

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from llmops.configs.index import IndexConfig
 from llmops.configs.reading import read
 from llmops.deployments.app.asking import known_base, person_of
+from llmops.deployments.app.bases import published
 from llmops.deployments.app.jobs import BuildJobs, JobState
 from llmops.deployments.app.page.shell import form_of, fragment, page, swaps
 from llmops.deployments.app.page.workplace import Workplace
@@ -80,7 +81,10 @@ async def looked(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) ->
 
 @router.get("")
 async def start(request: Request) -> Response:
-    first = services_of(request).config.knowledge_bases[0]
+    """The first that there is something of."""
+    services = services_of(request)
+    there = await asyncio.to_thread(published, services.config, services.home)
+    first = (there or services.config.knowledge_bases)[0]
     return RedirectResponse(f"/knowledge/{first}", 303)
 
 

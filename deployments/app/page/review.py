@@ -61,20 +61,23 @@ class ItemView(NamedTuple):
 
 
 class QueueView(NamedTuple):
-    """What the page of the queue shows. `called`: names of reviewers; `more`: what brings more."""
+    """What the page of the queue shows. `called`: names of reviewers; `more`: what brings more;
+    `empty`: nothing is left for whoever looks, and they are to be told.
+    """
 
     found: ReviewItems
     come: ReviewProgress
     agreed: ReviewAgreement
     called: Mapping[str, str]
     more: Coming
+    empty: bool
 
 
 @router.get("/review")
 async def queue(request: Request) -> Response:
     """What waits, how far it has come, and what was said."""
     wanted, start = _filter(request.query_params), _start(request)
-    place = workplace_of(request)
+    place, told = workplace_of(request), "nothing" in request.query_params
 
     def work(services: Services, visit: AppVisit) -> QueueView:
         come = agreement.progress(services.home, services.app)
@@ -84,6 +87,7 @@ async def queue(request: Request) -> Response:
             agreement.agreement(services.home, services.app),
             _called(services, {each.reviewer for each in come.reviewers}),
             coming(place, services.app),
+            told and not _left(services, visit),
         )
 
     shown = await _worked(request, work)
@@ -95,7 +99,6 @@ async def queue(request: Request) -> Response:
         wanted=wanted,
         start=start,
         part=PART,
-        empty="nothing" in request.query_params,
         export={
             kind: f"/v1/review?{urlencode({**kept, 'format': kind, 'limit': MOST})}"
             for kind in ("csv", "jsonl")
@@ -216,6 +219,11 @@ def _next(services: Services, visit: AppVisit) -> Response:
     reviewer = reviewer_of(services, visit)
     taken = leases.claim(services.home, services.app, "", reviewer, labels=visit.labels)
     return RedirectResponse(f"/review/{taken.id}" if taken else "/review?nothing", 303)
+
+
+def _left(services: Services, visit: AppVisit) -> bool:
+    reviewer = reviewer_of(services, visit)
+    return leases.left(services.home, services.app, "", reviewer, labels=visit.labels)
 
 
 def _start(request: Request) -> int:

@@ -46,7 +46,7 @@ def collector_of(spec: FinetuneSpec, number: int) -> Collector:
 
 
 def context_of(spec: FinetuneSpec) -> HomeContext:
-    return HomeContext(spec.home, spec.prices, spec.budget_usd, spec.budget_calls)
+    return HomeContext(spec.home, spec.name, spec.prices, spec.budget_usd, spec.budget_calls)
 
 
 def parts_of(spec: FinetuneSpec) -> list[CollectPart]:

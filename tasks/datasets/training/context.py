@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Budget, BudgetReached
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.calls.prices import price_of, read_prices
 from llmops.tasks.datasets.evidence import CALL, WRITES, evidence_of, gathered
@@ -50,9 +51,11 @@ LICENCE = ("licence", "license", "rights")
 class HomeContext:
     """A `CollectorContext`. Use as a context manager: it holds the way to paid models open."""
 
-    def __init__(self, home: Path, prices: Path, usd: float | None, calls: int | None) -> None:
+    def __init__(
+        self, home: Path, name: str, prices: Path, usd: float | None, calls: int | None
+    ) -> None:
         self.home, self._prices = home, prices
-        self._gateway = BlockingGateway(home, Budget(usd, calls))
+        self._gateway = BlockingGateway(home, Budget(usd, calls), payer=Payer("finetune", name))
 
     def __enter__(self) -> "HomeContext":
         self._gateway.__enter__()

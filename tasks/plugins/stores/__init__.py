@@ -227,6 +227,11 @@ class Store(Plugin, ABC):
         `fields`: the declared fields, the same for all calls with one name.
         """
 
+    def folder(self, home: Path) -> Path | None:
+        """Where in the home its files lie; None: they are elsewhere."""
+        del home
+        return None
+
     @abstractmethod
     def drop(self, name: str, home: Path) -> None:
         """Remove a collection and all its snapshots; a missing one is no error."""

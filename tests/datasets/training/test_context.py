@@ -13,7 +13,7 @@ from tests.workshop import Workshop
 
 
 def context(home: Path) -> HomeContext:
-    return HomeContext(home, SHIPPED, None, None)
+    return HomeContext(home, "helpdesk", SHIPPED, None, None)
 
 
 def scored(home: Path, trace_id: str, value: float | None) -> None:

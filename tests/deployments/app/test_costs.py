@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmops.tasks.access.spending import of_month
-from llmops.tasks.ledger import now
+from llmops.tasks.calls.costs import booked
+from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.traces.costs import differences
@@ -53,6 +54,7 @@ def test_the_sum_over_traces_is_that_of_the_ledger_and_of_the_key(
     assert check.traces_usd > 0
     month = of_month(towers.home, f"{now():%Y-%m}")[made.id]
     assert cents(month.cost_usd) == cents(check.calls_usd) == cents(check.traces_usd)
+    assert noted(towers) == pytest.approx(check.traces_usd)
 
 
 @pytest.mark.slow
@@ -83,6 +85,13 @@ def test_vectors_of_questions_are_paid_by_whoever_asks(tmp_path: Path, service: 
     tokens = shop.embedder.build(Embedder).count(TALL)
     assert month.cost_usd == pytest.approx(3 * tokens / 1000)
     assert check.calls_usd == pytest.approx(month.cost_usd)
+    assert noted(towers) == pytest.approx(check.traces_usd)
+
+
+def noted(towers: Towers) -> float:
+    """What `llmops cost` says of the application."""
+    rows = booked(open_ledger(towers.home))
+    return sum(row.cost_usd for row in rows if (row.flow, row.name) == ("serve", "guide"))
 
 
 def cents(usd: float) -> Decimal:

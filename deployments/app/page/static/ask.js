@@ -98,7 +98,7 @@
       root.focus({ preventScroll: true });
       reveal(root);
     }
-    const more = root.matches(".feedback") && root.querySelector("details[open]");
+    const more = root.matches(".feedback") && root.querySelector("details[open], .unsure");
     if (more) reveal(more);
     if (root.matches(".turn") && !writing.length && recall() && root.dataset.state === "lost") giveBack();
   });

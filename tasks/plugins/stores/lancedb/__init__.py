@@ -229,6 +229,9 @@ class LanceDBStore(Store):
             )
         return LanceDBCollection(database, name, schema)
 
+    def folder(self, home: Path) -> Path | None:
+        return home / "lancedb" if self.uri is None else None
+
     def drop(self, name: str, home: Path) -> None:
         with guarded(f"the LanceDB table {name!r}"):
             self._connect(home).drop_table(name, ignore_missing=True)  # type: ignore[call-arg]
@@ -237,7 +240,7 @@ class LanceDBStore(Store):
         import lancedb
 
         with guarded("LanceDB"):
-            return lancedb.connect(self.uri or str(home / "lancedb"))
+            return lancedb.connect(self.uri or str(self.folder(home)))
 
 
 def full_text() -> "FTS":

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from llmops.deployments.app.page.texts import texts_of
 from llmops.tasks.access import spending
 from llmops.tasks.audit import log
-from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.application import feedback
 from llmops.tasks.ledger.review import review_items
+from llmops.tasks.ledger.tables import knowledge_bases
 from llmops.tasks.review.finding import find
 from llmops.tasks.review.items import ask_a_person
 from tests.chat.apps import TALL, TEXTS, Towers, copied
@@ -220,6 +222,7 @@ def test_thumbs_comments_and_better_answers_are_kept_and_withdrawn(
     said = {"rating": "down", "comment": HOSTILE, "correction": "It is 330 m."}
     assert "<script>" not in reader.post(path, said).text
     assert kept() == ("down", HOSTILE, "It is 330 m.")
+    assert "it waits for a review" in reader.post(path, {**said, "saves": "1"}).text
     again = reader.get(f"/ask/turns/{trace}").text
     assert "It is 330 m.</textarea>" in again
     assert 'aria-pressed="true"' not in reader.post(path, {"rating": ""}).text
@@ -265,7 +268,50 @@ def test_what_is_no_question_is_refused(reader: Reader, fields: dict[str, str]) 
     assert reader.post("/ask/questions", fields).status_code == 400
 
 
+def published(towers: Towers, name: str) -> None:
+    """As the ledger says it; nothing of it can be read."""
+    with open_ledger(towers.home).write() as connection:
+        connection.execute(knowledge_bases.insert().values(name=name, live=1, created_at=now()))
+
+
+def test_a_knowledge_base_of_which_nothing_is_published_is_not_asked(towers: Towers) -> None:
+    with application(towers, knowledge_bases=["unbuilt", "towers", "other"]) as app:
+        reader = Reader(app)
+        reader.sign_in()
+        assert "unbuilt" not in reader.get("/").text
+        shown = reader.answered()[2]
+        assert 'data-state="done"' in shown
+        assert "unbuilt" not in reader.answered(question="Who invented penicillin?")[2]
+        assert "unbuilt" not in reader.get("/compare").text
+        assert reader.get("/knowledge").headers["location"] == "/knowledge/towers"
+        published(towers, "other")
+        assert "<option>other</option>" in reader.get("/").text
+
+
+def test_where_nothing_is_published_the_page_says_so(towers: Towers) -> None:
+    told = texts_of("en")("errors.nothing_published")
+    with application(towers, knowledge_bases=["unbuilt"]) as app:
+        reader = Reader(app)
+        reader.sign_in()
+        assert told in reader.get("/").text
+        refused = reader.post("/ask/questions", {"question": TALL}, hx_request="true")
+        assert (refused.status_code, told in refused.text) == (503, True)
+
+
+def test_a_conversation_goes_on_with_the_knowledge_base_that_it_asked_last(towers: Towers) -> None:
+    published(towers, "other")
+    with application(towers, knowledge_bases=["other", "towers"]) as app:
+        reader = Reader(app)
+        reader.sign_in()
+        _, conversation, _ = reader.answered(knowledge_base="towers")
+        shown = reader.get(f"/ask/c/{conversation}/turns").text
+        assert "<option selected>towers</option>" in shown
+        assert 'hx-swap-oob="true"' in shown
+        assert "selected" not in reader.get("/").text
+
+
 def test_a_knowledge_base_is_chosen_where_there_are_several(towers: Towers) -> None:
+    published(towers, "other")
     bases, unknown = ["towers", "other"], 'If the passages do not answer it, say "I don\'t know".'
     (towers.folder / "short.yaml").write_text(json.dumps({
         "name": "short",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
+SAVED = "document.getElementById('saved-1').innerHTML = `<p><code>${'word '.repeat(50)}</code>`"
+"""A long command, as it stands under a draft that was saved."""
 HOSTILE = "It is <img src=x onerror=document.title='owned'> 330 metres tall [1]."
 
 
@@ -73,6 +75,7 @@ def test_a_draft_is_compared_and_voted_on_by_keyboard(
         page.wait_for_selector(".pairs li")
         assert t("compare.liked") in page.inner_text(".votes")
         assert seen.axe() == []
+        page.evaluate(SAVED)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("document.documentElement.dir") == LANGUAGES[code].direction
         assert page.title() != "owned"

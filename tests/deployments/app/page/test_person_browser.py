@@ -11,6 +11,7 @@ from llmops.tasks.review.reviewing import Review, submit
 from tests.browser import PHONE, watched
 from tests.chat.apps import TALL
 from tests.deployments.app.apps import Listening
+from tests.deployments.app.page.test_browser import SEEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -42,8 +43,12 @@ def test_what_is_said_of_an_answer_by_keyboard_and_what_comes_back(
         assert seen.axe() == []
         page.keyboard.press("Enter")
         page.locator(".saved:not(:empty)").wait_for()
+        page.set_viewport_size({"width": 1100, "height": 560})
+        page.evaluate("scrollTo(0, 0)")
         page.locator(".thumb").first.press("Enter")  # up, and the better answer still stands there
+        page.wait_for_function(SEEN, arg=".unsure .choices")
         page.locator(".unsure button").nth(1).press("Enter")
+        page.set_viewport_size({"width": 400, "height": 800})
         page.locator(".saved:not(:empty)").wait_for()
         (item,) = find(home, "guide", state="open").items
         said = Review("bad", "It is **330 metres** tall.")

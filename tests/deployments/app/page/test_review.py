@@ -115,8 +115,19 @@ def test_the_queue_says_how_answers_get_there_and_counts_no_agreement_with_onese
     shown = ann.get("/review").text
     assert '<code dir="ltr">llmops feedback feedback.yaml</code>' in shown
     assert "It has no schedule here" in shown
+    assert "put to use by its next run" in shown
     assert "No answer has two reviews yet" in shown
     assert 'data-show="percent"' not in shown
+
+
+def test_nothing_is_left_is_said_while_it_is_so(reviewed: App) -> None:
+    item, ann = waiting(reviewed), someone(reviewed, "Ann")
+    told = "Nothing is left for you to review"
+    assert told not in ann.get("/review?nothing").text
+    to = ann.post(f"/review/{item}", {"verdict": "good"}).headers["location"]
+    assert told in ann.get(to).text
+    waiting(reviewed, question="When was Big Ben completed?")
+    assert told not in ann.get(to).text
 
 
 def test_when_more_answers_come_is_what_the_project_s_schedules_say(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""`llmops cost`: what was paid, by flow, config, model and day."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._options import home
+from llmops.flows.console import Answer, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+SHARES = ("day", "month", "flow", "name", "model")
+DAYS = 30
+
+
+@command(app, "cost")
+def cost(
+    by: Annotated[
+        str, typer.Option("--by", help="What the rows are of: day, month, flow, name, model.")
+    ] = "flow,name,model",
+    since: Annotated[
+        str, typer.Option("--since", help="From this day on (UTC); default: the last 30 days.")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Until this day, which is included.")] = "",
+) -> Answer:
+    """Show what was paid to models and embedders, by all flows: from the ledger, which notes every
+    request that was paid, also one whose reply could not be used.
+    """
+    from datetime import timedelta
+
+    from llmops.tasks.calls.costs import booked, summed
+    from llmops.tasks.ledger import existing_ledger, now
+
+    shares = _shares(by)
+    end = _day("--until", until) if until else now().date()
+    begin = _day("--since", since) if since else end - timedelta(days=DAYS - 1)
+    rows = booked(existing_ledger(home()), begin, end)
+    if "month" in shares:
+        rows = [row._replace(day=row.day[:7]) for row in rows]
+    keys = {"day" if share == "month" else share for share in shares}
+    table = [
+        {share: getattr(row, "day" if share == "month" else share) for share in shares}
+        | {"calls": row.calls, "tokens": row.tokens, "cost_usd": round(row.cost_usd, 6)}
+        for row in summed(rows, keys)
+    ]
+    total = {
+        "calls": sum(row.calls for row in rows),
+        "tokens": sum(row.tokens for row in rows),
+        "cost_usd": round(sum(row.cost_usd for row in rows), 6),
+    }
+    told = {"since": f"{begin}", "until": f"{end}", "by": list(shares), "rows": table, **total}
+    columns = [*shares, "calls", "tokens", "cost_usd"]
+    return Answer(
+        told,
+        lambda console: _drawn(console, told, columns),
+    )
+
+
+def _shares(by: str) -> tuple[str, ...]:
+    from llmops.tasks.errors import UsageError
+
+    shares = tuple(dict.fromkeys(each.strip() for each in by.split(",") if each.strip()))
+    wrong = [each for each in shares if each not in SHARES]
+    if wrong or not shares or {"day", "month"} <= set(shares):
+        raise UsageError(
+            f"got --by {by!r}", hint=f"some of {', '.join(SHARES)}; day or month, not both"
+        )
+    return shares
+
+
+def _day(option: str, text: str) -> date:
+    from llmops.tasks.errors import UsageError
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"got {option} {text!r}", hint="a day is wanted, such as 2026-11-29"
+        ) from error
+
+
+def _drawn(console: "Console", told: draw.Facts, columns: list[str]) -> None:
+    draw.table("rows", columns, empty="Nothing was paid.")(console, told)
+    if told["rows"]:
+        console.print(
+            f"${told['cost_usd']:.4f} from {told['since']} to {told['until']} (UTC), "
+            f"{told['calls']:,} requests, {told['tokens']:,} tokens",
+            markup=False,
+        )

@@ -1,0 +1,100 @@
+"""What was paid, by day, flow, config and model. It is written in the transaction that keeps what
+was paid for, and stays when that is erased.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from llmops.tasks.ledger import Ledger, now
+from llmops.tasks.ledger.tables import costs
+
+KEYS = ("day", "flow", "name", "model")
+
+
+class Payer(NamedTuple):
+    """For whom is paid: a flow, and the name of its config (of a knowledge base, an evaluation, an
+    application).
+    """
+
+    flow: str = ""
+    name: str = ""
+
+
+class CostEntry(NamedTuple):
+    """A request that was paid. `model`: as services call it; `tokens`: in and out, as counted or
+    estimated; `cost_usd`: US dollars by the price that was known.
+    """
+
+    payer: Payer
+    model: str
+    tokens: int
+    cost_usd: float
+
+
+class DayCost(NamedTuple):
+    """`day`: of UTC, as 2026-11-29; "" for flow, name and model: nobody wrote it down then."""
+
+    day: str
+    flow: str
+    name: str
+    model: str
+    calls: int
+    tokens: int
+    cost_usd: float
+
+
+def book(connection: Connection, entries: Iterable[CostEntry], at: datetime | None = None) -> None:
+    """Add to what was paid on the day, in the caller's transaction, one of `Ledger.write`."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    day = f"{at or now():%Y-%m-%d}"
+    sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    for entry in entries:
+        total = sums[(day, *entry.payer, entry.model)]
+        total[0], total[1] = total[0] + 1, total[1] + entry.tokens
+        total[2] += entry.cost_usd
+    if not sums:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(costs)
+    added = ("calls", "tokens", "cost_usd")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[*KEYS],
+            set_={name: costs.c[name] + statement.excluded[name] for name in added},
+        ),
+        [dict(zip(costs.c.keys(), (*key, *sums[key]), strict=True)) for key in sorted(sums)],
+    )
+
+
+def booked(ledger: Ledger, since: date | None = None, until: date | None = None) -> list[DayCost]:
+    """By day, the oldest first. `since`, `until`: both included."""
+    query = select(costs).order_by(*costs.primary_key.columns)
+    query = query.where(costs.c.day >= f"{since:%Y-%m-%d}") if since else query
+    query = query.where(costs.c.day <= f"{until:%Y-%m-%d}") if until else query
+    with ledger.read() as connection:
+        return [DayCost(*row) for row in connection.execute(query)]
+
+
+def paid_since(ledger: Ledger, since: date) -> tuple[float, int]:
+    """US dollars, and how many requests that was."""
+    query = select(func.sum(costs.c.cost_usd), func.sum(costs.c.calls))
+    with ledger.read() as connection:
+        usd, count = connection.execute(query.where(costs.c.day >= f"{since:%Y-%m-%d}")).one()
+    return float(usd or 0.0), int(count or 0)
+
+
+def summed(rows: Iterable[DayCost], by: Collection[str]) -> Iterator[DayCost]:
+    """Added up over all that is not in `by`, whose other columns are "". In the order of `by`."""
+    sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    for row in rows:
+        total = sums[tuple(getattr(row, each) if each in by else "" for each in KEYS)]
+        for place, value in enumerate((row.calls, row.tokens, row.cost_usd)):
+            total[place] += value
+    for day, flow, name, model in sorted(sums):
+        calls, tokens, usd = sums[day, flow, name, model]
+        yield DayCost(day, flow, name, model, int(calls), int(tokens), usd)

@@ -1,0 +1,100 @@
+"""A copy of the ledger at one moment, always as a SQLite file, and back into whatever database it
+is kept in.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from llmops.tasks.errors import UsageError
+from llmops.tasks.ledger import BUSY_SECONDS, Ledger, chain, open_ledger
+from llmops.tasks.ledger.databases import open_engine, storable
+from llmops.tasks.ledger.tables import knowledge_bases, leases, metadata, slots
+
+ROWS = 5_000
+
+
+def copy_ledger(home: Path, target: Path) -> None:
+    """While others write. Raises Unavailable, Damaged."""
+    with open_ledger(home).read() as connection:
+        if connection.dialect.name == "sqlite":
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            with closing(sqlite3.connect(target)) as copy:
+                source.backup(copy)
+            return
+        with file_ledger(target) as ledger:
+            ledger.create()
+            with ledger.write() as copied:
+                _copy_rows(connection, copied)
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Another database of the home, while others write."""
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as a,
+        closing(sqlite3.connect(target)) as b,
+    ):
+        a.backup(b)
+
+
+@contextmanager
+def file_ledger(path: Path) -> Iterator[Ledger]:
+    """A ledger that is a file somewhere, closed afterwards."""
+    ledger = Ledger(open_engine(f"sqlite:///{path}", BUSY_SECONDS), str(path))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def settle(path: Path) -> chain.Head | None:
+    """Make a copy fit to begin anew: brought up to this release, without the leases of processes
+    that are no more. Returns the head of its audit log. Raises LlmopsError where a newer release
+    wrote it.
+    """
+    with file_ledger(path) as ledger:
+        ledger.create()
+        with ledger.write() as connection:
+            for table in (leases, slots):
+                connection.execute(delete(table))
+            return chain.head_of(connection)
+
+
+def refuse_if_used(home: Path) -> None:
+    """Raises UsageError where `LLMOPS_LEDGER_URL` names a database that holds a ledger in use."""
+    ledger = open_ledger(home)
+    with ledger.read() as connection:
+        used = connection.scalar(select(func.count()).select_from(knowledge_bases))
+    if used:
+        raise UsageError(
+            f"the ledger {ledger.where} holds {used} knowledge bases already",
+            where="LLMOPS_LEDGER_URL",
+            hint="name an empty database, or drop its tables first: nothing was restored",
+        )
+
+
+def load_ledger(home: Path, path: Path) -> None:
+    """Into the database that `LLMOPS_LEDGER_URL` names: all of it or nothing."""
+    with (
+        file_ledger(path) as ledger,
+        ledger.read() as source,
+        open_ledger(home).write() as target,
+    ):
+        _copy_rows(source, target)
+
+
+def _copy_rows(source: Connection, target: Connection) -> None:
+    """All rows of all tables, in place of those that a new ledger begins with."""
+    for table in reversed(metadata.sorted_tables):
+        target.execute(delete(table))
+    for table in metadata.sorted_tables:
+        rows = source.execution_options(yield_per=ROWS).execute(select(table)).mappings()
+        for part in rows.partitions(ROWS):
+            target.execute(
+                insert(table),
+                [{name: storable(value) for name, value in row.items()} for row in part],
+            )

@@ -1,0 +1,88 @@
+"""What a backup holds. A set is one JSON file; its files lie beside it by their hashes, so that
+what two sets have in common is kept once.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from llmops.tasks.errors import Damaged
+from llmops.tasks.schemas import sha256
+
+SCHEMA = 1
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BackupFile(BaseModel):
+    """A file of the home: `path` relative to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: str
+    sha256: Digest
+    bytes: int = Field(ge=0)
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        parts = PurePosixPath(value).parts
+        if not parts or value.startswith("/") or ".." in parts or "\\" in value or "\0" in value:
+            raise ValueError("a path inside the home is wanted")
+        return value
+
+
+class BackupSet(BaseModel):
+    """A home as it was at one moment. `home`: where it lay, and what paths in MLflow's store begin
+    with; `ledger`: the revision of its tables; `knowledge_bases`: which version was live;
+    `left_out`: what is not in it, and how it is had again; `problems`: what was damaged in the
+    home already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal["llmops-backup"] = "llmops-backup"
+    schema_version: int = Field(ge=1)
+    id: str = Field(pattern=r"^\d{8}T\d{9}Z-[0-9a-f]{6}$")
+    created_at: datetime
+    release: str
+    home: str
+    ledger: str
+    knowledge_bases: dict[str, int | None]
+    files: tuple[BackupFile, ...]
+    left_out: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(file.bytes for file in self.files)
+
+    def written(self) -> bytes:
+        """The file of the set, with a hash of all that it says."""
+        content = self.model_dump(mode="json")
+        return _canonical({"sha256": sha256(_canonical(content)), "set": content})
+
+
+def read_set(content: bytes, where: str) -> BackupSet:
+    """Raises Damaged where it is not what was written."""
+    try:
+        told = json.loads(content)
+        if told["set"]["schema_version"] > SCHEMA:
+            raise Damaged(
+                f"{where} was written by a newer version of llmops", hint="upgrade llmops-pipelines"
+            )
+        if sha256(_canonical(told["set"])) == told["sha256"]:
+            return BackupSet.model_validate(told["set"])
+        why = "it does not say what was written"
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        why = f"it cannot be read ({first})"
+    raise Damaged(
+        f"the backup is damaged: {why}", where=where, hint="restore another one: --list shows them"
+    )
+
+
+def _canonical(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,99 @@
+"""Where backups lie: `sets/ID.json`, and every file once as `objects/AB/SHA256`."""
+
+import time
+from pathlib import Path
+
+from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError, disk_trouble
+from llmops.tasks.lake import storage_at
+from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet, read_set
+
+SETS, OBJECTS = "sets", "objects"
+UNUSED_SECONDS = 86_400.0
+"""What no set names stays so long: another backup that goes on may need it."""
+
+
+class Vault:
+    """A folder, or a URL that fsspec writes. Its methods raise Unavailable where it does not answer
+    or is full.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.storage = storage_at(place, "backup", "DIR")
+
+    def where(self, path: str = "") -> str:
+        return self.storage.where(path)
+
+    def ids(self) -> list[str]:
+        """The sets that are whole, oldest first."""
+        files = [file for file in self.storage.files(SETS) if not file.partial]
+        return sorted(Path(file.path).stem for file in files if file.path.endswith(".json"))
+
+    def read(self, chosen: str | None = None) -> BackupSet:
+        """A set by its id, the newest without one. Raises UsageError where there is none,
+        Damaged."""
+        known = self.ids()
+        if not known:
+            raise UsageError(
+                f"there is no backup at {self.where()}", hint="make one: llmops backup DIR"
+            )
+        if chosen is not None and chosen not in known:
+            raise UsageError(
+                f"there is no backup {chosen!r} at {self.where()}",
+                hint=f"known: {', '.join(known[-5:])}",
+            )
+        path = f"{SETS}/{chosen or known[-1]}.json"
+        return read_set(self.storage.read(path), self.where(path))
+
+    def write(self, made: BackupSet) -> None:
+        """The set itself, last of all: until then there is no backup."""
+        self.storage.write(f"{SETS}/{made.id}.json", made.written())
+
+    def objects(self) -> dict[str, int]:
+        """hash -> bytes of the files that are there."""
+        files = [file for file in self.storage.files(OBJECTS) if not file.partial]
+        return {Path(file.path).name: file.bytes for file in files}
+
+    def put(self, source: Path, digest: str) -> None:
+        self.storage.put(object_path(digest), source)
+
+    def fetch(self, file: BackupFile, target: Path) -> None:
+        """Raises Damaged where it is gone."""
+        try:
+            self.storage.fetch(object_path(file.sha256), target)
+        except FileNotFoundError as error:
+            raise missing(self, file) from error
+
+    def prune(self, keep: int) -> list[str]:
+        """Forget all but the newest `keep` sets, and files that no set has needed for a day.
+        Returns the ids of the sets that are gone. A set that cannot be read keeps every file.
+        """
+        known = self.ids()
+        gone = known[: max(0, len(known) - keep)]
+        needed = {file.sha256 for each in known[len(gone) :] for file in self.read(each).files}
+        for each in gone:
+            self.storage.remove(f"{SETS}/{each}.json")
+        oldest = time.time() - UNUSED_SECONDS
+        for file in self.storage.files(OBJECTS):
+            if Path(file.path).name not in needed and file.modified < oldest:
+                self.storage.remove(file.path)
+        return gone
+
+
+def trouble_of(error: OSError) -> LlmopsError:
+    """What a file system did not do, as an error of ours."""
+    return disk_trouble(error) or Unavailable(
+        f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}",
+        hint="look at its folder and its permissions, and run again",
+    )
+
+
+def object_path(digest: str) -> str:
+    return f"{OBJECTS}/{digest[:2]}/{digest}"
+
+
+def missing(vault: Vault, file: BackupFile) -> Damaged:
+    return Damaged(
+        f"the backup is damaged: {file.path} is gone",
+        where=vault.where(object_path(file.sha256)),
+        hint="nothing was restored; try another one: --list shows them",
+    )

@@ -1,0 +1,115 @@
+"""What was paid is noted by day, flow, config and model, for good."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, insert
+
+from llmops.tasks.calls.costs import CostEntry, DayCost, Payer, book, booked, paid_since, summed
+from llmops.tasks.ledger import Ledger, migrations, open_ledger
+from llmops.tasks.ledger.runs import save_outcome
+from llmops.tasks.ledger.tables import calls, costs
+from llmops.tasks.plugins import Spec
+from tests.commandline import llmops
+from tests.ledgers import with_ledger
+from tests.openai_server import Service, serving
+from tests.workshop import TEXTS, Workshop
+
+DESK, SHOP = Payer("serve", "desk"), Payer("index", "shop")
+MONDAY, TUESDAY = (datetime(2026, 11, day, 23, 59, tzinfo=UTC) for day in (23, 24))
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    made = open_ledger(with_ledger(tmp_path / "home"))
+    for at, entries in (
+        (MONDAY, [CostEntry(DESK, "large", 10, 0.1), CostEntry(DESK, "large", 5, 0.05)]),
+        (MONDAY, [CostEntry(DESK, "small", 1, 0.01)]),
+        (TUESDAY, [CostEntry(DESK, "large", 2, 0.02), CostEntry(SHOP, "vectors", 100, 0.001)]),
+        (TUESDAY, []),
+    ):
+        with made.write() as connection:
+            book(connection, entries, at)
+    return made
+
+
+def test_it_is_added_up_by_day_flow_config_and_model(ledger: Ledger) -> None:
+    rows = [row._replace(cost_usd=round(row.cost_usd, 9)) for row in booked(ledger)]
+    assert rows == [
+        DayCost("2026-11-23", "serve", "desk", "large", 2, 15, 0.15),
+        DayCost("2026-11-23", "serve", "desk", "small", 1, 1, 0.01),
+        DayCost("2026-11-24", "index", "shop", "vectors", 1, 100, 0.001),
+        DayCost("2026-11-24", "serve", "desk", "large", 1, 2, 0.02),
+    ]
+    assert booked(ledger, date(2026, 11, 24)) == booked(ledger)[2:]
+    assert booked(ledger, None, date(2026, 11, 23)) == booked(ledger)[:2]
+    usd, count = paid_since(ledger, date(2026, 11, 24))
+    assert (round(usd, 9), count) == (0.021, 2)
+    assert paid_since(ledger, date(2026, 12, 1)) == (0.0, 0)
+    models = [(row.day, row.model, row.tokens) for row in summed(booked(ledger), ("model",))]
+    assert models == [("", "large", 17), ("", "small", 1), ("", "vectors", 100)]
+
+
+def test_a_build_notes_what_its_vectors_cost_and_erasing_changes_nothing(
+    tmp_path: Path, service: Service
+) -> None:
+    shop = Workshop(tmp_path, Spec(name="lancedb"))
+    options = {"base_url": service.base_url, "model": "m", "price_per_million": 1000.0}
+    shop.embedder = Spec(name="openai", options=options | {"dimensions": 384})
+    shop.build(TEXTS)
+    (row,) = booked(shop.ledger)
+    assert (row.flow, row.name, row.model) == ("index", "shop", "m")
+    assert row.cost_usd == pytest.approx(row.tokens / 1000)
+    assert row.tokens > 50
+    shop.build(TEXTS, full=True)  # nothing is paid twice
+    with shop.ledger.write() as connection:
+        connection.execute(delete(calls))
+    assert booked(shop.ledger) == [row]
+
+
+def test_what_a_ledger_knew_before_is_in_it(tmp_path: Path) -> None:
+    """A ledger of the release before, with what was paid."""
+    ledger = open_ledger(with_ledger(tmp_path))
+    rows = [
+        {"key": "a", "owner": "", "reply": "x", "cost_usd": 0.5},
+        {"key": "b", "owner": "e" * 32, "reply": "", "cost_usd": 0.25},
+        {"key": "c", "owner": "doc", "reply": "x", "cost_usd": 0.1},  # in its build's outcome
+    ]
+    with ledger.write() as connection:
+        given = [{**row, "tokens": 7, "created_at": MONDAY} for row in rows]
+        connection.execute(insert(calls), given)
+    save_outcome(ledger, "r1", "shop", {"flow": "index", "cost_usd": 0.35, "tokens": 3})
+    save_outcome(ledger, "r2", "desk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
+    with ledger.write() as connection:
+        costs.drop(connection)
+        connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0008'")
+        migrations.upgrade(connection)
+    found = [(row.flow, row.name, row.calls, row.tokens, row.cost_usd) for row in booked(ledger)]
+    assert found == [("", "", 2, 14, 0.75), ("index", "shop", 1, 3, 0.35)]
+
+
+def test_the_command_shows_shares_and_says_what_is_wrong(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOPS_HOME", str(ledger.home))
+    span = ("--since", "2026-11-01", "--until", "2026-11-30", "--json")
+    told = llmops("cost", "--by", "month,flow", *span).data
+    assert told["rows"] == [
+        {"month": "2026-11", "flow": "index", "calls": 1, "tokens": 100, "cost_usd": 0.001},
+        {"month": "2026-11", "flow": "serve", "calls": 4, "tokens": 18, "cost_usd": 0.18},
+    ]
+    assert (told["cost_usd"], told["calls"], told["tokens"]) == (0.181, 5, 118)
+    assert "$0.1810 from 2026-11-01" in llmops("cost", *span[:4]).out
+    for words in (("--by", "week"), ("--by", "day,month"), ("--by", ""), ("--since", "monday")):
+        assert llmops("cost", *words, "--json").code == 2
+    assert llmops("cost", "--since", "2020-01-01", "--until", "2020-01-31").out == (
+        "Nothing was paid.\n"
+    )
