@@ -119,7 +119,7 @@ def model_mistakes(
 ) -> list[Mistake]:
     """A sweep or a gate that does not go with the trainer."""
     trainer, found = train.build(Trainer), list[Mistake]()
-    if gate is not None and isinstance(trainer, DatasetTrainer) and not trainer.served:
+    if gate is not None and isinstance(trainer, DatasetTrainer) and not trainer.askable:
         said = (
             f"no plugin here serves what the trainer {train.name} makes, so the gate cannot ask it"
         )

@@ -134,7 +134,7 @@ class DatasetTrainer(Trainer):
     """
 
     parts: ClassVar[tuple[str, ...]] = ("",)
-    served: ClassVar[bool] = True
+    askable: ClassVar[bool] = True
     """Whether a plugin of the house can load or ask what it makes: the gate has to."""
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")
     version: int | None = Field(default=None, ge=1)

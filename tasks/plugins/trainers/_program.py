@@ -48,7 +48,7 @@ class ProgramTrainer(DatasetTrainer):
 
     kind: ClassVar[Kind] = "llm"
     formats: ClassVar[tuple[str, ...]] = ("sharegpt",)
-    served: ClassVar[bool] = False
+    askable: ClassVar[bool] = False
     install: ClassVar[str]
     model: str = Field(min_length=1)
     method: Literal["sft", "dpo"] = "sft"
