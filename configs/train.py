@@ -17,6 +17,7 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.trainers import DatasetTrainer, Trainer
 from llmops.tasks.plugins.trainers.retrieval import RetrievalTrainer
+from llmops.tasks.plugins.trainers.sentence_transformers import SentenceTransformersTrainer
 from llmops.tasks.prompts import SCHEME
 from llmops.tasks.retrieval.golden import read_golden
 from llmops.tasks.schemas import OneOrMore, paths_of
@@ -25,7 +26,7 @@ from llmops.tasks.training.sweep import Sweep
 
 GATES = {
     "ranking": "its own gate decides on the search that is served; leave `gate` out",
-    "embedder": "name it in the config of a knowledge base (embed); the gate of that build decides",
+    "embedder": "its own gate decides, by knowledge_base and questions; leave `gate` out",
 }
 """What decides about what is no language model."""
 
@@ -102,10 +103,13 @@ def export_mistakes(train: Spec, exports: Iterable[str], where: str) -> list[Mis
 def train_mistakes(train: Spec, folder: Path, where: str) -> list[Mistake]:
     """What is wrong with the files that a section `train:` names; for `conflicts` of its config."""
     trainer = train.build(Trainer)
-    if not isinstance(trainer, RetrievalTrainer):
+    if not isinstance(trainer, RetrievalTrainer | SentenceTransformersTrainer):
         return []
+    named = {"questions": trainer.questions, "test": trainer.test}
+    if isinstance(trainer, SentenceTransformersTrainer) and trainer.second:
+        named["second.questions"] = trainer.second.questions
     found: list[Mistake] = []
-    for key, files in (("questions", trainer.questions), ("test", trainer.test)):
+    for key, files in named.items():
         found += _wrong_files(folder, files, f"{where}: train.{key}")
     return found
 

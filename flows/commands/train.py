@@ -24,6 +24,15 @@ GAINS = {
     "test_seen": "test set, seen",
     "test_unseen": "test set, unseen",
 }
+EMBEDDER_GAINS = {
+    "served": "documents not trained on",
+    "vector": "the same, vectors alone",
+    "seen": "documents trained on",
+    "second": "second set",
+    "test": "test set",
+    "test_seen": "test set, trained on",
+    "test_unseen": "test set, not trained on",
+}
 CODES = {"rejected": 3, "inconclusive": 5, "failed": 4, "stayed": 1}
 
 
@@ -77,6 +86,22 @@ def draw(console: "Console", outcome: "Mapping[str, Any]") -> None:
         console.print(f"  {name:<11} {link}", markup=False)
 
 
+def draw_embedder_gate(console: "Console", gate: "Mapping[str, Any]") -> None:
+    """A line for each set of questions that an embedder was measured on."""
+    rows = [
+        [
+            name,
+            f"{each['before']:.3f}",
+            f"{each['after']:.3f}",
+            "{:+.3f} [{:+.3f}, {:+.3f}]".format(each["difference"], *each["interval"]),
+            str(each["questions"]),
+        ]
+        for key, name in EMBEDDER_GAINS.items()
+        if (each := gate[key])
+    ]
+    grid(console, ["nDCG@10", "before", "after", "difference", "questions"], rows)
+
+
 def draw_model(console: "Console", outcome: "Mapping[str, Any]") -> None:
     """Where the model is, what it was trained on, what it cost, and what comes next."""
     console.print(printable(outcome["headline"]), markup=False, style="bold")
@@ -98,6 +123,8 @@ def draw_model(console: "Console", outcome: "Mapping[str, Any]") -> None:
         draw_sweep(console, sweep)
     if gate := outcome["gate"]:
         draw_gate(console, gate)
+    if measured := outcome["embedder_gate"]:
+        draw_embedder_gate(console, measured)
     for warning in outcome["warnings"]:
         console.print(f"  warning     {printable(warning)}", markup=False)
     for name, link in outcome["links"].items():

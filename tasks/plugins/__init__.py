@@ -202,7 +202,9 @@ def find(family: str, name: str) -> type[Plugin]:
             ]
         )
     plugin = _load(family, name)
-    absent = [command for module, command in plugin.requires.items() if find_spec(module) is None]
+    absent = dict.fromkeys(
+        command for module, command in plugin.requires.items() if find_spec(module) is None
+    )
     if absent:
         raise ConfigError(
             [

@@ -176,7 +176,7 @@ def _finding(
     )
     verdict, reason = _floor(name, value, rule)
     if verdict != "rejected" and rule.margin is not None:
-        verdict, reason = _margin(effect, new, old, rule.margin)
+        verdict, reason = margin_finding(effect, new, old, rule.margin)
         reason = f"{name} went from {fmean(old):.3f} to {value:.3f}, {reason}"
     return name, compared, verdict, reason
 
@@ -193,9 +193,10 @@ def _floor(
     )
 
 
-def _margin(
+def margin_finding(
     effect: PairedEffect, new: Sequence[float], old: Sequence[float], margin: float
 ) -> tuple[Verdict, str]:
+    """What a margin says of a difference, as the head of this file has it, and the facts."""
     worse = sum(a < b - TINY for a, b in zip(new, old, strict=True))
     better = sum(a > b + TINY for a, b in zip(new, old, strict=True))
     facts = (

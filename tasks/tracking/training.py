@@ -108,7 +108,9 @@ class TrainingTracker:
             for name, text in tags.items():
                 client.set_tag(self.run_id, name, cut(text, TAG_LENGTH))
             for name, content in record.files.items():
-                (Path(folder) / name).write_bytes(content)
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
             client.log_artifacts(self.run_id, folder)
             client.set_terminated(self.run_id, "FINISHED")
         self._ended = True

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.training.embedder_gate import EmbedderGate
 from llmops.tasks.training.sweep import SweepTable
 
 ModelStatus = Literal[
@@ -78,7 +79,8 @@ class ModelOutcome(BaseModel):
     the one that it was made from; `registered`: its version, as in models:/NAME/3. `estimate_usd`:
     what was still to be paid before, None where nobody knows the price; `cost_usd`: what was paid
     in this run, without the gate; `trainings`: of a sweep, how many. `evaluation`: a config that
-    compares the model with the one that it was made from.
+    compares the model with the one that it was made from. `embedder_gate`: what decided on an
+    embedder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,6 +104,7 @@ class ModelOutcome(BaseModel):
     files: tuple[str, ...] = ()
     evaluation: str | None = None
     gate: ModelGate | None = None
+    embedder_gate: EmbedderGate | None = None
     trainings: int = 1
     sweep: SweepTable | None = None
     seconds: float = 0.0

@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Sequence
 
+from llmops.tasks.training.embedder_gate import EmbedderGate
 from llmops.tasks.training.model_outcome import ModelGate, ModelOutcome
 from llmops.tasks.training.sweep import SweepTable
 
@@ -16,6 +17,10 @@ VERDICTS = {
     "failed": "It is not live: too many answers failed for a decision",
     "stayed": "It should be live, and is not: the alias has not moved",
 }
+SEARCH = (
+    "nDCG@10 says how far up the right documents stand among the first ten: 1 is perfect. The "
+    "numbers in brackets are the range in which the true difference lies with 95 % confidence."
+)
 ABOUT = (
     "Both answered the same cases, which the model has not been trained on. The numbers in "
     "brackets are the range in which the true difference very likely lies."
@@ -53,9 +58,41 @@ def model_markdown(outcome: ModelOutcome) -> str:
         parts += _tried(outcome.sweep)
     if outcome.gate:
         parts += _decided(outcome, outcome.gate)
+    elif outcome.embedder_gate:
+        parts += ["## What it gained", SEARCH, gate_table(outcome.embedder_gate)]
+        parts += _losses(outcome.embedder_gate)
     elif outcome.evaluation:
         parts += ["## Is it better?", GATE]
     return "\n\n".join(parts) + "\n"
+
+
+def gate_table(gate: EmbedderGate) -> str:
+    """A line for each set of questions."""
+    named = {
+        "documents not trained on: decides": gate.served,
+        "the same by vectors alone": gate.vector,
+        "documents trained on": gate.seen,
+        f"second set ({gate.second_knowledge_base}): may not lose": gate.second,
+        "test set": gate.test,
+        "test set, documents trained on": gate.test_seen,
+        "test set, documents not trained on": gate.test_unseen,
+    }
+    lines = [
+        f"| {name} | {each.questions} | {each.before:.3f} | {each.after:.3f} | "
+        f"{each.difference:+.3f} [{each.interval[0]:+.3f}, {each.interval[1]:+.3f}] |"
+        for name, each in named.items()
+        if each is not None
+    ]
+    head = ["| nDCG@10 | questions | before | after | difference |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *lines])
+
+
+def _losses(gate: EmbedderGate) -> list[str]:
+    told = f"{gate.better} questions found better, {gate.worse} worse, {gate.same} the same."
+    if not gate.lost:
+        return [told]
+    lines = [f"- {_text(each['question'])} (-{each['lost']:.2f})" for each in gate.lost]
+    return ["## What got worse", told, "\n".join(lines)]
 
 
 def _tried(sweep: SweepTable) -> list[str]:

@@ -93,7 +93,7 @@ def _finished(outcome: ModelOutcome, spec: TrainSpec, made: TrainedModel) -> Mod
             "files": made.files,
             "evaluation": str(evaluation) if evaluation else None,
         }
-    )
+    ).warned(*made.warnings)
 
 
 def folder_of(home: Path, spec: TrainSpec, trainer: DatasetTrainer, learnt: LearntFrom) -> Path:

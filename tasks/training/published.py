@@ -1,8 +1,10 @@
 """The published data set that a trainer learns from: which version, which format, which files."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from llmops.tasks.datasets.training.exporting import DatasetFile, digest_of
 from llmops.tasks.datasets.training.publishing import REPORT, manifest_at, versions
@@ -28,7 +30,8 @@ def learnt_from(home: Path, name: str, trainer: DatasetTrainer) -> LearntFrom:
     wanted = (trainer.format,) if trainer.format else trainer.formats
     chosen = next((each for each in wanted if any(file.format == each for file in there)), None)
     mine = [each for each in there if each.format == chosen]
-    if chosen is None or not any(each.split == "train" and not each.kind for each in mine):
+    main = [each for each in mine if each.kind in trainer.parts and each.split != "test"]
+    if chosen is None or not any(each.split == "train" for each in main):
         known = ", ".join(sorted({each.format for each in there})) or "none in JSON lines"
         raise UsageError(
             f"{manifest.name} v{version} has no rows to train on in {' or '.join(wanted)}; it has "
@@ -37,14 +40,13 @@ def learnt_from(home: Path, name: str, trainer: DatasetTrainer) -> LearntFrom:
         )
     for each in mine:
         _unchanged(folder, each)
-    main = [each for each in mine if not each.kind and each.split != "test"]
     data = TrainingData(
         sha256=manifest.content_sha256,
-        files={each.split: folder / each.path for each in main},
+        files={each.split: folder / each.path for each in main if not each.kind},
         name=f"{manifest.name}-v{version}",
         format=chosen,
         beside={path.name: path for path in sorted((folder / chosen).iterdir())},
-        tokens={each.split: each.tokens for each in main},
+        tokens=_by_split(main, "tokens"),
         longest=_longest(folder, chosen),
     )
     told = TrainedOn(
@@ -52,10 +54,17 @@ def learnt_from(home: Path, name: str, trainer: DatasetTrainer) -> LearntFrom:
         version=version,
         sha256=manifest.content_sha256,
         format=chosen,
-        rows={each.split: each.rows for each in main},
+        rows=_by_split(main, "rows"),
         tokens=dict(data.tokens),
     )
     return LearntFrom(data, told)
+
+
+def _by_split(files: Sequence[DatasetFile], field: Literal["rows", "tokens"]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for each in files:
+        counts[each.split] += getattr(each, field)
+    return dict(counts)
 
 
 def version_of(home: Path, name: str, version: int | None) -> tuple[Path, int]:

@@ -16,6 +16,7 @@ from llmops.tasks.training.model_outcome import ModelOutcome
 from llmops.tasks.training.model_summary import model_markdown
 from llmops.tasks.training.models import train_model
 from llmops.tasks.training.outcome import TrainOutcome
+from llmops.tasks.training.promoting import DECISION, gated
 from llmops.tasks.training.ranking import quiet, train_ranking
 from llmops.tasks.training.registering import registered
 from llmops.tasks.training.spec import TrainSpec
@@ -72,9 +73,11 @@ def run_model_training(
             trouble = str(error)
         outcome = train_model(home, spec, tell, tracker.step if tracker else silent, prefect[0])
         if tracker is None:
-            return outcome.warned(f"the training is not recorded, nor its model: {trouble}")
+            outcome = outcome.warned(f"the training is not recorded, nor its model: {trouble}")
+            return gated(home, spec, outcome, tell) if below is None else outcome
         if below is None:
             outcome = registered(home, outcome, shown(spec.trainer), tracker.run_id)
+            outcome = gated(home, spec, outcome, tell)
         return model_recorded(home, tracker, outcome, prefect[1])
 
 
@@ -89,6 +92,8 @@ def model_recorded(
     """With its run in MLflow, which says what it came to."""
     dataset, summary = outcome.dataset, model_markdown(outcome)
     files = {name: (Path(outcome.folder) / name).read_bytes() for name in outcome.files}
+    if outcome.embedder_gate:
+        files[DECISION] = (Path(outcome.folder) / DECISION).read_bytes()
     if outcome.evaluation:
         files["evaluate.yaml"] = Path(outcome.evaluation).read_bytes()
     record = TrainingRecord(
@@ -98,6 +103,7 @@ def model_recorded(
             "estimate_tokens": outcome.estimate_tokens,
             "seconds": outcome.seconds,
             "rows": dataset.rows,
+            **(outcome.embedder_gate.figures() if outcome.embedder_gate else {}),
         },
         note=summary,
         tags={

@@ -16,6 +16,8 @@ from llmops.tasks.training.crossfit import Tell
 from llmops.tasks.training.model_outcome import ModelOutcome
 from llmops.tasks.training.models import planned_model
 from llmops.tasks.training.paying import too_much
+from llmops.tasks.training.promoting import gated
+from llmops.tasks.training.ranking import quiet
 from llmops.tasks.training.registering import registered
 from llmops.tasks.training.run import model_recorded, run_model_training, shown
 from llmops.tasks.training.spec import TrainSpec
@@ -136,6 +138,7 @@ def chosen(
     winner = outcomes[place]
     if winner.mlflow_run_id:
         winner = registered(home, winner, shown(points[place].spec), winner.mlflow_run_id)
+    winner = gated(home, _of(spec, points[place]), winner, quiet)
     told = f"{points[place].title} is the best of {len(rows)} by {metric} on the validation split"
     outcome = winner.model_copy(
         update={

@@ -5,9 +5,10 @@ or not at all. What is equal to the newest version is no new one.
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,7 @@ from llmops.tasks.datasets.training.spec import FinetuneSpec
 from llmops.tasks.errors import Blocked, Damaged, disk_trouble
 from llmops.tasks.plugins import canonical
 from llmops.tasks.schemas import sha256
+from llmops.tasks.traces.published import LINEAGE
 
 MANIFEST, CARD, REPORT = "manifest.json", "README.md", "trainers.json"
 FOLDER = re.compile(r"v(\d+)")
@@ -106,6 +108,17 @@ def write_lineage(path: Path, rows: SplitRows) -> None:
     """A line for every row: its id, side, group, and where it comes from, without texts."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(_lines(rows))
+
+
+def read_lineage(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The lines of a version: id, split, group and lineage. Raises Damaged."""
+    try:
+        with (folder / LINEAGE).open(encoding="utf-8") as lines:
+            for each in map(json.loads, lines):
+                yield {name: each[name] for name in ("id", "split", "group", "lineage")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = f"the lineage of a data set cannot be read: {error!s:.200}"
+        raise Damaged(said, where=str(folder / LINEAGE), hint="run llmops finetune") from error
 
 
 def _lines(rows: SplitRows) -> Iterator[str]:

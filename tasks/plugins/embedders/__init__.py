@@ -19,7 +19,11 @@ class Embedder(Plugin, ABC):
     """
 
     family: ClassVar[str] = "embedders"
-    languages: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """What its vectors are good for. A class attribute where all of a kind have the same."""
+        return frozenset()
 
     @property
     @abstractmethod

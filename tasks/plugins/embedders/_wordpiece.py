@@ -20,6 +20,7 @@ token.
 """
 
 CLS, SEP = 101, 102
+"""Of the vocabulary that most models have."""
 
 SAFE = re.compile(r"[\s!-/:-@\[-`{-~\u4e00-\u9fff]")
 """BERT breaks after white space, ASCII punctuation and Chinese characters, whatever follows."""
@@ -68,13 +69,16 @@ def pieces(text: str) -> list[int]:
     return [*cuts, len(text)] if text else cuts
 
 
-def encode(tokenizer: "Tokenizer", texts: Sequence[str], limit: int) -> list[list[int]]:
-    """Token ids per text between [CLS] and [SEP], at most `limit` of them; 256 characters per token
-    are looked at.
+def encode(
+    tokenizer: "Tokenizer", texts: Sequence[str], limit: int, frame: tuple[int, int] = (CLS, SEP)
+) -> list[list[int]]:
+    """Token ids per text between those of `frame`, [CLS] and [SEP], at most `limit` of them; 256
+    characters per token are looked at.
     """
     short = [encodable(text[: limit * 256]) for text in texts]
     encodings = tokenizer.encode_batch_fast(short, add_special_tokens=False)
-    return [[CLS, *encoding.ids[:limit], SEP] for encoding in encodings]
+    first, last = frame
+    return [[first, *encoding.ids[:limit], last] for encoding in encodings]
 
 
 def encodable(text: str) -> str:

@@ -38,7 +38,7 @@ class TripletsExporter(Exporter):
         negatives = [worse] if worse else []
         if not negatives and self.knowledge_base:
             passages = context.search(self.knowledge_base, anchor, self.depth)
-            negatives = self._mined(positive, answering(row), passages)
+            negatives = self._mined(positive, answering(row.lineage), passages)
         for negative in negatives:
             yield ExportRecord({"anchor": anchor, "positive": positive, "negative": negative})
         if not negatives:
@@ -76,13 +76,13 @@ class TripletsExporter(Exporter):
             yield f"{without} questions have no negative: they are a file of their own"
 
 
-def answering(row: Row) -> frozenset[str]:
-    """The documents that answer, as far as the row knows."""
-    uris = row.lineage.get("uris")
-    passages = row.lineage.get("passages")
+def answering(lineage: Mapping[str, object]) -> frozenset[str]:
+    """The documents that answer, as far as a row's lineage knows."""
+    uris = lineage.get("uris")
+    passages = lineage.get("passages")
     return frozenset(
         [
-            str(row.lineage.get("uri", "")),
+            str(lineage.get("uri", "")),
             *(map(str, uris) if isinstance(uris, list | tuple) else ()),
             *(
                 str(each.get("uri", ""))

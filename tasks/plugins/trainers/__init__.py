@@ -130,9 +130,11 @@ class Trainer(Plugin, ABC):
 class DatasetTrainer(Trainer):
     """One that learns from exported files. `dataset`: a published data set, that of the config's
     name where it is not given; `version`: the newest, else; `format`: which of its exports, the
-    first of `formats` that there is, else.
+    first of `formats` that there is, else. `parts`: which of a format's files it reads, by what
+    their names add to the split's; "" is the main one.
     """
 
+    parts: ClassVar[tuple[str, ...]] = ("",)
     askable: ClassVar[bool] = True
     """Whether a plugin of the house can load or ask what it makes: the gate has to."""
     dataset: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,62}$")

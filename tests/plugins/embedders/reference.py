@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 once more, in plain numpy and float64, to compare with: written from the BERT
+"""BERT once more, in plain numpy and float64, to compare with: written from the BERT
 paper, not from ours.
 """
 
@@ -12,10 +12,16 @@ Array = np.ndarray[Any, Any]
 
 
 class Reference:
-    """`vector(ids)` of token ids with [CLS] and [SEP]: mean of the last states, of length 1."""
+    """`vector(ids)` of token ids with [CLS] and [SEP]: mean of the last states, or the first, of
+    length 1.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, layers: int = 6, heads: int = 12, pooling: str = "mean"
+    ) -> None:
         from safetensors.numpy import load_file
+
+        self.layers, self.count, self.pooling = layers, heads, pooling
 
         self.weights = {
             name: value.astype(np.float64)
@@ -29,9 +35,9 @@ class Reference:
             + self.weights["embeddings.token_type_embeddings.weight"][0]
         )
         state = self.norm("embeddings.LayerNorm", state)
-        for number in range(6):
+        for number in range(self.layers):
             state = self.layer(f"encoder.layer.{number}.", state)
-        mean = state.mean(axis=0)
+        mean = state[0] if self.pooling == "cls" else state.mean(axis=0)
         return np.asarray(mean / np.linalg.norm(mean))
 
     def layer(self, prefix: str, state: Array) -> Array:
@@ -57,7 +63,7 @@ class Reference:
         )
 
     def heads(self, state: Array) -> Array:
-        return state.reshape(len(state), 12, -1).transpose(1, 0, 2)
+        return state.reshape(len(state), self.count, -1).transpose(1, 0, 2)
 
     def linear(self, name: str, state: Array) -> Array:
         return np.asarray(state @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"])

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops.tasks.errors import Damaged, Unavailable
-from llmops.tasks.plugins.embedders import minilm
+from llmops.tasks.plugins.embedders import _bert, minilm
+from llmops.tasks.plugins.embedders._session import RUN_TOKENS, runs
 from llmops.tasks.plugins.embedders._wordpiece import encode, pieces
-from llmops.tasks.plugins.embedders.minilm import PACKAGE, RUN_TOKENS, MiniLMEmbedder, runs
-from llmops.tasks.plugins.embedders.minilm import bert as _bert
+from llmops.tasks.plugins.embedders.minilm import PACKAGE, MiniLMEmbedder
 from tests.plugins.embedders.reference import Reference
 
 pytestmark = pytest.mark.skipif(

@@ -1,11 +1,10 @@
-"""all-MiniLM-L6-v2 (BERT, 6 layers of width 384) as an ONNX graph in fp32 that reads its weights
-where they lie.
+"""BERT as an ONNX graph in fp32 that reads its weights where they lie.
 
 The graph is some 10 kB and takes milliseconds to emit, so nothing is cached on disk: every tensor
 is an external initializer that points into the memory-mapped safetensors file, whose pages all
 processes share. Linear layers are Gemm with `transB`, since safetensors stores (out, in). There is
-no attention mask: the texts of one run have equal length. Pooling is a MatMul with ones, faster
-than ReduceMean; it sums, as the length of the mean vanishes in normalisation.
+no attention mask: the texts of one run have equal length. Pooling to the mean is a MatMul with
+ones, faster than ReduceMean; it sums, as the length of the mean vanishes in normalisation.
 """
 
 import hashlib
@@ -13,7 +12,7 @@ import json
 import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,23 @@ from llmops.tasks.errors import Damaged
 if TYPE_CHECKING:
     from onnx import TensorProto
 
-LAYERS, WIDTH, HEADS, EPSILON = 6, 384, 12, 1e-12
 Array = np.ndarray[Any, Any]
+Pooling = Literal["mean", "cls"]
+
+
+class BertShape(NamedTuple):
+    """What a graph needs to know beside the weights. `pooling`: the mean of all states, or the
+    first one.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    epsilon: float = 1e-12
+    pooling: Pooling = "mean"
+
+
+MINILM = BertShape(layers=6, width=384, heads=12)
 
 
 def mapped(path: Path, sha256: str) -> mmap.mmap:
@@ -57,6 +71,7 @@ def _view(raw: mmap.mmap, begin: int, entry: dict[str, Any]) -> Array:
 class Graph:
     """Nodes in order, `weights` (external, by name) and `constants` (inside the model)."""
 
+    shape: BertShape
     nodes: list[Any] = field(default_factory=list)
     weights: dict[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -77,7 +92,7 @@ class Graph:
 
     def serialised(self) -> bytes:
         """The model: input `ids`, int64, shape (texts, tokens); output `sums`, float32, shape
-        (texts, WIDTH).
+        (texts, width).
         """
         from onnx import TensorProto, helper, numpy_helper
 
@@ -85,9 +100,9 @@ class Graph:
         outside = [_external(name, value) for name, value in self.weights.items()]
         graph = helper.make_graph(
             self.nodes,
-            "minilm",
+            "bert",
             [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-            [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["texts", WIDTH])],
+            [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["texts", self.shape.width])],
             [*inside, *outside],
         )
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
@@ -110,25 +125,26 @@ def _external(name: str, value: Array) -> "TensorProto":
     )
 
 
-def emit(tensors: dict[str, Array]) -> Graph:
+def emit(tensors: dict[str, Array], shape: BertShape = MINILM) -> Graph:
     """The whole model. Raises KeyError for a missing tensor."""
-    graph = Graph()
-    flat, shape = _shapes(graph)
+    graph = Graph(shape)
+    flat, whole = _shapes(graph)
     state = _embeddings(graph, tensors, flat)
-    for layer in range(LAYERS):
-        state = _layer(graph, tensors, f"encoder.layer.{layer}.", state, flat, shape)
-    _pooling(graph, graph.add("Reshape", [state, shape], "states"))
+    for layer in range(shape.layers):
+        state = _layer(graph, tensors, f"encoder.layer.{layer}.", state, (flat, whole))
+    _pooling(graph, graph.add("Reshape", [state, whole], "states"))
     return graph
 
 
 def _shapes(graph: Graph) -> tuple[str, str]:
-    """Names of the shapes (texts × tokens, WIDTH), for linear layers, and (texts, tokens, WIDTH),
+    """Names of the shapes (texts × tokens, width), for linear layers, and (texts, tokens, width),
     for attention.
     """
+    width = graph.shape.width
     graph.add("Shape", ["ids"], "texts", start=0, end=1)
     graph.add("Shape", ["ids"], "tokens", start=1, end=2)
-    graph.add("Concat", ["texts", "tokens", graph.constant("width", WIDTH)], "shape", axis=0)
-    return graph.constant("flat", -1, WIDTH), "shape"
+    graph.add("Concat", ["texts", "tokens", graph.constant("width", width)], "shape", axis=0)
+    return graph.constant("flat", -1, width), "shape"
 
 
 def _embeddings(graph: Graph, tensors: dict[str, Array], flat: str) -> str:
@@ -151,21 +167,27 @@ def _linear(graph: Graph, tensors: dict[str, Array], name: str, state: str) -> s
 
 
 def _layer_norm(graph: Graph, tensors: dict[str, Array], name: str, state: str) -> str:
+    epsilon = graph.shape.epsilon
     scale = graph.weight(f"{name}.weight", tensors[f"{name}.weight"])
     bias = graph.weight(f"{name}.bias", tensors[f"{name}.bias"])
-    return graph.add("LayerNormalization", [state, scale, bias], name, axis=-1, epsilon=EPSILON)
+    return graph.add("LayerNormalization", [state, scale, bias], name, axis=-1, epsilon=epsilon)
 
 
 def _layer(
-    graph: Graph, tensors: dict[str, Array], prefix: str, state: str, flat: str, shape: str
+    graph: Graph, tensors: dict[str, Array], prefix: str, state: str, shapes: tuple[str, str]
 ) -> str:
+    flat, whole = shapes
     parts = [
         _linear(graph, tensors, f"{prefix}attention.self.{part}", state)
         for part in ("query", "key", "value")
     ]
-    shaped = [graph.add("Reshape", [part, shape], f"{part}.shaped") for part in parts]
+    shaped = [graph.add("Reshape", [part, whole], f"{part}.shaped") for part in parts]
     heads = graph.add(
-        "MultiHeadAttention", shaped, f"{prefix}heads", domain="com.microsoft", num_heads=HEADS
+        "MultiHeadAttention",
+        shaped,
+        f"{prefix}heads",
+        domain="com.microsoft",
+        num_heads=graph.shape.heads,
     )
     attended = graph.add("Reshape", [heads, flat], f"{prefix}heads_flat")
     attended = _linear(graph, tensors, f"{prefix}attention.output.dense", attended)
@@ -183,6 +205,10 @@ def _layer(
 def _pooling(graph: Graph, states: str) -> None:
     from onnx import TensorProto, helper
 
+    if graph.shape.pooling == "cls":
+        graph.add("Gather", [states, graph.constant("first", 0)], "pooled", axis=1)
+        graph.add("Squeeze", ["pooled", graph.constant("axis", 1)], "sums")
+        return
     graph.add("Concat", ["texts", graph.constant("one", 1), "tokens"], "row", axis=0)
     graph.add(
         "ConstantOfShape",

