@@ -20,6 +20,7 @@ from llmops.tasks.plugins.trainers import (
     TrainingRun,
     silent,
 )
+from llmops.tasks.traces.trained import TrainingNote, write_note
 from llmops.tasks.training.crossfit import Tell
 from llmops.tasks.training.evaluation import write_evaluation
 from llmops.tasks.training.model_outcome import ModelOutcome
@@ -66,7 +67,10 @@ def train_model(
         if limit := too_much(home, spec, forecast):
             raise Blocked(f"{limit}; nothing was sent", hint="raise budget.usd, or train on less")
         tell(f"{learnt.told.rows['train']:,} rows of {learnt.data.name} are trained on")
+        note = TrainingNote(dataset=learnt.told.name, version=learnt.told.version)
+        write_note(folder, note)
         made = trainer.train(learnt.data, TrainingRun(folder, step, paid))
+        write_note(folder, note.model_copy(update={"model": made.model or ""}))
     outcome = _outcome(spec, trainer, learnt, folder, forecast)
     return _finished(outcome, spec, made).model_copy(
         update={

@@ -38,12 +38,14 @@ class LabelCounts(BaseModel):
     """`judged`: questions that were given; `sources`: by where they came from; `usable`: those that
     were learnt from; the others name no passage of the knowledge base (`without_passage`), or are
     in a language that the embedder does not know (`other_language`), where text decides alone.
+    `clicks`: usable questions of opened sources, which are not judged and only train.
     """
 
     model_config = ConfigDict(frozen=True)
     judged: int
     sources: dict[str, int]
     usable: int
+    clicks: int = 0
     without_passage: int
     other_language: int
     groups: int
