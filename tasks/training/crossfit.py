@@ -164,8 +164,7 @@ def cross_fit(
     folds.
     """
     parts, decides = folds(problem.groups, count), problem.decides
-    served = problem.searcher.weight
-    base = _at(problem.lists, [each.rule if served is None else served for each in problem.lists])
+    base = served_at(problem.lists, problem.searcher.weight)
     weighted = fused_best(problem.lists, parts, decides)
     if not adapts:
         return CrossFit(base, weighted)
@@ -202,7 +201,9 @@ def fused_best(lists: Sequence[Judged], parts: Sequence[Mask], decides: Mask) ->
     return HeldOut(mine, top, float(WEIGHTS[best_weight(gains[decides])]))
 
 
-def _at(lists: Sequence[Judged], weights: Sequence[float]) -> HeldOut:
+def served_at(lists: Sequence[Judged], weight: float | None) -> HeldOut:
+    """Each question at a weight; None: by rule."""
+    weights = [each.rule if weight is None else weight for each in lists]
     pairs = zip(lists, weights, strict=True)
     figures = np.array([quality(each, np.array([weight])) for each, weight in pairs])
     return HeldOut(figures[:, 0, 0], figures[:, 1, 0], weights[0])

@@ -3,11 +3,7 @@ again after a crash.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from llmops.tasks.errors import Blocked, UsageError
 from llmops.tasks.plugins import digest
@@ -21,6 +17,7 @@ from llmops.tasks.plugins.trainers import (
     silent,
 )
 from llmops.tasks.traces.trained import TrainingNote, write_note
+from llmops.tasks.training.alone import one_at_a_time
 from llmops.tasks.training.crossfit import Tell
 from llmops.tasks.training.evaluation import write_evaluation
 from llmops.tasks.training.model_outcome import ModelOutcome
@@ -55,14 +52,13 @@ def train_model(
     trainer, learnt = _given(home, spec)
     trainer.check(learnt.data)
     folder = folder_of(home, spec, trainer, learnt)
-    folder.mkdir(parents=True, exist_ok=True)
     payments = dict[str, float]()
 
     def paid(payment: Payment) -> None:
         if write_payment(home, payment, spec.name, spec.trainer.name):
             payments[payment.key] = payment.cost_usd
 
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         forecast = trainer.forecast(learnt.data, folder)
         if limit := too_much(home, spec, forecast):
             raise Blocked(f"{limit}; nothing was sent", hint="raise budget.usd, or train on less")
@@ -131,18 +127,3 @@ def _outcome(
         estimate_tokens=forecast.tokens if forecast else 0,
         estimate_usd=forecast.cost_usd if forecast else 0.0,
     )
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Blocked(
-            "another run is at the same training", hint="wait for it to end", where=str(folder)
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

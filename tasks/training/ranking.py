@@ -22,7 +22,15 @@ from llmops.tasks.retrieval.hybrid import Searcher
 from llmops.tasks.retrieval.measure import Measurement, measure
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.traces.trained import KEY, RankingNote
-from llmops.tasks.training.crossfit import RankingProblem, Tell, cross_fit, problem_of, train_on
+from llmops.tasks.training.against import Candidate, not_worse
+from llmops.tasks.training.crossfit import (
+    HeldOut,
+    RankingProblem,
+    Tell,
+    cross_fit,
+    problem_of,
+    train_on,
+)
 from llmops.tasks.training.gate import Decided, decide, gain, too_few
 from llmops.tasks.training.outcome import Gain, LabelCounts, RankingFigures, TrainOutcome
 from llmops.tasks.training.spec import Labels, TrainSpec, held_out, labels_of
@@ -31,11 +39,14 @@ DEPTH = 10
 
 
 class RankingModel(NamedTuple):
-    """What was learnt: `content`: the adapter's file, None where the weight alone passed."""
+    """What was learnt. `content`: the adapter's file, None where the weight alone passed; `held`:
+    as it ranks documents that it has not seen, None where nothing was learnt.
+    """
 
     decided: Decided
     content: bytes | None
     adapter: Vectors | None
+    held: HeldOut | None = None
 
 
 def quiet(text: str) -> None:
@@ -80,6 +91,7 @@ def train_ranking(
     outcome = _outcome(spec, version, labels, counts)
     few = too_few(counts.usable, counts.other_language)
     model = _unlearnt(few) if few else _learnt(problem, trainer, tell, step)
+    model = _beside_live(kb, version.ranking, problem, model)
     if held:
         tell(f"{len(held)} questions of the test set are searched")
         model = _tested(problem, model, held)
@@ -149,12 +161,27 @@ def _learnt(
     problem: RankingProblem, trainer: RetrievalTrainer, tell: Tell, step: Step
 ) -> RankingModel:
     fitted = cross_fit(problem, trainer, trainer.folds, adapts=trainer.adapter, tell=tell)
-    decided = decide(problem.deciding(), fitted.of(problem.decides))
+    mine = fitted.of(problem.decides)
+    decided = decide(problem.deciding(), mine)
     if not decided.adapts:
-        return RankingModel(decided, None, None)
+        return RankingModel(decided, None, None, mine.weighted)
     tell("the adapter is trained on all questions")
     every = np.ones(len(problem.questions), bool)
-    return RankingModel(decided, *train_on(problem, trainer, every, step))
+    return RankingModel(decided, *train_on(problem, trainer, every, step), mine.adapted)
+
+
+def _beside_live(
+    kb: Handle, live: int | None, problem: RankingProblem, model: RankingModel
+) -> RankingModel:
+    """The same, unless it is worse than the ranking that is live."""
+    decided = model.decided
+    if live is None or decided.status != "promoted" or model.held is None:
+        return model
+    new = Candidate(model.held, decided.weight, model.adapter)
+    decided = not_worse(kb, live, problem.deciding(), decided, new)
+    if decided.status != "promoted":
+        return RankingModel(decided, None, None)
+    return model._replace(decided=decided)
 
 
 def _tested(problem: RankingProblem, model: RankingModel, held: Sequence[Question]) -> RankingModel:

@@ -73,6 +73,7 @@ def _gains(outcome: TrainOutcome) -> list[tuple[str, Gain]]:
         ("the weight alone", figures.weight),
         ("the adapter, on top", figures.adapter),
         ("on documents that were trained on", figures.seen),
+        ("beside the ranking that was live", figures.against_live),
         ("control: without any judgement", figures.whitening),
         ("test set", figures.test),
         ("test set, documents trained on", figures.test_seen),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import Blocked, Damaged, UsageError
 from llmops.tasks.knowledge import rankings
 from llmops.tasks.knowledge.rankings import NewRanking
 from llmops.tasks.knowledge.reading import embedder_of, searcher, unranked
@@ -14,14 +14,18 @@ from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.maintenance.drop import drop
 from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.trainers.retrieval.adapter import to_bytes
+from llmops.tasks.plugins.trainers.retrieval.adapter import from_bytes, to_bytes
 from llmops.tasks.retrieval.golden import read_golden
+from llmops.tasks.schemas import Vectors
 from llmops.tasks.traces import deletion
 from llmops.tasks.traces.published import told_of_document
 from llmops.tasks.traces.trained import rankings_of_deleted
-from llmops.tasks.training.crossfit import cross_fit, problem_of
-from llmops.tasks.training.gate import decide, too_few
+from llmops.tasks.training.against import Candidate, not_worse
+from llmops.tasks.training.alone import one_at_a_time
+from llmops.tasks.training.crossfit import cross_fit, problem_of, served_at
+from llmops.tasks.training.gate import Decided, decide, too_few
 from llmops.tasks.training.ranking import planned, quiet, train_ranking
+from llmops.tasks.training.run import run_training
 from llmops.tasks.training.spec import TrainSpec
 from llmops.tasks.training.summary import training_markdown
 from tests.datasets.made import answered
@@ -127,6 +131,47 @@ def test_shuffled_labels_and_too_few_are_not_served(shop: Workshop) -> None:
     assert order(shop) == before
     with pytest.raises(UsageError, match="never may be live"):
         rankings.rollback(shop.handle, few.ranking)
+
+
+def test_a_candidate_may_not_be_worse_than_what_is_live(shop: Workshop) -> None:
+    first, content = train_ranking(shop.home, spec(shop))
+    again, _ = train_ranking(shop.home, spec(shop))
+    assert (again.status, again.previous_ranking) == ("promoted", first.ranking)
+    assert again.figures.against_live is not None
+    assert again.figures.against_live.difference == 0
+    assert "that both have learnt from" in again.reason
+    searching = unranked(shop.home, shop.live)
+    problem = problem_of(searching, read_golden(shop.folder / "right.jsonl").questions)
+    plain = served_at(problem.lists, searching.weight)
+    better = Decided("promoted", "it gains", None, True, again.figures)
+
+    def beside(adapter: Vectors | None) -> Decided:
+        new = Candidate(plain, None, adapter)
+        return not_worse(shop.handle, again.ranking or 0, problem, better, new)
+
+    worse = beside(None)
+    assert (worse.status, worse.adapts) == ("rejected", False)
+    assert "worse beside the live ranking" in worse.reason
+    assert worse.figures.against_worse > worse.figures.against_better
+    assert content is not None
+    assert beside(from_bytes(content, searching.embedder.dimension)).status == "promoted"
+    note = {"learnt_from": {"documents": [uri_hash(shop.kb, "elsewhere.txt")]}}
+    row = rankings.ranking_of(shop.handle, again.ranking or 0)
+    new = NewRanking.model_validate({**row.model_dump(), "decision": note})
+    other = rankings.keep(shop.handle, new, "promoted", content)
+    candidate = Candidate(plain, None, from_bytes(content, searching.embedder.dimension))
+    held = not_worse(shop.handle, other.number, problem, better, candidate)
+    assert "that neither has seen" in held.reason  # where the candidate is as plain as the search
+    assert held.status == "rejected"
+    rankings.rollback(shop.handle, 0)
+
+
+def test_two_trainings_at_once_are_refused(shop: Workshop) -> None:
+    with (
+        one_at_a_time(shop.home / "trainings" / f".ranking-{shop.kb}"),
+        pytest.raises(Blocked, match="another run"),
+    ):
+        run_training(shop.home, spec(shop, "few.jsonl"))
 
 
 def test_clicks_train_and_decide_nothing(shop: Workshop) -> None:
