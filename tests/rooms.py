@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "training": (
         *("ledger", "calls", "knowledge", "retrieval", "datasets", "tracking", "models"),
-        *("evaluation", "decisions"),
+        *("evaluation", "decisions", "traces"),
     ),
     "chat": (
         *("ledger", "calls", "knowledge", "retrieval", "prompts"),

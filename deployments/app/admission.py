@@ -27,6 +27,7 @@ PAGES: dict[str, Wanted] = {
     "/build": "knowledge",
     "/knowledge": "search",
     "/review": "review",
+    "/review/training": "knowledge",
 }
 """What is only for people who are signed in, by session alone: a key is no use there."""
 AT_THE_DOOR: tuple[str, ...] = ("/sign-in", "/sign-out", "/preferences")

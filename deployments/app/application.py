@@ -27,6 +27,7 @@ from llmops.deployments.app.page import (
     compare,
     knowledge,
     signing,
+    training,
 )
 from llmops.deployments.app.page import review as review_page
 from llmops.deployments.app.page.errors import told
@@ -53,7 +54,8 @@ ROUTERS = (
     *(conversations.router, answers.router, review.router, metrics_route.router),
 )
 PAGE_ROUTERS = (
-    *(asset_files.router, signing.router, ask.router, compare.router, review_page.router),
+    *(asset_files.router, signing.router, ask.router, compare.router),
+    *(training.router, review_page.router),  # an item may be called as it likes, but for training
     *(knowledge.router, build.router, builds.router),
 )
 SHARED = ("GET", "POST", "PUT", "DELETE")

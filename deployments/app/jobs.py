@@ -1,5 +1,6 @@
-"""Builds that the page starts: each a process of its own, as the command starts one, so that the
-application goes on answering and a build outlives it. What becomes of one is in `HOME/builds`.
+"""Builds and trainings that the page starts: each a process of its own, as the command starts one,
+so that the application goes on answering and it outlives that. What becomes of one is in
+`HOME/builds`.
 """
 
 import json
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import psutil
 from filelock import FileLock
@@ -24,7 +25,9 @@ from llmops.tasks.lake import write_atomically
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.leases import busy, holder
 
-JobKind = Literal["plan", "build"]
+JobKind = Literal["plan", "build", "train-plan", "train"]
+KINDS: tuple[JobKind, ...] = get_args(JobKind)
+TRAINING: tuple[JobKind, ...] = ("train-plan", "train")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 MOST = 3
 """Processes that an application starts and has under way at once."""
@@ -33,12 +36,13 @@ LONGEST_LOG = 4_000
 
 
 class BuildJob(BaseModel):
-    """A process that was started. `config`: the file; `who`: a pseudonym; `process_started`: tells
-    it from a later process of the same id.
+    """A process that was started. `name`: of the knowledge base that is built, or the data set that
+    is trained on; `config`: the file; `who`: a pseudonym; `process_started`: tells it from a later
+    process of the same id.
     """
 
     model_config = ConfigDict(frozen=True)
-    knowledge_base: str
+    name: str
     kind: JobKind
     config: str
     pid: int
@@ -93,7 +97,7 @@ class JobState(NamedTuple):
 
 
 class BuildJobs:
-    """The builds of a home that pages start. `folder`: where they run."""
+    """The builds and trainings of a home that pages start. `folder`: where they run."""
 
     def __init__(self, home: Path, folder: Path) -> None:
         self._home, self._folder = home, folder
@@ -112,6 +116,21 @@ class BuildJobs:
     def retry(self, kb: str, config: Path, items: list[str], who: str = "") -> BuildJob:
         """Try documents in quarantine again, by their ids. Raises Blocked as `build` does."""
         return self._start(kb, "build", config, who, "quarantine", "retry", *items)
+
+    def train_plan(self, name: str, config: Path, who: str = "", *, trains: bool) -> BuildJob:
+        """Count the rows that would be collected, and price what is trained on them. Raises Blocked
+        where either runs already.
+        """
+        more = ("--train",) if trains else ()
+        words = ("finetune", str(config), "--plan", *more)
+        return self._start(name, "train-plan", config, who, *words)
+
+    def train(self, name: str, config: Path, who: str = "", *, trains: bool) -> BuildJob:
+        """Make the next version of a data set; `trains`: and train on it. Raises Blocked where
+        either runs already.
+        """
+        more = ("--train",) if trains else ()
+        return self._start(name, "train", config, who, "finetune", str(config), *more)
 
     def state(self, kb: str, kind: JobKind) -> JobState | None:
         """How the last one is doing, whoever started it and however long ago; None for none."""
@@ -147,7 +166,7 @@ class BuildJobs:
                 (place / name).unlink(missing_ok=True)
             process = self._process(place, who, *words)
             job = BuildJob(
-                knowledge_base=kb,
+                name=kb,
                 kind=kind,
                 config=str(config),
                 pid=process.pid,
@@ -161,11 +180,11 @@ class BuildJobs:
         return job
 
     def _room(self, kb: str, kind: JobKind) -> None:
-        state = self.state(kb, kind)
         who = holder(open_ledger(self._home), kb) if kind == "build" else None
         if who is not None:
             raise busy(kb, who)
-        if state is not None and state.running:
+        alike = TRAINING if kind in TRAINING else (kind,)
+        if any(state.running for each in alike if (state := self.state(kb, each))):
             raise Blocked(f"it is running already, for {kb!r}", hint="wait for it to end", where=kb)
         found = [self._state_at(path) for path in (self._home / "builds").glob("*/*/job.json")]
         under_way = sum(each is not None and each.running for each in found)
@@ -176,8 +195,8 @@ class BuildJobs:
             )
 
     def _state_at(self, path: Path) -> JobState | None:
-        kind: JobKind = "plan" if path.parent.name == "plan" else "build"
-        return self.state(path.parent.parent.name, kind)
+        kind = next((each for each in KINDS if each == path.parent.name), None)
+        return self.state(path.parent.parent.name, kind) if kind else None
 
     def _process(self, place: Path, who: str, *words: str) -> "subprocess.Popen[bytes]":
         acting = {ACTOR: who} if who else {}

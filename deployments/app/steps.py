@@ -1,9 +1,9 @@
-"""How far a build is: the step that its flow run is at, as Prefect knows it."""
+"""How far a build or a training is: the step that its flow run is at, as Prefect knows it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from llmops.deployments.prefect_api import PrefectApi, own_api
 from llmops.flows import server
@@ -11,8 +11,43 @@ from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.leases import building_run
 
-Step = Literal["start", "plan", "collect", "clean", "check", "chunk", "embed", "stage", "publish"]
-STEPS: tuple[Step, ...] = get_args(Step)
+Step = Literal[
+    "start",
+    "plan",
+    "collect",
+    "clean",
+    "check",
+    "chunk",
+    "embed",
+    "stage",
+    "publish",
+    "select",
+    "split",
+    "export",
+    "train",
+]
+STEPS: tuple[Step, ...] = (
+    "start",
+    "plan",
+    "collect",
+    "clean",
+    "check",
+    "chunk",
+    "embed",
+    "stage",
+    "publish",
+)
+TRAINING_STEPS: tuple[Step, ...] = (
+    "start",
+    "collect",
+    "check",
+    "clean",
+    "select",
+    "split",
+    "export",
+    "publish",
+    "train",
+)
 SECONDS = 0.8
 NAMED: Mapping[str, Step] = {
     "recover": "start",
@@ -37,6 +72,20 @@ NAMED: Mapping[str, Step] = {
     "tidy": "publish",
 }
 """The step that a task belongs to, by what its run's name begins with."""
+NAMED_TRAINING: Mapping[str, Step] = {
+    "cut": "start",
+    "collect": "collect",
+    "check": "check",
+    "compare": "check",
+    "scrub": "clean",
+    "dedup": "select",
+    "decontaminate": "select",
+    "split": "split",
+    "prove that nothing leaks": "split",
+    "export": "export",
+    "publish": "publish",
+    "train": "train",
+}
 OF = re.compile(r"(?P<number>\d+) of (?P<all>\d+)")
 
 
@@ -65,32 +114,54 @@ def progress(home: Path, kb: str) -> BuildProgress:
         return BuildProgress("start")
 
 
-def onwards(now: BuildProgress, before: str) -> BuildProgress:
+def training_progress(home: Path, name: str, began: str) -> BuildProgress:
+    """Where the training of a data set is now, that a page has started at a time: of the runs of
+    its two flows since then.
+    """
+    try:
+        if (api := _api(home)) is None:
+            return BuildProgress("start")
+        wanted = {
+            "flows": {"name": {"any_": ["finetune", "train"]}},
+            "flow_runs": {"name": {"any_": [name]}, "start_time": {"after_": began}},
+            "sort": "EXPECTED_START_TIME_DESC",
+            "limit": 200,
+        }
+        found = api.ask("/task_runs/filter", wanted, SECONDS)
+    except LlmopsError:
+        return BuildProgress("start")
+    return progress_of(found, TRAINING_STEPS, NAMED_TRAINING)
+
+
+def onwards(now: BuildProgress, before: str, steps: Sequence[Step] = STEPS) -> BuildProgress:
     """Where a build is that was at the step `before`: at its end nobody knows its run any more, and
     that is no new beginning.
     """
-    known = next((step for step in STEPS if step == before), STEPS[0])
-    return BuildProgress(known) if now.step == STEPS[0] else now
+    known = next((step for step in steps if step == before), steps[0])
+    return BuildProgress(known) if now.step == steps[0] else now
 
 
-def progress_of(runs: object) -> BuildProgress:
+def progress_of(
+    runs: object, steps: Sequence[Step] = STEPS, named: Mapping[str, Step] = NAMED
+) -> BuildProgress:
     """What the task runs of a flow run come to, as Prefect gives them."""
     furthest = BuildProgress("start")
     seen = [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
-    found = [(step, run) for run in seen if (step := step_of(str(run.get("name", "")))) is not None]
+    names = [(step_of(str(run.get("name", "")), named), run) for run in seen]
+    found = [(step, run) for step, run in names if step is not None]
     if not found:
         return furthest
-    last = max((step for step, _ in found), key=STEPS.index)
+    last = max((step for step, _ in found), key=steps.index)
     own = [run for step, run in found if step == last]
     parts = [int(match["all"]) for run in own if (match := OF.search(str(run["name"])))]
     done = sum(run.get("state_type") == "COMPLETED" for run in own)
     return BuildProgress(last, min(done, max(parts)), max(parts)) if parts else BuildProgress(last)
 
 
-def step_of(name: str) -> Step | None:
+def step_of(name: str, named: Mapping[str, Step] = NAMED) -> Step | None:
     """The step of a task run, by its name; None for one that belongs to none."""
-    begins = [each for each in NAMED if name == each or name.startswith((f"{each} ", f"{each}-"))]
-    return NAMED[max(begins, key=len)] if begins else None
+    begins = [each for each in named if name == each or name.startswith((f"{each} ", f"{each}-"))]
+    return named[max(begins, key=len)] if begins else None
 
 
 def _api(home: Path) -> PrefectApi | None:

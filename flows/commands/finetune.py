@@ -38,6 +38,7 @@ def finetune(
     from llmops.configs.train import read_training
     from llmops.flows.running import run_flow
     from llmops.tasks.errors import ConfigError
+    from llmops.tasks.training.published import waiting_for
 
     read_config = read(config, FinetuneConfig, changes or ())
     if absent := read_config.never_existed(str(config)):
@@ -46,7 +47,9 @@ def finetune(
     outcome = run_flow(home(), read_config, plan=plan)
     if outcome["status"] == "blocked":
         return answer(outcome, draw, 3)
-    if training is not None:
+    if training is not None and plan and (waits := waiting_for(home(), training.train_spec())):
+        outcome["warnings"] = [*outcome["warnings"], waits]
+    elif training is not None:
         outcome["training"] = run_flow(home(), training, plan=plan)
         return answer(outcome, draw, CODES.get(outcome["training"]["status"], 0))
     return answer(outcome, draw)

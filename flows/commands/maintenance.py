@@ -92,7 +92,8 @@ def import_(
     """Bring an exported knowledge base in as a new one, verified first, and without embedding
     anything.
     """
-    from llmops.tasks.maintenance.importing import bring_in, store_spec
+    from llmops.tasks.maintenance.importing import bring_in
+    from llmops.tasks.maintenance.portable import store_spec
 
     spec = store_spec(store) if store is not None else None
     return answer(bring_in(home(), folder.absolute(), name, spec, trust=trust), _imported)

@@ -20,6 +20,7 @@ GAINS = {
     "adapter": "adapter",
     "seen": "documents seen",
     "whitening": "no labels (control)",
+    "against_live": "beside the live one",
     "test": "test set",
     "test_seen": "test set, seen",
     "test_unseen": "test set, unseen",

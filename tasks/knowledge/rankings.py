@@ -295,6 +295,14 @@ def unfit(kb: Handle) -> list[str]:
 
 
 def _adapter(home: Path, ranking: Ranking) -> Vectors | None:
+    content = adapter_file(home, ranking)
+    return None if content is None else from_bytes(content, ranking.dimension)
+
+
+def adapter_file(home: Path, ranking: Ranking) -> bytes | None:
+    """The file in the lake, None where the weight alone was learnt. Raises Damaged where it is not
+    what was written.
+    """
     if ranking.model is None:
         return None
     lake = lake_of(home)
@@ -313,7 +321,7 @@ def _adapter(home: Path, ranking: Ranking) -> Vectors | None:
             where=lake.where(ranking.model),
             hint=hint,
         )
-    return from_bytes(content, ranking.dimension)
+    return content
 
 
 def forget_models(kb: Handle) -> None:

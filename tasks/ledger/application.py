@@ -85,6 +85,20 @@ feedback = Table(
 """What people said of an answer, once per trace and person. `rating`: up, down, or None for one
 that was withdrawn. `stored_at`: when MLflow had it as an assessment of the trace."""
 
+clicks = Table(
+    "clicks",
+    metadata,
+    Column("trace_id", String(35), primary_key=True),
+    Column("person", String(64), primary_key=True),
+    Column("chunk_id", String(32), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Index("clicks_of_person", "person"),
+    Index("clicks_of_chunk", "chunk_id"),
+)
+"""Which passages of an answer people opened, once per trace, person and passage. `version`: of the
+knowledge base that was asked."""
+
 answers = Table(
     "answers",
     metadata,

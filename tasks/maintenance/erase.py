@@ -35,6 +35,7 @@ from llmops.tasks.ledger.tables import (
     erased,
     parsed,
     quarantine,
+    rankings,
     runs,
     shown,
     sketches,
@@ -42,24 +43,25 @@ from llmops.tasks.ledger.tables import (
 )
 from llmops.tasks.maintenance import erase_lake
 from llmops.tasks.maintenance.erase_lake import Traces
-from llmops.tasks.maintenance.erase_said import redact_said
+from llmops.tasks.maintenance.erase_said import forget_clicks, redact_said
 from llmops.tasks.maintenance.redaction import TRACES, Redactor, compact, opened, redact_files
 from llmops.tasks.maintenance.versions import unservable
 from llmops.tasks.schemas import sha256
-from llmops.tasks.traces.published import holding_document
+from llmops.tasks.traces.published import told_of_document
 from llmops.tasks.traces.written import redact as redact_rows
 
 KEYS = 500
 OWNED = (documents, chunks, quarantine, sketches)
-TOLD = ((runs, "outcome"), (versions, "gate"), (versions, "config"), (quarantine, "reason"))
+TOLD = (
+    (runs, "outcome"),
+    (versions, "gate"),
+    (versions, "config"),
+    (quarantine, "reason"),
+    (rankings, "decision"),
+)
 ELSEWHERE = (
     "golden sets, sources and other files outside of LLMOPS_HOME are yours: this has not "
     "looked at them"
-)
-PUBLISHED = (
-    "published data sets hold rows that rest on it, in which it is blacked out where it is quoted; "
-    "the next version will not have them, and models that were trained on them are for you to "
-    "remove"
 )
 
 
@@ -174,7 +176,8 @@ def _erase(
     own, others = erase_lake.names(kb, doc_ids)
     own |= traces.uris
     redactor = Redactor(traces.texts, uri, *own)
-    published = _published(kb, {uri, *own})  # while their lineage has the uri
+    uris = {each: uri_hash(kb.name, each) for each in (uri, *own)}
+    published = told_of_document(kb.home, kb.name, uris)  # while their lineage has the uri
     counts = forget(kb, lease, uri, doc_ids, traces, before, own)
     # first from where an application finds it: else its answers quote it while the rest is done
     counts["collections"] = _stores(kb, lease, doc_ids)
@@ -212,12 +215,6 @@ def _erase(
     return _answer(kb, uri, "erased", counts, notes, left)
 
 
-def _published(kb: Handle, uris: Collection[str]) -> list[str]:
-    """What there is to say of published data sets."""
-    held = holding_document(kb.home, kb.name, uris)
-    return [f"{PUBLISHED}: {', '.join(held)}"] if held else []
-
-
 def forget(
     kb: Handle,
     lease: Lease,
@@ -241,6 +238,7 @@ def forget(
         contents = traces.contents | {
             row.content_hash for row in _rows(connection, documents, kb.name, doc_ids)
         }
+        counts["clicks"] = forget_clicks(connection, kb.name, doc_ids)
         for table in OWNED:
             mine = (table.c.kb == kb.name) & table.c.doc_id.in_(doc_ids)
             counts[table.name] = connection.execute(delete(table).where(mine)).rowcount

@@ -2,11 +2,14 @@
 erased document.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, delete, select, update
 
 from llmops.tasks.ledger import now
-from llmops.tasks.ledger.application import answers, curated, feedback
+from llmops.tasks.ledger.application import answers, clicks, curated, feedback
 from llmops.tasks.ledger.review import preferences, review_items, review_leases, reviews
+from llmops.tasks.ledger.tables import chunks
 from llmops.tasks.maintenance.redaction import Redactor
 
 SAID = (
@@ -43,3 +46,9 @@ def redact_said(connection: Connection, redactor: Redactor) -> int:
                 clean = update(table).where(*key).values(**new, **again)
                 changed += connection.execute(clean).rowcount
     return changed
+
+
+def forget_clicks(connection: Connection, kb: str, doc_ids: Collection[str]) -> int:
+    """That people opened passages of these documents; called while their chunks are known."""
+    theirs = select(chunks.c.chunk_id).where(chunks.c.kb == kb, chunks.c.doc_id.in_(doc_ids))
+    return connection.execute(delete(clicks).where(clicks.c.chunk_id.in_(theirs))).rowcount

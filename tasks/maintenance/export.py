@@ -20,7 +20,9 @@ from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.lake import write_atomically
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
+from llmops.tasks.maintenance.carried import carried
 from llmops.tasks.maintenance.portable import (
+    BEFORE_RANKINGS,
     LEDGER,
     MANIFEST,
     SCHEMA,
@@ -47,6 +49,8 @@ class Exported(TypedDict):
     chunks: int
     bytes: int
     files: dict[str, str]
+    rankings: int
+    ranking: int | None
 
 
 def export(kb: Handle, folder: Path) -> Exported:
@@ -63,6 +67,8 @@ def export(kb: Handle, folder: Path) -> Exported:
     except BaseException as error:
         for name in ("documents", "chunks", "vectors"):
             path_of(folder, name).unlink(missing_ok=True)
+        for path in folder.glob("ranking-*.safetensors"):
+            path.unlink(missing_ok=True)
         if isinstance(error, OSError) and (trouble := disk_trouble(error)) is not None:
             raise trouble from error
         raise
@@ -74,6 +80,8 @@ def export(kb: Handle, folder: Path) -> Exported:
         "chunks": manifest.counts.chunks,
         "bytes": sum(file.bytes for file in manifest.files.each().values()),
         "files": {f"{name}.parquet": file.sha256 for name, file in manifest.files.each().items()},
+        "rankings": len(manifest.rankings),
+        "ranking": manifest.ranking,
     }
 
 
@@ -115,8 +123,10 @@ def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
         )
     # without the folder, which means nothing elsewhere; secrets are `${NAME}` in recorded configs
     config = {name: value for name, value in live.config.items() if name != "folder"}
+    rankings = carried(kb, live.ranking, folder)
+    fits = {each.number for each in rankings if each.embedder == embedder.fingerprint()}
     manifest = Manifest(
-        schema_version=SCHEMA,
+        schema_version=SCHEMA if rankings else BEFORE_RANKINGS,
         created_at=datetime.now(UTC),
         knowledge_base=live.kb,
         version=live.version,
@@ -129,8 +139,13 @@ def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
         rows=stores.REVISION,
         config=config | {"facts": facts.model_dump(mode="json")},
         files=ExportFiles(**files),
+        rankings=rankings,
+        ranking=live.ranking if live.ranking in fits else None,
     )
-    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2).encode())
+    # an empty list says nothing, and releases before rankings do not know the key
+    left_out = None if rankings else {"rankings", "ranking"}
+    content = manifest.model_dump_json(indent=2, exclude=left_out)
+    write_atomically(folder / MANIFEST, content.encode())
     return manifest
 
 

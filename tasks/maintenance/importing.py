@@ -7,19 +7,20 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import pyarrow.compute as pc
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
 from llmops.tasks.audit.log import append
-from llmops.tasks.errors import Blocked, ConfigError, Damaged, LlmopsError, Mistake, UsageError
+from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
 from llmops.tasks.knowledge.handle import Handle, known
+from llmops.tasks.knowledge.rankings import forget_models
 from llmops.tasks.knowledge.start import collection_name
 from llmops.tasks.knowledge.suppressed import suppressed_hashes, uri_hash
 from llmops.tasks.knowledge.transform import Row
@@ -28,6 +29,7 @@ from llmops.tasks.lake import Lake
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
+from llmops.tasks.maintenance import carried
 from llmops.tasks.maintenance.import_checks import (
     DOCUMENTS_AT_ONCE,
     ROWS_AT_ONCE,
@@ -47,7 +49,6 @@ from llmops.tasks.plugins import SECRET, Spec, canonical, digest, external
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import Store, StoreCollection, rows_schema
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, frame, sha256, write_shard
-from llmops.tasks.yaml_files import NoYaml, read_yaml
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 NAMED = 3
@@ -105,6 +106,13 @@ class Cargo:
             ]
 
 
+class Ranked(NamedTuple):
+    """The files of rankings in the lake, by their numbers, and the documents that there are."""
+
+    paths: dict[int, str]
+    uris: list[str]
+
+
 class ImportedFrom(TypedDict):
     knowledge_base: str
     version: int
@@ -152,6 +160,7 @@ def bring_in(
     except ValidationError as error:
         raise damaged(folder, f"its config is none: {error.errors()[0]['msg']}") from error
     owners = check(folder, manifest)
+    models = carried.checked(folder, manifest)
     with kb.hold() as lease:
         _free(kb)
         _admitted(kb, manifest, owners)
@@ -159,11 +168,10 @@ def bring_in(
             cargo = unload(target, folder, manifest, owners)
             # the base of the export's own name may have lost one meanwhile
             _admitted(kb, manifest, owners)
-            _publish(lease, target, manifest, cargo)
+            ranked = Ranked(carried.kept_files(kb, models), _uris(owners))
+            _publish(lease, target, manifest, cargo, ranked)
         except BaseException:
-            # a store that does not answer: the next try empties it
-            with contextlib.suppress(LlmopsError):
-                target.store.drop(target.collection, home)
+            _taken_back(target)
             raise
     return {
         "knowledge_base": kb.name,
@@ -186,6 +194,16 @@ def _free(kb: Handle) -> None:
         )
 
 
+def _taken_back(target: Target) -> None:
+    forget_models(target.kb)
+    with contextlib.suppress(LlmopsError):  # a store that does not answer: the next try empties it
+        target.store.drop(target.collection, target.kb.home)
+
+
+def _uris(owners: Owners) -> list[str]:
+    return [owner["uri"] for owner in owners.columns.values()]
+
+
 def _trusted(manifest: Manifest, trust: bool) -> None:
     """An import runs no code that the user has not named. What installed packages register is the
     user's own choice.
@@ -205,7 +223,7 @@ def _admitted(kb: Handle, manifest: Manifest, owners: Owners) -> None:
     """
     for name in {kb.name: None, manifest.knowledge_base: None}:
         hashes = suppressed_hashes(Handle(home=kb.home, name=name))
-        uris = [owner["uri"] for owner in owners.columns.values()]
+        uris = _uris(owners)
         suppressed = sorted(uri for uri in uris if uri_hash(name, uri) in hashes)
         if suppressed:
             lifts = "; ".join(
@@ -322,7 +340,9 @@ def _chunks(
     return shards, hashes
 
 
-def _publish(lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> None:
+def _publish(
+    lease: Lease, target: Target, manifest: Manifest, cargo: Cargo, ranked: Ranked
+) -> None:
     """The one transaction that makes it known, with documents, chunks and the pointer."""
     config = dict(manifest.config) | {"store": target.spec.short()}
     origin = f"version {manifest.version} of {manifest.knowledge_base}"
@@ -354,6 +374,7 @@ def _publish(lease: Lease, target: Target, manifest: Manifest, cargo: Cargo) -> 
             )
         )
         _rows(connection, target.kb.name, cargo)
+        carried.enter(connection, target.kb.name, manifest, *ranked)
 
 
 def _rows(connection: Connection, kb: str, cargo: Cargo) -> None:
@@ -373,25 +394,3 @@ def _warnings(manifest: Manifest) -> list[str]:
     return [
         f"searches will send their questions{secrets} to the embedder that the export names: {told}"
     ]
-
-
-def store_spec(text: str) -> Spec:
-    """The value of `--store`: a name, or a YAML mapping as in a config. Raises ConfigError."""
-    try:
-        spec = Spec.model_validate(read_yaml(text))
-        spec.build(Store)
-    except (NoYaml, ValidationError) as error:
-        why = f"it is no YAML: {error}"
-        if isinstance(error, ValidationError):
-            wrong = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
-            why = "; ".join(f"{place}: {said}".removeprefix(": ") for place, said in wrong)
-        raise ConfigError(
-            [
-                Mistake(
-                    f"got --store {text!r}: {why}",
-                    hint="--store lancedb, or --store '{name: weaviate, url: …}'",
-                    kind="usage",
-                )
-            ]
-        ) from error
-    return spec

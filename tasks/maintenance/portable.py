@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import ConfigError, Damaged, Mistake, UsageError
 from llmops.tasks.filters import Fields
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.stores import rows_schema
+from llmops.tasks.plugins.stores import Store, rows_schema
 from llmops.tasks.schemas import DOCUMENTS
+from llmops.tasks.yaml_files import NoYaml, read_yaml
 
-SCHEMA = 1
+SCHEMA, BEFORE_RANKINGS = 2, 1
+"""The latter where no ranking goes along, for releases that know none."""
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 16 * 2**20
 BLOCK = 2**20
@@ -67,9 +69,24 @@ class Counts(ManifestPart):
     chunks: Count
 
 
+class CarriedRanking(ManifestPart):
+    """A trained ranking that may be live. `model`: SHA-256 of its file, None where the weight alone
+    was learnt; `dataset`: of what it learnt from.
+    """
+
+    number: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    weight: float | None = Field(ge=0, le=1, allow_inf_nan=False)
+    embedder: Annotated[str, Field(min_length=1, max_length=16)]
+    dimension: Annotated[int, Field(ge=1, le=65_536)]
+    model: Hash | None
+    dataset: Hash
+    parent: Annotated[int, Field(ge=1, le=2**31 - 1)] | None
+    decision: dict[str, Any]
+
+
 class Manifest(ManifestPart):
     """What `manifest.json` says. `model`: the embedder's fingerprint; `rows`: the revision of the
-    store's rows.
+    store's rows; `ranking`: which of the `rankings` is live.
     """
 
     format: Literal["llmops-knowledge-base"] = "llmops-knowledge-base"
@@ -86,6 +103,8 @@ class Manifest(ManifestPart):
     rows: Annotated[int, Field(ge=1, le=10_000)]
     config: dict[str, Any]
     files: ExportFiles
+    rankings: list[CarriedRanking] = Field(default=[], max_length=10_000)
+    ranking: int | None = None
 
     @field_validator("weight")
     @classmethod
@@ -149,6 +168,13 @@ def _consistent(manifest: Manifest) -> None:
     if manifest.spec("embed") != Spec.model_validate(manifest.embedder):
         raise ValueError("the embedder is not that of the config")
     manifest.spec("store")
+    numbers = [each.number for each in manifest.rankings]
+    parents = {each.parent for each in manifest.rankings} - {None}
+    if len(set(numbers)) < len(numbers) or not {manifest.ranking, *parents} <= {None, *numbers}:
+        raise ValueError("the rankings refer to one that is not there, or one is there twice")
+    live = next((each for each in manifest.rankings if each.number == manifest.ranking), None)
+    if live is not None and (live.embedder, live.dimension) != (manifest.model, manifest.dimension):
+        raise ValueError("the live ranking was trained for another embedder")
     if not isinstance(manifest.config.get("chunk", {}), dict | str):
         raise ValueError("config.chunk is neither a name nor a mapping")  # noqa: TRY004 - as every damage of a manifest
 
@@ -204,3 +230,25 @@ def batches(file: Path, rows: int, columns: list[str] | None = None) -> Iterator
     with pq.ParquetFile(file) as opened:
         for batch in opened.iter_batches(batch_size=rows, columns=columns):
             yield pa.Table.from_batches([batch])
+
+
+def store_spec(text: str) -> Spec:
+    """The value of `--store`: a name, or a YAML mapping as in a config. Raises ConfigError."""
+    try:
+        spec = Spec.model_validate(read_yaml(text))
+        spec.build(Store)
+    except (NoYaml, ValidationError) as error:
+        why = f"it is no YAML: {error}"
+        if isinstance(error, ValidationError):
+            wrong = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+            why = "; ".join(f"{place}: {said}".removeprefix(": ") for place, said in wrong)
+        raise ConfigError(
+            [
+                Mistake(
+                    f"got --store {text!r}: {why}",
+                    hint="--store lancedb, or --store '{name: weaviate, url: …}'",
+                    kind="usage",
+                )
+            ]
+        ) from error
+    return spec

@@ -17,6 +17,7 @@ from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.application import (
     answers,
+    clicks,
     curated,
     feedback,
     live_scores,
@@ -26,7 +27,7 @@ from llmops.tasks.ledger.application import (
 from llmops.tasks.ledger.review import triaged
 from llmops.tasks.traces.feedback import apply
 from llmops.tasks.traces.index import FeedbackRow, parts
-from llmops.tasks.traces.published import holding_deleted
+from llmops.tasks.traces.published import told_of_deleted
 from llmops.tasks.traces.reading import unknown
 from llmops.tasks.traces.reviewed import (
     AssessmentRow,
@@ -39,6 +40,7 @@ from llmops.tasks.traces.reviewed import (
 )
 from llmops.tasks.traces.spool import SpoolFull, spools
 from llmops.tasks.traces.trace import COMPARED
+from llmops.tasks.traces.trained import forget_questions
 from llmops.tasks.traces.written import clean, registered
 from llmops.tasks.tracking.leftovers import compact_file, compact_store
 from llmops.tasks.tracking.traces import trace_store
@@ -46,10 +48,6 @@ from llmops.tasks.tracking.traces import trace_store
 PENDING = {"deleted": "deleting", "pruned": "pruning"}
 """What a mark says until MLflow has let the trace go, too."""
 LOCK_SECONDS = 5.0
-PUBLISHED = (
-    "published data sets hold rows of what was deleted; the next version will not, and these and "
-    "models that were trained on them are for you to remove"
-)
 
 
 class Deleted(BaseModel):
@@ -77,9 +75,9 @@ def delete_person(home: Path, name: str) -> Deleted:
         if pseudonym:
             mine = [row.id for row in connection.execute(_ids(traces.c.person == pseudonym))]
             places |= _forget(connection, mine, "deleted")
-            for table in (answers, curated):
+            for table in (answers, curated, clicks):
                 gone = connection.execute(delete(table).where(table.c.person == pseudonym))
-                places[table.name] += gone.rowcount
+                places[table.name] = places.get(table.name, 0) + gone.rowcount
             places["curated"] += _uncurate(connection, pseudonym)
             places["feedback"] += _withdraw(connection, pseudonym)
             for place, count in withdraw_reviews(connection, pseudonym).items():
@@ -94,7 +92,7 @@ def of_person(home: Path, name: str) -> dict[str, int]:
     """How much of somebody there is in the ledger, by table."""
     with open_ledger(home).read() as connection:
         pseudonym = known_pseudonym(connection, name)
-        tables = (traces, feedback, answers, curated)
+        tables = (traces, feedback, clicks, answers, curated)
         counted = [
             select(func.count()).select_from(table).where(table.c.person == (pseudonym or None))
             for table in tables
@@ -165,9 +163,10 @@ def finish(home: Path, places: dict[str, int]) -> Deleted:
     for path in registered(home):
         done = _tried(unreached, str(path), partial(clean, home, path))
         places["written_files"] = places.get("written_files", 0) + done
+    if ids:
+        places["questions"] = forget_questions(home, ids)
     if ids or withdrawn or reviewed or any(places.values()):
-        if held := holding_deleted(home):
-            remarks.append(f"{PUBLISHED}: {', '.join(held)}")
+        remarks += told_of_deleted(home)
         _tried(unreached, "the free pages of MLflow's file", lambda: _compacted(home, remarks))
         ledger = Path(open_ledger(home).where)
         if ledger.is_file():
@@ -182,7 +181,7 @@ def _forget(connection: Connection, ids: Collection[str], status: str) -> dict[s
         gone = {"status": PENDING[status], "deleted_at": now(), "person": "", "conversation": ""}
         mine = traces.c.id.in_(part)
         counts["traces"] += connection.execute(update(traces).where(mine).values(**gone)).rowcount
-        for table in (feedback, answers, curated, live_scores, triaged):
+        for table in (feedback, clicks, answers, curated, live_scores, triaged):
             removed = connection.execute(delete(table).where(table.c.trace_id.in_(part)))
             counts[table.name] = counts.get(table.name, 0) + removed.rowcount
     return counts | forget_reviews(connection, every)

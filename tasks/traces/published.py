@@ -1,5 +1,5 @@
-"""Published data sets of training rows: which of them hold rows of what was deleted since. They are
-named, and not taken back: a model may have been trained on them.
+"""Published data sets of training rows: which of them hold rows of what was deleted since, and what
+was trained on them. They are named, and not taken back.
 """
 
 import json
@@ -7,11 +7,28 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from llmops.tasks.traces.trained import models_of, rankings_of_deleted, rankings_of_documents
 from llmops.tasks.traces.written import gone_people, gone_traces
 
 LINEAGE = "lineage.jsonl"
 """In each version of a data set: a line for every row, without its texts."""
 BLOCK = 5_000
+Versions = dict[tuple[str, int], int]
+"""Name and version of a data set -> rows."""
+HOLDING = "published data sets hold rows that"
+ANEW = (
+    "the next `llmops finetune` leaves them out, and these versions are for you to remove, once "
+    "nothing is trained on them any more"
+)
+MODELS = (
+    "models were trained on these versions and may know what was in them; train them again on the "
+    "next version, put that one in their place, then remove the folder in LLMOPS_HOME/trainings, "
+    "the run in MLflow, and the model where it is served"
+)
+RANKINGS = (
+    "rankings learnt from it: order alone, no texts; `llmops train CONFIG` trains one without it, "
+    "and questions may stand in the report of their runs in MLflow, for you to remove"
+)
 
 
 class RowOrigin(NamedTuple):
@@ -39,8 +56,39 @@ def _listed(value: object) -> Collection[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def holding_document(home: Path, knowledge_base: str, uris: Collection[str]) -> list[str]:
-    """The versions with rows that rest on a document, as `helpdesk v3: 12 rows`."""
+def told_of_document(home: Path, knowledge_base: str, uris: Mapping[str, str]) -> list[str]:
+    """What there is to say of a document that is erased. `uris`: all that it had, each with its
+    hash.
+    """
+    found = holding_document(home, knowledge_base, uris)
+    return [
+        *_told(f"{HOLDING} rest on it, in which it is blacked out where it is quoted", found),
+        *_told(MODELS, models_of(home, found)),
+        *_told(RANKINGS, rankings_of_documents(home, knowledge_base, uris.values())),
+    ]
+
+
+def told_of_deleted(home: Path) -> list[str]:
+    """What there is to say of traces and people that were deleted."""
+    found = holding_deleted(home)
+    return [
+        *_told(f"{HOLDING} are of what was deleted", found),
+        *_told(MODELS, models_of(home, found)),
+        *_told(RANKINGS, rankings_of_deleted(home)),
+    ]
+
+
+def _told(what: str, found: Versions | list[str]) -> list[str]:
+    if not found:
+        return []
+    if isinstance(found, list):
+        return [f"{what}: {', '.join(found)}"]
+    names = [f"{name} v{version}: {rows} rows" for (name, version), rows in found.items()]
+    return [f"{what}; {ANEW}: {', '.join(names)}"]
+
+
+def holding_document(home: Path, knowledge_base: str, uris: Collection[str]) -> Versions:
+    """The versions with rows that rest on a document."""
 
     def mine(origins: list[RowOrigin]) -> int:
         return sum(
@@ -48,10 +96,10 @@ def holding_document(home: Path, knowledge_base: str, uris: Collection[str]) -> 
             for each in origins
         )
 
-    return _named(home, mine)
+    return _counted(home, mine)
 
 
-def holding_deleted(home: Path) -> list[str]:
+def holding_deleted(home: Path) -> Versions:
     """The versions with rows of traces that were deleted, or of people who were."""
 
     def gone(origins: list[RowOrigin]) -> int:
@@ -61,15 +109,15 @@ def holding_deleted(home: Path) -> list[str]:
             each.trace_id in lost or bool(nobody.intersection(each.people)) for each in origins
         )
 
-    return _named(home, gone)
+    return _counted(home, gone)
 
 
-def _named(home: Path, count: Callable[[list[RowOrigin]], int]) -> list[str]:
-    found = []
+def _counted(home: Path, count: Callable[[list[RowOrigin]], int]) -> Versions:
+    found = {}
     for file in sorted((home / "datasets").glob(f"*/v*/{LINEAGE}")):
-        if rows := sum(count(block) for block in _blocks(file)):
-            folder = file.parent
-            found.append(f"{folder.parent.name} {folder.name}: {rows} rows")
+        folder, number = file.parent, file.parent.name.removeprefix("v")
+        if number.isdecimal() and (rows := sum(count(block) for block in _blocks(file))):
+            found[folder.parent.name, int(number)] = rows
     return found
 
 

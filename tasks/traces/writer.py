@@ -12,10 +12,12 @@ import threading
 import time
 from collections import OrderedDict, deque
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from llmops.tasks.traces import feedback, index
+from llmops.tasks.traces import clicks, feedback, index
+from llmops.tasks.traces.feedback import Recorded
 from llmops.tasks.traces.masking import bounded, masked
 from llmops.tasks.traces.otlp import exporter_of
 from llmops.tasks.traces.sending import CLOSE_SECONDS, LOOK_SECONDS, Sender, keep_sending
@@ -131,7 +133,7 @@ class TraceWriter:
 
     def feedback(
         self, trace_id: str, person: str, said: feedback.Feedback, key_id: str = ""
-    ) -> feedback.Recorded:
+    ) -> Recorded:
         """Rate a trace of this application, also one that is not stored or not even finished. It
         writes to the ledger: call it in a thread. Raises UsageError as `feedback.rate` does.
         """
@@ -141,6 +143,18 @@ class TraceWriter:
             self._keep_anyway(trace_id)
         self._spooled.set()
         return recorded
+
+    def opened(
+        self, trace_id: str, person: str, chunk_id: str, version: int
+    ) -> Recorded | Literal["ignored"]:
+        """Note that somebody opened a passage of an answer; nothing where traces keep no content,
+        as nothing could be learnt from it then. It writes to the ledger: call it in a thread.
+        Raises UsageError as `clicks.opened` does.
+        """
+        if not self.settings.content:
+            return "ignored"
+        self.enter(trace_id)
+        return clicks.opened(self.home, trace_id, person, chunk_id, version, self.app)
 
     def enter(self, trace_id: str) -> None:
         """Have a trace that has begun in the ledger at once, for what refers to it there. It writes

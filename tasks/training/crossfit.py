@@ -36,7 +36,8 @@ class RankingProblem:
     """Judged questions on a frozen index, all of them of languages that the embedder knows.
 
     `searcher` ranks as is done without a trained ranking. `vectors` of shape (n, dimension),
-    `answers` and `lists` in the order of `questions`; `groups`: questions that no split parts.
+    `answers` and `lists` in the order of `questions`; `groups`: questions that no split parts;
+    `decides`: those that were judged, the others only train.
     """
 
     searcher: Searcher
@@ -45,6 +46,20 @@ class RankingProblem:
     answers: Answers
     lists: tuple[Judged, ...]
     groups: Groups
+    decides: Mask
+
+    def deciding(self) -> "RankingProblem":
+        """The judged questions alone."""
+        kept = list(map(int, np.flatnonzero(self.decides)))
+        return replace(
+            self,
+            questions=tuple(self.questions[number] for number in kept),
+            vectors=self.vectors[kept],
+            answers=replace(self.answers, of=tuple(self.answers.of[number] for number in kept)),
+            lists=tuple(self.lists[number] for number in kept),
+            groups=self.groups[kept],
+            decides=self.decides[kept],
+        )
 
     @property
     def documents(self) -> list[set[str]]:
@@ -77,11 +92,15 @@ class RankingProblem:
         return moved
 
 
-def problem_of(searcher: Searcher, questions: Sequence[Question]) -> RankingProblem:
+def problem_of(
+    searcher: Searcher, judged_questions: Sequence[Question], weak: Sequence[Question] = ()
+) -> RankingProblem:
     """The questions that can be learnt from: a passage of the knowledge base answers them, and the
-    embedder knows their language. There may be none.
+    embedder knows their language. There may be none. `weak`: those that train and do not decide.
     """
-    known = [each for each in questions if searcher.rule(each.question) > 0]
+    weakly = {each.id for each in weak}
+    every = (*judged_questions, *weak)
+    known = [each for each in every if searcher.rule(each.question) > 0]
     there = answers(searcher.reader, known)
     kept = [number for number, mine in enumerate(there.of) if mine]
     mine = tuple(known[number] for number in kept)
@@ -91,9 +110,9 @@ def problem_of(searcher: Searcher, questions: Sequence[Question]) -> RankingProb
     vectors = searcher.embedder.embed(texts) if texts else np.zeros((0, size), np.float32)
     marks = clean_marks(texts, [set(each) for each in there.of], there.texts)
     groups = linked(marks) if marks else np.zeros(0, np.int64)
-    return RankingProblem(
-        searcher, mine, vectors, there, tuple(judged(searcher, mine, vectors)), groups
-    )
+    decides = np.array([each.id not in weakly for each in mine], bool)
+    lists = tuple(judged(searcher, mine, vectors))
+    return RankingProblem(searcher, mine, vectors, there, lists, groups, decides)
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,10 @@ class HeldOut:
     ndcg: Array
     first: Array
     weight: float
+
+    def of(self, kept: Mask) -> "HeldOut":
+        """Of some of the questions alone."""
+        return HeldOut(self.ndcg[kept], self.first[kept], self.weight)
 
 
 @dataclass(frozen=True)
@@ -122,6 +145,17 @@ class CrossFit:
     known: HeldOut | None = None
     seen: Mask = field(default_factory=lambda: np.zeros(0, bool))
 
+    def of(self, kept: Mask) -> "CrossFit":
+        """Of some of the questions alone."""
+        return CrossFit(
+            self.base.of(kept),
+            self.weighted.of(kept),
+            self.adapted and self.adapted.of(kept),
+            self.whitened and self.whitened.of(kept),
+            self.known and self.known.of(kept),
+            self.seen[kept] if len(self.seen) else self.seen,
+        )
+
 
 def cross_fit(
     problem: RankingProblem, trainer: Trainer, count: int, *, adapts: bool, tell: Tell
@@ -129,20 +163,19 @@ def cross_fit(
     """Train on all folds but one and search with the questions of that one, for each of `count`
     folds.
     """
-    parts = folds(problem.groups, count)
-    served = problem.searcher.weight
-    base = _at(problem.lists, [each.rule if served is None else served for each in problem.lists])
-    weighted = fused_best(problem.lists, parts)
+    parts, decides = folds(problem.groups, count), problem.decides
+    base = served_at(problem.lists, problem.searcher.weight)
+    weighted = fused_best(problem.lists, parts, decides)
     if not adapts:
         return CrossFit(base, weighted)
     tell(f"{len(parts)} trainings by groups of documents")
-    adapted = fused_best(_moved(problem, parts, _trained(problem, trainer)), parts)
+    adapted = fused_best(_moved(problem, parts, _trained(problem, trainer)), parts, decides)
     tell("the control without labels")
     control = _moved(problem, parts, lambda mask: _whitened(problem, mask))
-    whitened = fused_best(control, parts)
+    whitened = fused_best(control, parts, decides)
     tell(f"{count} trainings by questions, for documents that were seen")
     loose = folds(np.random.default_rng(SEED).permutation(len(problem.questions)), count)
-    known = fused_best(_moved(problem, loose, _trained(problem, trainer)), loose)
+    known = fused_best(_moved(problem, loose, _trained(problem, trainer)), loose, decides)
     return CrossFit(base, weighted, adapted, whitened, known, _seen(problem, loose))
 
 
@@ -157,17 +190,20 @@ def train_on(
     return content, from_bytes(content, problem.searcher.embedder.dimension)
 
 
-def fused_best(lists: Sequence[Judged], parts: Sequence[Mask]) -> HeldOut:
-    """Each fold at the weight that is best for the others."""
+def fused_best(lists: Sequence[Judged], parts: Sequence[Mask], decides: Mask) -> HeldOut:
+    """Each fold at the weight that is best for those of the others that decide."""
     gains, tops = np.array([quality(each, WEIGHTS) for each in lists]).transpose(1, 0, 2)
     mine, top = np.empty(len(lists)), np.empty(len(lists))
     for fold in parts:
-        column = best_weight(gains[~fold])
+        others = ~fold & decides
+        column = best_weight(gains[others if others.any() else ~fold])
         mine[fold], top[fold] = gains[fold, column], tops[fold, column]
-    return HeldOut(mine, top, float(WEIGHTS[best_weight(gains)]))
+    return HeldOut(mine, top, float(WEIGHTS[best_weight(gains[decides])]))
 
 
-def _at(lists: Sequence[Judged], weights: Sequence[float]) -> HeldOut:
+def served_at(lists: Sequence[Judged], weight: float | None) -> HeldOut:
+    """Each question at a weight; None: by rule."""
+    weights = [each.rule if weight is None else weight for each in lists]
     pairs = zip(lists, weights, strict=True)
     figures = np.array([quality(each, np.array([weight])) for each, weight in pairs])
     return HeldOut(figures[:, 0, 0], figures[:, 1, 0], weights[0])

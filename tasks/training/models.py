@@ -3,11 +3,7 @@ again after a crash.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from llmops.tasks.errors import Blocked, UsageError
 from llmops.tasks.plugins import digest
@@ -20,6 +16,8 @@ from llmops.tasks.plugins.trainers import (
     TrainingRun,
     silent,
 )
+from llmops.tasks.traces.trained import TrainingNote, write_note
+from llmops.tasks.training.alone import one_at_a_time
 from llmops.tasks.training.crossfit import Tell
 from llmops.tasks.training.evaluation import write_evaluation
 from llmops.tasks.training.model_outcome import ModelOutcome
@@ -54,19 +52,21 @@ def train_model(
     trainer, learnt = _given(home, spec)
     trainer.check(learnt.data)
     folder = folder_of(home, spec, trainer, learnt)
-    folder.mkdir(parents=True, exist_ok=True)
     payments = dict[str, float]()
 
     def paid(payment: Payment) -> None:
         if write_payment(home, payment, spec.name, spec.trainer.name):
             payments[payment.key] = payment.cost_usd
 
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         forecast = trainer.forecast(learnt.data, folder)
         if limit := too_much(home, spec, forecast):
             raise Blocked(f"{limit}; nothing was sent", hint="raise budget.usd, or train on less")
         tell(f"{learnt.told.rows['train']:,} rows of {learnt.data.name} are trained on")
+        note = TrainingNote(dataset=learnt.told.name, version=learnt.told.version)
+        write_note(folder, note)
         made = trainer.train(learnt.data, TrainingRun(folder, step, paid))
+        write_note(folder, note.model_copy(update={"model": made.model or ""}))
     outcome = _outcome(spec, trainer, learnt, folder, forecast)
     return _finished(outcome, spec, made).model_copy(
         update={
@@ -131,18 +131,3 @@ def _outcome(
         estimate_tokens=forecast.tokens if forecast else 0,
         estimate_usd=forecast.cost_usd if forecast else 0.0,
     )
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Blocked(
-            "another run is at the same training", hint="wait for it to end", where=str(folder)
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

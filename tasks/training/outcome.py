@@ -38,12 +38,14 @@ class LabelCounts(BaseModel):
     """`judged`: questions that were given; `sources`: by where they came from; `usable`: those that
     were learnt from; the others name no passage of the knowledge base (`without_passage`), or are
     in a language that the embedder does not know (`other_language`), where text decides alone.
+    `clicks`: usable questions of opened sources, which are not judged and only train.
     """
 
     model_config = ConfigDict(frozen=True)
     judged: int
     sources: dict[str, int]
     usable: int
+    clicks: int = 0
     without_passage: int
     other_language: int
     groups: int
@@ -61,7 +63,8 @@ class RankingFigures(BaseModel):
     were not trained on; `seen`: the last on documents that were. `whitening`: the control without
     labels. `first`: precision@1 before and after. `better`, `worse`, `same`: questions; `worst`:
     those that lose most. `test`, `test_seen`, `test_unseen`: of the set that neither trains nor
-    decides.
+    decides. `against_live`: the candidate beside the ranking that was live, None where none was;
+    `against_better`, `against_worse`: questions of that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +83,9 @@ class RankingFigures(BaseModel):
     test_first: tuple[float, float] | None = None
     test_seen: Gain | None = None
     test_unseen: Gain | None = None
+    against_live: Gain | None = None
+    against_better: int = 0
+    against_worse: int = 0
 
 
 class TrainOutcome(BaseModel):

@@ -11,6 +11,7 @@ from llmops.tasks.datasets.training.publishing import REPORT, manifest_at, versi
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.plugins.trainers import DatasetTrainer, TrainingData
 from llmops.tasks.training.model_outcome import TrainedOn
+from llmops.tasks.training.spec import TrainSpec
 
 
 class LearntFrom(NamedTuple):
@@ -80,6 +81,19 @@ def version_of(home: Path, name: str, version: int | None) -> tuple[Path, int]:
         )
     number = version or known[-1]
     return folder / f"v{number}", number
+
+
+def waiting_for(home: Path, spec: TrainSpec) -> str:
+    """Why a training cannot be planned before the data set has its first version; "" where it
+    can.
+    """
+    trainer = spec.of_dataset()
+    if trainer is None or versions(home / "datasets" / (trainer.dataset or spec.name)):
+        return ""
+    return (
+        "what the training costs is not known before the data set has its first version: make that "
+        "without --train, and plan again"
+    )
 
 
 def _unchanged(folder: Path, file: DatasetFile) -> None:

@@ -14,13 +14,23 @@ from llmops.tasks.knowledge import rankings
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.rankings import NewRanking
 from llmops.tasks.knowledge.reading import unranked
+from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.plugins.trainers import Step, silent
 from llmops.tasks.plugins.trainers.retrieval import RetrievalTrainer
 from llmops.tasks.retrieval.golden import Question
 from llmops.tasks.retrieval.hybrid import Searcher
 from llmops.tasks.retrieval.measure import Measurement, measure
 from llmops.tasks.schemas import Vectors
-from llmops.tasks.training.crossfit import RankingProblem, Tell, cross_fit, problem_of, train_on
+from llmops.tasks.traces.trained import KEY, RankingNote
+from llmops.tasks.training.against import Candidate, not_worse
+from llmops.tasks.training.crossfit import (
+    HeldOut,
+    RankingProblem,
+    Tell,
+    cross_fit,
+    problem_of,
+    train_on,
+)
 from llmops.tasks.training.gate import Decided, decide, gain, too_few
 from llmops.tasks.training.outcome import Gain, LabelCounts, RankingFigures, TrainOutcome
 from llmops.tasks.training.spec import Labels, TrainSpec, held_out, labels_of
@@ -29,11 +39,14 @@ DEPTH = 10
 
 
 class RankingModel(NamedTuple):
-    """What was learnt: `content`: the adapter's file, None where the weight alone passed."""
+    """What was learnt. `content`: the adapter's file, None where the weight alone passed; `held`:
+    as it ranks documents that it has not seen, None where nothing was learnt.
+    """
 
     decided: Decided
     content: bytes | None
     adapter: Vectors | None
+    held: HeldOut | None = None
 
 
 def quiet(text: str) -> None:
@@ -51,6 +64,7 @@ def planned(home: Path, spec: TrainSpec) -> TrainOutcome:
         judged=len(labels.questions),
         sources=labels.sources | ({"test": len(held)} if held else {}),
         usable=len(labels.questions) - foreign,
+        clicks=sum(searcher.rule(each.question) > 0 for each in labels.clicked),
         without_passage=0,
         other_language=foreign,
         groups=0,
@@ -72,11 +86,12 @@ def train_ranking(
     version, labels, held = kb.published(), labels_of(home, spec), held_out(spec)
     searcher = unranked(home, version)
     tell(f"{len(labels.questions)} judged questions are searched")
-    problem = problem_of(searcher, labels.questions)
+    problem = problem_of(searcher, labels.questions, labels.clicked)
     counts = _counts(problem, labels)
     outcome = _outcome(spec, version, labels, counts)
     few = too_few(counts.usable, counts.other_language)
     model = _unlearnt(few) if few else _learnt(problem, trainer, tell, step)
+    model = _beside_live(kb, version.ranking, problem, model)
     if held:
         tell(f"{len(held)} questions of the test set are searched")
         model = _tested(problem, model, held)
@@ -87,18 +102,12 @@ def train_ranking(
             "reason": decided.reason,
             "figures": decided.figures,
             "learnt": _summed(decided),
+            "prefect_run_id": run_id,
         }
     )
-    new = NewRanking(
-        version=version.version,
-        embedder=searcher.embedder.fingerprint(),
-        dimension=searcher.embedder.dimension,
-        weight=decided.weight,
-        dataset_sha256=labels.sha256,
-        decision=told.model_dump(mode="json", include=DECISION),
-        prefect_run_id=run_id,
+    kept = rankings.keep(
+        kb, _new(searcher, told, problem, decided.weight), decided.status, model.content
     )
-    kept = rankings.keep(kb, new, decided.status, model.content)
     before = version.ranking
     if decided.status == "promoted":
         before = rankings.promote(kb, kept.number, f"flow run {run_id}" if run_id else "trained")
@@ -108,9 +117,37 @@ def train_ranking(
         "live": kept.number if decided.status == "promoted" else before,
         "model_sha256": kept.model_sha256,
         "seconds": round(time.perf_counter() - began, 2),
-        "prefect_run_id": run_id,
     }
     return told.model_copy(update=after), model.content
+
+
+def _note(kb: str, questions: Sequence[Question]) -> RankingNote:
+    """What it learnt from, so that an erasure finds it."""
+    lineage = [each.lineage for each in questions if each.lineage]
+    uris = {item.uri for each in questions for item in each.relevant}
+    return RankingNote(
+        traces=tuple(sorted({each.trace_id for each in lineage if each.trace_id})),
+        people=tuple(sorted({who for each in lineage for who in each.reviewers})),
+        documents=tuple(sorted(uri_hash(kb, uri) for uri in uris)),
+    )
+
+
+def _new(
+    searcher: Searcher, told: TrainOutcome, problem: RankingProblem, weight: float | None
+) -> NewRanking:
+    note = _note(told.knowledge_base, problem.questions)
+    return NewRanking(
+        version=told.version,
+        embedder=searcher.embedder.fingerprint(),
+        dimension=searcher.embedder.dimension,
+        weight=weight,
+        dataset_sha256=told.dataset_sha256,
+        decision={
+            **told.model_dump(mode="json", include=DECISION),
+            KEY: note.model_dump(mode="json"),
+        },
+        prefect_run_id=told.prefect_run_id,
+    )
 
 
 DECISION = {"status", "reason", "labels", "figures", "learnt"}
@@ -124,12 +161,27 @@ def _learnt(
     problem: RankingProblem, trainer: RetrievalTrainer, tell: Tell, step: Step
 ) -> RankingModel:
     fitted = cross_fit(problem, trainer, trainer.folds, adapts=trainer.adapter, tell=tell)
-    decided = decide(problem, fitted)
+    mine = fitted.of(problem.decides)
+    decided = decide(problem.deciding(), mine)
     if not decided.adapts:
-        return RankingModel(decided, None, None)
+        return RankingModel(decided, None, None, mine.weighted)
     tell("the adapter is trained on all questions")
     every = np.ones(len(problem.questions), bool)
-    return RankingModel(decided, *train_on(problem, trainer, every, step))
+    return RankingModel(decided, *train_on(problem, trainer, every, step), mine.adapted)
+
+
+def _beside_live(
+    kb: Handle, live: int | None, problem: RankingProblem, model: RankingModel
+) -> RankingModel:
+    """The same, unless it is worse than the ranking that is live."""
+    decided = model.decided
+    if live is None or decided.status != "promoted" or model.held is None:
+        return model
+    new = Candidate(model.held, decided.weight, model.adapter)
+    decided = not_worse(kb, live, problem.deciding(), decided, new)
+    if decided.status != "promoted":
+        return RankingModel(decided, None, None)
+    return model._replace(decided=decided)
 
 
 def _tested(problem: RankingProblem, model: RankingModel, held: Sequence[Question]) -> RankingModel:
@@ -189,13 +241,15 @@ def _summed(decided: Decided) -> dict[str, float | bool]:
 def _counts(problem: RankingProblem, labels: Labels) -> LabelCounts:
     rule: Callable[[str], float] = problem.searcher.rule
     foreign = sum(rule(each.question) == 0 for each in labels.questions)
+    usable = int(problem.decides.sum())
     return LabelCounts(
         judged=len(labels.questions),
         sources=labels.sources,
-        usable=len(problem.questions),
-        without_passage=len(labels.questions) - foreign - len(problem.questions),
+        usable=usable,
+        clicks=len(problem.questions) - usable,
+        without_passage=len(labels.questions) - foreign - usable,
         other_language=foreign,
-        groups=len(set(map(int, problem.groups))),
+        groups=len(set(map(int, problem.groups[problem.decides]))),
     )
 
 

@@ -11,6 +11,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.trainers import silent
 from llmops.tasks.tracking import TrainingTracker, run_url
 from llmops.tasks.tracking.training import TrainingRecord
+from llmops.tasks.training.alone import one_at_a_time
 from llmops.tasks.training.crossfit import Tell
 from llmops.tasks.training.model_outcome import ModelOutcome
 from llmops.tasks.training.model_summary import model_markdown
@@ -44,6 +45,10 @@ def run_training(
         except LlmopsError as error:
             trouble = str(error)
         step = tracker.step if tracker else silent
+        # two at once would both be compared with the ranking that was live before either
+        stack.enter_context(
+            one_at_a_time(home / "trainings" / f".ranking-{trainer.knowledge_base}")
+        )
         outcome, content = train_ranking(home, spec, tell, step, prefect[0])
         if tracker is None:
             return outcome.warned(f"the training is not recorded: {trouble}")

@@ -1,14 +1,16 @@
 """What is trained, as a config says it, and the judged questions that it names."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from llmops.tasks.datasets.clicked import clicked
 from llmops.tasks.datasets.evidence import gathered
 from llmops.tasks.datasets.golden import golden_of
 from llmops.tasks.datasets.settled import settled
-from llmops.tasks.datasets.words import words
+from llmops.tasks.datasets.words import Words, words
 from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.trainers import DatasetTrainer, Trainer
@@ -52,13 +54,15 @@ class TrainSpec(BaseModel):
 
 
 class Labels(NamedTuple):
-    """Judged questions by id, and how many came from where. `sha256`: of what they say, in the
+    """Judged questions by id, and how many came from where. `clicked`: questions of answers whose
+    sources were opened, never more than judged ones. `sha256`: of what all of them say, in the
     order of their ids: the version of the data set.
     """
 
     questions: tuple[Question, ...]
     sources: dict[str, int]
     sha256: str
+    clicked: tuple[Question, ...] = ()
 
 
 def labels_of(home: Path, spec: TrainSpec) -> Labels:
@@ -73,10 +77,16 @@ def labels_of(home: Path, spec: TrainSpec) -> Labels:
         read = read_golden(*paths_of(spec.folder, trainer.questions)).questions
         found |= {question.id: question for question in read}
         sources["golden sets"] = len(read)
+    clicks: list[Question] = []
     if trainer.feedback is not None:
-        said = feedback_questions(home, trainer)
+        told = words(home, trainer.feedback, trainer.feedback, trainer.trust)
+        said = feedback_questions(home, trainer, told)
         sources["feedback"] = len(said)
         found = {question.id: question for question in said} | found
+        if trainer.clicks:
+            every = clicked(home, trainer.feedback, trainer.knowledge_base, told)
+            clicks = weakly_judged(found.values(), every)
+            sources["clicks"] = len(clicks)
     if not found:
         raise UsageError(
             f"people have not found any answer of {trainer.feedback!r} good yet: there is nothing "
@@ -84,14 +94,24 @@ def labels_of(home: Path, spec: TrainSpec) -> Labels:
             hint="reviews and ratings of trusted people count; or name golden sets in questions",
         )
     questions = tuple(found[key] for key in sorted(found))
-    told = [each.model_dump(mode="json", include={"question", "relevant"}) for each in questions]
-    return Labels(questions, sources, sha256(canonical(told)))
+    weak = tuple(sorted(clicks, key=lambda each: each.id))
+    shown = {"question", "relevant"}
+    content = [each.model_dump(mode="json", include=shown) for each in (*questions, *weak)]
+    return Labels(questions, sources, sha256(canonical(content)), weak)
 
 
-def feedback_questions(home: Path, trainer: RetrievalTrainer) -> list[Question]:
+def weakly_judged(judged: Collection[Question], clicks: Sequence[Question]) -> list[Question]:
+    """What clicks add: no question that was judged, and not more than those that were."""
+    asked = {_words(each) for each in judged}
+    return [each for each in clicks if _words(each) not in asked][: len(judged)]
+
+
+def _words(question: Question) -> str:
+    return " ".join(question.question.casefold().split())
+
+
+def feedback_questions(home: Path, trainer: RetrievalTrainer, said: Words) -> list[Question]:
     """What good answers of an application say of its passages: accepted, corrected or rated."""
-    app = trainer.feedback or ""
-    said = words(home, app, app, trainer.trust)
     evidence, _ = gathered(home, settled(said.feedback, said.reviews))
     mine = [
         each

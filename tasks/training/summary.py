@@ -39,8 +39,17 @@ def training_markdown(outcome: TrainOutcome) -> str:
 
 def _trained_on(outcome: TrainOutcome) -> list[str]:
     labels = outcome.labels
-    said = [f"{count} questions from {_text(name)}" for name, count in labels.sources.items()]
+    said = [
+        f"{count} questions from {_text(name)}"
+        for name, count in labels.sources.items()
+        if name != "clicks"
+    ]
     said.append(f"{labels.usable} of {labels.judged} questions could be learnt from")
+    if labels.clicks:
+        said.append(
+            f"{labels.clicks} more that nobody judged, from sources that people opened: they train "
+            "the adapter, and neither choose the weight nor decide whether it is live"
+        )
     if labels.without_passage:
         said.append(f"{labels.without_passage} name no passage that the knowledge base has")
     if labels.other_language:
@@ -64,6 +73,7 @@ def _gains(outcome: TrainOutcome) -> list[tuple[str, Gain]]:
         ("the weight alone", figures.weight),
         ("the adapter, on top", figures.adapter),
         ("on documents that were trained on", figures.seen),
+        ("beside the ranking that was live", figures.against_live),
         ("control: without any judgement", figures.whitening),
         ("test set", figures.test),
         ("test set, documents trained on", figures.test_seen),

@@ -28,7 +28,7 @@ def written(folder: Path, name: str, config: str = CONFIG) -> Path:
 def test_a_data_set_is_published_recorded_and_unchanged(office: Office, tmp_path: Path) -> None:
     config = written(tmp_path, f"d{abs(hash(tmp_path)):x}")
     plan = llmops("finetune", config, "--plan", "--json").data
-    assert (plan["status"], plan["sources"]) == ("planned", {"jsonl": 1})
+    assert (plan["status"], plan["sources"]) == ("planned", {"jsonl": 30})
     first = llmops("finetune", config, "--json").data
     assert first["status"] == "published"
     assert first["rows"]["train"] + first["rows"]["validation"] + first["rows"]["test"] == 30

@@ -18,6 +18,7 @@ from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.suppressed import lift
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.ledger import now
+from llmops.tasks.ledger.application import clicks
 from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import (
     calls,
@@ -299,3 +300,18 @@ def test_a_file_that_cannot_be_changed_is_named(lance_shop: Workshop) -> None:
     odd.parent.mkdir()
     odd.write_bytes(b"\xff\xfe\x00" + SECRET.encode())
     assert erase(lance_shop.handle, URI)["left"] == ["spool/record.bin"]
+
+
+def test_that_its_passages_were_opened_is_forgotten(shop: Workshop) -> None:
+    published(shop)
+    by_uri = {str(row["uri"]): str(row["chunk_id"]) for row in shop.rows()}
+    with shop.handle.ledger.write() as connection:
+        rows = [
+            {"trace_id": "tr-1", "person": "p", "chunk_id": chunk, "version": 3, "opened_at": now()}
+            for chunk in by_uri.values()
+        ]
+        connection.execute(clicks.insert(), rows)
+    assert erase(shop.handle, URI)["counts"]["clicks"] == 1
+    with shop.handle.ledger.read() as connection:
+        left = set(connection.scalars(select(clicks.c.chunk_id)))
+    assert left == set(by_uri.values()) - {by_uri[URI]}

@@ -10,14 +10,20 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from llmops.tasks.audit import log
 from llmops.tasks.errors import ConfigError, Damaged, UsageError
+from llmops.tasks.knowledge import rankings
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.rankings import NewRanking
+from llmops.tasks.knowledge.reading import embedder_of, searcher
+from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.maintenance.export import export
-from llmops.tasks.maintenance.importing import bring_in, store_spec
-from llmops.tasks.maintenance.portable import digest_of
+from llmops.tasks.maintenance.importing import bring_in
+from llmops.tasks.maintenance.portable import digest_of, store_spec
 from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.trainers.retrieval.adapter import to_bytes
 from llmops.tasks.retrieval.hybrid import Mode
+from llmops.tasks.traces.trained import rankings_of_documents
 from tests.sabotage import Killed, armed, tampered
 from tests.workshop import TEXTS, Workshop
 
@@ -246,3 +252,89 @@ def test_an_interrupted_import_leaves_nothing_that_is_served_and_runs_again(
         Handle(home=home, name=lance_shop.kb).published()
     assert [*(home / "lancedb").glob("*.lance")] == []
     assert imported(lance_shop, folder).rows() == lance_shop.rows()
+
+
+def ranked(shop: Workshop) -> list[int]:
+    """Two rankings that may be live, of which the second is, and one that may not."""
+    model = embedder_of(shop.live)
+    turn = np.eye(model.dimension, dtype=np.float32)[::-1].copy()
+    told = {
+        "figures": {"worst": [{"question": "Who pays Ada?"}], "better": 3},
+        "learnt_from": {
+            "traces": ["tr-1"],
+            "people": ["p"],
+            "documents": [uri_hash(shop.kb, uri) for uri in ("d0.txt", "gone.txt")],
+        },
+    }
+    new = NewRanking(
+        version=1,
+        embedder=model.fingerprint(),
+        dimension=model.dimension,
+        weight=0.25,
+        dataset_sha256="0" * 64,
+        decision=told,
+    )
+    kept = []
+    for status, content in (("promoted", None), ("rejected", None), ("promoted", to_bytes(turn))):
+        kept.append(rankings.keep(shop.handle, new, status, content).number)
+        if status == "promoted":
+            rankings.promote(shop.handle, kept[-1])
+    return kept
+
+
+def test_rankings_go_along_with_the_one_that_is_live(lance_shop: Workshop) -> None:
+    lance_shop.build(TEXTS)
+    plain = imported(lance_shop, exported(lance_shop, "plain"), home="plain")
+    first, _, live = ranked(lance_shop)
+    folder = exported(lance_shop)
+    manifest = (folder / "manifest.json").read_text()
+    assert all(word not in manifest for word in ("Ada", "tr-1", '"p"'))
+    other = imported(lance_shop, folder, name="renamed")
+    same_answers(lance_shop, other)
+    assert found(plain, "hybrid", QUESTIONS[0])["score"].tolist() != (
+        found(other, "hybrid", QUESTIONS[0])["score"].tolist()
+    )
+    there = rankings.listed(other.handle)
+    assert [(each.number, each.status, each.weight) for each in there] == [
+        (live, "promoted", 0.25),
+        (first, "promoted", 0.25),
+    ]
+    assert rankings.rollback(other.handle) == (first, live)
+    named = rankings_of_documents(other.home, "renamed", [uri_hash("renamed", "d0.txt")])
+    assert named == [f"ranking {first} of renamed (live)", f"ranking {live} of renamed"]
+    entry = log.entries(other.home, action="rank")[-1]
+    assert (entry.after, entry.reason) == (str(live), f"imported from {lance_shop.kb}")
+
+
+def test_without_rankings_an_export_is_as_it_was(lance_shop: Workshop) -> None:
+    lance_shop.build(TEXTS)
+    manifest = json.loads((exported(lance_shop) / "manifest.json").read_text())
+    assert manifest["schema_version"] == 1
+    assert {"rankings", "ranking"}.isdisjoint(manifest)
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "no adapter", "another", "twice"])
+def test_a_ranking_that_is_not_what_was_written_is_refused(
+    lance_shop: Workshop, damage: str
+) -> None:
+    lance_shop.build(TEXTS)
+    _, _, live = ranked(lance_shop)
+    folder = exported(lance_shop)
+    file, path = folder / f"ranking-{live}.safetensors", folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    match damage:
+        case "missing":
+            file.unlink()
+        case "changed":
+            file.write_bytes(file.read_bytes() + b" ")
+        case "no adapter":
+            file.write_bytes(b"{}")
+            manifest["rankings"][-1]["model"] = digest_of(file)[0]
+        case "another":
+            manifest["ranking"] = 77
+        case "twice":
+            manifest["rankings"].append(manifest["rankings"][-1])
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(Damaged, match="the export is damaged"):
+        bring_in(lance_shop.folder / "other", folder, None, LANCE)
+    assert not (lance_shop.folder / "other" / "lake").exists()

@@ -6,16 +6,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmops.tasks.errors import Damaged, UsageError
+from llmops.tasks.errors import Blocked, Damaged, UsageError
 from llmops.tasks.knowledge import rankings
 from llmops.tasks.knowledge.rankings import NewRanking
-from llmops.tasks.knowledge.reading import embedder_of, searcher
+from llmops.tasks.knowledge.reading import embedder_of, searcher, unranked
+from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.maintenance.drop import drop
+from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.trainers.retrieval.adapter import to_bytes
-from llmops.tasks.training.ranking import planned, train_ranking
+from llmops.tasks.plugins.trainers.retrieval.adapter import from_bytes, to_bytes
+from llmops.tasks.retrieval.golden import read_golden
+from llmops.tasks.schemas import Vectors
+from llmops.tasks.traces import deletion
+from llmops.tasks.traces.published import told_of_document
+from llmops.tasks.traces.trained import rankings_of_deleted
+from llmops.tasks.training.against import Candidate, not_worse
+from llmops.tasks.training.alone import one_at_a_time
+from llmops.tasks.training.crossfit import cross_fit, problem_of, served_at
+from llmops.tasks.training.gate import Decided, decide, too_few
+from llmops.tasks.training.ranking import planned, quiet, train_ranking
+from llmops.tasks.training.run import run_training
 from llmops.tasks.training.spec import TrainSpec
 from llmops.tasks.training.summary import training_markdown
+from tests.datasets.made import answered
 from tests.workshop import Workshop
 
 WORDS = [
@@ -118,6 +131,110 @@ def test_shuffled_labels_and_too_few_are_not_served(shop: Workshop) -> None:
     assert order(shop) == before
     with pytest.raises(UsageError, match="never may be live"):
         rankings.rollback(shop.handle, few.ranking)
+
+
+def test_a_candidate_may_not_be_worse_than_what_is_live(shop: Workshop) -> None:
+    first, content = train_ranking(shop.home, spec(shop))
+    again, _ = train_ranking(shop.home, spec(shop))
+    assert (again.status, again.previous_ranking) == ("promoted", first.ranking)
+    assert again.figures.against_live is not None
+    assert again.figures.against_live.difference == 0
+    assert "that both have learnt from" in again.reason
+    searching = unranked(shop.home, shop.live)
+    problem = problem_of(searching, read_golden(shop.folder / "right.jsonl").questions)
+    plain = served_at(problem.lists, searching.weight)
+    better = Decided("promoted", "it gains", None, True, again.figures)
+
+    def beside(adapter: Vectors | None) -> Decided:
+        new = Candidate(plain, None, adapter)
+        return not_worse(shop.handle, again.ranking or 0, problem, better, new)
+
+    worse = beside(None)
+    assert (worse.status, worse.adapts) == ("rejected", False)
+    assert "worse beside the live ranking" in worse.reason
+    assert worse.figures.against_worse > worse.figures.against_better
+    assert content is not None
+    assert beside(from_bytes(content, searching.embedder.dimension)).status == "promoted"
+    note = {"learnt_from": {"documents": [uri_hash(shop.kb, "elsewhere.txt")]}}
+    row = rankings.ranking_of(shop.handle, again.ranking or 0)
+    new = NewRanking.model_validate({**row.model_dump(), "decision": note})
+    other = rankings.keep(shop.handle, new, "promoted", content)
+    candidate = Candidate(plain, None, from_bytes(content, searching.embedder.dimension))
+    held = not_worse(shop.handle, other.number, problem, better, candidate)
+    assert "that neither has seen" in held.reason  # where the candidate is as plain as the search
+    assert held.status == "rejected"
+    rankings.rollback(shop.handle, 0)
+
+
+def test_two_trainings_at_once_are_refused(shop: Workshop) -> None:
+    with (
+        one_at_a_time(shop.home / "trainings" / f".ranking-{shop.kb}"),
+        pytest.raises(Blocked, match="another run"),
+    ):
+        run_training(shop.home, spec(shop, "few.jsonl"))
+
+
+def test_clicks_train_and_decide_nothing(shop: Workshop) -> None:
+    """Wrong ones, as many as there are judged ones: the gate's figures are of judged questions, and
+    the weight follows from those.
+    """
+    right = read_golden(shop.folder / "right.jsonl").questions
+    wrong = read_golden(shop.folder / "shuffled.jsonl").questions
+    weak = [each.model_copy(update={"id": f"c{each.id}"}) for each in wrong[60:]]
+    searching = unranked(shop.home, shop.live)
+    problem = problem_of(searching, right[:60], weak)
+    assert (len(problem.questions), int(problem.decides.sum())) == (110, 60)
+    trainer = spec(shop).build()
+    fitted = cross_fit(problem, trainer, 5, adapts=False, tell=quiet)
+    alone = cross_fit(problem_of(searching, right[:60]), trainer, 5, adapts=False, tell=quiet)
+    assert fitted.weighted.weight == alone.weighted.weight
+    judged = problem.deciding()
+    decided = decide(judged, fitted.of(problem.decides))
+    assert decided.figures.served is not None
+    assert decided.figures.served.questions == 60
+    assert {each.id for each in judged.questions} == {each.id for each in right[:60]}
+    few = problem_of(searching, right[:20], weak)
+    assert "20 judged questions" in too_few(int(few.decides.sum()), 0)
+
+
+def test_what_it_learnt_from_is_named_when_that_is_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    made = Workshop(tmp_path, Spec(name="lancedb"))
+    made.embedder = Spec(name="hash")
+    texts, said = corpus()
+    made.build(dict(list(texts.items())[:30]))
+    trace = answered(made.home, "Which boats?")
+    path = golden(made.folder / "g.jsonl", list(range(20)), said[:20])
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["lineage"] = {"trace_id": trace.id, "reviewers": ["p"]}
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    outcome, _ = train_ranking(made.home, spec(made, "g.jsonl"))
+    name = f"ranking {outcome.ranking} of {made.kb}"
+    worst = [{"id": f"feedback-{trace.id[3:]}", "question": "Mine?"}, {"id": "q1", "question": "x"}]
+    told = {"figures": {"worst": worst}}
+    reply = made.home / "builds" / "lessons" / "train" / "reply.json"
+    reply.parent.mkdir(parents=True)
+    reply.write_text(json.dumps({"training": told}))
+    new = NewRanking(
+        version=1, embedder="e", dimension=1, weight=0.5, dataset_sha256="d", decision=told
+    )
+    second = rankings.keep(made.handle, new, "rejected", None)
+    assert rankings_of_deleted(made.home) == []
+    other = {"d029.txt": uri_hash(made.kb, "d029.txt")}
+    assert told_of_document(made.home, made.kb, other) == []
+    remarks = deletion.delete_trace(made.home, trace.id).remarks
+    (remark,) = [each for each in remarks if "rankings" in each]
+    assert remark.endswith(name)
+    assert "llmops train" in remark
+    left = rankings.ranking_of(made.handle, second.number).decision
+    assert [json.dumps(each).count("Mine?") for each in (left, reply.read_text())] == [0, 0]
+    assert "q1" in json.dumps(left)
+    (note,) = [each for each in erase(made.handle, "d003.txt")["notes"] if "rankings" in each]
+    assert note.endswith(name)
+    decision = json.dumps(dict(rankings.ranking_of(made.handle, outcome.ranking or 0).decision))
+    assert "d003.txt" not in decision
 
 
 def test_a_plan_writes_nothing(shop: Workshop) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from markupsafe import Markup
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
 from llmops.deployments.app.asking import AskedOverHttp, asked, person_of
@@ -28,10 +30,12 @@ from llmops.deployments.app.streams import EventStream
 from llmops.deployments.app.visit import visit_of
 from llmops.tasks.access import spending
 from llmops.tasks.chat.highlights import highlighted
-from llmops.tasks.errors import UsageError
+from llmops.tasks.chat.turn import Citation
+from llmops.tasks.errors import LlmopsError, UsageError
 from llmops.tasks.knowledge.readable import readable
 from llmops.tasks.traces.feedback import Feedback
 
+log = logging.getLogger("llmops.app")
 LISTED = 40
 LONGEST = 8_000
 WITHOUT = "up_without"
@@ -176,7 +180,23 @@ async def passage(
         raise HttpProblem(404, "this passage is closed", code="passage_closed")
     told = claims(shown.text, number, mark) or [shown.text]
     text = shown_passage(found.text, highlighted(told, found.text))
-    return fragment(request, "ask/passage.html", turn=shown, passage=found, text=text)
+    answer = fragment(request, "ask/passage.html", turn=shown, passage=found, text=text)
+    if visit.may("feedback") and found.chunk_id:
+        answer.background = BackgroundTask(_opened, request, trace_id, found)  # once it is shown
+    return answer
+
+
+async def _opened(request: Request, trace_id: str, found: Citation) -> None:
+    """Note it, where that can be done: nobody waits for it, and nothing is told where it fails."""
+    services, visit = services_of(request), visit_of(request)
+    try:
+        person = await person_of(services, visit, "")
+        note = services.traces.opened
+        await asyncio.to_thread(note, trace_id, person, found.chunk_id, found.version)
+    except LlmopsError as error:
+        log.warning(
+            "request %s: a source that was opened is not noted: %s", visit.request_id, error
+        )
 
 
 @router.post("/ask/turns/{trace_id}/feedback")

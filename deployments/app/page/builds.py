@@ -136,21 +136,22 @@ async def run(request: Request) -> Response:
 
 async def plan(request: Request, file: str) -> str:
     """Make the plan of a config; why it could not be begun, "" where it was."""
-    place, who = workplace_of(request), await _who(request)
+    place, who = workplace_of(request), await who_of(request)
     jobs = BuildJobs(place.home, place.folder)
     kb = (await looked(place.config, file)).knowledge_base
-    return await _begun(partial(jobs.plan, kb, place.folder / file, who))
+    return await begun(partial(jobs.plan, kb, place.folder / file, who))
 
 
 async def build(request: Request, chosen: ProjectConfig, *, deletes: bool) -> str:
     """Start the build of a config; why it could not be begun, "" where it was."""
-    place, who = workplace_of(request), await _who(request)
+    place, who = workplace_of(request), await who_of(request)
     jobs = BuildJobs(place.home, place.folder)
     path = place.folder / chosen.file
-    return await _begun(partial(jobs.build, chosen.knowledge_base, path, who, deletes=deletes))
+    return await begun(partial(jobs.build, chosen.knowledge_base, path, who, deletes=deletes))
 
 
-async def _begun(start: Callable[[], object]) -> str:
+async def begun(start: Callable[[], object]) -> str:
+    """Why a process could not be started, "" where it was."""
     try:
         await looked(start)
     except Blocked as stop:
@@ -158,7 +159,8 @@ async def _begun(start: Callable[[], object]) -> str:
     return ""
 
 
-async def _who(request: Request) -> str:
+async def who_of(request: Request) -> str:
+    """The pseudonym of whoever starts something."""
     return await person_of(services_of(request), visit_of(request), "")
 
 

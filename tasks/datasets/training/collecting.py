@@ -1,6 +1,7 @@
 """From sources to shards of rows: cut into parts, one task each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,6 +65,25 @@ def parts_of(spec: FinetuneSpec) -> list[CollectPart]:
                 for place, part in enumerate(parts, 1)
             ]
     return found
+
+
+class PlannedRows(NamedTuple):
+    """Rows by their collector, 0 for one that pays a model for them; `unknown`: those."""
+
+    rows: dict[str, int]
+    unknown: tuple[str, ...]
+
+
+def counted(spec: FinetuneSpec, parts: Sequence[CollectPart]) -> PlannedRows:
+    """What the sources would give. Nothing is written or paid."""
+    rows = {each.id: 0 for each in spec.collect}
+    paid = {each.id for each in spec.collect if not each.build(Collector).free}
+    with context_of(spec) as context:
+        for part in parts:
+            if part.title not in paid:
+                found = collector_of(spec, part.collector).rows(context, part.part)
+                rows[part.title] += sum(1 for _ in found)
+    return PlannedRows(rows, tuple(name for name in rows if name in paid))
 
 
 def collect_part(spec: FinetuneSpec, part: CollectPart) -> Collected:

@@ -46,7 +46,7 @@ class FinetuneOutcome(BaseModel):
         rows = self.rows
         if self.status == "planned":
             parts = ", ".join(f"{name} {count}" for name, count in self.sources.items())
-            return f"{self.name}: a plan; parts to collect: {parts}"
+            return f"{self.name}: a plan; {rows.collected:,} rows to collect: {parts}"
         if self.status == "blocked":
             return f"{self.name}: {self.reason}"
         return (

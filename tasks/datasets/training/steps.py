@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from llmops.tasks.datasets.training.card import CardFacts, card
 from llmops.tasks.datasets.training.cleaning import Checked, LeftOut
-from llmops.tasks.datasets.training.collecting import Collected, CollectPart
+from llmops.tasks.datasets.training.collecting import Collected, CollectPart, counted
 from llmops.tasks.datasets.training.conflicts import length_bias
 from llmops.tasks.datasets.training.exporting import ExportedFormat, SplitRows, digest_of
 from llmops.tasks.datasets.training.outcome import FinetuneOutcome, Status, warnings_of
@@ -160,16 +160,18 @@ def _beside(spec: FinetuneSpec, files: set[str]) -> Mapping[str, str]:
 
 
 def planned(spec: FinetuneSpec, steps: FinetuneSteps, run_id: str | None) -> FinetuneOutcome:
-    """What a run would collect, in parts."""
-    names = [each.title for each in steps.parts]
+    """What a run would collect."""
+    found = counted(spec, steps.parts)
+    told = "asks a model for its rows, which are not counted before they are paid for"
     return FinetuneOutcome(
         name=spec.name,
         status="planned",
         version=None,
-        rows=RowCounts(),
-        sources={name: names.count(name) for name in dict.fromkeys(names)},
+        rows=RowCounts(collected=sum(found.rows.values())),
+        sources=found.rows,
         seconds=round(time.perf_counter() - steps.began, 2),
         prefect_run_id=run_id,
+        warnings=[f"{name} {told}" for name in found.unknown],
     )
 
 

@@ -112,6 +112,11 @@ class Collector(Plugin, ABC):
     def check(self) -> None:
         """Raise UsageError where what it names has never existed; called before a run."""
 
+    @property
+    def free(self) -> bool:
+        """Whether its rows can be made without paying anybody: a plan counts those."""
+        return True
+
     def parts(self, context: CollectorContext) -> list[str]:
         """What `rows` takes, in order: a word or two for each part that one task does."""
         del context

@@ -66,6 +66,10 @@ class DocumentsCollector(Collector):
         llm_of(self.llm)
         return self
 
+    @property
+    def free(self) -> bool:
+        return self.llm.name == OFFLINE
+
     def parts(self, context: CollectorContext) -> list[str]:
         ids = context.documents(self.knowledge_base)
         return [" ".join(ids[start : start + PART]) for start in range(0, len(ids), PART)]

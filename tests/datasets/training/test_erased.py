@@ -14,6 +14,7 @@ from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.plugins import Spec
 from llmops.tasks.traces import deletion
 from llmops.tasks.traces.published import holding_deleted, holding_document, origin_of
+from llmops.tasks.traces.trained import TrainingNote, write_note
 from tests.datasets.made import answered
 from tests.datasets.training.runs import built, line, prepared, records, spec_of
 from tests.workshop import Workshop
@@ -26,8 +27,15 @@ def test_a_deleted_trace_takes_its_row_with_it(tmp_path: Path) -> None:
     trace = answered(home)
     rows = [line(1, lineage={"trace_id": trace.id}), line(2), line(3)]
     built(spec_of(home, tmp_path, rows))
-    assert holding_deleted(home) == []
+    assert holding_deleted(home) == {}
+    trained = home / "trainings" / "desk" / "openai-12"
+    for folder, version in ((trained, 1), (trained.with_name("openai-34"), 7)):
+        folder.mkdir(parents=True)
+        note = TrainingNote(dataset="helpdesk", version=version, model="ft:1")
+        write_note(folder, note)
     gone = deletion.delete_trace(home, trace.id)
+    models = next(each for each in gone.remarks if each.startswith("models were trained"))
+    assert models.endswith(": desk openai-12 (ft:1) on helpdesk v1")
     assert any("helpdesk v1: 1 rows" in each for each in gone.remarks)
     steps, published = built(spec_of(home, tmp_path, rows))
     assert steps.checked[0].rejected.reasons == {f"erased: {TRACE}": 1}
@@ -61,8 +69,8 @@ def test_an_erased_document_takes_what_rests_on_it(
         suppress(connection, "kb", {"gone.md": {}})
     steps = prepared(spec_of(home, tmp_path, rows))
     assert steps.checked[0].rejected.reasons == {f"erased: {DOCUMENT}": 1}
-    assert holding_document(home, "kb", ["gone.md"]) == ["helpdesk v1: 1 rows"]
-    assert holding_document(home, "other", ["gone.md"]) == []
+    assert holding_document(home, "kb", ["gone.md"]) == {("helpdesk", 1): 1}
+    assert holding_document(home, "other", ["gone.md"]) == {}
 
 
 def test_lineage_may_say_anything() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from llmops.tasks.datasets.training import collecting
+from llmops.tasks.datasets.training.collecting import CollectPart
 from llmops.tasks.datasets.training.outcome import FinetuneOutcome, warnings_of
 from llmops.tasks.datasets.training.publishing import RowCounts
 from llmops.tasks.datasets.training.steps import FinetuneSteps, outcome_of, planned
@@ -48,11 +49,23 @@ def test_what_blocked_a_run_is_its_reason(tmp_path: Path) -> None:
     assert outcome.headline == "helpdesk: nothing is left"
 
 
-def test_a_plan_counts_parts(tmp_path: Path) -> None:
-    spec = spec_of(tmp_path / "home", tmp_path, ROWS)
-    steps = FinetuneSteps(parts=collecting.parts_of(spec))
+def test_a_plan_counts_rows_and_pays_for_none(tmp_path: Path) -> None:
+    asked = {"name": "documents", "knowledge_base": "b", "llm": {"name": "openai", "model": "m"}}
+    collect = [{"name": "jsonl", "path": "rows.jsonl"}, asked]
+    spec = spec_of(tmp_path / "home", tmp_path, ROWS, collect=collect)
+    part = CollectPart(collector=1, title="documents", number=1, of=1, part="d1")
+    steps = FinetuneSteps(
+        parts=[*collecting.parts_of(spec_of(tmp_path / "h", tmp_path, ROWS)), part]
+    )
     outcome = planned(spec, steps, None)
-    assert (outcome.status, outcome.sources, outcome.exit_code) == ("planned", {"jsonl": 1}, 0)
+    assert (outcome.status, outcome.exit_code) == ("planned", 0)
+    assert (outcome.sources, outcome.rows.collected) == (
+        {"jsonl": len(ROWS), "documents": 0},
+        len(ROWS),
+    )
+    assert outcome.warnings == [
+        "documents asks a model for its rows, which are not counted before they are paid for"
+    ]
 
 
 def test_a_night_knows_what_a_data_set_came_to() -> None:

@@ -16,6 +16,7 @@ from tests.openai_server import Service
 
 ASK = {"model": "guide", "messages": [{"role": "user", "content": TALL}]}
 SEARCH = {"query": TALL}
+OPENED = {"trace_id": f"tr-{0:032x}", "chunk_id": "a1", "version": 1}
 FEEDBACK = {"trace_id": f"tr-{0:032x}", "rating": "up"}
 RETRIEVE = {"knowledge_id": "towers", "query": TALL, "retrieval_setting": {"top_k": 1}}
 CALLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -24,6 +25,7 @@ ROUTES = [
     ("POST", "/v1/search", SEARCH, "search"),
     ("POST", "/retrieval", RETRIEVE, "search"),
     ("POST", "/v1/feedback", FEEDBACK, "feedback"),
+    ("POST", "/v1/feedback/opened", OPENED, "feedback"),
     ("GET", "/metrics", None, "admin"),
 ]
 OTHERS = [

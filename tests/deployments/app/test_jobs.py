@@ -46,7 +46,7 @@ def left(jobs: BuildJobs, pid: int, reply: str, kind: JobKind = "build", age: fl
     place.mkdir(parents=True, exist_ok=True)
     started = psutil.Process(pid).create_time() - age if psutil.pid_exists(pid) else 1.0
     job = BuildJob(
-        knowledge_base="guide",
+        name="guide",
         kind=kind,
         config="guide.yaml",
         pid=pid,

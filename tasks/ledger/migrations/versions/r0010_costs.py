@@ -6,7 +6,7 @@ from collections import defaultdict
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0010", "0008"
+revision, down_revision = "0010", "0009"
 branch_labels = depends_on = None
 
 

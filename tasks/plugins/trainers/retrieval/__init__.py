@@ -20,7 +20,8 @@ FILE = "adapter.safetensors"
 
 class RetrievalTrainer(Trainer):
     """Learns from `questions` (golden sets) and from the answers of the application `feedback` that
-    people found good, `trust`: whose word counts without a review. `test`: a golden set that
+    people found good, `trust`: whose word counts without a review; `clicks`: also from sources of
+    its answers that people opened, which train and decide nothing. `test`: a golden set that
     neither trains nor decides; its figures are in the report. `adapter`: false for the weight
     alone. `folds`: of the cross-validation that the gate decides by.
 
@@ -32,6 +33,7 @@ class RetrievalTrainer(Trainer):
     questions: OneOrMore | None = None
     feedback: str | None = Field(default=None, min_length=1)
     trust: Literal["nobody", "reviewers", "everybody"] = "reviewers"
+    clicks: bool = False
     test: OneOrMore | None = None
     adapter: bool = True
     temperature: float = Field(default=0.02, gt=0, le=1)
@@ -46,6 +48,8 @@ class RetrievalTrainer(Trainer):
                 "there is nothing to learn from: name golden sets in questions, or an application "
                 "in feedback"
             )
+        if self.clicks and self.feedback is None:
+            raise ValueError("clicks are those of an application: name it in feedback")
         return self
 
     def train(self, data: TrainingData, run: TrainingRun) -> TrainedModel:
