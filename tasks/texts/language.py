@@ -128,7 +128,7 @@ class LetterSequences:
         """
         before = np.zeros(len(letters), np.int64)
         while True:
-            after = self._next[self._rows[before] + letters].astype(np.int64)
+            after: NDArray[np.int64] = self._next[self._rows[before] + letters].astype(np.int64)
             if np.array_equal(after[:-1], before[1:]):
                 return after
             before[1:] = after[:-1]
