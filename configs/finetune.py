@@ -155,7 +155,7 @@ class FinetuneConfig(FlowConfig):
         if self.train is not None:
             found += train_mistakes(self.train, self.folder, where)
             found += model_mistakes(self.train, self.sweep, self.gate, where)
-            found += export_mistakes(self.train, [spec.id for spec in self.export], where)
+            found += export_mistakes(self.train, [spec.name for spec in self.export], where)
         return found
 
     def never_existed(self, where: str) -> list[Mistake]:

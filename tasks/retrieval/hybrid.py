@@ -105,12 +105,18 @@ class Searcher:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
         """
-        depth = max(k, CANDIDATES)
-        best = self.reader.whole(
-            lambda: self._distinct(query, k, depth, mode, vector, attrgetter("doc_id")),
-            ("uri", "text"),
-        )
+        best = self.reader.whole(lambda: self._documents(query, k, mode, vector), ("uri", "text"))
         return list(zip(best["uri"], best["text"], strict=True))
+
+    def uris(
+        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
+    ) -> list[str]:
+        """`documents` without their texts, which take half of the time."""
+        return [hit.uri for hit in self._documents(query, k, mode, vector)]
+
+    def _documents(self, query: str, k: int, mode: Mode, vector: Vector | None) -> list[RankedRow]:
+        depth = max(k, CANDIDATES)
+        return self._distinct(query, k, depth, mode, vector, attrgetter("doc_id"))
 
     def _distinct(
         self,

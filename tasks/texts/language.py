@@ -2,10 +2,14 @@
 sequences.
 """
 
+import math
 import unicodedata
 from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -59,6 +63,8 @@ def detect(text: str) -> str | None:
     sure.
     """
     sample = unicodedata.normalize("NFKC", text[:SAMPLE])
+    if sample.isascii():
+        return _sure(sample) if any(map(str.isalpha, sample)) else None
     scripts = Counter[str]()
     for letter, times in Counter(
         sample
@@ -86,13 +92,57 @@ def _within(script: str, sample: str) -> str:
 
 
 def _sure(sample: str) -> str | None:
-    code, probability = _identifier().classify(sample)
-    return str(code) if probability >= SURE else None
+    code, probability = letter_sequences().classify(sample)
+    return code if probability >= SURE else None
+
+
+class LetterSequences:
+    """py3langid's model, asked for a whole text at once: the same languages and probabilities as
+    its `classify`, which walks through the text letter by letter, in less time.
+    """
+
+    def __init__(self, model: "LanguageIdentifier") -> None:
+        self._weights = model.nb_ptc.astype(np.float32)  # else it is done for every text
+        self._common = model.nb_pc
+        self._next = np.frombuffer(model.tk_nextmove, model.tk_nextmove.typecode)
+        self._rows = np.array(model.tk_row, np.int64) << 8
+        self._found = np.array(model.tk_output, np.int64)
+        self._codes, self._places = np.unique(model.nb_classes, return_inverse=True)
+        """Some languages have two columns."""
+
+    def classify(self, text: str) -> tuple[str, float]:
+        """(ISO 639-1 code, probability)."""
+        letters = _encoded(text)
+        found = self._found[self._walk(letters)]
+        found, counts = np.unique(found[found >= 0], return_counts=True)
+        scores = np.log1p(counts.astype(np.float32)) @ self._weights[found]
+        scores = (scores + self._common) if len(found) else np.zeros(len(self._places))
+        scores = np.exp((scores - scores.max()) / math.sqrt(len(letters) or 1))
+        shares = np.bincount(self._places, scores) / scores.sum()
+        return str(self._codes[shares.argmax()]), float(shares.max())
+
+    def _walk(self, letters: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The automaton's state after each letter. All are guessed, and each is made what follows
+        from the one before, until none changes: that is the walk itself. A state depends on a few
+        letters, so that takes a few rounds.
+        """
+        before = np.zeros(len(letters), np.int64)
+        while True:
+            after: NDArray[np.int64] = self._next[self._rows[before] + letters].astype(np.int64)
+            if np.array_equal(after[:-1], before[1:]):
+                return after
+            before[1:] = after[:-1]
+
+
+def _encoded(text: str) -> NDArray[np.uint8]:
+    """As the model was trained."""
+    text = unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
+    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
 
 
 @cache
-def _identifier() -> "LanguageIdentifier":
+def letter_sequences() -> LetterSequences:
     """Half a second, at the first text that its script does not decide."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return LetterSequences(LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True))

@@ -29,11 +29,11 @@ def learnt_from(home: Path, name: str, trainer: DatasetTrainer) -> LearntFrom:
     manifest = manifest_at(folder)
     there = [each for each in manifest.files if each.path.endswith(".jsonl")]
     wanted = (trainer.format,) if trainer.format else trainer.formats
-    chosen = next((each for each in wanted if any(file.format == each for file in there)), None)
-    mine = [each for each in there if each.format == chosen]
+    first = next((file for name in wanted for file in there if file.made_by == name), None)
+    mine = [each for each in there if first is not None and each.format == first.format]
     main = [each for each in mine if each.kind in trainer.parts and each.split != "test"]
-    if chosen is None or not any(each.split == "train" for each in main):
-        known = ", ".join(sorted({each.format for each in there})) or "none in JSON lines"
+    if first is None or not any(each.split == "train" for each in main):
+        known = ", ".join(sorted({each.made_by for each in there})) or "none in JSON lines"
         raise UsageError(
             f"{manifest.name} v{version} has no rows to train on in {' or '.join(wanted)}; it has "
             f"{known}",
@@ -45,16 +45,16 @@ def learnt_from(home: Path, name: str, trainer: DatasetTrainer) -> LearntFrom:
         sha256=manifest.content_sha256,
         files={each.split: folder / each.path for each in main if not each.kind},
         name=f"{manifest.name}-v{version}",
-        format=chosen,
-        beside={path.name: path for path in sorted((folder / chosen).iterdir())},
+        format=first.made_by,
+        beside={path.name: path for path in sorted((folder / first.format).iterdir())},
         tokens=_by_split(main, "tokens"),
-        longest=_longest(folder, chosen),
+        longest=_longest(folder, first.format),
     )
     told = TrainedOn(
         name=manifest.name,
         version=version,
         sha256=manifest.content_sha256,
-        format=chosen,
+        format=first.format,
         rows=_by_split(main, "rows"),
         tokens=dict(data.tokens),
     )

@@ -211,9 +211,13 @@ def _tested(problem: RankingProblem, model: RankingModel, held: Sequence[Questio
 
 
 def _measured(searcher: Searcher, questions: Sequence[Question], vectors: Vectors) -> Measurement:
+    quoted = any(item.quote is not None for each in questions for item in each.relevant)
+
     def rank(texts: Sequence[str], k: int, _: str) -> list[list[tuple[str, str]]]:
         pairs = zip(texts, vectors, strict=True)
-        return [searcher.documents(text, k, "hybrid", vector) for text, vector in pairs]
+        if quoted:
+            return [searcher.documents(text, k, "hybrid", vector) for text, vector in pairs]
+        return [[(uri, "") for uri in searcher.uris(text, k, "hybrid", one)] for text, one in pairs]
 
     return measure(questions, rank, DEPTH, ["hybrid"])
 

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from llmops.tasks.texts.language import detect
+from llmops.tasks.texts.language import detect, letter_sequences
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,15 @@ def test_english_questions_are_not_taken_for_another_language() -> None:
     wrong = [text for text in asked if detect(text) not in {"en", None}]
     assert len(asked) > 3_000
     assert len(wrong) < 0.002 * len(asked), wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "?", "OK", "HALLO WELT", "\ud800 x", "Straße", "a" * 5000, "Dober dan, kako ste? " * 40]
+    + [f"{word} Reykjavík, høst, ağaç, čaj, naïve, l’été {word}." for word in ("Tere", "Bok")],
+)
+def test_the_model_says_what_its_library_says(text: str) -> None:
+    known = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True).rank(text)
+    code, probability = letter_sequences().classify(text)
+    assert probability == pytest.approx(known[0][1], abs=1e-4)
+    assert code in [each for each, share in known if share > known[0][1] - 1e-6]

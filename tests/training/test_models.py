@@ -81,6 +81,20 @@ def test_a_plan_prices_and_sends_nothing(tmp_path: Path) -> None:
     assert "the training may cost" in cheap.warnings[0]
 
 
+def test_an_export_with_a_name_of_its_own_is_found(tmp_path: Path) -> None:
+    lines = [line(number) for number in range(20)]
+    named = [{"name": "trl_sft"}, {"name": "openai_chat", "id": "short", "max_tokens": 900}]
+    train = {"name": "openai", "model": "base-1", "api_key": "k", "price_per_million": 1.0}
+    made = spec_of(tmp_path / "home", tmp_path, lines, export=named, train=train)
+    built(made)
+    planned = planned_model(tmp_path / "home", spec("http://127.0.0.1:9"))
+    assert planned.dataset.format == "short"
+    assert planned.dataset.rows["train"] > 10
+    train["format"] = "openai_dpo"
+    with pytest.raises(ConfigError, match="reads openai_dpo, which export does not name"):
+        spec_of(tmp_path / "home", tmp_path, lines, export=named, train=train)
+
+
 def test_a_model_is_told_with_what_it_was_trained_on(tmp_path: Path) -> None:
     home = tmp_path / "home"
     folder = published(home)

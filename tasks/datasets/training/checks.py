@@ -89,7 +89,7 @@ def _answered(row: Row, rules: RowRules) -> Iterator[Fault]:
     if answer.tool_calls and not said.strip():
         return
     asked = [one for one in prompt(row) if one.role == "user"]
-    if asked and _alike(said, text(asked[-1])) >= rules.copied:
+    if asked and _alike(said, text(asked[-1]), rules.copied):
         yield Fault(kind="copied", message=f"the answer repeats the question: {shown(said)!r}")
     elif _said_before(said, row):
         yield Fault(kind="copied", message=f"the answer stands there twice: {shown(said)!r}")
@@ -100,10 +100,16 @@ def _answered(row: Row, rules: RowRules) -> Iterator[Fault]:
         yield Fault(kind="language", message=f"the answer is in {language}; wanted: {wanted}")
 
 
-def _alike(one: str, other: str) -> float:
+def _alike(one: str, other: str, least: float) -> bool:
+    """Whether runs of three words are so similar. A text has at most as many different runs as it
+    has words, and at least as many as different words, less two: most texts are told apart by that.
+    """
     if folded(one) == folded(other):
-        return 1.0
-    return similarity(shingle_hashes(one, 3), shingle_hashes(other, 3))
+        return True
+    shorter, longer = sorted((words(one), words(other)), key=len)
+    if len(set(longer)) - 2 > len(shorter) / least:
+        return False
+    return similarity(shingle_hashes(one, 3), shingle_hashes(other, 3)) >= least
 
 
 def _said_before(said: str, row: Row) -> bool:

@@ -61,10 +61,11 @@ def write_parquet(
 
 def keys_of(content: object) -> Iterator[str]:
     """The keys of a record and of what is in it: what the columns have to hold."""
-    if isinstance(content, Mapping):
+    if isinstance(content, dict | Mapping):
         for name, value in content.items():
             yield name
-            yield from keys_of(value)
+            if not isinstance(value, str):
+                yield from keys_of(value)
     elif isinstance(content, list | tuple):
         for value in content:
             yield from keys_of(value)

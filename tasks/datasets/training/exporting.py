@@ -26,8 +26,9 @@ SPLITS = ("train", "validation", "test")
 
 
 class DatasetFile(BaseModel):
-    """A file of a data set. `path`: in the folder of its version; `tokens`: of all its records, by
-    the tokenizer of the config.
+    """A file of a data set. `format`: as the config calls it, which is the exporter's name where it
+    has no id; `exporter`: that name, "" where an older version wrote it; `path`: in the folder of
+    its version; `tokens`: of all its records, by the tokenizer of the config.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +40,11 @@ class DatasetFile(BaseModel):
     bytes: int
     tokens: int
     kind: str = ""
+    exporter: str = ""
+
+    @property
+    def made_by(self) -> str:
+        return self.exporter or self.format
 
 
 class TargetReport(BaseModel):
@@ -148,7 +154,7 @@ def export(spec: FinetuneSpec, target: Spec, rows: SplitRows) -> ExportedFormat:
                 _put(exporter, written, split, row, context)
     finally:
         paths = written.close()
-    made = tuple(_finished(exporter, target.id, written, paths, spec.files))
+    made = tuple(_finished(exporter, target, written, paths, spec.files))
     names = {key: path.name for key, path in paths.items()}
     if "jsonl" not in spec.files:
         names = {key: Path(name).with_suffix(".parquet").name for key, name in names.items()}
@@ -176,7 +182,7 @@ def _put(exporter: Exporter, written: _Written, split: str, row: Row, context: H
 
 def _finished(
     exporter: Exporter,
-    name: str,
+    target: Spec,
     written: _Written,
     paths: Mapping[tuple[str, str], Path],
     formats: Iterable[FileFormat],
@@ -198,10 +204,11 @@ def _finished(
         for file in made.values():
             digest, size = digest_of(file)
             yield DatasetFile(
-                format=name,
+                format=target.id,
+                exporter=target.name,
                 split=key[0],
                 kind=key[1],
-                path=f"{name}/{file.name}",
+                path=f"{target.id}/{file.name}",
                 rows=written.rows[key],
                 sha256=digest,
                 bytes=size,

@@ -1,7 +1,7 @@
 """How long texts are in tokens: by a model's own `tokenizer.json`, else by a cautious estimate."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,8 @@ PER_MESSAGE = 4
 """Tokens that a chat template adds to each message: four in ChatML, the most common one."""
 SILENT = ("role", "from", "type", "id", "tool_call_id")
 """Keys whose values are part of what a template adds."""
-WORD = re.compile(r"[A-Za-z]+|\d|[^\sA-Za-z\d]")
+PIECE = re.compile(r"[A-Za-z]{1,6}|\d|[^\sA-Za-z\d]")
+OTHER = re.compile(r"[^\s\x00-\x7f]")
 
 
 def counter_of(tokenizer: str) -> Count:
@@ -25,7 +26,8 @@ def estimated(text: str) -> int:
     """Rather too many: a word for each begun six letters, a digit, a sign; two for a character of
     another alphabet.
     """
-    return sum(-(-len(each[0]) // 6) if each[0].isascii() else 2 for each in WORD.finditer(text))
+    twice = 0 if text.isascii() else len(OTHER.findall(text))
+    return len(PIECE.findall(text)) + twice
 
 
 @cache
@@ -51,27 +53,18 @@ def _of_file(path: Path) -> Count:
 
 def tokens_in(content: object, count: Count) -> int:
     """Of all texts of a record, with what a chat template adds to each message."""
-    messages = sum(1 for each in _mappings(content) if "role" in each or "from" in each)
-    return PER_MESSAGE * messages + sum(count(text) for text in _texts(content))
+    return _counted(content, count, silent=False)
 
 
-def _mappings(content: object) -> Iterator[Mapping[str, object]]:
-    if isinstance(content, Mapping):
-        yield content
-        for value in content.values():
-            yield from _mappings(value)
-    elif isinstance(content, list | tuple):
-        for value in content:
-            yield from _mappings(value)
-
-
-def _texts(content: object) -> Iterator[str]:
+def _counted(content: object, count: Count, *, silent: bool) -> int:
     if isinstance(content, str):
-        yield content
-    elif isinstance(content, Mapping):
-        for name, value in content.items():
-            if name not in SILENT:
-                yield from _texts(value)
-    elif isinstance(content, list | tuple):
-        for value in content:
-            yield from _texts(value)
+        return 0 if silent else count(content)
+    if isinstance(content, dict | Mapping):
+        added = PER_MESSAGE if "role" in content or "from" in content else 0
+        return added + sum(
+            _counted(value, count, silent=silent or name in SILENT)
+            for name, value in content.items()
+        )
+    if isinstance(content, list | tuple):
+        return sum(_counted(value, count, silent=silent) for value in content)
+    return 0

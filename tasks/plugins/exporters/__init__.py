@@ -50,12 +50,13 @@ class ExportContext(Protocol):
 
 
 class Exporter(Plugin, ABC):
-    """`max_tokens`: of a record, as the target will be set; longer ones are left out, never cut.
-    `least_score`: rows that people found worse are nothing to learn from; a row without a score is
-    taken.
+    """`id`: what its folder and reports are called, where one is used twice. `max_tokens`: of a
+    record, as the target will be set; longer ones are left out, never cut. `least_score`: rows that
+    people found worse are nothing to learn from; a row without a score is taken.
     """
 
     family: ClassVar[str] = "exporters"
+    id: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     max_tokens: int | None = Field(default=None, ge=1)
     least_score: float = Field(default=0.5, ge=0, le=1)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ CUE = re.compile(
 """What every refusal has, at least: a quick look before the long one."""
 NAME = re.compile(r"<([A-Z_]+)>")
 SPECIAL = ("whole", "contrast", "about", "vague")
+OTHER_LETTERS = ("ru", "zh", "ja", "ko", "fa", "ar")
+"""Languages whose refusals all have a letter beyond ASCII."""
+BORDER = r"\b"
 MOST, LONGEST = 60, 600
 """Sentences, and characters of each, that are looked at: a refusal is shorter."""
 BEFORE, CLAUSE, AFTER = 12, 4, 30
@@ -92,9 +96,12 @@ class RefusalScorer(Scorer):
 
 
 class Signs(NamedTuple):
-    """Patterns for sentences as `folded` makes them."""
+    """Patterns for sentences as `folded` makes them. `latin`: what of `refusal` can stand in a
+    sentence of ASCII.
+    """
 
     refusal: re.Pattern[str]
+    latin: re.Pattern[str]
     whole: re.Pattern[str]
     contrast: re.Pattern[str]
     about: re.Pattern[str]
@@ -110,16 +117,34 @@ def _signs() -> Signs:
         if line and line[0] != "#"
     ]
     named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
-    rows = [line.split("\t", 1) for line in lines if "\t" in line]
-    kinds = {
-        kind: "|".join(
-            folded(NAME.sub(lambda match: named[match[1]], pattern))
-            for name, pattern in rows
-            if (name if name in SPECIAL else "refusal") == kind
-        )
-        for kind in ("refusal", *SPECIAL)
+    rows = [
+        (kind, folded(NAME.sub(lambda match: named[match[1]], pattern)))
+        for kind, pattern in (line.split("\t", 1) for line in lines if "\t" in line)
+    ]
+    special = {kind: "|".join(each for name, each in rows if name == kind) for kind in SPECIAL}
+    refusal = [(name, each) for name, each in rows if name not in SPECIAL]
+    kinds = special | {
+        "refusal": _either([each for _, each in refusal]),
+        "latin": _either([each for name, each in refusal if name not in OTHER_LETTERS]),
     }
     return Signs(**{kind: re.compile(pattern) for kind, pattern in kinds.items()})
+
+
+def _either(alternatives: Sequence[str]) -> str:
+    """One pattern of all, in their order. Those that begin at the border of a word share it: within
+    words, which is nearly everywhere, it fails at once instead of a hundred times.
+    """
+    parts = []
+    for at_border, same in groupby(alternatives, lambda one: one.startswith(BORDER)):
+        cut = len(BORDER) if at_border else 0
+        either = "|".join(one[cut:] for one in same)
+        parts.append(f"{BORDER}(?:{either})" if at_border else either)
+    return "|".join(parts)
+
+
+def _refusal(sentence: str) -> re.Match[str] | None:
+    signs = _signs()
+    return (signs.latin if sentence.isascii() else signs.refusal).search(sentence)
 
 
 def refuses(answer: str, phrases: Sequence[str] = ()) -> bool:
@@ -147,16 +172,17 @@ def _form(sentence: str) -> str:
     """Without the words of others: a song may be called "I don't know"."""
     form = folded(bare(sentence[:LONGEST])).strip(" \"'“”„«»")
     own = QUOTED.sub(" ", form)
-    return own if len(words(own)) >= CLAUSE else form
+    return own if own == form or len(words(own)) >= CLAUSE else form
 
 
 def _first(said: Sequence[str]) -> int | None:
     """The first sentence that refuses, unless an answer stands before it."""
     before = 0
     for place, sentence in enumerate(said):
-        if CUE.search(sentence) and _signs().refusal.search(sentence):
+        if CUE.search(sentence) and _refusal(sentence):
             return place
-        before += _length([sentence])
+        if place + 1 < len(said):
+            before += _length([sentence])
         if before > BEFORE:
             break
     return None
@@ -166,7 +192,7 @@ def _goes_on(sentence: str) -> bool:
     """Whether the refusing sentence has a clause that answers after all: I don't know when, but it
     was Paris.
     """
-    refusal = _signs().refusal.search(sentence)
+    refusal = _refusal(sentence)
     contrast = _signs().contrast.search(sentence, refusal.end()) if refusal else None
     rest = sentence[contrast.end() :] if contrast else ""
     return len(words(rest)) >= CLAUSE and not _signs().about.search(rest)
@@ -176,7 +202,7 @@ def _answers(refusal: str, after: Sequence[str]) -> bool:
     """Whether the sentences after a refusal are an answer. One that refuses only to be exact is
     followed by one sooner.
     """
-    others = [one for one in after if not _signs().refusal.search(one)]
+    others = [one for one in after if not _refusal(one)]
     if any(
         (contrast := _signs().contrast.match(one))
         and not _signs().about.search(one, contrast.end())

@@ -3,19 +3,21 @@ the program is installed.
 """
 
 import ast
+import fcntl
 import os
 import shlex
 import shutil
-import signal
 import subprocess
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from llmops.tasks.errors import LlmopsError, UsageError
+from llmops.tasks.errors import Blocked, LlmopsError, UsageError
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.trainers import (
     DatasetTrainer,
@@ -27,6 +29,8 @@ from llmops.tasks.plugins.trainers import (
 from llmops.tasks.yaml_files import write_yaml
 
 CONFIG, COMMAND, LOG, MODEL = "train.yaml", "train.sh", "train.log", "model"
+GUARD = str(Path(__file__).with_name("_guard.py"))
+LOCK = ".program"
 PAIRS = "pairs"
 LOGGED = 5
 """Steps between two lines of a log."""
@@ -135,20 +139,20 @@ class ProgramTrainer(DatasetTrainer):
         return ""
 
     def _run(self, command: list[str], run: TrainingRun) -> dict[str, float]:
-        output, last = run.folder / MODEL, dict[str, float]()
-        if output.is_dir() and not any(output.glob("checkpoint-*")):
-            shutil.rmtree(output)  # of a run that was killed before its first checkpoint
-        with (run.folder / LOG).open("a", encoding="utf-8") as log:
+        last = dict[str, float]()
+        with _alone(run.folder) as lock, (run.folder / LOG).open("a", encoding="utf-8") as log:
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-I", GUARD, str(GRACE), str(lock), *command],
                 cwd=run.folder,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=(lock,),
             )
-            with process:
+            with process:  # its end closes the pipe that the guard watches
                 try:
                     for number, metrics in enumerate(_told(process, log.write)):
                         run.step(number * LOGGED, metrics)
@@ -164,6 +168,30 @@ class ProgramTrainer(DatasetTrainer):
                 hint=f"see {run.folder / LOG}; the next run goes on from the last checkpoint",
             )
         return last
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """A lock that the program inherits. Raises Blocked where that of an earlier run still works: a
+    run that is killed cannot wait for its program to end.
+    """
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Blocked(
+                "the program of an earlier run still works on this training",
+                hint=f"it ends within {GRACE:.0f} seconds of the run that started it, or of what "
+                f"it started: wait, or look for it in {folder / LOG}",
+                where=str(folder),
+            ) from error
+        output = folder / MODEL
+        if output.is_dir() and not any(output.glob("checkpoint-*")):
+            shutil.rmtree(output)  # of a run that was killed before its first checkpoint
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def _told(
@@ -189,11 +217,7 @@ def metrics_in(text: str) -> dict[str, float]:
 
 
 def _ended(process: "subprocess.Popen[str]") -> None:
-    """The program and what it started."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    """The guard ends the program and what it started, and then itself."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()

@@ -11,7 +11,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.pii import PiiCleaner
-from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES
+from llmops.tasks.plugins.cleaners.pii.patterns import ENTITIES, KINDS, digits_in
 
 PIECES = st.sampled_from(
     [
@@ -185,6 +185,13 @@ def test_masking_twice_is_masking_once(text: str, numbered: bool) -> None:
 def test_a_long_line_of_halves_comes_to_an_end(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert len(PiiCleaner().clean(text)) <= 2 * len(text)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_no_quick_look_overlooks_anything(text: str) -> None:
+    for kind in KINDS:
+        if kind.pattern.search(text):
+            assert kind.may_stand_in(text, digits_in(text)), kind.pattern.pattern
 
 
 def test_every_entity_is_documented() -> None:

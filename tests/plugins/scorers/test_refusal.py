@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from llmops.tasks.plugins.scorers import refusal
 from llmops.tasks.plugins.scorers.refusal import RefusalScorer, refuses
 from tests.plugins.scorers.refusals import ANSWERS, FURTHER, OVERLOOKED, REFUSALS
 from tests.plugins.scorers.samples import sample
@@ -26,6 +28,22 @@ def test_there_are_enough_of_them_to_mean_something() -> None:
     assert len({*REFUSALS, *FURTHER}) > 200
     assert not any(map(refuses, OVERLOOKED))  # move those that are recognised by now
     assert len(ANSWERS) > 40
+
+
+def test_each_line_of_the_file_is_one_alternative() -> None:
+    """Else what is put together with others would mean something else. And what is not looked for
+    in a sentence of ASCII cannot stand in one."""
+    lines = Path(refusal.__file__).with_name("refusals.txt").read_text("utf-8").splitlines()
+    patterns = [line.split("\t") for line in lines if "\t" in line and line[0] != "#"]
+    for kind, pattern in patterns:
+        if kind not in refusal.SPECIAL:
+            flat = re.sub(r"\[[^\]]*\]", "", re.sub(r"\\.", "", pattern))
+            while "(" in flat:
+                flat = re.sub(r"\([^()]*\)", "", flat)
+            assert "|" not in flat, pattern
+        if kind in refusal.OTHER_LETTERS:
+            assert not pattern.isascii()
+    assert {kind for kind, _ in patterns} > set(refusal.OTHER_LETTERS)
 
 
 @pytest.mark.skipif(

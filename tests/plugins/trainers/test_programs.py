@@ -2,16 +2,20 @@
 are run.
 """
 
+import fcntl
 import json
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from llmops.tasks.errors import LlmopsError, UsageError
+from llmops.tasks.errors import Blocked, LlmopsError, UsageError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.exporters import Exporter
 from llmops.tasks.plugins.trainers import DatasetTrainer, TrainedModel, TrainingData, TrainingRun
@@ -192,6 +196,55 @@ def test_who_interrupts_it_ends_the_program(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         trainer.train(data, TrainingRun(tmp_path / "run", interrupt))
     assert not (tmp_path / "run" / "lived").exists()
+
+
+STARTER = """\
+import sys
+from pathlib import Path
+from tests.plugins.trainers.test_programs import exported, single, train
+train("axolotl", exported(Path(sys.argv[1]) / "data", single()), Path(sys.argv[1]) / "run",
+      program=sys.argv[2])
+"""
+
+
+def test_who_is_killed_leaves_no_program_behind(tmp_path: Path) -> None:
+    """And what will not end at once keeps the next run from starting a second one beside it."""
+    stubborn = (
+        'exec >&- 2>&-; trap "touch told" TERM; touch works; '
+        "while [ ! -e leave ]; do sleep 0.05; done"
+    )
+    given = [sys.executable, "-c", STARTER, str(tmp_path), program(tmp_path, stubborn)]
+    starter, run = subprocess.Popen(given), tmp_path / "run"
+    try:
+        until(lambda: (run / "works").exists())
+    finally:
+        starter.kill()
+        starter.wait()
+    until(lambda: (run / "told").exists())
+    data = TrainingData("abc", {}, None, "helpdesk-v1", "sharegpt", {}, longest=700)
+    data = replace(data, files={"train": tmp_path / "data" / "train.jsonl"})
+    with pytest.raises(Blocked, match="earlier run still works"):
+        train("axolotl", data, run, program=str(tmp_path / "program"))
+    assert (run / "called").read_text().count("train") == 2  # once: "train" and "train.yaml"
+    (run / "leave").touch()
+    until(lambda: free(run / ".program"))
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that in 20 seconds")
+
+
+def free(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @pytest.mark.parametrize(

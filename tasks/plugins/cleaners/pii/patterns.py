@@ -34,6 +34,7 @@ DOCUMENT = (
     r"(?:passport|passeport|pasaporte|passaporto|reisepass|personalausweis|ausweis|identity card|id card|护照|パスポート)"  # noqa: E501
     r"(?:[-\s]?(?:no|nr|num(?:ber|mer|[ée]ro)|n[ºo°]|号码|番号))?\.?"
 )
+DIGIT = re.compile(r"\d")
 TOKENS = "|".join(
     (
         r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}",
@@ -74,18 +75,36 @@ as examples, so that the cleaner leaves them; traces and training rows are looke
 
 class EntityPattern(NamedTuple):
     """One way in which an entity is written: the group `value`, or all of it, is what is found if
-    `check` agrees.
+    `check` agrees. A text without one of `signs` (if there are any), or with fewer `digits`, holds
+    none, and need not be looked through: most texts.
     """
 
     entity: str
     pattern: re.Pattern[str]
     check: Callable[[str], bool] = bool
+    signs: tuple[str, ...] = ()
+    digits: int = 0
+
+    def may_stand_in(self, text: str, digits: int) -> bool:
+        """A quick look. `digits`: how many the text has."""
+        return digits >= self.digits and (
+            not self.signs or any(sign in text for sign in self.signs)
+        )
 
 
 def _kind(
-    entity: str, pattern: str, check: Callable[[str], bool] = bool, flags: int = 0
+    entity: str,
+    pattern: str,
+    check: Callable[[str], bool] = bool,
+    signs: tuple[str, ...] = (),
+    digits: int = 0,
 ) -> EntityPattern:
-    return EntityPattern(entity, re.compile(pattern, flags), check)
+    return EntityPattern(entity, re.compile(pattern), check, signs, digits)
+
+
+def digits_in(text: str) -> int:
+    """Of any script, as the patterns know them."""
+    return len(DIGIT.findall(text))
 
 
 KINDS = (
@@ -103,42 +122,54 @@ KINDS = (
         r"passe)(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})[\"'`]?"
         r"(?P<value>(?<!\w)[^\s\"'<>(){}\[\],;|`\u2e80-\uffef]{8,200})(?![\w(\[.])",
         checks.secret,
+        signs=(":", "=", "："),
     ),
     _kind(
         "url_credentials",
         r"(?<![a-z0-9])[a-z][a-z0-9+.-]{1,20}://"
         r"(?P<value>[^\s/:@<>\"'`|{}$]{1,100}:[^\s/@<>\"'`|{}$*]{1,200})@(?=[\w\[])",
+        signs=("://",),
     ),
     _kind(
         "email",
         rf"(?<![{L}._%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"
         rf"(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{{2,24}}(?![{L}@-])",
+        signs=("@",),
     ),
-    _kind("ssn", NUMBER + r"\d{3}-\d{2}-\d{4}" + END, checks.ssn),
+    _kind("ssn", NUMBER + r"\d{3}-\d{2}-\d{4}" + END, checks.ssn, digits=9),
     _kind(
         "ssn",
         r"(?i)\b(?:ssn|social security(?: number| no\.?)?)\W{0,3}(?:is |number |no "
         r")?(?P<value>\d{3}[ .]?\d{2}[ .]?\d{4})(?!\d)",
         checks.ssn,
+        digits=9,
     ),
-    _kind("birth_date", rf"(?i)(?<!\w){BORN}[:\s(]{{0,4}}(?P<value>{DAY})(?!\d)"),
+    _kind("birth_date", rf"(?i)(?<!\w){BORN}[:\s(]{{0,4}}(?P<value>{DAY})(?!\d)", digits=4),
     _kind(
         "passport",
         rf"(?i)(?<!\w){DOCUMENT}[:#\s]{{1,4}}(?:is "
         rf")?(?P<value>(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{6,10}})(?![\w-])",
+        digits=1,
     ),
     _kind(
         "ip",
         r"(?<![\w.:/-])(?<!version )(?<!Version )(?<!EC "
         r")\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*[\w])(?!/\d)",
         checks.ip,
+        digits=4,
     ),
-    _kind("ip", r"(?<![\w:.])[0-9a-fA-F]{1,4}:[0-9a-fA-F:]{4,34}(?![\w:.])", checks.ip),
+    _kind(
+        "ip",
+        r"(?<![\w:.])[0-9a-fA-F]{1,4}:[0-9a-fA-F:]{4,34}(?![\w:.])",
+        checks.ip,
+        signs=(":",),
+    ),
     _kind(
         "phone",
         rf"{NUMBER}(?:\(?\+|(?<!\d )00[ -]?(?=[1-9]))[1-9](?:[ "
         rf".()/-]{{0,2}}\d){{6,14}}{EXTENSION}{END}",
         checks.phone,
+        digits=7,
     ),
     _kind(
         "phone",
@@ -146,32 +177,47 @@ KINDS = (
         r"])[2-9]\d\d[-. ]\d{4}"
         rf"{EXTENSION}{END}",
         checks.phone,
+        digits=10,
     ),
     _kind(
         "phone",
         rf"{NUMBER}(?<!\d )(?:\(0[1-9]\d{{0,3}}\)|0[1-9]\d{{0,3}})(?: ?[/-] ?|[ .])"
         rf"\d{{2,8}}(?:[ /.-]\d{{2,6}}){{1,4}}{END}",
         checks.phone,
+        digits=6,
     ),
-    _kind("phone", rf"{NUMBER}(?<!\d )0[1-9]\d{{1,3}}(?:/| / | )\d{{6,8}}{END}", checks.phone),
+    _kind(
+        "phone",
+        rf"{NUMBER}(?<!\d )0[1-9]\d{{1,3}}(?:/| / | )\d{{6,8}}{END}",
+        checks.phone,
+        digits=9,
+    ),
     _kind(
         "phone",
         rf"(?i)(?<!\w){PHONE_WORD}(?:\s?(?:no|nr|number)\b)?(?:\s(?:is|on))?[.:\s]{{1,4}}"
         rf"(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}{EXTENSION}){END}",
         checks.phone,
+        digits=7,
     ),
     _kind(
         "phone",
         rf"(?i){NUMBER}(?P<value>[+(]?\d(?:[ ./()-]{{0,2}}\d){{6,14}}(?:x\d{{1,5}})?)"
         r"[ -](?:office|fax|mobile|phone|home|desk)(?!\w)",
         checks.phone,
+        digits=7,
     ),
 )
-MEASURED: Mapping[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
-    "credit_card": (re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,21}(?!\d)"), checks.card),
-    "iban": (re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"), checks.iban),
+MEASURED: Mapping[str, tuple[re.Pattern[str], Callable[[str], int], int]] = {
+    "credit_card": (re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,21}(?!\d)"), checks.card, 12),
+    "iban": (
+        re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"),
+        checks.iban,
+        2,
+    ),
 }
-"""Numbers whose end their check digits tell: what follows them may look like more of the same."""
+"""Numbers whose end their check digits tell, and how many digits a text with one has at least:
+what follows them may look like more of the same.
+"""
 ENTITIES = tuple(sorted({kind.entity for kind in KINDS} | set(MEASURED)))
 
 
@@ -188,8 +234,9 @@ def spans_in(text: str, entities: frozenset[str]) -> list[EntitySpan]:
     wins.
     """
     taken: list[EntitySpan] = []
+    digits = digits_in(text)
     for kind in KINDS:
-        if kind.entity in entities:
+        if kind.entity in entities and kind.may_stand_in(text, digits):
             group = "value" if "value" in kind.pattern.groupindex else 0
             taken += (
                 EntitySpan(*match.span(group), kind.entity)
@@ -197,8 +244,8 @@ def spans_in(text: str, entities: frozenset[str]) -> list[EntitySpan]:
                 if kind.check(match[group])
             )
     for entity in entities & set(MEASURED):
-        pattern, length_of = MEASURED[entity]
-        for match in pattern.finditer(text):
+        pattern, length_of, least = MEASURED[entity]
+        for match in pattern.finditer(text) if digits >= least else ():
             if length := length_of(match[0]):
                 taken.append(EntitySpan(match.start(), match.start() + length, entity))
     return apart(taken)

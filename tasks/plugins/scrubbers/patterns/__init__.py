@@ -89,12 +89,12 @@ class PatternsScrubber(Scrubber):
                 group = "value" if "value" in shape.groupindex else 0
                 for match in shape.finditer(text):
                     yield EntitySpan(*match.span(group), "secret")
-        if "ip" in self.entities:
+        if "ip" in self.entities and ":" in text:
             for match in IPV6.finditer(text):
                 yield EntitySpan(*match.span(), "ip")
         if "mac" in self.entities:
-            for pattern in (MAC, MAC_DASHES):
-                for match in pattern.finditer(text):
+            for pattern, sign in ((MAC, ":"), (MAC_DASHES, "-")):
+                for match in pattern.finditer(text) if sign in text else ():
                     if len(set(match[0])) > 2:  # all zeros, all ones
                         yield EntitySpan(*match.span(), "mac")
         if "national_id" in self.entities:
