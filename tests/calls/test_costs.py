@@ -90,7 +90,7 @@ def test_what_a_ledger_knew_before_is_in_it(tmp_path: Path) -> None:
     save_outcome(ledger, "r2", "desk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
     with ledger.write() as connection:
         costs.drop(connection)
-        connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0008'")
+        connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0009'")
         migrations.upgrade(connection)
     found = [(row.flow, row.name, row.calls, row.tokens, row.cost_usd) for row in booked(ledger)]
     assert found == [("", "", 2, 14, 0.75), ("index", "shop", 1, 3, 0.35)]
