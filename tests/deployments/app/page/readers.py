@@ -3,8 +3,14 @@
 import json
 import re
 import time
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from llmops.tasks.ledger import existing_ledger
+from llmops.tasks.ledger.application import traces
+from llmops.tasks.traces.spool import FOLDER
 from tests.chat.apps import TALL
 from tests.deployments.app.apps import App
 from tests.deployments.app.page.pages import Visitor
@@ -36,11 +42,19 @@ class Reader(Visitor):
         return str(json.loads(last[0].partition("data: ")[2])["html"])
 
     def stored(self, app: App, trace: str) -> None:
-        """Wait until the ledger knows it, and the page has nothing but the trace to go by."""
-        deadline = time.monotonic() + 20
-        while app.services.traces.state().spooled == 0 and time.monotonic() < deadline:
+        """Wait until spool or MLflow have it; then the page has nothing but the trace to go by."""
+        home, deadline = app.towers.home, time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if any((home / FOLDER).glob(f"*/*-{trace}.json")) or _in_mlflow(home, trace):
+                break
             time.sleep(0.05)
         running(app)._held.pop(trace, None)
+
+
+def _in_mlflow(home: Path, trace: str) -> bool:
+    with existing_ledger(home).read() as connection:
+        query = select(traces.c.stored_at).where(traces.c.id == trace)
+        return connection.scalar(query) is not None
 
 
 def running(app: App) -> Any:
