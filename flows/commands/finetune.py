@@ -71,7 +71,8 @@ def draw(console: "Console", outcome: Facts) -> None:
         [f["format"], f["split"], f"{f['rows']:,}", f"{f['tokens']:,}", f["path"]]
         for f in outcome["files"]
     ]
-    grid(console, ["format", "side", "rows", "tokens", "file"], files)
+    if files:
+        grid(console, ["format", "side", "rows", "tokens", "file"], files)
     for target in outcome["targets"]:
         for line in _risks(target):
             console.print(f"  {target['format']:<11} {printable(line)}", markup=False)

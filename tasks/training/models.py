@@ -53,9 +53,10 @@ def train_model(
     trainer.check(learnt.data)
     folder = folder_of(home, spec, trainer, learnt)
     payments = dict[str, float]()
+    paid_model = str(spec.trainer.options.get("model") or spec.trainer.name)
 
     def paid(payment: Payment) -> None:
-        if write_payment(home, payment, spec.name, spec.trainer.name):
+        if write_payment(home, payment, spec.name, paid_model):
             payments[payment.key] = payment.cost_usd
 
     with one_at_a_time(folder):

@@ -69,7 +69,8 @@ def planned(home: Path, spec: TrainSpec) -> TrainOutcome:
         other_language=foreign,
         groups=0,
     )
-    reason = f"{counts.usable} of {counts.judged} judged questions would be learnt from"
+    few = too_few(counts.usable, counts.other_language)
+    reason = few or f"{counts.usable} of {counts.judged} judged questions would be learnt from"
     return _outcome(spec, version, labels, counts).model_copy(
         update={"reason": reason, "live": version.ranking}
     )

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from llmops.configs.evaluate import EvaluateConfig
 from llmops.configs.reading import read, read_mapping
 from llmops.configs.train import TrainConfig
+from llmops.tasks.calls.costs import booked
 from llmops.tasks.errors import Blocked, ConfigError, Damaged, UsageError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
@@ -108,6 +109,8 @@ def test_a_model_is_told_with_what_it_was_trained_on(tmp_path: Path) -> None:
     assert first.dataset.rows["train"] + first.dataset.rows["validation"] <= 40
     assert (first.cost_usd, again.cost_usd) == (0.003, 0.0)
     assert paid(home) == [(1000, 0.003)]
+    (row,) = booked(open_ledger(home))
+    assert (row.flow, row.name, row.model) == ("train", "helpdesk", "base-1")
     assert "ft:base-1:house::ftjob-0" in model_markdown(first)
 
 

@@ -242,6 +242,10 @@ def test_a_plan_writes_nothing(shop: Workshop) -> None:
     outcome = planned(shop.home, spec(shop, test="few.jsonl"))
     assert (outcome.status, outcome.labels.judged) == ("planned", 110)
     assert outcome.labels.sources == {"golden sets": 110, "test": 20}
+    assert outcome.reason == "110 of 110 judged questions would be learnt from"
+    few = planned(shop.home, spec(shop, "few.jsonl"))
+    assert few.status == "planned"
+    assert "20 judged questions can be learnt from, and 50 are the least" in few.reason
     assert len(rankings.listed(shop.handle)) == before
 
 

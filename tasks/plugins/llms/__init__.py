@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmops.tasks.errors import ConfigError, Mistake
-from llmops.tasks.plugins import Plugin, Spec, digest
+from llmops.tasks.plugins import Plugin, Spec, digest, name_of
 
 LIMITS = {
     "price_in",
@@ -131,7 +131,7 @@ class Llm(Plugin, ABC):
     @property
     def title(self) -> str:
         """The model's name, as tables of prices and reports use it."""
-        return type(self).__name__.lower()
+        return name_of(type(self))
 
     @property
     def free(self) -> bool:

@@ -1,7 +1,11 @@
 """What a run came to, for a person, a program and a night."""
 
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
+from llmops.flows.commands.finetune import draw
 from llmops.tasks.datasets.training import collecting
 from llmops.tasks.datasets.training.collecting import CollectPart
 from llmops.tasks.datasets.training.outcome import FinetuneOutcome, warnings_of
@@ -66,6 +70,9 @@ def test_a_plan_counts_rows_and_pays_for_none(tmp_path: Path) -> None:
     assert outcome.warnings == [
         "documents asks a model for its rows, which are not counted before they are paid for"
     ]
+    console = Console(file=StringIO(), width=200)
+    draw(console, outcome.public())
+    assert "tokens" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_night_knows_what_a_data_set_came_to() -> None:

@@ -335,3 +335,7 @@ can delete a workspace or reset the password of others. There must be one owner.
     assert said(f"Cite.\n\n{passage}", "How do I reset my password?") == (
         'Open the sign-in page and choose "Forgot password" [1].'
     )
+
+
+def test_costs_and_traces_call_it_as_configs_do() -> None:
+    assert ExtractiveLlm().title == "extractive"
