@@ -64,14 +64,17 @@ def settle(path: Path) -> chain.Head | None:
             return chain.head_of(connection)
 
 
+def bases_in_use(home: Path) -> int:
+    """How many knowledge bases the database that `LLMOPS_LEDGER_URL` names holds."""
+    with open_ledger(home).read() as connection:
+        return connection.scalar(select(func.count()).select_from(knowledge_bases)) or 0
+
+
 def refuse_if_used(home: Path) -> None:
     """Raises UsageError where `LLMOPS_LEDGER_URL` names a database that holds a ledger in use."""
-    ledger = open_ledger(home)
-    with ledger.read() as connection:
-        used = connection.scalar(select(func.count()).select_from(knowledge_bases))
-    if used:
+    if used := bases_in_use(home):
         raise UsageError(
-            f"the ledger {ledger.where} holds {used} knowledge bases already",
+            f"the ledger {open_ledger(home).where} holds {used} knowledge bases already",
             where="LLMOPS_LEDGER_URL",
             hint="name an empty database, or drop its tables first: nothing was restored",
         )
