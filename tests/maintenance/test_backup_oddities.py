@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.ledger import close_ledgers, open_ledger
 from llmops.tasks.maintenance.backup import restoring, vault
 from llmops.tasks.maintenance.backup.ledgers import settle
 from llmops.tasks.maintenance.backup.make import backup
 from llmops.tasks.maintenance.backup.restoring import restore, verify
+from llmops.tasks.maintenance.backup.sets import read_set
 from llmops.tasks.maintenance.backup.vault import Vault
+from tests.commandline import llmops
 from tests.postgres import fresh_database
 from tests.sabotage import Killed, armed
 from tests.workshop import EDITED, TEXTS, Workshop
@@ -187,3 +189,39 @@ def test_backups_of_a_damaged_home_take_the_place_of_none(shop: Workshop, place:
     made = backup(shop.home, place, keep=1)
     assert (len(made.problems), made.removed) == (1, ())
     assert Vault(place).ids() == [good.id, made.id]
+
+
+def test_a_damaged_set_stands_in_no_other_backups_way(
+    shop: Workshop, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = backup(shop.home, place)
+    bad = Path(place, "sets", "20200101T000000000Z-abcdef.json")
+    bad.write_text("{}")
+    rows = llmops("backup", place, "--list", "--json").data["backups"]
+    assert [(row["id"], row["problems"]) for row in rows] == [(first.id, 0), (bad.stem, 1)]
+    monkeypatch.setattr(vault, "UNUSED_SECONDS", 0.0)
+    there = len([*Path(place, "objects").rglob("*")])
+    made = backup(shop.home, place, keep=3)
+    assert made.removed == ()
+    assert len([*Path(place, "objects").rglob("*")]) >= there
+    assert backup(shop.home, place, keep=2).removed == (bad.stem, first.id)
+
+
+def test_a_set_of_what_is_no_home_is_refused(shop: Workshop, place: str) -> None:
+    backup(shop.home, place)
+    good = Vault(place).read()
+    small = min(good.files, key=lambda file: file.bytes)
+    odd = ("ledger.db", "ledger.db/x", "lake", "./x", ".moving", ".restore.lock", "a//b")
+    sets = [(*good.files, small.model_copy(update={"path": path})) for path in odd]
+    sets.append(tuple(file for file in good.files if file.path != "ledger.db"))
+    for files in sets:
+        written = good.model_copy(update={"files": files}).written()
+        with pytest.raises(Damaged, match=r"is wanted|are wanted"):
+            read_set(written, "there")
+
+
+def test_a_database_that_cannot_be_copied_is_named(shop: Workshop, place: str) -> None:
+    (shop.home / "mlflow").mkdir()
+    (shop.home / "mlflow" / "mlflow.db").write_bytes(b"no database, but long enough" * 99)
+    with pytest.raises(Damaged, match=r"mlflow\.db is damaged"):
+        backup(shop.home, place)

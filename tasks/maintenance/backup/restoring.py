@@ -18,6 +18,7 @@ from llmops.tasks.lake import VARIABLE, lake_of, write_atomically
 from llmops.tasks.ledger import make_folder
 from llmops.tasks.maintenance.backup.ledgers import (
     bases_in_use,
+    copying,
     load_ledger,
     refuse_if_used,
     settle,
@@ -189,7 +190,7 @@ def _relocate(folder: Path, before: Path, home: Path) -> None:
     if not database.is_file():
         return
     old, new = (path.resolve().as_uri() + "/" for path in (before, home))
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with copying(database), closing(sqlite3.connect(database)) as connection, connection:
         tables = {
             name: {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
             for name, _ in URIS

@@ -61,7 +61,10 @@ class Vault:
         needs, or what was written lately.
         """
         late = time.time() - UNUSED_SECONDS / 2
-        needed = {file.sha256 for each in self.ids() for file in self._said(SETS, each)}
+        needed = set[str]()
+        for each in self.ids():
+            with suppress(Damaged):  # what it needs is written again
+                needed |= {file.sha256 for file in self._said(SETS, each)}
         files = [file for file in self.storage.files(OBJECTS) if not file.partial]
         return {
             name: file.bytes
@@ -87,7 +90,12 @@ class Vault:
         gone = known[: max(0, len(known) - keep)]
         for each in gone:
             self._forget(each)
-        oldest = time.time() - UNUSED_SECONDS
+        with suppress(Damaged):
+            self._sweep(time.time() - UNUSED_SECONDS)
+        return gone
+
+    def _sweep(self, oldest: float) -> None:
+        """Raises Damaged, before any file goes, for a set that cannot be read."""
         needed = {file.sha256 for each in self.ids() for file in self._said(SETS, each)}
         for marked in self.storage.files(GONE):
             if marked.modified < oldest:
@@ -97,7 +105,6 @@ class Vault:
         for file in self.storage.files(OBJECTS):
             if Path(file.path).name not in needed and file.modified < oldest:
                 self.storage.remove(file.path)
-        return gone
 
     def _forget(self, each: str) -> None:
         """What it needed stays for a day: a backup that goes on may count on it."""
