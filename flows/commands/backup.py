@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from llmops.tasks.maintenance.backup.make import BackupMade
     from llmops.tasks.maintenance.backup.restoring import RestoredHome
+    from llmops.tasks.maintenance.backup.vault import Vault
 
 app = typer.Typer()
 PLACE = typer.Argument(metavar="DIR", help="A folder, or a URL such as s3://bucket/prefix.")
@@ -58,19 +59,27 @@ def _list(place: str) -> Answer:
     from llmops.tasks.maintenance.backup.vault import Vault
 
     vault = Vault(place)
-    rows = [
-        {
-            "id": each.id,
-            "created_at": each.created_at.isoformat(timespec="seconds"),
-            "home": each.home,
-            "knowledge_bases": dict(each.knowledge_bases),
-            "files": len(each.files),
-            "bytes": each.size,
-            "problems": len(each.problems),
-        }
-        for each in map(vault.read, reversed(vault.ids()))
-    ]
+    rows = [_listed(vault, each) for each in reversed(vault.ids())]
     return answer({"backups": rows}, draw.table("backups", COLUMNS, empty="No backup is there."))
+
+
+def _listed(vault: "Vault", name: str) -> dict[str, object]:
+    from llmops.tasks.errors import Damaged
+
+    try:
+        each = vault.read(name)
+    except Damaged as error:
+        nothing = {"home": "", "knowledge_bases": {}, "files": 0, "bytes": 0, "problems": 1}
+        return {"id": name, "created_at": "", **nothing, "damaged": error.message}
+    return {
+        "id": each.id,
+        "created_at": each.created_at.isoformat(timespec="seconds"),
+        "home": each.home,
+        "knowledge_bases": dict(each.knowledge_bases),
+        "files": len(each.files),
+        "bytes": each.size,
+        "problems": len(each.problems),
+    }
 
 
 def _verify(place: str) -> Answer:

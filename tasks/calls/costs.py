@@ -10,7 +10,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from llmops.tasks.ledger import Ledger, now
+from llmops.tasks.ledger.databases import storable
 from llmops.tasks.ledger.tables import costs
+from llmops.tasks.texts.charset import mended
 
 KEYS = ("day", "flow", "name", "model")
 
@@ -54,7 +56,7 @@ def book(connection: Connection, entries: Iterable[CostEntry], at: datetime | No
     day = f"{at or now():%Y-%m-%d}"
     sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
     for entry in entries:
-        total = sums[(day, *entry.payer, entry.model)]
+        total = sums[_key(day, entry)]
         total[0], total[1] = total[0] + 1, total[1] + entry.tokens
         total[2] += entry.cost_usd
     if not sums:
@@ -68,6 +70,15 @@ def book(connection: Connection, entries: Iterable[CostEntry], at: datetime | No
             set_={name: costs.c[name] + statement.excluded[name] for name in added},
         ),
         [dict(zip(costs.c.keys(), (*key, *sums[key]), strict=True)) for key in sorted(sums)],
+    )
+
+
+def _key(day: str, entry: CostEntry) -> tuple[str, ...]:
+    """As PostgreSQL takes it: what cannot be noted would take what was paid for along."""
+    texts = (day, *entry.payer, entry.model)
+    longest = [int(getattr(costs.c[name].type, "length", 0)) for name in KEYS]
+    return tuple(
+        mended(str(storable(text)))[:most] for text, most in zip(texts, longest, strict=True)
     )
 
 

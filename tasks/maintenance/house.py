@@ -2,6 +2,7 @@
 A part that fails stops no other.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -162,6 +163,9 @@ def _part(what: str, work: Callable[[], tuple[str, int]]) -> MaintainPart:
         status, told = "busy", str(error)
     except LlmopsError as error:
         status, told = "failed", str(error)
+    except Exception as error:  # whatever it is, the parts after it are to be done
+        logging.getLogger(__name__).exception("%s failed", what)
+        status, told = "failed", f"{type(error).__name__}: {error}"
     seconds = round(time.perf_counter() - began, 2)
     content = {"what": what, "status": status, "told": told, "bytes": size, "seconds": seconds}
     return MaintainPart.model_validate(content)

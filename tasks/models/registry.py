@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.models import LIVE, SCHEME
-from llmops.tasks.models.version import NewModel, RegisteredModel, registered
+from llmops.tasks.models.version import RECORD, NewModel, RegisteredModel, registered
 from llmops.tasks.tracking.models import ModelShelf, open_models
 
 
@@ -23,8 +23,11 @@ def register(home: Path, new: NewModel, run_id: str) -> RegisteredModel:
 
 
 def versions_in(shelf: ModelShelf, name: str) -> list[RegisteredModel]:
-    """The versions of a model, newest first; none of one that is not known."""
-    return [registered(held) for held in shelf.versions(name)]
+    """The versions of a model, newest first; none of one that is not known. What somebody made by
+    hand in MLflow is none of ours, unless an alias leads to it: then nothing goes on unseen.
+    """
+    mine = [held for held in shelf.versions(name) if RECORD in held.tags or held.aliases]
+    return [registered(held) for held in mine]
 
 
 def all_versions(shelf: ModelShelf, name: str) -> list[RegisteredModel]:

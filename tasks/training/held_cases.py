@@ -105,7 +105,9 @@ def _messages(value: object, role: str = "user") -> Iterator[RowMessage]:
 
 
 def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    """As a file of JSON lines has them: a text may hold other ends of lines."""
+    with file.open(encoding="utf-8-sig") as lines:
+        return [line.rstrip("\n") for line in lines if line.strip()]
 
 
 def _id(line: str) -> str:

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import delete, insert
 
 from llmops.tasks.calls.costs import CostEntry, DayCost, Payer, book, booked, paid_since, summed
-from llmops.tasks.ledger import Ledger, migrations, open_ledger
+from llmops.tasks.ledger import Ledger, close_ledgers, migrations, open_ledger
 from llmops.tasks.ledger.runs import save_outcome
 from llmops.tasks.ledger.tables import calls, costs
 from llmops.tasks.plugins import Spec
 from tests.commandline import llmops
 from tests.ledgers import with_ledger
 from tests.openai_server import Service, serving
+from tests.postgres import fresh_ledger
 from tests.workshop import TEXTS, Workshop
 
 DESK, SHOP = Payer("serve", "desk"), Payer("index", "shop")
@@ -113,3 +114,23 @@ def test_the_command_shows_shares_and_says_what_is_wrong(
     assert llmops("cost", "--since", "2020-01-01", "--until", "2020-01-31").out == (
         "Nothing was paid.\n"
     )
+
+
+def test_no_name_keeps_what_was_paid_from_being_noted(
+    ledger: Ledger, postgres: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Too long, with NUL, or no text at all: PostgreSQL refuses such a row, and all with it."""
+    entries = [
+        CostEntry(Payer("serve", "desk" * 50), "x" * 200 + end, 1, 0.25) for end in ("a", "b")
+    ]
+    entries += [CostEntry(DESK, "a\0b\ud800", 1, 0.25)]
+    monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_ledger(postgres))
+    for made in (ledger, open_ledger(tmp_path)):
+        with made.write() as connection:
+            book(connection, entries, TUESDAY)
+        rows = [row for row in booked(made) if row.cost_usd in {0.25, 0.5}]
+        assert [(len(row.name), len(row.model), row.calls) for row in rows] == [
+            (4, 4, 1),
+            (63, 200, 2),
+        ]
+    close_ledgers()

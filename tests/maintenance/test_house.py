@@ -143,6 +143,11 @@ def test_a_backup_that_cannot_be_made_is_told_and_stops_nothing(
     assert outcome.headline.startswith("house: 1 of 2 parts failed: backup: backup 20")
 
 
+def test_a_part_that_fails_in_a_way_nobody_thought_of_is_told(shop: Workshop) -> None:
+    part = forget(shop.home, 1e12)
+    assert (part.status, part.told[:13]) == ("failed", "OverflowError")
+
+
 def test_the_headline_says_what_was_freed(tmp_path: Path) -> None:
     parts = [
         MaintainPart(what="free a", status="done", told="1 files", bytes=1_500_000),

@@ -11,6 +11,7 @@ from llmops.tasks.models.references import pinned, refers, resolve
 from llmops.tasks.models.registry import listed, overview
 from llmops.tasks.plugins import Spec
 from llmops.tasks.prompts.registry import push
+from llmops.tasks.tracking.store import opened, tracking_uri
 from tests.models.made import DECISION, made, trained
 from tests.shelf import fresh_home, prompt
 
@@ -120,3 +121,17 @@ def test_asking_makes_no_store(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none is trained yet"):
         overview(tmp_path / "home", "helpdesk")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_version_made_by_hand_in_mlflow_stops_nothing_unless_it_is_live(home: Path) -> None:
+    made(home, *(trained(home, model=f"ft:{number}") for number in (1, 2)))
+    promote(home, "helpdesk", 1, DECISION, None)
+    with opened(home, tracking_uri(home)) as client:
+        client.create_model_version("helpdesk model", "file:///elsewhere")
+    assert resolve(home, "models:/helpdesk@live").version == 1
+    assert [each["versions"] for each in listed(home)] == [2]
+    assert made(home, trained(home, model="ft:4"))[0].version == 4
+    with opened(home, tracking_uri(home)) as client:
+        client.set_registered_model_alias("helpdesk model", "live", "3")
+    with pytest.raises(Damaged, match="tags of this version"):
+        resolve(home, "models:/helpdesk@live")

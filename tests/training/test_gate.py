@@ -69,6 +69,20 @@ def test_the_test_split_and_system_prompts_give_nothing_away(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_text_of_a_case_may_hold_any_end_of_line(tmp_path: Path) -> None:
+    """JSON has them as they are, and only one of them ends a line."""
+    rows = data(tmp_path, {"train.jsonl": [FORMATS["openai_chat"]]})
+    cases = written(tmp_path)
+    asked = {"question": "Which one is it,\u2028or\x85is it another one?"}
+    odd = case(7) | {"id": "odd", "inputs": asked}
+    with cases.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(odd, ensure_ascii=False) + "\n")
+    held = held_cases(rows, [cases], tmp_path / "out")
+    assert held.excluded == ("c3",)
+    kept = held.files[0].read_text(encoding="utf-8").split("\n")
+    assert [json.loads(line)["id"] for line in kept if line][-1] == "odd"
+
+
 def test_one_row_may_give_several_cases_away(tmp_path: Path) -> None:
     both = {"messages": [{"role": "assistant", "content": f"{answer(1)} {answer(2)}"}]}
     rows = data(tmp_path, {"train.jsonl": [], "validation-pairs.jsonl": [both]})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import Damaged, Unavailable, UsageError
 from llmops.tasks.ledger import BUSY_SECONDS, Ledger, chain, open_ledger
 from llmops.tasks.ledger.databases import open_engine, storable
 from llmops.tasks.ledger.tables import knowledge_bases, leases, metadata, slots
@@ -23,7 +23,7 @@ def copy_ledger(home: Path, target: Path) -> None:
         if connection.dialect.name == "sqlite":
             source = connection.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)
-            with closing(sqlite3.connect(target)) as copy:
+            with copying(target), closing(sqlite3.connect(target)) as copy:
                 source.backup(copy)
             return
         with file_ledger(target) as ledger:
@@ -35,10 +35,27 @@ def copy_ledger(home: Path, target: Path) -> None:
 def copy_sqlite(source: Path, target: Path) -> None:
     """Another database of the home, while others write."""
     with (
+        copying(source),
         closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as a,
         closing(sqlite3.connect(target)) as b,
     ):
         a.backup(b)
+
+
+@contextmanager
+def copying(path: Path) -> Iterator[None]:
+    """What SQLite says of a database that is copied or changed, as an error of ours."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable(
+            f"the database {path} cannot be copied: {error}",
+            hint="look at the space on the disk of the home, and run again",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise Damaged(
+            f"the database {path} is damaged: {error}", hint="restore a backup"
+        ) from error
 
 
 @contextmanager
@@ -64,14 +81,17 @@ def settle(path: Path) -> chain.Head | None:
             return chain.head_of(connection)
 
 
+def bases_in_use(home: Path) -> int:
+    """How many knowledge bases the database that `LLMOPS_LEDGER_URL` names holds."""
+    with open_ledger(home).read() as connection:
+        return connection.scalar(select(func.count()).select_from(knowledge_bases)) or 0
+
+
 def refuse_if_used(home: Path) -> None:
     """Raises UsageError where `LLMOPS_LEDGER_URL` names a database that holds a ledger in use."""
-    ledger = open_ledger(home)
-    with ledger.read() as connection:
-        used = connection.scalar(select(func.count()).select_from(knowledge_bases))
-    if used:
+    if used := bases_in_use(home):
         raise UsageError(
-            f"the ledger {ledger.where} holds {used} knowledge bases already",
+            f"the ledger {open_ledger(home).where} holds {used} knowledge bases already",
             where="LLMOPS_LEDGER_URL",
             hint="name an empty database, or drop its tables first: nothing was restored",
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from llmops.tasks.errors import UsageError
+from llmops.tasks.lake import Folder, lake_of
 from llmops.tasks.maintenance.backup.sets import SCHEMA, BackupFile, BackupSet
 from llmops.tasks.maintenance.backup.staging import staged
 from llmops.tasks.maintenance.backup.vault import Vault, trouble_of
@@ -36,20 +38,14 @@ class BackupMade(BaseModel):
 
 def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
     """Copy what the home is, whatever goes on in it, to a folder or URL. `keep`: forget all but so
-    many sets afterwards. Raises UsageError, Unavailable, Damaged; then no backup was added.
+    many sets afterwards; of a damaged home none, since older ones may be better. Raises UsageError,
+    Unavailable, Damaged; then no backup was added.
     """
     began, vault = time.perf_counter(), Vault(place)
-    there, new = vault.objects(), dict[str, int]()
+    _refuse_inside(home, vault)
     try:
         with staged(home) as copy:
-            files = []
-            for path in sorted(each for each in copy.folder.rglob("*") if each.is_file()):
-                digest, size = digest_of(path)
-                if there.get(digest) != size:
-                    vault.put(path, digest)
-                    there[digest] = new[digest] = size
-                told = path.relative_to(copy.folder).as_posix()
-                files.append(BackupFile(path=told, sha256=digest, bytes=size))
+            files, new = _stored(vault, copy.folder)
             now = datetime.now(UTC)
             made = BackupSet(
                 schema_version=SCHEMA,
@@ -64,9 +60,9 @@ def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
                 problems=copy.problems,
             )
         vault.write(made)
+        removed = vault.prune(keep) if keep is not None and not made.problems else []
     except OSError as error:
         raise trouble_of(error) from error
-    removed = vault.prune(keep) if keep is not None else []
     return BackupMade(
         id=made.id,
         place=vault.where(),
@@ -81,3 +77,34 @@ def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
         removed=tuple(removed),
         seconds=round(time.perf_counter() - began, 2),
     )
+
+
+def _stored(vault: Vault, folder: Path) -> tuple[list[BackupFile], dict[str, int]]:
+    """The files of a copy, all of them in the vault, and hash -> bytes of those that are new."""
+    there, new = vault.reusable(), dict[str, int]()
+    files, taken = list[BackupFile](), dict[str, Path]()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        digest, size = digest_of(path)
+        if there.get(digest) != size:
+            vault.put(path, digest)
+            there[digest] = new[digest] = size
+        taken[digest] = path
+        told = path.relative_to(folder).as_posix()
+        files.append(BackupFile(path=told, sha256=digest, bytes=size))
+    for digest in taken.keys() - vault.objects():  # another one's --keep was quicker
+        vault.put(taken[digest], digest)
+    return files, new
+
+
+def _refuse_inside(home: Path, vault: Vault) -> None:
+    """A backup in the home would go with it, and each would be in the next one."""
+    lake = lake_of(home)
+    mine = [home.resolve(), *([lake.root.resolve()] if isinstance(lake, Folder) else [])]
+    for folder in mine:
+        if isinstance(vault.storage, Folder) and vault.storage.root.resolve().is_relative_to(
+            folder
+        ):
+            raise UsageError(
+                f"the backup would lie in what it is of: {vault.where()} is in {folder}",
+                hint="name a folder elsewhere, best on another disk, or a URL",
+            )

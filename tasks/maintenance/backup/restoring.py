@@ -1,5 +1,6 @@
 """The way back: a home from a backup, whole or not at all."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -13,16 +14,24 @@ from pydantic import BaseModel, ConfigDict
 from llmops.tasks.audit import head
 from llmops.tasks.audit.log import Entry, record
 from llmops.tasks.errors import Blocked, Damaged, UsageError
-from llmops.tasks.lake import VARIABLE, lake_of
+from llmops.tasks.lake import VARIABLE, lake_of, write_atomically
 from llmops.tasks.ledger import make_folder
-from llmops.tasks.maintenance.backup.ledgers import load_ledger, refuse_if_used, settle
+from llmops.tasks.maintenance.backup.ledgers import (
+    bases_in_use,
+    copying,
+    load_ledger,
+    refuse_if_used,
+    settle,
+)
 from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet
 from llmops.tasks.maintenance.backup.staging import LEDGER
 from llmops.tasks.maintenance.backup.vault import Vault, missing, object_path, trouble_of
 from llmops.tasks.maintenance.portable import digest_of
 from llmops.tasks.tracking.place import own_database
 
-PARTIAL, MOVING = ".restoring", "moving"
+PARTIAL, MOVING = ".restoring", ".moving"
+JOURNALS = tuple(f"{LEDGER}{end}" for end in ("-wal", "-shm", "-journal"))
+"""What SQLite would read into a ledger that is put beside it."""
 URIS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -65,11 +74,9 @@ def restore(home: Path, place: str, chosen: str | None = None) -> RestoredHome:
             _fetch(vault, wanted, folder)
             latest = settle(folder / LEDGER)
             _relocate(folder, Path(wanted.home), home)
-            if os.environ.get("LLMOPS_LEDGER_URL"):
-                load_ledger(home, folder / LEDGER)
-                (folder / LEDGER).unlink()
             if os.environ.get(VARIABLE, "").strip():
                 _fill_lake(home, folder / "lake")
+            _refuse_if_used(home, wanted)  # somebody may have begun in it meanwhile
             _put_into_place(home, folder)
         except OSError as error:
             raise trouble_of(error) from error
@@ -127,16 +134,25 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _take_back(home: Path) -> None:
-    """Undo a restore that was killed while it put files into place."""
+    """Undo a restore that was killed while it put files into place. One that had come to its ledger
+    was done: what is there is a home in use.
+    """
     folder = home / PARTIAL
     with suppress(FileNotFoundError):
-        for name in (folder / MOVING).read_text().splitlines():
-            _remove(home / name)
+        names = json.loads((folder / MOVING).read_text() or "[]")
+        moved = [name for name in names if not (folder / name).exists()]
+        if LEDGER not in moved and not _ledger_used(home):
+            for name in moved:
+                _remove(home / name)
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _ledger_used(home: Path) -> bool:
+    return bool(os.environ.get("LLMOPS_LEDGER_URL")) and bases_in_use(home) > 0
+
+
 def _refuse_if_used(home: Path, wanted: BackupSet) -> None:
-    mine = {file.path.partition("/")[0] for file in wanted.files} | {LEDGER}
+    mine = {file.path.partition("/")[0] for file in wanted.files} | {LEDGER, *JOURNALS}
     there = sorted(name for name in mine if (home / name).exists())
     if there:
         raise UsageError(
@@ -174,7 +190,7 @@ def _relocate(folder: Path, before: Path, home: Path) -> None:
     if not database.is_file():
         return
     old, new = (path.resolve().as_uri() + "/" for path in (before, home))
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with copying(database), closing(sqlite3.connect(database)) as connection, connection:
         tables = {
             name: {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
             for name, _ in URIS
@@ -201,9 +217,12 @@ def _fill_lake(home: Path, folder: Path) -> None:
 def _put_into_place(home: Path, folder: Path) -> None:
     """The ledger last: until it is there, the home is empty to everybody."""
     tops = sorted((each.name for each in folder.iterdir()), key=lambda name: name == LEDGER)
-    (folder / MOVING).write_text("\n".join(tops))
+    write_atomically(folder / MOVING, json.dumps(tops).encode())
     for name in tops:
-        (folder / name).replace(home / name)
+        if name == LEDGER and os.environ.get("LLMOPS_LEDGER_URL"):
+            load_ledger(home, folder / name)
+        else:
+            (folder / name).replace(home / name)
     (folder / MOVING).unlink()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.schemas import sha256
@@ -29,7 +29,8 @@ class BackupFile(BaseModel):
     @classmethod
     def _inside(cls, value: str) -> str:
         parts = PurePosixPath(value).parts
-        if not parts or value.startswith("/") or ".." in parts or "\\" in value or "\0" in value:
+        plain = PurePosixPath(value).as_posix() == value and "\\" not in value and "\0" not in value
+        if not plain or not parts or value[0] in "/." or ".." in parts:
             raise ValueError("a path inside the home is wanted")
         return value
 
@@ -53,6 +54,14 @@ class BackupSet(BaseModel):
     files: tuple[BackupFile, ...]
     left_out: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _home(self) -> "BackupSet":
+        paths = {file.path for file in self.files}
+        above = {str(up) for path in paths for up in PurePosixPath(path).parents}
+        if len(paths) < len(self.files) or paths & above or "ledger.db" not in paths:
+            raise ValueError("files of a home are wanted: each once, with a ledger")
+        return self
 
     @property
     def size(self) -> int:

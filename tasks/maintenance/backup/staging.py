@@ -5,21 +5,25 @@ MLflow, then MLflow's database, so that a trace is in one of the two; last the f
 names. They are never changed, only removed: where one is gone meanwhile, all is copied again.
 """
 
+import errno
 import os
+import re
+import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
+from filelock import FileLock, Timeout
 from sqlalchemy import select
 
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge.handle import Version
 from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.lake import Lake, lake_of
-from llmops.tasks.ledger import Ledger, chain, migrations
+from llmops.tasks.ledger import Ledger, chain, make_folder, migrations
 from llmops.tasks.ledger.tables import (
     chunks,
     documents,
@@ -38,6 +42,8 @@ ELSEWHERE = ("ledger.db", "mlflow", "lake", "lancedb", "spool", chain.HEAD)
 """What is copied in a way of its own."""
 PASSING = ("prefect", "logs", "plans", "up.json")
 """What only what runs now needs, and Prefect's history of runs."""
+WRITING = re.compile(r"(.*\.lock)|(.*\.new)|(\..*\.\d+\.\d+)", re.DOTALL)
+"""The names of locks, and of what a writer is at."""
 WITHOUT_PREFECT = (
     "the history of runs in Prefect's own database: what they came to is in ledger and MLflow"
 )
@@ -60,35 +66,42 @@ def staged(home: Path) -> Iterator[HomeCopy]:
         raise UsageError(
             f"there is no ledger in {home}: nothing to back up", hint="set LLMOPS_HOME to the home"
         )
+    make_folder(home)
     _tidy(home)
-    folder = home / f"{PREFIX}{os.getpid()}"
-    try:
-        for number in range(ROUNDS):
+    folder = home / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    lock = FileLock(f"{folder}.lock")
+    with lock:
+        try:
+            for number in range(ROUNDS):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                made = _copied(home, folder)
+                if not made.problems or number == ROUNDS - 1:
+                    break
+            yield made
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            made = _copied(home, folder)
-            if not made.problems or number == ROUNDS - 1:
-                break
-        yield made
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _tidy(home: Path) -> None:
-    """Remove what a backup left that was killed."""
-    for folder in home.glob(f"{PREFIX}*"):
-        number = folder.name.removeprefix(PREFIX)
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
+    """Remove what a backup left that was killed: nobody holds its lock. Numbers of processes prove
+    nothing where containers share a home.
+    """
+    for folder in [each for each in home.glob(f"{PREFIX}*") if each.is_dir()]:
+        lock = FileLock(f"{folder}.lock")
+        with suppress(Timeout), lock.acquire(timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _copied(home: Path, folder: Path) -> HomeCopy:
     copy_ledger(home, folder / LEDGER)
-    _tree(home / "spool", folder / "spool", shutil.copy2)
-    left_out = [WITHOUT_PREFECT, *_mlflow(home, folder)]
+    left_out = [WITHOUT_PREFECT, *_tree(home / "spool", folder / "spool", shutil.copy2)]
+    left_out += _mlflow(home, folder)
     for top in sorted(home.iterdir()):
         if top.name not in (*ELSEWHERE, *PASSING) and not top.name.startswith("."):
-            _tree(top, folder / top.name, shutil.copy2)
+            left_out += _tree(top, folder / top.name, shutil.copy2)
     with file_ledger(folder / LEDGER) as ledger:
         problems = _lake(ledger, lake_of(home), folder / "lake")
         _tables(home / "lancedb", folder / "lancedb")
@@ -110,14 +123,18 @@ def _copied(home: Path, folder: Path) -> HomeCopy:
 
 def _mlflow(home: Path, folder: Path) -> list[str]:
     """Runs, prompts, traces and their files; returns what is elsewhere."""
-    place, database = place_of(home), own_database(home)
+    place, database, left_out = place_of(home), own_database(home), list[str]()
     if database.is_file():
         (folder / "mlflow").mkdir()
         copy_sqlite(database, folder / "mlflow" / database.name)
-        _tree(database.parent / "artifacts", folder / "mlflow" / "artifacts", shutil.copy2)
+        artifacts = database.parent / "artifacts"
+        left_out += _tree(artifacts, folder / "mlflow" / "artifacts", shutil.copy2)
     if place.own:
-        return []
-    return [f"runs, prompts and traces in MLflow at {without_login(place.uri)}: back it up there"]
+        return left_out
+    return [
+        *left_out,
+        f"runs, prompts and traces in MLflow at {without_login(place.uri)}: back it up there",
+    ]
 
 
 def _lake(ledger: Ledger, lake: Lake, target: Path) -> list[str]:
@@ -159,18 +176,58 @@ def _tables(source: Path, target: Path) -> None:
         _tree(table, target / table.name, _linked)
 
 
-def _tree(source: Path, target: Path, copy: Callable[[Path, Path], object]) -> None:
+def _tree(source: Path, target: Path, copy: Callable[[Path, Path], object]) -> list[str]:
     """A file, or all files below a folder, without locks and what a writer is at; what is gone
-    meanwhile is left out.
+    meanwhile is left out, and so is what a backup cannot hold: that is returned.
     """
-    below = [Path(at, name) for at, _, names in os.walk(source) for name in names]
-    for path in below if source.is_dir() else [source]:
+    odd = []
+    for path in _files(source):
         mine = target / path.relative_to(source)
-        if path.name.startswith(".") or path.name.endswith((".lock", ".new")) or mine.exists():
+        if WRITING.fullmatch(path.name) or mine.exists():
+            continue
+        if why := _odd(path, source.parent):
+            odd.append(f"{str(path).encode(errors='replace').decode()!r}: {why}")
             continue
         mine.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             copy(path, mine)
+    return odd
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """Also behind links to folders, but never round in a circle."""
+    if not source.is_dir():
+        yield source
+        return
+    ways: dict[Path, tuple[str, ...]] = {source: (os.path.realpath(source),)}
+    for at, folders, names in os.walk(source, followlinks=True):
+        here = Path(at)
+        mine = ways.pop(here)
+        ahead = {name: os.path.realpath(here / name) for name in folders}
+        folders[:] = [
+            name for name in folders if ahead[name] not in mine and not name.startswith(PREFIX)
+        ]
+        ways |= {here / name: (*mine, ahead[name]) for name in folders}
+        yield from (here / name for name in names)
+
+
+def _odd(path: Path, top: Path) -> str:
+    """Why a backup cannot hold a file."""
+    name = str(path.relative_to(top))
+    try:
+        name.encode()
+        kind = path.stat().st_mode
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8"
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "it is a link to itself"
+        raise
+    if "\\" in name:
+        return "its name has a backslash"
+    return "" if stat.S_ISREG(kind) else "it is no file, but a pipe, a socket or a device"
 
 
 def _linked(source: Path, target: Path) -> None:

@@ -1,13 +1,14 @@
 """Where backups lie: `sets/ID.json`, and every file once as `objects/AB/SHA256`."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError, disk_trouble
 from llmops.tasks.lake import storage_at
 from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet, read_set
 
-SETS, OBJECTS = "sets", "objects"
+SETS, GONE, OBJECTS = "sets", "gone", "objects"
 UNUSED_SECONDS = 86_400.0
 """What no set names stays so long: another backup that goes on may need it."""
 
@@ -18,6 +19,8 @@ class Vault:
     """
 
     def __init__(self, place: str) -> None:
+        if not place.strip():
+            raise UsageError("the place of backups is empty", hint="name a folder or a URL")
         self.storage = storage_at(place, "backup", "DIR")
 
     def where(self, path: str = "") -> str:
@@ -53,6 +56,22 @@ class Vault:
         files = [file for file in self.storage.files(OBJECTS) if not file.partial]
         return {Path(file.path).name: file.bytes for file in files}
 
+    def reusable(self) -> dict[str, int]:
+        """The same of those alone that no `prune` takes away while a backup goes on: what a set
+        needs, or what was written lately.
+        """
+        late = time.time() - UNUSED_SECONDS / 2
+        needed = set[str]()
+        for each in self.ids():
+            with suppress(Damaged):  # what it needs is written again
+                needed |= {file.sha256 for file in self._said(SETS, each)}
+        files = [file for file in self.storage.files(OBJECTS) if not file.partial]
+        return {
+            name: file.bytes
+            for file in files
+            if (name := Path(file.path).name) in needed or file.modified > late
+        }
+
     def put(self, source: Path, digest: str) -> None:
         self.storage.put(object_path(digest), source)
 
@@ -69,14 +88,37 @@ class Vault:
         """
         known = self.ids()
         gone = known[: max(0, len(known) - keep)]
-        needed = {file.sha256 for each in known[len(gone) :] for file in self.read(each).files}
         for each in gone:
-            self.storage.remove(f"{SETS}/{each}.json")
-        oldest = time.time() - UNUSED_SECONDS
+            self._forget(each)
+        with suppress(Damaged):
+            self._sweep(time.time() - UNUSED_SECONDS)
+        return gone
+
+    def _sweep(self, oldest: float) -> None:
+        """Raises Damaged, before any file goes, for a set that cannot be read."""
+        needed = {file.sha256 for each in self.ids() for file in self._said(SETS, each)}
+        for marked in self.storage.files(GONE):
+            if marked.modified < oldest:
+                self.storage.remove(marked.path)
+            elif not marked.partial:
+                needed |= {file.sha256 for file in self._said(GONE, Path(marked.path).stem)}
         for file in self.storage.files(OBJECTS):
             if Path(file.path).name not in needed and file.modified < oldest:
                 self.storage.remove(file.path)
-        return gone
+
+    def _forget(self, each: str) -> None:
+        """What it needed stays for a day: a backup that goes on may count on it."""
+        with suppress(FileNotFoundError):  # another one's --keep was quicker
+            self.storage.write(f"{GONE}/{each}.json", self.storage.read(f"{SETS}/{each}.json"))
+        self.storage.remove(f"{SETS}/{each}.json")
+
+    def _said(self, folder: str, each: str) -> tuple[BackupFile, ...]:
+        """The files of a set, none where it is gone meanwhile."""
+        path = f"{folder}/{each}.json"
+        try:
+            return read_set(self.storage.read(path), self.where(path)).files
+        except FileNotFoundError:
+            return ()
 
 
 def trouble_of(error: OSError) -> LlmopsError:
