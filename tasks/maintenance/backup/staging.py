@@ -37,7 +37,7 @@ from llmops.tasks.tracking.place import own_database, place_of, without_login
 
 PREFIX = ".backup-"
 LEDGER = "ledger.db"
-ROUNDS = 3
+ROUNDS = 8
 ELSEWHERE = ("ledger.db", "mlflow", "lake", "lancedb", "spool", chain.HEAD)
 """What is copied in a way of its own."""
 PASSING = ("prefect", "logs", "plans", "up.json")
