@@ -235,6 +235,7 @@ def test_too_few_questions_and_a_model_are_told_apart(lessons: App) -> None:
     anna = someone(lessons)
     left(lessons, "train", trained("inconclusive", figures={}))
     assert "too few judged questions" in text(anna)
+    assert 'class="ended right"' not in anna.get("/review/training").text, "green means success"
     model = {"status": "trained", "cost_usd": 1.5, "evaluation": "e.yaml", "knowledge_base": ""}
     left(lessons, "train", {**trained("x"), "training": model})
     assert "llmops evaluate e.yaml" in text(anna)
