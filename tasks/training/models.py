@@ -82,22 +82,18 @@ def _finished(outcome: ModelOutcome, spec: TrainSpec, made: TrainedModel) -> Mod
     evaluation = None
     if made.llm and made.base:
         evaluation = write_evaluation(Path(outcome.folder), spec.name, made)
-    return (
-        outcome.warned(*made.warnings)
-        .model_copy(
-            update={
-                "status": "prepared" if made.remark else "trained",
-                "reason": made.remark or f"the model is {made.model}",
-                "model": made.model or None,
-                "llm": dict(made.llm),
-                "embed": dict(made.embed),
-                "base": dict(made.base),
-                "figures": dict(made.figures),
-                "files": made.files,
-                "evaluation": str(evaluation) if evaluation else None,
-            }
-        )
-        .warned(*made.warnings)
+    return outcome.warned(*made.warnings).model_copy(
+        update={
+            "status": "prepared" if made.remark else "trained",
+            "reason": made.remark or f"the model is {made.model}",
+            "model": made.model or None,
+            "llm": dict(made.llm),
+            "embed": dict(made.embed),
+            "base": dict(made.base),
+            "figures": dict(made.figures),
+            "files": made.files,
+            "evaluation": str(evaluation) if evaluation else None,
+        }
     )
 
 

@@ -23,7 +23,8 @@ from llmops.tasks.errors import Blocked, ConfigError, Damaged, UsageError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
 from llmops.tasks.models.registry import overview
-from llmops.tasks.plugins.trainers import Payment
+from llmops.tasks.plugins.trainers import Payment, TrainedModel
+from llmops.tasks.plugins.trainers.openai import OpenAiTrainer
 from llmops.tasks.training.model_summary import model_markdown
 from llmops.tasks.training.models import planned_model, train_model
 from llmops.tasks.training.paying import write_payment
@@ -112,6 +113,19 @@ def test_a_model_is_told_with_what_it_was_trained_on(tmp_path: Path) -> None:
     (row,) = booked(open_ledger(home))
     assert (row.flow, row.name, row.model) == ("train", "helpdesk", "base-1")
     assert "ft:base-1:house::ftjob-0" in model_markdown(first)
+
+
+def test_what_a_trainer_left_out_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(tmp_path)
+
+    def trained(*_: object) -> TrainedModel:
+        return TrainedModel(files=(), model="m", warnings=("train: 2 of 9 rows left out",))
+
+    monkeypatch.setattr(OpenAiTrainer, "train", trained)
+    outcome = train_model(tmp_path, spec("http://127.0.0.1:9"))
+    assert outcome.warnings == ["train: 2 of 9 rows left out"]
 
 
 def test_the_config_that_decides_can_be_read_once_it_is_filled_in(tmp_path: Path) -> None:
