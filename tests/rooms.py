@@ -2,7 +2,7 @@
 
 FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
-    *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
+    *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers", "senders"),
 )
 GROUND = ("errors", "schemas", "lake", "yaml_files", "rows")
 PURE = ("statistics", "filters", "texts", "endpoints")
@@ -31,7 +31,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),
     "review": ("ledger", "audit", "traces", "tracking"),
     "nights": ("knowledge",),
-    "monitoring": ("ledger", "calls", "evaluation", "traces", "tracking"),
+    "monitoring": (
+        *("ledger", "calls", "evaluation", "traces", "tracking"),
+        *("knowledge", "retrieval"),
+    ),
+    "alerts": ("ledger", "audit", "monitoring", "traces"),
     "triage": (
         *("ledger", "audit", "traces", "tracking", "review"),
         *("evaluation", "monitoring"),

@@ -62,12 +62,14 @@ traces = Table(
     Column("began_at", DateTime(timezone=True), nullable=False),
     Column("stored_at", DateTime(timezone=True)),
     Column("deleted_at", DateTime(timezone=True)),
+    Column("latency_ms", Float),
     Index("traces_of_app", "app", "began_at"),
     Index("traces_of_conversation", "conversation", "began_at"),
     Index("traces_of_person", "person"),
 )
 """Which traces there are, without what was said in them. `person`: pseudonym of whoever asked, ""
-where nobody is named. `stored_at`: when MLflow had it, None while it waits in the spool."""
+where nobody is named. `stored_at`: when MLflow had it, None while it waits in the spool.
+`latency_ms`: from the question to the end of the answer, None where nobody measured it."""
 
 feedback = Table(
     "feedback",

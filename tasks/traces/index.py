@@ -48,6 +48,7 @@ def enter(home: Path, recorded: Sequence[Trace]) -> None:
             "cost_usd": insert.excluded.cost_usd,
             "tokens": insert.excluded.tokens,
             "status": case((gone, traces.c.status), else_=insert.excluded.status),
+            "latency_ms": insert.excluded.latency_ms,
         }
         statement = insert.on_conflict_do_update(index_elements=["id"], set_=changed)
         known = set(names(connection, [trace.person for trace in recorded if trace.person]))
@@ -69,9 +70,14 @@ def _values(trace: Trace, known: Collection[str]) -> dict[str, object]:
         "cost_usd": trace.cost_usd,
         "tokens": trace.tokens_in + trace.tokens_out,
         "began_at": moment(trace.began_ns),
+        "latency_ms": _latency(trace),
         "deleted_at": now() if gone else None,
     }
     return row | ({"status": "deleting", "person": "", "conversation": ""} if gone else {})
+
+
+def _latency(trace: Trace) -> float | None:
+    return None if trace.status == "open" else max(0.0, (trace.ended_ns - trace.began_ns) / 1e6)
 
 
 def mark_stored(home: Path, ids: Collection[str]) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import String, Text, cast, or_, select
 
 from llmops.tasks.ledger import existing_ledger
-from llmops.tasks.ledger.tables import metadata
+from llmops.tasks.ledger.whole import every_table
 from llmops.tasks.traces.spool import FOLDER
 from llmops.tasks.tracking.leftovers import files_holding, holds
 from llmops.tasks.tracking.place import place_of
@@ -35,7 +35,7 @@ def spellings(texts: Sequence[str]) -> list[bytes]:
 
 def _in_ledger(home: Path, texts: Sequence[str]) -> Iterator[str]:
     with existing_ledger(home).read() as connection:
-        for table in metadata.sorted_tables:
+        for table in every_table():
             columns = [cast(column, Text) for column in table.c if _textual(column.type)]
             if not columns:
                 continue

@@ -42,7 +42,7 @@ SUSPECTS = 5
 """So many traces alone are tried where a batch failed, before it is the server that fails."""
 
 
-class Sender:
+class SpoolSender:
     """Sends what waits in a spool, and what a full disk left in memory. Used by one thread."""
 
     def __init__(
@@ -188,7 +188,7 @@ class Sender:
 
 
 def keep_sending(
-    sender: Sender, wake: threading.Event, closing: threading.Event, tell: Tell
+    sender: SpoolSender, wake: threading.Event, closing: threading.Event, tell: Tell
 ) -> None:
     """Send until `closing`, and then what can be sent within CLOSE_SECONDS."""
     patience, used, deadline = PATIENCE[0], time.monotonic(), float("inf")

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.traces import index
 from llmops.tasks.traces.otlp import exporter_of
-from llmops.tasks.traces.sending import CLOSE_SECONDS, LOOK_SECONDS, Sender, Tell, keep_sending
+from llmops.tasks.traces.sending import CLOSE_SECONDS, LOOK_SECONDS, SpoolSender, Tell, keep_sending
 from llmops.tasks.traces.settings import TraceSettings
 from llmops.tasks.traces.spool import TraceSpool
 from llmops.tasks.traces.trace import Trace
@@ -155,7 +155,7 @@ def main() -> None:
     settings = TraceSettings.model_validate_json(sys.stdin.readline())
     memory: deque[Trace] = deque(maxlen=settings.memory)
     spool = TraceSpool(home, app, settings.spool_bytes)
-    sender = Sender(home, spool, memory, exporter_of(settings))
+    sender = SpoolSender(home, spool, memory, exporter_of(settings))
     wake, closing = threading.Event(), threading.Event()
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no report

@@ -20,7 +20,7 @@ from llmops.tasks.traces import clicks, feedback, index
 from llmops.tasks.traces.feedback import Recorded
 from llmops.tasks.traces.masking import bounded, masked
 from llmops.tasks.traces.otlp import exporter_of
-from llmops.tasks.traces.sending import CLOSE_SECONDS, LOOK_SECONDS, Sender, keep_sending
+from llmops.tasks.traces.sending import CLOSE_SECONDS, LOOK_SECONDS, SpoolSender, keep_sending
 from llmops.tasks.traces.sending_process import SendingProcess
 from llmops.tasks.traces.settings import TraceSettings
 from llmops.tasks.traces.spool import SpoolFull, TraceSpool
@@ -66,10 +66,10 @@ class TraceWriter:
         self._lock = threading.Lock()
         self._spool = TraceSpool(home, app, self.settings.spool_bytes)
         otlp = exporter_of(self.settings)  # raises here where a secret of it is not set
-        self._sender: Sender | SendingProcess = (
+        self._sender: SpoolSender | SendingProcess = (
             SendingProcess(home, app, self.settings, self._memory)
             if apart
-            else Sender(home, self._spool, self._memory, otlp)
+            else SpoolSender(home, self._spool, self._memory, otlp)
         )
         self._dropped = 0
         self._last_error = ""

@@ -22,10 +22,10 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.schemas import Vectors
+from llmops.tasks.statistics.topics import MOST, topics, unlike
 from llmops.tasks.traces import reading, spool
 from llmops.tasks.traces.index import parts
 from llmops.tasks.traces.trace import ANSWERED, Trace
-from llmops.tasks.triage.topics import MOST, topics, unlike
 
 BLOCK = 100
 """Traces that are in memory at a time."""

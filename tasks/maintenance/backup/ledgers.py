@@ -12,7 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from llmops.tasks.errors import Damaged, Unavailable, UsageError
 from llmops.tasks.ledger import BUSY_SECONDS, Ledger, chain, open_ledger
 from llmops.tasks.ledger.databases import open_engine, storable
-from llmops.tasks.ledger.tables import knowledge_bases, leases, metadata, slots
+from llmops.tasks.ledger.tables import knowledge_bases, leases, slots
+from llmops.tasks.ledger.whole import every_table
 
 ROWS = 5_000
 
@@ -109,9 +110,9 @@ def load_ledger(home: Path, path: Path) -> None:
 
 def _copy_rows(source: Connection, target: Connection) -> None:
     """All rows of all tables, in place of those that a new ledger begins with."""
-    for table in reversed(metadata.sorted_tables):
+    for table in reversed(every_table()):
         target.execute(delete(table))
-    for table in metadata.sorted_tables:
+    for table in every_table():
         rows = source.execution_options(yield_per=ROWS).execute(select(table)).mappings()
         for part in rows.partitions(ROWS):
             target.execute(

@@ -128,7 +128,7 @@ TAGS = re.compile(
 XML = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s(?!html))", re.IGNORECASE)
 MAIL = re.compile(
     r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|"
-    r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|Sender|Cc):)",
+    r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|SpoolSender|Cc):)",
     re.IGNORECASE,
 )
 FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)

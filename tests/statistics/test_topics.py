@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llmops.tasks.schemas import Vectors
-from llmops.tasks.triage.topics import topics, unlike
+from llmops.tasks.statistics.topics import topics, unlike
 
 
 def points(*degrees: float) -> Vectors:

@@ -1,0 +1,63 @@
+"""What people asked and what they got, as a monitor reads it: from wherever it was recorded."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FoundPassage(BaseModel):
+    """A passage that a question found. `score`: as the search gave it; `cited`: the answer names
+    it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    chunk_id: str
+    doc_id: str
+    uri: str = ""
+    title: str = ""
+    text: str = ""
+    score: float | None = None
+    cited: bool = False
+
+
+class Exchange(BaseModel):
+    """A question and what came of it. `status`: `ok`, `refused`, `failed` or what else a trace
+    ends with; `rating`: of its people, `down` where one of them said so; `scores`: metric -> value,
+    of the score flow; `knowledge_base`, `version`: what was searched, where anything was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    at: datetime
+    question: str = ""
+    answer: str = ""
+    status: str = "ok"
+    conversation: str = ""
+    person: str = ""
+    latency_ms: float | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    rating: Literal["up", "down"] | None = None
+    passages: tuple[FoundPassage, ...] = ()
+    scores: Mapping[str, float] = Field(default_factory=dict)
+    knowledge_base: str = ""
+    version: int | None = None
+
+    @property
+    def unit(self) -> str:
+        """What it belongs to: exchanges of one conversation, else of one person, are not
+        independent of each other.
+        """
+        return self.conversation or self.person or self.id
+
+
+class Traffic(Protocol):
+    """Where exchanges are read from."""
+
+    def exchanges(self, since: datetime, until: datetime) -> Iterator[list[Exchange]]:
+        """Those that began at or after `since` and before `until`, the oldest first, a block at a
+        time. Raises LlmopsError where they cannot be read.
+        """
+        ...
