@@ -20,6 +20,7 @@ class Triage(Section):
     """Which answers people should look at. `grounding`: those of which the passages support a
     smaller share of sentences, 0 for none; `random`: the share of a sample; `topics`: how many new
     topics a run brings, told apart by `embed`; `most`: items that a run adds to the queue.
+    `outdated`: also corrections whose support has left the documents.
     """
 
     negative: bool = True
@@ -29,6 +30,7 @@ class Triage(Section):
     random: float = Field(default=0.02, ge=0, le=1)
     topics: int = Field(default=5, ge=0, le=100)
     most: int = Field(default=100, ge=1, le=10_000)
+    outdated: bool = True
     embed: Spec = Spec(name="minilm")
 
 
@@ -89,7 +91,7 @@ class FeedbackConfig(FlowConfig):
 
     def rules(self) -> TriageRules:
         """Which answers are chosen."""
-        return TriageRules.model_validate(self.triage.model_dump(exclude={"embed"}))
+        return TriageRules.model_validate(self.triage.model_dump(exclude={"embed", "outdated"}))
 
     def project_spec(self) -> ProjectSpec:
         """What is made of people's word."""
@@ -103,4 +105,6 @@ class FeedbackConfig(FlowConfig):
             cases=self.folder / write.cases if write.cases else None,
             rows=self.folder / write.rows if write.rows else None,
             curated=write.curated,
+            outdated=self.triage.outdated,
+            reviewers=self.review.reviewers,
         )

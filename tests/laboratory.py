@@ -36,7 +36,7 @@ class Laboratory:
             folder / "documents",
             folder / "bill.jsonl",
         )
-        self.documents.mkdir()
+        self.documents.mkdir(parents=True)
         self.bill.touch()
 
     @property

@@ -115,7 +115,8 @@ def _status(
     curated = written.curated
     moved = curated is not None and bool(curated.added or curated.changed or curated.retired)
     put = bool(review.mlflow and review.mlflow.get("put"))
-    return "changed" if triage.added or "written" in states or moved or put else "unchanged"
+    added = triage.added or written.outdated
+    return "changed" if added or "written" in states or moved or put else "unchanged"
 
 
 def _lost(written: Projected) -> list[str]:
@@ -123,6 +124,11 @@ def _lost(written: Projected) -> list[str]:
     return [
         text
         for count, text in (
+            (
+                written.outdated,
+                f"{written.outdated} corrections are put to people again: what supports them has "
+                "left the documents. Until then nothing is made of them",
+            ),
             (
                 written.lost,
                 f"{written.lost} settled answers have no trace any more, neither in MLflow nor on "

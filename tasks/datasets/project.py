@@ -11,6 +11,7 @@ from llmops.tasks.datasets.curate import CuratedCounts, Curating
 from llmops.tasks.datasets.evidence import SettledAnswer, gathered
 from llmops.tasks.datasets.files import Kind, ProjectedFile, WrittenFile, write
 from llmops.tasks.datasets.golden import golden_of
+from llmops.tasks.datasets.outdated import ask_again
 from llmops.tasks.datasets.rows import rows_of, votes
 from llmops.tasks.datasets.settled import open_reasons, settled
 from llmops.tasks.datasets.words import Trust, words
@@ -19,7 +20,8 @@ from llmops.tasks.traces.index import deleted
 
 class ProjectSpec(BaseModel):
     """Whose word counts, and what is made of it. `name`: of the flow, which curates; paths: None
-    for what is not wanted.
+    for what is not wanted. `outdated`: corrections whose support has left the documents are put to
+    `reviewers` people again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,12 +33,15 @@ class ProjectSpec(BaseModel):
     cases: Path | None = None
     rows: Path | None = None
     curated: bool = True
+    outdated: bool = True
+    reviewers: int = 1
 
 
 class Projected(BaseModel):
     """`settled`: answers by the verdict on them; `by`: and by what settled it; `open`: those that
     are not settled, by why; `without_passages`: answers that are cases and no golden questions,
-    since it is not known where they stand; `lost`: settled, but their traces are nowhere.
+    since it is not known where they stand; `lost`: settled, but their traces are nowhere;
+    `outdated`: corrections that were put to people again in this run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +51,7 @@ class Projected(BaseModel):
     corrections: int = 0
     without_passages: int = 0
     lost: int = 0
+    outdated: int = 0
     files: tuple[WrittenFile, ...] = ()
     curated: CuratedCounts | None = None
 
@@ -57,10 +63,20 @@ def project(home: Path, spec: ProjectSpec) -> Projected:
     What is deleted while it runs is taken out again before it ends: a deletion marks first and
     looks at the files then.
     """
+    outdated = _put_again(home, spec) if spec.outdated else 0
     while True:
         projected, used = _projected(home, spec)
         if not deleted(home, used):
-            return projected
+            return projected.model_copy(update={"outdated": outdated})
+
+
+def _put_again(home: Path, spec: ProjectSpec) -> int:
+    """Corrections that may be wrong by now are open again before anything is made of them."""
+    said = words(home, spec.app, spec.queue, spec.trust)
+    done = settled(said.feedback, said.reviews)
+    corrected = {trace_id: each for trace_id, each in done.items() if each.correction}
+    evidence, _ = gathered(home, corrected)
+    return len(ask_again(home, spec.app, spec.queue, spec.reviewers, evidence))
 
 
 def _projected(home: Path, spec: ProjectSpec) -> tuple[Projected, set[str]]:

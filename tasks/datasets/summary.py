@@ -24,6 +24,9 @@ def feedback_markdown(outcome: FeedbackOutcome) -> str:
         states.append([f"alpha of {review.compared:,} shared items", f"{review.agreement:.2f}"])
     settled = [[f"found {name}", f"{n:,}"] for name, n in written.settled.items()]
     settled += [[f"open: {name}", f"{n:,}"] for name, n in written.open.items()]
+    if written.outdated:
+        told = "asked again: the documents have changed under a correction"
+        settled.append([told, f"{written.outdated:,}"])
     files = [
         [each.path.rpartition("/")[2], each.kind, f"{each.rows:,}", each.status]
         for each in written.files

@@ -25,21 +25,27 @@ class Words(NamedTuple):
 
 def words(home: Path, app: str, queue: str, trust: Trust) -> Words:
     """Of all answers of the application; reviews of one queue. What was said without a key is
-    trusted only where everybody is: a name that somebody gives proves nothing.
+    trusted only where everybody is: a name that somebody gives proves nothing. What was said before
+    an answer was put to people again is history.
     """
     with existing_ledger(home).read() as connection:
         return Words(
-            tuple(_feedback(connection, app, trust)), tuple(_reviews(connection, app, queue))
+            tuple(_feedback(connection, app, queue, trust)),
+            tuple(_reviews(connection, app, queue)),
         )
 
 
-def _feedback(connection: Connection, app: str, trust: Trust) -> list[SaidFeedback]:
+def _feedback(connection: Connection, app: str, queue: str, trust: Trust) -> list[SaidFeedback]:
     roles = {row.id: row for row in connection.execute(select(api_keys))}
+    item = (review_items.c.trace_id == feedback.c.trace_id) & (review_items.c.queue == queue)
+    again = review_items.c.reopened_at
     query = (
         select(feedback)
         .join(traces, traces.c.id == feedback.c.trace_id)
+        .outerjoin(review_items, item)
         .where(traces.c.app == app, traces.c.deleted_at.is_(None))
         .where(feedback.c.rating.is_not(None))
+        .where(again.is_(None) | (feedback.c.updated_at > again))
     )
     return [
         SaidFeedback.model_validate(
@@ -63,7 +69,7 @@ def _reviews(connection: Connection, app: str, queue: str) -> list[SaidReview]:
         .join(review_items, review_items.c.id == reviews.c.item_id)
         .join(traces, traces.c.id == reviews.c.trace_id)
         .where(review_items.c.app == app, review_items.c.queue == queue)
-        .where(traces.c.deleted_at.is_(None))
+        .where(traces.c.deleted_at.is_(None), reviews.c.latest)
     )
     return [
         SaidReview.model_validate(dict(row._mapping) | {"at": aware(row.created_at)})

@@ -36,6 +36,7 @@ review_items = Table(
     Column("verdict", String(16), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("closed_at", DateTime(timezone=True)),
+    Column("reopened_at", DateTime(timezone=True)),
     UniqueConstraint("queue", "trace_id", name="review_items_once"),
     Index("review_items_of_state", "app", "queue", "state", "priority", "created_at", "id"),
     Index("review_items_of_queue", "app", "queue", "priority", "created_at", "id"),
@@ -44,7 +45,7 @@ review_items = Table(
 """Answers that somebody should look at. `key_id`: of the key that asked; `reasons`: why each was
 chosen; `wanted`: so many reviewers; `state`: open, done, disputed or discarded; `verdict`: what it
 came to, "" while it is open or disputed. `asked_by`: pseudonym of whoever wanted a person, with
-their `note`."""
+their `note`; `reopened_at`: what was said before holds no more."""
 
 review_leases = Table(
     "review_leases",

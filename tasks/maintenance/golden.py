@@ -8,9 +8,9 @@ from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge.absent import absent_warning
 from llmops.tasks.knowledge.build import Specs
 from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.live_texts import text_loaders
 from llmops.tasks.knowledge.planner import plan_build
 from llmops.tasks.knowledge.start import begin, start
-from llmops.tasks.maintenance.versions import text_loaders
 from llmops.tasks.retrieval.golden import GoldenSet, missing, read_golden
 
 

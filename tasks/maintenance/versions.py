@@ -3,9 +3,8 @@ way back to it.
 """
 
 import difflib
-import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -14,10 +13,9 @@ from sqlalchemy import Row
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge import versions
 from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.live_texts import text_of
 from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.views import rows_at
-from llmops.tasks.lake import Lake
-from llmops.tasks.schemas import Shard
 
 LONGEST_DIFF = 200_000
 
@@ -61,7 +59,7 @@ def document_diff(kb: Handle, before: Row[Any] | None, after: Row[Any] | None) -
             hint=f"llmops kb diff {kb.name} --text",
         )
     old, new = (
-        _text(kb.lake, row).splitlines() if row is not None else [] for row in (before, after)
+        text_of(kb.lake, row).splitlines() if row is not None else [] for row in (before, after)
     )
     kinds: dict[str, Literal["gone", "new", "same"]] = {"-": "gone", "+": "new", " ": "same"}
     lines = list(difflib.unified_diff(old, new, lineterm=""))[2:]
@@ -70,18 +68,7 @@ def document_diff(kb: Handle, before: Row[Any] | None, after: Row[Any] | None) -
 
 def _texts(kb: Handle, number: int, uris: set[str]) -> dict[str, str]:
     rows = rows_at(kb, number).values()
-    return {row.uri: _text(kb.lake, row) for row in rows if row.uri in uris}
-
-
-def _text(lake: Lake, row: Row[Any]) -> str:
-    shard = Shard(path=row.shard, rows=0, sha256=row.shard_sha256)
-    return str(shard.table(lake, ["text"])["text"][row.shard_row].as_py())
-
-
-def text_loaders(kb: Handle) -> dict[str, Callable[[], str]]:
-    """uri -> loader of its text, for every live document."""
-    rows = rows_at(kb, kb.published().version).values()
-    return {row.uri: functools.partial(_text, kb.lake, row) for row in rows}
+    return {row.uri: text_of(kb.lake, row) for row in rows if row.uri in uris}
 
 
 class Rollback(TypedDict):

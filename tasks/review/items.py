@@ -106,7 +106,7 @@ def enqueue(home: Path, app: str, queue: str, items: Sequence[NewItem], wanted: 
     for start in range(0, len(items), PER_TRANSACTION):
         part = items[start : start + PER_TRANSACTION]
         with open_ledger(home).write() as connection:
-            count += len(_entered(connection, app, queue or app, part, wanted))
+            count += len(enter(connection, app, queue or app, part, wanted))
     return count
 
 
@@ -126,7 +126,7 @@ def ask_a_person(
     with open_ledger(home).write() as connection:
         if trace_id not in _keys(connection, app, [trace_id]):
             raise unknown(trace_id)
-        _entered(connection, app, queue or app, [new], 1)
+        enter(connection, app, queue or app, [new], 1)
         mine = (review_items.c.queue == (queue or app)) & (review_items.c.trace_id == trace_id)
         return str(connection.scalars(select(review_items.c.id).where(mine)).one())
 
@@ -202,7 +202,7 @@ def _keys(connection: Connection, app: str, ids: Collection[str]) -> dict[str, s
     return {row.id: row.key_id for row in rows}
 
 
-def _entered(
+def enter(
     connection: Connection, app: str, queue: str, items: Sequence[NewItem], wanted: int
 ) -> list[ItemId]:
     """The ids of those that are new."""

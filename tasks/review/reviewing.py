@@ -62,14 +62,14 @@ def submit(
 
     Raises UsageError for an unknown item or reviewer, or a value that is not allowed.
     """
-    said = _checked(review)
+    said = checked_review(review)
     with open_ledger(home).write() as connection:
         check_reviewer(connection, reviewer)
         row = row_of(connection, item_id, app)
         before = _standing(connection, item_id, reviewer, adjudicates)
         if said.verdict == "withdrawn" and (before is None or before.verdict == "withdrawn"):
             raise UsageError("there is no review of this person to withdraw", where="verdict")
-        if before is None or not _same(before, said):
+        if before is None or not says_the_same(before, said):
             _written(connection, row, reviewer, said, adjudicates)
             settle(connection, [row])
         let_go(connection, item_id, reviewer)
@@ -130,7 +130,8 @@ def _standing(
     return review_of(row) if row is not None else None
 
 
-def _same(before: ReviewRow, said: Review) -> bool:
+def says_the_same(before: ReviewRow, said: Review) -> bool:
+    """Of a review that is kept, and one that is checked."""
     return (before.verdict, before.correction, before.relevant, before.comment) == said[:4]
 
 
@@ -170,7 +171,8 @@ def verdict_of(said: str) -> Said:
     return known
 
 
-def _checked(review: Review) -> Review:
+def checked_review(review: Review) -> Review:
+    """As it is kept. Raises UsageError for a value that is not allowed."""
     verdict_of(review.verdict)
     for name, text, most in (
         ("comment", review.comment, COMMENT_LENGTH),

@@ -11,6 +11,7 @@ from llmops.tasks.audit.people import pseudonym
 from llmops.tasks.ledger import existing_ledger, open_ledger
 from llmops.tasks.ledger.application import traces
 from llmops.tasks.ledger.review import review_items
+from llmops.tasks.review.reopening import superseded
 from llmops.tasks.review.reviewing import Review, submit
 from llmops.tasks.traces.feedback import COMMENT_LENGTH, CORRECTION_LENGTH
 from llmops.tasks.tracking.review_queues import QueueAnswer, review_queues
@@ -27,7 +28,8 @@ class Synchronised(NamedTuple):
 
 def synchronise(home: Path, app: str, queue: str) -> Synchronised:
     """Bring open items that MLflow has to its queue, and answers from there. The same answer twice
-    is one review. Raises Unavailable where MLflow does not answer.
+    is one review; one from before an item was opened again is history. Raises Unavailable where
+    MLflow does not answer.
     """
     items = _items(home, queue)
     open_ids = [trace_id for trace_id, (_, state) in items.items() if state == "open"]
@@ -59,4 +61,5 @@ def _take(home: Path, app: str, item_id: str, answer: QueueAnswer) -> None:
         correction=answer.correction[:CORRECTION_LENGTH],
         comment=answer.comment[:COMMENT_LENGTH],
     )
-    submit(home, app, item_id, who, review)
+    if not superseded(home, item_id, who, review):
+        submit(home, app, item_id, who, review)

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
     )
     op.add_column("traces", sa.Column("latency_ms", sa.Float()))
+    op.add_column("review_items", sa.Column("reopened_at", sa.DateTime(timezone=True)))
 
 
 def _alerts() -> None:
