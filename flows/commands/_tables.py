@@ -10,6 +10,7 @@ Facts = Mapping[str, Any]
 
 FOLDED = ("reason", "title", "why", "quote")  # sentences; ids, uris and times stay on one line
 NARROWEST, GAP = 24, 2
+MOST_PLANNED = 10  # documents that a plan names
 LONGEST_FACT = 80  # characters of one value of a document's metadata
 SHORT = 12  # digits of an id that `explain` takes for the whole
 DIFFERENCES = ("added", "changed", "renamed", "retired")
@@ -217,11 +218,16 @@ def outcome(console: "Console", found: Facts) -> None:
 
 def _planned(found: Facts) -> Iterator[tuple[str, str]]:
     cost = found["estimate"]
-    yield (
-        "to process",
-        f"{cost['documents']} documents, at most about {cost['tokens']} tokens, "
-        f"${cost['cost_usd']:.4f}",
-    )
+    tokens = f"{cost['least_tokens']:,} to {cost['tokens']:,}, likely {cost['likely_tokens']:,}"
+    usd = f"${cost['least_cost_usd']:.4f} to ${cost['cost_usd']:.4f}"
+    yield "to process", amount(cost["documents"], "documents")
+    if cost["tokens"]:
+        yield "tokens", f"{tokens}{f'; {usd}' if cost['cost_usd'] else ''}"
+        yield "", f"{cost['sure']} {cost['basis']}"
+    for row in found["plan"][:MOST_PLANNED]:
+        yield row["what"], printable(row["uri"])
+    if len(found["plan"]) > MOST_PLANNED:
+        yield "", f"and {len(found['plan']) - MOST_PLANNED} more: --json names them"
 
 
 def _done(found: Facts) -> Iterator[tuple[str, str]]:
