@@ -10,7 +10,10 @@ Facts = Mapping[str, Any]
 
 FOLDED = ("reason", "title", "why", "quote")  # sentences; ids, uris and times stay on one line
 NARROWEST, GAP = 24, 2
+MOST_PLANNED = 10  # documents that a plan names
+LONGEST_FACT = 80  # characters of one value of a document's metadata
 SHORT = 12  # digits of an id that `explain` takes for the whole
+DIFFERENCES = ("added", "changed", "renamed", "retired")
 AMOUNTS = {"quarantine": "in quarantine"}
 COUNTED = (
     "listed",
@@ -148,8 +151,10 @@ def difference(console: "Console", found: Facts) -> None:
     for kind, sign in (("added", "+"), ("changed", "~"), ("retired", "-")):
         for uri in found[kind]:
             console.print(f"  {sign} {printable(uri)}", markup=False)
-    if not any(found[kind] for kind in ("added", "changed", "retired")):
-        console.print("  no document differs")
+    for each in found["renamed"]:
+        console.print(f"  > {printable(each['from'])} -> {printable(each['to'])}", markup=False)
+    counts = [f"{len(found[kind])} {kind}" for kind in DIFFERENCES if found[kind]]
+    console.print(f"  {', '.join(counts)}" if counts else "  no document differs")
     if found.get("text"):
         console.print(found["text"], markup=False)
 
@@ -167,7 +172,16 @@ def hits(console: "Console", found: Facts) -> None:
             style="cyan",
         )
         console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
-        console.print(f"    {hit['chunk_id'][:SHORT]}", markup=False, style="dim")
+        known = [hit["chunk_id"][:SHORT], hit["source"], *_facts_of(hit["metadata"])]
+        console.print("    " + printable("  ".join(known)), markup=False, style="dim")
+
+
+def _facts_of(metadata: Facts) -> Iterator[str]:
+    """What a person wants to know of a document, in few words: plain values, the short ones."""
+    for name, value in metadata.items():
+        if isinstance(value, str | int | float) and str(value).strip():
+            text = " ".join(str(value).split())
+            yield f"{name}: {text if len(text) <= LONGEST_FACT else f'{text[: LONGEST_FACT - 1]}…'}"
 
 
 def outcome(console: "Console", found: Facts) -> None:
@@ -185,6 +199,10 @@ def outcome(console: "Console", found: Facts) -> None:
         say("documents", ", ".join(f"{documents[name]} {name}" for name in counted))
         for name, text in _planned(found) if found["status"] == "planned" else _done(found):
             say(name, text)
+    for each in found.get("quarantine", ()):
+        say("quarantine", printable(f"{each['uri']}: {each['stage']}: {each['reason']}"))
+    if found.get("quarantine"):
+        say("", f"llmops quarantine list --kb {found['knowledge_base']}")
     for name, values in found["gate"].get("metrics", {}).items():
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
         say("gate", f"{name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")
@@ -200,11 +218,16 @@ def outcome(console: "Console", found: Facts) -> None:
 
 def _planned(found: Facts) -> Iterator[tuple[str, str]]:
     cost = found["estimate"]
-    yield (
-        "to process",
-        f"{cost['documents']} documents, at most about {cost['tokens']} tokens, "
-        f"${cost['cost_usd']:.4f}",
-    )
+    tokens = f"{cost['least_tokens']:,} to {cost['tokens']:,}, likely {cost['likely_tokens']:,}"
+    usd = f"${cost['least_cost_usd']:.4f} to ${cost['cost_usd']:.4f}"
+    yield "to process", amount(cost["documents"], "documents")
+    if cost["tokens"]:
+        yield "tokens", f"{tokens}{f'; {usd}' if cost['cost_usd'] else ''}"
+        yield "", f"{cost['sure']} {cost['basis']}"
+    for row in found["plan"][:MOST_PLANNED]:
+        yield row["what"], printable(row["uri"])
+    if len(found["plan"]) > MOST_PLANNED:
+        yield "", f"and {len(found['plan']) - MOST_PLANNED} more: --json names them"
 
 
 def _done(found: Facts) -> Iterator[tuple[str, str]]:

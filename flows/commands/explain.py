@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from llmops.tasks.maintenance.explain import Provenance
     from llmops.tasks.maintenance.explain_trace import PassageProvenance, TraceProvenance
+    from llmops.tasks.maintenance.left_out import AbsentDocument
 
 app = typer.Typer()
 
@@ -26,21 +27,34 @@ def explain(
     given: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A trace, a chunk id, a document id, or a document's uri."
+            metavar="ID",
+            help="A trace, a chunk id, a document id, a document's uri, or the path of a file.",
         ),
     ],
     kb: Annotated[
         str | None, typer.Option("--kb", help="The knowledge base, where several have it.")
     ] = None,
 ) -> Answer:
-    """Show where an answer, a passage or a document comes from: sources, versions and runs."""
+    """Show where an answer, a passage or a document comes from: sources, versions and runs; and of
+    a document that is not found why it is not there.
+    """
     if given.startswith("tr-"):
         from llmops.tasks.maintenance.explain_trace import explain_trace
 
         return answer(explain_trace(home(), given), _answer)
-    from llmops.tasks.maintenance.explain import explain as look
+    from llmops.tasks.maintenance.left_out import explained
 
-    return answer(look(home(), given, kb), _provenance)
+    found = explained(home(), given, kb)
+    if found["kind"] == "absent":
+        return answer(found, _left_out)
+    return answer(found, _provenance)
+
+
+def _left_out(console: "Console", found: "AbsentDocument") -> None:
+    name = f"{found['uri']} is not in {found['knowledge_base']}"
+    console.print(draw.printable(name), markup=False, style="bold")
+    console.print(f"  why       {draw.printable(found['message'])}", markup=False)
+    console.print(f"  to do     {draw.printable(found['hint'])}", markup=False)
 
 
 def _answer(console: "Console", found: "TraceProvenance") -> None:
@@ -122,6 +136,16 @@ def _provenance(console: "Console", provenance: "Provenance") -> None:
             f"{', '.join(document['flags']) or 'none'}",
             markup=False,
         )
+    _versions(console, provenance)
+    if item := provenance["quarantine"]:
+        console.print(
+            f"  newer     what its source has now is in quarantine ({item['stage']}): "
+            f"{draw.printable(item['reason'])}; llmops quarantine show {item['id']}",
+            markup=False,
+        )
+
+
+def _versions(console: "Console", provenance: "Provenance") -> None:
     for version in provenance["versions"]:
         runs = ", ".join(
             f"{tool} run {version[f'{tool.lower()}_run_id']}"

@@ -61,12 +61,15 @@ def diff(
     start: Annotated[int | None, typer.Argument(metavar="[FROM]")] = None,
     end: Annotated[int | None, typer.Argument(metavar="[TO]")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
+    uri: Annotated[
+        list[str] | None, typer.Option("--uri", help="Only this document; repeat for several.")
+    ] = None,
 ) -> Answer:
     """Show which documents two versions differ in (default: the live one and the one before)."""
     from llmops.tasks.knowledge import views
     from llmops.tasks.maintenance.versions import text_diff
 
-    difference = views.diff(knowledge_base(name), start, end)
+    difference = views.diff(knowledge_base(name), start, end, uri or ())
     if text:
         difference["text"] = text_diff(knowledge_base(name), difference)
     return answer(difference, draw.difference)

@@ -23,14 +23,26 @@ Ids = Annotated[
 
 
 @command(app, "list")
-def list_(kb: Base = None) -> Answer:
+def list_(
+    kb: Base = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="What is left out for a better document, instead.")
+    ] = False,
+) -> Answer:
     """List what is in quarantine."""
+    from llmops.tasks.errors import NearDuplicate
     from llmops.tasks.knowledge.quarantine import items
 
+    twins, failed = list["QuarantineItem"](), list["QuarantineItem"]()
+    for item in items(_ledger_of(kb), kb):
+        (twins if item["error"] == NearDuplicate.__name__ else failed).append(item)
     columns = ["id", "uri", "stage", "reason", "attempts", "last_seen"]
+    count = draw.amount(len(twins), "documents")
+    told = f" {count} left out as near duplicates: --duplicates lists them." if twins else ""
+    empty = "No document is left out." if duplicates else f"The quarantine is empty.{told}"
     return answer(
-        {"items": items(_ledger_of(kb), kb)},
-        draw.table("items", columns, empty="The quarantine is empty."),
+        {"items": twins if duplicates else failed, "duplicates": len(twins)},
+        draw.table("items", columns, empty=empty),
     )
 
 

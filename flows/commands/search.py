@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._options import ModeName, checked_mode, home, knowledge_base
+from llmops.flows.commands._options import ModeName, checked_mode, home, knowledge_base, ledger
 from llmops.flows.console import Answer, answer, command
 
 app = typer.Typer()
@@ -30,18 +30,22 @@ def search(
     """
     from llmops.tasks.errors import UsageError
     from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, hits, searcher
+    from llmops.tasks.knowledge.views import documents_of
 
     chosen = checked_mode(mode)
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     live = knowledge_base(kb).published()
     seen = searcher(home(), live, allowed(live, where, label or ()))
+    found = hits(seen.search(question, k, chosen, columns=HIT_COLUMNS))
+    about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
+    nothing = {"source": "", "metadata": {}}
     return answer(
         {
             "knowledge_base": kb,
             "version": live.version,
             "mode": mode,
-            "hits": hits(seen.search(question, k, chosen, columns=HIT_COLUMNS)),
+            "hits": [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found],
         },
         draw.hits,
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.errors import Blocked, BudgetExceeded
+from llmops.tasks.errors import Blocked, BudgetExceeded, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge import access
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
@@ -28,6 +28,7 @@ EXIT_CODES: dict[Status, int] = {
     "failed": 4,
 }
 FAILED: dict[Status, str] = {"blocked": "Blocked", "failed": "FailureBudgetExceeded"}
+FIRST_QUARANTINED = 5
 NO_GOLDEN_SET = "no golden set is configured"
 NOT_REACHED = "the run did not get as far as the gate"
 NOT_ASKED = "nothing changed, so the gate was not asked; `llmops kb measure` shows the live version"
@@ -102,12 +103,21 @@ class Steps:
         within_budget(build.kb, plan, self.failures, budget)
 
 
+class QuarantinedNow(BaseModel):
+    """A document that could not be processed: at which stage, and why."""
+
+    model_config = ConfigDict(frozen=True)
+    uri: str
+    stage: str
+    reason: str
+
+
 class Outcome(BaseModel):
     """`version`: what is live after the run; `previous_version`: what was live before; `candidate`:
     what was built.
 
     `reason` and `hint` are set when the status is blocked or failed; `links` lead to the run in the
-    UIs.
+    UIs; `quarantine`: the first that could not be processed in this run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -129,6 +139,7 @@ class Outcome(BaseModel):
     seconds: float = 0.0
     gate: dict[str, Any] = Field(default_factory=dict)
     worst: list[dict[str, Any]] = Field(default_factory=list)
+    quarantine: list[QuarantinedNow] = Field(default_factory=list)
     prefect_run_id: str | None = None
     mlflow_run_id: str | None = None
     links: dict[str, str] = Field(default_factory=dict)
@@ -203,6 +214,7 @@ def outcome_of(steps: Steps, seconds: float = 0.0) -> Outcome:
         seconds=seconds,
         gate=gate,
         worst=worst,
+        quarantine=_quarantined(steps),
         prefect_run_id=steps.run_id,
         links={"data docs": page} if page else {},
         warnings=_warnings(steps),
@@ -232,6 +244,20 @@ def _documents(steps: Steps) -> dict[str, int]:
     if steps.final and steps.build and steps.build.fingerprints.corpus:
         counts["duplicates"] = len(steps.final.duplicates)
     return counts if steps.gone is None else counts | _replaced(steps.final, steps.staged)
+
+
+def _quarantined(steps: Steps) -> list[QuarantinedNow]:
+    """Failures before files that nobody reads, which are many and expected."""
+    failures = steps.failures if steps.failures is not None else []
+    problems = [] if steps.failures is not None or steps.plan is None else steps.plan.problems
+    ordered = sorted(
+        (each for each in [*failures, *problems] if each.error != NearDuplicate.__name__),
+        key=lambda each: (each.error == UnsupportedDocument.__name__, each.uri),
+    )
+    return [
+        QuarantinedNow(uri=each.uri, stage=each.stage, reason=each.reason)
+        for each in ordered[:FIRST_QUARANTINED]
+    ]
 
 
 def _replaced(plan: Plan | None, staged: list[Staged] | None) -> dict[str, int]:

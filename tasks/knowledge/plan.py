@@ -9,6 +9,7 @@ from sqlalchemy import Row, select
 from llmops.tasks.errors import Blocked, BudgetExceeded, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Todo
 from llmops.tasks.knowledge.quarantine import Failure, failed_since
+from llmops.tasks.knowledge.sizes import SizeSum
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents
 
@@ -67,7 +68,7 @@ class Plan(BaseModel):
     candidate may have. Where cleaners compare documents: `known` ones that they have sketched as
     they are now, `duplicates` that are left out for others, `replaced`: those of them that are
     live. `withdrawn`: live under access labels that they no longer have, while their new form
-    cannot be indexed.
+    cannot be indexed. `sizes`: by kind of file, of live documents that are listed as they are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +90,7 @@ class Plan(BaseModel):
     live: int = 0
     unchanged: int = 0
     tolerated: int = 0
+    sizes: dict[str, SizeSum] = Field(default_factory=dict)
 
     @property
     def leaving(self) -> list[str]:

@@ -3,17 +3,19 @@ of it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from sqlalchemy import Row
 
 from llmops.tasks.errors import Blocked, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Kind, Part, Specs, Todo, write_parts
+from llmops.tasks.knowledge.estimate import estimate
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import outcome_of
 from llmops.tasks.knowledge.plan import Plan, guard, live_documents
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.quarantine import held as held_items
+from llmops.tasks.knowledge.sizes import SizeSum, kind_of
 from llmops.tasks.knowledge.sketches import CorpusVerdicts
 from llmops.tasks.knowledge.start import begin, start, totals
 from llmops.tasks.knowledge.suppressed import admitted, suppressed_hashes
@@ -43,6 +45,7 @@ class Planner:
         self._known: dict[str, Todo] = {}
         self._verdicts = CorpusVerdicts(build)
         self._unchanged = self._tolerated = 0
+        self._sizes: dict[str, SizeSum] = {}
 
     def add(self, name: str, source: Source, listing: Listing) -> None:
         """Take in one source's listing."""
@@ -66,6 +69,8 @@ class Planner:
         key = doc_id(name, item.uri)
         self._seen.add(key)
         row, full = self._live.get(key), self._build.full
+        if row is not None and item.size and item.revision == row.revision:
+            self._know_size(item, row.characters)
         same_stages = row is not None and self._same_stages(row) and not self._build.fresh
         if (
             row is not None
@@ -110,6 +115,10 @@ class Planner:
             else "changed"
         )
         self._todo(key, name, item.uri, kind, item, content)
+
+    def _know_size(self, item: Item, characters: int) -> None:
+        like = kind_of(item.uri)
+        self._sizes[like] = self._sizes.get(like, SizeSum()).with_one(item.size, characters)
 
     def _same_stages(self, row: Row[Any]) -> bool:
         stages = self._build.fingerprints.of(row.media_type)
@@ -210,6 +219,7 @@ class Planner:
             renamed={key: self._live[key].uri for key in renamed},
             unchanged=self._unchanged,
             tolerated=self._tolerated,
+            sizes=self._sizes,
         )
 
     def _cured(self) -> list[str]:
@@ -283,34 +293,6 @@ def parts(build: Build, plan: Plan, done: Sequence[Part] = ()) -> list[Part]:
     todos = plan.todo[sum(part.rows for part in done) :]
     size = min(LARGEST_PART, max(SMALLEST_PART, -(-len(todos) // PARTS_WANTED)))
     return write_parts(build, todos, size, len(done))
-
-
-class Estimate(TypedDict):
-    """What a plan will cost at most: documents, bytes, tokens, US dollars."""
-
-    documents: int
-    bytes: int
-    tokens: int
-    cost_usd: float
-
-
-def estimate(build: Build, plan: Plan, price: float) -> Estimate:
-    """What a plan will cost at most, before anything is spent: bytes are taken for text, four to a
-    token.
-    """
-    size = sum(todo.item.size for todo in plan.todo if todo.item)
-    known = sum(
-        row.characters
-        for row in live_documents(build).values()
-        if row.doc_id in {todo.doc_id for todo in plan.todo if not todo.item}
-    )
-    tokens = (size + known) // 4
-    return {
-        "documents": len(plan.todo),
-        "bytes": size,
-        "tokens": tokens,
-        "cost_usd": round(tokens * price / 1e6, 6),
-    }
 
 
 def dry_run(

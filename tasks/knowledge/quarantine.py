@@ -214,6 +214,13 @@ def get(ledger: Ledger, key: str) -> QuarantineItem:
     return public_item(row)
 
 
+def quarantined(ledger: Ledger, kb: str, source: str, uri: str) -> QuarantineItem | None:
+    """The item of one document; None where it is not in quarantine."""
+    with ledger.read() as connection:
+        rows = _by_id(connection, [item_id(kb, source, uri)])
+    return public_item(rows[0]) if rows else None
+
+
 def release(ledger: Ledger, keys: Sequence[str]) -> None:
     """Let the next build try these again: forgetting the revision makes them look new."""
     with ledger.write() as connection:

@@ -3,7 +3,7 @@ are.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, select
@@ -190,9 +190,11 @@ def rows_at(kb: Handle, number: int) -> dict[str, Row[Any]]:
         }
 
 
-def diff(kb: Handle, start: int | None, end: int | None) -> dict[str, Any]:
-    """Documents added, changed and retired between two versions (default: the live one and the one
-    it came from).
+def diff(
+    kb: Handle, start: int | None, end: int | None, uris: Collection[str] = ()
+) -> dict[str, Any]:
+    """Documents added, changed, renamed and retired between two versions (default: the live one and
+    the one it came from), in the shape of `kb diff`. `uris`: only these; none: all.
     """
     live = kb.published()
     newer = kb.version(end) if end is not None else live
@@ -206,13 +208,59 @@ def diff(kb: Handle, start: int | None, end: int | None) -> dict[str, Any]:
         and (after[key].text_hash, after[key].title, after[key].metadata)
         != (before[key].text_hash, before[key].title, before[key].metadata)
     ]
+    gone, new = before.keys() - after.keys(), after.keys() - before.keys()
+    renamed = _renamed([before[key] for key in gone], [after[key] for key in new])
+    names = {each["from"] for each in renamed}, {each["to"] for each in renamed}
+
+    def wanted(*named: str) -> bool:
+        return not uris or any(each in uris for each in named)
+
+    added = [after[key].uri for key in new]
+    retired = [before[key].uri for key in gone]
     return {
         "knowledge_base": kb.name,
         "from": older_number,
         "to": newer.version,
-        "added": sorted(after[key].uri for key in after.keys() - before.keys()),
-        "changed": sorted(after[key].uri for key in changed),
-        "retired": sorted(before[key].uri for key in before.keys() - after.keys()),
+        "added": sorted(uri for uri in added if uri not in names[1] and wanted(uri)),
+        "changed": sorted(after[key].uri for key in changed if wanted(after[key].uri)),
+        "retired": sorted(uri for uri in retired if uri not in names[0] and wanted(uri)),
+        "renamed": [each for each in renamed if wanted(each["from"], each["to"])],
+    }
+
+
+def _renamed(gone: Sequence[Row[Any]], new: Sequence[Row[Any]]) -> list[dict[str, str]]:
+    """What left under one name and came under another with the same content, in one source; where
+    several are the same, each name is used once.
+    """
+    by_content: dict[tuple[str, str], list[str]] = {}
+    for row in sorted(gone, key=lambda row: str(row.uri), reverse=True):
+        by_content.setdefault((row.source, row.content_hash), []).append(row.uri)
+    return [
+        {"from": former.pop(), "to": row.uri}
+        for row in sorted(new, key=lambda row: str(row.uri))
+        if (former := by_content.get((row.source, row.content_hash)))
+    ]
+
+
+class HitDocument(TypedDict):
+    """What a reader needs of the document of a passage, beside its name. `metadata`: as the source,
+    the parser and the config gave it.
+    """
+
+    source: str
+    metadata: dict[str, object]
+
+
+def documents_of(
+    version: Version, ledger: Ledger, doc_ids: Collection[str]
+) -> dict[str, HitDocument]:
+    """By doc_id, of those that the version has."""
+    mine = (documents.c.kb == version.kb) & live_at(documents, version.version)
+    query = select(documents.c.doc_id, documents.c.source, documents.c.metadata)
+    with ledger.read() as connection:
+        rows = connection.execute(query.where(mine, documents.c.doc_id.in_(sorted(doc_ids)))).all()
+    return {
+        row.doc_id: {"source": row.source, "metadata": json.loads(row.metadata)} for row in rows
     }
 
 

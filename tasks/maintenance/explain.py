@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, Table, select
 
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
 from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.handle import Handle, Version, known
+from llmops.tasks.knowledge.quarantine import QuarantineItem, quarantined
 from llmops.tasks.knowledge.reading import collection_of, schema_of
 from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.lake import lake_of
@@ -23,6 +24,7 @@ from llmops.tasks.ledger.tables import chunks, documents, erased, knowledge_base
 from llmops.tasks.schemas import Shard, records
 
 PASSAGE = ("ordinal", "text", "start", "end", "tokens", "headings", "page", "context", "search")
+Kind = Literal["chunk", "document"]
 PREFIX = re.compile(r"[0-9a-f]{8,}")
 
 
@@ -33,15 +35,18 @@ class _Chunk(TypedDict):
 
 
 class Provenance(_Chunk):
-    """The object of `explain`."""
+    """The object of `explain`. `quarantine`: what its source has now could not be processed, and
+    the earlier form is served.
+    """
 
-    kind: str
+    kind: Kind
     id: str
     knowledge_base: str
     live: bool
     document: Mapping[str, Any]
     versions: Sequence[Mapping[str, Any]]
     config: Mapping[str, Any]
+    quarantine: QuarantineItem | None
 
 
 class Named(NamedTuple):
@@ -49,7 +54,7 @@ class Named(NamedTuple):
     same, oldest first.
     """
 
-    kind: str
+    kind: Kind
     id: str
     kb: str
     rows: Sequence[Row[Any]]
@@ -101,15 +106,17 @@ def explain(home: Path, given: str, kb: str | None = None) -> Provenance:
             for row in holding
         ],
         "config": newest.config,
+        "quarantine": quarantined(ledger, named.kb, owner.source, owner.uri),
     }
 
 
 def _named(ledger: Ledger, given: str, kb: str | None) -> Named:
-    for kind, table, column in (
+    places: tuple[tuple[Kind, Table, ColumnElement[str]], ...] = (
         ("chunk", chunks, chunks.c.chunk_id),
         ("document", documents, documents.c.doc_id),
         ("document", documents, documents.c.uri),
-    ):
+    )
+    for kind, table, column in places:
         query = select(table).where(column == given).order_by(table.c.valid_from)
         with ledger.read() as connection:
             rows = connection.execute(query.where(table.c.kb == kb) if kb else query).all()
@@ -143,7 +150,7 @@ def _completed(ledger: Ledger, given: str, kb: str | None) -> str | None:
     return ids.pop() if ids else None
 
 
-def _unambiguous(kind: str, given: str, rows: Sequence[Row[Any]]) -> Named:
+def _unambiguous(kind: Kind, given: str, rows: Sequence[Row[Any]]) -> Named:
     bases = sorted({row.kb for row in rows})
     if len(bases) > 1:
         raise UsageError(

@@ -63,6 +63,16 @@ class Problem(BaseModel):
     retryable: bool = False
 
 
+class KnownName(BaseModel):
+    """What a source says of one name. `left_out`: why a listing does not have it, "" where the next
+    one will.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    uri: str
+    left_out: str = ""
+
+
 class Listing(BaseModel):
     """All that a source has. `complete` is False when something may be missing: then nothing is
     retired.
@@ -108,6 +118,13 @@ class Source(Plugin, ABC):
         """Raise UsageError when what the source names has never existed (a misspelt path); called
         before a build.
         """
+
+    def known_as(self, name: str) -> "KnownName | None":
+        """What the source knows of something that a person calls so: a path, a URL, a uri. None
+        where it has none, or cannot tell without listing everything.
+        """
+        del name
+        return None
 
     @abstractmethod
     def scan(self, report: Report) -> str:

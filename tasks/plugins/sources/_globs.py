@@ -52,6 +52,7 @@ class Choice:
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._all = not include
+        self._given = (tuple(include), tuple(exclude))
         self._include = [compiled(pattern) for pattern in include]
         self._hidden = [compiled(pattern) for pattern in include if names_hidden(pattern)]
         self._exclude = [compiled(pattern) for pattern in exclude]
@@ -66,6 +67,18 @@ class Choice:
             else self._all
         )
         return wanted and not any(pattern.match(path) for pattern in self._exclude)
+
+    def why_not(self, path: str) -> str:
+        """Why a file is not taken, by the pattern that says so; "" for one that is."""
+        include, exclude = self._given
+        if self.takes(path):
+            return ""
+        out = [each for each in exclude if compiled(each).match(path)]
+        if out:
+            return f"the pattern {out[0]!r} of exclude leaves it out"
+        if hidden(path):
+            return "it is hidden, and no pattern of include names hidden files"
+        return f"no pattern of include takes it: {', '.join(include)}"
 
     def enters(self, folder: str) -> bool:
         """Whether a folder can hold a file that is taken."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from llmops.tasks.errors import Blocked, DocumentError, UsageError
-from llmops.tasks.plugins.sources import Item, Raw, Report, Source
+from llmops.tasks.plugins.sources import Item, KnownName, Raw, Report, Source
 from llmops.tasks.plugins.sources import _local as local
 from llmops.tasks.plugins.sources._globs import Choice
 from llmops.tasks.plugins.sources.files import remote
@@ -84,6 +84,26 @@ class FilesSource(Source):
             return local.hashed(self._file(item))
         except DocumentError:
             return None  # `read` says why
+
+    def known_as(self, name: str) -> KnownName | None:
+        """Of a local file, by its path: absolute, from the current folder or from `path`."""
+        if remote.is_remote(self.path) or not self._root.is_dir():
+            return None
+        root = self._root.resolve()
+        places = [Path(name).expanduser().absolute(), root / name.removeprefix("/")]
+        for place in dict.fromkeys(Path(os.path.normpath(each)) for each in places):
+            real = place if place.is_relative_to(self._root) else place.resolve()
+            base = self._root if real.is_relative_to(self._root) else root
+            if real.is_relative_to(base) and real.is_file():
+                return self._known(real, real.relative_to(base).as_posix())
+        return None
+
+    def _known(self, file: Path, uri: str) -> KnownName:
+        why = Choice(self.include, self.exclude).why_not(uri)
+        size = file.stat().st_size
+        if not why and size > self.max_bytes:
+            why = f"it has {size:,} bytes, and max_bytes is {self.max_bytes:,}"
+        return KnownName(uri=uri, left_out=why)
 
     @property
     def _root(self) -> Path:
