@@ -139,7 +139,7 @@ def documents(
     )
 
 
-@command(app, "verify")
+@command(app, "verify", long=True)
 def verify(name: Name, details: Details = False, vectors: Vectors = False) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from llmops.tasks.maintenance.verify import counts
@@ -149,7 +149,7 @@ def verify(name: Name, details: Details = False, vectors: Vectors = False) -> An
     return answer(verified if details else counts(verified), draw.facts, 0 if verified["ok"] else 1)
 
 
-@command(app, "measure")
+@command(app, "measure", long=True)
 def measure(
     name: Name,
     golden: Golden,

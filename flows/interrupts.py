@@ -1,0 +1,127 @@
+"""Ctrl-C at a long command: once, it ends after the call under way and within three seconds of it;
+twice, at once.
+
+The first interrupt of a command that is at no call raises KeyboardInterrupt in the main thread, as
+Python does; during a call it waits for its end. A thread of its own watches: the main thread may be
+in a library that does not come back for long, and threads of tasks in a request that does not end.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+from llmops.tasks import stopping
+
+INTERRUPTED = 130
+GRACE_SECONDS, SAY_SECONDS, LAST_SECONDS, EXIT_SECONDS = 2.0, 0.3, 0.7, 1.2
+"""For an orderly end after the call under way; until a waiting user is told what is waited for; for
+what is put in order before an end at once; for what libraries do when an interrupted process exits.
+"""
+CALLING = "stopping after the call under way; Ctrl-C again stops at once"
+STOPPING = "stopping; Ctrl-C again stops at once"
+
+
+class Watch:
+    """Counts the interrupts of a command. `say`: tells the user a line; `leave`: gives the terminal
+    back and prints why it ended, before an end at once.
+    """
+
+    def __init__(self, say: Callable[[str], None], leave: Callable[[], None]) -> None:
+        self._say, self._leave = say, leave
+        self._ending, self._over = threading.Lock(), threading.Event()
+        self._own = 0
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, end == self._read)
+        self._main = threading.main_thread().ident or 0
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """For the main thread."""
+        stopping.forget()
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        other = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        reader = threading.Thread(target=self._listen, name="ctrl-c", daemon=True)
+        reader.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            signal.set_wakeup_fd(other)
+            signal.signal(signal.SIGINT, before)
+            os.write(self._write, b"\0")
+            reader.join(1)
+            for end in (self._read, self._write):
+                os.close(end)
+            stopping.forget()
+
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        if not stopping.under_way():
+            raise KeyboardInterrupt
+
+    def _listen(self) -> None:
+        """Every signal is a byte here, also while the main thread is in a library."""
+        times = 0
+        while not self._over.is_set():
+            numbers = os.read(self._read, 64)
+            for _ in range(numbers.count(signal.SIGINT)):
+                if self._own:
+                    self._own -= 1
+                    continue
+                times += 1
+                if times == 1:
+                    stopping.ask()
+                    threading.Thread(target=self._see_it_end, name="ending", daemon=True).start()
+                elif times == 2:
+                    self._end()
+
+    def _see_it_end(self) -> None:
+        if self._over.wait(SAY_SECONDS):
+            return
+        self._say(CALLING if stopping.under_way() else STOPPING)
+        waited = stopping.under_way() > 0
+        while not stopping.wait(0.2):
+            if self._over.is_set():
+                return
+        if waited and not self._over.wait(GRACE_SECONDS / 2):
+            self._own += 1
+            signal.pthread_kill(self._main, signal.SIGINT)
+        if not self._over.wait(GRACE_SECONDS / 2 if waited else GRACE_SECONDS):
+            self._end()
+
+    def _end(self) -> None:
+        """At once: everything that was done is kept as it is after a kill."""
+        if not self._ending.acquire(blocking=False):
+            return
+        last = threading.Thread(target=_put_in_order, daemon=True)
+        last.start()
+        last.join(LAST_SECONDS)
+        self._leave()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(INTERRUPTED)
+
+
+def leave(code: int) -> NoReturn:
+    """The end of a process: from here on Ctrl-C ends it quietly, and an interrupted one does not
+    wait long for what libraries still want to send.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(code))
+    if code == INTERRUPTED:
+        last = threading.Timer(EXIT_SECONDS, os._exit, (code,))
+        last.daemon = True
+        last.start()
+    sys.exit(code)
+
+
+def _put_in_order() -> None:
+    for each in list(stopping.LAST.values()):
+        with contextlib.suppress(Exception):  # there is no time to do anything about it
+            each()
