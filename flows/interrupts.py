@@ -6,7 +6,9 @@ Python does; during a call it waits for its end. A thread of its own watches: th
 in a library that does not come back for long, and threads of tasks in a request that does not end.
 """
 
+import atexit
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -46,12 +48,14 @@ class Watch:
         stopping.forget()
         before = signal.signal(signal.SIGINT, self._interrupt)
         other = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        hook, sys.unraisablehook = sys.unraisablehook, self._unraisable(sys.unraisablehook)
         reader = threading.Thread(target=self._listen, name="ctrl-c", daemon=True)
         reader.start()
         try:
             yield
         finally:
             self._over.set()
+            sys.unraisablehook = hook
             signal.set_wakeup_fd(other)
             signal.signal(signal.SIGINT, before)
             os.write(self._write, b"\0")
@@ -59,6 +63,21 @@ class Watch:
             for end in (self._read, self._write):
                 os.close(end)
             stopping.forget()
+
+    def _unraisable(
+        self, before: Callable[[sys.UnraisableHookArgs], object]
+    ) -> Callable[[sys.UnraisableHookArgs], object]:
+        """An interrupt that comes where Python can raise nothing, such as in a destructor, is
+        raised a little later.
+        """
+
+        def hook(seen: sys.UnraisableHookArgs) -> None:
+            if issubclass(seen.exc_type, KeyboardInterrupt):
+                threading.Timer(0.05, self._deliver).start()
+            else:
+                before(seen)
+
+        return hook
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
         if not stopping.under_way():
@@ -89,10 +108,15 @@ class Watch:
             if self._over.is_set():
                 return
         if waited and not self._over.wait(GRACE_SECONDS / 2):
-            self._own += 1
-            signal.pthread_kill(self._main, signal.SIGINT)
+            self._deliver()
         if not self._over.wait(GRACE_SECONDS / 2 if waited else GRACE_SECONDS):
             self._end()
+
+    def _deliver(self) -> None:
+        """Interrupt the main thread again; it is not the user who does."""
+        if not self._over.is_set():
+            self._own += 1
+            signal.pthread_kill(self._main, signal.SIGINT)
 
     def _end(self) -> None:
         """At once: everything that was done is kept as it is after a kill."""
@@ -102,23 +126,38 @@ class Watch:
         last.start()
         last.join(LAST_SECONDS)
         self._leave()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(INTERRUPTED)
+        _exit(INTERRUPTED)
 
 
-def leave(code: int) -> NoReturn:
-    """The end of a process: from here on Ctrl-C ends it quietly, and an interrupted one does not
-    wait long for what libraries still want to send.
+def run(command: Callable[[], int]) -> NoReturn:
+    """Run a command as the whole of a process, and exit with its code.
+
+    After it Ctrl-C ends the process quietly, and an interrupted one does not wait long for what
+    libraries still want to send. Python's own taking apart of modules is left out: with a vector
+    store and a parser of tables loaded it is seconds in which nothing is done.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(code))
+    codes: list[int] = []
+    atexit.register(lambda: _exit(codes[0]) if codes else None)  # first here, so the last to run
+    code = command()
+    codes.append(code)
+    signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(code))
     if code == INTERRUPTED:
         last = threading.Timer(EXIT_SECONDS, os._exit, (code,))
         last.daemon = True
         last.start()
     sys.exit(code)
+
+
+def _exit(code: int) -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            continue  # who read it has gone, and wanted no more
+        except (OSError, ValueError):
+            code = code or 1  # what was said did not get there
+    os._exit(code)
 
 
 def _put_in_order() -> None:

@@ -62,13 +62,6 @@ class Rates:
         return (each.done - done) / (each.seconds - seconds)
 
 
-def counted(each: StageSeen) -> str:
-    """`1,200 of 5,000 chunks`."""
-    if each.total is None:
-        return f"{each.done:,} {each.unit}" if each.done else ""
-    return f"{each.done:,} of {each.total:,} {each.unit}"
-
-
 def per_second(rate: float | None) -> str:
     """`56/s`, `0.25/s`; slower than one in ten seconds is told by the minute."""
     if rate is None:
@@ -106,7 +99,7 @@ def line(seen: Seen, rates: Rates) -> str:
     told = []
     for each in active or filter(None, [seen.current]):
         rate = rates.of(each)
-        parts = (f"{each.name} {counted(each)}".strip(), per_second(rate), left(each, rate))
+        parts = (f"{each.name} {each.counted}".strip(), per_second(rate), left(each, rate))
         told.append(", ".join(filter(None, parts)))
     if not told:
         return ""
@@ -199,7 +192,7 @@ def table(seen: Seen, rates: Rates, took: str, width: int) -> "Table":
         shown = Text("") if width < NARROW or (each.total is None and not moving) else bar
         after = duration(each.seconds) if each.complete else left(each, rate)
         style = "dim" if each.complete else ""
-        cells = (counted(each), per_second(rate), after)
+        cells = (each.counted, per_second(rate), after)
         drawing.add_row(Text(each.name, style), shown, *(Text(cell, style) for cell in cells))
     rows = Table.grid()
     rows.add_row(drawing)

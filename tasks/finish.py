@@ -92,7 +92,7 @@ def run_id() -> str | None:
 def name_run(name: str) -> None:
     """Rename the current flow run, once it is known what it is about."""
     if current := run_id():
-        progress.about(name, prefect_url() or "")
+        progress.about(name, current, prefect_url() or "")
         stopping.LAST[current] = partial(_crashed, UUID(current))
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(current), name=name)

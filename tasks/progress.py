@@ -38,16 +38,24 @@ class StageSeen(NamedTuple):
     active: bool
 
     @property
+    def counted(self) -> str:
+        """`1,200 of 5,000 chunks`."""
+        if self.total is None:
+            return f"{self.done:,} {self.unit}" if self.done else ""
+        return f"{self.done:,} of {self.total:,} {self.unit}"
+
+    @property
     def complete(self) -> bool:
         return not self.active and (self.total is None or self.done >= self.total)
 
 
 class Seen(NamedTuple):
-    """A board as it is at a moment. `about`: the run's name; `url`: its page in the Prefect UI;
-    `counts`: such as `quarantined`, and `usd` for what was spent.
+    """A board as it is at a moment. `about`: the run's name; `run`: its id; `url`: its page in the
+    Prefect UI; `counts`: such as `quarantined`, and `usd` for what was spent.
     """
 
     about: str
+    run: str
     url: str
     stages: tuple[StageSeen, ...]
     counts: dict[str, float]
@@ -56,8 +64,8 @@ class Seen(NamedTuple):
     def current(self) -> StageSeen | None:
         """The last stage at which something is done, else the last that has begun."""
         begun = [each for each in self.stages if each.active or each.done]
-        active = [each for each in begun if each.active]
-        return (active or begun or [None])[-1]
+        last = [each for each in begun if each.active] or begun
+        return last[-1] if last else None
 
 
 class _Stage:
@@ -74,7 +82,8 @@ class Board:
         self._lock = threading.Lock()
         self._stages: dict[str, _Stage] = {}
         self._counts: dict[str, float] = {}
-        self._about, self._url = "", ""
+        self._about, self._run, self._url = "", "", ""
+        self.noted = False
 
     def look(self) -> Seen:
         now = time.monotonic()
@@ -89,13 +98,13 @@ class Board:
                 )
                 for each in self._stages.values()
             )
-            return Seen(self._about, self._url, stages, dict(self._counts))
+            return Seen(self._about, self._run, self._url, stages, dict(self._counts))
 
-    def tell(self, about: str, url: str) -> None:
+    def tell(self, about: str, run: str, url: str) -> None:
         with self._lock:
-            if about != self._about and self._about:  # the next run of several: its own stages
+            if run != self._run and self._run:  # the next run of several: its own stages
                 self._stages, self._counts = {}, {}
-            self._about, self._url = about, url or self._url
+            self._about, self._run, self._url = about, run, url
 
     def expect(self, name: str, total: int, unit: str) -> None:
         with self._lock:
@@ -212,7 +221,7 @@ def count(name: str, amount: float = 1) -> None:
         current.count(name, amount)
 
 
-def about(name: str, url: str = "") -> None:
-    """Which run this is, and its page."""
+def about(name: str, run: str, url: str = "") -> None:
+    """Which run this is: its name, its id and its page."""
     if current := _BOARD.get():
-        current.tell(name, url)
+        current.tell(name, run, url)
