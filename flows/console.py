@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from llmops.flows.interrupts import INTERRUPTED, Watch
+from llmops.flows.interrupts import INTERRUPTED, InterruptWatch
 from llmops.tasks import progress
 from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
 from llmops.tasks.stopping import Stopped
@@ -126,7 +126,7 @@ def attended(voice: Voice) -> Iterator[None]:
             with progress.watched(board):
                 yield
             return
-        with Watch(display.say, leave).watching(), progress.watched(board):
+        with InterruptWatch(display.say, leave).watching(), progress.watched(board):
             yield
 
 

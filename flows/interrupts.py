@@ -28,7 +28,7 @@ CALLING = "stopping after the call under way; Ctrl-C again stops at once"
 STOPPING = "stopping; Ctrl-C again stops at once"
 
 
-class Watch:
+class InterruptWatch:
     """Counts the interrupts of a command. `say`: tells the user a line; `leave`: gives the terminal
     back and prints why it ended, before an end at once.
     """
@@ -65,13 +65,13 @@ class Watch:
             stopping.forget()
 
     def _unraisable(
-        self, before: Callable[[sys.UnraisableHookArgs], object]
-    ) -> Callable[[sys.UnraisableHookArgs], object]:
+        self, before: "Callable[[sys.UnraisableHookArgs], object]"
+    ) -> "Callable[[sys.UnraisableHookArgs], object]":
         """An interrupt that comes where Python can raise nothing, such as in a destructor, is
         raised a little later.
         """
 
-        def hook(seen: sys.UnraisableHookArgs) -> None:
+        def hook(seen: "sys.UnraisableHookArgs") -> None:
             if issubclass(seen.exc_type, KeyboardInterrupt):
                 threading.Timer(0.05, self._deliver).start()
             else:

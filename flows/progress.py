@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from llmops.tasks.progress import Board, Seen, StageSeen
+from llmops.tasks.progress import Board, BoardSeen, StageSeen
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 EVERY_SECONDS, REFRESHES = 30.0, 5
 WINDOW_SECONDS, WARM_SECONDS = 20.0, 2.0
 """How far back a rate looks, and how old a stage is before there is one."""
-BAR, NARROW = 16, 76
-"""Columns of a bar, and the terminal that is too narrow for it."""
+BAR, GAP = 16, 2
+"""Columns of a bar, and between two columns."""
 COUNTED = ("quarantined", "failed", "remembered")
 
 
@@ -30,7 +30,7 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-class Silent:
+class NoDisplay:
     """`--quiet`: shows nothing, and says only what the user has asked for by Ctrl-C."""
 
     def say(self, text: str) -> None:
@@ -86,14 +86,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def sums(seen: Seen) -> list[str]:
+def sums(seen: BoardSeen) -> list[str]:
     """`3 quarantined`, `$0.0012 spent`; what is zero is left out."""
     told = [f"{seen.counts[name]:,.0f} {name}" for name in COUNTED if seen.counts.get(name)]
     usd = seen.counts.get("usd", 0)
     return [*told, f"${usd:,.4f} spent"] if usd >= 0.00005 else told
 
 
-def line(seen: Seen, rates: Rates) -> str:
+def line(seen: BoardSeen, rates: Rates) -> str:
     """A board in one line of a log; empty where nothing has begun."""
     active = [each for each in seen.stages if each.active]
     told = []
@@ -107,7 +107,7 @@ def line(seen: Seen, rates: Rates) -> str:
     return name + "; ".join([*told, *sums(seen)])
 
 
-class Lines:
+class LogLines:
     """A line every so often, on a stream that is no terminal. Quick commands say nothing."""
 
     def __init__(self, board: Board, stream: TextIO, every: float = EVERY_SECONDS) -> None:
@@ -135,7 +135,7 @@ class Lines:
                 self.say(f"{time.strftime('%H:%M:%S')} {told}")
 
 
-class Live:
+class LiveLines:
     """A live line per stage, on a terminal; the name of the run and its page once, above."""
 
     def __init__(self, board: Board, stream: TextIO) -> None:
@@ -161,7 +161,7 @@ class Live:
         self._name(self._board.look())
         self._region.stop()
 
-    def _name(self, seen: Seen) -> None:
+    def _name(self, seen: BoardSeen) -> None:
         """On a terminal at once, as soon as it is known."""
         if seen.url and seen.url != self._told:
             self._told = seen.url
@@ -174,30 +174,40 @@ class Live:
         return table(seen, self._rates, took, self._console.width)
 
 
-def table(seen: Seen, rates: Rates, took: str, width: int) -> "Table":
-    """A board as a table: a row per stage, and the sums below."""
+def table(seen: BoardSeen, rates: Rates, took: str, width: int) -> "Table":
+    """A board as a table: a row per stage, and the sums below. Bars are drawn where there is room
+    for them.
+    """
+    from rich.cells import cell_len
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    drawing = Table.grid(padding=(0, 2, 0, 0))
+    stages = [each for each in seen.stages if each.done or not each.complete]
+    cells = [_cells(each, rates) for each in stages]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    room = width - sum(widths) - GAP * (len(widths) + 1)
+    drawing = Table.grid(padding=(0, GAP, 0, 0))
     for number in range(5):
-        drawing.add_column(no_wrap=True, overflow="ellipsis", min_width=4 if number < 2 else None)
-    for each in seen.stages:
-        if each.complete and not each.done:
-            continue
-        rate = None if each.complete else rates.of(each)
+        least = widths[0] if widths and number == 0 else None
+        drawing.add_column(no_wrap=True, overflow="ellipsis", min_width=least)
+    for each, (name, *rest) in zip(stages, cells, strict=True):
         moving = each.active and each.total is None
         bar = ProgressBar(each.total or None, each.done, BAR, pulse=moving)
-        shown = Text("") if width < NARROW or (each.total is None and not moving) else bar
-        after = duration(each.seconds) if each.complete else left(each, rate)
+        shown = bar if room >= BAR and (each.total is not None or moving) else Text("")
         style = "dim" if each.complete else ""
-        cells = (each.counted, per_second(rate), after)
-        drawing.add_row(Text(each.name, style), shown, *(Text(cell, style) for cell in cells))
+        drawing.add_row(Text(name, style), shown, *(Text(cell, style) for cell in rest))
     rows = Table.grid()
     rows.add_row(drawing)
     rows.add_row(Text(" · ".join([*sums(seen), took]), "dim"))
     return rows
+
+
+def _cells(each: StageSeen, rates: Rates) -> tuple[str, str, str, str]:
+    """Name, how much is done, the rate, and what is left; of a complete stage what it took."""
+    rate = None if each.complete else rates.of(each)
+    after = duration(each.seconds) if each.complete else left(each, rate)
+    return each.name, each.counted, per_second(rate), after
 
 
 @contextlib.contextmanager
@@ -207,11 +217,11 @@ def shown(board: Board, *, quiet: bool, plain: bool = False) -> Iterator[Display
     """
     display: Display
     if quiet:
-        display = Silent()
+        display = NoDisplay()
     elif sys.stderr.isatty() and not plain:
-        display = Live(board, sys.stderr)
+        display = LiveLines(board, sys.stderr)
     else:
-        display = Lines(board, sys.stderr)
+        display = LogLines(board, sys.stderr)
     try:
         yield display
     finally:

@@ -49,7 +49,7 @@ class StageSeen(NamedTuple):
         return not self.active and (self.total is None or self.done >= self.total)
 
 
-class Seen(NamedTuple):
+class BoardSeen(NamedTuple):
     """A board as it is at a moment. `about`: the run's name; `run`: its id; `url`: its page in the
     Prefect UI; `counts`: such as `quarantined`, and `usd` for what was spent.
     """
@@ -85,7 +85,7 @@ class Board:
         self._about, self._run, self._url = "", "", ""
         self.noted = False
 
-    def look(self) -> Seen:
+    def look(self) -> BoardSeen:
         now = time.monotonic()
         with self._lock:
             stages = tuple(
@@ -98,7 +98,7 @@ class Board:
                 )
                 for each in self._stages.values()
             )
-            return Seen(self._about, self._run, self._url, stages, dict(self._counts))
+            return BoardSeen(self._about, self._run, self._url, stages, dict(self._counts))
 
     def tell(self, about: str, run: str, url: str) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmops.tasks.progress import Board, Seen
+from llmops.tasks.progress import Board, BoardSeen
 
 EVERY_SECONDS = 2.0
 
@@ -50,7 +50,7 @@ def noted(home: Path, board: Board, every: float = EVERY_SECONDS) -> Iterator[No
             place.unlink(missing_ok=True)
 
 
-def _said(seen: Seen) -> dict[str, str]:
+def _said(seen: BoardSeen) -> dict[str, str]:
     current = seen.current
     return {"url": seen.url, "stage": f"{current.name} {current.counted}" if current else ""}
 

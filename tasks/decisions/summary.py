@@ -144,7 +144,8 @@ def _role(figures: Figures) -> str:
         return ""
     word = "holds" if figures.holds else "violated" if figures.violated else "not shown to hold"
     p = figures.p_value if figures.adjusted_p is None else figures.adjusted_p
-    return f"guard of {figures.margin:g}: {word}" + ("" if p is None else f", p {_chance(p)}")
+    chance = "" if p is None else f", p {_chance(p)}"
+    return f"guard: {word}, margin {figures.margin:g}{chance}"
 
 
 def _chance(p: float | None) -> str:

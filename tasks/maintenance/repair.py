@@ -220,13 +220,8 @@ def _staged(job: _Job, candidate: Version) -> Version:
     total = job.findings.chunks if job.wanted is None else len(job.wanted)
     every = _passages(job)
     for part in progress.each(every, "restore", total, "chunks", lambda part: len(part.rows)):
-        _stage(
-            job,
-            collection,
-            candidate,
-            part,
-            [] if job.findings.lost else [row["chunk_id"] for row in part.rows],
-        )
+        gone = [] if job.findings.lost else [row["chunk_id"] for row in part.rows]
+        _stage(job, collection, candidate, part, gone)
         job.work.restored += len(part.rows)
     job.work.removed = 0 if job.findings.lost else len(orphans) + job.findings.surplus
     sealed = candidate.model_copy(update={"snapshot": collection.seal(candidate.version)})
