@@ -15,7 +15,7 @@ from llmops.tasks.progress import Board, BoardSeen, StageSeen
 if TYPE_CHECKING:
     from rich.table import Table
 
-EVERY_SECONDS, REFRESHES = 30.0, 5
+EVERY_SECONDS, REFRESHES = 30.0, 3
 WINDOW_SECONDS, WARM_SECONDS = 20.0, 2.0
 """How far back a rate looks, and how old a stage is before there is one."""
 BAR, GAP = 16, 2
