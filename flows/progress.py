@@ -199,7 +199,8 @@ def table(seen: BoardSeen, rates: Rates, took: str, width: int) -> "Table":
         drawing.add_row(Text(name, style), shown, *(Text(cell, style) for cell in rest))
     rows = Table.grid()
     rows.add_row(drawing)
-    rows.add_row(Text(" · ".join([*sums(seen), took]), "dim"))
+    told = [*sums(seen), took] if stages else ["working", took]
+    rows.add_row(Text(" · ".join(told), "dim"))
     return rows
 
 
