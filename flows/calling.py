@@ -18,9 +18,11 @@ from llmops.configs.section import FlowConfig
 from llmops.configs.settings import settings
 from llmops.configs.trained import with_models
 from llmops.flows import server
+from llmops.tasks import progress
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import saved_outcome
+from llmops.tasks.running import noted
 
 C = TypeVar("C", bound=FlowConfig)
 Given = InstanceOf[C] | Path | str | Mapping[str, object]
@@ -74,7 +76,8 @@ class HouseFlow(Flow[..., Any]):
     ) -> Any:
         # a mapping's secrets must not become parameters that Prefect stores
         read, place = settled(config, home, self.model)
-        with connected(place):
+        board = progress.board() or progress.Board()
+        with connected(place), progress.watched(board), noted(place, board):
             called: Any = super().__call__(read, place, return_state=True, **options)
         state: State[Any] = called
         return state if return_state else self.returned(outcome(place, state))

@@ -41,6 +41,7 @@ from llmops.flows.commands import (
     up,
     users,
 )
+from llmops.flows.interrupts import run
 
 app = typer.Typer(
     name="llmops",
@@ -89,7 +90,7 @@ for part in TOP:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(console.main(app))
+    run(lambda: console.main(app))
 
 
 if __name__ == "__main__":

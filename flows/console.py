@@ -5,6 +5,7 @@ A command is a function with Typer's options that returns `answer(data, draw)`, 
 `@command(app, "name")`; cli.py gives its `app` a place.
 """
 
+import contextlib
 import functools
 import inspect
 import io
@@ -13,13 +14,16 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from llmops.flows.interrupts import INTERRUPTED, InterruptWatch
+from llmops.tasks import progress
 from llmops.tasks.errors import LIVE, LlmopsError, Mistake, disk_trouble
+from llmops.tasks.stopping import Stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
 # Typer carries a click of its own since 0.20 or so: the base of its errors is reached through one
 # that it exports.
 WRONG_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
-INTERRUPTED = 130
 Data = TypeVar("Data", bound=Mapping[str, object])
 
 
@@ -70,8 +73,12 @@ OPTIONS = {
 }
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
-    """Register a function as a command that also takes --json, --quiet and --verbose."""
+def command(
+    app: typer.Typer, name: str, *, long: bool = False
+) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
+    """Register a function as a command that also takes --json, --quiet and --verbose. A `long` one
+    shows how far it is, and ends in order at Ctrl-C.
+    """
 
     def register(function: Callable[..., Answer]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -83,8 +90,10 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
             **options: Any,
         ) -> None:
             voice = Voice(as_json, quiet, verbose)
-            settle(voice)
-            say(function(*args, **options), voice)
+            with attended(voice) if long else contextlib.nullcontext():
+                settle(voice)
+                answered = function(*args, **options)
+            say(answered, voice)
 
         signature = inspect.signature(function)
         extra = [
@@ -97,6 +106,28 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
         return run
 
     return register
+
+
+@contextlib.contextmanager
+def attended(voice: Voice) -> Iterator[None]:
+    """While a long command runs: its progress on standard error, and what Ctrl-C does."""
+    from llmops.flows.progress import shown
+
+    board = progress.Board()
+    with shown(board, quiet=voice.quiet, plain=voice.verbose) as display:
+
+        def leave() -> None:
+            closing = threading.Thread(target=display.close, daemon=True)
+            closing.start()
+            closing.join(0.3)
+            _report([_stopped()], voice.json)
+
+        if threading.current_thread() is not threading.main_thread():
+            with progress.watched(board):
+                yield
+            return
+        with InterruptWatch(display.say, leave).watching(), progress.watched(board):
+            yield
 
 
 def settle(voice: Voice) -> None:
@@ -134,7 +165,7 @@ def main(app: typer.Typer) -> int:
     _prepare(as_json)
     try:
         result = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, Stopped, typer.Abort):
         result = INTERRUPTED
     except typer.Exit as ended:
         result = ended.exit_code
@@ -146,12 +177,15 @@ def main(app: typer.Typer) -> int:
             return _failed(error, as_json)
         result = INTERRUPTED
     if result == INTERRUPTED:  # Typer itself turns an interrupt into this code
-        hint = (
-            f"{'; '.join(LIVE) or 'nothing live has changed'}; the same command continues "
-            f"where it stopped"
-        )
-        _report([Mistake("interrupted", kind="interrupted", hint=hint)], as_json)
+        _report([_stopped()], as_json)
     return result if isinstance(result, int) else 0
+
+
+def _stopped() -> Mistake:
+    """What is said after Ctrl-C."""
+    live = "; ".join(LIVE) or "nothing live has changed"
+    hint = f"{live}; the same command continues where it stopped"
+    return Mistake("interrupted", kind="interrupted", hint=hint)
 
 
 def _interrupted(error: BaseException | None) -> bool:
@@ -159,7 +193,8 @@ def _interrupted(error: BaseException | None) -> bool:
     an error of Prefect's.
     """
     while error is not None:
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+        interrupts = (KeyboardInterrupt, Stopped)
+        if isinstance(error, interrupts) or type(error).__name__ == "TerminationSignal":
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -13,6 +13,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from llmops.configs.evaluate import EvaluateConfig
 from llmops.flows.calling import Given, callable_with, settled
 from llmops.tasks import evaluate as ended
+from llmops.tasks import progress
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.errors import BudgetExceeded, LlmopsError
@@ -94,6 +95,9 @@ def run_parts(
         seed=cases.sha256 if config.decide.stop_early else None,
         by_group=config.decide.cluster != "none",
     )
+    turns = len(cases.cases) * len(run.arms) * run.repeats
+    for stage in ("answer", "score"):
+        progress.expect(stage, turns, "answers")
     for number, some in enumerate(given, 1):
         parts.append(score(run, answer(run, number, some, spent), some))
         spent = parts[-1].spent

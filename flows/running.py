@@ -11,13 +11,15 @@ from llmops.configs.section import FlowConfig
 from llmops.flows import server
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.progress import stage
 
 
 def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
     """Run the flow that a config is for, and return the JSON object of its outcome. Raises what the
     flow raised.
     """
-    used = server.connect(home)
+    with stage("start Prefect"):
+        used = server.connect(home)
     since = server.log_position(home)
     theirs = isinstance(used, server.UserServer)
     with nullcontext() if theirs else attended(home):

@@ -7,6 +7,7 @@ what was done before it stands.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
@@ -16,8 +17,9 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Crashed, Failed
 
+from llmops.tasks import progress, stopping
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import save_outcome
@@ -55,14 +57,16 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     """Take the steps, keep what the run came to under its id, and say how it ended."""
     if url := prefect_url():
         outcome = outcome.linked({"prefect": url, **outcome.links})
-    for step in steps:
-        outcome = step(outcome)
+    with progress.stage("record"):
+        for step in steps:
+            outcome = step(outcome)
     save_outcome(
         open_ledger(home),
         run_id() or outcome.prefect_run_id or "local",
         outcome.name,
         dict(outcome.public()),
     )
+    stopping.LAST.pop(run_id() or "", None)
     if outcome.failed:
         return Failed(name=outcome.failed, message=outcome.headline)
     return Completed(name=outcome.completed, message=outcome.headline)
@@ -88,8 +92,18 @@ def run_id() -> str | None:
 def name_run(name: str) -> None:
     """Rename the current flow run, once it is known what it is about."""
     if current := run_id():
+        progress.about(name, current, prefect_url() or "")
+        stopping.LAST[current] = partial(_crashed, UUID(current))
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(current), name=name)
+
+
+def _crashed(run: UUID) -> None:
+    """What Prefect is told of a run that is ended at once: it would count as running for ever."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+        if state is None or not state.is_final():
+            client.set_flow_run_state(run, Crashed(message="interrupted"), force=True)
 
 
 def tell(text: str) -> None:

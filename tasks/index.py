@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 from prefect import task
 from prefect.futures import PrefectFuture
 
-from llmops.tasks import artifacts
+from llmops.tasks import artifacts, progress
 from llmops.tasks.errors import LIVE, LlmopsError
 from llmops.tasks.finish import name_run, prefect_url
 from llmops.tasks.knowledge import (
@@ -216,6 +216,8 @@ def corpus_pass(build: Build, plan: Plan) -> tuple[Plan, list[Any]]:
 
 def _collected(build: Build, plan: Plan, done: list[Batch]) -> list[PrefectFuture[Batch]]:
     cuts = cut(build, plan, [batch.part for batch in done])
+    for stage in ("read", "clean", "chunk"):
+        progress.expect(stage, sum(part.rows for part in cuts))
     return [collect.submit(build, part) for part in cuts]
 
 
@@ -240,11 +242,15 @@ def _results(chain: Sequence[Batch | PrefectFuture[Batch]]) -> list[Batch]:
 
 def embedded(build: Build, batches: Sequence[Batch]) -> list[Batch]:
     """Every batch with its vectors in the ledger."""
+    progress.finished("read", "clean", "chunk")
+    chunks = sum(batch.chunks.rows for batch in batches if batch.chunks)
+    progress.expect("embed", chunks, "chunks")
     return _all([embed.submit(build, batch) for batch in batches])
 
 
 def compared(build: Build, plan: Plan, batches: Sequence[Batch]) -> tuple[Plan, list[Staged]]:
     """What every batch changes, and the plan as it is then: without what failed on the way."""
+    progress.finished("embed")
     staged = _all([compare.submit(build, batch) for batch in batches])
     return access.withdraw(build, corpus.kept(build, plan, staged), batches), staged
 

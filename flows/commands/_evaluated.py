@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmops.flows.commands._measured import interval
-from llmops.flows.commands._tables import grid, printable
+from llmops.flows.commands._grid import grid
+from llmops.flows.commands._tables import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from llmops.tasks.decisions.decision import Decision, Figures, Measure
+    from llmops.tasks.decisions.decision import Decision
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 Found = Mapping[str, Any]
@@ -26,54 +26,46 @@ def decision(console: "Console", record: "Decision") -> None:
 
 
 def _arms(console: "Console", record: "Decision") -> None:
-    metrics = [name for name in next(iter(record.arms.values())).metrics if "." not in name]
-    cells = [
-        [
-            printable(name),
-            str(arm.answered),
-            str(arm.errored),
-            *[_value(arm.metrics.get(metric)) for metric in metrics],
-            f"{arm.cost_usd:.4f}",
-            f"{arm.calls} + {arm.cached}",
-        ]
-        for name, arm in record.arms.items()
+    """A line per figure, an arm beside the other; what is zero for all is left out."""
+    from llmops.tasks.decisions.summary import measure, unit_of
+    from llmops.tasks.decisions.words import number
+
+    arms = list(record.arms.values())
+    metrics = [name for name in arms[0].metrics if "." not in name]
+    lines = [
+        ("answered", [f"{arm.answered:,} of {arm.attempted:,}" for arm in arms]),
+        ("errors", [_unless(arm.errored, f"{arm.errored:,}") for arm in arms]),
+        *(
+            (name, [measure(arm.metrics.get(name), unit_of(record, name)) for arm in arms])
+            for name in metrics
+            if name != "cost"
+        ),
+        ("cost", [_unless(arm.cost_usd, f"${number(arm.cost_usd)}") for arm in arms]),
+        ("calls", [_unless(arm.calls, f"{arm.calls:,}") for arm in arms]),
+        ("remembered", [_unless(arm.cached, f"{arm.cached:,}") for arm in arms]),
     ]
+    cells = [[name, *(each or "-" for each in values)] for name, values in lines if any(values)]
     console.print()
-    grid(console, ["arm", "answered", "errored", *metrics, "USD", "calls + remembered"], cells)
+    grid(console, ["", *map(printable, record.arms)], cells)
 
 
-def _value(measure: "Measure | None") -> str:
-    return "-" if measure is None else interval(measure.content())
+def _unless(value: float, text: str) -> str:
+    """The text, unless there is nothing to tell."""
+    return text if value else ""
 
 
 def _effects(console: "Console", record: "Decision") -> None:
-    rows = [
-        [
-            printable(name),
-            metric,
-            _effect(figures),
-            "-" if figures.p_value is None else f"{figures.p_value:.3g}",
-            str(figures.n),
-        ]
-        for name, compared in record.comparisons.items()
-        for metric, figures in compared.metrics.items()
-    ]
-    if rows:
+    from llmops.tasks.decisions.summary import EFFECTS, effect_rows
+
+    if rows := [[*map(printable, row)] for row in effect_rows(record)]:
         console.print(
             f"\nDifferences to {printable(record.baseline)} [{100 * (1 - record.rule.alpha):g} %]",
             markup=False,
         )
-        grid(console, ["arm", "metric", "difference", "p", "cases"], rows)
-
-
-def _effect(figures: "Figures") -> str:
-    if figures.unmoved:
-        return "the same on all"
-    if figures.difference is None:
-        return "-"
-    ends = figures.interval
-    within = f" [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else ""
-    return f"{figures.difference:+.3f}{within}"
+        if len(record.comparisons) == 1:  # whose they are, the title says
+            grid(console, EFFECTS[1:], [row[1:] for row in rows], folded=[4])
+        else:
+            grid(console, EFFECTS, rows, folded=[5])
 
 
 def _ends(console: "Console", record: "Decision") -> None:

@@ -5,7 +5,8 @@ wider than 80 columns need be.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmops.flows.commands._tables import Facts, grid, printable
+from llmops.flows.commands._grid import grid
+from llmops.flows.commands._tables import Facts, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmops.flows.commands import _grid
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 Facts = Mapping[str, Any]
+grid = _grid.grid
 
 FOLDED = ("reason", "title", "why", "quote")  # sentences; ids, uris and times stay on one line
-NARROWEST, GAP = 24, 2
 MOST_PLANNED = 10  # documents that a plan names
 LONGEST_FACT = 80  # characters of one value of a document's metadata
 SHORT = 12  # digits of an id that `explain` takes for the whole
@@ -53,40 +55,6 @@ def rows(
         [[shown(row[column]) for column in columns] for row in shown_rows],
         folded=[number for number, column in enumerate(columns) if column in FOLDED],
     )
-
-
-def grid(
-    console: "Console",
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    folded: Sequence[int] = (),
-) -> None:
-    """A table of which nothing is cut: on a terminal the columns `folded` are folded to make room,
-    elsewhere a row is a line.
-
-    A row that is wider than the terminal in spite of that is left to the terminal.
-    """
-    from rich.cells import cell_len
-    from rich.console import ConsoleDimensions
-    from rich.table import Table
-    from rich.text import Text
-
-    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
-    least = sum(
-        min(width, NARROWEST) if number in folded and console.is_terminal else width
-        for number, width in enumerate(widths)
-    )
-    drawing = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(names):
-        drawing.add_column(Text(name), overflow="fold", no_wrap=number not in folded)
-    for row in cells:
-        drawing.add_row(*map(Text, row))  # text: brackets in a name are no markup
-    before = console.size
-    console.size = ConsoleDimensions(max(before.width, least + GAP * len(widths)), before.height)
-    with console.capture() as drawn:
-        console.print(drawing)
-    console.size = before
-    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def facts(console: "Console", found: Facts) -> None:
@@ -196,7 +164,7 @@ def outcome(console: "Console", found: Facts) -> None:
         console.print(f"  {printable(found['reason'])}{hint}", markup=False)
     if documents := found["documents"]:
         counted = [name for name in COUNTED if documents.get(name) or name == "listed"]
-        say("documents", ", ".join(f"{documents[name]} {name}" for name in counted))
+        say("documents", ", ".join(f"{documents[name]:,} {name}" for name in counted))
         for name, text in _planned(found) if found["status"] == "planned" else _done(found):
             say(name, text)
     for each in found.get("quarantine", ()):
@@ -234,14 +202,22 @@ def _done(found: Facts) -> Iterator[tuple[str, str]]:
     chunks, paid = found["chunks"], found["embeddings"]
     yield (
         "chunks",
-        f"{chunks['added']} added, {chunks['retired']} retired, {chunks['kept']} kept, "
-        f"{chunks['total']} in all",
+        ", ".join(
+            f"{chunks[name]:,} {name}" for name in ("added", "retired", "kept") if chunks[name]
+        )
+        + f"{'; ' if any(chunks[name] for name in ('added', 'retired', 'kept')) else ''}"
+        + f"{chunks['total']:,} in all",
     )
     yield (
         "embeddings",
-        f"{paid['computed']} computed, {paid['reused']} reused; {found['tokens']} tokens, "
-        f"${found['cost_usd']:.4f}",
+        f"{paid['computed']:,} computed, {paid['reused']:,} reused; {found['tokens']:,} tokens"
+        f"{money(found['cost_usd'])}",
     )
+
+
+def money(usd: float) -> str:
+    """`, $0.0012`; nothing where it costs nothing."""
+    return f", ${usd:,.4f}" if usd >= 0.00005 else ", less than $0.0001" if usd else ""
 
 
 def headline(found: Facts) -> str:

@@ -20,7 +20,7 @@ PLACE = typer.Argument(metavar="DIR", help="A folder, or a URL such as s3://buck
 COLUMNS = ["id", "created_at", "knowledge_bases", "files", "bytes", "problems"]
 
 
-@command(app, "backup")
+@command(app, "backup", long=True)
 def backup(
     place: Annotated[str, PLACE],
     keep: Annotated[
@@ -120,7 +120,7 @@ def _said(console: "Console", told: "BackupMade | RestoredHome") -> None:
         console.print(f"  DAMAGED  {draw.printable(problem)}", markup=False)
 
 
-@command(app, "restore")
+@command(app, "restore", long=True)
 def restore(
     place: Annotated[str, PLACE],
     chosen: Annotated[

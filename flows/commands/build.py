@@ -78,7 +78,7 @@ def _unserved(file: Path) -> list[str]:
     return found
 
 
-@command(app, "index")
+@command(app, "index", long=True)
 def index(
     config: Config,
     plan: Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@command(app, "compare")
+@command(app, "compare", long=True)
 def compare(
     what: Annotated[
         list[str],

@@ -22,7 +22,7 @@ CODES = {"promote": 0, "reject": 3, "inconclusive": 5}
 app = typer.Typer()
 
 
-@command(app, "evaluate")
+@command(app, "evaluate", long=True)
 def evaluate(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A config with `flow: evaluate` (YAML).")

@@ -16,7 +16,7 @@ app = typer.Typer()
 Facts = Mapping[str, Any]
 
 
-@command(app, "feedback")
+@command(app, "feedback", long=True)
 def feedback(config: Config, changes: Changes = None) -> Answer:
     """Put answers that people should look at into the review queue, and bring what they said to
     golden questions, cases, curated answers and training rows.

@@ -18,7 +18,7 @@ app = typer.Typer()
 Facts = Mapping[str, Any]
 
 
-@command(app, "finetune")
+@command(app, "finetune", long=True)
 def finetune(
     config: Config,
     plan: Annotated[

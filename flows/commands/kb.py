@@ -1,6 +1,6 @@
 """`llmops kb …`: what is live, what was, how good it is, and the way back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from llmops.flows.commands._options import (
     ledger,
 )
 from llmops.flows.console import Answer, answer, command, line
+
+if TYPE_CHECKING:
+    from llmops.tasks.knowledge.handle import Handle
 
 NO_RANKING = "No trained ranking yet: llmops train CONFIG"
 app = typer.Typer(
@@ -43,7 +46,17 @@ def status(name: Name) -> Answer:
     """Show the live version, the age of each source, and what waits in quarantine."""
     from llmops.tasks.knowledge import views
 
-    return answer(views.status(knowledge_base(name)), draw.facts)
+    kb = knowledge_base(name)
+    if first := _first_build(kb):
+        return answer({"knowledge_base": name, "version": None, "running": first}, draw.facts)
+    return answer(views.status(kb), draw.facts)
+
+
+def _first_build(kb: "Handle") -> str | None:
+    """Who is at the first build, how far, and where to watch it; None where there is a version, or
+    nobody is.
+    """
+    return kb.building() if kb.live() is None else None
 
 
 @command(app, "log")
@@ -52,7 +65,13 @@ def log(name: Name) -> Answer:
     from llmops.tasks.knowledge.views import history
 
     columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
-    return answer({"versions": history(knowledge_base(name))}, draw.table("versions", columns))
+    kb = knowledge_base(name)
+    if first := _first_build(kb):
+        told = line(f"No version yet. The first build is running: {first}")
+        return answer({"versions": [], "running": first}, told)
+    return answer(
+        {"versions": history(kb), "running": kb.building()}, draw.table("versions", columns)
+    )
 
 
 @command(app, "diff")
@@ -142,7 +161,7 @@ def documents(
     )
 
 
-@command(app, "verify")
+@command(app, "verify", long=True)
 def verify(name: Name, details: Details = False, vectors: Vectors = False) -> Answer:
     """Compare the store with the ledger, row by row; exit 1 when they differ."""
     from llmops.tasks.maintenance.verify import counts
@@ -152,7 +171,7 @@ def verify(name: Name, details: Details = False, vectors: Vectors = False) -> An
     return answer(verified if details else counts(verified), draw.facts, 0 if verified["ok"] else 1)
 
 
-@command(app, "measure")
+@command(app, "measure", long=True)
 def measure(
     name: Name,
     golden: Golden,

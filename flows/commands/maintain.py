@@ -17,7 +17,7 @@ NAME = "home"
 """Of a run without a config."""
 
 
-@command(app, "maintain")
+@command(app, "maintain", long=True)
 def maintain(
     config: Annotated[
         Path | None,

@@ -21,7 +21,7 @@ app = typer.Typer()
 UNRECORDED = "Prefect's server has not stored yet all that runs have sent it"
 
 
-@command(app, "repair")
+@command(app, "repair", long=True)
 def repair(name: Name, vectors: Vectors = False, details: Details = False) -> Answer:
     """Restore what the store has lost, from the lake and the embeddings that were paid for; remove
     what does not belong there.
@@ -33,7 +33,7 @@ def repair(name: Name, vectors: Vectors = False, details: Details = False) -> An
     return answer(repaired if details else counts(repaired), draw.facts, 0 if repaired["ok"] else 1)
 
 
-@command(app, "gc")
+@command(app, "gc", long=True)
 def gc(
     name: Name,
     embeddings: Annotated[
@@ -53,7 +53,7 @@ def gc(
     return answer(free(knowledge_base(name), paid=embeddings), draw.facts)
 
 
-@command(app, "export")
+@command(app, "export", long=True)
 def export(
     name: Name,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
@@ -71,7 +71,7 @@ def export(
     )
 
 
-@command(app, "import")
+@command(app, "import", long=True)
 def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `llmops kb export` wrote.")],
     name: Annotated[

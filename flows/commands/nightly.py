@@ -16,7 +16,7 @@ app = typer.Typer()
 Facts = Mapping[str, Any]
 
 
-@command(app, "nightly")
+@command(app, "nightly", long=True)
 def nightly(config: Config, changes: Changes = None) -> Answer:
     """Run what a night's config lists: builds, then evaluations; failures are kept apart."""
     from llmops.configs import read

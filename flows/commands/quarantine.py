@@ -67,7 +67,7 @@ def drop(ids: Ids = None, kb: Base = None) -> Answer:
     )
 
 
-@command(app, "retry")
+@command(app, "retry", long=True)
 def retry(ids: Ids = None, kb: Base = None) -> Answer:
     """Try items again: runs the index flow with each knowledge base's own config; what is unchanged
     is not paid again.

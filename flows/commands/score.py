@@ -16,7 +16,7 @@ app = typer.Typer()
 Facts = Mapping[str, Any]
 
 
-@command(app, "score")
+@command(app, "score", long=True)
 def score(config: Config, changes: Changes = None) -> Answer:
     """Score a sample of an application's traces; the scores stand on the traces in MLflow, and as
     curves over time.

@@ -37,7 +37,7 @@ EMBEDDER_GAINS = {
 CODES = {"rejected": 3, "inconclusive": 5, "failed": 4, "stayed": 1}
 
 
-@command(app, "train")
+@command(app, "train", long=True)
 def train(
     config: Config,
     changes: Changes = None,

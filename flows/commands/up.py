@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.flows.commands._options import home
-from llmops.flows.console import INTERRUPTED, Answer, answer, command, line
+from llmops.flows.console import Answer, answer, command, line
+from llmops.flows.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     from llmops.deployments.up.keeper import UpPart

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from llmops.tasks.calls.budget import BudgetReached
+from llmops.tasks.stopping import Stopped, check
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -22,7 +23,7 @@ async def run_bounded(
     Pieces that were begun are finished, since they may have been paid. The first other error is
     raised after them.
     """
-    line, done, failures = iter(pieces), list[B](), list[Exception]()
+    line, done, failures = iter(pieces), list[B](), list[Exception | Stopped]()
     await asyncio.gather(*(_worker(line, work, done, failures) for _ in range(width)))
     grave = [error for error in failures if not isinstance(error, BudgetReached)]
     if grave:
@@ -31,12 +32,16 @@ async def run_bounded(
 
 
 async def _worker(
-    line: Iterator[A], work: Callable[[A], Awaitable[B]], done: list[B], failures: list[Exception]
+    line: Iterator[A],
+    work: Callable[[A], Awaitable[B]],
+    done: list[B],
+    failures: list[Exception | Stopped],
 ) -> None:
     for piece in line:
         try:
+            check()
             done.append(await work(piece))
-        except Exception as error:  # noqa: BLE001 - raised when the others have finished what they had begun
+        except (Exception, Stopped) as error:  # noqa: BLE001 - raised when the others have finished what they had begun
             failures.append(error)
         if failures:
             return
@@ -79,7 +84,7 @@ class MicroBatcher(Generic[A, B]):
     async def _one(self, batch: Sequence[tuple[A, "asyncio.Future[B]"]]) -> None:
         try:
             answers = await asyncio.to_thread(self._work, [item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who asked
+        except (Exception, Stopped) as error:  # noqa: BLE001 - whatever it is belongs to those who asked
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from llmops.tasks import progress, stopping
 from llmops.tasks.calls.budget import Budget, Budgets, Spent, most
 from llmops.tasks.calls.cache import CallCache, Lookup, PaidCall, key_of, storable, usable_key
 from llmops.tasks.calls.call import Call, ConnectedLlm, GatewayReply, Paid, Read, VectorCall
@@ -67,7 +68,7 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         flights = list(self._flights.values())
-        for flight in flights:
+        for flight in flights if not stopping.asked() else ():  # what is under way is finished
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
         await self._direct.close()
@@ -202,10 +203,13 @@ class Gateway:
         async with (
             self._places
         ):  # until the reply is on disk: a kill can lose no more replies than there are places
-            reply = await self._usable(call, known)
-            await self._cache.keep(
-                PaidCall(call.lookup.key, reply, call.cost(reply), call.lookup.shown, call.owner)
-            )
+            with stopping.call():
+                reply = await self._usable(call, known)
+                cost = call.cost(reply)
+                await self._cache.keep(
+                    PaidCall(call.lookup.key, reply, cost, call.lookup.shown, call.owner)
+                )
+        progress.count("usd", cost)
         return reply, False
 
     async def _usable(self, call: Call, known: Reply | None) -> Reply:

@@ -13,6 +13,10 @@ from llmops.tasks.calls.pace import Pace
 from llmops.tasks.endpoints.trouble import Busy, Lost
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.stopping import check
+
+LOOK_SECONDS = 0.25
+"""Between two looks whether the run is asked to stop."""
 
 
 class Clock:
@@ -23,7 +27,11 @@ class Clock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        """Raises Stopped where the run is asked to stop meanwhile."""
+        end = self.now() + seconds
+        while (rest := end - self.now()) > 0:
+            check()
+            await asyncio.sleep(min(rest, LOOK_SECONDS))
 
     def jitter(self, most: float) -> float:
         """Between 0 and `most`, so that requests that failed together do not come back together

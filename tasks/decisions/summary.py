@@ -13,6 +13,7 @@ from llmops.tasks.decisions.words import number, percent
 
 LENGTH = 500
 WORST = 5
+EFFECTS = ("arm", "metric", "difference", "p", "cases", "counts as")
 MARKS = {"promote": "✅ promote", "reject": "❌ reject", "inconclusive": "⚪ inconclusive"}
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Of XML 1.0, also as references."""
@@ -83,7 +84,7 @@ def _arms(decision: Decision) -> str:
             arm.prompt.uri,
             f"{arm.answered} of {arm.attempted}",
             str(arm.errored),
-            *(_measure(arm.metrics.get(metric)) for metric in metrics),
+            *(measure(arm.metrics.get(metric)) for metric in metrics),
             number(arm.cost_usd),
             *("–" if ms is None else number(ms) for ms in (arm.latency_ms.p50, arm.latency_ms.p95)),
         ]
@@ -93,34 +94,61 @@ def _arms(decision: Decision) -> str:
 
 
 def _effects(decision: Decision) -> str:
+    rows: list[list[str]] = [
+        [name, Bold(metric) if metric == decision.metric else metric, *rest]
+        for name, metric, *rest in effect_rows(decision)
+    ]
+    return _table(EFFECTS, rows)
+
+
+def effect_rows(decision: Decision) -> Iterator[list[str]]:
+    """A row per candidate and metric, in the columns of EFFECTS: what decides first, then guards.
+
+    In the column p stands the p value of the interval beside it: that the difference is 0. One of a
+    bar or a margin stands beside that.
+    """
     wanted = [decision.metric, *decision.rule.not_worse]
-    rows = [
-        [
-            name,
-            Bold(metric) if metric == decision.metric else metric,
-            effect(figures),
-            _chance(figures),
-            str(figures.n),
-            "deciding" if metric == decision.metric else _role(figures),
-        ]
-        for name, compared in decision.comparisons.items()
+    for name, compared in decision.comparisons.items():
         for metric, figures in sorted(
             compared.metrics.items(),
             key=lambda item: wanted.index(item[0]) if item[0] in wanted else 99,
-        )
-    ]
-    return _table(["arm", "metric", "difference", "p", "cases", "counts as"], rows)
+        ):
+            decides = metric == decision.metric
+            barred = decides and bool(bar_of(decision))
+            bare = barred or figures.guards or figures.unmoved
+            told = "–" if bare else _chance(figures.p_value)
+            role = _deciding(decision, figures) if decides else _role(figures)
+            if figures.note.startswith("neither arm costs") and not (decides or figures.guards):
+                continue  # nothing is told by it
+            moved = effect(figures, unit_of(decision, metric))
+            yield [name, metric, moved, told, str(figures.n), role]
+
+
+def bar_of(decision: Decision) -> float:
+    """What a difference is compared with, where that is not 0."""
+    rule = decision.rule
+    return (rule.by if rule.rule == "better" else rule.margin) or 0.0
+
+
+def _deciding(decision: Decision, figures: Figures) -> str:
+    bar = bar_of(decision)
+    if not bar:
+        return "deciding"
+    words = f"better by {bar:g}" if decision.rule.rule == "better" else f"not worse by {bar:g}"
+    p = "" if figures.p_value is None else f", p {_chance(figures.p_value)}"
+    return f"deciding: {words}{p}"
 
 
 def _role(figures: Figures) -> str:
     if not figures.guards:
         return ""
-    violated = "violated" if figures.violated else "not shown to hold"
-    return f"guard: {'holds' if figures.holds else violated}"
-
-
-def _chance(figures: Figures) -> str:
+    word = "holds" if figures.holds else "violated" if figures.violated else "not shown to hold"
     p = figures.p_value if figures.adjusted_p is None else figures.adjusted_p
+    chance = "" if p is None else f", p {_chance(p)}"
+    return f"guard: {word}, margin {figures.margin:g}{chance}"
+
+
+def _chance(p: float | None) -> str:
     return "–" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
@@ -132,24 +160,31 @@ def _tags(decision: Decision) -> str:
     return _table(["tag", "difference", "cases"], rows)
 
 
-def effect(figures: Figures | Decision) -> str:
-    """`+0.12 [+0.05, +0.19]`."""
+def effect(figures: Figures | Decision, unit: str = "") -> str:
+    """`+0.12 [+0.05, +0.19]`, with its unit after it."""
     if figures.difference is None:
         return "–"
     if isinstance(figures, Figures) and figures.unmoved:
         return "the same on all"
     ends = f" [{', '.join(map(signed, figures.interval))}]" if figures.interval else ""
-    return f"{signed(figures.difference)}{ends}"
+    return f"{signed(figures.difference)}{ends}{' ' + unit if unit else ''}"
 
 
 def signed(value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{number(abs(value))}"
+    size = number(abs(value))
+    return f"{'-' if value < 0 and size != '0' else '+'}{size}"
 
 
-def _measure(measure: Measure | None) -> str:
-    if measure is None:
+def measure(each: Measure | None, unit: str = "") -> str:
+    """`0.912 [0.88, 0.94]`, with its unit after it."""
+    if each is None:
         return "–"
-    return f"{number(measure.value)} [{', '.join(map(number, measure.interval))}]"
+    ends = ", ".join(map(number, each.interval))
+    return f"{number(each.value)} [{ends}]{' ' + unit if unit else ''}"
+
+
+def unit_of(decision: Decision, metric: str) -> str:
+    return decision.metrics[metric].unit if metric in decision.metrics else ""
 
 
 def _small(decision: Decision) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, NoReturn
 
+from llmops.tasks import progress
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.concurrency import MicroBatcher, run_bounded
 from llmops.tasks.calls.costs import Payer
@@ -75,9 +76,15 @@ async def _answered(
         # twice the places: while half of the cases wait for a model, the others are searched and
         # looked up
         try:
-            results, stopped = await run_bounded(
-                turns(run, cases), answerer.answer, 2 * run.concurrency
-            )
+            with progress.stage("answer", unit="answers") as step:
+
+                async def answer(turn: ArmTurn) -> Result:
+                    result = await answerer.answer(turn)
+                    step()
+                    return result
+
+                wanted = turns(run, cases)
+                results, stopped = await run_bounded(wanted, answer, 2 * run.concurrency)
         finally:
             await answerer.retriever.close()
     return results, stopped, gateway.spent

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from llmops.tasks import progress
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
@@ -62,7 +63,8 @@ async def _scored(scoring: "Scoring", part: RunPart, file: Path) -> tuple[Spent,
             opening = Gateway(run.home, budget, run.concurrency, payer=payer)
             gateway = await stack.enter_async_context(opening)
             pool = JudgePool(gateway, scoring.judges, 2 * run.concurrency)
-        for block in blocks(read_results(part.file)):
+        every = blocks(read_results(part.file))
+        for block in progress.each(every, "score", unit="answers", size=len):
             write(await scoring.scored(block, pool))
         spent = budget.spent
     return spent, pool.stopped if pool else None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Row, select
 
+from llmops.tasks import progress, stopping
 from llmops.tasks.calls.costs import CostEntry, Payer, book
 from llmops.tasks.errors import Damaged
 from llmops.tasks.ledger import Ledger, upsert
@@ -114,11 +115,13 @@ class EmbeddingPayer(NamedTuple):
         """Embed some texts (hash -> text) of so many tokens in one call, and remember that at
         once.
         """
-        vectors = self.embedder.embed(list(texts.values()))
         cost = tokens * self.embedder.price / 1e6
         name = str(getattr(self.embedder, "model", type(self.embedder).__name__))
         paid = CostEntry(self.payer, name, tokens, cost) if cost else None
-        save_embeddings(self.ledger, self.model, list(texts), vectors, paid)
+        with stopping.call():
+            vectors = self.embedder.embed(list(texts.values()))
+            save_embeddings(self.ledger, self.model, list(texts), vectors, paid)
+        progress.count("usd", cost)
 
 
 class ParsedKey(NamedTuple):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import Table, select
 
+from llmops.tasks import progress
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import load_embeddings
@@ -122,6 +123,19 @@ def write_changes(
         if build.fresh
         else [key for key, row in actions.items() if row["action"] in ("retire", "replace")]
     )
+    with progress.stage("stage", len(actions), "chunks") as step:
+        _written(build, collection, embedder, actions, put, gone)
+        step(len(actions))
+
+
+def _written(
+    build: Build,
+    collection: StoreCollection,
+    embedder: Embedder,
+    actions: Mapping[str, Row],
+    put: list[Row],
+    gone: list[str],
+) -> None:
     if put or gone:
         hashes = [actions[row["chunk_id"]]["text_hash"] for row in put]
         vectors = load_embeddings(

@@ -14,6 +14,7 @@ from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.plugins.parsers import Parsed, parser_fingerprint, parser_fingerprints
 from llmops.tasks.plugins.sources import Source, content_hash_of
+from llmops.tasks.progress import stage
 from llmops.tasks.schemas import DOCUMENTS, Shard, frame, packed, write_shard
 from llmops.tasks.texts.language import detect
 
@@ -63,19 +64,26 @@ class _Collector:
         rows: list[Row] = []
         failures: list[Failure] = []
         fallback: list[Todo] = []
-        for todo in self._todos:
-            before = len(failures)
-            with one_document(
-                failures,
-                source=todo.source,
-                uri=todo.uri,
-                stage="collect",
-                revision=todo.item.revision if todo.item else "",
-            ):
-                rows.append(self._row(todo))
-            if len(failures) > before and todo.carried:
-                fallback.append(todo)
+        with stage("read", len(self._todos)) as step:
+            for todo in self._todos:
+                self._read(todo, rows, failures, fallback)
+                step()
         return rows + self._last_good(fallback), failures
+
+    def _read(
+        self, todo: Todo, rows: list[Row], failures: list[Failure], fallback: list[Todo]
+    ) -> None:
+        before = len(failures)
+        with one_document(
+            failures,
+            source=todo.source,
+            uri=todo.uri,
+            stage="collect",
+            revision=todo.item.revision if todo.item else "",
+        ):
+            rows.append(self._row(todo))
+        if len(failures) > before and todo.carried:
+            fallback.append(todo)
 
     def _row(self, todo: Todo) -> Row:
         if todo.item is None:

@@ -5,6 +5,7 @@ between.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmops.tasks import progress
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import EmbeddingPayer, unpaid
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
@@ -26,10 +27,13 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     paid: list[str] = []
     bad: set[str] = set()
     texts = [embedded_text(row) for row in owners.values()]
-    for portion in unpaid(build.ledger, build.fingerprints.model, texts):
-        done = _paid(build, embedder, portion, owners, failures)
-        paid += done
-        bad |= portion.keys() - set(done)
+    with progress.stage("embed", len(rows), "chunks") as step:
+        for portion in unpaid(build.ledger, build.fingerprints.model, texts):
+            done = _paid(build, embedder, portion, owners, failures)
+            paid += done
+            bad |= portion.keys() - set(done)
+            step(len(portion))
+        step(len(rows) - len(paid) - len(bad))  # known already, or the same text
     tokens = sum(owners[key]["tokens"] for key in paid)
     dropped = {row["doc_id"] for row in rows if text_hash(row) in bad}
     put(build.handle, _named(build, batch, failures), build.fingerprints.all)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, select
 from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.lake import Lake, lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
-from llmops.tasks.ledger.leases import Lease, hold
+from llmops.tasks.ledger.leases import Lease, building_run, hold, holder
 from llmops.tasks.ledger.tables import knowledge_bases, versions
+from llmops.tasks.running import whereabouts
 
 LARGEST = 2**63  # of a database's integers
 
@@ -90,6 +91,12 @@ class Handle(BaseModel):
         """
         live = self.live()
         if live is None:
+            if building := self.building():
+                raise UsageError(
+                    f"the first build of {self.name!r} is running: {building}",
+                    hint=f"try again when it has ended; `llmops kb status {self.name}` says how "
+                    f"far it is",
+                )
             if self.name in known(self.ledger):
                 raise UsageError(
                     f"the knowledge base {self.name!r} has no published version yet",
@@ -116,6 +123,13 @@ class Handle(BaseModel):
                 hint=f"`llmops kb log {self.name}` lists them",
             )
         return row
+
+    def building(self) -> str | None:
+        """Who is building now, how far, and where to watch it; None when nobody is."""
+        who = holder(self.ledger, self.name)
+        run = building_run(self.ledger, self.name)
+        where = whereabouts(self.home, run) if run else ""
+        return f"{who}: {where}" if who and where else who
 
     def hold(
         self, run_id: str | None = None, wait_seconds: float = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from llmops.tasks import progress
 from llmops.tasks.errors import Blocked, NearDuplicate, UnsupportedDocument
 from llmops.tasks.knowledge.build import Build, Kind, Part, Specs, Todo, write_parts
 from llmops.tasks.knowledge.estimate import estimate
@@ -55,7 +56,7 @@ class Planner:
             self._plan["problems"].append(
                 Failure(source=name, stage="collect", **problem.model_dump())
             )
-        for item in listing.items:
+        for item in progress.each(listing.items, "compare", len(listing.items)):
             self._item(name, source, item)
         if listing.complete:
             self._plan["complete"].append(name)

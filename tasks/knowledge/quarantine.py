@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row, delete, select, update
 
+from llmops.tasks import progress
 from llmops.tasks.errors import DocumentError, LlmopsError, UsageError, disk_trouble
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.ledger import Ledger, now, upsert
@@ -95,6 +96,7 @@ def put(kb: Handle, failures: Sequence[Failure], stages: str) -> None:
     """Record failures; one more attempt where the document is in quarantine already."""
     if not failures:
         return
+    progress.count("quarantined", len(failures))
     with kb.ledger.write() as connection:
         ids = {item_id(kb.name, failure.source, failure.uri): failure for failure in failures}
         before = {row.id: row for row in _by_id(connection, list(ids))}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from llmops.tasks import progress
 from llmops.tasks.calls.gateway import BlockingGateway
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.access import relabelled
@@ -150,11 +151,13 @@ def surviving(
     """The rows that pass a step; the others go to quarantine at that stage."""
     failures: list[Failure] = []
     kept: list[Row] = []
-    for row in rows:
-        with one_document(
-            failures, source=row["source"], uri=row["uri"], stage=stage, revision=row["revision"]
-        ):
-            kept.append(step(row))
+    rows = list(rows)
+    with progress.stage(stage, len(rows)) as done:
+        for row in rows:
+            place = {name: row[name] for name in ("source", "uri", "revision")}
+            with one_document(failures, stage=stage, **place):
+                kept.append(step(row))
+            done()
     put(build.handle, failures, build.fingerprints.all)
     return kept
 

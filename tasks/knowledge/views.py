@@ -15,7 +15,7 @@ from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import schema_of
 from llmops.tasks.ledger import Ledger, live_at, now
-from llmops.tasks.ledger.leases import aware, holder
+from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions
 
 
@@ -123,7 +123,7 @@ def status(kb: Handle) -> dict[str, Any]:
         ],
         "quarantine": open_items,
         "stale": stale,
-        "running": holder(kb.ledger, kb.name),
+        "running": kb.building(),
         "text_weight": live.weight,
         "ranking": live.ranking,
         "config_sha256": row.config_sha256,

@@ -15,6 +15,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row, delete, select, update
 
+from llmops.tasks import stopping
 from llmops.tasks.errors import Blocked, LlmopsError
 from llmops.tasks.ledger import Ledger, now, open_ledger, upsert
 from llmops.tasks.ledger.tables import leases
@@ -95,12 +96,14 @@ def hold(
         target=_beat_until, args=(lease, done), name=f"lease of {kb}", daemon=True
     )
     heart.start()
+    stopping.LAST[owner] = lease.release
     try:
         yield lease
     finally:
         done.set()
         heart.join()
         lease.release()
+        del stopping.LAST[owner]
 
 
 def _acquire(lease: Lease, deadline: float) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
+from llmops.tasks import progress
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
@@ -110,10 +111,10 @@ def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
     reader = collection_of(kb.home, live).at(live.snapshot or "")
     file = path_of(folder, "documents")
     with _written({file: wanted["documents"]}) as writers:
-        for table in _documents(kb, live):
+        for table in progress.each(_documents(kb, live), "documents", live.documents, size=len):
             _put(writers[file], wanted["documents"], table)
     files = {"documents": _measured(file)}
-    files |= _rows(folder, wanted, reader, [*rows_schema(facts.fields).names])
+    files |= _rows(folder, wanted, reader, [*rows_schema(facts.fields).names], live.chunks)
     if (files["documents"].rows, files["chunks"].rows) != (live.documents, live.chunks):
         raise Damaged(
             f"the store holds {files['chunks'].rows} chunks and the lake "
@@ -196,14 +197,19 @@ def _documents(kb: Handle, live: Version) -> Iterator[pa.Table]:
 
 
 def _rows(
-    folder: Path, wanted: Mapping[str, pa.Schema], reader: StoreReader, names: list[str]
+    folder: Path,
+    wanted: Mapping[str, pa.Schema],
+    reader: StoreReader,
+    names: list[str],
+    total: int | None,
 ) -> dict[str, ExportFile]:
     """Chunks and vectors, both in the order in which the store gives them, from one pass over
     it.
     """
     files = {name: path_of(folder, name) for name in ("chunks", "vectors")}
     with _written({files[name]: wanted[name] for name in files}) as writers:
-        for frame in reader.rows([*names, "vector"]):
+        every = reader.rows([*names, "vector"])
+        for frame in progress.each(every, "chunks", total, "chunks", len):
             table = pa.Table.from_pandas(frame, preserve_index=False)
             for name, file in files.items():
                 _put(writers[file], wanted[name], table)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from llmops.tasks import progress
 from llmops.tasks.errors import DocumentError, disk_trouble
 from llmops.tasks.knowledge.changes import owner_columns, row_hash
 from llmops.tasks.knowledge.transform import Row
@@ -151,7 +152,8 @@ def _shape(path: Path, rows: int, schema: pa.Schema) -> None:
 
 def _documents(path: Path, manifest: Manifest, texts: Texts) -> Owners:
     owners = Owners()
-    for table in batches(path, DOCUMENTS_AT_ONCE):
+    every = batches(path, DOCUMENTS_AT_ONCE)
+    for table in progress.each(every, "check", manifest.counts.documents, size=len):
         for name in FILLED:
             if table[name].null_count:
                 raise damaged(path, f"the column {name} has empty values")
@@ -202,7 +204,8 @@ def _chunks(folder: Path, manifest: Manifest, owners: Owners, texts: Texts) -> N
         if manifest.rows == stores.REVISION
         else f" (it has revision {manifest.rows} of the rows, this release {stores.REVISION})"
     )
-    for table in batches(path, ROWS_AT_ONCE):
+    every = batches(path, ROWS_AT_ONCE)
+    for table in progress.each(every, "check chunks", manifest.counts.chunks, "chunks", len):
         part = next(vectors, None)
         if part is None or part["chunk_id"] != table["chunk_id"]:
             raise damaged(folder, "chunks.parquet and vectors.parquet are not of the same chunks")

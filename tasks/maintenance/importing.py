@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
+from llmops.tasks import progress
 from llmops.tasks.audit.log import append
 from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
@@ -325,7 +326,8 @@ def _chunks(
     """
     schema, shards, hashes = rows_schema(manifest.facts.fields), list[Shard](), dict[str, str]()
     vectors = batches(path_of(folder, "vectors"), ROWS_AT_ONCE)
-    for table in batches(path_of(folder, "chunks"), ROWS_AT_ONCE):
+    every = batches(path_of(folder, "chunks"), ROWS_AT_ONCE)
+    for table in progress.each(every, "write", manifest.counts.chunks, "chunks", len):
         points = pc.list_flatten(next(vectors)["vector"]).to_numpy().reshape(-1, manifest.dimension)
         plain = [chunk_of(row) for row in table.to_pylist()]
         shards.append(write_shard(frame(plain, CHUNKS), CHUNKS, kb.lake, "chunks"))

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Row as LedgerRow
 from sqlalchemy import select, update
 
+from llmops.tasks import progress, stopping
 from llmops.tasks.audit.log import append
 from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.filters.metadata import MetadataSchema
@@ -150,12 +151,12 @@ def _mend(job: _Job) -> None:
     embedder = embedder_of(job.live)
     for start in range(0, len(texts), TEXTS_PER_CALL):  # remembered call by call
         part = texts[start : start + TEXTS_PER_CALL]
-        save_embeddings(
-            job.kb.ledger,
-            embedder.fingerprint(),
-            [key for key, _ in part],
-            embedder.embed([text for _, text in part]),
-        )
+        keys = [key for key, _ in part]
+        with progress.stage("embed", len(part), "chunks") as step:
+            with stopping.call():
+                vectors = embedder.embed([text for _, text in part])
+                save_embeddings(job.kb.ledger, embedder.fingerprint(), keys, vectors)
+            step(len(part))
     job.work.computed = len(texts)
     number = next_number(job.kb)
     name = job.live.collection
@@ -216,14 +217,11 @@ def _staged(job: _Job, candidate: Version) -> Version:
         collection.recover(None)
     orphans = [] if job.findings.lost else job.findings.orphans
     _stage(job, collection, candidate, _Passages(), orphans)
-    for part in _passages(job):
-        _stage(
-            job,
-            collection,
-            candidate,
-            part,
-            [] if job.findings.lost else [row["chunk_id"] for row in part.rows],
-        )
+    total = job.findings.chunks if job.wanted is None else len(job.wanted)
+    every = _passages(job)
+    for part in progress.each(every, "restore", total, "chunks", lambda part: len(part.rows)):
+        gone = [] if job.findings.lost else [row["chunk_id"] for row in part.rows]
+        _stage(job, collection, candidate, part, gone)
         job.work.restored += len(part.rows)
     job.work.removed = 0 if job.findings.lost else len(orphans) + job.findings.surplus
     sealed = candidate.model_copy(update={"snapshot": collection.seal(candidate.version)})

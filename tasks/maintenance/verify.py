@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
+from llmops.tasks import progress
 from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge.caches import find_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
@@ -138,7 +139,8 @@ def examine(kb: Handle, version: Version, *, thorough: bool = False) -> Findings
     try:
         collection = collection_of(kb.home, version)
         reader = collection.at(version.snapshot or "")
-        for key, hashed in _checked(kb.ledger, version, reader) if thorough else _stored(reader):
+        stored = _checked(kb.ledger, version, reader) if thorough else _stored(reader)
+        for key, hashed in progress.each(stored, "compare", len(wanted), "chunks"):
             held[key] += 1
             if wanted.get(key, hashed) != hashed:
                 wrong.add(key)

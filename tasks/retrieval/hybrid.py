@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
@@ -143,9 +144,10 @@ class Searcher:
     ) -> list[list[tuple[str, str]]]:
         """`documents` for each of many queries, which are embedded in one batch."""
         vectors = [None] * len(queries) if mode == "text" else self.embedder.embed(queries)
+        pairs = list(zip(queries, vectors, strict=True))
         return [
             self.documents(query, k, mode, vector)
-            for query, vector in zip(queries, vectors, strict=True)
+            for query, vector in progress.each(pairs, "ask", len(pairs), "questions")
         ]
 
     def candidates(

@@ -15,6 +15,7 @@ from typing import Any, NotRequired
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
+from llmops.tasks import progress
 from llmops.tasks.retrieval.golden import Question, normalise
 from llmops.tasks.statistics.intervals import share_interval
 
@@ -125,6 +126,7 @@ def measure(questions: Sequence[Question], rank: Rank, k: int, modes: Sequence[s
             f"measuring needs a question, a mode and k ≥ 1; got {len(questions)}, "
             f"{len(modes)}, k={k}"
         )
+    progress.expect("ask", len(questions) * len(modes), "questions")
     results = {mode: _one_mode(questions, rank, k, mode) for mode in modes}
     return Measurement(
         k=k, questions=tuple(_asked(question) for question in questions), modes=results

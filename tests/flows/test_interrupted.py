@@ -94,7 +94,7 @@ def test_a_second_build_ends_with_3_at_once_and_names_the_first(office: Office) 
     with hold(office.home, office.kb, "the-first-run"):
         began = time.monotonic()
         said = llmops("index", office.config(embed="hash"), "--json")
-        assert (said.code, said.data["status"]) == (3, "blocked")
+        assert (said.code, said.data["status"]) == (3, "blocked"), said
         assert f"process {os.getpid()}" in said.data["reason"]
         assert time.monotonic() - began < 5
     assert llmops("index", office.config(embed="hash"), "--json").code == 0

@@ -4,9 +4,10 @@ import io
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from llmops.flows.commands import _measured, _tables
+from llmops.flows.commands import _grid, _measured, _tables
 
 URI = "https://docs.example.com/guide/a-page-with-a-rather-long-name/and-another-part.html"
 METRICS = ("recall@10", "ndcg@10", "precision@10")
@@ -25,8 +26,12 @@ ITEMS = [
 ]
 
 
-def drawn(draw: Any, *given: Any, terminal: bool = False, width: int = 80) -> list[str]:
-    """The lines that end up in a file, or on a terminal, without colours."""
+def drawn(
+    draw: Any, *given: Any, terminal: bool = False, width: int = 80, shortened: bool = False
+) -> list[str]:
+    """The lines that end up in a file, or on a terminal, without colours; nothing is cut unless a
+    test says so.
+    """
     out = io.StringIO()
     draw(
         Console(
@@ -39,7 +44,7 @@ def drawn(draw: Any, *given: Any, terminal: bool = False, width: int = 80) -> li
         ),
         *given,
     )
-    assert "…" not in out.getvalue()
+    assert shortened or "…" not in out.getvalue()
     return out.getvalue().splitlines()
 
 
@@ -51,19 +56,55 @@ def test_piped_a_row_is_a_line_and_nothing_is_cut() -> None:
     assert "[b]x\\x1b.md" in second
 
 
-@pytest.mark.parametrize("width", [40, 80, 240])
-def test_on_a_terminal_only_sentences_are_folded(width: int) -> None:
-    lines = drawn(_tables.rows, ITEMS, terminal=True, width=width)
-    (row,) = [line for line in lines if URI in line]
-    assert "0123456789abcdef" in row
-    assert "2026-01-31 10:20:30" in row
+@pytest.mark.parametrize("width", [40, 80, 110, 240])
+def test_no_row_is_wider_than_the_terminal(width: int) -> None:
+    lines = drawn(_tables.rows, ITEMS, terminal=True, width=width, shortened=True)
+    assert max(map(cell_len, lines)) <= width
+    assert any("0123456789abcdef" in line for line in lines)
+    assert any("2026-01-31 10:20:30" in line for line in lines)
     assert (len(lines) > 3) == (width < 240)
-    column = row.index(REASON[:10])
-    told = " ".join(
-        line[column : column + len(REASON)].replace("2026-01-31 10:20:30", "").strip()
-        for line in lines[lines.index(row) : -1]
-    )
-    assert told.split() == REASON.split()
+    words = " ".join(lines).split()
+    assert [word for word in REASON.split() if word not in words] == []
+
+
+LONG = f"docs/{'x' * 240}/end.md"
+WIDE = "手册/第一章/安装指南和常见问题解答的很长很长的文件名字.md"
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_a_name_of_250_characters_spoils_no_other_row(width: int) -> None:
+    uris = [LONG, WIDE, "a.md"]
+    items = [{"uri": uri, "title": "T", "chunks": 20, "stale": False} for uri in uris]
+    lines = drawn(_tables.rows, items, terminal=True, width=width, shortened=True)
+    assert len(lines) == 4
+    assert max(map(cell_len, lines)) <= width
+    assert lines[1].startswith("docs/xxx")
+    assert "…" in lines[1]
+    assert "/end.md" in lines[1]
+    column = {cell_len(line[: line.index(" T ")]) for line in lines[1:]}
+    assert len(column) == 1  # the rows are in line, wide characters counted as two
+
+
+def test_what_is_copied_is_never_shortened() -> None:
+    items = [{"id": "f" * 64, "uri": LONG}]
+    assert any("f" * 64 in line for line in drawn(_tables.rows, items, terminal=True, width=80))
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 24, 60])
+@pytest.mark.parametrize("text", [LONG, WIDE, "a", ""])
+def test_a_shortened_text_keeps_both_ends(text: str, width: int) -> None:
+    short = _grid.shortened(text, width)
+    assert cell_len(short) <= width
+    if cell_len(text) > width > 2:
+        assert short.count("…") == 1
+        head, tail = short.split("…")
+        assert text.startswith(head)
+        assert text.endswith(tail)
+
+
+def test_what_costs_nothing_is_not_told() -> None:
+    assert (_tables.money(0.0), _tables.money(0.0123)) == ("", ", $0.0123")
+    assert _tables.money(0.000_001) == ", less than $0.0001"
 
 
 def test_facts_show_names_in_words_and_values_as_they_are() -> None:

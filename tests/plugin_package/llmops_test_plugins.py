@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -38,6 +39,20 @@ class Costly(HashEmbedder):
             raise ValueError("cannot embed poison")
         with self.bill.open("a") as file:
             file.writelines(json.dumps(text) + "\n" for text in texts)
+        return super().embed(texts)
+
+
+class Slow(Costly):
+    """The same, but each call takes a while; its beginning is a line in `bill` with the suffix
+    `.begun`.
+    """
+
+    seconds: float = 1.0
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        with self.bill.with_suffix(".begun").open("a") as file:
+            file.write(f"{len(texts)}\n")
+        time.sleep(self.seconds)
         return super().embed(texts)
 
 

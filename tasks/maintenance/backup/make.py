@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.lake import Folder, lake_of
 from llmops.tasks.maintenance.backup.sets import SCHEMA, BackupFile, BackupSet
@@ -83,7 +84,8 @@ def _stored(vault: Vault, folder: Path) -> tuple[list[BackupFile], dict[str, int
     """The files of a copy, all of them in the vault, and hash -> bytes of those that are new."""
     there, new = vault.reusable(), dict[str, int]()
     files, taken = list[BackupFile](), dict[str, Path]()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+    paths = sorted(each for each in folder.rglob("*") if each.is_file())
+    for path in progress.each(paths, "copy", len(paths), "files"):
         digest, size = digest_of(path)
         if there.get(digest) != size:
             vault.put(path, digest)

@@ -1,0 +1,49 @@
+"""Whoever asks for a knowledge base while its first build runs is told so, and where to watch."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.start import begin
+from llmops.tasks.ledger import open_ledger
+from tests.commandline import llmops, refused
+
+WHERE = "embed 1,200 of 5,000 chunks, http://prefect/run-1"
+
+
+@pytest.fixture
+def kb(tmp_path: Path) -> Handle:
+    home = Path(os.environ["LLMOPS_HOME"])
+    open_ledger(home)
+    handle = Handle(home=home, name="boats")
+    begin(handle)
+    place = home / "plans" / "running"
+    place.mkdir(parents=True)
+    said = {"url": "http://prefect/run-1", "stage": "embed 1,200 of 5,000 chunks"}
+    (place / "run-1.json").write_text(json.dumps(said))
+    return handle
+
+
+def test_status_log_and_search_say_that_a_first_build_runs_and_how_far_it_is(kb: Handle) -> None:
+    with kb.hold("run-1"):
+        status = llmops("kb", "status", kb.name, "--json")
+        assert (status.code, status.data["version"]) == (0, None)
+        assert WHERE in status.data["running"]
+        log = llmops("kb", "log", kb.name)
+        assert log.out.startswith("No version yet. The first build is running: process ")
+        assert WHERE in log.out
+        refused(
+            2, f"the first build of 'boats' is running: .*{WHERE}", "search", "x", "--kb", "boats"
+        )
+    refused(2, "has no published version yet", "search", "x", "--kb", "boats")
+
+
+def test_a_build_that_says_nothing_here_is_named_all_the_same(kb: Handle) -> None:
+    with kb.hold("run-2"):
+        told = kb.building()
+    assert told is not None
+    assert told.endswith("Prefect run run-2")
+    assert kb.building() is None
