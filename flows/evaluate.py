@@ -72,9 +72,11 @@ def evaluate(
         ended.saved(home),  # first: nothing that follows may lose it
         careful(ended.tracked(home, parts, cases)),
         ended.saved(home),
-        ended.cleared(parts),
         ended.promoted(home, run),
         careful(ended.shown),
+        ended.saved(home),  # before the traces, which decide nothing
+        careful(ended.traced(home, run, parts, cases, config.traces)),
+        ended.cleared(parts),
         ended.saved(home),
     )
 

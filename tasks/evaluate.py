@@ -13,6 +13,7 @@ from prefect import task
 from llmops.tasks import artifacts
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions import promotion, record, tracking
+from llmops.tasks.decisions import traced as tracing
 from llmops.tasks.decisions.decision import AliasMoved, Content, Decision
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.summary import summary_markdown
@@ -25,6 +26,7 @@ from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
 from llmops.tasks.finish import careful, tell
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
+from llmops.tasks.tracking.evaluation import link_prompt
 
 STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
 
@@ -72,6 +74,19 @@ def decide(
 def track(home: Path, decision: Decision, parts: Sequence[RunPart], cases: CaseSet) -> Decision:
     """The decision with the id and the link of its MLflow run."""
     return tracking.track(home, decision, parts, cases)
+
+
+@task(name="write traces to MLflow")
+def trace(
+    home: Path,
+    decision: Decision,
+    run: EvaluationRun,
+    parts: Sequence[RunPart],
+    cases: CaseSet,
+    most: int,
+) -> tracing.TracedCount:
+    """One trace for each case and arm, and the cases as a data set."""
+    return tracing.trace(home, decision, run, parts, cases, most)
 
 
 @task(name="promote")
@@ -141,6 +156,20 @@ def tracked(
     return lambda outcome: Evaluated(track(home, outcome.decision, parts, cases))
 
 
+def traced(
+    home: Path, run: EvaluationRun, parts: Sequence[RunPart], cases: CaseSet, most: int
+) -> Callable[[Evaluated], Evaluated]:
+    """The step that writes traces, after everything that was decided by the evaluation is done."""
+
+    def step(outcome: Evaluated) -> Evaluated:
+        if outcome.decision.mlflow_run_id and parts and most:
+            count = trace(home, outcome.decision, run, parts, cases, most)
+            tell(f"{count.traces:,} traces of {count.cases:,} of {count.of:,} cases in MLflow")
+        return outcome
+
+    return step
+
+
 def cleared(parts: Sequence[RunPart]) -> Callable[[Evaluated], Evaluated]:
     """The step that removes the files of the parts, where MLflow holds all of it now."""
 
@@ -174,7 +203,18 @@ def _promoted(home: Path, run: EvaluationRun, outcome: Evaluated) -> Evaluated:
     who = f"prefect run {flow_run}" if flow_run else "llmops evaluate"
     moved = promote(home, decision, prompt, alias, who)
     LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
-    return outcome.updated(promoted=moved)
+    promoted = outcome.updated(promoted=moved)
+    if decision.mlflow_run_id is None:
+        return promoted
+    run_id, link = decision.mlflow_run_id, (prompt, moved.version)
+    linked = careful(lambda done: _linked(home, done, run_id, link))
+    return linked(promoted)
+
+
+def _linked(home: Path, done: Evaluated, run_id: str, prompt: tuple[str, int]) -> Evaluated:
+    """MLflow lists the evaluation with the version that it has made."""
+    link_prompt(home, run_id, done.decision.candidate, prompt)
+    return done
 
 
 def shown(outcome: Evaluated) -> Evaluated:

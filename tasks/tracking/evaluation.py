@@ -38,7 +38,7 @@ class ArmRecord(BaseModel):
 
 
 class EvaluationRecord(BaseModel):
-    """`decision`: its id, after which the run is called; `tags` of which some have no value;
+    """`decision`: its id, whose end begins the names of runs; `tags` of which some have no value;
     `numbers` and `settings` nested as they like; `cases`, of which `used` were compared, by their
     hash; `table`, `report` and `record`: the names of the files that hold them.
     """
@@ -57,6 +57,15 @@ class EvaluationRecord(BaseModel):
     report: str
     record: str
 
+    @property
+    def short(self) -> str:
+        """What tells decisions apart, in few letters: lists of runs cut names at twelve."""
+        return self.decision.rpartition("-")[2][:6]
+
+    @property
+    def title(self) -> str:
+        return f"{self.short} {self.tags.get('verdict') or ''}".strip()
+
 
 class Tracked(NamedTuple):
     """`links`: where the run, its report and its record can be looked at; without a server, where
@@ -65,6 +74,10 @@ class Tracked(NamedTuple):
 
     run_id: str
     links: dict[str, str]
+
+
+def experiment_name(evaluation: str) -> str:
+    return f"{evaluation} evaluation"
 
 
 def record_evaluation(
@@ -77,16 +90,16 @@ def record_evaluation(
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
-        experiment = experiment_of(client, f"{record.name} evaluation", artifact_root(uri))
-        made = client.create_run(experiment, run_name=record.decision, tags=_tags(record)).info
+        experiment = experiment_of(client, experiment_name(record.name), artifact_root(uri))
+        made = client.create_run(experiment, run_name=record.title, tags=_tags(record)).info
         run = str(made.run_id)
         status = "KILLED"
         try:
             log(client, run, record.numbers, parameters(record.settings))
             log_dataset(client, run, _dataset(record), "evaluation")
             _log_files(client, run, record.decision, write_files)
-            for arm in record.arms:
-                _log_arm(client, experiment, run, record.decision, arm)
+            for number in range(len(record.arms)):
+                _log_arm(client, experiment, run, record, number)
             status = "FINISHED"
         finally:
             client.set_terminated(run, status)
@@ -110,17 +123,46 @@ def _tags(record: EvaluationRecord) -> dict[str, str]:
 
 
 def _log_arm(
-    client: "MlflowClient", experiment: str, parent: str, decision: str, arm: ArmRecord
+    client: "MlflowClient", experiment: str, parent: str, record: EvaluationRecord, number: int
 ) -> None:
-    tags = {"mlflow.parentRunId": parent, "decision": decision, "verdict": arm.verdict, **SOURCE}
+    arm = record.arms[number]
+    tags = {
+        "mlflow.parentRunId": parent,
+        "decision": record.decision,
+        "verdict": arm.verdict,
+        "arm": arm.name,
+        "deciding_metric": record.tags.get("deciding_metric") or "",
+        **SOURCE,
+    }
     if arm.prompt is not None:
-        # by this tag MLflow lists a run with its prompt: `client.link_prompt_version_to_run`
-        # writes it to the process's global store
-        name, version = arm.prompt
-        tags[LINKED] = json.dumps([{"name": name, "version": str(version)}])
-    run = client.create_run(experiment, run_name=arm.name, tags=tags).info.run_id
+        tags[LINKED] = _linked(*arm.prompt)
+    name = f"{record.short}.{number} {arm.name}"
+    run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     log(client, run, arm.numbers, parameters(arm.settings))
     client.set_terminated(run, "FINISHED")
+
+
+def _linked(name: str, version: int) -> str:
+    """The tag by which MLflow lists a run with its prompt: `client.link_prompt_version_to_run`
+    writes it to the process's global store.
+    """
+    return json.dumps([{"name": name, "version": str(version)}])
+
+
+def link_prompt(
+    home: Path, run_id: str, arm: str, prompt: tuple[str, int], uri: str | None = None
+) -> None:
+    """Say on an evaluation's run, and on that of an arm, which version the arm's prompt has become
+    in the registry. Raises Unavailable.
+    """
+    uri = tracking_uri(home, uri)
+    with opened(home, uri) as client:
+        run = client.get_run(run_id).info
+        mine = f"tags.mlflow.parentRunId = '{run_id}'"
+        below = client.search_runs([run.experiment_id], mine)
+        ids = [each.info.run_id for each in below if each.data.tags.get("arm") == arm]
+        for each in (run_id, *ids):
+            client.set_tag(each, LINKED, _linked(*prompt))
 
 
 def _dataset(record: EvaluationRecord) -> "Dataset":
