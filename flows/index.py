@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.index import IndexConfig
+from llmops.configs.recording import recorded_in_mlflow
 from llmops.flows.calling import Given, callable_with, settled
 from llmops.flows.runners import HERE, working
 from llmops.tasks import index as tasks
@@ -73,7 +74,7 @@ def index(
             with working(config.runner if plan.todo else HERE, lambda: workers.check(build, lease)):
                 plan, staged = prepared(config, build, plan, steps)
             released(config, build, lease, plan, staged, steps)
-        record = careful(tasks.recorded(handle, config.recorded()))
+        record = careful(tasks.recorded(handle, recorded_in_mlflow(config)))
         outcome = outcome_of(steps, steps.seconds)
         return finish(home, outcome, tasks.named, record, careful(tasks.shown))
 

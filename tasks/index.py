@@ -42,8 +42,10 @@ from llmops.tasks.tracking import (
     DATA_DOCS,
     BuildRecord,
     DocumentSet,
+    QualityRecord,
     place_of,
     record_build,
+    record_quality,
     run_url,
     shared,
 )
@@ -296,6 +298,8 @@ def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outc
             **config,
         )
         mlflow_run_id = record_build(handle.home, record)
+        if outcome.status == "published":
+            record_quality(handle.home, _quality(outcome))
         run_page = run_url(handle.home, mlflow_run_id)
         readable = shared(handle.home, run_page, {"data docs": DATA_DOCS} if page else {})
         if outcome.candidate is not None:
@@ -308,6 +312,27 @@ def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outc
         return outcome.model_copy(update=update)
 
     return step
+
+
+def _quality(outcome: Outcome) -> QualityRecord:
+    """The point of the version that went live."""
+    gate = outcome.gate
+    return QualityRecord(
+        knowledge_base=outcome.knowledge_base,
+        version=outcome.version or 0,
+        measured=gate.get("measured") or {},
+        questions=gate.get("questions") or 0,
+        golden_sha256=gate.get("golden_sha256") or "",
+        gated=bool(gate.get("golden_sha256")),
+        numbers={
+            "documents": {
+                name: outcome.documents.get(name, 0) for name in ("total", "quarantined")
+            },
+            "chunks": {"total": outcome.chunks["total"]},
+            "cost_usd": outcome.cost_usd,
+            "seconds": outcome.seconds,
+        },
+    )
 
 
 def _data_docs(outcome: Outcome) -> Path | None:
