@@ -5,27 +5,27 @@ also those that nobody wrote down.
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from llmops.configs.section import FlowConfig, places, put
 from llmops.tasks.plugins import SECRET, Spec, find
 from llmops.tasks.plugins.sources import Source
+from llmops.tasks.tracking import ConfigRecord
 from llmops.tasks.tracking.origin import git_commit
 
 CLASSES = ("type", "family", "revision")
 
 
-def recorded_in_mlflow(config: FlowConfig) -> dict[str, Any]:
+def recorded_in_mlflow(config: FlowConfig) -> ConfigRecord:
     """The fields of a build's record that are about its config."""
-    return {
-        "config": standalone(config),
-        "config_sha256": config.recorded()["config_sha256"],
-        "parameters": parameters(config),
-        "git_commit": git_commit(config.folder),
-    }
+    return ConfigRecord(
+        config=standalone(config),
+        config_sha256=config.recorded()["config_sha256"],
+        parameters=parameters(config),
+        git_commit=git_commit(config.folder),
+    )
 
 
-def standalone(config: FlowConfig) -> dict[str, Any]:
+def standalone(config: FlowConfig) -> dict[str, object]:
     """What a file in any folder would say to run the same: its paths are absolute, secrets are
     `${NAME}`.
     """
@@ -51,7 +51,7 @@ def _absolute(value: object, config: FlowConfig) -> object:
     return text if text.startswith(config.elsewhere) else str(config.folder / text)
 
 
-def _source(spec: Spec, folder: Path) -> dict[str, Any]:
+def _source(spec: Spec, folder: Path) -> dict[str, object]:
     """A source says itself which of its options are paths."""
     if SECRET.search(str(spec.options)):
         return spec.short()
@@ -61,7 +61,7 @@ def _source(spec: Spec, folder: Path) -> dict[str, Any]:
     return spec.short() | moved
 
 
-def parameters(config: FlowConfig) -> dict[str, Any]:
+def parameters(config: FlowConfig) -> dict[str, object]:
     """Every setting with the defaults of the plugins filled in; nothing that a user cannot set."""
     plain = config.model_dump(mode="json", exclude={"folder", *config.unrecorded})
     for pattern, family in config.plugins.items():
@@ -72,7 +72,7 @@ def parameters(config: FlowConfig) -> dict[str, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _whole(family: str, spec: Spec) -> dict[str, Any]:
+def _whole(family: str, spec: Spec) -> dict[str, object]:
     """The options of a plugin as they are in force. Secrets stay `${NAME}`: nothing is built."""
     fields = find(family, spec.name).model_fields
     defaults = {

@@ -55,7 +55,7 @@ def evaluate(
     check(home)
     began, flow_run = datetime.now(UTC), run_id()
     run, cases, warnings = prepare(home, config.evaluation_spec(), flow_run, accept_cases)
-    name_run(run.id)
+    name_run(run.id, "flow:evaluate", *ended.tags(run))
     parts, stopped = run_parts(config, run, cases)
     facts = {
         **config.recorded(),
@@ -69,6 +69,7 @@ def evaluate(
     return finish(
         home,
         ended.Evaluated(record),
+        ended.named,
         ended.saved(home),  # first: nothing that follows may lose it
         careful(ended.tracked(home, parts, cases)),
         ended.saved(home),

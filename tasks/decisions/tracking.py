@@ -61,8 +61,9 @@ def track(
     Unavailable, LlmopsError as `record_evaluation`.
     """
 
-    def write(folder: Path, run: str) -> dict[str, int]:
-        known = decision.model_copy(update={"mlflow_run_id": run})
+    def write(folder: Path, run: str, page: str) -> dict[str, int]:
+        links = {**decision.links, "mlflow": page}
+        known = decision.model_copy(update={"mlflow_run_id": run, "links": links})
         return write_files(folder, known, parts, cases)
 
     tracked = record_evaluation(home, _recorded(decision, cases), write, uri)

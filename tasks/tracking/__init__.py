@@ -8,7 +8,13 @@ point on an application's curves, `TrainingTracker` a training while it runs, `r
 it can be looked at, `prepare` makes the local store: call it before an MLflow server opens it.
 """
 
-from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
+from llmops.tasks.tracking.build import (
+    DATA_DOCS,
+    BuildRecord,
+    ConfigRecord,
+    DocumentSet,
+    record_build,
+)
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.datasets import DatasetRecord, record_dataset
 from llmops.tasks.tracking.live import LiveRecord, record_live
@@ -30,6 +36,7 @@ __all__ = [
     "DATA_DOCS",
     "BuildRecord",
     "ComparisonRecord",
+    "ConfigRecord",
     "DatasetRecord",
     "DocumentSet",
     "LiveRecord",

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +45,15 @@ class DocumentSet(BaseModel):
     digest: str
     sources: tuple[str, ...] = ()
     profile: Mapping[str, float] = Field(default_factory=dict)
+
+
+class ConfigRecord(TypedDict):
+    """What a build's record says of its config."""
+
+    config: dict[str, object]
+    config_sha256: str
+    parameters: dict[str, object]
+    git_commit: str | None
 
 
 class BuildRecord(BaseModel):

@@ -12,9 +12,9 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.tracking.place import shared
+from llmops.tasks.tracking.place import pages, shared
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
-from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, run_url, tracking_uri
+from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Dataset
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 LINKED = "mlflow.linkedPrompts"
 SOURCE = {"mlflow.source.name": "llmops evaluate"}
-WriteFiles = Callable[[Path, str], Mapping[str, int]]
-"""Writes a run's files into a folder, given its id. Returns the size in bytes of each."""
+WriteFiles = Callable[[Path, str, str], Mapping[str, int]]
+"""Writes a run's files into a folder, given its id and its page. Returns the size in bytes of
+each."""
 
 
 class ArmRecord(BaseModel):
@@ -97,13 +98,13 @@ def record_evaluation(
         try:
             log(client, run, record.numbers, parameters(record.settings))
             log_dataset(client, run, _dataset(record), "evaluation")
-            _log_files(client, run, record.decision, write_files)
+            page = f"{pages(uri)}/#/experiments/{experiment}/runs/{run}"
+            _log_files(client, run, record.decision, lambda folder: write_files(folder, run, page))
             for number in range(len(record.arms)):
                 _log_arm(client, experiment, run, record, number)
             status = "FINISHED"
         finally:
             client.set_terminated(run, status)
-    page = run_url(home, run, uri)
     files = {"report": record.report, "record": record.record}
     links = shared(home, page, files) or _on_this_machine(made.artifact_uri, record.report)
     return Tracked(run, {"mlflow": page, **links})
@@ -177,9 +178,11 @@ def _dataset(record: EvaluationRecord) -> "Dataset":
     return Dataset(record.name, sha256[:36], "llmops", source, None, profile)
 
 
-def _log_files(client: "MlflowClient", run: str, decision: str, write_files: WriteFiles) -> None:
+def _log_files(
+    client: "MlflowClient", run: str, decision: str, write: Callable[[Path], Mapping[str, int]]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        sizes = write_files(Path(folder), run)
+        sizes = write(Path(folder))
         client.log_artifacts(run, folder)
     kept = {file.path: file.file_size for file in client.list_artifacts(run)}
     lost = [name for name, size in sizes.items() if kept.get(name) != size]

@@ -162,6 +162,16 @@ def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> s
     return str(known.experiment_id)
 
 
+def forget_experiment(home: Path, name: str, uri: str | None = None) -> None:
+    """Take an experiment out of MLflow's list, with its runs: as deleting it there does, so that it
+    can be brought back. Raises as `opened` does.
+    """
+    with opened(home, tracking_uri(home, uri)) as client:
+        known = client.get_experiment_by_name(name)
+        if known is not None and known.lifecycle_stage != "deleted":
+            client.delete_experiment(known.experiment_id)
+
+
 def prepare(home: Path) -> None:
     """Make the home's SQLite store if it is missing. Raises LlmopsError when the home cannot be
     written.
