@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -31,7 +32,7 @@ TOPICS = (
     *("sextant", "tiller"),
 )
 SIZE = {"width": 1500, "height": 1000}
-SECONDS = 60.0
+SECONDS = 300.0
 MODES = ("light", "dark")
 Row = dict[str, Any]
 
@@ -182,18 +183,19 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def pages(home: Path, outcomes: dict[str, Row], mlflow: str) -> dict[str, str]:
+def pages(home: Path, outcomes: dict[str, Row], ui: str, mlflow: str) -> dict[str, str]:
     """Where each picture is taken, by its name."""
     from llmops.tasks.tracking import tracking_uri
     from llmops.tasks.tracking.store import opened
 
-    prefect = {name: each["links"]["prefect"] for name, each in outcomes.items()}
+    prefect = {
+        name: f"{ui}{urlsplit(each['links']['prefect']).path}" for name, each in outcomes.items()
+    }
     found = {f"prefect-{name}": url for name, url in prefect.items()}
     for name, url in prefect.items():
         found[f"prefect-{name}-artifacts"] = f"{url}?tab=Artifacts"
-    base = next(iter(prefect.values())).split("/runs/")[0]
     for key in ("harbour-outcome", "harbour-quarantine", "harbour-evaluation-decision"):
-        found[f"prefect-{key}"] = f"{base}/artifacts/key/{key}"
+        found[f"prefect-{key}"] = f"{ui}/artifacts/key/{key}"
     with opened(home, tracking_uri(home)) as client:
         ids = {each.name: each.experiment_id for each in client.search_experiments()}
         base_id, other_id = ids["harbour"], ids["harbour evaluation"]
@@ -202,9 +204,9 @@ def pages(home: Path, outcomes: dict[str, Row], mlflow: str) -> dict[str, str]:
     runs, evaluations = f"{mlflow}/#/experiments/{base_id}", f"{mlflow}/#/experiments/{other_id}"
     found["mlflow-builds"] = f"{runs}/runs"
     found["mlflow-quality-over-versions"] = f"{runs}/runs/{curve.info.run_id}/model-metrics"
-    found["mlflow-build-parameters"] = outcomes["published"]["links"]["mlflow"]
+    found["mlflow-build-parameters"] = f"{runs}/runs/{outcomes['published']['mlflow_run_id']}"
     found["mlflow-evaluations"] = f"{evaluations}/runs"
-    found["mlflow-evaluation"] = outcomes["evaluation"]["links"]["mlflow"]
+    found["mlflow-evaluation"] = f"{evaluations}/runs/{outcomes['evaluation']['mlflow_run_id']}"
     found["mlflow-evaluation-runs"] = f"{evaluations}/evaluation-runs"
     found["mlflow-traces"] = f"{evaluations}/traces?startTimeLabel=ALL"
     found["mlflow-trace"] = f"{found['mlflow-traces']}&selectedEvaluationId={trace}"
@@ -258,21 +260,28 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("pages"), help="folder of the pictures")
-    parser.add_argument("--keep", type=Path, help="a folder to build in, which stays")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder to build in, which stays; built before, it is only looked at",
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = (given.keep or Path(made)).resolve()
         port = free_port()
         mlflow = f"http://127.0.0.1:{port}"
         os.environ |= {"LLMOPS_HOME": str(folder / "home"), "LLMOPS_MLFLOW_URL": mlflow}
-        prepared(folder)
-        outcomes = built(folder, folder / "home")
-        (folder / "outcomes.json").write_text(json.dumps(outcomes))
-        with mlflow_server(folder / "home", port):
-            photographed(pages(folder / "home", outcomes, mlflow), given.out.resolve())
+        home, known = folder / "home", folder / "outcomes.json"
+        if not known.exists():
+            prepared(folder)
+            known.write_text(json.dumps(built(folder, home)))
         from llmops.flows import server
 
-        server.stop(folder / "home")
+        ui = server.ensure(home).ui
+        with mlflow_server(home, port):
+            outcomes = json.loads(known.read_text())
+            photographed(pages(home, outcomes, ui, mlflow), given.out.resolve())
+        server.stop(home)
     return 0
 
 
