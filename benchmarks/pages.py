@@ -34,6 +34,7 @@ TOPICS = (
 SIZE = {"width": 1500, "height": 1000}
 SECONDS = 300.0
 MODES = ("light", "dark")
+NO_SKELETON = "() => !document.querySelector('[class*=skeleton i], [aria-busy=true]')"
 Row = dict[str, Any]
 
 
@@ -195,7 +196,7 @@ def pages(home: Path, outcomes: dict[str, Row], ui: str, mlflow: str) -> dict[st
     for name, url in prefect.items():
         found[f"prefect-{name}-artifacts"] = f"{url}?tab=Artifacts"
     for key in ("harbour-outcome", "harbour-quarantine", "harbour-evaluation-decision"):
-        found[f"prefect-{key}"] = f"{ui}/artifacts/key/{key}"
+        found[f"prefect-{key}"] = f"{ui}/artifacts/artifact/{newest_artifact(ui, key)}"
     with opened(home, tracking_uri(home)) as client:
         ids = {each.name: each.experiment_id for each in client.search_experiments()}
         base_id, other_id = ids["harbour"], ids["harbour evaluation"]
@@ -212,6 +213,12 @@ def pages(home: Path, outcomes: dict[str, Row], ui: str, mlflow: str) -> dict[st
     found["mlflow-trace"] = f"{found['mlflow-traces']}&selectedEvaluationId={trace}"
     found["mlflow-datasets"] = f"{evaluations}/datasets"
     return found
+
+
+def newest_artifact(ui: str, key: str) -> str:
+    """Its id."""
+    with urllib.request.urlopen(f"{ui}/api/artifacts/{key}/latest", timeout=30) as response:
+        return str(json.load(response)["id"])
 
 
 def photographed(places: dict[str, str], out: Path) -> None:
@@ -234,6 +241,7 @@ def _in_mode(browser: "Browser", mode: str, places: dict[str, str], out: Path) -
         f"localStorage.setItem('_mlflow_dark_mode_toggle_enabled', '{dark}');"
         f"localStorage.setItem('prefect-color-mode', '{mode}');"
     )
+    context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     for name, url in places.items():
         _settled(page, url)
@@ -249,7 +257,12 @@ def _settled(page: "Page", url: str) -> None:
     page.goto(url, wait_until="load", timeout=SECONDS * 1000)
     with contextlib.suppress(Error):  # pages that ask again and again are never idle
         page.wait_for_load_state("networkidle", timeout=8000)
-    page.wait_for_timeout(2500)
+    with contextlib.suppress(Error):  # MLflow's grey bars, until what they stand for is there
+        page.wait_for_function(NO_SKELETON, timeout=30_000)
+    for label in ("Got it", "Close assistant"):
+        if (button := page.get_by_role("button", name=label)).count():
+            button.first.click(timeout=3000)
+    page.wait_for_timeout(3000)
 
 
 def say(text: str) -> None:

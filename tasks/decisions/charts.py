@@ -84,7 +84,7 @@ def forests(decision: Decision) -> list[Forest]:
     means = {name: measure.value for name, measure in of_baseline.items()}
     shares = [
         _line(
-            f"{name} ({kinds[name].unit})" if kinds[name].unit else name,
+            name,
             figures,
             decision.sign_of(name),
             mean=means.get(name),
