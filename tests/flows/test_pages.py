@@ -73,7 +73,8 @@ def test_a_build_can_be_followed_charted_and_run_again(office: Office) -> None:
     assert (first["status"], first["documents"]["quarantined"]) == ("published", 1)
     flow, tasks, _ = of_run(office, first["prefect_run_id"])
     assert {"flow:index", f"kb:{office.kb}", "source:files"} <= set(flow["tags"])
-    assert {"recover", "plan", "gate", "publish", "collect 1 of 1: files"} <= set(tasks)
+    assert {"recover", "plan", "gate", "publish"} <= set(tasks)
+    assert [name for name in tasks if name.startswith("collect 1 of") and "files" in name]
     assert tasks["gate"]["state"]["name"] == "Passed"
     held = prefect(
         office, "artifacts/filter", {"artifacts": {"key": {"any_": [f"{office.kb}-quarantine"]}}}
