@@ -3,6 +3,7 @@ APIs.
 """
 
 import json
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,15 @@ def prefect(office: Office, path: str, body: dict[str, Any]) -> Any:
 
 
 def of_run(office: Office, run: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The run, its task runs by name, and the lines of its log."""
-    mine = {"id": {"any_": [run]}}
+    """The run, its task runs by name, and the lines of its log. The server hears of the ends of
+    tasks a moment later.
+    """
+    mine, end = {"id": {"any_": [run]}}, time.monotonic() + 60
     (flow,) = prefect(office, "flow_runs/filter", {"flow_runs": mine})
     tasks = prefect(office, "task_runs/filter", {"flow_runs": mine})
+    while any(each["state_type"] == "RUNNING" for each in tasks) and time.monotonic() < end:
+        time.sleep(0.3)
+        tasks = prefect(office, "task_runs/filter", {"flow_runs": mine})
     logs = prefect(office, "logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
     return flow, {each["name"]: each for each in tasks}, [each["message"] for each in logs]
 
