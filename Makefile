@@ -15,7 +15,7 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: venv demo test quick lint bench bench-quick requirements clean
+.PHONY: venv demo test quick lint screenshots bench bench-quick requirements clean
 
 venv: $(EVERYTHING)
 
@@ -56,6 +56,10 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages of Prefect and MLflow, photographed. Needs Chromium.
+screenshots: venv
+	$(BIN)/python -m benchmarks.pages --out pages
 
 bench bench-quick: venv
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)

@@ -94,6 +94,7 @@ class EvaluateConfig(FlowConfig):
     }
     elsewhere: ClassVar[tuple[str, ...]] = (SCHEME,)
     follows: ClassVar[bool] = False
+    unrecorded: ClassVar[tuple[str, ...]] = ("traces",)
     flow: Literal["evaluate"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     cases: OneOrMore
@@ -106,6 +107,12 @@ class EvaluateConfig(FlowConfig):
     repeats: int = Field(default=1, ge=1, le=100)
     concurrency: int = Field(default=8, ge=1, le=1000)
     prices: Path | None = None
+    traces: int = Field(
+        default=4000,
+        ge=0,
+        le=100_000,
+        description="traces in MLflow at most, one for each case and arm; 0: none",
+    )
     schedule: Schedule | None = None
 
     @model_validator(mode="after")

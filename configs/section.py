@@ -91,7 +91,7 @@ class FlowConfig(Section):
         for pattern in self.plugins:
             for place, spec in places(self, pattern):
                 if isinstance(spec, Spec) and place[0] not in self.unrecorded:
-                    _put(plain, place, spec.short())
+                    put(plain, place, spec.short())
         plain |= self.derived()
         return {
             "config": plain | {"folder": str(self.folder)},
@@ -224,7 +224,8 @@ def _children(content: object, key: str) -> list[tuple[int | str, object]]:
     return []
 
 
-def _put(content: object, place: Place, value: object) -> None:
+def put(content: object, place: Place, value: object) -> None:
+    """Write a value at a place that `places` has found."""
     *above, last = place
     for key in above:
         content = content[key]  # type: ignore[index]  # a place that `places` has found

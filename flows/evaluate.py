@@ -56,7 +56,7 @@ def evaluate(
     check(home)
     began, flow_run = datetime.now(UTC), run_id()
     run, cases, warnings = prepare(home, config.evaluation_spec(), flow_run, accept_cases)
-    name_run(run.id)
+    name_run(run.id, "flow:evaluate", *ended.tags(run))
     parts, stopped = run_parts(config, run, cases)
     facts = {
         **config.recorded(),
@@ -70,12 +70,15 @@ def evaluate(
     return finish(
         home,
         ended.Evaluated(record),
+        ended.named,
         ended.saved(home),  # first: nothing that follows may lose it
         careful(ended.tracked(home, parts, cases)),
         ended.saved(home),
-        ended.cleared(parts),
         ended.promoted(home, run),
         careful(ended.shown),
+        ended.saved(home),  # before the traces, which decide nothing
+        careful(ended.traced(home, run, parts, cases, config.traces)),
+        ended.cleared(parts),
         ended.saved(home),
     )
 

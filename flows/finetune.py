@@ -45,7 +45,7 @@ def finetune(
     if passed := covered(home, "finetune", config.name):
         return passed
     check(home)
-    name_run(config.name)
+    name_run(config.name, "flow:finetune")
     spec = config.finetune_spec(home, run_id() or "local")
     with one_at_a_time(spec):
         steps = FinetuneSteps(parts=tasks.cut(spec))

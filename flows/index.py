@@ -11,9 +11,11 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from llmops.configs.index import IndexConfig
+from llmops.configs.recording import recorded_in_mlflow
 from llmops.flows.calling import Given, callable_with, settled
 from llmops.flows.runners import HERE, working
 from llmops.tasks import index as tasks
+from llmops.tasks import index_end as end
 from llmops.tasks.errors import Blocked, BudgetExceeded
 from llmops.tasks.finish import careful, finish, name_run, run_id
 from llmops.tasks.knowledge import workers
@@ -67,15 +69,15 @@ def index(
             lease = recorded.enter_context(handle.hold(steps.run_id, wait_seconds))
             specs = Specs.model_validate(config)
             build = steps.build = start(handle, specs, run_id=steps.run_id, full=full)
-            name_run(f"{handle.name} v{build.version}")
+            name_run(f"{handle.name} v{build.version}", *tasks.tags(config.sources, handle.name))
             tasks.recover(build, lease)
             plan = planned(config, build, steps, allow_deletes)
             with working(config.runner if plan.todo else HERE, lambda: workers.check(build, lease)):
                 plan, staged = prepared(config, build, plan, steps)
             released(config, build, lease, plan, staged, steps)
-        record = careful(tasks.recorded(handle, config.recorded()))
+        record = careful(end.recorded(handle, recorded_in_mlflow(config)))
         outcome = outcome_of(steps, steps.seconds)
-        return finish(home, outcome, tasks.named, record, careful(tasks.shown))
+        return finish(home, outcome, end.named, record, careful(end.shown(handle)))
 
 
 def planned(config: IndexConfig, build: Build, steps: Steps, allow_deletes: bool) -> Plan:
@@ -125,7 +127,7 @@ def released(
         steps.gone = tasks.retire(build, plan.leaving)
         snapshot = tasks.seal(build, outcome_of(steps).chunks["total"])
         if steps.gated:
-            steps.gate, steps.weight = tasks.gate(build, snapshot)
+            steps.gate, steps.weight = tasks.gated(build, snapshot)
             steps.gate.must_open()
     tasks.publish(build, lease, plan, staged, outcome_of(steps), snapshot, steps.weight)
     steps.published = True

@@ -30,7 +30,7 @@ def maintain(config: Given[MaintainConfig], home: Path | str | None = None) -> S
     if passed := covered(home, "maintain", config.name):
         return passed
     began, spec = time.perf_counter(), config.spec()
-    name_run(config.name)
+    name_run(config.name, "flow:maintain")
     parts = [tasks.free(home, name, spec.paid) for name in (bases(home) if spec.free else [])]
     if spec.outcomes_days is not None:
         parts.append(tasks.forget(home, spec.outcomes_days))

@@ -37,7 +37,7 @@ def nightly(config: Given[NightlyConfig], home: Path | str | None = None) -> Sta
         return passed
     began, standing = time.perf_counter(), Standing(home)
     title = f"{config.name} {tasks.today()}"
-    name_run(title)
+    name_run(title, "flow:nightly")
     parts: list[NightPart] = []
     for kind, file in config.listed():
         parts.append(one_part(home, kind, file, standing, waiting_time(0)))

@@ -31,7 +31,7 @@ def score(config: Given[ScoreConfig], home: Path | str | None = None) -> State[A
         return passed
     check(home)
     began, spec = time.perf_counter(), config.live_spec()
-    name_run(f"{config.app} live")
+    name_run(f"{config.app} live", "flow:score")
     ids = tasks.choose(home, spec)
     scored = tasks.score(home, spec, ids)
     seconds = round(time.perf_counter() - began, 2)

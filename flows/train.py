@@ -35,7 +35,7 @@ def train(
     if passed := covered(home, "train", config.name):
         return passed
     check(home)
-    name_run(config.name)
+    name_run(config.name, "flow:train")
     spec, held = config.train_spec(), held_cases(config, home)
     if plan:
         return finish(home, tasks.plan(home, spec, held), careful(tasks.shown))

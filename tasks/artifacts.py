@@ -1,4 +1,4 @@
-"""What a flow run shows of itself in the Prefect UI: artifacts, at most four per run.
+"""What a flow run shows of itself in the Prefect UI: artifacts, at most six per run.
 
 The functions are called inside a flow run and take plain data in the shape of the outcome's JSON.
 Keys are `<knowledge base>-plan` and the like, so that the UI keeps their history per knowledge
@@ -8,6 +8,7 @@ base. Raises Unavailable when the server does not take them.
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,15 +60,25 @@ def outcome(outcome: Mapping[str, Any]) -> None:
             table=_cells(outcome["worst"]),
             description="The questions that the candidate answers worst",
         )
-    target = (outcome.get("links") or {}).get("mlflow", "")
-    if target.startswith(("http://", "https://")):
-        _create(
-            create_link_artifact,
-            outcome["knowledge_base"],
-            "mlflow-run",
-            link=target,
-            link_text="MLflow run",
-        )
+    links = outcome.get("links") or {}
+    for name, text_of in (("mlflow", "MLflow run"), ("data docs", "Data Docs")):
+        _linked(outcome["knowledge_base"], text_of, links.get(name, ""))
+
+
+def quarantine(knowledge_base: str, items: Sequence[Mapping[str, Any]]) -> None:
+    """A table of the documents that lie in quarantine: at which stage, why, since when."""
+    columns = ("uri", "source", "stage", "reason", "attempts", "first_seen", "id")
+    rows = [{name: item.get(name) for name in columns} for item in items]
+    stages = Counter(str(item.get("stage")) for item in items)
+    told = ", ".join(f"{number} at {stage}" for stage, number in stages.most_common())
+    documents = f"{len(rows)} document{'' if len(rows) == 1 else 's'} in quarantine"
+    _create(
+        create_table_artifact,
+        knowledge_base,
+        "quarantine",
+        table=_cells(rows) or [{"uri": "none"}],
+        description=f"{documents}: {told}. `llmops quarantine retry` tries them again.",
+    )
 
 
 def evaluation(name: str, summary: str, headline: str, target: str) -> None:
@@ -76,8 +87,7 @@ def evaluation(name: str, summary: str, headline: str, target: str) -> None:
     """
     key = f"{name}-evaluation"
     _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
-    if target.startswith(("http://", "https://")):
-        _create(create_link_artifact, key, "mlflow-run", link=target, link_text="MLflow run")
+    _linked(key, "MLflow run", target)
 
 
 def night(name: str, summary: str, headline: str, target: str) -> None:
@@ -114,8 +124,14 @@ def training(name: str, summary: str, headline: str, target: str) -> None:
 
 def _told(about: str, name: str, summary: str, headline: str, target: str) -> None:
     _create(create_markdown_artifact, about, name, markdown=summary, description=text(headline))
+    _linked(about, "MLflow run", target)
+
+
+def _linked(about: str, what: str, target: str) -> None:
+    """A link that a browser follows; a file of this machine is none."""
     if target.startswith(("http://", "https://")):
-        _create(create_link_artifact, about, "mlflow-run", link=target, link_text="MLflow run")
+        name = what.lower().replace(" ", "-")
+        _create(create_link_artifact, about, name, link=target, link_text=what)
 
 
 def markdown(outcome: Mapping[str, Any]) -> str:
@@ -123,6 +139,7 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     parts = [f"# {text(_headline(outcome))}"]
     parts += [f"**Why:** {text(outcome['reason'])}" for _ in [0] if outcome.get("reason")]
     parts += [f"**What now:** {text(outcome['hint'])}" for _ in [0] if outcome.get("hint")]
+    parts += _gate(outcome.get("gate") or {})
     parts.append(
         _table(
             ["", "what", "number"],
@@ -137,7 +154,6 @@ def markdown(outcome: Mapping[str, Any]) -> str:
         f"{outcome.get('tokens', 0):,} tokens · {outcome.get('cost_usd', 0):.4f} USD · "
         f"{outcome.get('seconds', 0)} s"
     )
-    parts += _gate(outcome.get("gate") or {})
     parts += (
         ["## Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in outcome["warnings"])]
         if outcome.get("warnings")
@@ -176,7 +192,9 @@ def link(target: str) -> str:
 def _headline(outcome: Mapping[str, Any]) -> str:
     version = outcome.get("candidate") or outcome.get("version")
     number = f" v{version}" if version is not None else ""
-    return f"{outcome['knowledge_base']}{number}: {outcome.get('status', 'failed')}"
+    verdict = (outcome.get("gate") or {}).get("verdict", "skipped")
+    gate = "" if verdict == "skipped" else f", gate {verdict}"
+    return f"{outcome['knowledge_base']}{number}: {outcome.get('status', 'failed')}{gate}"
 
 
 def _gate(gate: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from prefect import task
 from llmops.tasks import artifacts
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions import promotion, record, tracking
+from llmops.tasks.decisions import traced as tracing
 from llmops.tasks.decisions.decision import AliasMoved, Content, Decision
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.summary import summary_markdown
@@ -22,14 +23,15 @@ from llmops.tasks.evaluation import prepare as begin
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
-from llmops.tasks.finish import careful, tell
+from llmops.tasks.finish import careful, name_run, tell, telling
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
+from llmops.tasks.tracking.evaluation import link_prompt
 
 STATES = {"promote": "Completed", "reject": "Rejected", "inconclusive": "Inconclusive"}
 
 
-@task(name="prepare")
+@task(name="prepare", task_run_name="prepare")
 def prepare(
     home: Path, spec: EvaluationSpec, run_id: str | None, accept_cases: bool
 ) -> tuple[EvaluationRun, CaseSet, list[str]]:
@@ -45,36 +47,53 @@ def prepare(
 @task(task_run_name="answer {number}")
 def answer(run: EvaluationRun, number: int, cases: Sequence[Case], spent: Spent) -> RunPart:
     """Ask every arm, case by case."""
-    return answering.answer_part(run, number, cases, spent)
+    done = answering.answer_part(run, number, cases, spent)
+    return telling(done, lambda part: f"{part.cases:,} cases answered by {len(run.arms)} arms")
 
 
 @task(task_run_name="score {part.number}")
 def score(run: EvaluationRun, part: RunPart, cases: Sequence[Case]) -> RunPart:
     """Score the answers of a part."""
-    return scoring.score_part(run, part, cases)
+    done = scoring.score_part(run, part, cases)
+    return telling(done, lambda part: f"{part.cases:,} cases scored by {len(run.scorers)} scorers")
 
 
-@task(name="look")
+@task(name="look", task_run_name="look")
 def look(run: EvaluationRun, rule: Rule, parts: Sequence[RunPart], cases: CaseSet) -> str | None:
     """Why the evaluation may stop here; None: it goes on."""
     return record.settled(run, rule, parts, cases)
 
 
-@task(name="decide")
+@task(name="decide", task_run_name="decide")
 def decide(
     run: EvaluationRun, rule: Rule, parts: Sequence[RunPart], cases: CaseSet, facts: dict[str, Any]
 ) -> Decision:
     """The decision on all parts."""
-    return record.make_record(run, rule, parts, cases, **facts)
+    made = record.make_record(run, rule, parts, cases, **facts)
+    return telling(made, lambda decision: f"{decision.verdict}: {decision.reason}")
 
 
-@task(name="record in MLflow")
+@task(name="record in MLflow", task_run_name="record in MLflow")
 def track(home: Path, decision: Decision, parts: Sequence[RunPart], cases: CaseSet) -> Decision:
     """The decision with the id and the link of its MLflow run."""
     return tracking.track(home, decision, parts, cases)
 
 
-@task(name="promote")
+@task(name="write traces to MLflow", task_run_name="write traces to MLflow")
+def trace(
+    home: Path,
+    decision: Decision,
+    run: EvaluationRun,
+    parts: Sequence[RunPart],
+    cases: CaseSet,
+    most: int,
+) -> tracing.TracedCount:
+    """One trace for each case and arm, and the cases as a data set."""
+    done = tracing.trace(home, decision, run, parts, cases, most)
+    return telling(done, lambda n: f"{n.traces:,} traces of {n.cases:,} of {n.of:,} cases")
+
+
+@task(name="promote", task_run_name="promote")
 def promote(home: Path, decision: Decision, prompt: str, alias: str, who: str) -> AliasMoved:
     """Move the alias to the winner, if its record stands."""
     return promotion.promote(home, decision.content(), prompt, alias, who)
@@ -129,6 +148,19 @@ class Evaluated:
         return self.decision.content()
 
 
+def tags(run: EvaluationRun) -> list[str]:
+    """By which runs that ask one knowledge base are found in the UI."""
+    bases = {arm.retrieve.knowledge_base for arm in run.arms if arm.retrieve}
+    return [f"evaluation:{run.name}", *(f"kb:{each}" for each in sorted(bases))]
+
+
+def named(outcome: Evaluated) -> Evaluated:
+    """The run's name says the verdict, and what for."""
+    decision = outcome.decision
+    name_run(f"{decision.name} {decision.verdict} {decision.id.rpartition('-')[2]}")
+    return outcome
+
+
 def saved(home: Path) -> Callable[[Evaluated], Evaluated]:
     """The step that keeps the record as it is now."""
     return lambda outcome: Evaluated(record.save(home, outcome.decision))
@@ -139,6 +171,19 @@ def tracked(
 ) -> Callable[[Evaluated], Evaluated]:
     """The step that records the evaluation in MLflow."""
     return lambda outcome: Evaluated(track(home, outcome.decision, parts, cases))
+
+
+def traced(
+    home: Path, run: EvaluationRun, parts: Sequence[RunPart], cases: CaseSet, most: int
+) -> Callable[[Evaluated], Evaluated]:
+    """The step that writes traces, after everything that was decided by the evaluation is done."""
+
+    def step(outcome: Evaluated) -> Evaluated:
+        if outcome.decision.mlflow_run_id and parts and most:
+            trace(home, outcome.decision, run, parts, cases, most)
+        return outcome
+
+    return step
 
 
 def cleared(parts: Sequence[RunPart]) -> Callable[[Evaluated], Evaluated]:
@@ -174,7 +219,18 @@ def _promoted(home: Path, run: EvaluationRun, outcome: Evaluated) -> Evaluated:
     who = f"prefect run {flow_run}" if flow_run else "llmops evaluate"
     moved = promote(home, decision, prompt, alias, who)
     LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
-    return outcome.updated(promoted=moved)
+    promoted = outcome.updated(promoted=moved)
+    if decision.mlflow_run_id is None:
+        return promoted
+    run_id, link = decision.mlflow_run_id, (prompt, moved.version)
+    linked = careful(lambda done: _linked(home, done, run_id, link))
+    return linked(promoted)
+
+
+def _linked(home: Path, done: Evaluated, run_id: str, prompt: tuple[str, int]) -> Evaluated:
+    """MLflow lists the evaluation with the version that it has made."""
+    link_prompt(home, run_id, done.decision.candidate, prompt)
+    return done
 
 
 def shown(outcome: Evaluated) -> Evaluated:

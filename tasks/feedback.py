@@ -22,13 +22,13 @@ from llmops.tasks.triage.look import Looked
 from llmops.tasks.triage.signals import TriageRules
 
 
-@task(name="look")
+@task(name="look", task_run_name="look")
 def look(home: Path, app: str, days: float, embed: Spec, topics: int) -> Looked:
     """What is new is read once."""
     return looking.look(home, app, days, embed, topics)
 
 
-@task(name="triage")
+@task(name="triage", task_run_name="triage")
 def triage(
     home: Path, spec: ProjectSpec, days: float, rules: TriageRules, wanted: int, looked: Looked
 ) -> TriageCounts:
@@ -44,7 +44,7 @@ def triage(
     )
 
 
-@task(name="mlflow queue")
+@task(name="mlflow queue", task_run_name="mlflow queue")
 def exchange(home: Path, spec: ProjectSpec) -> Synchronised | str:
     """The queue and MLflow's are of one mind; else why they are not."""
     try:
@@ -53,7 +53,7 @@ def exchange(home: Path, spec: ProjectSpec) -> Synchronised | str:
         return str(error)
 
 
-@task(name="agreement")
+@task(name="agreement", task_run_name="agreement")
 def agreement(home: Path, spec: ProjectSpec, exchanged: Synchronised | str | None) -> ReviewCounts:
     """How the queue stands, and how far its reviewers agree."""
     counts = standing(home, spec.app, spec.queue)
@@ -62,7 +62,7 @@ def agreement(home: Path, spec: ProjectSpec, exchanged: Synchronised | str | Non
     return counts
 
 
-@task(name="write")
+@task(name="write", task_run_name="write")
 def write(home: Path, spec: ProjectSpec) -> Projected:
     """Files and curated answers follow what people said."""
     return projecting.project(home, spec)

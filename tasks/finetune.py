@@ -21,7 +21,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.tracking import DatasetRecord, record_dataset, run_url
 
 
-@task
+@task(task_run_name="cut")
 def cut(spec: FinetuneSpec) -> list[CollectPart]:
     """Cut the sources into parts that one task run each can do."""
     return collecting.parts_of(spec)
@@ -39,7 +39,7 @@ def check(spec: FinetuneSpec, shard: RowShard) -> Checked:
     return cleaning.check_shard(spec, shard)
 
 
-@task(name="compare")
+@task(name="compare", task_run_name="compare")
 def compare(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out rows that contradict each other."""
     return cleaning.left_consistent(spec, rows)
@@ -51,25 +51,25 @@ def scrub(spec: FinetuneSpec, shard: RowShard) -> Checked:
     return cleaning.scrub_shard(spec, shard)
 
 
-@task
+@task(task_run_name="dedup")
 def dedup(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out what stands there already."""
     return cleaning.left_unique(spec, rows)
 
 
-@task
+@task(task_run_name="decontaminate")
 def decontaminate(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out what gives an evaluation away."""
     return cleaning.left_clean(spec, rows)
 
 
-@task
+@task(task_run_name="split")
 def split(spec: FinetuneSpec, rows: RowFiles) -> SplitRows:
     """Share the rows out, whole groups at a time."""
     return sides.split_rows(spec, rows)
 
 
-@task(name="prove that nothing leaks")
+@task(name="prove that nothing leaks", task_run_name="prove that nothing leaks")
 def prove(spec: FinetuneSpec, rows: SplitRows) -> None:
     """Look anew for rows that belong together and are on two sides."""
     sides.prove(spec, rows)
@@ -81,7 +81,7 @@ def export(spec: FinetuneSpec, target: Spec, rows: SplitRows) -> ExportedFormat:
     return exporting.export(spec, target, rows)
 
 
-@task
+@task(task_run_name="publish")
 def publish(spec: FinetuneSpec, steps: FinetuneSteps) -> PublishedDataset:
     """Card, manifest and lineage; then all of it appears at once."""
     return finished(spec, steps)

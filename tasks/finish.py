@@ -6,6 +6,7 @@ takes the outcome and returns it with what it adds. The failure of a `careful` s
 what was done before it stands.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Completed, Crashed, Failed
@@ -53,6 +54,17 @@ class Ended(Protocol):
 E = TypeVar("E", bound=Ended)
 
 
+class SaysNothing(logging.Filter):
+    """Leaves out the line that Prefect ends each task with: our own says what it did."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.getMessage() != "Finished in state Completed()"
+
+
+logging.getLogger("prefect.task_runs").addFilter(SaysNothing())
+T = TypeVar("T")
+
+
 def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     """Take the steps, keep what the run came to under its id, and say how it ended."""
     if url := prefect_url():
@@ -89,13 +101,18 @@ def run_id() -> str | None:
     return str(flow_run.id) if FlowRunContext.get() else None
 
 
-def name_run(name: str) -> None:
-    """Rename the current flow run, once it is known what it is about."""
+def name_run(name: str, *tags: str) -> None:
+    """Rename the current flow run, once it is known what it is about, and add tags to those that it
+    has.
+    """
     if current := run_id():
         progress.about(name, current, prefect_url() or "")
         stopping.LAST[current] = partial(_crashed, UUID(current))
         with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(current), name=name)
+            context = FlowRunContext.get()
+            before = context.flow_run.tags if context and context.flow_run else []
+            every = list(dict.fromkeys([*before, *tags])) if tags else None
+            client.update_flow_run(UUID(current), name=name, tags=every)
 
 
 def _crashed(run: UUID) -> None:
@@ -107,9 +124,17 @@ def _crashed(run: UUID) -> None:
 
 
 def tell(text: str) -> None:
-    """A line in the log of the current flow run, for those who watch it in the UI."""
-    if FlowRunContext.get():
+    """A line in the log of the current task run, else of the flow run, for those who watch it in
+    the UI.
+    """
+    if FlowRunContext.get() or TaskRunContext.get():
         get_run_logger().info(text)
+
+
+def telling(value: T, text: Callable[[T], str]) -> T:
+    """What a task returns, after a line in its log that says what it came to."""
+    tell(text(value))
+    return value
 
 
 def prefect_url() -> str | None:

@@ -2,23 +2,24 @@
 several of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.request import url2pathname
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from prefect import task
+from prefect import Task, task
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
 
 from llmops.tasks import artifacts, progress
 from llmops.tasks.errors import LIVE, LlmopsError
-from llmops.tasks.finish import name_run, prefect_url
+from llmops.tasks.finish import tell, telling
 from llmops.tasks.knowledge import (
     access,
     changes,
     checking,
     corpus,
+    lines,
     measuring,
     planner,
     transform,
@@ -30,57 +31,57 @@ from llmops.tasks.knowledge import publish as publishing
 from llmops.tasks.knowledge import stage as staging
 from llmops.tasks.knowledge.build import Batch, Build, Part
 from llmops.tasks.knowledge.changes import Staged
-from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Expectations, Outcome, Totals
 from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
-from llmops.tasks.knowledge.views import rows_at
 from llmops.tasks.ledger.leases import Lease
+from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.gate import GateResult
-from llmops.tasks.schemas import sha256
-from llmops.tasks.tracking import (
-    DATA_DOCS,
-    BuildRecord,
-    DocumentSet,
-    place_of,
-    record_build,
-    run_url,
-    shared,
-)
 
 PROCESSES = 2
 T = TypeVar("T")
 
 
-@task
+class Gated(NamedTuple):
+    """What the gate says, and the candidate's weight of the vectors."""
+
+    result: GateResult
+    weight: float | None
+
+    def __repr__(self) -> str:
+        return f"the gate's verdict {self.result.verdict}"  # in Prefect's log, which shows all
+
+
+@task(task_run_name="recover")
 def recover(build: Build, lease: Lease) -> None:
     """Undo what an earlier build staged and did not publish."""
     versions.clear_up(build, lease)
 
 
-@task
+@task(task_run_name="plan")
 def plan(build: Build) -> Plan:
     """List every source and compare it with the ledger."""
-    return planner.plan_build(build)
+    return telling(planner.plan_build(build), lines.planned)
 
 
-@task(name="check golden set")
+@task(name="check golden set", task_run_name="check golden set")
 def check_golden(build: Build, plan: Plan) -> list[str]:
     """Find questions whose documents the candidate will not have. Returns warnings."""
-    return measuring.unanswerable(build, plan)
+    return telling(measuring.unanswerable(build, plan), lines.unanswerable)
 
 
-@task
+@task(task_run_name="cut")
 def cut(build: Build, plan: Plan, done: Sequence[Part] = ()) -> list[Part]:
     """Cut the work into parts that one task run each can do; `done`: those that were cut before."""
-    return planner.parts(build, plan, done)
+    return telling(planner.parts(build, plan, done), lines.cut)
 
 
 @task(task_run_name="collect {part.number} of {part.of}: {part.source}")
 def collect(build: Build, part: Part) -> Batch:
     """Read and parse one part of a source."""
     source = planner.source_of(build, build.specs.source(part.source))
-    return collecting.collect(build, source, pool(**build.specs.parse.model_dump()), part)
+    batch = collecting.collect(build, source, pool(**build.specs.parse.model_dump()), part)
+    return telling(batch, lines.collected)
 
 
 @cache
@@ -104,46 +105,50 @@ def judge(build: Build, turn: int, plan: Plan, batches: list[Batch]) -> Plan:
 @task(task_run_name="clean {batch.part.number} of {batch.part.of}")
 def clean(build: Build, batch: Batch) -> Batch:
     """Clean one batch of texts."""
-    return transform.clean(build, build.specs.cleaners(), batch)
+    cleaned = transform.clean(build, build.specs.cleaners(), batch)
+    return telling(cleaned, lambda done: lines.kept("cleaned", batch, done))
 
 
 @task(task_run_name="validate {kind} {batch.part.number} of {batch.part.of}")
 def check_rows(build: Build, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
     """Put the rows that fail into quarantine."""
-    return checking.check_rows(build, checking.suite_of(build), kind, batch)
+    checked = checking.check_rows(build, checking.suite_of(build), kind, batch)
+    return telling(checked, lambda done: lines.kept(f"validated by their {kind}", batch, done))
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")
 def chunk(build: Build, batch: Batch) -> Batch:
     """Split one batch of documents."""
-    return transform.chunk(build, build.specs.chunker(), build.specs.embedder(), batch)
+    chunked = transform.chunk(build, build.specs.chunker(), build.specs.embedder(), batch)
+    return telling(chunked, lines.chunked)
 
 
-@task(name="validate the whole")
+@task(name="validate the whole", task_run_name="validate the whole")
 def check_whole(build: Build, plan: Plan, batches: list[Batch]) -> tuple[list[Batch], Expectations]:
     """Judge the candidate as one table. Returns what is left, and what there is to say."""
-    return checking.check_whole(build, checking.suite_of(build), plan, batches)
+    checked = checking.check_whole(build, checking.suite_of(build), plan, batches)
+    return telling(checked, lines.checked)
 
 
 @task(task_run_name="embed {batch.part.number} of {batch.part.of}")
 def embed(build: Build, batch: Batch) -> Batch:
     """Embed what the ledger does not know yet."""
-    return embedding.embed(build, build.specs.embedder(), batch)
+    return telling(embedding.embed(build, build.specs.embedder(), batch), lines.embedded)
 
 
 @task(task_run_name="compare {batch.part.number} of {batch.part.of}")
 def compare(build: Build, batch: Batch) -> Staged:
     """Find what one batch changes."""
-    return changes.find_changes(build, batch)
+    return telling(changes.find_changes(build, batch), lines.compared)
 
 
-@task
+@task(task_run_name="settle")
 def settle(build: Build, lease: Lease, plan: Plan, staged: list[Staged]) -> None:
     """Remember what a run that changes nothing has seen."""
     publishing.settle(build, lease, plan, staged)
 
 
-@task
+@task(task_run_name="open version")
 def open_version(build: Build, lease: Lease, recorded: dict[str, Any]) -> None:
     """Take the version's number, and open the collection to stage into."""
     numbers = {"version": build.version, "parent": build.live, "collection": build.collection}
@@ -155,29 +160,48 @@ def open_version(build: Build, lease: Lease, recorded: dict[str, Any]) -> None:
 def stage(build: Build, staged: Staged) -> None:
     """Write one batch's changes into the collection."""
     changes.write_changes(build, staging.target(build), build.specs.embedder(), staged)
+    tell(lines.staged(staged))
 
 
-@task
+@task(task_run_name="retire")
 def retire(build: Build, doc_ids: list[str]) -> int:
     """Take the chunks of documents that are gone out of the collection."""
-    return staging.retire(build, staging.target(build), build.specs.embedder(), doc_ids)
+    gone = staging.retire(build, staging.target(build), build.specs.embedder(), doc_ids)
+    return telling(gone, lambda chunks: f"{len(doc_ids):,} documents leave, {chunks:,} chunks")
 
 
-@task
+@task(task_run_name="seal")
 def seal(build: Build, expected: int) -> str:
     """Make the candidate searchable, and make sure that it holds what it should."""
-    return staging.seal(build, staging.target(build), expected)
+    snapshot = staging.seal(build, staging.target(build), expected)
+    return telling(snapshot, lambda _: f"version {build.version} holds {expected:,} chunks")
 
 
-@task
-def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
-    """Measure candidate and live version on the golden set. Returns the decision and the
-    candidate's weight of the vectors.
+@task(task_run_name="gate")
+def gate(build: Build, snapshot: str) -> State[Gated]:
+    """Measure candidate and live version on the golden set: the decision and the candidate's weight
+    of the vectors, in a state that shows whether the gate has opened.
     """
-    return measuring.gate(build, snapshot)
+    measured = Gated(*measuring.gate(build, snapshot))
+    tell(lines.gated(measured.result))
+    return _shut(measured) if not measured.result.opens else Completed(name="Passed", data=measured)
 
 
-@task
+def _shut(measured: Gated) -> State[Gated]:
+    """Red in the UI. What was found travels in it all the same: the flow says how it ends."""
+    result = measured.result
+    return Failed(name=result.verdict.capitalize(), message=result.reason, data=measured)
+
+
+def gated(build: Build, snapshot: str) -> Gated:
+    """The gate's decision and the weight, whether it has opened or not. Raises what it raised."""
+    found: object = gate(build, snapshot, return_state=True).result(raise_on_failure=False)
+    if isinstance(found, BaseException):
+        raise found
+    return cast(Gated, found)
+
+
+@task(task_run_name="publish")
 def publish(
     build: Build,
     lease: Lease,
@@ -190,10 +214,10 @@ def publish(
     """Make the candidate live, in one transaction."""
     values = {"snapshot": snapshot, "weight": weight, **outcome.figures()}
     publishing.publish(build, lease, plan, staged, plan.leaving, values)
-    LIVE[:] = [f"version {build.version} of {build.kb} is live"]
+    LIVE[:] = [telling(f"version {build.version} of {build.kb} is live", str)]
 
 
-@task
+@task(task_run_name="tidy")
 def tidy(build: Build, lease: Lease, keep: int) -> None:
     """Forget versions beyond those that are kept."""
     versions.tidy(build, lease, keep)
@@ -218,7 +242,12 @@ def _collected(build: Build, plan: Plan, done: list[Batch]) -> list[PrefectFutur
     cuts = cut(build, plan, [batch.part for batch in done])
     for stage in ("read", "clean", "chunk"):
         progress.expect(stage, sum(part.rows for part in cuts))
-    return [collect.submit(build, part) for part in cuts]
+    return [_of_source(part.source).submit(build, part) for part in cuts]
+
+
+@cache
+def _of_source(source: str) -> Task[[Build, Part], Batch]:
+    return collect.with_options(tags=[f"source:{source}"])
 
 
 def chunked(build: Build, collected: Sequence[Any]) -> list[Batch]:
@@ -268,74 +297,11 @@ def tidied(build: Build, lease: Lease, keep: int) -> str | None:
     return None
 
 
+def tags(sources: Sequence[Spec], kb: str) -> list[str]:
+    """By which runs of one knowledge base, or of one source, are found in the UI."""
+    return ["flow:index", f"kb:{kb}", *(f"source:{source.id}" for source in sources)]
+
+
 def show_plan(build: Build, plan: Plan, totals: Totals) -> None:
     """The plan as an artifact."""
     artifacts.plan(build.kb, plan.counts(totals.documents), plan.preview())
-
-
-def named(outcome: Outcome) -> Outcome:
-    """A run that made no version says so in its name."""
-    if outcome.status == "unchanged":
-        name_run(f"{outcome.name} unchanged (v{outcome.version})")
-    elif outcome.candidate is None and outcome.status != "published":
-        name_run(f"{outcome.name} {outcome.status}")
-    return outcome
-
-
-def recorded(handle: Handle, config: dict[str, Any]) -> Callable[[Outcome], Outcome]:
-    """The step that records a build in MLflow, where there is something to record."""
-
-    def step(outcome: Outcome) -> Outcome:
-        page = _data_docs(outcome)
-        blocked = outcome.status == "blocked" and page and not place_of(handle.home).own
-        if outcome.candidate is None and outcome.status != "failed" and not blocked:
-            return outcome
-        record = BuildRecord(
-            knowledge_base=outcome.knowledge_base,
-            outcome=outcome.public(),
-            worst=tuple(outcome.worst),
-            decision=outcome.gate,
-            documents=_document_set(handle, outcome),
-            data_docs=page,
-            prefect_run_id=outcome.prefect_run_id,
-            prefect_url=prefect_url(),
-            **config,
-        )
-        mlflow_run_id = record_build(handle.home, record)
-        run_page = run_url(handle.home, mlflow_run_id)
-        readable = shared(handle.home, run_page, {"data docs": DATA_DOCS} if page else {})
-        if outcome.candidate is not None:
-            versions.close_version(handle, outcome.candidate, mlflow_run_id=mlflow_run_id)
-        links = outcome.links | {"mlflow": run_page} | readable
-        hint = outcome.hint
-        if hint and page and readable:
-            hint = hint.replace(page.as_uri(), readable["data docs"])
-        update = {"mlflow_run_id": mlflow_run_id, "links": links, "hint": hint}
-        return outcome.model_copy(update=update)
-
-    return step
-
-
-def _data_docs(outcome: Outcome) -> Path | None:
-    """The file that the outcome links to."""
-    uri = outcome.links.get("data docs")
-    return Path(url2pathname(uri.removeprefix("file://"))) if uri else None
-
-
-def _document_set(handle: Handle, outcome: Outcome) -> DocumentSet | None:
-    """The documents of the version that is live now, as MLflow records a dataset."""
-    if outcome.status != "published":
-        return None
-    rows = rows_at(handle, outcome.version or 0).values()
-    digest = sha256("\n".join(sorted(f"{row.uri}\x1f{row.content_hash}" for row in rows)))
-    return DocumentSet(
-        digest=digest,
-        sources=tuple(sorted({row.source for row in rows})),
-        profile={"documents": len(rows), "characters": sum(row.characters for row in rows)},
-    )
-
-
-def shown(outcome: Outcome) -> Outcome:
-    """The outcome as artifacts."""
-    artifacts.outcome(outcome.public())
-    return outcome

@@ -16,13 +16,13 @@ def free(home: Path, name: str, paid: bool) -> MaintainPart:
     return _told(house.free(home, name, paid=paid))
 
 
-@task(name="forget")
+@task(name="forget", task_run_name="forget")
 def forget(home: Path, days: float) -> MaintainPart:
     """Old outcomes of runs, and old pages of Data Docs."""
     return _told(house.forget(home, days))
 
 
-@task(name="backup")
+@task(name="backup", task_run_name="backup")
 def backup(home: Path, place: str, keep: int) -> MaintainPart:
     """A copy of the home, elsewhere."""
     return _told(house.back_up(home, place, keep))

@@ -15,7 +15,7 @@ from llmops.tasks.traces import retention
 from llmops.tasks.tracking import NightPartRecord, NightRecord, record_night, run_url
 
 
-@task(name="prune")
+@task(name="prune", task_run_name="prune")
 def pruned(home: Path, app: str, most_days: float, least_days: float) -> dict[str, object]:
     """The traces of an application that are too old are gone, or what could not be reached."""
     due = len(retention.due(home, app, most_days, least_days))

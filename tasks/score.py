@@ -15,13 +15,13 @@ from llmops.tasks.monitoring.summary import live_markdown
 from llmops.tasks.tracking import LiveRecord, record_live, run_url
 
 
-@task(name="choose")
+@task(name="choose", task_run_name="choose")
 def choose(home: Path, spec: LiveSpec) -> list[str]:
     """The traces to score."""
     return live.chosen(home, spec)
 
 
-@task(name="score")
+@task(name="score", task_run_name="score")
 def score(home: Path, spec: LiveSpec, ids: Sequence[str]) -> Scored:
     """What the scorers say of them, in the ledger."""
     return live.score(home, spec, ids)

@@ -26,7 +26,7 @@ from llmops.tasks.training.sweep import SweepPoint
 Outcome = TrainOutcome | ModelOutcome
 
 
-@task(name="plan")
+@task(name="plan", task_run_name="plan")
 def plan(home: Path, spec: TrainSpec, held: HeldCases | None) -> Outcome:
     """What would be learnt from."""
     if spec.of_dataset() is None:
@@ -35,7 +35,7 @@ def plan(home: Path, spec: TrainSpec, held: HeldCases | None) -> Outcome:
     return outcome.warned(held.warning) if held and held.warning else outcome
 
 
-@task(name="look at the cases of the gate")
+@task(name="look at the cases of the gate", task_run_name="look at the cases of the gate")
 def held(home: Path, spec: TrainSpec, evaluation: EvaluationSpec, cases: OneOrMore) -> HeldCases:
     """The cases that the model will not have seen, and every mistake of the gate, before anything
     is trained.
@@ -43,7 +43,7 @@ def held(home: Path, spec: TrainSpec, evaluation: EvaluationSpec, cases: OneOrMo
     return deciding.ready(home, spec, evaluation, cases)
 
 
-@task(name="train")
+@task(name="train", task_run_name="train")
 def train(home: Path, spec: TrainSpec) -> Outcome:
     """Trained, and kept; a ranking is live where its gate says so. Its steps are in MLflow as they
     come.
@@ -70,7 +70,7 @@ def point(home: Path, spec: TrainSpec, parent: str, number: str, each: SweepPoin
     return sweeping.one_point(home, spec, parent, each, tell, (run_id(), prefect_url()))
 
 
-@task(name="compare with what is live")
+@task(name="compare with what is live", task_run_name="compare with what is live")
 def compared(home: Path, outcome: ModelOutcome) -> ComparedModels | None:
     """The two versions that the gate compares; None where there is nothing to compare."""
     return deciding.compared(home, outcome)
@@ -81,7 +81,7 @@ def standing(home: Path, outcome: ModelOutcome) -> ModelOutcome:
     return deciding.standing(home, outcome)
 
 
-@task(name="promote or not")
+@task(name="promote or not", task_run_name="promote or not")
 def decided(
     home: Path, outcome: ModelOutcome, sides: ComparedModels, content: Content, held: HeldCases
 ) -> ModelOutcome:

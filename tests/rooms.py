@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "prompts": ("tracking", "ledger", "audit"),
     "models": ("tracking", "ledger", "audit"),
     "evaluation": ("ledger", "calls", "knowledge", "retrieval", "prompts", "models"),
-    "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking"),
+    "decisions": ("ledger", "audit", "evaluation", "prompts", "tracking", "traces"),
     "review": ("ledger", "audit", "traces", "tracking"),
     "nights": ("knowledge",),
     "monitoring": (

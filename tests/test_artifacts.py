@@ -78,7 +78,7 @@ def artifacts(home: Path, outcome: dict[str, Any], rows: list[dict[str, str]]) -
 
 
 @pytest.mark.slow
-def test_a_run_leaves_at_most_four_artifacts_that_show_odd_text_as_text(
+def test_a_run_leaves_at_most_six_artifacts_that_show_odd_text_as_text(
     tmp_path: Path, prefect_database: Path
 ) -> None:
     with_database(tmp_path, prefect_database)
@@ -117,7 +117,7 @@ def test_a_run_leaves_at_most_four_artifacts_that_show_odd_text_as_text(
     worst = json.loads(found["handbook-worst-questions"]["data"])[0]
     assert (worst["expected"], worst["got"], worst["score"]) == ("a.md, b.md", "", 0.25)
     assert found["handbook-outcome"]["data"].startswith(
-        "# handbook v4\\: blocked\n\n**Why:** rejected\\: a\\|b &lt;script&gt;"
+        "# handbook v4\\: blocked, gate rejected\n\n**Why:** rejected\\: a\\|b &lt;script&gt;"
     )
     assert OUTCOME["links"]["mlflow"] in found["handbook-mlflow-run"]["data"]
     assert set(published) == {"handbook-plan", "handbook-outcome"}
@@ -130,7 +130,9 @@ def test_the_outcome_in_words() -> None:
     )  # not at the top: it imports Prefect, which reads its settings then
 
     found = markdown(OUTCOME)
-    assert found.startswith("# handbook v4\\: blocked\n\n**Why:** rejected\\: a\\|b &lt;script&gt;")
+    assert found.startswith(
+        "# handbook v4\\: blocked, gate rejected\n\n**Why:** rejected\\: a\\|b &lt;script&gt;"
+    )
     assert "| chunks | added | 5,000 |" in found
     assert "| recall\\@5 | 0.900 |  |  | -0.100 … 0.100 |" in found
     assert "- mlflow: <http://127.0.0.1:5000/#/experiments/1/runs/r_1>" in found

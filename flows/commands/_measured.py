@@ -2,7 +2,9 @@
 wider than 80 columns need be.
 """
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmops.flows.commands._grid import grid
@@ -10,6 +12,35 @@ from llmops.flows.commands._tables import Facts, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from llmops.tasks.knowledge.handle import Version
+    from llmops.tasks.retrieval.measure import Measurement
+
+logger = logging.getLogger(__name__)
+
+
+def record(
+    home: Path, version: "Version", measured: "Measurement", sha256: str, golden: str
+) -> None:
+    """Add the measurement to the curves of the knowledge base in MLflow, if MLflow takes it: what
+    was measured is shown all the same.
+    """
+    from llmops.tasks.errors import LlmopsError
+    from llmops.tasks.tracking import QualityRecord, record_quality
+
+    point = QualityRecord(
+        knowledge_base=version.kb,
+        version=version.version,
+        measured=measured.to_json()["modes"]["hybrid"],
+        questions=len(measured.questions),
+        golden_sha256=sha256,
+        golden=golden,
+        numbers={"documents": {"total": version.documents}, "chunks": {"total": version.chunks}},
+    )
+    try:
+        record_quality(home, point)
+    except LlmopsError as error:
+        logger.warning("not recorded in MLflow: %s", error)
 
 
 def measurement(console: "Console", found: Facts) -> None:

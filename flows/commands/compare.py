@@ -72,6 +72,7 @@ def _grid(path: Path, golden: Path | None) -> Answer:
     from llmops.configs.compare import CompareConfig, arms
     from llmops.tasks.errors import UsageError
     from llmops.tasks.maintenance.drop import drop
+    from llmops.tasks.tracking.store import forget_experiment
 
     if golden is not None:
         raise UsageError(
@@ -86,6 +87,7 @@ def _grid(path: Path, golden: Path | None) -> Answer:
         kb = knowledge_base(arm.version.kb)
         with kb.hold() as lease:
             drop(kb, lease)
+        forget_experiment(home(), arm.version.kb)
     return compared
 
 

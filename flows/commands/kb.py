@@ -187,9 +187,11 @@ def measure(
     from llmops.tasks.retrieval.hybrid import MODES
 
     modes = [checked_mode(each) for each in mode or MODES]
-    questions = read_golden(golden).questions
+    asked = read_golden(golden)
     live = knowledge_base(name).published()
-    measured = measure_version(home(), live, questions, k, modes)
+    measured = measure_version(home(), live, asked.questions, k, modes)
+    if "hybrid" in measured.modes:  # as readers search, and as the gate measures
+        _measured.record(home(), live, measured, asked.sha256, golden.stem)
     return answer(
         {"knowledge_base": name, "version": live.version, **measured.to_json()},
         _measured.measurement,

@@ -11,6 +11,7 @@ from llmops.tasks.decisions.decision import Decision, Figures
 from llmops.tasks.decisions.words import number
 
 WIDEST = 2.5
+POINTS = "as a difference on the metric's scale from 0 to 1"
 FEW = 5  # cases: what fewer say does not stretch an axis
 MOST_TAGS = 20
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 360, 250, 46, 36, 14, 16
@@ -75,23 +76,30 @@ def forests(decision: Decision) -> list[Forest]:
         if name != decision.metric
     }
     plain = [
-        _line(name, figures, decision.sign_of(name))
+        _line(name, figures, decision.sign_of(name), role=_role(figures))
         for name, figures in others.items()
         if kinds[name].bounded and not kinds[name].relative
     ]
     of_baseline = decision.arms[decision.baseline].metrics
     means = {name: measure.value for name, measure in of_baseline.items()}
     shares = [
-        _line(name, figures, decision.sign_of(name), mean=means.get(name), scale=100)
+        _line(
+            name,
+            figures,
+            decision.sign_of(name),
+            mean=means.get(name),
+            scale=100,
+            role=_role(figures),
+        )
         for name, figures in others.items()
         if kinds[name].relative
     ]
     charts = [
         _deciding(decision),
-        _forest("Other metrics", f"of {best}, as differences", plain, 0.0),
+        _forest("Guards and other metrics", f"of {best}, {POINTS}", plain, 0.0),
         _forest(
             "Latency and cost",
-            f"of {best}, as a share of the baseline's; less is better",
+            f"of {best}, in per cent of the baseline's mean; less is better",
             shares,
             0.0,
             percent=True,
@@ -116,8 +124,22 @@ def _deciding(decision: Decision) -> Forest | None:
     unit = decision.metrics[metric].unit if metric in decision.metrics else ""
     less = "" if decision.sign > 0 else "; less is better"
     more = f"; {len(tags) - MOST_TAGS} more tags are in the record" if len(tags) > MOST_TAGS else ""
-    note = f"difference{f' in {unit}' if unit else ''}{less}{more}"
+    scale = f"as a difference in {unit}" if unit else _scale(decision)
+    note = f"this metric decides; {scale}{less}{more}"
     return _forest(f"{metric}: {best} against {decision.baseline}", note, lines, _bar(decision))
+
+
+def _scale(decision: Decision) -> str:
+    kind = decision.metrics.get(decision.metric)
+    return POINTS if kind and kind.bounded else "as a difference in the metric's own unit"
+
+
+def _role(figures: Figures) -> str:
+    """What a metric that does not decide is there for."""
+    if not figures.guards:
+        return "informs"
+    state = "holds" if figures.holds else "violated" if figures.violated else "not shown to hold"
+    return f"guard: {state}"
 
 
 def _bar(decision: Decision) -> float:
@@ -135,11 +157,14 @@ def _line(
     tag: bool = False,
     mean: float | None = 1.0,
     scale: float = 1.0,
+    role: str = "",
 ) -> Line | None:
-    """`mean`: as a share of it, times `scale`. None where it is None or 0, or nothing is known."""
+    """`mean`: as a share of it, times `scale`; `role`: what the metric is there for. None where
+    `mean` is None or 0, or nothing is known.
+    """
     if figures is None or figures.difference is None or not mean:
         return None
-    cases = f"{figures.n:,} case{'' if figures.n == 1 else 's'}"
+    cases = f"{figures.n:,} case{'' if figures.n == 1 else 's'}{f' · {role}' if role else ''}"
     ends = figures.interval if figures.interval and not figures.unmoved else None
     interval = [scale * (end / mean) for end in ends] if ends else None
     difference = scale * (figures.difference / mean)

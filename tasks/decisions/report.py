@@ -63,6 +63,7 @@ def report_html(decision: Decision, results: Iterable[Result], cases: CaseSet) -
     counts = {name: sum(row.outcome == name for row in shown) for name in OUTCOMES}
     written = templates.get_template("report.html.j2").render(
         record=decision,
+        pages=_pages(decision.links),
         reason=decision.reason.split("; "),
         rows=shown,
         left=left,
@@ -80,6 +81,15 @@ def report_html(decision: Decision, results: Iterable[Result], cases: CaseSet) -
         script_hash=_hash(script),
     )
     return CONTROL.sub("\ufffd", written)
+
+
+def _pages(links: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The run in both interfaces, where a browser finds them."""
+    return [
+        (name, links[key])
+        for key, name in (("mlflow", "run in MLflow"), ("prefect", "run in Prefect"))
+        if links.get(key, "").startswith(("http://", "https://"))
+    ]
 
 
 def _columns(decision: Decision) -> list[str]:

@@ -3,6 +3,7 @@ cases as they were, every result.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from llmops.tasks.decisions.decision import ArmNumbers, Decision
 from llmops.tasks.decisions.report import report_html
-from llmops.tasks.decisions.summary import summary_markdown
+from llmops.tasks.decisions.words import number
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import Result, RunPart, read_results
 from llmops.tasks.tracking.evaluation import ArmRecord, EvaluationRecord, record_evaluation
@@ -25,6 +26,8 @@ RECORD, REPORT, CASES, TABLE, RESULTS = (
     "results.parquet",
 )
 CELL = 1000
+NOTE, MOST_WARNINGS = 1000, 5
+UNSAFE = re.compile(r"[\x00-\x1f\x7f`*\\|#]|<(?=[A-Za-z/!?])")
 PLAIN = (
     "case_id",
     "arm",
@@ -58,8 +61,9 @@ def track(
     Unavailable, LlmopsError as `record_evaluation`.
     """
 
-    def write(folder: Path, run: str) -> dict[str, int]:
-        known = decision.model_copy(update={"mlflow_run_id": run})
+    def write(folder: Path, run: str, page: str) -> dict[str, int]:
+        links = {**decision.links, "mlflow": page}
+        known = decision.model_copy(update={"mlflow_run_id": run, "links": links})
         return write_files(folder, known, parts, cases)
 
     tracked = record_evaluation(home, _recorded(decision, cases), write, uri)
@@ -82,9 +86,13 @@ def _recorded(decision: Decision, cases: CaseSet) -> EvaluationRecord:
             "config_sha256": decision.config_sha256,
             "prefect_run_id": decision.prefect_run_id,
             "prefect_url": decision.links.get("prefect"),
-            "mlflow.note.content": summary_markdown(decision),
+            "deciding_metric": decision.metric,
+            "mlflow.note.content": note(decision),
         },
-        numbers={"decision": {name: content[name] for name in HEADLINE}},
+        numbers={
+            "decision": {name: content[name] for name in HEADLINE},
+            **_deciding(decision, decision.candidate),
+        },
         settings={
             "decide": content["rule"],
             "promote": content["promote"] or "",
@@ -122,6 +130,7 @@ def _arm(decision: Decision, name: str) -> ArmRecord:
         verdict=compared.verdict if compared else "baseline",
         prompt=None if version is None else (arm.prompt.name, version),
         numbers={
+            **_deciding(decision, name),
             **{count: numbers[count] for count in ArmNumbers.model_fields if count != "metrics"},
             "metric": measures,
             "difference": differences,
@@ -132,6 +141,42 @@ def _arm(decision: Decision, name: str) -> ArmRecord:
             "retrieve": arm.retrieve or "none",
         },
     )
+
+
+def _deciding(decision: Decision, arm: str) -> dict[str, object]:
+    """The metric that decides, by its own name: the first column of a list of runs."""
+    measure = decision.arms[arm].metrics.get(decision.metric)
+    return {decision.metric: measure.value} if measure else {}
+
+
+def note(decision: Decision) -> str:
+    """The run's description, for people who look through a list: MLflow shows it in its table as
+    it is, so that it holds no more marks than headings and links.
+    """
+    new, old = (_shown(decision, name) for name in (decision.candidate, decision.baseline))
+    lines = [
+        f"**{decision.verdict}**: {_plain(decision.reason)}",
+        f"{_plain(decision.metric)}, which decides: {new}, {old}",
+        *(f"What now: {_plain(decision.hint)}" for _ in [0] if decision.hint),
+        *(f"Warning: {_plain(each)}" for each in decision.warnings[:MOST_WARNINGS]),
+        *(
+            f"[{name}]({target})"
+            for name, target in decision.links.items()
+            if re.fullmatch(r"https?://[^\s<>()]+", target)
+        ),
+    ]
+    return "\n\n".join(lines)
+
+
+def _shown(decision: Decision, name: str) -> str:
+    measure = decision.arms[name].metrics.get(decision.metric)
+    value = "not measured" if measure is None else number(measure.value)
+    return f"{_plain(name)} {value}"
+
+
+def _plain(text: str) -> str:
+    """On one line, and without what would be markup, a link or HTML."""
+    return " ".join(UNSAFE.sub(" ", text).replace("](", "] (").split())[:NOTE]
 
 
 def write_files(

@@ -45,10 +45,12 @@ def check_rows(build: Build, suite: Suite, kind: Kind, batch: Batch) -> Batch:
     if shard is None or not suite.rowwise(kind):
         return batch
     data = shard.read(build.lake)
+    owners = data["doc_id"].tolist()
     verdict = validate(data, suite.rowwise(kind), kind)
+    if verdict.failures:
+        verdict = verdict.of_documents(_named(owners, _uris(build, [batch])))
     place = f"{build.folder}/verdict-{kind}-{batch.part.number}.json"
     build.lake.write(place, verdict.model_dump_json().encode())
-    owners = data["doc_id"].tolist()
     return _drop(
         build, batch, {owners[int(row)]: why for row, why in verdict.quarantined.items()}, kind
     )
@@ -105,9 +107,22 @@ def _whole(
     data = from_arrow(
         pa.concat_tables([_live(build, kind, columns, plan), *new], promote_options="permissive")
     )
-    verdict = validate(data, expectations, kind)
     owners = data["doc_id"].tolist()
+    verdict = validate(data, expectations, kind)
+    if verdict.failures:
+        live = {key: row.uri for key, row in rows_at(build.handle, build.live or 0).items()}
+        verdict = verdict.of_documents(_named(owners, live | _uris(build, batches)))
     return verdict, {owners[int(row)]: why for row, why in verdict.quarantined.items()}
+
+
+def _uris(build: Build, batches: Sequence[Batch]) -> dict[str, str]:
+    """By doc_id."""
+    tables = (batch.documents.table(build.lake, ["doc_id", "uri"]) for batch in batches)
+    return {row["doc_id"]: row["uri"] for table in tables for row in table.to_pylist()}
+
+
+def _named(doc_ids: Sequence[str], uris: Mapping[str, str]) -> list[str]:
+    return [uris.get(each, each) for each in doc_ids]
 
 
 def _live(build: Build, kind: Kind, columns: list[str], plan: Plan) -> pa.Table:

@@ -10,7 +10,7 @@ from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.rankings import ranked
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
-from llmops.tasks.retrieval.golden import Question, read_golden
+from llmops.tasks.retrieval.golden import GoldenSet, Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
 from llmops.tasks.retrieval.judging import judged
 from llmops.tasks.retrieval.measure import Measurement, measure
@@ -33,7 +33,7 @@ def unanswerable(build: Build, plan: Plan) -> list[str]:
 
     Raises Blocked when that is so for every question: such a gate would measure nothing.
     """
-    _, questions = _asked(build)
+    questions = _asked(build)[1].questions
     known, renamed = set(plan.uris), set(plan.renamed.values())
     lost = {
         item.uri: question.id
@@ -63,7 +63,8 @@ def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     and the candidate's weight of the vectors, fitted on the golden set where that has enough to
     say; where a trained ranking is live, the candidate keeps it.
     """
-    spec, questions = _asked(build)
+    spec, golden = _asked(build)
+    questions = golden.questions
     embedder = build.specs.embedder()
     store = build.specs.open_store()
     reader = store.open(build.collection, embedder.dimension, build.home).at(snapshot)
@@ -74,11 +75,12 @@ def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     candidate = ranked(build.handle, live.ranking if live else None, plain)
     before = measure_version(build.home, live, questions, spec.k, MODES) if live else None
     after = measure(questions, candidate.documents_many, spec.k, MODES)
-    return decide(after, before, spec.metrics), weight
+    result = decide(after, before, spec.metrics)
+    return result.model_copy(update={"golden_sha256": golden.sha256}), weight
 
 
-def _asked(build: Build) -> tuple[GateSpec, tuple[Question, ...]]:
+def _asked(build: Build) -> tuple[GateSpec, GoldenSet]:
     spec = build.specs.gate
     if spec is None:
         raise ValueError(f"the config of {build.kb!r} has no gate")
-    return spec, tuple(read_golden(*paths_of(build.specs.folder, spec.golden)).questions)
+    return spec, read_golden(*paths_of(build.specs.folder, spec.golden))

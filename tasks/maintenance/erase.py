@@ -43,12 +43,11 @@ from llmops.tasks.ledger.tables import (
 )
 from llmops.tasks.maintenance import erase_lake
 from llmops.tasks.maintenance.erase_lake import Traces
-from llmops.tasks.maintenance.erase_said import forget_clicks, redact_said
+from llmops.tasks.maintenance.erase_said import forget_clicks, redact_copies, redact_said
 from llmops.tasks.maintenance.redaction import TRACES, Redactor, compact, opened, redact_files
 from llmops.tasks.maintenance.versions import unservable
 from llmops.tasks.schemas import sha256
 from llmops.tasks.traces.published import told_of_document
-from llmops.tasks.traces.written import redact as redact_rows
 
 KEYS = 500
 OWNED = (documents, chunks, quarantine, sketches)
@@ -184,10 +183,10 @@ def _erase(
     counts["records"] = redact_ledger(kb, redactor)
     kb.forget_notes()
     outstanding = recorded()
-    redacted, left = redact_files(kb.home, redactor)
-    rows, unreached = redact_rows(kb.home, redactor.quoted_in)
-    counts["records"] += redacted + rows
-    left += unreached
+    copies = redact_copies(kb.home, redactor)
+    counts["records"] += copies.changed
+    left, outstanding = copies.left, [*outstanding, *copies.outstanding]
+    published += copies.notes
     if outstanding:
         notes = [ELSEWHERE, *compacted(ledger)]
         return _answer(kb, uri, "unfinished", counts, notes, left, outstanding)

@@ -2,15 +2,23 @@
 erased document.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
-from llmops.tasks.ledger import now
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.application import answers, clicks, curated, feedback
 from llmops.tasks.ledger.review import preferences, review_items, review_leases, reviews
+from llmops.tasks.ledger.runs import evaluations_recorded
 from llmops.tasks.ledger.tables import chunks
-from llmops.tasks.maintenance.redaction import Redactor
+from llmops.tasks.maintenance.redaction import Redactor, redact_files
+from llmops.tasks.traces.written import redact as redact_rows
+from llmops.tasks.tracking import place_of, without_login
+from llmops.tasks.tracking.evaluated import forget_quoting
+from llmops.tasks.tracking.leftovers import compact_store
 
 SAID = (
     (feedback, ("comment", "correction")),
@@ -46,6 +54,48 @@ def redact_said(connection: Connection, redactor: Redactor) -> int:
                 clean = update(table).where(*key).values(**new, **again)
                 changed += connection.execute(clean).rowcount
     return changed
+
+
+class CopiesCleaned(NamedTuple):
+    """`changed`: records and files; `left`: files that quote it and cannot be changed;
+    `outstanding`: what could not be reached; `notes`: what is for others to do.
+    """
+
+    changed: int
+    left: list[str]
+    outstanding: list[str]
+    notes: list[str]
+
+
+def redact_copies(home: Path, redactor: Redactor) -> CopiesCleaned:
+    """Black it out in the files of the home, and take it out of rows that were written elsewhere
+    and of evaluations in a MLflow of others. Raises Unavailable as `redact_files` does.
+    """
+    redacted, left = redact_files(home, redactor)
+    rows, unreached = redact_rows(home, redactor.quoted_in)
+    traced, outstanding, notes = forget_in_mlflow(home, redactor.quoted_in)
+    return CopiesCleaned(redacted + rows + traced, [*left, *unreached], outstanding, notes)
+
+
+def forget_in_mlflow(home: Path, quotes: Callable[[str], bool]) -> tuple[int, list[str], list[str]]:
+    """Traces and cases of evaluations that quote it, in a store that others keep; the home's own is
+    blacked out as all its files are. Returns how many went, what could not be reached, and what is
+    left for others to do.
+    """
+    place = place_of(home)
+    names = evaluations_recorded(open_ledger(home))
+    if place.own or not names:
+        return 0, [], []
+    where = f"MLflow at {without_login(place.uri)}"
+    files = (
+        f"{where}: files of evaluations' runs there (results, report, cases) are yours to remove"
+    )
+    try:
+        count = forget_quoting(home, names, quotes)
+        remark = compact_store(home) if count else ""
+        return count, [], [files, *filter(None, [remark])]
+    except LlmopsError as error:
+        return 0, [f"{where}: {error}"], [files]
 
 
 def forget_clicks(connection: Connection, kb: str, doc_ids: Collection[str]) -> int:

@@ -28,7 +28,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import Blocked, ConfigError, Mistake, did_you_mean
-from llmops.tasks.retrieval.measure import METRICS, Measurement, QuestionReport, metric_name
+from llmops.tasks.retrieval.measure import (
+    METRICS,
+    MeasuredValue,
+    Measurement,
+    QuestionReport,
+    metric_name,
+)
 from llmops.tasks.schemas import OneOrMore
 from llmops.tasks.statistics.paired import PairedEffect, paired_difference
 
@@ -68,7 +74,8 @@ class GateSpec(BaseModel):
 
 class GateResult(BaseModel):
     """The decision. `worst`: the questions that lost most against live, else those that the
-    candidate answers worst.
+    candidate answers worst. `measured`: every metric of the candidate, also those that decide
+    nothing, on `questions` of the golden set of that hash.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +83,9 @@ class GateResult(BaseModel):
     reason: str
     metrics: dict[str, Compared] = Field(default_factory=dict)
     worst: list[QuestionReport] = Field(default_factory=list)
+    measured: dict[str, MeasuredValue] = Field(default_factory=dict)
+    questions: int | None = None
+    golden_sha256: str | None = None
 
     @property
     def opens(self) -> bool:
@@ -154,7 +164,14 @@ def decide(
         reasons.append(
             "worst: " + ", ".join(f"{entry['id']} ({entry['question']})" for entry in worst[:3])
         )
-    return GateResult(verdict=verdict, reason="; ".join(reasons), metrics=metrics, worst=worst)
+    return GateResult(
+        verdict=verdict,
+        reason="; ".join(reasons),
+        metrics=metrics,
+        worst=worst,
+        measured=candidate.summarised(),
+        questions=len(candidate.questions),
+    )
 
 
 Finding = tuple[str, Compared, Verdict, str]

@@ -61,6 +61,13 @@ class ModeResult(BaseModel):
     got: tuple[tuple[str, ...], ...]
 
 
+class MeasuredValue(TypedDict):
+    """A metric's mean over the questions, with its 95 % interval."""
+
+    value: float
+    interval: list[float]
+
+
 class Measurement(BaseModel):
     """The results of all modes on the same questions. Frozen and serialisable: it travels between
     tasks as it is.
@@ -92,6 +99,14 @@ class Measurement(BaseModel):
             "question": asked.question,
             "expected": list(asked.expected),
             "got": list(self.first.got[index]),
+        }
+
+    def summarised(self) -> dict[str, MeasuredValue]:
+        """The metrics of the mode that decides."""
+        clusters = [asked.cluster for asked in self.questions]
+        return {
+            metric: {"value": fmean(values), "interval": list(share_interval(values, clusters))}
+            for metric, values in self.first.values.items()
         }
 
     def to_json(self, worst: int = 10) -> dict[str, Any]:

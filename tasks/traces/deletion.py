@@ -25,6 +25,7 @@ from llmops.tasks.ledger.application import (
     traces,
 )
 from llmops.tasks.ledger.review import triaged
+from llmops.tasks.ledger.runs import evaluations_recorded
 from llmops.tasks.traces.feedback import apply
 from llmops.tasks.traces.index import FeedbackRow, parts
 from llmops.tasks.traces.published import told_of_deleted
@@ -42,6 +43,7 @@ from llmops.tasks.traces.spool import SpoolFull, spools
 from llmops.tasks.traces.trace import COMPARED
 from llmops.tasks.traces.trained import forget_questions
 from llmops.tasks.traces.written import clean, registered
+from llmops.tasks.tracking.evaluated import forget_made_of
 from llmops.tasks.tracking.leftovers import compact_file, compact_store
 from llmops.tasks.tracking.traces import trace_store
 
@@ -276,8 +278,10 @@ def _from_spools(home: Path, ids: Collection[str]) -> int:
 
 
 def _from_mlflow(home: Path, app: str, ids: Sequence[str]) -> int:
+    """First what evaluations have made of them: a mark that is done is not looked at again."""
+    count = forget_made_of(home, evaluations_recorded(open_ledger(home)), ids)
     with trace_store(home) as store:
-        count = store.delete(app, ids)
+        count += store.delete(app, ids)
         left = store.there(ids)
     if left:
         raise LlmopsError(f"{len(left)} traces are still there: {', '.join(sorted(left)[:3])}")

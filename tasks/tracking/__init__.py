@@ -1,15 +1,20 @@
 """Records of what was built and decided, kept in MLflow. The only place that imports mlflow, and
 only when something is recorded: importing it costs more than a second of CPU.
 
-`record_build` writes one run per build, `record_comparison` one per arm and one above them,
-`record_dataset` one per version of training rows, `record_night` one per part of a night and one
-above them, `record_live` a point on an application's curves, `TrainingTracker` a training while it
-runs,
-`run_url` says where it can be looked at, `prepare` makes the local store: call it before an MLflow
-server opens it.
+`record_build` writes one run per build, `record_quality` a point per version on the curves of a
+knowledge base, `record_comparison` one run per arm and one above them, `record_dataset` one per
+version of training rows, `record_night` one per part of a night and one above them, `record_live` a
+point on an application's curves, `TrainingTracker` a training while it runs, `run_url` says where
+it can be looked at, `prepare` makes the local store: call it before an MLflow server opens it.
 """
 
-from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
+from llmops.tasks.tracking.build import (
+    DATA_DOCS,
+    BuildRecord,
+    ConfigRecord,
+    DocumentSet,
+    record_build,
+)
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.datasets import DatasetRecord, record_dataset
 from llmops.tasks.tracking.live import LiveRecord, record_live
@@ -23,6 +28,7 @@ from llmops.tasks.tracking.place import (
     shared,
     without_login,
 )
+from llmops.tasks.tracking.quality import QualityRecord, record_quality
 from llmops.tasks.tracking.store import check, prepare, reach, run_url, tracking_uri
 from llmops.tasks.tracking.training import TrainingTracker
 
@@ -30,12 +36,14 @@ __all__ = [
     "DATA_DOCS",
     "BuildRecord",
     "ComparisonRecord",
+    "ConfigRecord",
     "DatasetRecord",
     "DocumentSet",
     "LiveRecord",
     "NightPartRecord",
     "NightRecord",
     "Place",
+    "QualityRecord",
     "TrainingTracker",
     "check",
     "own_database",
@@ -48,6 +56,7 @@ __all__ = [
     "record_dataset",
     "record_live",
     "record_night",
+    "record_quality",
     "run_url",
     "served_at",
     "shared",

@@ -7,10 +7,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.tracking.origin import tool_versions, user
+from llmops.tasks.tracking.quality import flat
 from llmops.tasks.tracking.records import (
     TAG_LENGTH,
     as_json,
@@ -45,9 +47,19 @@ class DocumentSet(BaseModel):
     profile: Mapping[str, float] = Field(default_factory=dict)
 
 
+class ConfigRecord(TypedDict):
+    """What a build's record says of its config."""
+
+    config: dict[str, object]
+    config_sha256: str
+    parameters: dict[str, object]
+    git_commit: str | None
+
+
 class BuildRecord(BaseModel):
-    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` has
-    `${NAME}` for secrets.
+    """One build of a knowledge base. `outcome` is what `llmops index --json` prints; `config` is a
+    file that runs the same, with `${NAME}` for secrets; `parameters`: every setting, by default
+    those of the config.
 
     `decision` is the gate's record, `worst` the questions that the gate answered worst, `data_docs`
     the page of what was validated.
@@ -57,6 +69,7 @@ class BuildRecord(BaseModel):
     knowledge_base: str
     outcome: Mapping[str, Any]
     config: Mapping[str, object]
+    parameters: Mapping[str, object] = Field(default_factory=dict)
     config_sha256: str
     documents: DocumentSet | None = None
     decision: Mapping[str, object] = Field(default_factory=dict)
@@ -121,6 +134,8 @@ def tags(build: BuildRecord) -> dict[str, str]:
         "mlflow.source.name": "llmops index",
         "mlflow.source.type": "JOB",
         "mlflow.source.git.commit": build.git_commit,
+        "mlflow.user": user() or None,
+        "golden_sha256": (build.outcome.get("gate") or {}).get("golden_sha256"),
         "mlflow.note.content": note(build),
     }
     if build.worst:
@@ -146,8 +161,14 @@ def note(build: BuildRecord) -> str:
 
 def _log(client: "MlflowClient", run: str, build: BuildRecord, now: int) -> None:
     given = {key(name): float(value) for name, value in build.metrics.items()}
-    numbers = {**metrics(build.outcome), **given}
-    log(client, run, numbers, parameters(build.config), now)
+    gate = dict(build.outcome.get("gate") or {})
+    numbers = {
+        **flat(gate.pop("measured", {})),
+        **metrics({**build.outcome, "gate": gate}),
+        **given,
+    }
+    settings = {**(build.parameters or build.config), "versions": tool_versions()}
+    log(client, run, numbers, parameters(settings), now)
     if build.documents is not None:
         dataset = _dataset(build.knowledge_base, build.documents)
         log_dataset(client, run, dataset, "documents")

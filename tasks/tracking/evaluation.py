@@ -12,9 +12,9 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.tracking.place import shared
+from llmops.tasks.tracking.place import pages, shared
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
-from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, run_url, tracking_uri
+from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Dataset
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 LINKED = "mlflow.linkedPrompts"
 SOURCE = {"mlflow.source.name": "llmops evaluate"}
-WriteFiles = Callable[[Path, str], Mapping[str, int]]
-"""Writes a run's files into a folder, given its id. Returns the size in bytes of each."""
+WriteFiles = Callable[[Path, str, str], Mapping[str, int]]
+"""Writes a run's files into a folder, given its id and its page. Returns the size in bytes of
+each."""
 
 
 class ArmRecord(BaseModel):
@@ -38,7 +39,7 @@ class ArmRecord(BaseModel):
 
 
 class EvaluationRecord(BaseModel):
-    """`decision`: its id, after which the run is called; `tags` of which some have no value;
+    """`decision`: its id, whose end begins the names of runs; `tags` of which some have no value;
     `numbers` and `settings` nested as they like; `cases`, of which `used` were compared, by their
     hash; `table`, `report` and `record`: the names of the files that hold them.
     """
@@ -57,6 +58,15 @@ class EvaluationRecord(BaseModel):
     report: str
     record: str
 
+    @property
+    def short(self) -> str:
+        """What tells decisions apart, in few letters: lists of runs cut names at twelve."""
+        return self.decision.rpartition("-")[2][:6]
+
+    @property
+    def title(self) -> str:
+        return f"{self.short} {self.tags.get('verdict') or ''}".strip()
+
 
 class Tracked(NamedTuple):
     """`links`: where the run, its report and its record can be looked at; without a server, where
@@ -65,6 +75,10 @@ class Tracked(NamedTuple):
 
     run_id: str
     links: dict[str, str]
+
+
+def experiment_name(evaluation: str) -> str:
+    return f"{evaluation} evaluation"
 
 
 def record_evaluation(
@@ -77,20 +91,20 @@ def record_evaluation(
     """
     uri = tracking_uri(home, uri)
     with opened(home, uri) as client:
-        experiment = experiment_of(client, f"{record.name} evaluation", artifact_root(uri))
-        made = client.create_run(experiment, run_name=record.decision, tags=_tags(record)).info
+        experiment = experiment_of(client, experiment_name(record.name), artifact_root(uri))
+        made = client.create_run(experiment, run_name=record.title, tags=_tags(record)).info
         run = str(made.run_id)
         status = "KILLED"
         try:
             log(client, run, record.numbers, parameters(record.settings))
             log_dataset(client, run, _dataset(record), "evaluation")
-            _log_files(client, run, record.decision, write_files)
-            for arm in record.arms:
-                _log_arm(client, experiment, run, record.decision, arm)
+            page = f"{pages(uri)}/#/experiments/{experiment}/runs/{run}"
+            _log_files(client, run, record.decision, lambda folder: write_files(folder, run, page))
+            for number in range(len(record.arms)):
+                _log_arm(client, experiment, run, record, number)
             status = "FINISHED"
         finally:
             client.set_terminated(run, status)
-    page = run_url(home, run, uri)
     files = {"report": record.report, "record": record.record}
     links = shared(home, page, files) or _on_this_machine(made.artifact_uri, record.report)
     return Tracked(run, {"mlflow": page, **links})
@@ -110,17 +124,46 @@ def _tags(record: EvaluationRecord) -> dict[str, str]:
 
 
 def _log_arm(
-    client: "MlflowClient", experiment: str, parent: str, decision: str, arm: ArmRecord
+    client: "MlflowClient", experiment: str, parent: str, record: EvaluationRecord, number: int
 ) -> None:
-    tags = {"mlflow.parentRunId": parent, "decision": decision, "verdict": arm.verdict, **SOURCE}
+    arm = record.arms[number]
+    tags = {
+        "mlflow.parentRunId": parent,
+        "decision": record.decision,
+        "verdict": arm.verdict,
+        "arm": arm.name,
+        "deciding_metric": record.tags.get("deciding_metric") or "",
+        **SOURCE,
+    }
     if arm.prompt is not None:
-        # by this tag MLflow lists a run with its prompt: `client.link_prompt_version_to_run`
-        # writes it to the process's global store
-        name, version = arm.prompt
-        tags[LINKED] = json.dumps([{"name": name, "version": str(version)}])
-    run = client.create_run(experiment, run_name=arm.name, tags=tags).info.run_id
+        tags[LINKED] = _linked(*arm.prompt)
+    name = f"{record.short}.{number} {arm.name}"
+    run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     log(client, run, arm.numbers, parameters(arm.settings))
     client.set_terminated(run, "FINISHED")
+
+
+def _linked(name: str, version: int) -> str:
+    """The tag by which MLflow lists a run with its prompt: `client.link_prompt_version_to_run`
+    writes it to the process's global store.
+    """
+    return json.dumps([{"name": name, "version": str(version)}])
+
+
+def link_prompt(
+    home: Path, run_id: str, arm: str, prompt: tuple[str, int], uri: str | None = None
+) -> None:
+    """Say on an evaluation's run, and on that of an arm, which version the arm's prompt has become
+    in the registry. Raises Unavailable.
+    """
+    uri = tracking_uri(home, uri)
+    with opened(home, uri) as client:
+        run = client.get_run(run_id).info
+        mine = f"tags.mlflow.parentRunId = '{run_id}'"
+        below = client.search_runs([run.experiment_id], mine)
+        ids = [each.info.run_id for each in below if each.data.tags.get("arm") == arm]
+        for each in (run_id, *ids):
+            client.set_tag(each, LINKED, _linked(*prompt))
 
 
 def _dataset(record: EvaluationRecord) -> "Dataset":
@@ -135,9 +178,11 @@ def _dataset(record: EvaluationRecord) -> "Dataset":
     return Dataset(record.name, sha256[:36], "llmops", source, None, profile)
 
 
-def _log_files(client: "MlflowClient", run: str, decision: str, write_files: WriteFiles) -> None:
+def _log_files(
+    client: "MlflowClient", run: str, decision: str, write: Callable[[Path], Mapping[str, int]]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        sizes = write_files(Path(folder), run)
+        sizes = write(Path(folder))
         client.log_artifacts(run, folder)
     kept = {file.path: file.file_size for file in client.list_artifacts(run)}
     lost = [name for name, size in sizes.items() if kept.get(name) != size]

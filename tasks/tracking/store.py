@@ -114,6 +114,33 @@ def run_url(home: Path, run_id: str, uri: str | None = None) -> str:
     return f"{pages(uri)}/#/experiments/{experiment}/runs/{run_id}"
 
 
+ABOUT = {
+    "evaluation": "Evaluations called {name}: a run per decision, below it one per arm; its traces "
+    "show every case.",
+    "comparison": "Comparisons of knowledge bases: a run per comparison, below it one per arm.",
+    "finetune": "Data sets of training rows made by {name}: a run per version.",
+    "nightly": "Nights of {name}: a run per night, below it one per part.",
+    "live": "How the application {name} does in production: one run, a step per scoring.",
+    "feedback": "What came of people's feedback on {name}: one run, a step per run of the flow.",
+    "training": "Models trained by {name}: a run per training.",
+    "": "Builds of the knowledge base {name}, a run each; the run `all versions` charts its "
+    "quality, with the version as step.",
+}
+"""What an experiment holds, by the last word of its name."""
+
+
+def described(name: str) -> dict[str, str]:
+    """The tags of an experiment: what it is about, and a description."""
+    about, _, kind = name.rpartition(" ")
+    if kind not in ABOUT or not about:
+        about, kind = name, ""
+    return {
+        "llmops.about": about,
+        "llmops.holds": kind or "builds",
+        "mlflow.note.content": ABOUT[kind].format(name=about),
+    }
+
+
 def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> str:
     """The experiment's id; made when missing, brought back when somebody deleted it in the UI."""
     from mlflow.exceptions import MlflowException
@@ -122,14 +149,27 @@ def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> s
     location = f"{artifacts}/{name}" if artifacts else None
     if known is None:
         try:
-            return str(client.create_experiment(name, location, tags=KIND))
+            return str(client.create_experiment(name, location, tags=KIND | described(name)))
         except MlflowException as error:
             known = client.get_experiment_by_name(name)  # another process was quicker
             if known is None:
                 raise error
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
+    for tag, value in described(name).items():
+        if tag not in known.tags:  # one of an earlier release; what people wrote there stays
+            client.set_experiment_tag(known.experiment_id, tag, value)
     return str(known.experiment_id)
+
+
+def forget_experiment(home: Path, name: str, uri: str | None = None) -> None:
+    """Take an experiment out of MLflow's list, with its runs: as deleting it there does, so that it
+    can be brought back. Raises as `opened` does.
+    """
+    with opened(home, tracking_uri(home, uri)) as client:
+        known = client.get_experiment_by_name(name)
+        if known is not None and known.lifecycle_stage != "deleted":
+            client.delete_experiment(known.experiment_id)
 
 
 def prepare(home: Path) -> None:

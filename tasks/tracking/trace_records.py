@@ -19,6 +19,8 @@ MODEL, PROVIDER = "mlflow.llm.model", "mlflow.llm.provider"
 TAG_PREFIX, NAME_TAG = "mlflow.traceTag.", "mlflow.traceName"
 USER, SESSION = "mlflow.trace.user", "mlflow.trace.session"
 KEY = "idempotency_key"
+KIND_TAG, EVALUATED = "llmops.kind", "evaluation"
+"""What tells the traces of evaluations from those of production."""
 OWN = (REQUEST, KIND, INPUTS, OUTPUTS, MODEL, PROVIDER, USAGE, COST, "session.id", "user.id")
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
 from llmops.tasks.tracking.trace_records import (
+    EVALUATED,
+    KIND_TAG,
     Rating,
     TraceRecord,
     assessment,
@@ -82,13 +84,13 @@ class TraceStore:
         return frozenset(each for each, count in spans.items() if got.get(each, 0) >= count)
 
     def read(self, ids: Sequence[str]) -> dict[str, TraceRecord]:
-        """Those that are there, by id."""
+        """Those that are there, by id; an evaluation's are none of an application's."""
         found: dict[str, TraceRecord] = {}
         for part in _parts(ids):
             with told():
                 traces = self._tracing.store.batch_get_traces(part, None)
             found |= {str(trace.info.trace_id): record_of(trace) for trace in traces}
-        return found
+        return {key: each for key, each in found.items() if each.tags.get(KIND_TAG) != EVALUATED}
 
     def questions(self, ids: Sequence[str]) -> dict[str, str]:
         """What was asked, as MLflow's list of traces shows it: the last message's beginning."""

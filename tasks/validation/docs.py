@@ -28,6 +28,9 @@ PAGE = """<!DOCTYPE html>
 <style>{style}</style></head>
 <body>{body}</body></html>
 """
+SEVERITIES = ("critical", "warning", "info")
+TONES = {"critical": "failed"}
+MOST_ROWS, LONGEST = 500, 200
 HEADER = (
     "<tr><th>{}</th><th class='number'>Rows</th><th class='number'>Expectations</th><th "
     "class='number'>Failed</th>"
@@ -55,7 +58,8 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict])
         _table("Kind", [(html.escape(str(fact["kind"])), fact) for fact in kinds]),
     ]
     for verdict in verdicts:
-        body += [f"<h2>{html.escape(verdict.kind)}</h2>", _failures(verdict), *_sections(verdict)]
+        body += [f"<h2>{html.escape(verdict.kind)}</h2>", _failures(verdict)]
+        body += [_documents(verdict), *_sections(verdict)]
     page = folder / f"{_slug(run_name)}.html"
     write_atomically(page, _page(run_name, facts, "\n".join(body)))
     write_atomically(folder / "index.html", _index(folder))
@@ -92,7 +96,7 @@ def _facts(verdict: ValidationVerdict) -> dict[str, str | int]:
         "expectations": len(verdict.results),
         "result": result,
         "failed": sum(not item["success"] for item in verdict.results),
-        "quarantined": len(verdict.quarantined),
+        "quarantined": verdict.quarantined_count,
     }
 
 
@@ -116,6 +120,30 @@ def _failures(verdict: ValidationVerdict) -> str:
     lines = [f"<li class='failed'>{html.escape(str(failure))}</li>" for failure in verdict.blocking]
     lines += [f"<li class='warning'>{html.escape(warning)}</li>" for warning in verdict.warnings]
     return f"<ul class='failures'>{''.join(lines)}</ul>" if lines else ""
+
+
+def _documents(verdict: ValidationVerdict) -> str:
+    """Which document each failing value is of, the critical ones first."""
+    named = sorted(
+        (each for each in verdict.failures if each.document),
+        key=lambda each: (SEVERITIES.index(each.severity), each.expectation, each.document),
+    )
+    if not named:
+        return ""
+    rows = [
+        f"<tr><td>{_cell(each.document)}</td><td>{_cell(each.expectation)}</td>"
+        f"<td>{_cell(each.value)}</td><td class='{TONES.get(each.severity, 'warning')}'>"
+        f"{'quarantined' if each.severity == 'critical' else each.severity}</td></tr>"
+        for each in named[:MOST_ROWS]
+    ]
+    left = len(named) - len(rows)
+    more = f"<p class='when'>and {left:,} more values</p>" if left else ""
+    head = "<tr><th>Document</th><th>Expectation</th><th>Value</th><th>Then</th></tr>"
+    return f"<table class='summary'>{head}{''.join(rows)}</table>{more}"
+
+
+def _cell(text: str) -> str:
+    return html.escape(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 def _sections(verdict: ValidationVerdict) -> Iterator[str]:

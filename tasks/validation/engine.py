@@ -74,6 +74,7 @@ def validate(
                 row=label if isinstance(label := frame.index[row], str) else int(label),
                 expectation=item.sentence,
                 severity=item.severity,
+                value=_value(item, plain, row),
             )
             for item, _, rows in judged
             for row in rows
@@ -88,6 +89,13 @@ def validate(
         ),
         results=tuple(_document(item, result, kind) for item, result, _ in judged),
     )
+
+
+def _value(item: Expectation, plain: "pd.DataFrame", row: int) -> str:
+    """The beginning of what failed, column by column where there are several."""
+    columns = list(item.columns())
+    shown = [str(plain.at[row, name]) for name in columns if name in plain.columns]
+    return " · ".join(" ".join(each.split())[:SAMPLE_LENGTH] for each in shown)
 
 
 def _plain(frame: "pd.DataFrame", expectations: Sequence[Expectation]) -> "pd.DataFrame":

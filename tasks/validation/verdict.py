@@ -9,7 +9,7 @@ rows is below it, the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -20,12 +20,16 @@ SAMPLES = 20
 
 
 class RowFailure(BaseModel):
-    """`row` is the label of the row in the frame's index."""
+    """`row` is the label of the row in the frame's index; `document`: the uri of the document that
+    it is, or is a chunk of, once that is known; `value`: the beginning of what failed.
+    """
 
     model_config = ConfigDict(frozen=True)
     row: int | str
     expectation: str
     severity: Severity
+    document: str = ""
+    value: str = ""
 
 
 class TableFailure(BaseModel):
@@ -94,6 +98,22 @@ class ValidationVerdict(BaseModel):
             if failure.severity == "critical":
                 reasons[failure.row].append(failure.expectation)
         return {row: "; ".join(why) for row, why in reasons.items()}
+
+    def of_documents(self, documents: Sequence[str]) -> "ValidationVerdict":
+        """The same, with the document of each failing row; `documents`: uris, row by row."""
+        named = (
+            failure.model_copy(update={"document": documents[int(failure.row)]})
+            for failure in self.failures
+        )
+        return self.model_copy(update={"failures": tuple(named)})
+
+    @property
+    def quarantined_count(self) -> int:
+        """Documents that failed something critical; where they are not known, rows. Shards number
+        their rows anew, so that rows of several are not told apart.
+        """
+        critical = [each for each in self.failures if each.severity == "critical"]
+        return len({each.document or each.row for each in critical})
 
     @property
     def blocking(self) -> tuple[TableFailure, ...]:

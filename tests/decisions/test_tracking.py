@@ -53,7 +53,7 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
         folder = Path(client.download_artifacts(run_id, "", str(tmp_path)))
         experiment = client.get_experiment(run.info.experiment_id).name
     assert experiment == "helpdesk evaluation"
-    assert (run.info.status, run.info.run_name) == ("FINISHED", record.id)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "1 promote")
     assert (
         run.data.tags.items()
         >= {
@@ -76,8 +76,12 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
         "results.json",
         "results.parquet",
     }
-    assert {arm.info.run_name for arm in arms} == {"baseline", "candidate", "third"}
-    candidate = next(arm for arm in arms if arm.info.run_name == "candidate")
+    names = {"1.0 baseline", "1.1 candidate", "1.2 third"}
+    assert {arm.info.run_name for arm in arms} == names
+    candidate = next(arm for arm in arms if arm.data.tags["arm"] == "candidate")
+    assert run.data.tags["deciding_metric"] == "token_f1"
+    assert run.data.metrics["token_f1"] == candidate.data.metrics["token_f1"]
+    assert "\\" not in run.data.tags["mlflow.note.content"]
     assert candidate.data.metrics["metric/token_f1/value"] == pytest.approx(
         record.arms["candidate"].metrics["token_f1"].value
     )
@@ -129,7 +133,7 @@ def test_registered_prompts_are_linked_with_their_runs(home: Path) -> None:
         runs = client.search_runs(
             [experiment], f"tags.mlflow.parentRunId = '{tracked.mlflow_run_id}'"
         )
-    linked = {run.info.run_name: run.data.tags.get("mlflow.linkedPrompts", "") for run in runs}
+    linked = {run.data.tags["arm"]: run.data.tags.get("mlflow.linkedPrompts", "") for run in runs}
     assert linked == {"baseline": "", "candidate": json.dumps([{"name": "help", "version": "3"}])}
     assert TraceTagKey.LINKED_PROMPTS == "mlflow.linkedPrompts"
 

@@ -62,6 +62,13 @@ def test_a_grid_is_built_measured_recorded_and_cleared_away(office: Office) -> N
         if kb["name"].startswith("tries-")
     ]
     assert found["mlflow_run_id"]
+    from llmops.tasks.tracking import tracking_uri
+    from llmops.tasks.tracking.store import opened
+
+    with opened(office.home, tracking_uri(office.home)) as client:
+        names = [each.name for each in client.search_experiments()]
+    assert "tries comparison" in names
+    assert [name for name in names if name.startswith("tries-")] == []
 
 
 @pytest.mark.parametrize(
