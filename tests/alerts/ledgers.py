@@ -68,7 +68,7 @@ def monitored(home: Path, app: str, at: datetime, **outcome: object) -> None:
     """What a monitor left behind."""
     row = {"id": f"run-{app}-{at.timestamp()}", "kb": app, "finished_at": at}
     with open_ledger(home).write() as connection:
-        content = {"flow": "monitor", "app": app, **outcome}
+        content = {"flow": "monitor", "app": app, "until": at.isoformat(), **outcome}
         connection.execute(insert(runs).values(**row, outcome=content))
 
 

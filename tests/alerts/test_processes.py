@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,24 +14,25 @@ import pytest
 from llmops.tasks import ledger
 from llmops.tasks.alerts.outbox import LEASE, deliver
 from llmops.tasks.ledger import open_ledger
-from tests.alerts import processes
+from tests.alerts import processes, test_changes, test_outbox, test_rules, test_state
 from tests.alerts.looks import KeepingSender
 from tests.alerts.processes import MINUTE, NOON
-from tests.postgres import fresh_database
+from tests.postgres import fresh_ledger
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The ledger that a home has: a file of its own, or an empty database of a server."""
     monkeypatch.delenv("LLMOPS_LEDGER_URL", raising=False)
     if request.param == "postgresql":
-        monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_database(request.getfixturevalue("postgres")))
+        monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_ledger(request.getfixturevalue("postgres")))
     yield
     ledger.close_ledgers()
 
 
+@pytest.mark.usefixtures("database")
 def test_of_three_that_look_at_once_one_tells(tmp_path: Path) -> None:
     open_ledger(tmp_path)
     ready = tmp_path / "ready"
@@ -51,6 +52,7 @@ def test_of_three_that_look_at_once_one_tells(tmp_path: Path) -> None:
     assert set(told.values()) == {1}
 
 
+@pytest.mark.usefixtures("database")
 def test_what_was_sent_before_a_kill_is_sent_once_more_with_the_same_id(tmp_path: Path) -> None:
     file = tmp_path / "sent"
     open_ledger(tmp_path)
@@ -72,3 +74,27 @@ def test_what_was_sent_before_a_kill_is_sent_once_more_with_the_same_id(tmp_path
     ids = [f"{each.kind} {each.id}" for each in sender.notices]
     assert len(ids) == len(set(ids)) == 3
     assert first in ids
+
+
+STORIES = [
+    test_state.test_something_wrong_is_told_once_and_its_end_once,
+    test_state.test_a_moments_trouble_wakes_nobody,
+    test_state.test_what_comes_and_goes_is_told_twice_and_then_only_when_it_stays_away,
+    test_state.test_odd_texts_are_kept_in_one_line,
+    test_outbox.test_a_recovery_overtakes_what_was_never_sent,
+    test_outbox.test_a_muted_alert_is_told_when_the_silence_ends,
+    test_rules.test_every_metric_of_an_application,
+    test_rules.test_a_quantile_is_surely_above_where_too_many_values_are,
+    test_rules.test_what_the_last_monitor_found,
+    test_changes.test_an_alert_lasts_until_the_next_window_has_ended,
+]
+"""What the other modules tell of a file."""
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_it_is_the_same_on_postgresql(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: Callable[[Path], None]
+) -> None:
+    monkeypatch.setenv("LLMOPS_LEDGER_URL", fresh_ledger(postgres))
+    story(tmp_path)
+    ledger.close_ledgers()

@@ -69,7 +69,7 @@ def test_too_few_exchanges_say_nothing(home: Path) -> None:
     seen = rule_observation(home, [ERRORS], NOON)
     assert seen == Observation(
         unknown=("errors/helpdesk",),
-        problems=("errors/helpdesk: 19 exchanges in 1 h, 20 are wanted",),
+        problems=("errors/helpdesk: fewer than 20 exchanges in 1 h",),
     )
 
 
@@ -184,6 +184,16 @@ def test_what_the_last_monitor_found(home: Path) -> None:
     assert (
         "looked 16 days ago" in rule_observation(home, [drift], NOON + 16 * 24 * HOUR).problems[0]
     )
+
+
+def test_a_look_at_an_earlier_window_is_not_the_last_one(home: Path) -> None:
+    drift = rule("drift_questions")
+    monitored(home, "helpdesk", NOON - HOUR, drifts=[{**DRIFT, "status": "same"}])
+    earlier = (NOON - 9 * 24 * HOUR).isoformat()
+    drifted = {"drifts": [{**DRIFT, "status": "drifted"}], "until": earlier}
+    monitored(home, "helpdesk", NOON, **drifted)
+    monitored(home, "helpdesk", NOON + MINUTE, drifts="of another release")
+    assert said(home, drift) == (None, "")
 
 
 def test_a_rule_that_fails_stops_no_other(home: Path) -> None:
