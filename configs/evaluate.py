@@ -108,7 +108,7 @@ class EvaluateConfig(FlowConfig):
     concurrency: int = Field(default=8, ge=1, le=1000)
     prices: Path | None = None
     traces: int = Field(
-        default=4000,
+        default=2000,
         ge=0,
         le=100_000,
         description="traces in MLflow at most, one for each case and arm; 0: none",
