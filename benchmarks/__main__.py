@@ -44,7 +44,7 @@ def main() -> int:
     scale.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
         sys.stdout.write(
-            "retrieval, chunking, cleaners, answers and drift: skipped, LLMOPS_BENCH_DATA is not set\n"
+            "retrieval, chunking, cleaners, answers, drift: skipped, LLMOPS_BENCH_DATA is not set\n"
         )
         return 0
     sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]

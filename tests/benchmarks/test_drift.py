@@ -13,6 +13,7 @@ from llmops.tasks.statistics.drift import surroundings
 def directions(random: np.random.Generator, count: int, shift: float = 0.0) -> Vectors:
     made = random.normal(0, 1, (count, 16))
     made[:, 0] += shift
+    made[:, 1] += 2
     return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
 
 
