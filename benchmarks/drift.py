@@ -36,7 +36,7 @@ DRAWS = 3_200
 SMALLEST, LARGEST = 25, 75
 DIMENSIONS = 128
 """Principal components of the corpus in the years, which stand for an embedder: it is quicker."""
-COMPARED = 50
+COMPARED = 10
 """Years in which thresholds of others are tried too."""
 METRICS = ("refusal rate", "latency", "cost")
 Row = tuple[str, ...]
