@@ -68,10 +68,10 @@ def change_p(
         return 1.0
     pooled[:, 0] /= spread
     test = _MeanTest(pooled, len(present), direction)
-    seen = np.zeros((1, len(pooled)), np.float32)
-    seen[0, : len(present)] = 1
-    blocks = dealt(len(pooled), len(present), draws_for(level), seed)
-    return exchange_p(float(test(seen)[0]), test, blocks).p
+    seen = np.zeros(len(pooled), np.uint8)
+    seen[: len(present)] = 1
+    blocks = dealt(seen, draws_for(level), seed)
+    return exchange_p(float(test(seen[None])[0]), test, blocks).p
 
 
 def unit_sums(values: Sequence[float] | Array, units: Sequence[Hashable]) -> Array:
@@ -97,7 +97,9 @@ class _MeanTest:
         self.direction = direction
 
     def __call__(self, labels: Labels) -> Array:
-        """A number for each draw: the larger, the more it speaks for a change."""
+        """A number for each draw: the larger, the more it speaks for a change. Labels: 1 for this
+        window.
+        """
         present = labels.astype(np.float64) @ self.moments
         sides = present, self.total - present
         (mean, variance), (mean_before, variance_before) = (

@@ -1,6 +1,6 @@
-"""Tests by exchanging units between two windows: if nothing changed, every way to deal the units
-out is as likely as the one that was seen, so the level holds exactly for any number of units, any
-spread and any tails. Fisher (1935), The Design of Experiments, section 21; Lehmann & Romano (2005),
+"""Tests by exchanging units between windows: if nothing changed, every way to deal the units out is
+as likely as the one that was seen, so the level holds exactly for any number of units, any spread
+and any tails. Fisher (1935), The Design of Experiments, section 21; Lehmann & Romano (2005),
 Testing Statistical Hypotheses, section 15.2.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from llmops.tasks.statistics.arrays import Array
 
-Labels = np.ndarray[Any, np.dtype[np.float32]]
-"""Draws x units: 1 where a unit is dealt to this window, else 0."""
+Labels = np.ndarray[Any, np.dtype[np.uint8]]
+"""Which window each unit is dealt to: units, or draws x units."""
 
 EXCEEDED = 40
 """As extreme draws after which no more are made: what is known of p then is within a sixth."""
@@ -32,16 +32,14 @@ def draws_for(level: float) -> int:
     return max(1_000, min(MOST_DRAWS, round(EXCEEDED / level)))
 
 
-def dealt(units: int, now: int, draws: int, seed: int) -> Iterator[Labels]:
-    """Blocks of draws: `now` of the units at random, each set of them as likely as any other. The
-    first blocks are small, since most tests need few draws.
+def dealt(labels: Labels, draws: int, seed: int) -> Iterator[Labels]:
+    """Blocks of draws: the labels in a random order, each as likely as any other. The first blocks
+    are small, since most tests need few draws.
     """
-    random, done, rows = np.random.default_rng([seed, units, now]), 0, FIRST
-    labels = np.zeros(units, np.uint8)
-    labels[:now] = 1
+    random, done, rows = np.random.default_rng([seed, len(labels)]), 0, FIRST
     while done < draws:
-        rows = min(rows, draws - done, max(FIRST, BLOCK // units))
-        yield random.permuted(np.tile(labels, (rows, 1)), axis=1).astype(np.float32)
+        rows = min(rows, draws - done, max(FIRST, BLOCK // len(labels)))
+        yield random.permuted(np.tile(labels, (rows, 1)), axis=1)
         done, rows = done + rows, 2 * rows
 
 
