@@ -1,6 +1,6 @@
 """Exchanges of a served application: ledger, spool and MLflow put together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,9 +33,16 @@ def read(traffic: RecordedTraffic) -> list[Exchange]:
     return [each for block in blocks for each in block]
 
 
-def cites(trace: Trace, *chunks: str, cited: bool = True, **more: object) -> Trace:
+def cites(
+    trace: Trace,
+    *chunks: str,
+    cited: bool = True,
+    version: int = 3,
+    about: Mapping[str, object] | None = None,
+) -> Trace:
     root = trace.spans[0]
-    shown = [{"chunk_id": each, "cited": cited, **more} for each in chunks]
+    same = {"cited": cited, "version": version, **(about or {})}
+    shown = [{"chunk_id": each, **same} for each in chunks]
     assert isinstance(root.outputs, dict)
     return trace.model_copy(
         update={
@@ -73,10 +80,12 @@ def test_what_is_listed_as_a_source_and_not_named_is_not_cited(tmp_path: Path) -
 
 def test_an_answer_that_was_given_again_has_the_passages_it_was_given_with(tmp_path: Path) -> None:
     trace = recorder().finish("Again.", citations=[{"chunk_id": "x"}])
-    shown = {"text": "X.", "uri": "x.md", "doc_id": "dx", "score": 1, "knowledge_base": "kb"}
-    kept(tmp_path, cites(trace, "x", version=4, **shown), recorder().finish("No.", "refused"))
-    again, guarded = read(RecordedTraffic(tmp_path, "helpdesk"))
-    assert (again.knowledge_base, again.version, again.passages[0].text) == ("kb", 4, "X.")
+    given = {"text": "X.", "uri": "x.md", "doc_id": "dx", "score": 1, "knowledge_base": "kb"}
+    again = cites(trace, "x", version=4, about=given)
+    kept(tmp_path, again, recorder().finish("No.", "refused"))
+    given_again, guarded = read(RecordedTraffic(tmp_path, "helpdesk"))
+    assert (given_again.knowledge_base, given_again.version) == ("kb", 4)
+    assert given_again.passages[0].text == "X."
     assert (guarded.knowledge_base, guarded.passages, guarded.status) == ("", (), "refused")
 
 
