@@ -39,6 +39,7 @@ FLOWS = {
     "feedback": FlowKind("FeedbackConfig", "llmops feedback"),
     "finetune": FlowKind("FinetuneConfig", "llmops finetune"),
     "train": FlowKind("TrainConfig", "llmops train"),
+    "monitor": FlowKind("MonitorConfig", "llmops monitor"),
     "maintain": FlowKind("MaintainConfig", "llmops maintain"),
 }
 

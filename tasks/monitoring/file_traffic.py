@@ -56,10 +56,12 @@ class FileTraffic:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._index: tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[int]] | None = None
-        self._count = 0
 
-    def exchanges(self, since: datetime, until: datetime) -> Iterator[list[Exchange]]:
+    def exchanges(
+        self, since: datetime, until: datetime, most_texts: int | None = None
+    ) -> Iterator[list[Exchange]]:
         """As `Traffic` says. Raises ConfigError with the mistakes of the file, the first twenty."""
+        del most_texts  # they are read anyway
         if self._index is None:
             self._index = _indexed(self._path)
         times, places = self._index
@@ -67,7 +69,6 @@ class FileTraffic:
         with self._path.open("rb") as file:
             for start in range(int(first), int(last), BLOCK):
                 block = places[start : min(start + BLOCK, int(last))]
-                self._count += len(block)
                 yield [_at(file, place) for place in block]
 
     def remarks(self) -> list[str]:

@@ -29,24 +29,27 @@ STATUSES = {"error": FAILED}
 
 class RecordedTraffic:
     """The traces of an application. Deleted ones, and trials of several models on one question, are
-    not among them. `most_texts`: of how many, in one call of `exchanges`, the texts are read.
+    not among them.
 
     What has no text is counted: `lost`, of which MLflow has nothing any more; `unkept`, outside of
     the application's sample; `unread`, beyond `most_texts`. `problem`: why MLflow gave none.
     """
 
-    def __init__(self, home: Path, app: str, most_texts: int = MOST_TEXTS) -> None:
-        self._home, self._app, self._most = home, app, most_texts
+    def __init__(self, home: Path, app: str) -> None:
+        self._home, self._app = home, app
         self.problem: LlmopsError | None = None
         self.count = self.lost = self.unkept = self.unread = 0
         self._scorers: Mapping[str, str] | None = None
 
-    def exchanges(self, since: datetime, until: datetime) -> Iterator[list[Exchange]]:
+    def exchanges(
+        self, since: datetime, until: datetime, most_texts: int | None = None
+    ) -> Iterator[list[Exchange]]:
         """As `Traffic` says, in blocks of BLOCK. Raises Unavailable where the ledger cannot be
         read; without MLflow they have no texts.
         """
         waiting = spool.waiting_ids(self._home, self._app)
-        below = bound(self._units(since, until, waiting), self._most)
+        most = MOST_TEXTS if most_texts is None else most_texts
+        below = bound(self._units(since, until, waiting), most)
         read: Counter[str] = Counter()
         for rows in self._blocks(since, until):
             wanted = [row for row in rows if _kept(row, waiting)]
@@ -69,7 +72,7 @@ class RecordedTraffic:
         told = {
             "MLflow no longer has them": self.lost,
             "the application's config keeps a sample (traces.share)": self.unkept,
-            f"a look reads {self._most:,} of a window": self.unread,
+            "a look reads a sample of so many": self.unread,
         }
         return [
             f"{number:,} of {self.count:,} exchanges count without their texts: {why}"

@@ -61,9 +61,12 @@ class Exchange(BaseModel):
 class Traffic(Protocol):
     """Where exchanges are read from."""
 
-    def exchanges(self, since: datetime, until: datetime) -> Iterator[list[Exchange]]:
+    def exchanges(
+        self, since: datetime, until: datetime, most_texts: int | None = None
+    ) -> Iterator[list[Exchange]]:
         """Those that began at or after `since` and before `until`, the oldest first, a block at a
-        time. Raises LlmopsError where they cannot be read.
+        time. Beyond `most_texts` they may come without their texts, conversations whole. Raises
+        LlmopsError where they cannot be read.
         """
         ...
 

@@ -4,15 +4,14 @@ only when something is recorded: importing it costs more than a second of CPU.
 `record_build` writes one run per build, `record_comparison` one per arm and one above them,
 `record_dataset` one per version of training rows, `record_night` one per part of a night and one
 above them, `record_live` a point on an application's curves, `TrainingTracker` a training while it
-runs,
-`run_url` says where it can be looked at, `prepare` makes the local store: call it before an MLflow
-server opens it.
+runs, `run_url` says where it can be looked at, `prepare` makes the local store: call it before an
+MLflow server opens it.
 """
 
 from llmops.tasks.tracking.build import DATA_DOCS, BuildRecord, DocumentSet, record_build
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.datasets import DatasetRecord, record_dataset
-from llmops.tasks.tracking.live import LiveRecord, record_live
+from llmops.tasks.tracking.live import LiveRecord, attach_live, record_live
 from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
 from llmops.tasks.tracking.place import (
     Place,
@@ -37,6 +36,7 @@ __all__ = [
     "NightRecord",
     "Place",
     "TrainingTracker",
+    "attach_live",
     "check",
     "own_database",
     "pages",

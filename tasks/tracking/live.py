@@ -1,9 +1,12 @@
 """How an application does over time, in MLflow: one run per application and kind of record. Every
-scoring, and every run of the feedback flow, adds a point of each number to its own.
+scoring, every look of a monitor, and every run of the feedback flow, adds a point of each number to
+its own.
 """
 
+import tempfile
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +15,14 @@ from pydantic import BaseModel, ConfigDict
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, metrics
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
-COMMANDS = {"live": "llmops score", "feedback": "llmops feedback"}
+COMMANDS = {"live": "llmops score", "feedback": "llmops feedback", "monitor": "llmops monitor"}
 APP = "llmops.app"
 
 
 class LiveRecord(BaseModel):
     """`numbers`: nested as they like; `headline`: what the run's description says now; `about`:
-    which of an application's records.
+    which of an application's records; `at`: the moment that the numbers are of, now where it is
+    None.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,17 +30,18 @@ class LiveRecord(BaseModel):
     numbers: Mapping[str, object]
     headline: str
     prefect_url: str | None = None
-    about: Literal["live", "feedback"] = "live"
+    about: Literal["live", "feedback", "monitor"] = "live"
+    at: datetime | None = None
 
 
 def record_live(home: Path, record: LiveRecord, uri: str | None = None) -> str:
-    """Add a point to the run of the application in the experiment `<app> live`, or `<app>
-    feedback`. Returns the run's id. Raises as `record_build` does.
+    """Add a point to the run of the application in the experiment `<app> live`, `<app> feedback` or
+    `<app> monitor`. Returns the run's id. Raises as `record_build` does.
     """
     from mlflow.entities import Metric
 
     uri = tracking_uri(home, uri)
-    at = int(time.time() * 1000)
+    at = int((record.at.timestamp() if record.at else time.time()) * 1000)
     with opened(home, uri) as client:
         experiment = experiment_of(client, f"{record.app} {record.about}", artifact_root(uri))
         there = client.search_runs([experiment], f"tags.`{APP}` = '{record.app}'", max_results=1)
@@ -59,3 +64,11 @@ def record_live(home: Path, record: LiveRecord, uri: str | None = None) -> str:
             client.set_tag(run_id, "prefect_url", record.prefect_url)
         client.set_terminated(run_id)
     return run_id
+
+
+def attach_live(home: Path, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
+    """Put files (name -> content) into a folder of such a run. Raises Unavailable."""
+    with opened(home, tracking_uri(home)) as client, tempfile.TemporaryDirectory() as made:
+        for name, content in files.items():
+            (Path(made) / name).write_bytes(content)
+        client.log_artifacts(run_id, made, folder)

@@ -28,8 +28,8 @@ def kept(home: Path, *some: Trace) -> None:
         TraceSpool(home, trace.app, 10**8).put(trace)
 
 
-def read(traffic: RecordedTraffic) -> list[Exchange]:
-    blocks = traffic.exchanges(now() - DAY, now() + DAY)
+def read(traffic: RecordedTraffic, most_texts: int | None = None) -> list[Exchange]:
+    blocks = traffic.exchanges(now() - DAY, now() + DAY, most_texts)
     return [each for block in blocks for each in block]
 
 
@@ -156,12 +156,12 @@ def test_texts_are_read_of_whole_conversations_as_many_as_are_wanted(tmp_path: P
         for turn in range(3)
     ]
     kept(tmp_path, *some)
-    traffic = RecordedTraffic(tmp_path, "helpdesk", most_texts=10)
-    found = read(traffic)
+    traffic = RecordedTraffic(tmp_path, "helpdesk")
+    found = read(traffic, 10)
     with_text = [each.unit for each in found if each.question]
     lowest = sorted({each.unit for each in found}, key=rank)[:3]
     assert (len(found), sorted(with_text)) == (60, sorted(lowest * 3))
-    assert "51 of 60 exchanges count without their texts: a look reads 10" in traffic.remarks()[0]
+    assert "51 of 60 exchanges count without their texts: a look reads" in traffic.remarks()[0]
 
 
 def exchanges(units: Iterable[str]) -> list[Exchange]:
