@@ -15,39 +15,40 @@ from llmops.tasks.maintenance.verify import examine
 from llmops.tasks.monitoring import analysing, collecting
 from llmops.tasks.monitoring.analysing import Analysed
 from llmops.tasks.monitoring.bases import BaseLook, HeldRows, base_look
-from llmops.tasks.monitoring.collecting import Collected, MonitorSpec
+from llmops.tasks.monitoring.collecting import CollectedTraffic, MonitorSpec
 from llmops.tasks.monitoring.monitor_outcome import MonitorOutcome
 from llmops.tasks.monitoring.monitor_plots import plots
 from llmops.tasks.monitoring.monitor_summary import monitor_markdown
 from llmops.tasks.monitoring.report import report_html
 from llmops.tasks.monitoring.reports import stem, write_report
 from llmops.tasks.tracking import LiveRecord, attach_live, record_live, run_url
+from llmops.tasks.tracking.live import LOOKED
 
 
 @task(name="collect")
-def collect(home: Path, spec: MonitorSpec, run: str) -> Collected:
+def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
     """The traffic of all windows: its numbers, and files of its texts."""
     return collecting.collect(home, spec, run)
 
 
 @task(name="knowledge bases")
-def bases(home: Path, collected: Collected) -> BaseLook:
+def bases(home: Path, collected: CollectedTraffic) -> BaseLook:
     """How fresh, large and sound each of them is."""
     return together([looked(home, name, collected) for name in collected.knowledge_bases])
 
 
 @task(name="analyse")
-def analyse(home: Path, spec: MonitorSpec, collected: Collected) -> Analysed:
+def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analysed:
     """Drift, new topics, and what people have to do."""
     return analysing.analyse(home, spec, collected)
 
 
-def drop(collected: Collected) -> None:
+def drop(collected: CollectedTraffic) -> None:
     """The texts of the windows are gone."""
     collecting.dropped(collected)
 
 
-def looked(home: Path, name: str, collected: Collected) -> BaseLook:
+def looked(home: Path, name: str, collected: CollectedTraffic) -> BaseLook:
     """One knowledge base; what its store holds is asked of the store."""
     return base_look(home, name, collected.since, collected.until, now(), held(home, name))
 
@@ -134,7 +135,7 @@ def attached(home: Path) -> Callable[[MonitorOutcome], MonitorOutcome]:
         if outcome.mlflow_run_id is None:
             return outcome
         monitored = outcome.monitored
-        files = {"monitored.json": monitored.model_dump_json(indent=1).encode(), **plots(monitored)}
+        files = {LOOKED: monitored.model_dump_json(indent=1).encode(), **plots(monitored)}
         if outcome.report:
             files["report.html"] = Path(outcome.report).read_bytes()
         attach_live(home, outcome.mlflow_run_id, stem(monitored), files)

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.monitoring.collecting import Collected, MonitorSpec, window_of
+from llmops.tasks.monitoring.collecting import CollectedTraffic, MonitorSpec, window_of
 from llmops.tasks.monitoring.drift import drifts
 from llmops.tasks.monitoring.figures import Drift, NewTopic, Recommendations
 from llmops.tasks.monitoring.recommend import recommendations
@@ -31,7 +31,7 @@ class Analysed(BaseModel):
     remarks: tuple[str, ...] = ()
 
 
-def analyse(home: Path, spec: MonitorSpec, collected: Collected) -> Analysed:
+def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analysed:
     """Both parts, with the same vectors; one that fails (an embedder or a store that does not
     answer) stops the other not, and is a remark.
     """
@@ -78,7 +78,7 @@ def _tried(remarks: list[str], what: str, work: Callable[[], T], instead: T) -> 
         return instead
 
 
-def _unknown(collected: Collected) -> tuple[Drift, ...]:
+def _unknown(collected: CollectedTraffic) -> tuple[Drift, ...]:
     """Where no texts could be compared."""
     reason = "the texts could not be compared"
     return tuple(

@@ -16,7 +16,7 @@ from llmops.tasks.monitoring.file_traffic import FileTraffic
 from llmops.tasks.monitoring.kpis import traffic_kpis
 from llmops.tasks.monitoring.recorded import RecordedTraffic
 from llmops.tasks.monitoring.sampling import UnitSample
-from llmops.tasks.monitoring.tally import Tally
+from llmops.tasks.monitoring.tally import TrafficTally
 from llmops.tasks.monitoring.traffic import Exchange, Traffic
 from llmops.tasks.plugins import Spec
 from llmops.tasks.traces.index import known_apps
@@ -45,7 +45,7 @@ class MonitorSpec(BaseModel):
     until: datetime | None
 
 
-class Collected(BaseModel):
+class CollectedTraffic(BaseModel):
     """`files`: the window's exchanges, then those of each reference window, the latest first;
     `exchanges`: how many the window had; `reference_windows`: those with any; `whole`: whether
     nothing is missing that another look would find; `remarks`: what is to be said of it.
@@ -64,7 +64,7 @@ class Collected(BaseModel):
     remarks: tuple[str, ...]
 
 
-def collect(home: Path, spec: MonitorSpec, run: str) -> Collected:
+def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
     """Read the window and those before it. The files lie in a folder of the run, until `dropped`.
     Raises Unavailable where the ledger cannot be read, ConfigError for a file with mistakes.
     """
@@ -80,7 +80,7 @@ def collect(home: Path, spec: MonitorSpec, run: str) -> Collected:
         _write(folder / FILE.format(window), sample)
         told = told if window else traffic.remarks()
     counts, whole = reading.counts, traffic.whole
-    return Collected(
+    return CollectedTraffic(
         since=until - length,
         until=until,
         folder=folder,
@@ -108,7 +108,7 @@ class _Reading:
     """What was read of the windows so far."""
 
     def __init__(self, until: datetime) -> None:
-        self.tally, self.counts, self.bases = Tally(until), list[int](), set[str]()
+        self.tally, self.counts, self.bases = TrafficTally(until), list[int](), set[str]()
 
     def window(self, number: int, blocks: Iterator[list[Exchange]], most: int) -> list[Exchange]:
         """Count the next window; returns those of a sample that say something. Of a window before
@@ -138,7 +138,7 @@ def window_of(file: Path) -> list[Exchange]:
         return [Exchange.model_validate_json(line) for line in lines]
 
 
-def dropped(collected: Collected) -> None:
+def dropped(collected: CollectedTraffic) -> None:
     """Remove the files: they hold what people said."""
     shutil.rmtree(collected.folder, ignore_errors=True)
 

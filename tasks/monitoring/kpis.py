@@ -24,7 +24,7 @@ MANY_UNITS = 2_000
 seconds, and says the same to three digits."""
 
 
-class Measure(NamedTuple):
+class KpiMeasure(NamedTuple):
     """`kind`: how a column becomes a number; `among`: the flag of the rows that count, "" for
     all.
     """
@@ -39,16 +39,16 @@ class Measure(NamedTuple):
 
 
 MEASURES = (
-    Measure("requests", "Requests", "", None, "sum", "one"),
-    Measure("conversations", "Conversations", "", None, "distinct", "conversation"),
-    Measure("people", "People", "", None, "distinct", "person"),
-    Measure("latency_p50_ms", "Latency, median", "ms", "less", "p50", "latency", "answered"),
-    Measure(
+    KpiMeasure("requests", "Requests", "", None, "sum", "one"),
+    KpiMeasure("conversations", "Conversations", "", None, "distinct", "conversation"),
+    KpiMeasure("people", "People", "", None, "distinct", "person"),
+    KpiMeasure("latency_p50_ms", "Latency, median", "ms", "less", "p50", "latency", "answered"),
+    KpiMeasure(
         "latency_p95_ms", "Latency, 95th percentile", "ms", "less", "p95", *("latency", "answered")
     ),
-    Measure("error_rate", "Errors", "share", "less", "share", "failed"),
-    Measure("refusal_rate", "Refusals", "share", "less", "share", "refused", "answered"),
-    Measure(
+    KpiMeasure("error_rate", "Errors", "share", "less", "share", "failed"),
+    KpiMeasure("refusal_rate", "Refusals", "share", "less", "share", "refused", "answered"),
+    KpiMeasure(
         "no_passage_rate",
         "Searches that found nothing",
         "share",
@@ -56,9 +56,11 @@ MEASURES = (
         "share",
         *("empty", "searched"),
     ),
-    Measure("rated_share", "Answers that were rated", "share", None, "share", "rated", "answered"),
-    Measure("up_share", "Ratings that are good", "share", "more", "share", "up", "rated"),
-    Measure(
+    KpiMeasure(
+        "rated_share", "Answers that were rated", "share", None, "share", "rated", "answered"
+    ),
+    KpiMeasure("up_share", "Ratings that are good", "share", "more", "share", "up", "rated"),
+    KpiMeasure(
         "opened_share",
         "Answers whose sources were opened",
         "share",
@@ -66,10 +68,10 @@ MEASURES = (
         "share",
         *("opened", "sourced"),
     ),
-    Measure("tokens", "Tokens", "", None, "sum", "tokens"),
-    Measure("tokens_per_request", "Tokens of a request", "", None, "mean", "tokens"),
-    Measure("cost_usd", "Cost", "USD", "less", "sum", "cost"),
-    Measure("cost_per_request_usd", "Cost of a request", "USD", "less", "mean", "cost"),
+    KpiMeasure("tokens", "Tokens", "", None, "sum", "tokens"),
+    KpiMeasure("tokens_per_request", "Tokens of a request", "", None, "mean", "tokens"),
+    KpiMeasure("cost_usd", "Cost", "USD", "less", "sum", "cost"),
+    KpiMeasure("cost_per_request_usd", "Cost of a request", "USD", "less", "mean", "cost"),
 )
 """In the order in which they are shown; scores follow."""
 PRESENT = {"people": "person", "conversations": "conversation", "opened_share": "opened"}
@@ -79,7 +81,7 @@ know who asks.
 
 
 def traffic_kpis(frame: pd.DataFrame, until: datetime, days: float) -> tuple[Kpi, ...]:
-    """Every measure of a `Tally`. Measures that nothing is known of, in any window, are left
+    """Every measure of a `TrafficTally`. Measures that nothing is known of, in any window, are left
     out.
     """
     frame = frame.assign(one=1)
@@ -88,11 +90,11 @@ def traffic_kpis(frame: pd.DataFrame, until: datetime, days: float) -> tuple[Kpi
     )
 
 
-def _measures(frame: pd.DataFrame) -> Iterator[Measure]:
+def _measures(frame: pd.DataFrame) -> Iterator[KpiMeasure]:
     yield from MEASURES
     for column in sorted(name for name in frame.columns if name.startswith(SCORE)):
         metric = column.removeprefix(SCORE)
-        yield Measure(column, metric, "", _better(metric), "mean", column)
+        yield KpiMeasure(column, metric, "", _better(metric), "mean", column)
 
 
 def _better(metric: str) -> Way:
@@ -104,7 +106,7 @@ def _better(metric: str) -> Way:
     return "more" if issubclass(scorer, Scorer) and scorer.higher_is_better else "less"
 
 
-def _known(measure: Measure, frame: pd.DataFrame) -> bool:
+def _known(measure: KpiMeasure, frame: pd.DataFrame) -> bool:
     column = PRESENT.get(measure.name)
     if column is None:
         return measure.name == "requests" or bool(len(_rows(measure, frame)))
@@ -112,13 +114,13 @@ def _known(measure: Measure, frame: pd.DataFrame) -> bool:
     return bool((values != NOBODY).any() if values.dtype != np.bool_ else values.any())
 
 
-def _rows(measure: Measure, frame: pd.DataFrame) -> pd.DataFrame:
+def _rows(measure: KpiMeasure, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that a measure is of."""
     rows = frame[frame[measure.among]] if measure.among else frame
     return rows[rows[measure.column].notna()]
 
 
-def _kpi(measure: Measure, frame: pd.DataFrame, until: datetime, days: float) -> Kpi:
+def _kpi(measure: KpiMeasure, frame: pd.DataFrame, until: datetime, days: float) -> Kpi:
     rows = _rows(measure, frame)
     now, before = rows[rows["window"] == 0], rows[rows["window"] > 0]
     oldest = int(frame["day"].max()) if len(frame) else 0
@@ -136,7 +138,7 @@ def _kpi(measure: Measure, frame: pd.DataFrame, until: datetime, days: float) ->
     )
 
 
-def _value(measure: Measure, rows: pd.DataFrame) -> float | None:
+def _value(measure: KpiMeasure, rows: pd.DataFrame) -> float | None:
     values = rows[measure.column].to_numpy()
     if measure.kind == "sum":
         return float(values.sum())
@@ -152,7 +154,7 @@ def _value(measure: Measure, rows: pd.DataFrame) -> float | None:
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 
 
-def _interval(measure: Measure, rows: pd.DataFrame) -> Interval | None:
+def _interval(measure: KpiMeasure, rows: pd.DataFrame) -> Interval | None:
     """Sums and counts have none: all that was asked is counted, and nothing is drawn."""
     if measure.kind in ("sum", "distinct"):
         return None
@@ -170,7 +172,7 @@ def _of_mean(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", units: list
     return float(low), float(high)
 
 
-def _before(measure: Measure, rows: pd.DataFrame, oldest: int, days: float) -> float | None:
+def _before(measure: KpiMeasure, rows: pd.DataFrame, oldest: int, days: float) -> float | None:
     """The same over all reference windows together. A sum is that of as many days as the window
     has, and begins with the first exchange that there is; people and conversations are counted
     window by window, and those windows count in which the application was there all the time.
@@ -189,7 +191,7 @@ def _before(measure: Measure, rows: pd.DataFrame, oldest: int, days: float) -> f
 
 
 def _curve(
-    measure: Measure, rows: pd.DataFrame, until: datetime, oldest: int
+    measure: KpiMeasure, rows: pd.DataFrame, until: datetime, oldest: int
 ) -> Iterator[tuple[str, float | None]]:
     """Day by day, each of 24 hours and called by the date on which it begins."""
     days = rows["day"].to_numpy()

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from llmops.tasks.monitoring.analysing import Analysed
 from llmops.tasks.monitoring.bases import BaseLook
-from llmops.tasks.monitoring.collecting import Collected, MonitorSpec
+from llmops.tasks.monitoring.collecting import CollectedTraffic, MonitorSpec
 from llmops.tasks.monitoring.figures import Monitored
 
 Status = Literal["ok", "drifted", "too_little", "incomplete"]
@@ -65,7 +65,7 @@ MONITORED = tuple(Monitored.model_fields)
 
 def monitor_outcome(
     spec: MonitorSpec,
-    collected: Collected,
+    collected: CollectedTraffic,
     bases: BaseLook,
     analysed: Analysed,
     run_id: str | None,
@@ -96,7 +96,7 @@ def monitor_outcome(
     )
 
 
-def _status(monitored: Monitored, collected: Collected, *, whole: bool) -> Status:
+def _status(monitored: Monitored, collected: CollectedTraffic, *, whole: bool) -> Status:
     if monitored.new_topics or any(each.status == "drifted" for each in monitored.drifts):
         return "drifted"
     if not whole:

@@ -14,7 +14,7 @@ NOBODY = -1
 SCORE = "score/"
 
 
-class Tally:
+class TrafficTally:
     """`frame` has a row for every exchange that was added:
 
     - `window`: 0, or the number of a reference window; `day`: 24 hours before `until`, 0 for the

@@ -5,7 +5,7 @@ its own.
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -13,10 +13,18 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, metrics
-from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
+from llmops.tasks.tracking.store import (
+    artifact_root,
+    experiment_of,
+    opened,
+    sqlite_file,
+    tracking_uri,
+)
 
 COMMANDS = {"live": "llmops score", "feedback": "llmops feedback", "monitor": "llmops monitor"}
 APP = "llmops.app"
+LOOKED = "monitored.json"
+"""In the folder of each look of a monitor: what its report was made of."""
 
 
 class LiveRecord(BaseModel):
@@ -72,3 +80,29 @@ def attach_live(home: Path, run_id: str, folder: str, files: Mapping[str, bytes]
         for name, content in files.items():
             (Path(made) / name).write_bytes(content)
         client.log_artifacts(run_id, made, folder)
+
+
+def forget_looks(home: Path, app: str, named: Callable[[str], bool]) -> int:
+    """Remove the files of every look of a monitor whose LOOKED makes `named` true. Returns how many
+    looks that were; nothing is made where nothing was ever recorded. Raises Unavailable.
+    """
+    uri = tracking_uri(home)
+    if (database := sqlite_file(uri)) and not database.exists():
+        return 0
+    with opened(home, uri) as client, tempfile.TemporaryDirectory() as made:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        experiment = client.get_experiment_by_name(f"{app} monitor")
+        runs = client.search_runs([experiment.experiment_id]) if experiment else []
+        gone = 0
+        for run in runs:
+            folders = [each.path for each in client.list_artifacts(run.info.run_id) if each.is_dir]
+            for folder in folders:
+                inside = {each.path for each in client.list_artifacts(run.info.run_id, folder)}
+                if (path := f"{folder}/{LOOKED}") not in inside:
+                    continue
+                file = Path(client.download_artifacts(run.info.run_id, path, made))
+                if named(file.read_text(encoding="utf-8", errors="replace")):
+                    get_artifact_repository(run.info.artifact_uri, uri).delete_artifacts(folder)
+                    gone += 1
+    return gone
