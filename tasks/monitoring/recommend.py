@@ -1,0 +1,65 @@
+"""What people should do: questions to answer, passages to mend, documents to look at."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from llmops.tasks.errors import LlmopsError
+from llmops.tasks.monitoring.bad_passages import bad_passages
+from llmops.tasks.monitoring.figures import Recommendations
+from llmops.tasks.monitoring.traffic import Exchange
+from llmops.tasks.monitoring.unanswered import unanswered
+from llmops.tasks.monitoring.unused import MOST, Unused, unused
+from llmops.tasks.plugins.embedders import Embedder
+
+FEW = 30
+"""Exchanges below which no list is made: it would be of single questions."""
+
+
+def recommendations(
+    home: Path,
+    exchanges: Sequence[Exchange],
+    embedder: Embedder,
+    *,
+    knowledge_bases: Sequence[str],
+    since: datetime | None = None,
+) -> Recommendations:
+    """The three lists, each of twenty at most, and in `notes` what they rest on. `since`: when the
+    window began, else the first exchange. A knowledge base that is not in this home is a note.
+    Raises Unavailable where the embedder cannot be reached.
+    """
+    if len(exchanges) < FEW:
+        return Recommendations(
+            notes=(f"too few exchanges to recommend anything: {len(exchanges)} of at least {FEW}",)
+        )
+    questions = unanswered(home, exchanges, embedder)
+    bad = bad_passages(home, exchanges)
+    begins = since or min(each.at for each in exchanges)
+    found, problems = _unused(home, exchanges, knowledge_bases, begins)
+    listed = [each for one in found.values() for each in one.documents]
+    listed.sort(key=lambda each: (-each.chunks, each.knowledge_base, each.uri))
+    return Recommendations(
+        unanswered=questions.questions,
+        unused=tuple(listed[:MOST]),
+        unused_count={name: one.total for name, one in found.items()},
+        bad_passages=bad.passages,
+        notes=tuple(
+            filter(
+                None,
+                [*questions.notes, bad.note, *(one.note for one in found.values()), *problems],
+            )
+        ),
+    )
+
+
+def _unused(
+    home: Path, exchanges: Sequence[Exchange], names: Sequence[str], since: datetime
+) -> tuple[dict[str, Unused], list[str]]:
+    found: dict[str, Unused] = {}
+    problems = []
+    for name in names:
+        try:
+            found[name] = unused(home, name, exchanges, since)
+        except LlmopsError as error:
+            problems.append(f"{name}: unused documents are not known: {error}")
+    return found, problems

@@ -1,0 +1,159 @@
+"""Figures of a monitor in words: amounts with units, days, changes, drift, the method."""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+
+from llmops.tasks.monitoring.figures import Drift, Kpi, Monitored
+
+SHARES = ("share", "%")
+"""Units of values from 0 to 1 that are shown as per cent."""
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """Few digits, as many as matter: `12.5 %`, `1,240 ms`, `0.0042 USD`; `–` for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if unit in SHARES:
+        return f"{_digits(100 * value)} %"
+    return f"{_digits(value)}{f' {unit}' if unit else ''}"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    if not size:
+        return "0"
+    places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    if size < 0.01:
+        places = min(12, 1 - math.floor(math.log10(size)))
+    text = f"{value:,.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "0") else text.replace("-", "\u2212")
+
+
+def day(name: str) -> str:
+    """`23 Nov` of `2026-11-23`; anything else as it is."""
+    try:
+        return f"{date.fromisoformat(name[:10]):%-d %b}"
+    except ValueError:
+        return name
+
+
+def interval(kpi: Kpi) -> str:
+    """`8.1 to 12.4 %`."""
+    if kpi.interval is None:
+        return ""
+    low, high = (amount(end, kpi.unit) for end in kpi.interval)
+    unit = " %" if kpi.unit in SHARES else f" {kpi.unit}" if kpi.unit else ""
+    return f"{low.removesuffix(unit)} to {high}"
+
+
+def change(kpi: Kpi) -> str:
+    """Against the windows before, as an arrow and a share: `▲ 12 %`; of shares, as points. Not a
+    finding: it may be chance.
+    """
+    if kpi.value is None or kpi.before is None:
+        return ""
+    difference = kpi.value - kpi.before
+    if not difference:
+        return "= as before"
+    sign = "▲" if difference > 0 else "▼"
+    if kpi.unit in SHARES:
+        return f"{sign} {_digits(abs(100 * difference))} points"
+    if not kpi.before:
+        return f"{sign} from 0"
+    return f"{sign} {_digits(abs(100 * difference / kpi.before))} %"
+
+
+def outside(kpi: Kpi) -> bool:
+    """Whether the value of before lies outside of the window's interval."""
+    if kpi.interval is None or kpi.before is None:
+        return False
+    return not kpi.interval[0] <= kpi.before <= kpi.interval[1]
+
+
+def tone(kpi: Kpi) -> str:
+    """good or bad where the value of before lies outside of the interval and one way is better,
+    else plain.
+    """
+    if kpi.value is None or kpi.before is None or kpi.better is None or not outside(kpi):
+        return "plain"
+    return "good" if (kpi.value > kpi.before) == (kpi.better == "more") else "bad"
+
+
+def window(monitored: Monitored) -> str:
+    """`23 Nov to 30 Nov 2026 (7 days), beside the 8 windows before it`."""
+    span = f"{monitored.since:%-d %b %Y %H:%M} to {monitored.until:%-d %b %Y %H:%M} UTC"
+    days = f"{_digits(monitored.days)} day{'' if monitored.days == 1 else 's'}"
+    count = monitored.reference_windows
+    beside = (
+        "with nothing before it to compare with"
+        if not count
+        else f"beside the {count} window{'' if count == 1 else 's'} of the same length before it"
+    )
+    return f"{span} ({days}), {beside}"
+
+
+def drift_sentence(drift: Drift) -> str:
+    """What the test says, with its numbers."""
+    what = drift.what.capitalize()
+    counts = f"{drift.n:,} against {drift.n_before:,} before"
+    if drift.status == "unknown":
+        return (
+            f"{what}: not known. {drift.reason or f'Too few to tell: {counts}'}".rstrip(".") + "."
+        )
+    numbers = [counts]
+    if drift.distance is not None:
+        usual = f", usual up to {amount(drift.usual)}" if drift.usual is not None else ""
+        numbers.append(f"distance {amount(drift.distance)}{usual}")
+    if drift.p is not None:
+        level = f" (a drift below {amount(drift.level)})" if drift.level is not None else ""
+        numbers.append(f"p {amount(drift.p)}{level}")
+    said = "are unlike those of before" if drift.status == "drifted" else "are as they were before"
+    return f"{what} {said}: {'; '.join(numbers)}." + (f" {drift.reason}" if drift.reason else "")
+
+
+def unused_sentences(counts: Mapping[str, int]) -> list[str]:
+    """How many documents of each base nobody found."""
+    return [
+        f"{name}: {count:,} document{'' if count == 1 else 's'} found by no question"
+        for name, count in counts.items()
+        if count
+    ]
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 question`, `3 questions`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def method(monitored: Monitored) -> list[str]:
+    """How the findings were made, and how often they are wrong."""
+    rates = {each.false_alarms_per_year for each in monitored.drifts if each.false_alarms_per_year}
+    together = sum(rates)
+    said = [
+        "Figures: rates and means with 95 % intervals whose units are conversations, because "
+        "questions of one conversation hang together.",
+    ]
+    if monitored.drifts:
+        rate = (
+            f" Looked at as often as it is now, it is wrong at most {_digits(together)} times a "
+            "year."
+            if rates
+            else ""
+        )
+        said.append(
+            "Drift: whole conversations are exchanged between this window and those before, and "
+            "the distance of the texts' embeddings is compared with what chance gives." + rate
+        )
+    return [
+        *said,
+        "Questions that the documents do not answer: refused, without a passage, not supported by "
+        "the passages, or rated down; those that ask the same are counted together, and one that "
+        "was answered well elsewhere is left out.",
+        "Passages marked bad: Fisher's exact test by raters against the application's own rate of "
+        "bad marks, mended for the number of passages: at most 5 of 100 reports name any without "
+        "cause.",
+        "Documents that no question found: in the base all the time, and found by chance alone "
+        "more likely than not.",
+    ]
