@@ -103,6 +103,7 @@ def forget_looks(home: Path, app: str, named: Callable[[str], bool]) -> int:
                     continue
                 file = Path(client.download_artifacts(run.info.run_id, path, made))
                 if named(file.read_text(encoding="utf-8", errors="replace")):
-                    get_artifact_repository(run.info.artifact_uri, uri).delete_artifacts(folder)
+                    repository = get_artifact_repository(run.info.artifact_uri, uri)
+                    repository.delete_artifacts(folder)  # type: ignore[no-untyped-call]
                     gone += 1
     return gone
