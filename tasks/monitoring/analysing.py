@@ -12,6 +12,7 @@ from llmops.tasks.monitoring.drift import drifts
 from llmops.tasks.monitoring.figures import Drift, NewTopic, Recommendations
 from llmops.tasks.monitoring.recommend import recommendations
 from llmops.tasks.monitoring.vectors import RememberedEmbedder
+from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.traces.monitored import working_folder
 
 T = TypeVar("T")
@@ -39,7 +40,8 @@ def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analy
     remarks: list[str] = []
     folder = working_folder(home, spec.app)
     nothing: tuple[tuple[Drift, ...], tuple[NewTopic, ...]] = (_unknown(collected), ())
-    with RememberedEmbedder.of(home, spec.app, spec.embed, folder) as embedder:
+    inner = spec.embed.build(Embedder)
+    with RememberedEmbedder.of(home, spec.app, inner, folder) as embedder:
         drifted, topics = _tried(
             remarks,
             "drift",
@@ -56,7 +58,11 @@ def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analy
             remarks,
             "recommendations",
             lambda: recommendations(
-                home, current, embedder, knowledge_bases=collected.knowledge_bases
+                home,
+                current,
+                embedder,
+                knowledge_bases=collected.knowledge_bases,
+                since=collected.since,
             ),
             Recommendations(),
         )

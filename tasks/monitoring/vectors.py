@@ -14,7 +14,6 @@ from pydantic import PrivateAttr
 
 from llmops.tasks.calls.costs import CostEntry, Payer, book
 from llmops.tasks.ledger import open_ledger
-from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import Vectors
 
@@ -25,10 +24,10 @@ FLOW = "monitor"
 
 
 class RememberedEmbedder(Embedder):
-    """The embedder of a spec, with a file of the vectors that it made before, by the hash of their
-    text. `with RememberedEmbedder.of(home, app, spec, folder) as embedder`: what is not asked for
-    meanwhile is forgotten at the end. What costs money is booked call by call, and written down
-    every WRITTEN texts: a kill costs no more than those.
+    """An embedder with a file of the vectors that it made before, by the hash of their text.
+    `with RememberedEmbedder.of(home, app, inner, folder) as embedder`: what is not asked for until
+    the end is forgotten. What costs money is booked call by call, and written down every WRITTEN
+    texts: a kill costs no more than those.
 
     The file is of one application, and goes with the deletion of any of its traces: vectors say
     something of the texts.
@@ -44,10 +43,10 @@ class RememberedEmbedder(Embedder):
     _unwritten: int = PrivateAttr(default=0)
 
     @classmethod
-    def of(cls, home: Path, app: str, spec: Spec, folder: Path) -> "RememberedEmbedder":
+    def of(cls, home: Path, app: str, inner: Embedder, folder: Path) -> "RememberedEmbedder":
         """Its file lies in the folder."""
         made = cls()
-        made._inner, made._home, made._app = spec.build(Embedder), home, app
+        made._inner, made._home, made._app = inner, home, app
         made._file = folder / FILE.format(made._inner.fingerprint())
         made._known = _read(made._file)
         return made
@@ -138,7 +137,7 @@ def _key(text: str) -> bytes:
 def _read(file: Path) -> dict[bytes, "np.ndarray[tuple[int], np.dtype[np.float32]]"]:
     """Nothing where there is no file, or none that can be read: it is a memory, not a record."""
     try:
-        with np.load(file) as content:
+        with file.open("rb") as source, np.load(source) as content:
             keys, vectors = content["keys"], content["vectors"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}
