@@ -153,10 +153,10 @@ class Schedule(Section):
 
         if self.cron.strip() in YEARLY:
             return YEARLY[self.cron.strip()]
-        cron, began = self.cron.upper().replace("?", "*"), datetime(2001, 1, 1)
+        cron, began = self.cron.upper().replace("?", "*"), datetime(2000, 12, 31, 23, 59)
         count, last = 0, began
         for last in CronSim(" ".join(cron.split()), began):
-            if last.year > began.year + 3:
+            if last.year > began.year + 4:
                 return count / 4
             count += 1
             if count == MANY:

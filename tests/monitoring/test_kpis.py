@@ -43,11 +43,11 @@ def test_shares_are_of_what_they_are_of() -> None:
         exchange(1, "open", status="open"),
     ]
     found = figures([*answered, *others])
-    values = {name: (kpi.value, kpi.n) for name, kpi in found.items()}
+    values = {name: (round(kpi.value or 0, 4), kpi.n) for name, kpi in found.items()}
     assert values["requests"] == (7, 7)
-    assert values["error_rate"] == (pytest.approx(1 / 7), 7)
+    assert values["error_rate"] == (0.1429, 7)
     assert values["refusal_rate"] == (0.5, 4)
-    assert values["no_passage_rate"] == (pytest.approx(1 / 3), 3)
+    assert values["no_passage_rate"] == (0.3333, 3)
     assert values["rated_share"] == (0.5, 4)
     assert values["up_share"] == (0.5, 2)
     assert not {"people", "conversations", "opened_share", "latency_p50_ms"} & set(values)
@@ -120,8 +120,8 @@ def test_scores_are_figures_and_know_which_way_is_good() -> None:
     found = figures([*some, exchange(9, scores={"cost": 0.1})])
     assert (found["score/grounded"].value, found["score/grounded"].better) == (0.5, "more")
     assert (found["score/mine"].n, found["score/mine"].better) == (5, None)
-    assert (found["score/cost"].value, found["score/cost"].before) == (None, pytest.approx(0.1))
-    assert found["score/cost"].better == "less"
+    assert (found["score/cost"].value, found["score/cost"].better) == (None, "less")
+    assert found["score/cost"].before == pytest.approx(0.1)
 
 
 def test_the_interval_of_a_mean_of_many_is_that_of_few() -> None:
