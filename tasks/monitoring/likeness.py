@@ -2,9 +2,10 @@
 an embedder knows and in those that it does not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from math import log
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.texts.language import detect
+from llmops.tasks.texts.terms import analyse
 from llmops.tasks.traces.index import parts
 
 PER_CALL = 64
@@ -26,15 +28,49 @@ WORDS = Spec(name="hash")
 """Stands in for an embedder that does not know a question's language: it compares words."""
 
 
+Nearness = Literal["none", "far", "unsure", "near"]
+"""How near the best passage is: `none` is about something else, `near` may answer it."""
+
+
+class Borders(NamedTuple):
+    """Of `support`: below `far` a passage is far, from `near` on it is near."""
+
+    none: float
+    far: float
+    near: float
+
+
+MEANT, WORDED = Borders(0.4, 0.55, 0.7), Borders(0.2, 0.3, 0.4)
+"""Where the embedder knows the language, and where it does not. Chosen on half of the questions of
+docs/monitoring-recommendations.md, and measured on the others."""
+
+
+class Support(NamedTuple):
+    """What the best passage that was found has for a question: the share of the question's words,
+    each weighted by how rare it is, and, where the embedder knows the language, the mean of that
+    and the likeness (cosine).
+    """
+
+    value: float
+    borders: Borders
+
+    @property
+    def nearness(self) -> Nearness:
+        if self.value >= self.borders.near:
+            return "near"
+        if self.value >= self.borders.far:
+            return "unsure"
+        return "far" if self.value >= self.borders.none else "none"
+
+
 class Likeness(NamedTuple):
     """`vectors`: a row per question, of two spaces side by side: that of the embedder, and that of
-    words, the one that does not count being 0; so questions of both spaces are never alike. `best`:
-    the likeness (cosine) of the best passage, None where there is none, or where the embedder does
-    not know the language.
+    words, the one that does not count being 0; so questions of both spaces are never alike.
+    `support`: of each question, None where it found nothing.
     """
 
     vectors: Vectors
-    best: tuple[float | None, ...]
+    support: tuple[Support | None, ...]
 
 
 def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> Likeness:
@@ -43,34 +79,67 @@ def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> L
     """
     questions = [each.question[:LONGEST] for each in exchanges]
     known = [_knows(embedder, each) for each in questions]
+    words = WORDS.build(Embedder)
     meant = _embedded(embedder, [text for text, of in zip(questions, known, strict=True) if of])
-    worded = _embedded(
-        WORDS.build(Embedder), [text for text, of in zip(questions, known, strict=True) if not of]
-    )
-    passages = _passages(
-        home,
-        [each for each, of in zip(exchanges, known, strict=True) if of],
-        embedder,
-    )
-    rows = np.zeros((len(questions), embedder.dimension + worded_dimension()), np.float32)
-    best: list[float | None] = []
+    worded = _embedded(words, [text for text, of in zip(questions, known, strict=True) if not of])
+    mine = [each for each, of in zip(exchanges, known, strict=True) if of]
+    passages = _passages(home, mine, embedder)
+    rare = _Rareness(exchanges)
+    rows = np.zeros((len(questions), embedder.dimension + words.dimension), np.float32)
+    support: list[Support | None] = []
     for row, (text, of, exchange) in enumerate(zip(questions, known, exchanges, strict=True)):
-        if not of:
+        near: list[float] = []
+        if of:
+            rows[row, : embedder.dimension] = meant[text]
+            vectors = [
+                passages[one.chunk_id] for one in exchange.passages if one.chunk_id in passages
+            ]
+            near = [float(meant[text] @ each) for each in vectors]
+        else:
             rows[row, embedder.dimension :] = worded[text]
-            best.append(None)
-            continue
-        rows[row, : embedder.dimension] = meant[text]
-        near = [
-            float(meant[text] @ passages[one.chunk_id])
-            for one in exchange.passages
-            if one.chunk_id in passages
-        ]
-        best.append(max(near, default=None))
-    return Likeness(rows, tuple(best))
+        support.append(_support(rare.held(text, exchange.passages), near, known=of))
+    return Likeness(rows, tuple(support))
 
 
-def worded_dimension() -> int:
-    return WORDS.build(Embedder).dimension
+def _support(held: float | None, near: Sequence[float], *, known: bool) -> Support | None:
+    if held is None:
+        return None
+    if not known:
+        return Support(held, WORDED)
+    return Support((held + max(near)) / 2, MEANT) if near else None
+
+
+class _Rareness:
+    """How rare a word is among the passages that were found, log(1 + N / (1 + n))."""
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._terms: dict[str, frozenset[str]] = {}
+        counts: dict[str, int] = {}
+        for each in exchanges:
+            for one in each.passages:
+                if one.text and one.chunk_id not in self._terms:
+                    terms = frozenset(analyse(f"{one.title}\n{one.text}"))
+                    self._terms[one.chunk_id] = terms
+                    for term in terms:
+                        counts[term] = counts.get(term, 0) + 1
+        self._counts = counts
+
+    def held(self, question: str, passages: Sequence[FoundPassage]) -> float | None:
+        """The weighted share of the question's terms that its best passage holds; None without
+        passages, or without a term.
+        """
+        weights = {term: self._weight(term) for term in set(analyse(question))}
+        texts = [self._terms[one.chunk_id] for one in passages if one.chunk_id in self._terms]
+        if not weights or not texts:
+            return None
+        return max(_sum(weights, terms) for terms in texts) / sum(weights.values())
+
+    def _weight(self, term: str) -> float:
+        return log(1 + len(self._terms) / (1 + self._counts.get(term, 0)))
+
+
+def _sum(weights: Mapping[str, float], terms: Collection[str]) -> float:
+    return sum(weight for term, weight in weights.items() if term in terms)
 
 
 def _knows(embedder: Embedder, text: str) -> bool:

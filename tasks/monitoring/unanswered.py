@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmops.tasks.monitoring.figures import UnansweredQuestion
-from llmops.tasks.monitoring.likeness import LONGEST, likeness
+from llmops.tasks.monitoring.likeness import LONGEST, Support, likeness
 from llmops.tasks.monitoring.traffic import Exchange
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import Vectors
@@ -22,43 +22,36 @@ LOOKED_AT = 5_000
 """Exchanges that are looked at: those that something speaks against first, then a sample."""
 SAME = 0.7
 """Likeness from which on two questions ask the same."""
-NEAR, FAR = 0.65, 0.5
-"""Likeness of a question and a passage: from NEAR on it may answer it, below FAR it is of something
-else.
-"""
 WEAK, STRONG = 0.5, 0.8
 """Score `grounded`: below WEAK the passages do not support the answer, from STRONG on they do."""
+LEAST, OFTEN = 0.25, 3
+"""How sure a group has to be on average, unless so many conversations are in it."""
 COMPARED = 1_024
 
 
 class Doubt(NamedTuple):
-    """What speaks against an exchange. `weight`: how often it is right, on half of the questions
-    that it was measured on (docs/monitoring-recommendations.md); `why`: in words.
+    """What speaks against an exchange. `weight`: how often it is right
+    (docs/monitoring-recommendations.md has what it was measured on); `why`: in words.
     """
 
     weight: float
     why: str
 
 
-class Doubts(NamedTuple):
-    """The words and weights, the surest first."""
-
-    empty: Doubt = Doubt(0.9, "nothing was found")
-    refused_far: Doubt = Doubt(0.8, "refused, and no passage is about it")
-    far: Doubt = Doubt(0.7, "no passage that was found is about it")
-    disliked: Doubt = Doubt(0.7, "rated down, and no passage is near")
-    ungrounded: Doubt = Doubt(0.6, "the passages do not support the answer")
-    refused: Doubt = Doubt(0.45, "refused, though passages are near it")
-
-
-DOUBTS = Doubts()
+EMPTY = Doubt(0.9, "nothing was found")
+NONE = Doubt(0.9, "no passage that was found is about it")
+FAR = Doubt(0.6, "what was found is hardly about it")
+DISLIKED = Doubt(0.6, "rated down, and no passage is near")
+UNGROUNDED = Doubt(0.6, "the passages do not support the answer")
+REFUSED = Doubt(0.3, "refused")
+REFUSED_NEAR = Doubt(0.1, "refused, though a passage is near")
 
 
 class _Asked(NamedTuple):
-    """An exchange with its likeness to the best passage, and what speaks against it."""
+    """An exchange with what its best passage has for it, and what speaks against its answer."""
 
     exchange: Exchange
-    best: float | None
+    support: Support | None
     doubt: Doubt | None
     good: bool
 
@@ -76,6 +69,12 @@ class _Group(NamedTuple):
     def conversations(self) -> int:
         return len({each.exchange.unit for each in self.members})
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the answers are bad rather than good, and more than one refusal in doubt."""
+        count = self.conversations
+        return self.right < count and (self.sure >= LEAST * count or count >= OFTEN)
+
 
 class Unanswered(NamedTuple):
     """`notes`: what else is to be known of it."""
@@ -84,8 +83,10 @@ class Unanswered(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def unanswered(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> Unanswered:
-    """The twenty that most conversations asked in vain, each conversation counting as much as what
+def unanswered(
+    home: Path, exchanges: Sequence[Exchange], embedder: Embedder, most: int = MOST
+) -> Unanswered:
+    """Those that most conversations asked in vain, each conversation counting as much as what
     speaks against its answer is sure.
 
     An exchange counts where something was searched: a guard that refuses orders or a topic says
@@ -102,10 +103,10 @@ def unanswered(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) ->
     if len(looked) < len(there):
         notes.append(f"unanswered questions are of {len(looked):,} of {len(there):,} exchanges")
     like = likeness(home, looked, embedder)
-    asked = [_asked(each, best) for each, best in zip(looked, like.best, strict=True)]
-    groups = [each for each in _groups(asked, like.vectors) if each.right < each.conversations]
+    asked = [_asked(each, best) for each, best in zip(looked, like.support, strict=True)]
+    groups = [each for each in _groups(asked, like.vectors) if each.is_sure]
     groups.sort(key=_rank)
-    return Unanswered(tuple(_told(each) for each in groups[:MOST]), (*notes, *_near(asked)))
+    return Unanswered(tuple(_told(each) for each in groups[:most]), (*notes, *_near(asked)))
 
 
 def _counts(exchange: Exchange) -> bool:
@@ -132,29 +133,30 @@ def _plainly(exchange: Exchange) -> bool:
     )
 
 
-def _asked(exchange: Exchange, best: float | None) -> _Asked:
+def _asked(exchange: Exchange, support: Support | None) -> _Asked:
     grounded = exchange.scores.get("grounded")
-    doubt = _doubt(exchange, best, grounded)
+    doubt = _doubt(exchange, support, grounded)
     good = doubt is None and (
         exchange.rating == "up" or (grounded is not None and grounded >= STRONG)
     )
-    return _Asked(exchange, best, doubt, good)
+    return _Asked(exchange, support, doubt, good)
 
 
-def _doubt(exchange: Exchange, best: float | None, grounded: float | None) -> Doubt | None:
+def _doubt(exchange: Exchange, support: Support | None, grounded: float | None) -> Doubt | None:
     """The surest that applies; None for an answer that somebody rated up."""
-    if exchange.rating == "up" and exchange.status != "refused":
+    refused, near = exchange.status == "refused", support.nearness if support else "unsure"
+    if exchange.rating == "up" and not refused:
         return None
-    near, far = best is None or best >= NEAR, best is not None and best < FAR
-    applies = {
-        DOUBTS.empty: not exchange.passages,
-        DOUBTS.refused_far: exchange.status == "refused" and not near,
-        DOUBTS.far: far,
-        DOUBTS.disliked: exchange.rating == "down" and not near,
-        DOUBTS.ungrounded: grounded is not None and grounded < WEAK,
-        DOUBTS.refused: exchange.status == "refused",
-    }
-    return next((doubt for doubt, holds in applies.items() if holds), None)
+    applies = (
+        (EMPTY, not exchange.passages),
+        (NONE, near == "none"),
+        (FAR, near == "far"),
+        (DISLIKED, exchange.rating == "down" and near != "near"),
+        (UNGROUNDED, grounded is not None and grounded < WEAK),
+        (REFUSED, refused and near != "near"),
+        (REFUSED_NEAR, refused),
+    )
+    return next((doubt for doubt, holds in applies if holds), None)
 
 
 def _groups(asked: Sequence[_Asked], vectors: Vectors) -> Iterator[_Group]:
@@ -193,7 +195,7 @@ def _sure(members: Sequence[_Asked]) -> float:
 
 def _rank(group: _Group) -> tuple[float, float, str]:
     """Of equals, what is farthest from all passages first."""
-    known = [each.best for each in group.members if each.best is not None]
+    known = [each.support.value for each in group.members if each.support]
     return -round(group.sure, 6), sum(known) / len(known) if known else 1.0, _first(group).id
 
 
@@ -222,20 +224,25 @@ def _why(counts: Mapping[Doubt, int], group: _Group) -> str:
         each.why if len(group.members) == 1 else f"{counts[each]}× {each.why}" for each in ordered
     )
     if group.right:
-        return f"{said}; answered in {group.right} other conversations"
+        return f"{said}; answered in {group.right} other conversation" + (
+            "s" if group.right > 1 else ""
+        )
     return said
 
 
 def _nearest(members: Sequence[_Asked]) -> str:
-    """The document of the best passage of the question that came closest."""
-    best = max(members, key=lambda each: (bool(each.exchange.passages), each.best or 0.0))
-    return best.exchange.passages[0].uri if best.exchange.passages else ""
+    """The document of the first passage of the question that came closest."""
+    there = [each for each in members if each.exchange.passages]
+    if not there:
+        return ""
+    best = max(there, key=lambda each: each.support.value if each.support else 0.0)
+    return best.exchange.passages[0].uri
 
 
 def _near(asked: Sequence[_Asked]) -> list[str]:
     """Refusals that the documents may not be to blame for."""
     refused = [each for each in asked if each.exchange.status == "refused"]
-    near = [each for each in refused if each.doubt == DOUBTS.refused and each.best is not None]
+    near = [each for each in refused if each.doubt == REFUSED_NEAR]
     if not near:
         return []
     return [
