@@ -15,8 +15,8 @@ from llmops.tasks.monitoring.figures import Kpi
 from llmops.tasks.monitoring.file_traffic import FileTraffic
 from llmops.tasks.monitoring.kpis import traffic_kpis
 from llmops.tasks.monitoring.recorded import RecordedTraffic
-from llmops.tasks.monitoring.sampling import UnitSample
 from llmops.tasks.monitoring.tally import TrafficTally
+from llmops.tasks.monitoring.text_sample import UnitSample
 from llmops.tasks.monitoring.traffic import Exchange, Traffic
 from llmops.tasks.plugins import Spec
 from llmops.tasks.traces.index import known_apps

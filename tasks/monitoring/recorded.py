@@ -14,7 +14,7 @@ from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import existing_ledger
 from llmops.tasks.ledger.application import clicks, feedback, live_scores, traces
 from llmops.tasks.ledger.leases import aware
-from llmops.tasks.monitoring.sampling import EACH, bound, rank
+from llmops.tasks.monitoring.text_sample import EACH, bound, rank
 from llmops.tasks.monitoring.traffic import FAILED, Exchange, FoundPassage
 from llmops.tasks.traces import names, reading, spool
 from llmops.tasks.traces.trace import COMPARED, Trace, TraceSpan

@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.application import live_scores, traces
 from llmops.tasks.monitoring.recorded import RecordedTraffic
-from llmops.tasks.monitoring.sampling import EACH, UnitSample, bound, rank
+from llmops.tasks.monitoring.text_sample import EACH, UnitSample, bound, rank
 from llmops.tasks.monitoring.traffic import Exchange
 from llmops.tasks.traces import clicks, feedback, index
 from llmops.tasks.traces.feedback import Feedback
