@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import existing_ledger
-from llmops.tasks.ledger.application import clicks, feedback, live_scores, traces
+from llmops.tasks.ledger.application import clicks, feedback, live_scores, people, traces
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.monitoring.text_sample import EACH, bound, rank
 from llmops.tasks.monitoring.traffic import FAILED, Exchange, FoundPassage
@@ -23,6 +23,8 @@ BLOCK = 500
 """Exchanges that are in memory at a time; their texts are read by MLflow's 100."""
 MOST_TEXTS = 5_000
 RETRIEVER = "RETRIEVER"
+KEY = "key/"
+"""How the name of whoever is known by a key alone begins."""
 STATUSES = {"error": FAILED}
 """What a monitor calls the status of a trace, where that is another word."""
 
@@ -40,6 +42,7 @@ class RecordedTraffic:
         self.problem: LlmopsError | None = None
         self.count = self.lost = self.unkept = self.unread = 0
         self._scorers: Mapping[str, str] | None = None
+        self._clients: frozenset[str] | None = None
 
     def exchanges(
         self, since: datetime, until: datetime, most_texts: int | None = None
@@ -55,7 +58,7 @@ class RecordedTraffic:
             wanted = [row for row in rows if _kept(row, waiting)]
             chosen = []
             for row in wanted:
-                unit = _unit(row)
+                unit = self._unit(row)
                 if rank(unit) < below and read[unit] < EACH:
                     read[unit] += 1
                     chosen.append(row.id)
@@ -90,7 +93,7 @@ class RecordedTraffic:
         with existing_ledger(self._home).read() as connection:
             for row in connection.execute(query.execution_options(yield_per=BLOCK)):
                 if _kept(row, waiting):
-                    yield _unit(row)
+                    yield self._unit(row)
 
     def _blocks(self, since: datetime, until: datetime) -> Iterator[Sequence[Row[Any]]]:
         """Each in a transaction of its own: texts are read between them."""
@@ -122,7 +125,21 @@ class RecordedTraffic:
         ids = [row.id for row in rows]
         with existing_ledger(self._home).read() as connection:
             beside = _beside(connection, ids, self._newest_scorers(connection))
-        return [_exchange(row, texts.get(row.id), beside) for row in rows]
+        return [_exchange(row, self._person(row), texts.get(row.id), beside) for row in rows]
+
+    def _unit(self, row: Row[Any]) -> str:
+        """As `sampling.unit_of`."""
+        return str(self._person(row) or row.conversation or row.id)
+
+    def _person(self, row: Row[Any]) -> str:
+        """Whoever asks with a key and names nobody is a program: people stand behind it."""
+        if self._clients is None:
+            with existing_ledger(self._home).read() as connection:
+                found = connection.scalars(
+                    select(people.c.pseudonym).where(people.c.name.startswith(KEY))
+                )
+                self._clients = frozenset(found)
+        return "" if row.person in self._clients else str(row.person)
 
     def _texts(self, ids: Sequence[str]) -> Mapping[str, Trace]:
         """Where MLflow does not answer, it is not asked again: it would take its time each time."""
@@ -185,16 +202,11 @@ def _beside(connection: Connection, ids: Sequence[str], scorers: Mapping[str, st
     return _Beside(ratings, scores, opened)
 
 
-def _unit(row: Row[Any]) -> str:
-    """As `Exchange.unit`."""
-    return str(row.conversation or row.person or row.id)
-
-
 def _kept(row: Row[Any], waiting: set[str]) -> bool:
     return row.stored_at is not None or row.id in waiting
 
 
-def _exchange(row: Row[Any], trace: Trace | None, beside: _Beside) -> Exchange:
+def _exchange(row: Row[Any], person: str, trace: Trace | None, beside: _Beside) -> Exchange:
     kb, version = _searched(trace) if trace else ("", None)
     latency = row.latency_ms
     if latency is None and trace and trace.ended_ns:
@@ -206,7 +218,7 @@ def _exchange(row: Row[Any], trace: Trace | None, beside: _Beside) -> Exchange:
         answer=trace.answer if trace else "",
         status=STATUSES.get(row.status, row.status),
         conversation=row.conversation,
-        person=row.person,
+        person=person,
         latency_ms=latency,
         tokens=row.tokens,
         cost_usd=row.cost_usd,

@@ -1,10 +1,13 @@
-"""Of more exchanges than can be read: whole units (conversations), the same ones in every look."""
+"""Of more exchanges than can be read: whole units (people, else conversations), the same ones in
+every look.
+"""
 
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from hashlib import sha256
 
+from llmops.tasks.monitoring.sampling import unit_of
 from llmops.tasks.monitoring.traffic import Exchange
 
 EACH = 200
@@ -41,7 +44,7 @@ class UnitSample:
         self._below = WHOLE
 
     def add(self, exchange: Exchange) -> None:
-        unit = exchange.unit
+        unit = unit_of(exchange)
         if (at := rank(unit)) >= self._below:
             return
         if unit not in self._units:

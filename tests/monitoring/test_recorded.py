@@ -16,7 +16,7 @@ from llmops.tasks.traces import clicks, feedback, index
 from llmops.tasks.traces.feedback import Feedback
 from llmops.tasks.traces.spool import TraceSpool
 from llmops.tasks.traces.trace import COMPARED, Trace
-from tests.traces.made import PASSAGE, recorded, recorder
+from tests.traces.made import PASSAGE, person, recorded, recorder
 
 DAY = timedelta(days=1)
 
@@ -57,8 +57,8 @@ def cites(
 def test_an_exchange_is_put_together_from_wherever_its_parts_are(tmp_path: Path) -> None:
     asked = cites(recorded(), "a1")
     kept(tmp_path, asked)
-    for person, rating in (("p1", "up"), ("p2", "down"), ("p3", "up"), ("p4", None)):
-        feedback.rate(tmp_path, asked.id, person, Feedback(rating))
+    for who, rating in (("p1", "up"), ("p2", "down"), ("p3", "up"), ("p4", None)):
+        feedback.rate(tmp_path, asked.id, who, Feedback(rating))
     clicks.opened(tmp_path, asked.id, "p1", "a1", 3)
     clicks.opened(tmp_path, asked.id, "p2", "a1", 3)
     (found,) = read(RecordedTraffic(tmp_path, "helpdesk"))
@@ -139,6 +139,12 @@ def test_only_what_the_last_scorer_of_a_name_said_counts(tmp_path: Path) -> None
         connection.execute(insert(live_scores), [said | each for each in rows])
     first, second = read(RecordedTraffic(tmp_path, "helpdesk"))
     assert (first.scores, second.scores) == ({}, {"polite": 1.0})
+
+
+def test_whoever_is_known_by_a_key_alone_is_a_program_and_no_person(tmp_path: Path) -> None:
+    ann, client = person(tmp_path), person(tmp_path, "key/abc123abc123")
+    index.enter(tmp_path, [recorded(person=ann), recorded(person=client)])
+    assert [each.person for each in read(RecordedTraffic(tmp_path, "helpdesk"))] == [ann, ""]
 
 
 def test_blocks_hold_every_exchange_once_also_where_times_are_equal(tmp_path: Path) -> None:
