@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from sqlalchemy import select
 
 from llmops.tasks.errors import LlmopsError
@@ -105,12 +106,11 @@ def _tested(enough: Sequence[_Rated], raters: int, down: int) -> list[float]:
     """Adjusted p values, in the order given."""
     from scipy.stats import hypergeom
 
-    p_values, least = [], []
-    for each in enough:
-        n = len(each.raters)
-        p_values.append(float(hypergeom.sf(len(each.down) - 1, raters, down, n)))
-        least.append(float(hypergeom.sf(min(n, down) - 1, raters, down, n)))
-    return tarone([min(1.0, p) for p in p_values], [min(1.0, p) for p in least], ALPHA)
+    n = np.array([len(each.raters) for each in enough])
+    bad = np.array([len(each.down) for each in enough])
+    most = np.minimum(n, down)
+    p_values, least = (hypergeom.sf(x - 1, raters, down, n) for x in (bad, most))
+    return tarone(np.minimum(1, p_values).tolist(), np.minimum(1, least).tolist(), ALPHA)
 
 
 def _found(exchanges: Sequence[Exchange]) -> Mapping[tuple[str, str], int]:

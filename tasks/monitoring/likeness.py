@@ -29,7 +29,7 @@ WORDS = Spec(name="hash")
 
 
 Nearness = Literal["none", "far", "unsure", "near"]
-"""How near the best passage is: `none` is about something else, `near` may answer it."""
+"""How near the first passage is: `none` is about something else, `near` may answer it."""
 
 
 class Borders(NamedTuple):
@@ -40,13 +40,13 @@ class Borders(NamedTuple):
     near: float
 
 
-MEANT, WORDED = Borders(0.4, 0.55, 0.7), Borders(0.2, 0.3, 0.4)
+MEANT, WORDED = Borders(0.35, 0.5, 0.7), Borders(0.2, 0.3, 0.4)
 """Where the embedder knows the language, and where it does not. Chosen on half of the questions of
 docs/monitoring-recommendations.md, and measured on the others."""
 
 
 class Support(NamedTuple):
-    """What the best passage that was found has for a question: the share of the question's words,
+    """What the first passage that was found has for a question: the share of the question's words,
     each weighted by how rare it is, and, where the embedder knows the language, the mean of that
     and the likeness (cosine).
     """
@@ -88,25 +88,18 @@ def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> L
     rows = np.zeros((len(questions), embedder.dimension + words.dimension), np.float32)
     support: list[Support | None] = []
     for row, (text, of, exchange) in enumerate(zip(questions, known, exchanges, strict=True)):
-        near: list[float] = []
+        held = rare.held(text, exchange.passages[:1])
         if of:
             rows[row, : embedder.dimension] = meant[text]
-            vectors = [
-                passages[one.chunk_id] for one in exchange.passages if one.chunk_id in passages
-            ]
-            near = [float(meant[text] @ each) for each in vectors]
+            first = passages.get(exchange.passages[0].chunk_id) if exchange.passages else None
+            near = (
+                None if first is None or held is None else (held + float(meant[text] @ first)) / 2
+            )
+            support.append(None if near is None else Support(near, MEANT))
         else:
             rows[row, embedder.dimension :] = worded[text]
-        support.append(_support(rare.held(text, exchange.passages), near, known=of))
+            support.append(None if held is None else Support(held, WORDED))
     return Likeness(rows, tuple(support))
-
-
-def _support(held: float | None, near: Sequence[float], *, known: bool) -> Support | None:
-    if held is None:
-        return None
-    if not known:
-        return Support(held, WORDED)
-    return Support((held + max(near)) / 2, MEANT) if near else None
 
 
 class _Rareness:
@@ -125,8 +118,8 @@ class _Rareness:
         self._counts = counts
 
     def held(self, question: str, passages: Sequence[FoundPassage]) -> float | None:
-        """The weighted share of the question's terms that its best passage holds; None without
-        passages, or without a term.
+        """The weighted share of the question's terms that the best of the passages holds; None
+        without passages, or without a term.
         """
         weights = {term: self._weight(term) for term in set(analyse(question))}
         texts = [self._terms[one.chunk_id] for one in passages if one.chunk_id in self._terms]
@@ -164,7 +157,7 @@ def _passages(
     wanted: dict[str, dict[str, FoundPassage]] = {}
     for each in exchanges:
         of = wanted.setdefault(each.knowledge_base, {})
-        of |= {one.chunk_id: one for one in each.passages if one.text.strip()}
+        of |= {one.chunk_id: one for one in each.passages[:1] if one.text.strip()}
     vectors: dict[str, Vectors] = {}
     for name, passages in wanted.items():
         vectors |= _remembered(home, name, list(passages), embedder)

@@ -8,7 +8,7 @@ from llmops.tasks.monitoring import report_words as words
 from llmops.tasks.monitoring.figures import Kpi, Monitored
 from llmops.tasks.monitoring.report import cut, todo
 
-KPIS, ITEMS, WARNINGS, NOTES = 16, 5, 5, 3
+KPIS, WARNINGS, CHANGES, QUESTIONS, PASSAGES, DOCUMENTS, NOTES = 12, 2, 4, 4, 3, 2, 2
 """Rows of each list: the whole has at most 60 lines."""
 LENGTH = 160
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^@])")
@@ -48,13 +48,16 @@ def _todo(monitored: Monitored) -> list[str]:
 
 
 def _changes(monitored: Monitored) -> list[str]:
-    said = [plain(words.drift_sentence(each), 400) for each in monitored.drifts]
+    said = [
+        plain(f"{words.drift_said(each)} {words.drift_figures(each)}", 400)
+        for each in monitored.drifts
+    ]
     topics = [
         f"new topic: {plain(', '.join(each.words))} "
         f"({words.counted(each.conversations, 'conversation')})"
         for each in monitored.new_topics
     ]
-    return _listed("What changed", [*said, *topics], ITEMS)
+    return _listed("What changed", [*said, *topics], CHANGES)
 
 
 def _kpis(monitored: Monitored) -> list[str]:
@@ -67,9 +70,7 @@ def _kpis(monitored: Monitored) -> list[str]:
         "| figure | value | 95 % interval | before | change |",
         "| --- | --- | --- | --- | --- |",
     ]
-    left = len(monitored.kpis) - KPIS
-    more = [f"{words.counted(left, 'more figure')} in the report"] if left > 0 else []
-    return ["## Figures", "\n".join([*head, *rows]), *more]
+    return [_titled("Figures", len(monitored.kpis), KPIS), "\n".join([*head, *rows])]
 
 
 def _cells(kpi: Kpi) -> list[str]:
@@ -88,7 +89,7 @@ def _unanswered(monitored: Monitored) -> list[str]:
         f"{plain(each.why)})"
         for each in found
     ]
-    return _listed("Questions that the documents do not answer", said, ITEMS)
+    return _listed("Questions that the documents do not answer", said, QUESTIONS)
 
 
 def _bad_passages(monitored: Monitored) -> list[str]:
@@ -97,14 +98,14 @@ def _bad_passages(monitored: Monitored) -> list[str]:
         f"{plain(each.uri)}: {each.down} of {words.counted(each.rated, 'rater')} down"
         for each in found
     ]
-    return _listed("Passages whose answers are marked bad", said, ITEMS)
+    return _listed("Passages whose answers are marked bad", said, PASSAGES)
 
 
 def _unused(monitored: Monitored) -> list[str]:
     found = monitored.recommendations.unused
     said = [f"{plain(each.uri)}: {words.counted(each.chunks, 'passage')}" for each in found]
     notes = [plain(each, 300) for each in monitored.recommendations.notes[:NOTES]]
-    listed = _listed("Documents that no question found", said, ITEMS)
+    listed = _listed("Documents that no question found", said, DOCUMENTS)
     return [*listed, *(["\n".join(f"- {each}" for each in notes)] if notes else [])]
 
 
@@ -112,7 +113,9 @@ def _listed(title: str, said: Sequence[str], most: int) -> list[str]:
     """Nothing where there is nothing."""
     if not said:
         return []
-    lines = [f"- {each}" for each in said[:most]]
-    if len(said) > most:
-        lines.append(f"- and {len(said) - most} more in the report")
-    return [f"## {title}", "\n".join(lines)]
+    return [_titled(title, len(said), most), "\n".join(f"- {each}" for each in said[:most])]
+
+
+def _titled(title: str, count: int, most: int) -> str:
+    """The report has all of them."""
+    return f"## {title}" + (f" ({most} of {count})" if count > most else "")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.monitoring import report_words as words
 from llmops.tasks.monitoring.figures import Kpi, Monitored, PassageState
-from llmops.tasks.monitoring.report_charts import Lines, lines, spark, weeks
+from llmops.tasks.monitoring.report_charts import Lines, feedback, lines, spark, weeks
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -65,9 +65,10 @@ def report_html(
         "interval": words.interval,
         "change": words.change,
         "tone": words.tone,
-        "drift_sentence": words.drift_sentence,
+        "drift_said": words.drift_said,
+        "drift_figures": words.drift_figures,
     }
-    style = _style()
+    style, since = _style(), f"{monitored.since:%Y-%m-%d}"
     advice = monitored.recommendations
     shown = [*warnings[:WARNINGS]]
     if len(warnings) > WARNINGS:
@@ -81,8 +82,12 @@ def report_html(
         warnings=shown,
         drifts=[(each, weeks(each)) for each in monitored.drifts],
         unused=words.unused_sentences(advice.unused_count),
-        charts=_large(monitored.kpis),
-        kpis=[(each, spark(each)) for each in monitored.kpis],
+        charts=_latency(monitored),
+        bars=feedback(monitored.kpis),
+        groups=[
+            (title, [(each, spark(each, since)) for each in members])
+            for title, members in groups(monitored.kpis).items()
+        ],
         method=words.method(monitored),
         links=[(name, _link(url)) for name, url in links.items()],
         states=STATES,
@@ -109,7 +114,7 @@ def todo(monitored: Monitored) -> list[tuple[str, str]]:
             f"Mend {counted(len(advice.bad_passages), 'passage')} whose answers are marked bad",
             advice.bad_passages,
         ),
-        ("changed", f"Look at why {' and '.join(drifted)} changed", drifted),
+        ("changed", f"See why {' and '.join(drifted)} changed", drifted),
         (
             "changed",
             f"Read {counted(len(monitored.new_topics), 'new topic')} of questions",
@@ -117,8 +122,7 @@ def todo(monitored: Monitored) -> list[tuple[str, str]]:
         ),
         (
             "unused",
-            f"Ask whether {counted(len(advice.unused), 'document')} that nobody's question finds "
-            "should stay",
+            f"Look through {counted(len(advice.unused), 'document')} that no question found",
             advice.unused,
         ),
     ]
@@ -132,17 +136,27 @@ def cut(text: str, length: int) -> str:
     return f"{text[:length]}… ({len(text) - length:,} more characters)"
 
 
-def _large(kpis: Sequence[Kpi]) -> list[Lines]:
-    """Latency, and what people said, each on one axis."""
-    groups = {
-        "Latency by day": [each for each in kpis if each.name.startswith("latency")],
-        "Feedback by day": [each for each in kpis if each.name.startswith("feedback")],
-    }
-    made = []
-    for title, members in groups.items():
-        units = dict.fromkeys(each.unit for each in members)
-        made += [lines(title, [each for each in members if each.unit == unit]) for unit in units]
+def _latency(monitored: Monitored) -> list[Lines]:
+    """Times on one axis, by unit."""
+    times = [each for each in monitored.kpis if each.name.startswith("latency")]
+    since = f"{monitored.since:%Y-%m-%d}"
+    units = dict.fromkeys(each.unit for each in times)
+    made = [
+        lines("Latency by day", [each for each in times if each.unit == unit], since)
+        for unit in units
+    ]
     return [each for each in made if each is not None]
+
+
+def groups(kpis: Sequence[Kpi]) -> dict[str, list[Kpi]]:
+    """Heading -> KPIs: the application's, then those of each knowledge base, whose names begin with
+    `kb/` and its own.
+    """
+    made: dict[str, list[Kpi]] = {}
+    for each in kpis:
+        base = each.name.split("/")[1] if each.name.startswith("kb/") else ""
+        made.setdefault(f"Knowledge base {base}" if base else "The application", []).append(each)
+    return made
 
 
 def _link(url: str) -> ShownLink:

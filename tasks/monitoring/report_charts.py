@@ -10,7 +10,7 @@ from llmops.tasks.monitoring.figures import Drift, Kpi
 from llmops.tasks.monitoring.report_words import amount, day
 
 WIDTH, HEIGHT, PAD = 240, 60, 6
-WIDE, TALL, LEFT, BOTTOM = 560, 190, 58, 24
+WIDE, TALL, LEFT, BOTTOM = 560, 190, 72, 24
 
 
 class Curve(NamedTuple):
@@ -25,11 +25,12 @@ class Curve(NamedTuple):
 
 
 class Spark(NamedTuple):
-    """A small chart of one KPI. `band`: (top, height) of the window's interval; `before`: where the
-    value of the windows before it lies.
+    """A small chart of one KPI. `start`: where the window begins; `band`: (top, height) of its
+    interval, from there on; `before`: where the value of the windows before it lies, up to there.
     """
 
     curve: Curve
+    start: float
     band: tuple[float, float] | None
     before: float | None
     first_day: str
@@ -40,10 +41,13 @@ class Spark(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """A large chart of KPIs of one unit. `ticks`: (place, label)."""
+    """A large chart of KPIs of one unit. `start`: where the window begins; `ticks`: (place,
+    label).
+    """
 
     title: str
     curves: tuple[Curve, ...]
+    start: float
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     said: str
@@ -51,6 +55,27 @@ class Lines(NamedTuple):
     height: int = TALL
     left: int = LEFT
     bottom: int = TALL - BOTTOM
+
+
+class Part(NamedTuple):
+    """A part of a bar, in per cent of its width."""
+
+    name: str
+    tone: str
+    x: float
+    width: float
+    text: str
+
+
+class Bar(NamedTuple):
+    """Parts that are a whole together."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def said(self) -> str:
+        return f"{self.name}: " + ", ".join(f"{each.name} {each.text}" for each in self.parts)
 
 
 class Stem(NamedTuple):
@@ -92,8 +117,10 @@ class Scale(NamedTuple):
         return round(self.bottom - (self.bottom - self.top) * share, 1)
 
 
-def spark(kpi: Kpi) -> Spark | None:
-    """None where no two days have a value: a curve would say nothing."""
+def spark(kpi: Kpi, since: str) -> Spark | None:
+    """None where no two days have a value: a curve would say nothing. `since`: the day on which
+    the window begins.
+    """
     values = [value for _, value in kpi.curve if _is_number(value)]
     if len(values) < 2:
         return None
@@ -106,6 +133,7 @@ def spark(kpi: Kpi) -> Spark | None:
     days = "; ".join(f"{day(name)} {amount(value, kpi.unit)}" for name, value in kpi.curve)
     return Spark(
         curve=_curve(kpi, scale, PAD, WIDTH - PAD),
+        start=_start(kpi, since, PAD, WIDTH - PAD, 0),
         band=band,
         before=scale.place(kpi.before) if _is_number(kpi.before) else None,
         first_day=day(kpi.curve[0][0]),
@@ -114,19 +142,21 @@ def spark(kpi: Kpi) -> Spark | None:
     )
 
 
-def lines(title: str, kpis: Sequence[Kpi]) -> Lines | None:
+def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
     """The KPIs of one unit that have a curve, on one axis from 0; None where none has."""
     shown = [each for each in kpis if sum(_is_number(value) for _, value in each.curve) > 1]
     if not shown:
         return None
     values = [value for each in shown for _, value in each.curve if _is_number(value)]
     scale = _scale([0.0, *values], 10, TALL - BOTTOM, exact_low=True)
-    longest = max((each.curve for each in shown), key=len)
-    places = _places(len(longest), LEFT + 12, WIDE - 12)
+    longest = max(shown, key=lambda each: len(each.curve))
+    places = _places(len(longest.curve), LEFT + 12, WIDE - 12)
+    named = [(x, day(name)) for x, (name, _) in zip(places, longest.curve, strict=True)]
     return Lines(
         title=title,
         curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 12) for each in shown),
-        x_ticks=_some([(x, day(name)) for x, (name, _) in zip(places, longest, strict=True)], 7),
+        start=_start(longest, since, LEFT + 12, WIDE - 12, LEFT),
+        x_ticks=_some(named, 7),
         y_ticks=tuple(
             (scale.place(tick), amount(tick, shown[0].unit)) for tick in _ticks(scale, 4)
         ),
@@ -138,6 +168,38 @@ def lines(title: str, kpis: Sequence[Kpi]) -> Lines | None:
     )
 
 
+def feedback(kpis: Sequence[Kpi]) -> tuple[Bar, ...]:
+    """What people said of answers, in this window and before: of all answers, those rated good,
+    those rated bad, and those that nobody rated.
+    """
+    known = {each.name: each for each in kpis}
+    rated, up = known.get("rated_share"), known.get("up_share")
+    if rated is None or up is None:
+        return ()
+    bars = (
+        _bar("This window", rated.value, up.value),
+        _bar("Before", rated.before, up.before),
+    )
+    return tuple(each for each in bars if each is not None)
+
+
+def _bar(name: str, rated: float | None, up: float | None) -> Bar | None:
+    if not (_is_number(rated) and _is_number(up)):
+        return None
+    shares = (
+        ("rated good", "good", rated * up),
+        ("rated bad", "bad", rated * (1 - up)),
+        ("not rated", "rest", 1 - rated),
+    )
+    parts, x = [], 0.0
+    for part, tone, share in shares:
+        parts.append(
+            Part(part, tone, round(100 * x, 2), round(100 * share, 2), amount(share, "share"))
+        )
+        x += share
+    return Bar(name, tuple(parts))
+
+
 def weeks(drift: Drift) -> Weeks | None:
     """None where no week has a distance."""
     known = [(name, value) for name, value in drift.weeks if _is_number(value)]
@@ -145,7 +207,7 @@ def weeks(drift: Drift) -> Weeks | None:
         return None
     values = [value for _, value in known]
     scale = _scale([0.0, *values, *_known(drift.usual)], 14, TALL - BOTTOM, exact_low=True)
-    places = _places(len(drift.weeks), LEFT + 24, WIDE - 24)
+    places = _places(len(drift.weeks), LEFT + 26, WIDE - 30)
     stems = tuple(
         Stem(
             x=x,
@@ -183,6 +245,15 @@ def _curve(kpi: Kpi, scale: Scale, left: float, right: float) -> Curve:
         tuple(each[0] for each in drawn if len(each) == 1),
         drawn[-1][-1] if drawn else None,
     )
+
+
+def _start(kpi: Kpi, since: str, left: float, right: float, edge: float) -> float:
+    """Half a day before the window's first day; the edge, where the curve has no day before."""
+    places = _places(len(kpi.curve), left, right)
+    inside = [place for place, (name, _) in enumerate(kpi.curve) if name >= since]
+    if not inside or not inside[0]:
+        return edge
+    return round((places[inside[0]] + places[inside[0] - 1]) / 2, 1)
 
 
 def _places(count: int, left: float, right: float) -> list[float]:

@@ -94,23 +94,30 @@ def window(monitored: Monitored) -> str:
     return f"{span} ({days}), {beside}"
 
 
-def drift_sentence(drift: Drift) -> str:
-    """What the test says, with its numbers."""
+def drift_said(drift: Drift) -> str:
+    """`Questions are unlike those of before.`"""
     what = drift.what.capitalize()
-    counts = f"{drift.n:,} against {drift.n_before:,} before"
     if drift.status == "unknown":
-        return (
-            f"{what}: not known. {drift.reason or f'Too few to tell: {counts}'}".rstrip(".") + "."
-        )
-    numbers = [counts]
+        why = drift.reason or f"too few to tell, {drift.n:,} against {drift.n_before:,} before"
+        return f"{what}: not known, {why}".rstrip(".") + "."
+    said = "are unlike those of before" if drift.status == "drifted" else "are as they were before"
+    return f"{what} {said}." + (f" {drift.reason}" if drift.reason else "")
+
+
+def drift_figures(drift: Drift) -> str:
+    """The numbers of the test."""
+    numbers = [f"{drift.n:,} against {drift.n_before:,} before"]
     if drift.distance is not None:
-        usual = f", usual up to {amount(drift.usual)}" if drift.usual is not None else ""
+        usual = (
+            f"; 95 of 100 windows that differ by chance alone stay below {amount(drift.usual)}"
+            if drift.usual is not None
+            else ""
+        )
         numbers.append(f"distance {amount(drift.distance)}{usual}")
     if drift.p is not None:
-        level = f" (a drift below {amount(drift.level)})" if drift.level is not None else ""
+        level = f", told below {amount(drift.level)}" if drift.level is not None else ""
         numbers.append(f"p {amount(drift.p)}{level}")
-    said = "are unlike those of before" if drift.status == "drifted" else "are as they were before"
-    return f"{what} {said}: {'; '.join(numbers)}." + (f" {drift.reason}" if drift.reason else "")
+    return "; ".join(numbers)
 
 
 def unused_sentences(counts: Mapping[str, int]) -> list[str]:
@@ -129,28 +136,27 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def method(monitored: Monitored) -> list[str]:
     """How the findings were made, and how often they are wrong."""
-    rates = {each.false_alarms_per_year for each in monitored.drifts if each.false_alarms_per_year}
-    together = sum(rates)
+    rates = [each.false_alarms_per_year for each in monitored.drifts if each.false_alarms_per_year]
     said = [
         "Figures: rates and means with 95 % intervals whose units are conversations, because "
         "questions of one conversation hang together.",
     ]
     if monitored.drifts:
         rate = (
-            f" Looked at as often as it is now, it is wrong at most {_digits(together)} times a "
-            "year."
+            f" Each of these tests, and that for new topics, gives at most {amount(max(rates))} "
+            "false alarms a year on average, however often it looks."
             if rates
             else ""
         )
         said.append(
-            "Drift: whole conversations are exchanged between this window and those before, and "
-            "the distance of the texts' embeddings is compared with what chance gives." + rate
+            "Change: whole conversations are exchanged between this window and those before, and "
+            "the distance of their texts' embeddings is compared with what chance gives." + rate
         )
     return [
         *said,
-        "Questions that the documents do not answer: refused, without a passage, not supported by "
-        "the passages, or rated down; those that ask the same are counted together, and one that "
-        "was answered well elsewhere is left out.",
+        "Questions that the documents do not answer: nothing that was found is about them, or the "
+        "answer was refused, is not supported by its passages, or was rated down; those that ask "
+        "the same are together, and what as many conversations got a good answer to is left out.",
         "Passages marked bad: Fisher's exact test by raters against the application's own rate of "
         "bad marks, mended for the number of passages: at most 5 of 100 reports name any without "
         "cause.",

@@ -39,7 +39,7 @@ class Doubt(NamedTuple):
 
 
 EMPTY = Doubt(0.9, "nothing was found")
-NONE = Doubt(0.9, "no passage that was found is about it")
+NONE = Doubt(0.9, "what was found is about something else")
 FAR = Doubt(0.6, "what was found is hardly about it")
 DISLIKED = Doubt(0.6, "rated down, and no passage is near")
 UNGROUNDED = Doubt(0.6, "the passages do not support the answer")
