@@ -135,19 +135,27 @@ def window_drift(pool: Pool, unlike: Array, *, level: float, seed: int = 0) -> W
     """
     if min(pool.current, pool.units - pool.current) < LEAST_UNITS:
         return None
-    points = _points(pool, unlike)
-    newest = _lengths(int(pool.ages.max()) + 1)
-    labels = np.searchsorted(newest, pool.ages, "right").astype(np.uint8)
-    test = _Scan(points, labels)
-    observed = test.each(labels[None])[0]
-    p = exchange_p(float(observed.max()), test, dealt(labels, draws_for(level), seed)).p
+    points = points_of(pool, unlike)
+    p, newest = scan(points, pool.ages, draws_for(level), seed)
     return WindowDrift(
         p=p,
         distance=float(_distance(points, (pool.ages == 0).astype(np.uint8)[None])[0]),
         usual=_usual(points, pool.current, seed),
-        newest=int(newest[int(observed.argmax())]),
+        newest=newest,
         distances=_distances(points, pool.ages),
     )
+
+
+def scan(points: Array, ages: Counts, draws: int, seed: int = 0) -> tuple[float, int]:
+    """p of the newest windows together, and how many of them differ most from the others. `ages`:
+    of each point, 0 for the newest window; at least 20 there, and 20 elsewhere.
+    """
+    newest = _lengths(int(ages.max()) + 1)
+    labels = np.searchsorted(newest, ages, "right").astype(np.uint8)
+    test = _Scan(points, labels)
+    observed = test.each(labels[None])[0]
+    p = exchange_p(float(observed.max()), test, dealt(labels, draws, seed)).p
+    return p, int(newest[int(observed.argmax())])
 
 
 def _lengths(windows: int) -> Counts:
@@ -155,7 +163,7 @@ def _lengths(windows: int) -> Counts:
     return 2 ** np.arange(max(1, int(np.log2(max(1, windows // 2))) + 1))
 
 
-def _points(pool: Pool, unlike: Array) -> Array:
+def points_of(pool: Pool, unlike: Array) -> Array:
     """Units x coordinates, centred. The coordinate of unlikeness is the Savage score of a unit's
     rank (Savage 1956: most power where a few are far more unlike than the others), and weighs as
     much as all others' noise together.
