@@ -150,12 +150,12 @@ def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
     values = [value for each in shown for _, value in each.curve if _is_number(value)]
     scale = _scale([0.0, *values], 10, TALL - BOTTOM, exact_low=True)
     longest = max(shown, key=lambda each: len(each.curve))
-    places = _places(len(longest.curve), LEFT + 12, WIDE - 12)
+    places = _places(len(longest.curve), LEFT + 12, WIDE - 30)
     named = [(x, day(name)) for x, (name, _) in zip(places, longest.curve, strict=True)]
     return Lines(
         title=title,
-        curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 12) for each in shown),
-        start=_start(longest, since, LEFT + 12, WIDE - 12, LEFT),
+        curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 30) for each in shown),
+        start=_start(longest, since, LEFT + 12, WIDE - 30, LEFT),
         x_ticks=_some(named, 7),
         y_ticks=tuple(
             (scale.place(tick), amount(tick, shown[0].unit)) for tick in _ticks(scale, 4)
