@@ -32,4 +32,5 @@ def test_each_list_is_made_and_a_base_that_is_not_here_is_a_note(tmp_path: Path)
     assert found.unanswered[0].why.startswith("20× nothing was found")
     assert [each.chunk_id for each in found.bad_passages] == ["bad"]
     assert found.unused_count == {}
+    assert found.notes == found.notes_of["unused"]
     assert found.notes[-1].startswith("shop: unused documents are not known: no knowledge base")

@@ -71,7 +71,9 @@ def test_what_nobody_found_is_told_the_longest_first(shop: Workshop) -> None:
     first = found.documents[0]
     assert first.since == SINCE - timedelta(days=3)
     assert first.chunks == len(ids(shop)["d11.txt"][1]) > 1
-    assert found.note.startswith("shop: 2 of 12 documents (17%) were found by no question; at this")
+    assert found.note.startswith(
+        "shop: 2 of 12 documents (17 %) were found by no question; at this"
+    )
 
 
 def test_with_little_traffic_a_list_means_nothing_and_that_is_said(shop: Workshop) -> None:
