@@ -114,7 +114,10 @@ class BadPassage(BaseModel):
 
 
 class Recommendations(BaseModel):
-    """What is to be done, by people. `unused_count`: by knowledge base, also those not listed."""
+    """What is to be done, by people. `unused_count`: by knowledge base, also those not listed;
+    `notes`: what the lists rest on, or why they are empty; `notes_of`: the same by the list that it
+    is of, such as `unused`.
+    """
 
     model_config = ConfigDict(frozen=True)
     unanswered: tuple[UnansweredQuestion, ...] = ()
@@ -122,6 +125,7 @@ class Recommendations(BaseModel):
     unused_count: Mapping[str, int] = Field(default_factory=dict)
     bad_passages: tuple[BadPassage, ...] = ()
     notes: tuple[str, ...] = ()
+    notes_of: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Monitored(BaseModel):

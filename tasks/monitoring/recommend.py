@@ -38,17 +38,18 @@ def recommendations(
     found, problems = _unused(home, exchanges, knowledge_bases, begins)
     listed = [each for one in found.values() for each in one.documents]
     listed.sort(key=lambda each: (-each.chunks, each.knowledge_base, each.uri))
+    notes = {
+        "unanswered": questions.notes,
+        "bad_passages": (bad.note,) if bad.note else (),
+        "unused": (*(one.note for one in found.values()), *problems),
+    }
     return Recommendations(
         unanswered=questions.questions,
         unused=tuple(listed[:MOST]),
         unused_count={name: one.total for name, one in found.items()},
         bad_passages=bad.passages,
-        notes=tuple(
-            filter(
-                None,
-                [*questions.notes, bad.note, *(one.note for one in found.values()), *problems],
-            )
-        ),
+        notes=tuple(note for of in notes.values() for note in of),
+        notes_of=notes,
     )
 
 

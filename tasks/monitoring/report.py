@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.monitoring import report_words as words
-from llmops.tasks.monitoring.figures import Kpi, Monitored, PassageState
+from llmops.tasks.monitoring.figures import Kpi, Monitored, PassageState, Recommendations
 from llmops.tasks.monitoring.report_charts import Lines, feedback, lines, spark, weeks
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that no HTML may have."""
+LISTS = ("unanswered", "bad_passages", "unused")
 MOST, TRACES, WARNINGS = 20, 50, 50
 """Rows of a list, traces of a row, warnings that are shown."""
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
@@ -81,7 +82,7 @@ def report_html(
         todo=todo(monitored),
         warnings=shown,
         drifts=[(each, weeks(each)) for each in monitored.drifts],
-        unused=words.unused_sentences(advice.unused_count),
+        notes_of=_notes_of(advice),
         charts=_latency(monitored),
         bars=feedback(monitored.kpis),
         groups=[
@@ -148,14 +149,23 @@ def _latency(monitored: Monitored) -> list[Lines]:
     return [each for each in made if each is not None]
 
 
+def _notes_of(advice: Recommendations) -> dict[str, tuple[str, ...]]:
+    """Each note once: by its list, the others under no name."""
+    listed = {note for notes in advice.notes_of.values() for note in notes}
+    others = tuple(note for note in advice.notes if note not in listed)
+    return {**dict.fromkeys(LISTS, ()), **advice.notes_of, "": others}
+
+
 def groups(kpis: Sequence[Kpi]) -> dict[str, list[Kpi]]:
     """Heading -> KPIs: the application's, then those of each knowledge base, whose names begin with
-    `kb/` and its own.
+    `kb/` and its own, which the heading says for them.
     """
     made: dict[str, list[Kpi]] = {}
     for each in kpis:
         base = each.name.split("/")[1] if each.name.startswith("kb/") else ""
-        made.setdefault(f"Knowledge base {base}" if base else "The application", []).append(each)
+        label = each.label.removeprefix(f"{base}: ")
+        shown = each.model_copy(update={"label": label[:1].upper() + label[1:]})
+        made.setdefault(f"Knowledge base {base}" if base else "The application", []).append(shown)
     return made
 
 

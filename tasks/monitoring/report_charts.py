@@ -26,7 +26,8 @@ class Curve(NamedTuple):
 
 class Spark(NamedTuple):
     """A small chart of one KPI. `start`: where the window begins; `band`: (top, height) of its
-    interval, from there on; `before`: where the value of the windows before it lies, up to there.
+    interval, from there on; `before`: where the value of the windows before it lies, up to there;
+    of a sum, what a day of them came to.
     """
 
     curve: Curve
@@ -124,8 +125,8 @@ def spark(kpi: Kpi, since: str) -> Spark | None:
     values = [value for _, value in kpi.curve if _is_number(value)]
     if len(values) < 2:
         return None
-    ends = kpi.interval or ()
-    scale = _scale([*values, *ends, *_known(kpi.before)], PAD, HEIGHT - PAD)
+    ends, before = kpi.interval or (), _before(kpi, since)
+    scale = _scale([*values, *ends, *_known(before)], PAD, HEIGHT - PAD)
     band = None
     if kpi.interval:
         top, bottom = scale.place(kpi.interval[1]), scale.place(kpi.interval[0])
@@ -135,11 +136,19 @@ def spark(kpi: Kpi, since: str) -> Spark | None:
         curve=_curve(kpi, scale, PAD, WIDTH - PAD),
         start=_start(kpi, since, PAD, WIDTH - PAD, 0),
         band=band,
-        before=scale.place(kpi.before) if _is_number(kpi.before) else None,
+        before=scale.place(before) if _is_number(before) else None,
         first_day=day(kpi.curve[0][0]),
         last_day=day(kpi.curve[-1][0]),
         said=f"{kpi.label} by day: {days}",
     )
+
+
+def _before(kpi: Kpi, since: str) -> float | None:
+    """What has no interval is counted: its days are less than its window."""
+    if kpi.before is None or kpi.interval is not None:
+        return kpi.before
+    days = [value for name, value in kpi.curve if _is_number(value) and name < since]
+    return sum(days) / len(days) if days else None
 
 
 def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
@@ -150,12 +159,12 @@ def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
     values = [value for each in shown for _, value in each.curve if _is_number(value)]
     scale = _scale([0.0, *values], 10, TALL - BOTTOM, exact_low=True)
     longest = max(shown, key=lambda each: len(each.curve))
-    places = _places(len(longest.curve), LEFT + 12, WIDE - 12)
+    places = _places(len(longest.curve), LEFT + 12, WIDE - 30)
     named = [(x, day(name)) for x, (name, _) in zip(places, longest.curve, strict=True)]
     return Lines(
         title=title,
-        curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 12) for each in shown),
-        start=_start(longest, since, LEFT + 12, WIDE - 12, LEFT),
+        curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 30) for each in shown),
+        start=_start(longest, since, LEFT + 12, WIDE - 30, LEFT),
         x_ticks=_some(named, 7),
         y_ticks=tuple(
             (scale.place(tick), amount(tick, shown[0].unit)) for tick in _ticks(scale, 4)

@@ -1,7 +1,6 @@
 """Figures of a monitor in words: amounts with units, days, changes, drift, the method."""
 
 import math
-from collections.abc import Mapping
 from datetime import date
 
 from llmops.tasks.monitoring.figures import Drift, Kpi, Monitored
@@ -59,10 +58,16 @@ def change(kpi: Kpi) -> str:
         return "= as before"
     sign = "▲" if difference > 0 else "▼"
     if kpi.unit in SHARES:
-        return f"{sign} {_digits(abs(100 * difference))} points"
+        return f"{sign} {_two(100 * difference)} points"
     if not kpi.before:
         return f"{sign} from 0"
-    return f"{sign} {_digits(abs(100 * difference / kpi.before))} %"
+    return f"{sign} {_two(100 * difference / kpi.before)} %"
+
+
+def _two(value: float) -> str:
+    """Two digits that matter, without a sign: `0.21`, `4.3`, `120`."""
+    size = abs(value)
+    return f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
 
 
 def outside(kpi: Kpi) -> bool:
@@ -118,15 +123,6 @@ def drift_figures(drift: Drift) -> str:
         level = f", told below {amount(drift.level)}" if drift.level is not None else ""
         numbers.append(f"p {amount(drift.p)}{level}")
     return "; ".join(numbers)
-
-
-def unused_sentences(counts: Mapping[str, int]) -> list[str]:
-    """How many documents of each base nobody found."""
-    return [
-        f"{name}: {count:,} document{'' if count == 1 else 's'} found by no question"
-        for name, count in counts.items()
-        if count
-    ]
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -111,7 +111,8 @@ def unanswered(
 
 def _counts(exchange: Exchange) -> bool:
     searched = bool(exchange.knowledge_base or exchange.passages)
-    return searched and exchange.status in ("ok", "refused") and bool(exchange.question.strip())
+    says = any(map(str.isalnum, exchange.question))
+    return searched and says and exchange.status in ("ok", "refused")
 
 
 def _chosen(there: Sequence[Exchange]) -> list[Exchange]:

@@ -164,11 +164,11 @@ def _note(name: str, found: Unused, there: _Presence, asked: int) -> str:
         return f"{name}: no document has been there all the time"
     if not asked:
         return f"{name}: no question searched it, so nothing can be said of unused documents"
-    share = found.total / found.of
     when = "" if there.whole else f" since it was published on {there.since:%Y-%m-%d}"
     said = (
-        f"{name}: {found.total:,} of {found.of:,} documents ({share:.0%}) were found by no "
-        f"question{when}; at this traffic chance alone leaves at least {found.expected:.0%} unused"
+        f"{name}: {found.total:,} of {found.of:,} documents ({100 * found.total / found.of:.0f} %) "
+        f"were found by no question{when}; at this traffic chance alone leaves at least "
+        f"{100 * found.expected:.0f} % unused"
     )
     if found.total and not found.documents:
         return f"{said}, so a list of them would mean nothing"

@@ -13,6 +13,7 @@ import pytest
 
 from llmops.tasks.monitoring.figures import Monitored, Recommendations
 from llmops.tasks.monitoring.report import MOST, report_html, todo
+from llmops.tasks.monitoring.report_charts import spark
 from tests.browser import PHONE, browser, watched
 from tests.decisions.reported import HOSTILE, LOADING
 from tests.decisions.test_report import Reader
@@ -49,7 +50,7 @@ def test_the_numbers_are_those_of_the_findings() -> None:
         *("12.5 %", "10 to 15 %", "before 8 %", "▲ 4.5 points", "412 ms", "1,678"),
         *("400 against 3,100 before", "distance 0.021", "below 0.012", "p 0.0002"),
         *("asked 37 times in 31 conversations", "17 of 19 raters down", "found 53 times"),
-        *("p 0.0042", "232 documents found by no question", "14 questions of 11 conversations"),
+        *("p 0.0042", "14 questions of 11 conversations"),
         *("20 % of them were answered", "at most 0.033 false alarms a year"),
         *("rated good 20 %, rated bad 5 %, not rated 75 %", "changed since", "93", "2026-11-23"),
     ):
@@ -117,6 +118,31 @@ def test_the_policy_allows_the_page_s_own_style_alone_and_no_script() -> None:
     assert "<script" not in page
     assert "://" not in page
     assert "url(" not in content[1]
+
+
+def test_notes_stand_with_the_list_that_they_are_of() -> None:
+    notes = {name: (f"why {name}",) for name in ("unanswered", "bad_passages", "unused")}
+    every = (*(note for of in notes.values() for note in of), "of none")
+    page = report_html(
+        monitored(recommendations=Recommendations(notes=every, notes_of=notes)), "done"
+    )
+    places = [
+        *('id="unanswered"', "why unanswered", 'id="bad-passages"', "why bad_passages"),
+        *('id="unused"', "why unused", "of none", 'id="figures"'),
+    ]
+    assert [page.index(each) for each in places] == sorted(page.index(each) for each in places)
+    assert all(page.count(each) == 1 for each in every)
+
+
+def test_a_sum_is_compared_by_the_day() -> None:
+    """A week's requests stand beside a curve of days: the line is that of a day before."""
+    curve = tuple((f"2026-11-{day:02d}", 100.0 + day % 2) for day in range(16, 30))
+    chart = spark(kpi(value=707.0, before=703.0, interval=None, unit="", curve=curve), "2026-11-23")
+    assert chart
+    assert chart.before
+    assert 0 < chart.before < chart.height
+    days = [float(y) for y in re.findall(r" ([\d.]+)", chart.curve.paths[0])]
+    assert min(days) < chart.before < max(days)
 
 
 def test_links_lead_to_web_pages_alone() -> None:
