@@ -128,7 +128,8 @@ def test_whatever_is_away_a_look_says_what_it_can(
     assert {each["status"] for each in outcome["drifts"]} == {"unknown"}
     assert figures(outcome)["cost_per_request_usd"]["value"] == pytest.approx(0.0025)
     assert Path(outcome["report"]).is_file()
-    assert any("exchanges are without their texts: MLflow" in each for each in outcome["warnings"])
+    told = "exchanges are without their texts: LLMOPS_MLFLOW_TRACKING_URI: MLflow does not answer"
+    assert any(told in each for each in outcome["warnings"])
     people = llmops("monitor", file)
     assert people.code == 0
     assert "not everything could be read" in people.out
