@@ -24,7 +24,10 @@ from llmops.tasks.traces.monitored import working_folder
 
 MOST_NOW, MOST_BEFORE = 5_000, 2_000
 """Exchanges whose texts are read: of the window, and of each window before it."""
-FILE = "window-{}.jsonl"
+FILE = "window-{}.new"
+"""JSON lines; by the ending of their names backups leave them out."""
+LEFT = timedelta(days=1)
+"""After which a folder of a run is that of one that was killed."""
 
 
 class MonitorSpec(BaseModel):
@@ -70,7 +73,7 @@ def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
     """
     until, length = spec.until or now(), timedelta(days=spec.days)
     folder = working_folder(home, spec.app) / run
-    shutil.rmtree(folder, ignore_errors=True)
+    _tidy(folder)
     folder.mkdir(parents=True)
     traffic, reading = traffic_of(home, spec), _Reading(until)
     told: list[str] = []
@@ -92,6 +95,14 @@ def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
         whole=whole,
         remarks=(*_nobody(home, spec, sum(counts)), *(told if whole else traffic.remarks())),
     )
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what this run, or one that was killed, has left."""
+    for other in folder.parent.iterdir() if folder.parent.is_dir() else ():
+        if other.is_dir() and now().timestamp() - other.stat().st_mtime > LEFT.total_seconds():
+            shutil.rmtree(other, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _bases(home: Path, spec: MonitorSpec, seen: set[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What a look came to, in a word and in a line; its windows, read and written; its reports."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -156,6 +157,14 @@ def test_windows_are_read_into_files_that_go(tmp_path: Path) -> None:
     assert [len(each.passages) for each in window_of(found.files[1])] == [0]
     dropped(found)
     assert not found.folder.exists()
+
+
+def test_what_a_look_that_was_killed_has_left_goes_after_a_day(tmp_path: Path) -> None:
+    file = exchanges(tmp_path, 1)
+    killed, running = (collect(tmp_path, spec(file), name).folder for name in ("a", "b"))
+    os.utime(killed, (0, 0))
+    collect(tmp_path, spec(file), "c")
+    assert [killed.exists(), running.exists()] == [False, True]
 
 
 def test_knowledge_bases_of_a_file_are_those_that_are_here(tmp_path: Path) -> None:
