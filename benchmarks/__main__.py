@@ -9,6 +9,7 @@ from benchmarks import (
     cleaners,
     incremental,
     overhead,
+    recommendations,
     retrieval,
     runner,
     scale,
@@ -43,7 +44,8 @@ def main() -> int:
     scale.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
         sys.stdout.write(
-            "retrieval, chunking, cleaners and answers: skipped, LLMOPS_BENCH_DATA is not set\n"
+            "retrieval, chunking, cleaners, answers and recommendations: skipped, "
+            "LLMOPS_BENCH_DATA is not set\n"
         )
         return 0
     sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
@@ -52,6 +54,8 @@ def main() -> int:
     cleaners.main()
     sys.argv = ["answers", *(["--sets", "clapnq", "--splits", "20"] if quick else [])]
     answers.main()
+    sys.argv = ["recommendations", *(["--sets", "xquad-zh", "--quick"] if quick else [])]
+    recommendations.main()
     sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
     return retrieval.main()
 
