@@ -32,7 +32,7 @@ Nearness = Literal["none", "far", "unsure", "near"]
 """How near the first passage is: `none` is about something else, `near` may answer it."""
 
 
-class Borders(NamedTuple):
+class SupportBorders(NamedTuple):
     """Of `support`: below `far` a passage is far, from `near` on it is near."""
 
     none: float
@@ -40,7 +40,7 @@ class Borders(NamedTuple):
     near: float
 
 
-MEANT, WORDED = Borders(0.35, 0.5, 0.7), Borders(0.2, 0.3, 0.4)
+MEANT, WORDED = SupportBorders(0.35, 0.5, 0.7), SupportBorders(0.2, 0.3, 0.4)
 """Where the embedder knows the language, and where it does not. Chosen on half of the questions of
 docs/monitoring-recommendations.md, and measured on the others."""
 
@@ -52,7 +52,7 @@ class Support(NamedTuple):
     """
 
     value: float
-    borders: Borders
+    borders: SupportBorders
 
     @property
     def nearness(self) -> Nearness:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.monitoring import report_words as words
 from llmops.tasks.monitoring.figures import Kpi, Monitored, PassageState, Recommendations
-from llmops.tasks.monitoring.report_charts import Lines, feedback, lines, spark, weeks
+from llmops.tasks.monitoring.report_charts import CurveChart, feedback, lines, spark, weeks
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
@@ -50,31 +51,12 @@ def report_html(
     and has no script; every text of people is text, cut at a length, and isolated where it runs
     from right to left.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {
-        "cut": cut,
-        "counted": words.counted,
-        "amount": words.amount,
-        "interval": words.interval,
-        "change": words.change,
-        "tone": words.tone,
-        "drift_said": words.drift_said,
-        "drift_figures": words.drift_figures,
-    }
     style, since = _style(), f"{monitored.since:%Y-%m-%d}"
     advice = monitored.recommendations
     shown = [*warnings[:WARNINGS]]
     if len(warnings) > WARNINGS:
         shown.append(f"and {len(warnings) - WARNINGS} more warnings")
-    written = templates.get_template("report.html.j2").render(
+    written = _template().render(
         found=monitored,
         advice=advice,
         headline=headline,
@@ -98,6 +80,29 @@ def report_html(
         style_hash=_hash(style),
     )
     return NO_TEXT.sub("\ufffd", written)
+
+
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "cut": cut,
+        "counted": words.counted,
+        "amount": words.amount,
+        "interval": words.interval,
+        "change": words.change,
+        "tone": words.tone,
+        "drift_said": words.drift_said,
+        "drift_figures": words.drift_figures,
+    }
+    return templates.get_template("report.html.j2")
 
 
 def todo(monitored: Monitored) -> list[tuple[str, str]]:
@@ -137,7 +142,7 @@ def cut(text: str, length: int) -> str:
     return f"{text[:length]}… ({len(text) - length:,} more characters)"
 
 
-def _latency(monitored: Monitored) -> list[Lines]:
+def _latency(monitored: Monitored) -> list[CurveChart]:
     """Times on one axis, by unit."""
     times = [each for each in monitored.kpis if each.name.startswith("latency")]
     since = f"{monitored.since:%Y-%m-%d}"

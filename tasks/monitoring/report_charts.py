@@ -41,7 +41,7 @@ class Spark(NamedTuple):
     height: int = HEIGHT
 
 
-class Lines(NamedTuple):
+class CurveChart(NamedTuple):
     """A large chart of KPIs of one unit. `start`: where the window begins; `ticks`: (place,
     label).
     """
@@ -58,7 +58,7 @@ class Lines(NamedTuple):
     bottom: int = TALL - BOTTOM
 
 
-class Part(NamedTuple):
+class BarPart(NamedTuple):
     """A part of a bar, in per cent of its width."""
 
     name: str
@@ -72,7 +72,7 @@ class Bar(NamedTuple):
     """Parts that are a whole together."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[BarPart, ...]
 
     @property
     def said(self) -> str:
@@ -151,7 +151,7 @@ def _before(kpi: Kpi, since: str) -> float | None:
     return sum(days) / len(days) if days else None
 
 
-def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
+def lines(title: str, kpis: Sequence[Kpi], since: str) -> CurveChart | None:
     """The KPIs of one unit that have a curve, on one axis from 0; None where none has."""
     shown = [each for each in kpis if sum(_is_number(value) for _, value in each.curve) > 1]
     if not shown:
@@ -161,7 +161,7 @@ def lines(title: str, kpis: Sequence[Kpi], since: str) -> Lines | None:
     longest = max(shown, key=lambda each: len(each.curve))
     places = _places(len(longest.curve), LEFT + 12, WIDE - 30)
     named = [(x, day(name)) for x, (name, _) in zip(places, longest.curve, strict=True)]
-    return Lines(
+    return CurveChart(
         title=title,
         curves=tuple(_curve(each, scale, LEFT + 12, WIDE - 30) for each in shown),
         start=_start(longest, since, LEFT + 12, WIDE - 30, LEFT),
@@ -203,7 +203,7 @@ def _bar(name: str, rated: float | None, up: float | None) -> Bar | None:
     parts, x = [], 0.0
     for part, tone, share in shares:
         parts.append(
-            Part(part, tone, round(100 * x, 2), round(100 * share, 2), amount(share, "share"))
+            BarPart(part, tone, round(100 * x, 2), round(100 * share, 2), amount(share, "share"))
         )
         x += share
     return Bar(name, tuple(parts))

@@ -100,38 +100,43 @@ def monitored(text: str = "plain", **more: Any) -> Monitored:
                 words=(text,), questions=14, conversations=11, covered=0.2, examples=(text, text)
             ),
         ),
-        "recommendations": Recommendations(
-            unanswered=(
-                UnansweredQuestion(
-                    question=text,
-                    asked=37,
-                    conversations=31,
-                    why=text,
-                    nearest=text,
-                    trace_ids=("tr-1", text),
-                ),
-            ),
-            unused=(
-                UnusedDocument(
-                    knowledge_base="shop", doc_id="d", uri=text, title=text, chunks=93, since=SINCE
-                ),
-            ),
-            unused_count={"shop": 232},
-            bad_passages=(
-                BadPassage(
-                    knowledge_base="shop",
-                    chunk_id="c",
-                    doc_id="d",
-                    uri=text,
-                    excerpt=text,
-                    found=53,
-                    rated=19,
-                    down=17,
-                    p=0.0042,
-                    state="changed",
-                ),
-            ),
-            notes=(text,),
-        ),
+        "recommendations": advice(text),
     }
     return Monitored(**(given | more))
+
+
+def advice(text: str) -> Recommendations:
+    """One of everything."""
+    return Recommendations(
+        unanswered=(
+            UnansweredQuestion(
+                question=text,
+                asked=37,
+                conversations=31,
+                why=text,
+                nearest=text,
+                trace_ids=("tr-1", text),
+            ),
+        ),
+        unused=(
+            UnusedDocument(
+                knowledge_base="shop", doc_id="d", uri=text, title=text, chunks=93, since=SINCE
+            ),
+        ),
+        unused_count={"shop": 232},
+        bad_passages=(
+            BadPassage(
+                knowledge_base="shop",
+                chunk_id="c",
+                doc_id="d",
+                uri=text,
+                excerpt=text,
+                found=53,
+                rated=19,
+                down=17,
+                p=0.0042,
+                state="changed",
+            ),
+        ),
+        notes=(text,),
+    )
