@@ -24,7 +24,7 @@ from benchmarks.drift_others import OTHERS, POINTS
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.statistics.change import change_p
-from llmops.tasks.statistics.drift import Pool, points_of, pooled, scan, surroundings, topic_p
+from llmops.tasks.statistics.drift import UnitPool, points_of, pooled, scan, surroundings, topic_p
 from llmops.tasks.statistics.exchanges import draws_for
 from llmops.tasks.statistics.topics import NEAR
 
@@ -150,12 +150,12 @@ def crude(given: Corpora, weeks: Sequence[Week]) -> list[str]:
     return [name for name, told in OTHERS.items() if told(*both)]
 
 
-def pool_of(vectors: Vectors, weeks: Sequence[Week]) -> Pool:
+def pool_of(vectors: Vectors, weeks: Sequence[Week]) -> UnitPool:
     units = [(age, rows) for age, each in enumerate(weeks) for rows in each.rows]
     sizes = np.array([len(rows) for _, rows in units])
     every = [row for _, rows in units for row in rows]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    return Pool(vectors[every], starts, np.array([age for age, _ in units]))
+    return UnitPool(vectors[every], starts, np.array([age for age, _ in units]))
 
 
 def reduced(vectors: Vectors) -> Vectors:

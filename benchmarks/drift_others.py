@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.statistics.arrays import Array
-from llmops.tasks.statistics.drift import Pool, points_of
+from llmops.tasks.statistics.drift import UnitPool, points_of
 
 FEATURES = 512
 
@@ -65,17 +65,17 @@ OTHERS = {
 }
 
 
-def means(pool: Pool, unlike: Array) -> Array:
+def means(pool: UnitPool, unlike: Array) -> Array:
     """The distance of means alone."""
     return points_of(pool, np.zeros_like(unlike))
 
 
-def alone(pool: Pool, unlike: Array) -> Array:
+def alone(pool: UnitPool, unlike: Array) -> Array:
     """How unlike the others, alone."""
     return points_of(pool, unlike)[:, -1:]
 
 
-def gaussian(pool: Pool, unlike: Array) -> Array:
+def gaussian(pool: UnitPool, unlike: Array) -> Array:
     """Random Fourier features of a Gaussian kernel of the median distance (Rahimi & Recht 2007)."""
     del unlike
     random = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def gaussian(pool: Pool, unlike: Array) -> Array:
     return np.asarray(features - features.mean(axis=0), np.float64)
 
 
-def whitened(pool: Pool, unlike: Array) -> Array:
+def whitened(pool: UnitPool, unlike: Array) -> Array:
     """Means, each direction in units of its spread."""
     points = points_of(pool, np.zeros_like(unlike))[:, :-1]
     spread = points.var(axis=0)

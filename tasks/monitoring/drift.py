@@ -16,8 +16,8 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.statistics.change import level_per_look
 from llmops.tasks.statistics.drift import (
     LEAST_UNITS,
-    Pool,
     Surroundings,
+    UnitPool,
     WindowDrift,
     pooled,
     surroundings,
@@ -82,7 +82,7 @@ class _Looked(NamedTuple):
 
     began: tuple[str, ...]
     counts: tuple[int, int]
-    pool: Pool
+    pool: UnitPool
     around: Surroundings | None
     rows: list[tuple[UnitTexts, int]]
 
@@ -143,7 +143,7 @@ def _drift(what: What, looked: _Looked, level: float, rate: float) -> Drift:
     )
 
 
-def _too_little(pool: Pool) -> str:
+def _too_little(pool: UnitPool) -> str:
     before = pool.units - pool.current
     where = "in this window" if pool.current < LEAST_UNITS else "in the windows before"
     count = pool.current if pool.current < LEAST_UNITS else before

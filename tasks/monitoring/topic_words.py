@@ -12,7 +12,7 @@ MOST = 5
 
 def topic_words(texts: Sequence[str], others: Sequence[str], most: int = MOST) -> tuple[str, ...]:
     """The words that these texts have more often than the others do, as they are written most
-    often; of Chinese and Japanese, pairs of characters.
+    often; of Chinese and Japanese, characters that stand together.
     """
     here, there = _frequencies(texts), _frequencies(others)
     written: dict[str, Counter[str]] = {}
@@ -25,7 +25,31 @@ def topic_words(texts: Sequence[str], others: Sequence[str], most: int = MOST) -
         if count > 1 or len(texts) == 1
     }
     ranked = sorted(weights, key=lambda term: (-weights[term], term))
-    return tuple(written[term].most_common(1)[0][0] for term in ranked[:most] if weights[term] > 0)
+    words: list[str] = []
+    for term in ranked:
+        if weights[term] > 0:
+            _add(words, written[term].most_common(1)[0][0], texts)
+        if len(words) == most:
+            break
+    return tuple(words)
+
+
+def _add(words: list[str], word: str, texts: Sequence[str]) -> None:
+    """Pairs of characters that follow each other wherever one of them stands are one word."""
+    if word[0] >= FIRST_DENSE:
+        count = _texts_with(word, texts)
+        for place, other in enumerate(words):
+            after = other + word[1:] if other[-1] == word[0] else ""
+            before = word + other[1:] if word[-1] == other[0] else ""
+            for joined in filter(None, (other if word in other else "", after, before)):
+                if _texts_with(joined, texts) == count:
+                    words[place] = joined
+                    return
+    words.append(word)
+
+
+def _texts_with(word: str, texts: Sequence[str]) -> int:
+    return sum(word in unicodedata.normalize("NFKC", text) for text in texts)
 
 
 def _share(count: int, texts: Sequence[str]) -> float:

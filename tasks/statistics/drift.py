@@ -34,7 +34,7 @@ BLOCK = 1_024
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Pool(NamedTuple):
+class UnitPool(NamedTuple):
     """`vectors`: rows of length 1, those of a unit beside each other; `starts`: the first row of
     each unit; `ages`: of each unit, 0 for the newest window, 1 for the one before.
     """
@@ -80,7 +80,7 @@ class WindowDrift(NamedTuple):
     distances: tuple[float | None, ...]
 
 
-def pooled(windows: Sequence[Sequence[Vectors]]) -> Pool:
+def pooled(windows: Sequence[Sequence[Vectors]]) -> UnitPool:
     """Windows, the newest first, of units, of vectors. Vectors that are zero or no numbers are left
     out, and units of which nothing is left.
     """
@@ -97,7 +97,7 @@ def pooled(windows: Sequence[Sequence[Vectors]]) -> Pool:
                 ages.append(age)
                 count += len(good)
     matrix = np.concatenate(rows) if rows else np.empty((0, 1), np.float32)
-    return Pool(matrix, np.array(starts, np.int64), np.array(ages, np.int64))
+    return UnitPool(matrix, np.array(starts, np.int64), np.array(ages, np.int64))
 
 
 def usable(vectors: Vectors) -> Counts:
@@ -106,7 +106,7 @@ def usable(vectors: Vectors) -> Counts:
     return np.flatnonzero(np.isfinite(lengths) & (lengths > 1e-6))
 
 
-def surroundings(pool: Pool, near: float) -> Surroundings:
+def surroundings(pool: UnitPool, near: float) -> Surroundings:
     """What lies around each unit, by all pairs of rows, in blocks. At least two units, and no
     window is told from another but for `best_before`.
     """
@@ -129,7 +129,9 @@ def surroundings(pool: Pool, near: float) -> Surroundings:
     return Surroundings(by_unit, np.concatenate(alike), np.concatenate(best))
 
 
-def window_drift(pool: Pool, unlike: Array, *, level: float, seed: int = 0) -> WindowDrift | None:
+def window_drift(
+    pool: UnitPool, unlike: Array, *, level: float, seed: int = 0
+) -> WindowDrift | None:
     """The test of the newest window, and of the newest few together, at a level that p will be
     compared with. None where fewer than 20 units are in the newest window or in those before.
     """
@@ -163,7 +165,7 @@ def _lengths(windows: int) -> Counts:
     return 2 ** np.arange(max(1, int(np.log2(max(1, windows // 2))) + 1))
 
 
-def points_of(pool: Pool, unlike: Array) -> Array:
+def points_of(pool: UnitPool, unlike: Array) -> Array:
     """Units x coordinates, centred. The coordinate of unlikeness is the Savage score of a unit's
     rank (Savage 1956: most power where a few are far more unlike than the others), and weighs as
     much as all others' noise together.

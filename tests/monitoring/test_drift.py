@@ -203,3 +203,8 @@ def test_words_say_what_texts_are_about(texts: list[str], others: list[str], wor
     words = topic_words(texts, others)
     assert word in words or any(each.startswith(word[:5]) for each in words)
     assert not set(words) & {"the", "怎么", "いつ", "کجاست"}
+
+
+def test_pairs_of_characters_that_are_one_word_are_told_as_one() -> None:
+    texts = ["シベリアの冬", "シベリアから来る風"]
+    assert topic_words(texts, ["梅雨の期間は"])[0] == "シベリア"

@@ -6,7 +6,7 @@ import pytest
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.statistics.drift import (
     LEAST_UNITS,
-    Pool,
+    UnitPool,
     WindowDrift,
     pooled,
     surroundings,
@@ -185,5 +185,5 @@ def test_topics_are_new_by_chance_no_more_often_than_is_said() -> None:
 
 
 def test_rows_know_their_unit() -> None:
-    pool = Pool(np.ones((4, 2), np.float32), np.array([0, 3]), np.array([0, 1]))
+    pool = UnitPool(np.ones((4, 2), np.float32), np.array([0, 3]), np.array([0, 1]))
     assert pool.unit_of_row.tolist() == [0, 0, 0, 1]
