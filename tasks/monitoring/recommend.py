@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from llmops.tasks.errors import LlmopsError
+from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.monitoring.bad_passages import bad_passages
 from llmops.tasks.monitoring.figures import Recommendations
 from llmops.tasks.monitoring.traffic import Exchange
-from llmops.tasks.monitoring.unanswered import unanswered
+from llmops.tasks.monitoring.unanswered import Unanswered, unanswered
 from llmops.tasks.monitoring.unused import MOST, Unused, unused
 from llmops.tasks.plugins.embedders import Embedder
 
@@ -25,14 +25,14 @@ def recommendations(
     since: datetime | None = None,
 ) -> Recommendations:
     """The three lists, each of twenty at most, and in `notes` what they rest on. `since`: when the
-    window began, else the first exchange. A knowledge base that is not in this home is a note.
-    Raises Unavailable where the embedder cannot be reached.
+    window began, else the first exchange. A knowledge base that is not in this home, and an
+    embedder that cannot be reached, is a note.
     """
     if len(exchanges) < FEW:
         return Recommendations(
             notes=(f"too few exchanges to recommend anything: {len(exchanges)} of at least {FEW}",)
         )
-    questions = unanswered(home, exchanges, embedder)
+    questions = _unanswered(home, exchanges, embedder)
     bad = bad_passages(home, exchanges)
     begins = since or min(each.at for each in exchanges)
     found, problems = _unused(home, exchanges, knowledge_bases, begins)
@@ -51,6 +51,14 @@ def recommendations(
         notes=tuple(note for of in notes.values() for note in of),
         notes_of=notes,
     )
+
+
+def _unanswered(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> Unanswered:
+    """The other lists want no embedder."""
+    try:
+        return unanswered(home, exchanges, embedder)
+    except Unavailable as error:
+        return Unanswered((), (f"questions without an answer are not known: {error}",))
 
 
 def _unused(

@@ -165,10 +165,10 @@ def _note(name: str, found: Unused, there: _Presence, asked: int) -> str:
     if not asked:
         return f"{name}: no question searched it, so nothing can be said of unused documents"
     when = "" if there.whole else f" since it was published on {there.since:%Y-%m-%d}"
+    share, chance = (f"{100 * each:.0f} %" for each in (found.total / found.of, found.expected))
     said = (
-        f"{name}: {found.total:,} of {found.of:,} documents ({100 * found.total / found.of:.0f} %) "
-        f"were found by no question{when}; at this traffic chance alone leaves at least "
-        f"{100 * found.expected:.0f} % unused"
+        f"{name}: {found.total:,} of {found.of:,} documents ({share}) were found by none of "
+        f"{asked:,} questions{when}; at this traffic chance alone leaves at least {chance} unused"
     )
     if found.total and not found.documents:
         return f"{said}, so a list of them would mean nothing"

@@ -1,11 +1,15 @@
 """All recommendations together."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from llmops.tasks.errors import Unavailable
 from llmops.tasks.monitoring.recommend import FEW, recommendations
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.schemas import Vectors
 from tests.ledgers import with_ledger
 from tests.monitoring.asked import SINCE, exchange, rated
 
@@ -34,3 +38,21 @@ def test_each_list_is_made_and_a_base_that_is_not_here_is_a_note(tmp_path: Path)
     assert found.unused_count == {}
     assert found.notes == found.notes_of["unused"]
     assert found.notes[-1].startswith("shop: unused documents are not known: no knowledge base")
+
+
+class AbsentEmbedder(HashEmbedder):
+    """Is never there."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        raise Unavailable("the model does not answer")
+
+
+def test_without_an_embedder_the_lists_that_want_none_are_made(tmp_path: Path) -> None:
+    home = with_ledger(tmp_path / "home")
+    week = [
+        *(rated(100 + number, "down", ["bad"]) for number in range(6)),
+        *(rated(200 + number, "up", ["good"]) for number in range(60)),
+    ]
+    found = recommendations(home, week, AbsentEmbedder(), knowledge_bases=[])
+    assert found.notes == ("questions without an answer are not known: the model does not answer",)
+    assert [each.chunk_id for each in found.bad_passages] == ["bad"]

@@ -72,7 +72,7 @@ def test_what_nobody_found_is_told_the_longest_first(shop: Workshop) -> None:
     assert first.since == SINCE - timedelta(days=3)
     assert first.chunks == len(ids(shop)["d11.txt"][1]) > 1
     assert found.note.startswith(
-        "shop: 2 of 12 documents (17 %) were found by no question; at this"
+        "shop: 2 of 12 documents (17 %) were found by none of 400 questions;"
     )
 
 
