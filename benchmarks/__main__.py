@@ -10,6 +10,7 @@ from benchmarks import (
     drift,
     incremental,
     overhead,
+    recommendations,
     retrieval,
     runner,
     scale,
@@ -44,7 +45,8 @@ def main() -> int:
     scale.main()
     if "LLMOPS_BENCH_DATA" not in os.environ:
         sys.stdout.write(
-            "retrieval, chunking, cleaners, answers, drift: skipped, LLMOPS_BENCH_DATA is not set\n"
+            "retrieval, chunking, cleaners, answers, drift and recommendations: skipped, "
+            "LLMOPS_BENCH_DATA is not set\n"
         )
         return 0
     sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
@@ -55,6 +57,8 @@ def main() -> int:
     answers.main()
     sys.argv = ["drift", *(["--quick"] if quick else [])]
     drift.main()
+    sys.argv = ["recommendations", *(["--sets", "xquad-zh", "--quick"] if quick else [])]
+    recommendations.main()
     sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
     return retrieval.main()
 

@@ -9,6 +9,7 @@ from llmops.configs.evaluate import EvaluateConfig
 from llmops.configs.feedback import FeedbackConfig
 from llmops.configs.finetune import FinetuneConfig
 from llmops.configs.index import IndexConfig
+from llmops.configs.monitor import MonitorConfig
 from llmops.configs.reading import named_in, read
 from llmops.configs.score import ScoreConfig
 from llmops.configs.section import FlowConfig, Schedule
@@ -19,6 +20,7 @@ STAGES: dict[str, type[FlowConfig]] = {
     "index": IndexConfig,
     "evaluate": EvaluateConfig,
     "score": ScoreConfig,
+    "monitor": MonitorConfig,
     "feedback": FeedbackConfig,
     "finetune": FinetuneConfig,
     "prune": ServeConfig,
@@ -42,6 +44,7 @@ class NightlyConfig(FlowConfig):
     index: list[Path] = Field(default_factory=list)
     evaluate: list[Path] = Field(default_factory=list)
     score: list[Path] = Field(default_factory=list)
+    monitor: list[Path] = Field(default_factory=list)
     feedback: list[Path] = Field(default_factory=list)
     finetune: list[Path] = Field(default_factory=list)
     prune: list[Path] = Field(default_factory=list)

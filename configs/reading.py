@@ -40,6 +40,7 @@ FLOWS = {
     "finetune": FlowKind("FinetuneConfig", "llmops finetune"),
     "train": FlowKind("TrainConfig", "llmops train"),
     "alerts": FlowKind("AlertsConfig", "llmops alerts"),
+    "monitor": FlowKind("MonitorConfig", "llmops monitor"),
     "maintain": FlowKind("MaintainConfig", "llmops maintain"),
 }
 

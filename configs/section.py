@@ -23,6 +23,16 @@ CRON_RANGES = {
     "month": (1, 12),
     "weekday": (0, 6),
 }
+YEARLY = {
+    "@hourly": 8_766.0,
+    **dict.fromkeys(("@daily", "@midnight"), 365.25),
+    "@weekly": 52.18,
+    "@monthly": 12.0,
+    **dict.fromkeys(("@yearly", "@annually"), 1.0),
+}
+YEAR_SECONDS = 365.25 * 86_400
+MANY = 2_000
+"""Times of a schedule that are counted: what comes more often does so evenly enough."""
 STEP = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)/(?P<step>\d+)")
 Place = list[int | str]
 Slots = Mapping[str, type[Plugin]]
@@ -136,6 +146,22 @@ class Schedule(Section):
         if wrong := _too_long_step(value):
             raise ValueError(wrong)
         return value
+
+    def times_a_year(self) -> float:
+        """How often it comes to pass, on the average of four years."""
+        from cronsim import CronSim
+
+        if self.cron.strip() in YEARLY:
+            return YEARLY[self.cron.strip()]
+        cron, began = self.cron.upper().replace("?", "*"), datetime(2000, 12, 31, 23, 59)
+        count, last = 0, began
+        for last in CronSim(" ".join(cron.split()), began):
+            if last.year > began.year + 4:
+                return count / 4
+            count += 1
+            if count == MANY:
+                break
+        return count / ((last - began).total_seconds() / YEAR_SECONDS)
 
     @field_validator("timezone")
     @classmethod

@@ -29,6 +29,7 @@ from llmops.flows.commands import (
     maintain,
     maintenance,
     models,
+    monitor,
     nightly,
     prompts,
     quarantine,
@@ -82,7 +83,7 @@ for part in (compare, maintenance):
     kb.app.add_typer(part.app)
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
-    *(score, feedback, finetune, train, models, nightly, serve, deploy, up, status),
+    *(score, monitor, feedback, finetune, train, models, nightly, serve, deploy, up, status),
     *(review, answers, keys, audit, traces, users, alerts, backup, cost, maintain),
 )
 for part in TOP:

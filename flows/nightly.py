@@ -1,6 +1,7 @@
 """The nightly flow: the configs of a night, one after the other, each as a flow run of its own."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def nightly(config: Given[NightlyConfig], home: Path | str | None = None) -> Sta
     name_run(title, "flow:nightly")
     parts: list[NightPart] = []
     for kind, file in config.listed():
-        parts.append(one_part(home, kind, file, standing, waiting_time(0)))
+        options = options_of(kind, config)
+        parts.append(one_part(home, kind, file, standing, options))
         tell(f"{kind} {parts[-1].name}: {parts[-1].status}: {parts[-1].headline}")
     night = night_of(config.name, parts, run_id(), round(time.perf_counter() - began, 2))
     return finish(
@@ -58,11 +60,21 @@ def prune(home: Path, config: FlowConfig) -> dict[str, object]:
     return tasks.pruned(home, config.app, kept.most_days, kept.least_days)
 
 
+def options_of(kind: str, config: NightlyConfig) -> dict[str, float]:
+    """What a part has to know of the night: a build, how long it may wait for another one; a
+    monitor, how often it looks, which its rate of false alarms rests on.
+    """
+    if kind == "index":
+        return {"wait_seconds": waiting_time(0)}
+    if kind == "monitor" and config.schedule:
+        return {"looks_per_year": config.schedule.times_a_year()}
+    return {}
+
+
 def one_part(
-    home: Path, kind: str, file: Path, standing: Standing, wait_seconds: float
+    home: Path, kind: str, file: Path, standing: Standing, options: Mapping[str, float]
 ) -> NightPart:
     """A config by its flow; no failure of it, ours or its own, ends the night."""
-    options = {"wait_seconds": wait_seconds} if kind == "index" else {}
     name = named_in(file)[1] or file.stem
     try:
         config = read(file, STAGES[kind])

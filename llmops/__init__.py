@@ -1,7 +1,7 @@
 """LLMOps as scheduled, observable pipelines. Importing this imports nothing else: what lies below
 is imported when it is used.
 
-`from llmops import index, evaluate, finetune, nightly` gives the flows as functions.
+`from llmops import index, evaluate, finetune, monitor, nightly` gives the flows as functions.
 `llmops.flows`, `llmops.tasks`, `llmops.configs` and `llmops.deployments` are the folders of the
 same names beside this one.
 """
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from llmops.flows.evaluate import evaluate
     from llmops.flows.finetune import finetune
     from llmops.flows.index import index
+    from llmops.flows.monitor import monitor
     from llmops.flows.nightly import nightly
 
-__all__ = ["evaluate", "finetune", "index", "nightly"]
+__all__ = ["evaluate", "finetune", "index", "monitor", "nightly"]
 PLACES = {name: f"llmops.flows.{name}" for name in __all__}
 
 

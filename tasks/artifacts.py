@@ -100,6 +100,13 @@ def live(app: str, summary: str, headline: str, target: str) -> None:
     _told(f"{app}-live", "scores", summary, headline, target)
 
 
+def monitor(app: str, summary: str, headline: str, target: str) -> None:
+    """A look at an application as Markdown, made by tasks/monitoring/monitor_summary.py, and a link
+    to its curves.
+    """
+    _told(f"{app}-monitor", "look", summary, headline, target)
+
+
 def maintenance(name: str, summary: str, headline: str) -> None:
     """What was freed and backed up, as Markdown."""
     _told(f"{name}-maintenance", "parts", summary, headline, "")

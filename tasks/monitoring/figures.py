@@ -7,6 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Interval = tuple[float, float]
+PassageState = Literal["live", "changed", "gone", "unknown"]
+"""Whether the live version has a passage still; its document may be there and say something else,
+or the base may not be of this home.
+"""
 
 
 class Kpi(BaseModel):
@@ -90,8 +94,9 @@ class UnusedDocument(BaseModel):
 
 
 class BadPassage(BaseModel):
-    """A passage that is found, and whose answers are marked bad. `p`: that it is by chance alone,
-    mended for how many passages were looked at.
+    """A passage that is found, and whose answers are marked bad. `rated`: people (conversations,
+    where nobody is named) who rated an answer that cites it, `down` of them down; `p`: that it is
+    by chance alone, mended for how many passages were looked at.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -105,10 +110,14 @@ class BadPassage(BaseModel):
     down: int
     p: float
     trace_ids: tuple[str, ...] = ()
+    state: PassageState = "live"
 
 
 class Recommendations(BaseModel):
-    """What is to be done, by people. `unused_count`: by knowledge base, also those not listed."""
+    """What is to be done, by people. `unused_count`: by knowledge base, also those not listed;
+    `notes`: what the lists rest on, or why they are empty; `notes_of`: the same by the list that it
+    is of, such as `unused`.
+    """
 
     model_config = ConfigDict(frozen=True)
     unanswered: tuple[UnansweredQuestion, ...] = ()
@@ -116,6 +125,7 @@ class Recommendations(BaseModel):
     unused_count: Mapping[str, int] = Field(default_factory=dict)
     bad_passages: tuple[BadPassage, ...] = ()
     notes: tuple[str, ...] = ()
+    notes_of: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Monitored(BaseModel):

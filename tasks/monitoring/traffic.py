@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FAILED = "failed"
+"""The status of an exchange that ended with an error."""
+
 
 class FoundPassage(BaseModel):
     """A passage that a question found. `score`: as the search gave it; `cited`: the answer names
@@ -25,7 +28,8 @@ class FoundPassage(BaseModel):
 class Exchange(BaseModel):
     """A question and what came of it. `status`: `ok`, `refused`, `failed` or what else a trace
     ends with; `rating`: of its people, `down` where one of them said so; `scores`: metric -> value,
-    of the score flow; `knowledge_base`, `version`: what was searched, where anything was.
+    of the score flow; `knowledge_base`, `version`: what was searched, where anything was; `opened`:
+    how many of its passages people looked at.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +48,7 @@ class Exchange(BaseModel):
     scores: Mapping[str, float] = Field(default_factory=dict)
     knowledge_base: str = ""
     version: int | None = None
+    opened: int = 0
 
     @property
     def unit(self) -> str:
@@ -56,8 +61,20 @@ class Exchange(BaseModel):
 class Traffic(Protocol):
     """Where exchanges are read from."""
 
-    def exchanges(self, since: datetime, until: datetime) -> Iterator[list[Exchange]]:
+    def exchanges(
+        self, since: datetime, until: datetime, most_texts: int | None = None
+    ) -> Iterator[list[Exchange]]:
         """Those that began at or after `since` and before `until`, the oldest first, a block at a
-        time. Raises LlmopsError where they cannot be read.
+        time. Beyond `most_texts` they may come without their texts, conversations whole. Raises
+        LlmopsError where they cannot be read.
         """
+        ...
+
+    def remarks(self) -> list[str]:
+        """What is to be said of what was read until now: texts that are missing, and why."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing that another look would find."""
         ...

@@ -19,6 +19,8 @@ VERDICTS = {"promote": 0, "reject": 3, "inconclusive": 5}
 BUILDS = {"published": 0, "unchanged": 0, "blocked": 3, "failed": 4}
 SCORINGS = ("scored", "nothing_new", "incomplete")
 """None of them is a failure; a budget that ended one is among its warnings."""
+LOOKS = ("ok", "drifted", "too_little", "incomplete")
+"""Nor of these: a monitor that has found something has done its work."""
 FEEDBACK = ("changed", "unchanged", "incomplete")
 """Nor of these; what was left alone is among the warnings."""
 DATASETS = {"published": 0, "unchanged": 0, "blocked": 3}
@@ -150,8 +152,8 @@ def _came_to(flow: str, status: str, outcome: Mapping[str, object]) -> tuple[int
         failed = status not in SCORINGS
         scored = f"{outcome.get('traces')} of {outcome.get('chosen')} traces scored"
         return int(failed), failed, reason or scored
-    if flow == "feedback":
-        failed = status not in FEEDBACK
+    if flow in ("feedback", "monitor"):
+        failed = status not in (FEEDBACK if flow == "feedback" else LOOKS)
         return int(failed), failed, reason or str(outcome.get("headline") or status)
     if flow == "finetune":
         code = DATASETS.get(status, 1)

@@ -21,3 +21,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.maximum.accumulate(np.minimum(1, p[order] * np.arange(len(p), 0, -1)))
     return [float(value) for value in adjusted]
+
+
+def tarone(p_values: Sequence[float], least: Sequence[float], alpha: float) -> list[float]:
+    """Adjusted p values of discrete tests, in the order given: one false rejection among all has at
+    most the rate alpha. `least`: the smallest p value that each test could have given.
+
+    A test that can never reject at alpha/k takes no part in a correction for k tests, so k is the
+    smallest number with at most k tests that can; the others have the value 1. No assumption on how
+    the tests depend on each other. Adjusted values are compared with this alpha alone. Raises
+    ValueError outside [0, 1]. Tarone (1990), A modified Bonferroni method for discrete data.
+    """
+    p, lowest = np.asarray(p_values, np.float64), np.asarray(least, np.float64)
+    if p.shape != lowest.shape:
+        raise ValueError(f"{len(p_values)} p values, but {len(least)} least ones")
+    if not (((p >= 0) & (p <= 1)).all() and ((lowest >= 0) & (lowest <= 1)).all()):
+        raise ValueError("p values lie in [0, 1]")
+    count = next(k for k in range(1, len(p) + 2) if (lowest <= alpha / k).sum() <= k)
+    possible = lowest <= alpha / count
+    return [float(value) for value in np.where(possible, np.minimum(1, p * count), 1.0)]

@@ -28,6 +28,7 @@ from llmops.tasks.ledger.review import triaged
 from llmops.tasks.ledger.runs import evaluations_recorded
 from llmops.tasks.traces.feedback import apply
 from llmops.tasks.traces.index import FeedbackRow, parts
+from llmops.tasks.traces.monitored import REMARK, forget_quotes, forget_vectors
 from llmops.tasks.traces.published import told_of_deleted
 from llmops.tasks.traces.reading import unknown
 from llmops.tasks.traces.reviewed import (
@@ -151,7 +152,14 @@ def finish(home: Path, places: dict[str, int]) -> Deleted:
     remarks: list[str] = []
     ids = {trace_id for found in pending.values() for trace_id in found}
     places["spool"] = _from_spools(home, ids)
+    forget_vectors(home, _deleting(home))
     for app, mine in pending.items():
+        quotes, count = partial(forget_quotes, home, app, mine), len(unreached)
+        if quoted := _tried(unreached, f"reports of the monitor of {app}", quotes):
+            places["reports"] = places.get("reports", 0) + quoted
+            remarks.append(REMARK)
+        if len(unreached) > count:
+            continue  # only what is pending still is looked for by the next deletion
         what = f"MLflow, {len(mine)} traces of {app}"
         gone = _tried(unreached, what, partial(_from_mlflow, home, app, mine))
         places["mlflow"] = places.get("mlflow", 0) + gone
@@ -168,7 +176,7 @@ def finish(home: Path, places: dict[str, int]) -> Deleted:
     if ids:
         places["questions"] = forget_questions(home, ids)
     if ids or withdrawn or reviewed or any(places.values()):
-        remarks += told_of_deleted(home)
+        remarks = list(dict.fromkeys([*remarks, *told_of_deleted(home)]))
         _tried(unreached, "the free pages of MLflow's file", lambda: _compacted(home, remarks))
         ledger = Path(open_ledger(home).where)
         if ledger.is_file():
@@ -255,6 +263,13 @@ def _pending(home: Path) -> dict[str, list[str]]:
         rows = connection.execute(_ids(traces.c.status.in_(PENDING.values()))).all()
     apps = sorted({row.app for row in rows})
     return {app: [row.id for row in rows if row.app == app] for app in apps}
+
+
+def _deleting(home: Path) -> list[str]:
+    """The applications of which traces were deleted, rather than pruned."""
+    query = select(traces.c.app).where(traces.c.status == PENDING["deleted"]).distinct()
+    with open_ledger(home).read() as connection:
+        return list(connection.scalars(query))
 
 
 def _from_spools(home: Path, ids: Collection[str]) -> int:

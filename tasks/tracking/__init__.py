@@ -17,7 +17,7 @@ from llmops.tasks.tracking.build import (
 )
 from llmops.tasks.tracking.comparison import ComparisonRecord, record_comparison
 from llmops.tasks.tracking.datasets import DatasetRecord, record_dataset
-from llmops.tasks.tracking.live import LiveRecord, record_live
+from llmops.tasks.tracking.live import LiveRecord, attach_live, record_live
 from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_night
 from llmops.tasks.tracking.place import (
     Place,
@@ -45,6 +45,7 @@ __all__ = [
     "Place",
     "QualityRecord",
     "TrainingTracker",
+    "attach_live",
     "check",
     "own_database",
     "pages",

@@ -1,0 +1,187 @@
+"""How near questions are to each other and to the passages that were found, in the languages that
+an embedder knows and in those that it does not.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import log
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from sqlalchemy import select
+
+from llmops.tasks.knowledge.caches import find_embeddings
+from llmops.tasks.ledger import existing_ledger
+from llmops.tasks.ledger.tables import chunks
+from llmops.tasks.monitoring.traffic import Exchange, FoundPassage
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.schemas import Vectors
+from llmops.tasks.texts.language import detect
+from llmops.tasks.texts.terms import analyse
+from llmops.tasks.traces.index import parts
+
+PER_CALL = 64
+LONGEST = 2_000
+"""Characters of a question that are embedded."""
+WORDS = Spec(name="hash")
+"""Stands in for an embedder that does not know a question's language: it compares words."""
+
+
+Nearness = Literal["none", "far", "unsure", "near"]
+"""How near the first passage is: `none` is about something else, `near` may answer it."""
+
+
+class SupportBorders(NamedTuple):
+    """Of `support`: below `far` a passage is far, from `near` on it is near."""
+
+    none: float
+    far: float
+    near: float
+
+
+MEANT, WORDED = SupportBorders(0.35, 0.5, 0.7), SupportBorders(0.2, 0.3, 0.4)
+"""Where the embedder knows the language, and where it does not. Chosen on half of the questions of
+docs/monitoring-recommendations.md, and measured on the others."""
+
+
+class Support(NamedTuple):
+    """What the first passage that was found has for a question: the share of the question's words,
+    each weighted by how rare it is, and, where the embedder knows the language, the mean of that
+    and the likeness (cosine).
+    """
+
+    value: float
+    borders: SupportBorders
+
+    @property
+    def nearness(self) -> Nearness:
+        if self.value >= self.borders.near:
+            return "near"
+        if self.value >= self.borders.far:
+            return "unsure"
+        return "far" if self.value >= self.borders.none else "none"
+
+
+class Likeness(NamedTuple):
+    """`vectors`: a row per question, of two spaces side by side: that of the embedder, and that of
+    words, the one that does not count being 0; so questions of both spaces are never alike.
+    `support`: of each question, None where it found nothing.
+    """
+
+    vectors: Vectors
+    support: tuple[Support | None, ...]
+
+
+def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> Likeness:
+    """Of each exchange. What the ledger remembers of passages is not embedded again. Raises
+    Unavailable where the embedder cannot be reached.
+    """
+    questions = [each.question[:LONGEST] for each in exchanges]
+    known = [_knows(embedder, each) for each in questions]
+    words = WORDS.build(Embedder)
+    meant = _embedded(embedder, [text for text, of in zip(questions, known, strict=True) if of])
+    worded = _embedded(words, [text for text, of in zip(questions, known, strict=True) if not of])
+    mine = [each for each, of in zip(exchanges, known, strict=True) if of]
+    passages = _passages(home, mine, embedder)
+    rare = _Rareness(exchanges)
+    rows = np.zeros((len(questions), embedder.dimension + words.dimension), np.float32)
+    support: list[Support | None] = []
+    for row, (text, of, exchange) in enumerate(zip(questions, known, exchanges, strict=True)):
+        held = rare.held(text, exchange.passages[:1])
+        if of:
+            rows[row, : embedder.dimension] = meant[text]
+            first = passages.get(exchange.passages[0].chunk_id) if exchange.passages else None
+            near = (
+                None if first is None or held is None else (held + float(meant[text] @ first)) / 2
+            )
+            support.append(None if near is None else Support(near, MEANT))
+        else:
+            rows[row, embedder.dimension :] = worded[text]
+            support.append(None if held is None else Support(held, WORDED))
+    return Likeness(rows, tuple(support))
+
+
+class _Rareness:
+    """How rare a word is among the passages that were found, log(1 + N / (1 + n))."""
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._terms: dict[str, frozenset[str]] = {}
+        counts: dict[str, int] = {}
+        for each in exchanges:
+            for one in each.passages:
+                if one.text and one.chunk_id not in self._terms:
+                    terms = frozenset(analyse(f"{one.title}\n{one.text}"))
+                    self._terms[one.chunk_id] = terms
+                    for term in terms:
+                        counts[term] = counts.get(term, 0) + 1
+        self._counts = counts
+
+    def held(self, question: str, passages: Sequence[FoundPassage]) -> float | None:
+        """The weighted share of the question's terms that the best of the passages holds; None
+        without passages, or without a term.
+        """
+        weights = {term: self._weight(term) for term in set(analyse(question))}
+        texts = [self._terms[one.chunk_id] for one in passages if one.chunk_id in self._terms]
+        if not weights or not texts:
+            return None
+        return max(_sum(weights, terms) for terms in texts) / sum(weights.values())
+
+    def _weight(self, term: str) -> float:
+        return log(1 + len(self._terms) / (1 + self._counts.get(term, 0)))
+
+
+def _sum(weights: Mapping[str, float], terms: Collection[str]) -> float:
+    return sum(weight for term, weight in weights.items() if term in terms)
+
+
+def _knows(embedder: Embedder, text: str) -> bool:
+    """As a search takes it: a text that is too short to tell counts as known."""
+    return not embedder.languages or detect(text) in {None, *embedder.languages}
+
+
+def _embedded(embedder: Embedder, texts: Sequence[str]) -> dict[str, Vectors]:
+    """text -> vector, each text once."""
+    distinct = list(dict.fromkeys(texts))
+    vectors: dict[str, Vectors] = {}
+    for start in range(0, len(distinct), PER_CALL):
+        part = distinct[start : start + PER_CALL]
+        vectors |= dict(zip(part, embedder.embed(part), strict=True))
+    return vectors
+
+
+def _passages(
+    home: Path, exchanges: Sequence[Exchange], embedder: Embedder
+) -> Mapping[str, Vectors]:
+    """chunk_id -> vector."""
+    wanted: dict[str, dict[str, FoundPassage]] = {}
+    for each in exchanges:
+        of = wanted.setdefault(each.knowledge_base, {})
+        of |= {one.chunk_id: one for one in each.passages[:1] if one.text.strip()}
+    vectors: dict[str, Vectors] = {}
+    for name, passages in wanted.items():
+        vectors |= _remembered(home, name, list(passages), embedder)
+        missing = {key: one.text for key, one in passages.items() if key not in vectors}
+        made = _embedded(embedder, list(missing.values()))
+        vectors |= {key: made[text] for key, text in missing.items()}
+    return vectors
+
+
+def _remembered(
+    home: Path, name: str, ids: Sequence[str], embedder: Embedder
+) -> dict[str, Vectors]:
+    """What a build of this knowledge base has embedded with the same model."""
+    ledger = existing_ledger(home)
+    hashes: dict[str, str] = {}
+    with ledger.read() as connection:
+        for part in parts(ids):
+            query = select(chunks.c.chunk_id, chunks.c.text_hash).where(
+                chunks.c.kb == name, chunks.c.chunk_id.in_(part)
+            )
+            hashes |= {row.chunk_id: row.text_hash for row in connection.execute(query)}
+    known = find_embeddings(ledger, embedder.fingerprint(), list(hashes.values()))
+    return {
+        chunk_id: np.frombuffer(known[text_hash], "<f4")
+        for chunk_id, text_hash in hashes.items()
+        if text_hash in known
+    }
