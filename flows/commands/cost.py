@@ -15,13 +15,22 @@ if TYPE_CHECKING:
 app = typer.Typer()
 SHARES = ("day", "month", "flow", "name", "model")
 DAYS = 30
+ADD = (
+    "to count them from now on: price_in and price_out of the llm (USD per million tokens), a "
+    "table of `prices`, or price_per_million of an embedder or a trainer"
+)
 
 
 @command(app, "cost")
 def cost(
     by: Annotated[
-        str, typer.Option("--by", help="What the rows are of: day, month, flow, name, model.")
-    ] = "flow,name,model",
+        list[str] | None,
+        typer.Option(
+            "--by",
+            help="What the rows are of: day, month, flow, name, model; several with commas, or "
+            "the option again.  [default: flow,name,model]",
+        ),
+    ] = None,
     since: Annotated[
         str, typer.Option("--since", help="From this day on (UTC); default: the last 30 days.")
     ] = "",
@@ -35,7 +44,7 @@ def cost(
     from llmops.tasks.calls.costs import booked, summed
     from llmops.tasks.ledger import existing_ledger, now
 
-    shares = _shares(by)
+    shares = _shares(",".join(["flow,name,model"] if by is None else by))
     end = _day("--until", until) if until else now().date()
     begin = _day("--since", since) if since else end - timedelta(days=DAYS - 1)
     rows = booked(existing_ledger(home()), begin, end)
@@ -45,6 +54,7 @@ def cost(
     table = [
         {share: getattr(row, "day" if share == "month" else share) for share in shares}
         | {"calls": row.calls, "tokens": row.tokens, "cost_usd": round(row.cost_usd, 6)}
+        | {"unpriced": row.unpriced}
         for row in summed(rows, keys)
     ]
     total = {
@@ -52,8 +62,24 @@ def cost(
         "tokens": sum(row.tokens for row in rows),
         "cost_usd": round(sum(row.cost_usd for row in rows), 6),
     }
-    told = {"since": f"{begin}", "until": f"{end}", "by": list(shares), "rows": table, **total}
-    columns = [*shares, "calls", "tokens", "cost_usd"]
+    unpriced = [
+        {
+            "model": row.model,
+            "calls": row.unpriced,
+            "tokens": row.unpriced_tokens,
+        }
+        for row in summed(rows, ("model",))
+        if row.unpriced
+    ]
+    told = {
+        "since": f"{begin}",
+        "until": f"{end}",
+        "by": list(shares),
+        "rows": table,
+        **total,
+        "unpriced": unpriced,
+    }
+    columns = [*shares, "calls", "tokens", "cost_usd", *(["unpriced"] if unpriced else [])]
     return Answer(
         told,
         lambda console: _drawn(console, told, columns),
@@ -91,3 +117,12 @@ def _drawn(console: "Console", told: draw.Facts, columns: list[str]) -> None:
             f"{told['calls']:,} requests, {told['tokens']:,} tokens",
             markup=False,
         )
+    for each in told["unpriced"]:
+        console.print(
+            f"  unpriced    {draw.printable(each['model'] or 'a model without a name')}: "
+            f"{each['calls']:,} requests, {each['tokens']:,} tokens are not in the sum: nobody "
+            "knew their price",
+            markup=False,
+        )
+    if told["unpriced"]:
+        console.print(f"  {ADD}", markup=False, soft_wrap=True)
