@@ -117,7 +117,7 @@ def check(plan: Plan, policy: RetentionPolicy) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PLANS, POLICIES)
 def test_what_stays_has_all_that_it_refers_to(plan: Plan, policy: RetentionPolicy) -> None:
     check(plan, policy)
