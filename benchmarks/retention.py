@@ -2,12 +2,12 @@
 
     python -m benchmarks.retention [--nights 90] [--days 30] [--traces 20]
 
-The starter project: each night a document changes, the knowledge base is built and the prompts are
-evaluated by their real flows, on the home's own Prefect server; answers are traced, rated and
-pruned; a point of live scores, a version of a data set and a training of 300 kB are recorded; then
-every part of `maintain` runs, with `--days` for all that it knows by days. Last the whole home is
-made a day older: the ledger, MLflow's store and the times of files. Prefect's own database cannot
-be, while its server writes: its bound is in docs/operation.md, and it is left out of the sums.
+Each night a document changes and the knowledge base is built by the rooms of its flow, without
+Prefect around them; a decision with its run, record and results of 200 cases, traced answers, a
+point of live scores, a version of a data set and a training of 300 kB are written as their flows
+write them; then every part of `maintain` runs and old traces are pruned, with `--days` for all that
+is known by days. Last the whole home is made a day older: the ledger, MLflow's store and the times
+of files. What Prefect's database comes to is measured apart: docs/operation.md.
 """
 
 import argparse
@@ -21,14 +21,10 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, insert
 
-from llmops.configs import read
-from llmops.configs.evaluate import EvaluateConfig
-from llmops.configs.index import IndexConfig
-from llmops.deployments.starter import write_starter
-from llmops.flows.running import run_flow
-from llmops.tasks.ledger import close_ledgers
+from llmops.tasks.ledger import close_ledgers, now, open_ledger
+from llmops.tasks.ledger.tables import decisions
 from llmops.tasks.ledger.whole import every_table
 from llmops.tasks.maintenance.house import WORK, bases, forget, free
 from llmops.tasks.maintenance.retention.policy import RetentionPolicy
@@ -40,13 +36,19 @@ from llmops.tasks.traces.trace import TraceRecorder
 from llmops.tasks.traces.trained import TrainingNote, write_note
 from llmops.tasks.traces.writer import TraceWriter
 from llmops.tasks.tracking import (
+    BuildRecord,
     DatasetRecord,
     LiveRecord,
     TrainingTracker,
+    record_build,
     record_dataset,
     record_live,
 )
+from llmops.tasks.tracking.evaluation import ArmRecord, EvaluationRecord, record_evaluation
+from tests.workshop import TEXTS, Workshop
 
+PLUGINS = Path(__file__).parent.parent / "tests" / "plugin_package"
+"""The source `memory`, of which a build needs no files."""
 APP, DAY = "helpdesk", 86_400
 SHOWN = (1, 10, 20, 30, 60, 90)
 KEPT_VERSIONS = 3
@@ -69,13 +71,13 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=30)
     parser.add_argument("--traces", type=int, default=20)
     chosen = parser.parse_args()
+    sys.path.insert(0, str(PLUGINS))
     sys.stdout.write(_row(["night", *PARTS, "MB", "maintain, CPU s"]))
     with tempfile.TemporaryDirectory() as folder:
-        project, home = Path(folder) / "desk", Path(folder) / "home"
-        os.environ["LLMOPS_HOME"] = str(home)
-        write_starter(project)
+        shop = Workshop(Path(folder), Spec(name="lancedb"), APP)
+        shop.embedder, home = Spec(name="hash"), shop.home
         for night in range(1, chosen.nights + 1):
-            _night(project, home, night, chosen.traces)
+            _night(shop, night, chosen.traces)
             spent = _maintained(home, chosen.days)
             if night in (*SHOWN, chosen.nights):
                 sizes = _sizes(home)
@@ -91,16 +93,59 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _night(project: Path, home: Path, night: int, traces: int) -> None:
-    document = project / "docs" / "support.md"
-    text = document.read_text(encoding="utf-8").partition("\n## Night")[0]
-    document.write_text(f"{text}\n## Night {night}\n\nIn night {night} nobody called.\n", "utf-8")
-    options = ("limits.keep_versions=3",)
-    run_flow(home, read(project / "handbook.yaml", IndexConfig, options))
-    run_flow(home, read(project / "evaluate.yaml", EvaluateConfig))
-    _traced(home, night, traces)
-    record_live(home, LiveRecord(app=APP, numbers={"grounded": 0.9, "cost": 0.1}, headline="well"))
-    _learnt(home, night)
+def _night(shop: Workshop, night: int, traces: int) -> None:
+    texts = TEXTS | {"d0.txt": f"In night {night} a boat of harbour {night} lit its lamps."}
+    version = shop.build(texts, keep=KEPT_VERSIONS)
+    outcome = {"status": "published", "version": version, "candidate": version, "seconds": 1.0}
+    build = BuildRecord(
+        knowledge_base=APP, outcome=outcome, config={"flow": "index"}, config_sha256="0" * 64
+    )
+    shop.recorded(mlflow_run_id=record_build(shop.home, build))
+    _decided(shop.home, night)
+    _traced(shop.home, night, traces)
+    live = LiveRecord(app=APP, numbers={"grounded": 0.9, "cost": 0.1}, headline="well")
+    record_live(shop.home, live)
+    _learnt(shop.home, night)
+
+
+def _decided(home: Path, night: int) -> None:
+    """An evaluation that promoted nothing: the run, the record, the row, the results."""
+    key = f"{APP}-{night:06}"
+    pairs = {"cases": [f"c{n}" for n in range(200)], "values": [n / 200 for n in range(200)]}
+    record = {"id": key, "arms": {"a": {}, "b": {}}, "config": {}, "pairs": pairs}
+    text = json.dumps(record)
+
+    def write(folder: Path, _run: str) -> Mapping[str, int]:
+        files = {"decision.json": text, "report.html": text * 20, "results.json": text * 5}
+        for name, content in files.items():
+            (folder / name).write_text(content, encoding="utf-8")
+        return {name: len(content) for name, content in files.items()}
+
+    told = EvaluationRecord(
+        name=APP,
+        decision=key,
+        tags={"verdict": "reject"},
+        numbers={"n": 200},
+        settings={},
+        arms=tuple(
+            ArmRecord(name=arm, verdict="reject", numbers={"n": 200}, settings={}) for arm in "ab"
+        ),
+        dataset_sha256="0" * 64,
+        cases=200,
+        used=200,
+        table="results.json",
+        report="report.html",
+        record="decision.json",
+    )
+    run = record_evaluation(home, told, write).run_id
+    results = home / "evaluations" / key / "scored-0001.parquet"
+    results.parent.mkdir(parents=True)
+    results.write_text(text * 5, encoding="utf-8")
+    (home / "decisions").mkdir(exist_ok=True)
+    (home / "decisions" / f"{key}.json").write_text(text, encoding="utf-8")
+    row = {"id": key, "name": APP, "sha256": key, "verdict": "reject", "record": record}
+    with open_ledger(home).write() as connection:
+        connection.execute(insert(decisions).values(**row, mlflow_run_id=run, created_at=now()))
 
 
 def _traced(home: Path, night: int, count: int) -> None:
@@ -166,7 +211,7 @@ def _maintained(home: Path, days: float) -> float:
 
 
 def _older(home: Path) -> None:
-    """By a day, all but the audit log, whose hashes cover its times, and Prefect's database."""
+    """By a day, all but the audit log, whose hashes cover its times."""
     close_ledgers()
     with closing(sqlite3.connect(home / "ledger.db", timeout=60)) as connection, connection:
         for table in every_table():
@@ -182,10 +227,10 @@ def _older(home: Path) -> None:
         connection,
     ):
         for name, columns in SHIFTED.items():
-            for column in columns:
-                connection.execute(f"UPDATE {name} SET {column} = {column} - {1000 * DAY}")
+            for each in columns:
+                connection.execute(f"UPDATE {name} SET {each} = {each} - {1000 * DAY}")
     for path in home.rglob("*"):
-        if path.is_file() and "prefect" not in path.parts and path.suffix != ".db":
+        if path.is_file() and path.suffix != ".db":
             with suppress(FileNotFoundError):
                 at = path.stat().st_mtime - DAY
                 os.utime(path, (at, at))
@@ -195,7 +240,7 @@ def _sizes(home: Path) -> Mapping[str, int]:
     sizes = dict.fromkeys(PARTS, 0)
     for path in home.rglob("*"):
         top = path.relative_to(home).parts[0]
-        if not path.is_file() or top == "prefect":
+        if not path.is_file():
             continue
         part = next((name for name, folder in FOLDERS.items() if folder == top), "files")
         if top.startswith("ledger.db"):

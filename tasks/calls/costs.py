@@ -116,8 +116,9 @@ def summed(rows: Iterable[DayCost], by: Collection[str]) -> Iterator[DayCost]:
         _add(total, [getattr(row, each) for each in SUMMED])
     for key in sorted(sums):
         calls, tokens, usd, unpriced, unpriced_tokens = sums[key]
+        day, flow, name, model = key
         counts = (int(calls), int(tokens), usd, int(unpriced), int(unpriced_tokens))
-        yield DayCost(*key, *counts)
+        yield DayCost(day, flow, name, model, *counts)
 
 
 def _none() -> Sums:
