@@ -40,7 +40,7 @@ class MaintainConfig(FlowConfig):
     evaluations_days: Days = 30
     datasets_days: Days = 365
     trainings_days: Days = 180
-    answers_days: Days = 30
+    answers_days: Days = 90
     calls_days: Days = 365
     alerts_days: Days = 365
     logs_days: Days = 30

@@ -12,6 +12,8 @@ from llmops.flows.console import Answer, command
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from llmops.tasks.calls.costs import DayCost
+
 app = typer.Typer()
 SHARES = ("day", "month", "flow", "name", "model")
 DAYS = 30
@@ -41,13 +43,26 @@ def cost(
     """
     from datetime import timedelta
 
-    from llmops.tasks.calls.costs import booked, summed
+    from llmops.tasks.calls.costs import booked
     from llmops.tasks.ledger import existing_ledger, now
 
     shares = _shares(",".join(["flow,name,model"] if by is None else by))
     end = _day("--until", until) if until else now().date()
     begin = _day("--since", since) if since else end - timedelta(days=DAYS - 1)
-    rows = booked(existing_ledger(home()), begin, end)
+    told = {
+        "since": f"{begin}",
+        "until": f"{end}",
+        "by": list(shares),
+        **_told(booked(existing_ledger(home()), begin, end), shares),
+    }
+    columns = [*shares, "calls", "tokens", "cost_usd", *(["unpriced"] if told["unpriced"] else [])]
+    return Answer(told, lambda console: _drawn(console, told, columns))
+
+
+def _told(rows: "list[DayCost]", shares: tuple[str, ...]) -> draw.Facts:
+    """Rows, sums, and the models whose price nobody knew."""
+    from llmops.tasks.calls.costs import summed
+
     if "month" in shares:
         rows = [row._replace(day=row.day[:7]) for row in rows]
     keys = {"day" if share == "month" else share for share in shares}
@@ -57,33 +72,17 @@ def cost(
         | {"unpriced": row.unpriced}
         for row in summed(rows, keys)
     ]
-    total = {
+    return {
+        "rows": table,
         "calls": sum(row.calls for row in rows),
         "tokens": sum(row.tokens for row in rows),
         "cost_usd": round(sum(row.cost_usd for row in rows), 6),
+        "unpriced": [
+            {"model": row.model, "calls": row.unpriced, "tokens": row.unpriced_tokens}
+            for row in summed(rows, ("model",))
+            if row.unpriced
+        ],
     }
-    unpriced = [
-        {
-            "model": row.model,
-            "calls": row.unpriced,
-            "tokens": row.unpriced_tokens,
-        }
-        for row in summed(rows, ("model",))
-        if row.unpriced
-    ]
-    told = {
-        "since": f"{begin}",
-        "until": f"{end}",
-        "by": list(shares),
-        "rows": table,
-        **total,
-        "unpriced": unpriced,
-    }
-    columns = [*shares, "calls", "tokens", "cost_usd", *(["unpriced"] if unpriced else [])]
-    return Answer(
-        told,
-        lambda console: _drawn(console, told, columns),
-    )
 
 
 def _shares(by: str) -> tuple[str, ...]:
