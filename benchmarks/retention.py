@@ -85,7 +85,7 @@ def main() -> int:
                 total = f"{sum(sizes.values()) / 1e6:.1f}"
                 sys.stdout.write(_row([str(night), *cells, total, f"{spent:.1f}"]))
                 sys.stdout.flush()
-            _older(home)
+            older(home)
     return 0
 
 
@@ -210,8 +210,8 @@ def _maintained(home: Path, days: float) -> float:
     return time.process_time() - began
 
 
-def _older(home: Path) -> None:
-    """By a day, all but the audit log, whose hashes cover its times."""
+def older(home: Path, days: int = 1) -> None:
+    """All of it but the audit log, whose hashes cover its times."""
     close_ledgers()
     with closing(sqlite3.connect(home / "ledger.db", timeout=60)) as connection, connection:
         for table in every_table():
@@ -219,7 +219,7 @@ def _older(home: Path) -> None:
                 if isinstance(column.type, DateTime) and table.name != "audit":
                     connection.execute(
                         f"UPDATE {table.name} SET {column.name} = strftime("
-                        f"'%Y-%m-%d %H:%M:%S.000000', {column.name}, '-1 day') "
+                        f"'%Y-%m-%d %H:%M:%S.000000', {column.name}, '-{days} day') "
                         f"WHERE {column.name} IS NOT NULL"
                     )
     with (
@@ -228,11 +228,11 @@ def _older(home: Path) -> None:
     ):
         for name, columns in SHIFTED.items():
             for each in columns:
-                connection.execute(f"UPDATE {name} SET {each} = {each} - {1000 * DAY}")
+                connection.execute(f"UPDATE {name} SET {each} = {each} - {1000 * DAY * days}")
     for path in home.rglob("*"):
         if path.is_file() and path.suffix != ".db":
             with suppress(FileNotFoundError):
-                at = path.stat().st_mtime - DAY
+                at = path.stat().st_mtime - DAY * days
                 os.utime(path, (at, at))
 
 
