@@ -291,3 +291,75 @@ def _decision(home: Path, plan: Plan, number: int, each: Thing, add: Any) -> Non
             who="somebody",
             moved_at=at,
         )
+
+
+def there(home: Path) -> set[str]:
+    """Everything in a home that something may refer to, read as it lies there."""
+    found = {
+        f"{name}/{path.name}"
+        for name in ("datasets/helpdesk", "trainings/helpdesk", "evaluations")
+        for path in (home / name).glob("[!.]*")
+    }
+    with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as connection:
+        found |= {f"run/{run}" for (run,) in connection.execute("SELECT run_uuid FROM runs")}
+        found |= {f"model/{each}" for (each, *_) in connection.execute(MODELS)}
+    with closing(sqlite3.connect(home / "ledger.db")) as connection:
+        for kind, query in KEYS.items():
+            found |= {f"{kind}/{each}" for (each,) in connection.execute(query)}
+    return found
+
+
+MODELS = (
+    "SELECT v.version, v.run_id, t.value FROM model_versions v JOIN model_version_tags t "
+    "ON t.name = v.name AND t.version = v.version AND t.key = 'llmops.record' "
+    "WHERE v.current_stage <> 'Deleted_Internal'"
+)
+KEYS = {
+    "outcome": "SELECT id FROM runs",
+    "decision": "SELECT id FROM decisions",
+    "ranking": "SELECT number FROM rankings",
+    "version": "SELECT version FROM versions WHERE status = 'published'",
+}
+NAMED = {
+    "ranking": "SELECT number, mlflow_run_id, prefect_run_id, parent, decision FROM rankings",
+    "version": "SELECT version, mlflow_run_id, prefect_run_id, NULL, config FROM versions "
+    "WHERE status = 'published'",
+    "decision": "SELECT id, mlflow_run_id, NULL, NULL, record FROM decisions",
+}
+
+
+def said(home: Path) -> set[tuple[str, str]]:
+    """(who refers, to what), by the words of the rows and files alone: what the graph of the
+    product is compared with.
+    """
+    pairs = set[tuple[str, str]]()
+    with closing(sqlite3.connect(home / "ledger.db")) as connection:
+        for kind, query in NAMED.items():
+            for key, run, outcome, parent, text in connection.execute(query):
+                owner = f"{kind}/{key}"
+                pairs |= {(owner, f"run/{run}")} if run else set()
+                pairs |= {(owner, f"outcome/{outcome}")} if outcome else set()
+                pairs |= {(owner, f"ranking/{parent}")} if parent else set()
+                models = text.split("models:/helpdesk/")[1:]
+                pairs |= {(owner, f"model/{each[0]}") for each in models}
+                if kind == "decision" and not run:
+                    pairs.add((owner, f"evaluations/{key}"))
+    with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as connection:
+        for version, run, text in connection.execute(MODELS):
+            owner, record = f"model/{version}", json.loads(text)
+            pairs |= {(owner, f"run/{run}")} if run else set()
+            if record["dataset"]:
+                pairs.add((owner, f"datasets/helpdesk/{record['dataset'].split()[1]}"))
+            pairs |= {(owner, record["folder"])} if record["folder"] else set()
+        contents = connection.execute(
+            "SELECT value, run_uuid FROM tags WHERE key = 'content_sha256'"
+        )
+        pairs |= {(f"datasets/helpdesk/v{text[1:]}", f"run/{run}") for text, run in contents}
+        above = (
+            "SELECT run_uuid, value FROM tags WHERE key IN ('mlflow.parentRunId', 'recorded_as')"
+        )
+        pairs |= {(f"run/{run}", f"run/{other}") for run, other in connection.execute(above)}
+    for note in (home / "trainings").glob("helpdesk/[!.]*/learnt_from.json"):
+        number = json.loads(note.read_text())["version"]
+        pairs.add((f"trainings/helpdesk/{note.parent.name}", f"datasets/helpdesk/v{number}"))
+    return pairs

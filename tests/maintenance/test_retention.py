@@ -21,7 +21,7 @@ from llmops.tasks.maintenance.retention.holdings import holdings
 from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 from llmops.tasks.maintenance.retention.references import HeldThing, Holdings, Reference
 from llmops.tasks.tracking.stored import stored_runs
-from tests.maintenance.homes import PLANS, Plan, Thing, made
+from tests.maintenance.homes import PLANS, Plan, Thing, made, said, there
 
 DAYS = st.none() | st.sampled_from([1.0, 30.0, 200.0])
 POLICIES = st.builds(
@@ -90,10 +90,12 @@ def whole(home: Path) -> None:
 
 def night(home: Path, policy: RetentionPolicy) -> None:
     """Every part, and after each what has to hold if the power fails there."""
+    before = said(home)
     for what in WORK:
         part = forget(home, what, policy)
         assert (part.status, part.what) == ("done", what), part.told
-        assert holdings(home).dangling() == {}
+        left = there(home)
+        assert [(who, of) for who, of in before if who in left and of not in left] == []
         whole(home)
 
 
@@ -103,7 +105,7 @@ def check(plan: Plan, policy: RetentionPolicy) -> None:
         before, limits = holdings(home), policy.limits(now())
         assert before.dangling() == {}
         night(home, policy)
-        after, there = holdings(home), files(home)
+        after, left = holdings(home), files(home)
         for reference, thing in before.things.items():
             limit = limits.get(reference.kind)
             young = limit is None or thing.at >= limit
@@ -112,7 +114,7 @@ def check(plan: Plan, policy: RetentionPolicy) -> None:
         for what in WORK:
             assert forget(home, what, policy).status == "done"
         assert holdings(home).things.keys() == after.things.keys()
-        assert files(home) == there
+        assert files(home) == left
         close_ledgers()
 
 
@@ -123,10 +125,24 @@ def test_what_stays_has_all_that_it_refers_to(plan: Plan, policy: RetentionPolic
     check(plan, policy)
 
 
+OLD = [Thing(300, 0, 0, True), Thing(300, 1, 1, False), Thing(300, None, None, False)]
+LIVE = [Thing(300, None, 0, True), Thing(300, None, 1, True), Thing(300, None, None, False)]
+
+
 def test_everything_refers_to_everything() -> None:
     """One home of each kind of reference, with a policy that lets go what it can."""
-    old = [Thing(300, 0, 0, True), Thing(300, 1, 1, False), Thing(300, None, None, False)]
-    check(Plan(*[old] * len(Plan._fields)), STRICT)
+    check(Plan(*[OLD] * len(Plan._fields)), STRICT)
+
+
+def test_each_reference_alone_keeps_what_it_leads_to() -> None:
+    """Where nothing else does: no run or training stands beside it."""
+    young = [THING, THING, Thing(0, None, 1, True)]
+    check(NOTHING._replace(models=LIVE, datasets=OLD), STRICT)
+    check(NOTHING._replace(rankings=young), STRICT)
+    check(NOTHING._replace(decisions=LIVE, models=OLD, trainings=OLD[1:]), STRICT)
+    check(NOTHING._replace(versions=LIVE, models=OLD, outcomes=OLD), STRICT)
+    check(NOTHING._replace(trainings=[THING._replace(age=0, first=0)], datasets=OLD), STRICT)
+    check(NOTHING._replace(datasets=LIVE, runs=OLD), STRICT)
 
 
 def test_what_nothing_needs_goes(tmp_path: Path) -> None:
