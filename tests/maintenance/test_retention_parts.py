@@ -18,6 +18,7 @@ from llmops.tasks.ledger.application import answers, traces
 from llmops.tasks.ledger.tables import calls, documents, shown
 from llmops.tasks.maintenance.house import forget
 from llmops.tasks.maintenance.retention import tracked
+from llmops.tasks.maintenance.retention.holdings import holdings
 from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 from llmops.tasks.traces.spool import spools
 from tests.ledgers import with_ledger
@@ -200,5 +201,24 @@ def test_the_runs_of_a_server_are_its_own_affair(
     part = forget(home, "runs", POLICY)
     assert "for its own `mlflow gc`" in part.told
     assert "secret" not in part.told
-    for what in ("models", "trainings", "datasets", "decisions"):  # nobody knows what is needed
+    assert "other homes may have theirs" in forget(home, "models", POLICY).told
+    for what in ("trainings", "datasets", "decisions"):  # nobody knows what is needed
         assert forget(home, what, POLICY).status == "failed"
+
+
+def test_a_store_that_several_homes_may_share_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another home's ledger needs of it, nobody knows here."""
+    old = [Thing(300, None, None, False), Thing(300, None, None, False)]
+    plan = Plan(*[[]] * len(Plan._fields))._replace(runs=old, models=old)
+    home = made(tmp_path / "home", plan)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
+    before = holdings(home).things.keys()
+    assert told(home, "runs").startswith("none: the runs are in MLflow at sqlite:///")
+    assert told(home, "models").startswith("none: the registry is in MLflow at sqlite:///")
+    assert holdings(home).things.keys() == before
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert (told(home, "models"), told(home, "runs")) == (
+        ("1 versions of trained models", "2 MLflow runs")
+    )

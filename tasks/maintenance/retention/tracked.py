@@ -19,8 +19,11 @@ WORTH, LEAST = 0.25, 8_000_000
 
 def forget_models(home: Path, policy: RetentionPolicy) -> Freed:
     """Versions of trained models that no alias had, no decision and no config names; the newest of
-    each stays. No alias moves meanwhile.
+    each stays. No alias moves meanwhile. Of a store that is not the home's own none goes: other
+    homes may have theirs there.
     """
+    if elsewhere := _elsewhere(home):
+        return f"none: the registry is {elsewhere}, where other homes may have theirs", 0
     with alone(home):
         gone = going(home, policy, "model")
         if gone:
@@ -31,14 +34,17 @@ def forget_models(home: Path, policy: RetentionPolicy) -> Freed:
     return f"{len(gone)} versions of trained models", 0
 
 
-def purge(home: Path, policy: RetentionPolicy) -> Freed:
-    """Runs of flows that nothing kept needs, with their files. Those of a server are its own
-    affair.
-    """
+def _elsewhere(home: Path) -> str:
     place = place_of(home)
-    if not place.uri.startswith("sqlite:///"):
-        where = without_login(place.uri)
-        return f"none: the runs of MLflow at {where} are for its own `mlflow gc`", 0
+    return "" if place.own else f"in MLflow at {without_login(place.uri)}"
+
+
+def purge(home: Path, policy: RetentionPolicy) -> Freed:
+    """Runs of flows that nothing kept needs, with their files. Those of another store than
+    the home's own are its affair.
+    """
+    if elsewhere := _elsewhere(home):
+        return f"none: the runs are {elsewhere}, for its own `mlflow gc`", 0
     gone = going(home, policy, "run")
     above = {run.id: run.parent for run in stored_runs(home)}
 
