@@ -11,6 +11,7 @@ from benchmarks import (
     incremental,
     overhead,
     recommendations,
+    retention,
     retrieval,
     runner,
     scale,
@@ -40,6 +41,8 @@ def main() -> int:
     serving.main()
     sys.argv = ["server", *(["--tasks", "200", "--idle", "20", "--rounds", "1"] if quick else [])]
     server.main()
+    sys.argv = ["retention", *(["--nights", "3", "--days", "1"] if quick else [])]
+    retention.main()
     small = ["--documents", "200", "--passages", "64", "--tasks", "100"]
     sys.argv = ["scale", *(small if quick else [])]
     scale.main()

@@ -9,6 +9,7 @@ from llmops.configs.evaluate import EvaluateConfig
 from llmops.configs.feedback import FeedbackConfig
 from llmops.configs.finetune import FinetuneConfig
 from llmops.configs.index import IndexConfig
+from llmops.configs.maintain import MaintainConfig
 from llmops.configs.monitor import MonitorConfig
 from llmops.configs.reading import named_in, read
 from llmops.configs.score import ScoreConfig
@@ -24,6 +25,7 @@ STAGES: dict[str, type[FlowConfig]] = {
     "feedback": FeedbackConfig,
     "finetune": FinetuneConfig,
     "prune": ServeConfig,
+    "maintain": MaintainConfig,
 }
 """The keys that list configs, in the order in which they run: what has to go is scored before. A
 flow more is a line here and a field below.
@@ -34,7 +36,8 @@ NEVER = "no trace of it ever goes: traces.most_days is not set"
 
 class NightlyConfig(FlowConfig):
     """Each list names config files of that flow; `prune`: of applications, whose traces go when
-    they are older than `traces.most_days`. Builds come first, so that evaluations ask what
+    they are older than `traces.most_days`; `maintain` comes last: a backup has all of the
+    night. Builds come first, so that evaluations ask what
     was built; what failed stops nothing that can go on, and so does a config that is wrong: the
     listed ones are read when their turn comes.
     """
@@ -48,6 +51,7 @@ class NightlyConfig(FlowConfig):
     feedback: list[Path] = Field(default_factory=list)
     finetune: list[Path] = Field(default_factory=list)
     prune: list[Path] = Field(default_factory=list)
+    maintain: list[Path] = Field(default_factory=list)
     schedule: Schedule | None = None
 
     def listed(self) -> list[tuple[str, Path]]:

@@ -32,8 +32,7 @@ def maintain(config: Given[MaintainConfig], home: Path | str | None = None) -> S
     began, spec = time.perf_counter(), config.spec()
     name_run(config.name, "flow:maintain")
     parts = [tasks.free(home, name, spec.paid) for name in (bases(home) if spec.free else [])]
-    if spec.outcomes_days is not None:
-        parts.append(tasks.forget(home, spec.outcomes_days))
+    parts += [tasks.forget(home, what, spec.policy) for what in spec.work()]
     if spec.backup is not None:
         parts.append(tasks.backup(home, spec.backup, spec.keep))
     seconds = round(time.perf_counter() - began, 2)

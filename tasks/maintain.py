@@ -8,6 +8,7 @@ from llmops.tasks import artifacts
 from llmops.tasks.finish import tell
 from llmops.tasks.maintenance import house
 from llmops.tasks.maintenance.house import MaintainOutcome, MaintainPart
+from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 
 
 @task(name="free", task_run_name="free {name}")
@@ -16,10 +17,10 @@ def free(home: Path, name: str, paid: bool) -> MaintainPart:
     return _told(house.free(home, name, paid=paid))
 
 
-@task(name="forget", task_run_name="forget")
-def forget(home: Path, days: float) -> MaintainPart:
-    """Old outcomes of runs, and old pages of Data Docs."""
-    return _told(house.forget(home, days))
+@task(name="forget", task_run_name="forget {what}")
+def forget(home: Path, what: str, policy: RetentionPolicy) -> MaintainPart:
+    """One kind of thing that is old, and that nothing kept needs."""
+    return _told(house.forget(home, what, policy))
 
 
 @task(name="backup", task_run_name="backup")

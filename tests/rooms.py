@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "knowledge": ("ledger", "audit", "calls", "retrieval", "validation"),
     "maintenance": (
         *("ledger", "audit", "knowledge", "retrieval", "traces"),
-        *("tracking", "validation"),
+        *("tracking", "validation", "models"),
     ),
     "prompts": ("tracking", "ledger", "audit"),
     "models": ("tracking", "ledger", "audit"),

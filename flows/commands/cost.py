@@ -12,16 +12,27 @@ from llmops.flows.console import Answer, command
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from llmops.tasks.calls.costs import DayCost
+
 app = typer.Typer()
 SHARES = ("day", "month", "flow", "name", "model")
 DAYS = 30
+ADD = (
+    "to count them from now on: price_in and price_out of the llm (USD per million tokens), a "
+    "table of `prices`, or price_per_million of an embedder or a trainer"
+)
 
 
 @command(app, "cost")
 def cost(
     by: Annotated[
-        str, typer.Option("--by", help="What the rows are of: day, month, flow, name, model.")
-    ] = "flow,name,model",
+        list[str] | None,
+        typer.Option(
+            "--by",
+            help="What the rows are of: day, month, flow, name, model; several with commas, or "
+            "the option again.  [default: flow,name,model]",
+        ),
+    ] = None,
     since: Annotated[
         str, typer.Option("--since", help="From this day on (UTC); default: the last 30 days.")
     ] = "",
@@ -32,32 +43,46 @@ def cost(
     """
     from datetime import timedelta
 
-    from llmops.tasks.calls.costs import booked, summed
+    from llmops.tasks.calls.costs import booked
     from llmops.tasks.ledger import existing_ledger, now
 
-    shares = _shares(by)
+    shares = _shares(",".join(["flow,name,model"] if by is None else by))
     end = _day("--until", until) if until else now().date()
     begin = _day("--since", since) if since else end - timedelta(days=DAYS - 1)
-    rows = booked(existing_ledger(home()), begin, end)
+    told = {
+        "since": f"{begin}",
+        "until": f"{end}",
+        "by": list(shares),
+        **_told(booked(existing_ledger(home()), begin, end), shares),
+    }
+    columns = [*shares, "calls", "tokens", "cost_usd", *(["unpriced"] if told["unpriced"] else [])]
+    return Answer(told, lambda console: _drawn(console, told, columns))
+
+
+def _told(rows: "list[DayCost]", shares: tuple[str, ...]) -> draw.Facts:
+    """Rows, sums, and the models whose price nobody knew."""
+    from llmops.tasks.calls.costs import summed
+
     if "month" in shares:
         rows = [row._replace(day=row.day[:7]) for row in rows]
     keys = {"day" if share == "month" else share for share in shares}
     table = [
         {share: getattr(row, "day" if share == "month" else share) for share in shares}
         | {"calls": row.calls, "tokens": row.tokens, "cost_usd": round(row.cost_usd, 6)}
+        | {"unpriced": row.unpriced}
         for row in summed(rows, keys)
     ]
-    total = {
+    return {
+        "rows": table,
         "calls": sum(row.calls for row in rows),
         "tokens": sum(row.tokens for row in rows),
         "cost_usd": round(sum(row.cost_usd for row in rows), 6),
+        "unpriced": [
+            {"model": row.model, "calls": row.unpriced, "tokens": row.unpriced_tokens}
+            for row in summed(rows, ("model",))
+            if row.unpriced
+        ],
     }
-    told = {"since": f"{begin}", "until": f"{end}", "by": list(shares), "rows": table, **total}
-    columns = [*shares, "calls", "tokens", "cost_usd"]
-    return Answer(
-        told,
-        lambda console: _drawn(console, told, columns),
-    )
 
 
 def _shares(by: str) -> tuple[str, ...]:
@@ -91,3 +116,12 @@ def _drawn(console: "Console", told: draw.Facts, columns: list[str]) -> None:
             f"{told['calls']:,} requests, {told['tokens']:,} tokens",
             markup=False,
         )
+    for each in told["unpriced"]:
+        console.print(
+            f"  unpriced    {draw.printable(each['model'] or 'a model without a name')}: "
+            f"{each['calls']:,} requests, {each['tokens']:,} tokens are not in the sum: nobody "
+            "knew their price",
+            markup=False,
+        )
+    if told["unpriced"]:
+        console.print(f"  {ADD}", markup=False, soft_wrap=True)

@@ -44,7 +44,8 @@ class ConnectedLlm:
 
 class VectorCall(NamedTuple):
     """The vector of a question, by an embedder that takes money for it. `price`: US dollars per
-    million tokens; `call_id` and `owner`: as of a call to a model; `model`: the embedder's name.
+    million tokens; `call_id` and `owner`: as of a call to a model; `model`: the embedder's name;
+    `priced`: whether its price is known.
     """
 
     price: float
@@ -53,6 +54,7 @@ class VectorCall(NamedTuple):
     owner: str
     budget: Budget | None
     model: str
+    priced: bool = True
 
     @property
     def cost(self) -> float:
@@ -76,7 +78,8 @@ class Call(NamedTuple):
     def entry(self, payer: Payer, reply: Reply) -> CostEntry:
         """What the ledger notes of it."""
         tokens = reply.tokens_in + reply.tokens_out
-        return CostEntry(payer, self.model.llm.title, tokens, self.cost(reply))
+        known = self.price is not None
+        return CostEntry(payer, self.model.llm.title, tokens, self.cost(reply), known)
 
     def mistake(self, reply: Reply) -> str | None:
         """Why the reply cannot be used; None: it can."""

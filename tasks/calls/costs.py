@@ -3,7 +3,7 @@ was paid for, and stays when that is erased.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from llmops.tasks.ledger.tables import costs
 from llmops.tasks.texts.charset import mended
 
 KEYS = ("day", "flow", "name", "model")
+SUMMED = ("calls", "tokens", "cost_usd", "unpriced", "unpriced_tokens")
 
 
 class Payer(NamedTuple):
@@ -28,17 +29,21 @@ class Payer(NamedTuple):
 
 class CostEntry(NamedTuple):
     """A request that was paid. `model`: as services call it; `tokens`: in and out, as counted or
-    estimated; `cost_usd`: US dollars by the price that was known.
+    estimated; `cost_usd`: US dollars by the price that was known; `priced`: whether one was.
     """
 
     payer: Payer
     model: str
     tokens: int
     cost_usd: float
+    priced: bool = True
 
 
 class DayCost(NamedTuple):
-    """`day`: of UTC, as 2026-11-29; "" for flow, name and model: nobody wrote it down then."""
+    """`day`: of UTC, as 2026-11-29; "" for flow, name and model: nobody wrote it down then.
+    `unpriced`, `unpriced_tokens`: calls whose price nobody knew, and their tokens; they are in
+    `calls` and `tokens`, and not in `cost_usd`.
+    """
 
     day: str
     flow: str
@@ -47,6 +52,12 @@ class DayCost(NamedTuple):
     calls: int
     tokens: int
     cost_usd: float
+    unpriced: int = 0
+    unpriced_tokens: int = 0
+
+
+Sums = dict[tuple[str, ...], list[float]]
+"""By day, flow, name and model, the numbers of `SUMMED`."""
 
 
 def book(connection: Connection, entries: Iterable[CostEntry], at: datetime | None = None) -> None:
@@ -54,20 +65,18 @@ def book(connection: Connection, entries: Iterable[CostEntry], at: datetime | No
     from sqlalchemy.dialects import postgresql, sqlite
 
     day = f"{at or now():%Y-%m-%d}"
-    sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    sums = _none()
     for entry in entries:
-        total = sums[_key(day, entry)]
-        total[0], total[1] = total[0] + 1, total[1] + entry.tokens
-        total[2] += entry.cost_usd
+        without = (0, 0) if entry.priced else (1, entry.tokens)
+        _add(sums[_key(day, entry)], (1, entry.tokens, entry.cost_usd, *without))
     if not sums:
         return
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(costs)
-    added = ("calls", "tokens", "cost_usd")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[*KEYS],
-            set_={name: costs.c[name] + statement.excluded[name] for name in added},
+            set_={name: costs.c[name] + statement.excluded[name] for name in SUMMED},
         ),
         [dict(zip(costs.c.keys(), (*key, *sums[key]), strict=True)) for key in sorted(sums)],
     )
@@ -101,11 +110,20 @@ def paid_since(ledger: Ledger, since: date) -> tuple[float, int]:
 
 def summed(rows: Iterable[DayCost], by: Collection[str]) -> Iterator[DayCost]:
     """Added up over all that is not in `by`, whose other columns are "". In the order of `by`."""
-    sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    sums = _none()
     for row in rows:
         total = sums[tuple(getattr(row, each) if each in by else "" for each in KEYS)]
-        for place, value in enumerate((row.calls, row.tokens, row.cost_usd)):
-            total[place] += value
-    for day, flow, name, model in sorted(sums):
-        calls, tokens, usd = sums[day, flow, name, model]
-        yield DayCost(day, flow, name, model, int(calls), int(tokens), usd)
+        _add(total, [getattr(row, each) for each in SUMMED])
+    for key in sorted(sums):
+        calls, tokens, usd, unpriced, unpriced_tokens = sums[key]
+        day, flow, name, model = key
+        counts = (int(calls), int(tokens), usd, int(unpriced), int(unpriced_tokens))
+        yield DayCost(day, flow, name, model, *counts)
+
+
+def _none() -> Sums:
+    return defaultdict(lambda: [0, 0, 0.0, 0, 0])
+
+
+def _add(total: list[float], numbers: Sequence[float]) -> None:
+    total[:] = [one + more for one, more in zip(total, numbers, strict=True)]

@@ -118,7 +118,7 @@ class DirectCalls:
             if reply:
                 key = sha256(asked.call_id)
                 paid(GatewayReply(reply, key, cached=False, cost_usd=asked.cost))
-                entry = CostEntry(self._payer, asked.model, asked.tokens, asked.cost)
+                entry = CostEntry(self._payer, asked.model, asked.tokens, asked.cost, asked.priced)
                 await self._written(key, asked.owner, reply, entry)
 
     async def close(self) -> None:

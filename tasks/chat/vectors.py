@@ -16,8 +16,9 @@ KIND = "EMBEDDING"
 
 
 def costs(opened: OpenVersion) -> bool:
-    """Whether a question's vector costs anything."""
-    return opened.searcher.embedder.price > 0
+    """Whether a question's vector costs anything, or nobody knows what."""
+    embedder = opened.searcher.embedder
+    return embedder.price > 0 or not embedder.priced
 
 
 class QuestionVectors:
@@ -47,7 +48,10 @@ class QuestionVectors:
         tokens = await in_pool(opened.pool, lambda: embedder.count(question))
         owner = trace.removeprefix(TRACE_PREFIX)
         model = str(getattr(embedder, "model", type(embedder).__name__))
-        asked = VectorCall(embedder.price, tokens, f"{trace}/embed", owner, calling.budget, model)
+        call = f"{trace}/embed"
+        asked = VectorCall(
+            *(embedder.price, tokens, call, owner, calling.budget, model), embedder.priced
+        )
         with calling.recorder.span("embed", KIND, {"input": question}) as span:
 
             def paid(reply: GatewayReply) -> None:

@@ -117,7 +117,8 @@ class EmbeddingPayer(NamedTuple):
         """
         cost = tokens * self.embedder.price / 1e6
         name = str(getattr(self.embedder, "model", type(self.embedder).__name__))
-        paid = CostEntry(self.payer, name, tokens, cost) if cost else None
+        known = self.embedder.priced
+        paid = CostEntry(self.payer, name, tokens, cost, known) if cost or not known else None
         with stopping.call():
             vectors = self.embedder.embed(list(texts.values()))
             save_embeddings(self.ledger, self.model, list(texts), vectors, paid)

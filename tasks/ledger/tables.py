@@ -204,9 +204,12 @@ costs = Table(
     Column("calls", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
     Column("cost_usd", Float, nullable=False),
+    Column("unpriced", BigInteger, nullable=False, server_default="0"),
+    Column("unpriced_tokens", BigInteger, nullable=False, server_default="0"),
 )
 """What was paid on a day (UTC, `2026-11-29`), by flow, name of the config, and model; each "" where
-it was not written down then.
+it was not written down then. `unpriced`: how many of the calls nobody knew the price of, and their
+tokens; `cost_usd` is without them.
 """
 
 decisions = Table(

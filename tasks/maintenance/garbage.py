@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypedDict
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, select, union
 
 from llmops.tasks.errors import Blocked, Damaged
 from llmops.tasks.knowledge import versions as numbers
@@ -19,7 +19,16 @@ from llmops.tasks.knowledge.versions import mark_cleared
 from llmops.tasks.lake import File, Lake
 from llmops.tasks.ledger import Ledger, now
 from llmops.tasks.ledger.leases import alive, aware, describe
-from llmops.tasks.ledger.tables import chunks, documents, embeddings, leases, parsed, runs, versions
+from llmops.tasks.ledger.tables import (
+    chunks,
+    documents,
+    embeddings,
+    leases,
+    parsed,
+    rankings,
+    runs,
+    versions,
+)
 
 KINDS = ("documents", "chunks", "changes", "runs")
 GRACE = timedelta(seconds=10)  # clocks of two machines that share a home
@@ -152,9 +161,14 @@ def _forget_paid(connection: Connection) -> tuple[int, int]:
 
 
 def _forget_runs(connection: Connection, kb: str) -> int:
-    """Outcomes of runs older than a month that made no version that is still kept."""
-    needed = select(versions.c.prefect_run_id).where(
-        versions.c.status == "published", versions.c.prefect_run_id.is_not(None)
+    """Outcomes of runs older than a month that made no version and no ranking that is still
+    kept.
+    """
+    needed = union(
+        select(versions.c.prefect_run_id).where(
+            versions.c.status == "published", versions.c.prefect_run_id.is_not(None)
+        ),
+        select(rankings.c.prefect_run_id).where(rankings.c.prefect_run_id.is_not(None)),
     )
     old = (runs.c.kb == kb) & (runs.c.finished_at < now() - OLD_RUN) & runs.c.id.not_in(needed)
     return connection.execute(delete(runs).where(old)).rowcount

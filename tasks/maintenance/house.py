@@ -5,26 +5,42 @@ A part that fails stops no other.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, func, select
 
 from llmops.tasks.errors import Blocked, LlmopsError
 from llmops.tasks.knowledge.handle import Handle, live_names
-from llmops.tasks.ledger import now, open_ledger
-from llmops.tasks.ledger.tables import runs, versions
+from llmops.tasks.ledger import open_ledger
 from llmops.tasks.maintenance.backup.make import backup
 from llmops.tasks.maintenance.garbage import gc
-from llmops.tasks.validation.docs import forget_docs
+from llmops.tasks.maintenance.retention import folders, ledgered, spooled, tracked
+from llmops.tasks.maintenance.retention.folders import Freed
+from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 
 PartStatus = Literal["done", "busy", "failed"]
+WORK: Mapping[str, Callable[[Path, RetentionPolicy], Freed]] = {
+    "decisions": ledgered.forget_decisions,
+    "rankings": ledgered.forget_rankings,
+    "models": tracked.forget_models,
+    "trainings": folders.free_trainings,
+    "datasets": folders.free_datasets,
+    "evaluations": folders.free_evaluations,
+    "outcomes": ledgered.forget_outcomes,
+    "runs": tracked.purge,
+    "alerts": lambda home, policy: ledgered.forget_alerts(home, policy.alerts_days),
+    "answers": lambda home, policy: ledgered.forget_answers(home, policy.answers_days),
+    "calls": lambda home, policy: ledgered.forget_calls(home, policy.calls_days),
+    "logs": lambda home, policy: folders.free_logs(home, policy.logs_days),
+    "spools": lambda home, _: spooled.free_spools(home),
+    "databases": lambda home, _: tracked.compact(home),
+}
+"""What is forgotten, in this order: what refers goes before what it refers to."""
 
 
 class MaintainSpec(BaseModel):
-    """`outcomes_days`: None: for ever; `backup`: where it goes, None: nowhere; `keep`: how many
+    """`policy`: how long what is kept; `backup`: where it goes, None: nowhere; `keep`: how many
     backups stay there.
     """
 
@@ -32,13 +48,19 @@ class MaintainSpec(BaseModel):
     name: str
     free: bool
     paid: bool
-    outcomes_days: float | None
+    policy: RetentionPolicy
     backup: str | None
     keep: int
 
+    def work(self) -> list[str]:
+        """What is forgotten, by its names in `WORK`: nothing that stays for ever."""
+        days = self.policy.model_dump(include={f"{name}_days" for name in WORK})
+        days["models_days"] = days["rankings_days"] = self.policy.trainings_days
+        return [name for name in WORK if days.get(f"{name}_days", 0.0) is not None]
+
 
 class MaintainPart(BaseModel):
-    """`what`: `free NAME`, `forget` or `backup`; `told`: what came of it; `bytes`: freed, or
+    """`what`: `free NAME`, one of `WORK`, or `backup`; `told`: what came of it; `bytes`: freed, or
     written anew by a backup. `busy`: a build goes on, the next run does it.
     """
 
@@ -129,18 +151,9 @@ def free(home: Path, name: str, *, paid: bool) -> MaintainPart:
     return _part(f"free {name}", work)
 
 
-def forget(home: Path, days: float) -> MaintainPart:
-    """What runs came to that ended so long ago, and their pages of Data Docs. The last run of each
-    flow and name stays, and whatever made a version that is kept.
-    """
-
-    def work() -> tuple[str, int]:
-        before = now() - timedelta(days=days)
-        outcomes = _forget_outcomes(home, before)
-        pages, size = forget_docs(home, before, _kept(home))
-        return f"{outcomes} outcomes of runs, {pages} pages of Data Docs", size
-
-    return _part("forget", work)
+def forget(home: Path, what: str, policy: RetentionPolicy) -> MaintainPart:
+    """One kind of thing, by its name in `WORK`."""
+    return _part(what, lambda: WORK[what](home, policy))
 
 
 def back_up(home: Path, place: str, keep: int) -> MaintainPart:
@@ -169,38 +182,6 @@ def _part(what: str, work: Callable[[], tuple[str, int]]) -> MaintainPart:
     seconds = round(time.perf_counter() - began, 2)
     content = {"what": what, "status": status, "told": told, "bytes": size, "seconds": seconds}
     return MaintainPart.model_validate(content)
-
-
-def _forget_outcomes(home: Path, before: datetime) -> int:
-    needed = select(versions.c.prefect_run_id).where(
-        versions.c.status == "published", versions.c.prefect_run_id.is_not(None)
-    )
-    flow = runs.c.outcome["flow"].as_string()
-    with open_ledger(home).write() as connection:
-        newest = {
-            (row.kb, row.flow): row.last
-            for row in connection.execute(
-                select(
-                    runs.c.kb, flow.label("flow"), func.max(runs.c.finished_at).label("last")
-                ).group_by(runs.c.kb, flow)
-            )
-        }
-        old = connection.execute(
-            select(runs.c.id, runs.c.kb, flow.label("flow"), runs.c.finished_at).where(
-                runs.c.finished_at < before, runs.c.id.not_in(needed)
-            )
-        )
-        gone = [row.id for row in old if row.finished_at != newest[row.kb, row.flow]]
-        for start in range(0, len(gone), 500):
-            connection.execute(delete(runs).where(runs.c.id.in_(gone[start : start + 500])))
-    return len(gone)
-
-
-def _kept(home: Path) -> set[str]:
-    """The first part of the names of Data Docs whose version is kept."""
-    query = select(versions.c.kb, versions.c.version).where(versions.c.status == "published")
-    with open_ledger(home).read() as connection:
-        return {f"{row.kb}-v{row.version}-" for row in connection.execute(query)}
 
 
 def _size(home: Path) -> int:

@@ -51,7 +51,7 @@ def promote(
     or the one that the model was made from. Raises Blocked where another one is live meanwhile,
     Damaged for files that are not what was trained.
     """
-    with _alone(home), open_models(home) as shelf:
+    with alone(home), open_models(home) as shelf:
         versions = all_versions(shelf, name)
         target, live = version_of(versions, version), held_by(versions, LIVE)
         if live is not None and live.version == version:
@@ -78,7 +78,7 @@ def rollback(home: Path, name: str, to: int | None = None, who: str = "") -> Mod
     """Make the version live that was so before, or an earlier one. Raises UsageError where there is
     none, Damaged for files that are not what was trained.
     """
-    with _alone(home), open_models(home) as shelf:
+    with alone(home), open_models(home) as shelf:
         versions = all_versions(shelf, name)
         live, path = held_by(versions, LIVE), _path(versions)
         at = live.version if live else None
@@ -177,7 +177,7 @@ def _answer(
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def alone(home: Path) -> Iterator[None]:
     """No other process of this home moves a model's alias meanwhile."""
     from filelock import FileLock, Timeout
 

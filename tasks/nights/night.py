@@ -158,6 +158,9 @@ def _came_to(flow: str, status: str, outcome: Mapping[str, object]) -> tuple[int
     if flow == "finetune":
         code = DATASETS.get(status, 1)
         return code, code != 0, reason or str(outcome.get("headline") or status)
+    if flow == "maintain":
+        failed = status != "completed"
+        return int(failed), failed, str(outcome.get("headline") or status)
     if flow == "prune":
         failed = status != "pruned"
         return int(failed), failed, reason

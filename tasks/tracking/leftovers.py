@@ -43,6 +43,22 @@ def compact_file(database: Path) -> None:
             ) from error
 
 
+def spare_bytes(database: Path) -> int:
+    """How much of a SQLite file is free pages, which later rows fill; 0 where there is no file."""
+    if not database.is_file():
+        return 0
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+    with contextlib.closing(connection):
+        try:
+            pages, size = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("freelist_count", "page_size")
+            )
+        except sqlite3.Error as error:
+            raise Unavailable(f"the database {database} cannot be read: {error}") from error
+    return pages * size
+
+
 def files_holding(home: Path, texts: Sequence[bytes]) -> list[Path]:
     """The files of the home's own store that hold one of the texts, as bytes."""
     database = sqlite_file(place_of(home).uri)

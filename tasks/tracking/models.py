@@ -95,6 +95,10 @@ class ModelShelf:
         """Write something on a version."""
         self._mlflow.set_model_version_tag(name + SUFFIX, str(version), key, value)
 
+    def remove(self, name: str, version: int) -> None:
+        """Take a version out, for good. Its number never comes back while a later one is there."""
+        self._mlflow.delete_model_version(name + SUFFIX, str(version))
+
     @property
     def _mlflow(self) -> "MlflowClient":
         if self._client is None:

@@ -58,6 +58,6 @@ def write_payment(home: Path, payment: Payment, name: str, model: str) -> bool:
         if connection.execute(select(calls.c.key).where(calls.c.key == key)).first():
             return False
         upsert(connection, calls, [row])
-        entry = CostEntry(Payer("train", name), model, payment.tokens, payment.cost_usd)
+        entry = CostEntry(Payer("train", name), model, *payment[1:])
         book(connection, [entry])
     return True

@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert
 
 from llmops.tasks.calls.costs import CostEntry, DayCost, Payer, book, booked, paid_since, summed
 from llmops.tasks.ledger import Ledger, close_ledgers, migrations, open_ledger
+from llmops.tasks.ledger.alerting import alerts, beats, notices
 from llmops.tasks.ledger.runs import save_outcome
 from llmops.tasks.ledger.tables import calls, costs
 from llmops.tasks.plugins import Spec
@@ -90,11 +91,16 @@ def test_what_a_ledger_knew_before_is_in_it(tmp_path: Path) -> None:
     save_outcome(ledger, "r1", "shop", {"flow": "index", "cost_usd": 0.35, "tokens": 3})
     save_outcome(ledger, "r2", "desk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
     with ledger.write() as connection:
-        costs.drop(connection)
+        for table in (costs, alerts, notices, beats):
+            table.drop(connection)
+        connection.exec_driver_sql("ALTER TABLE traces DROP COLUMN latency_ms")
+        connection.exec_driver_sql("ALTER TABLE review_items DROP COLUMN reopened_at")
         connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0009'")
         migrations.upgrade(connection)
-    found = [(row.flow, row.name, row.calls, row.tokens, row.cost_usd) for row in booked(ledger)]
-    assert found == [("", "", 2, 14, 0.75), ("index", "shop", 1, 3, 0.35)]
+    assert [row[1:] for row in booked(ledger)] == [
+        ("", "", "", 2, 14, 0.75, 0, 0),
+        ("index", "shop", "", 1, 3, 0.35, 0, 0),
+    ]
 
 
 def test_the_command_shows_shares_and_says_what_is_wrong(
@@ -103,17 +109,54 @@ def test_the_command_shows_shares_and_says_what_is_wrong(
     monkeypatch.setenv("LLMOPS_HOME", str(ledger.home))
     span = ("--since", "2026-11-01", "--until", "2026-11-30", "--json")
     told = llmops("cost", "--by", "month,flow", *span).data
+    index = {"calls": 1, "tokens": 100, "cost_usd": 0.001, "unpriced": 0}
+    serve = {"calls": 4, "tokens": 18, "cost_usd": 0.18, "unpriced": 0}
     assert told["rows"] == [
-        {"month": "2026-11", "flow": "index", "calls": 1, "tokens": 100, "cost_usd": 0.001},
-        {"month": "2026-11", "flow": "serve", "calls": 4, "tokens": 18, "cost_usd": 0.18},
+        {"month": "2026-11", "flow": "index", **index},
+        {"month": "2026-11", "flow": "serve", **serve},
     ]
     assert (told["cost_usd"], told["calls"], told["tokens"]) == (0.181, 5, 118)
+    assert told["unpriced"] == []
+    assert "price" not in llmops("cost", *span[:4]).out
+    assert llmops("cost", "--by", "month", "--by", "flow", *span).data == told
     assert "$0.1810 from 2026-11-01" in llmops("cost", *span[:4]).out
-    for words in (("--by", "week"), ("--by", "day,month"), ("--by", ""), ("--since", "monday")):
+    for words in (
+        *(("--by", "week"), ("--by", "day", "--by", "month"), ("--by", "day,month"), ("--by", "")),
+        ("--since", "monday"),
+    ):
         assert llmops("cost", *words, "--json").code == 2
     assert llmops("cost", "--since", "2020-01-01", "--until", "2020-01-31").out == (
         "Nothing was paid.\n"
     )
+
+
+def test_what_nobody_knew_the_price_of_is_named(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOPS_HOME", str(ledger.home))
+    with ledger.write() as connection:
+        unknown = CostEntry(DESK, "homegrown", 40, 0.0, priced=False)
+        known = CostEntry(DESK, "homegrown", 2, 0.5)
+        book(connection, [unknown, known, unknown, CostEntry(DESK, "free", 9, 0.0)], TUESDAY)
+    span = ("--since", "2026-11-24", "--until", "2026-11-24")
+    told = llmops("cost", "--by", "model", *span, "--json").data
+    assert told["unpriced"] == [{"model": "homegrown", "calls": 2, "tokens": 80}]
+    (row,) = [row for row in told["rows"] if row["model"] == "homegrown"]
+    assert (row["calls"], row["tokens"], row["cost_usd"], row["unpriced"]) == (3, 82, 0.5, 2)
+    drawn = " ".join(llmops("cost", *span).out.split())
+    assert "homegrown: 2 requests, 80 tokens are not in the sum" in drawn
+    assert "price_in and price_out" in drawn
+
+
+def test_a_build_by_an_embedder_of_unknown_price_says_so(tmp_path: Path, service: Service) -> None:
+    shop = Workshop(tmp_path, Spec(name="lancedb"))
+    options = {"base_url": service.base_url, "model": "m", "dimensions": 384}
+    shop.embedder = Spec(name="openai", options=options)
+    shop.build(TEXTS)
+    (row,) = booked(shop.ledger)
+    assert (row.model, row.cost_usd) == ("m", 0.0)
+    assert (row.unpriced, row.unpriced_tokens) == (row.calls, row.tokens)
+    assert row.unpriced > 0
 
 
 def test_no_name_keeps_what_was_paid_from_being_noted(

@@ -28,6 +28,7 @@ from llmops.tasks.traces.reading import rated
 from llmops.tasks.traces.trace import Trace
 from llmops.tasks.tracking import prepare, tracking_uri
 from llmops.tasks.tracking.store import opened
+from llmops.tasks.tracking.stored import purge_runs, stored_runs
 from llmops.tasks.tracking.traces import trace_store
 from tests.decisions.measured import case_set, evaluation_run, noisy, parts_of, plus, settings
 from tests.maintenance.haystack import SECRET, SENTENCE, URI, places
@@ -222,3 +223,15 @@ def test_of_many_cases_some_are_drawn_whatever_their_order() -> None:
     assert len(drawn(many, 10)) == 10
     assert list(drawn(many, 50)) == [case.id for case in many.cases]
     assert drawn(many, 0) == {}
+
+
+@pytest.mark.slow
+def test_the_traces_of_a_run_go_with_it(home: Path) -> None:
+    _, record, _, _ = written(home)
+    with opened(home, tracking_uri(home)) as client:
+        place = client.get_run(record.mlflow_run_id or "").info.experiment_id
+    runs = [each.id for each in stored_runs(home)]
+    assert len(runs) == 3
+    purge_runs(home, runs)
+    with opened(home, tracking_uri(home)) as client:
+        assert list(client.search_traces(locations=[place], max_results=500)) == []

@@ -29,7 +29,7 @@ def test_every_config_of_it_is_right(project: Path) -> None:
     names = [Path(file).name for file in said.data["checked"]]
     assert names == [
         *("alerts.yaml", "app.yaml", "evaluate.yaml", "feedback.yaml", "finetune.yaml"),
-        *("handbook.yaml", "monitor.yaml", "nightly.yaml"),
+        *("handbook.yaml", "maintain.yaml", "monitor.yaml", "nightly.yaml"),
     ]
 
 

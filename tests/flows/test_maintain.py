@@ -22,7 +22,7 @@ def test_a_home_is_kept_in_order_and_backed_up(office: Office, tmp_path: Path) -
     assert (first["status"], [part["status"] for part in first["parts"]][-2:]) == (
         ("completed", ["done", "done"])
     )
-    assert [part["what"] for part in first["parts"]][-2:] == ["forget", "backup"]
+    assert [part["what"] for part in first["parts"]][-2:] == ["databases", "backup"]
     assert first["links"]["prefect"]
     listed = llmops("backup", tmp_path / "vault", "--list", "--json").data["backups"]
     assert len(listed) == 1

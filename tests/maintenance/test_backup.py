@@ -152,7 +152,7 @@ def test_a_path_out_of_the_home_is_refused() -> None:
 
 def test_a_newer_release_and_rubbish_are_told_apart() -> None:
     with pytest.raises(Damaged, match="newer version of llmops"):
-        read_set(b'{"sha256": "x", "set": {"schema_version": 2}}', "there")
+        read_set(b'{"sha256": "x", "set": {"schema_version": 3}}', "there")
     for content in (b"", b"[]", b"\xff", b'{"set": 1}', b"[" * 10_000):
         with pytest.raises(Damaged, match="the backup is damaged"):
             read_set(content, "there")

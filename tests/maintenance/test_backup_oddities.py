@@ -2,6 +2,8 @@
 application that begins in the middle of a restore.
 """
 
+import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -154,6 +156,7 @@ def test_what_a_backup_counts_on_survives_the_keep_of_another(
     away = shop.home.rename(shop.home.with_name("away"))
     little = Workshop(shop.home.parent, shop.store, kb="little")
     little.build({"a.txt": "Only the pier is left."})
+    shutil.copy(away / "home.id", little.home)
     write = Vault.write
 
     def meanwhile(self: Vault, made: object) -> None:
@@ -225,3 +228,78 @@ def test_a_database_that_cannot_be_copied_is_named(shop: Workshop, place: str) -
     (shop.home / "mlflow" / "mlflow.db").write_bytes(b"no database, but long enough" * 99)
     with pytest.raises(Damaged, match=r"mlflow\.db is damaged"):
         backup(shop.home, place)
+
+
+def test_who_could_read_a_file_can_read_it_again_and_nobody_else(
+    shop: Workshop, tmp_path: Path, place: str
+) -> None:
+    modes = {"notes/secret.txt": 0o600, "notes/run.sh": 0o750, "notes/open.txt": 0o644}
+    (shop.home / "notes").mkdir()
+    for name, mode in modes.items():
+        (shop.home / name).write_text(f"{name}: the harbour's secret")
+        (shop.home / name).chmod(mode)
+    (shop.home / "ledger.db").chmod(0o600)
+    backup(shop.home, place)
+    inside = {
+        path.stat().st_mode & 0o777
+        for path in Path(place, "objects").rglob("*")
+        if path.is_file() and path.read_bytes().startswith(b"notes/secret")
+    }
+    assert inside == {0o600}
+    home = tmp_path / "elsewhere"
+    restore(home, place)
+    for name, mode in (modes | {"ledger.db": 0o600}).items():
+        assert (home / name).stat().st_mode & 0o777 == mode, name
+
+
+def test_what_a_link_leads_to_comes_back_and_not_the_link(
+    shop: Workshop, tmp_path: Path, place: str
+) -> None:
+    away = tmp_path / "away"
+    (away / "more").mkdir(parents=True)
+    (away / "more" / "a.txt").write_text("elsewhere")
+    (shop.home / "notes").symlink_to(away)
+    backup(shop.home, place)
+    restore(tmp_path / "elsewhere", place)
+    back = tmp_path / "elsewhere" / "notes"
+    assert (back.is_symlink(), (back / "more" / "a.txt").read_text()) == (False, "elsewhere")
+
+
+def old(path: Path) -> None:
+    """A set as release 0.2 wrote it: without modes, and without saying of which home it is."""
+    told = json.loads(path.read_text())["set"]
+    told |= {"schema_version": 1}
+    del told["home_id"]
+    for file in told["files"]:
+        del file["mode"]
+    content = json.dumps(told, sort_keys=True, ensure_ascii=False, indent=1).encode()
+    whole = {"sha256": hashlib.sha256(content).hexdigest(), "set": told}
+    path.write_text(json.dumps(whole, sort_keys=True, ensure_ascii=False, indent=1))
+
+
+def test_two_homes_at_one_place_keep_each_their_own(
+    shop: Workshop, tmp_path: Path, place: str
+) -> None:
+    little = Workshop(tmp_path / "little", shop.store, kb="little")
+    little.build({"a.txt": "Only the pier is left."})
+    first, second = backup(shop.home, place), backup(little.home, place)
+    old(Path(place, "sets", f"{first.id}.json"))
+    third = backup(shop.home, place)
+    assert backup(little.home, place, keep=2).removed == ()
+    last = backup(little.home, place, keep=1)
+    assert last.removed[0] == second.id
+    assert backup(shop.home, place, keep=2).removed == (first.id,)  # of the home that lay there
+    assert {third.id, last.id} <= set(Vault(place).ids())
+    with pytest.raises(UsageError, match="2 homes keep their backups"):
+        restore(tmp_path / "back", place)
+    assert restore(tmp_path / "back", place, last.id).knowledge_bases == {"little": 1}
+    assert (tmp_path / "back" / "home.id").read_text() == (little.home / "home.id").read_text()
+
+
+def test_a_set_of_an_earlier_release_is_restored(
+    shop: Workshop, tmp_path: Path, place: str
+) -> None:
+    made = backup(shop.home, place)
+    old(Path(place, "sets", f"{made.id}.json"))
+    assert verify(place, made.id) == []
+    assert restore(tmp_path / "back", place).id == made.id

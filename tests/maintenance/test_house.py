@@ -19,6 +19,7 @@ from llmops.tasks.ledger.leases import hold
 from llmops.tasks.ledger.tables import runs
 from llmops.tasks.maintenance.backup.vault import Vault
 from llmops.tasks.maintenance.house import (
+    WORK,
     MaintainPart,
     back_up,
     bases,
@@ -26,6 +27,7 @@ from llmops.tasks.maintenance.house import (
     free,
     maintain_outcome,
 )
+from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 from llmops.tasks.validation.docs import write_docs
 from llmops.tasks.validation.verdict import ValidationVerdict
 from tests.workshop import TEXTS, Workshop
@@ -102,7 +104,7 @@ def test_old_outcomes_go_but_the_last_of_each_and_those_of_kept_versions(shop: W
             for key, kb, flow, at in given
         ]
         connection.execute(insert(runs), rows)
-    part = forget(shop.home, 90)
+    part = forget(shop.home, "outcomes", RetentionPolicy(outcomes_days=90))
     with shop.ledger.read() as connection:
         left = {row.id for row in connection.execute(runs.select())}
     assert (part.status, part.told) == ("done", "2 outcomes of runs, 0 pages of Data Docs")
@@ -114,7 +116,7 @@ def test_old_pages_go_but_those_of_kept_versions(shop: Workshop) -> None:
         write_docs(shop.home, name, [ValidationVerdict(kind="chunks", rows=1)])
     aged(shop.home / "docs")
     write_docs(shop.home, "new-v1-dd", [])
-    part = forget(shop.home, 90)
+    part = forget(shop.home, "outcomes", RetentionPolicy(outcomes_days=90))
     folder = shop.home / "docs"
     assert part.told.endswith("2 pages of Data Docs")
     assert part.bytes > 0
@@ -144,7 +146,7 @@ def test_a_backup_that_cannot_be_made_is_told_and_stops_nothing(
 
 
 def test_a_part_that_fails_in_a_way_nobody_thought_of_is_told(shop: Workshop) -> None:
-    part = forget(shop.home, 1e12)
+    part = forget(shop.home, "outcomes", RetentionPolicy(outcomes_days=1e12))
     assert (part.status, part.told[:13]) == ("failed", "OverflowError")
 
 
@@ -167,6 +169,30 @@ def test_the_config_says_where_backups_go_and_what_is_wrong(tmp_path: Path) -> N
         (str(tmp_path / "safe"), 14, "s3://b/p", 3)
     )
     assert read_mapping(given, MaintainConfig).spec().backup is None
-    for wrong in ({"backup": {"keep": 2}}, {"outcomes_days": 0}, {"backup": {"to": "", "x": 1}}):
+    for wrong in ({"backup": {"keep": 2}}, {"runs_days": 0}, {"backup": {"to": "", "x": 1}}):
         with pytest.raises(ConfigError):
             read_mapping({**given, **wrong}, MaintainConfig)
+
+
+def test_what_stays_for_ever_is_no_part(tmp_path: Path) -> None:
+    given = {"name": "house", "folder": str(tmp_path)}
+    plain = read_mapping(given, MaintainConfig).spec()
+    assert plain.work() == [name for name in WORK if name != "calls"]
+    paid = read_mapping({**given, "paid": True, "trainings_days": None}, MaintainConfig).spec()
+    without = {"rankings", "models", "trainings"}
+    assert paid.work() == [name for name in WORK if name not in without]
+
+
+def test_what_the_configs_of_the_project_name_is_known(tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    (folder / "more").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    (folder / "app.yaml").write_text('llm: {name: local, model: "models:/helpdesk/3"}\n')
+    (folder / ".hidden" / "app.yaml").write_text("model: models:/helpdesk/4\n")
+    (folder / "more" / "kb.yml").write_text("model: .llmops/trainings/helpdesk/trl-0a1/model\n")
+    (folder / "tune.yaml").write_text("name: helpdesk\ntrain: {name: openai, version: 2\n")
+    spec = read_mapping({"name": "house", "folder": str(folder)}, MaintainConfig).spec()
+    assert {str(each) for each in spec.policy.named} == {
+        *("model helpdesk/3", "training helpdesk/trl-0a1"),
+        *("dataset helpdesk/v2", "dataset openai/v2"),
+    }

@@ -38,6 +38,8 @@ def verdict(word: str, **values: object) -> NightPart:
         (part_of("feedback", "desk", FILE, {}), 1, True),
         (part_of("prune", "desk", FILE, {"status": "pruned"}), 0, False),
         (part_of("prune", "desk", FILE, {"status": "unfinished"}), 1, True),
+        (part_of("maintain", "desk", FILE, {"status": "completed"}), 0, False),
+        (part_of("maintain", "desk", FILE, {"status": "parts_failed"}), 1, True),
         (broken("index", "handbook", FILE, Unavailable("no network")), 1, True),
         (broken("index", "handbook", FILE, ConfigError([Mistake("wrong")])), 2, True),
         (broken("index", "handbook", FILE, KeyError("x")), 1, True),

@@ -1,6 +1,7 @@
 """Making a backup."""
 
 import secrets
+import stat
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.lake import Folder, lake_of
+from llmops.tasks.maintenance.backup.homes import id_of
 from llmops.tasks.maintenance.backup.sets import SCHEMA, BackupFile, BackupSet
 from llmops.tasks.maintenance.backup.staging import staged
 from llmops.tasks.maintenance.backup.vault import Vault, trouble_of
@@ -39,13 +41,14 @@ class BackupMade(BaseModel):
 
 def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
     """Copy what the home is, whatever goes on in it, to a folder or URL. `keep`: forget all but so
-    many sets afterwards; of a damaged home none, since older ones may be better. Raises UsageError,
-    Unavailable, Damaged; then no backup was added.
+    many sets of this home afterwards; of a damaged one none, since older ones may be better.
+    Raises UsageError, Unavailable, Damaged; then no backup was added.
     """
     began, vault = time.perf_counter(), Vault(place)
     _refuse_inside(home, vault)
     try:
         with staged(home) as copy:
+            mine = id_of(home)
             files, new = _stored(vault, copy.folder)
             now = datetime.now(UTC)
             made = BackupSet(
@@ -54,6 +57,7 @@ def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
                 created_at=now,
                 release=installed("llmops-pipelines"),
                 home=str(home.resolve()),
+                home_id=mine,
                 ledger=copy.revision,
                 knowledge_bases=copy.live,
                 files=tuple(files),
@@ -61,7 +65,8 @@ def backup(home: Path, place: str, keep: int | None = None) -> BackupMade:
                 problems=copy.problems,
             )
         vault.write(made)
-        removed = vault.prune(keep) if keep is not None and not made.problems else []
+        prunes = keep is not None and not made.problems
+        removed = vault.prune(keep or 1, home, mine) if prunes else []
     except OSError as error:
         raise trouble_of(error) from error
     return BackupMade(
@@ -92,7 +97,8 @@ def _stored(vault: Vault, folder: Path) -> tuple[list[BackupFile], dict[str, int
             there[digest] = new[digest] = size
         taken[digest] = path
         told = path.relative_to(folder).as_posix()
-        files.append(BackupFile(path=told, sha256=digest, bytes=size))
+        mode = stat.S_IMODE(path.stat().st_mode) & 0o777
+        files.append(BackupFile(path=told, sha256=digest, bytes=size, mode=mode))
     for digest in taken.keys() - vault.objects():  # another one's --keep was quicker
         vault.put(taken[digest], digest)
     return files, new

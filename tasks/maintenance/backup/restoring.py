@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -59,11 +60,13 @@ class RestoredHome(BaseModel):
 
 
 def restore(home: Path, place: str, chosen: str | None = None) -> RestoredHome:
-    """Make a home of a backup, the newest where none is chosen. Every file is compared with its
+    """Make a home of a backup, the newest where none is chosen and one home alone keeps its backups
+    there. Every file is compared with its
     hash before the first is put into place. Raises UsageError where the home is in use, Damaged,
     Unavailable; then nothing was restored.
     """
     vault = Vault(place)
+    _refuse_to_guess(vault, chosen)
     wanted = vault.read(chosen)
     make_folder(home)
     with _alone(home):
@@ -74,6 +77,7 @@ def restore(home: Path, place: str, chosen: str | None = None) -> RestoredHome:
             _fetch(vault, wanted, folder)
             latest = settle(folder / LEDGER)
             _relocate(folder, Path(wanted.home), home)
+            _with_modes(folder, wanted)
             if os.environ.get(VARIABLE, "").strip():
                 _fill_lake(home, folder / "lake")
             _refuse_if_used(home, wanted)  # somebody may have begun in it meanwhile
@@ -163,8 +167,18 @@ def _refuse_if_used(home: Path, wanted: BackupSet) -> None:
         refuse_if_used(home)
 
 
+def _refuse_to_guess(vault: Vault, chosen: str | None) -> None:
+    homes = vault.homes() if chosen is None else []
+    if len(homes) > 1:
+        raise UsageError(
+            f"{len(homes)} homes keep their backups at {vault.where()}: {', '.join(homes)}",
+            hint="say which one: --backup ID, as `llmops backup DIR --list` shows them",
+        )
+
+
 def _fetch(vault: Vault, wanted: BackupSet, folder: Path) -> None:
     there = vault.objects()
+    folder.mkdir(mode=0o700)
     for file in wanted.files:  # what is gone is found before anything is copied
         if there.get(file.sha256) != file.bytes:
             raise missing(vault, file)
@@ -172,6 +186,15 @@ def _fetch(vault: Vault, wanted: BackupSet, folder: Path) -> None:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         _checked(vault, file, target)
+
+
+def _with_modes(folder: Path, wanted: BackupSet) -> None:
+    """Who might read a file may read it again; its owner may, whatever was. Folders are as new ones
+    are.
+    """
+    for file in wanted.files:
+        if file.mode is not None:
+            (folder / file.path).chmod(file.mode | stat.S_IRUSR)
 
 
 def _checked(vault: Vault, file: BackupFile, target: Path) -> None:

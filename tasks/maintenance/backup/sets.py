@@ -5,7 +5,7 @@ what two sets have in common is kept once.
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,17 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from llmops.tasks.errors import Damaged
 from llmops.tasks.schemas import sha256
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: modes of files, and the id of the home; what 1 wrote can be read."""
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class BackupFile(BaseModel):
-    """A file of the home: `path` relative to it."""
+    """A file of the home: `path` relative to it; `mode`: who may read and write it, as 0o600; None
+    where that was not written down.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: str
     sha256: Digest
     bytes: int = Field(ge=0)
+    mode: int | None = Field(default=None, ge=0, le=0o777)
 
     @field_validator("path")
     @classmethod
@@ -37,9 +41,10 @@ class BackupFile(BaseModel):
 
 class BackupSet(BaseModel):
     """A home as it was at one moment. `home`: where it lay, and what paths in MLflow's store begin
-    with; `ledger`: the revision of its tables; `knowledge_bases`: which version was live;
-    `left_out`: what is not in it, and how it is had again; `problems`: what was damaged in the
-    home already.
+    with; `home_id`: tells it from others that keep their backups at the same place, "" in sets of
+    earlier releases; `ledger`: the revision of its tables; `knowledge_bases`: which version was
+    live; `left_out`: what is not in it, and how it is had again; `problems`: what was damaged in
+    the home already.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +54,7 @@ class BackupSet(BaseModel):
     created_at: datetime
     release: str
     home: str
+    home_id: str = ""
     ledger: str
     knowledge_bases: dict[str, int | None]
     files: tuple[BackupFile, ...]
@@ -62,6 +68,10 @@ class BackupSet(BaseModel):
         if len(paths) < len(self.files) or paths & above or "ledger.db" not in paths:
             raise ValueError("files of a home are wanted: each once, with a ledger")
         return self
+
+    def of(self, home: Path, home_id: str) -> bool:
+        """Whether it is of this home; a set without an id is of the home that lay there."""
+        return self.home_id == home_id if self.home_id else self.home == str(home.resolve())
 
     @property
     def size(self) -> int:

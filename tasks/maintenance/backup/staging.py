@@ -32,6 +32,7 @@ from llmops.tasks.ledger.tables import (
     rankings,
     versions,
 )
+from llmops.tasks.maintenance.backup.homes import id_of
 from llmops.tasks.maintenance.backup.ledgers import copy_ledger, copy_sqlite, file_ledger
 from llmops.tasks.tracking.place import own_database, place_of, without_login
 
@@ -74,7 +75,7 @@ def staged(home: Path) -> Iterator[HomeCopy]:
         try:
             for number in range(ROUNDS):
                 shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
+                folder.mkdir(mode=0o700)
                 made = _copied(home, folder)
                 if not made.problems or number == ROUNDS - 1:
                     break
@@ -96,7 +97,9 @@ def _tidy(home: Path) -> None:
 
 
 def _copied(home: Path, folder: Path) -> HomeCopy:
+    id_of(home)  # it is to be in the first backup, too
     copy_ledger(home, folder / LEDGER)
+    _same_mode(home / LEDGER, folder / LEDGER)
     left_out = [WITHOUT_PREFECT, *_tree(home / "spool", folder / "spool", shutil.copy2)]
     left_out += _mlflow(home, folder)
     for top in sorted(home.iterdir()):
@@ -127,6 +130,7 @@ def _mlflow(home: Path, folder: Path) -> list[str]:
     if database.is_file():
         (folder / "mlflow").mkdir()
         copy_sqlite(database, folder / "mlflow" / database.name)
+        _same_mode(database, folder / "mlflow" / database.name)
         artifacts = database.parent / "artifacts"
         left_out += _tree(artifacts, folder / "mlflow" / "artifacts", shutil.copy2)
     if place.own:
@@ -228,6 +232,12 @@ def _odd(path: Path, top: Path) -> str:
     if "\\" in name:
         return "its name has a backslash"
     return "" if stat.S_ISREG(kind) else "it is no file, but a pipe, a socket or a device"
+
+
+def _same_mode(source: Path, target: Path) -> None:
+    """A database is written anew, for whom it was for; none where it is on a server."""
+    with suppress(FileNotFoundError):
+        shutil.copymode(source, target)
 
 
 def _linked(source: Path, target: Path) -> None:

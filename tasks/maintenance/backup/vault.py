@@ -5,10 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError, disk_trouble
-from llmops.tasks.lake import storage_at
+from llmops.tasks.lake import Folder, storage_at
 from llmops.tasks.maintenance.backup.sets import BackupFile, BackupSet, read_set
 
 SETS, GONE, OBJECTS = "sets", "gone", "objects"
+OTHERS = 0o077
 UNUSED_SECONDS = 86_400.0
 """What no set names stays so long: another backup that goes on may need it."""
 
@@ -47,6 +48,23 @@ class Vault:
         path = f"{SETS}/{chosen or known[-1]}.json"
         return read_set(self.storage.read(path), self.where(path))
 
+    def read_all(self) -> dict[str, BackupSet | None]:
+        """All sets by their ids, oldest first; None for one that cannot be read."""
+        known: dict[str, BackupSet | None] = {}
+        for each in self.ids():
+            path = f"{SETS}/{each}.json"
+            with suppress(FileNotFoundError):  # another one's --keep was quicker
+                known[each] = None
+                with suppress(Damaged):
+                    known[each] = read_set(self.storage.read(path), self.where(path))
+        return known
+
+    def homes(self) -> list[str]:
+        """Where the homes lay that keep backups here, each home once, by its newest set."""
+        known = {each.home_id or each.home: each.home for each in self.read_all().values() if each}
+        named = {home for key, home in known.items() if key != home}
+        return sorted(home for key, home in known.items() if key != home or home not in named)
+
     def write(self, made: BackupSet) -> None:
         """The set itself, last of all: until then there is no backup."""
         self.storage.write(f"{SETS}/{made.id}.json", made.written())
@@ -73,7 +91,10 @@ class Vault:
         }
 
     def put(self, source: Path, digest: str) -> None:
+        """In a folder of this machine, what its owner alone may read stays so."""
         self.storage.put(object_path(digest), source)
+        if isinstance(self.storage, Folder) and not source.stat().st_mode & OTHERS:
+            (self.storage.root / object_path(digest)).chmod(0o600)
 
     def fetch(self, file: BackupFile, target: Path) -> None:
         """Raises Damaged where it is gone."""
@@ -82,12 +103,15 @@ class Vault:
         except FileNotFoundError as error:
             raise missing(self, file) from error
 
-    def prune(self, keep: int) -> list[str]:
-        """Forget all but the newest `keep` sets, and files that no set has needed for a day.
-        Returns the ids of the sets that are gone. A set that cannot be read keeps every file.
+    def prune(self, keep: int, home: Path, home_id: str) -> list[str]:
+        """Forget all but the newest `keep` sets of a home, and files that no set has needed for a
+        day. Returns the ids of the sets that are gone. A set that cannot be read keeps every file;
+        where no other home has sets here, it counts as one of this home.
         """
-        known = self.ids()
-        gone = known[: max(0, len(known) - keep)]
+        known = self.read_all()
+        alone = all(each is None or each.of(home, home_id) for each in known.values())
+        mine = [name for name, each in known.items() if (each.of(home, home_id) if each else alone)]
+        gone = mine[: max(0, len(mine) - keep)]
         for each in gone:
             self._forget(each)
         with suppress(Damaged):

@@ -37,8 +37,13 @@ class Embedder(Plugin, ABC):
 
     @property
     def price(self) -> float:
-        """US dollars per million tokens."""
+        """US dollars per million tokens; 0 where it costs nothing, or nobody knows what."""
         return 0.0
+
+    @property
+    def priced(self) -> bool:
+        """Whether the price is known."""
+        return True
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:

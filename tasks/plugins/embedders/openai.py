@@ -72,6 +72,10 @@ class OpenAIEmbedder(Embedder):
             else self.price_per_million
         )
 
+    @property
+    def priced(self) -> bool:
+        return self.price_per_million is not None or self.model in KNOWN
+
     def fingerprint(self) -> str:
         """Model, length, place and how texts are counted; not the key, the price or the batches."""
         return digest(

@@ -21,11 +21,14 @@ Step = Callable[[int, Mapping[str, float]], None]
 
 
 class Payment(NamedTuple):
-    """What a job at a service came to. `key`: of the job: told twice, it is counted once."""
+    """What a job at a service came to. `key`: of the job: told twice, it is counted once.
+    `priced`: whether the price was known.
+    """
 
     key: str
     tokens: int
     cost_usd: float
+    priced: bool = True
 
 
 def silent(number: int, metrics: Mapping[str, float]) -> None:

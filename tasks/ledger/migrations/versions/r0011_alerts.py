@@ -1,4 +1,6 @@
-"""Alerts, what people are told of them, who is alive, and how long an answer took."""
+"""Alerts, what people are told of them, who is alive, how long an answer took, and how many calls
+nobody knew the price of.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +20,9 @@ def upgrade() -> None:
     )
     op.add_column("traces", sa.Column("latency_ms", sa.Float()))
     op.add_column("review_items", sa.Column("reopened_at", sa.DateTime(timezone=True)))
+    for name in ("unpriced", "unpriced_tokens"):
+        number = sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+        op.add_column("costs", number)
 
 
 def _alerts() -> None:

@@ -172,7 +172,8 @@ class OpenAiTrainer(DatasetTrainer):
         """A service counts what was trained until a job ended, however it ended."""
         tokens = int(content.get("trained_tokens") or 0)
         if tokens:
-            run.paid(Payment(str(content["id"]), tokens, self._cost(tokens) or 0.0))
+            cost = self._cost(tokens)
+            run.paid(Payment(str(content["id"]), tokens, cost or 0.0, cost is not None))
 
     def _ended(self, content: JsonObject) -> LlmopsError:
         said = content.get("error") or {}
