@@ -4,7 +4,7 @@ FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
     *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers", "senders"),
 )
-GROUND = ("errors", "schemas", "lake", "yaml_files", "rows")
+GROUND = ("errors", "schemas", "lake", "yaml_files", "rows", "hashing")
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
