@@ -9,6 +9,7 @@ alerts = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("key", Text, nullable=False),
+    Column("owner", String(63), nullable=False),
     Column("rule", String(63), nullable=False),
     Column("subject", Text, nullable=False),
     Column("severity", String(16), nullable=False),
@@ -17,8 +18,11 @@ alerts = Table(
     Column("value", Float),
     Column("links", JSON, nullable=False),
     Column("looks", Integer, nullable=False),
+    Column("returns", Integer, nullable=False),
+    Column("lasted_seconds", Float, nullable=False),
     Column("began_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("looked_at", DateTime(timezone=True), nullable=False),
     Column("missed_at", DateTime(timezone=True)),
     Column("fired_at", DateTime(timezone=True)),
     Column("resolved_at", DateTime(timezone=True)),
@@ -26,10 +30,12 @@ alerts = Table(
     Index("alerts_of_key", "key", "resolved_at"),
     Index("alerts_began", "began_at"),
 )
-"""What was wrong, and when. `looks`: how often it was seen; `seen_at`: last; `missed_at`: since
-when it is no longer seen, while nobody knows yet whether it is over; `fired_at`: when it counted as
-an alert, None while it may be a moment's; `resolved_at`: None while it goes on. At most one open
-row a key.
+"""What was wrong, and when. `owner`: whose looks found it, and find that it is over; `looks`: how
+often it was seen; `seen_at`: last; `looked_at`: when its owner last could look, as the clock was
+then; `missed_at`: since when it is no longer seen, while nobody knows yet whether it is over;
+`lasted_seconds`: how long it was seen without a gap, once `missed_at` is set how long it was not;
+`returns`: how often it came back soon after it was over; `fired_at`: when it counted as an alert,
+None while it may be a moment's; `resolved_at`: None while it goes on. At most one open row a key.
 """
 
 notices = Table(

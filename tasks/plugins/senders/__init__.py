@@ -7,14 +7,17 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import Plugin
 
-NoticeKind = Literal["fired", "resolved", "reminder", "test"]
+NoticeKind = Literal["fired", "resolved", "reminder", "history", "test"]
 
 
 class Notice(BaseModel):
     """What people are told. `id`: the same for the same notice, however often it is sent; `key`: of
-    the alert, the same for its recovery; `project`: whose alert it is.
+    the alert, the same for its recovery; `project`: whose alert it is; `returns`: how often it came
+    back soon after it was over; `lines`: of `history`, what came and went in quiet hours, a line
+    each; `note`: what is to be said beside, such as that another sender does not work.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +34,17 @@ class Notice(BaseModel):
     at: datetime
     project: str = ""
     links: Mapping[str, str] = Field(default_factory=dict)
+    returns: int = 0
+    lines: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Later(Unavailable):
+    """The other side asks to be left alone for `after` seconds."""
+
+    def __init__(self, message: str, *, after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.after = after
 
 
 class Sender(Plugin, ABC):
