@@ -29,11 +29,16 @@ from llmops.deployments.up import record
 from llmops.deployments.up.ailing import ailing
 from llmops.deployments.up.record import UpRecord
 from llmops.flows.server.used import used
+from llmops.tasks.alerts.beats import SILENCE_HINT, silence
+from llmops.tasks.alerts.record import records
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, live_names
 from llmops.tasks.ledger import Ledger, existing_ledger, now
+from llmops.tasks.ledger.alerting import alerts
 
+SEEN_HERE = ("flow-failed", "flow-blocked", "flow-late", "config-wrong", "part-down", "spend")
+"""Rules of the alerter that say what a look at the home says itself."""
 PERIODS = 2  # of its schedule, after which a knowledge base is stale
 
 
@@ -50,6 +55,7 @@ def status(home: Path, folder: Path | None = None) -> Status:
     flows += _broken(survey)
     bases = _bases(look, ledger, configs)
     parts = _parts(look, up)
+    _firing(look, ledger)
     _idle(look, up, survey, own=servers[0]["why"] == "the home's own")
     if project and ledger and not survey.mistakes:  # a config that cannot be read may build it
         for name, message, hint in unbuilt(project):
@@ -66,6 +72,21 @@ def status(home: Path, folder: Path | None = None) -> Status:
         "spend": _spend(look, ledger),
         "alerts": look.alerts,
     }
+
+
+def _firing(look: StatusLook, ledger: Ledger | None) -> None:
+    """An alerter that fell silent, and the alerts that it has found beyond what is looked at here:
+    those are as old as its last look.
+    """
+    if ledger is None:
+        return
+    if told := silence(ledger, now()):
+        look.alert("alerter", "alerts", told, SILENCE_HINT)
+    with ledger.read() as connection:
+        fires = records(connection, alerts.c.resolved_at.is_(None), alerts.c.fired_at.is_not(None))
+    for each in fires:
+        if each.rule not in SEEN_HERE:
+            look.alert(each.rule, each.subject, each.message, each.hint)
 
 
 def _idle(look: StatusLook, up: UpRecord | None, survey: ConfigSurvey, *, own: bool) -> None:

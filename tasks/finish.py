@@ -18,8 +18,9 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Completed, Failed
 
+from llmops.tasks.alerts.beats import silence
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.runs import save_outcome
 
 
@@ -57,6 +58,8 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
         outcome = outcome.linked({"prefect": url, **outcome.links})
     for step in steps:
         outcome = step(outcome)
+    if told := _unwatched(home):
+        outcome = outcome.warned(told)
     save_outcome(
         open_ledger(home),
         run_id() or outcome.prefect_run_id or "local",
@@ -66,6 +69,15 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     if outcome.failed:
         return Failed(name=outcome.failed, message=outcome.headline)
     return Completed(name=outcome.completed, message=outcome.headline)
+
+
+def _unwatched(home: Path) -> str:
+    """What a run that nobody started has to say of an alerter that fell silent: a person who reads
+    its end is told what the alerter can no longer tell.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return silence(open_ledger(home), now()) if run and run.deployment_id else ""
 
 
 def careful(step: Callable[[E], E]) -> Callable[[E], E]:

@@ -17,8 +17,8 @@ RAISED = re.compile(r"^Flow run encountered an exception: ")
 
 class DeployedConfig(NamedTuple):
     """A config as the server holds it. `since`: when it got the schedule that it has, None where
-    that is paused; `began`: when the last run did; `runs`: those that ended, also those that are
-    neither good nor failed, which have the result None.
+    that is paused; `began`: when the last run did; `runs`: those that ended well or
+    failed; `cancelled`: ids of the others, which are neither.
     """
 
     of: Name

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from llmops.tasks.ledger import Ledger, existing_ledger, open_ledger, upsert
+from llmops.tasks.ledger import Ledger, open_ledger, upsert
 from llmops.tasks.ledger.alerting import beats
 
 ALERTER = "alerter"
@@ -61,9 +61,9 @@ def last_beat(ledger: Ledger, name: str = ALERTER) -> Beat | None:
     return Beat.model_validate({**row.detail, "at": at})
 
 
-def silence(home: Path, at: datetime) -> str:
+def silence(ledger: Ledger, at: datetime) -> str:
     """What to say of an alerter that fell silent; "" where there is none, or it is alive."""
-    last = last_beat(existing_ledger(home))
+    last = last_beat(ledger)
     if last is None or not last.silent(at):
         return ""
     return (
