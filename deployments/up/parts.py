@@ -1,6 +1,6 @@
-"""Which parts an `up` has: the servers of the home, or those of its user, what watches them all, and
-the worker that runs what is scheduled. Each application of the project is one more part after the
-servers.
+"""Which parts an `up` has: the servers of the home, or those of its user, what watches them all,
+and the worker that runs what is scheduled. Each application of the project is one more part after
+the servers.
 """
 
 import json
