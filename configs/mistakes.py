@@ -65,7 +65,7 @@ def joined(where: str, path: list[int | str]) -> str:
 
 def _unknown_key(key: str, model: type[BaseModel] | None, place: str) -> Mistake:
     allowed = sorted(
-        name
+        field.alias or name
         for name, field in (model.model_fields if model else {}).items()
         if not field.exclude and name != INTERNAL
     )

@@ -17,7 +17,14 @@ from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import SECRET, digest
 
 T = TypeVar("T")
-KEYS = frozenset({"api_key", "bearer_token", "client_secret", "password", "token", "secret"})
+KEYS = frozenset(
+    {
+        *("api_key", "bearer_token", "client_secret", "password", "token", "secret"),
+        *("former_secret", "heartbeat"),
+    }
+)
+SENDERS = frozenset({*KEYS, "url"})
+"""Of senders, whose addresses hold tokens, as their headers do."""
 
 
 class Settings(BaseSettings):
@@ -65,20 +72,22 @@ def settings() -> Settings:
     return Settings()
 
 
-def hidden(content: T) -> T:
+def hidden(content: T, keys: frozenset[str] | None = KEYS) -> T:
     """The same config with every secret that is written out replaced by `${LLMOPS_SECRET_…}`, which
-    this process knows from now on.
+    this process knows from now on. `keys`: those of secrets; None: all are.
     """
     if isinstance(content, Mapping):
-        items = content.items()
-        return cast(
-            T,
-            {
-                key: _named(value) if key in KEYS and isinstance(value, str) else hidden(value)
-                for key, value in items
-            },
-        )
-    return cast(T, [hidden(item) for item in content]) if isinstance(content, list) else content
+        return cast(T, {key: _hidden_at(key, value, keys) for key, value in content.items()})
+    return (
+        cast(T, [hidden(item, keys) for item in content]) if isinstance(content, list) else content
+    )
+
+
+def _hidden_at(key: object, value: object, keys: frozenset[str] | None) -> object:
+    if isinstance(value, str):
+        return _named(value) if keys is None or key in keys else value
+    below = keys is not KEYS and key == "headers"
+    return hidden(value, None if below else SENDERS if key == "senders" else keys)
 
 
 def _named(value: str) -> str:

@@ -168,6 +168,7 @@ class _Outbox:
         # the order is that of creation, also where the clock was set back meanwhile
         created = max([self._at, *(each.created_at + TICK for each in known[-1:])])
         content = self._notice(kind, sender, created, severity)
+        content = content.model_copy(update={"thread": known[0].id if known else content.id})
         quiet = None if always else self._policy.quiet
         due = quiet.due(content.severity, self._at) if quiet else self._at
         self._insert(content, sender, self._alert.id, created, max(due, self._at))

@@ -25,6 +25,7 @@ from llmops.tasks.plugins.spellings import spelling
 FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders"),
     *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
+    "senders",
 )
 SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

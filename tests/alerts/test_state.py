@@ -81,7 +81,7 @@ def test_a_severity_that_rises_is_told_once(home: Path) -> None:
         "warning",
         "critical",
     ):
-        house.look(wrong(severity=severity))  # type: ignore[arg-type]
+        house.look(wrong(severity=severity))
     assert house.sender.sent == [("fired", each) for each in ("info", "warning", "critical")]
     house.look(times=2)
     assert house.sender.sent[-1] == ("resolved", "critical")

@@ -3,21 +3,24 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import Plugin
 
+Severity = Literal["info", "warning", "critical"]
 NoticeKind = Literal["fired", "resolved", "reminder", "history", "test"]
 
 
 class Notice(BaseModel):
     """What people are told. `id`: the same for the same notice, however often it is sent; `key`: of
     the alert, the same for its recovery; `project`: whose alert it is; `returns`: how often it came
-    back soon after it was over; `lines`: of `history`, what came and went in quiet hours, a line
-    each; `note`: what is to be said beside, such as that another sender does not work.
+    back soon after it was over; `thread`: the id of what this sender said first of the alert;
+    `lines`: of `history`, what came and went in quiet hours, a line each; `note`: what is to be
+    said beside, such as that another sender does not work.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,7 +29,7 @@ class Notice(BaseModel):
     key: str
     rule: str
     subject: str
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     message: str
     hint: str = ""
     value: float | None = None
@@ -35,6 +38,7 @@ class Notice(BaseModel):
     project: str = ""
     links: Mapping[str, str] = Field(default_factory=dict)
     returns: int = 0
+    thread: str = ""
     lines: tuple[str, ...] = ()
     note: str = ""
 
@@ -48,9 +52,18 @@ class Later(Unavailable):
 
 
 class Sender(Plugin, ABC):
-    """Sends notices. A notice may arrive twice where a sender breaks off: its id says so."""
+    """Sends notices. A notice may arrive twice where a sender breaks off: its id says so. `id`:
+    what tells it from others of its name; `severity`: the least that it is used for.
+    """
 
     family: ClassVar[str] = "senders"
+    id: str | None = None
+    severity: Severity = "info"
+
+    def at(self, folder: Path) -> Self:
+        """The same, with paths that are relative to a folder, that of the config."""
+        del folder
+        return self
 
     @abstractmethod
     def send(self, notice: Notice) -> None:
