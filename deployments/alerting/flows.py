@@ -5,7 +5,7 @@ A config is looked at when it runs by itself: it has a schedule, or a night with
 what a person starts, a person watches.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from llmops.deployments.alerting.deployed import DeployedConfig, deployed_config
 from llmops.deployments.alerting.schedules import ScheduleFacts, late, missing
 from llmops.deployments.alerting.surveying import ProjectSurvey, WatchedConfig
 from llmops.deployments.prefect_api import PrefectApi
-from llmops.tasks.alerts.causes import Cause, excused
+from llmops.tasks.alerts.causes import FLOWS, Cause, excused
 from llmops.tasks.alerts.condition import Condition, Observation
 from llmops.tasks.alerts.cut import begun, without
 from llmops.tasks.alerts.history import EndedRun, Name, RunHistory
@@ -34,12 +34,15 @@ class FlowFacts:
     history: Mapping[Name, Sequence[EndedRun]]
     began: Mapping[Name, datetime]
     deployed: Mapping[str, DeployedConfig] = field(default_factory=dict)
+    going_on: Collection[Name] = ()
     asked: bool = False
     problem: str = ""
 
     def running(self, key: str) -> bool:
+        """Whether somebody works on it, as Prefect says or the ledger."""
         there = self.deployed.get(key)
-        return there is not None and there.running
+        flow, _, name = key.partition("/")
+        return (flow, name) in self.going_on or (there is not None and there.running)
 
 
 def flow_facts(
@@ -67,7 +70,7 @@ def flow_facts(
         runs.setdefault(cut.of, []).append(said)
     newest = {of: sorted(ended, key=_ended, reverse=True) for of, ended in runs.items()}
     last = _began(ledgers.last, newest, deployed.values())
-    return FlowFacts(newest, last, deployed, asked, problem)
+    return FlowFacts(newest, last, deployed, ledgers.running, asked, problem)
 
 
 def _ended(run: EndedRun) -> datetime:
@@ -188,12 +191,16 @@ def flow_observation(
         for each in survey.wrong
     )
     listed = incomplete(ledger, facts.history)
+    failed = list(failures(facts, survey, told))
+    open_yet = [key for key in survey.watched if facts.running(key)]
     return Observation(
         conditions=(
-            *failures(facts, survey, told),
+            *failed,
             *schedules(facts, survey, memory, since_up, at),
             *(each for each in listed if each.subject in watched),
             *wrong,
         ),
+        # what a run that goes on will come to: one that was cut is over when it was run again
+        unknown=tuple(f"{rule}/{key}" for key in open_yet for rule in FLOWS),
         problems=(facts.problem,) if facts.problem else (),
     )

@@ -24,12 +24,13 @@ class CutRun(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """What the ledger says of runs that began: when the last of each config did, and which of them
-    were cut.
+    """What the ledger says of runs that began: when the last of each config did, which of them were
+    cut, and which go on.
     """
 
     last: dict[Name, datetime]
     cut: list[CutRun]
+    running: set[Name]
 
 
 def begun(ledger: Ledger) -> Begun:
@@ -42,17 +43,22 @@ def begun(ledger: Ledger) -> Begun:
         ids = [row.run_id for row in claimed]
         ended = set(connection.scalars(select(runs.c.id).where(runs.c.id.in_(ids))))
     last = {(row.flow, row.name): aware(row.began_at) for row in claimed}
-    cut, processes = [], set[tuple[str, int, float]]()
+    cut, running, processes = [], set[Name](), set[tuple[str, int, float]]()
     for row in claimed:
-        if row.run_id not in ended and here_and_alive(ledger, row.run_id) is False:
+        here = here_and_alive(ledger, row.run_id)
+        if row.run_id not in ended and here:
+            running.add((row.flow, row.name))
+        elif row.run_id not in ended and here is False:
             cut.append(CutRun((row.flow, row.name), row.run_id, aware(row.began_at)))
             processes.add((row.host, row.pid, row.process_started))
     for row in held:
         of, at = ("index", row.kb), aware(row.acquired_at)
         last[of] = max(at, last.get(of, at))
-        if not alive(row) and (row.host, row.pid, row.process_started) not in processes:
+        if alive(row):
+            running.add(of)
+        elif (row.host, row.pid, row.process_started) not in processes:
             cut.append(CutRun(of, row.run_id or "", at))
-    return Begun(last, cut)
+    return Begun(last, cut, running)
 
 
 def without(cut: Collection[CutRun], ids: Collection[str]) -> list[CutRun]:

@@ -1,0 +1,55 @@
+"""The process of the alerter, which `llmops up` starts as the part `alerts`: `python -m
+llmops.deployments.alerting.watching FOLDER HOME`. It looks until SIGTERM.
+"""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+from llmops.deployments.alerting import pulse
+from llmops.deployments.alerting.alerter import Alerter
+from llmops.deployments.alerting.house import HouseWatch
+from llmops.deployments.alerting.telling import ProjectTelling
+from llmops.tasks.ledger import make_folder, now
+
+logger = logging.getLogger(__name__)
+
+
+def alerter_of(home: Path, folder: Path | None) -> Alerter:
+    """Of a project, with what its config says as it is at each look."""
+    house = HouseWatch(home, folder)
+    return Alerter(home, ProjectTelling(house), house)
+
+
+def watch(alerter: Alerter, stop: threading.Event) -> None:
+    """Look until `stop`: the next look comes when the last one has ended and its time has come."""
+    home = alerter.home
+    make_folder(home)
+    while not stop.is_set():
+        began = time.monotonic()
+        pulse.pulse(home, alerter.every_seconds)
+        alerter.look(now())
+        pulse.pulse(home, alerter.every_seconds)
+        stop.wait(max(1.0, alerter.every_seconds - (time.monotonic() - began)))
+    alerter.end(now())
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    folder, home = map(Path, arguments)
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    alerter = alerter_of(home, folder)
+    logger.info("watches %s and %s", folder, home)
+    watch(alerter, stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
