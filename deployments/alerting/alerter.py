@@ -1,125 +1,93 @@
-"""The alerter: looks, enters what changed, tells, and says that it is alive. Whatever goes wrong,
-it goes on.
+"""The alerter of a home and its project: what is watched, told as the project's config says, with a
+sign of life after each look. Whatever goes wrong, it goes on.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from llmops.deployments.alerting.events import SENDER, PrefectEventSender, wanted
 from llmops.deployments.alerting.heartbeat import Heartbeat
 from llmops.deployments.alerting.house import HouseWatch, Watched
-from llmops.deployments.alerting.unwritten import UnwrittenAlert
 from llmops.tasks.alerts.beats import beat
-from llmops.tasks.alerts.condition import Observation, joined
-from llmops.tasks.alerts.outbox import Delivered, deliver
-from llmops.tasks.alerts.policy import AlertPolicy, Recipient
-from llmops.tasks.alerts.state import Taken, take
+from llmops.tasks.alerts.looking import Alerter, AlertPlan, Looked
+from llmops.tasks.alerts.policy import Recipient
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.plugins.senders import Sender
+from llmops.tasks.ledger import now
 
-EVERY_SECONDS = 60.0
 logger = logging.getLogger(__name__)
-
-
-def no_rules(_at: datetime) -> Observation:
-    return Observation()
 
 
 @dataclass(frozen=True)
 class Telling:
-    """What a config says: who is told, by which policy, what is looked at beside the house.
-    Without a config nobody is told: alerts stand in `llmops status`.
+    """What a config says: who is told of what, how bad it is, and where the heartbeat goes. Without
+    a config nobody is told: alerts stand in `llmops status` and `llmops alerts list`.
     """
 
-    policy: AlertPolicy
-    senders: Mapping[str, Sender] = field(default_factory=dict)
-    rules: Callable[[datetime], Observation] = no_rules
+    plan: AlertPlan = field(default_factory=AlertPlan)
     watch: Watched = field(default_factory=dict)
-    heartbeat: str = ""
-    every_seconds: float = EVERY_SECONDS
-
-    def with_prefect(self, home: Path) -> "Telling":
-        """The same, and every alert is an event at the Prefect server, where there is any."""
-        if not wanted(home):
-            return self
-        every = (*self.policy.recipients, Recipient(sender=SENDER, always=True))
-        return Telling(
-            policy=self.policy.model_copy(update={"recipients": every}),
-            senders={**self.senders, SENDER: PrefectEventSender(home=home)},
-            rules=self.rules,
-            watch=self.watch,
-            heartbeat=self.heartbeat,
-            every_seconds=self.every_seconds,
-        )
+    heartbeat: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What one look came to. `problem`: why the ledger could not be written; "" where it was."""
+def with_events(plan: AlertPlan, home: Path) -> AlertPlan:
+    """The same, and each alert is an event at the home's Prefect server, where there is any."""
+    if not wanted(home):
+        return plan
+    recipients = (*plan.policy.recipients, Recipient(sender=SENDER, always=True))
+    policy = plan.policy.model_copy(update={"recipients": recipients})
+    return replace(
+        plan, policy=policy, senders={**plan.senders, SENDER: PrefectEventSender(home=home)}
+    )
 
-    observation: Observation
-    taken: Taken = field(default_factory=Taken)
-    delivered: Delivered = field(default_factory=Delivered)
-    problem: str = ""
 
+class HouseAlerter:
+    """`telling`: asked before each look, since configs change."""
 
-class Alerter:
-    """`telling`: asked before each look: what it says may have changed."""
-
-    def __init__(
-        self, home: Path, folder: Path | None, telling: Callable[[], Telling], house: HouseWatch
-    ) -> None:
-        self.home, self.folder, self.house = home, folder, house
+    def __init__(self, house: HouseWatch, telling: Callable[[], Telling]) -> None:
+        self.house, self.home = house, house.home
         self._telling = telling
-        self._unwritten = UnwrittenAlert(home)
-        self._heartbeat = Heartbeat("")
-        self._address = ""
+        self._alerter = Alerter(self.home, AlertPlan(), (house,))
+        self._heartbeat, self._address = Heartbeat(""), ""
         self._problems: tuple[str, ...] = ()
 
     @property
     def every_seconds(self) -> float:
         return self.house.every_seconds
 
-    def look(self, at: datetime) -> Looked:
-        """Once. Never raises LlmopsError: a ledger that cannot be written is told by all senders
-        directly.
-        """
-        telling = self._telling().with_prefect(self.home)
-        self.house.watch, self.house.every_seconds = telling.watch, telling.every_seconds
+    def look(self, at: datetime | None = None) -> Looked:
+        """Once. Never raises."""
+        moment = at or now()
+        telling = self._telling()
+        plan = self._alerter.plan = with_events(telling.plan, self.home)
+        self.house.watch = telling.watch
+        self.house.every_seconds = plan.policy.every.total_seconds()
         if telling.heartbeat != self._address:
             self._heartbeat, self._address = Heartbeat(telling.heartbeat), telling.heartbeat
-        observation = joined([self.house(at), telling.rules(at)])
-        looked = self._enter(observation, telling, at)
-        self._heartbeat(well=not looked.problem and "" not in observation.unknown)
-        self._tell_problems(looked)
+        looked = self._alerter.look(moment)
+        alive = self._beat(moment, ended=False)
+        self._heartbeat(well=not alive and "" not in looked.observation.unknown)
+        self._say((*looked.problems, *([alive] if alive else [])))
         return looked
 
-    def _enter(self, observation: Observation, telling: Telling, at: datetime) -> Looked:
+    def _beat(self, at: datetime, *, ended: bool) -> str:
+        """The sign of life; why it could not be given."""
         try:
-            taken = take(self.home, observation, telling.policy, at)
-            beat(self.home, self.house.beat(at))
-            self._unwritten.over(telling.senders, telling.policy, at)
+            beat(self.home, self.house.beat(at, ended=ended))
         except LlmopsError as error:
-            self._unwritten.told(error, telling.senders, telling.policy, at)
-            return Looked(observation, problem=str(error))
-        return Looked(observation, taken, deliver(self.home, telling.senders, at))
+            return f"the sign of life cannot be written: {error.message}"
+        return ""
 
-    def _tell_problems(self, looked: Looked) -> None:
-        """Into the log, each once."""
-        said = (*looked.observation.problems, *looked.delivered.problems)
-        said += (looked.problem,) if looked.problem else ()
-        for each in said:
+    def _say(self, problems: tuple[str, ...]) -> None:
+        """Into the log, each once as long as it lasts."""
+        for each in problems:
             if each not in self._problems:
                 logger.warning("%s", each)
-        self._problems = said
+        self._problems = problems
 
-    def end(self, at: datetime) -> None:
-        """In order: nobody misses it. What waits to be sent is taken up by the next one."""
-        try:
-            beat(self.home, self.house.beat(at, ended=True))
-        except LlmopsError as error:
-            logger.warning("the end could not be written down: %s", error)
+    def end(self, at: datetime | None = None) -> None:
+        """In order: nobody misses it. What waits to be sent is for the next one."""
+        if told := self._beat(at or now(), ended=True):
+            logger.warning("%s", told)
         self._heartbeat.wait()

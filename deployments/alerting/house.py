@@ -130,15 +130,23 @@ class HouseWatch:
         told: Sequence[Cause],
         at: datetime,
     ) -> Observation:
-        survey = self._survey(up)
+        survey = self.survey(up)
         facts = flow_facts(ledger, self._history, api, survey.tags)
         since_up = None
         if up is not None and self._project and up.folder == str(self._project.folder):
             since_up = moment(up.started_at)
         return flow_observation(ledger, facts, survey, told, self.memory, since_up, at)
 
-    def _survey(self, up: UpRecord | None) -> ProjectSurvey:
-        """Of the project; empty where there is none."""
+    @property
+    def project_folder(self) -> Path | None:
+        """Of the project that was looked at; None where there is none."""
+        return self._project.folder if self._project else None
+
+    def survey(self, up: UpRecord | None = None) -> ProjectSurvey:
+        """Of the project; empty where there is none. Raises LlmopsError where its configs cannot be
+        looked at.
+        """
+        up = up or record.running(self.home)
         folder = self.folder or (Path(up.folder) if up else None)
         if folder is None:
             return ProjectSurvey()

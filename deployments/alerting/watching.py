@@ -11,31 +11,31 @@ from datetime import datetime
 from pathlib import Path
 
 from llmops.deployments.alerting import pulse
-from llmops.deployments.alerting.alerter import Alerter
+from llmops.deployments.alerting.alerter import HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.telling import ProjectTelling
-from llmops.tasks.ledger import make_folder, now
+from llmops.tasks.ledger import make_folder
 
 logger = logging.getLogger(__name__)
 
 
-def alerter_of(home: Path, folder: Path | None) -> Alerter:
+def alerter_of(home: Path, folder: Path | None) -> HouseAlerter:
     """Of a project, with what its config says as it is at each look."""
     house = HouseWatch(home, folder)
-    return Alerter(home, ProjectTelling(house), house)
+    return HouseAlerter(house, ProjectTelling(house))
 
 
-def watch(alerter: Alerter, stop: threading.Event) -> None:
+def watch(alerter: HouseAlerter, stop: threading.Event) -> None:
     """Look until `stop`: the next look comes when the last one has ended and its time has come."""
     home = alerter.home
     make_folder(home)
     while not stop.is_set():
         began = time.monotonic()
         pulse.pulse(home, alerter.every_seconds)
-        alerter.look(now())
+        alerter.look()
         pulse.pulse(home, alerter.every_seconds)
         stop.wait(max(1.0, alerter.every_seconds - (time.monotonic() - began)))
-    alerter.end(now())
+    alerter.end()
 
 
 def main(arguments: list[str]) -> int:
