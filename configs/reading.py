@@ -39,6 +39,7 @@ FLOWS = {
     "feedback": FlowKind("FeedbackConfig", "llmops feedback"),
     "finetune": FlowKind("FinetuneConfig", "llmops finetune"),
     "train": FlowKind("TrainConfig", "llmops train"),
+    "alerts": FlowKind("AlertsConfig", "llmops alerts"),
     "maintain": FlowKind("MaintainConfig", "llmops maintain"),
 }
 

@@ -140,15 +140,20 @@ class Schedule(Section):
     @field_validator("timezone")
     @classmethod
     def _known(cls, value: str) -> str:
-        from zoneinfo import available_timezones
+        return known_timezone(value)
 
-        known = available_timezones()
-        if value not in known:
-            by_small = {name.lower(): name for name in sorted(known)}
-            near = did_you_mean(by_small.get(value.lower(), value), known)
-            told = f" ({near})" if near else ", such as UTC or Europe/Berlin"
-            raise ValueError(f"a name of the IANA time zone database is wanted{told}")
-        return value
+
+def known_timezone(value: str) -> str:
+    """For validators. Raises ValueError for a time zone that there is not."""
+    from zoneinfo import available_timezones
+
+    known = available_timezones()
+    if value not in known:
+        by_small = {name.lower(): name for name in sorted(known)}
+        near = did_you_mean(by_small.get(value.lower(), value), known)
+        told = f" ({near})" if near else ", such as UTC or Europe/Berlin"
+        raise ValueError(f"a name of the IANA time zone database is wanted{told}")
+    return value
 
 
 def _never(cron: str) -> str:

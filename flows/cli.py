@@ -9,6 +9,7 @@ import typer
 
 from llmops.flows import console
 from llmops.flows.commands import (
+    alerts,
     answers,
     audit,
     backup,
@@ -81,7 +82,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, feedback, finetune, train, models, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users, backup, cost, maintain),
+    *(review, answers, keys, audit, traces, users, alerts, backup, cost, maintain),
 )
 for part in TOP:
     app.add_typer(part.app)
