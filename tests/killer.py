@@ -1,5 +1,5 @@
-"""Runs one build, or a night, in a process of its own and kills it, with no chance to clean up, when it reaches
-a chosen call.
+"""Runs one build, or a night, in a process of its own and kills it, with no chance to clean up,
+when it reaches a chosen call.
 
 python -m tests.killer HOME CONFIG module:attribute.path before|after [n]
 """

@@ -119,8 +119,7 @@ class HouseWatch:
     def _api(self, asked: Sequence[UsedServer]) -> PrefectApi | None:
         """The Prefect server, where it answers."""
         prefect = next(each for each in asked if each.name == "prefect")
-        api = api_of(self.home) if prefect.healthy else None
-        return api._replace(deadline=time.monotonic() + SECONDS) if api else None
+        return api_of(self.home) if prefect.healthy else None
 
     def _flows(
         self,
@@ -131,7 +130,7 @@ class HouseWatch:
         at: datetime,
     ) -> Observation:
         survey = self.survey(up)
-        facts = flow_facts(ledger, self._history, api, survey.tags)
+        facts = flow_facts(ledger, self._history, _within(api), survey.tags)
         since_up = None
         if up is not None and self._project and up.folder == str(self._project.folder):
             since_up = moment(up.started_at)
@@ -155,7 +154,8 @@ class HouseWatch:
         return self._project.survey()
 
     def _clock(self, before: Beat | None, api: PrefectApi | None, at: datetime) -> Observation:
-        there = api.clock() if api is not None else None
+        within = _within(api)
+        there = within.clock() if within is not None else None
         return clock_observation(before, self.beat(at), there)
 
     def _spend(self, ledger: Ledger, at: datetime) -> Observation:
@@ -185,6 +185,11 @@ class HouseWatch:
                 continue
             kept.append(each.model_copy(update={"severity": wanted}) if wanted else each)
         return observation.model_copy(update={"conditions": tuple(kept)})
+
+
+def _within(api: PrefectApi | None) -> PrefectApi | None:
+    """For the next few seconds: a server that is slow holds up no look for long."""
+    return api._replace(deadline=time.monotonic() + SECONDS) if api else None
 
 
 def guarded(*unknown: str, look: Callable[[], Observation]) -> Observation:

@@ -1,7 +1,6 @@
 """What the config of a project says of its alerts, read again when its file has changed."""
 
 import logging
-import os
 from pathlib import Path
 
 from llmops.configs.alerts import AlertsConfig
@@ -47,7 +46,7 @@ class ProjectTelling:
         if len(files) > 1:
             self._say(f"of several configs of alerts {files[0]} counts: put them into one")
         file = folder / files[0]
-        found = os.stat(file)
+        found = file.stat()
         seen = (files[0], found.st_mtime_ns, found.st_size)
         if seen != self._seen:
             self._telling, self._seen = _read(file, survey), seen

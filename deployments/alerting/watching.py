@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 
 from llmops.deployments.alerting import pulse

@@ -10,9 +10,10 @@ import psutil
 from sqlalchemy import delete, insert, update
 
 from llmops.configs.section import Schedule
-from llmops.deployments.alerting.alerter import Alerter, Telling
+from llmops.deployments.alerting.alerter import HouseAlerter, Telling
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.surveying import ProjectSurvey, WatchedConfig
+from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.ledger import Ledger, open_ledger
 from llmops.tasks.ledger.runs import save_outcome
@@ -55,9 +56,9 @@ class Watchman:
         self.home, self.at, self.up_seconds = home, at, 10_000.0
         self.sender = KeepingSender()
         policy = AlertPolicy(recipients=(Recipient(sender="me"),), project="desk")
-        self.telling = Telling(policy, {"me": self.sender})
-        house = HouseWatch(home, folder, uptime=lambda: self.up_seconds)
-        self.alerter = Alerter(home, folder, lambda: self.telling, house)
+        self.telling = Telling(AlertPlan(policy, (), {"me": self.sender}))
+        self.house = HouseWatch(home, folder, uptime=lambda: self.up_seconds)
+        self.alerter = HouseAlerter(self.house, lambda: self.telling)
 
     def look(self, times: int = 1) -> None:
         for _ in range(times):

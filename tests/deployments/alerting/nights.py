@@ -1,9 +1,9 @@
-"""A project, its nights, and an alerter that looks at it, over days that pass in seconds: each night
-is a process of its own, and what it wrote down is moved to the time that it stands for.
+"""A project, its nights, and an alerter that looks at it, over days that pass in seconds. Each
+night is a process of its own, and what it wrote down is moved to the time that it stands for.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ WORDS = ("archive", "borrow", "catalogue", "desk", "evening", "folio", "gallery"
 
 
 class Nights:
-    """`evening`: half an hour before the next night, by the wall clock as the alerter reads it."""
+    """`at`: the time, by the wall clock as the alerter reads it; `servers`: which the nights use."""
 
-    def __init__(self, lab: Laboratory, webhook: str, model: str) -> None:
-        self.lab, self.webhook, self.model = lab, webhook, model
+    def __init__(
+        self, lab: Laboratory, webhook: str, model: str, servers: Mapping[str, str]
+    ) -> None:
+        self.lab, self.webhook, self.model, self.servers = lab, webhook, model, servers
         today = datetime.now(UTC).replace(hour=2, minute=57, second=0, microsecond=0)
         self.at = self.first = today + DAY
         self.up_seconds = 10_000.0
@@ -108,7 +110,8 @@ class Nights:
 
     def run(self, *words: str) -> Said:
         """A command in a process of its own, moved to the time that it is."""
-        ended = forks.run(*words, environment=environment(self.lab.home), timeout=180)
+        given = {**environment(self.lab.home), **self.servers}
+        ended = forks.run(*words, environment=given, timeout=180)
         said = Said(ended.returncode, ended.stdout, ended.stderr)
         self._moved()
         return said
@@ -131,7 +134,8 @@ class Nights:
                 new = (column < real) & (column > real - 3 * HOUR)
                 connection.execute(update(table).where(new).values({column.name: self.at}))
 
-    def through(self, fault: Callable[[], None], night: Callable[[], Any], mend: Callable[[], Any]
+    def through(
+        self, fault: Callable[[], Any], night: Callable[[], Any], mend: Callable[[], Any]
     ) -> None:
         """One night: three looks before it, the fault, the night at three, looks after it, and in
         the morning somebody mends it; more looks, until the next evening.
@@ -158,3 +162,13 @@ def alerts_told(home: Path) -> list[dict[str, Any]]:
     said = llmops("alerts", "list", "--all", "--json")
     found: list[dict[str, Any]] = said.data["alerts"]
     return sorted(found, key=lambda each: str(each["began_at"]))
+
+
+def table(history: list[dict[str, Any]]) -> str:
+    """As docs/operation.md shows it."""
+    rows = [
+        f"| {number} | `{each['key']}` | {each['message'][:90]} | "
+        f"{str(each['began_at'])[11:16]} | {str(each['resolved_at'])[11:16]} |"
+        for number, each in enumerate(history, 1)
+    ]
+    return "\n".join(rows)

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 
 class Receiver:
-    """`received`: the JSON of each notice, in its order; `ids`: their ids; `asked`: the paths that
+    """`received`: the data of each notice, in its order; `ids`: their ids; `asked`: the paths that
     were fetched, such as heartbeats; `status`: what it answers.
     """
 
     def __init__(self) -> None:
-        self.received: list[dict[str, object]] = []
+        self.received: list[dict[str, str]] = []
         self.ids: list[str] = []
         self.asked: list[str] = []
         self.status, self.url = 204, ""
@@ -21,7 +21,7 @@ class Receiver:
     @property
     def told(self) -> list[tuple[str, str]]:
         """(kind, key) of each notice."""
-        return [(str(each["kind"]), str(each["key"])) for each in self.received]
+        return [(each["kind"], each["key"]) for each in self.received]
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if found.status < 300:
-                found.received.append(json.loads(body))
+                found.received.append(json.loads(body)["data"])
                 found.ids.append(self.headers["webhook-id"])
             self._answer()
 
