@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from llmops.deployments.prefect_api import PrefectApi, api_of
-from llmops.tasks.errors import Unavailable
+from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.plugins.senders import Notice, Sender
 
 FIRED = "llmops.alert.fired"
@@ -35,7 +35,10 @@ def wanted(home: Path) -> bool:
     """
     from llmops.flows import server
 
-    return server.named() is not None or (home / "prefect").exists()
+    try:
+        return server.named() is not None or (home / "prefect").exists()
+    except LlmopsError:
+        return False  # the look says what is wrong with its address
 
 
 def event_of(notice: Notice, deployment: str | None) -> dict[str, object]:

@@ -30,21 +30,11 @@ from llmops.tasks.alerts.waiting import waiting_observation
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import Ledger, existing_ledger
 
-Rule = Literal[
-    "flow-failed",
-    "flow-blocked",
-    "flow-late",
-    "flow-missing",
-    "config-wrong",
-    "source-incomplete",
-    "part-down",
-    "tracking-down",
-    "store-down",
-    "endpoint-down",
-    "disk-low",
-    "clock",
-    "spend",
-]
+RULES = (
+    *("flow-failed", "flow-blocked", "flow-late", "flow-missing", "config-wrong"),
+    *("source-incomplete", "part-down", "tracking-down", "store-down", "endpoint-down"),
+    *("disk-low", "clock", "spend"),
+)
 FLOW_RULES = (
     *("flow-failed/", "flow-blocked/", "flow-late/", "flow-missing/"),
     *("config-wrong/", "source-incomplete/"),
@@ -146,7 +136,7 @@ class HouseWatch:
         looked at.
         """
         up = up or record.running(self.home)
-        folder = self.folder or (Path(up.folder) if up else None)
+        folder = self.folder or (Path(up.folder) if up and up.folder else None)
         if folder is None:
             return ProjectSurvey()
         if self._project is None or self._project.folder != folder:

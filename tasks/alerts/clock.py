@@ -18,7 +18,8 @@ def jump(before: Beat | None, now: Beat) -> timedelta | None:
     """
     if before is None or before.uptime is None or now.uptime is None:
         return None
-    if before.boot != now.boot or before.host != now.host:
+    restarted = before.boot != now.boot or before.host != now.host or now.uptime < before.uptime
+    if restarted:
         return None
     return (now.at - before.at) - timedelta(seconds=now.uptime - before.uptime)
 

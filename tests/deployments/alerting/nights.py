@@ -27,7 +27,7 @@ WORDS = ("archive", "borrow", "catalogue", "desk", "evening", "folio", "gallery"
 
 
 class Nights:
-    """`at`: the time, by the wall clock as the alerter reads it; `servers`: which the nights use."""
+    """`at`: the time, by the wall clock as the alerter reads it; `servers`: those of the nights."""
 
     def __init__(
         self, lab: Laboratory, webhook: str, model: str, servers: Mapping[str, str]
