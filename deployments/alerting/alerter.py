@@ -56,8 +56,8 @@ class HouseAlerter:
     def every_seconds(self) -> float:
         return self.house.every_seconds
 
-    def look(self, at: datetime | None = None) -> Looked:
-        """Once. Never raises."""
+    def look(self, at: datetime | None = None, *, once: bool = False) -> Looked:
+        """One look. Never raises. `once`: nobody will miss the next one."""
         moment = at or now()
         telling = self._telling()
         plan = self._alerter.plan = with_events(telling.plan, self.home)
@@ -66,7 +66,7 @@ class HouseAlerter:
         if telling.heartbeat != self._address:
             self._heartbeat, self._address = Heartbeat(telling.heartbeat), telling.heartbeat
         looked = self._alerter.look(moment)
-        alive = self._beat(moment, ended=False)
+        alive = "" if once else self._beat(moment, ended=False)
         self._heartbeat(well=not alive and "" not in looked.observation.unknown)
         self._say((*looked.problems, *([alive] if alive else [])))
         return looked

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmops.configs.section import Schedule
-from llmops.deployments.project import Project, Scheduled
+from llmops.deployments.project import ConfigSurvey, Project, Scheduled
 from llmops.deployments.times import Cron, cron_for
 from llmops.deployments.up.registering import child
 from llmops.deployments.up.watching import Seen, configs_seen
@@ -95,8 +95,8 @@ class ProjectWatch:
 
 
 def surveyed(project: Project) -> ProjectSurvey:
-    """Reads them. Raises UsageError where the folder has no config."""
-    survey = project.survey()
+    """Reads them; none where the folder has none."""
+    survey = project.survey() if list(project.files()) else ConfigSurvey()
     keys = {each.file: each.key for each in survey.usable}
     first = dict(reversed(survey.mistakes))
     return ProjectSurvey(

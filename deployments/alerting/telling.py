@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 class ProjectTelling:
-    """The one config of the project that `house` looks at. A change is taken up at the next look;
-    where it is wrong the alerter goes on as it was.
+    """The one config of the project that `house` looks at, or `config`, where that is given. A
+    change is taken up at the next look; where it is wrong the alerter goes on as it was.
     """
 
-    def __init__(self, house: HouseWatch) -> None:
-        self._house = house
+    def __init__(self, house: HouseWatch, config: Path | None = None) -> None:
+        self._house, self._config = house, config
         self._seen: tuple[str, int, int] | None = None
         self._telling = Telling()
         self._told = ""
@@ -37,6 +37,8 @@ class ProjectTelling:
     def _look(self) -> None:
         survey, folder = self._house.survey(), self._house.project_folder
         files = [each.file for each in survey.configs if each.flow == FLOW]
+        if self._config is not None:
+            files = [self._config.name]
         wrong = [each for each in survey.wrong if each.name.startswith(f"{FLOW}/")]
         if folder is None or (wrong and not files):
             return
@@ -45,7 +47,7 @@ class ProjectTelling:
             return
         if len(files) > 1:
             self._say(f"of several configs of alerts {files[0]} counts: put them into one")
-        file = folder / files[0]
+        file = folder / files[0] if self._config is None else self._config
         found = file.stat()
         seen = (files[0], found.st_mtime_ns, found.st_size)
         if seen != self._seen:

@@ -7,31 +7,48 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from llmops.configs.alerts import AlertsConfig
+from llmops.configs.reading import read
 from llmops.deployments.alerting import pulse
 from llmops.deployments.alerting.alerter import HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.telling import ProjectTelling
+from llmops.tasks.alerts.looking import Looked
 from llmops.tasks.ledger import make_folder
 
 logger = logging.getLogger(__name__)
 
 
-def alerter_of(home: Path, folder: Path | None) -> HouseAlerter:
-    """Of a project, with what its config says as it is at each look."""
+def alerter_of(home: Path, folder: Path | None, config: Path | None = None) -> HouseAlerter:
+    """Of a project, with what its config says as it is at each look; `config`: another one, or one
+    that a person has named. Raises ConfigError where that is wrong.
+    """
     house = HouseWatch(home, folder)
-    return HouseAlerter(house, ProjectTelling(house))
+    telling = ProjectTelling(house, config)
+    if config is not None:
+        read(config, AlertsConfig)
+    return HouseAlerter(house, telling)
 
 
-def watch(alerter: HouseAlerter, stop: threading.Event) -> None:
-    """Look until `stop`: the next look comes when the last one has ended and its time has come."""
+def nobody(_looked: Looked) -> None:
+    """Is told nothing."""
+
+
+def watch(
+    alerter: HouseAlerter, stop: threading.Event, each: Callable[[Looked], None] = nobody
+) -> None:
+    """Look until `stop`: the next look comes when the last one has ended and its time has come.
+    `each`: is told what came of every look.
+    """
     home = alerter.home
     make_folder(home)
     while not stop.is_set():
         began = time.monotonic()
         pulse.pulse(home, alerter.every_seconds)
-        alerter.look()
+        each(alerter.look())
         pulse.pulse(home, alerter.every_seconds)
         stop.wait(max(1.0, alerter.every_seconds - (time.monotonic() - began)))
     alerter.end()
