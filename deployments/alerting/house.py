@@ -57,8 +57,8 @@ class HouseWatch:
     every_seconds: float = 60.0
     uptime: Callable[[], float | None] = uptime
     memory: Memory = field(default_factory=dict)
+    stores: StoresWatch = field(default_factory=StoresWatch)
     _parts: PartsWatch = field(default_factory=PartsWatch)
-    _stores: StoresWatch = field(default_factory=StoresWatch)
     _history: RunHistory = field(default_factory=RunHistory)
     _project: ProjectWatch | None = None
     _failed: frozenset[tuple[str, float | None]] = frozenset()
@@ -97,7 +97,7 @@ class HouseWatch:
                 conditions=(*self._parts.conditions(self.home, up, at), *server_conditions(asked))
             ),
             disk_observation(self.home, at),
-            self._stores.observation(self.home, at, reason=bool(new)),
+            self.stores.observation(self.home, at, reason=bool(new)),
             guarded("clock/", look=lambda: self._clock(before, api, at)),
             flows,
             waiting_observation(self.home, at),

@@ -27,12 +27,12 @@ def pulse(home: Path, every_seconds: float) -> None:
             os.close(there)
 
 
-def well(home: Path) -> bool:
-    """Whether it looked within the last few looks."""
+def well(home: Path, patience: float = LEAST_SECONDS) -> bool:
+    """Whether it looked within the last few looks, and `patience` seconds."""
     try:
         at, every, _ = (home / FILE).read_text(encoding="ascii").split()
         since = _seconds() - float(at)
-        return 0 <= since <= SILENT_LOOKS * float(every) + LEAST_SECONDS
+        return 0 <= since <= SILENT_LOOKS * float(every) + patience
     except (OSError, ValueError):
         return False
 

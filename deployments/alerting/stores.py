@@ -7,6 +7,7 @@ wrong with it, "" for nothing.
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,17 +29,24 @@ WORD = "the"
 
 
 class StoresWatch:
-    """Looks every EVERY, at once where somebody has a reason, and every AGAIN while one is down."""
+    """Looks every EVERY, at once where somebody has a reason, and every AGAIN while one is down.
+    `look`: says what is wrong with each knowledge base of a home; raises LlmopsError.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[Path], Mapping[str, str]] | None = None) -> None:
+        self._look = look or beside
         self._looked: datetime | None = None
         self._last = Observation()
 
     def observation(self, home: Path, at: datetime, *, reason: bool) -> Observation:
         """As things stand, by the last look. `reason`: a run has failed since."""
-        if reason or self._looked is None or self._due(at):
+        if reason or self._due(at):
             self._looked = at
-            self._last = _look(home)
+            try:
+                self._last = _observed(self._look(home))
+            except LlmopsError as error:
+                told = f"the stores: {error}"
+                self._last = Observation(unknown=(f"{RULE}/",), problems=(told,))
         return self._last
 
     def _due(self, at: datetime) -> bool:
@@ -46,13 +54,7 @@ class StoresWatch:
         return self._looked is None or abs(at - self._looked) >= pause
 
 
-def _look(home: Path) -> Observation:
-    try:
-        given = {"LLMOPS_HOME": str(home)}
-        ended = child("the stores", ["-m", MODULE, str(home)], given, home)
-        wrong = json.loads(ended.stdout.splitlines()[-1])
-    except (LlmopsError, ValueError, LookupError) as error:
-        return Observation(unknown=(f"{RULE}/",), problems=(f"the stores: {error}",))
+def _observed(wrong: Mapping[str, str]) -> Observation:
     return Observation(
         conditions=tuple(
             Condition(
@@ -67,6 +69,17 @@ def _look(home: Path) -> Observation:
             if message
         )
     )
+
+
+def beside(home: Path) -> dict[str, str]:
+    """`readable`, in a process of its own. Raises LlmopsError."""
+    given = {"LLMOPS_HOME": str(home)}
+    ended = child("looking at them", ["-m", MODULE, str(home)], given, home)
+    try:
+        found: dict[str, str] = json.loads(ended.stdout.splitlines()[-1])
+    except (ValueError, LookupError) as error:
+        raise LlmopsError(f"what was found cannot be read: {error!r}") from error
+    return found
 
 
 def readable(home: Path) -> dict[str, str]:

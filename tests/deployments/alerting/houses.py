@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, update
 from llmops.configs.section import Schedule
 from llmops.deployments.alerting.alerter import HouseAlerter, Telling
 from llmops.deployments.alerting.house import HouseWatch
+from llmops.deployments.alerting.stores import StoresWatch
 from llmops.deployments.alerting.surveying import ProjectSurvey, WatchedConfig
 from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
@@ -24,6 +25,8 @@ MIDNIGHT = datetime(2026, 6, 10, 0, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 AT_THREE = Schedule(cron="0 3 * * *", timezone="UTC")
 INDEX = WatchedConfig(flow="index", name="handbook", file="handbook.yaml", schedule=AT_THREE)
+NONE = StoresWatch(lambda _home: {})
+"""Of homes without a knowledge base."""
 SURVEY = ProjectSurvey(name="desk", tags=("llmops", "project:desk"), configs=(INDEX,))
 
 
@@ -52,12 +55,14 @@ def claimed(home: Path, run_id: str, began: datetime, *, dead: bool) -> None:
 class Watchman:
     """An alerter with one sender, that looks every minute by a clock of the test's."""
 
-    def __init__(self, home: Path, at: datetime, folder: Path | None = None) -> None:
+    def __init__(
+        self, home: Path, at: datetime, folder: Path | None = None, stores: StoresWatch = NONE
+    ) -> None:
         self.home, self.at, self.up_seconds = home, at, 10_000.0
         self.sender = KeepingSender()
         policy = AlertPolicy(recipients=(Recipient(sender="me"),), project="desk")
         self.telling = Telling(AlertPlan(policy, (), {"me": self.sender}))
-        self.house = HouseWatch(home, folder, uptime=lambda: self.up_seconds)
+        self.house = HouseWatch(home, folder, uptime=lambda: self.up_seconds, stores=stores)
         self.alerter = HouseAlerter(self.house, lambda: self.telling)
 
     def look(self, times: int = 1) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from llmops.deployments.alerting.alerter import HouseAlerter, Telling
 from llmops.deployments.alerting.house import HouseWatch
+from llmops.deployments.alerting.stores import StoresWatch, readable
 from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.ledger import close_ledgers, open_ledger
@@ -94,6 +95,7 @@ class Nights:
             self.lab.home,
             self.lab.folder,
             uptime=lambda: self.up_seconds,
+            stores=StoresWatch(readable),
             memory={"nightly/night": (self.first - DAY).isoformat()},
         )
         return HouseAlerter(house, lambda: Telling(plan))

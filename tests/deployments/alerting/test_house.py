@@ -8,15 +8,16 @@ import psutil
 import pytest
 from sqlalchemy import insert
 
-from llmops.deployments.alerting import house, stores
+from llmops.deployments.alerting import house
 from llmops.deployments.alerting.house import HouseWatch
+from llmops.deployments.alerting.stores import StoresWatch
 from llmops.deployments.up import record
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.tasks.alerts.beats import last_beat
 from llmops.tasks.alerts.names import WATCHED
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.application import traces
-from tests.deployments.alerting.houses import HOUR, MIDNIGHT, MINUTE, Watchman
+from tests.deployments.alerting.houses import HOUR, MIDNIGHT, MINUTE, NONE, Watchman
 from tests.ledgers import with_ledger
 
 
@@ -29,11 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def watchman(home: Path) -> Watchman:
-    """Of a home without a knowledge base: no store has to be opened."""
-    found = Watchman(home, MIDNIGHT)
-    found.house._stores._looked = MIDNIGHT
-    found.house._stores.observation = lambda *_args, **_more: stores.Observation()  # type: ignore[method-assign]
-    return found
+    return Watchman(home, MIDNIGHT)
 
 
 def test_a_home_where_nothing_is_wrong_tells_nobody(watchman: Watchman) -> None:
@@ -155,7 +152,6 @@ def test_a_restart_of_the_machine_is_no_jump(watchman: Watchman) -> None:
     watchman.up_seconds = 5.0
     watchman.look(1)
     again = Watchman(watchman.home, watchman.at + HOUR)
-    again.house._stores = watchman.house._stores
     again.up_seconds = watchman.up_seconds + 3600
     again.look(3)
     assert [key for _, key in again.told] == []
@@ -165,8 +161,7 @@ def test_severities_are_those_of_the_config_and_off_is_off(
     watchman: Watchman, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    found = HouseWatch(watchman.home, watch={"part-down": "info"})
-    found._stores = watchman.house._stores
+    found = HouseWatch(watchman.home, watch={"part-down": "info"}, stores=NONE)
     assert [each.severity for each in found(datetime.now(UTC)).conditions] == ["info"]
     found.watch = {"part-down": "off"}
     assert found(datetime.now(UTC)).conditions == ()
@@ -198,3 +193,27 @@ def test_the_month_that_costs_too_much_is_told(
     watchman.look(1)
     assert watchman.told == [("fired", "spend/2026-06")]
     assert watchman.sender.notices[0].message == "$7.00 of $5.00 are spent"
+
+
+def test_a_store_that_is_down_is_looked_at_each_minute_and_explains_what_failed(
+    home: Path,
+) -> None:
+    wrong = {"handbook": "", "manual": ""}
+    looked = []
+
+    def look(_home: Path) -> dict[str, str]:
+        looked.append(1)
+        return dict(wrong)
+
+    watchman = Watchman(home, MIDNIGHT, stores=StoresWatch(look))
+    watchman.look(14)
+    assert (len(looked), watchman.told) == (1, [])
+    wrong["manual"] = "it is gone"
+    watchman.look(3)
+    assert (len(looked), watchman.told) == (3, [("fired", "store-down/manual")])
+    (notice,) = watchman.sender.notices
+    assert notice.message == "the live version cannot be read: it is gone"
+    wrong["manual"] = ""
+    watchman.look(3)
+    assert watchman.told[1:] == [("resolved", "store-down/manual")]
+    assert len(looked) == 4

@@ -5,7 +5,7 @@ happened, and for each fault one alert and one recovery, and nothing else.
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -149,13 +149,19 @@ def test_seven_nights_with_a_fault_each(
     assert first.code in (0, 5), first.err
     nights.look(2)
     assert (receiver.told, nights.last.problems) == ([], ())
-    source_down(nights)
-    store_down(nights)
-    tracking_down(nights, monkeypatch)
-    disk_full(nights)
-    endpoint_down(nights, model)
-    clock_jumps(nights)
-    machine_restarts(nights)
+    faults: tuple[Callable[[], None], ...] = (
+        lambda: source_down(nights),
+        lambda: store_down(nights),
+        lambda: tracking_down(nights, monkeypatch),
+        lambda: disk_full(nights),
+        lambda: endpoint_down(nights, model),
+        lambda: clock_jumps(nights),
+        lambda: machine_restarts(nights),
+    )
+    for number, (fault, key) in enumerate(zip(faults, NIGHTS, strict=True)):
+        fault()
+        assert receiver.told[2 * number :] == [("fired", key), ("resolved", key)]
+        assert nights.last.problems == ()
     wanted = [(kind, key) for key in NIGHTS for kind in ("fired", "resolved")]
     assert receiver.told == wanted
     assert len(set(receiver.ids)) == len(wanted)
