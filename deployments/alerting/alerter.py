@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Telling:
+class AlertSetup:
     """What a config says: who is told of what, how bad it is, and where the heartbeat goes. Without
     a config nobody is told: alerts stand in `llmops status` and `llmops alerts list`.
     """
@@ -43,11 +43,11 @@ def with_events(plan: AlertPlan, home: Path) -> AlertPlan:
 
 
 class HouseAlerter:
-    """`telling`: asked before each look, since configs change."""
+    """`setup`: asked before each look, since configs change."""
 
-    def __init__(self, house: HouseWatch, telling: Callable[[], Telling]) -> None:
+    def __init__(self, house: HouseWatch, setup: Callable[[], AlertSetup]) -> None:
         self.house, self.home = house, house.home
-        self._telling = telling
+        self._setup = setup
         self._alerter = Alerter(self.home, AlertPlan(), (house,))
         self._heartbeat, self._address = Heartbeat(""), ""
         self._problems: tuple[str, ...] = ()
@@ -59,12 +59,12 @@ class HouseAlerter:
     def look(self, at: datetime | None = None, *, once: bool = False) -> Looked:
         """One look. Never raises. `once`: nobody will miss the next one."""
         moment = at or now()
-        telling = self._telling()
-        plan = self._alerter.plan = with_events(telling.plan, self.home)
-        self.house.watch = telling.watch
+        setup = self._setup()
+        plan = self._alerter.plan = with_events(setup.plan, self.home)
+        self.house.watch = setup.watch
         self.house.every_seconds = plan.policy.every.total_seconds()
-        if telling.heartbeat != self._address:
-            self._heartbeat, self._address = Heartbeat(telling.heartbeat), telling.heartbeat
+        if setup.heartbeat != self._address:
+            self._heartbeat, self._address = Heartbeat(setup.heartbeat), setup.heartbeat
         looked = self._alerter.look(moment)
         alive = "" if once else self._beat(moment, ended=False)
         self._heartbeat(well=not alive and "" not in looked.observation.unknown)

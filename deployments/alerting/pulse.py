@@ -1,8 +1,12 @@
 """The alerter's pulse on the disk, for the `up` that keeps it: whether it still looks, also while
 no ledger can be written. A process that hangs has none.
+
+`python -m llmops.deployments.alerting.pulse` ends with 0 where the alerter of LLMOPS_HOME is well,
+else with 1: for the probes of container engines.
 """
 
 import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -41,3 +45,9 @@ def _seconds() -> float:
     """By a clock that nobody sets."""
     known = uptime()
     return time.time() if known is None else known
+
+
+if __name__ == "__main__":
+    from llmops.configs.settings import settings
+
+    sys.exit(0 if well(settings().absolute_home) else 1)

@@ -15,7 +15,7 @@ from llmops.configs.reading import read
 from llmops.deployments.alerting import pulse
 from llmops.deployments.alerting.alerter import HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
-from llmops.deployments.alerting.telling import ProjectTelling
+from llmops.deployments.alerting.setup import ProjectSetup
 from llmops.tasks.alerts.looking import Looked
 from llmops.tasks.ledger import make_folder
 
@@ -27,10 +27,10 @@ def alerter_of(home: Path, folder: Path | None, config: Path | None = None) -> H
     that a person has named. Raises ConfigError where that is wrong.
     """
     house = HouseWatch(home, folder)
-    telling = ProjectTelling(house, config)
+    setup = ProjectSetup(house, config)
     if config is not None:
         read(config, AlertsConfig)
-    return HouseAlerter(house, telling)
+    return HouseAlerter(house, setup)
 
 
 def nobody(_looked: Looked) -> None:

@@ -28,7 +28,8 @@ app = typer.Typer(
 Project = Annotated[
     Path | None,
     typer.Argument(
-        metavar="CONFIG", help="A config with `flow: alerts`; default: that of this folder."
+        metavar="CONFIG",
+        help="A config with `flow: alerts`, or the folder of a project; default: this folder.",
     ),
 ]
 Given = Annotated[Path, typer.Argument(metavar="CONFIG", help="A config with `flow: alerts`.")]
@@ -56,7 +57,7 @@ def check(config: Project = None) -> Answer:
     from llmops.deployments.alerting.watching import alerter_of
     from llmops.tasks.alerts.listing import listed
 
-    looked = alerter_of(home(), _folder(config), config).look(once=True)
+    looked = alerter_of(home(), *_project(config)).look(once=True)
     firing = [each for each in listed(home()) if each.status in ("firing", "clearing")]
     data = {
         "firing": [_facts(each) for each in firing],
@@ -119,7 +120,7 @@ def watch(config: Project = None) -> Answer:
     """Look again and again, until Ctrl-C; `llmops up` does the same for its project."""
     from llmops.deployments.alerting.watching import alerter_of, watch
 
-    alerter = alerter_of(home(), _folder(config), config)
+    alerter = alerter_of(home(), *_project(config))
     try:
         watch(alerter, threading.Event(), _say if "--quiet" not in sys.argv else _nothing)
     except KeyboardInterrupt:
@@ -127,9 +128,10 @@ def watch(config: Project = None) -> Answer:
     raise typer.Exit(0)
 
 
-def _folder(config: Path | None) -> Path:
-    """Of the project that is looked at."""
-    return config.absolute().parent if config else Path().absolute()
+def _project(config: Path | None) -> tuple[Path, Path | None]:
+    """The folder of the project that is looked at, and the config, where one was named."""
+    given = (config or Path()).absolute()
+    return (given, None) if given.is_dir() else (given.parent, given)
 
 
 def _nothing(_looked: "Looked") -> None:

@@ -10,7 +10,7 @@ import psutil
 from sqlalchemy import delete, insert, update
 
 from llmops.configs.section import Schedule
-from llmops.deployments.alerting.alerter import HouseAlerter, Telling
+from llmops.deployments.alerting.alerter import HouseAlerter, AlertSetup
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.stores import StoresWatch
 from llmops.deployments.alerting.surveying import ProjectSurvey, WatchedConfig
@@ -61,9 +61,9 @@ class Watchman:
         self.home, self.at, self.up_seconds = home, at, 10_000.0
         self.sender = KeepingSender()
         policy = AlertPolicy(recipients=(Recipient(sender="me"),), project="desk")
-        self.telling = Telling(AlertPlan(policy, (), {"me": self.sender}))
+        self.setup = AlertSetup(AlertPlan(policy, (), {"me": self.sender}))
         self.house = HouseWatch(home, folder, uptime=lambda: self.up_seconds, stores=stores)
-        self.alerter = HouseAlerter(self.house, lambda: self.telling)
+        self.alerter = HouseAlerter(self.house, lambda: self.setup)
 
     def look(self, times: int = 1) -> None:
         for _ in range(times):

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from sqlalchemy import select, update
 
-from llmops.deployments.alerting.alerter import HouseAlerter, Telling
+from llmops.deployments.alerting.alerter import HouseAlerter, AlertSetup
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.stores import StoresWatch, readable
 from llmops.tasks.alerts.looking import AlertPlan
@@ -98,7 +98,7 @@ class Nights:
             stores=StoresWatch(readable),
             memory={"nightly/night": (self.first - DAY).isoformat()},
         )
-        return HouseAlerter(house, lambda: Telling(plan))
+        return HouseAlerter(house, lambda: AlertSetup(plan))
 
     def look(self, times: int = 1) -> None:
         """A minute apart."""

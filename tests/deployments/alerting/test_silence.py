@@ -30,12 +30,12 @@ WATCH = """
 import sys, threading
 from datetime import timedelta
 from pathlib import Path
-from llmops.deployments.alerting.alerter import HouseAlerter, Telling
+from llmops.deployments.alerting.alerter import HouseAlerter, AlertSetup
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.watching import watch
 from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.alerts.policy import AlertPolicy
-told = Telling(AlertPlan(AlertPolicy(every=timedelta(seconds=1))))
+told = AlertSetup(AlertPlan(AlertPolicy(every=timedelta(seconds=1))))
 watch(HouseAlerter(HouseWatch(Path(sys.argv[1])), lambda: told), threading.Event())
 """
 

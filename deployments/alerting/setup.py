@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llmops.configs.alerts import AlertsConfig
 from llmops.configs.reading import read
-from llmops.deployments.alerting.alerter import Telling
+from llmops.deployments.alerting.alerter import AlertSetup
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.surveying import ProjectSurvey
 from llmops.tasks.alerts.looking import AlertPlan
@@ -16,7 +16,7 @@ FLOW = "alerts"
 logger = logging.getLogger(__name__)
 
 
-class ProjectTelling:
+class ProjectSetup:
     """The one config of the project that `house` looks at, or `config`, where that is given. A
     change is taken up at the next look; where it is wrong the alerter goes on as it was.
     """
@@ -24,15 +24,15 @@ class ProjectTelling:
     def __init__(self, house: HouseWatch, config: Path | None = None) -> None:
         self._house, self._config = house, config
         self._seen: tuple[str, int, int] | None = None
-        self._telling = Telling()
+        self._setup = AlertSetup()
         self._told = ""
 
-    def __call__(self) -> Telling:
+    def __call__(self) -> AlertSetup:
         try:
             self._look()
         except (LlmopsError, OSError) as error:
             self._say(f"the config of alerts goes on as it was: {error}")
-        return self._telling
+        return self._setup
 
     def _look(self) -> None:
         survey, folder = self._house.survey(), self._house.project_folder
@@ -43,7 +43,7 @@ class ProjectTelling:
         if folder is None or (wrong and not files):
             return
         if not files:
-            self._telling, self._seen = _nobody(survey), None
+            self._setup, self._seen = _nobody(survey), None
             return
         if len(files) > 1:
             self._say(f"of several configs of alerts {files[0]} counts: put them into one")
@@ -51,7 +51,7 @@ class ProjectTelling:
         found = file.stat()
         seen = (files[0], found.st_mtime_ns, found.st_size)
         if seen != self._seen:
-            self._telling, self._seen = _read(file, survey), seen
+            self._setup, self._seen = _read(file, survey), seen
             self._told = ""
             logger.info("alerts are told as %s says", files[0])
 
@@ -61,12 +61,12 @@ class ProjectTelling:
         self._told = text
 
 
-def _read(file: Path, survey: ProjectSurvey) -> Telling:
+def _read(file: Path, survey: ProjectSurvey) -> AlertSetup:
     """Raises ConfigError."""
     config = read(file, AlertsConfig)
     url = config.heartbeat_url()
-    return Telling(config.plan(survey.name), config.watch, url.get_secret_value() if url else "")
+    return AlertSetup(config.plan(survey.name), config.watch, url.get_secret_value() if url else "")
 
 
-def _nobody(survey: ProjectSurvey) -> Telling:
-    return Telling(AlertPlan(AlertPolicy(project=survey.name)))
+def _nobody(survey: ProjectSurvey) -> AlertSetup:
+    return AlertSetup(AlertPlan(AlertPolicy(project=survey.name)))
