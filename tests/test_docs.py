@@ -48,7 +48,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
             ),
             None,
         )
-        found += keys(inner, f"{prefix}{name}.") if inner else [prefix + name]
+        written = field.alias or name
+        found += keys(inner, f"{prefix}{written}.") if inner else [prefix + written]
     return found
 
 

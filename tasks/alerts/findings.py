@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection, select
 
 from llmops.tasks.alerts.condition import Condition
@@ -14,13 +14,14 @@ from llmops.tasks.monitoring.figures import Drift, NewTopic
 
 STALE = timedelta(days=15)
 """A monitor looks each week; two weeks without one, and nobody knows."""
-SHOWN = 3
+SHOWN, LATEST = 3, 20
 
 
 class MonitorFindings(BaseModel):
-    """What is read of a monitor's outcome."""
+    """What is read of a monitor's outcome. `until`: the end of the window that it looked at."""
 
     model_config = ConfigDict(frozen=True)
+    until: datetime
     drifts: tuple[Drift, ...] = ()
     new_topics: tuple[NewTopic, ...] = ()
     links: Mapping[str, str] = {}
@@ -28,27 +29,32 @@ class MonitorFindings(BaseModel):
 
 def found(connection: Connection, rule: AlertRule, at: datetime) -> Condition | None:
     """Raises TooLittle where no monitor looked lately, or where it could not say."""
-    row = connection.execute(
-        select(runs.c.outcome, runs.c.finished_at)
+    outcomes = connection.scalars(
+        select(runs.c.outcome)
         .where(runs.c.kb == rule.app, runs.c.outcome["flow"].as_string() == "monitor")
         .order_by(runs.c.finished_at.desc())
-        .limit(1)
-    ).first()
-    if row is None:
+        .limit(LATEST)
+    )
+    looked = [each for outcome in outcomes if (each := _read(outcome)) is not None]
+    if not looked:
         raise TooLittle(f"no monitor has looked at {rule.app} yet: `llmops monitor` does")
-    age = at - aware(row.finished_at)
+    # somebody may have looked at an earlier window since
+    latest = max(looked, key=lambda each: aware(each.until))
+    age = at - aware(latest.until)
     if age > STALE:
         raise TooLittle(f"the last monitor of {rule.app} looked {age.days} days ago")
+    return _topics(rule, latest) if rule.metric == "new_topics" else _drift(rule, latest)
+
+
+def _read(outcome: object) -> MonitorFindings | None:
+    """None for one that another release wrote, and this one cannot read."""
     try:
-        outcome = TypeAdapter(MonitorFindings).validate_python(row.outcome)
-    except ValidationError as error:
-        raise TooLittle(f"the outcome of the monitor of {rule.app} cannot be read") from error
-    if rule.metric == "new_topics":
-        return _topics(rule, outcome, aware(row.finished_at))
-    return _drift(rule, outcome, aware(row.finished_at))
+        return MonitorFindings.model_validate(outcome)
+    except ValidationError:
+        return None
 
 
-def _drift(rule: AlertRule, outcome: MonitorFindings, since: datetime) -> Condition | None:
+def _drift(rule: AlertRule, outcome: MonitorFindings) -> Condition | None:
     what = rule.metric.removeprefix("drift_")
     drift = next((each for each in outcome.drifts if each.what == what), None)
     if drift is None or drift.status == "unknown":
@@ -59,23 +65,22 @@ def _drift(rule: AlertRule, outcome: MonitorFindings, since: datetime) -> Condit
     distance = f": distance {drift.distance:.3g}{usual}" if drift.distance is not None else ""
     p = f" (p {drift.p:.2g}, an alert at {drift.level:.2g})" if drift.p and drift.level else ""
     message = f"{what} of {rule.app} are unlike those of the windows before{distance}{p}"
-    return _condition(rule, outcome, since, message, drift.distance)
+    return _condition(rule, outcome, message, drift.distance)
 
 
-def _topics(rule: AlertRule, outcome: MonitorFindings, since: datetime) -> Condition | None:
+def _topics(rule: AlertRule, outcome: MonitorFindings) -> Condition | None:
     count = len(outcome.new_topics)
     if count <= (rule.above or 0):
         return None
     named = "; ".join(", ".join(each.words[:4]) for each in outcome.new_topics[:SHOWN])
     topics = "a new topic" if count == 1 else f"{count} new topics"
     message = f"people ask {rule.app} about {topics}: {named}"
-    return _condition(rule, outcome, since, message, float(count))
+    return _condition(rule, outcome, message, float(count))
 
 
 def _condition(
     rule: AlertRule,
     outcome: MonitorFindings,
-    since: datetime,
     message: str,
     value: float | None,
 ) -> Condition:
@@ -86,6 +91,6 @@ def _condition(
         message=message,
         hint="the report of the monitor shows examples, and what to do about them",
         value=value,
-        since=since,
+        since=aware(outcome.until),
         links=outcome.links,
     )

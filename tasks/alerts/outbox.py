@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -48,6 +48,7 @@ def deliver(
     home: Path, senders: Mapping[str, Sender], at: datetime, *, seconds: float = SECONDS
 ) -> Delivered:
     """Send what is due. Never raises: what fails is in `problems`, and waits in the ledger."""
+    at = at.astimezone(UTC)
     try:
         if not _anything(existing_ledger(home), senders, at):
             return Delivered()

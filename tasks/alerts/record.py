@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from llmops.tasks.alerts.condition import Condition, Severity
 from llmops.tasks.ledger import upsert
 from llmops.tasks.ledger.alerting import alerts
+from llmops.tasks.ledger.leases import aware
 from llmops.tasks.plugins import digest
 
 LONGEST = 1_000
@@ -47,9 +48,7 @@ class AlertRecord(BaseModel):
     )
     @classmethod
     def _in_utc(cls, value: datetime | None) -> datetime | None:
-        if value is None:
-            return None  # SQLite forgets the time zone; the ledger writes UTC
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware(value).astimezone(UTC) if value is not None else None
 
     @property
     def status(self) -> AlertStatus:
@@ -73,7 +72,7 @@ def begun(condition: Condition, owner: str, at: datetime) -> AlertRecord:
         looks=1,
         returns=0,
         lasted_seconds=0.0,
-        began_at=min(since if since.tzinfo else since.replace(tzinfo=UTC), at),
+        began_at=min(aware(since).astimezone(UTC), at),
         seen_at=at,
         looked_at=at,
         missed_at=None,

@@ -85,7 +85,7 @@ def _threshold(
     window = Window(rule.app, at - rule.window, at)
     seen = measured(connection, rule.metric, window)
     if seen.n < rule.at_least or seen.value is None:
-        raise TooLittle(f"{seen.n} exchanges in {lasting(rule.window)}, {rule.at_least} are wanted")
+        raise TooLittle(f"fewer than {rule.at_least} exchanges in {lasting(rule.window)}")
     if not beyond(rule, seen.value):
         return None
     if rule.sure and not is_open and rule.kind.kind != "sum":

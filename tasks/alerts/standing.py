@@ -78,9 +78,10 @@ def _month_share(connection: Connection, home: Path, at: datetime) -> float:
 
 
 def _free(home: Path) -> tuple[float, float]:
-    """Bytes that are free, and their share."""
+    """Bytes that are free, and their share, where the home is or will be."""
+    there = next(each for each in (home, *home.parents) if each.exists())
     try:
-        usage = shutil.disk_usage(home)
+        usage = shutil.disk_usage(there)
     except OSError as error:
         raise Unavailable(f"the disk of {home} cannot be asked: {error.strerror}") from error
     return float(usage.free), usage.free / usage.total if usage.total else 0.0

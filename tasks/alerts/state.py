@@ -5,7 +5,7 @@ far the clock jumped, so a jump alone neither fires nor resolves anything.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +15,7 @@ from llmops.tasks.alerts.condition import Condition, Observation, is_unknown
 from llmops.tasks.alerts.policy import NOTHING, AlertPolicy, rank
 from llmops.tasks.alerts.record import AlertRecord, begun, records, said, save
 from llmops.tasks.alerts.telling import tell
-from llmops.tasks.ledger import Ledger, open_ledger
+from llmops.tasks.ledger import Ledger, existing_ledger, open_ledger
 from llmops.tasks.ledger.alerting import alerts
 
 ABANDONED_LOOKS = 10  # that the owner of an alert missed, after which it is whoever's sees to it
@@ -37,11 +37,10 @@ def take(home: Path, observation: Observation, policy: AlertPolicy, at: datetime
     told of it: in one transaction, so that of several that look at once one tells. Raises
     Unavailable and Damaged where the ledger cannot be used.
     """
-    ledger = open_ledger(home)
-    if not observation.conditions and not _any_open(ledger):
+    if not observation.conditions and not _any_open(existing_ledger(home)):
         return Taken()
-    with ledger.write() as connection:
-        return _Look(connection, policy, at).take(observation)
+    with open_ledger(home).write() as connection:
+        return _Look(connection, policy, at.astimezone(UTC)).take(observation)
 
 
 def _any_open(ledger: Ledger) -> bool:

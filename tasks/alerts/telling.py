@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient, rank
 from llmops.tasks.alerts.record import AlertRecord
 from llmops.tasks.ledger.alerting import notices
+from llmops.tasks.ledger.leases import aware
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.senders import Notice, NoticeKind
 
@@ -47,9 +48,7 @@ class NoticeRecord(BaseModel):
     @field_validator("created_at", "due_at", "claimed_until", "sent_at")
     @classmethod
     def _in_utc(cls, value: datetime | None) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware(value).astimezone(UTC) if value is not None else None
 
     @property
     def unsent(self) -> bool:

@@ -28,7 +28,7 @@ def test_every_config_of_it_is_right(project: Path) -> None:
     assert said.code == 0, said.out
     names = [Path(file).name for file in said.data["checked"]]
     assert names == [
-        *("app.yaml", "evaluate.yaml", "feedback.yaml", "finetune.yaml"),
+        *("alerts.yaml", "app.yaml", "evaluate.yaml", "feedback.yaml", "finetune.yaml"),
         *("handbook.yaml", "nightly.yaml"),
     ]
 
