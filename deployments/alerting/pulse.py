@@ -36,7 +36,7 @@ def well(home: Path, patience: float = LEAST_SECONDS) -> bool:
     try:
         at, every, _ = (home / FILE).read_text(encoding="ascii").split()
         since = _seconds() - float(at)
-        return 0 <= since <= SILENT_LOOKS * float(every) + patience
+        return -1 <= since <= SILENT_LOOKS * float(every) + patience
     except (OSError, ValueError):
         return False
 

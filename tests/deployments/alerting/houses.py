@@ -10,7 +10,7 @@ import psutil
 from sqlalchemy import delete, insert, update
 
 from llmops.configs.section import Schedule
-from llmops.deployments.alerting.alerter import HouseAlerter, AlertSetup
+from llmops.deployments.alerting.alerter import AlertSetup, HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.stores import StoresWatch
 from llmops.deployments.alerting.surveying import ProjectSurvey, WatchedConfig

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from sqlalchemy import select, update
 
-from llmops.deployments.alerting.alerter import HouseAlerter, AlertSetup
+from llmops.deployments.alerting.alerter import AlertSetup, HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.stores import StoresWatch, readable
 from llmops.tasks.alerts.looking import AlertPlan

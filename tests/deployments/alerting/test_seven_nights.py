@@ -29,7 +29,7 @@ NIGHTS = (
     "clock/machine",
     "flow-failed/index/lab",
 )
-BYTES = 3_000_000
+BYTES = 1_500_000
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def disk_full(nights: Nights) -> None:
         nights.again("index", "lab.yaml")
 
     nights.through(
-        lambda: nights.lab.write("large.md", f"# Large\n\n{noise(BYTES)}\n"),
+        lambda: nights.lab.write("large.md", f"# Large\n\n{noise(3 * BYTES)}\n"),
         lambda: nights.night("-m", "tests.starved", str(BYTES)),
         mended,
     )
