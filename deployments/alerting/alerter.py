@@ -12,7 +12,7 @@ from llmops.deployments.alerting.events import SENDER, PrefectEventSender, wante
 from llmops.deployments.alerting.heartbeat import Heartbeat
 from llmops.deployments.alerting.house import HouseWatch, Watched
 from llmops.tasks.alerts.beats import beat
-from llmops.tasks.alerts.looking import Alerter, AlertPlan, Looked
+from llmops.tasks.alerts.looking import Alerter, AlertPlan, LookResult
 from llmops.tasks.alerts.policy import Recipient
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.ledger import now
@@ -56,7 +56,7 @@ class HouseAlerter:
     def every_seconds(self) -> float:
         return self.house.every_seconds
 
-    def look(self, at: datetime | None = None, *, once: bool = False) -> Looked:
+    def look(self, at: datetime | None = None, *, once: bool = False) -> LookResult:
         """One look. Never raises. `once`: nobody will miss the next one."""
         moment = at or now()
         setup = self._setup()

@@ -16,7 +16,7 @@ from llmops.deployments.alerting import pulse
 from llmops.deployments.alerting.alerter import HouseAlerter
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.setup import ProjectSetup
-from llmops.tasks.alerts.looking import Looked
+from llmops.tasks.alerts.looking import LookResult
 from llmops.tasks.ledger import make_folder
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ def alerter_of(home: Path, folder: Path | None, config: Path | None = None) -> H
     return HouseAlerter(house, setup)
 
 
-def nobody(_looked: Looked) -> None:
+def nobody(_looked: LookResult) -> None:
     """Is told nothing."""
 
 
 def watch(
-    alerter: HouseAlerter, stop: threading.Event, each: Callable[[Looked], None] = nobody
+    alerter: HouseAlerter, stop: threading.Event, each: Callable[[LookResult], None] = nobody
 ) -> None:
     """Look until `stop`: the next look comes when the last one has ended and its time has come.
     `each`: is told what came of every look.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmops.tasks.alerts.listing import Undelivered
-    from llmops.tasks.alerts.looking import Looked
+    from llmops.tasks.alerts.looking import LookResult
     from llmops.tasks.alerts.record import AlertRecord
 
 app = typer.Typer(
@@ -134,11 +134,11 @@ def _project(config: Path | None) -> tuple[Path, Path | None]:
     return (given, None) if given.is_dir() else (given.parent, given)
 
 
-def _nothing(_looked: "Looked") -> None:
+def _nothing(_looked: "LookResult") -> None:
     return
 
 
-def _say(looked: "Looked") -> None:
+def _say(looked: "LookResult") -> None:
     """What a look changed, and what went wrong with it: a line each."""
     changed = [("fired", each) for each in looked.taken.fired]
     changed += [("over", each) for each in looked.taken.resolved]
@@ -164,7 +164,7 @@ def _missed(each: "Undelivered") -> dict[str, object]:
     return each.model_dump(mode="json")
 
 
-def _changes(looked: "Looked") -> dict[str, object]:
+def _changes(looked: "LookResult") -> dict[str, object]:
     return {
         "fired": [each.key for each in looked.taken.fired],
         "resolved": [each.key for each in looked.taken.resolved],

@@ -38,7 +38,7 @@ class AlertPlan:
 
 
 @dataclass(frozen=True)
-class Looked:
+class LookResult:
     """What came of a look. `problems`: what could not be looked at, written down or sent."""
 
     observation: Observation
@@ -49,7 +49,7 @@ class Looked:
 
 def look_once(
     home: Path, plan: AlertPlan, watchers: Sequence[Watcher] = (), at: datetime | None = None
-) -> Looked:
+) -> LookResult:
     """Look at everything, write down what changed, send what is due. Never raises."""
     moment = at or now()
     observations = [_asked(watcher, moment) for watcher in watchers]
@@ -62,7 +62,7 @@ def look_once(
         taken, failed = Taken(), f"unexpected: {type(error).__name__}: {error}"
     delivered = deliver(home, plan.senders, moment)
     problems = (*seen.problems, *([failed] if failed else []), *delivered.problems)
-    return Looked(seen, taken, delivered, problems)
+    return LookResult(seen, taken, delivered, problems)
 
 
 def _asked(watcher: Watcher, at: datetime) -> Observation:
@@ -87,7 +87,7 @@ class Alerter:
     _since: datetime | None = None
     _told: bool = False
 
-    def look(self, at: datetime | None = None) -> Looked:
+    def look(self, at: datetime | None = None) -> LookResult:
         """One look. Never raises."""
         moment = at or now()
         looked = look_once(self.home, self.plan, self.watchers, moment)
@@ -127,7 +127,7 @@ class Alerter:
 
 
 def keep_looking(
-    alerter: Alerter, ended: threading.Event, each: Callable[[Looked], object] = lambda _: None
+    alerter: Alerter, ended: threading.Event, each: Callable[[LookResult], object] = lambda _: None
 ) -> None:
     """Look every period until it is ended; a look that takes longer is followed by the next at
     once. `each`: is told what came of every look.

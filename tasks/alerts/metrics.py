@@ -28,7 +28,7 @@ class Window(NamedTuple):
     until: datetime
 
 
-class Measured(NamedTuple):
+class MetricValue(NamedTuple):
     """`value`: None where there is nothing to measure; `n`: exchanges that it is of."""
 
     value: float | None
@@ -42,7 +42,7 @@ class Values(NamedTuple):
     units: list[str]
 
 
-class _Question(NamedTuple):
+class _MetricQuestion(NamedTuple):
     """What is asked of the ledger: a value for each row of `rows` where `wanted`."""
 
     rows: FromClause
@@ -50,21 +50,21 @@ class _Question(NamedTuple):
     wanted: ColumnElement[bool]
 
 
-def measured(connection: Connection, metric: str, window: Window) -> Measured:
+def measured(connection: Connection, metric: str, window: Window) -> MetricValue:
     """A metric of an application over a window."""
     asked, kind = _question(metric, window), measure_kind(metric)
     query = select(func.count(), func.sum(asked.value)).select_from(asked.rows).where(asked.wanted)
     count, total = connection.execute(query).one()
     if kind is not None and kind.kind == "sum":
-        return Measured(float(total or 0.0), count)
+        return MetricValue(float(total or 0.0), count)
     if not count:
-        return Measured(None, 0)
+        return MetricValue(None, 0)
     if kind is not None and kind.kind == "quantile":
         place = place_of(kind.share, count)
         ordered = select(asked.value).select_from(asked.rows).where(asked.wanted)
         ordered = ordered.order_by(asked.value).offset(place).limit(1)
-        return Measured(float(connection.execute(ordered).scalar_one()), count)
-    return Measured(float(total or 0.0) / count, count)
+        return MetricValue(float(connection.execute(ordered).scalar_one()), count)
+    return MetricValue(float(total or 0.0) / count, count)
 
 
 def place_of(share: float, count: int) -> int:
@@ -85,7 +85,7 @@ def values(connection: Connection, metric: str, window: Window) -> Values:
     return Values([float(row[0]) for row in rows], [row[1] for row in rows])
 
 
-def _question(metric: str, window: Window) -> _Question:
+def _question(metric: str, window: Window) -> _MetricQuestion:
     there = _exchanges(window)
     if metric.startswith(SCORE):
         return _scored(metric.removeprefix(SCORE), there)
@@ -102,8 +102,8 @@ def _exchanges(window: Window) -> ColumnElement[bool]:
     )
 
 
-def _of(value: ColumnElement[float], *wanted: ColumnElement[bool]) -> _Question:
-    return _Question(traces, value, and_(*wanted))
+def _of(value: ColumnElement[float], *wanted: ColumnElement[bool]) -> _MetricQuestion:
+    return _MetricQuestion(traces, value, and_(*wanted))
 
 
 def _yes(question: ColumnElement[bool]) -> ColumnElement[float]:
@@ -117,32 +117,34 @@ def _ratings() -> FromClause:
     return select(feedback.c.trace_id, down).where(rated).group_by(feedback.c.trace_id).subquery()
 
 
-def _down(there: ColumnElement[bool]) -> _Question:
+def _down(there: ColumnElement[bool]) -> _MetricQuestion:
     ratings = _ratings()
-    return _Question(traces.join(ratings, ratings.c.trace_id == traces.c.id), ratings.c.down, there)
+    return _MetricQuestion(
+        traces.join(ratings, ratings.c.trace_id == traces.c.id), ratings.c.down, there
+    )
 
 
-def _rated(there: ColumnElement[bool]) -> _Question:
+def _rated(there: ColumnElement[bool]) -> _MetricQuestion:
     ratings = _ratings()
     joined = traces.outerjoin(ratings, ratings.c.trace_id == traces.c.id)
     answered = traces.c.status.in_(ANSWERED)
-    return _Question(joined, _yes(ratings.c.down.is_not(None)), there & answered)
+    return _MetricQuestion(joined, _yes(ratings.c.down.is_not(None)), there & answered)
 
 
-def _scored(metric: str, there: ColumnElement[bool]) -> _Question:
+def _scored(metric: str, there: ColumnElement[bool]) -> _MetricQuestion:
     on = (live_scores.c.trace_id == traces.c.id) & (live_scores.c.metric == metric)
     known = live_scores.c.value.is_not(None)
-    return _Question(traces.join(live_scores, on), live_scores.c.value, there & known)
+    return _MetricQuestion(traces.join(live_scores, on), live_scores.c.value, there & known)
 
 
-def _latency(there: ColumnElement[bool]) -> _Question:
+def _latency(there: ColumnElement[bool]) -> _MetricQuestion:
     return _of(traces.c.latency_ms, there, traces.c.latency_ms.is_not(None))
 
 
-QUESTIONS: Mapping[str, Callable[[ColumnElement[bool]], _Question]] = {
+QUESTIONS: Mapping[str, Callable[[ColumnElement[bool]], _MetricQuestion]] = {
     "requests": lambda there: _of(_yes(traces.c.id.is_not(None)), there),
     "cost_usd": lambda there: _of(traces.c.cost_usd, there),
-    "tokens": lambda there: _Question(traces, traces.c.tokens * 1.0, there),
+    "tokens": lambda there: _MetricQuestion(traces, traces.c.tokens * 1.0, there),
     "error_rate": lambda there: _of(_yes(traces.c.status == "error"), there),
     "refusal_rate": lambda there: _of(
         _yes(traces.c.status == "refused"), there, traces.c.status.in_(ANSWERED)

@@ -12,7 +12,7 @@ from llmops.tasks.alerts.changes import changed
 from llmops.tasks.alerts.condition import Condition, Observation, joined
 from llmops.tasks.alerts.findings import found
 from llmops.tasks.alerts.measures import shown
-from llmops.tasks.alerts.metrics import Measured, Values, Window, measured, values
+from llmops.tasks.alerts.metrics import MetricValue, Values, Window, measured, values
 from llmops.tasks.alerts.ruling import AlertRule, TooLittle, lasting
 from llmops.tasks.alerts.standing import of_base, of_home
 from llmops.tasks.errors import LlmopsError
@@ -129,7 +129,7 @@ def _quantile_surely(rule: AlertRule, every: Values) -> bool:
     return False
 
 
-def _over(rule: AlertRule, seen: Measured) -> str:
+def _over(rule: AlertRule, seen: MetricValue) -> str:
     return f" over {lasting(rule.window)} ({seen.n:,} exchanges)"
 
 
