@@ -39,8 +39,11 @@ class ProjectSetup:
         files = [each.file for each in survey.configs if each.flow == FLOW]
         if self._config is not None:
             files = [self._config.name]
-        wrong = [each for each in survey.wrong if each.name.startswith(f"{FLOW}/")]
-        if folder is None or (wrong and not files):
+        wrong = [each for each in survey.wrong if each.flow == FLOW]
+        if folder is None:
+            return
+        if wrong and not files:
+            self._say(f"the config of alerts goes on as it was: {wrong[0].message}")
             return
         if not files:
             self._setup, self._seen = _nobody(survey), None

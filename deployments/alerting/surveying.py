@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from llmops.configs.reading import named_in
 from llmops.configs.section import Schedule
 from llmops.deployments.project import ConfigSurvey, Project, Scheduled
 from llmops.deployments.times import Cron, cron_for
@@ -47,6 +48,7 @@ class WrongConfig(BaseModel):
     name: str
     message: str
     hint: str = ""
+    flow: str = ""
 
 
 class ProjectSurvey(BaseModel):
@@ -109,6 +111,7 @@ def surveyed(project: Project) -> ProjectSurvey:
                 name=survey.names.get(file, keys.get(file, file)),
                 message=mistake.message,
                 hint=mistake.hint,
+                flow=named_in(project.folder / file)[0] or "",
             )
             for file, mistake in sorted(first.items())
         ),
