@@ -19,7 +19,7 @@ from llmops.deployments.alerting.setup import ProjectSetup
 from llmops.tasks.alerts.looking import LookResult
 from llmops.tasks.ledger import make_folder
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("llmops.alerts")
 
 
 def alerter_of(home: Path, folder: Path | None, config: Path | None = None) -> HouseAlerter:
@@ -56,7 +56,8 @@ def watch(
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("llmops").setLevel(logging.INFO)
     folder, home = map(Path, arguments)
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

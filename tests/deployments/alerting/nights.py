@@ -17,13 +17,18 @@ from llmops.deployments.alerting.stores import StoresWatch, readable
 from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.ledger import close_ledgers, open_ledger
-from llmops.tasks.ledger.tables import listings, runs
+from llmops.tasks.ledger.tables import leases, listings, runs
 from llmops.tasks.plugins.senders.webhook import WebhookSender
 from tests import forks
 from tests.commandline import Said, environment, llmops
 from tests.laboratory import Laboratory
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+TIMES = (
+    (runs, runs.c.finished_at),
+    (listings, listings.c.completed_at),
+    (leases, leases.c.acquired_at),
+)
 WORDS = ("archive", "borrow", "catalogue", "desk", "evening", "folio", "gallery", "history")
 
 
@@ -132,7 +137,7 @@ class Nights:
         """What was written just now was written at the time that it stands for."""
         real = datetime.now(UTC) + HOUR
         with open_ledger(self.lab.home).write() as connection:
-            for table, column in ((runs, runs.c.finished_at), (listings, listings.c.completed_at)):
+            for table, column in TIMES:
                 new = (column < real) & (column > real - 3 * HOUR)
                 connection.execute(update(table).where(new).values({column.name: self.at}))
 

@@ -2,7 +2,6 @@
 happened, and for each fault one alert and one recovery, and nothing else.
 """
 
-import json
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -162,16 +161,14 @@ def test_seven_nights_with_a_fault_each(
         fault()
         assert receiver.told[2 * number :] == [("fired", key), ("resolved", key)]
         assert nights.last.problems == ()
-    wanted = [(kind, key) for key in NIGHTS for kind in ("fired", "resolved")]
-    assert receiver.told == wanted
-    assert len(set(receiver.ids)) == len(wanted)
-    assert nights.lab.verified()
+    assert len(set(receiver.ids)) == 2 * len(NIGHTS)
+    assert lab.verified()
     assert {each.rpartition("/")[2] for each in lab.visible()} == {
         f"room-{number}.md" for number in range(6)
     }
     history = alerts_told(lab.home)
-    assert [(each["status"], each["key"]) for each in history] == [
-        ("resolved", key) for key in NIGHTS
-    ]
-    log = llmops("kb", "log", "lab", "--json").data
-    print(table(history), json.dumps(log)[:2000], nights.outcomes())
+    assert [each["key"] for each in history if each["status"] == "resolved"] == [*NIGHTS]
+    assert len(history) == len(NIGHTS)
+    log = llmops("kb", "log", "lab", "--json").data["versions"]
+    assert [each["status"] for each in log][0] == "live"
+    print(table(history))
