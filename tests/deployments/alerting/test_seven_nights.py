@@ -170,5 +170,5 @@ def test_seven_nights_with_a_fault_each(
     assert [each["key"] for each in history if each["status"] == "resolved"] == [*NIGHTS]
     assert len(history) == len(NIGHTS)
     log = llmops("kb", "log", "lab", "--json").data["versions"]
-    assert [each["status"] for each in log][0] == "live"
+    assert log[0]["status"] == "live"
     print(table(history))
