@@ -1,14 +1,16 @@
 """A rule that makes Prefect do something, at a real server: an automation, and what it does."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 import yaml
 
-from tests.commandline import Office, llmops, refused
+from tests.commandline import Office, environment, llmops, refused
 
 pytestmark = pytest.mark.slow
 NIGHTLY = {"cron": "0 3 1 1 *", "timezone": "UTC"}
@@ -97,3 +99,40 @@ def fired(desk: Office) -> int:
         time.sleep(3)
         runs = client.read_flow_runs(deployment_filter=of)
         return sum(not run.auto_scheduled for run in runs)
+
+
+def test_the_run_of_a_schedule_says_that_the_alerter_is_silent(desk: Office) -> None:
+    """As its worker runs it; a build that a person starts says nothing of it."""
+    from llmops.deployments.deploy import client_of, registered
+    from llmops.deployments.project import Project
+    from llmops.flows import server
+    from llmops.tasks.alerts.beats import Beat, beat
+    from llmops.tasks.ledger import now, open_ledger
+    from llmops.tasks.ledger.runs import saved_outcome
+
+    desk.write("a.md", "# A\n\nThe library opens at nine.\n")
+    desk.config(schedule=NIGHTLY)
+    assert llmops("deploy", desk.folder).code == 0
+    beat(desk.home, Beat(at=now() - timedelta(hours=3), every_seconds=60, pid=7))
+    try:
+        project, there = Project.at(desk.folder), server.find(desk.home)
+        assert there is not None
+        with client_of(desk.home) as (client, _url):
+            (deployment,) = registered(client, *project.tags)
+            run = client.create_flow_run_from_deployment(deployment.id)
+        given = environment(desk.home) | server.client_settings(desk.home, there)
+        ended = subprocess.run(
+            [sys.executable, "-m", "llmops.deployments.flow_run"],
+            env=given | {"PREFECT__FLOW_RUN_ID": str(run.id)},
+            cwd=desk.folder,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        outcome = saved_outcome(open_ledger(desk.home), str(run.id))
+        assert outcome is not None, ended.stderr[-2000:]
+        (told,) = [each for each in outcome["warnings"] if "alerter" in each]
+        assert "is silent since" in told
+        assert desk.build().warnings == []
+    finally:
+        beat(desk.home, Beat(at=now(), every_seconds=60, ended=True))
