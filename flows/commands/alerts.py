@@ -186,7 +186,7 @@ def _checked(console: "Console", data: "Mapping[str, object]") -> None:
     _alerts(console, data["firing"], "Nothing is wrong.")
     problems = data["problems"]
     for each in problems if isinstance(problems, list) else ():
-        console.print(draw.printable(f"  problem     {each}"), markup=False)
+        console.print(draw.printable(f"  note        {each}"), markup=False)
     if data["sent"] or data["failed"]:
         console.print(f"  notices     {data['sent']} sent, {data['failed']} failed", markup=False)
 

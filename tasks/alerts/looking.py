@@ -39,12 +39,15 @@ class AlertPlan:
 
 @dataclass(frozen=True)
 class LookResult:
-    """What came of a look. `problems`: what could not be looked at, written down or sent."""
+    """What came of a look. `problems`: what could not be looked at, written down or sent;
+    `unwritten`: why nothing could be written down, "" where it was.
+    """
 
     observation: Observation
     taken: Taken = field(default_factory=Taken)
     delivered: Delivered = field(default_factory=Delivered)
     problems: tuple[str, ...] = ()
+    unwritten: str = ""
 
 
 def look_once(
@@ -62,7 +65,7 @@ def look_once(
         taken, failed = Taken(), f"unexpected: {type(error).__name__}: {error}"
     delivered = deliver(home, plan.senders, moment)
     problems = (*seen.problems, *([failed] if failed else []), *delivered.problems)
-    return LookResult(seen, taken, delivered, problems)
+    return LookResult(seen, taken, delivered, problems, failed)
 
 
 def _asked(watcher: Watcher, at: datetime) -> Observation:
@@ -91,13 +94,12 @@ class Alerter:
         """One look. Never raises."""
         moment = at or now()
         looked = look_once(self.home, self.plan, self.watchers, moment)
-        unwritten = [each for each in looked.problems if each.startswith("what was found cannot")]
-        if unwritten:
+        if looked.unwritten:
             self._failures += 1
             self._since = self._since or moment
             if self._failures >= PATIENCE and not self._told:
                 self._told = True
-                self._past("fired", unwritten[0], self._since, moment)
+                self._past("fired", looked.unwritten, self._since, moment)
         elif self._since is not None:
             if self._told:
                 self._past("resolved", "the ledger can be used again", self._since, moment)
@@ -119,9 +121,7 @@ class Alerter:
             at=at,
             project=self.plan.policy.project,
             thread=first,
-            note=""
-            if kind == "resolved"
-            else "alerts are found, and cannot be kept or told in full",
+            note=LOST if kind == "fired" else "",
         )
         send_all(self.plan.senders, notice)
 
