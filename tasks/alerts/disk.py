@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from llmops.tasks.alerts.condition import Condition, Observation
 
@@ -12,6 +13,17 @@ MOST_WANTED, SHARE = 2_000_000_000, 0.05
 CRITICAL = 10
 """A tenth of what is wanted is critical."""
 FILES_SHARE = 0.01
+
+
+class Room(NamedTuple):
+    """Of a disk: bytes that are free, of how many; files that still fit on it, of how many, 0 where
+    it does not count them.
+    """
+
+    free: float
+    size: float
+    files_free: int
+    files: int
 
 
 def disk_observation(home: Path, at: datetime) -> Observation:
@@ -25,24 +37,27 @@ def disk_observation(home: Path, at: datetime) -> Observation:
     except OSError as error:
         told = f"the disk of {home} cannot be looked at: {error.strerror}"
         return Observation(unknown=(f"{RULE}/{SUBJECT}",), problems=(told,))
-    free, size = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-    wanted = min(MOST_WANTED, SHARE * size)
-    files = found.f_favail / found.f_files if found.f_files else 1.0
-    if free >= wanted and files >= FILES_SHARE:
-        return Observation()
-    short = free < wanted / CRITICAL or files < FILES_SHARE / CRITICAL
-    room = f"{free / 1e6:,.0f} MB are free, {wanted / 1e6:,.0f} MB are wanted"
-    if free >= wanted:
-        room = f"{found.f_favail:,} files more fit on it"
-    return Observation(
-        conditions=(
-            Condition(
-                rule=RULE,
-                subject=SUBJECT,
-                severity="critical" if short else "warning",
-                message=f"the disk of {home} is nearly full: {room}",
-                hint="`llmops maintain` frees old versions; free some space, or move LLMOPS_HOME",
-                value=float(free),
-            ),
-        )
+    block = found.f_frsize
+    room = Room(found.f_bavail * block, found.f_blocks * block, found.f_favail, found.f_files)
+    low = low_room(home, room)
+    return Observation(conditions=(low,) if low else ())
+
+
+def low_room(home: Path, room: Room) -> Condition | None:
+    """What is wrong with so much room; None where there is enough."""
+    wanted = min(MOST_WANTED, SHARE * room.size)
+    files = room.files_free / room.files if room.files else 1.0
+    if room.free >= wanted and files >= FILES_SHARE:
+        return None
+    short = room.free < wanted / CRITICAL or files < FILES_SHARE / CRITICAL
+    said = f"{room.free / 1e6:,.0f} MB are free, {wanted / 1e6:,.0f} MB are wanted"
+    if room.free >= wanted:
+        said = f"{room.files_free:,} files more fit on it"
+    return Condition(
+        rule=RULE,
+        subject=SUBJECT,
+        severity="critical" if short else "warning",
+        message=f"the disk of {home} is nearly full: {said}",
+        hint="`llmops maintain` frees old versions; free some space, or move LLMOPS_HOME",
+        value=float(room.free),
     )
