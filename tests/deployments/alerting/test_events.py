@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from llmops.deployments.alerting.alerter import with_events
-from llmops.deployments.alerting.automations import WantedAutomation, refuse_unknown
 from llmops.deployments.alerting.events import PrefectEventSender, event_of, wanted
 from llmops.tasks.alerts.looking import AlertPlan
 from llmops.tasks.errors import ConfigError, Unavailable
@@ -79,6 +78,8 @@ def test_a_home_that_never_had_a_prefect_server_collects_no_events(
 
 
 def test_a_rule_that_runs_what_nobody_deploys_is_a_mistake() -> None:
+    from llmops.deployments.alerting.automations import WantedAutomation, refuse_unknown
+
     acting = [WantedAutomation("old", [("run", "index/handbok")], "alerts.yaml")]
     refuse_unknown(acting, ["index/handbok"])
     with pytest.raises(ConfigError) as error:
