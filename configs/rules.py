@@ -18,6 +18,7 @@ from llmops.tasks.errors import did_you_mean
 WINDOWS = re.compile(r"(\d+)( windows?)?")
 LEAST = 20
 """Exchanges that say something about a rate, a quantile or a mean."""
+Deployment = Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9][a-z0-9-]{0,62}$")]
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=92)
 
 
@@ -39,7 +40,8 @@ class RuleSettings(Section):
     """What is wrong: a `metric` of an `app`, of a `knowledge_base` or of the home that is `above`
     or `below` a bound, or that `rises` or `falls`. `window`: over which it is taken; `sure`: an
     alert begins only where chance is excluded; `at_least`: exchanges, with fewer nothing is said;
-    `after`: how long it has to be so.
+    `after`: how long it has to be so. `run`, `pause`: a flow with a schedule, such as
+    index/handbook, that Prefect runs once when the alert begins, or whose schedule it pauses.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -55,6 +57,8 @@ class RuleSettings(Section):
     at_least: int | None = Field(default=None, ge=0)
     severity: Severity = "warning"
     after: Span = timedelta(0)
+    run: Deployment | None = None
+    pause: Deployment | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "RuleSettings":

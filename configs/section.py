@@ -9,9 +9,9 @@ from typing import Any, ClassVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from llmops.tasks.errors import Mistake, UsageError, did_you_mean
+from llmops.tasks.hashing import sha256
 from llmops.tasks.plugins import Plugin, Spec, canonical
 from llmops.tasks.plugins.sources import Source
-from llmops.tasks.schemas import sha256
 
 CRON_FIELD = r"[0-9A-Za-z*?#/,-]+"
 FIVE_FIELDS = re.compile(rf"{CRON_FIELD}(\s+{CRON_FIELD}){{4}}")

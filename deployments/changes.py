@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from llmops.deployments.alerting.automations import AutomationChange
 from llmops.deployments.pools import Pool
 from llmops.deployments.project import Project
 from llmops.deployments.times import Cron
@@ -61,6 +62,7 @@ class Deployed:
     pool_created: bool
     planned: bool
     warnings: Sequence[str] = ()
+    automations: Sequence[AutomationChange] = ()
 
     def public(self) -> dict[str, object]:
         """For `--json`."""
@@ -73,5 +75,6 @@ class Deployed:
             "planned": self.planned,
             "deployments": [change.public() for change in self.changes],
             "counts": {kind: sum(c.action == kind for c in self.changes) for kind in kinds},
+            "automations": [change.public() for change in self.automations],
             "warnings": list(self.warnings),
         }

@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmops.configs.alerts import AlertsConfig
+from llmops.configs.reading import read
 from llmops.configs.section import Schedule
+from llmops.deployments.alerting.automations import (
+    Verb,
+    WantedAutomation,
+    apply_automations,
+    automation_changes,
+    refuse_unknown,
+)
 from llmops.deployments.changes import Change, Deployed, Wanted
 from llmops.deployments.pools import Pool, check_pool, create_pool
 from llmops.deployments.project import Project, Scheduled
@@ -19,6 +28,8 @@ from llmops.flows import server
 from llmops.tasks.errors import ConfigError, Mistake, Unavailable
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
 
@@ -40,6 +51,8 @@ def deploy(project: Project, pool: Pool | None = None, *, plan: bool = False) ->
     server does not answer.
     """
     configs = project.scheduled()  # mistakes first: they need no server
+    acting = wanted_automations(project)
+    refuse_unknown(acting, [config.key for config in configs])
     pool = pool or Pool(project.pool)
     with client_of(project.home) as (client, url):
         missing = check_pool(client, pool)
@@ -49,8 +62,31 @@ def deploy(project: Project, pool: Pool | None = None, *, plan: bool = False) ->
                 create_pool(client, pool)
             for change in changes:
                 _apply(client, project, pool, change)
+        automations = automation_changes(client, project.name, acting, _ids(client, project))
+        if not plan:
+            apply_automations(client, automations)
         warnings = tuple(remarks(project, pool, changes))
-        return Deployed(project, pool, url, changes, missing and bool(configs), plan, warnings)
+        made = missing and bool(configs)
+        return Deployed(project, pool, url, changes, made, plan, warnings, automations)
+
+
+def _ids(client: "SyncPrefectClient", project: Project) -> "dict[str, UUID]":
+    """Key -> id of the project's deployments that the server has."""
+    return {f"{_flow(each)}/{each.name}": each.id for each in registered(client, *project.tags)}
+
+
+def wanted_automations(project: Project) -> list[WantedAutomation]:
+    """Of the rules that make Prefect do something. Raises ConfigError."""
+    found = []
+    for config in project.configs():
+        if config.flow != "alerts":
+            continue
+        for rule in read(project.folder / config.file, AlertsConfig).rules:
+            given: list[tuple[Verb, str | None]] = [("run", rule.run), ("pause", rule.pause)]
+            steps = [(verb, key) for verb, key in given if key]
+            if steps:
+                found.append(WantedAutomation(rule.name, steps, config.file))
+    return found
 
 
 def difference(client: "SyncPrefectClient", project: Project, pool: Pool) -> list[Change]:

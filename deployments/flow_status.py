@@ -12,6 +12,7 @@ from llmops.deployments.prefect_api import Deployment, PrefectApi, Run
 from llmops.deployments.project import Scheduled
 from llmops.deployments.shown import FlowShown, RunShown, StatusLook
 from llmops.deployments.times import cron_for, next_time
+from llmops.tasks.alerts.history import FAILED
 from llmops.tasks.errors import Mistake, Unavailable
 from llmops.tasks.ledger import Ledger, now
 from llmops.tasks.ledger.leases import aware
@@ -19,8 +20,6 @@ from llmops.tasks.ledger.runs import saved_outcome
 from llmops.tasks.ledger.tables import runs
 
 LATE = timedelta(minutes=2)
-FAILED = ("failed", "blocked", "parts_failed")
-"""What outcomes say of runs that count as failed."""
 
 
 def flow_shown(look: StatusLook, config: Scheduled, ledger: Ledger | None) -> FlowShown:

@@ -7,7 +7,11 @@ import json
 import math
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple, TypedDict, cast
 
@@ -57,19 +61,33 @@ class PrefectApi(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     deadline: float = math.inf
 
+    def clock(self) -> datetime | None:
+        """The time at the server, to the second; None where it does not say. Raises Unavailable."""
+        request = urllib.request.Request(self.url + "/health", headers=dict(self.headers))
+        with self._open(request, SECONDS) as response:
+            told = response.headers.get("date")
+        return parsedate_to_datetime(told).astimezone(UTC) if told else None
+
     def ask(self, path: str, content: object = None, seconds: float = SECONDS) -> object:
         """The JSON that comes back. Raises Unavailable."""
-        seconds = min(seconds, self.deadline - time.monotonic())
-        if seconds <= 0:
-            raise self._unavailable("does not answer: it took too long")
         headers = {**dict(self.headers), "Content-Type": "application/json"}
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self.url + path, body, headers)
+        with self._open(request, seconds) as response:
+            text = response.read()
+            return json.loads(text) if text else None
+
+    @contextmanager
+    def _open(self, request: urllib.request.Request, seconds: float) -> Iterator[HTTPResponse]:
+        """An answer, while it is read. Raises Unavailable."""
+        seconds = min(seconds, self.deadline - time.monotonic())
+        if seconds <= 0:
+            raise self._unavailable("does not answer: it took too long")
         local = any(f"//{host}" in self.url for host in ("127.0.0.1", "localhost", "[::1]"))
         proxies = [urllib.request.ProxyHandler({})] if local else []
         try:
             with urllib.request.build_opener(*proxies).open(request, timeout=seconds) as response:
-                return json.load(response)
+                yield response
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             raise self._unavailable(f"does not answer: {reason}") from error
@@ -129,6 +147,18 @@ class PrefectApi(NamedTuple):
 
     def _unavailable(self, told: str) -> Unavailable:
         return Unavailable(f"the Prefect server {told}", where=self.url)
+
+
+def api_of(home: Path) -> PrefectApi | None:
+    """The server that the user names, else the home's own, if it runs. Raises UsageError for an
+    address that is none.
+    """
+    from llmops.flows import server
+
+    theirs = server.named()
+    if theirs is None:
+        return own_api(home)
+    return PrefectApi(theirs.address, tuple(theirs.headers().items()))
 
 
 def own_api(home: Path) -> PrefectApi | None:

@@ -15,7 +15,6 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
-from llmops.configs.nightly import NightlyConfig
 from llmops.configs.reading import FLOWS, load_yaml, named_in, read
 from llmops.configs.section import FlowConfig, Schedule
 from llmops.configs.settings import load_env, settings
@@ -112,6 +111,8 @@ class Project:
 
     def parts_of(self, night: Scheduled) -> list[str]:
         """The files that a nightly config lists, as `Scheduled` names files."""
+        from llmops.configs.nightly import NightlyConfig
+
         config = read(self.folder / night.file, NightlyConfig)
         inside = [file.resolve() for _flow, file in config.listed()]
         return [
@@ -173,7 +174,8 @@ class Project:
         name, schedule = name_of(config, file), getattr(config, "schedule", None)
         about = f"kb:{name}" if flow == "index" else f"name:{name}"
         tags = (*self.tags, f"flow:{flow}", about, f"config:{relative}")
-        wrong = config.unreadable(str(file)) if isinstance(config, NightlyConfig) else []
+        unreadable = getattr(config, "unreadable", None)  # of a night
+        wrong = unreadable(str(file)) if unreadable else []
         return Scheduled(relative, flow, name, schedule, tags), wrong
 
 

@@ -81,8 +81,8 @@ class Spend(TypedDict):
 
 
 class Alert(TypedDict):
-    """`kind`: part, server, flow, overdue, stale, unbuilt, spend, config, ledger, idle. `hint`:
-    what to do, where that is known.
+    """`kind`: part, server, flow, overdue, stale, unbuilt, spend, config, ledger, idle, alerter, or
+    the rule of an alert that fires. `hint`: what to do, where that is known.
     """
 
     kind: str

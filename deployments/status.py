@@ -10,9 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from llmops.configs.section import Schedule
-from llmops.configs.settings import settings
 from llmops.deployments.flow_status import broken_flow, flow_shown
-from llmops.deployments.prefect_api import SECONDS, PrefectApi, own_api
+from llmops.deployments.prefect_api import SECONDS, api_of
 from llmops.deployments.project import ConfigSurvey, Project, Scheduled
 from llmops.deployments.remarks import NO_SCHEDULE, unbuilt
 from llmops.deployments.shown import (
@@ -24,19 +23,23 @@ from llmops.deployments.shown import (
     Status,
     StatusLook,
 )
+from llmops.deployments.spending import month_spend, over_budget
 from llmops.deployments.times import cron_for, last_time
 from llmops.deployments.up import record
+from llmops.deployments.up.ailing import ailing
 from llmops.deployments.up.record import UpRecord
-from llmops.flows import server
 from llmops.flows.server.used import used
-from llmops.tasks.calls.costs import paid_since
+from llmops.tasks.alerts.beats import SILENCE_HINT, silence
+from llmops.tasks.alerts.record import records
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, live_names
 from llmops.tasks.ledger import Ledger, existing_ledger, now
+from llmops.tasks.ledger.alerting import alerts
 
+SEEN_HERE = ("flow-failed", "flow-blocked", "flow-late", "config-wrong", "part-down", "spend")
+"""Rules of the alerter that say what a look at the home says itself."""
 PERIODS = 2  # of its schedule, after which a knowledge base is stale
-MANY_RESTARTS = 3
 
 
 def status(home: Path, folder: Path | None = None) -> Status:
@@ -52,6 +55,7 @@ def status(home: Path, folder: Path | None = None) -> Status:
     flows += _broken(survey)
     bases = _bases(look, ledger, configs)
     parts = _parts(look, up)
+    _firing(look, ledger)
     _idle(look, up, survey, own=servers[0]["why"] == "the home's own")
     if project and ledger and not survey.mistakes:  # a config that cannot be read may build it
         for name, message, hint in unbuilt(project):
@@ -68,6 +72,21 @@ def status(home: Path, folder: Path | None = None) -> Status:
         "spend": _spend(look, ledger),
         "alerts": look.alerts,
     }
+
+
+def _firing(look: StatusLook, ledger: Ledger | None) -> None:
+    """An alerter that fell silent, and the alerts that it has found beyond what is looked at here:
+    those are as old as its last look.
+    """
+    if ledger is None:
+        return
+    if told := silence(ledger, now()):
+        look.alert("alerter", "alerts", told, SILENCE_HINT)
+    with ledger.read() as connection:
+        fires = records(connection, alerts.c.resolved_at.is_(None), alerts.c.fired_at.is_not(None))
+    for each in fires:
+        if each.rule not in SEEN_HERE:
+            look.alert(each.rule, each.subject, each.message, each.hint)
 
 
 def _idle(look: StatusLook, up: UpRecord | None, survey: ConfigSurvey, *, own: bool) -> None:
@@ -93,13 +112,7 @@ def _parts(look: StatusLook, up: UpRecord | None) -> list[PartShown]:
                 "waits": part.waits,
             }
         )
-        if part.waits:
-            look.alert("part", part.name, part.waits)
-        if not part.healthy:
-            message = "does not answer" if part.yours else f"is down; see {look.home / 'logs'}"
-            look.alert("part", part.name, message)
-        elif part.restarts >= MANY_RESTARTS:
-            message = f"had to be started again {part.restarts} times; see {look.home / 'logs'}"
+        for message in ailing(part, look.home):
             look.alert("part", part.name, message)
     return shown
 
@@ -118,9 +131,7 @@ def _servers(look: StatusLook, up: UpRecord | None) -> list[ServerShown]:
         if each.problem and not each.own:
             look.alert("server", each.name, f"{each.problem} ({each.why})", each.hint)
     if shown[0]["answers"] and (prefect.healthy or prefect.own):
-        theirs = server.named()
-        headers = tuple(theirs.headers().items()) if theirs else ()
-        api = PrefectApi(theirs.address, headers) if theirs else own_api(look.home)
+        api = api_of(look.home)
         deadline = time.monotonic() + SECONDS - prefect.seconds
         look.api = api._replace(deadline=deadline) if api else None
     return shown
@@ -204,9 +215,7 @@ def _spend(look: StatusLook, ledger: Ledger | None) -> Spend | None:
     """What was paid since the month began, by all flows."""
     if ledger is None:
         return None
-    began = now().date().replace(day=1)
-    (total, count), budget = paid_since(ledger, began), settings().monthly_budget_usd
-    if budget is not None and total > budget:
-        look.alert("spend", f"{began:%Y-%m}", f"${total:.2f} of ${budget:.2f} are spent")
-    month = f"{began:%Y-%m}"
-    return {"month": month, "usd": round(total, 6), "calls": count, "budget_usd": budget}
+    spent = month_spend(ledger, now())
+    if told := over_budget(spent):
+        look.alert("spend", spent["month"], told)
+    return spent

@@ -21,8 +21,9 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.states import Completed, Crashed, Failed
 
 from llmops.tasks import progress, stopping
+from llmops.tasks.alerts.beats import silence
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.ledger import open_ledger
+from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.runs import save_outcome
 
 
@@ -72,6 +73,8 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     with progress.stage("record"):
         for step in steps:
             outcome = step(outcome)
+    if told := _unwatched(home):
+        outcome = outcome.warned(told)
     save_outcome(
         open_ledger(home),
         run_id() or outcome.prefect_run_id or "local",
@@ -82,6 +85,15 @@ def finish(home: Path, outcome: E, *steps: Callable[[E], E]) -> State[Any]:
     if outcome.failed:
         return Failed(name=outcome.failed, message=outcome.headline)
     return Completed(name=outcome.completed, message=outcome.headline)
+
+
+def _unwatched(home: Path) -> str:
+    """What a run that nobody started has to say of an alerter that fell silent: a person who reads
+    its end is told what the alerter can no longer tell.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return silence(open_ledger(home), now()) if run and run.deployment_id else ""
 
 
 def careful(step: Callable[[E], E]) -> Callable[[E], E]:

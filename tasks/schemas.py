@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import Damaged
+from llmops.tasks.hashing import sha256 as sha256  # here for all that stores rows
 from llmops.tasks.lake import Lake
 
 
@@ -107,13 +108,6 @@ def chunk_ids(document: str, texts: Iterable[str]) -> list[str]:
         seen[text] = seen.get(text, 0) + 1
         ids.append(sha256(f"{document}\x1f{seen[text]}\x1f{text}")[:32])
     return ids
-
-
-def sha256(data: str | bytes) -> str:
-    """SHA-256 in hexadecimal; text is hashed as UTF-8 (lone surrogates allowed)."""
-    return hashlib.sha256(
-        data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    ).hexdigest()
 
 
 def embedded_text(chunk: Mapping[str, Any]) -> str:

@@ -1,5 +1,5 @@
-"""Runs one build in a process of its own and kills it, with no chance to clean up, when it reaches
-a chosen call.
+"""Runs one build, or a night, in a process of its own and kills it, with no chance to clean up,
+when it reaches a chosen call.
 
 python -m tests.killer HOME CONFIG module:attribute.path before|after [n]
 """
@@ -47,10 +47,13 @@ def main(home: str, config: str, place: str, when: str, turn: str = "1") -> None
     sys.path.insert(0, str(Path(__file__).parent / "plugin_package"))
     from llmops.configs import read
     from llmops.configs.index import IndexConfig
+    from llmops.configs.nightly import NightlyConfig
+    from llmops.configs.reading import named_in
     from llmops.flows.running import run_connected
 
+    model = NightlyConfig if named_in(Path(config))[0] == "nightly" else IndexConfig
     arm(place, when, int(turn))
-    run_connected(Path(home), read(Path(config), IndexConfig))
+    run_connected(Path(home), read(Path(config), model))
 
 
 if __name__ == "__main__":

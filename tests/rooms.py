@@ -4,7 +4,10 @@ FAMILIES = (
     *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
     *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers", "senders"),
 )
-GROUND = ("errors", "schemas", "lake", "yaml_files", "rows", "stopping", "progress", "running")
+GROUND = (
+    *("errors", "schemas", "lake", "yaml_files", "rows"),
+    *("stopping", "progress", "running", "hashing"),
+)
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

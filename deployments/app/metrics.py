@@ -1,5 +1,7 @@
 """What Prometheus is told. Routes are labels, never what they were asked."""
 
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -23,6 +25,11 @@ class Metrics:
         self._version = Gauge(
             "llmops_knowledge_version", "Live version.", ["knowledge_base"], registry=own
         )
+        self._beat = Gauge(
+            "llmops_alerter_last_beat_seconds",
+            "When the alerter of the home last looked, in seconds since 1970; 0: never.",
+            registry=own,
+        )
         self._traces = Gauge("llmops_traces", "Traces by state.", ["state"], registry=own)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -38,8 +45,13 @@ class Metrics:
         self._tokens.labels("out").inc(tokens_out)
         self._cost.inc(cost_usd)
 
-    def text(self, versions: dict[str, int], traces: dict[str, int]) -> bytes:
-        """The page that Prometheus fetches, with how things stand now."""
+    def text(
+        self, versions: dict[str, int], traces: dict[str, int], beat: datetime | None
+    ) -> bytes:
+        """The page that Prometheus fetches, with how things stand now. `beat`: the last of the
+        alerter.
+        """
+        self._beat.set(beat.timestamp() if beat else 0)
         for name, version in versions.items():
             self._version.labels(name).set(version)
         for state, count in traces.items():

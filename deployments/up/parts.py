@@ -1,5 +1,6 @@
-"""Which parts an `up` has: the servers of the home, or those of its user, and the worker that runs
-what is scheduled. Each application of the project is one more part after the servers.
+"""Which parts an `up` has: the servers of the home, or those of its user, what watches them all,
+and the worker that runs what is scheduled. Each application of the project is one more part after
+the servers.
 """
 
 import json
@@ -14,6 +15,7 @@ from urllib.error import HTTPError
 
 from llmops.configs.reading import read
 from llmops.configs.serve import ServeConfig
+from llmops.deployments.alerting import pulse
 from llmops.deployments.project import Project, Scheduled
 from llmops.deployments.remarks import NO_SCHEDULE
 from llmops.deployments.up.keeper import UpPart
@@ -26,7 +28,7 @@ from llmops.flows.server import state
 from llmops.tasks.errors import Unavailable, did_you_mean
 from llmops.tasks.tracking import served_at
 
-PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
+PREFECT, MLFLOW, WORKER, ALERTS = "prefect", "mlflow", "worker", "alerts"
 PORTS = (PREFECT, MLFLOW, WORKER)
 LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
 ASK_SECONDS = 5.0
@@ -45,6 +47,7 @@ def parts_of(
         _prefect(project, servers, ports),
         mlflow_part(project.home, servers, ports[MLFLOW]),
         *(_app(project, servers, app, ports) for app in apps_of(project)),
+        *([] if os.environ.get("LLMOPS_ALERTS") == "elsewhere" else [_alerts(project, servers)]),
         _worker(project, servers, ports, before),
     ]
 
@@ -203,6 +206,23 @@ def _app(project: Project, servers: Servers, app: Scheduled, ports: Mapping[str,
         after=(MLFLOW,),
         app=True,
         waits=lambda: first_build(url, built),
+    )
+
+
+def _alerts(project: Project, servers: Servers) -> UpPart:
+    """What watches all others; where it hangs, it is started again as well."""
+    module = "llmops.deployments.alerting.watching"
+    return UpPart(
+        ALERTS,
+        tethered("soft", module, str(project.folder), str(project.home)),
+        lambda: pulse.well(project.home),
+        project.folder,
+        environment={
+            **LEVELS,
+            **servers.environment(),
+            "LLMOPS_HOME": str(project.home),
+        },
+        app=True,
     )
 
 

@@ -89,6 +89,11 @@ def main(arguments: list[str]) -> int:
                     done.append(
                         f"{change.action} {change.flow}/{change.name}:{when} {change.config}"
                     )
+            done += [
+                f"{acting.action} automation {acting.name}"
+                for acting in deployed.automations
+                if acting.action != "unchanged"
+            ]
             done += deployed.warnings
         if "catch-up" in steps:
             caught = catch_up(project)

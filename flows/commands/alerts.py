@@ -28,7 +28,8 @@ app = typer.Typer(
 Project = Annotated[
     Path | None,
     typer.Argument(
-        metavar="CONFIG", help="A config with `flow: alerts`; default: that of this folder."
+        metavar="CONFIG",
+        help="A config with `flow: alerts`, or the folder of a project; default: this folder.",
     ),
 ]
 Given = Annotated[Path, typer.Argument(metavar="CONFIG", help="A config with `flow: alerts`.")]
@@ -53,12 +54,10 @@ def list_(
 @command(app, "check")
 def check(config: Project = None) -> Answer:
     """Look once, and send what is due: exit 0 where nothing is wrong, 1 where an alert fires."""
-    from llmops.deployments.alerter import alert_plan
+    from llmops.deployments.alerting.watching import alerter_of
     from llmops.tasks.alerts.listing import listed
-    from llmops.tasks.alerts.looking import look_once
 
-    plan, _ = alert_plan(home(), config)
-    looked = look_once(home(), plan)
+    looked = alerter_of(home(), *_project(config)).look(once=True)
     firing = [each for each in listed(home()) if each.status in ("firing", "clearing")]
     data = {
         "firing": [_facts(each) for each in firing],
@@ -119,13 +118,20 @@ def mute(
 @command(app, "watch")
 def watch(config: Project = None) -> Answer:
     """Look again and again, until Ctrl-C; `llmops up` does the same for its project."""
-    from llmops.deployments.alerter import alert_plan
-    from llmops.tasks.alerts.looking import Alerter, keep_looking
+    from llmops.deployments.alerting.watching import alerter_of, watch
 
-    plan, _ = alert_plan(home(), config)
-    quiet = "--quiet" in sys.argv
-    keep_looking(Alerter(home(), plan), threading.Event(), _say if not quiet else _nothing)
+    alerter = alerter_of(home(), *_project(config))
+    try:
+        watch(alerter, threading.Event(), _say if "--quiet" not in sys.argv else _nothing)
+    except KeyboardInterrupt:
+        alerter.end()  # in order: nobody misses it
     raise typer.Exit(0)
+
+
+def _project(config: Path | None) -> tuple[Path, Path | None]:
+    """The folder of the project that is looked at, and the config, where one was named."""
+    given = (config or Path()).absolute()
+    return (given, None) if given.is_dir() else (given.parent, given)
 
 
 def _nothing(_looked: "LookResult") -> None:

@@ -100,6 +100,9 @@ def draw(console: "Console", found: Facts) -> None:
         for key, (before, after) in each["changes"].items():
             told = f"  {each['flow']}/{each['name']} {key}: {_told(before)} -> {_told(after)}"
             console.print(printable(told), markup=False)
+    for each in found["automations"]:
+        told = f"  automation  {SIGNS[each['action']]} {each['name']}"
+        console.print(printable(told), markup=False)
     pool = found["pool"]
     made = ", new" if pool["created"] else ""
     console.print(f"  pool        {pool['name']} ({pool['type']}{made})", markup=False)

@@ -125,7 +125,7 @@ def test_the_same_programs_run_here_and_under_compose(name: str) -> None:
     assert container["args"] == service["command"]
     image = service["image"]
     ours = image.startswith("llmops-pipelines:")
-    own = "llmops-project" if name in ("worker", "app") else image.partition(":")[0]
+    own = "llmops-project" if name in ("worker", "app", "alerts") else image.partition(":")[0]
     assert container["image"] == (own if ours else image)
     settings = of("ConfigMap")["settings"]["data"]
     given = {item["name"]: item.get("value") for item in container.get("env", ())}

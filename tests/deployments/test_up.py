@@ -50,7 +50,7 @@ class Desk:
             )
         self.ups.append(process)
         assert process.stdout is not None
-        lines = [json.loads(process.stdout.readline() or "{}") for _ in range(4)]
+        lines = [json.loads(process.stdout.readline() or "{}") for _ in range(5)]
         assert all(lines), (self.folder / "log.txt").read_text()
         return process, {line["name"]: line for line in lines}
 
@@ -105,13 +105,13 @@ def gone(*pids: int) -> Callable[[], bool]:
 
 def test_a_night_runs_by_itself_and_survives_a_killed_up(desk: Desk) -> None:
     first, parts = desk.up()
-    assert set(parts) == {"prefect", "mlflow", "app helpdesk", "worker"}
+    assert set(parts) == {"prefect", "mlflow", "app helpdesk", "alerts", "worker"}
     again = desk.says("up")
     assert again.code == 3
     assert f"process {first.pid}" in again.data["reason"]
     found = desk.wait_for_run()
     assert [base["version"] for base in found["knowledge_bases"]] == [1]
-    assert [part["healthy"] for part in found["parts"]] == [True] * 4
+    assert [part["healthy"] for part in found["parts"]] == [True] * 5
     assert answered(parts["app helpdesk"]["url"]) == "accounts.md"
 
     first.kill()

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import DocumentError
+from llmops.tasks.hashing import sha256
 from llmops.tasks.plugins import Plugin, canonical
-from llmops.tasks.schemas import sha256
 
 
 class Item(BaseModel):

@@ -26,7 +26,7 @@ def test_each_is_a_part_after_mlflow_at_the_port_of_its_config(project: Project)
     ports = {"prefect": 1, "mlflow": 2, "worker": 3, **app_ports(project)}
     servers = Servers(Chosen("http://p/api", "http://p"), Chosen("sqlite:///x", "http://m"), {})
     found = {each.name: each for each in parts_of(project, servers, ports, lambda: None)}
-    assert list(found) == ["prefect", "mlflow", "app desk", "app shop", "worker"]
+    assert list(found) == ["prefect", "mlflow", "app desk", "app shop", "alerts", "worker"]
     shop = found["app shop"]
     assert shop.url == "http://127.0.0.1:18411"
     assert shop.after == ("mlflow",)
