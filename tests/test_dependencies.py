@@ -116,7 +116,9 @@ def test_the_demo_needs_a_part_of_what_is_pinned() -> None:
         assert pin == everything[name] or marker.sub(" ", pin) == everything[name]
     needed = DEFAULT | EXTRAS["minilm"] | declared(PROJECT["dependency-groups"]["build"])
     assert needed - demo.keys() == set()
-    assert EXTRAS["dev"] & demo.keys() <= {"scikit-learn", "safetensors", "packaging"}
+    assert EXTRAS["dev"] & demo.keys() <= {
+        *("scikit-learn", "safetensors", "packaging", "cryptography")
+    }
     assert (EXTRAS["dev"] | EXTRAS["litellm"] | EXTRAS["weaviate"]) - everything.keys() == set()
 
 

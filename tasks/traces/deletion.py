@@ -155,7 +155,8 @@ def finish(home: Path, places: dict[str, int]) -> Deleted:
     forget_vectors(home, _deleting(home))
     for app, mine in pending.items():
         quotes, count = partial(forget_quotes, home, app, mine), len(unreached)
-        if quoted := _tried(unreached, f"reports of the monitor of {app}", quotes):
+        told = f"MLflow, {len(mine)} traces of {app}, and the reports that quote them"
+        if quoted := _tried(unreached, told, quotes):
             places["reports"] = places.get("reports", 0) + quoted
             remarks.append(REMARK)
         if len(unreached) > count:

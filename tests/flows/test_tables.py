@@ -140,8 +140,11 @@ def test_a_hit_shows_an_id_that_explain_takes() -> None:
         "page": None,
         "text": "words",
         "chunk_id": "0123456789ab" * 2,
+        "source": "files",
+        "metadata": {"author": "Ann", "tags": ["a"], "link": "x"},
     }
-    assert drawn(_tables.hits, {"hits": [hit]})[-1] == "    0123456789ab"
+    last = drawn(_tables.hits, {"hits": [hit]})[-1]
+    assert last == "    0123456789ab  files  author: Ann  link: x"
 
 
 def compared(*values: float, certain: bool = False) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_status_version_exit_code_and_state(
 )
 def test_a_gate_that_was_not_asked_says_why(steps: Steps, reason: str) -> None:
     outcome = outcome_of(steps)
-    assert outcome.gate == {"verdict": "skipped", "reason": reason, "metrics": {}}
+    assert outcome.gate == {"verdict": "skipped", "reason": reason, "metrics": {}, "measured": {}}
     assert outcome.worst == []
 
 
@@ -175,7 +175,12 @@ def test_the_gates_decision_and_its_worst_questions_stand_apart() -> None:
         {"verdict": "rejected", "reason": "below the floor", "worst": [worst]}
     )
     outcome = outcome_of(replace(STAGED_ALL, gated=True, gate=result))
-    assert outcome.gate == {"verdict": "rejected", "reason": "below the floor", "metrics": {}}
+    assert outcome.gate == {
+        "verdict": "rejected",
+        "reason": "below the floor",
+        "metrics": {},
+        "measured": {},
+    }
     assert [{name: question[name] for name in worst} for question in outcome.worst] == [worst]
 
 

@@ -42,10 +42,11 @@ def told(home: Path, what: str) -> str:
 
 
 def alert(key: str, resolved: timedelta | None) -> dict[str, object]:
-    texts = dict.fromkeys(("rule", "subject", "severity", "message", "hint"), "")
-    moments = {name: now() - OLD for name in ("began_at", "seen_at", "fired_at")}
+    texts = dict.fromkeys(("owner", "rule", "subject", "severity", "message", "hint"), "")
+    moments = {name: now() - OLD for name in ("began_at", "seen_at", "looked_at", "fired_at")}
+    numbers = {"looks": 1, "returns": 0, "lasted_seconds": 0.0}
     over = None if resolved is None else now() - resolved
-    return {"id": key, "key": key, **texts, **moments, "links": {}, "looks": 1, "resolved_at": over}
+    return {"id": key, "key": key, **texts, **moments, **numbers, "links": {}, "resolved_at": over}
 
 
 def notice(key: str, of: str, status: str) -> dict[str, object]:
