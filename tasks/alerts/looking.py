@@ -2,8 +2,6 @@
 looks again and again has to go on.
 """
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -124,16 +122,3 @@ class Alerter:
             note=LOST if kind == "fired" else "",
         )
         send_all(self.plan.senders, notice)
-
-
-def keep_looking(
-    alerter: Alerter, ended: threading.Event, each: Callable[[LookResult], object] = lambda _: None
-) -> None:
-    """Look every period until it is ended; a look that takes longer is followed by the next at
-    once. `each`: is told what came of every look.
-    """
-    period = alerter.plan.policy.every.total_seconds()
-    while not ended.is_set():
-        began = time.monotonic()
-        each(alerter.look())
-        ended.wait(max(0.0, period - (time.monotonic() - began)))

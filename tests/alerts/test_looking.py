@@ -1,6 +1,5 @@
 """Looks that go on whatever happens, and notices where no ledger can keep them."""
 
-import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from llmops.tasks import ledger
 from llmops.tasks.alerts.condition import Observation
-from llmops.tasks.alerts.looking import Alerter, AlertPlan, keep_looking, look_once
+from llmops.tasks.alerts.looking import Alerter, AlertPlan, look_once
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.alerts.ruling import AlertRule
 from tests.alerts.ledgers import asked, times
@@ -68,14 +67,3 @@ def test_where_no_ledger_can_be_used_that_is_told_past_it(
         ("resolved", "ledger-down/desk"),
     ]
     ledger.close_ledgers()
-
-
-def test_it_looks_until_it_is_ended(home: Path) -> None:
-    ended, looks = threading.Event(), []
-
-    def heard(looked: object) -> None:
-        looks.append(looked)
-        ended.set()
-
-    keep_looking(Alerter(home, AlertPlan()), ended, heard)
-    assert len(looks) == 1
