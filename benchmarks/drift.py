@@ -36,6 +36,8 @@ DRAWS = 3_200
 SMALLEST, LARGEST = 25, 75
 DIMENSIONS = 128
 """Principal components of the corpus in the years, which stand for an embedder: it is quicker."""
+PROGRESS = 50
+"""Years after which the alarms so far are told."""
 COMPARED = 10
 """Years in which thresholds of others are tried too."""
 METRICS = ("refusal rate", "latency", "cost")
@@ -51,6 +53,7 @@ def main() -> int:
     parser.add_argument("--years", type=int, default=1_000)
     parser.add_argument("--repeats", type=float, default=1.0, help="times as many as usual")
     parser.add_argument("--largest", type=int, default=LARGEST, help="conversations of a week")
+    parser.add_argument("--seed", type=int, default=11, help="of the years")
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
     if chosen.quick:
@@ -83,7 +86,7 @@ def years(given: Corpora, chosen: argparse.Namespace) -> Iterator[Row]:
     small = given._replace(questions=reduced(given.questions), answers=reduced(given.answers))
     alarms: Counter[tuple[str, float]] = Counter()
     others: Counter[str] = Counter()
-    random = np.random.default_rng(11)
+    random = np.random.default_rng(chosen.seed)
     kept: deque[Week] = deque(maxlen=WINDOWS)
     compared = min(chosen.years, COMPARED)
     for look in range(chosen.years * WEEKS + WINDOWS - 1):
@@ -98,6 +101,9 @@ def years(given: Corpora, chosen: argparse.Namespace) -> Iterator[Row]:
                 told = [name for name, p in found.items() if p <= stated(name, rate) / WEEKS]
                 drift = ["drift and topics together"] if {*told} - {*METRICS} else []
                 alarms.update((name, rate) for name in [*told, *drift])
+            if (look - WINDOWS + 2) % (PROGRESS * WEEKS) == 0:
+                done = (look - WINDOWS + 2) // WEEKS
+                print(f"after {done} years: {sorted(alarms.items())}", file=sys.stderr, flush=True)
     yield "", *(f"stated {rate:g} a year" for rate in RATES)
     names = ("questions", "answers", "new topics", "drift and topics together", *METRICS)
     for name in names:
