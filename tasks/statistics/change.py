@@ -11,6 +11,8 @@ from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.statistics.exchanges import Labels, dealt, draws_for, exchange_p
 
 Direction = Literal["rises", "falls", "either"]
+LARGEST_SHARE = 0.95
+"""Of all units are at most as large as what the largest ones count for."""
 LEAST_UNITS = 10
 """Of each window: with fewer, its spread is not known."""
 USUAL_LEVEL = 0.002
@@ -43,14 +45,15 @@ def change_p(
     *,
     level: float = USUAL_LEVEL,
 ) -> float | None:
-    """The p of the test that the mean over all values of this window is that of the window before.
+    """The p of the test that the mean over the values of this window is that of the window before.
 
     `before_units`, `now_units`: a label for each value. Values of one unit (a conversation) are not
     independent, and are exchanged whole; a label that both windows have is a unit of each. The mean
     difference is divided by its cluster-robust standard error in each exchange: so p is exact where
     windows differ by chance alone, and right in large samples where only the means are the same,
     whatever the sizes and spreads (Chung & Romano 2013, Exact and asymptotically robust permutation
-    tests). One unit with most of the values moves mean and error alike: no flood is a change.
+    tests). No flood is a change: a unit counts at most for as many values as 95 of 100 units have.
+    The bound is that of both windows together, so the exchanges know it too.
 
     `level`: that the p will be compared with; exchanges are as many as it wants, and fewer where p
     is clearly larger. Deterministic for a seed. None where there is too little: fewer than 10 units
@@ -60,7 +63,9 @@ def change_p(
     past, present = unit_sums(before, before_units), unit_sums(now, now_units)
     if min(len(past), len(present)) < LEAST_UNITS:
         return None
-    pooled = np.concatenate([present, past])
+    pooled = bounded(np.concatenate([present, past]))
+    past, present = pooled[len(present) :], pooled[: len(present)]
+    pooled = pooled.copy()
     pooled[:, 0] -= pooled[:, 0].sum() / pooled[:, 1].sum() * pooled[:, 1]
     spread = float(np.abs(pooled[:, 0]).max())
     scale = max(float(np.abs(past[:, 0]).max()), float(np.abs(present[:, 0]).max()))
@@ -84,6 +89,12 @@ def unit_sums(values: Sequence[float] | Array, units: Sequence[Hashable]) -> Arr
     index = np.array([codes.setdefault(units[int(row)], len(codes)) for row in finite], np.intp)
     sums = np.bincount(index, weights=data[finite], minlength=len(codes))
     return np.stack([sums, np.bincount(index, minlength=len(codes)).astype(np.float64)], axis=1)
+
+
+def bounded(units: Array) -> Array:
+    """Sums and counts with those of the largest units scaled down to what most have."""
+    largest = float(np.quantile(units[:, 1], LARGEST_SHARE, method="higher"))
+    return units * np.minimum(1.0, largest / units[:, 1])[:, None]
 
 
 class _MeanTest:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from llmops.tasks.statistics.arrays import Array
-from llmops.tasks.statistics.change import Direction, change_p, level_per_look, unit_sums
+from llmops.tasks.statistics.change import (
+    Direction,
+    bounded,
+    change_p,
+    level_per_look,
+    unit_sums,
+)
 from llmops.tasks.statistics.exchanges import EXCEEDED, Labels, dealt, draws_for, exchange_p
 
 LOOKS = 150
@@ -98,6 +104,25 @@ def test_the_flood_of_one_person_is_no_change() -> None:
     p = change_p(before, range(200), now, labels, "rises")
     assert p is not None
     assert p > 0.05
+
+
+def test_a_flood_in_a_small_window_is_as_rare_an_alarm_as_any_other() -> None:
+    """Floods come by the week: in a small one they weigh more than exchanges would have it."""
+    false = 0
+    for look in range(LOOKS):
+        random = np.random.default_rng(look)
+        before, labels = conversations(random, 400)
+        now, now_labels = conversations(random, 25)
+        now += [float(random.random() < 0.2)] * 500
+        p = change_p(before, labels, now, [*now_labels, *([-1] * 500)], "either", level=0.05)
+        false += p is not None and p <= 0.05
+    assert false <= at_most(0.05, LOOKS)
+
+
+def test_a_unit_counts_at_most_for_as_many_values_as_most_have() -> None:
+    units = np.array([[1.0, 2.0]] * 99 + [[300.0, 600.0]])
+    assert bounded(units).tolist() == [[1.0, 2.0]] * 100
+    assert bounded(units[:1]).tolist() == units[:1].tolist()
 
 
 @pytest.mark.parametrize(("before", "now"), [(9, 50), (50, 9), (0, 50), (50, 0)])
