@@ -101,7 +101,8 @@ class GateResult(BaseModel):
         if not self.opens:
             raise Blocked(
                 f"the gate says {self.verdict}: {self.reason}",
-                hint="the live version stays; see the worst questions of this run",
+                hint="the live version stays; see the worst questions of this run: where a "
+                "document rightly says no more what one of them quotes, change that question",
             )
 
     def to_json(self) -> dict[str, Any]:
