@@ -86,6 +86,14 @@ RATE = {"name": "r", "app": "a", "metric": "error_rate"}
     [
         (RATE, "above or below a bound, or rises, or falls"),
         ({**RATE, "above": 5}, "0.05 is 5 %"),
+        (
+            {**RATE, "metric": "requests", "above": float("nan")},
+            "should be a finite number, got nan",
+        ),
+        (
+            {**RATE, "metric": "requests", "below": float("inf")},
+            "should be a finite number, got inf",
+        ),
         ({**RATE, "above": 0.1, "rises": {}}, "one is wanted"),
         ({**RATE, "rises": {}, "falls": {}}, "one is wanted"),
         ({**RATE, "above": 0.1, "below": 0.2}, "below lies under above"),
