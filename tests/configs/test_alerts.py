@@ -170,3 +170,13 @@ def test_a_mistake_in_a_sender_shows_no_secret() -> None:
         read_mapping({"senders": [wrong]}, AlertsConfig)
     assert len(caught.value.mistakes()) == 2
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["hc-ping.com/5f0c", "file:///s3cret", "https://", "ftp://h/s3cret"]
+)
+def test_a_heartbeat_is_an_address_of_the_web(url: str) -> None:
+    config = read_mapping({"heartbeat": url}, AlertsConfig)
+    with pytest.raises(ConfigError, match="an address is wanted") as caught:
+        config.heartbeat_url()
+    assert "s3cret" not in str(caught.value)
