@@ -2,6 +2,7 @@
 alerter of `llmops up` and `llmops alerts` read it; there is no flow of it in Prefect.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
 from typing import Annotated, ClassVar, Literal
@@ -17,11 +18,13 @@ from llmops.tasks.alerts.names import WATCHED
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.alerts.quiet import DAYS, Day, QuietHours
 from llmops.tasks.alerts.ruling import AlertRule
+from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec, reveal
 from llmops.tasks.plugins.senders import Sender
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Watch = Literal["info", "warning", "critical", "off"]
+ADDRESS = re.compile(r"https?://[^\s/?#]+\S*")
 SHORTEST, LONGEST = timedelta(seconds=30), timedelta(hours=1)
 
 
@@ -148,5 +151,11 @@ class AlertsConfig(FlowConfig):
         return AlertPlan(self.policy(project), self.alert_rules(), self.built_senders())
 
     def heartbeat_url(self) -> SecretStr | None:
-        """With its secrets filled in. Raises ConfigError where one is not set."""
-        return SecretStr(str(reveal(self.heartbeat))) if self.heartbeat else None
+        """With its secrets filled in. Raises ConfigError where one is not set, or where it comes to
+        no address; it does not say which.
+        """
+        url = str(reveal(self.heartbeat)) if self.heartbeat else ""
+        if url and not ADDRESS.fullmatch(url):
+            told = "heartbeat: an address is wanted, such as https://hc-ping.com/…"
+            raise ConfigError([Mistake(told)])
+        return SecretStr(url) if url else None

@@ -14,8 +14,8 @@ from llmops.tasks.maintenance.retention.references import Reference
 ENDINGS = (".yaml", ".yml")
 PACKAGES = ("node_modules", "__pycache__", "venv", "site-packages")
 MOST_BYTES = 1_000_000
-NAMES = re.compile(r"\b(?:dataset|name):[ \t]*[\"']?([a-z][a-z0-9-]{0,62})")
-NUMBERS = re.compile(r"\bversion:[ \t]*[\"']?v?([1-9][0-9]{0,8})")
+NAMES = re.compile(r"\b(?:dataset|name)[\"']?\s*:\s*[\"']?([a-z][a-z0-9-]{0,62})")
+NUMBERS = re.compile(r"\bversion[\"']?\s*:\s*[\"']?v?([1-9][0-9]{0,8})")
 
 
 def named_below(folder: Path) -> frozenset[Reference]:

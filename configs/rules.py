@@ -49,8 +49,8 @@ class RuleSettings(Section):
     app: str | None = None
     knowledge_base: str | None = None
     window: Span | None = None
-    above: float | None = None
-    below: float | None = None
+    above: float | None = Field(default=None, allow_inf_nan=False)
+    below: float | None = Field(default=None, allow_inf_nan=False)
     rises: ChangeSettings | None = None
     falls: ChangeSettings | None = None
     sure: bool = True

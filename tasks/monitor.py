@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import task
 
-from llmops.tasks import artifacts
+from llmops.tasks import artifacts, progress
 from llmops.tasks.errors import LlmopsError
 from llmops.tasks.finish import prefect_url, tell
 from llmops.tasks.knowledge.handle import Handle
@@ -28,19 +28,22 @@ from llmops.tasks.tracking.live import LOOKED
 @task(name="collect")
 def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
     """The traffic of all windows: its numbers, and files of its texts."""
-    return collecting.collect(home, spec, run)
+    with progress.stage("collect"):
+        return collecting.collect(home, spec, run)
 
 
 @task(name="knowledge bases")
 def bases(home: Path, collected: CollectedTraffic) -> BaseLook:
     """How fresh, large and sound each of them is."""
-    return together([looked(home, name, collected) for name in collected.knowledge_bases])
+    with progress.stage("knowledge bases"):
+        return together([looked(home, name, collected) for name in collected.knowledge_bases])
 
 
 @task(name="analyse")
 def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analysed:
     """Drift, new topics, and what people have to do."""
-    return analysing.analyse(home, spec, collected)
+    with progress.stage("analyse"):
+        return analysing.analyse(home, spec, collected)
 
 
 def drop(collected: CollectedTraffic) -> None:

@@ -93,18 +93,25 @@ class HouseWatch:
         bad = frozenset((each.key, each.value) for each in flows.conditions if each.rule in FLOWS)
         new, self._failed = bad - self._failed, bad
         seen = [
-            Observation(
-                conditions=(*self._parts.conditions(self.home, up, at), *server_conditions(asked))
-            ),
-            disk_observation(self.home, at),
-            self.stores.observation(self.home, at, reason=bool(new)),
+            guarded("part-down/", look=lambda: self._servers(asked, up, at)),
+            guarded("disk-low/", look=lambda: disk_observation(self.home, at)),
+            guarded("store-down/", look=lambda: self._stores(at, reason=bool(new))),
             guarded("clock/", look=lambda: self._clock(before, api, at)),
             flows,
-            waiting_observation(self.home, at),
-            answers_observation(self.home, at),
+            guarded("tracking-down/", look=lambda: waiting_observation(self.home, at)),
+            guarded("endpoint-down/", look=lambda: answers_observation(self.home, at)),
             guarded("spend/", look=lambda: self._spend(ledger, at)),
         ]
         return explained(self._as_wanted(joined(seen)), told, at)
+
+    def _servers(
+        self, asked: Sequence[UsedServer], up: UpRecord | None, at: datetime
+    ) -> Observation:
+        mine = self._parts.conditions(self.home, up, at)
+        return Observation(conditions=(*mine, *server_conditions(asked)))
+
+    def _stores(self, at: datetime, *, reason: bool) -> Observation:
+        return self.stores.observation(self.home, at, reason=reason)
 
     def _api(self, asked: Sequence[UsedServer]) -> PrefectApi | None:
         """The Prefect server, where it answers."""

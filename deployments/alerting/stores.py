@@ -73,6 +73,8 @@ def _observed(wrong: Mapping[str, str]) -> Observation:
 
 def beside(home: Path) -> dict[str, str]:
     """`readable`, in a process of its own. Raises LlmopsError."""
+    if not home.is_dir():
+        return {}
     given = {"LLMOPS_HOME": str(home)}
     ended = child("looking at them", ["-m", MODULE, str(home)], given, home)
     try:

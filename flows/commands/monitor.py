@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@command(app, "monitor")
+@command(app, "monitor", long=True)
 def monitor(config: Config, changes: Changes = None) -> Answer:
     """Look at the last days of an application: figures, drift of questions and answers, what its
     documents do not answer; a report as HTML, and curves in MLflow.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 Facts = Mapping[str, Any]
+NO_RUNS = ("alerts/", "serve/")
+"""They are no flows: `up` runs them all the time, as the parts above say."""
 
 
 @command(app, "status")
@@ -117,7 +119,9 @@ def _last(each: Facts) -> str:
     if each["running"]:
         return "running"
     last = each["last"]
-    return f"{last['verdict'] or last['state']} {_time(last['at'])}" if last else "never"
+    if last:
+        return f"{last['verdict'] or last['state']} {_time(last['at'])}"
+    return "-" if each["name"].startswith(NO_RUNS) else "never"
 
 
 def _time(text: str | None) -> str:

@@ -2,11 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Severity = Literal["info", "warning", "critical"]
+
+
+def storable(text: str) -> str:
+    """What any database takes: names of files may hold lone surrogates, errors null bytes; one of
+    them would keep all that a look has found from being written down.
+    """
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+ConditionText = Annotated[str, AfterValidator(storable)]
 
 
 class Condition(BaseModel):
@@ -18,10 +28,10 @@ class Condition(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     rule: str
-    subject: str
+    subject: ConditionText
     severity: Severity
-    message: str
-    hint: str = ""
+    message: ConditionText
+    hint: ConditionText = ""
     value: float | None = None
     since: datetime | None = None
     links: Mapping[str, str] = Field(default_factory=dict)

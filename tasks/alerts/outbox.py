@@ -88,11 +88,11 @@ def _anything(ledger: Ledger, senders: Mapping[str, Sender], at: datetime) -> bo
 
 def _ready(at: datetime) -> ColumnElement[bool]:
     """What is due and in nobody's hands. Times that lie further ahead than they can are those of a
-    clock that was set back since.
+    clock that was set back since; whoever looked a little later is a little ahead.
     """
     due = (notices.c.due_at <= at) | (notices.c.created_at > at + LEASE)
     claimed = notices.c.claimed_until
-    free = claimed.is_(None) | (claimed <= at) | (claimed > at + LEASE)
+    free = claimed.is_(None) | (claimed <= at) | (claimed > at + 2 * LEASE)
     return (notices.c.status == "waiting") & due & free
 
 
@@ -210,8 +210,8 @@ def pause(attempts: int, error: LlmopsError) -> timedelta:
     """
     grown: timedelta = min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
     grown *= random.uniform(0.8, 1.2)
-    asked = timedelta(seconds=error.after) if isinstance(error, Later) else timedelta(0)
-    return max(grown, min(asked, LONGEST_ASKED))
+    asked = error.after if isinstance(error, Later) else 0.0  # inf and nan are no span of time
+    return max(grown, timedelta(seconds=max(0.0, min(LONGEST_ASKED.total_seconds(), asked))))
 
 
 def hidden(sender: Sender, error: LlmopsError) -> str:

@@ -98,7 +98,7 @@ def said(condition: Condition) -> dict[str, object]:
 
 def line(text: str) -> str:
     """As one line of a bounded length."""
-    shown = " ".join(text.replace("\0", "\ufffd").split())
+    shown = " ".join(text.split())
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 

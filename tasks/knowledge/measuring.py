@@ -6,9 +6,10 @@ from pathlib import Path
 from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.handle import Version
+from llmops.tasks.knowledge.left_behind import left_behind
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.rankings import ranked
-from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.reading import collection_of, searcher
 from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
 from llmops.tasks.retrieval.golden import GoldenSet, Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
@@ -75,8 +76,15 @@ def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     candidate = ranked(build.handle, live.ranking if live else None, plain)
     before = measure_version(build.home, live, questions, spec.k, MODES) if live else None
     after = measure(questions, candidate.documents_many, spec.k, MODES)
+    gone: tuple[str, ...] = ()
+    if live and before:
+        served = collection_of(build.home, live).at(live.snapshot or "")
+        gone = left_behind(questions, before, after, served, reader)
+    if gone and len(gone) < len(questions):
+        after, before = after.without(gone), before.without(gone) if before else None
     result = decide(after, before, spec.metrics)
-    return result.model_copy(update={"golden_sha256": golden.sha256}), weight
+    noted = {"golden_sha256": golden.sha256, "left_out": gone or None}
+    return result.model_copy(update=noted), weight
 
 
 def _asked(build: Build) -> tuple[GateSpec, GoldenSet]:

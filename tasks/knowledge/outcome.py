@@ -298,6 +298,16 @@ def _embeddings(steps: Steps) -> dict[str, int]:
     return {"computed": of_sentences + of_chunks, "reused": reused}
 
 
+def _left_behind(gate: GateResult) -> list[str]:
+    if not gate.left_out:
+        return []
+    some = ", ".join(gate.left_out[:3]) + (", …" if len(gate.left_out) > 3 else "")
+    return [
+        f"the gate leaves out {len(gate.left_out)} of its questions ({some}): the sentences that "
+        "they rest on have left the documents; the feedback flow asks people again"
+    ]
+
+
 def _warnings(steps: Steps) -> list[str]:
     notes = steps.plan.notes if steps.plan else []
     final = steps.final
@@ -305,6 +315,7 @@ def _warnings(steps: Steps) -> list[str]:
         *notes,
         *(steps.unanswerable or []),
         *(steps.expectations.warnings if steps.expectations else []),
+        *(_left_behind(steps.gate) if steps.gate else []),
         *(final.notes[len(notes) :] if final else []),
         *(access.withdrawal(final) if final else []),
         *([steps.tidying] if steps.tidying else []),

@@ -181,6 +181,8 @@ def _unknown(ledger: Ledger, given: str, kb: str | None) -> UsageError:
             )
     hint = did_you_mean(given, uris, most=3, alike=0.5) or (
         "give a chunk id or doc_id of a search, or a uri of `llmops kb documents`"
+        if uris
+        else "nothing is built yet: llmops index CONFIG"
     )
     return UsageError(f"{given!r} is no chunk and no document of {where}", hint=hint)
 

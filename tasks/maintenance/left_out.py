@@ -145,13 +145,13 @@ def _of_source(ledger: Ledger, seen: _OfSource) -> AbsentDocument:
     if seen.left_out:
         return _left_out(
             *(seen.kb, seen.uri, seen.source, "left_out"),
-            f"the source {seen.source} does not take it: {seen.left_out}",
+            f"the source {seen.source!r} does not take it: {seen.left_out}",
             "change the source in the config, and build again",
         )
     who = holder(ledger, seen.kb)
     return _left_out(
         *(seen.kb, seen.uri, seen.source, "not_built_yet"),
-        f"the source {seen.source} has it, and no version does: it came after the last build",
+        f"the source {seen.source!r} has it, and no version does: it came after the last build",
         f"a build is running: {who}" if who else "build again: llmops index CONFIG",
     )
 

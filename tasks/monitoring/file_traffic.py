@@ -1,13 +1,13 @@
 """What any application was asked, from a file of JSON lines: one exchange a line, in any order."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
 
 import numpy as np
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
@@ -16,6 +16,9 @@ from llmops.tasks.schemas import sha256
 
 BLOCK = 500
 MOST_MISTAKES = 20
+MOST = 10**12
+"""Of anything that is counted or summed: more is a mistake, and sums of it would be no numbers."""
+SHOWN = 80
 WANTED = (
     'an exchange a line, such as {"id": "1", "at": "2026-11-30T09:00:00Z", "question": "…", '
     '"answer": "…"}'
@@ -28,7 +31,7 @@ class ListedPassage(FoundPassage):
     document it is of, and the text which passage.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     chunk_id: str = ""
     doc_id: str = ""
 
@@ -44,8 +47,15 @@ class ListedPassage(FoundPassage):
 class ListedExchange(Exchange):
     """An exchange as a file gives it: strict about its keys. A time without a zone is UTC."""
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+    id: str = Field(min_length=1)
+    latency_ms: float | None = Field(default=None, ge=0, le=MOST)
+    tokens: int = Field(default=0, ge=0, le=MOST)
+    cost_usd: float = Field(default=0.0, ge=0, le=MOST)
     passages: tuple[ListedPassage, ...] = ()
+    scores: Mapping[str, Annotated[float, Field(ge=-MOST, le=MOST)]] = Field(default_factory=dict)
+    version: int | None = Field(default=None, ge=0, le=MOST)
+    opened: int = Field(default=0, ge=0, le=MOST)
 
 
 class FileTraffic:
@@ -109,7 +119,7 @@ def _indexed(
                 continue
             if (first := lines.setdefault(exchange.id, number)) != number:
                 hint = "give every exchange an id of its own"
-                used = f"the id {exchange.id!r} was used in line {first}"
+                used = f"the id {_short(repr(exchange.id))} was used in line {first}"
                 mistakes.append(Mistake(used, f"{path}:{number}", hint))
             times.append(exchange.at.timestamp())
             places.append(place)
@@ -151,7 +161,7 @@ def _told(error: ValidationError, where: str) -> list[Mistake]:
 
 
 def _mistake(detail: ErrorDetails, where: str) -> Mistake:
-    key = ".".join(map(str, detail["loc"]))
+    key = _short(".".join(map(str, detail["loc"])))
     place = f"{where}: {key}" if key else where
     if detail["type"] == "json_invalid":
         return Mistake(f"no JSON: {detail['msg'].partition(': ')[2]}", where, f"write {WANTED}")
@@ -163,6 +173,8 @@ def _mistake(detail: ErrorDetails, where: str) -> Mistake:
         near = did_you_mean(inner, model.model_fields)
         allowed = f"allowed: {', '.join(model.model_fields)}"
         return Mistake("unknown key", place, near or allowed)
-    got = repr(detail["input"])
-    shown = got if len(got) <= 80 else f"{got[:80]}…"
-    return Mistake(f"{detail['msg']}, got {shown}", place)
+    return Mistake(f"{detail['msg']}, got {_short(repr(detail['input']))}", place)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -106,7 +106,8 @@ def drift_said(drift: Drift) -> str:
         why = drift.reason or f"too few to tell, {drift.n:,} against {drift.n_before:,} before"
         return f"{what}: not known, {why}".rstrip(".") + "."
     said = "are unlike those of before" if drift.status == "drifted" else "are as they were before"
-    return f"{what} {said}." + (f" {drift.reason}" if drift.reason else "")
+    why = f" {drift.reason[0].upper()}{drift.reason[1:]}." if drift.reason else ""
+    return f"{what} {said}.{why}"
 
 
 def drift_figures(drift: Drift) -> str:

@@ -106,6 +106,8 @@ def unanswered(
     asked = [_asked(each, best) for each, best in zip(looked, like.support, strict=True)]
     groups = [each for each in _groups(asked, like.vectors) if each.is_sure]
     groups.sort(key=_rank)
+    if len(groups) > most:
+        notes.append(f"{len(groups):,} questions were found, the first {most:,} of them are listed")
     return Unanswered(tuple(_told(each) for each in groups[:most]), (*notes, *_near(asked)))
 
 

@@ -75,7 +75,8 @@ class GateSpec(BaseModel):
 class GateResult(BaseModel):
     """The decision. `worst`: the questions that lost most against live, else those that the
     candidate answers worst. `measured`: every metric of the candidate, also those that decide
-    nothing, on `questions` of the golden set of that hash.
+    nothing, on `questions` of the golden set of that hash. `left_out`: questions from feedback
+    whose sentence has left the documents.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,6 +87,7 @@ class GateResult(BaseModel):
     measured: dict[str, MeasuredValue] = Field(default_factory=dict)
     questions: int | None = None
     golden_sha256: str | None = None
+    left_out: tuple[str, ...] | None = None
 
     @property
     def opens(self) -> bool:
@@ -99,7 +101,8 @@ class GateResult(BaseModel):
         if not self.opens:
             raise Blocked(
                 f"the gate says {self.verdict}: {self.reason}",
-                hint="the live version stays; see the worst questions of this run",
+                hint="the live version stays; see the worst questions of this run: where a "
+                "document rightly says no more what one of them quotes, change that question",
             )
 
     def to_json(self) -> dict[str, Any]:

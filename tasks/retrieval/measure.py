@@ -7,7 +7,7 @@ contains one of them (compared as `golden.normalise` says). All metrics lie in [
 ranking scores 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import log2
 from statistics import fmean
 from typing import Any, NotRequired
@@ -90,6 +90,24 @@ class Measurement(BaseModel):
         values = self.first.values[metric_name("ndcg", self.k)]
         order = sorted(range(len(values)), key=lambda i: (values[i], self.questions[i].id))
         return [self.report(i) for i in order if values[i] < 1][:count]
+
+    def without(self, ids: Collection[str]) -> "Measurement":
+        """The same without some of its questions."""
+        kept = [i for i, asked in enumerate(self.questions) if asked.id not in ids]
+        return Measurement(
+            k=self.k,
+            questions=tuple(self.questions[i] for i in kept),
+            modes={
+                mode: ModeResult(
+                    values={
+                        name: tuple(values[i] for i in kept)
+                        for name, values in result.values.items()
+                    },
+                    got=tuple(result.got[i] for i in kept),
+                )
+                for mode, result in self.modes.items()
+            },
+        )
 
     def report(self, index: int) -> QuestionReport:
         """One question as `worst` lists it."""

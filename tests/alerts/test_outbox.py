@@ -67,6 +67,16 @@ def test_the_pause_is_as_long_as_the_other_side_wants(home: Path) -> None:
     assert tried(house, 40) == [30]
 
 
+@pytest.mark.parametrize("after", [1e300, float("inf"), -1e300, float("nan")])
+def test_nobody_can_ask_for_a_pause_that_is_none(home: Path, after: float) -> None:
+    house = House(home)
+    house.sender.fail(Later("too many", after=after))
+    house.look(wrong())
+    assert house.delivered.failed == 1
+    due = house.outbox[0].due_at - NOON
+    assert MINUTE * 0.8 <= due <= 24 * HOUR
+
+
 def test_a_notice_that_never_goes_is_dead_after_two_days_and_others_hear_of_it(home: Path) -> None:
     senders = (Recipient(sender="me"), Recipient(sender="ill"))
     policy = AlertPolicy(recipients=senders)
@@ -177,6 +187,13 @@ def test_what_may_have_been_sent_is_followed_by_its_recovery(home: Path) -> None
     assert house.sender.sent == []
     house.look(times=5)
     assert [kind for kind, _ in house.sender.sent] == ["fired", "resolved"]
+
+
+def test_of_two_who_look_the_one_that_began_sooner_sends_nothing_twice(home: Path) -> None:
+    house = House(home)
+    take(home, Observation(conditions=(wrong(),)), house.policy, NOON)
+    assert outbox.claim(open_ledger(home), "me", NOON + MINUTE) is not None
+    assert outbox.claim(open_ledger(home), "me", NOON) is None
 
 
 @pytest.mark.parametrize("back", [HOUR, 400 * 24 * HOUR])

@@ -196,6 +196,14 @@ def test_a_look_at_an_earlier_window_is_not_the_last_one(home: Path) -> None:
     assert said(home, drift) == (None, "")
 
 
+def test_a_look_at_a_window_of_the_future_hides_no_other(home: Path) -> None:
+    drift = rule("drift_questions")
+    monitored(home, "helpdesk", NOON - HOUR, drifts=[{**DRIFT, "status": "drifted"}])
+    future = (NOON + 900 * 24 * HOUR).isoformat()
+    monitored(home, "helpdesk", NOON, drifts=[{**DRIFT, "status": "same"}], until=future)
+    assert "unlike those" in said(home, drift)[1]
+
+
 def test_a_rule_that_fails_stops_no_other(home: Path) -> None:
     asked(home, times(LATELY, 60, MINUTE), statuses=["error"])
     odd = rule("no_such_metric", name="odd", above=1)

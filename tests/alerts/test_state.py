@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.alerts.condition import Observation
+from llmops.tasks.alerts.condition import Condition, Observation
 from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.alerts.state import take
 from tests.alerts.looks import MINUTE, NOON, House, wrong
@@ -168,6 +168,18 @@ def test_odd_texts_are_kept_in_one_line(home: Path) -> None:
     assert kept.startswith("a b\ufffdc")
     assert len(kept) == 1_000
     assert house.sender.notices[0].message == kept
+
+
+def test_a_name_that_no_database_takes_keeps_nothing_else_from_being_told(home: Path) -> None:
+    house = House(home)
+    odd = Condition(
+        rule="config-wrong", subject="a\udcff\0.yaml", severity="info", message="\udcff"
+    )
+    house.look(odd, wrong(), times=2)
+    assert house.sender.sent == [("fired", "info"), ("fired", "warning")]
+    assert "config-wrong/a?\ufffd.yaml" in [each.key for each in house.alerts]
+    house.look(wrong(), times=2)
+    assert [kind for kind, _ in house.sender.sent] == ["fired", "fired", "resolved"]
 
 
 def test_nothing_is_written_while_nothing_is_wrong(home: Path) -> None:

@@ -86,6 +86,14 @@ RATE = {"name": "r", "app": "a", "metric": "error_rate"}
     [
         (RATE, "above or below a bound, or rises, or falls"),
         ({**RATE, "above": 5}, "0.05 is 5 %"),
+        (
+            {**RATE, "metric": "requests", "above": float("nan")},
+            "should be a finite number, got nan",
+        ),
+        (
+            {**RATE, "metric": "requests", "below": float("inf")},
+            "should be a finite number, got inf",
+        ),
         ({**RATE, "above": 0.1, "rises": {}}, "one is wanted"),
         ({**RATE, "rises": {}, "falls": {}}, "one is wanted"),
         ({**RATE, "above": 0.1, "below": 0.2}, "below lies under above"),
@@ -161,4 +169,14 @@ def test_a_mistake_in_a_sender_shows_no_secret() -> None:
     with pytest.raises(ConfigError) as caught:
         read_mapping({"senders": [wrong]}, AlertsConfig)
     assert len(caught.value.mistakes()) == 2
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["hc-ping.com/5f0c", "file:///s3cret", "https://", "ftp://h/s3cret"]
+)
+def test_a_heartbeat_is_an_address_of_the_web(url: str) -> None:
+    config = read_mapping({"heartbeat": url}, AlertsConfig)
+    with pytest.raises(ConfigError, match="an address is wanted") as caught:
+        config.heartbeat_url()
     assert "s3cret" not in str(caught.value)

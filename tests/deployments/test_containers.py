@@ -102,7 +102,7 @@ def test_servers_and_runner_come_up_keep_strangers_out_and_end_on_sigterm(machin
         assert refused(api) == 401
         assert answered(api, AUTH) == 0
         with machine.started("worker"):
-            assert deployments(machine) == ["nightly"]
+            assert deployments(machine) == ["monitor", "nightly"]
             with machine.started("runner"):
                 assert SERVICES["runner"]["command"][:3] == ["prefect", "worker", "start"]
     assert prefect.returncode in (0, -15)

@@ -48,6 +48,12 @@ def test_questions_ask_for_documents_that_are_there(project: Path) -> None:
     assert asked == expected == documents
 
 
+def test_its_prompts_refuse_in_the_words_by_which_refusals_are_counted(project: Path) -> None:
+    words = yaml.safe_load((project / "app.yaml").read_text())["guards"]["refusal"]
+    for prompt in (project / "prompts").iterdir():
+        assert f'"{words}"' in prompt.read_text()
+
+
 def test_it_writes_over_nothing_and_says_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     mine = {"README.md": "mine", "handbook.yaml": "mine too", "docs/data.md": "and mine"}

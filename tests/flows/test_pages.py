@@ -61,7 +61,7 @@ def prefect(office: Office, path: str, body: dict[str, Any]) -> Any:
 
 def of_run(office: Office, run: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """The run, its task runs by name, and the lines of its log. The server hears of the ends of
-    tasks a moment later.
+    tasks, and of the last lines, a moment later.
     """
     mine, end = {"id": {"any_": [run]}}, time.monotonic() + 60
     (flow,) = prefect(office, "flow_runs/filter", {"flow_runs": mine})
@@ -69,8 +69,12 @@ def of_run(office: Office, run: str) -> tuple[dict[str, Any], dict[str, Any], li
     while any(each["state_type"] == "RUNNING" for each in tasks) and time.monotonic() < end:
         time.sleep(0.3)
         tasks = prefect(office, "task_runs/filter", {"flow_runs": mine})
-    logs = prefect(office, "logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
-    return flow, {each["name"]: each for each in tasks}, [each["message"] for each in logs]
+    said: list[str] = []
+    while not any(each.startswith("Finished in state") for each in said) and time.monotonic() < end:
+        time.sleep(0.3)
+        logs = prefect(office, "logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        said = [each["message"] for each in logs]
+    return flow, {each["name"]: each for each in tasks}, said
 
 
 def test_a_build_can_be_followed_charted_and_run_again(office: Office) -> None:

@@ -1,6 +1,7 @@
 """What people see of a board: live lines within the terminal's width, lines of a log elsewhere."""
 
 import io
+import re
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from llmops.flows import progress as shown
 from llmops.flows.progress import LiveLines, LogLines, NoDisplay, Rates
 from llmops.tasks import progress
 from llmops.tasks.progress import Board, BoardSeen, StageSeen
+from tests.commandline import ROOT
 
 URL = "http://127.0.0.1:4200/v2/runs/flow-run/528addaa-e428-4850-857d-691f617ffcbb"
 
@@ -149,3 +151,13 @@ def test_lines_of_a_log_go_where_a_log_goes(
     monkeypatch.setattr("sys.stderr", Screen() if terminal else io.StringIO())
     with shown.shown(Board(), quiet=False, plain=plain) as display:
         assert isinstance(display, kind)
+
+
+def test_every_command_that_runs_a_flow_shows_how_far_it_is() -> None:
+    silent = [
+        decorated.partition("\n")[0]
+        for file in sorted((ROOT / "flows" / "commands").glob("*.py"))
+        for decorated in re.split(r"(?m)^(?=@command\()", file.read_text())[1:]
+        if "run_flow(" in decorated and "long=True" not in decorated.partition("\n")[0]
+    ]
+    assert silent == []

@@ -140,7 +140,8 @@ def test_an_erased_document_is_in_nothing_that_the_runs_left_behind(office: Offi
     assert said.data["outstanding"] == []
     for needle in ("gondola of Ostravan", "Ludmila", LETTER):
         assert places(base.home, needle) == [], needle
-    refused(2, "was erased from", "explain", LETTER, "--kb", base.kb)
+    told = llmops("explain", LETTER, "--kb", base.kb, "--json")
+    assert (told.code, told.data["why"], told.data["item"]) == (0, "erased", None)
     again = base.build(embed="hash")
     assert "1 suppressed document skipped" in again.warnings
     assert base.visible() == {"d0.txt", "d1.txt", "d2.txt"}

@@ -190,9 +190,11 @@ def test_what_the_configs_of_the_project_name_is_known(tmp_path: Path) -> None:
     (folder / "app.yaml").write_text('llm: {name: local, model: "models:/helpdesk/3"}\n')
     (folder / ".hidden" / "app.yaml").write_text("model: models:/helpdesk/4\n")
     (folder / "more" / "kb.yml").write_text("model: .llmops/trainings/helpdesk/trl-0a1/model\n")
+    (folder / "rows.yaml").write_text("files: [.llmops/datasets/helpdesk/v7/train.jsonl]\n")
+    (folder / "json.yaml").write_text('{"dataset": "desk", "version" :\n 3}\n')
     (folder / "tune.yaml").write_text("name: helpdesk\ntrain: {name: openai, version: 2\n")
     spec = read_mapping({"name": "house", "folder": str(folder)}, MaintainConfig).spec()
     assert {str(each) for each in spec.policy.named} == {
         *("model helpdesk/3", "training helpdesk/trl-0a1"),
-        *("dataset helpdesk/v2", "dataset openai/v2"),
+        *("dataset helpdesk/v2", "dataset openai/v2", "dataset desk/v3", "dataset helpdesk/v7"),
     }

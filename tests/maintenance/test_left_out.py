@@ -68,7 +68,7 @@ def test_a_source_says_which_pattern_or_limit_leaves_a_file_out(
     for given in (name, str(tmp_path / "docs" / name)):
         found = left_out(shelf, given)
         assert (found["why"], found["uri"], found["source"]) == ("left_out", name, "memory")
-        assert found["message"] == f"the source memory does not take it: {why}"
+        assert found["message"] == f"the source 'memory' does not take it: {why}"
 
 
 def test_a_file_that_came_after_the_last_build(shelf: Workshop, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 and a second night finds nothing to do.
 """
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Mapping
@@ -168,6 +169,16 @@ def test_what_a_config_names_stays(tmp_path: Path, what: str) -> None:
     assert Reference(kind, name) in holdings(home).things  # type: ignore[arg-type]
     night(home, STRICT)
     assert Reference(kind, name) not in holdings(home).things  # type: ignore[arg-type]
+
+
+def test_the_base_of_an_adapter_stays_with_it(tmp_path: Path) -> None:
+    home = made(tmp_path / "home", NOTHING._replace(trainings=[THING, THING, THING]))
+    trained = home / "trainings" / "helpdesk"
+    model = {"name": "local", "model": str(trained / "openai-0" / "model")}
+    outcome = {"base": model, "llm": {**model, "adapter": str(trained / "openai-2" / "adapter")}}
+    (trained / "openai-2" / "outcome.json").write_text(json.dumps(outcome))
+    night(home, STRICT)
+    assert sorted(each.name for each in trained.iterdir()) == ["openai-0", "openai-2"]
 
 
 def test_what_a_kill_has_left_is_finished(tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_an_application_of_ones_own_needs_few_keys(tmp_path: Path) -> None:
         (row("1", passages=[{}]), "passages.0: .*needs a chunk_id, a text or a uri"),
         (row("1", passages=[{"url": "x"}]), r"passages.0.url: unknown key \(did you mean uri"),
         (row("0"), "the id '0' was used in line 1"),
+        (row("1", latency_ms=float("nan")), "latency_ms: Input should be a finite number"),
+        (row("1", scores={"a": float("inf")}), "scores.a: Input should be a finite number"),
+        (row("1", tokens=10**30), "tokens: Input should be less than or equal to"),
+        (row("1", tokens=-1), "tokens: Input should be greater than or equal to 0"),
+        (row("1", cost_usd=1e308), "cost_usd: Input should be less than or equal to"),
+        (row("1", version=10**30), "version: Input should be less than or equal to"),
+        (row(""), "id: String should have at least 1 character"),
         (row("1", at="soon"), "exchanges.jsonl:2: at: Input should be a valid datetime"),
     ],
 )
@@ -65,6 +72,14 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: object, said: str
         checked_exchanges(file)
     with pytest.raises(ConfigError, match=said):
         list(FileTraffic(file).exchanges(MONDAY, MONDAY))
+
+
+def test_a_mistake_of_megabytes_is_told_in_short(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    with pytest.raises(ConfigError) as caught:
+        checked_exchanges(written(tmp_path, row(long), row(long), row("1", **{long: 1})))
+    assert len(caught.value.found) == 2
+    assert len(str(caught.value)) < 2_000
 
 
 def test_the_first_twenty_mistakes_come_at_once(tmp_path: Path) -> None:

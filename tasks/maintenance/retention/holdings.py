@@ -24,6 +24,7 @@ from llmops.tasks.tracking.stored import StoredRun, stored_runs
 
 MODEL = re.compile(r"models:/([a-z][a-z0-9-]{0,62})/([1-9][0-9]{0,8})(?![0-9])")
 TRAINING = re.compile(r"(?<![\w.-])trainings/([a-z][a-z0-9-]{0,62})/([A-Za-z0-9_.-]+)")
+ROWS = re.compile(r"(?<![\w.-])datasets/([a-z][a-z0-9-]{0,62})/v([1-9][0-9]{0,8})(?![0-9])")
 DATASET = re.compile(r"([a-z][a-z0-9-]{0,62}) v([1-9][0-9]{0,8})")
 """How a trained model says what it was trained on."""
 MANIFEST, OUTCOME, LOCK = "manifest.json", "outcome.json", ".lock"
@@ -112,12 +113,14 @@ def _recorded(mlflow_run_id: str | None, prefect_run_id: str | None) -> Iterator
 
 
 def named_in(content: object) -> Iterator[Reference]:
-    """Trained models and folders of trainings that anything of plain JSON names."""
+    """Trained models, folders of trainings and of data sets that anything of plain JSON names."""
     if isinstance(content, str):
         for name, number in MODEL.findall(content):
             yield Reference("model", f"{name}/{number}")
         for name, folder in TRAINING.findall(content):
             yield Reference("training", f"{name}/{folder}")
+        for name, number in ROWS.findall(content):
+            yield Reference("dataset", f"{name}/v{number}")
     elif isinstance(content, Mapping):
         for each in content.values():
             yield from named_in(each)
@@ -168,8 +171,10 @@ def _trainings(home: Path) -> Iterator[HeldThing]:
             needs.add(Reference("dataset", f"{told.dataset}/v{told.version}"))
         except (OSError, ValidationError):
             pass  # one of which nobody knows what it has learnt from needs nothing
-        if run := _json(folder / OUTCOME).get("mlflow_run_id"):
+        outcome = _json(folder / OUTCOME)
+        if run := outcome.get("mlflow_run_id"):
             needs.add(Reference("run", str(run)))
+        needs.update(named_in([outcome.get("base"), outcome.get("llm"), outcome.get("embed")]))
         reference = Reference("training", f"{folder.parent.name}/{folder.name}")
         yield HeldThing(reference, touched(folder), frozenset(needs))
 

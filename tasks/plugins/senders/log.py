@@ -1,8 +1,9 @@
 """A line of JSON per notice, for those who collect logs."""
 
+import os
 import sys
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins.senders import Notice, Sender
@@ -28,9 +29,16 @@ class LogSender(Sender):
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(line)  # at once, so that lines of several processes do not mix
+            with self.path.open("ab+") as file:
+                whole = file.tell() == 0 or _last(file) == b"\n"  # else a disk was full
+                # at once, so that lines of several processes do not mix
+                file.write(line if whole else b"\n" + line)
         except OSError as error:
             raise Unavailable(
                 f"{self.path} cannot be written: {error.strerror or type(error).__name__}"
             ) from error
+
+
+def _last(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)

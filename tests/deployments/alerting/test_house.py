@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from llmops.deployments.alerting import house
 from llmops.deployments.alerting.house import HouseWatch
-from llmops.deployments.alerting.stores import StoresWatch
+from llmops.deployments.alerting.stores import StoresWatch, beside
 from llmops.deployments.up import record
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.tasks.alerts.beats import last_beat
@@ -217,3 +217,18 @@ def test_a_store_that_is_down_is_looked_at_each_minute_and_explains_what_failed(
     watchman.look(3)
     assert watchman.told[1:] == [("resolved", "store-down/manual")]
     assert len(looked) == 4
+
+
+def test_a_part_that_cannot_be_looked_at_hides_no_other(home: Path) -> None:
+    def look(_home: Path) -> dict[str, str]:
+        raise OSError("no more processes")
+
+    watchman = Watchman(home, MIDNIGHT, stores=StoresWatch(look))
+    asked(home, MIDNIGHT, 5, "error")
+    watchman.look()
+    assert watchman.told == [("fired", "endpoint-down/helpdesk")]
+    assert watchman.last.observation.unknown == ("store-down/",)
+
+
+def test_a_home_that_is_not_there_yet_has_no_store(tmp_path: Path) -> None:
+    assert beside(tmp_path / "home") == {}

@@ -29,3 +29,12 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be written"):
         built("log", path=tmp_path / "file" / "alerts.jsonl").send(notice())
+
+
+def test_half_a_line_that_a_full_disk_has_left_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.jsonl"
+    file.write_bytes(b'{"type": "llmops.al')
+    built("log", path=file).send(notice())
+    half, whole = file.read_text(encoding="utf-8").splitlines()
+    assert half == '{"type": "llmops.al'
+    assert json.loads(whole)["type"] == "llmops.alert.fired"
