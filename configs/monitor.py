@@ -2,7 +2,7 @@
 wrong.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -16,6 +16,8 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 
 YEAR = 365.25
+AHEAD = timedelta(days=1)
+"""That a date may lie ahead: tomorrow's beginning is the end of today."""
 
 
 class MonitorConfig(FlowConfig):
@@ -39,8 +41,13 @@ class MonitorConfig(FlowConfig):
 
     @field_validator("until")
     @classmethod
-    def _of_a_zone(cls, value: datetime | None) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+    def _of_the_past(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        value = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+        if value > datetime.now(UTC) + AHEAD:
+            raise ValueError("nothing has been asked yet of a window that ends in the future")
+        return value
 
     def looks_per_year(self) -> float:
         """By the schedule; without one, a look for each window."""

@@ -34,6 +34,7 @@ def test_a_date_is_its_beginning_in_utc(tmp_path: Path) -> None:
         ({"reference": 0}, "greater than or equal to 1"),
         ({"false_alarms_per_year": 0}, "greater than 0"),
         ({"until": "soon"}, "until"),
+        ({"until": "2900-01-01"}, "until"),
         ({"embed": "nobody"}, "nobody"),
         ({"traffic": "gone.jsonl"}, "no such file"),
         ({"app": "Help Desk"}, "app"),
