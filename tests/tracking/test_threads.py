@@ -36,7 +36,8 @@ def test_mlflow_is_imported_by_one_thread_and_used_by_all(tmp_path: Path) -> Non
     run = subprocess.run(
         [sys.executable, "-c", AT_ONCE, str(tmp_path)], capture_output=True, text=True, timeout=120
     )
-    assert run.stdout.split() == ["opened"] * 7, run.stderr[-2000:]
+    # two threads may print at once: their lines are one, then
+    assert (run.stdout.count("opened"), run.returncode) == (7, 0), run.stderr[-2000:]
 
 
 def test_settings_stay_while_another_thread_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
