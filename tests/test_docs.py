@@ -10,6 +10,7 @@ import typer
 import yaml
 from pydantic import BaseModel
 
+from benchmarks.site import PAGES, anchors, links
 from llmops.configs.reading import FLOWS
 from llmops.configs.section import FlowConfig
 from llmops.flows.cli import app
@@ -123,9 +124,12 @@ def test_environment_variables_in_the_code_are_in_the_reference() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    for document in PAGES:
+        for link in links(document.read_text()):
+            target, _, anchor = link.partition("#")
+            file = document.parent / target if target else document
+            assert file.is_file(), f"{document.name}: {link}"
+            assert not anchor or anchor in anchors(file.read_text()), f"{document.name}: {link}"
 
 
 def test_files_that_the_docs_name_are_there() -> None:
