@@ -112,7 +112,9 @@ class Llm(Plugin, ABC):
     price_in: float | None = Field(default=None, ge=0)
     price_out: float | None = Field(default=None, ge=0)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    """As many requests start in a minute at most."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    """As many tokens are asked and answered in a minute at most."""
     timeout: float = Field(default=120, gt=0)
     retries: int = Field(default=5, ge=0, le=20)
     patience: float = Field(default=600, gt=0)
