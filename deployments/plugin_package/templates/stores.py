@@ -1,6 +1,5 @@
 """A store that keeps its collections apart from those of others."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,7 +18,7 @@ class ExampleStore(LanceDBStore):
     prefix: str = "example"
 
     def open(
-        self, name: str, dimension: int, home: Path, fields: Mapping[str, str] = NONE
+        self, name: str, dimension: int, home: Path, fields: Fields = NONE
     ) -> StoreCollection:
         return super().open(f"{self.prefix}-{name}", dimension, home, fields)
 
