@@ -136,6 +136,16 @@ class Llm(Plugin, ABC):
         return name_of(type(self))
 
     @property
+    def provider(self) -> str:
+        """The service that sends the bill, as price lists call it; "" where its address tells."""
+        return ""
+
+    @property
+    def address(self) -> str:
+        """Where it is asked; "" where the plugin knows best."""
+        return ""
+
+    @property
     def free(self) -> bool:
         """Whether a call costs nothing, whatever a table of prices says."""
         return False
