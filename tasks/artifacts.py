@@ -62,7 +62,7 @@ def outcome(outcome: Mapping[str, Any]) -> None:
         )
     links = outcome.get("links") or {}
     for name, text_of in (("mlflow", "MLflow run"), ("data docs", "Data Docs")):
-        _linked(outcome["knowledge_base"], text_of, links.get(name, ""))
+        _linked(outcome["knowledge_base"], text_of, links.get(name, ""), _headline(outcome))
 
 
 def quarantine(knowledge_base: str, items: Sequence[Mapping[str, Any]]) -> None:
@@ -87,7 +87,7 @@ def evaluation(name: str, summary: str, headline: str, target: str) -> None:
     """
     key = f"{name}-evaluation"
     _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
-    _linked(key, "MLflow run", target)
+    _linked(key, "MLflow run", target, headline)
 
 
 def night(name: str, summary: str, headline: str, target: str) -> None:
@@ -131,14 +131,15 @@ def training(name: str, summary: str, headline: str, target: str) -> None:
 
 def _told(about: str, name: str, summary: str, headline: str, target: str) -> None:
     _create(create_markdown_artifact, about, name, markdown=summary, description=text(headline))
-    _linked(about, "MLflow run", target)
+    _linked(about, "MLflow run", target, headline)
 
 
-def _linked(about: str, what: str, target: str) -> None:
+def _linked(about: str, what: str, target: str, headline: str) -> None:
     """A link that a browser follows; a file of this machine is none."""
     if target.startswith(("http://", "https://")):
         name = what.lower().replace(" ", "-")
-        _create(create_link_artifact, about, name, link=target, link_text=what)
+        told = text(headline)
+        _create(create_link_artifact, about, name, link=target, link_text=what, description=told)
 
 
 def markdown(outcome: Mapping[str, Any]) -> str:

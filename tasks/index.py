@@ -39,6 +39,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.gate import GateResult
 
 PROCESSES = 2
+MET = {"documents": "meet the expectations", "chunks": "have chunks that meet them"}
 T = TypeVar("T")
 
 
@@ -113,7 +114,7 @@ def clean(build: Build, batch: Batch) -> Batch:
 def check_rows(build: Build, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
     """Put the rows that fail into quarantine."""
     checked = checking.check_rows(build, checking.suite_of(build), kind, batch)
-    return telling(checked, lambda done: lines.kept(f"validated by their {kind}", batch, done))
+    return telling(checked, lambda done: lines.kept(MET[kind], batch, done))
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")
@@ -242,6 +243,7 @@ def _collected(build: Build, plan: Plan, done: list[Batch]) -> list[PrefectFutur
     cuts = cut(build, plan, [batch.part for batch in done])
     for stage in ("read", "clean", "chunk"):
         progress.expect(stage, sum(part.rows for part in cuts))
+    progress.expect("embed", 0, "chunks")  # how many comes to be known by and by
     return [_of_source(part.source).submit(build, part) for part in cuts]
 
 

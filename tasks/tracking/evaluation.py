@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.tracking.origin import user
 from llmops.tasks.tracking.place import pages, shared
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
@@ -119,7 +120,8 @@ def _on_this_machine(artifacts: str, report: str) -> dict[str, str]:
 def _tags(record: EvaluationRecord) -> dict[str, str]:
     table = json.dumps([{"path": record.table, "type": "table"}])
     shown = {"mlflow.source.type": "JOB", "mlflow.loggedArtifacts": table}
-    tags = {**record.tags, "decision": record.decision, **SOURCE, **shown}
+    by = {"decision": record.decision, "mlflow.user": user() or None}
+    tags = {**record.tags, **by, **SOURCE, **shown}
     return {name: cut(value, TAG_LENGTH) for name, value in tags.items() if value is not None}
 
 
@@ -134,6 +136,7 @@ def _log_arm(
         "arm": arm.name,
         "deciding_metric": record.tags.get("deciding_metric") or "",
         **SOURCE,
+        **({"mlflow.user": user()} if user() else {}),
     }
     if arm.prompt is not None:
         tags[LINKED] = _linked(*arm.prompt)

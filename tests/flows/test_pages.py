@@ -118,15 +118,18 @@ def recorded(office: Office, run_id: str) -> str:
         run = client.get_run(run_id)
         name = f"tags.`llmops.quality_of` = '{office.kb}'"
         (curve,) = client.search_runs([run.info.experiment_id], name)
-        points = client.get_metric_history(curve.info.run_id, "ndcg_at_3")
+        points = client.get_metric_history(curve.info.run_id, "quality/ndcg_at_3")
         about = client.get_experiment(run.info.experiment_id).tags
         text = Path(client.download_artifacts(run_id, "config.yaml", str(office.folder)))
     assert {point.step for point in points} == {1}
     assert len(points) == 2  # of the build, and of `kb measure`
-    assert {"recall_at_3", "recall_at_3_low", "mrr_at_3", "documents/quarantined"} <= set(
-        curve.data.metrics
-    )
-    assert run.data.metrics["ndcg_at_3"] == points[0].value
+    assert {
+        "quality/recall_at_3",
+        "quality interval/recall_at_3_low",
+        "quality/mrr_at_3",
+        "size/documents_quarantined",
+    } <= set(curve.data.metrics)
+    assert run.data.metrics["quality/ndcg_at_3"] == points[0].value
     assert office.kb in about["mlflow.note.content"]
     assert run.data.params["chunk.name"] == "sentence"
     assert "chunk.overlap" in run.data.params  # nobody wrote it down
