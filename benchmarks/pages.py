@@ -32,6 +32,7 @@ TALL = {"width": 1500, "height": 1900}
 SECONDS = 300.0
 MODES = ("light", "dark")
 NO_SKELETON = "() => !document.querySelector('[class*=skeleton i], [aria-busy=true]')"
+DRAWN = "() => document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > 5"
 SHOWS = {
     "prefect-published": "is live",
     "prefect-rejected": "Finished in state Blocked",
@@ -90,14 +91,13 @@ def free_port() -> int:
 
 def pages(home: Path, outcomes: dict[str, Row], ui: str, mlflow: str) -> dict[str, str]:
     """Where each picture is taken, by its name."""
-    evaluation = outcomes["evaluation"]
+    evaluated = outcomes["evaluation"]["mlflow_run_id"]
     return {
         **prefect_pages(outcomes, ui),
         **mlflow_pages(home, outcomes, mlflow),
         "data-docs": next((home / "docs").glob(f"harbour-v{VERSIONS + 1}-*")).as_uri(),
         "data-docs-index": (home / "docs" / "index.html").as_uri(),
-        "decision-report": f"{mlflow}/get-artifact?path=report.html"
-        f"&run_uuid={evaluation['mlflow_run_id']}",
+        "decision-report": next((home / "mlflow").rglob(f"{evaluated}/*/report.html")).as_uri(),
         "monitor-report": Path(outcomes["monitor"]["report"]).as_uri(),
     }
 
@@ -146,8 +146,12 @@ def mlflow_pages(home: Path, outcomes: dict[str, Row], mlflow: str) -> dict[str,
 
 def newest_artifact(ui: str, key: str) -> str:
     """Its id."""
-    with urllib.request.urlopen(f"{ui}/api/artifacts/{key}/latest", timeout=30) as response:
-        return str(json.load(response)["id"])
+    wanted = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+    kind = {"content-type": "application/json"}
+    url = f"{ui}/api/artifacts/filter"
+    request = urllib.request.Request(url, json.dumps(wanted).encode(), kind)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(json.load(response)[0]["id"])
 
 
 def photographed(places: dict[str, str], out: Path) -> None:
@@ -207,6 +211,9 @@ def _settled(page: "Page", url: str, shows: str) -> None:
     for label in ("Got it", "Close assistant"):
         if (button := page.get_by_role("button", name=label)).count():
             button.first.click(timeout=3000)
+    if url.endswith("model-metrics"):
+        with contextlib.suppress(Error):  # charts come one by one
+            page.wait_for_function(DRAWN, timeout=60_000)
     page.wait_for_timeout(1500)
 
 

@@ -39,7 +39,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.gate import GateResult
 
 PROCESSES = 2
-MET = {"documents": "meet the expectations", "chunks": "have chunks that meet them"}
+MET = {"documents": "meet the expectations", "chunks": "have chunks that meet the expectations"}
 T = TypeVar("T")
 
 
@@ -168,7 +168,7 @@ def stage(build: Build, staged: Staged) -> None:
 def retire(build: Build, doc_ids: list[str]) -> int:
     """Take the chunks of documents that are gone out of the collection."""
     gone = staging.retire(build, staging.target(build), build.specs.embedder(), doc_ids)
-    return telling(gone, lambda chunks: f"{len(doc_ids):,} documents leave, {chunks:,} chunks")
+    return telling(gone, lambda chunks: lines.retired(len(doc_ids), chunks))
 
 
 @task(task_run_name="seal")

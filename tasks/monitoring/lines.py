@@ -10,7 +10,7 @@ from llmops.tasks.monitoring.live import Scored
 
 
 def chosen(ids: Sequence[str]) -> str:
-    return f"{count(len(ids), 'trace')} of the sample have no scores yet"
+    return f"{count(len(ids), 'trace')} of the sample to be scored"
 
 
 def scored(done: Scored) -> str:

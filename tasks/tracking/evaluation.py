@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LINKED = "mlflow.linkedPrompts"
 SOURCE = {"mlflow.source.name": "llmops evaluate"}
+MARKS = {"promote": "✅", "reject": "❌", "inconclusive": "⚪"}
 WriteFiles = Callable[[Path, str, str], Mapping[str, int]]
 """Writes a run's files into a folder, given its id and its page. Returns the size in bytes of
 each."""
@@ -40,7 +41,7 @@ class ArmRecord(BaseModel):
 
 
 class EvaluationRecord(BaseModel):
-    """`decision`: its id, whose end begins the names of runs; `tags` of which some have no value;
+    """`decision`: its id, whose end is in the names of runs; `tags` of which some have no value;
     `numbers` and `settings` nested as they like; `cases`, of which `used` were compared, by their
     hash; `table`, `report` and `record`: the names of the files that hold them.
     """
@@ -61,12 +62,15 @@ class EvaluationRecord(BaseModel):
 
     @property
     def short(self) -> str:
-        """What tells decisions apart, in few letters: lists of runs cut names at twelve."""
+        """What tells decisions apart, in few letters: lists of runs cut names at twelve, that of
+        evaluations at five, and at one below another run.
+        """
         return self.decision.rpartition("-")[2][:6]
 
     @property
     def title(self) -> str:
-        return f"{self.short} {self.tags.get('verdict') or ''}".strip()
+        verdict = self.tags.get("verdict") or ""
+        return f"{MARKS.get(verdict, '')} {self.short} {verdict}".strip()
 
 
 class Tracked(NamedTuple):
@@ -140,7 +144,7 @@ def _log_arm(
     }
     if arm.prompt is not None:
         tags[LINKED] = _linked(*arm.prompt)
-    name = f"{record.short}.{number} {arm.name}"
+    name = f"{number} {record.short} {arm.name}"
     run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     log(client, run, arm.numbers, parameters(arm.settings))
     client.set_terminated(run, "FINISHED")

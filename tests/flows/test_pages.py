@@ -152,3 +152,8 @@ def test_a_gate_that_rejects_is_not_green(office: Office) -> None:
     assert flow["state"]["name"] == "Blocked"
     assert any(line.startswith("rejected: recall@1 went from") for line in lines), lines
     assert [line for line in lines if "Finished in state Completed()" in line] == []
+    told = [line for line in lines if "ndcg@" in line or "recall@1 went from" in line]
+    assert not [line for line in told if line.startswith("Task run failed")]
+    page = second.data["links"]["data docs"].removeprefix("file://")
+    assert "1 document was in quarantine" in Path(page).read_text(encoding="utf-8")
+    assert "1 at collect" in Path(page).read_text(encoding="utf-8")
