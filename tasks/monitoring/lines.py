@@ -41,7 +41,7 @@ def analysed(done: Analysed) -> str:
         "new topic": len(done.new_topics),
         "unanswered question": len(found.unanswered),
         "bad passage": len(found.bad_passages),
-        "unused document": sum(found.unused_count.values()),
+        "unused document": sum(found.unused_count.values()) if found.unused else 0,
     }
     told = [*drifts, *(count(number, what) for what, number in counts.items())]
     return ", ".join(told) + "".join(f"; {remark}" for remark in done.remarks)
