@@ -120,6 +120,7 @@ def test_a_run_leaves_at_most_six_artifacts_that_show_odd_text_as_text(
         "# handbook v4\\: blocked, gate rejected\n\n**Why:** rejected\\: a\\|b &lt;script&gt;"
     )
     assert OUTCOME["links"]["mlflow"] in found["handbook-mlflow-run"]["data"]
+    assert found["handbook-mlflow-run"]["description"] == "handbook v4\\: blocked, gate rejected"
     assert set(published) == {"handbook-plan", "handbook-outcome"}
     assert json.loads(published["handbook-plan"]["data"])[0]["what"] == "nothing"
 
