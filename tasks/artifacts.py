@@ -69,6 +69,8 @@ def quarantine(knowledge_base: str, items: Sequence[Mapping[str, Any]]) -> None:
     """A table of the documents that lie in quarantine: at which stage, why, since when."""
     columns = ("uri", "source", "stage", "reason", "attempts", "first_seen", "id")
     rows = [{name: item.get(name) for name in columns} for item in items]
+    for row in rows:
+        row["first_seen"] = str(row["first_seen"])[:16].replace("T", " ")
     stages = Counter(str(item.get("stage")) for item in items)
     told = ", ".join(f"{number} at {stage}" for stage, number in stages.most_common())
     documents = f"{len(rows)} document{'' if len(rows) == 1 else 's'} in quarantine"
@@ -147,7 +149,7 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     parts = [f"# {text(_headline(outcome))}"]
     parts += [f"**Why:** {text(outcome['reason'])}" for _ in [0] if outcome.get("reason")]
     parts += [f"**What now:** {text(outcome['hint'])}" for _ in [0] if outcome.get("hint")]
-    parts += _gate(outcome.get("gate") or {})
+    parts += _gate(outcome.get("gate") or {}, str(outcome.get("reason") or ""))
     parts.append(
         _table(
             ["", "what", "number"],
@@ -155,13 +157,13 @@ def markdown(outcome: Mapping[str, Any]) -> str:
                 [name, what, f"{number:,}"]
                 for name in COUNTED
                 for what, number in (outcome.get(name) or {}).items()
+                if number or what == "total"
             ],
         )
     )
-    parts.append(
-        f"{outcome.get('tokens', 0):,} tokens · {outcome.get('cost_usd', 0):.4f} USD · "
-        f"{outcome.get('seconds', 0)} s"
-    )
+    tokens, usd = outcome.get("tokens", 0), outcome.get("cost_usd", 0)
+    spent = [f"{tokens:,} tokens"] * bool(tokens) + [f"{usd:.4f} USD"] * bool(usd)
+    parts.append(" · ".join([*spent, f"{outcome.get('seconds', 0)} s"]))
     parts += (
         ["## Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in outcome["warnings"])]
         if outcome.get("warnings")
@@ -205,12 +207,12 @@ def _headline(outcome: Mapping[str, Any]) -> str:
     return f"{outcome['knowledge_base']}{number}: {outcome.get('status', 'failed')}{gate}"
 
 
-def _gate(gate: Mapping[str, Any]) -> list[str]:
+def _gate(gate: Mapping[str, Any], told: str) -> list[str]:
     if not gate:
         return []
     parts = [
         f"## Gate: {text(gate.get('verdict'))}",
-        *([text(gate["reason"])] if gate.get("reason") else []),
+        *([text(gate["reason"])] if gate.get("reason") and gate["reason"] not in told else []),
     ]
     rows = [
         [

@@ -52,7 +52,7 @@ def summary_markdown(decision: Decision) -> str:
         parts.append("### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in warnings))
     places = {"record": decision.record, **decision.links}
     if where := [f"- {text(name)}: {link(target)}" for name, target in places.items() if target]:
-        parts.append("\n".join(where))
+        parts.append("### Records\n\n" + "\n".join(where))
     return "\n\n".join(parts) + "\n"
 
 

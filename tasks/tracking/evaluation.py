@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LINKED = "mlflow.linkedPrompts"
 SOURCE = {"mlflow.source.name": "llmops evaluate"}
-MARKS = {"promote": "✅", "reject": "❌", "inconclusive": "⚪"}
+MARKS = {"promote": "▲", "reject": "▼", "inconclusive": "◆"}
 WriteFiles = Callable[[Path, str, str], Mapping[str, int]]
 """Writes a run's files into a folder, given its id and its page. Returns the size in bytes of
 each."""
@@ -144,7 +144,7 @@ def _log_arm(
     }
     if arm.prompt is not None:
         tags[LINKED] = _linked(*arm.prompt)
-    name = f"{number} {record.short} {arm.name}"
+    name = f"{number + 1} {record.short} {arm.name}"  # as the report numbers them
     run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     log(client, run, arm.numbers, parameters(arm.settings))
     client.set_terminated(run, "FINISHED")
