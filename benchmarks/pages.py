@@ -214,7 +214,7 @@ def _settled(page: "Page", url: str, shows: str) -> None:
     if url.endswith("model-metrics"):
         with contextlib.suppress(Error):  # charts come one by one
             page.wait_for_function(DRAWN, timeout=60_000)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(6000 if "flow-run" in url else 1500)  # Prefect draws its graph late
 
 
 def main() -> int:
