@@ -63,7 +63,10 @@ def test_numbers_of_the_outcome_become_metrics_and_intervals_two_of_them() -> No
 
 
 def test_charts_begin_with_the_gate_and_what_was_measured() -> None:
-    measured = {"ndcg@5": {"value": 0.8, "interval": [0.7, 0.9]}, "mrr@5": {"value": None}}
+    measured: dict[str, dict[str, object]] = {
+        "ndcg@5": {"value": 0.8, "interval": [0.7, 0.9]},
+        "mrr@5": {"value": None},
+    }
     outcome = {
         "documents": {"new": 1},
         "chunks": {"total": 5},
