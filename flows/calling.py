@@ -4,6 +4,7 @@ or without one, in a script or a notebook, they return their typed outcome.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from llmops.configs.section import FlowConfig
 from llmops.configs.settings import settings
 from llmops.configs.trained import with_models
 from llmops.flows import server
+from llmops.flows.progress_artifact import drawn
 from llmops.tasks import progress
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
 from llmops.tasks.ledger import open_ledger
@@ -25,6 +27,7 @@ from llmops.tasks.ledger.runs import saved_outcome
 from llmops.tasks.running import noted
 
 C = TypeVar("C", bound=FlowConfig)
+T = TypeVar("T")
 Given = InstanceOf[C] | Path | str | Mapping[str, object]
 """A config: read already, its file, or what the file would say."""
 
@@ -76,8 +79,7 @@ class HouseFlow(Flow[..., Any]):
     ) -> Any:
         # a mapping's secrets must not become parameters that Prefect stores
         read, place = settled(config, home, self.model)
-        board = progress.board() or progress.Board()
-        with connected(place), progress.watched(board), noted(place, board):
+        with connected(place):
             called: Any = super().__call__(read, place, return_state=True, **options)
         state: State[Any] = called
         return state if return_state else self.returned(outcome(place, state))
@@ -96,12 +98,36 @@ def callable_with(
     """
 
     def made(flow: Flow[..., Any]) -> HouseFlow:
+        if not hasattr(flow.fn, "__wrapped__"):  # else it is another one with other settings
+            flow.fn = followed(flow.fn, model)
         flow.__class__ = HouseFlow
         assert isinstance(flow, HouseFlow)
         flow.model, flow.returned = model, returned
         return flow
 
     return made
+
+
+def followed(run: Callable[..., T], model: type[FlowConfig]) -> Callable[..., T]:
+    """What a flow does, so that others may see how far it is, also where a schedule has started it:
+    in `kb status`, and in the Prefect UI.
+    """
+
+    @wraps(run)
+    def running(config: Given[FlowConfig], home: Path | str | None = None, **options: object) -> T:
+        read, place = settled(config, home, model)
+        board = progress.board() or progress.Board()
+        key = f"{subject(read)}-{model.flow_name()}-progress"
+        with progress.watched(board), noted(place, board), drawn(board, key):
+            return run(read, place, **options)
+
+    return running
+
+
+def subject(config: FlowConfig) -> str:
+    """The name of what a config is about."""
+    names = (getattr(config, key, None) for key in ("knowledge_base", "name", "app"))
+    return next((name for name in names if isinstance(name, str)), "")
 
 
 def outcome(home: Path, state: State[Any]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.gate import GateResult
 
 PROCESSES = 2
+MET = {"documents": "meet the expectations", "chunks": "have chunks that meet the expectations"}
 T = TypeVar("T")
 
 
@@ -113,7 +114,7 @@ def clean(build: Build, batch: Batch) -> Batch:
 def check_rows(build: Build, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
     """Put the rows that fail into quarantine."""
     checked = checking.check_rows(build, checking.suite_of(build), kind, batch)
-    return telling(checked, lambda done: lines.kept(f"validated by their {kind}", batch, done))
+    return telling(checked, lambda done: lines.kept(MET[kind], batch, done))
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")
@@ -167,7 +168,7 @@ def stage(build: Build, staged: Staged) -> None:
 def retire(build: Build, doc_ids: list[str]) -> int:
     """Take the chunks of documents that are gone out of the collection."""
     gone = staging.retire(build, staging.target(build), build.specs.embedder(), doc_ids)
-    return telling(gone, lambda chunks: f"{len(doc_ids):,} documents leave, {chunks:,} chunks")
+    return telling(gone, lambda chunks: lines.retired(len(doc_ids), chunks))
 
 
 @task(task_run_name="seal")
@@ -242,6 +243,7 @@ def _collected(build: Build, plan: Plan, done: list[Batch]) -> list[PrefectFutur
     cuts = cut(build, plan, [batch.part for batch in done])
     for stage in ("read", "clean", "chunk"):
         progress.expect(stage, sum(part.rows for part in cuts))
+    progress.expect("embed", 0, "chunks")  # how many comes to be known by and by
     return [_of_source(part.source).submit(build, part) for part in cuts]
 
 

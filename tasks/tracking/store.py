@@ -121,6 +121,8 @@ ABOUT = {
     "finetune": "Data sets of training rows made by {name}: a run per version.",
     "nightly": "Nights of {name}: a run per night, below it one per part.",
     "live": "How the application {name} does in production: one run, a step per scoring.",
+    "monitor": "What the application {name} is like: one run, a step per look of the monitor.",
+    "traces": "What was asked of the application {name}, and what it answered.",
     "feedback": "What came of people's feedback on {name}: one run, a step per run of the flow.",
     "training": "Models trained by {name}: a run per training.",
     "": "Builds of the knowledge base {name}, a run each; the run `all versions` charts its "
