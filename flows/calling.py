@@ -2,15 +2,17 @@
 or without one, in a script or a notebook, they return their typed outcome.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 from prefect import settings as known
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.states import Failed
 from pydantic import InstanceOf
 
 from llmops import configs
@@ -19,12 +21,14 @@ from llmops.configs.settings import settings
 from llmops.configs.trained import with_models
 from llmops.flows import server
 from llmops.tasks import progress
-from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
+from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, disk_trouble
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import saved_outcome
 from llmops.tasks.running import noted
 
 C = TypeVar("C", bound=FlowConfig)
+P = ParamSpec("P")
+R = TypeVar("R")
 Given = InstanceOf[C] | Path | str | Mapping[str, object]
 """A config: read already, its file, or what the file would say."""
 
@@ -99,9 +103,29 @@ def callable_with(
         flow.__class__ = HouseFlow
         assert isinstance(flow, HouseFlow)
         flow.model, flow.returned = model, returned
+        flow.fn = ended_in_a_line(flow.fn)
         return flow
 
     return made
+
+
+def ended_in_a_line(function: Callable[P, R]) -> Callable[P, R | State[object]]:
+    """The function of a flow: an error that says itself how to fix it is the state that the run
+    ends in, and its message. Prefect would print its traceback three times.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **options: P.kwargs) -> R | State[object]:
+        try:
+            return function(*args, **options)
+        except (LlmopsError, OSError) as error:
+            told = error if isinstance(error, LlmopsError) else disk_trouble(error)
+            context = FlowRunContext.get()
+            if told is None or (context and context.flow and context.flow.retries):
+                raise  # a bug; or one that Prefect runs again
+            return Failed(message="; ".join(str(told).splitlines()), data=told)
+
+    return run
 
 
 def outcome(home: Path, state: State[Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmops.flows.commands import _grid
+from llmops.tasks.texts.excerpts import excerpt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,9 +140,11 @@ def hits(console: "Console", found: Facts) -> None:
             markup=False,
             style="cyan",
         )
-        console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
+        console.print("    " + printable(excerpt(hit["text"])), markup=False)
         known = [hit["chunk_id"][:SHORT], hit["source"], *_facts_of(hit["metadata"])]
         console.print("    " + printable("  ".join(known)), markup=False, style="dim")
+    for warning in found["warnings"]:
+        console.print(f"warning  {printable(warning)}", markup=False)
 
 
 def _facts_of(metadata: Facts) -> Iterator[str]:

@@ -9,6 +9,7 @@ import typer
 from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._options import home
 from llmops.flows.console import Answer, answer, command
+from llmops.tasks.texts.excerpts import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def _left_out(console: "Console", found: "AbsentDocument") -> None:
 def _answer(console: "Console", found: "TraceProvenance") -> None:
     console.print(f"trace {found['id']} of {found['app']}: {found['status']}", style="bold")
     for name, text in (("question", found["question"]), ("answer", found["answer"])):
-        console.print(f"  {name:<9} {draw.printable(' '.join(text.split())[:300])}", markup=False)
+        console.print(f"  {name:<9} {draw.printable(excerpt(text))}", markup=False)
     where = "in MLflow" if found["stored"] else "waits in the spool"
     console.print(
         f"  asked     {draw.shown(found['asked_at'])}, {found['seconds']:.2f} s, "
@@ -118,9 +119,7 @@ def _provenance(console: "Console", provenance: "Provenance") -> None:
             f"{chunk['start']} to {chunk['end']}" + (f" ({place})" if place else ""),
             markup=False,
         )
-        console.print(
-            "            " + draw.printable(" ".join(chunk["text"].split())[:300]), markup=False
-        )
+        console.print("            " + draw.printable(excerpt(chunk["text"])), markup=False)
     name = f"{document['title']}, " if document["title"] else ""
     console.print(
         f"  document  {draw.printable(name + document['uri'])} ({document['media_type']})",
