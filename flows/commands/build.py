@@ -147,9 +147,11 @@ def _run(
         return answer(stopped.public(), draw.outcome, stopped.exit_code)
     _first_build_sources(config, path)
     options = {"allow_deletes": allow_deletes, "full": full, "wait_seconds": wait_seconds}
-    outcome = Outcome.model_validate(run_flow(home(), config, **options))
+    ended = run_flow(home(), config, **options)
+    scheduled = {"scheduled": ended.pop("scheduled")} if "scheduled" in ended else {}
+    outcome = Outcome.model_validate(ended)
     remember_config(knowledge_base(config.knowledge_base), str(path.absolute()))
-    return answer(outcome.public(), draw.outcome, outcome.exit_code)
+    return answer({**outcome.public(), **scheduled}, draw.outcome, outcome.exit_code)
 
 
 def _running_build(config: "IndexConfig", wait_seconds: float) -> "Outcome | None":

@@ -76,7 +76,8 @@ def evaluate(
 def _decided(outcome: dict[str, Any], ci: bool, junit: Path | None) -> Answer:
     from llmops.tasks.decisions.decision import Decision
 
-    record = Decision.model_validate(outcome)
+    plain = {key: value for key, value in outcome.items() if key != "scheduled"}
+    record = Decision.model_validate(plain)
     if junit is not None:
         _write_junit(junit, record)
     shown = _summary if ci else draw.decision
