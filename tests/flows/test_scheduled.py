@@ -4,13 +4,14 @@ import pytest
 
 from llmops.configs.index import IndexConfig
 from llmops.configs.reading import read_mapping
-from llmops.flows.scheduled import by_whom, scheduled
 from tests.commandline import Office, llmops
 
 pytestmark = pytest.mark.slow
 
 
 def test_who_runs_a_deployment() -> None:
+    from llmops.flows.scheduled import by_whom
+
     assert by_whom("p", active=True, ready=True) == "a worker of the pool p runs it"
     assert "no worker of its pool p is there: `llmops up`" in by_whom("p", active=True, ready=False)
     assert "paused" in by_whom("p", active=False, ready=True)
@@ -31,5 +32,7 @@ def test_a_build_by_hand_says_that_nothing_runs_its_schedule_yet(office: Office)
 
 
 def test_what_has_no_schedule_asks_nobody() -> None:
+    from llmops.flows.scheduled import scheduled
+
     plain = {"knowledge_base": "handbook", "sources": [{"name": "topics"}], "embed": "hash"}
     assert scheduled(read_mapping(plain, IndexConfig)) == ""
