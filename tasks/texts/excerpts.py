@@ -8,13 +8,13 @@ CONTINUES = frozenset(",;:.!?)]}»”’、。，；：！？）」』")
 """No sentence begins with one of these."""
 
 
-def excerpt(text: str, most: int = MOST) -> str:
+def excerpt(text: str, most: int = MOST, *, inside: bool = True) -> str:
     """At most `most` characters, white space in one piece. A text that begins within a sentence is
     shown from its next one on, where not all of it has room, else after an ellipsis. It ends at a
-    word.
+    word. `inside`: something stands before it.
     """
     whole = " ".join(text.split())
-    if not _within_sentence(whole):
+    if not inside or not _within_sentence(whole):
         return _cut(whole, most)
     _, *rest = sentences(text)
     after = " ".join(" ".join(rest).split())

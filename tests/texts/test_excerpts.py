@@ -24,6 +24,7 @@ def test_what_has_room_is_shown_whole_with_an_ellipsis_where_a_sentence_goes_on(
 def test_what_has_no_room_begins_with_its_next_sentence_and_ends_at_a_word() -> None:
     text = "the end of a long one. " + "Press reset and wait for a minute. " * 20
     assert excerpt(text, 60) == "Press reset and wait for a minute. Press reset and wait …"
+    assert excerpt("the end of it. Press reset.", inside=False) == "the end of it. Press reset."
     alone = "word " * 100
     assert excerpt(alone, 20) == "… word word word …"
 
