@@ -41,6 +41,7 @@ def test_a_missing_source_is_one_line_and_the_message_of_the_state(lab: Laborato
         state.result()
 
 
+@pytest.mark.usefixtures("lab")  # else Prefect is imported before it has a server
 def test_what_is_no_mistake_of_the_user_s_keeps_its_traceback() -> None:
     from llmops.flows.calling import ended_in_a_line
 
