@@ -154,7 +154,10 @@ def say(answer: Answer, voice: Voice) -> None:
     elif not voice.quiet:
         from rich.console import Console
 
-        answer.summary(Console(highlight=False, soft_wrap=True, emoji=False))
+        console = Console(highlight=False, soft_wrap=True, emoji=False)
+        answer.summary(console)
+        if told := answer.data.get("scheduled"):
+            console.print(f"  {'schedule':<11} {told}", markup=False)
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
 

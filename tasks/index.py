@@ -36,7 +36,7 @@ from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
-from llmops.tasks.retrieval.gate import GateResult
+from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
 MET = {"documents": "meet the expectations", "chunks": "have chunks that meet the expectations"}
@@ -200,6 +200,18 @@ def gated(build: Build, snapshot: str) -> Gated:
     if isinstance(found, BaseException):
         raise found
     return cast(Gated, found)
+
+
+@task(task_run_name="gate")
+def gate_of_live(build: Build) -> GateResult | None:
+    """Ask a gate that is new, or asks something new, of the live version, which stays whatever it
+    says: nothing changes.
+    """
+    try:
+        found = measuring.gate_of_live(build)
+    except LlmopsError as error:
+        return telling(skipped(f"the live version could not be measured: {error}"), lines.gated)
+    return telling(found, lambda said: lines.gated(said) if said else "the live version passed it")
 
 
 @task(task_run_name="publish")

@@ -13,7 +13,15 @@ from llmops.deployments.up.cancelling import cancel_runs
 from llmops.deployments.up.gone import GoneRuns
 from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.logs import Logs
-from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, app_ports, apps_of, parts_of
+from llmops.deployments.up.parts import (
+    MLFLOW,
+    PORTS,
+    PREFECT,
+    WORKER,
+    app_ports,
+    apps_of,
+    parts_of,
+)
 from llmops.deployments.up.ports import choose as choose_ports
 from llmops.deployments.up.processes import end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
@@ -24,6 +32,7 @@ from llmops.deployments.up.supervisor import Signals, Supervisor
 from llmops.deployments.up.watching import EVERY_SECONDS, Watch, configs_seen
 from llmops.flows import server
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable, UsageError
+from llmops.tasks.tracking import own_port
 
 LEAST_FREE = 50_000_000
 Shown = Callable[[PartRecord, UpPart], None]
@@ -85,7 +94,8 @@ class Up:
         self._app_files = {project.folder / app.file: app.name for app in apps_of(project)}
         self.renewal: AppRenewal | None = None
         wanted = [name for name in (*PORTS, *apps) if not (there and name == PREFECT)]
-        self.ports = choose_ports(wanted, port_base, {**(last.ports if last else {}), **apps})
+        before = {**(last.ports if last else {}), MLFLOW: own_port(project.home)}
+        self.ports = choose_ports(wanted, port_base, {**before, **apps})
         if there:  # a command has started it: runs may be going on there
             self.ports[PREFECT] = int(there.ui.rsplit(":", 1)[1])
         self.servers: Servers = home_servers(project.home, self.ports)

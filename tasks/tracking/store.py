@@ -3,6 +3,7 @@ server or a SQLite file, or a SQLite file in the home.
 """
 
 import contextlib
+import logging
 import os
 import re
 import ssl
@@ -285,11 +286,14 @@ def _refused(uri: str, error: Exception) -> Unavailable:
 
 def _import_mlflow() -> None:
     """By one thread at a time: where two import its parts at once, it stays half imported for as
-    long as the process lives.
+    long as the process lives. It has set the level of its log when it was first imported, maybe by
+    one who did not want it quiet; each migration of a new store would be a line.
     """
     with IMPORTING:
         import mlflow.tracing.client
         import mlflow.tracking  # noqa: F401
+
+        logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
 
 
 @contextlib.contextmanager
