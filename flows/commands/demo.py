@@ -10,7 +10,7 @@ from llmops.flows.console import Answer, command
 app = typer.Typer()
 
 
-@command(app, "demo")
+@command(app, "demo", long=True, tells=True)
 def demo() -> Answer:
     """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline,
     about a minute.

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 
 from llmops.tasks import progress
 from llmops.tasks.audit.log import append
-from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
+from llmops.tasks.errors import LIVE, Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
@@ -171,8 +171,10 @@ def bring_in(
             _admitted(kb, manifest, owners)
             ranked = Ranked(carried.kept_files(kb, models), _uris(owners))
             _publish(lease, target, manifest, cargo, ranked)
+            LIVE[kb.name] = f"version 1 of {kb.name} is live"
         except BaseException:
-            _taken_back(target)
+            if kb.name not in known(kb.ledger):  # an interrupt may come when it is live already
+                _taken_back(target)
             raise
     return {
         "knowledge_base": kb.name,
