@@ -145,6 +145,7 @@ def settle(voice: Voice) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers
     handler.addFilter(lambda record: not record.name.startswith(chatty))
+    handler.addFilter(lambda record: not _interrupted((record.exc_info or (None, None))[1]))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().handlers[:] = [handler]
 

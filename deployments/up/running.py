@@ -15,7 +15,7 @@ from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.logs import Logs
 from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, app_ports, apps_of, parts_of
 from llmops.deployments.up.ports import choose as choose_ports
-from llmops.deployments.up.processes import end_marked, flow_runs
+from llmops.deployments.up.processes import MARK, end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
 from llmops.deployments.up.renewing import AppRenewal
@@ -92,8 +92,10 @@ class Up:
         self._registered, self._told_disk = False, False
         self._registering = threading.Lock()
         self._undone: tuple[list[str], list[Mistake]] = ([], [])
+        self.signals = Signals()
 
     def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
+        self.signals = signals
         supervisor = Supervisor(
             parts_of(self.project, self.servers, self.ports, self.before_worker),
             self.mark,
@@ -146,16 +148,21 @@ class Up:
         mistaken = {each.kind for each in wrong} <= {ConfigError.kind, UsageError.kind}
         if wrong and mistaken and not self._registered:
             raise ConfigError(wrong)
-        for mistake in wrong:
-            self.tell(str(mistake))
+        self._tell_of(wrong)
         if wrong:
             raise LlmopsError("what is scheduled is not registered yet")
         self._registered = True
 
+    def _tell_of(self, wrong: list[Mistake]) -> None:
+        """What the end of `up` has cut short is no mistake."""
+        for mistake in wrong if not self.signals.first.is_set() else ():
+            self.tell(str(mistake))
+
     def register(self, *steps: str) -> list[Mistake]:
         home, folder = self.project.home, self.project.folder
+        given = {**self.servers.environment(), MARK: self.mark}  # so that it ends with `up`
         with self._registering:
-            return register(folder, home, self.servers.environment(), self.tell, *steps)
+            return register(folder, home, given, self.tell, *steps)
 
     def configs_changed(self, files: list[str]) -> bool:
         """Register again what is scheduled, and say what cannot be taken up while running. Returns
@@ -176,8 +183,7 @@ class Up:
                 self.renewal.changed(Path(file))
         wrong = self.register("deploy")
         if wrong and wrong != told_wrong:
-            for mistake in wrong:
-                self.tell(str(mistake))
+            self._tell_of(wrong)
             self.tell("what has changed is not registered: it is tried again until it is")
         self._undone = (files, wrong) if wrong else ([], [])
         return not wrong

@@ -92,8 +92,9 @@ def test_an_interrupted_build_ends_with_130_and_a_rerun_finishes_it(
 
 
 def test_an_interrupt_does_not_deny_what_the_command_has_changed(
-    office: Office, capsys: pytest.CaptureFixture[str]
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["llmops"])
     office.write("d.txt", prose(0, 3))
     copy, out = f"{office.kb}-2", office.folder / "out"
     steps = {

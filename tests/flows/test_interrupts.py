@@ -2,6 +2,7 @@
 that is at none.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from llmops.flows import console
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -139,6 +142,20 @@ def test_ctrl_c_while_the_command_is_imported_is_quiet() -> None:
         [sys.executable, "-c", IMPORTED, "--help"], cwd=ROOT, capture_output=True, timeout=60
     )
     assert (said.returncode, said.stdout, said.stderr) == (130, b"", b"")
+
+
+def test_what_libraries_log_of_an_interrupt_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
+    console.settle(console.Voice())
+    pool = logging.getLogger("sqlalchemy.pool")
+    pool.error("Exception during reset or similar", exc_info=KeyboardInterrupt())
+    pool.error("the disk is full", exc_info=OSError("no space left"))
+    shown = capsys.readouterr().err
+    assert "no space left" in shown
+    assert ("KeyboardInterrupt" in shown, "reset" in shown) == (False, False)
 
 
 @pytest.mark.slow
