@@ -171,7 +171,6 @@ def bring_in(
             _admitted(kb, manifest, owners)
             ranked = Ranked(carried.kept_files(kb, models), _uris(owners))
             _publish(lease, target, manifest, cargo, ranked)
-            LIVE[kb.name] = f"version 1 of {kb.name} is live"
         except BaseException:
             if kb.name not in known(kb.ledger):  # an interrupt may come when it is live already
                 _taken_back(target)
@@ -379,6 +378,7 @@ def _publish(
         )
         _rows(connection, target.kb.name, cargo)
         carried.enter(connection, target.kb.name, manifest, *ranked)
+    LIVE[target.kb.name] = f"version 1 of {target.kb.name} is live"
 
 
 def _rows(connection: Connection, kb: str, cargo: Cargo) -> None:
