@@ -26,6 +26,7 @@ from llmops.flows import server
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable, UsageError
 
 LEAST_FREE = 50_000_000
+ENDING = "ending runs, worker and servers in order; Ctrl-C again ends them at once"
 Shown = Callable[[PartRecord, UpPart], None]
 
 
@@ -104,6 +105,7 @@ class Up:
             shown=self.shown,
             changed=self.changed,
             cancel=self.cancel,
+            ending=lambda: self.tell(ENDING),
         )
         self.renewal = AppRenewal(
             self.project.home, self._app_files, self.ports, supervisor.renew, self.tell
