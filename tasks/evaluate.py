@@ -215,11 +215,11 @@ def _promoted(home: Path, run: EvaluationRun, outcome: Evaluated) -> Evaluated:
     decision, flow_run = outcome.decision, outcome.prefect_run_id
     assert decision.promote is not None
     prompt, alias = decision.promote.prompt, decision.promote.alias
-    LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
+    LIVE[prompt] = f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"
     registry.push(home, run.arm(decision.candidate).prompt.prompt)
     who = f"prefect run {flow_run}" if flow_run else "llmops evaluate"
     moved = promote(home, decision, prompt, alias, who)
-    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
+    LIVE[prompt] = f"the alias {prompt}@{alias} is version {moved.version}"
     promoted = outcome.updated(promoted=moved)
     if decision.mlflow_run_id is None:
         return promoted

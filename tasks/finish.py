@@ -143,6 +143,7 @@ def name_run(name: str, *tags: str) -> None:
     if current := run_id():
         progress.about(name, current, prefect_url() or "")
         stopping.LAST[current] = partial(_crashed, UUID(current))
+        stopping.take_over()
         with get_client(sync_client=True) as client:
             context = FlowRunContext.get()
             before = context.flow_run.tags if context and context.flow_run else []

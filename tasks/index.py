@@ -227,7 +227,7 @@ def publish(
     """Make the candidate live, in one transaction."""
     values = {"snapshot": snapshot, "weight": weight, **outcome.figures()}
     publishing.publish(build, lease, plan, staged, plan.leaving, values)
-    LIVE[:] = [telling(f"version {build.version} of {build.kb} is live", str)]
+    LIVE[build.kb] = telling(f"version {build.version} of {build.kb} is live", str)
 
 
 @task(task_run_name="tidy")

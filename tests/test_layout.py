@@ -77,7 +77,7 @@ def own_imports(path: Path) -> set[str]:
 def room(dotted: str) -> str:
     """`statistics`, `plugins.sources`, `ground`, `tasks` for the task modules, else the top."""
     parts = dotted.split(".")[1:]
-    if parts[:2] in (["flows", "commands"], ["flows", "cli"]):
+    if parts[:2] in (["flows", "commands"], ["flows", "cli"], ["flows", "entry"]):
         return "commands"  # entry points: they stand on everything
     if parts[0] != "tasks" or len(parts) == 1:
         return parts[0]

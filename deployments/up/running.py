@@ -23,7 +23,7 @@ from llmops.deployments.up.parts import (
     parts_of,
 )
 from llmops.deployments.up.ports import choose as choose_ports
-from llmops.deployments.up.processes import end_marked, flow_runs
+from llmops.deployments.up.processes import MARK, end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
 from llmops.deployments.up.renewing import AppRenewal
@@ -35,6 +35,7 @@ from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable, 
 from llmops.tasks.tracking import own_port
 
 LEAST_FREE = 50_000_000
+ENDING = "ending runs, worker and servers in order; Ctrl-C again ends them at once"
 Shown = Callable[[PartRecord, UpPart], None]
 
 
@@ -102,8 +103,10 @@ class Up:
         self._registered, self._told_disk = False, False
         self._registering = threading.Lock()
         self._undone: tuple[list[str], list[Mistake]] = ([], [])
+        self.signals = Signals()
 
     def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
+        self.signals = signals
         supervisor = Supervisor(
             parts_of(self.project, self.servers, self.ports, self.before_worker),
             self.mark,
@@ -112,6 +115,7 @@ class Up:
             shown=self.shown,
             changed=self.changed,
             cancel=self.cancel,
+            ending=lambda: self.tell(ENDING),
         )
         self.renewal = AppRenewal(
             self.project.home, self._app_files, self.ports, supervisor.renew, self.tell
@@ -156,16 +160,21 @@ class Up:
         mistaken = {each.kind for each in wrong} <= {ConfigError.kind, UsageError.kind}
         if wrong and mistaken and not self._registered:
             raise ConfigError(wrong)
-        for mistake in wrong:
-            self.tell(str(mistake))
+        self._tell_of(wrong)
         if wrong:
             raise LlmopsError("what is scheduled is not registered yet")
         self._registered = True
 
+    def _tell_of(self, wrong: list[Mistake]) -> None:
+        """What the end of `up` has cut short is no mistake."""
+        for mistake in wrong if not self.signals.first.is_set() else ():
+            self.tell(str(mistake))
+
     def register(self, *steps: str) -> list[Mistake]:
         home, folder = self.project.home, self.project.folder
+        given = {**self.servers.environment(), MARK: self.mark}  # so that it ends with `up`
         with self._registering:
-            return register(folder, home, self.servers.environment(), self.tell, *steps)
+            return register(folder, home, given, self.tell, *steps)
 
     def configs_changed(self, files: list[str]) -> bool:
         """Register again what is scheduled, and say what cannot be taken up while running. Returns
@@ -186,8 +195,7 @@ class Up:
                 self.renewal.changed(Path(file))
         wrong = self.register("deploy")
         if wrong and wrong != told_wrong:
-            for mistake in wrong:
-                self.tell(str(mistake))
+            self._tell_of(wrong)
             self.tell("what has changed is not registered: it is tried again until it is")
         self._undone = (files, wrong) if wrong else ([], [])
         return not wrong
