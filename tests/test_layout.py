@@ -77,7 +77,7 @@ def own_imports(path: Path) -> set[str]:
 def room(dotted: str) -> str:
     """`statistics`, `plugins.sources`, `ground`, `tasks` for the task modules, else the top."""
     parts = dotted.split(".")[1:]
-    if parts[:2] in (["flows", "commands"], ["flows", "cli"]):
+    if parts[:2] in (["flows", "commands"], ["flows", "cli"], ["flows", "entry"]):
         return "commands"  # entry points: they stand on everything
     if parts[0] != "tasks" or len(parts) == 1:
         return parts[0]
@@ -268,7 +268,7 @@ def test_a_submodule_never_hides_a_name_of_its_package() -> None:
     "family", [each for each in FAMILIES if (ROOT / "tasks/plugins" / each).is_dir()]
 )
 def test_a_plugin_is_a_file_or_a_folder_of_its_name(family: str) -> None:
-    from llmops.tasks.plugins import _load, names  # without asking for libraries of extras
+    from llmops.tasks.plugins import load, names  # without asking for libraries of extras
 
     folder = ROOT / "tasks" / "plugins" / family
     own = {path.stem for path in folder.glob("*.py")}
@@ -276,7 +276,7 @@ def test_a_plugin_is_a_file_or_a_folder_of_its_name(family: str) -> None:
     own = {each for each in own if not each.startswith("_")}
     assert own
     assert own <= set(names(family))
-    places = {each: _load(family, each).__module__ for each in own}
+    places = {each: load(family, each).__module__ for each in own}
     assert {each: f"llmops.tasks.plugins.{family}.{each}" for each in own} == places
 
 
@@ -289,6 +289,19 @@ def test_tasks_are_one_sentence() -> None:
     }
     assert len(tasks) >= 10
     assert {place: statements for place, statements in tasks.items() if statements > 4} == {}
+
+
+def test_runs_of_tasks_are_called_by_what_they_do() -> None:
+    """Without `task_run_name`, Prefect gives them a random ending."""
+    given = [
+        ast.unparse(decorator)
+        for path in (ROOT / "tasks").glob("*.py")
+        for node in functions(path)
+        for decorator in node.decorator_list
+        if ast.unparse(decorator).startswith("task(")
+    ]
+    assert len(given) >= 10
+    assert [each for each in given if "task_run_name=" not in each] == []
 
 
 def test_a_flow_reads_like_its_page() -> None:

@@ -46,6 +46,7 @@ def search(
             "version": live.version,
             "mode": mode,
             "hits": [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found],
+            "warnings": seen.remarks(question, chosen),
         },
         draw.hits,
     )

