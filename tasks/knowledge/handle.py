@@ -5,6 +5,7 @@ A reference, safe to pass between tasks and processes.
 import re
 import shutil
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ LARGEST = 2**63  # of a database's integers
 class Version(BaseModel):
     """One version as the ledger knows it. `snapshot` is the store's token; `config` the config that
     built it, without secrets. `ranking`: the number of the trained ranking that is live for the
-    knowledge base, None for none; it is no part of what was built.
+    knowledge base, None for none; it is no part of what was built. `published_at` tells it from a
+    version of the same number of a knowledge base that was dropped and built anew.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
@@ -40,6 +42,7 @@ class Version(BaseModel):
     config: dict[str, Any]
     config_sha256: str | None = None
     ranking: int | None = None
+    published_at: datetime | None = None
 
 
 class Handle(BaseModel):
