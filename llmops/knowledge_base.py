@@ -14,10 +14,10 @@ import numpy as np
 from llmops.configs.settings import settings
 from llmops.results import Document, Explanation, Passage, Status
 from llmops.tasks.errors import Damaged, Unavailable, UsageError
-from llmops.tasks.filters import Where
+from llmops.tasks.filters import BUILT_IN, Kind, Where
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, Version
-from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, searcher
+from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, schema_of, searcher
 from llmops.tasks.knowledge.suppressed import erasures
 from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector
 
@@ -83,9 +83,21 @@ class KnowledgeBase:
         return self._handle.home
 
     @property
+    def pinned(self) -> int | None:
+        """The version that it stays at; None: it follows the live one."""
+        return self._pinned
+
+    @property
     def version(self) -> int:
         """The version that a search reads now. Raises UsageError where there is none."""
         return self._wanted().version.version
+
+    @property
+    def fields(self) -> Mapping[str, Kind]:
+        """What a condition may ask for, by name, with its kind: what every document has, and what
+        the config of the version declares.
+        """
+        return {**BUILT_IN, **schema_of(self._wanted().version).fields}
 
     def search(
         self,
@@ -115,7 +127,7 @@ class KnowledgeBase:
                 f"got rerank={rerank!r}; allowed: None",
                 hint="there are no rerankers yet: passages come in the order of the search",
             )
-        if not query.strip():
+        if not query.strip() and (vector is None or mode != "vector"):
             raise UsageError("the question is empty", hint='kb.search("how do I …")')
 
         def work(reading: _Reading) -> list[Passage]:

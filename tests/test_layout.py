@@ -27,7 +27,7 @@ def module(path: Path) -> str:
     return ".".join(parts if parts[:1] == ["llmops"] else ["llmops", *parts])
 
 
-SURFACE = sorted([*ROOT.glob("llmops/*.py"), *ROOT.glob("llmops/integrations/*.py")])
+SURFACE = sorted([*ROOT.glob("llmops/*.py"), *(ROOT / "llmops/integrations").rglob("*.py")])
 """What users import beside the four folders, whose links lie there too."""
 PRODUCT = {
     module(path): path
