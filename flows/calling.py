@@ -72,12 +72,12 @@ class HouseFlow(Flow[P, R]):
 
         def __call__(
             self,
-            config: Given[Any],
+            config: Given[FlowConfig],
             home: Path | str | None = None,
             *,
             return_state: bool = False,
-            **options: Any,
-        ) -> Any:
+            **options: object,
+        ) -> R | State[R]:
             # a mapping's secrets must not become parameters that Prefect stores
             read, place = settled(config, home, self.model)
             board = progress.board() or progress.Board()

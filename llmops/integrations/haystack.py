@@ -1,6 +1,6 @@
 """A knowledge base in Haystack: a component that finds its passages."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from llmops.tasks.retrieval.hybrid import Mode
 with needing("Haystack", "haystack", "haystack"):
     from haystack import Document, component, default_to_dict
 
-Filters = Mapping[str, Any]
+Filters = dict[str, Any]
 """Haystack's: `{"field": "meta.year", "operator": ">=", "value": 2024}`, and `operator` AND, OR or
 NOT with `conditions`."""
 SIGNS = {"==": "=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
@@ -49,14 +49,14 @@ class KnowledgeBaseRetriever:
 
     @component.output_types(documents=list[Document])
     def run(
-        self, query: str, top_k: int | None = None, filters: dict[str, Any] | None = None
+        self, query: str, top_k: int | None = None, filters: Filters | None = None
     ) -> dict[str, list[Document]]:
         """The documents, best first. Raises UsageError for filters that are not understood."""
         return _found(self.base.search(query, *self._options(top_k, filters)))
 
     @component.output_types(documents=list[Document])
     async def run_async(
-        self, query: str, top_k: int | None = None, filters: dict[str, Any] | None = None
+        self, query: str, top_k: int | None = None, filters: Filters | None = None
     ) -> dict[str, list[Document]]:
         """The same for `Pipeline.run_async`."""
         return _found(await self.base.asearch(query, *self._options(top_k, filters)))
@@ -103,7 +103,7 @@ def conditions(filters: Filters, tests: Tests) -> str:
         return _test(field, operator, filters.get("value"), tests)
     parts = [conditions(each, tests) for each in filters.get("conditions", ())]
     if operator not in ("AND", "OR", "NOT"):
-        raise UsageError(f"got {dict(filters)!r}; allowed: AND, OR, NOT, or a field")
+        raise UsageError(f"got {filters!r}; allowed: AND, OR, NOT, or a field")
     if operator == "NOT":  # not all of them
         inner = joined(parts, "and")
         return f"not ({inner})" if inner else ""

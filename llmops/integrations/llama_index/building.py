@@ -1,13 +1,14 @@
 """Our chunkers as node parsers, and our embedders as embeddings."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.node_parser import NodeParser
-from llama_index.core.node_parser.node_utils import build_nodes_from_splits
+from llama_index.core.node_parser.node_utils import build_nodes_from_splits, default_id_func
 from llama_index.core.schema import BaseNode, Document, MetadataMode, TextNode
 
 from llmops.integrations._parts import (
@@ -41,9 +42,20 @@ class Chunker(NodeParser):
         chunk: Named = "sentence",
         embed: Named = "minilm",
         markup: str | None = None,
-        **fields: Any,
+        include_metadata: bool = True,
+        include_prev_next_rel: bool = True,
+        callback_manager: CallbackManager | None = None,
+        id_func: Callable[[int, BaseNode], str] | None = None,
     ) -> None:
-        super().__init__(chunk=chunk, embed=embed, markup=markup, **fields)
+        super().__init__(
+            chunk=chunk,
+            embed=embed,
+            markup=markup,
+            include_metadata=include_metadata,
+            include_prev_next_rel=include_prev_next_rel,
+            callback_manager=callback_manager or CallbackManager(),
+            id_func=id_func or default_id_func,
+        )
         self._cutter = Cutter(chunk, embed)
 
     @classmethod
@@ -51,7 +63,7 @@ class Chunker(NodeParser):
         return "LlmopsChunker"
 
     def _parse_nodes(
-        self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any
+        self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: object
     ) -> list[BaseNode]:
         return [each for node in nodes for each in self._parsed(node)]
 
@@ -103,8 +115,8 @@ class Embedding(BaseEmbedding):
         self._embedder = embedder
 
     @classmethod
-    def of(cls, base: KnowledgeBase, **fields: Any) -> "Embedding":
-        return cls(embed_of(base), **fields)
+    def of(cls, base: KnowledgeBase) -> "Embedding":
+        return cls(embed_of(base))
 
     @classmethod
     def class_name(cls) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode
@@ -69,13 +69,18 @@ class KnowledgeBaseVectorStore(BasePydanticVectorStore):
         home: str | Path | None = None,
         version: int | None = None,
         is_embedding_query: bool = False,
-        **fields: Any,
+        stores_text: bool = True,
     ) -> None:
         base = base_of(knowledge_base, home, version)
-        pinned = base.pinned if version is None else version
-        fields |= {"where": where, "labels": tuple(labels), "home": str(base.home)}
-        fields |= {"knowledge_base": base.name, "version": pinned}
-        super().__init__(is_embedding_query=is_embedding_query, **fields)
+        super().__init__(
+            stores_text=stores_text,
+            is_embedding_query=is_embedding_query,
+            knowledge_base=base.name,
+            where=where,
+            labels=tuple(labels),
+            home=str(base.home),
+            version=base.pinned,
+        )
         self._base = base
 
     @classmethod
@@ -91,12 +96,12 @@ class KnowledgeBaseVectorStore(BasePydanticVectorStore):
         """The knowledge base."""
         return self._base
 
-    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+    def query(self, query: VectorStoreQuery, **kwargs: object) -> VectorStoreQueryResult:
         """Raises UsageError for what a knowledge base cannot be asked."""
         asked = self._asked(query)
         return _result(self._base.search(*asked.search, vector=asked.vector))
 
-    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+    async def aquery(self, query: VectorStoreQuery, **kwargs: object) -> VectorStoreQueryResult:
         asked = self._asked(query)
         return _result(await self._base.asearch(*asked.search, vector=asked.vector))
 
@@ -119,18 +124,18 @@ class KnowledgeBaseVectorStore(BasePydanticVectorStore):
         vector = query.query_embedding if by_vector else None
         return _Asked((text, k or 1, mode, where, self.labels), vector)
 
-    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+    def add(self, nodes: Sequence[BaseNode], **kwargs: object) -> list[str]:
         """Raises UsageError, as all that would change it."""
         self._read_only()
 
-    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+    def delete(self, ref_doc_id: str, **delete_kwargs: object) -> None:
         self._read_only()
 
     def delete_nodes(
         self,
         node_ids: list[str] | None = None,
         filters: MetadataFilters | None = None,
-        **delete_kwargs: Any,
+        **delete_kwargs: object,
     ) -> None:
         self._read_only()
 
