@@ -90,6 +90,7 @@ def test_documents_are_those_that_a_search_may_see(built: Library) -> None:
 
 def test_status_and_explanations(built: Library) -> None:
     kb = built.reader()
+    assert (kb.fields["year"], kb.fields["uri"], kb.pinned) == ("integer", "text", None)
     status = kb.status()
     assert (status.knowledge_base, status.version, status.store) == (BASE, 1, "lancedb")
     assert [(each.source, each.documents) for each in status.sources] == [("jsonl", 4)]
@@ -141,6 +142,9 @@ def test_what_is_erased_is_gone_from_the_next_search_on(library: Library) -> Non
         assert kb.search(TALL)[0].uri == "paris/eiffel.txt"
     erase(library.handle, "paris/eiffel.txt")
     assert {each.uri for each in kb.search(TALL, 50)} == {"london/bigben.txt", "pisa.txt"}
+    told = kb.explain("paris/eiffel.txt")
+    assert (told.kind, told.live, told.versions) == ("absent", False, ())
+    assert "it was erased at" in told.message
 
 
 def test_a_base_that_is_dropped_and_built_anew_is_another_one(library: Library) -> None:
@@ -150,9 +154,12 @@ def test_a_base_that_is_dropped_and_built_anew_is_another_one(library: Library) 
     kb = library.reader()
     for _ in range(6):
         assert "330 metres" in kb.search(TALL)[0].text
+    before = library.live
     with library.handle.hold() as lease:
         drop(library.handle, lease)
     library.publish(edited("12 metres"))
+    assert (library.live.version, library.live.snapshot) == (before.version, before.snapshot)
+    assert library.live != before
     assert "12 metres" in kb.search(TALL)[0].text
 
 

@@ -119,6 +119,7 @@ class Cutter:
     """A chunker with the embedder whose tokens it counts."""
 
     def __init__(self, chunk: Named, embed: Named) -> None:
+        self.name = Spec.model_validate(chunk).name
         self._chunker = _built("chunk", chunk, Chunker)
         self._embedder = embedder_named(embed)
 

@@ -1,6 +1,7 @@
 """A knowledge base in a chain of LangChain."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.documents import Document
@@ -52,7 +53,7 @@ def test_a_document_is_the_passage(built: Library) -> None:
     assert {name: document.metadata[name] for name in wanted} == passage.model_dump(include=wanted)
 
 
-def found(retriever: Runnable[str, list[Document]], **options: object) -> set[str]:
+def found(retriever: Runnable[str, list[Document]], **options: Any) -> set[str]:
     return {each.metadata["uri"] for each in retriever.invoke(TALL, **options)}
 
 

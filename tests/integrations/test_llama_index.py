@@ -254,6 +254,8 @@ def test_our_chunkers_parse_nodes_and_say_where_they_stand() -> None:
     assert nodes[0].next_node is not None
     plain = Chunker("sentence", embed="hash").get_nodes_from_documents([Document(text=text)])
     assert "headings" not in plain[0].metadata
+    told = Chunker("markdown", embed="hash").get_nodes_from_documents([Document(text=text)])
+    assert told[0].metadata["headings"] == "Towers"
 
 
 def test_chunkers_and_embedders_in_a_pipeline_of_theirs() -> None:

@@ -28,8 +28,8 @@ class Chunker(NodeParser):
     `Chunker({"name": "sentence", "size": 300})`. `embed` is whose tokens are counted.
 
     Nodes know where they stand in their document, their page and the headings above them. `markup`
-    says whether `#` lines are headings; None: in documents whose `mimetype`, or the end of whose
-    `file_name`, says markdown.
+    (`markdown` or `plain`) says whether `#` lines are headings; None: they are for the chunker
+    `markdown`, and in documents whose `mimetype`, or the end of whose `file_name`, says markdown.
     """
 
     chunk: Named = "sentence"
@@ -69,7 +69,8 @@ class Chunker(NodeParser):
 
     def _parsed(self, node: BaseNode) -> list[BaseNode]:
         text = node.get_content(metadata_mode=MetadataMode.NONE)
-        pieces = self._cutter.cut(text, self.markup or _markup(node), node.metadata)
+        markup = self.markup or ("markdown" if self._cutter.name == "markdown" else _markup(node))
+        pieces = self._cutter.cut(text, markup, node.metadata)
         texts = [piece.text for piece in pieces]
         made = build_nodes_from_splits(texts, node, id_func=self.id_func)
         for each, piece in zip(made, pieces, strict=True):
