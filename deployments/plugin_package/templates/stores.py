@@ -17,9 +17,7 @@ class ExampleStore(LanceDBStore):
 
     prefix: str = "example"
 
-    def open(
-        self, name: str, dimension: int, home: Path, fields: Fields = NONE
-    ) -> StoreCollection:
+    def open(self, name: str, dimension: int, home: Path, fields: Fields = NONE) -> StoreCollection:
         return super().open(f"{self.prefix}-{name}", dimension, home, fields)
 
     def drop(self, name: str, home: Path) -> None:
