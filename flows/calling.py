@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
 from prefect import settings as known
@@ -64,49 +64,50 @@ def _there(path: Path) -> Path:
     return path
 
 
-class HouseFlow(Flow[..., Any]):
+class HouseFlow(Flow[P, R]):
     """A Prefect flow whose first two parameters are a config and a home. A call returns what
     `returned` makes of the outcome's JSON; with `return_state`, Prefect's state.
     """
 
     model: type[FlowConfig]
-    returned: Callable[[dict[str, Any]], Any]
+    returned: Callable[[dict[str, Any]], R]
 
-    def __call__(  # type: ignore[override]
-        self,
-        config: Given[Any],
-        home: Path | str | None = None,
-        *,
-        return_state: bool = False,
-        **options: Any,
-    ) -> Any:
-        # a mapping's secrets must not become parameters that Prefect stores
-        read, place = settled(config, home, self.model)
-        with connected(place):
-            called: Any = super().__call__(read, place, return_state=True, **options)
-        state: State[Any] = called
-        return state if return_state else self.returned(outcome(place, state))
+    if not TYPE_CHECKING:  # what a call takes and gives is said by Prefect's own signatures
 
-    def with_options(self, **options: Any) -> "HouseFlow":
+        def __call__(
+            self,
+            config: Given[FlowConfig],
+            home: Path | str | None = None,
+            *,
+            return_state: bool = False,
+            **options: object,
+        ) -> R | State[R]:
+            # a mapping's secrets must not become parameters that Prefect stores
+            read, place = settled(config, home, self.model)
+            with connected(place):
+                state = super().__call__(read, place, return_state=True, **options)
+            return state if return_state else self.returned(outcome(place, state))
+
+    def with_options(self, **options: Any) -> "HouseFlow[P, R]":
         """The same flow with other settings of Prefect."""
         other = super().with_options(**options)
         return callable_with(self.model, self.returned)(other)
 
 
 def callable_with(
-    model: type[FlowConfig], returned: Callable[[dict[str, Any]], Any]
-) -> Callable[[Flow[..., Any]], HouseFlow]:
+    model: type[FlowConfig], returned: Callable[[dict[str, Any]], R]
+) -> Callable[[Flow[P, Any]], HouseFlow[P, R]]:
     """For a flow, above Prefect's own decorator: the model of its config, and what a call returns
     of the outcome's JSON.
     """
 
-    def made(flow: Flow[..., Any]) -> HouseFlow:
+    def made(flow: Flow[P, Any]) -> HouseFlow[P, R]:
         if not hasattr(flow.fn, "__wrapped__"):  # else it is another one with other settings
             flow.fn = ended_in_a_line(followed(flow.fn, model))
         flow.__class__ = HouseFlow
-        assert isinstance(flow, HouseFlow)
-        flow.model, flow.returned = model, returned
-        return flow
+        ours = cast(HouseFlow[P, R], flow)
+        ours.model, ours.returned = model, returned
+        return ours
 
     return made
 

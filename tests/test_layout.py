@@ -23,10 +23,16 @@ UNTYPED_DICTS, BARE_ANYS = 65, 30
 def module(path: Path) -> str:
     """The dotted name of a file below the root; a package's is that of its folder."""
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
-    return ".".join(["llmops", *(parts[:-1] if parts[-1] == "__init__" else parts)])
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[:1] == ["llmops"] else ["llmops", *parts])
 
 
-PRODUCT = {module(path): path for top in TOPS for path in sorted((ROOT / top).rglob("*.py"))}
+SURFACE = sorted([*ROOT.glob("llmops/*.py"), *(ROOT / "llmops/integrations").rglob("*.py")])
+"""What users import beside the four folders, whose links lie there too."""
+PRODUCT = {
+    module(path): path
+    for path in [*(path for top in TOPS for path in sorted((ROOT / top).rglob("*.py"))), *SURFACE]
+}
 BESIDE = [path for top in ("benchmarks", "tests") for path in sorted((ROOT / top).rglob("*.py"))]
 FILES = [*PRODUCT.values(), *BESIDE]
 
@@ -75,8 +81,12 @@ def own_imports(path: Path) -> set[str]:
 
 
 def room(dotted: str) -> str:
-    """`statistics`, `plugins.sources`, `ground`, `tasks` for the task modules, else the top."""
+    """`statistics`, `plugins.sources`, `ground`, `tasks` for the task modules, else the top;
+    `surface` for what users import.
+    """
     parts = dotted.split(".")[1:]
+    if not parts or parts[0] not in TOPS:
+        return "surface"
     if parts[:2] in (["flows", "commands"], ["flows", "cli"], ["flows", "entry"]):
         return "commands"  # entry points: they stand on everything
     if parts[0] != "tasks" or len(parts) == 1:
@@ -117,12 +127,14 @@ def test_only_tracking_knows_mlflow() -> None:
         ("tasks", ("configs", "flows", "deployments")),
         ("configs", ("flows", "deployments")),
         ("flows", ("deployments",)),
+        ("deployments", ()),
     ],
 )
 def test_tops_import_one_way(top: str, forbidden: tuple[str, ...]) -> None:
-    own = [path for each, path in PRODUCT.items() if each.split(".")[1] == top]
+    own = [path for each, path in PRODUCT.items() if each.startswith(f"llmops.{top}.")]
     own = [path for path in own if ROOMS[module(path)] != "commands"]
-    wrong = {name(path): reaches(path, *(f"llmops.{each}" for each in forbidden)) for path in own}
+    names = [f"llmops.{each}" for each in (*forbidden, "knowledge_base", "results", "integrations")]
+    wrong = {name(path): reaches(path, *names) for path in own}
     assert {file: seen for file, seen in wrong.items() if seen} == {}
 
 
@@ -237,13 +249,13 @@ def test_signatures_say_what_passes_through_them() -> None:
 
 
 def test_no_class_name_stands_twice() -> None:
-    classes = Counter(
-        node.name
-        for path in PRODUCT.values()
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.ClassDef)
-    )
-    assert {each: count for each, count in classes.items() if count > 1} == {}
+    """What users import is called as they call it, and the same in each framework."""
+    adapters = [path for path in SURFACE if path.parent.name == "integrations"]
+    inside = [path for path in PRODUCT.values() if path not in SURFACE]
+    for files in (inside, [path for path in SURFACE if path not in adapters], *zip(adapters)):
+        nodes = [node for path in files for node in ast.walk(parsed(path))]
+        classes = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef))
+        assert {each: count for each, count in classes.items() if count > 1} == {}
 
 
 def test_a_submodule_never_hides_a_name_of_its_package() -> None:

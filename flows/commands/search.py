@@ -39,7 +39,7 @@ def search(
     seen = searcher(home(), live, allowed(live, where, label or ()))
     found = hits(seen.search(question, k, chosen, columns=HIT_COLUMNS))
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
-    nothing = {"source": "", "metadata": {}}
+    nothing = {"source": "", "metadata": {}, "labels": []}
     return answer(
         {
             "knowledge_base": kb,

@@ -5,6 +5,7 @@ A reference, safe to pass between tasks and processes.
 import re
 import shutil
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class Version(BaseModel):
     """One version as the ledger knows it. `snapshot` is the store's token; `config` the config that
     built it, without secrets; `gate` what its gate said. `ranking`: the number of the trained
     ranking that is live for the knowledge base, None for none; it is no part of what was built.
+    `published_at` tells it from a version of the same number of a knowledge base that was dropped
+    and built anew.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
@@ -41,6 +44,7 @@ class Version(BaseModel):
     config_sha256: str | None = None
     gate: dict[str, Any] | None = None
     ranking: int | None = None
+    published_at: datetime | None = None
 
 
 class Handle(BaseModel):

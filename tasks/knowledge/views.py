@@ -3,12 +3,13 @@ are.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, select
 
 from llmops.tasks.errors import NearDuplicate
+from llmops.tasks.filters import LABELS, both, visible
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.changes import owner_columns
@@ -31,8 +32,11 @@ class BaseListed(TypedDict):
 
 
 class DocumentListed(TypedDict):
-    """A live document in the shape of `kb documents`."""
+    """A document in the shape of `kb documents`. `version`: the first that has it in this form;
+    `labels`: who may read it.
+    """
 
+    doc_id: str
     uri: str
     title: str
     source: str
@@ -41,6 +45,7 @@ class DocumentListed(TypedDict):
     media_type: str
     language: str | None
     metadata: dict[str, object]
+    labels: list[str]
     fetched_at: str
     stale: bool
 
@@ -147,36 +152,51 @@ def stale_documents(live: Version) -> Select[tuple[str]]:
     )
 
 
-def listing(kb: Handle, condition: str = "") -> list[DocumentListed]:
-    """The live documents in the shape of `kb documents`, by uri; only those that fulfil a
-    condition. Raises UsageError.
+def listing(
+    kb: Handle,
+    condition: str = "",
+    labels: Collection[str] | None = None,
+    version: Version | None = None,
+) -> list[DocumentListed]:
+    """The documents of a version (None: the live one) in the shape of `kb documents`, by uri; only
+    those that fulfil a condition, and that these access labels open (None: all). Raises UsageError.
     """
-    live = kb.published()
-    facts = schema_of(live)
-    where = parse(condition, facts.fields) if condition.strip() else None
+    at = version or kb.published()
+    schema = schema_of(at)
+    where = both(
+        None if labels is None else visible(frozenset(labels)),
+        parse(condition, schema.fields) if condition.strip() else None,
+    )
     with kb.ledger.read() as connection:
-        stale = set(connection.scalars(stale_documents(live)))
+        stale = set(connection.scalars(stale_documents(at)))
         rows = connection.execute(
             select(documents)
-            .where(documents.c.kb == kb.name, live_at(documents, live.version))
+            .where(documents.c.kb == kb.name, live_at(documents, at.version))
             .order_by(documents.c.uri, documents.c.source)
         ).all()
+    owners = [(row, owner_columns(schema, row._asdict())) for row in rows]
     return [
-        {
-            "uri": row.uri,
-            "title": row.title or row.uri.rpartition("/")[2],
-            "source": row.source,
-            "version": row.valid_from,
-            "chunks": row.chunks,
-            "media_type": row.media_type,
-            "language": row.language,
-            "metadata": json.loads(row.metadata),
-            "fetched_at": aware(row.fetched_at).isoformat(),
-            "stale": row.uri in stale,
-        }
-        for row in rows
-        if where is None or matches(where, owner_columns(facts, row._asdict()))
+        _listed(row, owner, row.uri in stale)
+        for row, owner in owners
+        if where is None or matches(where, owner)
     ]
+
+
+def _listed(row: Row[Any], owner: Mapping[str, Any], stale: bool) -> DocumentListed:
+    return {
+        "doc_id": row.doc_id,
+        "uri": row.uri,
+        "title": row.title or row.uri.rpartition("/")[2],
+        "source": row.source,
+        "version": row.valid_from,
+        "chunks": row.chunks,
+        "media_type": row.media_type,
+        "language": row.language,
+        "metadata": json.loads(row.metadata),
+        "labels": owner[LABELS],
+        "fetched_at": aware(row.fetched_at).isoformat(),
+        "stale": stale,
+    }
 
 
 def rows_at(kb: Handle, number: int) -> dict[str, Row[Any]]:
@@ -244,11 +264,12 @@ def _renamed(gone: Sequence[Row[Any]], new: Sequence[Row[Any]]) -> list[dict[str
 
 class HitDocument(TypedDict):
     """What a reader needs of the document of a passage, beside its name. `metadata`: as the source,
-    the parser and the config gave it.
+    the parser and the config gave it; `labels`: who may read it.
     """
 
     source: str
     metadata: dict[str, object]
+    labels: list[str]
 
 
 def documents_of(
@@ -259,8 +280,15 @@ def documents_of(
     query = select(documents.c.doc_id, documents.c.source, documents.c.metadata)
     with ledger.read() as connection:
         rows = connection.execute(query.where(mine, documents.c.doc_id.in_(sorted(doc_ids)))).all()
+    schema = schema_of(version)
+    given = [(row, json.loads(row.metadata)) for row in rows]
     return {
-        row.doc_id: {"source": row.source, "metadata": json.loads(row.metadata)} for row in rows
+        row.doc_id: {
+            "source": row.source,
+            "metadata": metadata,
+            "labels": schema.labels(row.source, metadata),
+        }
+        for row, metadata in given
     }
 
 

@@ -92,6 +92,53 @@ def test_in_a_flow_of_the_user_s_own_it_is_a_run_below_and_a_guard_raises_our_er
     assert "empty" in message or "vanished" in message or "delet" in message
 
 
+PROMPT = """
+name: {name}
+messages:
+  - {{role: system, content: "Answer {how}.\\n{{{{passages}}}}"}}
+  - {{role: user, content: "{{{{question}}}}"}}
+"""
+
+
+@pytest.mark.slow
+def test_a_model_or_a_mapping_in_a_flow_of_the_user_s_own_gives_typed_outcomes(
+    project: Office,
+) -> None:
+    for name, how in (("long", "in two sentences"), ("short", "in one sentence")):
+        text = PROMPT.format(name=name, how=how)
+        (project.folder / f"{name}.yaml").write_text(text)
+    case = {
+        "inputs": {"question": "How long does a reset take?"},
+        "expected": {"answer": "A minute"},
+    }
+    cases = [json.dumps({"id": str(number), **case}) for number in range(3)]
+    (project.folder / "cases.jsonl").write_text("\n".join(cases))
+    out = python(
+        project,
+        "import json\nfrom prefect import flow\nfrom llmops import KnowledgeBase, evaluate, index\n"
+        "from llmops.configs.index import IndexConfig\n"
+        "from llmops.configs.settings import settings\n"
+        "from llmops.flows.calling import connected\n"
+        f"name, base = {project.kb!r}, {{'knowledge_base': {project.kb!r}}}\n"
+        "files = [{'name': 'files', 'path': 'docs'}]\n"
+        "arms = {n: {'prompt': f'{n}.yaml', 'llm': 'extractive', 'retrieve': base}"
+        " for n in ('long', 'short')}\n"
+        "compared = {'name': 'lengths', 'cases': 'cases.jsonl', 'arms': arms,"
+        " 'scorers': ['token_f1'], 'decide': {'metric': 'token_f1'}}\n"
+        "@flow\n"
+        "def mine():\n"
+        "    config = IndexConfig(flow='index', knowledge_base=name, sources=files, embed='hash')\n"
+        "    built, decision = index(config), evaluate(compared)\n"
+        "    found = KnowledgeBase(name).search('password', k=1)[0]\n"
+        "    return [type(built).__name__, built.version, type(decision).__name__,"
+        " decision.verdict, sorted(decision.arms), found.version]\n"
+        "with connected(settings().absolute_home): print(json.dumps(mine()))",
+    )
+    outcome, version, decision, verdict, arms, found = json.loads(out.splitlines()[-1])
+    assert (outcome, version, found) == ("Outcome", 1, 1)
+    assert (decision, verdict, arms) == ("Decision", "inconclusive", ["long", "short"])
+
+
 @pytest.mark.slow
 def test_a_notebook_has_a_running_event_loop(project: Office) -> None:
     out = python(
