@@ -133,7 +133,7 @@ class OpenVersion:
 
     async def embed_many(self, texts: Sequence[str]) -> Vectors:
         """The vectors of questions, of length 1, a row each."""
-        return await in_pool(self.pool, lambda: self.searcher.embedder.embed(texts))
+        return await in_pool(self.pool, lambda: self.searcher.embedder.embed_query(texts))
 
     async def embed(self, text: str) -> Vector:
         """The vector of a question."""

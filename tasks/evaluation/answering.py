@@ -150,7 +150,7 @@ class Retriever:
             self._searchers[settings] = self._open(settings)
         searcher = self._searchers[settings]
         vectors: Iterable[Vectors | None] = (
-            endless(None) if settings.mode == "text" else searcher.embedder.embed(questions)
+            endless(None) if settings.mode == "text" else searcher.embedder.embed_query(questions)
         )
 
         def ranked(question: str, vector: Vectors | None) -> tuple[Passage, ...]:

@@ -1,6 +1,6 @@
 """Any embedding of LlamaIndex by import path: dozens of providers and local models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -27,7 +27,8 @@ class LlamaIndexEmbedder(Embedder):
     `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`:
     cl100k_base, o200k_base, the path of a `tokenizer.json`, or `cautious`, which never counts too
     few. The class is imported when the config is read, the model is made at first use. `prefix`
-    stands before each text, for models that want one.
+    stands before each text, for models that want one, `query_prefix` before questions in its stead.
+    Questions are embedded by the model's `get_query_embedding`.
     """
 
     requires: ClassVar[Mapping[str, str]] = {
@@ -39,6 +40,7 @@ class LlamaIndexEmbedder(Embedder):
     context: int = Field(default=512, ge=8)
     tokenizer: str = "cautious"
     prefix: str = ""
+    query_prefix: str | None = None
     price_per_million: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
@@ -82,15 +84,35 @@ class LlamaIndexEmbedder(Embedder):
             self.prefix,
         )
 
+    def query_fingerprint(self) -> str:
+        """Apart from that of passages: whether the model has two sides, it does not say."""
+        return digest(self.fingerprint(), "query", self._before_questions)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says. Whatever the model raises becomes Unavailable."""
+        return self._embedded(
+            [self.prefix + text for text in texts],
+            lambda given: self._model.get_text_embedding_batch(given),
+        )
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The same by `get_query_embedding`, which takes one text at a time."""
+        return self._embedded(
+            [self._before_questions + text for text in texts],
+            lambda given: [self._model.get_query_embedding(each) for each in given],
+        )
+
+    @property
+    def _before_questions(self) -> str:
+        return self.prefix if self.query_prefix is None else self.query_prefix
+
+    def _embedded(
+        self, texts: list[str], embed: Callable[[list[str]], list[list[float]]]
+    ) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         try:
-            vectors = np.array(
-                self._model.get_text_embedding_batch([self.prefix + text for text in texts]),
-                np.float32,
-            )
+            vectors = np.array(embed(texts), np.float32)
         except Exception as error:  # providers raise their own
             raise Unavailable(
                 f"{self.path} did not embed: {type(error).__name__}: {error}",

@@ -21,3 +21,19 @@ class Hashed(BaseEmbedding):
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_text_embedding(query)
+
+
+ASKING = "where is "
+
+
+class TwoSided(Hashed):
+    """Takes questions on one side alone, and all else on the other: a text on the wrong side is an
+    error. A question lies where the passage of its words does.
+    """
+
+    fails: str = ASKING
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        if not query.startswith(ASKING):
+            raise RuntimeError(f"{query!r} is no question")
+        return self._get_text_embedding(query.removeprefix(ASKING))
