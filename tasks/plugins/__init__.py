@@ -23,7 +23,7 @@ from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.plugins.spellings import spelling
 
 FAMILIES = (
-    *("sources", "parsers", "cleaners", "chunkers", "embedders"),
+    *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
     *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
     "senders",
 )
