@@ -134,7 +134,7 @@ class Gateway:
         parts: Callable[[Reply, float], Sequence[PaidCall]],
     ) -> GatewayReply:
         """The reply to a call that is remembered in parts: what `parts` makes of it and of its cost
-        is on disk before it is returned. Whoever asks has looked (`known`) for what is paid already.
+        is on disk before it is returned. Whoever asks has looked (`known`) for what is paid.
         Raises as `ask` does.
         """
         model = await self._connected(llm)

@@ -5,20 +5,21 @@ for it again and beside whatever other passages.
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from llmops.tasks.calls.cache import Documents, Lookup, PaidCall
 from llmops.tasks.calls.call import GatewayReply
 from llmops.tasks.calls.gateway import Gateway
-from llmops.tasks.calls.prices import Price, price_of, shipped_price
+from llmops.tasks.calls.prices import Price, shipped_price
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.plugins import canonical, name_of
 from llmops.tasks.plugins.llms import Llm, Reply
 from llmops.tasks.plugins.rerankers import AskingReranker, LocalReranker, Reranker
 from llmops.tasks.schemas import sha256
 
+PriceOf = Callable[[Llm], Price | None]
 AT_ONCE = 8
 """Passages that a model of this process scores before somebody may stop it."""
 
@@ -48,12 +49,10 @@ class Reranked(NamedTuple):
 
 
 class Rerankings:
-    """Belongs to the gateway's event loop. `prices`: the table of an evaluation; None: the one that
-    comes with the project.
-    """
+    """Belongs to the gateway's event loop. `price`: what a model's calls cost."""
 
-    def __init__(self, gateway: Gateway, prices: Mapping[str, Price] | None = None) -> None:
-        self._gateway, self._prices = gateway, prices
+    def __init__(self, gateway: Gateway, price: PriceOf = shipped_price) -> None:
+        self._gateway, self._price = gateway, price
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def scores(
@@ -76,19 +75,8 @@ class Rerankings:
     async def in_time(
         self, reranker: Reranker, question: str, passages: Sequence[Rerankable]
     ) -> Reranked:
-        """The same for somebody who waits: where there are no scores after the reranker's
-        `seconds`, or none at all, the plain order stands and says so.
-        """
-        try:
-            async with asyncio.timeout(reranker.seconds):
-                return await self.scores(reranker, question, passages)
-        except TimeoutError:
-            why = f"it gave no scores within {reranker.seconds:g} s"
-        except Unavailable as error:
-            why = error.message
-        except DocumentError as error:
-            why = error.reason
-        return Reranked(None, said=unordered(reranker, why))
+        """The same for somebody who waits, as the function of that name. Raises BudgetReached."""
+        return await in_time(reranker, self.scores(reranker, question, passages))
 
     async def _together(
         self, reranker: AskingReranker, question: str, passages: Sequence[Rerankable]
@@ -156,9 +144,6 @@ class Rerankings:
         )
         return parts(asking.read(asked.reply.text, len(texts)), asked.cost_usd)
 
-    def _price(self, llm: Llm) -> Price | None:
-        return shipped_price(llm) if self._prices is None else price_of(llm, self._prices)
-
 
 class _Score(NamedTuple):
     """One question with one passage, as the ledger remembers it."""
@@ -176,9 +161,21 @@ class _Score(NamedTuple):
         return cls(float(value), float(cost_usd))
 
 
-def unordered(reranker: Reranker, why: str) -> str:
-    """What is said where the plain order stands."""
-    return f"not reranked by {name_of(type(reranker))}: {why}; the plain order stands"
+async def in_time(reranker: Reranker, scores: Awaitable[Reranked]) -> Reranked:
+    """The scores; where there are none after the reranker's `seconds`, or none at all, the plain
+    order stands and says so. What else the work raises is raised, such as BudgetReached.
+    """
+    try:
+        async with asyncio.timeout(reranker.seconds):
+            return await scores
+    except TimeoutError:
+        why = f"it gave no scores within {reranker.seconds:g} s"
+    except Unavailable as error:
+        why = error.message
+    except DocumentError as error:
+        why = error.reason
+    name = name_of(type(reranker))
+    return Reranked(None, said=f"not reranked by {name}: {why}; the plain order stands")
 
 
 def paid_reply(reranker: AskingReranker, asked: GatewayReply, count: int) -> Reranked:

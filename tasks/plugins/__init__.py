@@ -109,6 +109,12 @@ class Spec(BaseModel):
             )
         return plugin.model_validate(reveal(self.options))
 
+    def __hash__(self) -> int:
+        """Specs stand in settings that are looked up by value; their options are no hashable
+        mapping.
+        """
+        return hash((self.name, canonical(self.options)))
+
     @property
     def id(self) -> str:
         """What tells this plugin from others of its name in a list: the option `id`, else the

@@ -58,7 +58,7 @@ def passages(texts: Sequence[str] = TEXTS) -> list[Rerankable]:
 
 
 def run(home: Path, work: Callable[[Rerankings], Awaitable[Any]]) -> tuple[Any, Spent]:
-    return through(home, lambda gateway: work(Rerankings(gateway, {})))
+    return through(home, lambda gateway: work(Rerankings(gateway)))
 
 
 def scores(home: Path, reranker: Reranker, texts: Sequence[str] = TEXTS) -> tuple[Reranked, Spent]:
@@ -118,7 +118,7 @@ def test_the_budget_holds(tmp_path: Path, service: Service) -> None:
     async def both() -> None:
         payer = Payer("evaluate", "try")
         async with Gateway(tmp_path, Budget(usd=1.5), payer=payer) as gateway:
-            made = Rerankings(gateway, {})
+            made = Rerankings(gateway)
             await made.scores(endpoint(service), QUESTION, passages(TEXTS[:2]))
             await made.in_time(endpoint(service), QUESTION, passages())
 

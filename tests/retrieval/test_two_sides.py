@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmops.tasks.calls.costs import Payer
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.chat.knowledge import OpenVersion
 from llmops.tasks.evaluation.answering import Retriever
 from llmops.tasks.evaluation.run import Retrieval
@@ -66,10 +68,11 @@ def test_every_search_asks_questions(shop: Workshop) -> None:
 
 def test_evaluations_and_the_application_ask_questions(shop: Workshop) -> None:
     async def run() -> tuple[str, str]:
-        retriever = Retriever(shop.home)
         settings = Retrieval(knowledge_base=shop.kb, version=shop.live.version, k=1, mode="vector")
-        [passage] = await retriever.passages(settings, ASKED[5])
-        await retriever.close()
+        async with Gateway(shop.home, payer=Payer("evaluate", "try")) as gateway:
+            retriever = Retriever(shop.home, gateway)
+            [passage] = (await retriever.passages(settings, ASKED[5])).passages
+            await retriever.close()
         with ThreadPoolExecutor(1) as pool:
             opened = OpenVersion(shop.live, searcher(shop.home, shop.live), pool)
             vector = await opened.embed(ASKED[0])

@@ -32,7 +32,7 @@ def endpoint(service: Service, **options: Any) -> Reranker:
 def scored(home: Path, reranker: Reranker) -> Reranked:
     async def ask(gateway: Gateway) -> Reranked:
         passages = [Rerankable(text) for text in TEXTS]
-        return await Rerankings(gateway, {}).scores(reranker, "harbour lamp", passages)
+        return await Rerankings(gateway).scores(reranker, "harbour lamp", passages)
 
     return through(home, ask)[0]
 

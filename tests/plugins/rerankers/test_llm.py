@@ -40,7 +40,7 @@ def made(service: Service, **options: Any) -> AskingReranker:
 def scored(home: Path, reranker: Reranker) -> Reranked:
     async def ask(gateway: Gateway) -> Reranked:
         passages = [Rerankable(text, (("kb", text[:5]),)) for text in TEXTS]
-        return await Rerankings(gateway, {}).scores(reranker, "harbour lamp", passages)
+        return await Rerankings(gateway).scores(reranker, "harbour lamp", passages)
 
     return through(home, ask)[0]
 
