@@ -11,13 +11,15 @@ from pydantic import Field
 from llmops.tasks.plugins import Plugin, digest
 from llmops.tasks.plugins.llms import Llm, Request
 
-LIMITS = {"candidates", "seconds", "batch"}
+LIMITS = {"id", "candidates", "seconds", "batch"}
 """Options that no score depends on."""
 
 
 class Reranker(Plugin, ABC):
     """`candidates`: how many of the best passages are looked at; what stands behind them is never
     found. `seconds`: how long somebody who searches waits for it; then the plain order stands.
+
+    `id`: what a measurement calls it, where it stands there twice.
 
     Scores are comparable within one question. Its fingerprint covers what a score depends on: a
     score is remembered by it, question and passage, and never paid twice.
@@ -26,6 +28,7 @@ class Reranker(Plugin, ABC):
     family: ClassVar[str] = "rerankers"
     listwise: ClassVar[bool] = False
     """Whether a passage's score depends on the others: such scores are remembered together."""
+    id: str = Field(default="", max_length=40)
     candidates: int = Field(default=50, ge=2, le=1000)
     seconds: float = Field(default=5, gt=0, le=600)
 

@@ -19,7 +19,7 @@ from llmops.tasks.plugins.rerankers import LocalReranker
 from llmops.tasks.texts.charset import mended
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 ONNX = ("model.onnx", "onnx/model.onnx")
 TOKENIZER = "tokenizer.json"
@@ -108,7 +108,7 @@ class _Onnx(NamedTuple):
         with ThreadPoolExecutor(workers, "reranker") as pool:
             return list(pool.map(self._score, encoded))
 
-    def _score(self, pair: Any) -> float:
+    def _score(self, pair: "Encoding") -> float:
         given = {
             "input_ids": pair.ids,
             "attention_mask": pair.attention_mask,
