@@ -10,6 +10,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins._foreign import (
+    checked_objects,
+    lacking,
+    with_objects,
+    without_secrets,
+)
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import Counter, counter
 from llmops.tasks.schemas import Vectors
@@ -28,7 +34,8 @@ class LlamaIndexEmbedder(Embedder):
     cl100k_base, o200k_base, the path of a `tokenizer.json`, or `cautious`, which never counts too
     few. The class is imported when the config is read, the model is made at first use. `prefix`
     stands before each text, for models that want one, `query_prefix` before questions in its stead.
-    Questions are embedded by the model's `get_query_embedding`.
+    Questions are embedded by the model's `get_query_embedding`. An object among the options is
+    written `{path: package.module.Class, options: {…}}`.
     """
 
     requires: ClassVar[Mapping[str, str]] = {
@@ -52,6 +59,9 @@ class LlamaIndexEmbedder(Embedder):
             raise ValueError(
                 f"{kind.__name__} has no option {', '.join(unknown)}; allowed: {', '.join(known)}"
             )
+        if why := lacking(kind):
+            raise ValueError(why)
+        checked_objects(self.options)
         return self
 
     @property
@@ -77,7 +87,7 @@ class LlamaIndexEmbedder(Embedder):
             self.spelling().rpartition(".")[0],
             str(self.revision),
             self.path,
-            canonical(plain),
+            canonical(without_secrets(plain)),
             str(self.dimension),
             self.tokenizer,
             str(self.context),
@@ -137,7 +147,7 @@ class LlamaIndexEmbedder(Embedder):
     @cached_property
     def _model(self) -> "BaseEmbedding":
         try:
-            return self._kind()(**self.options)
+            return self._kind()(**with_objects(self.options))
         except ValidationError as error:
             said = error.errors(include_url=False)[0]["msg"]
             raise Unavailable(
