@@ -54,15 +54,19 @@ def checked_objects(options: object, where: str = "options") -> bool:
     return any(found)
 
 
-def with_objects(options: object) -> Any:
+def with_objects(options: Options) -> dict[str, object]:
     """The options with their objects made. One of the same path and options is made once: a model
     is not loaded for each document. Raises what the classes raise.
     """
-    if is_object(options):
-        return _made(str(options["path"]), canonical(_options(options)))
-    if isinstance(options, Mapping):
-        return {key: with_objects(each) for key, each in options.items()}
-    return [with_objects(each) for each in options] if isinstance(options, list) else options
+    return {key: _settled(each) for key, each in options.items()}
+
+
+def _settled(value: object) -> object:
+    if is_object(value):
+        return _made(str(value["path"]), canonical(_options(value)))
+    if isinstance(value, Mapping):
+        return with_objects(value)
+    return [_settled(each) for each in value] if isinstance(value, list) else value
 
 
 def without_secrets(options: object, *, inside: bool = False) -> object:
@@ -93,7 +97,7 @@ def lacking(kind: type[Any]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _made(path: str, options: str) -> Any:
+def _made(path: str, options: str) -> object:
     return _class(path, "options")(**with_objects(loads(options)))
 
 

@@ -98,12 +98,12 @@ class FastembedEmbedder(Embedder):
         return normalised(vectors.astype(np.float32))
 
     @property
-    def _loaded(self) -> "_Loaded":
+    def _loaded(self) -> "LoadedFastembed":
         with LOADING:
             return _load(self.model, self.folder, self.cache, self.threads, self.offline)
 
 
-class _Loaded(NamedTuple):
+class LoadedFastembed(NamedTuple):
     model: Any
     tokenizer: Any
     max_tokens: int
@@ -131,7 +131,7 @@ def _dimension(model: str) -> int:
 @cache
 def _load(
     model: str, folder: str, place: str | None, threads: int | None, offline: bool
-) -> _Loaded:
+) -> LoadedFastembed:
     from fastembed import TextEmbedding
 
     _dimension(model)
@@ -152,4 +152,4 @@ def _load(
         ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return _Loaded(made, tokenizer, longest - FRAME)
+    return LoadedFastembed(made, tokenizer, longest - FRAME)

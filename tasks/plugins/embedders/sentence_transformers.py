@@ -114,12 +114,12 @@ class SentenceTransformersEmbedder(Embedder):
         return normalised(np.asarray(vectors, np.float32))
 
     @property
-    def _loaded(self) -> "_Loaded":
+    def _loaded(self) -> "LoadedTransformer":
         with LOADING:
             return _load(str(Path(self.model).expanduser()), self.device, self.offline)
 
 
-class _Loaded(NamedTuple):
+class LoadedTransformer(NamedTuple):
     model: Any
     tokenizer: Any
     dimension: int
@@ -127,7 +127,7 @@ class _Loaded(NamedTuple):
 
 
 @cache
-def _load(model: str, device: str | None, offline: bool) -> _Loaded:
+def _load(model: str, device: str | None, offline: bool) -> LoadedTransformer:
     from sentence_transformers import SentenceTransformer
 
     try:
@@ -144,4 +144,6 @@ def _load(model: str, device: str | None, offline: bool) -> _Loaded:
     plain = type(tokenizer).from_str(tokenizer.to_str())  # the model goes on cutting with its own
     plain.no_truncation()
     plain.no_padding()
-    return _Loaded(made, plain, int(made.get_embedding_dimension() or 0), int(longest) - special)
+    return LoadedTransformer(
+        made, plain, int(made.get_embedding_dimension() or 0), int(longest) - special
+    )
