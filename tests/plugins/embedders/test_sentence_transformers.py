@@ -26,7 +26,8 @@ WORDS = ["boat 1", "a lighthouse of harbour 2", "", "日本語 lone \ud800", "wo
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two layers and 32 dimensions, with the prompts "query: " and "passage: "."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("model")
@@ -46,9 +47,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder / "bert")
     BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
-    words = models.Transformer(str(folder / "bert"), max_seq_length=64)
+    words = Transformer(str(folder / "bert"), max_seq_length=64)
     made = SentenceTransformer(
-        modules=[words, models.Pooling(32, "mean")],
+        modules=[words, Pooling(32, "mean")],
         prompts={"query": "query: ", "document": "passage: ", "other": "other: "},
         device="cpu",
     )
