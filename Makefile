@@ -15,7 +15,7 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: venv demo test quick lint screenshots bench bench-quick requirements clean
+.PHONY: venv demo test quick lint docs screenshots bench bench-quick requirements clean
 
 venv: $(EVERYTHING)
 
@@ -56,6 +56,10 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# README, CONTRIBUTING and docs/ as a site in build/docs. Every link has to lead somewhere.
+docs: venv
+	$(BIN)/python -m benchmarks.site
 
 # The pages of Prefect and MLflow, photographed. Needs Chromium.
 screenshots: venv

@@ -64,7 +64,7 @@ class RuleSettings(Section):
     def _fits(self) -> "RuleSettings":
         kind = measure_kind(self.metric)
         if self.name in WATCHED:
-            raise ValueError(f"{self.name} is watched already; call the rule otherwise")
+            raise ValueError(f"{self.name} is watched already; give the rule another name")
         if kind is None:
             hint = did_you_mean(self.metric, MEASURES)
             known = f"{', '.join(MEASURES)}, {SCORE}METRIC"
@@ -101,7 +101,7 @@ class RuleSettings(Section):
             if kind.kind == "share" and bound is not None and not 0 <= bound <= 1:
                 raise ValueError(f"{self.metric} lies between 0 and 1: 0.05 is 5 %")
         if self.above is not None and self.below is not None and self.below >= self.above:
-            raise ValueError("below lies under above: what is between the two is right")
+            raise ValueError("below is less than above: values between the two are right")
 
     def _lasts(self, kind: MeasureKind) -> None:
         """Over which time."""

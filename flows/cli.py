@@ -31,6 +31,7 @@ from llmops.flows.commands import (
     models,
     monitor,
     nightly,
+    plugins,
     prompts,
     quarantine,
     review,
@@ -84,7 +85,7 @@ for part in (compare, maintenance):
 TOP = (
     *(demo, build, search, explain, evaluate, kb, quarantine, golden, prompts, decision),
     *(score, monitor, feedback, finetune, train, models, nightly, serve, deploy, up, status),
-    *(review, answers, keys, audit, traces, users, alerts, backup, cost, maintain),
+    *(review, answers, keys, audit, traces, users, alerts, backup, cost, maintain, plugins),
 )
 for part in TOP:
     app.add_typer(part.app)

@@ -76,6 +76,7 @@ def imported(*rooms: str) -> dict[str, str]:
         plain(distribution): str(path.relative_to(ROOT))
         for room in rooms
         for path in sorted((ROOT / room).rglob("*.py"))
+        if not path.name.endswith("_test.py")  # of plugins that users start from
         for module in modules(path)
         if module not in OURS and module not in sys.stdlib_module_names
         for distribution in providers.get(module, [])

@@ -10,6 +10,7 @@ import typer
 import yaml
 from pydantic import BaseModel
 
+from benchmarks.site import PAGES, anchors, links
 from llmops.configs.reading import FLOWS
 from llmops.configs.section import FlowConfig
 from llmops.flows.cli import app
@@ -123,9 +124,39 @@ def test_environment_variables_in_the_code_are_in_the_reference() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    for document in PAGES:
+        for link in links(document.read_text()):
+            target, _, anchor = link.partition("#")
+            file = document.parent / target if target else document
+            assert file.is_file(), f"{document.name}: {link}"
+            assert not anchor or anchor in anchors(file.read_text()), f"{document.name}: {link}"
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    there = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert there - {link.removeprefix("docs/").partition("#")[0] for link in links(README)} == set()
+
+
+def test_the_words_of_the_glossary_are_in_use() -> None:
+    """Each in other pages and in the code: who reads a word there finds it here."""
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    words = [
+        word
+        for row in re.findall(r"^\| ([a-z][^|]*) \|", text, re.MULTILINE)
+        for word in row.split(", ")
+        if row != "word"
+    ]
+    pages = " ".join(path.read_text() for path in PAGES if path.name != "glossary.md").lower()
+    code = " ".join(
+        path.read_text()
+        for top in ("flows", "tasks", "configs", "deployments")
+        for path in (ROOT / top).rglob("*.py")
+    ).lower()
+    assert len(words) > 50
+    assert sorted(words) == sorted(set(words))
+    for word in words:
+        assert re.search(rf"\b{word}", pages), f"not in the docs: {word}"
+        assert re.search(rf"\b{re.sub('[ -]', '[ _-]?', word)}", code), f"not in the code: {word}"
 
 
 def test_files_that_the_docs_name_are_there() -> None:

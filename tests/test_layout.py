@@ -268,7 +268,7 @@ def test_a_submodule_never_hides_a_name_of_its_package() -> None:
     "family", [each for each in FAMILIES if (ROOT / "tasks/plugins" / each).is_dir()]
 )
 def test_a_plugin_is_a_file_or_a_folder_of_its_name(family: str) -> None:
-    from llmops.tasks.plugins import _load, names  # without asking for libraries of extras
+    from llmops.tasks.plugins import load, names  # without asking for libraries of extras
 
     folder = ROOT / "tasks" / "plugins" / family
     own = {path.stem for path in folder.glob("*.py")}
@@ -276,7 +276,7 @@ def test_a_plugin_is_a_file_or_a_folder_of_its_name(family: str) -> None:
     own = {each for each in own if not each.startswith("_")}
     assert own
     assert own <= set(names(family))
-    places = {each: _load(family, each).__module__ for each in own}
+    places = {each: load(family, each).__module__ for each in own}
     assert {each: f"llmops.tasks.plugins.{family}.{each}" for each in own} == places
 
 

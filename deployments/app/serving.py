@@ -142,7 +142,7 @@ def keys_needed(config: ServeConfig, home: Path, host: str) -> bool:
     if required and not any(key.revoked_at is None for key in keys.listed(home)):
         why = f"{host} is reached by others" if not is_loopback(host) else "`keys.required` is set"
         raise UsageError(
-            f"{why}, and there is no key to come in with",
+            f"{why}, and there is no key yet",
             where="--host" if not is_loopback(host) else "keys.required",
             hint="make one: llmops keys create NAME --scopes ask,search,feedback",
         )

@@ -86,7 +86,7 @@ class Supervisor:
             raise Unavailable(
                 f"a part does not come up. {hopeless}",
                 where=str(self.logs.folder),
-                hint="the whole log lies there; mend what it names and start `llmops up` again",
+                hint="the whole log is there; correct what it names and start `llmops up` again",
             )
         return not signals.second.is_set()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmops.flows.commands._grid import grid
-from llmops.flows.commands._tables import printable
+from llmops.flows.commands._tables import amount, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,11 +95,8 @@ def forecast(console: "Console", found: Found) -> None:
         ]
         for row in found["calls"]
     ]
-    console.print(
-        f"{found['name']}: {found['cases']} cases, {len(found['arms'])} arms. Nothing has "
-        f"been asked.",
-        markup=False,
-    )
+    size = f"{amount(found['cases'], 'cases')}, {amount(len(found['arms']), 'arms')}"
+    console.print(f"{found['name']}: {size}. Nothing has been asked.", markup=False)
     grid(console, ["of", "calls at most", "remembered", "tokens in, about", "USD at most"], rows)
 
 

@@ -69,7 +69,7 @@ def check(config: Project = None) -> Answer:
 
 @command(app, "test")
 def test(config: Given) -> Answer:
-    """Send a test by each sender, and say what came of it: exit 1 where one fails."""
+    """Send a test by each sender, and say whether it arrived: exit 1 where one fails."""
     from llmops.deployments.alerter import alert_plan
     from llmops.tasks.alerts.direct import send_all
     from llmops.tasks.ledger import now

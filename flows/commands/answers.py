@@ -22,7 +22,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="As `llmops answers list` 
 Question = Annotated[str, typer.Option("--question", help="What is asked.")]
 Text = Annotated[str, typer.Option("--answer", help="What is said to it.")]
 Labels = Annotated[
-    str | None, typer.Option("--labels", help="Only for who holds all of these; with commas.")
+    str | None, typer.Option("--labels", help="Only for holders of all these labels; with commas.")
 ]
 Threshold = Annotated[
     float | None,

@@ -26,7 +26,7 @@ PERSON_DIGITS = 12
 @command(app, "list")
 def list_(
     subject: Annotated[
-        str, typer.Option("--subject", help="Only of subjects that have this in them.")
+        str, typer.Option("--subject", help="Only subjects that contain this.")
     ] = "",
     action: Annotated[
         str, typer.Option("--action", help="Only one kind: publish, rollback, alias, erase, …")

@@ -29,8 +29,8 @@ def cost(
         list[str] | None,
         typer.Option(
             "--by",
-            help="What the rows are of: day, month, flow, name, model; several with commas, or "
-            "the option again.  [default: flow,name,model]",
+            help="A row for each: day, month, flow, name, model; several with commas, or by more "
+            "options.  [default: flow,name,model]",
         ),
     ] = None,
     since: Annotated[

@@ -49,7 +49,7 @@ def show(
     markdown: Annotated[
         bool,
         typer.Option(
-            "--markdown", help="Print the Markdown summary, as --ci of `llmops evaluate`."
+            "--markdown", help="Print the Markdown summary, as `llmops evaluate --ci` does."
         ),
     ] = False,
 ) -> Answer:

@@ -12,8 +12,8 @@ app = typer.Typer()
 
 @command(app, "demo")
 def demo() -> Answer:
-    """Show builds, an edit, the gate, a search and a rollback on the Python help topics. Offline,
-    about a minute.
+    """Take the tour, on the Python help topics: builds, the gate, a rollback, prompts compared, the
+    application, feedback and a trained ranking. Offline, two to three minutes.
     """
     from llmops.flows.demo import Demonstration
 

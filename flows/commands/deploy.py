@@ -45,7 +45,7 @@ def deploy(
         ),
     ] = None,
 ) -> Answer:
-    """Register every config with a schedule at the Prefect server; remove what is no longer."""
+    """Register every config with a schedule at the Prefect server; remove those that are gone."""
     from llmops.deployments.deploy import deploy as register
     from llmops.deployments.pools import Pool
     from llmops.deployments.project import Project

@@ -30,8 +30,8 @@ def finetune(
     ] = False,
     changes: Changes = None,
 ) -> Answer:
-    """Collect what people were answered, wrote and judged; check, scrub and split it; and export a
-    version of a data set in the formats of trainers.
+    """Make a data set of answers that people got, wrote and judged: collect, check, scrub and split
+    them, and export a version in the formats of trainers.
     """
     from llmops.configs import read
     from llmops.configs.finetune import FinetuneConfig

@@ -79,8 +79,10 @@ def log(name: Name) -> Answer:
 @command(app, "diff")
 def diff(
     name: Name,
-    start: Annotated[int | None, typer.Argument(metavar="[FROM]")] = None,
-    end: Annotated[int | None, typer.Argument(metavar="[TO]")] = None,
+    start: Annotated[
+        int | None, typer.Argument(metavar="[FROM]", help="The earlier version.")
+    ] = None,
+    end: Annotated[int | None, typer.Argument(metavar="[TO]", help="The later version.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add a unified diff of the text.")] = False,
     uri: Annotated[
         list[str] | None, typer.Option("--uri", help="Only this document; repeat for several.")

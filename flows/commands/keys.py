@@ -33,9 +33,9 @@ SHOWN = [
 
 @command(app, "create")
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of whoever will use it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will use it.")],
     scopes: Annotated[
-        str, typer.Option("--scopes", help="Of ask, search, feedback, admin; with commas.")
+        str, typer.Option("--scopes", help="Any of ask, search, feedback, admin; with commas.")
     ] = "ask,search,feedback",
     role: Annotated[
         str, typer.Option("--role", help="viewer, reviewer, editor or operator.")
@@ -48,7 +48,9 @@ def create(
     ] = "",
     usd_per_month: Annotated[
         float | None,
-        typer.Option("--usd-per-month", help="What a calendar month (UTC) may cost. Default: any."),
+        typer.Option(
+            "--usd-per-month", help="What a calendar month (UTC) may cost. Default: no limit."
+        ),
     ] = None,
     requests_per_minute: Annotated[
         int | None,
@@ -69,7 +71,7 @@ def create(
 
 @command(app, "list")
 def list_() -> Answer:
-    """List the keys, never what they are: what each may do, and has spent this month."""
+    """List the keys, without their secrets: what each may do, and has spent this month."""
     from llmops.tasks.access import keys, spending
     from llmops.tasks.ledger import now
 

@@ -135,9 +135,7 @@ def erase(
     name: Name,
     uri: Annotated[str, typer.Option("--uri", help="The document, as `kb documents` lists it.")],
     yes: Yes = False,
-    lift: Annotated[
-        bool, typer.Option("--lift", help="Let a document that was erased in again.")
-    ] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Let an erased document in again.")] = False,
 ) -> Answer:
     """Remove a document from every version, the store, the lake and all records, and keep it out of
     later builds.

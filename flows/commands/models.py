@@ -46,7 +46,7 @@ def rollback(
         int | None, typer.Option("--to", min=1, help="An earlier version. Default: the one before.")
     ] = None,
 ) -> Answer:
-    """Make the version live that was so before, at once."""
+    """Make the version before the live one live again, at once."""
     from llmops.tasks.models.moving import rollback as back
 
     moved = back(home(), name, to)

@@ -16,8 +16,8 @@ app = typer.Typer()
 
 @command(app, "monitor", long=True)
 def monitor(config: Config, changes: Changes = None) -> Answer:
-    """Look at the last days of an application: figures, drift of questions and answers, what its
-    documents do not answer; a report as HTML, and curves in MLflow.
+    """Report on the last days of an application: figures, drift of questions and answers, what its
+    documents do not answer. Writes an HTML report, and curves in MLflow.
     """
     from llmops.configs import read
     from llmops.configs.monitor import MonitorConfig

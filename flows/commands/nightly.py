@@ -18,7 +18,7 @@ Facts = Mapping[str, Any]
 
 @command(app, "nightly", long=True)
 def nightly(config: Config, changes: Changes = None) -> Answer:
-    """Run what a night's config lists: builds, then evaluations; failures are kept apart."""
+    """Run what a night's config lists: builds, evaluations and more; a failure stops no other."""
     from llmops.configs import read
     from llmops.configs.nightly import NightlyConfig
     from llmops.flows.running import run_flow

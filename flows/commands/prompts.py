@@ -83,7 +83,7 @@ def push(
         str, typer.Option("--message", "-m", help="Why; kept with new versions.")
     ] = "",
 ) -> Answer:
-    """Put prompts into the registry; what a version says already makes no new one."""
+    """Put prompts into the registry; a text that is a version already makes no new one."""
     from llmops.tasks.prompts.reading import read_prompts
     from llmops.tasks.prompts.registry import push_all
     from llmops.tasks.prompts.sync import one_file_each

@@ -16,7 +16,7 @@ app = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Documents that failed: why, and another try."
 )
 
-Base = Annotated[str | None, typer.Option("--kb", help="Of one knowledge base.")]
+Base = Annotated[str | None, typer.Option("--kb", help="Only of this knowledge base.")]
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]…", help="Items; default: all of --kb.")
 ]
@@ -26,7 +26,7 @@ Ids = Annotated[
 def list_(
     kb: Base = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="What is left out for a better document, instead.")
+        bool, typer.Option("--duplicates", help="List near duplicates that were left out.")
     ] = False,
 ) -> Answer:
     """List what is in quarantine."""
@@ -47,8 +47,10 @@ def list_(
 
 
 @command(app, "show")
-def show(item: Annotated[str, typer.Argument(metavar="ID")]) -> Answer:
-    """Show one item."""
+def show(
+    item: Annotated[str, typer.Argument(metavar="ID", help="As `quarantine list` shows it.")],
+) -> Answer:
+    """Show why a document is in quarantine."""
     from llmops.tasks.knowledge.quarantine import get
 
     return answer(get(ledger(), item), draw.facts)

@@ -32,7 +32,7 @@ RatingName = Annotated[str, typer.Option("--rating", help="Only answers rated up
 Text = Annotated[
     str, typer.Option("--text", help="Only with this in a note, a comment or a correction.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")]
 SHOWN = ["id", "state", "verdict", "reasons", "reviews", "trace_id"]
 
 
@@ -94,7 +94,7 @@ def submit(
     correction: Annotated[str, typer.Option("--correction", help="A better answer.")] = "",
     relevant: Annotated[
         list[str] | None,
-        typer.Option("--relevant", help="The uri of a passage that answers; several times."),
+        typer.Option("--relevant", help="The uri of a passage that answers; repeatable."),
     ] = None,
     comment: Annotated[str, typer.Option("--comment", help="Why.")] = "",
     reviewer: Annotated[

@@ -18,8 +18,8 @@ Facts = Mapping[str, Any]
 
 @command(app, "score", long=True)
 def score(config: Config, changes: Changes = None) -> Answer:
-    """Score a sample of an application's traces; the scores stand on the traces in MLflow, and as
-    curves over time.
+    """Score a sample of an application's traces. MLflow has the scores on each trace, and as curves
+    over time.
     """
     from llmops.configs import read
     from llmops.configs.score import ScoreConfig

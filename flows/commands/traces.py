@@ -30,7 +30,7 @@ App = Annotated[str, typer.Option("--app", help="The application, as its config 
 @command(traces, "list")
 def list_(
     app: Annotated[str | None, typer.Option("--app", help="Only of this application.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 20,
 ) -> Answer:
     """List the newest traces: when, what was asked, how they ended, what they cost, whether MLflow
     has them.
@@ -81,13 +81,15 @@ def delete(trace_id: Id, yes: Yes = False) -> Answer:
 @command(traces, "prune")
 def prune(
     app: App,
-    most: Annotated[float, typer.Option("--most", min=0, help="Older than so many days: goes.")],
+    most: Annotated[
+        float, typer.Option("--most", min=0, help="Delete traces older than this many days.")
+    ],
     least: Annotated[
-        float, typer.Option("--least", min=0, help="Younger than so many days: never goes.")
+        float, typer.Option("--least", min=0, help="Refuse to delete any younger than this.")
     ] = 0.0,
     yes: Yes = False,
 ) -> Answer:
-    """Delete the traces of an application that are older than they may get; costs stay known."""
+    """Delete old traces of an application. What they cost stays known until next month is over."""
     from llmops.tasks.traces import retention
 
     due = retention.due(home(), app, most, least)

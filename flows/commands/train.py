@@ -45,7 +45,7 @@ def train(
         bool, typer.Option("--plan", help="Show what would be learnt from; train nothing.")
     ] = False,
 ) -> Answer:
-    """Train what the section `train:` of a config says; it is served where its gate says so."""
+    """Train what the section `train:` of a config names; it goes live if its gate passes."""
     from llmops.configs.train import read_training
     from llmops.flows.running import run_flow
 

@@ -22,8 +22,8 @@ def erase(
     app: App,
     yes: Yes = False,
 ) -> Answer:
-    """Forget somebody: their traces, feedback, cached and curated answers, and what leads from
-    their pseudonym to them. The audit log stays whole.
+    """Forget somebody: their traces, feedback, cached and curated answers, and the link from their
+    pseudonym to their name. The audit log stays whole.
     """
     from llmops.tasks.traces import deletion, index
 

@@ -184,7 +184,7 @@ def _earlier(state: AliasState, to: int | None) -> int:
         )
         raise UsageError(
             f"version {to} {said}",
-            hint=f"earlier ones: {listed}; to another one leads a decision: llmops prompts promote",
+            hint=f"earlier ones: {listed}; another one needs a decision: llmops prompts promote",
         )
     if not before:
         raise UsageError(

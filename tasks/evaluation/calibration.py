@@ -153,7 +153,7 @@ def _labelled(evaluation: EvaluationSpec) -> list[LabelledJudge]:
         raise UsageError(
             "no judge of this config has labels to be compared with",
             where="scorers",
-            hint="give the judge `labels: labels.jsonl` (see docs/evaluation.md) and a `floor`",
+            hint="give the judge `labels: labels.jsonl` (see docs/scorers.md) and a `floor`",
         )
     return labelled
 

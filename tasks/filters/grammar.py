@@ -172,7 +172,7 @@ class _Parser:
             )
         if token.text == LABELS:
             return UsageError(
-                "labels are not asked for in a condition: a search finds what is public "
+                "labels are not part of a condition: a search finds what is public "
                 "and what the labels given open",
                 where="--where",
                 hint='llmops search "…" --kb NAME --label hr',

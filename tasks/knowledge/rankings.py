@@ -134,7 +134,7 @@ def _point(kb: Handle, number: int, what: str, reason: str) -> int | None:
         chosen = ranking_of(kb, number)
         if chosen.status != "promoted":
             raise UsageError(
-                f"ranking {number} of {kb.name!r} was {chosen.status}: it never may be live",
+                f"ranking {number} of {kb.name!r} was {chosen.status}: it can never go live",
                 where=kb.name,
                 hint=f"`llmops kb ranking {kb.name}` lists those that may",
             )

@@ -58,7 +58,7 @@ def promote(
             return _answer(target, None, moved=False, before=None)
         if live is not None and live.version != before:
             raise Blocked(
-                f"{live.uri} is live since the decision began, which compared with another one",
+                f"{live.uri} went live after the decision began, which compared with another one",
                 hint="run the training again: what was trained is kept, and the gate decides anew",
             )
         move = ModelMove(

@@ -208,11 +208,8 @@ def find(family: str, name: str) -> type[Plugin]:
                 )
             ]
         )
-    plugin = _load(family, name)
-    absent = dict.fromkeys(
-        command for module, command in plugin.requires.items() if find_spec(module) is None
-    )
-    if absent:
+    plugin = load(family, name)
+    if absent := lacking(plugin):
         raise ConfigError(
             [
                 Mistake(
@@ -226,7 +223,16 @@ def find(family: str, name: str) -> type[Plugin]:
     return plugin
 
 
-def _load(family: str, name: str) -> type[Plugin]:
+def lacking(plugin: type[Plugin]) -> list[str]:
+    """The commands that install what a plugin requires and this environment does not have."""
+    wanted = plugin.requires.items()
+    return [*dict.fromkeys(command for module, command in wanted if find_spec(module) is None)]
+
+
+def load(family: str, name: str) -> type[Plugin]:
+    """The plugin class behind a name of `names`, also where its library is missing. Raises
+    ConfigError where there is no such class.
+    """
     if name in external(family):
         loaded = external(family)[name].load()
         if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):

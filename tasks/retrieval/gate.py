@@ -102,7 +102,7 @@ class GateResult(BaseModel):
             raise Blocked(
                 f"the gate says {self.verdict}: {self.reason}",
                 hint="the live version stays; see the worst questions of this run: where a "
-                "document rightly says no more what one of them quotes, change that question",
+                "document rightly no longer says what one of them quotes, change that question",
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def due(home: Path, app: str, most_days: float, least_days: float = 0.0) -> list
     """
     if most_days < least_days:
         raise UsageError(
-            f"traces are protected for {least_days:g} days, and older ones than {most_days:g} were "
-            "to go",
+            f"traces younger than {least_days:g} days are protected, and those older than "
+            f"{most_days:g} were to be deleted",
             hint=f"give {least_days:g} days or more",
         )
     before = now() - timedelta(days=most_days)

@@ -16,7 +16,7 @@ from llmops.tasks.calls.budget import (
     check_price,
     most,
 )
-from llmops.tasks.calls.prices import cost_of
+from llmops.tasks.calls.prices import Price, cost_of
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
 from llmops.tasks.plugins.llms.openai import OpenAILlm
@@ -30,7 +30,7 @@ def ask(text: str = "Why?", **changes: Any) -> Request:
 
 
 def dollars(llm: Llm, request: Request, out: float) -> float:
-    return most(llm, (0.0, out), request)
+    return most(llm, Price(0.0, out), request)
 
 
 @given(calls=st.lists(CALL, max_size=40), usd=st.integers(0, 400), count=st.integers(0, 40))
@@ -112,13 +112,15 @@ def test_a_request_that_failed_counts_as_a_call_and_one_that_never_left_does_not
 
 
 def test_the_upper_bound_counts_bytes_and_the_longest_reply() -> None:
-    assert most(MODEL, (1e6, 0.0), ask("né")) == pytest.approx(
+    assert most(MODEL, Price(1e6, 0.0), ask("né")) == pytest.approx(
         3 + FRAME, abs=20
     )  # beside it: the JSON of what is not given
-    assert most(MODEL, (1e6, 0.0), ask("né" * 100)) - most(
-        MODEL, (1e6, 0.0), ask("né")
+    assert most(MODEL, Price(1e6, 0.0), ask("né" * 100)) - most(
+        MODEL, Price(1e6, 0.0), ask("né")
     ) == pytest.approx(3 * 99)
-    assert most(MODEL, (1e6, 0.0), ask(output={"type": "object"})) > most(MODEL, (1e6, 0.0), ask())
+    assert most(MODEL, Price(1e6, 0.0), ask(output={"type": "object"})) > most(
+        MODEL, Price(1e6, 0.0), ask()
+    )
     assert dollars(MODEL, ask(), 1e6) == 100
     assert dollars(MODEL, ask(parameters={"max_tokens": 7}), 1e6) == 7
     assert dollars(MODEL, ask(parameters={"max_completion_tokens": 900}), 1e6) == 900
@@ -128,12 +130,12 @@ def test_the_upper_bound_counts_bytes_and_the_longest_reply() -> None:
 
 
 def test_costs_are_per_million_tokens() -> None:
-    assert cost_of((0.15, 0.60), 1_000, 500) == pytest.approx(0.00045)
+    assert cost_of(Price(0.15, 0.60), 1_000, 500) == pytest.approx(0.00045)
     assert cost_of(None, 1_000, 500) == 0.0
 
 
 def test_a_price_that_nobody_knows_keeps_no_budget() -> None:
     check_price(MODEL, None, None)
-    check_price(MODEL, (0.0, 0.0), 1.0)
+    check_price(MODEL, Price(0.0, 0.0), 1.0)
     with pytest.raises(ConfigError, match=r"budget\.usd cannot be kept.*price_in and price_out"):
         check_price(MODEL, None, 1.0)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.gateway import Gateway, GatewayReply
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import shown
@@ -26,7 +27,7 @@ def service() -> Iterator[Service]:
 
 
 def test_a_call_is_paid_once_and_then_remembered(tmp_path: Path, service: Service) -> None:
-    home, price = tmp_path / "home", (1.0, 1e6)
+    home, price = tmp_path / "home", Price(1.0, 1e6)
 
     async def twice(gateway: Gateway) -> list[GatewayReply]:
         return [
@@ -113,10 +114,10 @@ def test_the_place_the_key_and_the_price_of_a_model_do_not_matter(
 ) -> None:
     async def both(gateway: Gateway) -> list[GatewayReply]:
         return [
-            await gateway.ask(model(service.base_url, api_key="a"), (1.0, 1.0), ask()),
+            await gateway.ask(model(service.base_url, api_key="a"), Price(1.0, 1.0), ask()),
             await gateway.ask(
                 model("http://127.0.0.1:9/v1", api_key="b", timeout=1, price_in=3),
-                (2.0, 2.0),
+                Price(2.0, 2.0),
                 ask(),
             ),
         ]

@@ -8,6 +8,7 @@ import pytest
 
 from llmops.tasks.calls.budget import BudgetReached, Spent
 from llmops.tasks.calls.gateway import Gateway, GatewayReply
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import ConfigError
 from tests.calls.gateways import ask, model, through
 from tests.evaluation.runs import questions
@@ -38,7 +39,7 @@ def test_a_budget_of_calls_is_never_passed(
 
 def test_what_is_remembered_needs_no_budget(tmp_path: Path, service: Service) -> None:
     async def once(gateway: Gateway) -> GatewayReply:
-        return await gateway.ask(model(service.base_url), (1.0, 1.0), ask())
+        return await gateway.ask(model(service.base_url), Price(1.0, 1.0), ask())
 
     through(tmp_path / "home", once)
     found, spent = through(tmp_path / "home", once, calls=0, usd=0.0)
@@ -50,7 +51,7 @@ def test_a_budget_in_dollars_is_never_passed_and_used_nearly_to_its_end(
 ) -> None:
     small, price = (
         model(service.base_url, max_tokens=10),
-        (0.0, 1e6),
+        Price(0.0, 1e6),
     )  # a dollar per token: replies have 3 tokens, 10 are reserved
 
     async def many(gateway: Gateway) -> list[GatewayReply | BaseException]:

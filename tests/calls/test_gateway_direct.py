@@ -14,6 +14,7 @@ from llmops.tasks.calls import direct
 from llmops.tasks.calls.budget import Budget, BudgetReached, Budgets
 from llmops.tasks.calls.direct import estimated_size
 from llmops.tasks.calls.gateway import Gateway, GatewayReply
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import calls
@@ -22,7 +23,7 @@ from tests.calls.gateways import ask, model, through
 from tests.llm_faults import CUT, Answer, Body, broken, events
 from tests.openai_server import serving
 
-PRICE = (1.0, 10.0)
+PRICE = Price(1.0, 10.0)
 
 
 def rows(home: Path) -> list[tuple[str, str, str, int]]:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import BlockingGateway, Gateway, GatewayReply
+from llmops.tasks.calls.prices import Price
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.tables import calls
@@ -54,7 +55,7 @@ def test_a_model_is_told_of_its_mistake_and_the_usable_reply_alone_is_remembered
     async def twice(gateway: Gateway) -> list[GatewayReply]:
         llm = model(service.base_url)
         return [
-            await gateway.ask(llm, (1.0, 1e6), ask(), owner="d", read=more_than(1))
+            await gateway.ask(llm, Price(1.0, 1e6), ask(), owner="d", read=more_than(1))
             for _ in range(2)
         ]
 

@@ -96,7 +96,7 @@ RATE = {"name": "r", "app": "a", "metric": "error_rate"}
         ),
         ({**RATE, "above": 0.1, "rises": {}}, "one is wanted"),
         ({**RATE, "rises": {}, "falls": {}}, "one is wanted"),
-        ({**RATE, "above": 0.1, "below": 0.2}, "below lies under above"),
+        ({**RATE, "above": 0.1, "below": 0.2}, "below is less than above"),
         ({**RATE, "above": 0.1, "window": "1 week"}, "a span of time is wanted"),
         ({**RATE, "above": 0.1, "window": "10s"}, "a window of 5m to 92d"),
         ({**RATE, "above": 0.1, "knowledge_base": "k"}, "take out knowledge_base"),

@@ -149,7 +149,7 @@ def test_and_binds_more_than_or_and_not_more_than_and() -> None:
         ('lang = "a\0b"', "NUL"),
         ("department = '\ud800'", "surrogate"),
         ("year = 1e400", "finite"),
-        ("labels contains 'hr'", "labels are not asked for in a condition"),
+        ("labels contains 'hr'", "labels are not part of a condition"),
         ("field_year = 1", "no declared field"),
         ("'year' = 1", "no declared field"),
     ],

@@ -48,10 +48,10 @@ def test_a_place_in_the_home_or_in_its_lake_is_refused(
 ) -> None:
     (tmp_path / "link").symlink_to(shop.home)
     for place in (shop.home, shop.home / "backups", tmp_path / "link" / "backups"):
-        with pytest.raises(UsageError, match="would lie in what it is of"):
+        with pytest.raises(UsageError, match="would lie inside what it copies"):
             backup(shop.home, str(place))
     monkeypatch.setenv("LLMOPS_LAKE", str(tmp_path / "lake"))
-    with pytest.raises(UsageError, match="would lie in what it is of"):
+    with pytest.raises(UsageError, match="would lie inside what it copies"):
         backup(shop.home, str(tmp_path / "lake" / "backups"))
     with pytest.raises(UsageError, match="is empty"):
         backup(shop.home, "")

@@ -78,7 +78,7 @@ def test_the_alias_goes_by_decisions_and_back(home: Path) -> None:
     first = promote(home, "helpdesk", 2, DECISION, 1)
     assert (first["version"], first["previous_version"], first["moved"]) == (2, 1, True)
     assert promote(home, "helpdesk", 2, DECISION, 1)["moved"] is False
-    with pytest.raises(Blocked, match="is live since the decision began"):
+    with pytest.raises(Blocked, match="went live after the decision began"):
         promote(home, "helpdesk", 3, DECISION, 1)
     promote(home, "helpdesk", 3, DECISION, 2)
     assert rollback(home, "helpdesk")["version"] == 2

@@ -72,7 +72,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 def test_a_missing_library_names_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("llmops.tasks.plugins._load", lambda family, name: Needy)
+    monkeypatch.setattr("llmops.tasks.plugins.load", lambda family, name: Needy)
     with pytest.raises(ConfigError, match="pip install the-missing-one"):
         find.__wrapped__("cleaners", "unicode")
 

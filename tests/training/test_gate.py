@@ -203,7 +203,7 @@ def test_another_model_that_is_live_meanwhile_stays_so(tmp_path: Path) -> None:
     content = decided_by(home, files, files, better=True)
     told = decided(home, mine, sides, content, HeldCases((), ()), "test")
     assert (told.status, told.exit_code, told.failed) == ("stayed", 1, "NotPromoted")
-    assert "models:/helpdesk/2 is live since the decision began" in told.reason
+    assert "models:/helpdesk/2 went live after the decision began" in told.reason
     assert "It should be live, and is not" in model_markdown(told)
     sides = compared(home, mine)
     assert sides is not None

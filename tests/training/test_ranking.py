@@ -129,7 +129,7 @@ def test_shuffled_labels_and_too_few_are_not_served(shop: Workshop) -> None:
     assert "20 judged questions" in few.reason
     assert content is None
     assert order(shop) == before
-    with pytest.raises(UsageError, match="never may be live"):
+    with pytest.raises(UsageError, match="can never go live"):
         rankings.rollback(shop.handle, few.ranking)
 
 

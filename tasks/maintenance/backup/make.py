@@ -113,6 +113,6 @@ def _refuse_inside(home: Path, vault: Vault) -> None:
             folder
         ):
             raise UsageError(
-                f"the backup would lie in what it is of: {vault.where()} is in {folder}",
+                f"the backup would lie inside what it copies: {vault.where()} is in {folder}",
                 hint="name a folder elsewhere, best on another disk, or a URL",
             )

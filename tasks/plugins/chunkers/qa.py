@@ -39,6 +39,7 @@ class QaChunker(Chunker):
 
     question: str = Field(default="question", min_length=1)
     answer: str = Field(default="answer", min_length=1)
+    """The column that holds the answer."""
     search: Literal["question", "both"] = "question"
     give: Literal["row", "answer"] = "row"
     llm: Spec | None = None

@@ -23,6 +23,7 @@ class LanguageCleaner(Cleaner):
 
     keep: tuple[Code, ...] = Field(min_length=1)
     policy: Literal["quarantine", "flag"] = "quarantine"
+    """What happens to documents in other languages."""
     unknown: Literal["keep", "flag", "quarantine"] = "keep"
 
     @field_validator("keep", mode="before")

@@ -66,6 +66,7 @@ class NearDuplicatesCleaner(CorpusCleaner):
     revision: ClassVar[int] = 1
     similarity: float = Field(default=0.8, ge=0.3, le=1)
     keep: Literal["longest", "newest", "first"] = "longest"
+    """Which of several near duplicates stays."""
     action: Literal["drop", "flag"] = "drop"
     words: int = Field(default=5, ge=1, le=50)
     date: str = Field(default="date", min_length=1)

@@ -17,6 +17,7 @@ class CasesCollector(Collector):
 
     path: Path
     system: str = ""
+    """The system message of each row; none by default."""
 
     def at(self, folder: Path) -> "CasesCollector":
         return self.model_copy(update={"path": folder / self.path})

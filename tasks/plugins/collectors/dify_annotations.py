@@ -19,6 +19,7 @@ class DifyAnnotationsCollector(Collector):
     """
 
     path: Path
+    """The exported file, relative to the config."""
     system: str = ""
 
     def at(self, folder: Path) -> "DifyAnnotationsCollector":

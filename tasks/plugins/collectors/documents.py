@@ -56,10 +56,12 @@ class DocumentsCollector(Collector):
     """
 
     knowledge_base: str
+    """Whose live version the passages come from."""
     llm: Spec = Spec(name=OFFLINE)
     per_chunk: int = Field(default=2, ge=1, le=10)
     least: int = Field(default=200, ge=1)
     system: str = ""
+    """The system message of each row; none by default."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

@@ -16,6 +16,7 @@ class GoldenCollector(Collector):
 
     path: Path
     system: str = ""
+    """The system message of each row; none by default."""
 
     def at(self, folder: Path) -> "GoldenCollector":
         return self.model_copy(update={"path": folder / self.path})

@@ -27,6 +27,7 @@ class TracesCollector(Collector):
     """
 
     app: str
+    """The application whose answers are collected."""
     since: str = Field(default="30d", pattern=f"^{SINCE.pattern}$")
     feedback: Literal["up", "down", "none", "rated", "any"] = "any"
     score: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)

@@ -38,9 +38,11 @@ class FastembedEmbedder(Embedder):
     folder: str = ""
     cache: str | None = None
     language: tuple[str, ...] = ()
+    """ISO 639-1 codes that its vectors are good for; none: all."""
     query_prefix: str = ""
     passage_prefix: str = ""
     threads: int | None = Field(default=None, ge=1)
+    """Of the processor; none: all."""
     offline: bool = False
 
     @field_validator("language", mode="before")

@@ -49,6 +49,7 @@ class LlamaIndexEmbedder(Embedder):
     prefix: str = ""
     query_prefix: str | None = None
     price_per_million: float = Field(default=0.0, ge=0)
+    """US dollars per million tokens."""
 
     @model_validator(mode="after")
     def _is_embedding(self) -> Self:

@@ -41,20 +41,28 @@ class OpenAIEmbedder(Embedder):
     """
 
     model: str = Field(min_length=1)
+    """Its name at the service."""
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     base_url: Address = "https://api.openai.com/v1"
+    """Where the API is, up to and with its version."""
     api_key: SecretStr | None = None
+    """Sent as the bearer token."""
     context: int = Field(default=LONGEST, ge=8)
     tokenizer: str = ""
     batch: int = Field(default=64, ge=1, le=2048)
+    """Texts in a request."""
     encoding: Literal["float", "base64"] = "base64"
+    """How vectors come; base64 is the shorter way."""
     price_per_million: float | None = Field(default=None, ge=0)
+    """US dollars per million tokens; none: the service's list price, where it is known."""
     passage_prefix: str = ""
     query_prefix: str = ""
     passage_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
     query_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timeout: float = Field(default=60, gt=0)
+    """Seconds of one attempt."""
     retries: int = Field(default=5, ge=0, le=20)
+    """Further attempts."""
 
     @model_validator(mode="after")
     def _dimension_is_known(self) -> Self:

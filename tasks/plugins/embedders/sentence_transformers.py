@@ -39,6 +39,7 @@ class SentenceTransformersEmbedder(Embedder):
     requires: ClassVar[Mapping[str, str]] = {"sentence_transformers": INSTALL}
     model: str = Field(min_length=1)
     language: tuple[str, ...] = ()
+    """ISO 639-1 codes that its vectors are good for; none: all."""
     dimensions: int | None = Field(default=None, ge=1)
     query_prompt: str | None = None
     passage_prompt: str | None = None
@@ -46,6 +47,7 @@ class SentenceTransformersEmbedder(Embedder):
     passage_prompt_name: str | None = None
     batch: int = Field(default=1, ge=1, le=1024)
     device: str | None = None
+    """Such as cpu or cuda; none: the best that there is."""
     offline: bool = False
 
     @field_validator("language", mode="before")

@@ -112,7 +112,9 @@ class Llm(Plugin, ABC):
     price_in: float | None = Field(default=None, ge=0)
     price_out: float | None = Field(default=None, ge=0)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    """As many requests start in a minute at most."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    """As many tokens are asked and answered in a minute at most."""
     timeout: float = Field(default=120, gt=0)
     retries: int = Field(default=5, ge=0, le=20)
     patience: float = Field(default=600, gt=0)
@@ -132,6 +134,16 @@ class Llm(Plugin, ABC):
     def title(self) -> str:
         """The model's name, as tables of prices and reports use it."""
         return name_of(type(self))
+
+    @property
+    def provider(self) -> str:
+        """The service that sends the bill, as price lists call it; "" where its address tells."""
+        return ""
+
+    @property
+    def address(self) -> str:
+        """Where it is asked; "" where the plugin knows best."""
+        return ""
 
     @property
     def free(self) -> bool:

@@ -35,13 +35,20 @@ class Chat(Llm):
 
     model_config = ConfigDict(hide_input_in_errors=True)
     model: str = Field(min_length=1)
+    """As the endpoint calls it."""
     label: str | None = Field(default=None, min_length=1)
+    """Keeps replies of one service apart from those of another under the same model name."""
     api_key: SecretStr | None = None
+    """As `${NAME}` of a variable; none for servers that want none."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
+    """How much chance there is in a reply; null leaves it to the service."""
     max_tokens: int | None = Field(default=None, ge=1)
+    """The longest reply, in tokens."""
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the service calls `max_tokens`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     json_mode: Literal["schema", "object", "off"] = "schema"
+    """How a reply that has to follow a JSON schema is asked for."""
 
     @field_validator("json_mode", mode="before")
     @classmethod

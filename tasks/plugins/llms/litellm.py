@@ -48,6 +48,14 @@ class LiteLLMLlm(Chat):
         """Address, key and model."""
         return digest("litellm", self.base_url or "", self.key or "", self.model)
 
+    @property
+    def provider(self) -> str:
+        return self.model.partition("/")[0] if "/" in self.model else ""
+
+    @property
+    def address(self) -> str:
+        return self.base_url or ""
+
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         return self._connected()
 

@@ -34,6 +34,10 @@ class OpenAILlm(Chat):
         """Address, key and model."""
         return digest("openai", self.base_url.rstrip("/"), self.key or "", self.model)
 
+    @property
+    def address(self) -> str:
+        return self.base_url
+
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         return self._connected()
 

@@ -55,6 +55,7 @@ class AskingReranker(Reranker, ABC):
     """
 
     batch: int = Field(default=100, ge=1, le=1000)
+    """Passages in a request."""
 
     @abstractmethod
     def service(self) -> Llm:

@@ -28,15 +28,21 @@ class EndpointReranker(AskingReranker):
     model_config = ConfigDict(hide_input_in_errors=True)
     base_url: Address
     model: str = ""
+    """Its name at the service; empty where the service has one model."""
     api_key: SecretStr | None = None
+    """Sent as the bearer token."""
     documents: Literal["documents", "texts"] = "documents"
     parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
     price_per_million: float | None = Field(default=None, ge=0)
     price_per_search: float | None = Field(default=None, ge=0)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    """As many requests start in a minute at most."""
     timeout: float = Field(default=30, gt=0)
+    """Seconds of one attempt."""
     retries: int = Field(default=5, ge=0, le=20)
+    """Further attempts."""
     patience: float = Field(default=600, gt=0)
+    """Seconds that one request may take after its first trouble."""
 
     def fingerprint(self) -> str:
         return digest(f"{self.spelling()}/{self.revision}", self.service().fingerprint())

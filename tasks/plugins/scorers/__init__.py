@@ -109,6 +109,7 @@ class Judge(Scorer, ABC):
     `labels`."""
 
     llm: Spec = Field(repr=False)
+    """The model that judges, as configs of evaluations name one."""
     floor: float | None = Field(default=None, ge=-1, le=1)
     labels: str | None = None
 

@@ -66,6 +66,7 @@ class GroundedScorer(Scorer):
     embed: Spec | None = None
     cosine: float = Field(default=0.7, gt=0, le=1)
     names: bool = True
+    """Whether names in the answer must stand in the passages too."""
     read: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ class JsonSchemaScorer(Scorer):
     )
     requires: ClassVar[Mapping[str, str]] = {"regex": "pip install regex"}
     shape: dict[str, Any] | bool | None = Field(default=None, alias="schema")
+    """The JSON schema; by default that of the prompt."""
     fields: dict[str, Reference] = Field(default_factory=dict)
 
     @field_validator("shape")

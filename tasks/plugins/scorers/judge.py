@@ -50,6 +50,7 @@ class RubricJudge(Judge):
     """
 
     rubric: Text | None = None
+    """What is judged, in words."""
     criteria: Criteria = Field(default_factory=dict)
     scale: Scale = "1-5"
     sees: tuple[Sees, ...] = ()

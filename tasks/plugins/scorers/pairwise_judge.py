@@ -57,6 +57,7 @@ class PairwiseJudge(PairJudge):
     """
 
     rubric: Text
+    """Which of two answers is the better one, in words."""
     sees: tuple[Sees, ...] = ()
 
     def missing(self, case: Case) -> str | None:

@@ -37,6 +37,7 @@ class RegexScorer(Scorer):
     pattern: str = Field(default="expected.pattern", min_length=1)
     match: Literal["search", "full"] = "search"
     flags: tuple[Flag, ...] = ()
+    """Of Python's regular expressions."""
     absent: bool = False
     seconds: float = Field(default=1.0, gt=0, le=60)
     read: str | None = Field(default=None, min_length=1)

@@ -22,6 +22,7 @@ class AppriseSender(Sender):
 
     requires: ClassVar[Mapping[str, str]] = {"apprise": "pip install apprise"}
     url: SecretStr
+    """As Apprise writes addresses of services, from `${NAME}` of a variable."""
 
     @field_validator("url")
     @classmethod

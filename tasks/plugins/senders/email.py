@@ -26,12 +26,17 @@ class EmailSender(Sender):
 
     host: str = Field(min_length=1)
     port: int | None = Field(default=None, ge=1, le=65_535)
+    """Of the server; by default that of its `security`."""
     security: Literal["starttls", "ssl", "none"] = "starttls"
     user: str | None = None
+    """For servers that want a login."""
     password: SecretStr | None = None
+    """As `${NAME}` of a variable."""
     from_: str = Field(alias="from")
+    """The sender's address."""
     to: tuple[str, ...] = Field(min_length=1)
     timeout: float = Field(default=15.0, gt=0, le=30)
+    """Seconds of one step."""
 
     @field_validator("from_", "to")
     @classmethod

@@ -28,6 +28,7 @@ class JsonlSource(Source):
     """
 
     path: str = Field(min_length=1)
+    """A file of JSON lines, relative to the config."""
     fields: dict[Role, str] = Field(default_factory=dict)
     metadata: list[str] = Field(default_factory=list)
     media_type: str = "text/plain"

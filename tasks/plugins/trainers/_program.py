@@ -57,13 +57,20 @@ class ProgramTrainer(DatasetTrainer):
     model: str = Field(min_length=1)
     method: Literal["sft", "dpo"] = "sft"
     epochs: int = Field(default=3, ge=1)
+    """How often each row is seen."""
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=1, ge=1)
+    """Rows in one step."""
     accumulate: int = Field(default=8, ge=1)
+    """Steps whose gradients are added before the weights move."""
     lora_rank: int = Field(default=16, ge=1)
+    """Of the low-rank matrices that are trained."""
     lora_alpha: int = Field(default=32, ge=1)
+    """How much they count: divided by the rank."""
     beta: float = Field(default=0.1, gt=0)
+    """Of DPO: how close the model stays to where it began."""
     seed: int = Field(default=7, ge=0)
+    """Of everything random."""
     max_tokens: int | None = Field(default=None, ge=16)
     program: str
     run: bool = True

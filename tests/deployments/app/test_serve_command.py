@@ -45,14 +45,14 @@ def written(folder: Path, **changes: Any) -> Path:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
 def test_an_address_that_others_reach_wants_a_key(config: Path, host: str) -> None:
-    refused(2, "no key to come in with", "serve", config, "--host", host)
+    refused(2, "there is no key yet", "serve", config, "--host", host)
 
 
 def test_a_config_that_wants_keys_wants_one_at_hand(towers: Towers, config: Path) -> None:
-    refused(2, "no key to come in with", "serve", written(towers.folder, keys={"required": True}))
+    refused(2, "there is no key yet", "serve", written(towers.folder, keys={"required": True}))
     keys.create(towers.home, "gone", ["ask"])
     keys.revoke(towers.home, "gone")
-    refused(2, "no key to come in with", "serve", config, "--host", "0.0.0.0")
+    refused(2, "there is no key yet", "serve", config, "--host", "0.0.0.0")
 
 
 def test_what_is_wrong_is_said_before_anything_listens(towers: Towers, config: Path) -> None:

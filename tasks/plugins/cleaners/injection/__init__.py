@@ -54,6 +54,7 @@ class InjectionCleaner(Cleaner):
     """
 
     policy: Literal["flag", "quarantine", "strip"] = "flag"
+    """What happens to a document with such a text."""
     threshold: float = Field(default=0.6, gt=0, le=1)
 
     def clean(self, text: str) -> str:

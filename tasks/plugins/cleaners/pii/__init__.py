@@ -27,7 +27,9 @@ class PiiCleaner(Cleaner):
 
     revision: ClassVar[int] = 2
     entities: tuple[str, ...] = ENTITIES
+    """What is looked for."""
     policy: Literal["mask", "quarantine", "flag"] = "mask"
+    """What happens to what is found."""
     numbered: bool = False
     allow: tuple[str, ...] = ()
     fields: tuple[str, ...] = ("hidden_text",)

@@ -39,6 +39,7 @@ class TransformersLlm(Llm):
     model: str = Field(min_length=1)
     adapter: str | None = Field(default=None, min_length=1)
     label: str | None = Field(default=None, min_length=1)
+    """Keeps replies of one model apart from those of another under the same name."""
     max_tokens: int = Field(default=512, ge=1)
     temperature: float = Field(default=0.0, ge=0, le=2)
     seed: int = Field(default=7, ge=0)

@@ -30,6 +30,7 @@ class HttpSource(Source, Manners):
     }
 
     user_agent: str = Field(default=AGENT, pattern=r"^[!-~][ -~]*$", max_length=300)
+    """What the server is told that asks."""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
 
     @field_validator("headers")

@@ -46,6 +46,7 @@ class DifySource(HttpSource):
     base_url: str = "https://api.dify.ai/v1"
     dataset: str = Field(pattern=UUID)
     api_key: str = Field(min_length=1, repr=False)
+    """Of the knowledge base API, as `${NAME}` of a variable."""
     original: bool = False
     disabled: bool = False
     archived: bool = False

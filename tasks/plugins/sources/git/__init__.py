@@ -50,6 +50,7 @@ class GitSource(Source):
     exclude: list[str] = Field(default_factory=list)
     history: bool = False
     max_bytes: int = Field(default=100_000_000, gt=0)
+    """A larger file is a problem, not an item."""
     timeout: float = Field(default=600.0, gt=0)
     _memory: Path | None = PrivateAttr(None)
     _opened: trees.Blobs | None = PrivateAttr(None)

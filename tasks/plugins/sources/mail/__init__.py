@@ -43,8 +43,10 @@ class MailSource(Source):
     path: str = Field(min_length=1)
     kind: Literal["auto", "mbox", "maildir", "eml"] = "auto"
     by: Literal["message", "thread"] = "message"
+    """Whether a document is one mail, or all mails of a thread."""
     quotes: Literal["strip", "keep"] = "strip"
     attachments: bool = True
+    """Whether attachments become documents too."""
     include: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)
     max_bytes: int = Field(default=50_000_000, gt=0)

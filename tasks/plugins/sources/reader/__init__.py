@@ -59,8 +59,10 @@ class ReaderSource(Source):
     title: str | None = Field(default=None, min_length=1)
     metadata: list[str] | None = None
     media_type: str = "text/plain"
+    """Of the texts that the reader gives."""
     complete: bool = False
     max_bytes: int = Field(default=100_000_000, gt=0)
+    """A longer text is a problem, not an item."""
     _owner: str = PrivateAttr("")
 
     @field_validator("reader")

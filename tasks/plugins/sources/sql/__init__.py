@@ -42,8 +42,10 @@ class SqlSource(Source):
     updated: str | None = None
     metadata: list[str] = Field(default_factory=list)
     media_type: str | None = None
+    """Of the texts; by default they are plain text, and bytes tell their type themselves."""
     batch: int = Field(default=500, gt=0)
     max_bytes: int = Field(default=100_000_000, gt=0)
+    """A longer text is a problem, not an item."""
     _owner: str = PrivateAttr("")
     _database: databases.Database | None = PrivateAttr(None)
 

@@ -59,6 +59,7 @@ class WeaviateStore(Store):
     client_secret: SecretStr | None = None
     scopes: tuple[str, ...] = ()
     headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Sent with each request, such as a key of a proxy."""
     replication: int = Field(default=1, ge=1, le=100)
     quantization: Literal["none", "rq", "sq", "bq"] = "none"
     exact_below: int = Field(default=40_000, ge=0)

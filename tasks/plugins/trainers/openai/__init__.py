@@ -50,19 +50,24 @@ class OpenAiTrainer(DatasetTrainer):
     kind: ClassVar[Kind] = "llm"
     formats: ClassVar[tuple[str, ...]] = ("openai_chat", "openai_dpo")
     model: str = Field(min_length=1)
+    """The model to start from, as the service calls it."""
     base_url: Address = "https://api.openai.com/v1"
+    """Of a service with OpenAI's fine-tuning API."""
     api_key: SecretStr | None = None
+    """As `${NAME}` of a variable."""
     epochs: int = Field(default=3, ge=1, le=50)
     batch_size: int | None = Field(default=None, ge=1)
     learning_rate_multiplier: float | None = Field(default=None, gt=0)
     beta: float | None = Field(default=None, gt=0)
     seed: int = Field(default=7, ge=0)
+    """Of everything random."""
     suffix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
     validation: bool = True
     price_per_million: float | None = Field(default=None, ge=0)
     parameters: dict[str, object] = Field(default_factory=dict)
     every: float = Field(default=10, gt=0)
     timeout: float = Field(default=120, gt=0)
+    """Seconds of one request."""
     patience: float = Field(default=600, ge=0)
 
     def identity(self) -> str:

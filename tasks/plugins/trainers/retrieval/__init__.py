@@ -30,6 +30,7 @@ class RetrievalTrainer(Trainer):
 
     kind: ClassVar[Kind] = "ranking"
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    """Whose ranking is trained."""
     questions: OneOrMore | None = None
     feedback: str | None = Field(default=None, min_length=1)
     trust: Literal["nobody", "reviewers", "everybody"] = "reviewers"

@@ -65,11 +65,15 @@ class SentenceTransformersTrainer(DatasetTrainer):
     parts: ClassVar[tuple[str, ...]] = ("", "pairs")
     base: str = Field(default="minilm", min_length=1)
     epochs: int = Field(default=2, ge=1)
+    """How often each row is seen."""
     batch_size: int = Field(default=32, ge=2)
+    """Rows in one step."""
     learning_rate: float = Field(default=2e-5, gt=0)
+    """How far the weights move in a step, at most."""
     warmup: float = Field(default=0.1, ge=0, le=1)
     scale: float = Field(default=20.0, gt=0)
     seed: int = Field(default=7, ge=0)
+    """Of everything random."""
     max_tokens: int | None = Field(default=None, ge=8)
     too_long: Literal["drop", "cut", "refuse"] = "drop"
     save_every: int = Field(default=50, ge=1)

@@ -91,7 +91,7 @@ def _fit_into(output: Path, options: FitOptions, data: TrainingData, run: Traini
     rows = {split: _rows(options, model, data, split) for split in ("train", "validation")}
     if rows["train"].total < 2:
         raise UsageError(
-            f"{data.name} has fewer than 2 rows that fit: nothing can be told from anything",
+            f"{data.name} has fewer than 2 rows that fit; at least 2 are needed",
             hint="too_long: cut takes longer ones as the embedder would; or collect more rows",
         )
     figures = _trained(options, model, rows, run)

@@ -46,20 +46,28 @@ class TrlOptions(DatasetTrainer):
     requires: ClassVar[Mapping[str, str]] = {"trl": INSTALL}
     model: str = Field(min_length=1)
     epochs: int = Field(default=3, ge=1)
+    """How often each row is seen."""
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=4, ge=1)
+    """Rows in one step."""
     accumulate: int = Field(default=1, ge=1)
+    """Steps whose gradients are added before the weights move."""
     lora_rank: int = Field(default=16, ge=1)
+    """Of the low-rank matrices that are trained."""
     lora_alpha: int = Field(default=32, ge=1)
+    """How much they count: divided by the rank."""
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of their inputs that is left out at random in each step."""
     modules_to_save: tuple[str, ...] = ()
     beta: float = Field(default=0.1, gt=0)
+    """Of DPO and KTO: how close the model stays to where it began."""
     max_tokens: int | None = Field(default=None, ge=16)
     over_long: Literal["drop", "split"] = "drop"
     chat_template: str | None = Field(default=None, min_length=1)
     save_every: int = Field(default=50, ge=1)
     merge: bool = True
     seed: int = Field(default=7, ge=0)
+    """Of everything random."""
     threads: int | None = Field(default=None, ge=1)
     parameters: dict[str, object] = Field(default_factory=dict)
 
