@@ -1,6 +1,7 @@
-"""The pages of Prefect and MLflow, photographed: ten versions of a small knowledge base with a
-golden set, one candidate that its gate rejects, a document in quarantine, and an evaluation whose
-traces carry its scores. `python -m benchmarks.pages [--out FOLDER] [--keep FOLDER]`.
+"""The pages of Prefect and MLflow, Data Docs and reports, photographed: ten versions of a small
+knowledge base with a golden set, one candidate that its gate rejects, a document in quarantine, an
+evaluation whose traces carry its scores and which promotes a prompt, and a look at an application.
+`python -m benchmarks.pages [--out FOLDER] [--keep FOLDER] [--only TEXT …]`.
 
 Needs Chromium and Playwright. No model, key or network: the model is `extractive`.
 """
@@ -17,135 +18,39 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import yaml
+from benchmarks.pages_content import VERSIONS, Row, built, prepared, say
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-VERSIONS = 10
-TOPICS = (
-    *("anchor", "beacon", "compass", "dinghy", "ensign", "fender", "galley", "halyard", "inlet"),
-    *("jib", "keel", "lantern", "mooring", "nautilus", "oar", "pontoon", "quay", "rudder"),
-    *("sextant", "tiller"),
-)
 SIZE = {"width": 1500, "height": 1000}
+TALL = {"width": 1500, "height": 1900}
+"""Of pages whose end matters."""
 SECONDS = 300.0
 MODES = ("light", "dark")
 NO_SKELETON = "() => !document.querySelector('[class*=skeleton i], [aria-busy=true]')"
-Row = dict[str, Any]
-
-
-def text_of(topic: str, told: bool) -> str:
-    """A document; before it is `told`, it does not say what its question asks for."""
-    about = (
-        f"Page {TOPICS.index(topic) + 1} of the notes. The crew meets at dawn, says {topic[:3]}."
-    )
-    fact = f" The {topic} is kept in store room {TOPICS.index(topic) + 10}, behind the blue door."
-    return f"# Notes\n\n{about}{fact if told else ' More will be written here.'}\n"
-
-
-def prepared(folder: Path) -> None:
-    """Documents, golden set, cases, a prompt and the two configs."""
-    (folder / "docs").mkdir(parents=True)
-    wanted = "".join(
-        json.dumps({"id": t, "question": question(t), "relevant": [{"uri": f"{t}.md"}]}) + "\n"
-        for t in TOPICS
-    )
-    (folder / "golden.jsonl").write_text(wanted)
-    (folder / "docs" / "broken.pdf").write_bytes(b"%PDF-1.4 cut off")
-    cases = [
-        {
-            "id": t,
-            "inputs": {"question": question(t)},
-            "expected": {"answer": f"The {t} is kept in store room {TOPICS.index(t) + 10}."},
-        }
-        for t in TOPICS
-    ]
-    (folder / "cases.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases))
-    message = "Answer from these passages.\n{{passages}}\n\nQuestion: {{question}}"
-    prompt = {"name": "harbour", "messages": [{"role": "user", "content": message}]}
-    write(folder / "prompt.yaml", prompt)
-    index = {
-        "flow": "index",
-        "knowledge_base": "harbour",
-        "sources": [{"name": "files", "path": "docs", "include": ["*.md", "*.pdf"]}],
-        "embed": "hash",
-        "chunk": {"name": "sentence", "size": 60, "overlap": 0},
-        "gate": {"golden": "golden.jsonl", "k": 5, "metrics": {"ndcg": {"margin": 0.2}}},
-        "limits": {"failure_budget": 0.5},
-    }
-    write(folder / "index.yaml", index)
-    arm = {"prompt": "prompt.yaml", "llm": "extractive"}
-    write(
-        folder / "evaluate.yaml",
-        {
-            "flow": "evaluate",
-            "name": "harbour",
-            "cases": "cases.jsonl",
-            "scorers": ["token_f1", "grounded"],
-            "decide": {"metric": "token_f1", "not_worse": {"grounded": 0.1}},
-            "arms": {
-                "baseline": {**arm, "retrieve": {"knowledge_base": "harbour", "version": 3}},
-                "candidate": {**arm, "retrieve": {"knowledge_base": "harbour"}},
-            },
-        },
-    )
-
-
-def question(topic: str) -> str:
-    return f"In which store room is the {topic} kept?"
-
-
-def write(path: Path, content: Row) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def built(folder: Path, home: Path) -> dict[str, Row]:
-    """Ten versions, each with two more documents that say something; then one that the gate
-    rejects, and the evaluation. Returns their outcomes by name.
-    """
-    from llmops.flows import server
-
-    server.connect(home)
-    from llmops.configs.evaluate import EvaluateConfig
-    from llmops.configs.index import IndexConfig
-    from llmops.configs.reading import read
-    from llmops.flows.evaluate import evaluate
-    from llmops.flows.index import index
-    from llmops.tasks.errors import Blocked
-
-    config = read(folder / "index.yaml", IndexConfig)
-    published: Row = {}
-    for version in range(1, VERSIONS + 1):
-        for place, topic in enumerate(TOPICS):
-            (folder / "docs" / f"{topic}.md").write_text(text_of(topic, place < 2 * version))
-        published = index(config, home=home).public()
-        say(f"version {published['version']}: {published['gate']['verdict']}")
-    for topic in TOPICS[:8]:
-        (folder / "docs" / f"{topic}.md").write_text(text_of(topic, told=False))
-    with contextlib.suppress(Blocked):  # the gate is there for this
-        index(config, home=home)
-    decision = evaluate(read(folder / "evaluate.yaml", EvaluateConfig), home=home)
-    say(f"evaluation: {decision.verdict}")
-    rejected = {"links": {"prefect": latest(home, "harbour")}}
-    return {"published": published, "rejected": rejected, "evaluation": decision.content()}
-
-
-def latest(home: Path, kb: str) -> str:
-    """The page of the newest run of a knowledge base."""
-    from sqlalchemy import select
-
-    from llmops.tasks.ledger import open_ledger
-    from llmops.tasks.ledger.tables import runs
-
-    newest = select(runs.c.outcome).where(runs.c.kb == kb).order_by(runs.c.finished_at.desc())
-    with open_ledger(home).read() as connection:
-        outcomes = connection.scalars(newest).all()
-    found = (each for each in outcomes if each.get("status") == "blocked")
-    return str(next(found)["links"]["prefect"])
+DRAWN = "() => document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > 5"
+SHOWS = {
+    "prefect-published": "is live",
+    "prefect-rejected": "Finished in state Blocked",
+    "mlflow-experiments": "harbour evaluation",
+    "mlflow-builds": "harbour v10",
+    "mlflow-quality-over-versions": "ndcg_at_5",
+    "mlflow-build": "Documents:",
+    "mlflow-rejected": "blocked",
+    "mlflow-evaluations": "promote",
+    "mlflow-evaluation": "which decides",
+    "mlflow-evaluation-runs": "candidate",
+    "mlflow-traces": "store room",
+    "mlflow-trace": "store room",
+    "mlflow-datasets": "harbour cases",
+    "mlflow-prompts": "harbour",
+    "mlflow-prompt": "Answer from these passages",
+}
+"""What a page shows when it is whole."""
 
 
 @contextlib.contextmanager
@@ -186,39 +91,67 @@ def free_port() -> int:
 
 def pages(home: Path, outcomes: dict[str, Row], ui: str, mlflow: str) -> dict[str, str]:
     """Where each picture is taken, by its name."""
+    evaluated = outcomes["evaluation"]["mlflow_run_id"]
+    return {
+        **prefect_pages(outcomes, ui),
+        **mlflow_pages(home, outcomes, mlflow),
+        "data-docs": next((home / "docs").glob(f"harbour-v{VERSIONS + 1}-*")).as_uri(),
+        "data-docs-index": (home / "docs" / "index.html").as_uri(),
+        "decision-report": next((home / "mlflow").rglob(f"{evaluated}/*/report.html")).as_uri(),
+        "monitor-report": Path(outcomes["monitor"]["report"]).as_uri(),
+    }
+
+
+def prefect_pages(outcomes: dict[str, Row], ui: str) -> dict[str, str]:
+    """Of Prefect."""
+    found = {}
+    for name, each in outcomes.items():
+        found[f"prefect-{name}"] = f"{ui}{urlsplit(each['links']['prefect']).path}"
+        found[f"prefect-{name}-artifacts"] = f"{found[f'prefect-{name}']}?tab=Artifacts"
+    found["prefect-runs"], found["prefect-artifacts"] = f"{ui}/v2/runs", f"{ui}/v2/artifacts"
+    for key in ("outcome", "quarantine", "worst-questions", "evaluation-decision", "monitor-look"):
+        artifact = newest_artifact(ui, f"harbour-{key}")
+        found[f"prefect-harbour-{key}"] = f"{ui}/v2/artifacts/artifact/{artifact}"
+    return found
+
+
+def mlflow_pages(home: Path, outcomes: dict[str, Row], mlflow: str) -> dict[str, str]:
+    """Of MLflow."""
     from llmops.tasks.tracking import tracking_uri
     from llmops.tasks.tracking.store import opened
 
-    prefect = {
-        name: f"{ui}{urlsplit(each['links']['prefect']).path}" for name, each in outcomes.items()
-    }
-    found = {f"prefect-{name}": url for name, url in prefect.items()}
-    for name, url in prefect.items():
-        found[f"prefect-{name}-artifacts"] = f"{url}?tab=Artifacts"
-    for key in ("harbour-outcome", "harbour-quarantine", "harbour-evaluation-decision"):
-        found[f"prefect-{key}"] = f"{ui}/artifacts/artifact/{newest_artifact(ui, key)}"
     with opened(home, tracking_uri(home)) as client:
         ids = {each.name: each.experiment_id for each in client.search_experiments()}
         base_id, other_id = ids["harbour"], ids["harbour evaluation"]
         curve = client.search_runs([base_id], "tags.`llmops.quality_of` = 'harbour'")[0]
         trace = client.search_traces(locations=[other_id], max_results=1)[0].info.trace_id
     runs, evaluations = f"{mlflow}/#/experiments/{base_id}", f"{mlflow}/#/experiments/{other_id}"
-    found["mlflow-builds"] = f"{runs}/runs"
-    found["mlflow-quality-over-versions"] = f"{runs}/runs/{curve.info.run_id}/model-metrics"
-    found["mlflow-build-parameters"] = f"{runs}/runs/{outcomes['published']['mlflow_run_id']}"
-    found["mlflow-evaluations"] = f"{evaluations}/runs"
-    found["mlflow-evaluation"] = f"{evaluations}/runs/{outcomes['evaluation']['mlflow_run_id']}"
-    found["mlflow-evaluation-runs"] = f"{evaluations}/evaluation-runs"
-    found["mlflow-traces"] = f"{evaluations}/traces?startTimeLabel=ALL"
-    found["mlflow-trace"] = f"{found['mlflow-traces']}&selectedEvaluationId={trace}"
-    found["mlflow-datasets"] = f"{evaluations}/datasets"
-    return found
+    traces = f"{evaluations}/traces?startTimeLabel=ALL"
+    return {
+        "mlflow-experiments": f"{mlflow}/#/experiments",
+        "mlflow-builds": f"{runs}/runs",
+        "mlflow-quality-over-versions": f"{runs}/runs/{curve.info.run_id}/model-metrics",
+        "mlflow-build": f"{runs}/runs/{outcomes['published']['mlflow_run_id']}",
+        "mlflow-rejected": f"{runs}/runs/{outcomes['rejected']['mlflow_run_id']}",
+        "mlflow-evaluations": f"{evaluations}/runs",
+        "mlflow-evaluation": f"{evaluations}/runs/{outcomes['evaluation']['mlflow_run_id']}",
+        "mlflow-evaluation-runs": f"{evaluations}/evaluation-runs",
+        "mlflow-traces": traces,
+        "mlflow-trace": f"{traces}&selectedEvaluationId={trace}",
+        "mlflow-datasets": f"{evaluations}/datasets",
+        "mlflow-prompts": f"{mlflow}/#/prompts",
+        "mlflow-prompt": f"{mlflow}/#/prompts/harbour",
+    }
 
 
 def newest_artifact(ui: str, key: str) -> str:
     """Its id."""
-    with urllib.request.urlopen(f"{ui}/api/artifacts/{key}/latest", timeout=30) as response:
-        return str(json.load(response)["id"])
+    wanted = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+    kind = {"content-type": "application/json"}
+    url = f"{ui}/api/artifacts/filter"
+    request = urllib.request.Request(url, json.dumps(wanted).encode(), kind)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(json.load(response)[0]["id"])
 
 
 def photographed(places: dict[str, str], out: Path) -> None:
@@ -240,34 +173,48 @@ def _in_mode(browser: "Browser", mode: str, places: dict[str, str], out: Path) -
     context.add_init_script(
         f"localStorage.setItem('_mlflow_dark_mode_toggle_enabled', '{dark}');"
         f"localStorage.setItem('prefect-color-mode', '{mode}');"
+        # else MLflow's assistant takes a third of each page
+        "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');"
     )
     context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     for name, url in places.items():
-        _settled(page, url)
+        tall = not name.startswith("mlflow") or name.endswith(("versions", "build", "evaluation"))
+        page.set_viewport_size(TALL if tall else SIZE)  # type: ignore[arg-type]
+        _settled(page, url, SHOWS.get(name, ""))
+        _opened(page, name)
         page.screenshot(path=out / f"{name}-{mode}.png")
         say(f"{name}-{mode}.png")
     context.close()
 
 
-def _settled(page: "Page", url: str) -> None:
+def _opened(page: "Page", name: str) -> None:
+    """What has to be opened by hand."""
+    click = {"mlflow-trace": "Assess", "mlflow-datasets": "harbour cases"}.get(name)
+    if click:
+        page.get_by_text(click).first.click()
+        page.wait_for_timeout(2500)
+
+
+def _settled(page: "Page", url: str, shows: str) -> None:
     from playwright.sync_api import Error
 
     page.goto("about:blank")
     page.goto(url, wait_until="load", timeout=SECONDS * 1000)
     with contextlib.suppress(Error):  # pages that ask again and again are never idle
-        page.wait_for_load_state("networkidle", timeout=8000)
+        page.wait_for_load_state("networkidle", timeout=3000)
     with contextlib.suppress(Error):  # MLflow's grey bars, until what they stand for is there
         page.wait_for_function(NO_SKELETON, timeout=30_000)
+    if shows:
+        with contextlib.suppress(Error):  # the picture shows what was there instead
+            page.get_by_text(shows).first.wait_for(timeout=30_000)
     for label in ("Got it", "Close assistant"):
         if (button := page.get_by_role("button", name=label)).count():
             button.first.click(timeout=3000)
-    page.wait_for_timeout(3000)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    if url.endswith("model-metrics"):
+        with contextlib.suppress(Error):  # charts come one by one
+            page.wait_for_function(DRAWN, timeout=60_000)
+    page.wait_for_timeout(6000 if "flow-run" in url else 1500)  # Prefect draws its graph late
 
 
 def main() -> int:
@@ -278,6 +225,7 @@ def main() -> int:
         type=Path,
         help="a folder to build in, which stays; built before, it is only looked at",
     )
+    parser.add_argument("--only", nargs="*", default=[], help="pages whose names hold one of these")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = (given.keep or Path(made)).resolve()
@@ -293,7 +241,13 @@ def main() -> int:
         ui = server.ensure(home).ui
         with mlflow_server(home, port):
             outcomes = json.loads(known.read_text())
-            photographed(pages(home, outcomes, ui, mlflow), given.out.resolve())
+            places = pages(home, outcomes, ui, mlflow)
+            wanted = {
+                name: url
+                for name, url in places.items()
+                if not given.only or any(part in name for part in given.only)
+            }
+            photographed(wanted, given.out.resolve())
         server.stop(home)
     return 0
 

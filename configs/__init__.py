@@ -39,7 +39,7 @@ def check_all(paths: Iterable[Path]) -> list[str]:
                 )
             )
     if found:
-        raise ConfigError(found)
+        raise ConfigError(list(dict.fromkeys(found)))
     return checked
 
 
@@ -47,8 +47,7 @@ def _check(file: Path) -> None:
     flow = load_yaml(file).get("flow")
     name = flow if isinstance(flow, str) and flow in FLOWS else "index"
     model: type[FlowConfig] = getattr(import_module(f"{__name__}.{name}"), FLOWS[name].model)
-    if found := read(file, model).never_existed(str(file)):
-        raise ConfigError(found)
+    read(file, model, outside=True)
 
 
 def _configs(folder: Path) -> list[Path]:

@@ -53,8 +53,12 @@ class CompareConfig(FlowConfig):
         return value
 
     def conflicts(self, where: str) -> list[Mistake]:
-        """The mistakes of every arm."""
+        """The mistakes of every arm, where there is a base."""
         del where
+        try:
+            load_yaml(self.folder / self.base)
+        except ConfigError:
+            return []
         try:
             arms(self)
         except ConfigError as error:

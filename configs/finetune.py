@@ -22,7 +22,7 @@ from llmops.tasks.datasets.training.spec import (
     SplitRules,
     recipe,
 )
-from llmops.tasks.errors import ConfigError, Mistake, UsageError
+from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.collectors import Collector
 from llmops.tasks.plugins.exporters import Exporter
@@ -91,6 +91,7 @@ class FinetuneConfig(FlowConfig):
         *("schedule", "budget", "prices"),
         *("train", "sweep", "gate"),
     )
+    outside: ClassVar[tuple[str, ...]] = ("collect.*",)
     flow: Literal["finetune"]
     name: Name
     collect: list[Spec] = Field(min_length=1)
@@ -156,16 +157,6 @@ class FinetuneConfig(FlowConfig):
             found += train_mistakes(self.train, self.folder, where)
             found += model_mistakes(self.train, self.sweep, self.gate, where)
             found += export_mistakes(self.train, [spec.name for spec in self.export], where)
-        return found
-
-    def never_existed(self, where: str) -> list[Mistake]:
-        found = []
-        for number, spec in enumerate(self.collect):
-            try:
-                spec.build(Collector).at(self.folder).check()
-            except UsageError as error:
-                place = f"{where}: collect[{number}]"
-                found.append(Mistake(error.message, where=place, hint=error.hint))
         return found
 
     def finetune_spec(self, home: Path, run_id: str) -> FinetuneSpec:

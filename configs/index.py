@@ -13,7 +13,6 @@ from llmops.configs.section import (
     Schedule,
     Section,
     Slots,
-    absent_sources,
     sources_have_ids,
 )
 from llmops.tasks.errors import Mistake
@@ -74,6 +73,7 @@ class IndexConfig(FlowConfig):
     }
     files: ClassVar[Files] = {"expectations": read_suite, "gate.golden": read_golden}
     unrecorded: ClassVar[tuple[str, ...]] = ("runner",)
+    outside: ClassVar[tuple[str, ...]] = ("sources.*",)
 
     flow: Literal["index"]
     knowledge_base: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
@@ -144,7 +144,3 @@ class IndexConfig(FlowConfig):
                 hint=f"allowed: 8 to {limit}",
             )
         ]
-
-    def never_existed(self, where: str) -> list[Mistake]:
-        """Sources that are not there."""
-        return absent_sources(self.sources, self.folder, where)

@@ -13,6 +13,7 @@ WANTED = {
     "tuple_type": "a list is wanted, as in [first, second]",
     "list_type": "a list is wanted, as in [first, second]",
     "dict_type": "keys with values are wanted, as in {key: value}",
+    "path_type": "a path is wanted, as in folder/file",
     "model_type": "keys with values are wanted, as in {key: value}",
 }
 """Instead of pydantic's words, which name types of Python."""
@@ -32,7 +33,7 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
     path = [
         part
         for part in details["loc"]
-        if not (isinstance(part, str) and part.startswith("function-"))
+        if not (isinstance(part, str) and part.startswith(("function-", "lax-or-strict")))
     ]
     place = joined(where, path)
     if details["type"] == "extra_forbidden":

@@ -75,9 +75,9 @@ class NightlyConfig(FlowConfig):
             seen.setdefault((flow, name), file)
         return found
 
-    def unreadable(self, where: str) -> list[Mistake]:
-        """The mistakes of all listed configs. A night of a schedule isolates them; a person wants
-        them before anything begins.
+    def unreadable(self, where: str, *, outside: bool = False) -> list[Mistake]:
+        """The mistakes of all listed configs, where wanted with what they would read and never
+        existed. A night of a schedule isolates them; a person wants them before anything begins.
         """
         found = []
         for flow in STAGES:
@@ -87,7 +87,7 @@ class NightlyConfig(FlowConfig):
                     found.append(Mistake(f"no such file: {file}", where=place))
                     continue
                 try:
-                    config = read(file, STAGES[flow])
+                    config = read(file, STAGES[flow], outside=outside)
                 except ConfigError as error:
                     found += error.found
                     continue
@@ -96,9 +96,5 @@ class NightlyConfig(FlowConfig):
         return found
 
     def never_existed(self, where: str) -> list[Mistake]:
-        """What its parts would miss."""
-        return self.unreadable(where) or [
-            mistake
-            for flow, file in self.listed()
-            for mistake in read(file, STAGES[flow]).never_existed(f"{where} > {file.name}")
-        ]
+        """What is wrong with its parts, and what they would miss."""
+        return self.unreadable(where, outside=True)

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from llmops.configs.mistakes import explain, joined
-from llmops.configs.section import FlowConfig, places
+from llmops.configs.section import FlowConfig, absent, places
 from llmops.configs.settings import hidden, load_env
-from llmops.tasks.errors import ConfigError, Mistake
+from llmops.tasks.errors import ConfigError, Mistake, Unavailable
 from llmops.tasks.plugins import Plugin, Spec, find
 from llmops.tasks.yaml_files import NoYaml, parsed, read_yaml, text_of, wrong
 
@@ -45,9 +46,10 @@ FLOWS = {
 }
 
 
-def read(path: Path, model: type[C], overrides: Iterable[str] = ()) -> C:
+def read(path: Path, model: type[C], overrides: Iterable[str] = (), *, outside: bool = False) -> C:
     """The config in a YAML file, with `key.path=value` overrides applied, secrets hidden and short
-    forms written out. Raises ConfigError with every mistake, also of its plugins and files.
+    forms written out. Raises ConfigError with every mistake, also of its plugins and files, and
+    where `outside` is wanted with all that it would read and that never existed.
     """
     folder = path.absolute().parent
     load_env(folder)
@@ -55,8 +57,8 @@ def read(path: Path, model: type[C], overrides: Iterable[str] = ()) -> C:
     if "folder" in content:
         hint = "relative paths start at the config file's folder"
         mistake = Mistake("unknown key 'folder'", where=f"{path}: folder", hint=hint)
-        return _checked(content, model, str(path), folder, [mistake])
-    return _checked(content, model, str(path), folder, [])
+        return _checked(content, model, str(path), folder, [mistake], outside)
+    return _checked(content, model, str(path), folder, [], outside)
 
 
 def read_mapping(content: Mapping[str, object], model: type[C]) -> C:
@@ -70,7 +72,14 @@ def read_mapping(content: Mapping[str, object], model: type[C]) -> C:
     return _checked(given, model, "config", folder, [])
 
 
-def _checked(given: Content, model: type[C], where: str, folder: Path, found: list[Mistake]) -> C:
+def _checked(
+    given: Content,
+    model: type[C],
+    where: str,
+    folder: Path,
+    found: list[Mistake],
+    outside: bool = False,
+) -> C:
     content = hidden(_named(_taken_out(given, model.within), model.default_plugins()))
     _check_flow(content, model.flow_name(), where)
     found = [*_plugin_mistakes(content, model, where), *found]
@@ -79,10 +88,17 @@ def _checked(given: Content, model: type[C], where: str, folder: Path, found: li
     except ValidationError as error:
         own = explain(error, model, where, raw=content)
         told = tuple(mistake.where for mistake in found)
-        own = [mistake for mistake in own if not mistake.where.startswith(told)]
-        raise ConfigError(own + found) from error
-    found += _file_mistakes(config, where)
-    found = found or config.conflicts(where)
+        found = [*(mistake for mistake in own if not mistake.where.startswith(told)), *found]
+        found += _file_mistakes(content, model, folder, where)
+        if outside:
+            with suppress(Unavailable):
+                found += absent(content, model, folder, where)
+        raise ConfigError(found) from error
+    together = [] if found else config.conflicts(where)
+    found += [*_file_mistakes(config, model, folder, where), *together]
+    if outside:
+        with suppress(*([Unavailable] if found else [])):
+            found += config.never_existed(where)
     if found:
         raise ConfigError(found)
     return config
@@ -245,14 +261,17 @@ def plugin_mistakes(entry: object, family: type[Plugin], where: str) -> list[Mis
     return []
 
 
-def _file_mistakes(config: FlowConfig, where: str) -> list[Mistake]:
+def _file_mistakes(
+    content: object, model: type[FlowConfig], folder: Path, where: str
+) -> list[Mistake]:
+    """Files that are missing or wrong, of a config or of what its file says."""
     found: list[Mistake] = []
-    for pattern, reader in config.files.items():
-        for place, name in places(config, pattern):
-            if name is None or str(name).startswith(config.elsewhere):
+    for pattern, reader in model.files.items():
+        for place, name in places(content, pattern):
+            names = name if isinstance(name, tuple | list) else (name,)
+            if str(name).startswith(model.elsewhere) or not all(map(_names_file, names)):
                 continue
-            names = name if isinstance(name, tuple) else (name,)
-            files = [config.folder / str(each) for each in names]
+            files = [folder / str(each) for each in names]
             absent = [file for file in files if not file.is_file()]
             found += [Mistake(f"no such file: {each}", joined(where, place)) for each in absent]
             try:
@@ -261,3 +280,8 @@ def _file_mistakes(config: FlowConfig, where: str) -> list[Mistake]:
             except ConfigError as error:
                 found += error.found
     return list(dict.fromkeys(found))
+
+
+def _names_file(name: object) -> bool:
+    """False for what is no name of a file, which its model says."""
+    return isinstance(name, str | Path) and "\0" not in str(name)

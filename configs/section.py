@@ -4,14 +4,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Protocol, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from llmops.tasks.errors import Mistake, UsageError, did_you_mean
+from llmops.configs.mistakes import joined
+from llmops.tasks.errors import Mistake, Unavailable, UsageError, did_you_mean
 from llmops.tasks.hashing import sha256
 from llmops.tasks.plugins import Plugin, Spec, canonical
-from llmops.tasks.plugins.sources import Source
 
 CRON_FIELD = r"[0-9A-Za-z*?#/,-]+"
 FIVE_FIELDS = re.compile(rf"{CRON_FIELD}(\s+{CRON_FIELD}){{4}}")
@@ -54,7 +61,8 @@ class FlowConfig(Section):
     begins with `elsewhere` is no file. `unrecorded`: keys that change nothing of what a run makes,
     only where and how fast. `follows`: whether trained models that it names become versions at the
     start of a run; a flow that says False looks for them itself. `within`: keys of the config that
-    a file writes among the options of a plugin.
+    a file writes among the options of a plugin. `outside`: places of plugins that read what
+    somebody else keeps, and can say that it never existed.
     """
 
     plugins: ClassVar[Slots] = {}
@@ -63,6 +71,7 @@ class FlowConfig(Section):
     unrecorded: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[bool] = True
     within: ClassVar[Mapping[str, Sequence[str]]] = {}
+    outside: ClassVar[tuple[str, ...]] = ()
     folder: Path = Field(
         default=Path(), description="of the config file; relative paths start here"
     )
@@ -82,14 +91,15 @@ class FlowConfig(Section):
         }
 
     def conflicts(self, where: str) -> list[Mistake]:
-        """What does not go together, looked for where everything is right by itself."""
+        """What does not go together, looked for where every key is right by itself. Files may be
+        missing or wrong: that is told already.
+        """
         del where
         return []
 
     def never_existed(self, where: str) -> list[Mistake]:
         """What a check of the config alone misses in the world outside: a run says it itself."""
-        del where
-        return []
+        return absent(self, type(self), self.folder, where)
 
     def recorded(self) -> dict[str, Any]:
         """What a version or a decision remembers: `config` and `config_sha256`. Plugins
@@ -220,16 +230,39 @@ def sources_have_ids(sources: Sequence[Spec]) -> None:
         )
 
 
-def absent_sources(sources: Sequence[Spec], folder: Path, where: str) -> list[Mistake]:
-    """For `never_existed` of a config with sources: those of which nothing is there."""
-    found = []
-    for number, spec in enumerate(sources):
-        try:
-            spec.build(Source).at(folder).check()
-        except UsageError as error:
-            place = f"{where}: sources[{number}]"
-            found.append(Mistake(error.message, where=place, hint=error.hint))
+class Outside(Protocol):
+    """A plugin that reads what somebody else keeps: a source, a collector."""
+
+    def at(self, folder: Path) -> Self: ...
+    def check(self) -> None: ...
+
+
+def absent(content: object, model: type[FlowConfig], folder: Path, where: str) -> list[Mistake]:
+    """What never existed of all that a config reads at the places `outside`. `content`: the config,
+    or what its file says; a plugin that is wrong itself is passed over. Raises Unavailable where
+    that is all there is to say.
+    """
+    found, silent = list[Mistake](), list[Unavailable]()
+    for pattern in model.outside:
+        for place, entry in places(content, pattern):
+            if (plugin := _built(entry, model.plugins[pattern])) is None:
+                continue
+            try:
+                plugin.at(folder).check()
+            except UsageError as error:
+                found.append(Mistake(error.message, joined(where, place), error.hint))
+            except Unavailable as error:
+                silent.append(error)
+    if silent and not found:
+        raise silent[0]
     return found
+
+
+def _built(entry: object, family: type[Plugin]) -> Outside | None:
+    try:
+        return cast("Outside", Spec.model_validate(entry).build(family))
+    except (ValidationError, UsageError):
+        return None
 
 
 def places(content: object, pattern: str) -> Iterator[tuple[Place, object]]:

@@ -21,7 +21,7 @@ from llmops.tasks.chat.spec import (
     Name,
     SearchSettings,
 )
-from llmops.tasks.errors import Mistake
+from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm, llm_of
 from llmops.tasks.plugins.rerankers import AskingReranker, Reranker
@@ -151,7 +151,10 @@ class ServeConfig(FlowConfig):
         """A limit in dollars, and a model whose price nobody knows."""
         if self.limits.usd_per_month is None:
             return []
-        prices = read_prices(self.folder / self.prices if self.prices else SHIPPED)
+        try:
+            prices = read_prices(self.folder / self.prices if self.prices else SHIPPED)
+        except ConfigError:
+            return []
         return [
             Mistake(
                 f"the price of {spec.options.get('model', spec.name)!r} is not known, so "

@@ -4,13 +4,15 @@ or without one, in a script or a notebook, they return their typed outcome.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 from prefect import settings as known
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.states import Failed
 from pydantic import InstanceOf
 
 from llmops import configs
@@ -18,13 +20,17 @@ from llmops.configs.section import FlowConfig
 from llmops.configs.settings import settings
 from llmops.configs.trained import with_models
 from llmops.flows import server
+from llmops.flows.progress_artifact import drawn
 from llmops.tasks import progress
-from llmops.tasks.errors import ConfigError, LlmopsError, Mistake
+from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, disk_trouble
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.runs import saved_outcome
 from llmops.tasks.running import noted
 
 C = TypeVar("C", bound=FlowConfig)
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 Given = InstanceOf[C] | Path | str | Mapping[str, object]
 """A config: read already, its file, or what the file would say."""
 
@@ -76,8 +82,7 @@ class HouseFlow(Flow[..., Any]):
     ) -> Any:
         # a mapping's secrets must not become parameters that Prefect stores
         read, place = settled(config, home, self.model)
-        board = progress.board() or progress.Board()
-        with connected(place), progress.watched(board), noted(place, board):
+        with connected(place):
             called: Any = super().__call__(read, place, return_state=True, **options)
         state: State[Any] = called
         return state if return_state else self.returned(outcome(place, state))
@@ -96,12 +101,55 @@ def callable_with(
     """
 
     def made(flow: Flow[..., Any]) -> HouseFlow:
+        if not hasattr(flow.fn, "__wrapped__"):  # else it is another one with other settings
+            flow.fn = ended_in_a_line(followed(flow.fn, model))
         flow.__class__ = HouseFlow
         assert isinstance(flow, HouseFlow)
         flow.model, flow.returned = model, returned
         return flow
 
     return made
+
+
+def followed(run: Callable[..., T], model: type[FlowConfig]) -> Callable[..., T]:
+    """What a flow does, so that others may see how far it is, also where a schedule has started it:
+    in `kb status`, and in the Prefect UI.
+    """
+
+    @wraps(run)
+    def running(config: Given[FlowConfig], home: Path | str | None = None, **options: object) -> T:
+        read, place = settled(config, home, model)
+        board = progress.board() or progress.Board()
+        key = f"{subject(read)}-{model.flow_name()}-progress"
+        with progress.watched(board), noted(place, board), drawn(board, key):
+            return run(read, place, **options)
+
+    return running
+
+
+def subject(config: FlowConfig) -> str:
+    """The name of what a config is about."""
+    names = (getattr(config, key, None) for key in ("knowledge_base", "name", "app"))
+    return next((name for name in names if isinstance(name, str)), "")
+
+
+def ended_in_a_line(function: Callable[P, R]) -> Callable[P, R | State[object]]:
+    """The function of a flow: an error that says itself how to fix it is the state that the run
+    ends in, and its message. Prefect would print its traceback three times.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **options: P.kwargs) -> R | State[object]:
+        try:
+            return function(*args, **options)
+        except (LlmopsError, OSError) as error:
+            told = error if isinstance(error, LlmopsError) else disk_trouble(error)
+            context = FlowRunContext.get()
+            if told is None or (context and context.flow and context.flow.retries):
+                raise  # a bug; or one that Prefect runs again
+            return Failed(message="; ".join(str(told).splitlines()), data=told)
+
+    return run
 
 
 def outcome(home: Path, state: State[Any]) -> dict[str, Any]:

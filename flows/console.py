@@ -74,10 +74,11 @@ OPTIONS = {
 
 
 def command(
-    app: typer.Typer, name: str, *, long: bool = False
+    app: typer.Typer, name: str, *, long: bool = False, tells: bool = False
 ) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
     """Register a function as a command that also takes --json, --quiet and --verbose. A `long` one
-    shows how far it is, and ends in order at Ctrl-C.
+    shows how far it is, and ends in order at Ctrl-C; one that `tells` prints as it goes, so that no
+    live lines fit below.
     """
 
     def register(function: Callable[..., Answer]) -> Callable[..., None]:
@@ -90,7 +91,7 @@ def command(
             **options: Any,
         ) -> None:
             voice = Voice(as_json, quiet, verbose)
-            with attended(voice) if long else contextlib.nullcontext():
+            with attended(voice, tells) if long else contextlib.nullcontext():
                 settle(voice)
                 answered = function(*args, **options)
             say(answered, voice)
@@ -109,12 +110,13 @@ def command(
 
 
 @contextlib.contextmanager
-def attended(voice: Voice) -> Iterator[None]:
+def attended(voice: Voice, tells: bool = False) -> Iterator[None]:
     """While a long command runs: its progress on standard error, and what Ctrl-C does."""
     from llmops.flows.progress import shown
 
     board = progress.Board()
-    with shown(board, quiet=voice.quiet, plain=voice.verbose) as display:
+    LIVE.clear()
+    with shown(board, quiet=voice.quiet, plain=voice.verbose or tells) as display:
 
         def leave() -> None:
             closing = threading.Thread(target=display.close, daemon=True)
@@ -143,6 +145,7 @@ def settle(voice: Voice) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)  # of the handler: libraries set the levels of their own loggers
     handler.addFilter(lambda record: not record.name.startswith(chatty))
+    handler.addFilter(lambda record: not _interrupted((record.exc_info or (None, None))[1]))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().handlers[:] = [handler]
 
@@ -154,7 +157,10 @@ def say(answer: Answer, voice: Voice) -> None:
     elif not voice.quiet:
         from rich.console import Console
 
-        answer.summary(Console(highlight=False, soft_wrap=True, emoji=False))
+        console = Console(highlight=False, soft_wrap=True, emoji=False)
+        answer.summary(console)
+        if told := answer.data.get("scheduled"):
+            console.print(f"  {'schedule':<11} {told}", markup=False)
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
 
@@ -183,7 +189,7 @@ def main(app: typer.Typer) -> int:
 
 def _stopped() -> Mistake:
     """What is said after Ctrl-C."""
-    live = "; ".join(LIVE) or "nothing live has changed"
+    live = "; ".join(LIVE.values()) or "nothing live has changed"
     hint = f"{live}; the same command continues where it stopped"
     return Mistake("interrupted", kind="interrupted", hint=hint)
 
@@ -206,6 +212,8 @@ def _prepare(as_json: bool) -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # it may be that of entry.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             encoding="utf-8" if as_json else sys.stdout.encoding, errors="backslashreplace"

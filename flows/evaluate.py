@@ -18,6 +18,7 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.errors import BudgetExceeded, LlmopsError
 from llmops.tasks.evaluate import answer, decide, look, prepare, score
+from llmops.tasks.evaluation import lines
 from llmops.tasks.evaluation.cases import CaseSet, parted
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import EvaluationRun
@@ -104,11 +105,7 @@ def run_parts(
     for number, some in enumerate(given, 1):
         parts.append(score(run, answer(run, number, some, spent), some))
         spent = parts[-1].spent
-        tell(
-            f"{sum(map(len, given[:number])):,} of {len(cases.cases):,} cases, "
-            f"{spent.calls:,} calls and {spent.cached:,} remembered,"
-            f" ${spent.cost_usd:.4f}"
-        )
+        tell(lines.progressed(sum(map(len, given[:number])), len(cases.cases), spent))
         stopped = parts[-1].stopped or (
             look(run, config.decide, parts, cases) if config.decide.stop_early else None
         )

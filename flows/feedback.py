@@ -33,7 +33,7 @@ def feedback(config: Given[FeedbackConfig], home: Path | str | None = None) -> S
         return passed
     check(home)
     began, spec, review = time.perf_counter(), config.project_spec(), config.review
-    name_run(config.name, "flow:feedback")
+    name_run(config.name, "flow:feedback", f"app:{spec.app}")
     looked = tasks.look(home, spec.app, config.days, config.triage.embed, config.triage.topics)
     counts = tasks.triage(home, spec, config.days, config.rules(), review.reviewers, looked)
     exchanged = tasks.exchange(home, spec) if review.mlflow else None

@@ -118,6 +118,7 @@ def released(
     if nothing_changes(build, plan, staged):
         tasks.settle(build, lease, plan, staged)
         steps.settled = True
+        steps.gate = tasks.gate_of_live(build) if steps.gated else None
         return
     steps.opened = True
     tasks.open_version(build, lease, config.recorded())

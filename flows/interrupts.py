@@ -1,5 +1,5 @@
 """Ctrl-C at a long command: once, it ends after the call under way and within three seconds of it;
-twice, at once.
+twice, at once. SIGTERM, by which Docker, systemd and `kill` end a process, is the same.
 
 The first interrupt of a command that is at no call raises KeyboardInterrupt in the main thread, as
 Python does; during a call it waits for its end. A thread of its own watches: the main thread may be
@@ -20,6 +20,7 @@ from typing import NoReturn
 from llmops.tasks import stopping
 
 INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS, SAY_SECONDS, LAST_SECONDS, EXIT_SECONDS = 2.0, 0.3, 0.7, 1.2
 """For an orderly end after the call under way; until a waiting user is told what is waited for; for
 what is put in order before an end at once; for what libraries do when an interrupted process exits.
@@ -36,7 +37,7 @@ class InterruptWatch:
     def __init__(self, say: Callable[[str], None], leave: Callable[[], None]) -> None:
         self._say, self._leave = say, leave
         self._ending, self._over = threading.Lock(), threading.Event()
-        self._own = 0
+        self._own, self._interrupted = 0, False
         self._read, self._write = os.pipe()
         for end in (self._read, self._write):
             os.set_blocking(end, end == self._read)
@@ -46,23 +47,37 @@ class InterruptWatch:
     def watching(self) -> Iterator[None]:
         """For the main thread."""
         stopping.forget()
-        before = signal.signal(signal.SIGINT, self._interrupt)
+        before = {each: signal.signal(each, self._interrupt) for each in SIGNALS}
+        again, stopping.TAKE_OVER = stopping.TAKE_OVER, self._take_over
         other = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         hook, sys.unraisablehook = sys.unraisablehook, self._unraisable(sys.unraisablehook)
         reader = threading.Thread(target=self._listen, name="ctrl-c", daemon=True)
         reader.start()
         try:
             yield
+        except Exception as error:  # what a library made of the interrupt, such as pydantic
+            if self._interrupted:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             self._over.set()
             sys.unraisablehook = hook
             signal.set_wakeup_fd(other)
-            signal.signal(signal.SIGINT, before)
+            stopping.TAKE_OVER = again
+            for each, handler in before.items():
+                signal.signal(each, handler)
             os.write(self._write, b"\0")
             reader.join(1)
             for end in (self._read, self._write):
                 os.close(end)
             stopping.forget()
+
+    def _take_over(self) -> None:
+        """A flow that begins in the main thread has put a handler of Prefect's in the place of
+        ours, which would raise in the middle of a call.
+        """
+        if threading.get_ident() == self._main:
+            signal.signal(signal.SIGTERM, self._interrupt)
 
     def _unraisable(
         self, before: "Callable[[sys.UnraisableHookArgs], object]"
@@ -80,6 +95,7 @@ class InterruptWatch:
         return hook
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        self._interrupted = True
         if not stopping.under_way():
             raise KeyboardInterrupt
 
@@ -88,8 +104,10 @@ class InterruptWatch:
         times = 0
         while not self._over.is_set():
             numbers = os.read(self._read, 64)
-            for _ in range(numbers.count(signal.SIGINT)):
-                if self._own:
+            for number in numbers:
+                if number not in SIGNALS:
+                    continue
+                if self._own and number == signal.SIGINT:
                     self._own -= 1
                     continue
                 times += 1

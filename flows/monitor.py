@@ -33,7 +33,7 @@ def monitor(
     if passed := covered(home, "monitor", config.app):
         return passed
     began, spec = time.perf_counter(), config.monitor_spec(looks_per_year)
-    name_run(f"{config.app} monitor")
+    name_run(f"{config.app} monitor", "flow:monitor", f"app:{config.app}")
     collected = tasks.collect(home, spec, run_id() or "local")
     try:
         bases = tasks.bases(home, collected)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EVERY_SECONDS, REFRESHES = 30.0, 3
 WINDOW_SECONDS, WARM_SECONDS = 20.0, 2.0
 """How far back a rate looks, and how old a stage is before there is one."""
+STEADY_SECONDS, STEADY_SHARE = 8.0, 0.02
+"""How old a stage is, and how much of it is done, before it is said what is left: the first
+pieces load a model or come all at once."""
 BAR, GAP = 16, 2
 """Columns of a bar, and between two columns."""
 COUNTED = ("quarantined", "failed", "remembered")
@@ -72,8 +75,10 @@ def per_second(rate: float | None) -> str:
 
 
 def left(each: StageSeen, rate: float | None) -> str:
-    """`2 min left`, from the rate of late."""
+    """`2 min left`, from the rate of late; nothing until that is known to some degree."""
     if not rate or each.total is None or each.done >= each.total:
+        return ""
+    if each.seconds < STEADY_SECONDS or each.done < STEADY_SHARE * each.total:
         return ""
     return f"{duration((each.total - each.done) / rate)} left"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmops.configs.section import FlowConfig
 from llmops.flows import server
+from llmops.flows.scheduled import scheduled
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.progress import stage
@@ -24,6 +25,8 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
     theirs = isinstance(used, server.UserServer)
     with nullcontext() if theirs else attended(home):
         outcome = run_connected(home, config, **options)
+    if told := scheduled(config):
+        outcome = {**outcome, "scheduled": told}
     name = "remarks" if "remarks" in outcome else "warnings"
     if isinstance(used, server.UserServer):
         said = list(used.remarks)

@@ -31,7 +31,7 @@ def score(config: Given[ScoreConfig], home: Path | str | None = None) -> State[A
         return passed
     check(home)
     began, spec = time.perf_counter(), config.live_spec()
-    name_run(f"{config.app} live", "flow:score")
+    name_run(f"{config.app} live", "flow:score", f"app:{config.app}")
     ids = tasks.choose(home, spec)
     scored = tasks.score(home, spec, ids)
     seconds = round(time.perf_counter() - began, 2)

@@ -62,13 +62,15 @@ def outcome(outcome: Mapping[str, Any]) -> None:
         )
     links = outcome.get("links") or {}
     for name, text_of in (("mlflow", "MLflow run"), ("data docs", "Data Docs")):
-        _linked(outcome["knowledge_base"], text_of, links.get(name, ""))
+        _linked(outcome["knowledge_base"], text_of, links.get(name, ""), _headline(outcome))
 
 
 def quarantine(knowledge_base: str, items: Sequence[Mapping[str, Any]]) -> None:
     """A table of the documents that lie in quarantine: at which stage, why, since when."""
     columns = ("uri", "source", "stage", "reason", "attempts", "first_seen", "id")
     rows = [{name: item.get(name) for name in columns} for item in items]
+    for row in rows:
+        row["first_seen"] = str(row["first_seen"])[:16].replace("T", " ")
     stages = Counter(str(item.get("stage")) for item in items)
     told = ", ".join(f"{number} at {stage}" for stage, number in stages.most_common())
     documents = f"{len(rows)} document{'' if len(rows) == 1 else 's'} in quarantine"
@@ -87,7 +89,7 @@ def evaluation(name: str, summary: str, headline: str, target: str) -> None:
     """
     key = f"{name}-evaluation"
     _create(create_markdown_artifact, key, "decision", markdown=summary, description=text(headline))
-    _linked(key, "MLflow run", target)
+    _linked(key, "MLflow run", target, headline)
 
 
 def night(name: str, summary: str, headline: str, target: str) -> None:
@@ -131,14 +133,15 @@ def training(name: str, summary: str, headline: str, target: str) -> None:
 
 def _told(about: str, name: str, summary: str, headline: str, target: str) -> None:
     _create(create_markdown_artifact, about, name, markdown=summary, description=text(headline))
-    _linked(about, "MLflow run", target)
+    _linked(about, "MLflow run", target, headline)
 
 
-def _linked(about: str, what: str, target: str) -> None:
+def _linked(about: str, what: str, target: str, headline: str) -> None:
     """A link that a browser follows; a file of this machine is none."""
     if target.startswith(("http://", "https://")):
         name = what.lower().replace(" ", "-")
-        _create(create_link_artifact, about, name, link=target, link_text=what)
+        told = text(headline)
+        _create(create_link_artifact, about, name, link=target, link_text=what, description=told)
 
 
 def markdown(outcome: Mapping[str, Any]) -> str:
@@ -146,7 +149,7 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     parts = [f"# {text(_headline(outcome))}"]
     parts += [f"**Why:** {text(outcome['reason'])}" for _ in [0] if outcome.get("reason")]
     parts += [f"**What now:** {text(outcome['hint'])}" for _ in [0] if outcome.get("hint")]
-    parts += _gate(outcome.get("gate") or {})
+    parts += _gate(outcome.get("gate") or {}, str(outcome.get("reason") or ""))
     parts.append(
         _table(
             ["", "what", "number"],
@@ -154,13 +157,13 @@ def markdown(outcome: Mapping[str, Any]) -> str:
                 [name, what, f"{number:,}"]
                 for name in COUNTED
                 for what, number in (outcome.get(name) or {}).items()
+                if number or what == "total"
             ],
         )
     )
-    parts.append(
-        f"{outcome.get('tokens', 0):,} tokens · {outcome.get('cost_usd', 0):.4f} USD · "
-        f"{outcome.get('seconds', 0)} s"
-    )
+    tokens, usd = outcome.get("tokens", 0), outcome.get("cost_usd", 0)
+    spent = [f"{tokens:,} tokens"] * bool(tokens) + [f"{usd:.4f} USD"] * bool(usd)
+    parts.append(" · ".join([*spent, f"{outcome.get('seconds', 0)} s"]))
     parts += (
         ["## Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in outcome["warnings"])]
         if outcome.get("warnings")
@@ -204,12 +207,12 @@ def _headline(outcome: Mapping[str, Any]) -> str:
     return f"{outcome['knowledge_base']}{number}: {outcome.get('status', 'failed')}{gate}"
 
 
-def _gate(gate: Mapping[str, Any]) -> list[str]:
+def _gate(gate: Mapping[str, Any], told: str) -> list[str]:
     if not gate:
         return []
     parts = [
         f"## Gate: {text(gate.get('verdict'))}",
-        *([text(gate["reason"])] if gate.get("reason") else []),
+        *([text(gate["reason"])] if gate.get("reason") and gate["reason"] not in told else []),
     ]
     rows = [
         [

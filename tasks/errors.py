@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
-LIVE: list[str] = []
-"""What this process has made live: an interrupt that comes later must not deny it."""
+LIVE: dict[str, str] = {}
+"""What this command has changed of what is live, a sentence for each thing: an interrupt that comes
+later must not deny it.
+"""
 
 
 @dataclass(frozen=True)

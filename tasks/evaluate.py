@@ -18,12 +18,12 @@ from llmops.tasks.decisions.decision import AliasMoved, Content, Decision
 from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.decisions.summary import summary_markdown
 from llmops.tasks.errors import LIVE
-from llmops.tasks.evaluation import answering, scoring
+from llmops.tasks.evaluation import answering, lines, scoring
 from llmops.tasks.evaluation import prepare as begin
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import RunPart
 from llmops.tasks.evaluation.run import EvaluationRun, EvaluationSpec
-from llmops.tasks.finish import careful, name_run, tell, telling
+from llmops.tasks.finish import careful, name_run, telling
 from llmops.tasks.plugins.scorers import Case
 from llmops.tasks.prompts import registry
 from llmops.tasks.tracking.evaluation import link_prompt
@@ -41,7 +41,7 @@ def prepare(
     run, cases, warnings = begin.begin(home, spec, run_id)
     if not accept_cases:
         record.guard_cases(home, run.name, cases)
-    return run, cases, warnings
+    return telling((run, cases, warnings), lambda begun: lines.prepared(*begun))
 
 
 @task(task_run_name="answer {number}")
@@ -96,7 +96,8 @@ def trace(
 @task(name="promote", task_run_name="promote")
 def promote(home: Path, decision: Decision, prompt: str, alias: str, who: str) -> AliasMoved:
     """Move the alias to the winner, if its record stands."""
-    return promotion.promote(home, decision.content(), prompt, alias, who)
+    done = promotion.promote(home, decision.content(), prompt, alias, who)
+    return telling(done, lambda moved: f"{prompt}@{alias} is version {moved.version}")
 
 
 @dataclass(frozen=True)
@@ -214,11 +215,11 @@ def _promoted(home: Path, run: EvaluationRun, outcome: Evaluated) -> Evaluated:
     decision, flow_run = outcome.decision, outcome.prefect_run_id
     assert decision.promote is not None
     prompt, alias = decision.promote.prompt, decision.promote.alias
-    LIVE[:] = [f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"]
+    LIVE[prompt] = f"the alias {prompt}@{alias} may have moved (llmops prompts history {prompt})"
     registry.push(home, run.arm(decision.candidate).prompt.prompt)
     who = f"prefect run {flow_run}" if flow_run else "llmops evaluate"
     moved = promote(home, decision, prompt, alias, who)
-    LIVE[:] = [f"the alias {prompt}@{alias} is version {moved.version}"]
+    LIVE[prompt] = f"the alias {prompt}@{alias} is version {moved.version}"
     promoted = outcome.updated(promoted=moved)
     if decision.mlflow_run_id is None:
         return promoted
@@ -234,8 +235,7 @@ def _linked(home: Path, done: Evaluated, run_id: str, prompt: tuple[str, int]) -
 
 
 def shown(outcome: Evaluated) -> Evaluated:
-    """The decision as artifacts, and in the log of the run."""
+    """The decision as artifacts; the log has it from the task that decided."""
     decision, mlflow = outcome.decision, outcome.links.get("mlflow", "")
-    tell(f"{decision.verdict}: {decision.reason}")
     artifacts.evaluation(outcome.name, summary_markdown(decision), decision.reason, mlflow)
     return outcome

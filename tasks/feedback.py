@@ -6,13 +6,14 @@ from pathlib import Path
 from prefect import task
 
 from llmops.tasks import artifacts
+from llmops.tasks.datasets import lines
 from llmops.tasks.datasets import project as projecting
 from llmops.tasks.datasets.outcome import FeedbackOutcome, ReviewCounts, TriageCounts
 from llmops.tasks.datasets.project import Projected, ProjectSpec
 from llmops.tasks.datasets.standing import standing
 from llmops.tasks.datasets.summary import feedback_markdown
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.finish import prefect_url, tell
+from llmops.tasks.finish import prefect_url, tell, telling
 from llmops.tasks.plugins import Spec
 from llmops.tasks.tracking import LiveRecord, record_live, run_url
 from llmops.tasks.triage import choose as choosing
@@ -25,7 +26,9 @@ from llmops.tasks.triage.signals import TriageRules
 @task(name="look", task_run_name="look")
 def look(home: Path, app: str, days: float, embed: Spec, topics: int) -> Looked:
     """What is new is read once."""
-    return looking.look(home, app, days, embed, topics)
+    looked = looking.look(home, app, days, embed, topics)
+    tell(lines.looked(looked.new, looked.waiting, looked.topics))
+    return looked
 
 
 @task(name="triage", task_run_name="triage")
@@ -34,7 +37,7 @@ def triage(
 ) -> TriageCounts:
     """What people should look at is in the queue."""
     found = choosing.triage(home, spec.app, spec.queue, days, rules, wanted)
-    return TriageCounts(
+    counts = TriageCounts(
         looked=looked.new,
         waiting=looked.waiting,
         topics=looked.topics,
@@ -42,15 +45,17 @@ def triage(
         left=found.left,
         reasons=found.by_reason(),
     )
+    return telling(counts, lines.triaged)
 
 
 @task(name="mlflow queue", task_run_name="mlflow queue")
 def exchange(home: Path, spec: ProjectSpec) -> Synchronised | str:
     """The queue and MLflow's are of one mind; else why they are not."""
     try:
-        return synchronise(home, spec.app, spec.queue)
+        done = synchronise(home, spec.app, spec.queue)
     except LlmopsError as error:
-        return str(error)
+        return telling(str(error), str)
+    return telling(done, lambda both: lines.exchanged(*both))
 
 
 @task(name="agreement", task_run_name="agreement")
@@ -58,14 +63,14 @@ def agreement(home: Path, spec: ProjectSpec, exchanged: Synchronised | str | Non
     """How the queue stands, and how far its reviewers agree."""
     counts = standing(home, spec.app, spec.queue)
     if isinstance(exchanged, Synchronised):
-        return counts.model_copy(update={"mlflow": exchanged._asdict()})
-    return counts
+        counts = counts.model_copy(update={"mlflow": exchanged._asdict()})
+    return telling(counts, lines.standing)
 
 
 @task(name="write", task_run_name="write")
 def write(home: Path, spec: ProjectSpec) -> Projected:
     """Files and curated answers follow what people said."""
-    return projecting.project(home, spec)
+    return telling(projecting.project(home, spec), lines.written)
 
 
 def recorded(home: Path) -> Callable[[FeedbackOutcome], FeedbackOutcome]:

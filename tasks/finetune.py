@@ -7,7 +7,14 @@ from typing import Any
 from prefect import task
 
 from llmops.tasks import artifacts
-from llmops.tasks.datasets.training import cleaning, collecting, exporting, publishing, sides
+from llmops.tasks.datasets.training import (
+    cleaning,
+    collecting,
+    exporting,
+    lines,
+    publishing,
+    sides,
+)
 from llmops.tasks.datasets.training.cleaning import Checked, LeftOut
 from llmops.tasks.datasets.training.collecting import Collected, CollectPart
 from llmops.tasks.datasets.training.exporting import ExportedFormat, SplitRows
@@ -16,7 +23,7 @@ from llmops.tasks.datasets.training.publishing import CARD, MANIFEST, REPORT, Pu
 from llmops.tasks.datasets.training.shards import RowFiles, RowShard
 from llmops.tasks.datasets.training.spec import FinetuneSpec
 from llmops.tasks.datasets.training.steps import FinetuneSteps, finished
-from llmops.tasks.finish import name_run, prefect_url, tell
+from llmops.tasks.finish import name_run, prefect_url, tell, telling
 from llmops.tasks.plugins import Spec
 from llmops.tasks.tracking import DatasetRecord, record_dataset, run_url
 
@@ -24,67 +31,72 @@ from llmops.tasks.tracking import DatasetRecord, record_dataset, run_url
 @task(task_run_name="cut")
 def cut(spec: FinetuneSpec) -> list[CollectPart]:
     """Cut the sources into parts that one task run each can do."""
-    return collecting.parts_of(spec)
+    return telling(collecting.parts_of(spec), lines.cut)
 
 
 @task(task_run_name="collect {part.number} of {part.of}: {part.title}")
 def collect(spec: FinetuneSpec, part: CollectPart) -> Collected:
     """Write the rows of one part."""
-    return collecting.collect_part(spec, part)
+    return telling(collecting.collect_part(spec, part), lines.collected)
 
 
 @task(task_run_name="check {shard.path.name}")
 def check(spec: FinetuneSpec, shard: RowShard) -> Checked:
     """Put the rows into quarantine that may not be used, or that a trainer would fail on."""
-    return cleaning.check_shard(spec, shard)
+    return telling(cleaning.check_shard(spec, shard), lines.checked)
 
 
 @task(name="compare", task_run_name="compare")
 def compare(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out rows that contradict each other."""
-    return cleaning.left_consistent(spec, rows)
+    done = cleaning.left_consistent(spec, rows)
+    return telling(done, lambda left: lines.left("do not contradict each other", left))
 
 
 @task(task_run_name="scrub {shard.path.name}")
 def scrub(spec: FinetuneSpec, shard: RowShard) -> Checked:
     """Replace personal data and secrets, and look again whether any is left."""
-    return cleaning.scrub_shard(spec, shard)
+    return telling(cleaning.scrub_shard(spec, shard), lines.scrubbed)
 
 
 @task(task_run_name="dedup")
 def dedup(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out what stands there already."""
-    return cleaning.left_unique(spec, rows)
+    return telling(
+        cleaning.left_unique(spec, rows), lambda left: lines.left("stand there once", left)
+    )
 
 
 @task(task_run_name="decontaminate")
 def decontaminate(spec: FinetuneSpec, rows: RowFiles) -> LeftOut:
     """Leave out what gives an evaluation away."""
-    return cleaning.left_clean(spec, rows)
+    done = cleaning.left_clean(spec, rows)
+    return telling(done, lambda left: lines.left("give no evaluation away", left))
 
 
 @task(task_run_name="split")
 def split(spec: FinetuneSpec, rows: RowFiles) -> SplitRows:
     """Share the rows out, whole groups at a time."""
-    return sides.split_rows(spec, rows)
+    return telling(sides.split_rows(spec, rows), lines.split)
 
 
 @task(name="prove that nothing leaks", task_run_name="prove that nothing leaks")
 def prove(spec: FinetuneSpec, rows: SplitRows) -> None:
     """Look anew for rows that belong together and are on two sides."""
     sides.prove(spec, rows)
+    tell("no two rows that belong together are on two sides")
 
 
 @task(task_run_name="export {target.id}")
 def export(spec: FinetuneSpec, target: Spec, rows: SplitRows) -> ExportedFormat:
     """Write the files of one format."""
-    return exporting.export(spec, target, rows)
+    return telling(exporting.export(spec, target, rows), lines.exported)
 
 
 @task(task_run_name="publish")
 def publish(spec: FinetuneSpec, steps: FinetuneSteps) -> PublishedDataset:
     """Card, manifest and lineage; then all of it appears at once."""
-    return finished(spec, steps)
+    return telling(finished(spec, steps), lines.published)
 
 
 def collected(spec: FinetuneSpec, parts: Sequence[CollectPart]) -> list[Collected]:

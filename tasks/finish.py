@@ -7,7 +7,8 @@ what was done before it stands.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -55,11 +56,33 @@ class Ended(Protocol):
 E = TypeVar("E", bound=Ended)
 
 
+RAISED = re.compile(r"Finished in state Failed\(.Task run encountered an exception:? (?P<name>\w+)")
+
+
 class SaysNothing(logging.Filter):
-    """Leaves out the line that Prefect ends each task with: our own says what it did."""
+    """Leaves out what Prefect ends each task with: the line of one that did its work, which our own
+    says better; the traceback of an error that says itself how to fix it, which is in the task's
+    state and in the line of its flow; and the first of two lines on a gate that stays shut, which
+    ends in the traceback of no error.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.getMessage() != "Finished in state Completed()"
+        error = record.exc_info[1] if record.exc_info else None
+        told = record.getMessage()
+        raised = RAISED.match(told)
+        return not (
+            told == "Finished in state Completed()"
+            or told.startswith("Task run failed with state: ")
+            or isinstance(error, LlmopsError)
+            or (raised and raised["name"] in _names_of(LlmopsError))
+        )
+
+
+def _names_of(kind: type[Exception]) -> Iterator[str]:
+    """Of a class of errors and all below it."""
+    yield kind.__name__
+    for below in kind.__subclasses__():
+        yield from _names_of(below)
 
 
 logging.getLogger("prefect.task_runs").addFilter(SaysNothing())
@@ -120,6 +143,7 @@ def name_run(name: str, *tags: str) -> None:
     if current := run_id():
         progress.about(name, current, prefect_url() or "")
         stopping.LAST[current] = partial(_crashed, UUID(current))
+        stopping.take_over()
         with get_client(sync_client=True) as client:
             context = FlowRunContext.get()
             before = context.flow_run.tags if context and context.flow_run else []

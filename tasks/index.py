@@ -36,9 +36,10 @@ from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
-from llmops.tasks.retrieval.gate import GateResult
+from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
+MET = {"documents": "meet the expectations", "chunks": "have chunks that meet the expectations"}
 T = TypeVar("T")
 
 
@@ -113,7 +114,7 @@ def clean(build: Build, batch: Batch) -> Batch:
 def check_rows(build: Build, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
     """Put the rows that fail into quarantine."""
     checked = checking.check_rows(build, checking.suite_of(build), kind, batch)
-    return telling(checked, lambda done: lines.kept(f"validated by their {kind}", batch, done))
+    return telling(checked, lambda done: lines.kept(MET[kind], batch, done))
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")
@@ -167,7 +168,7 @@ def stage(build: Build, staged: Staged) -> None:
 def retire(build: Build, doc_ids: list[str]) -> int:
     """Take the chunks of documents that are gone out of the collection."""
     gone = staging.retire(build, staging.target(build), build.specs.embedder(), doc_ids)
-    return telling(gone, lambda chunks: f"{len(doc_ids):,} documents leave, {chunks:,} chunks")
+    return telling(gone, lambda chunks: lines.retired(len(doc_ids), chunks))
 
 
 @task(task_run_name="seal")
@@ -201,6 +202,18 @@ def gated(build: Build, snapshot: str) -> Gated:
     return cast(Gated, found)
 
 
+@task(task_run_name="gate")
+def gate_of_live(build: Build) -> GateResult | None:
+    """Ask a gate that is new, or asks something new, of the live version, which stays whatever it
+    says: nothing changes.
+    """
+    try:
+        found = measuring.gate_of_live(build)
+    except LlmopsError as error:
+        return telling(skipped(f"the live version could not be measured: {error}"), lines.gated)
+    return telling(found, lambda said: lines.gated(said) if said else "the live version passed it")
+
+
 @task(task_run_name="publish")
 def publish(
     build: Build,
@@ -214,7 +227,7 @@ def publish(
     """Make the candidate live, in one transaction."""
     values = {"snapshot": snapshot, "weight": weight, **outcome.figures()}
     publishing.publish(build, lease, plan, staged, plan.leaving, values)
-    LIVE[:] = [telling(f"version {build.version} of {build.kb} is live", str)]
+    LIVE[build.kb] = telling(f"version {build.version} of {build.kb} is live", str)
 
 
 @task(task_run_name="tidy")
@@ -242,6 +255,7 @@ def _collected(build: Build, plan: Plan, done: list[Batch]) -> list[PrefectFutur
     cuts = cut(build, plan, [batch.part for batch in done])
     for stage in ("read", "clean", "chunk"):
         progress.expect(stage, sum(part.rows for part in cuts))
+    progress.expect("embed", 0, "chunks")  # how many comes to be known by and by
     return [_of_source(part.source).submit(build, part) for part in cuts]
 
 

@@ -39,6 +39,8 @@ def recorded(handle: Handle, config: ConfigRecord) -> Callable[[Outcome], Outcom
     """The step that records a build in MLflow, where there is something to record."""
 
     def step(outcome: Outcome) -> Outcome:
+        if outcome.status == "unchanged" and outcome.gate.get("measured"):
+            record_quality(handle.home, _quality(outcome))
         page = _data_docs(outcome)
         blocked = outcome.status == "blocked" and page and not place_of(handle.home).own
         if outcome.candidate is None and outcome.status != "failed" and not blocked:
@@ -72,7 +74,7 @@ def recorded(handle: Handle, config: ConfigRecord) -> Callable[[Outcome], Outcom
 
 
 def _quality(outcome: Outcome) -> QualityRecord:
-    """The point of the version that went live."""
+    """The point of the version that went live, or that is live and was measured."""
     gate = outcome.gate
     return QualityRecord(
         knowledge_base=outcome.knowledge_base,
@@ -86,8 +88,11 @@ def _quality(outcome: Outcome) -> QualityRecord:
                 name: outcome.documents.get(name, 0) for name in ("total", "quarantined")
             },
             "chunks": {"total": outcome.chunks["total"]},
-            "cost_usd": outcome.cost_usd,
-            "seconds": outcome.seconds,
+            **(
+                {"cost_usd": outcome.cost_usd, "seconds": outcome.seconds}
+                if outcome.status == "published"
+                else {}
+            ),
         },
     )
 

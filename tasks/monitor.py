@@ -7,12 +7,12 @@ from prefect import task
 
 from llmops.tasks import artifacts, progress
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.finish import prefect_url, tell
+from llmops.tasks.finish import prefect_url, tell, telling
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.ledger import now
 from llmops.tasks.ledger.leases import holder
 from llmops.tasks.maintenance.verify import examine
-from llmops.tasks.monitoring import analysing, collecting
+from llmops.tasks.monitoring import analysing, collecting, lines
 from llmops.tasks.monitoring.analysing import Analysed
 from llmops.tasks.monitoring.bases import BaseLook, HeldRows, base_look
 from llmops.tasks.monitoring.collecting import CollectedTraffic, MonitorSpec
@@ -25,25 +25,26 @@ from llmops.tasks.tracking import LiveRecord, attach_live, record_live, run_url
 from llmops.tasks.tracking.live import LOOKED
 
 
-@task(name="collect")
+@task(name="collect", task_run_name="collect")
 def collect(home: Path, spec: MonitorSpec, run: str) -> CollectedTraffic:
     """The traffic of all windows: its numbers, and files of its texts."""
     with progress.stage("collect"):
-        return collecting.collect(home, spec, run)
+        return telling(collecting.collect(home, spec, run), lines.collected)
 
 
-@task(name="knowledge bases")
+@task(name="knowledge bases", task_run_name="knowledge bases")
 def bases(home: Path, collected: CollectedTraffic) -> BaseLook:
     """How fresh, large and sound each of them is."""
     with progress.stage("knowledge bases"):
-        return together([looked(home, name, collected) for name in collected.knowledge_bases])
+        looks = [looked(home, name, collected) for name in collected.knowledge_bases]
+        return telling(together(looks), lines.bases)
 
 
-@task(name="analyse")
+@task(name="analyse", task_run_name="analyse")
 def analyse(home: Path, spec: MonitorSpec, collected: CollectedTraffic) -> Analysed:
     """Drift, new topics, and what people have to do."""
     with progress.stage("analyse"):
-        return analysing.analyse(home, spec, collected)
+        return telling(analysing.analyse(home, spec, collected), lines.analysed)
 
 
 def drop(collected: CollectedTraffic) -> None:

@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 
 class StageSeen(NamedTuple):
-    """A stage as it is at a moment. `seconds`: since it began; `total` None: nobody knows."""
+    """A stage as it is at a moment. `seconds`: since it began; `total` None: nobody knows;
+    `expected`: it was announced before it began.
+    """
 
     name: str
     done: int
@@ -36,6 +38,7 @@ class StageSeen(NamedTuple):
     unit: str
     seconds: float
     active: bool
+    expected: bool = False
 
     @property
     def counted(self) -> str:
@@ -67,6 +70,16 @@ class BoardSeen(NamedTuple):
         last = [each for each in begun if each.active] or begun
         return last[-1] if last else None
 
+    @property
+    def share(self) -> float:
+        """Of all that was announced, each stage for as much as any other; where nothing was, of the
+        stage under way: 0 to 1.
+        """
+        announced = [each for each in self.stages if each.expected]
+        counted = announced or [each for each in [self.current] if each and each.total]
+        shares = [each.done / each.total if each.total else 0.0 for each in counted]
+        return sum(shares) / len(shares) if shares else 0.0
+
 
 class _Stage:
     def __init__(self, name: str, unit: str) -> None:
@@ -84,6 +97,8 @@ class Board:
         self._counts: dict[str, float] = {}
         self._about, self._run, self._url = "", "", ""
         self.noted = False
+        self.runs: list[str] = []
+        """Those that it was the board of, by their ids, the first one first."""
 
     def look(self) -> BoardSeen:
         now = time.monotonic()
@@ -95,6 +110,7 @@ class Board:
                     each.unit,
                     seconds=(now if each.active else each.ended) - each.began,
                     active=each.active > 0,
+                    expected=each.expected,
                 )
                 for each in self._stages.values()
             )
@@ -105,6 +121,8 @@ class Board:
             if run != self._run and self._run:  # the next run of several: its own stages
                 self._stages, self._counts = {}, {}
             self._about, self._run, self._url = about, run, url
+            if run not in self.runs:
+                self.runs.append(run)
 
     def expect(self, name: str, total: int, unit: str) -> None:
         with self._lock:

@@ -6,8 +6,8 @@ from pathlib import Path
 from prefect import task
 
 from llmops.tasks import artifacts
-from llmops.tasks.finish import prefect_url, tell
-from llmops.tasks.monitoring import live
+from llmops.tasks.finish import prefect_url, tell, telling
+from llmops.tasks.monitoring import lines, live
 from llmops.tasks.monitoring.assess import assess
 from llmops.tasks.monitoring.live import LiveSpec, Scored
 from llmops.tasks.monitoring.outcome import LiveScores
@@ -18,13 +18,13 @@ from llmops.tasks.tracking import LiveRecord, record_live, run_url
 @task(name="choose", task_run_name="choose")
 def choose(home: Path, spec: LiveSpec) -> list[str]:
     """The traces to score."""
-    return live.chosen(home, spec)
+    return telling(live.chosen(home, spec), lines.chosen)
 
 
 @task(name="score", task_run_name="score")
 def score(home: Path, spec: LiveSpec, ids: Sequence[str]) -> Scored:
     """What the scorers say of them, in the ledger."""
-    return live.score(home, spec, ids)
+    return telling(live.score(home, spec, ids), lines.scored)
 
 
 def assessed(home: Path) -> Callable[[LiveScores], LiveScores]:

@@ -14,6 +14,11 @@ LAST: dict[str, Callable[[], None]] = {}
 lease. Quick, from any thread, and also where it has been done already.
 """
 
+TAKE_OVER: Callable[[], None] | None = None
+"""Of whoever listens to signals: a flow calls it at its beginning, since what runs flows has
+handlers of its own. From the main thread.
+"""
+
 
 class Stopped(BaseException):
     """The run was asked to stop. No `Exception`: nothing that goes on after failures goes on."""
@@ -52,6 +57,12 @@ def check() -> None:
 def under_way() -> int:
     """How many calls; also for signal handlers, which must not wait for a lock."""
     return _CALLS.under_way
+
+
+def take_over() -> None:
+    """The signals of this process are again those of a command, where one is running."""
+    if TAKE_OVER is not None:
+        TAKE_OVER()
 
 
 @contextmanager

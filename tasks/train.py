@@ -8,7 +8,7 @@ from prefect import task
 from llmops.tasks import artifacts
 from llmops.tasks.decisions.decision import Content
 from llmops.tasks.evaluation.run import EvaluationSpec
-from llmops.tasks.finish import prefect_url, run_id, tell
+from llmops.tasks.finish import prefect_url, run_id, tell, telling
 from llmops.tasks.schemas import OneOrMore
 from llmops.tasks.training import deciding, sweeping
 from llmops.tasks.training.deciding import ComparedModels
@@ -40,7 +40,10 @@ def held(home: Path, spec: TrainSpec, evaluation: EvaluationSpec, cases: OneOrMo
     """The cases that the model will not have seen, and every mistake of the gate, before anything
     is trained.
     """
-    return deciding.ready(home, spec, evaluation, cases)
+    return telling(
+        deciding.ready(home, spec, evaluation, cases),
+        lambda cases: cases.warning or "no case of the gate stands in rows that are trained on",
+    )
 
 
 @task(name="train", task_run_name="train")
@@ -73,7 +76,14 @@ def point(home: Path, spec: TrainSpec, parent: str, number: str, each: SweepPoin
 @task(name="compare with what is live", task_run_name="compare with what is live")
 def compared(home: Path, outcome: ModelOutcome) -> ComparedModels | None:
     """The two versions that the gate compares; None where there is nothing to compare."""
-    return deciding.compared(home, outcome)
+    return telling(
+        deciding.compared(home, outcome),
+        lambda sides: (
+            f"{sides.candidate.uri} against {sides.live.uri}"
+            if sides
+            else "there is no version that it could be compared with"
+        ),
+    )
 
 
 def standing(home: Path, outcome: ModelOutcome) -> ModelOutcome:
@@ -87,7 +97,8 @@ def decided(
 ) -> ModelOutcome:
     """What the decision says of the model; the alias moves where it says promote."""
     who = f"prefect run {run_id()}" if run_id() else "llmops train"
-    return deciding.decided(home, outcome, sides, content, held, who)
+    done = deciding.decided(home, outcome, sides, content, held, who)
+    return telling(done, lambda model: model.headline)
 
 
 def told(home: Path) -> Callable[[ModelOutcome], ModelOutcome]:

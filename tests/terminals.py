@@ -22,6 +22,12 @@ CTRL_C = b"\x03"
 STEERING = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 
 
+def _as_of_a_shell() -> None:
+    """The terminal is the process's own, and Ctrl-C is heard, also where pytest runs by nohup."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command of the console, as the foreground process of a terminal."""
 
@@ -44,7 +50,7 @@ class Terminal:
             cwd=folder,
             env={**environment, "TERM": "xterm-256color"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_as_of_a_shell,
         )
         os.close(theirs)
 

@@ -120,6 +120,7 @@ def test_a_run_leaves_at_most_six_artifacts_that_show_odd_text_as_text(
         "# handbook v4\\: blocked, gate rejected\n\n**Why:** rejected\\: a\\|b &lt;script&gt;"
     )
     assert OUTCOME["links"]["mlflow"] in found["handbook-mlflow-run"]["data"]
+    assert found["handbook-mlflow-run"]["description"] == "handbook v4\\: blocked, gate rejected"
     assert set(published) == {"handbook-plan", "handbook-outcome"}
     assert json.loads(published["handbook-plan"]["data"])[0]["what"] == "nothing"
 
@@ -137,6 +138,12 @@ def test_the_outcome_in_words() -> None:
     assert "| recall\\@5 | 0.900 |  |  | -0.100 … 0.100 |" in found
     assert "- mlflow: <http://127.0.0.1:5000/#/experiments/1/runs/r_1>" in found
     assert "<script" not in found
+    assert "retired" not in found  # nothing was
+    assert ("USD" in found, "512 tokens · 2.4 s" in found) == (False, True)
+    said = {**OUTCOME, "reason": "the gate says: too few", "cost_usd": 0.5}
+    said["gate"] = {"verdict": "rejected", "reason": "too few"}
+    assert markdown(said).count("too few") == 1
+    assert "512 tokens · 0.5000 USD · 2.4 s" in markdown(said)
 
 
 def test_text_stays_on_one_line_and_has_no_markup() -> None:

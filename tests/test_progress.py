@@ -12,7 +12,7 @@ import pytest
 from llmops.tasks import progress, stopping
 from llmops.tasks.calls.concurrency import run_bounded
 from llmops.tasks.calls.quota import Clock
-from llmops.tasks.progress import Board, StageSeen
+from llmops.tasks.progress import Board, BoardSeen, StageSeen
 from llmops.tasks.running import noted, whereabouts
 
 
@@ -66,6 +66,20 @@ def test_the_stage_that_is_told_is_the_last_that_is_at_work() -> None:
             current = board.look().current
             assert current is not None
             assert f"{current.name} {current.counted}" == "read 1 of 2 documents"
+
+
+def test_what_was_announced_counts_each_stage_alike_else_the_stage_under_way() -> None:
+    def share(*stages: StageSeen) -> float:
+        return BoardSeen("handbook v1", "1", "", stages, {}).share
+
+    def at(name: str, done: int, total: int | None, expected: bool = False) -> StageSeen:
+        return StageSeen(name, done, total, "documents", 1.0, True, expected)
+
+    compare = at("compare", 9, 9)
+    assert share(compare, at("read", 5, 10, True), at("embed", 0, 0, True)) == 0.25
+    assert share(compare, at("verify", 1, 4)) == 0.25
+    assert share(at("start Prefect", 0, None)) == 0.0
+    assert share() == 0.0
 
 
 def test_the_next_run_of_several_begins_with_an_empty_board() -> None:

@@ -12,6 +12,7 @@ from llmops.deployments.up.servers import Servers, home_servers
 from llmops.deployments.up.supervisor import Signals, Supervisor
 from llmops.flows import server
 from llmops.tasks.ledger import make_folder
+from llmops.tasks.tracking import own_port
 
 Addresses = dict[str, str]
 
@@ -29,8 +30,7 @@ def serve_pages(home: Path, shown: Callable[[Addresses], None]) -> Addresses:
     Raises Unavailable where a server of the user's does not answer, or the home's does not come up.
     """
     make_folder(home)
-    last = record.read(home)
-    port = choose_ports([MLFLOW], None, last.ports if last else {})[MLFLOW]
+    port = choose_ports([MLFLOW], None, {MLFLOW: own_port(home)})[MLFLOW]
     prefect_port = 0 if server.named() else int(server.ensure(home).ui.rsplit(":", 1)[1])
     servers: Servers = home_servers(home, {"prefect": prefect_port, MLFLOW: port})
     addresses = {"prefect": servers.prefect.ui, MLFLOW: servers.mlflow.ui}

@@ -13,9 +13,17 @@ from llmops.deployments.up.cancelling import cancel_runs
 from llmops.deployments.up.gone import GoneRuns
 from llmops.deployments.up.keeper import RestartPolicy, UpPart
 from llmops.deployments.up.logs import Logs
-from llmops.deployments.up.parts import PORTS, PREFECT, WORKER, app_ports, apps_of, parts_of
+from llmops.deployments.up.parts import (
+    MLFLOW,
+    PORTS,
+    PREFECT,
+    WORKER,
+    app_ports,
+    apps_of,
+    parts_of,
+)
 from llmops.deployments.up.ports import choose as choose_ports
-from llmops.deployments.up.processes import end_marked, flow_runs
+from llmops.deployments.up.processes import MARK, end_marked, flow_runs
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.deployments.up.registering import register
 from llmops.deployments.up.renewing import AppRenewal
@@ -24,8 +32,10 @@ from llmops.deployments.up.supervisor import Signals, Supervisor
 from llmops.deployments.up.watching import EVERY_SECONDS, Watch, configs_seen
 from llmops.flows import server
 from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable, UsageError
+from llmops.tasks.tracking import own_port
 
 LEAST_FREE = 50_000_000
+ENDING = "ending runs, worker and servers in order; Ctrl-C again ends them at once"
 Shown = Callable[[PartRecord, UpPart], None]
 
 
@@ -85,15 +95,18 @@ class Up:
         self._app_files = {project.folder / app.file: app.name for app in apps_of(project)}
         self.renewal: AppRenewal | None = None
         wanted = [name for name in (*PORTS, *apps) if not (there and name == PREFECT)]
-        self.ports = choose_ports(wanted, port_base, {**(last.ports if last else {}), **apps})
+        before = {**(last.ports if last else {}), MLFLOW: own_port(project.home)}
+        self.ports = choose_ports(wanted, port_base, {**before, **apps})
         if there:  # a command has started it: runs may be going on there
             self.ports[PREFECT] = int(there.ui.rsplit(":", 1)[1])
         self.servers: Servers = home_servers(project.home, self.ports)
         self._registered, self._told_disk = False, False
         self._registering = threading.Lock()
         self._undone: tuple[list[str], list[Mistake]] = ([], [])
+        self.signals = Signals()
 
     def run(self, signals: Signals, policy: RestartPolicy | None) -> bool:
+        self.signals = signals
         supervisor = Supervisor(
             parts_of(self.project, self.servers, self.ports, self.before_worker),
             self.mark,
@@ -102,6 +115,7 @@ class Up:
             shown=self.shown,
             changed=self.changed,
             cancel=self.cancel,
+            ending=lambda: self.tell(ENDING),
         )
         self.renewal = AppRenewal(
             self.project.home, self._app_files, self.ports, supervisor.renew, self.tell
@@ -146,16 +160,21 @@ class Up:
         mistaken = {each.kind for each in wrong} <= {ConfigError.kind, UsageError.kind}
         if wrong and mistaken and not self._registered:
             raise ConfigError(wrong)
-        for mistake in wrong:
-            self.tell(str(mistake))
+        self._tell_of(wrong)
         if wrong:
             raise LlmopsError("what is scheduled is not registered yet")
         self._registered = True
 
+    def _tell_of(self, wrong: list[Mistake]) -> None:
+        """What the end of `up` has cut short is no mistake."""
+        for mistake in wrong if not self.signals.first.is_set() else ():
+            self.tell(str(mistake))
+
     def register(self, *steps: str) -> list[Mistake]:
         home, folder = self.project.home, self.project.folder
+        given = {**self.servers.environment(), MARK: self.mark}  # so that it ends with `up`
         with self._registering:
-            return register(folder, home, self.servers.environment(), self.tell, *steps)
+            return register(folder, home, given, self.tell, *steps)
 
     def configs_changed(self, files: list[str]) -> bool:
         """Register again what is scheduled, and say what cannot be taken up while running. Returns
@@ -176,8 +195,7 @@ class Up:
                 self.renewal.changed(Path(file))
         wrong = self.register("deploy")
         if wrong and wrong != told_wrong:
-            for mistake in wrong:
-                self.tell(str(mistake))
+            self._tell_of(wrong)
             self.tell("what has changed is not registered: it is tried again until it is")
         self._undone = (files, wrong) if wrong else ([], [])
         return not wrong

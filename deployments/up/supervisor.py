@@ -44,7 +44,7 @@ class Supervisor:
 
     `shown`: told of each part when it first answers. `changed`: told of the state of all whenever
     one changes. `cancel`: ends the flow runs within the seconds given, while their worker lives.
-    `tick`: called about every second.
+    `tick`: called about every second; `ending`: once, when a signal has come.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class Supervisor:
         changed: Callable[[tuple[PartRecord, ...]], None] = lambda _parts: None,
         cancel: Callable[[float, threading.Event], None] = lambda _seconds, _at_once: None,
         tick: Callable[[], None] = lambda: None,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self.logs, self.mark = logs, mark
         self._shown, self._changed = shown, changed
-        self._cancel, self._tick = cancel, tick
+        self._cancel, self._tick, self._ending = cancel, tick, ending
         self._change, self._told = threading.Event(), set[str]()
         self._policy = policy or RestartPolicy()
         self.keepers = [Keeper(part, mark, logs, self._policy, self._change.set) for part in parts]
@@ -80,6 +81,8 @@ class Supervisor:
             thread.start()
         try:
             hopeless = self._attend(signals)
+            if signals.first.is_set():
+                self._ending()
         finally:
             self.stop(signals.second)
         if hopeless:

@@ -72,6 +72,30 @@ def fitted(
     return widths if sum(widths) <= room else None
 
 
+def told(console: "Console", name: str, text: str, *, whole: bool = False, style: str = "") -> None:
+    """A text beside its name: on a terminal folded between words, with what is longer than a line
+    shortened in its middle (`whole`: broken, as prose without blanks is), links and paths as they
+    are; elsewhere a line.
+    """
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    room = max(SHORTEST, console.width - cell_len(name))
+    lines = [text] if not console.is_terminal or cell_len(text) <= room else [""]
+    for word in text.split(" ") if lines == [""] else ():
+        pieces = [word]
+        if cell_len(word) > room and "://" not in word and not word.startswith("/"):
+            broken = [line.plain for line in Text(word).wrap(console, room)]
+            pieces = broken if whole else [shortened(word, room)]
+        for piece in pieces:
+            fits = cell_len(lines[-1]) + cell_len(piece) < room
+            blank = " " if lines[-1] else ""
+            lines[-1:] = [f"{lines[-1]}{blank}{piece}"] if fits or not blank else [lines[-1], piece]
+    for number, line in enumerate(lines):
+        before = name if number == 0 else " " * cell_len(name)
+        console.print(f"{before}{line}".rstrip(), markup=False, style=style or None)
+
+
 def shortened(text: str, width: int) -> str:
     """The text in so many columns of a terminal, with `…` for its middle; wide characters count
     twice.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmops.flows.commands import _grid
+from llmops.tasks.texts.excerpts import excerpt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,10 +65,8 @@ def facts(console: "Console", found: Facts) -> None:
         if value not in (None, "", [], {}):
             lines = [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
             for number, line in enumerate(lines):
-                console.print(
-                    f"{(key.replace('_', ' ') if number == 0 else ''):<{width}}  {line}",
-                    markup=False,
-                )
+                name = key.replace("_", " ") if number == 0 else ""
+                _grid.told(console, f"{name:<{width}}  ", line)
 
 
 def shown(value: object) -> str:
@@ -118,9 +117,9 @@ def difference(console: "Console", found: Facts) -> None:
     console.print(f"{found['knowledge_base']}: {start} to version {found['to']}")
     for kind, sign in (("added", "+"), ("changed", "~"), ("retired", "-")):
         for uri in found[kind]:
-            console.print(f"  {sign} {printable(uri)}", markup=False)
+            _grid.told(console, f"  {sign} ", printable(uri))
     for each in found["renamed"]:
-        console.print(f"  > {printable(each['from'])} -> {printable(each['to'])}", markup=False)
+        _grid.told(console, "  > ", f"{printable(each['from'])} -> {printable(each['to'])}")
     counts = [f"{len(found[kind])} {kind}" for kind in DIFFERENCES if found[kind]]
     console.print(f"  {', '.join(counts)}" if counts else "  no document differs")
     if found.get("text"):
@@ -135,15 +134,15 @@ def hits(console: "Console", found: Facts) -> None:
         console.print(printable(said), markup=False, style="yellow")
     for hit in found["hits"]:
         place = " > ".join(hit["headings"]) + (f", page {hit['page']}" if hit["page"] else "")
-        console.print(f"[bold]{hit['rank']}[/bold]  {hit['score']:.3f}  ", end="")
-        console.print(
-            f"{printable(hit['title'])}  ({printable(hit['uri'])}{', ' + place if place else ''})",
-            markup=False,
-            style="cyan",
-        )
-        console.print("    " + printable(" ".join(hit["text"].split())[:300]), markup=False)
+        about = f"({printable(hit['uri'])}{', ' + place if place else ''})"
+        name = f"{hit['rank']}  {hit['score']:.3f}  "
+        _grid.told(console, name, f"{printable(hit['title'])}  {about}", style="cyan")
+        passage = excerpt(hit["text"], inside=hit.get("start", 0) > 0)
+        _grid.told(console, "    ", printable(passage), whole=True)
         known = [hit["chunk_id"][:SHORT], hit["source"], *_facts_of(hit["metadata"])]
-        console.print("    " + printable("  ".join(known)), markup=False, style="dim")
+        _grid.told(console, "    ", printable("  ".join(known)), style="dim")
+    for warning in found.get("warnings", ()):
+        _grid.told(console, "warning  ", printable(warning))
 
 
 def _facts_of(metadata: Facts) -> Iterator[str]:
@@ -158,7 +157,7 @@ def outcome(console: "Console", found: Facts) -> None:
     """What a build came to, and where to look next."""
 
     def say(name: str, text: str) -> None:
-        console.print(f"  {name:<11} {text}", markup=False)
+        _grid.told(console, f"  {name:<11} ", text)
 
     console.print(headline(found), markup=False, style="bold")
     if found["reason"]:

@@ -100,8 +100,13 @@ def index(
     """Build the next version of a knowledge base, and publish it if it is good enough."""
     from llmops.configs import read
     from llmops.configs.index import IndexConfig
+    from llmops.tasks.errors import ConfigError
 
-    settings = read(config, IndexConfig, changes or ())
+    try:
+        settings = read(config, IndexConfig, changes or ())
+    except ConfigError:
+        read(config, IndexConfig, changes or (), outside=True)  # sources that are not there, too
+        raise
     if plan:
         return _plan(settings, full, allow_deletes)
     return _run(settings, config, allow_deletes=allow_deletes, full=full, wait_seconds=wait)
@@ -140,11 +145,13 @@ def _run(
 
     if (stopped := _running_build(config, wait_seconds)) is not None:
         return answer(stopped.public(), draw.outcome, stopped.exit_code)
-    _first_build_sources(config)
+    _first_build_sources(config, path)
     options = {"allow_deletes": allow_deletes, "full": full, "wait_seconds": wait_seconds}
-    outcome = Outcome.model_validate(run_flow(home(), config, **options))
+    ended = run_flow(home(), config, **options)
+    scheduled = {"scheduled": ended.pop("scheduled")} if "scheduled" in ended else {}
+    outcome = Outcome.model_validate(ended)
     remember_config(knowledge_base(config.knowledge_base), str(path.absolute()))
-    return answer(outcome.public(), draw.outcome, outcome.exit_code)
+    return answer({**outcome.public(), **scheduled}, draw.outcome, outcome.exit_code)
 
 
 def _running_build(config: "IndexConfig", wait_seconds: float) -> "Outcome | None":
@@ -161,15 +168,16 @@ def _running_build(config: "IndexConfig", wait_seconds: float) -> "Outcome | Non
     return blocked(knowledge_base(config.knowledge_base), busy(config.knowledge_base, who))
 
 
-def _first_build_sources(config: "IndexConfig") -> None:
-    """A path that never existed is a mistake of the config (exit 2), and said before anything is
+def _first_build_sources(config: "IndexConfig", path: Path) -> None:
+    """Paths that never existed are mistakes of the config (exit 2), and said before anything is
     started.
     """
-    from llmops.tasks.plugins.sources import Source
+    from llmops.tasks.errors import ConfigError
 
-    if knowledge_base(config.knowledge_base).live() is None:
-        for spec in config.sources:
-            spec.build(Source).at(config.folder).check()
+    if knowledge_base(config.knowledge_base).live() is None and (
+        absent := config.never_existed(str(path))
+    ):
+        raise ConfigError(absent)
 
 
 def _plan(config: "IndexConfig", full: bool, allow_deletes: bool) -> Answer:

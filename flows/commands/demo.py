@@ -10,7 +10,7 @@ from llmops.flows.console import Answer, command
 app = typer.Typer()
 
 
-@command(app, "demo")
+@command(app, "demo", long=True, tells=True)
 def demo() -> Answer:
     """Take the tour, on the Python help topics: builds, the gate, a rollback, prompts compared, the
     application, feedback and a trained ranking. Offline, two to three minutes.

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.flows.commands import _tables as draw
+from llmops.flows.commands._grid import told
 from llmops.flows.commands._options import home
 from llmops.flows.console import Answer, answer, command
+from llmops.tasks.texts.excerpts import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,14 +55,14 @@ def explain(
 def _left_out(console: "Console", found: "AbsentDocument") -> None:
     name = f"{found['uri']} is not in {found['knowledge_base']}"
     console.print(draw.printable(name), markup=False, style="bold")
-    console.print(f"  why       {draw.printable(found['message'])}", markup=False)
-    console.print(f"  to do     {draw.printable(found['hint'])}", markup=False)
+    told(console, "  why       ", draw.printable(found["message"]))
+    told(console, "  to do     ", draw.printable(found["hint"]))
 
 
 def _answer(console: "Console", found: "TraceProvenance") -> None:
     console.print(f"trace {found['id']} of {found['app']}: {found['status']}", style="bold")
     for name, text in (("question", found["question"]), ("answer", found["answer"])):
-        console.print(f"  {name:<9} {draw.printable(' '.join(text.split())[:300])}", markup=False)
+        console.print(f"  {name:<9} {draw.printable(excerpt(text, inside=False))}", markup=False)
     where = "in MLflow" if found["stored"] else "waits in the spool"
     console.print(
         f"  asked     {draw.shown(found['asked_at'])}, {found['seconds']:.2f} s, "
@@ -118,14 +120,11 @@ def _provenance(console: "Console", provenance: "Provenance") -> None:
             f"{chunk['start']} to {chunk['end']}" + (f" ({place})" if place else ""),
             markup=False,
         )
-        console.print(
-            "            " + draw.printable(" ".join(chunk["text"].split())[:300]), markup=False
-        )
+        passage = excerpt(chunk["text"], inside=chunk["start"] > 0)
+        told(console, " " * 12, draw.printable(passage), whole=True)
     name = f"{document['title']}, " if document["title"] else ""
-    console.print(
-        f"  document  {draw.printable(name + document['uri'])} ({document['media_type']})",
-        markup=False,
-    )
+    uri = draw.printable(name + document["uri"])
+    told(console, "  document  ", f"{uri} ({document['media_type']})")
     console.print(
         f"  source    {document['source']}, fetched {draw.shown(document['fetched_at'])}",
         markup=False,
@@ -152,11 +151,12 @@ def _versions(console: "Console", provenance: "Provenance") -> None:
             for tool in ("Prefect", "MLflow")
             if version[f"{tool.lower()}_run_id"]
         )
-        console.print(
-            f"  version   {version['version']} ({version['status']}), published "
+        told(
+            console,
+            "  version   ",
+            f"{version['version']} ({version['status']}), published "
             f"{draw.shown(version['published_at'])}, config "
             f"{(version['config_sha256'] or '')[:12]}" + (f", {runs}" if runs else ""),
-            markup=False,
         )
     if not provenance["versions"]:
         console.print("  version   none that is kept has it", markup=False)

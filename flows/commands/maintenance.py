@@ -130,7 +130,7 @@ def drop(name: Name, yes: Yes = False) -> Answer:
     return answer({"knowledge_base": name, **going, **freed}, line(gone + note))
 
 
-@command(app, "erase")
+@command(app, "erase", long=True)
 def erase(
     name: Name,
     uri: Annotated[str, typer.Option("--uri", help="The document, as `kb documents` lists it.")],

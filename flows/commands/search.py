@@ -56,11 +56,11 @@ def search(
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     live = knowledge_base(kb).published()
     seen = searcher(home(), live, allowed(live, where, label or ()))
-    order: dict[str, object] = {}
-    if rerank:
-        rows, order = _reranked(live, seen, question, k, chosen, rerank)
-    else:
-        rows = seen.passages(question, k, chosen, columns=HIT_COLUMNS)
+    rows, order = (
+        _reranked(live, seen, question, k, chosen, rerank)
+        if rerank
+        else (seen.passages(question, k, chosen, columns=HIT_COLUMNS), {})
+    )
     found = passages(rows)
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
     nothing = {"source": "", "metadata": {}}
@@ -71,6 +71,7 @@ def search(
             "mode": mode,
             **order,
             "hits": [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found],
+            "warnings": seen.remarks(question, chosen),
         },
         draw.hits,
     )

@@ -88,7 +88,8 @@ def draw(console: "Console", found: Facts) -> None:
             for base in found["knowledge_bases"]
         ]
         grid(console, ["knowledge base", "live", "documents", "listed", "quarantine"], rows)
-    if spend := found["spend"]:
+    spend = found["spend"]
+    if spend and (spend["calls"] or spend["usd"] or spend["budget_usd"] is not None):
         limit = f" of ${spend['budget_usd']:.2f}" if spend["budget_usd"] is not None else ""
         told = f"{spend['month']}: ${spend['usd']:.2f}{limit} spent, {spend['calls']:,} calls"
         console.print(told, markup=False)

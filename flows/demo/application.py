@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypedDict
 from llmops import configs
 from llmops.flows.demo.loop import LoopSteps
 from llmops.flows.demo.tuning import TuningSteps
+from llmops.tasks import stopping
 from llmops.tasks.errors import LlmopsError
 
 CONFIG = "python-help-app.yaml"
@@ -142,6 +143,7 @@ def served(home: Path, config: Path) -> Iterator[str]:
             stderr=file,
             text=True,
         )
+    stopping.LAST[LOG] = process.terminate
     try:
         assert process.stdout is not None
         line = process.stdout.readline()  # it says where it listens, or ends
@@ -149,6 +151,7 @@ def served(home: Path, config: Path) -> Iterator[str]:
             raise LlmopsError("the application did not start", where=str(log), hint="see its log")
         yield str(said["url"])
     finally:
+        del stopping.LAST[LOG]
         process.terminate()
         try:
             process.wait(STOPPING)

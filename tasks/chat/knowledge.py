@@ -67,6 +67,7 @@ class SearchResult(BaseModel):
     mode: Mode
     hits: tuple[Hit, ...]
     said: str = Field(default="", exclude_if=lambda value: not value)
+    warnings: tuple[str, ...] = ()
 
 
 class BaseState(NamedTuple):
@@ -128,11 +129,12 @@ class OpenVersion:
         """
         depth, columns = (order.depth(k), SEEN_COLUMNS) if order else (k, HIT_COLUMNS)
 
-        def work() -> Sequence[Record]:
+        def work() -> tuple[Sequence[Record], tuple[str, ...]]:
             seen = replace(self.searcher, where=self._where(where, frozenset(labels)))
-            return seen.passages(query, depth, mode, vector, columns)
+            found = seen.passages(query, depth, mode, vector, columns)
+            return found, tuple(seen.remarks(query, mode))
 
-        rows, said = await in_pool(self.pool, work), ""
+        (rows, remarks), said = await in_pool(self.pool, work), ""
         if order:
             rows, said = await order.rows(self.name, query, rows)
         return SearchResult(
@@ -141,6 +143,7 @@ class OpenVersion:
             mode=mode,
             hits=tuple(Hit.model_validate(hit) for hit in passages(rows[:k])),
             said=said,
+            warnings=remarks,
         )
 
     async def embed_many(self, texts: Sequence[str]) -> Vectors:

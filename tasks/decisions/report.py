@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmops.tasks.decisions.charts import forests, scatters
 from llmops.tasks.decisions.decision import Decision
 from llmops.tasks.decisions.evidence import Evidence
-from llmops.tasks.decisions.summary import effect
+from llmops.tasks.decisions.summary import costs, effect, unit_of
 from llmops.tasks.decisions.words import number, percent
 from llmops.tasks.evaluation.cases import CaseSet
 from llmops.tasks.evaluation.results import Result
@@ -77,6 +77,7 @@ def report_html(decision: Decision, results: Iterable[Result], cases: CaseSet) -
         style=style,
         script=script,
         numbers=_columns(decision),
+        costs=costs(decision),
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
@@ -92,17 +93,21 @@ def _pages(links: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def _columns(decision: Decision) -> list[str]:
-    """The metrics of the table of arms: the deciding one, the guards, then the others; parts of
-    scorers are left to the record.
+def _columns(decision: Decision) -> dict[str, str]:
+    """The metrics of the table of arms, each with its heading: the deciding one, the guards, then
+    the others; parts of scorers are left to the record, and costs of nothing.
     """
     deciding = [decision.metric, *decision.rule.not_worse]
     there = {name for arm in decision.arms.values() for name in arm.metrics}
-    return [
-        name
-        for name in dict.fromkeys([*deciding, *sorted(name for name in there if "." not in name)])
+    rest = sorted(name for name in there if "." not in name)
+    if not costs(decision):
+        rest = [name for name in rest if name != "cost"]
+    units = {name: unit_of(decision, name) for name in there}
+    return {
+        name: f"{name}, {units[name]}" if units[name] else name
+        for name in dict.fromkeys([*deciding, *rest])
         if name in there
-    ]
+    }
 
 
 def _part(name: str) -> "Markup":

@@ -52,7 +52,7 @@ def summary_markdown(decision: Decision) -> str:
         parts.append("### Warnings\n\n" + "\n".join(f"- {text(warning)}" for warning in warnings))
     places = {"record": decision.record, **decision.links}
     if where := [f"- {text(name)}: {link(target)}" for name, target in places.items() if target]:
-        parts.append("\n".join(where))
+        parts.append("### Records\n\n" + "\n".join(where))
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,9 +75,17 @@ def losses(decision: Decision, most: int = WORST) -> list[list[str]]:
     return [[case, number(b), number(a), signed(a - b)] for _, case, a, b in worst]
 
 
+def costs(decision: Decision) -> bool:
+    """Whether anything was paid, now or when a remembered answer was asked for: where nothing was,
+    no column says so.
+    """
+    return any(arm.cost_usd for arm in decision.arms.values()) or decision.spent.cost_usd > 0
+
+
 def _arms(decision: Decision) -> str:
     metrics = list(dict.fromkeys([decision.metric, *decision.rule.not_worse]))
-    head = ["arm", "prompt", "answered", "errors", *metrics, "USD", "ms p50", "ms p95"]
+    usd = ["USD"] if costs(decision) else []
+    head = ["arm", "prompt", "answered", "errors", *metrics, *usd, "ms p50", "ms p95"]
     rows = [
         [
             name,
@@ -85,7 +93,7 @@ def _arms(decision: Decision) -> str:
             f"{arm.answered} of {arm.attempted}",
             str(arm.errored),
             *(measure(arm.metrics.get(metric)) for metric in metrics),
-            number(arm.cost_usd),
+            *(number(arm.cost_usd) for _ in usd),
             *("–" if ms is None else number(ms) for ms in (arm.latency_ms.p50, arm.latency_ms.p95)),
         ]
         for name, arm in decision.arms.items()
@@ -193,7 +201,7 @@ def _small(decision: Decision) -> str:
         f"{cases.used} of {cases.total} cases",
         f"intervals of {percent(1 - decision.rule.alpha)}",
         f"{spent.calls} calls, {spent.cached} remembered",
-        f"{number(spent.cost_usd)} USD",
+        *([f"{number(spent.cost_usd)} USD"] if costs(decision) else []),
         f"decision {decision.id}",
         f"sha256 {decision.sha256[:12]}",
     ]

@@ -135,7 +135,7 @@ def _trace(
     spans = _spans(decision, case, result, key, began, ended)
     record = TraceRecord(
         id=f"tr-{key[:32]}",
-        name=f"{result.arm}: {case.id}"[:200],
+        name=f"{result.arm}: {masked_text(case.id)}"[:200],
         tags=dict.fromkeys(map(masked_text, case.tags), "true"),
         spans=tuple(spans),
     )
@@ -158,7 +158,7 @@ def _spans(
     yield SpanRecord(
         id=root,
         parent=None,
-        name="answer a case",
+        name=f"{result.arm}: {masked_text(case.id)}"[:200],
         kind="CHAIN",
         start_ns=began,
         end_ns=ended,

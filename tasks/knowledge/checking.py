@@ -11,7 +11,7 @@ from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.collect import read_rows
 from llmops.tasks.knowledge.outcome import Expectations
 from llmops.tasks.knowledge.plan import Plan
-from llmops.tasks.knowledge.quarantine import Failure, put
+from llmops.tasks.knowledge.quarantine import Failure, by_stage, put
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.knowledge.transform import Row, without
 from llmops.tasks.knowledge.views import rows_at
@@ -77,9 +77,9 @@ def check_whole(
             ValidationVerdict.model_validate_json(build.lake.read(file.path)) for file in files
         ]
         verdicts.append(combine([*saved, verdict[0]]))
-    page = write_docs(
-        build.home, f"{build.kb} v{build.version} {build.run_id[:8]}", verdicts
-    ).as_uri()
+    title = f"{build.kb} v{build.version} {build.run_id[:8]}"
+    held = by_stage(build.handle.ledger, build.kb)
+    page = write_docs(build.home, title, verdicts, held).as_uri()
     blocking = [
         f"{verdict.kind}: {failure}" for verdict in verdicts for failure in verdict.blocking
     ]

@@ -23,8 +23,8 @@ LARGEST = 2**63  # of a database's integers
 
 class Version(BaseModel):
     """One version as the ledger knows it. `snapshot` is the store's token; `config` the config that
-    built it, without secrets. `ranking`: the number of the trained ranking that is live for the
-    knowledge base, None for none; it is no part of what was built.
+    built it, without secrets; `gate` what its gate said. `ranking`: the number of the trained
+    ranking that is live for the knowledge base, None for none; it is no part of what was built.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
@@ -39,6 +39,7 @@ class Version(BaseModel):
     chunks: int | None
     config: dict[str, Any]
     config_sha256: str | None = None
+    gate: dict[str, Any] | None = None
     ranking: int | None = None
 
 

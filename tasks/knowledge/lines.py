@@ -73,5 +73,11 @@ def staged(part: Staged) -> str:
     return f"{count(part.added, 'chunk')} written, {part.retired:,} retired"
 
 
+def retired(documents: int, chunks: int) -> str:
+    if not documents:
+        return "no document leaves"
+    return f"{count(documents, 'document')} gone, {count(chunks, 'chunk')} taken out"
+
+
 def gated(result: GateResult) -> str:
     return f"{result.verdict}: {result.reason}"

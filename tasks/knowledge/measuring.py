@@ -114,6 +114,33 @@ def gate(build: Build, snapshot: str) -> tuple[GateResult, float | None]:
     return result.model_copy(update=noted), weight
 
 
+def gate_of_live(build: Build) -> GateResult | None:
+    """What the gate says of the live version itself, where nothing changes and this gate, its
+    golden set or its rules, is not the one that let that version in. None where it is.
+    """
+    spec, golden = _asked(build)
+    live = build.handle.live()
+    if live is None or _let_in(live, spec, golden):
+        return None
+    found = measure_version(build.home, live, golden.questions, spec.k, MODES)
+    result = decide(found, found, spec.metrics)
+    reason = f"version {live.version}, which is live: {result.reason}"
+    if result.opens:
+        values = (f"{name} is {each.live:.3f}" for name, each in result.metrics.items())
+        reason = f"version {live.version}, which is live, was measured: {', '.join(values)}"
+    return result.model_copy(update={"golden_sha256": golden.sha256, "reason": reason})
+
+
+def _let_in(live: Version, spec: GateSpec, golden: GoldenSet) -> bool:
+    """Whether a version went live by this very gate."""
+    asked = live.config.get("gate") or {}
+    rules = {name: rule.model_dump(exclude_none=True) for name, rule in spec.metrics.items()}
+    return (asked.get("k"), asked.get("metrics"), (live.gate or {}).get("golden_sha256")) == (
+        *(spec.k, rules),
+        golden.sha256,
+    )
+
+
 def _asked(build: Build) -> tuple[GateSpec, GoldenSet]:
     spec = build.specs.gate
     if spec is None:

@@ -31,7 +31,9 @@ FAILED: dict[Status, str] = {"blocked": "Blocked", "failed": "FailureBudgetExcee
 FIRST_QUARANTINED = 5
 NO_GOLDEN_SET = "no golden set is configured"
 NOT_REACHED = "the run did not get as far as the gate"
-NOT_ASKED = "nothing changed, so the gate was not asked; `llmops kb measure` shows the live version"
+NOT_ASKED = (
+    "nothing changed, and the live version went live by this gate; `llmops kb measure` measures it"
+)
 
 
 class Totals(NamedTuple):
@@ -308,6 +310,13 @@ def _left_behind(gate: GateResult) -> list[str]:
     ]
 
 
+def _stays(gate: GateResult) -> list[str]:
+    """Of a live version that a new gate would not have let in."""
+    if gate.opens:
+        return []
+    return [f"the gate, asked of what is live, says {gate.verdict}: {gate.reason}; it stays live"]
+
+
 def _warnings(steps: Steps) -> list[str]:
     notes = steps.plan.notes if steps.plan else []
     final = steps.final
@@ -316,6 +325,7 @@ def _warnings(steps: Steps) -> list[str]:
         *(steps.unanswerable or []),
         *(steps.expectations.warnings if steps.expectations else []),
         *(_left_behind(steps.gate) if steps.gate else []),
+        *(_stays(steps.gate) if steps.gate and steps.settled else []),
         *(final.notes[len(notes) :] if final else []),
         *(access.withdrawal(final) if final else []),
         *([steps.tidying] if steps.tidying else []),

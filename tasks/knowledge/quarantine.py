@@ -8,10 +8,16 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from llmops.tasks import progress
-from llmops.tasks.errors import DocumentError, LlmopsError, UsageError, disk_trouble
+from llmops.tasks.errors import (
+    DocumentError,
+    LlmopsError,
+    NearDuplicate,
+    UsageError,
+    disk_trouble,
+)
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.ledger import Ledger, now, upsert
 from llmops.tasks.ledger.leases import aware
@@ -186,6 +192,14 @@ def items(ledger: Ledger, kb: str | None = None) -> list[QuarantineItem]:
     with ledger.read() as connection:
         rows = connection.execute(query if kb is None else query.where(quarantine.c.kb == kb)).all()
     return [public_item(row) for row in rows]
+
+
+def by_stage(ledger: Ledger, kb: str) -> dict[str, int]:
+    """How many documents of a knowledge base failed at which stage; near duplicates did not."""
+    failed = (quarantine.c.kb == kb, quarantine.c.error != NearDuplicate.__name__)
+    query = select(quarantine.c.stage, func.count()).where(*failed).group_by(quarantine.c.stage)
+    with ledger.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def public_item(row: Row[Any]) -> QuarantineItem:

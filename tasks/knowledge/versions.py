@@ -2,6 +2,8 @@
 not published is undone, what is not kept is forgotten, in the ledger and in the store.
 """
 
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -234,6 +236,14 @@ def config_path(kb: Handle) -> str | None:
         return connection.scalar(
             select(knowledge_bases.c.config_path).where(knowledge_bases.c.name == kb.name)
         )
+
+
+def build_command(kb: Handle) -> str:
+    """The command that builds a knowledge base, with the config that built it last, as a person in
+    the current folder types it.
+    """
+    path = config_path(kb)
+    return f"llmops index {shlex.quote(os.path.relpath(path)) if path else 'CONFIG'}"
 
 
 def clear_up(build: Build, lease: Lease) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select, update
 
 from llmops.tasks.audit.log import Entry, append
-from llmops.tasks.errors import Damaged, UsageError, did_you_mean
+from llmops.tasks.errors import LIVE, Damaged, UsageError, did_you_mean
 from llmops.tasks.knowledge.handle import Handle, Version, known
 from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.knowledge.suppressed import (
@@ -228,6 +228,7 @@ def forget(
 
     Returns counts, added to earlier ones.
     """
+    LIVE[uri] = f"{uri!r} may be erased in part"
     with kb.ledger.write() as connection:
         lease.confirm(connection)
         counts = {"versions": _recount(connection, kb.name, doc_ids)}

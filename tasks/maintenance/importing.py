@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 
 from llmops.tasks import progress
 from llmops.tasks.audit.log import append
-from llmops.tasks.errors import Blocked, Damaged, LlmopsError, UsageError
+from llmops.tasks.errors import LIVE, Blocked, Damaged, LlmopsError, UsageError
 from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.caches import known_embeddings, save_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
@@ -172,7 +172,8 @@ def bring_in(
             ranked = Ranked(carried.kept_files(kb, models), _uris(owners))
             _publish(lease, target, manifest, cargo, ranked)
         except BaseException:
-            _taken_back(target)
+            if kb.name not in known(kb.ledger):  # an interrupt may come when it is live already
+                _taken_back(target)
             raise
     return {
         "knowledge_base": kb.name,
@@ -377,6 +378,7 @@ def _publish(
         )
         _rows(connection, target.kb.name, cargo)
         carried.enter(connection, target.kb.name, manifest, *ranked)
+    LIVE[target.kb.name] = f"version 1 of {target.kb.name} is live"
 
 
 def _rows(connection: Connection, kb: str, cargo: Cargo) -> None:

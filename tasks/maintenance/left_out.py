@@ -13,6 +13,7 @@ from llmops.tasks.errors import ConfigError, LlmopsError, NearDuplicate, UsageEr
 from llmops.tasks.knowledge.handle import Handle, known
 from llmops.tasks.knowledge.quarantine import QuarantineItem, public_item
 from llmops.tasks.knowledge.suppressed import uri_hash
+from llmops.tasks.knowledge.versions import build_command
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import aware, holder
 from llmops.tasks.ledger.tables import erased, quarantine
@@ -80,7 +81,7 @@ def why_left_out(ledger: Ledger, home: Path, given: str, kb: str | None) -> list
     found = [each for name in bases for each in _erased(ledger, name, sorted(uris[name]))]
     found += [each for name in bases for each in _quarantined(ledger, name, sorted(uris[name]))]
     told = {each["knowledge_base"] for each in found}
-    return found + [_of_source(ledger, each) for each in seen if each.kb not in told]
+    return found + [_of_source(ledger, home, each) for each in seen if each.kb not in told]
 
 
 def _known_names(home: Path, kb: str, given: str) -> Iterator[_OfSource]:
@@ -141,7 +142,7 @@ def _of_quarantine(item: QuarantineItem) -> AbsentDocument:
     )
 
 
-def _of_source(ledger: Ledger, seen: _OfSource) -> AbsentDocument:
+def _of_source(ledger: Ledger, home: Path, seen: _OfSource) -> AbsentDocument:
     if seen.left_out:
         return _left_out(
             *(seen.kb, seen.uri, seen.source, "left_out"),
@@ -149,10 +150,11 @@ def _of_source(ledger: Ledger, seen: _OfSource) -> AbsentDocument:
             "change the source in the config, and build again",
         )
     who = holder(ledger, seen.kb)
+    command = build_command(Handle(home=home, name=seen.kb))
     return _left_out(
         *(seen.kb, seen.uri, seen.source, "not_built_yet"),
         f"the source {seen.source!r} has it, and no version does: it came after the last build",
-        f"a build is running: {who}" if who else "build again: llmops index CONFIG",
+        f"a build is running: {who}" if who else f"build again: {command}",
     )
 
 

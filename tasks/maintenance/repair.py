@@ -31,6 +31,7 @@ from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
+    build_command,
     close_version,
     condemn,
     live_moves,
@@ -201,9 +202,8 @@ def _missing_vectors(job: _Job) -> list[tuple[str, str]]:
         raise Damaged(
             f"{len(lost)} documents of {job.kb.name!r} cannot be restored from the lake, "
             f"so nothing was changed: {some}",
-            hint=f"run `llmops index CONFIG --full`, which reads them from their sources again, "
-            f"then `llmops kb repair "
-            f"{job.kb.name}`; or restore a backup",
+            hint=f"run `{build_command(job.kb)} --full`, which reads them from their sources "
+            f"again, then `llmops kb repair {job.kb.name}`; or restore a backup",
         )
     return list(texts.items())
 

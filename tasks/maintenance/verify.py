@@ -19,6 +19,7 @@ from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
+from llmops.tasks.knowledge.versions import build_command
 from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import holder
 from llmops.tasks.ledger.tables import chunks, documents, versions
@@ -91,11 +92,12 @@ def verification(kb: Handle, findings: Findings) -> Verification:
         "mismatched": findings.mismatched,
         "unpublished": findings.unpublished,
         "unbacked": unbacked,
-        "note": "; ".join(_notes(findings, unbacked, holder(kb.ledger, version.kb))),
+        "note": "; ".join(_notes(kb, findings, unbacked)),
     }
 
 
-def _notes(findings: Findings, unbacked: int, building: str | None) -> Iterator[str]:
+def _notes(kb: Handle, findings: Findings, unbacked: int) -> Iterator[str]:
+    building = holder(kb.ledger, kb.name)
     repair = f"`llmops kb repair {findings.version.kb}`"
     if findings.lost:
         yield findings.lost
@@ -111,7 +113,7 @@ def _notes(findings: Findings, unbacked: int, building: str | None) -> Iterator[
     if unbacked:
         yield (
             f"{unbacked} documents could not be restored: their text is not in the lake; "
-            f"`llmops index CONFIG --full` reads it again"
+            f"`{build_command(kb)} --full` reads it again"
         )
 
 

@@ -169,6 +169,21 @@ class Searcher:
         """The weight without judged questions."""
         return default_weight(query, self.embedder.languages)
 
+    def remarks(self, query: str, mode: Mode = "hybrid") -> list[str]:
+        """What whoever reads the results must know: which part alone decided, where the embedder
+        does not read the question's language.
+        """
+        if mode == "text" or self.rule(query) > 0:
+            return []
+        known = ", ".join(sorted(self.embedder.languages))
+        told = (
+            f"the question's language ({detect(query)}) is none that the embedder reads ({known})"
+        )
+        if mode == "hybrid" and self.reader.found(analyse(query), 1, self.where):
+            return [f"{told}: text search alone decided"]
+        words = "none of its words was found, and " if mode == "hybrid" else ""
+        return [f"{told}: {words}what its vector is near to says little"]
+
     def _ranked(
         self, query: str, depth: int, mode: Mode, point: Callable[[], Vector]
     ) -> list[RankedRow]:

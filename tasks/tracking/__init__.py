@@ -22,6 +22,7 @@ from llmops.tasks.tracking.night import NightPartRecord, NightRecord, record_nig
 from llmops.tasks.tracking.place import (
     Place,
     own_database,
+    own_port,
     pages,
     place_of,
     served_at,
@@ -48,6 +49,7 @@ __all__ = [
     "attach_live",
     "check",
     "own_database",
+    "own_port",
     "pages",
     "place_of",
     "prepare",

@@ -16,6 +16,7 @@ from llmops.tasks.tracking.quality import flat
 from llmops.tasks.tracking.records import (
     TAG_LENGTH,
     as_json,
+    charted,
     cut,
     key,
     log,
@@ -147,9 +148,14 @@ def tags(build: BuildRecord) -> dict[str, str]:
 
 def note(build: BuildRecord) -> str:
     """The run's description, in Markdown."""
+    gate, documents = (build.outcome.get(name) or {} for name in ("gate", "documents"))
+    verdict, why = gate.get("verdict"), gate.get("reason") or ""
+    counts = [f"{number:,} {name}" for name, number in documents.items() if number]
     lines = [
         f"**{build.status}**",
         html.escape(str(build.outcome.get("reason") or ""), quote=False),
+        html.escape(f"Gate {verdict}: {why}", quote=False) if verdict == "passed" else "",
+        f"Documents: {', '.join(counts)}" if counts else "",
     ]
     lines += [f"[Prefect run]({build.prefect_url})"] if build.prefect_url else []
     lines += [
@@ -164,7 +170,7 @@ def _log(client: "MlflowClient", run: str, build: BuildRecord, now: int) -> None
     gate = dict(build.outcome.get("gate") or {})
     numbers = {
         **flat(gate.pop("measured", {})),
-        **metrics({**build.outcome, "gate": gate}),
+        **charted(metrics({**build.outcome, "gate": gate})),
         **given,
     }
     settings = {**(build.parameters or build.config), "versions": tool_versions()}

@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import Unavailable
+from llmops.tasks.tracking.origin import user
 from llmops.tasks.tracking.place import pages, shared
 from llmops.tasks.tracking.records import TAG_LENGTH, cut, log, log_dataset, parameters
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LINKED = "mlflow.linkedPrompts"
 SOURCE = {"mlflow.source.name": "llmops evaluate"}
+MARKS = {"promote": "▲", "reject": "▼", "inconclusive": "◆"}
 WriteFiles = Callable[[Path, str, str], Mapping[str, int]]
 """Writes a run's files into a folder, given its id and its page. Returns the size in bytes of
 each."""
@@ -39,7 +41,7 @@ class ArmRecord(BaseModel):
 
 
 class EvaluationRecord(BaseModel):
-    """`decision`: its id, whose end begins the names of runs; `tags` of which some have no value;
+    """`decision`: its id, whose end is in the names of runs; `tags` of which some have no value;
     `numbers` and `settings` nested as they like; `cases`, of which `used` were compared, by their
     hash; `table`, `report` and `record`: the names of the files that hold them.
     """
@@ -60,12 +62,15 @@ class EvaluationRecord(BaseModel):
 
     @property
     def short(self) -> str:
-        """What tells decisions apart, in few letters: lists of runs cut names at twelve."""
+        """What tells decisions apart, in few letters: lists of runs cut names at twelve, that of
+        evaluations at five, and at one below another run.
+        """
         return self.decision.rpartition("-")[2][:6]
 
     @property
     def title(self) -> str:
-        return f"{self.short} {self.tags.get('verdict') or ''}".strip()
+        verdict = self.tags.get("verdict") or ""
+        return f"{MARKS.get(verdict, '')} {self.short} {verdict}".strip()
 
 
 class Tracked(NamedTuple):
@@ -119,7 +124,8 @@ def _on_this_machine(artifacts: str, report: str) -> dict[str, str]:
 def _tags(record: EvaluationRecord) -> dict[str, str]:
     table = json.dumps([{"path": record.table, "type": "table"}])
     shown = {"mlflow.source.type": "JOB", "mlflow.loggedArtifacts": table}
-    tags = {**record.tags, "decision": record.decision, **SOURCE, **shown}
+    by = {"decision": record.decision, "mlflow.user": user() or None}
+    tags = {**record.tags, **by, **SOURCE, **shown}
     return {name: cut(value, TAG_LENGTH) for name, value in tags.items() if value is not None}
 
 
@@ -134,10 +140,11 @@ def _log_arm(
         "arm": arm.name,
         "deciding_metric": record.tags.get("deciding_metric") or "",
         **SOURCE,
+        **({"mlflow.user": user()} if user() else {}),
     }
     if arm.prompt is not None:
         tags[LINKED] = _linked(*arm.prompt)
-    name = f"{record.short}.{number} {arm.name}"
+    name = f"{number + 1} {record.short} {arm.name}"  # as the report numbers them
     run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     log(client, run, arm.numbers, parameters(arm.settings))
     client.set_terminated(run, "FINISHED")

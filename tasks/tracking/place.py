@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+from llmops.tasks.hashing import sha256
 
 VARIABLES = ("LLMOPS_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI")
 """The first is for records of ours alone; the other is the one that every tool reads."""
 INTERFACE = "http://127.0.0.1:5000"
 SERVED = "served-at"
+FIRST_PORT, PORTS = 20_000, 5_000
 
 
 class Place(NamedTuple):
@@ -51,14 +54,33 @@ def without_login(uri: str) -> str:
 
 def pages(uri: str) -> str:
     """Where a browser finds the interface: LLMOPS_MLFLOW_URL, else the server, else where the
-    home's store was served last, else the port of `mlflow ui`.
+    home's store was served last or will be, else the port of `mlflow ui`.
     """
     if given := os.environ.get("LLMOPS_MLFLOW_URL"):
         return given.rstrip("/")
     if uri.startswith(("http://", "https://")):
         return without_login(uri).rstrip("/")
-    last = Path(uri.removeprefix("sqlite:///")).parent / SERVED
-    return last.read_text(encoding="utf-8").strip() if last.is_file() else INTERFACE
+    named = any(os.environ.get(variable) == uri for variable in VARIABLES)
+    database = Path(uri.removeprefix("sqlite:///"))
+    last = database.with_name(SERVED)
+    if last.is_file():
+        return last.read_text(encoding="utf-8").strip()
+    return INTERFACE if named else f"http://127.0.0.1:{_usual_port(database)}"
+
+
+def own_port(home: Path) -> int:
+    """Where the home's own store was served last, else will be: links lead there that were made
+    when nobody served it.
+    """
+    database = own_database(home)
+    last = database.with_name(SERVED)
+    address = last.read_text(encoding="utf-8").strip() if last.is_file() else ""
+    return urlsplit(address).port or _usual_port(database)
+
+
+def _usual_port(database: Path) -> int:
+    """Each store has its own, below those that systems give to outgoing connections."""
+    return FIRST_PORT + int(sha256(str(database))[:8], 16) % PORTS
 
 
 def served_at(home: Path, url: str) -> None:

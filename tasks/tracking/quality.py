@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.tracking.origin import user
-from llmops.tasks.tracking.records import TAG_LENGTH, cut, key, metrics
+from llmops.tasks.tracking.records import TAG_LENGTH, charted, cut, key, metrics
 from llmops.tasks.tracking.store import artifact_root, experiment_of, opened, tracking_uri
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 CURVE, GOLDEN = "llmops.quality_of", "llmops.golden_sha256"
 NOTE = (
-    "One point per version: the step is the version's number. The metrics are those of the golden "
-    "set of the gate (their ends `_low`, `_high` hold 95 % intervals); those of another golden set "
-    "stand under its name."
+    "One point per version: the step is the version's number. `quality` holds what was measured on "
+    "the golden set of the gate, `quality interval` the ends of its 95 % intervals, `size` counts "
+    "of documents and chunks; what was measured on another golden set stands under its name."
 )
 
 
@@ -41,15 +41,15 @@ class QualityRecord(BaseModel):
     numbers: Mapping[str, object] = Field(default_factory=dict)
 
 
-def flat(measured: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
-    """`recall_at_5`, `recall_at_5_low` and `recall_at_5_high`."""
+def flat(measured: Mapping[str, Mapping[str, object]], under: str = "quality") -> dict[str, float]:
+    """`quality/recall_at_5`, `quality interval/recall_at_5_low` and `…_high`."""
     found: dict[str, float] = {}
     for name, one in measured.items():
         value, interval = one.get("value"), one.get("interval")
-        found |= {key(name): value} if isinstance(value, int | float) else {}
+        found |= {f"{under}/{key(name)}": value} if isinstance(value, int | float) else {}
         if isinstance(interval, list | tuple) and len(interval) == 2:
             found |= {
-                f"{key(name)}_{end}": float(item)
+                f"{under} interval/{key(name)}_{end}": float(item)
                 for end, item in zip(("low", "high"), interval, strict=True)
                 if isinstance(item, int | float)
             }
@@ -69,11 +69,11 @@ def record_quality(home: Path, record: QualityRecord, uri: str | None = None) ->
         run_id = str(run.info.run_id)
         before = run.data.tags.get(GOLDEN, "")
         usual = record.gated or before in ("", record.golden_sha256)
-        under = "" if usual else f"{record.golden or record.golden_sha256[:8]}/"
-        numbers = {f"{under}{name}": value for name, value in flat(record.measured).items()}
+        under = "" if usual else f" of {record.golden or record.golden_sha256[:8]}"
+        numbers = flat(record.measured, f"quality{under}")
         if record.questions:
-            numbers[f"{under}questions"] = float(record.questions)
-        numbers |= metrics(record.numbers)
+            numbers[f"size/questions{under}"] = float(record.questions)
+        numbers |= charted(metrics(record.numbers))
         at = int(time.time() * 1000)
         points = [Metric(key(name), value, at, record.version) for name, value in numbers.items()]
         client.log_batch(run_id, metrics=points)

@@ -56,6 +56,18 @@ def metrics(outcome: Mapping[str, object]) -> dict[str, float]:
     return {key(path): number for path, number in _numbers(outcome) if math.isfinite(number)}
 
 
+def charted(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The same under names by which MLflow's charts begin with the gate and what was measured: it
+    makes a section of what stands before the last slash, in the order of the alphabet, and puts
+    names without one last. Counts become `size/documents_new`.
+    """
+    counted = ("documents/", "chunks/", "embeddings/")
+    return {
+        f"size/{name.replace('/', '_')}" if name.startswith(counted) else name: number
+        for name, number in numbers.items()
+    }
+
+
 def _numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, item in value.items():

@@ -3,6 +3,7 @@ server or a SQLite file, or a SQLite file in the home.
 """
 
 import contextlib
+import logging
 import os
 import re
 import ssl
@@ -121,6 +122,8 @@ ABOUT = {
     "finetune": "Data sets of training rows made by {name}: a run per version.",
     "nightly": "Nights of {name}: a run per night, below it one per part.",
     "live": "How the application {name} does in production: one run, a step per scoring.",
+    "monitor": "What the application {name} is like: one run, a step per look of the monitor.",
+    "traces": "What was asked of the application {name}, and what it answered.",
     "feedback": "What came of people's feedback on {name}: one run, a step per run of the flow.",
     "training": "Models trained by {name}: a run per training.",
     "": "Builds of the knowledge base {name}, a run each; the run `all versions` charts its "
@@ -283,11 +286,14 @@ def _refused(uri: str, error: Exception) -> Unavailable:
 
 def _import_mlflow() -> None:
     """By one thread at a time: where two import its parts at once, it stays half imported for as
-    long as the process lives.
+    long as the process lives. It has set the level of its log when it was first imported, maybe by
+    one who did not want it quiet; each migration of a new store would be a line.
     """
     with IMPORTING:
         import mlflow.tracing.client
         import mlflow.tracking  # noqa: F401
+
+        logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmops.tasks.errors import LlmopsError, Unavailable
-from llmops.tasks.tracking.store import artifact_root, opened, tracking_uri
+from llmops.tasks.tracking.store import artifact_root, described, opened, tracking_uri
 from llmops.tasks.tracking.trace_records import (
     EVALUATED,
     KIND_TAG,
@@ -233,7 +233,9 @@ def _experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> 
     if known is None:
         location = f"{artifacts}/{name}" if artifacts else None
         try:
-            return str(client.create_experiment(name, location, tags=EXPERIMENT_KIND))
+            return str(
+                client.create_experiment(name, location, tags=EXPERIMENT_KIND | described(name))
+            )
         except MlflowException:
             known = client.get_experiment_by_name(name)  # another process was quicker
             if known is None:

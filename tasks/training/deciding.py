@@ -143,10 +143,10 @@ def _promoted(
     home: Path, sides: ComparedModels, decision: Decision, gate: ModelGate, who: str
 ) -> ModelGate:
     name, number = sides.candidate.name, sides.candidate.version
-    LIVE[:] = [f"models:/{name}@{ALIAS} may have moved (llmops models show {name})"]
+    LIVE[name] = f"models:/{name}@{ALIAS} may have moved (llmops models show {name})"
     said: ModelDecision = {"id": decision.id, "sha256": decision.sha256}
     moved = promote(home, name, number, said, sides.live.version, who)
-    LIVE[:] = [f"models:/{name}@{ALIAS} is version {number}"]
+    LIVE[name] = f"models:/{name}@{ALIAS} is version {number}"
     return gate.model_copy(update={"moved": moved["moved"]})
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins import digest
@@ -34,13 +35,18 @@ MOST_ROWS, LONGEST = 500, 200
 HEADER = (
     "<tr><th>{}</th><th class='number'>Rows</th><th class='number'>Expectations</th><th "
     "class='number'>Failed</th>"
-    "<th class='number'>Quarantined</th><th>Result</th></tr>"
+    "<th class='number'>Into quarantine</th><th>Result</th></tr>"
 )
 
 
-def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict]) -> Path:
+def write_docs(
+    home: Path,
+    run_name: str,
+    verdicts: Sequence[ValidationVerdict],
+    held: Mapping[str, int] = MappingProxyType({}),
+) -> Path:
     """Write `HOME/docs/<run name>.html` and list it in `HOME/docs/index.html`; returns the page's
-    path.
+    path. `held`: how many documents are in quarantine by the stage at which they failed.
 
     One verdict per kind (see `combine`). A page of the same name is replaced. Safe to call from
     several processes.
@@ -56,6 +62,7 @@ def write_docs(home: Path, run_name: str, verdicts: Sequence[ValidationVerdict])
         f"<p class='when'>Validated {written:%Y-%m-%d %H:%M} UTC · <a "
         f"href='index.html'>all builds</a></p>",
         _table("Kind", [(html.escape(str(fact["kind"])), fact) for fact in kinds]),
+        _held(held),
     ]
     for verdict in verdicts:
         body += [f"<h2>{html.escape(verdict.kind)}</h2>", _failures(verdict)]
@@ -113,6 +120,19 @@ def _table(first: str, rows: Sequence[tuple[str, Mapping[str, str | int]]]) -> s
         word = {"failed": "blocks", "warning": "passed with findings", "passed": "passed"}[shown]
         lines.append(f"<tr><td>{label}</td>{numbers}<td class='{shown}'>{word}</td></tr>")
     return f"<table class='summary'>{''.join(lines)}</table>"
+
+
+def _held(held: Mapping[str, int]) -> str:
+    """What the tables do not count: documents may fail before there is a row to validate."""
+    number = sum(held.values())
+    if not number:
+        return ""
+    stages = ", ".join(f"{count:,} at {html.escape(stage)}" for stage, count in held.items())
+    documents = "document was" if number == 1 else "documents were"
+    return (
+        f"<p class='when'>{number:,} {documents} in quarantine when this was written: {stages}. "
+        "<code>llmops quarantine list</code> says why.</p>"
+    )
 
 
 def _failures(verdict: ValidationVerdict) -> str:

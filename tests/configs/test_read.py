@@ -265,6 +265,40 @@ def test_check_reads_folders_and_finds_paths_that_never_existed(tmp_path: Path) 
         check_all([tmp_path])
 
 
+def test_what_is_missing_is_told_with_all_other_mistakes_in_one_go(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        sources=[
+            {"name": "files", "path": "nowhere"},
+            {"name": "jsonl", "path": "gone.jsonl"},
+            {"name": "nosuch"},
+        ],
+        gate={"golden": ["golden.jsonl", 7]},
+        expectations="expected.yaml",
+        limits={"keep_versions": 0},
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_all([file])
+    told = "\n".join(map(str, caught.value.found))
+    for wanted in (
+        *("sources[0]: ", "nowhere does not exist", "sources[1]: ", "gone.jsonl is no file"),
+        *("sources[2]: unknown name 'nosuch'", "keep_versions", "gate.golden: a path is wanted"),
+        "expectations: no such file",
+    ):
+        assert wanted in told, told
+    write(
+        tmp_path,
+        sources=[{"name": "files", "path": "nowhere"}],
+        gate={"golden": "golden.jsonl"},
+        chunk={"name": "sentence", "size": 300},
+        embed="minilm",
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_all([file])
+    places = [mistake.where.partition(": ")[2] for mistake in caught.value.found]
+    assert places == ["gate.golden", "chunk.size", "sources[0]"]
+
+
 def test_the_recorded_config_has_the_short_form_and_a_stable_hash(tmp_path: Path) -> None:
     one, two = (
         read(write(tmp_path), IndexConfig).recorded(),

@@ -14,6 +14,7 @@ import pytest
 
 from llmops.tasks.decisions.charts import forests, scatters
 from llmops.tasks.decisions.report import FULL, ROWS, highlighted, report_html
+from llmops.tasks.decisions.summary import summary_markdown
 from llmops.tasks.evaluation.results import read_results
 from tests.decisions.measured import (
     case_set,
@@ -235,6 +236,22 @@ def test_the_bar_of_the_rule_is_drawn(tmp_path: Path) -> None:
     assert forest.bar > forest.zero
     assert forest.bar_label == "0.05"
     assert forests(typed(record))[0].bar is None
+
+
+def test_the_table_of_arms_has_units_and_no_column_of_costs_where_nothing_was_paid(
+    tmp_path: Path,
+) -> None:
+    record, results, cases = made(tmp_path)
+    paid = Reader(report_html(typed(record), results, cases)).texts["th"]
+    assert {"token_f1", "latency, ms", "cost, USD", "USD"} <= set(paid)
+    for arm in record["arms"].values():
+        arm["cost_usd"] = 0.0
+    record["spent"]["cost_usd"] = 0.0
+    free = typed(record)
+    page = report_html(free, results, cases)
+    assert not {"cost, USD", "USD"} & set(Reader(page).texts["th"])
+    assert "| USD |" in summary_markdown(typed(made(tmp_path)[0]))
+    assert "USD" not in summary_markdown(free).partition("### Differences")[0]
 
 
 def test_arms_that_another_beats_in_both_are_not_on_the_front(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ def test_the_summary_has_verdict_arms_effects_and_losses(tmp_path: Path) -> None
     record, _, _ = made(tmp_path)
     text = summary_markdown(typed(record))
     assert text.startswith("## helpdesk: ✅ promote")
+    linked = typed({**record, "links": {"prefect": "http://ui/p-1"}, "warnings": ["too few"]})
+    # else Markdown takes links for more of the warnings above them
+    assert "- too few\n\n### Records\n\n- prefect: " in summary_markdown(linked)
     assert "| candidate | prompts/candidate.yaml | 60 of 60 | 0 |" in text
     assert "**token\\_f1**" in text
     assert "guard\\: holds" in text

@@ -53,7 +53,7 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
         folder = Path(client.download_artifacts(run_id, "", str(tmp_path)))
         experiment = client.get_experiment(run.info.experiment_id).name
     assert experiment == "helpdesk evaluation"
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "1 promote")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "▲ 1 promote")
     assert (
         run.data.tags.items()
         >= {
@@ -76,7 +76,7 @@ def test_a_decision_is_read_back_whole(home: Path, tmp_path: Path) -> None:
         "results.json",
         "results.parquet",
     }
-    names = {"1.0 baseline", "1.1 candidate", "1.2 third"}
+    names = {"1 1 baseline", "2 1 candidate", "3 1 third"}
     assert {arm.info.run_name for arm in arms} == names
     candidate = next(arm for arm in arms if arm.data.tags["arm"] == "candidate")
     assert run.data.tags["deciding_metric"] == "token_f1"

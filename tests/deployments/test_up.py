@@ -130,5 +130,6 @@ def test_a_night_runs_by_itself_and_survives_a_killed_up(desk: Desk) -> None:
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 0
     assert json.loads(out) == {"ended": True, "in_order": True}
+    assert "Ctrl-C again ends them at once" in (desk.folder / "log.txt").read_text()
     assert gone(*(part["pid"] for part in parts_again.values()))()
     assert desk.says("down").data == {"stopped": False, "up": None}

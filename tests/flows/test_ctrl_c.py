@@ -99,6 +99,30 @@ def test_ctrl_c_twice_ends_at_once_and_quietly(office: Office) -> None:
     assert last_run_state(office, run) == "CRASHED"
 
 
+KINDS = {
+    "several flows": (("demo",), r"1\. A first build"),
+    "files": (("backup", "copy"), r"\d s"),
+    "no flow": (("kb", "export", "KB", "out"), r"\d s"),
+}
+"""Commands of other kinds than one flow, and what is on the screen once they are at work."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_ends_every_kind_of_command_quietly(office: Office, kind: str) -> None:
+    words, begun = KINDS[kind]
+    office.write("d.txt", "The keeper counts boats.")
+    office.build(embed="hash")
+    given = [office.kb if word == "KB" else word for word in words]
+    with terminal(*given, environment=environment(office.home), folder=office.folder) as shown:
+        shown.until(begun, 90)
+        shown.press(CTRL_C)
+        assert shown.ended(30) == 130, shown.text
+    assert (AGAIN in shown.text, "Traceback" in shown.text) == (True, False), shown.text
+    assert leased(office) is False
+    left = [path.name for path in office.folder.iterdir() if path.name in ("copy", "out")]
+    assert left in ([], ["copy"]), "half an export"  # files of a backup are used by the next one
+
+
 @pytest.mark.parametrize("words", [("serve",), ("ui", "--no-open")], ids=["serve", "ui"])
 def test_what_runs_until_ctrl_c_ends_by_it_without_a_word_of_errors(
     office: Office, words: tuple[str, ...]

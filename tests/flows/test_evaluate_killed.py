@@ -52,7 +52,8 @@ def test_a_run_that_is_stopped_at_half_goes_on_where_it_was(
     assert (again.code, again.data["verdict"], again.data["n"]) == (0, "promote", 150), again.err
     assert len(model.received) == 300
     twice = [question for question, count in model.received.items() if count > 1]
-    assert len(twice) <= AT_ONCE
+    # asked to stop, it finishes the calls under way and notes them; killed, it loses those
+    assert len(twice) <= (AT_ONCE if how == signal.SIGKILL else 0)
     assert (
         sum(arm["calls"] for arm in again.data["arms"].values()) + again.data["spent"]["cached"]
         == 300

@@ -3,6 +3,7 @@ versions kept.
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,34 @@ def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: L
         "rejected",
         "published",
     ]
+
+
+def test_a_gate_that_is_added_or_asks_something_new_is_asked_of_what_is_live(
+    lab: Laboratory,
+) -> None:
+    golden = colours(lab)
+    rules = {"k": 1, "metrics": {"recall": {"min": 0.5, "margin": 0.05}}}
+    gate = {"golden": str(golden), **rules}
+    first, added = lab.build(), lab.build(gate=gate)
+    assert (first.gate["verdict"], added.status, added.exit_code) == ("skipped", "unchanged", 0)
+    assert added.gate["verdict"] == "passed"
+    assert added.gate["metrics"]["recall@1"] == {
+        "candidate": 1.0,
+        "live": 1.0,
+        "difference": 0.0,
+        "interval": [0.0, 0.0],
+    }
+    assert added.gate["reason"].startswith("version 1, which is live, was measured: recall@1 is 1.")
+    golden.write_text(re.sub(r"\w+\.txt", "amber.txt", golden.read_text()))
+    harder = lab.build(gate=gate)
+    assert (harder.status, harder.gate["verdict"], harder.version) == ("unchanged", "rejected", 1)
+    assert [each for each in harder.warnings if "asked of what is live, says rejected" in each]
+    colours(lab)
+    lab.write("amber.txt", "The amber lantern hangs in the amber room, as ever.")
+    assert lab.build(gate=gate).gate["verdict"] == "passed"
+    again = lab.build(gate=gate)
+    assert (again.status, again.gate["verdict"]) == ("unchanged", "skipped")
+    assert "went live by this gate" in again.gate["reason"]
 
 
 def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_blocks(

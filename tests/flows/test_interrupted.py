@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from llmops.flows import console
 from llmops.tasks.ledger import now, open_ledger, upsert
 from llmops.tasks.ledger.leases import hold, holder
 from llmops.tasks.ledger.tables import leases
@@ -87,6 +89,35 @@ def test_an_interrupted_build_ends_with_130_and_a_rerun_finishes_it(
     assert (
         len(office.bills()) - len(set(office.bills())) <= 4 * 64
     )  # at most the calls under way were paid twice
+
+
+def test_an_interrupt_does_not_deny_what_the_command_has_changed(
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["llmops"])
+    office.write("d.txt", prose(0, 3))
+    copy, out = f"{office.kb}-2", office.folder / "out"
+    steps = {
+        ("index", office.config(embed="hash")): f"version 1 of {office.kb} is live",
+        ("kb", "export", office.kb, out): "nothing live has changed",
+        ("kb", "import", out, "--name", copy): f"version 1 of {copy} is live",
+        ("kb", "verify", copy): "nothing live has changed",
+        ("kb", "erase", copy, "--uri", "d.txt", "--yes"): "'d.txt' may be erased in part",
+    }
+    for words, told in steps.items():
+        assert llmops(*words).code == 0
+        assert console.main(interrupted()) == 130  # it comes at the command's last line
+        assert f"{told}; the same command" in capsys.readouterr().err
+
+
+def interrupted() -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command()
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    return app
 
 
 def test_a_second_build_ends_with_3_at_once_and_names_the_first(office: Office) -> None:

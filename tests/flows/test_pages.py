@@ -118,15 +118,18 @@ def recorded(office: Office, run_id: str) -> str:
         run = client.get_run(run_id)
         name = f"tags.`llmops.quality_of` = '{office.kb}'"
         (curve,) = client.search_runs([run.info.experiment_id], name)
-        points = client.get_metric_history(curve.info.run_id, "ndcg_at_3")
+        points = client.get_metric_history(curve.info.run_id, "quality/ndcg_at_3")
         about = client.get_experiment(run.info.experiment_id).tags
         text = Path(client.download_artifacts(run_id, "config.yaml", str(office.folder)))
     assert {point.step for point in points} == {1}
     assert len(points) == 2  # of the build, and of `kb measure`
-    assert {"recall_at_3", "recall_at_3_low", "mrr_at_3", "documents/quarantined"} <= set(
-        curve.data.metrics
-    )
-    assert run.data.metrics["ndcg_at_3"] == points[0].value
+    assert {
+        "quality/recall_at_3",
+        "quality interval/recall_at_3_low",
+        "quality/mrr_at_3",
+        "size/documents_quarantined",
+    } <= set(curve.data.metrics)
+    assert run.data.metrics["quality/ndcg_at_3"] == points[0].value
     assert office.kb in about["mlflow.note.content"]
     assert run.data.params["chunk.name"] == "sentence"
     assert "chunk.overlap" in run.data.params  # nobody wrote it down
@@ -149,3 +152,8 @@ def test_a_gate_that_rejects_is_not_green(office: Office) -> None:
     assert flow["state"]["name"] == "Blocked"
     assert any(line.startswith("rejected: recall@1 went from") for line in lines), lines
     assert [line for line in lines if "Finished in state Completed()" in line] == []
+    told = [line for line in lines if "ndcg@" in line or "recall@1 went from" in line]
+    assert not [line for line in told if line.startswith("Task run failed")]
+    page = second.data["links"]["data docs"].removeprefix("file://")
+    assert "1 document was in quarantine" in Path(page).read_text(encoding="utf-8")
+    assert "1 at collect" in Path(page).read_text(encoding="utf-8")

@@ -31,6 +31,8 @@ def test_a_rate_is_of_the_last_seconds_and_tells_what_is_left() -> None:
     slower = [rates.of(at(20 + each, 200 + each)) for each in range(1, 41)]
     assert slower[-1] == pytest.approx(1, rel=0.2)  # of late, not since the beginning
     assert shown.left(at(60, 240), 1.0) == "79 min left"
+    assert shown.left(at(60, 99), 1.0) == "", "too little is done"
+    assert shown.left(at(7, 240), 1.0) == "", "too young"
     assert shown.left(at(60, 5_000), 1.0) == ""
 
 

@@ -147,6 +147,39 @@ def test_a_hit_shows_an_id_that_explain_takes() -> None:
     assert last == "    0123456789ab  files  author: Ann  link: x"
 
 
+@pytest.mark.parametrize("width", [80, 110])
+def test_texts_beside_a_name_are_folded_and_no_long_name_is_wider_than_the_terminal(
+    width: int,
+) -> None:
+    link, chinese = f"http://127.0.0.1:27016/{'r' * 100}", "重置密码需要一分钟" * 20
+    found = {
+        "warnings": [f"the question's language (zh) is none that the embedder reads: {REASON}"],
+        "hits": [
+            {
+                "rank": 1,
+                "score": 0.5,
+                "title": "密码",
+                "uri": "n" * 250,
+                "headings": ["密码"],
+                "page": None,
+                "text": chinese,
+                "chunk_id": "0" * 24,
+                "source": "files",
+                "metadata": {},
+            }
+        ],
+    }
+    lines = drawn(_tables.hits, found, terminal=True, width=width, shortened=True)
+    assert max(map(cell_len, lines)) <= width
+    assert chinese in "".join(line.strip() for line in lines)
+    assert "".join(lines).count("…") == 1, "the name alone is shortened"
+    lines = drawn(_tables.facts, {"page": link, "why": REASON}, terminal=True, width=width)
+    assert f"page  {link}" in lines
+    assert all(cell_len(line) <= width for line in lines if link not in line)
+    (piped,) = drawn(_tables.facts, {"why": REASON * 3})
+    assert REASON * 3 in piped
+
+
 def compared(*values: float, certain: bool = False) -> dict[str, Any]:
     """What `kb compare` found for arms with these values."""
     arms = [

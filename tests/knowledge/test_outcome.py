@@ -149,6 +149,16 @@ def test_status_version_exit_code_and_state(
     assert outcome.reason == (steps.stopped.message if steps.stopped else None)
 
 
+def test_a_new_gate_that_what_is_live_does_not_pass_is_a_warning() -> None:
+    said = GateResult(verdict="rejected", reason="recall@5 is 0.1", golden_sha256="abc")
+    outcome = outcome_of(replace(COMPARED, gated=True, settled=True, gate=said))
+    assert (outcome.status, outcome.exit_code) == ("unchanged", 0)
+    assert (
+        "the gate, asked of what is live, says rejected: recall@5 is 0.1; it stays live"
+        in outcome.warnings
+    )
+
+
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
@@ -158,8 +168,8 @@ def test_status_version_exit_code_and_state(
         (replace(STAGED_ALL, gated=True), "the run did not get as far as the gate"),
         (
             replace(COMPARED, gated=True, settled=True),
-            "nothing changed, so the gate was not asked; `llmops kb measure` shows the live "
-            "version",
+            "nothing changed, and the live version went live by this gate; `llmops kb measure` "
+            "measures it",
         ),
     ],
 )

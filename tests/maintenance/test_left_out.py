@@ -7,6 +7,7 @@ import pytest
 from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.quarantine import Failure, put
 from llmops.tasks.knowledge.suppressed import suppress
+from llmops.tasks.knowledge.versions import remember_config
 from llmops.tasks.maintenance.left_out import AbsentDocument, explained
 from tests.workshop import TEXTS, Workshop
 
@@ -71,10 +72,16 @@ def test_a_source_says_which_pattern_or_limit_leaves_a_file_out(
         assert found["message"] == f"the source 'memory' does not take it: {why}"
 
 
-def test_a_file_that_came_after_the_last_build(shelf: Workshop, tmp_path: Path) -> None:
+def test_a_file_that_came_after_the_last_build(
+    shelf: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "docs" / "late.txt").write_text("A late boat.")
     found = left_out(shelf, "late.txt")
     assert (found["why"], found["hint"]) == ("not_built_yet", "build again: llmops index CONFIG")
+    config = tmp_path / "a base.yaml"
+    remember_config(shelf.handle, str(config))
+    monkeypatch.chdir(tmp_path)
+    assert left_out(shelf, "late.txt")["hint"] == "build again: llmops index 'a base.yaml'"
 
 
 def failure(uri: str, error: str = "DocumentError", reason: str = "it is damaged") -> Failure:

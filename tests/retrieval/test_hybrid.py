@@ -137,6 +137,15 @@ def test_the_rule_follows_the_embedders_languages() -> None:
     assert default_weight("黑豹队的防守", frozenset({"zh"})) == 0.5
 
 
+def test_a_language_that_the_embedder_does_not_read_is_told(searcher: Searcher) -> None:
+    (alone,) = searcher.remarks("黑豹队的防守")
+    assert "(zh) is none that the embedder reads (en): text search alone decided" in alone
+    assert "none of its words was found" in searcher.remarks("忘记密码怎么办")[0]
+    assert "vector is near to says little" in searcher.remarks("黑豹队的防守", "vector")[0]
+    assert searcher.remarks("黑豹队的防守", "text") == []
+    assert searcher.remarks("What is the capital of France?") == []
+
+
 def hits(scores: dict[str, float]) -> list[RankedRow]:
     return [
         RankedRow(f"chunk of {uri}", uri, 0, uri, 0, 4, score, place=(scores, n))

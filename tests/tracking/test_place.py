@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.tracking.place import pages, place_of, served_at, shared
+from llmops.tasks.tracking.place import own_port, pages, place_of, served_at, shared
 
 
 @pytest.fixture(autouse=True)
@@ -17,10 +17,12 @@ def test_pages_of_the_homes_store_are_where_it_was_served_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = place_of(tmp_path)
-    assert pages(home.uri) == "http://127.0.0.1:5000"
+    assert pages(home.uri) == f"http://127.0.0.1:{own_port(tmp_path)}"
+    assert own_port(tmp_path) != own_port(tmp_path / "another")
     (tmp_path / "mlflow").mkdir()
     served_at(tmp_path, "http://127.0.0.1:4713")
     assert pages(home.uri) == "http://127.0.0.1:4713"
+    assert own_port(tmp_path) == 4713
     assert shared(tmp_path, "http://127.0.0.1:4713/#/r", {"docs": "a b.html"}) == {}
     monkeypatch.setenv("LLMOPS_MLFLOW_URL", "https://mlflow.example.com/")
     assert pages(home.uri) == "https://mlflow.example.com"

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmops.tasks.tracking.build import BuildRecord, tags
-from llmops.tasks.tracking.records import key, metrics, parameters, table
+from llmops.tasks.tracking.build import BuildRecord, note, tags
+from llmops.tasks.tracking.quality import flat
+from llmops.tasks.tracking.records import charted, key, metrics, parameters, table
+from llmops.tasks.tracking.store import described
 
 
 def build(**outcome: Any) -> BuildRecord:
@@ -58,6 +60,52 @@ def test_numbers_of_the_outcome_become_metrics_and_intervals_two_of_them() -> No
         "gate/recall_at_5/interval_low": -0.01,
         "gate/recall_at_5/interval_high": 0.03,
     }
+
+
+def test_charts_begin_with_the_gate_and_what_was_measured() -> None:
+    measured: dict[str, dict[str, object]] = {
+        "ndcg@5": {"value": 0.8, "interval": [0.7, 0.9]},
+        "mrr@5": {"value": None},
+    }
+    outcome = {
+        "documents": {"new": 1},
+        "chunks": {"total": 5},
+        "embeddings": {"reused": 2},
+        "gate": {"metrics": {"ndcg@5": {"live": 0.75}}},
+        "cost_usd": 0.5,
+    }
+    numbers = {**flat(measured), **charted(metrics(outcome))}
+    assert numbers == {
+        "quality/ndcg_at_5": 0.8,
+        "quality interval/ndcg_at_5_low": 0.7,
+        "quality interval/ndcg_at_5_high": 0.9,
+        "size/documents_new": 1.0,
+        "size/chunks_total": 5.0,
+        "size/embeddings_reused": 2.0,
+        "gate/ndcg_at_5/live": 0.75,
+        "cost_usd": 0.5,
+    }
+    # MLflow's order: sections by the alphabet, names without one last
+    sections = sorted({name.rpartition("/")[0] for name in numbers if "/" in name})
+    assert sections == ["gate/ndcg_at_5", "quality", "quality interval", "size"]
+
+
+def test_the_description_of_a_build_says_what_the_gate_found_and_how_many_documents() -> None:
+    gate = {"verdict": "passed", "reason": "ndcg@5 rises by 0.1 <b>"}
+    said = note(build(status="published", gate=gate, documents={"total": 1200, "new": 0}))
+    assert said.split("\n\n") == [
+        "**published**",
+        "Gate passed: ndcg@5 rises by 0.1 &lt;b&gt;",
+        "Documents: 1,200 total",
+    ]
+
+
+def test_an_experiment_says_what_it_holds() -> None:
+    assert "knowledge base handbook" in described("handbook")["mlflow.note.content"]
+    looks, traces = described("shop monitor"), described("shop traces")
+    assert (looks["llmops.about"], looks["llmops.holds"]) == ("shop", "monitor")
+    assert "look of the monitor" in looks["mlflow.note.content"]
+    assert "asked of the application shop" in traces["mlflow.note.content"]
 
 
 def test_leaves_of_the_config_become_parameters() -> None:

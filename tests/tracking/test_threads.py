@@ -60,3 +60,18 @@ def test_settings_stay_while_another_thread_needs_them(monkeypatch: pytest.Monke
     thread.join()
     assert seen == {**store.QUIET, "DO_NOT_TRACK": "false"}
     assert [name for name in store.QUIET if name in os.environ] == ["DO_NOT_TRACK"]
+
+
+@pytest.mark.slow
+def test_a_new_store_says_nothing_also_where_mlflow_was_imported_before(tmp_path: Path) -> None:
+    program = (
+        "import sys, mlflow.store.tracking.sqlalchemy_store\nfrom pathlib import Path\n"
+        "from llmops.tasks.tracking import prepare\nprepare(Path(sys.argv[1]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

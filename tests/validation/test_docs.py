@@ -110,6 +110,14 @@ def test_findings_are_said_in_words_with_their_numbers(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_page_says_of_documents_in_quarantine_that_no_table_counts(tmp_path: Path) -> None:
+    rows = [ValidationVerdict(kind="documents", rows=1)]
+    held = parsed(write_docs(tmp_path, "v1", rows, {"collect": 1200, "chunk": 1})).text
+    assert "1,201 documents were in quarantine" in held
+    assert "1,200 at collect, 1 at chunk" in held
+    assert "in quarantine when" not in parsed(write_docs(tmp_path, "v2", rows)).text
+
+
 def test_the_index_lists_every_build_newest_first_and_pages_stay_apart(tmp_path: Path) -> None:
     names = ["handbook v1", "handbook v2", "handbook/v2", "index", "…"]
     pages = [

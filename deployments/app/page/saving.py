@@ -14,7 +14,7 @@ from ruamel.yaml.tokens import ScalarToken
 
 from llmops.configs.index import IndexConfig
 from llmops.configs.reading import Content, read_mapping
-from llmops.configs.section import absent_sources
+from llmops.configs.section import absent
 from llmops.configs.settings import KEYS
 from llmops.configs.writing import rewritten, written
 from llmops.deployments.app.jobs import checked_name
@@ -95,8 +95,8 @@ def checked(
     found = []
     for number, spec in enumerate(config.sources if look else ()):
         if not any(URL.match(text) for _, text in strings({"": spec.options})):
-            absent = absent_sources([spec], folder, WHERE)
-            found += [replace(each, where=f"sources[{number}]") for each in absent]
+            missing = absent({"sources": [spec]}, IndexConfig, folder, WHERE)
+            found += [replace(each, where=f"sources[{number}]") for each in missing]
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from llmops.tasks import stopping
 from llmops.tasks.plugins.embedders import normalised
 from llmops.tasks.plugins.embedders._bert import Array, Graph
 from llmops.tasks.schemas import Vectors
@@ -30,10 +31,13 @@ class LoadedModel:
     width: int
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """A row of length 1 for each text, of shape (texts, width), in order."""
+        """A row of length 1 for each text, of shape (texts, width), in order. Where a command was
+        asked to stop it raises Stopped between two runs: they cost nothing, and are not waited for.
+        """
         sums = np.zeros((len(ids), self.width), np.float32)
 
         def run(group: list[int]) -> None:
+            stopping.check()
             given = np.array([ids[row] for row in group], np.int64)
             sums[group] = self.session.run(["sums"], {"ids": given})[0]
 

@@ -12,6 +12,7 @@ import pytest
 
 from llmops.deployments.project import Project
 from llmops.deployments.up import registering, running
+from llmops.deployments.up.processes import MARK
 from llmops.deployments.up.registering import main, register
 from llmops.deployments.up.renewing import AppRenewal
 from llmops.deployments.up.running import Up
@@ -28,6 +29,7 @@ class Registered:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.outcomes: list[list[Mistake]] = []
         self.steps: list[tuple[str, ...]] = []
+        self.environments: list[dict[str, str]] = []
         self.folder, home = folder, folder / ".llmops"
         home.mkdir()
         (folder / "app.yaml").write_text("flow: serve\napp: desk\nknowledge_bases: [handbook]\n")
@@ -39,6 +41,8 @@ class Registered:
 
     def _register(self, *given: object) -> list[Mistake]:
         self.steps.append(tuple(str(step) for step in given[4:]))
+        assert isinstance(given[2], dict)
+        self.environments.append(given[2])
         return self.outcomes.pop(0)
 
     def said(self) -> list[str]:
@@ -66,6 +70,15 @@ def test_a_name_that_another_project_has_is_a_mistake_of_the_configs(
         registered.up.before_worker()
     assert raised.value.mistakes() == [TAKEN]
     assert raised.value.exit_code == 2
+
+
+def test_it_ends_with_up_and_is_no_mistake_then(registered: Registered) -> None:
+    registered.outcomes = [[AWAY]]
+    registered.up.signals.first.set()
+    with pytest.raises(LlmopsError, match="not registered yet"):
+        registered.up.before_worker()
+    assert [each[MARK] for each in registered.environments] == [registered.up.mark]
+    assert registered.said() == []
 
 
 def test_a_server_that_is_away_is_waited_for(registered: Registered) -> None:

@@ -39,6 +39,7 @@ class Running:
         self.logs, self.out = logs(folder)
         self.shown: list[str] = []
         self.cancelled: list[float] = []
+        self.ended: list[bool] = []
         self.error: Exception | None = None
         self.signals = Signals()
         self.supervisor = Supervisor(
@@ -48,6 +49,7 @@ class Running:
             policy=policy,
             shown=lambda record, _part: self.shown.append(record.name),
             cancel=lambda seconds, _at_once: self.cancelled.append(seconds),
+            ending=lambda: self.ended.append(self.record().healthy),
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -212,7 +214,7 @@ def test_everything_ends_in_order_and_the_deaf_are_killed(
     running = run(part(tmp_path, program=DEAF), after(part(tmp_path, "worker"), "one"))
     pids = [known(running.well(name)) for name in ("one", "worker")]
     running.end()
-    assert running.cancelled == [QUICK.cancel]
+    assert (running.ended, running.cancelled) == ([True], [QUICK.cancel])
     assert not any(alive(each) for each in pids if each)
 
 

@@ -2,6 +2,7 @@
 threads, forks.
 """
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmops.tasks import stopping
 from llmops.tasks.errors import ConfigError, Damaged, Unavailable
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder, _bert, minilm
-from llmops.tasks.plugins.embedders._session import RUN_TOKENS, runs
+from llmops.tasks.plugins.embedders._session import RUN_TOKENS, LoadedModel, runs
 from llmops.tasks.plugins.embedders._wordpiece import encode, pieces
 from llmops.tasks.plugins.embedders.minilm import (
     PACKAGE,
@@ -211,3 +213,22 @@ def test_with_a_folder_the_package_need_not_be_installed(
     with pytest.raises(ConfigError, match=r"not installed.*or name their folder: weights: FOLDER"):
         Spec(name="minilm").build(Embedder)
     Spec(name="minilm", options={"weights": str(tmp_path)}).build(Embedder)
+
+
+def test_a_run_that_is_asked_to_stop_embeds_no_further_text() -> None:
+    """A portion of long texts takes many seconds on a busy machine."""
+    begun: list[int] = []
+
+    class Session:
+        def run(self, _names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            begun.append(len(given["ids"]))
+            stopping.ask()
+            return [np.ones((len(given["ids"]), 4), np.float32)]
+
+    model = LoadedModel(Session(), {}, {}, 4)
+    try:
+        with pytest.raises(stopping.Stopped):
+            model.vectors([[1] * 200] * 64)
+    finally:
+        stopping.forget()
+    assert 1 <= len(begun) <= (os.cpu_count() or 1), "a run per core was under way, no more"
