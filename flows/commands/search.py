@@ -61,9 +61,8 @@ def search(
         if rerank
         else (seen.passages(question, k, chosen, columns=HIT_COLUMNS), {})
     )
-    found = passages(rows)
+    found, nothing = passages(rows), {"source": "", "metadata": {}}
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
-    nothing = {"source": "", "metadata": {}}
     return answer(
         {
             "knowledge_base": kb,
