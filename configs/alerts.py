@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from llmops.configs.rules import Rules
 from llmops.configs.section import FlowConfig, Section, Slots, known_timezone
@@ -36,6 +43,10 @@ def _clock(value: object) -> time:
         raise ValueError('a time of the day is wanted, such as "22:00"') from error
 
 
+def _midnight(value: object) -> object:
+    return "00:00" if value == "24:00" else value
+
+
 ClockTime = Annotated[time, BeforeValidator(_clock)]
 
 
@@ -49,7 +60,7 @@ class QuietSettings(Section):
     """
 
     from_: ClockTime = Field(alias="from")
-    to: ClockTime
+    to: Annotated[ClockTime, BeforeValidator(_midnight)]
     timezone: str = "UTC"
     days: tuple[Day, ...] = DAYS
     except_: Annotated[tuple[Severity, ...], BeforeValidator(_severities)] = Field(
@@ -60,6 +71,18 @@ class QuietSettings(Section):
     @classmethod
     def _known(cls, value: str) -> str:
         return known_timezone(value)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _some_time(
+        cls, value: object, handler: ModelWrapValidatorHandler["QuietSettings"]
+    ) -> "QuietSettings":
+        made = handler(value)
+        written = value.get("to") if isinstance(value, Mapping) else None
+        if made.from_ == made.to and written != "24:00":
+            both = f"from and to are both {made.to:%H:%M}: no time lies between"
+            raise ValueError(f'{both}; a whole day is from: "00:00", to: "24:00"')
+        return made
 
     def hours(self) -> QuietHours:
         return QuietHours(

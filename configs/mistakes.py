@@ -1,9 +1,10 @@
 """From pydantic's errors to sentences that say what was got, what is allowed and how to fix it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from llmops.tasks.errors import Mistake, did_you_mean
@@ -17,6 +18,11 @@ WANTED = {
     "model_type": "keys with values are wanted, as in {key: value}",
 }
 """Instead of pydantic's words, which name types of Python."""
+SECRET_NAME = re.compile(
+    r"(api|access|private)_?key|secret|token$|passw|passphrase|credential|authorization|cookie"
+    r"|headers|heartbeat",
+    re.IGNORECASE,
+)
 INTERNAL = "folder"  # the config file's own, set by the reader
 
 
@@ -53,7 +59,10 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], where: str, raw: obj
         details["input"], Mapping
     ):  # it names the key, a whole mapping would hide it
         return Mistake(message, where=place)
-    return Mistake(f"{message}, got {_shown(details['input'], path, raw)}", where=place)
+    value = details["input"]
+    written = _written(path, raw)
+    got = _hidden(value, written) if _is_secret(model, path) else _shown(value, written)
+    return Mistake(f"{message}, got {got}", where=place)
 
 
 def joined(where: str, path: list[int | str]) -> str:
@@ -80,26 +89,52 @@ def _allowed(model: type[BaseModel], path: list[int | str]) -> str:
     return field.description or "" if field else ""
 
 
-def _shown(value: object, path: list[int | str], raw: object) -> str:
-    """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
+def _written(path: list[int | str], raw: object) -> object:
+    """What the user wrote there, secrets still unresolved; where the path goes on within a text, as
+    that of a union does, the text.
+    """
     written: Any = raw
     for part in path:
-        known = (
-            range(len(written))
-            if isinstance(written, list)
-            else written
-            if isinstance(written, Mapping)
-            else ()
-        )
-        if part in known:
-            written = written[part]
-        else:
+        listed = isinstance(written, list) and isinstance(part, int) and part < len(written)
+        if not listed and not (isinstance(written, Mapping) and part in written):
             break
-    else:
-        if SECRET.search(str(written)):
-            return str(written)
+        written = written[part]
+    return written
+
+
+def _shown(value: object, written: object) -> str:
+    """The value as the user wrote it: a secret stays `${NAME}`, a long value is cut."""
+    if SECRET.search(str(written)):
+        return str(written)
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _is_secret(model: type[BaseModel], path: list[int | str]) -> bool:
+    """Whether what stands there is a secret, or something that holds one, by type or by name."""
+    for place, part in enumerate(path):
+        if isinstance(part, int):
+            continue
+        owner = _model_at(model, path[:place])
+        field = owner.model_fields.get(part) if owner else None
+        if SECRET_NAME.search(part) or (field is not None and _holds_secret(field.annotation)):
+            return True
+    return False
+
+
+def _holds_secret(annotation: object) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+        return True
+    return any(_holds_secret(inner) for inner in get_args(annotation))
+
+
+def _hidden(value: object, written: object) -> str:
+    """What kind of value a secret was given as, or the name of its variable."""
+    if isinstance(written, str) and SECRET.fullmatch(written):
+        return written
+    kinds = {Mapping: "keys with values", list: "a list", str: "a text"}
+    kind = next((said for of, said in kinds.items() if isinstance(value, of)), "another value")
+    return f"{kind}, which is not shown: it may hold a secret"
 
 
 def _model_at(model: type[BaseModel] | None, path: list[int | str]) -> type[BaseModel] | None:

@@ -6,6 +6,7 @@ from llmops.configs.alerts import AlertsConfig
 from llmops.configs.reading import load_yaml, read
 from llmops.deployments.project import Project
 from llmops.tasks.alerts.looking import AlertPlan
+from llmops.tasks.alerts.names import WATCHED
 from llmops.tasks.alerts.policy import AlertPolicy
 from llmops.tasks.errors import ConfigError, Mistake, UsageError
 
@@ -29,6 +30,18 @@ def _flow(file: Path) -> object:
         return load_yaml(file).get("flow")
     except ConfigError:
         return None  # told by whoever reads the project
+
+
+def rule_names(home: Path) -> tuple[str, ...]:
+    """What is watched, and the rules of the project in this folder; without the latter where there
+    is no project, or its config cannot be read: `check` says why.
+    """
+    try:
+        file = alerts_file(Project.at(None, home))
+        rules = read(file, AlertsConfig).rules if file else ()
+    except (UsageError, ConfigError):
+        return WATCHED
+    return (*WATCHED, *(each.name for each in rules))
 
 
 def alert_plan(home: Path, config: Path | None) -> tuple[AlertPlan, AlertsConfig | None]:

@@ -37,6 +37,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
 HOMES = itertools.count()
+STRAY = Path("mlflow.db").absolute()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -64,6 +65,17 @@ def _nursery() -> Iterator[None]:
     """Started by the first test that needs a process; ended here."""
     yield
     forks.end()
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_store() -> Iterator[None]:
+    """MLflow makes `mlflow.db` where it stands for whoever asks it before a store is named, as its
+    `EvaluationDataset.records` and `experiment_ids` do.
+    """
+    yield
+    if STRAY.exists():
+        STRAY.unlink()
+        pytest.fail("this test, or one beside it, has asked MLflow's default store: mlflow.db")
 
 
 @pytest.fixture(scope="session", autouse=True)

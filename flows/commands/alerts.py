@@ -98,21 +98,33 @@ def test(config: Given) -> Answer:
 
 @command(app, "mute")
 def mute(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="As `llmops alerts list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY|RULE", help="A key of `llmops alerts list`, or a rule: all that it finds."
+        ),
+    ],
     span: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d; 0s ends it.")],
 ) -> Answer:
-    """Tell nobody of an alert for a while; it goes on being watched and listed."""
+    """Tell nobody of an alert or a rule for a while; it goes on being watched and listed."""
     from llmops.configs.spans import span_of
-    from llmops.tasks.alerts.listing import mute as muted
+    from llmops.deployments.alerter import rule_names
+    from llmops.tasks.alerts.muting import mute as muted
     from llmops.tasks.errors import UsageError
     from llmops.tasks.ledger import now
 
     try:
-        until = now() + span_of(span)
+        at = now()
+        until = at + span_of(span)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"got --for {span!r}", hint=str(error)) from error
-    alert = muted(home(), key, until)
-    return answer(_facts(alert), line(f"nobody is told of {key} until {_time(until)}"))
+    silent = muted(home(), name, until, at, rule_names(home()))
+    data = {
+        "name": name,
+        "muted_until": until.isoformat(),
+        "alerts": [_facts(each) for each in silent.alerts],
+    }
+    return answer(data, line(f"nobody is told of {name} until {_time(until)}"))
 
 
 @command(app, "watch")

@@ -1,19 +1,15 @@
-"""What people see of alerts, and what they do about one: which there are, which notices never
-arrived, and silence for a while.
-"""
+"""What people see of alerts: which there are, and which notices never arrived."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from llmops.tasks.alerts.policy import rank
 from llmops.tasks.alerts.record import AlertRecord, records
 from llmops.tasks.alerts.telling import NoticeRecord
-from llmops.tasks.errors import UsageError, did_you_mean
-from llmops.tasks.ledger import existing_ledger, open_ledger
+from llmops.tasks.ledger import existing_ledger
 from llmops.tasks.ledger.alerting import alerts, notices
 
 SHOWN = 200
@@ -76,29 +72,3 @@ def undelivered(home: Path, at: datetime, most: int = SHOWN) -> list[Undelivered
         )
         for row in rows
     ]
-
-
-def mute(home: Path, key: str, until: datetime) -> AlertRecord:
-    """Tell nobody of an alert until then, also where it is over and comes back; what waits to be
-    sent of it is dropped. Raises UsageError for an alert that there never was.
-    """
-    with open_ledger(home).write() as connection:
-        there = records(connection, alerts.c.key == key)
-        if not there:
-            raise _unknown(key, connection)
-        latest = next((each for each in there if each.resolved_at is None), there[0])
-        mine = alerts.c.id == latest.id
-        connection.execute(update(alerts).where(mine).values(muted_until=until))
-        waiting = (notices.c.alert_id == latest.id) & (notices.c.status == "waiting")
-        free = notices.c.claimed_until.is_(None) & notices.c.kind.in_(("fired", "reminder"))
-        connection.execute(update(notices).where(waiting & free).values(status="dropped"))
-    return latest.model_copy(update={"muted_until": until})
-
-
-def _unknown(key: str, connection: Connection) -> UsageError:
-    open_: Sequence[str] = list(
-        connection.scalars(select(alerts.c.key).where(alerts.c.resolved_at.is_(None)))
-    )
-    near = did_you_mean(key, open_)
-    known = f"open are {', '.join(sorted(open_))}" if open_ else "no alert is open"
-    return UsageError(f"there is no alert {key!r}", hint=near or f"{known}; `llmops alerts list`")

@@ -11,6 +11,7 @@ from llmops.tasks.alerts.condition import Severity
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
+SECOND = timedelta(seconds=1)
 LONGEST_DAYS = 8  # after which quiet hours that follow on each other are looked at no further
 
 
@@ -48,7 +49,19 @@ class QuietHours(BaseModel):
                 yield self._moment(day, self.begins), self._moment(last, self.ends)
 
     def _moment(self, day: date, wall: time) -> datetime:
-        """A time that the clocks skip is the one an hour later, one that they show twice the
-        first: both are what `zoneinfo` makes of fold 0.
+        """When the clocks show a time, or are past it: one that they skip is the moment of the
+        jump, one that they show twice the first.
         """
-        return datetime.combine(day, wall, ZoneInfo(self.timezone)).astimezone(UTC)
+        zone = ZoneInfo(self.timezone)
+        local = datetime.combine(day, wall, zone)
+        late, early = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+        if late <= early:  # shown once, or twice
+            return late
+        before = early.astimezone(zone).utcoffset()
+        while late - early > SECOND:
+            middle = early + (late - early) / 2
+            if middle.astimezone(zone).utcoffset() == before:
+                early = middle
+            else:
+                late = middle
+        return late.replace(microsecond=0)

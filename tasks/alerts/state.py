@@ -4,19 +4,21 @@ Durations are counted, not read off the clock: between two looks at most two per
 far the clock jumped, so a jump alone neither fires nor resolves anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from llmops.tasks.alerts.condition import Condition, Observation, is_unknown
+from llmops.tasks.alerts.muting import Mutes
 from llmops.tasks.alerts.policy import NOTHING, AlertPolicy, rank
 from llmops.tasks.alerts.record import AlertRecord, begun, records, said, save
 from llmops.tasks.alerts.telling import tell
 from llmops.tasks.ledger import Ledger, existing_ledger, open_ledger
 from llmops.tasks.ledger.alerting import alerts
+from llmops.tasks.traces.index import parts
 
 ABANDONED_LOOKS = 10  # that the owner of an alert missed, after which it is whoever's sees to it
 
@@ -57,12 +59,17 @@ class _Look:
         self._connection, self._policy, self._at = connection, policy, at
         self._fired: list[AlertRecord] = []
         self._resolved: list[AlertRecord] = []
+        self._forgotten: list[str] = []
+        self._before: dict[str, AlertRecord] = {}
+        self._mutes = Mutes.at(connection, at)
 
     def take(self, observation: Observation) -> Taken:
         rows = {
             each.key: each for each in records(self._connection, alerts.c.resolved_at.is_(None))
         }
         seen = strongest(observation.conditions)
+        young = [key for key in seen if key not in rows or rows[key].fired_at is None]
+        self._before = _latest(self._connection, young)
         now = [self._seen(rows.get(key), condition) for key, condition in seen.items()]
         gone = [
             self._missed(row)
@@ -70,11 +77,14 @@ class _Look:
             if key not in seen and not is_unknown(key, observation.unknown) and self._ours(row)
         ]
         changed = [*now, *(each for each in gone if each is not None)]
+        for ids in parts(self._forgotten):
+            self._connection.execute(delete(alerts).where(alerts.c.id.in_(ids)))
         save(self._connection, changed)
         # what nobody could look at goes on: it is told to whoever is new, or after a mute
-        untouched = [row for key, row in rows.items() if key not in {each.key for each in changed}]
+        touched = {each.key for each in changed}
+        untouched = [row for key, row in rows.items() if key not in touched]
         told = [each for each in [*changed, *untouched] if each.fired_at is not None]
-        notices = sum(tell(self._connection, each, self._policy, self._at) for each in told)
+        notices = tell(self._connection, told, self._policy, self._at)
         return Taken(fired=tuple(self._fired), resolved=tuple(self._resolved), notices=notices)
 
     def _ours(self, row: AlertRecord) -> bool:
@@ -108,17 +118,17 @@ class _Look:
 
     def _first(self, condition: Condition) -> AlertRecord:
         row = begun(condition, self._policy.owner, self._at)
-        before = self._latest(row.key)
-        if before is not None and before.muted(self._at):
-            row = row.model_copy(update={"muted_until": before.muted_until})
-        return row
+        before = self._before.get(row.key)
+        muted = [before.muted_until] if before is not None and before.muted_until else []
+        until = max([*muted, *self._mutes.of(row)], default=self._at)
+        return row.model_copy(update={"muted_until": until}) if until > self._at else row
 
     def _fire(self, row: AlertRecord) -> AlertRecord:
         """It counts from now on: as a new alert, or as the one that it was a moment ago."""
-        before = self._latest(row.key)
+        before = self._before.get(row.key)
         row = row.model_copy(update={"fired_at": max(self._at, row.began_at)})
         if before is not None and self._soon_after(before):
-            self._connection.execute(delete(alerts).where(alerts.c.id == row.id))
+            self._forgotten.append(row.id)
             row = row.model_copy(
                 update={
                     "id": before.id,
@@ -135,17 +145,10 @@ class _Look:
         over = before.resolved_at
         return over is not None and abs(self._at - over) <= self._policy.flap_window
 
-    def _latest(self, key: str) -> AlertRecord | None:
-        """The alert of this key that was over last."""
-        over = (alerts.c.key == key) & alerts.c.resolved_at.is_not(None)
-        latest = select(alerts.c.id).where(over).order_by(alerts.c.resolved_at.desc()).limit(1)
-        found = self._connection.scalar(latest)
-        return records(self._connection, alerts.c.id == found)[0] if found else None
-
     def _missed(self, row: AlertRecord) -> AlertRecord | None:
         """One that is no longer seen; None where it was but a moment's, which nobody remembers."""
         if row.fired_at is None:
-            self._connection.execute(delete(alerts).where(alerts.c.id == row.id))
+            self._forgotten.append(row.id)
             return None
         passed = self._passed(row).total_seconds()
         lasted = row.lasted_seconds + passed if row.missed_at is not None else 0.0
@@ -167,6 +170,23 @@ class _Look:
         """Two looks of two who look at once are one; what came and went stays away for long."""
         least = max(self._policy.clears_after, self._policy.every / 2)
         return max(least, self._policy.flap_window) if row.returns else least
+
+
+def _latest(connection: Connection, keys: Sequence[str]) -> dict[str, AlertRecord]:
+    """The alert of each key that was over last, where there was one."""
+    latest: dict[str, AlertRecord] = {}
+    for some in parts(keys):
+        last = (
+            select(alerts.c.key, func.max(alerts.c.resolved_at).label("at"))
+            .where(alerts.c.key.in_(some), alerts.c.resolved_at.is_not(None))
+            .group_by(alerts.c.key)
+            .subquery()
+        )
+        mine = select(alerts.c.id).join(
+            last, (alerts.c.key == last.c.key) & (alerts.c.resolved_at == last.c.at)
+        )
+        latest |= {each.key: each for each in records(connection, alerts.c.id.in_(mine))}
+    return latest
 
 
 def strongest(conditions: Iterable[Condition]) -> dict[str, Condition]:

@@ -5,7 +5,7 @@ change.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
 from sqlalchemy import Connection, insert, select, update
@@ -16,6 +16,7 @@ from llmops.tasks.ledger.alerting import notices
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.senders import Notice, NoticeKind
+from llmops.tasks.traces.index import parts
 
 NoticeStatus = Literal["waiting", "sent", "dropped", "dead"]
 HISTORY = "history"
@@ -66,33 +67,41 @@ class NoticeRecord(BaseModel):
         return self.status == "sent" or (self.status == "waiting" and not self.unsent)
 
 
-def tell(connection: Connection, alert: AlertRecord, policy: AlertPolicy, at: datetime) -> int:
-    """Write what senders do not know yet of an alert that has fired. Returns how many notices."""
-    told = _told(connection, alert.id)
-    outbox = _Outbox(connection, alert, policy, at)
-    before = outbox.written
-    if alert.resolved_at is None:
-        for recipient in policy.recipients:
-            outbox.firing(recipient, told.get(recipient.sender, []))
-    else:
-        always = {each.sender for each in policy.recipients if each.always}
-        for sender, known in told.items():
-            outbox.over(sender, known, always=sender in always)
-    return outbox.written - before
+def tell(
+    connection: Connection, alerts: Sequence[AlertRecord], policy: AlertPolicy, at: datetime
+) -> int:
+    """Write what senders do not know yet of alerts that have fired: the same number of queries for
+    one as for thousands. Returns how many notices.
+    """
+    told = _told(connection, [each.id for each in alerts])
+    outbox = _Outbox(connection, policy, at)
+    always = {each.sender for each in policy.recipients if each.always}
+    for alert in alerts:
+        known_by = told.get(alert.id, {})
+        if alert.resolved_at is None:
+            for recipient in policy.recipients:
+                outbox.firing(alert, recipient, known_by.get(recipient.sender, []))
+        else:
+            for sender, known in known_by.items():
+                outbox.over(alert, sender, known, always=sender in always)
+    return outbox.write()
 
 
-def _told(connection: Connection, alert_id: str) -> dict[str, list[NoticeRecord]]:
-    """By sender, the oldest first, without what was dropped."""
-    rows = connection.execute(
-        select(notices)
-        .where(notices.c.alert_id == alert_id, notices.c.status != "dropped")
-        .order_by(notices.c.created_at, notices.c.id)
-    )
-    by_sender: dict[str, list[NoticeRecord]] = {}
-    for row in rows:
-        each = NoticeRecord.model_validate(row._mapping)
-        by_sender.setdefault(each.sender, []).append(each)
-    return by_sender
+def _told(
+    connection: Connection, alert_ids: Sequence[str]
+) -> dict[str, dict[str, list[NoticeRecord]]]:
+    """By alert and sender, the oldest first, without what was dropped."""
+    by_alert: dict[str, dict[str, list[NoticeRecord]]] = {}
+    for part in parts(alert_ids):
+        rows = connection.execute(
+            select(notices)
+            .where(notices.c.alert_id.in_(part), notices.c.status != "dropped")
+            .order_by(notices.c.created_at, notices.c.id)
+        )
+        for row in rows:
+            each = NoticeRecord.model_validate(row._mapping)
+            by_alert.setdefault(each.alert_id, {}).setdefault(each.sender, []).append(each)
+    return by_alert
 
 
 def since_recovery(known: Sequence[NoticeRecord]) -> list[NoticeRecord]:
@@ -101,40 +110,45 @@ def since_recovery(known: Sequence[NoticeRecord]) -> list[NoticeRecord]:
     return list(known[last + 1 :])
 
 
+class CameAndWent(NamedTuple):
+    """An alert of which nobody heard in quiet hours, which end at `due_at`."""
+
+    alert: AlertRecord
+    due_at: datetime
+
+
 class _Outbox:
-    """Notices of one alert, within a transaction."""
+    """Notices of one look, within its transaction: collected, and written together."""
 
-    def __init__(
-        self, connection: Connection, alert: AlertRecord, policy: AlertPolicy, at: datetime
-    ) -> None:
-        self._connection, self._alert = connection, alert
-        self._policy, self._at = policy, at
-        self.written = 0
+    def __init__(self, connection: Connection, policy: AlertPolicy, at: datetime) -> None:
+        self._connection, self._policy, self._at = connection, policy, at
+        self._rows: list[dict[str, object]] = []
+        self._dropped: list[str] = []
+        self._came_and_went: dict[str, list[CameAndWent]] = {}
+        self._notes: dict[str, str] = {}
 
-    def firing(self, recipient: Recipient, known: list[NoticeRecord]) -> None:
+    def firing(self, alert: AlertRecord, recipient: Recipient, known: list[NoticeRecord]) -> None:
         """It is wrong: is that known, as bad as it is, and not forgotten since?"""
-        alert, sender = self._alert, recipient.sender
         if alert.muted(self._at) and not recipient.always:
             return
         if known and known[-1].kind == "resolved" and known[-1].unsent:
-            self._drop(known.pop())  # it came back before anybody heard that it was over
+            self._drop([known.pop()])  # it came back before anybody heard that it was over
         current = since_recovery(known)
         worst = max((rank(each.content.severity) for each in current), default=-1)
         if rank(alert.severity) > worst and rank(alert.severity) >= rank(recipient.least):
-            for each in current:
-                if each.unsent:
-                    self._drop(each)
-            self._write("fired", sender, known, always=recipient.always)
-        elif current and self._forgotten(current[-1]):
-            self._write("reminder", sender, known, always=recipient.always)
+            self._drop(current)
+            self._tell("fired", alert, recipient.sender, known, always=recipient.always)
+        elif current and self._forgotten(alert, current[-1]):
+            self._tell("reminder", alert, recipient.sender, known, always=recipient.always)
 
-    def _forgotten(self, last: NoticeRecord) -> bool:
+    def _forgotten(self, alert: AlertRecord, last: NoticeRecord) -> bool:
         """Whether it is critical and was last told of long ago."""
         silent = abs(self._at - last.created_at) >= self._policy.remind_after
-        ended = last.status in ("sent", "dead")
-        return self._alert.severity == "critical" and ended and silent
+        return alert.severity == "critical" and last.status in ("sent", "dead") and silent
 
-    def over(self, sender: str, known: list[NoticeRecord], *, always: bool) -> None:
+    def over(
+        self, alert: AlertRecord, sender: str, known: list[NoticeRecord], *, always: bool
+    ) -> None:
         """It is right again: whoever heard of the trouble hears of that. Whoever did not hears of
         neither, unless it was critical or there are machines that keep count.
         """
@@ -142,22 +156,21 @@ class _Outbox:
         waiting = [each for each in current if each.unsent]
         worst = max((each.content.severity for each in current), key=rank, default="info")
         if any(each.arrived for each in current):
-            for each in waiting:
-                self._drop(each)
-            self._write("resolved", sender, known, severity=worst, always=always)
+            self._drop(waiting)
+            self._tell("resolved", alert, sender, known, severity=worst, always=always)
         elif waiting and all(each.held for each in waiting):
-            for each in waiting:
-                self._drop(each)
-            self._note_down(sender, waiting[0].due_at)
+            self._drop(waiting)
+            came = CameAndWent(alert, waiting[0].due_at)
+            self._came_and_went.setdefault(sender, []).append(came)
         elif waiting and (always or worst == "critical"):
-            self._write("resolved", sender, known, severity=worst, always=always)
+            self._tell("resolved", alert, sender, known, severity=worst, always=always)
         else:
-            for each in waiting:
-                self._drop(each)
+            self._drop(waiting)
 
-    def _write(
+    def _tell(
         self,
         kind: NoticeKind,
+        alert: AlertRecord,
         sender: str,
         known: Sequence[NoticeRecord],
         *,
@@ -166,30 +179,48 @@ class _Outbox:
     ) -> None:
         # the order is that of creation, also where the clock was set back meanwhile
         created = max([self._at, *(each.created_at + TICK for each in known[-1:])])
-        content = self._notice(kind, sender, created, severity)
+        content = self._notice(kind, alert, sender, created, severity)
         content = content.model_copy(update={"thread": known[0].id if known else content.id})
-        quiet = None if always else self._policy.quiet
-        due = quiet.due(content.severity, self._at) if quiet else self._at
-        self._insert(content, sender, self._alert.id, created, max(due, self._at))
+        due = self._at
+        if not always and self._policy.quiet:
+            due = self._policy.quiet.due(content.severity, due)
+        if not always and alert.muted(self._at):
+            due = max(due, alert.muted_until or due)
+        self._rows.append(_row(content, sender, alert.id, created, due))
 
-    def _notice(self, kind: NoticeKind, sender: str, created: datetime, severity: str) -> Notice:
-        alert = self._alert
+    def _notice(
+        self, kind: NoticeKind, alert: AlertRecord, sender: str, created: datetime, severity: str
+    ) -> Notice:
+        if sender not in self._notes:
+            self._notes[sender] = beside(self._connection, sender, self._at)
         return Notice(
             id=digest(alert.id, kind, sender, created.isoformat()),
             kind=kind,
             key=alert.key,
             at=self._at,
             project=self._policy.project,
-            note=beside(self._connection, sender, self._at),
+            note=self._notes[sender],
             **(alert.model_dump(include=SHARED) | ({"severity": severity} if severity else {})),
         )
 
-    def _note_down(self, sender: str, due: datetime) -> None:
-        """A line among those that tell, when quiet hours are over, what came and went in them."""
-        alert = self._alert
-        end = alert.missed_at or alert.resolved_at or self._at
-        times = f"{_clock(alert.began_at, self._policy)} to {_clock(end, self._policy)}"
-        came = f"{times}: {alert.key}: {alert.message}"
+    def _drop(self, unneeded: Sequence[NoticeRecord]) -> None:
+        self._dropped += [each.id for each in unneeded if each.unsent]
+
+    def write(self) -> int:
+        """What was collected. Returns how many notices are new."""
+        for part in parts(self._dropped):
+            self._connection.execute(
+                update(notices).where(notices.c.id.in_(part)).values(status="dropped")
+            )
+        for sender, came in self._came_and_went.items():
+            self._note_down(sender, came)
+        if self._rows:
+            self._connection.execute(insert(notices), self._rows)
+        return len(self._rows)
+
+    def _note_down(self, sender: str, came: Sequence[CameAndWent]) -> None:
+        """Lines among those that tell, when quiet hours are over, what came and went in them."""
+        lines = tuple(self._line(each.alert) for each in came)
         there = self._connection.execute(
             select(notices).where(
                 notices.c.alert_id == HISTORY,
@@ -199,58 +230,57 @@ class _Outbox:
             )
         ).first()
         if there is None:
-            content = self._history(sender, due, came)
-            self._insert(content, sender, HISTORY, self._at, due)
+            content = self._history(sender, came[0], lines)
+            self._rows.append(_row(content, sender, HISTORY, self._at, came[0].due_at))
             return
         content = Notice.model_validate(there.content)
-        lines = (*content.lines, came)
-        longer = {"lines": lines, "message": f"{len(lines)} alerts {CAME_AND_WENT}"}
+        all_lines = (*content.lines, *lines)
+        longer = {"lines": all_lines, "message": _came_and_went(len(all_lines))}
         values = content.model_copy(update=longer).model_dump(mode="json")
         self._connection.execute(
             update(notices).where(notices.c.id == there.id).values(content=values)
         )
 
-    def _history(self, sender: str, due: datetime, came: str) -> Notice:
+    def _line(self, alert: AlertRecord) -> str:
+        end = alert.missed_at or alert.resolved_at or self._at
+        times = f"{_clock(alert.began_at, self._policy)} to {_clock(end, self._policy)}"
+        return f"{times}: {alert.key}: {alert.message}"
+
+    def _history(self, sender: str, first: CameAndWent, lines: tuple[str, ...]) -> Notice:
         return Notice(
-            id=digest(HISTORY, sender, due.isoformat(), self._at.isoformat()),
+            id=digest(HISTORY, sender, first.due_at.isoformat(), self._at.isoformat()),
             kind="history",
             key=HISTORY,
             rule=HISTORY,
             subject="quiet hours",
             severity="info",
-            message=f"1 alert {CAME_AND_WENT}",
-            began_at=self._alert.began_at,
+            began_at=first.alert.began_at,
             at=self._at,
             project=self._policy.project,
-            lines=(came,),
+            message=_came_and_went(len(lines)),
+            lines=lines,
         )
 
-    def _insert(
-        self, content: Notice, sender: str, alert_id: str, created: datetime, due: datetime
-    ) -> None:
-        self.written += 1
-        self._connection.execute(
-            insert(notices).values(
-                id=content.id,
-                alert_id=alert_id,
-                kind=content.kind,
-                sender=sender,
-                content=content.model_dump(mode="json"),
-                status="waiting",
-                attempts=0,
-                error="",
-                created_at=created,
-                due_at=due,
-            )
-        )
 
-    def _drop(self, notice: NoticeRecord) -> None:
-        drop(self._connection, notice.id)
+def _came_and_went(count: int) -> str:
+    return f"{count:,} alert{'s' if count > 1 else ''} {CAME_AND_WENT}"
 
 
-def drop(connection: Connection, notice_id: str) -> None:
-    """Nobody needs it any more."""
-    connection.execute(update(notices).where(notices.c.id == notice_id).values(status="dropped"))
+def _row(
+    content: Notice, sender: str, alert_id: str, created: datetime, due: datetime
+) -> dict[str, object]:
+    return {
+        "id": content.id,
+        "alert_id": alert_id,
+        "kind": content.kind,
+        "sender": sender,
+        "content": content.model_dump(mode="json"),
+        "status": "waiting",
+        "attempts": 0,
+        "error": "",
+        "created_at": created,
+        "due_at": due,
+    }
 
 
 def beside(connection: Connection, sender: str, at: datetime) -> str:

@@ -13,6 +13,7 @@ from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.live_texts import text_loaders
 from llmops.tasks.ledger import existing_ledger
+from llmops.tasks.ledger.application import audit
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.review import review_items
 from llmops.tasks.ledger.tables import documents, versions
@@ -113,7 +114,14 @@ def _questions(evidence: Mapping[str, SettledAnswer]) -> GoldenSet:
 
 
 def _changed_at(kb: Handle, uri: str) -> datetime | None:
-    """When the newest change of a document was published; None where nobody knows any more."""
+    """Since when a document is as it is: its newest change was published, or a rollback led from
+    another state of it to this one; None where nobody knows any more.
+    """
+    published, rolled = _published_at(kb, uri), _rolled_at(kb, uri)
+    return max((each for each in (published, rolled) if each is not None), default=None)
+
+
+def _published_at(kb: Handle, uri: str) -> datetime | None:
     mine = (documents.c.kb == kb.name) & (documents.c.uri == uri)
     live = kb.published().version
     with kb.ledger.read() as connection:
@@ -127,6 +135,32 @@ def _changed_at(kb: Handle, uri: str) -> datetime | None:
         number = (versions.c.kb == kb.name) & (versions.c.version == newest)
         at = connection.scalar(select(versions.c.published_at).where(number))
     return aware(at) if at else None
+
+
+def _rolled_at(kb: Handle, uri: str) -> datetime | None:
+    """The last move to a version of before or after in which the document is another one than in
+    the version that was live; what nobody knows of that one any more counts as another.
+    """
+    published = (versions.c.kb == kb.name) & (versions.c.status == "published")
+    mine = (documents.c.kb == kb.name) & (documents.c.uri == uri)
+    moved = (audit.c.subject == f"kb/{kb.name}") & (audit.c.action == "rollback")
+    with kb.ledger.read() as connection:
+        kept = set(connection.scalars(select(versions.c.version).where(published)))
+        rows = connection.execute(select(documents.c.valid_from, documents.c.valid_to).where(mine))
+        spans = [(row.valid_from, row.valid_to) for row in rows]
+        moves = connection.execute(select(audit).where(moved).order_by(audit.c.number.desc()))
+        for move in moves:
+            before, after = int(move.before or 0), int(move.after)
+            if before not in kept or _began(spans, before) != _began(spans, after):
+                return aware(datetime.fromisoformat(move.at))
+    return None
+
+
+def _began(spans: Iterable[tuple[int, int | None]], version: int) -> set[int]:
+    """With which versions the rows began that hold in a version."""
+    return {
+        begins for begins, ends in spans if begins <= version and (ends is None or version < ends)
+    }
 
 
 def _reopened(home: Path, queue: str) -> dict[str, datetime]:

@@ -69,3 +69,11 @@ beats = Table(
     Column("detail", JSON, nullable=False),
 )
 """Who is alive: whoever watches something says so here, and is missed by others."""
+
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+"""What nobody is to be told of for a while. `name`: a rule, or the key of an alert."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
 from math import log
 from pathlib import Path
+from statistics import median
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,37 +30,56 @@ WORDS = Spec(name="hash")
 """Stands in for an embedder that does not know a question's language: it compares words."""
 
 
+ENOUGH = 20
+"""Exchanges that were answered: with fewer nobody knows what is usual."""
+PASSAGES = 3
+"""Of an exchange, that are compared."""
 Nearness = Literal["none", "far", "unsure", "near"]
-"""How near the first passage is: `none` is about something else, `near` may answer it."""
+"""How near the passages are: `none` are about something else, `near` may answer it."""
 
 
 class SupportBorders(NamedTuple):
-    """Of `support`: below `far` a passage is far, from `near` on it is near."""
+    """Of `support`: below `far` a passage is far, from `near` on it is near. `less`: how much less
+    like the question the nearest passage has to be than is usual where questions are answered;
+    `alone`: below it the nearest is far, whatever is usual.
+    """
 
     none: float
     far: float
     near: float
+    less: float
+    alone: float
 
 
-MEANT, WORDED = SupportBorders(0.35, 0.5, 0.7), SupportBorders(0.2, 0.3, 0.4)
+MEANT = SupportBorders(none=0.35, far=0.5, near=0.7, less=0.15, alone=0.2)
+WORDED = SupportBorders(none=0.2, far=0.3, near=0.4, less=0.25, alone=0.1)
 """Where the embedder knows the language, and where it does not. Chosen on half of the questions of
 docs/monitoring-recommendations.md, and measured on the others."""
 
 
 class Support(NamedTuple):
-    """What the first passage that was found has for a question: the share of the question's words,
+    """What passages have for a question. `value`: of the first, the share of the question's words,
     each weighted by how rare it is, and, where the embedder knows the language, the mean of that
-    and the likeness (cosine).
+    and the likeness (cosine); `nearest`: the likeness of the nearest, or its share of words;
+    `usual`: the median of that where questions were answered, None where too few were.
     """
 
     value: float
     borders: SupportBorders
+    nearest: float
+    usual: float | None
 
     @property
     def nearness(self) -> Nearness:
+        """A level that suits one base does not suit another: short questions and long passages of
+        many topics are never much alike. So nothing is far that is as like as is usual.
+        """
         if self.value >= self.borders.near:
             return "near"
-        if self.value >= self.borders.far:
+        unlike = self.nearest < self.borders.alone
+        if self.usual is not None and not unlike:
+            unlike = self.nearest < self.usual - self.borders.less
+        if self.value >= self.borders.far or not unlike:
             return "unsure"
         return "far" if self.value >= self.borders.none else "none"
 
@@ -87,20 +107,51 @@ def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> L
     passages = _passages(home, [*compress(exchanges, known)], embedder)
     rare = _Rareness(exchanges)
     rows = np.zeros((len(questions), embedder.dimension + words.dimension), np.float32)
-    support: list[Support | None] = []
+    told: list[tuple[float, float] | None] = []
     for row, (text, of, exchange) in enumerate(zip(questions, known, exchanges, strict=True)):
-        held = rare.held(text, exchange.passages[:1])
         if of:
             rows[row, : embedder.dimension] = meant[text]
-            first = passages.get(exchange.passages[0].chunk_id) if exchange.passages else None
-            near = (
-                None if first is None or held is None else (held + float(meant[text] @ first)) / 2
-            )
-            support.append(None if near is None else Support(near, MEANT))
         else:
             rows[row, embedder.dimension :] = worded[text]
-            support.append(None if held is None else Support(held, WORDED))
+        shares = [rare.held(text, each) for each in exchange.passages[:PASSAGES]]
+        like = [
+            float(meant[text] @ passages[each.chunk_id])
+            for each in exchange.passages[:PASSAGES]
+            if of and each.chunk_id in passages
+        ]
+        told.append(_told(shares, like, meant=of))
+    usual = {of: _usual(exchanges, told, known, of) for of in (True, False)}
+    support = (
+        Support(each[0], MEANT if of else WORDED, each[1], usual[of]) if each else None
+        for each, of in zip(told, known, strict=True)
+    )
     return Likeness(rows, tuple(support))
+
+
+def _told(
+    shares: Sequence[float | None], like: Sequence[float], *, meant: bool
+) -> tuple[float, float] | None:
+    """The value of the first passage, and how near the nearest is."""
+    first = shares[0] if shares else None
+    if first is None or (meant and not like):
+        return None
+    if meant:
+        return (first + like[0]) / 2, max(like)
+    return first, max(share for share in shares if share is not None)
+
+
+def _usual(
+    exchanges: Sequence[Exchange],
+    told: Sequence[tuple[float, float] | None],
+    known: Sequence[bool],
+    of: bool,
+) -> float | None:
+    answered = [
+        each[1]
+        for exchange, each, mine in zip(exchanges, told, known, strict=True)
+        if each and mine == of and exchange.status == "ok" and exchange.rating != "down"
+    ]
+    return median(answered) if len(answered) >= ENOUGH else None
 
 
 class _Rareness:
@@ -118,15 +169,15 @@ class _Rareness:
                         counts[term] = counts.get(term, 0) + 1
         self._counts = counts
 
-    def held(self, question: str, passages: Sequence[FoundPassage]) -> float | None:
-        """The weighted share of the question's terms that the best of the passages holds; None
-        without passages, or without a term.
+    def held(self, question: str, passage: FoundPassage) -> float | None:
+        """The weighted share of the question's terms that a passage holds; None without its text,
+        or without a term.
         """
         weights = {term: self._weight(term) for term in set(analyse(question))}
-        texts = [self._terms[one.chunk_id] for one in passages if one.chunk_id in self._terms]
-        if not weights or not texts:
+        terms = self._terms.get(passage.chunk_id)
+        if not weights or terms is None:
             return None
-        return max(_sum(weights, terms) for terms in texts) / sum(weights.values())
+        return _sum(weights, terms) / sum(weights.values())
 
     def _weight(self, term: str) -> float:
         return log(1 + len(self._terms) / (1 + self._counts.get(term, 0)))
@@ -158,7 +209,7 @@ def _passages(
     wanted: dict[str, dict[str, FoundPassage]] = {}
     for each in exchanges:
         of = wanted.setdefault(each.knowledge_base, {})
-        of |= {one.chunk_id: one for one in each.passages[:1] if one.text.strip()}
+        of |= {one.chunk_id: one for one in each.passages[:PASSAGES] if one.text.strip()}
     vectors: dict[str, Vectors] = {}
     for name, passages in wanted.items():
         vectors |= _remembered(home, name, list(passages), embedder)

@@ -24,7 +24,7 @@ SAME = 0.7
 """Likeness from which on two questions ask the same."""
 WEAK, STRONG = 0.5, 0.8
 """Score `grounded`: below WEAK the passages do not support the answer, from STRONG on they do."""
-LEAST, OFTEN = 0.25, 3
+LEAST, OFTEN = 0.5, 3
 """How sure a group has to be on average, unless so many conversations are in it."""
 COMPARED = 1_024
 

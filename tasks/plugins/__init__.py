@@ -40,7 +40,9 @@ class Plugin(BaseModel):
     that one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True
+    )
     requires: ClassVar[Mapping[str, str]] = {}
     family: ClassVar[str]
     revision: ClassVar[int] = 1

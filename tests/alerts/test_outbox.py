@@ -213,21 +213,3 @@ def test_a_ledger_that_cannot_be_used_stops_nobody(
     (tmp_path / "ledger.db").write_bytes(b"no database at all, " * 200)
     delivered = deliver(tmp_path, {"me": KeepingSender()}, NOON)
     assert "damaged" in delivered.problems[0]
-
-
-def test_a_muted_alert_is_told_when_the_silence_ends(home: Path) -> None:
-    from llmops.tasks.alerts.listing import mute
-
-    house = House(home)
-    house.sender.fail(DOWN)
-    house.look(wrong())
-    mute(home, "flow-failed/index/handbook", house.at + 10 * MINUTE)
-    house.look(wrong(severity="critical"), times=10)
-    assert house.sender.sent == []
-    house.look(wrong())
-    assert house.sender.sent == [("fired", "warning")]
-    mute(home, "flow-failed/index/handbook", house.at + 10 * MINUTE)
-    house.look(times=3)
-    assert [kind for kind, _ in house.sender.sent] == ["fired", "resolved"]
-    house.look(wrong(), times=3)
-    assert len(house.sender.sent) == 2  # it came back within the silence

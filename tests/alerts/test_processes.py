@@ -14,7 +14,7 @@ import pytest
 from llmops.tasks import ledger
 from llmops.tasks.alerts.outbox import LEASE, deliver
 from llmops.tasks.ledger import open_ledger
-from tests.alerts import processes, test_changes, test_outbox, test_rules, test_state
+from tests.alerts import processes, test_changes, test_muting, test_outbox, test_rules, test_state
 from tests.alerts.looks import KeepingSender
 from tests.alerts.processes import MINUTE, NOON
 from tests.postgres import fresh_ledger
@@ -82,7 +82,8 @@ STORIES = [
     test_state.test_what_comes_and_goes_is_told_twice_and_then_only_when_it_stays_away,
     test_state.test_odd_texts_are_kept_in_one_line,
     test_outbox.test_a_recovery_overtakes_what_was_never_sent,
-    test_outbox.test_a_muted_alert_is_told_when_the_silence_ends,
+    test_muting.test_nobody_hears_of_a_muted_alert_until_the_silence_ends,
+    test_muting.test_a_rule_is_muted_before_it_finds_anything,
     test_rules.test_every_metric_of_an_application,
     test_rules.test_a_quantile_is_surely_above_where_too_many_values_are,
     test_rules.test_what_the_last_monitor_found,

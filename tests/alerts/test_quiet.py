@@ -39,10 +39,33 @@ def test_what_comes_in_the_night_is_told_in_the_morning(at: str, due: str) -> No
     assert NIGHT.due("critical", moment) == moment
 
 
-def test_an_hour_that_the_clocks_skip_is_quiet_for_nobody() -> None:
-    skipped = QuietHours(begins=time(2), ends=time(2, 30), timezone="Europe/Berlin")
-    at = datetime(2026, 3, 29, 1, 10, tzinfo=UTC)  # 3:10 in summer time, as 2:10 would have been
-    assert skipped.due("info", at) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("begins", "ends", "at", "due"),
+    [
+        # from 2 to 3 there is no time: nothing is quiet that lies in it
+        (time(2), time(2, 30), "2026-03-29 03:00", "2026-03-29 03:00"),
+        (time(2, 30), time(3), "2026-03-29 03:10", "2026-03-29 03:10"),
+        # what ends in it ends at the jump, what begins in it begins there
+        (time(22), time(2, 30), "2026-03-29 01:59", "2026-03-29 03:00"),
+        (time(22), time(2, 30), "2026-03-29 03:01", "2026-03-29 03:01"),
+        (time(2, 30), time(7), "2026-03-29 03:00", "2026-03-29 07:00"),
+        # an hour that comes twice: the first counts
+        (time(22), time(2, 30), "2026-10-25 02:20", "2026-10-25 02:30"),
+    ],
+)
+def test_an_hour_that_the_clocks_skip_is_quiet_for_nobody(
+    begins: time, ends: time, at: str, due: str
+) -> None:
+    quiet = QuietHours(begins=begins, ends=ends, timezone="Europe/Berlin")
+    assert quiet.due("info", berlin(at).astimezone(UTC)) == berlin(due).astimezone(UTC)
+
+
+def test_the_jump_is_where_the_zone_has_it() -> None:
+    """On Lord Howe the clocks go forward by half an hour."""
+    island = ZoneInfo("Australia/Lord_Howe")
+    quiet = QuietHours(begins=time(22), ends=time(2, 15), timezone=island.key)
+    end = quiet.due("info", datetime(2026, 10, 4, 1, 50, tzinfo=island).astimezone(UTC))
+    assert end == datetime(2026, 10, 4, 2, 30, tzinfo=island)
 
 
 def test_days_are_those_on_which_the_quiet_begins() -> None:

@@ -45,6 +45,21 @@ def test_senders_are_built_beside_the_config(tmp_path: Path) -> None:
     assert sender.path == tmp_path / "a.jsonl"
 
 
+def test_quiet_hours_may_end_at_midnight_or_last_all_day(tmp_path: Path) -> None:
+    sunday = datetime(2026, 12, 6, 12, tzinfo=UTC)
+    for begins, ends, due in (
+        ("00:00", "24:00", datetime(2026, 12, 7, tzinfo=UTC)),
+        ("10:00", "00:00", datetime(2026, 12, 7, tzinfo=UTC)),
+        ("10:00", "24:00", datetime(2026, 12, 7, tzinfo=UTC)),
+    ):
+        (tmp_path / "alerts.yaml").write_text(
+            f"flow: alerts\nquiet: {{from: '{begins}', to: '{ends}', days: [sun]}}\n"
+        )
+        quiet = read(tmp_path / "alerts.yaml", AlertsConfig).policy("").quiet
+        assert quiet is not None
+        assert quiet.due("warning", sunday) == due
+
+
 def test_quiet_hours_are_as_the_yaml_has_them(tmp_path: Path) -> None:
     (tmp_path / "alerts.yaml").write_text(
         "flow: alerts\n"
@@ -128,7 +143,9 @@ def test_a_rule_that_cannot_be_looked_at_is_refused(rule: dict[str, object], sai
         ({"senders": ["pigeon"]}, "allowed: apprise, email, log, webhook"),
         ({"senders": [{"name": "log", "severity": "loud"}]}, "'info', 'warning' or 'critical'"),
         ({"rules": [{**RATE, "above": 0.1}] * 2}, "two rules are called r"),
-        ({"quiet": {"from": "22:00", "to": "24:00"}}, "a time of the day is wanted"),
+        ({"quiet": {"from": "24:00", "to": "7:00"}}, "a time of the day is wanted"),
+        ({"quiet": {"from": "22:00", "to": "22:00"}}, "from and to are both 22:00"),
+        ({"quiet": {"from": "00:00", "to": "0:00"}}, 'a whole day is from: "00:00", to: "24:00"'),
         ({"quiet": {"from": "22:00", "to": "7:00", "timezone": "Berlin"}}, "Europe/Berlin"),
         ({"quiet": {"from": "22:00", "to": "7:00", "day": []}}, "except, from, timezone, to"),
         ({"watch": {"flow-lat": "off"}}, "flow-lat is not watched"),

@@ -10,6 +10,7 @@ from llmops.tasks.audit.people import pseudonym
 from llmops.tasks.chat import curated
 from llmops.tasks.datasets.project import project
 from llmops.tasks.ledger import open_ledger
+from llmops.tasks.maintenance.versions import rollback
 from llmops.tasks.review.items import item
 from llmops.tasks.review.leases import claim
 from llmops.tasks.review.reviewing import Review, submit
@@ -24,6 +25,9 @@ NEWER = "Passwords are set by the desk, in person."
 
 class Handbook(Laboratory):
     kb = "handbook"
+
+    def roll_back(self, to: int) -> None:
+        rollback(self.handle, to)
 
 
 @pytest.fixture
@@ -88,6 +92,31 @@ def test_feedback_of_before_counts_no_more_and_that_of_after_does(handbook: Hand
     assert project(home, wanted).outdated == 0
     assert given(home) == [NEWER]
     assert item(home, APP, found.id).state == "open"
+
+
+def test_a_version_that_is_live_again_is_news_though_it_was_published_before(
+    handbook: Handbook,
+) -> None:
+    home, wanted = handbook.home, spec(handbook.folder)
+    trace = answered(home)
+    review(home, trace.id, "ann", "bad", BETTER)
+    handbook.write("accounts.md", NEWER)
+    handbook.build()
+    assert project(home, wanted).outdated == 1
+    handbook.roll_back(1)
+    who = pseudonym(open_ledger(home), "ann")
+    found = claim(home, APP, APP, who)
+    assert found is not None
+    submit(home, APP, found.id, who, Review("bad", BETTER))
+    assert project(home, wanted).outdated == 0
+    assert given(home) == [BETTER]
+    handbook.roll_back(2)
+    assert project(home, wanted).outdated == 1
+    assert given(home) == []
+    assert project(home, wanted).outdated == 0  # once is enough
+    handbook.write("other.md", f"{OTHER} Indeed.")
+    handbook.build()
+    assert project(home, wanted).outdated == 0
 
 
 def test_who_does_not_want_it_is_not_asked(handbook: Handbook) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmops.tasks.monitoring.likeness import likeness
+from llmops.tasks.monitoring.likeness import ENOUGH, MEANT, WORDED, Support, likeness
 from llmops.tasks.monitoring.traffic import Exchange
 from llmops.tasks.monitoring.unanswered import Unanswered, unanswered
 from llmops.tasks.plugins import Spec
@@ -58,6 +58,60 @@ FAR: dict[str, Any] = {"passages": (OTHER,)}
 )
 def test_which_exchange_counts_and_why(home: Path, one: Exchange, why: str | None) -> None:
     assert [each.why for each in told(home, one).questions] == ([why] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "nearest", "usual", "nearness"),
+    [
+        (0.3, 0.5, 0.7, "none"),
+        (0.45, 0.5, 0.7, "far"),
+        (0.6, 0.5, 0.7, "unsure"),
+        (0.8, 0.5, 0.7, "near"),
+        # a small base, where questions are answered that are no more alike
+        (0.3, 0.5, 0.5, "unsure"),
+        (0.3, 0.36, 0.5, "unsure"),
+        (0.3, 0.34, 0.5, "none"),
+        # nobody knows what is usual: only what is about nothing of it
+        (0.3, 0.5, None, "unsure"),
+        (0.3, 0.19, None, "none"),
+        # or all is far
+        (0.1, 0.15, 0.2, "none"),
+    ],
+)
+def test_nothing_is_far_that_is_as_like_as_where_questions_are_answered(
+    value: float, nearest: float, usual: float | None, nearness: str
+) -> None:
+    assert Support(value, MEANT, nearest, usual).nearness == nearness
+
+
+def test_what_is_usual_is_what_answered_questions_have(home: Path) -> None:
+    """A second passage may be the nearest; bad answers and refusals do not count."""
+    beside = passage("beside", "How to get a refund for a ticket that was cancelled")
+    answered = [asked(number, passages=(OTHER, ABOUT)) for number in range(ENOUGH - 1)]
+    weaker = asked(50, passages=(beside,))
+    bad = [asked(60, rating="down", **FAR), asked(61, **FAR, **REFUSED)]
+    embedder = Spec(name="hash").build(Embedder)
+    few = likeness(home, [*answered, *bad], embedder).support
+    assert {each.usual for each in few if each} == {None}
+    told = likeness(home, [*answered, weaker, *bad], embedder).support
+    assert all(told)
+    first, second = told[0], told[ENOUGH - 1]
+    assert first is not None
+    assert second is not None
+    assert {each.usual for each in told if each} == {first.nearest}
+    assert second.nearest < first.nearest
+    assert first.value < second.value  # that of the first passage
+
+
+def test_one_refusal_that_may_be_a_slip_is_not_told(home: Path) -> None:
+    half = passage("half", "How to get a cancelled boat for a lamp")
+    one = asked(1, passages=(half,), **REFUSED)
+    (support,) = likeness(home, [one], Spec(name="hash").build(Embedder)).support
+    assert support is not None
+    assert support.nearness == "unsure"
+    assert told(home, one).questions == ()
+    often = told(home, *(asked(number, passages=(half,), **REFUSED) for number in range(3)))
+    assert [each.why for each in often.questions] == ["3× refused"]
 
 
 def test_many_refusals_are_told_even_where_a_passage_is_near(home: Path) -> None:
@@ -120,6 +174,7 @@ def test_languages_that_the_embedder_does_not_know_are_compared_by_their_words(
     found = likeness(home, exchanges[:2], Spec(name="minilm").build(Embedder))
     assert [each.nearness if each else None for each in found.support] == ["near", "none"]
     assert not found.vectors[:, :384].any()
+    assert {each.borders for each in found.support if each} == {WORDED}
 
 
 def test_texts_of_any_kind_are_looked_at(home: Path) -> None:

@@ -1,0 +1,26 @@
+"""What git holds."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_git_holds_no_data_but_pictures_and_fixtures() -> None:
+    """A database that a library made where somebody stood was committed once."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    tracked = [ROOT / each for each in listed.stdout.split("\0") if each]
+    elsewhere = [
+        path.relative_to(ROOT).as_posix()
+        for path in tracked
+        if not path.relative_to(ROOT).as_posix().startswith(("docs/pictures/", "tests/fixtures/"))
+        and path.is_file()
+        and b"\0" in path.read_bytes()[:8_000]
+    ]
+    assert elsewhere == []
