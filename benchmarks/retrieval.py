@@ -27,19 +27,24 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument(
+        "--rerank", nargs="*", default=[], help="with hybrid search alone, and with each of these"
+    )
     chosen, data = parser.parse_args(), data_folder()
     sys.stdout.write(
-        f"{'set':<16}{'mode':<8}"
+        f"{'set':<16}{'mode':<18}"
         + "".join(f"{name:>13}" for name in METRICS)
         + "   chunks  seconds\n"
     )
     for name in chosen.sets:
         with tempfile.TemporaryDirectory() as folder:
-            report(name, *measured(name, data, Path(folder)))
+            report(name, *measured(name, data, Path(folder), chosen.rerank))
     return 0
 
 
-def measured(name: str, data: Path, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def measured(
+    name: str, data: Path, folder: Path, rerank: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """(outcome of the build, object of `kb measure`) of one set."""
     beir = feedbackqa(data, folder / "beir") if name == "feedbackqa" else data / "beir" / name
     source = {
@@ -54,7 +59,8 @@ def measured(name: str, data: Path, folder: Path) -> tuple[dict[str, Any], dict[
     llmops(folder, "golden", "import", "--beir", str(beir), "--out", str(folder / "golden.jsonl"))
     outcome = llmops(folder, "index", str(config))
     found = llmops(
-        folder, "kb", "measure", name, "--golden", str(folder / "golden.jsonl"), "-k", "10"
+        *(folder, "kb", "measure", name, "--golden", str(folder / "golden.jsonl"), "-k", "10"),
+        *(word for each in rerank for word in ("--rerank", each)),
     )
     llmops(folder, "down")
     return outcome, found
@@ -64,7 +70,7 @@ def report(name: str, outcome: dict[str, Any], found: dict[str, Any]) -> None:
     for mode, values in found["modes"].items():
         figures = "".join(f"{values[metric]['value']:>13.4f}" for metric in METRICS)
         sys.stdout.write(
-            f"{name:<16}{mode:<8}{figures}{outcome['chunks']['total']:>9}{outcome['seconds']:>9.0f}\n"
+            f"{name:<16}{mode:<18}{figures}{outcome['chunks']['total']:>9}{outcome['seconds']:>9.0f}\n"
         )
     sys.stdout.flush()
 

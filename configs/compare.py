@@ -11,9 +11,10 @@ from pydantic import Field, field_validator
 
 from llmops.configs.index import IndexConfig
 from llmops.configs.reading import load_yaml, read
-from llmops.configs.section import Files, FlowConfig
+from llmops.configs.section import Files, FlowConfig, Slots
 from llmops.tasks.errors import ConfigError, Mistake
-from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins import Spec, canonical, digest
+from llmops.tasks.plugins.rerankers import Reranker
 from llmops.tasks.retrieval.golden import read_golden
 
 MOST_ARMS = 50
@@ -29,6 +30,7 @@ class CompareConfig(FlowConfig):
     every combination once.
     """
 
+    plugins: ClassVar[Slots] = {"rerank.*": Reranker}
     files: ClassVar[Files] = {"base": load_yaml, "golden": read_golden}
     flow: Literal["compare"]
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
@@ -37,6 +39,9 @@ class CompareConfig(FlowConfig):
     k: int = Field(default=10, ge=1, le=1000)
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
     grid: Mapping[Key, Annotated[list[object], Field(min_length=1)]] = Field(min_length=1)
+    rerank: list[Spec] = Field(
+        default=[], description="each combination is measured again with each of these rerankers"
+    )
     keep: bool = False
 
     @field_validator("grid")

@@ -16,6 +16,7 @@ from llmops.tasks.evaluation.cases import read_cases
 from llmops.tasks.evaluation.run import ArmSpec, EvaluationSpec, RetrievalSpec
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.plugins.rerankers import Reranker
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.prompts import SCHEME
 from llmops.tasks.prompts.reading import read_prompt
@@ -85,7 +86,13 @@ class EvaluateConfig(FlowConfig):
     tasks/evaluation/prepare.py.
     """
 
-    plugins: ClassVar[Slots] = {"scorers.*": Scorer, "arms.*.llm": Llm, "grid.llm.*": Llm}
+    plugins: ClassVar[Slots] = {
+        "scorers.*": Scorer,
+        "arms.*.llm": Llm,
+        "grid.llm.*": Llm,
+        "arms.*.retrieve.rerank": Reranker,
+        "grid.retrieve.*.rerank": Reranker,
+    }
     files: ClassVar[Files] = {
         "cases": read_cases,
         "prices": read_prices,
@@ -183,9 +190,13 @@ def _names(arm: ArmSpec) -> list[str]:
     )
     options = [f"{name}={value}" for name, value in arm.llm.options.items() if name not in PLACE]
     model = " ".join([str(arm.llm.options.get("model", arm.llm.name)), *options])
-    search = (
-        f"{arm.retrieve.knowledge_base} {arm.retrieve.mode} k={arm.retrieve.k}"
-        if arm.retrieve
-        else "no retrieval"
-    )
+    search = _search(arm.retrieve) if arm.retrieve else "no retrieval"
     return [prompt.removesuffix(".yaml"), model, search]
+
+
+def _search(retrieve: RetrievalSpec) -> str:
+    plain = f"{retrieve.knowledge_base} {retrieve.mode} k={retrieve.k}"
+    if retrieve.rerank is None:
+        return plain
+    options = [f"{key}={each}" for key, each in retrieve.rerank.options.items() if key not in PLACE]
+    return " ".join([plain, retrieve.rerank.name, *options])

@@ -15,13 +15,14 @@ from llmops.tasks.decisions.rules import Rule
 from llmops.tasks.evaluation.cases import read_cases
 from llmops.tasks.evaluation.run import ArmSpec, RetrievalSpec
 from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.rerankers import Reranker
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.prompts.reading import read_prompt
 from llmops.tasks.schemas import OneOrMore
 
 LIVE, CANDIDATE = "live", "candidate"
 """The arms of a gate."""
-GATE_PLUGINS: Slots = {"gate.scorers.*": Scorer}
+GATE_PLUGINS: Slots = {"gate.scorers.*": Scorer, "gate.retrieve.rerank": Reranker}
 GATE_FILES: Files = {
     "gate.cases": read_cases,
     "gate.prompt": read_prompt,

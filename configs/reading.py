@@ -225,7 +225,7 @@ def _plugin_mistakes(content: Content, model: type[FlowConfig], where: str) -> l
         mistake
         for pattern, family in model.plugins.items()
         for place, entry in places(content, pattern)
-        if entry is not None or "*" in pattern
+        if entry is not None or pattern.endswith("*")
         for mistake in plugin_mistakes(entry, family, joined(where, place))
     ]
 

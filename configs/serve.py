@@ -3,13 +3,14 @@ who may ask.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from llmops.configs.section import Files, FlowConfig, Section, Slots
-from llmops.tasks.calls.prices import SHIPPED, price_of, read_prices
+from llmops.tasks.calls.prices import SHIPPED, Price, price_of, read_prices
 from llmops.tasks.chat.spec import (
     AppSpec,
     CacheSettings,
@@ -23,6 +24,7 @@ from llmops.tasks.chat.spec import (
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm, llm_of
+from llmops.tasks.plugins.rerankers import AskingReranker, Reranker
 from llmops.tasks.prompts import SCHEME
 from llmops.tasks.prompts.reading import read_prompt
 from llmops.tasks.traces.settings import TraceSettings
@@ -89,6 +91,7 @@ class ServeConfig(FlowConfig):
         "fallbacks.*": Llm,
         "condense.llm": Llm,
         "compare.llms.*": Llm,
+        "retrieve.rerank": Reranker,
     }
     files: ClassVar[Files] = {
         "prompt": read_prompt,
@@ -162,6 +165,19 @@ class ServeConfig(FlowConfig):
             )
             for place, spec in self._models()
             if price_of(llm_of(spec), prices) is None
+        ] + self._rerank_conflict(where, prices)
+
+    def _rerank_conflict(self, where: str, prices: Mapping[str, Price]) -> list[Mistake]:
+        reranker = self.retrieve.rerank and self.retrieve.rerank.build(Reranker)
+        if not isinstance(reranker, AskingReranker) or price_of(reranker.service(), prices):
+            return []
+        return [
+            Mistake(
+                "the price of the reranker is not known, so limits.usd_per_month cannot be kept",
+                where=f"{where}: retrieve.rerank",
+                hint="give an endpoint price_per_million or price_per_search, a language model "
+                "price_in and price_out, in US dollars",
+            )
         ]
 
     def _models(self) -> list[tuple[str, Spec]]:

@@ -88,6 +88,8 @@ class Service:
             )
         if path == "/v1/embeddings":
             return Answer(200, json.dumps(embeddings(body)).encode())
+        if path == "/v1/rerank":
+            return Answer(200, json.dumps(reranked(body)).encode())
         if path != "/v1/chat/completions":
             return Answer(404, b"<html>not here</html>", {}, "text/html")
         made = self._completion(body)
@@ -142,6 +144,22 @@ def chunks(made: Body, body: Body) -> Iterator[Body | str]:
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {"choices": [], "usage": made["usage"]}
     yield "[DONE]"
+
+
+def reranked(body: Body) -> Body | list[Body]:
+    """The form of Cohere and others, best first, or, for `texts`, that of Text Embeddings
+    Inference. Scores are those of `overlap`, and a tenth of it.
+    """
+    from llmops.tasks.plugins.rerankers.overlap import OverlapReranker
+
+    texts = body.get("documents") or body["texts"]
+    scores = [each / 10 for each in OverlapReranker().scores(body["query"], texts)]
+    order = sorted(range(len(texts)), key=lambda place: -scores[place])
+    if "texts" in body:
+        return [{"index": place, "score": scores[place]} for place in order]
+    size = sum(len(text.split()) for text in texts)
+    rows = [{"index": place, "relevance_score": scores[place]} for place in order]
+    return {"model": body.get("model"), "results": rows, "usage": {"total_tokens": size}}
 
 
 def embeddings(body: Body) -> Body:

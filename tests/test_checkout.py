@@ -1,5 +1,6 @@
 """What git holds."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,3 +25,15 @@ def test_git_holds_no_data_but_pictures_and_fixtures() -> None:
         and b"\0" in path.read_bytes()[:8_000]
     ]
     assert elsewhere == []
+
+
+def test_the_house_says_nothing_of_the_machines_that_it_was_built_on() -> None:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    listed = listing.stdout.decode().split("\0")
+    if listed == [""]:
+        pytest.skip("not a git checkout")
+    hosts = "|".join(["python" + "hosted", "py" + r"pi\.org", "npm" + r"js\.org"])
+    pattern = re.compile(rf"(?<![\w.])/(?:work|root)/[\w.]|{hosts}")
+    files = [each for each in listed if each and (ROOT / each).is_file()]
+    texts = {each: (ROOT / each).read_text(errors="ignore") for each in files}
+    assert {each: seen[0] for each, text in texts.items() if (seen := pattern.search(text))} == {}

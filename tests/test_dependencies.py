@@ -136,3 +136,12 @@ def test_every_pin_has_its_hashes_and_no_address(name: str) -> None:
 def test_releases_that_stole_credentials_are_excluded() -> None:
     (litellm,) = PROJECT["project"]["optional-dependencies"]["litellm"]
     assert {"!=1.82.7", "!=1.82.8"} <= set(litellm.split(","))
+
+
+def test_the_pins_that_keep_schedules_alive_are_there() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert any(each.startswith("sqlalchemy") and "<2.1" in each for each in wanted)
+    assert any(each.startswith("fastapi") and "<0.151" in each for each in wanted)
+    pinned = (ROOT / "requirements.txt").read_text()
+    assert re.search(r"^sqlalchemy==2\.0\.", pinned, re.M)
+    assert "torch" not in re.findall(r"^([a-z0-9-]+)==\S+ \\$", pinned, re.M)

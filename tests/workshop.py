@@ -116,7 +116,7 @@ class Workshop:
             found = planner.plan_build(build)
             staged = [changes.find_changes(build, batch) for batch in self._batches(build, found)]
             retired = [*found.vanished, *found.renamed]
-            if not build.fresh and not retired and all(part.empty for part in staged):
+            if staging.nothing_changes(build, found, staged):
                 publish.settle(build, lease, found, staged)
             else:
                 self._release(build, lease, found, staged, retired)

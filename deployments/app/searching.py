@@ -6,6 +6,7 @@ from llmops.deployments.app.asking import budget_told, known_base, person_of
 from llmops.deployments.app.services import Services
 from llmops.deployments.app.visit import AppVisit
 from llmops.tasks.chat.knowledge import Hit, OpenVersion, SearchResult
+from llmops.tasks.chat.models import Calling, UsageCount
 from llmops.tasks.filters import Where
 from llmops.tasks.retrieval.hybrid import Mode, Vector
 from llmops.tasks.traces import names
@@ -46,10 +47,14 @@ async def searched(
     status = "error"
     try:
         vector = await _vector(services, visit, opened, search, recorder)
+        rerank, budget = services.engine.rerank, services.budgets.of(visit.key)
+        calling = Calling(recorder, UsageCount(), budget)
+        order = rerank.asked_by(calling) if rerank else None
         with recorder.span("retrieve", "RETRIEVER", inputs=search.query) as span:
-            found = await opened.search(
-                search.query, search.k, search.mode, search.where or "", labels, vector
-            )
+            with budget_told():
+                found = await opened.search(
+                    search.query, search.k, search.mode, search.where or "", labels, vector, order
+                )
             documents = [(hit.chunk_id, hit.score) for hit in found.hits]
             source = f"{opened.name}@{opened.number}"
             span.attributes.update(names.retrieval(search.query, source, documents))

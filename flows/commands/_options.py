@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.ledger import Ledger
+    from llmops.tasks.plugins import Spec
     from llmops.tasks.retrieval.hybrid import Mode
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
@@ -26,6 +29,14 @@ Vectors = Annotated[
     typer.Option("--vectors", help="Compare every text and vector too, not only ids and hashes."),
 ]
 Details = Annotated[bool, typer.Option("--details", help="List the ids.")]
+Rerank = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rerank",
+        help="Also with the best passages reranked: overlap, or '{name: endpoint, base_url: …}'. "
+        "Repeat for several.",
+    ),
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do it; without it, the command only says what would go.")
 ]
@@ -62,3 +73,28 @@ def checked_mode(name: str) -> "Mode":
         if mode == name:
             return mode
     raise UsageError(f"got --mode {name}, allowed: {', '.join(MODES)}")
+
+
+def rerankers(values: "Sequence[str]") -> "list[Spec]":
+    """The values of `--rerank`, each a name, or a YAML mapping as in a config. Raises
+    ConfigError.
+    """
+    from llmops.configs.reading import plugin_mistakes
+    from llmops.tasks.errors import ConfigError, Mistake
+    from llmops.tasks.plugins import Spec
+    from llmops.tasks.plugins.rerankers import Reranker
+    from llmops.tasks.yaml_files import NoYaml, read_yaml
+
+    entries: list[object] = []
+    mistakes: list[Mistake] = []
+    for value in values:
+        try:
+            entry = read_yaml(value)
+        except NoYaml as error:
+            mistakes.append(Mistake(f"{value!r} is no YAML: {error}", where="--rerank"))
+            continue
+        entries.append(entry)
+        mistakes += plugin_mistakes(entry, Reranker, "--rerank")
+    if mistakes:
+        raise ConfigError(mistakes)
+    return [Spec.model_validate(entry) for entry in entries]

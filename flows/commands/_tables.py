@@ -130,6 +130,8 @@ def hits(console: "Console", found: Facts) -> None:
     """Search results with their place in the document."""
     if not found["hits"]:
         console.print("Nothing found.")
+    if said := found.get("rerank", {}).get("said"):
+        console.print(printable(said), markup=False, style="yellow")
     for hit in found["hits"]:
         place = " > ".join(hit["headings"]) + (f", page {hit['page']}" if hit["page"] else "")
         about = f"({printable(hit['uri'])}{', ' + place if place else ''})"

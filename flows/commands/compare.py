@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.flows.commands import _measured
-from llmops.flows.commands._options import Depth, ModeName, checked_mode, home, knowledge_base
+from llmops.flows.commands._options import (
+    Depth,
+    ModeName,
+    Rerank,
+    checked_mode,
+    home,
+    knowledge_base,
+    rerankers,
+)
 from llmops.flows.console import Answer, answer, command
 
 if TYPE_CHECKING:
     from llmops.configs.compare import ArmConfig, CompareConfig
     from llmops.tasks.maintenance.compare import MeasuredBase
+    from llmops.tasks.plugins import Spec
 
 app = typer.Typer()
 
@@ -32,42 +41,54 @@ def compare(
     ] = None,
     k: Depth = 10,
     mode: ModeName = "hybrid",
+    rerank: Rerank = None,
 ) -> Answer:
-    """Compare chunkers and embedders: retrieval quality of each, and what it gains over the first
-    one.
+    """Compare chunkers, embedders and rerankers: retrieval quality of each, and what it gains over
+    the first one.
     """
     from llmops.tasks.errors import UsageError
 
     checked_mode(mode)
     if len(what) == 1 and what[0].endswith((".yaml", ".yml")):
-        return _grid(Path(what[0]), golden)
+        return _grid(Path(what[0]), golden, rerank or ())
     if golden is None:
         raise UsageError("the golden set is missing", hint="llmops kb compare A B --golden FILE")
-    if len(set(what)) != len(what) or len(what) < 2:
+    specs = rerankers(rerank or ())
+    if len(set(what)) != len(what) or len(what) + len(specs) < 2:
         raise UsageError(
             f"two or more different knowledge bases are wanted, got {', '.join(what)}",
-            hint="or one grid: llmops kb compare GRID.yaml",
+            hint="or one grid: llmops kb compare GRID.yaml; or one with --rerank",
         )
-    return _compared("-".join(what)[:60], _measured_bases(what, golden, k, mode), golden, mode)
+    measured = _measured_bases(what, golden, k, mode, specs)
+    return _compared("-".join(what)[:60], measured, golden, mode)
 
 
-def _measured_bases(names: Sequence[str], golden: Path, k: int, mode: str) -> "list[MeasuredBase]":
-    from llmops.tasks.knowledge.measuring import measure_version
+def _measured_bases(
+    names: Sequence[str], golden: Path, k: int, mode: str, rerank: "Sequence[Spec]"
+) -> "list[MeasuredBase]":
+    """Each as it is searched, and then with each of the rerankers."""
+    from llmops.tasks.knowledge.measuring import measure_version, reranked_mode
     from llmops.tasks.maintenance.compare import MeasuredBase
     from llmops.tasks.retrieval.golden import read_golden
 
     questions = read_golden(golden).questions
-    return [
-        MeasuredBase(
-            name=live.kb,
-            version=live,
-            measured=measure_version(home(), live, questions, k, [mode]),
-        )
-        for live in [knowledge_base(name).published() for name in names]
-    ]
+    made = []
+    for live in [knowledge_base(name).published() for name in names]:
+        measured = measure_version(home(), live, questions, k, [mode], rerank)
+        made.append(MeasuredBase(name=live.kb, version=live, measured=measured.only(mode)))
+        for spec in rerank:
+            way = reranked_mode(mode, spec)
+            arm = MeasuredBase(
+                name=way.replace(mode, live.kb, 1),
+                version=live,
+                measured=measured.only(way),
+                changes={"rerank": spec.short()},
+            )
+            made.append(arm)
+    return made
 
 
-def _grid(path: Path, golden: Path | None) -> Answer:
+def _grid(path: Path, golden: Path | None, rerank: Sequence[str]) -> Answer:
     from llmops.configs import read
     from llmops.configs.compare import CompareConfig, arms
     from llmops.tasks.errors import UsageError
@@ -80,19 +101,23 @@ def _grid(path: Path, golden: Path | None) -> Answer:
             where="--golden",
             hint=f"see the key `golden` in {path}",
         )
-    config = read(path, CompareConfig)
-    built = [_built(config, arm) for arm in arms(config)]
+    config, specs = read(path, CompareConfig), rerankers(rerank)
+    built = [base for arm in arms(config) for base in _built(config, arm, specs)]
     compared = _compared(config.name, built, config.folder / config.golden, config.mode)
-    for arm in built if not config.keep else ():
-        kb = knowledge_base(arm.version.kb)
+    for name in dict.fromkeys(arm.version.kb for arm in built) if not config.keep else ():
+        kb = knowledge_base(name)
         with kb.hold() as lease:
             drop(kb, lease)
-        forget_experiment(home(), arm.version.kb)
+        forget_experiment(home(), name)
     return compared
 
 
-def _built(config: "CompareConfig", arm: "ArmConfig") -> "MeasuredBase":
-    """Build one arm. Raises what stopped it: a comparison that lacks an arm is none."""
+def _built(
+    config: "CompareConfig", arm: "ArmConfig", rerank: "Sequence[Spec]"
+) -> "list[MeasuredBase]":
+    """Build one arm, and measure it with each of the rerankers too. Raises what stopped it: a
+    comparison that lacks an arm is none.
+    """
     from llmops.flows.running import run_flow
     from llmops.tasks.errors import Blocked, BudgetExceeded
     from llmops.tasks.knowledge.outcome import Outcome
@@ -104,15 +129,18 @@ def _built(config: "CompareConfig", arm: "ArmConfig") -> "MeasuredBase":
             f"the arm {arm.name!r} could not be built: {outcome.reason}", hint=outcome.hint or ""
         )
     golden = config.folder / config.golden
-    (base,) = _measured_bases([arm.config.knowledge_base], golden, config.k, config.mode)
-    return base.model_copy(
-        update={
-            "name": arm.name,
-            "changes": arm.changes,
-            "embeddings": outcome.embeddings["computed"],
-            "seconds": outcome.seconds,
-        }
-    )
+    name, specs = arm.config.knowledge_base, (*config.rerank, *rerank)
+    return [
+        base.model_copy(
+            update={
+                "name": base.name.replace(name, arm.name, 1),
+                "changes": {**arm.changes, **base.changes},
+                "embeddings": outcome.embeddings["computed"],
+                "seconds": outcome.seconds,
+            }
+        )
+        for base in _measured_bases([name], golden, config.k, config.mode, specs)
+    ]
 
 
 def _compared(name: str, arms: "Sequence[MeasuredBase]", golden: Path, mode: str) -> Answer:

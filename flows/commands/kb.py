@@ -11,11 +11,13 @@ from llmops.flows.commands._options import (
     Details,
     Golden,
     Name,
+    Rerank,
     Vectors,
     checked_mode,
     home,
     knowledge_base,
     ledger,
+    rerankers,
 )
 from llmops.flows.console import Answer, answer, command, line
 
@@ -182,16 +184,19 @@ def measure(
         list[str] | None,
         typer.Option("--mode", help="hybrid, vector or text; repeat for several. Default: all."),
     ] = None,
+    rerank: Rerank = None,
 ) -> Answer:
     """Measure retrieval on a golden set: recall, nDCG, MRR with intervals."""
     from llmops.tasks.knowledge.measuring import measure_version
     from llmops.tasks.retrieval.golden import read_golden
     from llmops.tasks.retrieval.hybrid import MODES
 
-    modes = [checked_mode(each) for each in mode or MODES]
+    usual = ("hybrid",) if rerank else MODES
+    modes = [checked_mode(each) for each in mode or usual]
+    specs = rerankers(rerank or ())
     asked = read_golden(golden)
     live = knowledge_base(name).published()
-    measured = measure_version(home(), live, asked.questions, k, modes)
+    measured = measure_version(home(), live, asked.questions, k, modes, specs)
     if "hybrid" in measured.modes:  # as readers search, and as the gate measures
         _measured.record(home(), live, measured, asked.sha256, golden.stem)
     return answer(

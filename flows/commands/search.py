@@ -1,12 +1,24 @@
 """`llmops search`: what a reader of the live version gets."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmops.flows.commands import _tables as draw
-from llmops.flows.commands._options import ModeName, checked_mode, home, knowledge_base, ledger
+from llmops.flows.commands._options import (
+    ModeName,
+    checked_mode,
+    home,
+    knowledge_base,
+    ledger,
+    rerankers,
+)
 from llmops.flows.console import Answer, answer, command
+
+if TYPE_CHECKING:
+    from llmops.tasks.knowledge.handle import Version
+    from llmops.tasks.retrieval.hybrid import Mode, Searcher
+    from llmops.tasks.schemas import Record
 
 app = typer.Typer()
 
@@ -24,12 +36,19 @@ def search(
         list[str] | None,
         typer.Option("--label", help="An access label that you hold; repeat for several."),
     ] = None,
+    rerank: Annotated[
+        str,
+        typer.Option(
+            "--rerank",
+            help="Order the best passages anew: overlap, or '{name: endpoint, base_url: …}'.",
+        ),
+    ] = "",
 ) -> Answer:
     """Search the live version of a knowledge base: public documents, and those that your labels
     open.
     """
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, hits, searcher
+    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, searcher
     from llmops.tasks.knowledge.views import documents_of
 
     chosen = checked_mode(mode)
@@ -37,16 +56,39 @@ def search(
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     live = knowledge_base(kb).published()
     seen = searcher(home(), live, allowed(live, where, label or ()))
-    found = hits(seen.search(question, k, chosen, columns=HIT_COLUMNS))
+    rows, order = (
+        _reranked(live, seen, question, k, chosen, rerank)
+        if rerank
+        else (seen.passages(question, k, chosen, columns=HIT_COLUMNS), {})
+    )
+    found, nothing = passages(rows), {"source": "", "metadata": {}, "labels": []}
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
-    nothing = {"source": "", "metadata": {}, "labels": []}
     return answer(
         {
             "knowledge_base": kb,
             "version": live.version,
             "mode": mode,
+            **order,
             "hits": [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found],
             "warnings": seen.remarks(question, chosen),
         },
         draw.hits,
     )
+
+
+def _reranked(
+    live: "Version", seen: "Searcher", question: str, k: int, mode: "Mode", value: str
+) -> "tuple[list[Record], dict[str, object]]":
+    """The passages, and what the answer says of their order: `said` is why the plain one stands."""
+    from llmops.tasks.calls.costs import Payer
+    from llmops.tasks.knowledge.reading import HIT_COLUMNS
+    from llmops.tasks.knowledge.reranked import RerankedSearch
+    from llmops.tasks.plugins.rerankers import Reranker
+
+    [spec] = rerankers([value])
+    reranker = spec.build(Reranker)
+    payer = Payer("search", live.kb)
+    search = RerankedSearch(home(), live.kb, seen, reranker, payer)
+    rows, said = search.passages(question, k, mode, HIT_COLUMNS)
+    order = {"name": spec.name, "candidates": reranker.candidates, "said": said}
+    return rows, {"rerank": order}

@@ -124,6 +124,38 @@ class Gateway:
             self._budget.remembered()
         return GatewayReply(reply, key, cached, call.cost(reply))
 
+    async def pay(
+        self,
+        llm: Llm,
+        price: Price | None,
+        request: Request,
+        *,
+        read: Read,
+        parts: Callable[[Reply, float], Sequence[PaidCall]],
+    ) -> GatewayReply:
+        """The reply to a call that is remembered in parts: what `parts` makes of it and of its cost
+        is on disk before it is returned. Whoever asks has looked (`known`) for what is paid.
+        Raises as `ask` does.
+        """
+        model = await self._connected(llm)
+        call = Call(model, price, request, Lookup(""), "", read, self._budgets(None))
+        call.budgets.check_price(llm, price)
+        async with self._places:
+            with stopping.call():
+                reply = await self._usable(call, None)
+                cost = call.cost(reply)
+                await self.keep(parts(reply, cost))
+        progress.count("usd", cost)
+        return GatewayReply(reply, "", cached=False, cost_usd=cost)
+
+    async def known(self, lookup: Lookup) -> Reply | None:
+        """What is remembered of a call."""
+        return await self._cache.known(lookup)
+
+    async def keep(self, parts: Sequence[PaidCall]) -> None:
+        """Returns when they are on disk. Raises Unavailable when the ledger cannot be written."""
+        await asyncio.gather(*(self._cache.keep(each) for each in parts))
+
     async def ask_anew(
         self,
         llm: Llm,

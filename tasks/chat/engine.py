@@ -25,6 +25,7 @@ from llmops.tasks.chat.models import Calling, Generated, ModelChain, ServedModel
 from llmops.tasks.chat.personal import MaskedStream
 from llmops.tasks.chat.prompt import LivePrompt, filled
 from llmops.tasks.chat.recording import Recorder
+from llmops.tasks.chat.reranking import ServedReranking
 from llmops.tasks.chat.searching import SearchStep, found
 from llmops.tasks.chat.spec import AppSpec
 from llmops.tasks.chat.supporting import SUPPORT, supporting
@@ -104,6 +105,7 @@ class ChatEngine:
             )
             self._stack = stack.pop_all()
         self.vectors, self._models = QuestionVectors(gateway), ModelChain(gateway, models)
+        self.rerank = ServedReranking.of(spec, gateway)
         self.choices = self._models.each(await self.live.started(spec.compare.llms))
         if unpriced := self.unpriced:
             log.warning(UNPRICED, ", ".join(unpriced))
@@ -177,7 +179,7 @@ class ChatEngine:
         passages. Answers that are there already are not looked for. Raises as `answer` does.
         """
         grounds, refusal = await self._understood(self.shown(turn), calling)
-        return (grounds, refusal) if refusal else await self._searched(grounds, calling.recorder)
+        return (grounds, refusal) if refusal else await self._searched(grounds, calling)
 
     async def written(
         self, grounds: Grounds, calling: Calling, models: ModelChain, step: str
@@ -206,7 +208,7 @@ class ChatEngine:
                 yield given.text
                 yield given
                 return
-            grounds, refusal = await self._searched(grounds, recorder)
+            grounds, refusal = await self._searched(grounds, calling)
         if refusal is not None:
             yield refusal.reply
             yield self.refused(grounds, refusal, calling)
@@ -258,7 +260,7 @@ class ChatEngine:
     ) -> Answered:
         """With the passages that support it: it is given without them where the search fails."""
         try:
-            hits = supporting(answer.answer, await self._hits(grounds, calling.recorder, SUPPORT))
+            hits = supporting(answer.answer, await self._hits(grounds, calling, SUPPORT))
         except LlmopsError as error:
             log.warning("passages for the curated answer %s: %s", answer.id, error)
             hits = ()
@@ -294,24 +296,27 @@ class ChatEngine:
     def _labels(self, grounds: Grounds) -> frozenset[str]:
         return grounds.turn.labels | set(self.spec.retrieve.labels)
 
-    async def _searched(
-        self, grounds: Grounds, recorder: Recorder
-    ) -> tuple[Grounds, Refusal | None]:
+    async def _searched(self, grounds: Grounds, calling: Calling) -> tuple[Grounds, Refusal | None]:
         """With the passages that support an answer, or why there is none."""
-        hits = await self._hits(grounds, recorder, "retrieve")
-        hits, refusal = self._guards.support(hits, self.spec.retrieve.min_score, recorder)
+        hits = await self._hits(grounds, calling, "retrieve")
+        hits, refusal = self._guards.support(hits, self.spec.retrieve.min_score, calling.recorder)
         return grounds._replace(hits=hits), refusal
 
-    async def _hits(self, grounds: Grounds, recorder: Recorder, step: str) -> tuple[Hit, ...]:
-        """What a search finds for whoever asks. What there is an answer to pays for no vector."""
+    async def _hits(self, grounds: Grounds, calling: Calling, step: str) -> tuple[Hit, ...]:
+        """What a search finds for whoever asks. What there is an answer to pays for no vector and
+        no reranking.
+        """
         settings, opened = self.spec.retrieve, grounds.opened
         labels, vector, mode = self._labels(grounds), None, settings.mode
         if step == SUPPORT and costs(opened) and grounds.vector.made is None:
             mode = "text"
         if mode != "text":
             vector = await grounds.vector() if costs(opened) else grounds.vector.made
-        asked = SearchStep(grounds.standalone, settings.k, mode, settings.where, labels, vector)
-        return await self._guards.passages(await found(opened, asked, recorder, step), recorder)
+        order = self.rerank.asked_by(calling) if self.rerank and step != SUPPORT else None
+        asked = (grounds.standalone, settings.k, mode, settings.where, labels, vector, order)
+        recorder = calling.recorder
+        hits = await found(opened, SearchStep(*asked), recorder, step)
+        return await self._guards.passages(hits, recorder)
 
     async def _written(
         self, grounds: Grounds, calling: Calling, models: ModelChain, step: str = "generate"

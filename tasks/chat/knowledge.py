@@ -12,16 +12,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from llmops.tasks.chat.reranking import RerankStep
 from llmops.tasks.errors import LlmopsError, UsageError
 from llmops.tasks.filters import And, Where, visible
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, searcher
+from llmops.tasks.knowledge.reranked import SEEN
 from llmops.tasks.knowledge.suppressed import erasures
 from llmops.tasks.plugins import canonical
 from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.schemas import Record, Vectors
 
 POLL = 0.2
 """Seconds for which what the ledger said is live is believed."""
@@ -32,6 +34,7 @@ WARM_UPS = 3
 """Searches after which a store has loaded what it holds in memory."""
 """Searches at once: they mostly wait for the store."""
 CONDITIONS = 256
+SEEN_COLUMNS = tuple({*HIT_COLUMNS, *SEEN})
 T = TypeVar("T")
 
 
@@ -54,13 +57,16 @@ class Hit(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """The object of `llmops search`."""
+    """The object of `llmops search`. `said`: why the plain order of a search that was to be
+    reranked stands.
+    """
 
     model_config = ConfigDict(frozen=True)
     knowledge_base: str
     version: int
     mode: Mode
     hits: tuple[Hit, ...]
+    said: str = Field(default="", exclude_if=lambda value: not value)
     warnings: tuple[str, ...] = ()
 
 
@@ -115,27 +121,34 @@ class OpenVersion:
         where: str | Where = "",
         labels: Collection[str] = (),
         vector: Vector | None = None,
+        order: RerankStep | None = None,
     ) -> SearchResult:
         """What someone who holds these labels may see, narrowed by a condition ("": none). Raises
         UsageError for a wrong condition, mode or k, Unavailable where the store does not answer.
+        `order` may raise BudgetReached.
         """
+        depth, columns = (order.depth(k), SEEN_COLUMNS) if order else (k, HIT_COLUMNS)
 
-        def work() -> SearchResult:
+        def work() -> tuple[Sequence[Record], tuple[str, ...]]:
             seen = replace(self.searcher, where=self._where(where, frozenset(labels)))
-            found = passages(seen.passages(query, k, mode, vector, HIT_COLUMNS))
-            return SearchResult(
-                knowledge_base=self.name,
-                version=self.number,
-                mode=mode,
-                hits=tuple(Hit.model_validate(hit) for hit in found),
-                warnings=tuple(seen.remarks(query, mode)),
-            )
+            found = seen.passages(query, depth, mode, vector, columns)
+            return found, tuple(seen.remarks(query, mode))
 
-        return await in_pool(self.pool, work)
+        (rows, remarks), said = await in_pool(self.pool, work), ""
+        if order:
+            rows, said = await order.rows(self.name, query, rows)
+        return SearchResult(
+            knowledge_base=self.name,
+            version=self.number,
+            mode=mode,
+            hits=tuple(Hit.model_validate(hit) for hit in passages(rows[:k])),
+            said=said,
+            warnings=remarks,
+        )
 
     async def embed_many(self, texts: Sequence[str]) -> Vectors:
         """The vectors of questions, of length 1, a row each."""
-        return await in_pool(self.pool, lambda: self.searcher.embedder.embed(texts))
+        return await in_pool(self.pool, lambda: self.searcher.embedder.embed_query(texts))
 
     async def embed(self, text: str) -> Vector:
         """The vector of a question."""

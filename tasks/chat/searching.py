@@ -1,15 +1,21 @@
 """The search for passages, as a step of the trace."""
 
+import logging
 from typing import NamedTuple
 
 from llmops.tasks.chat.knowledge import Hit, OpenVersion
 from llmops.tasks.chat.recording import Recorder
+from llmops.tasks.chat.reranking import RerankStep
 from llmops.tasks.retrieval.hybrid import Mode, Vector
 from llmops.tasks.traces import names
 
+log = logging.getLogger(__name__)
+
 
 class SearchStep(NamedTuple):
-    """`labels`: what whoever asks holds. `vector`: of the question, where it is made already."""
+    """`labels`: what whoever asks holds. `vector`: of the question, where it is made already.
+    `order`: what puts the passages into another order.
+    """
 
     query: str
     k: int
@@ -17,6 +23,7 @@ class SearchStep(NamedTuple):
     where: str
     labels: frozenset[str]
     vector: Vector | None = None
+    order: RerankStep | None = None
 
 
 async def found(
@@ -34,7 +41,10 @@ async def found(
             *(search.query, search.k, search.mode, search.where),
             labels=search.labels,
             vector=search.vector,
+            order=search.order,
         )
+        if result.said:
+            log.warning("%s", result.said)
         span.outputs = [_document(hit) for hit in result.hits]
         span.attributes |= names.retrieval(
             search.query,

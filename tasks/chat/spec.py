@@ -20,7 +20,7 @@ class AppSection(BaseModel):
 class SearchSettings(AppSection):
     """Passages for an answer: the best k chunks of the live version. `labels`: the access labels
     that everybody who asks holds; a key adds its own. `min_score`: passages below it do not count
-    as support.
+    as support. `rerank`: what orders the best of them anew, and gives them the scores.
     """
 
     k: int = Field(default=5, ge=1, le=100)
@@ -28,6 +28,7 @@ class SearchSettings(AppSection):
     where: str = ""
     labels: tuple[str, ...] = ()
     min_score: float = Field(default=0.0, ge=0, le=1)
+    rerank: Spec | None = None
 
 
 class CondenseSettings(AppSection):

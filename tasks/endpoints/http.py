@@ -66,10 +66,13 @@ class Lines:
 
 
 class Http:
-    """An open connection to one address. Nothing that it raises holds the key."""
+    """An open connection to one address. Nothing that it raises holds the key. `lists`: a bare list
+    is an answer too, as the `results` of an object.
+    """
 
-    def __init__(self, lines: Lines, url: str, key: str | None) -> None:
+    def __init__(self, lines: Lines, url: str, key: str | None, *, lists: bool = False) -> None:
         self._lines, self._key, self._place = lines, key, hidden(url, key)
+        self._lists = lists
         with self._failures():
             self._url = httpx.URL(url)  # to read an address takes a tenth of the work of a request
 
@@ -115,6 +118,8 @@ class Http:
             answer = None
         if isinstance(answer, dict):
             return answer
+        if self._lists and isinstance(answer, list):
+            return {"results": answer}
         start = self.hidden(content[:1000].decode("utf-8", "replace"))[:80]
         said = f"{self._place} answered with {kind}, a JSON object is wanted: {start!r}"
         if "html" in kind or start.lstrip().lower().startswith(("<!doctype", "<html")):
@@ -165,7 +170,7 @@ class Http:
 
 
 @asynccontextmanager
-async def opened(url: str, key: str | None) -> AsyncIterator[Http]:
+async def opened(url: str, key: str | None, *, lists: bool = False) -> AsyncIterator[Http]:
     """Connections are kept for the next request, as many as are used at once. Time-outs are the
     client's, but for CONNECT_SECONDS.
     """
@@ -176,7 +181,7 @@ async def opened(url: str, key: str | None) -> AsyncIterator[Http]:
         lambda: httpx.AsyncClient(timeout=patience, headers=headers, limits=limits, verify=trusted)
     )
     try:
-        yield Http(lines, url, key)
+        yield Http(lines, url, key, lists=lists)
     finally:
         await lines.close()
 

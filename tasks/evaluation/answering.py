@@ -18,22 +18,28 @@ from llmops.tasks.calls.budget import Spent
 from llmops.tasks.calls.concurrency import MicroBatcher, run_bounded
 from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
+from llmops.tasks.calls.prices import Price
+from llmops.tasks.calls.reranking import Rerankings
 from llmops.tasks.errors import DocumentError, UsageError
 from llmops.tasks.evaluation.cases import given_passages
 from llmops.tasks.evaluation.results import Result, RunPart, write_results
 from llmops.tasks.evaluation.run import Arm, EvaluationRun, Retrieval, question
 from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, hits, searcher
+from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, searcher
+from llmops.tasks.knowledge.reading import passages as passages_from
+from llmops.tasks.knowledge.reranked import SEEN, reordered, rerankable
 from llmops.tasks.plugins.llms import Llm, Reply, Request, llm_of
+from llmops.tasks.plugins.rerankers import Reranker
 from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
 from llmops.tasks.prompts.rendering import numbered
 from llmops.tasks.retrieval.hybrid import Searcher
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.schemas import Record, Vectors
 from llmops.tasks.texts.charset import mended
 from llmops.tasks.texts.json_answers import unfenced
 
 DEEPEST = 100
+COLUMNS = tuple({*HIT_COLUMNS, *SEEN})
 QUESTIONS, SEARCHES = 64, 4
 """How many are searched in one go, and how many of these at once."""
 
@@ -71,7 +77,7 @@ async def _answered(
         run.home, run.budget(spent), run.concurrency, payer=Payer("evaluate", run.name)
     ) as gateway:
         answerer = Answerer(
-            gateway, Retriever(run.home), {arm.name: llm_of(arm.llm) for arm in run.arms}
+            gateway, Retriever(run.home, gateway), {arm.name: llm_of(arm.llm) for arm in run.arms}
         )
         # twice the places: while half of the cases wait for a model, the others are searched and
         # looked up
@@ -109,56 +115,88 @@ class Search(NamedTuple):
     question: str
 
 
-class Retriever:
-    """Searches off the event loop, what is wanted at the same time in one go. Belongs to one event
-    loop.
+class Retrieved(NamedTuple):
+    """The passages of a search. `cost_usd`: of putting them into order, also where that is
+    remembered.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    passages: tuple[Passage, ...]
+    cost_usd: float = 0.0
+
+
+class Retriever:
+    """Searches off the event loop, what is wanted at the same time in one go. Belongs to one event
+    loop. `gateway`: what rerankers ask through.
+    """
+
+    def __init__(self, home: Path, gateway: Gateway) -> None:
+        self._home, self._gateway = home, gateway
         self._searchers: dict[Retrieval, Searcher] = {}
-        self._under_way: dict[Search, asyncio.Task[tuple[Passage, ...]]] = {}
+        self._rerankings: dict[Price | None, Rerankings] = {}
+        self._under_way: dict[Search, asyncio.Task[Retrieved]] = {}
         self._searches = MicroBatcher(self._search, QUESTIONS)
 
-    async def passages(self, settings: Retrieval, question: str) -> tuple[Passage, ...]:
+    async def passages(self, settings: Retrieval, question: str) -> Retrieved:
         """The k best passages, best first; none for an empty question.
 
-        Raises UsageError when the version is gone, Unavailable when the store does not answer.
+        Raises UsageError when the version is gone, Unavailable when the store does not answer, and
+        what a reranker raises that fails: an evaluation of it does without its time limit.
         """
         if not question.strip():
-            return ()
+            return Retrieved(())
         search = Search(settings, question)
         if search not in self._under_way:
-            self._under_way[search] = asyncio.create_task(self._searches.do(search))
+            self._under_way[search] = asyncio.create_task(self._retrieved(search))
         return await asyncio.shield(self._under_way[search])
+
+    async def _retrieved(self, search: Search) -> Retrieved:
+        rows = await self._searches.do(search)
+        settings, cost = search.settings, 0.0
+        if settings.rerank:
+            seen = [rerankable(settings.knowledge_base, row) for row in rows]
+            made = await self._asking(settings.rerank_price).scores(
+                settings.rerank.build(Reranker), search.question, seen
+            )
+            rows, cost = reordered(rows, made), made.cost_usd
+        best = passages_from(rows[: settings.k])
+        return Retrieved(
+            tuple(
+                Passage.model_validate({name: str(hit[name]) for name in Passage.model_fields})
+                for hit in best
+            ),
+            cost,
+        )
+
+    def _asking(self, price: Price | None) -> Rerankings:
+        """One for all that share it: they know what each other is asking."""
+        return self._rerankings.setdefault(price, Rerankings(self._gateway, lambda _: price))
 
     async def close(self) -> None:
         """Waits for the searches under way."""
         await self._searches.close()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    def _search(self, searches: Sequence[Search]) -> list[tuple[Passage, ...]]:
-        results: dict[Search, tuple[Passage, ...]] = {}
+    def _search(self, searches: Sequence[Search]) -> list[list[Record]]:
+        results: dict[Search, list[Record]] = {}
         for settings in dict.fromkeys(search.settings for search in searches):
             mine = [search for search in searches if search.settings == settings]
             ranked = self._ranked(settings, [search.question for search in mine])
             results |= zip(mine, ranked, strict=True)
         return [results[search] for search in searches]
 
-    def _ranked(self, settings: Retrieval, questions: Sequence[str]) -> list[tuple[Passage, ...]]:
+    def _ranked(self, settings: Retrieval, questions: Sequence[str]) -> list[list[Record]]:
         if settings not in self._searchers:
             self._searchers[settings] = self._open(settings)
         searcher = self._searchers[settings]
         vectors: Iterable[Vectors | None] = (
-            endless(None) if settings.mode == "text" else searcher.embedder.embed(questions)
+            endless(None) if settings.mode == "text" else searcher.embedder.embed_query(questions)
         )
 
-        def ranked(question: str, vector: Vectors | None) -> tuple[Passage, ...]:
-            best = hits(searcher.search(question, settings.k, settings.mode, vector, HIT_COLUMNS))
-            return tuple(
-                Passage.model_validate({name: str(hit[name]) for name in Passage.model_fields})
-                for hit in best
-            )
+        reranker = settings.rerank.build(Reranker) if settings.rerank else None
+        depth = max(settings.k, reranker.candidates) if reranker else settings.k
+
+        def ranked(question: str, vector: Vectors | None) -> list[Record]:
+            return searcher.passages(question, depth, settings.mode, vector, COLUMNS)
 
         with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
             return list(pool.map(ranked, questions, vectors))
@@ -179,14 +217,10 @@ class Answerer(NamedTuple):
 
     async def answer(self, turn: ArmTurn) -> Result:
         case, arm, repeat = turn
+        passages: tuple[Passage, ...] = ()
         try:
-            passages = await passages_of(case, arm, self.retriever)
+            passages, searched = await passages_of(case, arm, self.retriever)
             request = requested(case, arm, passages)
-        except UsageError as error:
-            raise UsageError(
-                error.message, where=f"case {case.id}, arm {arm.name}", hint=error.hint
-            ) from error
-        try:
             asked = await self.gateway.ask(
                 self.llms[arm.name],
                 arm.price,
@@ -194,6 +228,10 @@ class Answerer(NamedTuple):
                 repeat=repeat,
                 shown=_shown(arm, passages),
             )
+        except UsageError as error:
+            raise UsageError(
+                error.message, where=f"case {case.id}, arm {arm.name}", hint=error.hint
+            ) from error
         except DocumentError as error:
             return Result(
                 case_id=case.id,
@@ -203,7 +241,8 @@ class Answerer(NamedTuple):
                 status="errored",
                 error=error.reason,
             )
-        return answered(turn, passages, asked.reply, asked.cost_usd, cached=asked.cached)
+        cost = asked.cost_usd + searched
+        return answered(turn, passages, asked.reply, cost, cached=asked.cached)
 
 
 def answered(
@@ -228,11 +267,11 @@ def answered(
     )
 
 
-async def passages_of(case: Case, arm: Arm, retriever: Retriever) -> tuple[Passage, ...]:
+async def passages_of(case: Case, arm: Arm, retriever: Retriever) -> Retrieved:
     """What the arm retrieves, or what the case gives and the prompt shows."""
     if arm.retrieve:
         return await retriever.passages(arm.retrieve, question(case.inputs))
-    return (
+    return Retrieved(
         given_passages(case.inputs[RETRIEVED])
         if RETRIEVED in case.inputs and RETRIEVED in arm.prompt.prompt.names
         else ()

@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-from llmops.tasks.calls.budget import most
+from llmops.tasks.calls.budget import Budget, BudgetReached, most
 from llmops.tasks.calls.cache import CallCache, Lookup, key_of
+from llmops.tasks.calls.costs import Payer
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.evaluation.answering import (
+    ArmTurn,
     Retriever,
+    Search,
     answered,
     passages_of,
     requested,
@@ -18,22 +22,23 @@ from llmops.tasks.evaluation.answering import (
 )
 from llmops.tasks.evaluation.judging import GRAVE, Asker, BoundJudge, JudgeQuestion, judgement
 from llmops.tasks.evaluation.results import Result
-from llmops.tasks.evaluation.run import EvaluationRun
+from llmops.tasks.evaluation.run import EvaluationRun, question
 from llmops.tasks.evaluation.scoring import scoring_of
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.plugins.llms import Reply, Request, llm_of
-from llmops.tasks.plugins.scorers import Case, Judge, PairJudge
+from llmops.tasks.plugins.scorers import Case, Judge, PairJudge, Passage
 
 BYTES_PER_TOKEN = 4
 
 
 class ForecastRow(TypedDict):
-    """Of an arm or a judge: calls that are to be paid, calls that are remembered, tokens in (by
-    their bytes, about), and dollars at most; None: no price is known, or what the judge will read.
+    """Of an arm, a judge or a reranker: calls that are to be paid, calls that are remembered,
+    tokens in (by their bytes, about), and dollars at most; None: no price is known, or what the
+    judge or the reranker will read.
     """
 
     name: str
-    kind: Literal["arm", "judge"]
+    kind: Literal["arm", "judge", "reranker"]
     calls: int
     remembered: int
     tokens_in: int | None
@@ -71,13 +76,15 @@ def forecast(run: EvaluationRun, cases: Sequence[Case]) -> Forecast:
 
 
 async def _rows(run: EvaluationRun, cases: Sequence[Case]) -> list[ForecastRow]:
-    cache, retriever = CallCache(open_ledger(run.home)), Retriever(run.home)
-    try:
-        arms, answers = await _arm_rows(run, cases, cache, retriever)
-        return [*arms, *await _judge_rows(run, cases, answers, cache)]
-    finally:
-        await retriever.close()
-        await cache.close()
+    cache, nothing = CallCache(open_ledger(run.home)), Budget(calls=0)
+    async with Gateway(run.home, nothing, payer=Payer("evaluate", run.name)) as gateway:
+        retriever = Retriever(run.home, gateway)
+        try:
+            arms, answers = await _arm_rows(run, cases, cache, retriever)
+            return [*arms, *await _judge_rows(run, cases, answers, cache)]
+        finally:
+            await retriever.close()
+            await cache.close()
 
 
 async def _arm_rows(
@@ -88,10 +95,11 @@ async def _arm_rows(
     counts = {name: Counter[str]() for name in llms}
     costs = dict.fromkeys(llms, 0.0)
     seen: set[str] = set()
+    unpaid: dict[Search, str] = {}
     answers: list[Result] = []
     for turn in turns(run, cases):
         case, arm, repeat = turn
-        passages = await passages_of(case, arm, retriever)
+        passages = await _passages(turn, retriever, unpaid)
         request = requested(case, arm, passages)
         key = key_of(llms[arm.name].fingerprint(), request, repeat)
         reply = await cache.known(Lookup(key))
@@ -114,7 +122,29 @@ async def _arm_rows(
         )
         for arm in run.arms
     ]
+    rerankers = Counter(unpaid.values())
+    rows += [
+        ForecastRow(
+            name=name, kind="reranker", calls=calls, remembered=0, tokens_in=None, cost_usd=None
+        )
+        for name, calls in rerankers.items()
+    ]
     return rows, answers
+
+
+async def _passages(
+    turn: ArmTurn, retriever: Retriever, unpaid: dict[Search, str]
+) -> tuple[Passage, ...]:
+    """Those that would be shown; in the plain order, where a reranker would have to be paid."""
+    try:
+        return (await passages_of(turn.case, turn.arm, retriever)).passages
+    except BudgetReached:
+        settings, asked = turn.arm.retrieve, question(turn.case.inputs)
+        assert settings is not None
+        assert settings.rerank is not None
+        unpaid[Search(settings.model_copy(update={"k": 1}), asked)] = settings.rerank.name
+        plain = settings.model_copy(update={"rerank": None})
+        return (await retriever.passages(plain, asked)).passages
 
 
 class NotRemembered(Exception):
@@ -131,12 +161,12 @@ async def _judge_rows(
         judged = len(run.candidates) if isinstance(bound.judge, PairJudge) else len(run.arms)
         complete = sum(bound.judge.missing(case) is None for case in cases)
         calls[metric] = _asked(bound.judge) * complete * run.repeats * judged
-    for _, question in scoring.questions(answers, scoring.samples(answers)):
-        judge, metric = scoring.judges[question.metric].judge, question.metric
-        unknown = isinstance(judge, PairJudge) and question.against is None
-        if unknown or judge.missing(question.sample.case) is not None:
+    for _, asked in scoring.questions(answers, scoring.samples(answers)):
+        judge, metric = scoring.judges[asked.metric].judge, asked.metric
+        unknown = isinstance(judge, PairJudge) and asked.against is None
+        if unknown or judge.missing(asked.sample.case) is not None:
             continue
-        known, complete_now = await _remembered(scoring.judges[metric], question, cache)
+        known, complete_now = await _remembered(scoring.judges[metric], asked, cache)
         calls[metric] -= _asked(judge) if complete_now else min(known, _asked(judge) - 1)
         remembered[metric] += known
     return [

@@ -22,6 +22,7 @@ from llmops.tasks.evaluation.stale import case_warnings
 from llmops.tasks.models.references import PinnedSpec, pinned, refers
 from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.llms import Llm
+from llmops.tasks.plugins.rerankers import AskingReranker, Reranker
 from llmops.tasks.plugins.scorers import Case, Judge, Scorer, metric_of
 from llmops.tasks.prompts import RETRIEVED
 from llmops.tasks.schemas import paths_of
@@ -106,13 +107,13 @@ def _arm(home: Path, folder: Path, name: str, spec: ArmSpec, table: Mapping[str,
         name=name,
         prompt=resolve(home, spec.prompt, folder),
         llm=llm,
-        retrieve=_retrieval(home, spec.retrieve) if spec.retrieve else None,
+        retrieve=_retrieval(home, spec.retrieve, table) if spec.retrieve else None,
         price=price_of(llm.build(Llm), table),
         trained=trained[0] if trained else None,
     )
 
 
-def _retrieval(home: Path, spec: RetrievalSpec) -> Retrieval:
+def _retrieval(home: Path, spec: RetrievalSpec, table: Mapping[str, Price]) -> Retrieval:
     """The version is pinned now: a build that publishes meanwhile does not change the passages."""
     from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.knowledge.reading import allowed
@@ -127,18 +128,32 @@ def _retrieval(home: Path, spec: RetrievalSpec) -> Retrieval:
         mode=spec.mode,
         where=spec.where,
         labels=spec.labels,
+        rerank=spec.rerank,
+        rerank_price=price_of(asked, table) if (asked := _asked_by(spec.rerank)) else None,
     )
+
+
+def _asked_by(rerank: Spec | None) -> Llm | None:
+    """What a reranker asks, which takes money."""
+    reranker = rerank.build(Reranker) if rerank else None
+    return reranker.service() if isinstance(reranker, AskingReranker) else None
 
 
 def _unpriced(arms: Sequence[Arm], prices: Mapping[str, Price | None]) -> list[Mistake]:
     """A budget in dollars cannot be kept with a model whose price nobody knows."""
     without = [f"arms.{arm.name}" for arm in arms if arm.price is None]
+    without += [
+        f"arms.{arm.name}.retrieve.rerank"
+        for arm in arms
+        if arm.retrieve and arm.retrieve.rerank_price is None and _asked_by(arm.retrieve.rerank)
+    ]
     without += [f"scorers: {name}" for name, price in prices.items() if price is None]
     return [
         Mistake(
             "the price of the model is not known, so budget.usd cannot be kept",
             where=where,
-            hint="give price_in and price_out (USD per million tokens) or a table of `prices`; "
+            hint="give price_in and price_out (USD per million tokens; of a reranking endpoint "
+            "price_per_million or price_per_search) or a table of `prices`; "
             "or limit budget.calls instead",
         )
         for where in without

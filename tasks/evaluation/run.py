@@ -17,7 +17,7 @@ from llmops.tasks.schemas import OneOrMore
 
 class RetrievalSpec(BaseModel):
     """Passages for `{{passages}}`: the best k chunks of the live version, or of `version`; `where`
-    and `labels` as in a search.
+    and `labels` as in a search. `rerank`: what orders the best of them anew.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +27,7 @@ class RetrievalSpec(BaseModel):
     where: str = ""
     labels: tuple[str, ...] = ()
     version: int | None = Field(default=None, ge=1)
+    rerank: Spec | None = None
 
 
 class ArmSpec(BaseModel):
@@ -61,7 +62,9 @@ class EvaluationSpec(BaseModel):
 
 
 class Retrieval(BaseModel):
-    """Where `{{passages}}` come from: a published version, pinned for the whole evaluation."""
+    """Where `{{passages}}` come from: a published version, pinned for the whole evaluation.
+    `rerank_price`: of what the reranker asks, None where it asks nobody or nobody knows.
+    """
 
     model_config = ConfigDict(frozen=True)
     knowledge_base: str
@@ -70,6 +73,8 @@ class Retrieval(BaseModel):
     mode: Literal["hybrid", "vector", "text"]
     where: str = ""
     labels: tuple[str, ...] = ()
+    rerank: Spec | None = None
+    rerank_price: Price | None = None
 
 
 class Arm(BaseModel):

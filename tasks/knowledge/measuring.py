@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from llmops.tasks.calls.costs import Payer
 from llmops.tasks.errors import Blocked
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.handle import Version
@@ -10,11 +11,14 @@ from llmops.tasks.knowledge.left_behind import left_behind
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.rankings import ranked
 from llmops.tasks.knowledge.reading import collection_of, searcher
+from llmops.tasks.knowledge.reranked import RerankedSearch
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.rerankers import Reranker
 from llmops.tasks.retrieval.gate import GateResult, GateSpec, decide
 from llmops.tasks.retrieval.golden import GoldenSet, Question, read_golden
 from llmops.tasks.retrieval.hybrid import Mode, Searcher
 from llmops.tasks.retrieval.judging import judged
-from llmops.tasks.retrieval.measure import Measurement, measure
+from llmops.tasks.retrieval.measure import Measurement, Rank, Ranking, measure
 from llmops.tasks.retrieval.weight import fit_weight
 from llmops.tasks.schemas import paths_of
 
@@ -22,10 +26,33 @@ MODES: tuple[Mode, ...] = ("hybrid",)
 
 
 def measure_version(
-    home: Path, version: Version, questions: Sequence[Question], k: int, modes: Sequence[str]
+    home: Path,
+    version: Version,
+    questions: Sequence[Question],
+    k: int,
+    modes: Sequence[str],
+    rerank: Sequence[Spec] = (),
 ) -> Measurement:
-    """A published version on a golden set, as its readers search it."""
-    return measure(questions, searcher(home, version).documents_many, k, modes)
+    """A published version on a golden set, as its readers search it, and each mode again with each
+    of the rerankers, as `hybrid + overlap`.
+    """
+    searches = searcher(home, version)
+    ranks: dict[str, tuple[Rank, str]] = {mode: (searches.documents_many, mode) for mode in modes}
+    for spec in rerank:
+        reranker, payer = spec.build(Reranker), Payer("measure", version.kb)
+        ordered = RerankedSearch(home, version.kb, searches, reranker, payer).documents_many
+        ranks |= {reranked_mode(mode, spec): (ordered, mode) for mode in modes}
+
+    def rank(asked: Sequence[str], depth: int, name: str) -> Sequence[Ranking]:
+        way, mode = ranks[name]
+        return way(asked, depth, mode)
+
+    return measure(questions, rank, k, [*ranks])
+
+
+def reranked_mode(mode: str, spec: Spec) -> str:
+    """What a search mode is called whose best passages are reranked."""
+    return f"{mode} + {spec.id}"
 
 
 def unanswerable(build: Build, plan: Plan) -> list[str]:

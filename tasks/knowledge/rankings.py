@@ -70,11 +70,11 @@ class Ranking(NewRanking):
 
     def refusal(self, embedder: Embedder) -> str:
         """Why it says nothing about these vectors; empty where it does."""
-        if (embedder.fingerprint(), embedder.dimension) == (self.embedder, self.dimension):
+        if (embedder.query_fingerprint(), embedder.dimension) == (self.embedder, self.dimension):
             return ""
         return (
             f"ranking {self.number} of {self.kb!r} was trained for another embedder "
-            f"({self.embedder}, {self.dimension} dimensions; now {embedder.fingerprint()}, "
+            f"({self.embedder}, {self.dimension} dimensions; now {embedder.query_fingerprint()}, "
             f"{embedder.dimension}) and is not applied"
         )
 

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import ValidationError
 
-from llmops.tasks.errors import Blocked, Damaged
+from llmops.tasks.errors import Blocked, ConfigError, Damaged
 from llmops.tasks.knowledge import changes
 from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan, live_documents
+from llmops.tasks.knowledge.reading import embedder_of
+from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import StoreCollection, rows_schema
 from llmops.tasks.schemas import frame
@@ -61,8 +64,23 @@ def seal(build: Build, collection: StoreCollection, expected: int) -> str:
 
 
 def nothing_changes(build: Build, plan: Plan, staged: Sequence[Staged]) -> bool:
-    """Whether the live version is as the sources are already."""
-    return not build.fresh and not plan.leaving and all(part.empty for part in staged)
+    """Whether the live version is as the sources are already, and asked as the config says."""
+    same = not build.fresh and not plan.leaving and all(part.empty for part in staged)
+    return same and _asked_alike(build)
+
+
+def _asked_alike(build: Build) -> bool:
+    """Whether the live version embeds questions as the config says: its passages may be the same
+    although, and no question is asked by a config that was never published.
+    """
+    live = build.handle.live()
+    if live is None or Spec.model_validate(live.config["embed"]) == build.specs.embed:
+        return True
+    try:
+        asked = embedder_of(live).query_fingerprint()
+    except (ConfigError, ValidationError):  # a secret or a library of the live config is gone
+        return False
+    return asked == build.specs.embedder().query_fingerprint()
 
 
 def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:

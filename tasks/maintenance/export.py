@@ -125,7 +125,7 @@ def _write(kb: Handle, live: Version, folder: Path) -> Manifest:
     # without the folder, which means nothing elsewhere; secrets are `${NAME}` in recorded configs
     config = {name: value for name, value in live.config.items() if name != "folder"}
     rankings = carried(kb, live.ranking, folder)
-    fits = {each.number for each in rankings if each.embedder == embedder.fingerprint()}
+    fits = {each.number for each in rankings if each.embedder == embedder.query_fingerprint()}
     manifest = Manifest(
         schema_version=SCHEMA if rankings else BEFORE_RANKINGS,
         created_at=datetime.now(UTC),

@@ -12,7 +12,7 @@ from llmops.tasks.monitoring.figures import Drift, NewTopic
 from llmops.tasks.monitoring.sampling import UnitTexts, embedded, sampled
 from llmops.tasks.monitoring.topic_words import topic_words
 from llmops.tasks.monitoring.traffic import Exchange
-from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders import Embed, Embedder
 from llmops.tasks.statistics.change import level_per_look
 from llmops.tasks.statistics.drift import (
     LEAST_UNITS,
@@ -55,9 +55,9 @@ def drifts(
     level = level_per_look(rate, looks_per_year)
     before = sorted((each for each in windows if each), key=_began, reverse=True)
     every = [current, *before]
-    asked = _Looked.at(every, _question, embedder)
+    asked = _Looked.at(every, _question, embedder.embed_query)
     questions = _drift("questions", asked, level, rate)
-    answers = _drift("answers", _Looked.at(every, _answer, embedder), level, rate)
+    answers = _drift("answers", _Looked.at(every, _answer, embedder.embed), level, rate)
     fresh = () if questions.status == "unknown" else _new_topics(asked, current, level)
     return (questions, answers), fresh
 
@@ -91,10 +91,10 @@ class _Looked(NamedTuple):
         cls,
         every: Sequence[Sequence[Exchange]],
         text: Callable[[Exchange], str],
-        embedder: Embedder,
+        embed: Embed,
     ) -> "_Looked":
         windows = sampled(every, text)
-        vectors = embedded(embedder, windows)
+        vectors = embedded(embed, windows)
         pool = pooled(vectors)
         rows = [
             (unit, int(place))

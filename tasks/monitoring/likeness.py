@@ -3,6 +3,7 @@ an embedder knows and in those that it does not.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
 from math import log
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ from llmops.tasks.ledger import existing_ledger
 from llmops.tasks.ledger.tables import chunks
 from llmops.tasks.monitoring.traffic import Exchange, FoundPassage
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders import Embed, Embedder
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.texts.language import detect
 from llmops.tasks.texts.terms import analyse
@@ -100,10 +101,10 @@ def likeness(home: Path, exchanges: Sequence[Exchange], embedder: Embedder) -> L
     questions = [each.question[:LONGEST] for each in exchanges]
     known = [_knows(embedder, each) for each in questions]
     words = WORDS.build(Embedder)
-    meant = _embedded(embedder, [text for text, of in zip(questions, known, strict=True) if of])
-    worded = _embedded(words, [text for text, of in zip(questions, known, strict=True) if not of])
-    mine = [each for each, of in zip(exchanges, known, strict=True) if of]
-    passages = _passages(home, mine, embedder)
+    mine = [*compress(questions, known)]
+    others = [text for text, of in zip(questions, known, strict=True) if not of]
+    meant, worded = _embedded(embedder.embed_query, mine), _embedded(words.embed_query, others)
+    passages = _passages(home, [*compress(exchanges, known)], embedder)
     rare = _Rareness(exchanges)
     rows = np.zeros((len(questions), embedder.dimension + words.dimension), np.float32)
     told: list[tuple[float, float] | None] = []
@@ -191,13 +192,13 @@ def _knows(embedder: Embedder, text: str) -> bool:
     return not embedder.languages or detect(text) in {None, *embedder.languages}
 
 
-def _embedded(embedder: Embedder, texts: Sequence[str]) -> dict[str, Vectors]:
+def _embedded(embed: Embed, texts: Sequence[str]) -> dict[str, Vectors]:
     """text -> vector, each text once."""
     distinct = list(dict.fromkeys(texts))
     vectors: dict[str, Vectors] = {}
     for start in range(0, len(distinct), PER_CALL):
         part = distinct[start : start + PER_CALL]
-        vectors |= dict(zip(part, embedder.embed(part), strict=True))
+        vectors |= dict(zip(part, embed(part), strict=True))
     return vectors
 
 
@@ -213,7 +214,7 @@ def _passages(
     for name, passages in wanted.items():
         vectors |= _remembered(home, name, list(passages), embedder)
         missing = {key: one.text for key, one in passages.items() if key not in vectors}
-        made = _embedded(embedder, list(missing.values()))
+        made = _embedded(embedder.embed, list(missing.values()))
         vectors |= {key: made[text] for key, text in missing.items()}
     return vectors
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmops.tasks.monitoring.traffic import Exchange
-from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders import Embed
 from llmops.tasks.schemas import Vectors
 
 CURRENT_UNITS = 1_000
@@ -64,7 +64,7 @@ def _rank(key: str) -> bytes:
     return sha256(key.encode()).digest()
 
 
-def embedded(embedder: Embedder, windows: Sequence[Sequence[UnitTexts]]) -> list[list[Vectors]]:
+def embedded(embed: Embed, windows: Sequence[Sequence[UnitTexts]]) -> list[list[Vectors]]:
     """The vectors of each unit of each window; each text is embedded once. Raises Unavailable where
     the embedder does not answer.
     """
@@ -72,7 +72,7 @@ def embedded(embedder: Embedder, windows: Sequence[Sequence[UnitTexts]]) -> list
         dict.fromkeys(text for window in windows for unit in window for text in unit.texts)
     )
     known: dict[str, int] = {text: row for row, text in enumerate(texts)}
-    parts = [embedder.embed(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+    parts = [embed(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
     return [
         [_rows(parts, [known[text] for text in unit.texts]) for unit in window]
         for window in windows

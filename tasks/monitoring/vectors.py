@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from llmops.tasks.calls.costs import CostEntry, Payer, book
 from llmops.tasks.ledger import open_ledger
-from llmops.tasks.plugins.embedders import Embedder
+from llmops.tasks.plugins.embedders import Embed, Embedder
 from llmops.tasks.schemas import Vectors
 
 FILE = "vectors-{}.npz"
@@ -24,7 +24,8 @@ FLOW = "monitor"
 
 
 class RememberedEmbedder(Embedder):
-    """An embedder with a file of the vectors that it made before, by the hash of their text.
+    """An embedder with a file of the vectors that it made before, by the hash of their text and,
+    where questions have vectors of their own, of what these depend on.
     `with RememberedEmbedder.of(home, app, inner, folder) as embedder`: what is not asked for until
     the end is forgotten. What costs money is booked call by call, and written down every WRITTEN
     texts: a kill costs no more than those.
@@ -78,8 +79,20 @@ class RememberedEmbedder(Embedder):
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         return self._inner.token_offsets(text)
 
+    def query_fingerprint(self) -> str:
+        return self._inner.query_fingerprint()
+
     def embed(self, texts: Sequence[str]) -> Vectors:
-        keys = [_key(text) for text in texts]
+        return self._remembered(self._inner.embed, texts, "")
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        side = self._inner.query_fingerprint()
+        return self._remembered(
+            self._inner.embed_query, texts, "" if side == self._inner.fingerprint() else side
+        )
+
+    def _remembered(self, embed: Embed, texts: Sequence[str], side: str) -> Vectors:
+        keys = [_key(side + text) for text in texts]
         missing = {
             key: text for key, text in zip(keys, texts, strict=True) if key not in self._known
         }
@@ -87,7 +100,7 @@ class RememberedEmbedder(Embedder):
         waiting = list(missing)
         for start in range(0, len(waiting), PER_CALL):
             part = waiting[start : start + PER_CALL]
-            vectors = self._inner.embed([missing[key] for key in part])
+            vectors = embed([missing[key] for key in part])
             self._known |= dict(zip(part, vectors, strict=True))
             if self._inner.price:
                 self._pay([missing[key] for key in part])

@@ -23,7 +23,7 @@ from llmops.tasks.errors import ConfigError, Mistake, did_you_mean
 from llmops.tasks.plugins.spellings import spelling
 
 FAMILIES = (
-    *("sources", "parsers", "cleaners", "chunkers", "embedders"),
+    *("sources", "parsers", "cleaners", "chunkers", "embedders", "rerankers"),
     *("stores", "llms", "scorers", "collectors", "scrubbers", "exporters", "trainers"),
     "senders",
 )
@@ -110,6 +110,12 @@ class Spec(BaseModel):
                 ]
             )
         return plugin.model_validate(reveal(self.options))
+
+    def __hash__(self) -> int:
+        """Specs stand in settings that are looked up by value; their options are no hashable
+        mapping.
+        """
+        return hash((self.name, canonical(self.options)))
 
     @property
     def id(self) -> str:

@@ -129,7 +129,7 @@ class Searcher:
         key: Callable[[RankedRow], object],
     ) -> list[RankedRow]:
         """The k best that differ in `key`; looks deeper while there may be more."""
-        point = cache(lambda: self.embedder.embed([query])[0] if vector is None else vector)
+        point = cache(lambda: self.embedder.embed_query([query])[0] if vector is None else vector)
         while True:
             hits = self._ranked(query, depth, mode, point)
             distinct: dict[object, RankedRow] = {}
@@ -143,7 +143,7 @@ class Searcher:
         self, queries: Sequence[str], k: int, mode: Mode = "hybrid"
     ) -> list[list[tuple[str, str]]]:
         """`documents` for each of many queries, which are embedded in one batch."""
-        vectors = [None] * len(queries) if mode == "text" else self.embedder.embed(queries)
+        vectors = [None] * len(queries) if mode == "text" else self.embedder.embed_query(queries)
         pairs = list(zip(queries, vectors, strict=True))
         return [
             self.documents(query, k, mode, vector)
@@ -154,7 +154,7 @@ class Searcher:
         self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
     ) -> Candidates:
         """Both lists of a hybrid search, for those who fit something on them."""
-        point = self.embedder.embed([query])[0] if vector is None else vector
+        point = self.embedder.embed_query([query])[0] if vector is None else vector
         return Candidates(
             self.near(point, depth), self.reader.found(analyse(query), depth, self.where), depth
         )

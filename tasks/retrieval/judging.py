@@ -36,7 +36,7 @@ def judged(
 ) -> list[Judged]:
     """Each question with both candidate lists; without `vectors` they are embedded in one batch."""
     if vectors is None:
-        vectors = searcher.embedder.embed([question.question for question in questions])
+        vectors = searcher.embedder.embed_query([question.question for question in questions])
     return [
         judge(
             searcher.reader,

@@ -21,7 +21,7 @@ from llmops.tasks.statistics.intervals import share_interval
 
 METRICS = ("recall", "ndcg", "mrr", "precision", "hit")
 Ranking = Sequence[tuple[str, str]]
-Rank = Callable[[Sequence[str], int, Any], Sequence[Sequence[tuple[str, str]]]]
+Rank = Callable[[Sequence[str], int, Any], Sequence[Ranking]]
 """(questions, k, mode) → for every question, in order, its k best distinct documents: (uri, text of
 the best chunk).
 """
@@ -82,6 +82,10 @@ class Measurement(BaseModel):
     def first(self) -> ModeResult:
         """The mode that decides: the one that was named first."""
         return next(iter(self.modes.values()))
+
+    def only(self, mode: str) -> "Measurement":
+        """That mode alone."""
+        return self.model_copy(update={"modes": {mode: self.modes[mode]}})
 
     def worst(self, count: int = 10) -> list[QuestionReport]:
         """The questions with the lowest nDCG in the first mode, worst first, ties by id; perfect

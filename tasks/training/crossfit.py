@@ -107,7 +107,7 @@ def problem_of(
     there = replace(there, of=tuple(there.of[number] for number in kept))
     texts = [question.question for question in mine]
     size = searcher.embedder.dimension
-    vectors = searcher.embedder.embed(texts) if texts else np.zeros((0, size), np.float32)
+    vectors = searcher.embedder.embed_query(texts) if texts else np.zeros((0, size), np.float32)
     marks = clean_marks(texts, [set(each) for each in there.of], there.texts)
     groups = linked(marks) if marks else np.zeros(0, np.int64)
     decides = np.array([each.id not in weakly for each in mine], bool)

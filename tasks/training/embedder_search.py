@@ -90,7 +90,7 @@ def searched_twice(
     tell(f"{live.reader.count():,} passages of {version.kb} are embedded by the trained model")
     index = embedded(home, live.reader, trained)
     texts = [each.question for each in asked]
-    vectors = live.embedder.embed(texts), trained.embed(texts)
+    vectors = live.embedder.embed_query(texts), trained.embed_query(texts)
     before, after, top = [], [], []
     for number, question in enumerate(asked):
         said = relevant[number], frozenset(quotes_of(question))

@@ -139,7 +139,7 @@ def _new(
     note = _note(told.knowledge_base, problem.questions)
     return NewRanking(
         version=told.version,
-        embedder=searcher.embedder.fingerprint(),
+        embedder=searcher.embedder.query_fingerprint(),
         dimension=searcher.embedder.dimension,
         weight=weight,
         dataset_sha256=told.dataset_sha256,
@@ -189,7 +189,7 @@ def _tested(problem: RankingProblem, model: RankingModel, held: Sequence[Questio
     """With the figures of the test set, as it is served before and after."""
     plain, decided = problem.searcher, model.decided
     weight = plain.weight if decided.weight is None else decided.weight
-    vectors = plain.embedder.embed([each.question for each in held])
+    vectors = plain.embedder.embed_query([each.question for each in held])
     before = after = _measured(plain, held, vectors)
     if decided.status == "promoted":
         searcher = replace(plain, weight=weight, adapter=model.adapter)

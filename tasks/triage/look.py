@@ -67,7 +67,7 @@ def look(
         block = list(reading.many(home, chosen[start : start + BLOCK]).values())
         found |= _grounded(scorer, block)
         asked |= _embedded(embedder, block) if most_topics else {}
-    count = _keep(home, app, embedder.fingerprint(), found, asked, most_topics)
+    count = _keep(home, app, embedder.query_fingerprint(), found, asked, most_topics)
     return Looked(new=len(found), waiting=len(ids) - len(chosen), topics=count)
 
 
@@ -97,7 +97,7 @@ def _embedded(embedder: Embedder, block: Sequence[Trace]) -> dict[str, Vectors]:
     asked = {trace.id: trace.question for trace in block if trace.question.strip()}
     if not asked:
         return {}
-    return dict(zip(asked, embedder.embed(list(asked.values())), strict=True))
+    return dict(zip(asked, embedder.embed_query(list(asked.values())), strict=True))
 
 
 def _keep(

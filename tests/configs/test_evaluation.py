@@ -216,3 +216,15 @@ def test_keys_are_overridden_on_the_command_line(tmp_path: Path) -> None:
         ["decide.alpha=0.01", "arms.candidate.llm=extractive", "repeats=3"],
     )
     assert (config.decide.alpha, config.repeats) == (0.01, 3)
+
+
+def test_rerankers_of_arms_and_grids_are_checked(tmp_path: Path) -> None:
+    retrieve = {"knowledge_base": "docs", "rerank": {"name": "overlap", "candidates": 0}}
+    arms = {"baseline": ARM, "candidate": ARM | {"retrieve": retrieve}}
+    grid = {"retrieve": [{"knowledge_base": "docs", "rerank": "overlab"}]}
+    first, second = mistakes(write(tmp_path, arms=arms, grid=grid))
+    assert "arms.candidate.retrieve.rerank.candidates" in first
+    assert "grid.retrieve[0].rerank" in second
+    assert "did you mean overlap" in second
+    plain = {"knowledge_base": "docs", "rerank": None}
+    read(write(tmp_path, grid={"retrieve": [plain]}), EvaluateConfig)

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from llmops.tasks.calls.budget import Spent
+from llmops.tasks.calls.budget import Budget, Spent
+from llmops.tasks.calls.costs import Payer
+from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.errors import UsageError
-from llmops.tasks.evaluation.answering import Retriever, answer_part
+from llmops.tasks.evaluation.answering import Retrieved, Retriever, answer_part
 from llmops.tasks.evaluation.run import EvaluationRun, Retrieval
 from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.knowledge.reading import allowed, searcher
@@ -42,12 +44,23 @@ def settings(shop: Workshop, **changes: Any) -> Retrieval:
 
 
 def found(shop: Workshop, *wanted: tuple[Retrieval, str]) -> list[tuple[Passage, ...]]:
-    async def run() -> list[tuple[Passage, ...]]:
-        retriever = Retriever(shop.home)
-        try:
-            return await asyncio.gather(*(retriever.passages(*one) for one in wanted))
-        finally:
-            await retriever.close()
+    return [each.passages for each in retrieved(shop, *wanted)[0]]
+
+
+def retrieved(
+    shop: Workshop, *wanted: tuple[Retrieval, str], usd: float | None = None
+) -> tuple[list[Retrieved], Spent]:
+    """What is found, and what that cost."""
+
+    async def run() -> tuple[list[Retrieved], Spent]:
+        payer = Payer("evaluate", "try")
+        async with Gateway(shop.home, Budget(usd=usd), payer=payer) as gateway:
+            retriever = Retriever(shop.home, gateway)
+            try:
+                found = await asyncio.gather(*(retriever.passages(*one) for one in wanted))
+            finally:
+                await retriever.close()
+        return found, gateway.spent
 
     return asyncio.run(run())
 

@@ -93,3 +93,30 @@ def test_one_file_is_kept_and_a_damaged_one_is_none(tmp_path: Path) -> None:
         assert np.isfinite(embedder.embed(["a"])).all()
     forget_vectors(tmp_path, ["desk", "unknown"])
     assert not folder.exists()
+
+
+class TwoSided(HashEmbedder):
+    """Embeds a question as what is said behind it."""
+
+    def query_fingerprint(self) -> str:
+        return "questions"
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        return self.embed([f"question {text}" for text in texts])
+
+
+def test_a_question_and_a_passage_of_the_same_text_keep_their_own_vectors(tmp_path: Path) -> None:
+    for _ in range(2):  # made, and remembered
+        with opened(tmp_path, TwoSided()) as embedder:
+            passage, question = embedder.embed(["lamp"]), embedder.embed_query(["lamp"])
+            assert (passage == HashEmbedder().embed(["lamp"])).all()
+            assert (question == HashEmbedder().embed(["question lamp"])).all()
+
+
+def test_where_both_sides_are_the_same_a_text_is_paid_once(
+    tmp_path: Path, paid: PaidEmbedder
+) -> None:
+    with opened(tmp_path, paid) as embedder:
+        embedder.embed(["one"])
+        embedder.embed_query(["one"])
+    assert ASKED == ["one"]

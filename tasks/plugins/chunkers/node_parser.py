@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins._foreign import (
+    checked_objects,
+    lacking,
+    with_objects,
+    without_secrets,
+)
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Whole
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
@@ -32,7 +38,9 @@ class NodeParserChunker(Chunker):
     parser makes longer than `size` all the same is cut further (`too_long: split`, with a warning
     in the log) or refused; what it leaves out becomes chunks as `sentence` makes them, so that
     nothing is lost. Of a hierarchy the leaves are kept. A parser that changes the text (HTML, JSON)
-    is refused per document, since its chunks are not in it. Context: the title.
+    is refused per document, since its chunks are not in it. Context: the title. An object among the
+    options, such as an `embed_model`, is written `{path: package.module.Class, options: {…}}`, and
+    made once.
     """
 
     requires: ClassVar[Mapping[str, str]] = {
@@ -44,14 +52,19 @@ class NodeParserChunker(Chunker):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
-        build(
-            parser_class(self.parser),
-            self.options,
-            self.size,
-            min(self.overlap, self.size // 2),
-            None,
-        )
+        kind = parser_class(self.parser)
+        if why := lacking(kind):
+            raise ValueError(why)
+        if checked_objects(self.options):  # which may be models that are loaded when they are made
+            _known(kind, self.options)
+        else:
+            build(kind, self.options, self.size, min(self.overlap, self.size // 2), None)
         return self
+
+    def fingerprint(self) -> str:
+        """Options but for the keys of objects among them."""
+        plain = self.model_copy(update={"options": without_secrets(self.options)})
+        return super(NodeParserChunker, plain).fingerprint()
 
     def split(
         self, text: str, *, markup: str, title: str | None, tokenizer: Tokenizer, uri: str = ""
@@ -138,19 +151,14 @@ def build(
     """The parser; `size`, `overlap` and the tokenizer go to those that take them. Raises ValueError
     for wrong options.
     """
-    allowed: set[str] = set().union(*(names for _, names in makers(kind)))
+    _known(kind, options)
     make, taken = next((one for one in makers(kind) if options.keys() <= one[1]), makers(kind)[-1])
-    unknown = sorted(options.keys() - allowed)
-    if unknown:
-        raise ValueError(
-            f"{kind.__name__} has no option {', '.join(unknown)}; allowed: "
-            f"{', '.join(sorted(allowed))}"
-        )
     given: dict[str, Any] = {"chunk_size": size, "chunk_overlap": overlap}
     given |= {"tokenizer": tokenizer.token_offsets} if tokenizer else {}
     try:
         parser: NodeParser = make(
-            **{name: value for name, value in given.items() if name in taken} | dict(options)
+            **{name: value for name, value in given.items() if name in taken}
+            | with_objects(options)
         )
         return parser
     except ValidationError as error:
@@ -161,6 +169,15 @@ def build(
         raise ValueError(f"{kind.__name__}: {said}") from error
     except (TypeError, ImportError) as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
+
+
+def _known(kind: type[Any], options: Mapping[str, Any]) -> None:
+    allowed: set[str] = set().union(*(names for _, names in makers(kind)))
+    if unknown := sorted(options.keys() - allowed):
+        raise ValueError(
+            f"{kind.__name__} has no option {', '.join(unknown)}; allowed: "
+            f"{', '.join(sorted(allowed))}"
+        )
 
 
 def pieces(parser: "NodeParser", text: str) -> list[str]:

@@ -1,13 +1,16 @@
 """From text to vectors, and the tokenizer that goes with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.schemas import Vectors
+
+Embed = Callable[[Sequence[str]], Vectors]
+"""One side of an embedder: its `embed`, or its `embed_query`."""
 
 
 class Embedder(Plugin, ABC):
@@ -47,11 +50,23 @@ class Embedder(Plugin, ABC):
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One L2-normalised float32 row per text, in order. A text's vector never depends on its
-        neighbours.
+        """The vectors of passages: one L2-normalised float32 row per text, in order. A text's
+        vector never depends on its neighbours.
 
         Raises Unavailable when the model cannot be reached or loaded.
         """
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of questions, as `embed` gives those of passages. Many models (E5, BGE,
+        Cohere, Voyage) want to be told which of the two a text is; of all others they are the same.
+        """
+        return self.embed(texts)
+
+    def query_fingerprint(self) -> str:
+        """What a question's vector depends on: whoever remembers vectors of questions, or has
+        trained on them, keeps them by this. That of passages where both sides are the same.
+        """
+        return self.fingerprint()
 
     @abstractmethod
     def token_offsets(self, text: str) -> list[tuple[int, int]]:

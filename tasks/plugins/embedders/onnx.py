@@ -18,7 +18,12 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.embedders._bert import BertShape, Pooling, emit, mapped, tensors_of
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
-from llmops.tasks.plugins.embedders.minilm import SHA256, MiniLMEmbedder, weights_folder
+from llmops.tasks.plugins.embedders.minilm import (
+    SHA256,
+    MiniLMEmbedder,
+    minilm_fingerprint,
+    weights_folder,
+)
 from llmops.tasks.schemas import Vectors
 
 if TYPE_CHECKING:
@@ -71,7 +76,7 @@ class OnnxEmbedder(Embedder):
             mine.dimension,
             mine.max_tokens,
         ):
-            return MiniLMEmbedder().fingerprint()
+            return minilm_fingerprint()
         parts = (*facts.sha256.values(), str(facts.longest), repr(tuple(facts.shape)))
         return digest(f"{self.spelling()}/{self.revision}", *parts)
 

