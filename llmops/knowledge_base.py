@@ -7,22 +7,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from llmops.configs.settings import settings
 from llmops.results import Document, Explanation, Passage, Status
-from llmops.tasks.errors import Damaged, Unavailable, UsageError
+from llmops.tasks.errors import ConfigError, Damaged, Unavailable, UsageError
 from llmops.tasks.filters import BUILT_IN, Kind, Where
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, schema_of, searcher
 from llmops.tasks.knowledge.suppressed import erasures
+from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector
+from llmops.tasks.schemas import Record
+
+if TYPE_CHECKING:
+    from llmops.tasks.plugins.rerankers import Reranker
 
 LOG = logging.getLogger(__name__)
 COLUMNS = (*HIT_COLUMNS, "source", "metadata", "labels")
+Named = str | Mapping[str, object]
+"""A plugin as configs name one: `overlap`, or `{"name": "overlap", "candidates": 20}`."""
 T = TypeVar("T")
 
 
@@ -106,7 +113,7 @@ class KnowledgeBase:
         mode: Mode = "hybrid",
         where: str = "",
         labels: Collection[str] = (),
-        rerank: None = None,
+        rerank: Named | None = None,
         *,
         vector: Sequence[float] | None = None,
     ) -> list[Passage]:
@@ -115,18 +122,16 @@ class KnowledgeBase:
 
         `k`: from 1 to 1,000. `mode`: `hybrid`, `vector` or `text`. `where`: a condition such as
         `lang = "de" and year >= 2024`. `vector`: that of the question, of the embedder's length,
-        where it is at hand.
+        where it is at hand. `rerank`: a reranker that puts the best passages into another order,
+        as configs name one: `overlap`, or `{"name": "endpoint", "base_url": …}`. Where it takes too
+        long or does not answer, the plain order stands, and the log says why.
 
         Raises UsageError for what cannot be asked and for a knowledge base that is not there,
         Unavailable where a store or an embedder does not answer, Damaged for a version that is
         kept no longer.
         """
         held = _held(labels)
-        if rerank is not None:
-            raise UsageError(
-                f"got rerank={rerank!r}; allowed: None",
-                hint="there are no rerankers yet: passages come in the order of the search",
-            )
+        reranker = None if rerank is None else _reranker(rerank)
         if not query.strip() and (vector is None or mode != "vector"):
             raise UsageError("the question is empty", hint='kb.search("how do I …")')
 
@@ -134,7 +139,12 @@ class KnowledgeBase:
             seen = allowed(reading.version, where, held)
             dimension = reading.searcher.embedder.dimension
             point = None if vector is None else _point(vector, dimension)
-            return _found(reading, query, k, mode, seen, point)
+            search = replace(reading.searcher, where=seen)
+            if reranker is None:
+                rows = search.passages(query, k, mode, point, COLUMNS)
+            else:
+                rows = self._reranked(search, reranker, query, k, mode, point)
+            return _passages(reading.version, rows)
 
         return self._read(work)
 
@@ -145,7 +155,7 @@ class KnowledgeBase:
         mode: Mode = "hybrid",
         where: str = "",
         labels: Collection[str] = (),
-        rerank: None = None,
+        rerank: Named | None = None,
         *,
         vector: Sequence[float] | None = None,
     ) -> list[Passage]:
@@ -202,6 +212,25 @@ class KnowledgeBase:
         pinned = "" if self._pinned is None else f", version={self._pinned}"
         return f"KnowledgeBase({self.name!r}, home={str(self.home)!r}{pinned})"
 
+    def _reranked(
+        self,
+        search: Searcher,
+        reranker: "Reranker",
+        query: str,
+        k: int,
+        mode: Mode,
+        vector: Vector | None,
+    ) -> list[Record]:
+        from llmops.tasks.calls.costs import Payer
+        from llmops.tasks.knowledge.reranked import RerankedSearch
+
+        payer = Payer("search", self.name)
+        reranked = RerankedSearch(self.home, self.name, search, reranker, payer)
+        rows, said = reranked.passages(query, k, mode, COLUMNS, vector)
+        if said:
+            LOG.warning("the plain order of %s stands: %s", self.name, said)
+        return rows
+
     def _read(self, work: Callable[[_Reading], T]) -> T:
         """What the work comes to with the version that is wanted; again where that one was freed
         meanwhile, since a newer one is live.
@@ -253,12 +282,7 @@ def _opened(home: Path, state: _Live) -> _Reading:
     return _Reading(state, searches)
 
 
-def _found(
-    reading: _Reading, query: str, k: int, mode: Mode, where: Where, vector: Vector | None
-) -> list[Passage]:
-    seen = replace(reading.searcher, where=where)
-    rows = seen.passages(query, k, mode, vector, COLUMNS)
-    version = reading.version
+def _passages(version: Version, rows: Sequence[Record]) -> list[Passage]:
     whose = {"knowledge_base": version.kb, "version": version.version}
     return [
         Passage.model_validate(
@@ -266,6 +290,16 @@ def _found(
         )
         for row, hit in zip(rows, passages(rows), strict=True)
     ]
+
+
+def _reranker(given: Named) -> "Reranker":
+    """The reranker that a config would name so. Raises ConfigError for a wrong one."""
+    from llmops.configs.reading import plugin_mistakes
+    from llmops.tasks.plugins.rerankers import Reranker
+
+    if mistakes := plugin_mistakes(given, Reranker, "rerank"):
+        raise ConfigError(mistakes)
+    return Spec.model_validate(given).build(Reranker)
 
 
 def _held(labels: Collection[str]) -> frozenset[str]:

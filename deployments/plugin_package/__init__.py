@@ -22,6 +22,7 @@ USES = {
     "cleaners": "clean: [unicode, whitespace, {0}]",
     "chunkers": "chunk: {0}",
     "embedders": "embed: {0}",
+    "rerankers": "retrieve: {{k: 5, rerank: {0}}}",
     "stores": "store: {0}",
     "llms": "llm: {0}",
     "scorers": "scorers: [{0}]",

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from llmops.configs.mistakes import explain
-from llmops.knowledge_base import KnowledgeBase
+from llmops.knowledge_base import KnowledgeBase, Named
 from llmops.results import Passage
 from llmops.tasks.errors import ConfigError, UsageError
 from llmops.tasks.knowledge.handle import Handle
@@ -17,8 +17,6 @@ from llmops.tasks.plugins import Plugin, Spec, find
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.embedders import Embedder
 
-Named = str | Mapping[str, object]
-"""A plugin as configs name one: `sentence`, or `{"name": "sentence", "size": 200}`."""
 P = TypeVar("P", bound=Plugin)
 
 
@@ -79,7 +77,8 @@ def vectors(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
 
 def question_vector(embedder: Embedder, text: str) -> list[float]:
     """Of a question."""
-    return vectors(embedder, [text])[0]
+    vector: list[float] = embedder.embed_query([text])[0].tolist()
+    return vector
 
 
 def _built(key: str, given: Named, family: type[P]) -> P:

@@ -50,10 +50,15 @@ class RerankedSearch:
     payer: Payer
 
     def passages(
-        self, query: str, k: int, mode: Mode, columns: Sequence[str]
+        self,
+        query: str,
+        k: int,
+        mode: Mode,
+        columns: Sequence[str],
+        vector: Vector | None = None,
     ) -> tuple[list[Record], str]:
         """As `Searcher.passages`, and why the plain order stands: "" where it does not."""
-        [found] = self._found([query], [None], k, mode, columns)
+        [found] = self._found([query], [vector], k, mode, columns)
         [reranked] = self._all([self._asked(query, found)], waits=True)
         return reordered(found, reranked)[:k], reranked.said
 
