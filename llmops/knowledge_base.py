@@ -14,7 +14,7 @@ import numpy as np
 from llmops.configs.settings import settings
 from llmops.results import Document, Explanation, Passage, Status
 from llmops.tasks.errors import ConfigError, Damaged, Unavailable, UsageError
-from llmops.tasks.filters import BUILT_IN, Kind, Where
+from llmops.tasks.filters import BUILT_IN, Kind
 from llmops.tasks.knowledge import views
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, schema_of, searcher

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from llmops.knowledge_base import KnowledgeBase, _Reading
-from llmops.tasks.errors import Unavailable, UsageError
+from llmops.knowledge_base import KnowledgeBase, Named, _Reading
+from llmops.tasks.errors import ConfigError, Unavailable, UsageError
 from llmops.tasks.ledger import close_ledgers
 from llmops.tasks.maintenance.erase import erase
 from llmops.tasks.maintenance.versions import rollback
@@ -284,7 +284,6 @@ def test_closed_is_closed_and_a_pickle_is_a_name(library: Library) -> None:
         ({"mode": "magic"}, "allowed: hybrid, vector, text"),
         ({"where": "height > 3"}, "'height' at character 1 is no declared field"),
         ({"labels": "staff"}, "allowed: a set of texts"),
-        ({"rerank": "overlap"}, "got rerank='overlap'; allowed: None"),
         ({"vector": [1.0, 2.0]}, r"got a vector of shape \(2,\); allowed: \("),
         ({"vector": [0.0] * 384}, "finite and not zero"),
     ],
@@ -292,6 +291,41 @@ def test_closed_is_closed_and_a_pickle_is_a_name(library: Library) -> None:
 def test_what_cannot_be_asked_is_told(built: Library, given: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         built.reader().search(**{"query": TALL, **given})  # type: ignore[arg-type]
+
+
+def test_a_reranker_orders_what_was_found(built: Library) -> None:
+    """`overlap` counts words: the passage that holds all of the question's comes first."""
+    kb, asked = built.reader(), "a bell in Italy that leans by degrees"
+    for rerank in ("overlap", {"name": "overlap", "candidates": 3}):
+        found = kb.search(asked, k=3, mode="vector", rerank=rerank)
+        assert found[0].uri == "pisa.txt"
+        assert [each.rank for each in found] == [1, 2, 3]
+        assert [each.score for each in found] == sorted(
+            (each.score for each in found), reverse=True
+        )
+        assert 0 < found[0].score <= 1
+    assert {each.uri for each in kb.search(asked, 4, rerank="overlap")} == set(ROWS) - {
+        "plans/secret.txt"
+    }
+
+
+def test_where_a_reranker_does_not_answer_the_plain_order_stands(
+    built: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    kb, gone = built.reader(), "http://127.0.0.1:9/v1"
+    dead = {"name": "endpoint", "base_url": gone, "model": "m", "retries": 0, "patience": 1}
+    found = kb.search(TALL, k=3, rerank=dead)
+    assert found == kb.search(TALL, k=3)
+    assert "the plain order of towers stands: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rerank", "says"),
+    [("overlp", "did you mean overlap"), ({"name": "overlap", "candidates": 1}, "candidates")],
+)
+def test_a_wrong_reranker_is_told(built: Library, rerank: Named, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        built.reader().search(TALL, rerank=rerank)
 
 
 def test_a_vector_at_hand_is_used(built: Library) -> None:

@@ -12,7 +12,6 @@ from llmops.integrations import needing
 from llmops.integrations._conditions import joined
 from llmops.integrations._parts import (
     Cutter,
-    Named,
     base_of,
     described,
     embed_of,
@@ -20,7 +19,7 @@ from llmops.integrations._parts import (
     question_vector,
     vectors,
 )
-from llmops.knowledge_base import KnowledgeBase
+from llmops.knowledge_base import KnowledgeBase, Named
 from llmops.results import Passage
 from llmops.tasks.retrieval.hybrid import Mode
 

@@ -94,3 +94,15 @@ def test_another_way_to_ask_is_another_version_of_the_same_vectors(tmp_path: Pat
     assert searcher(shop.home, shop.live).uris("harbour 3", 1, "vector") == ["d3.txt"]
     assert shop.build(TEXTS) == before + 1
     assert shop.sound()
+
+
+def test_adapters_embed_questions_as_questions(shop: Workshop) -> None:
+    from llmops.integrations.llama_index import Embedding
+    from llmops.knowledge_base import KnowledgeBase
+
+    theirs = Embedding({"name": "llamaindex", **MODEL})
+    [passage] = HashEmbedder().embed(["harbour 0"])
+    np.testing.assert_allclose(theirs.get_query_embedding(ASKED[0]), passage, atol=1e-6)
+    np.testing.assert_allclose(theirs.get_text_embedding("harbour 0"), passage, atol=1e-6)
+    found = KnowledgeBase(shop.kb, shop.home).search(ASKED[0], 1, "vector")
+    assert found[0].uri == min(TEXTS)

@@ -13,13 +13,12 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode, TextNode
 
 from llmops.integrations._parts import (
     Cutter,
-    Named,
     embed_of,
     embedder_named,
     question_vector,
     vectors,
 )
-from llmops.knowledge_base import KnowledgeBase
+from llmops.knowledge_base import KnowledgeBase, Named
 from llmops.tasks.plugins.embedders import Embedder
 
 
