@@ -118,12 +118,17 @@ def followed(run: Callable[..., T], model: type[FlowConfig]) -> Callable[..., T]
     """
 
     @wraps(run)
-    def running(config: Given[FlowConfig], home: Path | str | None = None, **options: object) -> T:
+    def running(
+        config: Given[FlowConfig],
+        home: Path | str | None = None,
+        *others: object,  # Prefect gives by place what `run` names
+        **options: object,
+    ) -> T:
         read, place = settled(config, home, model)
         board = progress.board() or progress.Board()
         key = f"{subject(read)}-{model.flow_name()}-progress"
         with progress.watched(board), noted(place, board), drawn(board, key):
-            return run(read, place, **options)
+            return run(read, place, *others, **options)
 
     return running
 
