@@ -73,8 +73,7 @@ def catalogue(family: str = "") -> list[PluginFacts]:
 def facts_of(family: str, name: str) -> PluginFacts:
     """One plugin of the names in a family."""
     plugin = load(family, name)
-    about = inspect.cleandoc(plugin.__dict__.get("__doc__") or "")
-    about = about or inspect.cleandoc(import_module(plugin.__module__).__doc__ or "")
+    about = _about(plugin)
     schema, point = described(plugin), external(family).get(name)
     return PluginFacts(
         family=family,
@@ -86,6 +85,25 @@ def facts_of(family: str, name: str) -> PluginFacts:
         options=options_of(plugin, schema),
         json_schema=schema,
     )
+
+
+def _about(plugin: type[Plugin]) -> str:
+    """Where a file holds one plugin, its docstring says what that is, and the class's how it works;
+    where it holds several, each class speaks for itself.
+    """
+    own = inspect.cleandoc(plugin.__dict__.get("__doc__") or "")
+    module = import_module(plugin.__module__)
+    whole = inspect.cleandoc(module.__doc__ or "")
+    public = [
+        name
+        for name, each in vars(module).items()
+        if inspect.isclass(each)
+        and issubclass(each, Plugin)
+        and each.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
+    told = (whole, own) if len(public) == 1 else (own or whole,)
+    return "\n\n".join(filter(None, told))
 
 
 def options_of(plugin: type[Plugin], schema: Schema) -> tuple[OptionFacts, ...]:

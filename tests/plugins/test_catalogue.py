@@ -1,5 +1,6 @@
 """What `llmops plugins list` tells: every option with its type, its default and a sentence."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -40,6 +41,26 @@ def test_all_plugins_are_there_and_each_option_has_help() -> None:
         if not option.help
     ]
     assert silent == []
+
+
+def test_a_summary_says_what_a_plugin_is_and_about_also_how_it_works() -> None:
+    cleaner = facts_of("cleaners", "injection")
+    assert cleaner.summary.startswith("Instructions to a model that hide in a document")
+    assert "Place it before `unicode`" in cleaner.about
+    assert facts_of("parsers", "office").summary.startswith("Office documents, old and new: Word,")
+
+
+def test_of_several_plugins_in_one_file_each_class_says_what_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Second(Plugin):
+        """Another one."""
+
+        family: ClassVar[str] = "cleaners"
+
+    monkeypatch.setattr("llmops.tasks.plugins.catalogue.load", lambda *_: Second)
+    monkeypatch.setattr(sys.modules[__name__], "Second", Second, raising=False)
+    assert facts_of("cleaners", "second").summary == "Another one."
 
 
 @pytest.mark.parametrize(
