@@ -22,8 +22,17 @@ from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versi
 INTERVALS = (documents, chunks)
 GONE = {
     "damaged": "cannot be served any more: a part of it was lost from the store, which a "
-    "repair found"
+    "repair found",
+    "rejected": "did not go live: it was rejected",
+    "aborted": "did not go live: it was aborted",
+    "building": "is still being built",
+    "expired": "is not kept any more: it is beyond `keep_versions`",
 }
+
+
+def gone(version: Version) -> str:
+    """Why nobody can have a version, as the end of a sentence."""
+    return GONE.get(version.status, f"is not kept any more: it was {version.status}")
 
 
 def next_number(kb: Handle) -> int:
@@ -140,14 +149,12 @@ def target(kb: Handle, to: int | None) -> Version:
     if number is None:
         raise UsageError(
             f"version {live.version} of {kb.name!r} is its first: there is nothing to go back to",
-            where=kb.name,
+            hint=f"`llmops kb log {kb.name}` lists the versions; `--to N` also goes to a later one",
         )
     chosen = kb.version(number)
     if chosen.status != "published":
         raise UsageError(
-            f"version {number} of {kb.name!r} "
-            f"{GONE.get(chosen.status, f'is not kept any more: it was {chosen.status}')}",
-            where=kb.name,
+            f"version {number} of {kb.name!r} {gone(chosen)}",
             hint=f"`llmops kb log {kb.name}` lists the published ones",
         )
     return chosen

@@ -8,13 +8,14 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, select
 
-from llmops.tasks.errors import NearDuplicate
+from llmops.tasks.errors import NearDuplicate, UsageError
 from llmops.tasks.filters import LABELS, both, visible
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
 from llmops.tasks.knowledge.changes import owner_columns
 from llmops.tasks.knowledge.handle import Handle, Version
 from llmops.tasks.knowledge.reading import schema_of
+from llmops.tasks.knowledge.versions import gone
 from llmops.tasks.ledger import Ledger, live_at, now
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions
@@ -214,12 +215,13 @@ def diff(
     kb: Handle, start: int | None, end: int | None, uris: Collection[str] = ()
 ) -> dict[str, Any]:
     """Documents added, changed, renamed and retired between two versions (default: the live one and
-    the one it came from), in the shape of `kb diff`. `uris`: only these; none: all.
+    the one it came from), in the shape of `kb diff`. `uris`: only these; none: all. Raises
+    UsageError for a version whose documents are not recorded.
     """
     live = kb.published()
-    newer = kb.version(end) if end is not None else live
+    newer = _recorded(kb, end) if end is not None else live
     older_number = start if start is not None else newer.parent
-    before = rows_at(kb, kb.version(older_number).version) if older_number is not None else {}
+    before = rows_at(kb, _recorded(kb, older_number).version) if older_number is not None else {}
     after = rows_at(kb, newer.version)
     changed = [
         key
@@ -246,6 +248,18 @@ def diff(
         "retired": sorted(uri for uri in retired if uri not in names[0] and wanted(uri)),
         "renamed": [each for each in renamed if wanted(each["from"], each["to"])],
     }
+
+
+def _recorded(kb: Handle, number: int) -> Version:
+    """A version that went live and is kept: the ledger has rows of no other."""
+    version = kb.version(number)
+    if version.status in ("published", "damaged"):
+        return version
+    raise UsageError(
+        f"version {number} of {kb.name!r} {gone(version)}; its documents are not recorded",
+        hint=f"`llmops kb log {kb.name}` lists the published ones; `llmops index CONFIG --plan` "
+        f"says what the next build would change",
+    )
 
 
 def _renamed(gone: Sequence[Row[Any]], new: Sequence[Row[Any]]) -> list[dict[str, str]]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from llmops.tasks.errors import UsageError
+from llmops.tasks.knowledge.versions import close_version
 from llmops.tasks.knowledge.views import diff, documents_of
 from llmops.tasks.plugins import Spec
 from tests.workshop import TEXTS, Workshop
@@ -32,6 +34,24 @@ def test_only_the_documents_that_were_asked_for(shop: Workshop) -> None:
     assert (found["added"], found["changed"]) == ([], ["d2.txt"])
     assert found["renamed"] == [{"from": "d1.txt", "to": "moved/d1.txt"}]
     assert diff(shop.handle, 1, 2, ["d5.txt"])["renamed"] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("rejected", "did not go live: it was rejected"),
+        ("expired", "is not kept any more: it is beyond `keep_versions`"),
+        ("rolled back", "is not kept any more: it was rolled back"),
+    ],
+)
+def test_a_version_whose_documents_are_not_recorded_is_refused(
+    shop: Workshop, status: str, why: str
+) -> None:
+    """Its rows in the ledger are gone, or never were: nothing would seem to differ."""
+    close_version(shop.handle, 1, status=status)
+    for start, end in ((1, 2), (2, 1), (None, None)):
+        with pytest.raises(UsageError, match=f"version 1 of 'shop' {why}"):
+            diff(shop.handle, start, end)
 
 
 def test_of_two_equal_documents_each_is_renamed_once(tmp_path: Path) -> None:
