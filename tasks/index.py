@@ -39,7 +39,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
-MET = {"documents": "meet the expectations", "chunks": "have chunks that meet the expectations"}
+MET = {"documents": "met the expectations", "chunks": "met the expectations of chunks"}
 T = TypeVar("T")
 
 

@@ -170,6 +170,8 @@ def mlflow_part(home: Path, servers: Servers, port: int) -> UpPart:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "true",
             "PYTHONUNBUFFERED": "1",
+            # of MLflow's own code, which nobody here can change
+            "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",
         },
         before=lambda: _store(home, port, chosen.ui),
     )

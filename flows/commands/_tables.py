@@ -171,7 +171,9 @@ def outcome(console: "Console", found: Facts) -> None:
     for each in found.get("quarantine", ()):
         say("quarantine", printable(f"{each['uri']}: {each['stage']}: {each['reason']}"))
     if found.get("quarantine"):
-        say("", f"llmops quarantine list --kb {found['knowledge_base']}")
+        left = documents.get("quarantined", 0) - len(found["quarantine"])
+        more = f"and {left:,} more: " if left > 0 and found["status"] != "planned" else ""
+        say("", f"{more}llmops quarantine list --kb {found['knowledge_base']}")
     for name, values in found["gate"].get("metrics", {}).items():
         live = f" (live {values['live']:.3f})" if values.get("live") is not None else ""
         say("gate", f"{name} {values['candidate']:.3f}{live}: {found['gate']['verdict']}")

@@ -58,7 +58,7 @@ def draw(console: "Console", found: Facts) -> None:
     """A headline, and a table for each thing there is."""
     up = found["up"]
     runs = (
-        f"`llmops up` runs: process {up['pid']}, since {up['since']}"
+        f"`llmops up` runs: process {up['pid']}, since {_time(up['since'])}"
         if up
         else "`up` is not running"
     )

@@ -103,6 +103,9 @@ def ui(
     if addresses is not None:
         shown(addresses)
     else:
+        if "--quiet" not in sys.argv:
+            told = "The pages are being started, which takes some seconds; Ctrl-C ends them."
+            sys.stderr.write(f"{told}\n")
         addresses = serve_pages(home(), shown)
     return Answer({"pages": addresses})
 

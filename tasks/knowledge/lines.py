@@ -52,7 +52,7 @@ def checked(found: tuple[list[Batch], Expectations]) -> str:
     batches, expectations = found
     rows = sum(batch.documents.rows for batch in batches)
     warned = f", {count(len(expectations.warnings), 'warning')}" if expectations.warnings else ""
-    return f"{count(rows, 'document')} meet the expectations of the whole{warned}"
+    return f"{count(rows, 'document')} met the expectations of the whole{warned}"
 
 
 def embedded(batch: Batch) -> str:
@@ -64,7 +64,7 @@ def embedded(batch: Batch) -> str:
 
 def compared(staged: Staged) -> str:
     return (
-        f"{len(staged.new):,} documents are new, {len(staged.edited):,} have changed; "
+        f"{count(len(staged.new), 'document')} new, {len(staged.edited):,} changed; "
         f"{count(staged.added, 'chunk')} more, {staged.retired:,} fewer"
     )
 

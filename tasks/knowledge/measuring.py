@@ -81,8 +81,8 @@ def unanswerable(build: Build, plan: Plan) -> list[str]:
             f"{', '.join(plan.uris[:3]) or '(none)'}; correct the golden set",
         )
     return [
-        f"the golden set names {len(lost)} documents that this build does not have, such "
-        f"as {example}"
+        f"the golden set names {len(lost)} {'document' if len(lost) == 1 else 'documents'} that "
+        f"this build does not have, such as {example}"
     ]
 
 

@@ -123,19 +123,27 @@ class ValidationVerdict(BaseModel):
     @property
     def warnings(self) -> list[str]:
         """Sentences for the outcome: tables that failed less than critically, and how many rows
-        did.
+        did, with a document of theirs.
         """
-        counts: dict[str, int] = defaultdict(int)
+        found: dict[str, list[str]] = defaultdict(list)
         for failure in self.failures:
-            counts[failure.expectation] += failure.severity == "warning"
+            if failure.severity == "warning":
+                found[failure.expectation].append(failure.document)
         rows = [
-            f"{self.kind}: {count} rows: {sentence}" for sentence, count in counts.items() if count
+            f"{self.kind}: {len(of)} {'row' if len(of) == 1 else 'rows'}: {sentence}{_example(of)}"
+            for sentence, of in found.items()
         ]
         return [
             f"{self.kind}: {failure}"
             for failure in self.table_failures
             if failure.severity == "warning"
         ] + rows
+
+
+def _example(documents: Sequence[str]) -> str:
+    """Which document that is, or one of them; nothing where none is known."""
+    named = sorted({each for each in documents if each})
+    return f": {'such as ' * (len(named) > 1)}{named[0]}" if named else ""
 
 
 def combine(verdicts: Iterable[ValidationVerdict]) -> ValidationVerdict:

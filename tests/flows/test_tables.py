@@ -130,6 +130,33 @@ def test_amounts_read_as_sentences_do() -> None:
     assert _tables.shown({"source": "files", "documents": 1}) == "source files, documents 1"
 
 
+@pytest.mark.parametrize(("quarantined", "left"), [(7, "and 6 more: "), (1, "")])
+def test_a_build_says_how_many_failed_documents_it_does_not_name(
+    quarantined: int, left: str
+) -> None:
+    found = {
+        "knowledge_base": "handbook",
+        "status": "blocked",
+        "previous_version": 1,
+        "seconds": 1.0,
+        "tokens": 0,
+        "cost_usd": 0.0,
+        "hint": None,
+        "version": 1,
+        "reason": None,
+        "documents": {"listed": 70, "quarantined": quarantined},
+        "chunks": dict.fromkeys(("added", "retired", "kept", "total"), 0),
+        "embeddings": {"computed": 0, "reused": 0},
+        "quarantine": [{"uri": "a.md", "stage": "collect", "reason": "the file is empty"}],
+        "gate": {},
+        "worst": [],
+        "warnings": [],
+        "links": {},
+    }
+    lines = [line.strip() for line in drawn(_tables.outcome, found)]
+    assert f"{left}llmops quarantine list --kb handbook" in lines
+
+
 def test_a_hit_shows_an_id_that_explain_takes() -> None:
     hit = {
         "rank": 1,

@@ -109,6 +109,17 @@ def test_the_default_suite_passes_good_rows_and_names_what_is_wrong_with_bad_one
     assert verdict.blocking == ()
 
 
+def test_a_warning_names_a_document() -> None:
+    one = documents({}, {"text": "x" * 60 + "�"})
+    suite = default().documents
+    told = "more than one character in a hundred could not be decoded"
+    found = validate(one, suite, "documents").of_documents(["a.md", "b.md"])
+    assert found.warnings == [f"documents: 1 row: {told}: b.md"]
+    two = documents({"text": "x" * 60 + "�"}, {"text": "y" * 60 + "�"})
+    found = validate(two, suite, "documents").of_documents(["a.md", "b.md"])
+    assert found.warnings == [f"documents: 2 rows: {told}: such as a.md"]
+
+
 def test_the_default_suite_for_chunks() -> None:
     verdict = validate(
         chunks(
