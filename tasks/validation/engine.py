@@ -1,5 +1,6 @@
 """Great Expectations at work on one frame."""
 
+import logging
 import os
 import re
 import warnings
@@ -46,6 +47,8 @@ def great_expectations() -> ModuleType:
             warnings.simplefilter("ignore", kind)
         import great_expectations
 
+    # sets its own level, so that each of its folders would be a line in a notebook
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     return great_expectations
 
 

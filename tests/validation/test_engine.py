@@ -109,6 +109,11 @@ def test_the_default_suite_passes_good_rows_and_names_what_is_wrong_with_bad_one
     assert verdict.blocking == ()
 
 
+def test_the_library_does_not_log_what_it_does(caplog: pytest.LogCaptureFixture) -> None:
+    validate(documents({}), default().documents, "documents")
+    assert [each.name for each in caplog.records if each.name.startswith("great_exp")] == []
+
+
 def test_a_warning_names_a_document() -> None:
     one = documents({}, {"text": "x" * 60 + "�"})
     suite = default().documents
