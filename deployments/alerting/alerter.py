@@ -68,7 +68,7 @@ class HouseAlerter:
         looked = self._alerter.look(moment)
         alive = "" if once else self._beat(moment, ended=False)
         self._heartbeat(well=not alive and "" not in looked.observation.unknown)
-        self._say((*looked.problems, *([alive] if alive else [])))
+        self._say((*looked.problems, *([alive] if alive else [])), looked.observation.young)
         return looked
 
     def _beat(self, at: datetime, *, ended: bool) -> str:
@@ -79,11 +79,11 @@ class HouseAlerter:
             return f"the sign of life cannot be written: {error.message}"
         return ""
 
-    def _say(self, problems: tuple[str, ...]) -> None:
+    def _say(self, problems: tuple[str, ...], young: tuple[str, ...]) -> None:
         """Into the log, each once as long as it lasts."""
         for each in problems:
             if each not in self._problems:
-                logger.warning("%s", each)
+                logger.log(logging.INFO if each in young else logging.WARNING, "%s", each)
         self._problems = problems
 
     def end(self, at: datetime | None = None) -> None:

@@ -43,13 +43,15 @@ class Condition(BaseModel):
 
 class Observation(BaseModel):
     """What a look came to. `unknown`: prefixes of keys that nobody could look at: what is firing
-    there is neither told anew nor taken as over. `problems`: why.
+    there is neither told anew nor taken as over. `problems`: why; `young`: those of them that are
+    no mistake, since there is not enough to judge by yet.
     """
 
     model_config = ConfigDict(frozen=True)
     conditions: tuple[Condition, ...] = ()
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    young: tuple[str, ...] = ()
 
 
 def joined(observations: Sequence[Observation]) -> Observation:
@@ -58,6 +60,7 @@ def joined(observations: Sequence[Observation]) -> Observation:
         conditions=tuple(each for one in observations for each in one.conditions),
         unknown=tuple(each for one in observations for each in one.unknown),
         problems=tuple(each for one in observations for each in one.problems),
+        young=tuple(each for one in observations for each in one.young),
     )
 
 

@@ -42,7 +42,8 @@ def _looked(
     try:
         condition = _condition(home, ledger, rule, rule.key in open_, at)
     except TooLittle as error:
-        problem = str(error)
+        told = (f"{rule.key}: {error}",)
+        return Observation(unknown=(rule.key,), problems=told, young=told)
     except LlmopsError as error:
         problem = error.message
     except Exception as error:  # noqa: BLE001 - a rule that fails stops no other

@@ -70,6 +70,7 @@ def test_too_few_exchanges_say_nothing(home: Path) -> None:
     assert seen == Observation(
         unknown=("errors/helpdesk",),
         problems=("errors/helpdesk: fewer than 20 exchanges in 1 h",),
+        young=("errors/helpdesk: fewer than 20 exchanges in 1 h",),
     )
 
 

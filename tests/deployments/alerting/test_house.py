@@ -1,6 +1,8 @@
 """What an alerter sees of a home, tells, and leaves out."""
 
+import logging
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,12 +11,14 @@ import pytest
 from sqlalchemy import insert
 
 from llmops.deployments.alerting import house
+from llmops.deployments.alerting.alerter import AlertSetup
 from llmops.deployments.alerting.house import HouseWatch
 from llmops.deployments.alerting.stores import StoresWatch, beside
 from llmops.deployments.up import record
 from llmops.deployments.up.record import PartRecord, UpRecord
 from llmops.tasks.alerts.beats import last_beat
 from llmops.tasks.alerts.names import WATCHED
+from llmops.tasks.alerts.ruling import AlertRule
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.application import traces
 from tests.deployments.alerting.houses import HOUR, MIDNIGHT, MINUTE, NONE, Watchman
@@ -85,6 +89,18 @@ def test_an_application_whose_last_five_answers_failed_is_told_until_one_goes_we
     asked(watchman.home, MIDNIGHT + 3 * HOUR, 1, "refused")
     watchman.until(MIDNIGHT + 3 * HOUR + MINUTE)
     assert watchman.told[1:] == [("resolved", "endpoint-down/helpdesk")]
+
+
+def test_too_little_to_judge_by_is_no_warning(
+    watchman: Watchman, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = watchman.setup.plan
+    errors = AlertRule(name="errors", app="helpdesk", metric="error_rate", above=0.05)
+    watchman.setup = AlertSetup(replace(plan, rules=(errors,)))
+    with caplog.at_level(logging.INFO):
+        watchman.look(2)
+    (said,) = [each for each in caplog.records if "exchanges" in each.message]
+    assert said.levelno == logging.INFO
 
 
 def up_with(home: Path, *parts: PartRecord) -> None:
