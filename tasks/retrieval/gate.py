@@ -21,7 +21,7 @@ All metrics must pass, so no correction for several of them is due (intersection
 questions cannot see what harms fewer than 3/n.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
@@ -162,7 +162,7 @@ def decide(
     reasons = [reason for _, _, said, reason in findings if said == verdict] or [
         "no metric has a floor or a margin"
     ]
-    worst = _worst(candidate, live)
+    worst = _worst(candidate, live, metrics)
     if verdict in ("rejected", "inconclusive") and worst:
         reasons.append(
             "worst: " + ", ".join(f"{entry['id']} ({entry['question']})" for entry in worst[:3])
@@ -248,19 +248,23 @@ def _more(effect: PairedEffect, margin: float) -> str:
 
 
 def _worst(
-    candidate: Measurement, live: Measurement | None, count: int = 10
+    candidate: Measurement, live: Measurement | None, names: Collection[str], count: int = 10
 ) -> list[QuestionReport]:
+    """`names`: of the metrics that decide. Where one of them fell, the questions that it fell on;
+    else those whose nDCG did: a document that is found further down is no loss of recall.
+    """
     if live is None:
         return candidate.worst(count)
-    name = metric_name("ndcg", candidate.k)
-    pairs = zip(candidate.first.values[name], live.first.values[name], strict=True)
-    changes = [
-        (new - old, candidate.questions[i].id, i)
-        for i, (new, old) in enumerate(pairs)
-        if new < old - TINY
-    ]
+    ndcg = _fallen(candidate, live, metric_name("ndcg", candidate.k))
+    deciding = {i for name in names for i in _fallen(candidate, live, name)}
+    ordered = sorted((ndcg.get(i, 0.0), candidate.questions[i].id, i) for i in deciding or ndcg)
     lost: list[QuestionReport] = [
-        {**candidate.report(i), "live_got": list(live.first.got[i])}
-        for _, _, i in sorted(changes)[:count]
+        {**candidate.report(i), "live_got": list(live.first.got[i])} for _, _, i in ordered[:count]
     ]
     return lost or candidate.worst(count)
+
+
+def _fallen(candidate: Measurement, live: Measurement, name: str) -> dict[int, float]:
+    """Place of a question -> what a metric lost on it."""
+    pairs = zip(candidate.first.values[name], live.first.values[name], strict=True)
+    return {i: new - old for i, (new, old) in enumerate(pairs) if new < old - TINY}

@@ -17,12 +17,14 @@ RECALL = {"recall": MetricRule(margin=0.02)}
 
 
 def measured(hits: Sequence[int | bool], k: int = 5) -> Measurement:
-    """One question each; 1: its document is found at once, 0: it is not found."""
+    """One question each; 1: its document is found at once, 2: as the second, 0: it is not found."""
     questions = [
         Question(id=f"q{i:03}", question=f"Where is {i}?", relevant=(Relevant(uri=f"d{i}"),))
         for i in range(len(hits))
     ]
-    answers = [[(f"d{i}", "")] if hit else [("x", "")] for i, hit in enumerate(hits)]
+    answers = [
+        [*[("x", "")] * (hit != 1), *[(f"d{i}", "")] * bool(hit)] for i, hit in enumerate(hits)
+    ]
     return measure(questions, lambda texts, k, mode: answers, k, ["hybrid"])
 
 
@@ -63,6 +65,17 @@ def test_margins(n: int, lost: int, won: int, verdict: str) -> None:
     result = changed(n, lost, won)
     assert result.verdict == verdict
     assert result.opens == (verdict == "passed")
+
+
+def test_worst_is_what_the_deciding_metric_lost() -> None:
+    """q001 is found by both, by the candidate in the second place."""
+    live, new = measured([1] * 8), measured([0, 2, *[1] * 6])
+    result = decide(new, live, RECALL)
+    assert "1 of 8 questions got worse" in result.reason
+    assert [entry["id"] for entry in result.worst] == ["q000"]
+    assert result.reason.endswith("worst: q000 (Where is 0?)")
+    result = decide(new, live, {"ndcg": MetricRule(margin=0.02)})
+    assert [entry["id"] for entry in result.worst] == ["q000", "q001"]
 
 
 def test_the_object_has_the_shape_of_the_contract() -> None:
