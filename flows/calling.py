@@ -118,12 +118,17 @@ def followed(run: Callable[..., T], model: type[FlowConfig]) -> Callable[..., T]
     """
 
     @wraps(run)
-    def running(config: Given[FlowConfig], home: Path | str | None = None, **options: object) -> T:
+    def running(
+        config: Given[FlowConfig],
+        home: Path | str | None = None,
+        *more: object,  # Prefect hands over by position
+        **options: object,
+    ) -> T:
         read, place = settled(config, home, model)
         board = progress.board() or progress.Board()
         key = f"{subject(read)}-{model.flow_name()}-progress"
         with progress.watched(board), noted(place, board), drawn(board, key):
-            return run(read, place, **options)
+            return run(read, place, *more, **options)
 
     return running
 
