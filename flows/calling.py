@@ -121,14 +121,14 @@ def followed(run: Callable[..., T], model: type[FlowConfig]) -> Callable[..., T]
     def running(
         config: Given[FlowConfig],
         home: Path | str | None = None,
-        *others: object,  # Prefect gives by place what `run` names
+        *more: object,  # Prefect hands over by position
         **options: object,
     ) -> T:
         read, place = settled(config, home, model)
         board = progress.board() or progress.Board()
         key = f"{subject(read)}-{model.flow_name()}-progress"
         with progress.watched(board), noted(place, board), drawn(board, key):
-            return run(read, place, *others, **options)
+            return run(read, place, *more, **options)
 
     return running
 

@@ -95,6 +95,16 @@ def shown(value: object) -> str:
     )
 
 
+def age(seconds: float | None) -> str:
+    """`12 s ago`, `5 min ago`, `3 days ago`."""
+    if seconds is None:
+        return "-"
+    for length, name, until in ((1, "s", 90), (60, "min", 120), (3600, "h", 48)):
+        if seconds / length < until:
+            return f"{seconds / length:.0f} {name} ago"
+    return f"{seconds / 86400:.0f} days ago"
+
+
 def amount(number: int, name: str) -> str:
     """`1 version`, `13 documents`."""
     said = AMOUNTS.get(name, name).replace("_", " ")

@@ -1,6 +1,7 @@
 """`llmops kb …`: what is live, what was, how good it is, and the way back."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,8 @@ from llmops.flows.commands._options import (
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from llmops.tasks.knowledge.handle import Handle
 
 NO_RANKING = "No trained ranking yet: llmops train CONFIG"
@@ -51,7 +54,16 @@ def status(name: Name) -> Answer:
     kb = knowledge_base(name)
     if first := _first_build(kb):
         return answer({"knowledge_base": name, "version": None, "running": first}, draw.facts)
-    return answer(views.status(kb), draw.facts)
+    return answer(views.status(kb), _draw_status)
+
+
+def _draw_status(console: "Console", found: Mapping[str, Any]) -> None:
+    sources = [
+        f"{each['source']}: {draw.amount(each['documents'], 'documents')}, listed "
+        f"{draw.age(each['staleness_seconds'])}"
+        for each in found["sources"]
+    ]
+    draw.facts(console, {**found, "sources": sources})
 
 
 def _first_build(kb: "Handle") -> str | None:

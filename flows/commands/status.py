@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmops.flows.commands._options import home
-from llmops.flows.commands._tables import grid, printable
+from llmops.flows.commands._tables import age, grid, printable
 from llmops.flows.console import Answer, answer, command, line
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def draw(console: "Console", found: Facts) -> None:
                 base["name"],
                 f"v{base['version']}",
                 f"{base['documents']:,}",
-                _age(base["staleness_seconds"]),
+                age(base["staleness_seconds"]),
                 f"{base['quarantine']}",
             ]
             for base in found["knowledge_bases"]
@@ -130,17 +130,3 @@ def _time(text: str | None) -> str:
     from datetime import datetime
 
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z") if text else "-"
-
-
-def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes = seconds / 60
-    hours = minutes / 60
-    return (
-        f"{minutes:.0f} min ago"
-        if hours < 2
-        else f"{hours:.0f} h ago"
-        if hours < 48
-        else f"{hours / 24:.0f} days ago"
-    )

@@ -22,12 +22,15 @@ KEY = "learnt_from"
 
 
 class TrainingNote(BaseModel):
-    """What a training learns from. `model`: its name or path, "" before there is one."""
+    """What a training learns from. `model`: its name or path, "" before there is one. `begins`: the
+    models that it begins with, as its config names them.
+    """
 
     model_config = ConfigDict(frozen=True)
     dataset: str
     version: int
     model: str = ""
+    begins: tuple[str, ...] = ()
 
 
 class RankingNote(BaseModel):

@@ -26,6 +26,9 @@ from llmops.tasks.training.published import LearntFrom, learnt_from
 from llmops.tasks.training.ranking import quiet
 from llmops.tasks.training.spec import TrainSpec
 
+BEGINS = ("model", "base", "adapter")
+"""Options of trainers that name what they begin with."""
+
 
 def planned_model(home: Path, spec: TrainSpec) -> ModelOutcome:
     """What would be trained on, and what it would cost. Nothing is sent or written."""
@@ -64,7 +67,9 @@ def train_model(
         if limit := too_much(home, spec, forecast):
             raise Blocked(f"{limit}; nothing was sent", hint="raise budget.usd, or train on less")
         tell(f"{learnt.told.rows['train']:,} rows of {learnt.data.name} are trained on")
-        note = TrainingNote(dataset=learnt.told.name, version=learnt.told.version)
+        options = [spec.trainer.options.get(name) for name in BEGINS]
+        begins = tuple(each for each in options if isinstance(each, str))
+        note = TrainingNote(dataset=learnt.told.name, version=learnt.told.version, begins=begins)
         write_note(folder, note)
         made = trainer.train(learnt.data, TrainingRun(folder, step, paid))
         write_note(folder, note.model_copy(update={"model": made.model or ""}))

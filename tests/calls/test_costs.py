@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert
 
 from llmops.tasks.calls.costs import CostEntry, DayCost, Payer, book, booked, paid_since, summed
 from llmops.tasks.ledger import Ledger, close_ledgers, migrations, open_ledger
-from llmops.tasks.ledger.alerting import alerts, beats, notices
+from llmops.tasks.ledger.alerting import alerts, beats, mutes, notices
 from llmops.tasks.ledger.runs import save_outcome
 from llmops.tasks.ledger.tables import calls, costs
 from llmops.tasks.plugins import Spec
@@ -91,7 +91,7 @@ def test_what_a_ledger_knew_before_is_in_it(tmp_path: Path) -> None:
     save_outcome(ledger, "r1", "shop", {"flow": "index", "cost_usd": 0.35, "tokens": 3})
     save_outcome(ledger, "r2", "desk", {"flow": "evaluate", "spent": {"cost_usd": 0.5}})
     with ledger.write() as connection:
-        for table in (costs, alerts, notices, beats):
+        for table in (costs, alerts, notices, beats, mutes):
             table.drop(connection)
         connection.exec_driver_sql("ALTER TABLE traces DROP COLUMN latency_ms")
         connection.exec_driver_sql("ALTER TABLE review_items DROP COLUMN reopened_at")

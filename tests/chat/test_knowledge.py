@@ -61,7 +61,11 @@ def test_the_object_of_a_search_is_that_of_the_command(towers: Towers) -> None:
     version = towers.shop.live
     seen = searcher(towers.home, version, allowed(version, 'uri = "eiffel.txt"', ()))
     wanted = {"knowledge_base": BASE, "version": 1, "mode": "text"}
-    assert reading(towers, search) == {**wanted, "hits": hits(seen.search("Eiffel", 2, "text"))}
+    assert reading(towers, search) == {
+        **wanted,
+        "hits": hits(seen.search("Eiffel", 2, "text")),
+        "warnings": [],
+    }
 
 
 def test_labels_open_what_they_open_and_conditions_are_checked(towers: Towers) -> None:

@@ -121,6 +121,20 @@ def test_facts_show_names_in_words_and_values_as_they_are() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "-"),
+        (12.4, "12 s ago"),
+        (95, "2 min ago"),
+        (7_300, "2 h ago"),
+        (180_000, "2 days ago"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: float | None, said: str) -> None:
+    assert _tables.age(seconds) == said
+
+
 def test_amounts_read_as_sentences_do() -> None:
     assert (
         _tables.shown({"versions": 1, "documents": 13, "quarantine": 2})

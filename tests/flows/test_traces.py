@@ -101,6 +101,9 @@ def test_prune_refuses_what_is_protected(home: Path) -> None:
     refused = llmops(
         *("traces", "prune", "--app", "helpdesk", "--most", "3", "--least", "9", "--json")
     )
-    assert (refused.code, "protected for 9 days" in refused.mistake["message"]) == (2, True)
+    assert (refused.code, "younger than 9 days are protected" in refused.mistake["message"]) == (
+        2,
+        True,
+    )
     due = llmops("traces", "prune", "--app", "helpdesk", "--most", "3", "--json")
     assert due.data == {"app": "helpdesk", "due": 0, "deleted": False}

@@ -21,6 +21,7 @@ from llmops.tasks.maintenance.house import WORK, forget
 from llmops.tasks.maintenance.retention.holdings import holdings
 from llmops.tasks.maintenance.retention.policy import RetentionPolicy
 from llmops.tasks.maintenance.retention.references import HeldThing, Holdings, Reference
+from llmops.tasks.traces.trained import TrainingNote, write_note
 from llmops.tasks.tracking.stored import stored_runs
 from tests.maintenance.homes import PLANS, Plan, Thing, made, said, there
 
@@ -179,6 +180,19 @@ def test_the_base_of_an_adapter_stays_with_it(tmp_path: Path) -> None:
     (trained / "openai-2" / "outcome.json").write_text(json.dumps(outcome))
     night(home, STRICT)
     assert sorted(each.name for each in trained.iterdir()) == ["openai-0", "openai-2"]
+
+
+def test_the_base_of_a_training_that_was_killed_stays_with_it(tmp_path: Path) -> None:
+    """It has no outcome yet, and is taken up again."""
+    things = [THING, THING, THING._replace(age=0)]
+    home = made(tmp_path / "home", NOTHING._replace(trainings=things, datasets=[THING]))
+    trained = home / "trainings" / "helpdesk"
+    base = str(trained / "openai-0" / "model")
+    write_note(
+        trained / "openai-2", TrainingNote(dataset="helpdesk", version=1, begins=("other", base))
+    )
+    night(home, STRICT)
+    assert sorted(each.name for each in trained.glob("openai-*")) == ["openai-0", "openai-2"]
 
 
 def test_what_a_kill_has_left_is_finished(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def _trainings(home: Path) -> Iterator[HeldThing]:
         try:
             told = TrainingNote.model_validate_json(note.read_bytes())
             needs.add(Reference("dataset", f"{told.dataset}/v{told.version}"))
+            needs.update(named_in(told.begins))  # one that was killed has no outcome
         except (OSError, ValidationError):
             pass  # one of which nobody knows what it has learnt from needs nothing
         outcome = _json(folder / OUTCOME)

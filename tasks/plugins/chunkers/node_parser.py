@@ -168,7 +168,8 @@ def build(
         )
         raise ValueError(f"{kind.__name__}: {said}") from error
     except (TypeError, ImportError) as error:
-        raise ValueError(f"{kind.__name__}: {error}") from error
+        with_which = f" (with the options {', '.join(options)})" if options else ""
+        raise ValueError(f"{kind.__name__}: {error}{with_which}") from error
 
 
 def _known(kind: type[Any], options: Mapping[str, Any]) -> None:

@@ -49,7 +49,7 @@ class Running:
             policy=policy,
             shown=lambda record, _part: self.shown.append(record.name),
             cancel=lambda seconds, _at_once: self.cancelled.append(seconds),
-            ending=lambda: self.ended.append(self.record().healthy),
+            ending=lambda: self.ended.append(self.supervisor.records()[0].healthy),
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
