@@ -58,7 +58,7 @@ def test_labels_never_leak_and_conditions_narrow(lab: Laboratory) -> None:
     for wide in ("not year = 1", "year is missing or year > 0", 'uri in ("pay", "plan", "menu")'):
         assert found(lab, wide) == [{"menu"}] * 3
     live = lab.handle.published()
-    with pytest.raises(UsageError, match="labels are not asked for"):
+    with pytest.raises(UsageError, match="labels are not part of a condition"):
         allowed(live, 'labels contains "hr"', [])
 
 

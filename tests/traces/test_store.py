@@ -227,7 +227,7 @@ def test_what_is_too_old_goes_and_what_is_protected_stays(home: Path, store: Tra
     with open_ledger(home).write() as connection:
         mine = traces.c.id == old.id
         connection.execute(update(traces).where(mine).values(began_at=long_ago))
-    with pytest.raises(UsageError, match="protected for 60 days"):
+    with pytest.raises(UsageError, match="younger than 60 days are protected"):
         retention.prune(home, "aged", 30, 60)
     assert retention.prune(home, "aged", 30, 7).places["mlflow"] == 1
     assert store.there([old.id, young.id]) == {young.id}

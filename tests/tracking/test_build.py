@@ -23,6 +23,7 @@ from llmops.tasks.tracking import (
     run_url,
     tracking_uri,
 )
+from llmops.tasks.tracking.place import own_port
 from llmops.tasks.tracking.store import opened
 
 BUILD = BuildRecord(
@@ -95,7 +96,7 @@ def test_a_build_is_read_back_whole(home: Path) -> None:
     ]
     assert (
         run_url(home, run_id)
-        == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+        == f"http://127.0.0.1:{own_port(home)}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
     )
 
 
