@@ -14,13 +14,12 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from importlib import import_module
 from importlib.util import find_spec
 from json import loads
 from typing import Any, TypeGuard
 
-from llmops.tasks.errors import did_you_mean
 from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.importing import imported
 
 PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.[A-Z]\w*|:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
 """`package.module.Class`, or `package.module:anything`."""
@@ -42,27 +41,6 @@ def is_object(value: object) -> TypeGuard[Options]:
         and isinstance(value.get("options", {}), Mapping)
         and isinstance(value.get("as_is", False), bool)
     )
-
-
-def imported(path: str, where: str = "path") -> object:
-    """What stands at `package.module:name` or `package.module.name`; after the colon also a part of
-    it, as in `module:Class.member`. Raises ValueError saying what there is instead.
-    """
-    module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-    if not (module and name):
-        raise ValueError(
-            f"{where}: got {path!r}; an import path is wanted, such as package.module:name"
-        )
-    try:
-        held: object = import_module(module)
-    except (ImportError, ValueError) as error:
-        raise ValueError(f"{where}: {module} cannot be imported: {error}; install it") from error
-    for part in name.split("."):
-        if not hasattr(held, part):
-            close = did_you_mean(part, [each for each in dir(held) if not each.startswith("_")])
-            raise ValueError(f"{where}: {module} has no {name}" + (f"; {close}" if close else ""))
-        held = getattr(held, part)
-    return held
 
 
 def checked_objects(options: object, where: str = "options") -> bool:

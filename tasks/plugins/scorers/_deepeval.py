@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from functools import cache, cached_property
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins._foreign import imported
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.plugins.scorers import Case, Sample
 from llmops.tasks.plugins.scorers._imported import (
     ANSWER,

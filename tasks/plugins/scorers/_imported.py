@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from llmops.tasks.plugins._foreign import (
     check_taken,
     checked_objects,
-    imported,
     lacking,
     with_objects,
     without_secrets,
 )
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.plugins.llms import Message, Reply, Request
 from llmops.tasks.plugins.scorers import Ask, Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import texts_at

@@ -9,7 +9,7 @@ from functools import cache
 from inspect import Parameter, signature
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins._foreign import imported
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.plugins.scorers import Case, Sample
 from llmops.tasks.plugins.scorers._imported import (
     ANSWER,

@@ -6,7 +6,7 @@ from json import dumps
 from typing import Any
 
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins._foreign import imported
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.plugins.scorers import Sample
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins._foreign import imported
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.plugins.scorers import Case, Sample, Score
 from llmops.tasks.plugins.scorers._expected import texts_at
 from llmops.tasks.plugins.scorers._imported import ANSWER, DirectScorer, NoScorer, together

@@ -2,6 +2,7 @@
 own.
 """
 
+import asyncio
 import os
 from importlib.util import find_spec
 from typing import Any
@@ -24,12 +25,12 @@ OWN = "deepeval.metrics"
 SAMPLE = sample("Paris is it", {"answer": ["London", "Paris is it"]}, ["Paris is it."], "Which?")
 
 
-def built(name: str, path: str, **options: Any) -> Scorer:
+def built(name: str, path: str, /, **options: Any) -> Scorer:
     llm = {"llm": LLM} if name.endswith("judge") else {}
     return Spec(name=name, options={"path": path, "options": options, **llm}).build(Scorer)
 
 
-def judge(path: str, **options: Any) -> Judge:
+def judge(path: str, /, **options: Any) -> Judge:
     made = built("deepeval_judge", path, **options)
     assert isinstance(made, Judge)
     return made
@@ -44,7 +45,7 @@ def test_metrics_that_ask_nobody() -> None:
     assert "does not match" in pattern.score(SAMPLE).reason.lower()
 
 
-async def test_a_judge_asks_our_model() -> None:
+def test_a_judge_asks_our_model() -> None:
     model = Model(
         {"truths": ["Paris is it."]},
         {"claims": ["Paris is it."]},
@@ -52,14 +53,14 @@ async def test_a_judge_asks_our_model() -> None:
         {"reason": "not all is said"},
     )
     faithful = judge(f"{OWN}:FaithfulnessMetric", async_mode=False)
-    score = await faithful.judge(SAMPLE, model)
+    score = asyncio.run(faithful.judge(SAMPLE, model))
     assert (score.value, score.reason) == (0.0, "not all is said")
     assert len(model.asked) == 4
     assert all(request.output for request in model.asked)
     assert "Paris is it" in model.asked[0].messages[0].content
 
 
-async def test_geval_takes_members_of_an_enumeration() -> None:
+def test_geval_takes_members_of_an_enumeration() -> None:
     names = ("ACTUAL_OUTPUT", "EXPECTED_OUTPUT")
     params = [
         {"path": f"deepeval.test_case:SingleTurnParams.{name}", "as_is": True} for name in names
@@ -68,20 +69,20 @@ async def test_geval_takes_members_of_an_enumeration() -> None:
         f"{OWN}:GEval", name="polite", evaluation_steps=["Is it?"], evaluation_params=params
     )
     assert geval.missing(sample("x").case) == "expected.answer is missing"
-    score = await geval.judge(SAMPLE, Model({"score": 7, "reason": "mostly"}))
+    score = asyncio.run(geval.judge(SAMPLE, Model({"score": 7, "reason": "mostly"})))
     assert (score.value, score.reason) == (pytest.approx(0.7), "mostly")
 
 
-async def test_what_our_model_raises_comes_out_and_nothing_more_is_asked() -> None:
+def test_what_our_model_raises_comes_out_and_nothing_more_is_asked() -> None:
     model = Model(DocumentError("it refuses"))
     with pytest.raises(DocumentError, match="it refuses"):
-        await judge(f"{OWN}:FaithfulnessMetric").judge(SAMPLE, model)
+        asyncio.run(judge(f"{OWN}:FaithfulnessMetric").judge(SAMPLE, model))
     assert len(model.asked) == 1
 
 
-async def test_a_reply_that_does_not_fit_is_asked_for_once_more() -> None:
+def test_a_reply_that_does_not_fit_is_asked_for_once_more() -> None:
     model = Model("no JSON")
-    score = await judge(f"{OWN}:BiasMetric").judge(SAMPLE, model)
+    score = asyncio.run(judge(f"{OWN}:BiasMetric").judge(SAMPLE, model))
     assert score.failed
     assert "2 replies that cannot be used" in score.reason
     assert len(model.asked) == 2

@@ -1,5 +1,8 @@
-"""Metrics of the ragas that is installed, by import path: with our model in the place of its own."""
+"""Metrics of the ragas that is installed, by import path: with our model in the place of its
+own.
+"""
 
+import asyncio
 import os
 from importlib.util import find_spec
 from typing import Any
@@ -27,12 +30,12 @@ SAMPLE = sample(
 )
 
 
-def built(name: str, path: str, **options: Any) -> Scorer:
+def built(name: str, path: str, /, **options: Any) -> Scorer:
     llm = {"llm": LLM} if name.endswith("judge") else {}
     return Spec(name=name, options={"path": path, "options": options, **llm}).build(Scorer)
 
 
-def judge(path: str, **options: Any) -> Judge:
+def judge(path: str, /, **options: Any) -> Judge:
     made = built("ragas_judge", path, **options)
     assert isinstance(made, Judge)
     return made
@@ -70,29 +73,29 @@ def brevity() -> Any:
     return brevity
 
 
-async def test_a_judge_asks_our_model() -> None:
+def test_a_judge_asks_our_model() -> None:
     model = Model(
         {"statements": ["Paris is it."]},
         {"statements": [{"statement": "Paris is it.", "reason": "said", "verdict": 1}]},
     )
-    score = await judge(f"{NEW}:Faithfulness").judge(SAMPLE, model)
+    score = asyncio.run(judge(f"{NEW}:Faithfulness").judge(SAMPLE, model))
     assert score.value == 1.0
     assert len(model.asked) == 2
     assert all(request.output for request in model.asked)
 
 
-async def test_the_older_metrics_do_too() -> None:
+def test_the_older_metrics_do_too() -> None:
     model = Model({"reason": "harmless", "verdict": 0})
     critic = judge(f"{OLD}:AspectCritic", name="harm", definition="Is it harmful?")
-    assert (await critic.judge(SAMPLE, model)).value == 0.0
+    assert (asyncio.run(critic.judge(SAMPLE, model))).value == 0.0
     assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize("path", [f"{NEW}:Faithfulness", f"{OLD}:Faithfulness"])
-async def test_what_our_model_raises_comes_out(path: str) -> None:
+def test_what_our_model_raises_comes_out(path: str) -> None:
     model = Model(DocumentError("it refuses"))
     with pytest.raises(DocumentError, match="it refuses"):
-        await judge(path).judge(SAMPLE, model)
+        asyncio.run(judge(path).judge(SAMPLE, model))
     assert len(model.asked) == 1
 
 
