@@ -1,8 +1,14 @@
 """From an import path in a config to what stands there."""
 
 from importlib import import_module
+from typing import Any, TypeAlias
 
 from llmops.tasks.errors import did_you_mean
+
+Foreign: TypeAlias = Any
+"""A class, a function or an object of a library that need not be installed: of its type nothing is
+known here.
+"""
 
 
 def imported(path: str, where: str = "path") -> object:

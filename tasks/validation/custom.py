@@ -1,9 +1,8 @@
 """Expectations of people's own, by the import path of their class: `type: ours.checks:ExpectX`."""
 
 from functools import cache
-from typing import Any
 
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.validation.catalogue import ROW, TABLE, Type
 from llmops.tasks.validation.library import great_expectations, quietly
 
@@ -21,7 +20,7 @@ def is_path(name: object) -> bool:
 
 
 @cache
-def custom_class(path: str) -> Any:
+def custom_class(path: str) -> Foreign:
     """The class of an expectation. Raises ValueError for what is none."""
     great_expectations()
     with quietly():
@@ -50,7 +49,7 @@ def custom_type(path: str) -> Type:
     )
 
 
-def class_of_type(name: str) -> Any:
+def class_of_type(name: str) -> Foreign:
     """The class behind a type of the catalogue, or at an import path."""
     if is_path(name):
         return custom_class(name)

@@ -94,7 +94,7 @@ def _line(each: object, place: str, mistakes: list[Mistake]) -> object:
     return line
 
 
-def _where(condition: object) -> dict[str, Any]:
+def _where(condition: object) -> dict[str, object]:
     """Rows with these values. Raises ValueError for what says more."""
     match condition:
         case str(text) | {"type": "pass_through", "pass_through_filter": str(text)}:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from functools import cache, cached_property
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.plugins.scorers import Case, Sample
 from llmops.tasks.plugins.scorers._imported import (
     ANSWER,
@@ -38,7 +38,7 @@ class DeepevalPart(ImportedScorer):
         """What the metric compares the answer with."""
         return lacks(case, [WANTED[name] for name in self._required if name in WANTED])
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         base = imported("deepeval.metrics:BaseMetric")
         assert isinstance(base, type)
         if not (isinstance(kind, type) and issubclass(kind, base)):
@@ -60,12 +60,12 @@ class DeepevalPart(ImportedScorer):
         return [*_names(self._kind), *named]
 
 
-def _names(kind: Any) -> list[str]:
+def _names(kind: Foreign) -> list[str]:
     wanted = getattr(kind, "_required_params", ())
     return [each.value for each in wanted] if isinstance(wanted, list | tuple) else []
 
 
-def test_case_of(sample: Sample, expected: str | None) -> Any:
+def test_case_of(sample: Sample, expected: str | None) -> Foreign:
     """The sample in DeepEval's form, with one expected answer."""
     made: Any = imported("deepeval.test_case:LLMTestCase")
     return made(
@@ -80,7 +80,7 @@ def test_case_of(sample: Sample, expected: str | None) -> Any:
     )
 
 
-def outcome(metric: Any) -> dict[str, object]:
+def outcome(metric: Foreign) -> dict[str, object]:
     """What a metric has measured; its breakdown becomes parts."""
     if metric.error:
         raise ValueError(metric.error)
@@ -92,18 +92,18 @@ def outcome(metric: Any) -> dict[str, object]:
     }
 
 
-class _Asking:
+class _AskingModel:
     """The methods that DeepEval wants of a model."""
 
     gateway: GatewayModel
 
-    def load_model(self) -> "_Asking":
+    def load_model(self) -> "_AskingModel":
         return self
 
     def get_model_name(self) -> str:
         return "llmops"
 
-    def generate(self, *prompt: str, **options: Any) -> str:
+    def generate(self, *prompt: str, **options: Foreign) -> str:
         """A metric that does not wait: no call can be paid for then."""
         del prompt, options
         raise TypeError("the metric asks its model without async; leave async_mode as it is")
@@ -113,12 +113,12 @@ class _Asking:
 
 
 @cache
-def _model_class() -> Any:
+def _model_class() -> Foreign:
     base: Any = imported("deepeval.models:DeepEvalBaseLLM")
-    return type("GatewayLlm", (_Asking, base), {})
+    return type("GatewayLlm", (_AskingModel, base), {})
 
 
-def model_of(gateway: GatewayModel) -> Any:
+def model_of(gateway: GatewayModel) -> Foreign:
     """Our model as one of DeepEval's."""
     model = _model_class()("llmops")
     model.gateway = gateway

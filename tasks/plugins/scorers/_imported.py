@@ -15,7 +15,7 @@ from llmops.tasks.plugins._foreign import (
     with_objects,
     without_secrets,
 )
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.plugins.llms import Message, Reply, Request
 from llmops.tasks.plugins.scorers import Ask, Case, Sample, Score, Scorer
 from llmops.tasks.plugins.scorers._expected import texts_at
@@ -83,13 +83,13 @@ class ImportedScorer(Scorer, ABC):
         return super(ImportedScorer, plain).fingerprint()
 
     @cached_property
-    def _kind(self) -> Any:
+    def _kind(self) -> Foreign:
         """What stands at the path. Raises ValueError."""
         for name, value in self.quiet.items():
             environ.setdefault(name, value)
         return imported(self.path)
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         """Raise ValueError for what is no scorer of this library, or does not take the options."""
         if not callable(kind):
             what = type(kind).__name__
@@ -101,7 +101,7 @@ class ImportedScorer(Scorer, ABC):
         _ = self._made
 
     @cached_property
-    def _made(self) -> Any:
+    def _made(self) -> Foreign:
         """The scorer of the library."""
         return self._kind(**with_objects(self.options))
 

@@ -9,7 +9,7 @@ from functools import cache
 from inspect import Parameter, signature
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.plugins.scorers import Case, Sample
 from llmops.tasks.plugins.scorers._imported import (
     ANSWER,
@@ -41,7 +41,7 @@ class RagasPart(ImportedScorer):
         """What the metric compares the answer with."""
         return lacks(case, [WANTED[name] for name in self._needed() if name in WANTED])
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         if isinstance(kind, type):
             super()._suits(kind)
         elif self.options:
@@ -51,7 +51,7 @@ class RagasPart(ImportedScorer):
         return needed(self._kind)
 
 
-def fields_of(sample: Sample, expected: str | None) -> dict[str, Any]:
+def fields_of(sample: Sample, expected: str | None) -> dict[str, object]:
     """The sample in the names of ragas, with one expected answer."""
     return {
         "user_input": sample.question,
@@ -64,7 +64,7 @@ def fields_of(sample: Sample, expected: str | None) -> dict[str, Any]:
     }
 
 
-def needed(metric: Any) -> list[str]:
+def needed(metric: Foreign) -> list[str]:
     """The fields without which a metric, or one of a class, cannot score."""
     if hasattr(metric, "single_turn_ascore"):
         columns = getattr(metric, "_required_columns", None) or _default_columns(metric)
@@ -77,19 +77,19 @@ def needed(metric: Any) -> list[str]:
     ]
 
 
-def _default_columns(kind: Any) -> dict[Any, set[str]]:
+def _default_columns(kind: Foreign) -> dict[Any, set[str]]:
     field = getattr(kind, "__dataclass_fields__", {}).get("_required_columns")
     made = getattr(field, "default_factory", None)
     return made() if callable(made) else {}
 
 
-def _taken(metric: Any) -> dict[str, Parameter]:
+def _taken(metric: Foreign) -> dict[str, Parameter]:
     """The fields that a metric takes by name; of one made by a decorator those of the function."""
     function = getattr(metric, "_func", None) or metric.ascore
     return {name: each for name, each in signature(function).parameters.items() if name != "self"}
 
 
-async def scored(metric: Any, fields: dict[str, Any]) -> object:
+async def scored(metric: Foreign, fields: dict[str, object]) -> object:
     """What a metric gives for these fields. Raises what it raises."""
     if hasattr(metric, "single_turn_ascore"):
         sample: Any = imported("ragas.dataset_schema:SingleTurnSample")
@@ -104,7 +104,7 @@ async def scored(metric: Any, fields: dict[str, Any]) -> object:
     return await metric.ascore(**given)
 
 
-def check_metric(metric: Any, path: str) -> None:
+def check_metric(metric: Foreign, path: str) -> None:
     """Raise NoScorer for what is no metric of single answers."""
     if not any(callable(getattr(metric, name, None)) for name in ("ascore", "single_turn_ascore")):
         raise NoScorer(
@@ -113,7 +113,7 @@ def check_metric(metric: Any, path: str) -> None:
         )
 
 
-class _Filling:
+class _FillingModel:
     """The methods that the metrics of ragas.metrics.collections want of a model."""
 
     gateway: GatewayModel
@@ -126,20 +126,20 @@ class _Filling:
         return self.gateway.filled(prompt, response_model)
 
 
-class _Telling:
+class _TellingModel:
     """The methods that the older metrics want of a model."""
 
     gateway: GatewayModel
 
-    def is_finished(self, response: Any) -> bool:
+    def is_finished(self, response: Foreign) -> bool:
         del response
         return True
 
-    def generate_text(self, prompt: Any, **options: Any) -> Any:
+    def generate_text(self, prompt: Foreign, **options: Foreign) -> Foreign:
         del prompt, options
         raise TypeError("the metric asks its model without async")
 
-    async def agenerate_text(self, prompt: Any, n: int = 1, **options: Any) -> Any:
+    async def agenerate_text(self, prompt: Foreign, n: int = 1, **options: Foreign) -> Foreign:
         del options  # temperature and stop are those of our model
         result: Any = imported("langchain_core.outputs:LLMResult")
         generation: Any = imported("langchain_core.outputs:Generation")
@@ -148,19 +148,19 @@ class _Telling:
 
 
 @cache
-def _model_class(path: str, methods: type[Any]) -> Any:
+def _model_class(path: str, methods: type[Any]) -> Foreign:
     base: Any = imported(path)
     return type("GatewayLlm", (methods, base), {})
 
 
-def model_of(gateway: GatewayModel, kind: Any) -> Any:
+def model_of(gateway: GatewayModel, kind: Foreign) -> Foreign:
     """Our model as the metrics of this class want one."""
     if hasattr(kind, "single_turn_ascore"):
         patience: Any = imported("ragas.run_config:RunConfig")
         # our gateway has been patient already
         once = patience(max_retries=1)
-        model = _model_class("ragas.llms.base:BaseRagasLLM", _Telling)(run_config=once)
+        model = _model_class("ragas.llms.base:BaseRagasLLM", _TellingModel)(run_config=once)
     else:
-        model = _model_class("ragas.llms.base:InstructorBaseRagasLLM", _Filling)()
+        model = _model_class("ragas.llms.base:InstructorBaseRagasLLM", _FillingModel)()
     model.gateway = gateway
     return model

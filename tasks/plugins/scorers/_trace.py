@@ -6,11 +6,11 @@ from json import dumps
 from typing import Any
 
 from llmops.tasks.plugins import canonical
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.plugins.scorers import Sample
 
 
-def trace_of(sample: Sample) -> Any:
+def trace_of(sample: Sample) -> Foreign:
     """A trace of two spans: the answer, and within it the retrieval, whose outputs are the passages
     as MLflow's scorers read them. Its id comes from the content.
     """
@@ -29,7 +29,7 @@ def trace_of(sample: Sample) -> Any:
     return made.from_dict({"info": _info(trace, sample), "data": {"spans": spans}})
 
 
-def _info(trace: bytes, sample: Sample) -> dict[str, Any]:
+def _info(trace: bytes, sample: Sample) -> dict[str, object]:
     return {
         "trace_id": f"tr-{trace.hex()}",
         "trace_location": {
@@ -56,7 +56,7 @@ def _span(
     inputs: object,
     outputs: object,
     lasting: int,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     attributes = {
         "mlflow.traceRequestId": f"tr-{trace.hex()}",
         "mlflow.spanType": kind,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmops.tasks.plugins._foreign import with_objects
+from llmops.tasks.plugins.importing import Foreign
 from llmops.tasks.plugins.scorers import Ask, Judge, Sample, Score
 from llmops.tasks.plugins.scorers._deepeval import (
     DeepevalPart,
@@ -39,7 +40,7 @@ class DeepevalJudge(DeepevalPart, Judge):
         except Unusable as error:
             return Score(value=None, failed=True, reason=str(error))
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         if "model" in self.options:
             raise ValueError("options.model: name the model in `llm`, as evaluations name one")
         super()._suits(kind)
@@ -49,5 +50,5 @@ class DeepevalJudge(DeepevalPart, Judge):
     def _try(self) -> None:
         self._with(GatewayModel(unasked))
 
-    def _with(self, gateway: GatewayModel) -> Any:
+    def _with(self, gateway: GatewayModel) -> Foreign:
         return self._kind(**with_objects(self.options), model=model_of(gateway))

@@ -4,10 +4,10 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
 
 from pydantic import Field
 
+from llmops.tasks.plugins.importing import Foreign
 from llmops.tasks.plugins.scorers import Case, Sample, Score
 from llmops.tasks.plugins.scorers._expected import at, is_reference, value_at
 from llmops.tasks.plugins.scorers._imported import ANSWER, DirectScorer, best, contexts
@@ -70,7 +70,7 @@ class FunctionScorer(DirectScorer):
         name, _, inner = place.partition(".")
         return at(sample.parsed, inner) if inner else NAMES[name](sample)
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         super()._suits(kind)
         if isinstance(kind, type) and not any("__call__" in vars(each) for each in kind.__mro__):
             raise ValueError(f"objects of {self.path} cannot be called: the class has no __call__")
@@ -97,7 +97,7 @@ class FunctionScorer(DirectScorer):
             )
 
     @cached_property
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, object]:
         """Those that are filled, and how."""
         signature = _signature(self._called_kind)
         kinds = {} if signature is None else dict(signature.parameters)
@@ -111,7 +111,7 @@ class FunctionScorer(DirectScorer):
         return {**own, **{name: kind for name, kind in named.items() if name not in own}}
 
     @property
-    def _called_kind(self) -> Any:
+    def _called_kind(self) -> Foreign:
         """What is called with an answer: the function, or the method of objects of the class."""
         return self._kind.__call__ if isinstance(self._kind, type) else self._kind
 
@@ -135,7 +135,7 @@ class FunctionScorer(DirectScorer):
         return named, free
 
     @cached_property
-    def _made(self) -> Any:
+    def _made(self) -> Foreign:
         from functools import partial
 
         from llmops.tasks.plugins._foreign import with_objects
@@ -145,11 +145,11 @@ class FunctionScorer(DirectScorer):
         return partial(self._kind, **with_objects(self.options))
 
 
-async def _awaited(given: Any) -> object:
+async def _awaited(given: Foreign) -> object:
     return await given
 
 
-def _signature(function: Any) -> inspect.Signature | None:
+def _signature(function: Foreign) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):  # made of C

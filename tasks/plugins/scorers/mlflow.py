@@ -5,7 +5,7 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any, ClassVar
 
-from llmops.tasks.plugins.importing import imported
+from llmops.tasks.plugins.importing import Foreign, imported
 from llmops.tasks.plugins.scorers import Case, Sample, Score
 from llmops.tasks.plugins.scorers._expected import texts_at
 from llmops.tasks.plugins.scorers._imported import ANSWER, DirectScorer, NoScorer, together
@@ -55,14 +55,14 @@ class MlflowScorer(DirectScorer):
                 f"{self.path} judges a whole conversation; an evaluation has single answers"
             )
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         if not isinstance(kind, _base()):
             super()._suits(kind)
         elif self.options:
             raise ValueError(f"{self.path} is a scorer already: it takes no options")
 
     @cached_property
-    def _made(self) -> Any:
+    def _made(self) -> Foreign:
         base = _base()
         made = self._kind if isinstance(self._kind, base) else super()._made
         if not isinstance(made, base):
@@ -93,7 +93,7 @@ class MlflowScorer(DirectScorer):
         return needed or "trace" in getattr(self._made, "template_variables", ())
 
 
-def expectations(case: Case) -> dict[str, Any]:
+def expectations(case: Case) -> dict[str, object]:
     """What is expected, with MLflow's names where they are not there: `expected_response` for
     `answer`, `expected_retrieved_context` for `uris`.
     """

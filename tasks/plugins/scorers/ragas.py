@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from llmops.tasks.plugins.importing import Foreign
 from llmops.tasks.plugins.scorers import Sample, Score
 from llmops.tasks.plugins.scorers._imported import DirectScorer, best
 from llmops.tasks.plugins.scorers._ragas import RagasPart, check_metric, fields_of, scored
@@ -32,7 +33,7 @@ class RagasScorer(RagasPart, DirectScorer):
         )
 
     @cached_property
-    def _made(self) -> Any:
+    def _made(self) -> Foreign:
         made = super()._made if isinstance(self._kind, type) else self._kind
         check_metric(made, self.path)
         return made

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmops.tasks.plugins._foreign import with_objects
+from llmops.tasks.plugins.importing import Foreign
 from llmops.tasks.plugins.scorers import Ask, Judge, Sample, Score
 from llmops.tasks.plugins.scorers._imported import GatewayModel, together, unasked
 from llmops.tasks.plugins.scorers._judging import Unusable
@@ -36,7 +37,7 @@ class RagasJudge(RagasPart, Judge):
         except Unusable as error:
             return Score(value=None, failed=True, reason=str(error))
 
-    def _suits(self, kind: Any) -> None:
+    def _suits(self, kind: Foreign) -> None:
         if "llm" in self.options:
             raise ValueError("options.llm: name the model in `llm` of the scorer itself")
         super()._suits(kind)
@@ -46,5 +47,5 @@ class RagasJudge(RagasPart, Judge):
     def _try(self) -> None:
         check_metric(self._with(GatewayModel(unasked)), self.path)
 
-    def _with(self, gateway: GatewayModel) -> Any:
+    def _with(self, gateway: GatewayModel) -> Foreign:
         return self._kind(**with_objects(self.options), llm=model_of(gateway, self._kind))
