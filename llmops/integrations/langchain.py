@@ -39,8 +39,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
     version's, or that of `version`. `where`: a condition; `labels`: the access labels that whoever
     asks holds; `rerank`: as in `KnowledgeBase.search`.
 
-    Documents have the passage's chunk_id as their id; their metadata hold uri, title, version, page,
-    start, end, score and those of the document.
+    Documents have the passage's chunk_id as their id; their metadata hold uri, title, version,
+    page, start, end, score and those of the document.
 
     A single call may have its own `k` and `mode`, and a `where` that narrows further:
     `retriever.invoke("…", where='year >= 2024')`. Labels are given where a retriever is made, never
