@@ -100,8 +100,13 @@ def _where(condition: object) -> dict[str, object]:
         case str(text) | {"type": "pass_through", "pass_through_filter": str(text)}:
             if said := EQUAL.fullmatch(text):
                 return {said[1] or said[2]: said[3]}
-        case {"type": "comparison", "column": {"name": str(name)}, "operator": "==" | "IN"}:
-            return {name: condition["parameter"]}
+        case {
+            "type": "comparison",
+            "column": {"name": str(name)},
+            "operator": "==" | "IN",
+            "parameter": value,
+        }:
+            return {name: value}
         case {"type": "and", "conditions": list(several)}:
             parts = [_where(each) for each in several]
             whole = {name: value for part in parts for name, value in part.items()}

@@ -3,7 +3,7 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(
 )
 PAGE = Path(__file__).parents[2] / "docs" / "llamaindex.md"
 BLOCKS: list[dict[str, Any]] = [
-    parsed(PAGE, block) for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    cast("dict[str, Any]", parsed(PAGE, block))
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
 ]
 NEEDS = re.compile(r"(llama_index\.(?:readers|embeddings)\.\w+|langchain_text_splitters)")
 MODULES = {"CodeSplitter": "tree_sitter_language_pack"}

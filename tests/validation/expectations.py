@@ -2,20 +2,16 @@
 
 from typing import Any, ClassVar
 
-from great_expectations.expectations.core import (
-    ExpectColumnMeanToBeBetween,
-    ExpectColumnValuesToBeUnique,
-    ExpectColumnValuesToMatchRegex,
-)
+from great_expectations import expectations
 
 
-class ExpectColumnValuesToEndAsSentences(ExpectColumnValuesToMatchRegex):
+class ExpectColumnValuesToEndAsSentences(expectations.ExpectColumnValuesToMatchRegex):
     regex: str = r"[.!?]$"
 
 
-class ExpectColumnMeanToBeSmall(ExpectColumnMeanToBeBetween):
+class ExpectColumnMeanToBeSmall(expectations.ExpectColumnMeanToBeBetween):
     max_value: Any = 10
 
 
-class ExpectColumnValuesToBeOnce(ExpectColumnValuesToBeUnique):
+class ExpectColumnValuesToBeOnce(expectations.ExpectColumnValuesToBeUnique):
     library_metadata: ClassVar[dict[str, Any]] = {"maturity": "production"}

@@ -11,7 +11,7 @@ from llmops.tasks.errors import ConfigError
 from llmops.tasks.schemas import CHUNKS, DOCUMENTS
 from llmops.tasks.validation import Suite, read_suite
 from llmops.tasks.validation.catalogue import COLUMNS, DERIVED, GROUP, ROW, TABLE, TYPES
-from llmops.tasks.validation.engine import great_expectations
+from llmops.tasks.validation.library import great_expectations
 from llmops.tasks.validation.suite import Severity
 
 DEFAULT = Path(__file__).resolve().parents[2] / "configs" / "expectations" / "default.yaml"
