@@ -4,9 +4,9 @@ from them.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.llms import Llm, Message, Request
@@ -30,6 +30,14 @@ PLAIN = ("enum", "const", "default", "examples", "required")
 """Keywords that hold no schemas."""
 
 
+def _yes_or_no(value: object) -> object:
+    """YAML reads `off` as false."""
+    return ("schema" if value else "off") if isinstance(value, bool) else value
+
+
+JsonMode = Annotated[Literal["schema", "object", "off"], BeforeValidator(_yes_or_no)]
+
+
 class Chat(Llm):
     """See the plugins."""
 
@@ -47,14 +55,8 @@ class Chat(Llm):
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the service calls `max_tokens`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    json_mode: Literal["schema", "object", "off"] = "schema"
+    json_mode: JsonMode = "schema"
     """How a reply that has to follow a JSON schema is asked for."""
-
-    @field_validator("json_mode", mode="before")
-    @classmethod
-    def _yes_or_no(cls, value: object) -> object:
-        """YAML reads `off` as false."""
-        return ("schema" if value else "off") if isinstance(value, bool) else value
 
     @field_validator("api_key")
     @classmethod
