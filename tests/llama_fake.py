@@ -27,7 +27,7 @@ class FakeLlama:
         self.seed = 0
 
     def n_ctx(self) -> int:
-        return self._n_ctx
+        return -(-self._n_ctx // 256) * 256
 
     def token_eos(self) -> int:
         return END
@@ -48,6 +48,7 @@ class FakeLlama:
     def eval(self, tokens: Sequence[int]) -> None:
         if self.abort(None):
             raise RuntimeError("llama_decode returned 2")
+        assert self.n_tokens + len(tokens) <= self._n_ctx
         self.evaluated.append((self.n_tokens, len(tokens)))
         self.n_tokens += len(tokens)
 

@@ -31,12 +31,12 @@ ABORT = llama_cpp.ggml_abort_callback
 
 
 class GgufModel:
-    """`context`: tokens of prompt and reply that it takes at most; `trained`: that it was trained
-    for.
+    """`context`: tokens of prompt and reply that it takes at most; llama.cpp may round it up, which
+    is of no use.
     """
 
-    def __init__(self, llama: llama_cpp.Llama) -> None:
-        self._llama = llama
+    def __init__(self, llama: llama_cpp.Llama, context: int) -> None:
+        self._llama, self._given = llama, min(context, llama.n_ctx())
         self._vocab = llama_cpp.llama_model_get_vocab(llama.model)
         self._trained = llama_cpp.llama_model_n_ctx_train(llama.model)
         self._template = Jinja2ChatFormatter(
@@ -85,13 +85,12 @@ class GgufModel:
 
     def _room(self, size: int) -> int:
         """Tokens that are left for the reply, before anything is evaluated."""
-        given = self._llama.n_ctx()
-        room: int = min(given, self._trained) - size
+        room: int = min(self._given, self._trained) - size
         if room > 0:
             return room
         more = (
             f"raise `context`: the model was trained for {self._trained:,}"
-            if given < self._trained
+            if self._given < self._trained
             else "the model was trained for no more: give it less text"
         )
         raise DocumentError(
@@ -206,7 +205,7 @@ def opened(
         raise Unavailable(
             f"the model {path} has no chat template", hint="take an instruct or chat version"
         )
-    return GgufModel(llama)
+    return GgufModel(llama, context)
 
 
 def _look(path: Path) -> None:
