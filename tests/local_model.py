@@ -11,13 +11,10 @@ from llmops.flows.demo.model import COMMANDS, LIBRARY, packaged
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm
 
-REAL_MODEL = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        find_spec(LIBRARY) is None or packaged() is None,
-        reason=f"no llama.cpp or no model here: {COMMANDS}",
-    ),
-]
+NEEDS_MODEL = pytest.mark.skipif(
+    find_spec(LIBRARY) is None or packaged() is None,
+    reason=f"no llama.cpp or no model here: {COMMANDS}",
+)
 
 
 def smollm(**options: Any) -> Llm:

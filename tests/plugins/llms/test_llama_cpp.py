@@ -13,9 +13,9 @@ import pytest
 from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.errors import DocumentError, TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
-from tests.local_model import REAL_MODEL, smollm
+from tests.local_model import NEEDS_MODEL, smollm
 
-pytestmark = REAL_MODEL
+pytestmark = [pytest.mark.slow, NEEDS_MODEL]
 QUESTION = (
     Message(role="system", content="Be short."),
     Message(role="user", content="What is the capital of France?"),

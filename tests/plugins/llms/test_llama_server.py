@@ -20,12 +20,13 @@ from llmops.tasks.calls.client import LlmClient
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.llms import Llm, Message, Reply, Request
-from tests.local_model import REAL_MODEL
+from tests.local_model import NEEDS_MODEL
 
 STARTS = 60.0
 ITS_OWN = "starlette_context"
 pytestmark = [
-    *REAL_MODEL,
+    pytest.mark.slow,
+    NEEDS_MODEL,
     pytest.mark.skipif(
         find_spec(ITS_OWN) is None,
         reason="no server of llama.cpp here: pip install 'llama-cpp-python[server]'",
