@@ -64,7 +64,9 @@ def model_file(given: str) -> Path:
 
 
 class ModelSteps:
-    """`file`: the model; the rest is as in `PromptSteps`, whose files it uses."""
+    """`file`: the model; `questions`: of the demo's cases. The rest is as in `PromptSteps`, whose
+    files it uses.
+    """
 
     def __init__(
         self,
@@ -74,9 +76,10 @@ class ModelSteps:
         head: Callable[[str, str], None],
         say: Callable[..., None],
         file: Path,
+        questions: int = QUESTIONS,
     ) -> None:
         self.home, self.folder, self.steps, self._head, self._say = home, folder, steps, head, say
-        self._file = file
+        self._file, self._questions = file, questions
 
     def run(self) -> None:
         """Raises LlmopsError where the model answered nothing."""
@@ -84,7 +87,7 @@ class ModelSteps:
             "8b",
             f"The same two prompts with a real language model: {self._file.name}, in this process",
         )
-        self._say(f"It answers {QUESTIONS} questions with each, and may take some minutes.")
+        self._say(f"It answers {self._questions} questions with each, and may take some minutes.")
         outcome = run_flow(self.home, self._config(), accept_cases=True)
         self.steps.append({"step": "evaluate", **outcome})
         record = Decision.model_validate(outcome)
@@ -105,7 +108,9 @@ class ModelSteps:
 
     def _config(self) -> EvaluateConfig:
         cases = (self.folder / "cases" / "python-help.jsonl").read_text("utf-8").splitlines()
-        (self.folder / CASES).write_text("\n".join(cases[:QUESTIONS]) + "\n", encoding="utf-8")
+        (self.folder / CASES).write_text(
+            "\n".join(cases[: self._questions]) + "\n", encoding="utf-8"
+        )
         text = TEMPLATE.format(cases=CASES, old=CHAMPION, new=BETTER, path=f'"{self._file}"')
         (self.folder / CONFIG).write_text(text, encoding="utf-8")
         return configs.read(self.folder / CONFIG, EvaluateConfig)
