@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from llmops.flows.demo.model import packaged
 from llmops.tasks.errors import Unavailable
 from tests.chat.apps import TALL, Record, Towers
 from tests.deployments.app.apps import application
-from tests.local_model import NEEDS_MODEL, packaged
+from tests.local_model import NEEDS_MODEL
 
 pytestmark = [pytest.mark.slow, NEEDS_MODEL]
 
