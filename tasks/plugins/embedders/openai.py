@@ -171,7 +171,8 @@ class OpenAIEmbedder(Embedder):
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(
                 f"{self.base_url} gave an answer without data[].embedding: {str(answer)[:200]}",
-                hint="base_url must lead to an OpenAI-compatible API",
+                hint="base_url must lead to an OpenAI-compatible API, and the model be one that "
+                "gives one vector for a text",
             ) from error
         got = {len(vector) for vector in vectors}
         if len(vectors) != len(texts) or got != {self.dimension}:
@@ -194,4 +195,7 @@ def _vector(value: object) -> NDArray[np.float32]:
     """Servers that do not know base64 answer with numbers."""
     if isinstance(value, str):
         return np.frombuffer(base64.b64decode(value, validate=True), "<f4")
-    return np.array(value, np.float32)
+    vector = np.array(value, np.float32)
+    if vector.ndim != 1:
+        raise ValueError("a vector for each token")
+    return vector

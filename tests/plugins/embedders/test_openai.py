@@ -89,6 +89,11 @@ def test_another_length_than_was_said_is_refused(service: Service) -> None:
             Unavailable,
             "without data",
         ),
+        (
+            Answer(200, json.dumps({"data": [{"index": 0, "embedding": [[1.0], [0.5]]}]}).encode()),
+            Unavailable,
+            "without data.*one vector for a text",
+        ),
     ],
 )
 def test_faults(service: Service, answer: Answer, error: type[Exception], message: str) -> None:
