@@ -99,7 +99,8 @@ def fingerprints_of(
         for place, cleaner in enumerate(cleaners)
         if isinstance(cleaner, CorpusCleaner)
     )
-    chunk = (chunker.fingerprint(), model, schema.model_dump_json())
+    sizes = sorted(embedder.languages)  # what it does not read is measured by its letters
+    chunk = (chunker.fingerprint(), model, schema.model_dump_json(), *sizes)
     return Fingerprints(
         parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus
     )

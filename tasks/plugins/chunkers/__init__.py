@@ -19,6 +19,10 @@ class Tokenizer(Protocol):
     @property
     def max_tokens(self) -> int: ...
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes of what it reads; empty means all."""
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]: ...
 
 

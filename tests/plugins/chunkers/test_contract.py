@@ -107,6 +107,21 @@ ANY_TEXT = st.lists(
 
 def check(text: str, spans: Sequence[Span], chunker: Chunker, tokenizer: Tokenizer) -> None:
     size = min(chunker.size, tokenizer.max_tokens)
+    for span in spans:
+        piece = text[span.start : span.end]
+        assert (
+            span.search is not None
+            or span.tokens <= size
+            or not piece[1:].strip()
+            or unbreakable(piece, tokenizer, size)
+        )
+        seen = embedded_text({"context": span.context, "text": piece, "search": span.search})
+        assert len(tokenizer.token_offsets(seen)) <= tokenizer.max_tokens
+    check_places(text, spans, tokenizer)
+
+
+def check_places(text: str, spans: Sequence[Span], tokenizer: Tokenizer) -> None:
+    """Exact offsets and tokens, nothing lost, in order."""
     covered = bytearray(len(text))
     for span in spans:
         piece = text[span.start : span.end]
@@ -114,14 +129,6 @@ def check(text: str, spans: Sequence[Span], chunker: Chunker, tokenizer: Tokeniz
         assert piece == piece.strip()
         counted = len(tokenizer.token_offsets(span.search if span.search is not None else piece))
         assert counted == span.tokens
-        assert (
-            span.search is not None
-            or counted <= size
-            or not piece[1:].strip()
-            or unbreakable(piece, tokenizer, size)
-        )
-        seen = embedded_text({"context": span.context, "text": piece, "search": span.search})
-        assert len(tokenizer.token_offsets(seen)) <= tokenizer.max_tokens
         covered[span.start : span.end] = b"\x01" * (span.end - span.start)
     assert all(mark or character.isspace() for mark, character in zip(covered, text, strict=True))
     passages = list(dict.fromkeys((span.start, span.end) for span in spans))

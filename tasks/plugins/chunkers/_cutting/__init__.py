@@ -57,7 +57,7 @@ class ContentDefined(Chunker):
         spans = []
         for piece in pieces.between(cuts):
             headings = paths.at(piece.start)
-            room = tokenizer.max_tokens - piece.tokens - 1
+            room = room_beside(piece.tokens, pieces.size, tokenizer)
             context = shortened(self.context((title or "").strip(), headings), room, tokenizer)
             spans.append(
                 Span(
@@ -84,13 +84,15 @@ def strengths(kinds: Array, measured: Measured) -> Array:
 class Piece:
     start: int
     end: int
+    size: int
     tokens: int
 
 
 @dataclass(frozen=True)
 class Pieces:
     """From cuts to pieces of text: adds the overlap, and counts again where no white space was cut
-    at, since the parts of a word may have more tokens than the whole."""
+    at, since the parts of a word may have more tokens than the whole. What the embedder reads is
+    never in a piece that it would have to cut, so a long mixed one is cut between the two."""
 
     measured: Measured
     kinds: Array
@@ -104,25 +106,34 @@ class Pieces:
             yield from self._pieces(before, first, last)
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
-        piece = self._piece(self._lead(before, first), last)
-        if piece.tokens > self.size:
+        lead = self._lead(before, first)
+        piece = self._piece(lead, last)
+        if self._too_long(piece, lead, last):
             piece = self._piece(first, last)
-        if piece.tokens > self.size and last > first + 1:
-            middle = (first + last) // 2
+        if self._too_long(piece, first, last) and last > first + 1:
+            middle = self._middle(first, last)
             yield from self._pieces(before, first, middle)
             yield from self._pieces(middle, middle, last)
         else:
             yield piece
 
+    def _too_long(self, piece: Piece, first: int, last: int) -> bool:
+        return piece.size > self.size or (
+            piece.tokens > self.tokenizer.max_tokens
+            and len(self.measured.turns_between(first, last)) > 0
+        )
+
+    def _middle(self, first: int, last: int) -> int:
+        turns, middle = self.measured.turns_between(first, last), (first + last) // 2
+        return int(turns[np.abs(turns - middle).argmin()]) if len(turns) else middle
+
     def _piece(self, first: int, last: int) -> Piece:
         start, end = self.measured.start(first), self.measured.stop(last)
-        whole = self._at_space(first) and self._at_space(last)
-        tokens = (
-            self.measured.tokens(first, last)
-            if whole
-            else len(self.tokenizer.token_offsets(self.measured.text[start:end]))
-        )
-        return Piece(start, end, tokens)
+        size, tokens = self.measured.size(first, last), self.measured.tokens(first, last)
+        if self._at_space(first) and self._at_space(last):
+            return Piece(start, end, size, tokens)
+        counted = len(self.tokenizer.token_offsets(self.measured.text[start:end]))
+        return Piece(start, end, size + counted - tokens, counted)
 
     def _at_space(self, border: int) -> bool:
         at_end = border in (0, len(self.kinds))
@@ -149,6 +160,14 @@ class Pieces:
             if len(good):
                 return int(least + good[0])
         return first
+
+
+def room_beside(tokens: int, size: int, tokenizer: Tokenizer) -> int:
+    """The tokens that a context may have. A chunk beyond the embedder's limit is one that it does
+    not read: there the context is for text search, and as long as beside a full chunk.
+    """
+    most = tokenizer.max_tokens
+    return most - 1 - (tokens if tokens <= most else min(size, most))
 
 
 def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
@@ -192,7 +211,7 @@ class Whole:
         headings = self.paths.at(start)
         context = shortened(
             chunker.context(self.title, headings),
-            self.tokenizer.max_tokens - tokens - 1,
+            room_beside(tokens, chunker.size, self.tokenizer),
             self.tokenizer,
         )
         return Span(
