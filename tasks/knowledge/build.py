@@ -25,6 +25,9 @@ from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
 from llmops.tasks.schemas import Shard
 
+LETTERS = "letters/1"
+"""The revision of how documents are measured whose language the embedder does not read."""
+
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
@@ -47,6 +50,7 @@ class Fingerprints(BaseModel):
     `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
     `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
     sketches of each cleaner that compares documents depend on, in the order of the cleaners.
+    `letters`: the languages whose documents are measured by letters.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,10 +60,18 @@ class Fingerprints(BaseModel):
     chunk: tuple[str, ...]
     model: str
     corpus: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
 
-    def of(self, media_type: str) -> DocumentFingerprints:
-        """Those of a document of that type, which covers the one parser that reads it."""
-        return self._after(parser_fingerprint(media_type))
+    def of(self, media_type: str, language: str | None = None) -> DocumentFingerprints:
+        """Those of a document of that type, which covers the one parser that reads it, and of that
+        language, which says how its chunks are measured.
+        """
+        found = self._after(parser_fingerprint(media_type))
+        return (
+            found._replace(chunk=digest(found.chunk, LETTERS))
+            if language in self.letters
+            else found
+        )
 
     @property
     def all(self) -> str:

@@ -23,6 +23,7 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import all_parsers
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.texts import terms
+from llmops.tasks.texts.language import unread
 
 
 def begin(handle: Handle, run_id: str | None = None, *, gated: bool = False) -> Steps:
@@ -99,10 +100,14 @@ def fingerprints_of(
         for place, cleaner in enumerate(cleaners)
         if isinstance(cleaner, CorpusCleaner)
     )
-    sizes = sorted(embedder.languages)  # what it does not read is measured by its letters
-    chunk = (chunker.fingerprint(), model, schema.model_dump_json(), *sizes)
     return Fingerprints(
-        parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus
+        parse=parse,
+        clean=clean,
+        check=suite,
+        chunk=(chunker.fingerprint(), model, schema.model_dump_json()),
+        model=model,
+        corpus=corpus,
+        letters=tuple(sorted(unread(embedder.languages))),
     )
 
 

@@ -94,6 +94,14 @@ def detect(text: str) -> str | None:
     return _sure(sample)
 
 
+def unread(languages: frozenset[str]) -> frozenset[str]:
+    """The languages in scripts that nobody reads who reads these languages; none for no languages,
+    which means all.
+    """
+    scripts = [codes for codes in SCRIPT_LANGUAGES.values() if languages and not codes & languages]
+    return frozenset[str]().union(*scripts)
+
+
 @cache
 def script_of(letter: str) -> str:
     """As Unicode names it: LATIN, CJK, HIRAGANA."""

@@ -68,7 +68,9 @@ class ParentChildChunker(MarkdownChunker):
             yield Span(
                 start=start,
                 end=end,
-                tokens=len(pieces.tokenizer.token_offsets(search)),
+                tokens=min(
+                    len(pieces.tokenizer.token_offsets(search)), pieces.tokenizer.max_tokens
+                ),
                 headings=paths.at(start),
                 page=measured.page(start),
                 search=search,

@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -103,7 +103,12 @@ class Pieces:
     def between(self, cuts: Sequence[int]) -> Iterator[Piece]:
         """The pieces between ascending borders; the first has no overlap."""
         for before, (first, last) in zip([cuts[0], *cuts], pairwise(cuts), strict=False):
-            yield from self._pieces(before, first, last)
+            yield from map(self._seen, self._pieces(before, first, last))
+
+    def _seen(self, piece: Piece) -> Piece:
+        """Of what the embedder does not read it takes as many tokens as it can."""
+        most = self.tokenizer.max_tokens if piece.size < piece.tokens else piece.tokens
+        return replace(piece, tokens=min(piece.tokens, most))
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
         lead = self._lead(before, first)
@@ -163,11 +168,11 @@ class Pieces:
 
 
 def room_beside(tokens: int, size: int, tokenizer: Tokenizer) -> int:
-    """The tokens that a context may have. A chunk beyond the embedder's limit is one that it does
-    not read: there the context is for text search, and as long as beside a full chunk.
+    """The tokens that a context may have. A chunk that fills the embedder is one that it does not
+    read: there the context is for text search, and as long as beside a full chunk.
     """
     most = tokenizer.max_tokens
-    return most - 1 - (tokens if tokens <= most else min(size, most))
+    return most - 1 - (tokens if tokens < most else min(size, most))
 
 
 def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
