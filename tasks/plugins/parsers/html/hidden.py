@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers.html.looks import Look, clipped, colour, gone
-from llmops.tasks.plugins.parsers.html.styles import VARIABLE, Style, Styles, styles
+from llmops.tasks.plugins.parsers.html.styles import VARIABLE, Style, Styles
 
 if TYPE_CHECKING:
     from lxml import etree, html
@@ -48,36 +48,43 @@ class Appearance:
     def __init__(self, tree: "html.HtmlElement") -> None:
         self.gone: set[etree._Element] = set()
         self.faded: set[etree._Element] = set()
-        self._styles: Styles = styles(tree)
+        self._styles = Styles(tree)
         self._external = bool(tree.xpath(SHEETS))
         self._scripted = tree.find(".//script") is not None or bool(tree.xpath("//@onclick"))
         values = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
         self._opened = {part.removeprefix("#") for value in values for part in value.split()}
-        looks: dict[etree._Element, Look] = {}
-        variables: dict[etree._Element, dict[str, str]] = {}
-        for element in tree.iter("*"):
-            self._look_at(element, looks, variables)
+        self._looks: dict[etree._Element, Look] = {}
+        self._variables: dict[etree._Element, dict[str, str]] = {}
+        unseen = {
+            element: style
+            for element in tree.iter("*")
+            if (style := self._unseen_style(element)) is not None
+        }
+        later = self._styles.later(list(unseen))
+        for element, style in unseen.items():
+            self._judge(element, style, _resolved(later.get(element, {}), self._variables[element]))
 
-    def _look_at(
-        self,
-        element: "etree._Element",
-        looks: "dict[etree._Element, Look]",
-        variables: "dict[etree._Element, dict[str, str]]",
-    ) -> None:
+    def _unseen_style(self, element: "etree._Element") -> dict[str, str] | None:
+        """An element's declarations where they hide it or its letters, unless it is opened."""
         parent = element.getparent()
-        around = Look() if parent is None else looks[parent]
+        around = Look() if parent is None else self._looks[parent]
+        inherited = {} if parent is None else self._variables[parent]
         own = self._styles.now.get(element, {})
-        inherited = {} if parent is None else variables[parent]
         named = {name: value for name, value in own.items() if name.startswith("--")}
-        variables[element] = inherited | named if named else inherited
-        style = _attributes(element) | _resolved(own, variables[element])
-        looks[element] = look = around.within(style) if style else around
+        self._variables[element] = inherited | named if named else inherited
+        style = _attributes(element) | _resolved(own, self._variables[element])
+        look = self._looks[element] = around.within(style) if style else around
         if element.tag in ESSENTIAL:
-            return
-        later = _resolved(self._styles.later.get(element, {}), variables[element])
-        if style and gone(style) and not self._can_be_seen(element, style, later):
-            self.gone.add(element)
-        elif look.unseen and self._unseen(element, look, around, later):
+            return None
+        return style if look.unseen or (style and gone(style)) else None
+
+    def _judge(self, element: "etree._Element", style: Style, later: Style) -> None:
+        parent = element.getparent()
+        around = Look() if parent is None else self._looks[parent]
+        if gone(style):
+            if not self._can_be_seen(element, style, later):
+                self.gone.add(element)
+        elif self._unseen(element, self._looks[element], around, later):
             self.faded.add(element)
 
     def _unseen(self, element: "etree._Element", look: Look, around: Look, later: Style) -> bool:

@@ -84,27 +84,30 @@ class Look:
             look = replace(look, size=size)
         if style.get("position") in ("absolute", "fixed", "sticky"):
             look = replace(look, laid_over=True)
-        return replace(look, **_paint(style))
+        return _inked(_papered(look, style), style)
 
 
-def _paint(style: Style) -> dict[str, "Rgb | bool | None"]:
-    paint: dict[str, Rgb | bool | None] = {}
+def _papered(look: Look, style: Style) -> Look:
     paper = _paper(style)
-    if paper is not None:
-        known = isinstance(paper, tuple)
-        paint |= {"paper": paper if known else None} | ({"laid_over": False} if known else {})
+    if isinstance(paper, tuple):
+        look = replace(look, paper=paper, laid_over=False)
+    elif paper or "mix-blend-mode" in style:
+        look = replace(look, paper=None)
+    return look
+
+
+def _inked(look: Look, style: Style) -> Look:
     ink = style.get("-webkit-text-fill-color") or style.get("color", "")
-    if ink and ink not in ("inherit", "currentcolor", "unset"):
-        named = colour(ink)
-        paint |= {"ink": named if isinstance(named, tuple) else None}
-        clipped = "text" in style.get("background-clip", style.get("-webkit-background-clip", ""))
-        shadow = style.get("text-shadow", "none") != "none"
-        paint |= {"clear": named == "transparent" and not clipped and not shadow}
-        if shadow:
-            paint |= {"ink": None}
-    if "mix-blend-mode" in style:
-        paint |= {"paper": None}
-    return paint
+    if not ink or ink in ("inherit", "currentcolor", "unset"):
+        return look
+    named = colour(ink)
+    clipped = "text" in style.get("background-clip", style.get("-webkit-background-clip", ""))
+    shadow = style.get("text-shadow", "none") != "none"
+    return replace(
+        look,
+        ink=named if isinstance(named, tuple) and not shadow else None,
+        clear=named == "transparent" and not clipped and not shadow,
+    )
 
 
 def _paper(style: Style) -> "Rgb | str | None":

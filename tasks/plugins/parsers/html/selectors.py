@@ -6,7 +6,8 @@ since a hostile page may have a hundred thousand of them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cssselect import SelectorError, parse
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 
-MOST_STEPS: Final = 2_000_000
+MOST_STEPS: Final = 5_000_000
 LONGEST: Final = 2_000
 """Characters of a selector; those of pages have some dozens."""
 POINTED: Final = {"hover", "active"}
@@ -53,6 +54,10 @@ TOO_MUCH: Final = (
 )
 
 
+Known = dict[tuple[int, "etree._Element"], bool]
+"""(left side of a selector, element) -> whether it means the element or one before it."""
+
+
 class Matcher:
     """The elements of one page by name, class and id, and what selectors mean among them.
 
@@ -62,19 +67,20 @@ class Matcher:
     def __init__(self, tree: "etree._Element", *, steps: int = MOST_STEPS) -> None:
         self._left = steps
         self._names: dict[str, list[etree._Element]] = {}
+        self._called: dict[etree._Element, set[str]] = {}
         self._scripted = False
         for element in tree.iter("*"):
             self._scripted = self._scripted or element.tag == "script"
             for key in self._keys(element):
                 self._names.setdefault(key, []).append(element)
 
-    @staticmethod
-    def _keys(element: "etree._Element") -> Iterator[str]:
-        yield "*"
-        yield str(element.tag)
-        yield from (f".{each}" for each in {*(element.get("class") or "").split()})
-        if element.get("id"):
-            yield f"#{element.get('id')}"
+    def _keys(self, element: "etree._Element") -> set[str]:
+        """What an element is called."""
+        if element not in self._called:
+            names = {f".{each}" for each in (element.get("class") or "").split()}
+            own = {f"#{element.get('id')}"} if element.get("id") else set()
+            self._called[element] = {"*", str(element.tag), *names, *own}
+        return self._called[element]
 
     def may_mean(self, prelude: str, *, later: bool) -> bool:
         """Whether a rule may mean any element, now or `later`: quickly, by the names in it."""
@@ -87,26 +93,35 @@ class Matcher:
 
     def now(self, selector: Selector) -> "Iterator[etree._Element]":
         """The elements that the selector means as the page is first shown."""
-        return self._matching(selector, states=False)
-
-    def later(self, selector: Selector) -> "Iterator[etree._Element]":
-        """Those that it may mean as well once something was pointed at or opened."""
-        if self._waits(selector.parsed_tree):
-            yield from self._matching(selector, states=True)
-
-    def _matching(self, selector: Selector, *, states: bool) -> "Iterator[etree._Element]":
-        tree = selector.parsed_tree
-        for element in self._candidates(tree, states=states):
-            if self._matches(element, tree, states=states):
+        tree, known = selector.parsed_tree, Known()
+        for element in self._candidates(tree):
+            if self._matches(element, tree, known, states=False):
                 yield element
 
-    def _candidates(self, tree: Tree, *, states: bool) -> "Iterable[etree._Element]":
-        """The fewest elements among which all are that the right end of a selector can mean."""
+    def later(
+        self, selector: Selector, among: "Iterable[etree._Element]"
+    ) -> "Iterator[etree._Element]":
+        """Those of some elements that it may mean as well once something was pointed at or
+        opened.
+        """
+        tree, known = selector.parsed_tree, Known()
         subject = tree.subselector if isinstance(tree, CombinedSelector) else tree
-        named = [key for key in _named(subject) if not states or key in self._names]
-        if states and not any(key != "*" for key in named):
-            return ()  # `.open` alone may mean anything
-        return min((self._names.get(key, []) for key in named), key=len)
+        there = {name for name in _named(subject) if name in self._names}
+        if not there or not self._waits(tree):
+            return  # `.open` alone may mean anything
+        for element in among:
+            if there.issubset(self._keys(element)) and (
+                self._matches(element, tree, known, states=True)
+            ):
+                yield element
+
+    def _candidates(self, tree: Tree) -> "Sequence[etree._Element]":
+        """The fewest elements among which all are that a selector can mean."""
+        if any(name not in self._names for name in _needed(tree)):
+            return ()
+        subject = tree.subselector if isinstance(tree, CombinedSelector) else tree
+        named = [self._names[name] for name in _named(subject)]
+        return min((named or [self._names["*"]]), key=len)
 
     def _waits(self, tree: Tree) -> bool:
         """Whether some part of a selector can come true that is not true yet."""
@@ -128,20 +143,42 @@ class Matcher:
         if self._left < 0:
             raise DocumentError(TOO_MUCH)
 
-    def _matches(self, element: "etree._Element", tree: Tree, *, states: bool) -> bool:
+    def _matches(
+        self, element: "etree._Element", tree: Tree, known: "Known", *, states: bool
+    ) -> bool:
         self._spend(1)
         if isinstance(tree, CombinedSelector):
-            if not self._matches(element, tree.subselector, states=states):
-                return False
-            return any(
-                self._matches(each, tree.selector, states=states)
-                for each in _related(element, tree.combinator)
+            return self._matches(element, tree.subselector, known, states=states) and (
+                self._beside(element, tree, known, states=states)
             )
         if isinstance(tree, Element):
             return tree.element in (None, "*") or element.tag == (tree.element or "").lower()
-        if not self._matches(element, tree.selector, states=states):
+        if not self._matches(element, tree.selector, known, states=states):
             return False
         return self._holds(element, tree, states=states)
+
+    def _beside(
+        self, element: "etree._Element", tree: CombinedSelector, known: "Known", *, states: bool
+    ) -> bool:
+        """Whether the left side of a selector means an element that stands where it must. What was
+        found of an element holds for all below it, or after it, too: so each is asked once.
+        """
+        if tree.combinator not in (" ", "~"):
+            related = _related(element, tree.combinator)
+            return any(self._matches(each, tree.selector, known, states=states) for each in related)
+        passed: list[tuple[int, etree._Element]] = []
+        found = False
+        for each in _related(element, tree.combinator):
+            key = (id(tree), each)
+            if key not in known:
+                passed.append(key)
+                found = self._matches(each, tree.selector, known, states=states)
+            else:
+                found = known[key]
+            if found or key in known:
+                break
+        known.update(dict.fromkeys(passed, found))
+        return found
 
     def _holds(self, element: "etree._Element", tree: Tree, *, states: bool) -> bool:
         """Whether the last condition of a compound selector holds."""
@@ -156,11 +193,13 @@ class Matcher:
         if isinstance(tree, Pseudo):
             return states if tree.ident in STATES else _is(element, tree.ident)
         if isinstance(tree, Negation):
-            return not self._matches(element, tree.subselector, states=False) or (
+            return not self._matches(element, tree.subselector, {}, states=False) or (
                 states and self._waits(tree.subselector)
             )
         if isinstance(tree, (Matching, SpecificityAdjustment)):
-            return any(self._matches(element, each, states=states) for each in tree.selector_list)
+            return any(
+                self._matches(element, each, {}, states=states) for each in tree.selector_list
+            )
         if not isinstance(tree, Function):
             return False
         place, holds = _nth(element, tree)
@@ -205,42 +244,49 @@ def _parts(tree: Tree) -> Iterator[Tree]:
             pending.append(part.selector)
 
 
-def _named(tree: Tree) -> Iterator[str]:
-    """What an element must be called for a compound selector to mean it: `*`, `p`, `.note`."""
-    yield "*"
-    while not isinstance(tree, Element):
+def _named(tree: Tree) -> list[str]:
+    """What an element must be called for a compound selector to mean it: `p`, `.note`, `#top`."""
+    names = list[str]()
+    while not isinstance(tree, (Element, CombinedSelector)):
         if isinstance(tree, Class):
-            yield f".{tree.class_name}"
+            names.append(f".{tree.class_name}")
         elif isinstance(tree, Hash):
-            yield f"#{tree.id}"
-        if isinstance(tree, CombinedSelector):
-            return
+            names.append(f"#{tree.id}")
         tree = tree.selector
-    if tree.element:
-        yield tree.element.lower()
+    if isinstance(tree, Element) and tree.element:
+        names.append(tree.element.lower())
+    return names
 
 
-def _related(element: "etree._Element", combinator: str) -> "Iterable[etree._Element]":
+def _needed(tree: Tree) -> list[str]:
+    """All names that some element must have for a selector to mean anything."""
+    names = list[str]()
+    while isinstance(tree, CombinedSelector):
+        names += _named(tree.subselector)
+        tree = tree.selector
+    return names + _named(tree)
+
+
+def _related(element: "etree._Element", combinator: str) -> "Iterator[etree._Element]":
+    """The elements that a combinator leads to, the nearest first."""
     if combinator == " ":
-        return element.iterancestors()
-    if combinator == ">":
-        parent = element.getparent()
-        return [] if parent is None else [parent]
-    before = element.itersiblings("*", preceding=True)
-    return (
-        before if combinator == "~" else [each for each in [next(before, None)] if each is not None]
-    )
+        yield from element.iterancestors()
+    elif combinator == ">":
+        yield from islice(element.iterancestors(), 1)
+    else:
+        before = element.itersiblings("*", preceding=True)
+        yield from before if combinator == "~" else islice(before, 1)
 
 
 def _has(element: "etree._Element", tree: Attrib) -> bool:
-    found = element.get(tree.attrib.lower())
+    found: str | None = element.get(tree.attrib.lower())
     if found is None or tree.value is None:
         return found is not None and tree.operator == "exists"
     value = tree.value.value or ""
     if tree.flag == "i" or tree.attrib in ("type", "dir", "align", "hidden"):
         found, value = found.lower(), value.lower()
     if tree.operator == "=":
-        return bool(found == value)
+        return found == value
     if tree.operator == "!=":
         return bool(found != value)
     if tree.operator == "|=":

@@ -4,11 +4,13 @@ Only what may hide a text is read. Sheets from elsewhere are not fetched: nothin
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import tinycss2
+from cssselect import Selector
 from tinycss2.ast import AtRule, Declaration, QualifiedRule
 
 from llmops.tasks.errors import DocumentError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 
 Style = Mapping[str, str]
+Ranked = tuple[tuple[bool, tuple[int, ...], int], str, str]
+"""(how much a declaration counts, property, value)."""
 MOST_CSS: Final = 3_000_000
 """Characters of all style sheets in a page."""
 WIDE, NARROW = 1280.0, 360.0
@@ -61,16 +65,6 @@ VALUES: Final = {
 INLINE: Final = (1, 0, 0, 0)
 
 
-@dataclass
-class Styles:
-    """`now`: element -> its own declarations, as the page is first shown; `later`: those that come
-    with pointing, opening, or a class that a script gives it.
-    """
-
-    now: "dict[etree._Element, dict[str, str]]" = field(default_factory=dict)
-    later: "dict[etree._Element, dict[str, str]]" = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Rule:
     """A rule of a sheet. `always`: it holds on every screen; else on some only."""
@@ -85,52 +79,72 @@ class Rule:
         return self.declared.get("display", ("", False))[0] != "none"
 
 
-def styles(tree: "etree._Element") -> Styles:
-    """The styles of a page's elements. Raises DocumentError for sheets that no person wrote."""
-    sheets = [
-        (sheet.text or "", sheet.get("media") or "")
-        for sheet in tree.iter("style")
-        if WORTH_READING.search(sheet.text or "")
-    ]
-    if sum(len(text) for text, _ in sheets) > MOST_CSS:
-        raise DocumentError(TOO_MUCH)
-    try:
-        return _cascade(tree, [rule for sheet in sheets for rule in _rules(*sheet)])
-    except RecursionError as error:
-        raise DocumentError(TOO_MUCH) from error
+class Styles:
+    """What the sheets and the `style` attributes of a page say of its elements. Raises
+    DocumentError for sheets that no person wrote.
+    """
 
+    def __init__(self, tree: "etree._Element") -> None:
+        sheets = [
+            (sheet.text or "", sheet.get("media") or "")
+            for sheet in tree.iter("style")
+            if WORTH_READING.search(sheet.text or "")
+        ]
+        if sum(len(text) for text, _ in sheets) > MOST_CSS:
+            raise DocumentError(TOO_MUCH)
+        self._matcher = Matcher(tree)
+        self._read: dict[str, list[Selector]] = {}
+        try:
+            self._rules = [rule for sheet in sheets for rule in _rules(*sheet)]
+            self.now = self._cascade(tree)
+        except RecursionError as error:
+            raise DocumentError(TOO_MUCH) from error
 
-def _cascade(tree: "etree._Element", rules: list[Rule]) -> Styles:
-    held: dict[etree._Element, list[tuple[Any, str, str]]] = {}
-    found, matcher = Styles(), Matcher(tree)
-    for order, rule in enumerate(rules):
-        if not matcher.may_mean(rule.prelude, later=rule.opens):
-            continue
-        for selector in selectors(rule.prelude):
-            means: Iterable[etree._Element] = ()
-            if rule.always:
+    def _cascade(self, tree: "etree._Element") -> "dict[etree._Element, dict[str, str]]":
+        """element -> its own declarations, as the page is first shown."""
+        held: dict[etree._Element, list[Ranked]] = {}
+        for order, rule in enumerate(self._rules):
+            for selector in self._selectors(rule) if rule.always else ():
                 rank = (0, *selector.specificity())
-                for element in matcher.now(selector):
+                for element in self._matcher.now(selector):
                     held.setdefault(element, []).extend(_ranked(rule.declared, rank, order))
-                means = matcher.later(selector) if rule.opens else ()
-            elif rule.opens:
-                means = matcher.now(selector)
-            opened = _opening(rule.declared, pointed=pointed_at(selector))
-            for element in means if opened else ():
-                found.later.setdefault(element, {}).update(opened)
-    for element in tree.iter("*"):
-        if given := element.get("style"):
-            declared = declarations(given)
-            held.setdefault(element, []).extend(_ranked(declared, INLINE, len(rules)))
-    for element, ranked in held.items():
-        ranked.sort(key=lambda each: each[0])
-        found.now[element] = {name: value for _, name, value in ranked}
-    return found
+        for element in tree.iter("*"):
+            if given := element.get("style"):
+                ranked = _ranked(declarations(given), INLINE, len(self._rules))
+                held.setdefault(element, []).extend(ranked)
+        return {
+            element: {name: value for _, name, value in sorted(ranked, key=itemgetter(0))}
+            for element, ranked in held.items()
+        }
+
+    def later(self, among: "Sequence[etree._Element]") -> "dict[etree._Element, dict[str, str]]":
+        """The declarations of some elements that come with pointing, opening, another screen, or a
+        class that a script gives them.
+        """
+        found: dict[etree._Element, dict[str, str]] = {}
+        wanted = set(among)
+        for rule in self._rules if among else ():
+            for selector in self._selectors(rule) if rule.opens else ():
+                opened = _opening(rule.declared, pointed=pointed_at(selector))
+                if rule.always:
+                    meant: Iterable[etree._Element] = self._matcher.later(selector, among)
+                else:
+                    meant = (each for each in self._matcher.now(selector) if each in wanted)
+                for element in meant if opened else ():
+                    found.setdefault(element, {}).update(opened)
+        return found
+
+    def _selectors(self, rule: "Rule") -> list[Selector]:
+        if not self._matcher.may_mean(rule.prelude, later=rule.opens):
+            return []
+        if rule.prelude not in self._read:
+            self._read[rule.prelude] = selectors(rule.prelude)
+        return self._read[rule.prelude]
 
 
 def _ranked(
     declared: Mapping[str, tuple[str, bool]], rank: tuple[int, ...], order: int
-) -> Iterator[tuple[Any, str, str]]:
+) -> "Iterator[Ranked]":
     for name, (value, important) in declared.items():
         yield (important, rank, order), name, value
 

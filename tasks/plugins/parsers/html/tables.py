@@ -147,7 +147,7 @@ def _from_above(line: list[Cell], reaching: dict[int, tuple[Cell, int]]) -> None
 
 
 def _cells(row: "etree._Element") -> "Iterator[etree._Element]":
-    return row.iterchildren("td", "th")
+    yield from row.iterchildren("td", "th")
 
 
 def _span(cell: "etree._Element", name: str) -> int:
