@@ -1,6 +1,7 @@
 """Our files of safetensors against the library's."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def test_a_file_has_the_bytes_that_the_library_writes() -> None:
 
 
 def test_tensors_of_other_kinds_are_passed_over() -> None:
-    several = {"a": np.ones((2, 3), np.float32), "b": np.ones(4, np.int64)}
+    several: dict[str, Any] = {"a": np.ones((2, 3), np.float32), "b": np.ones(4, np.int64)}
     assert {name: each.shape for name, each in tensors_of(save(several)).items()} == {"a": (2, 3)}
     assert tensors_of(save(several, metadata={"format": "pt"})).keys() == {"a"}
 

@@ -36,7 +36,7 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def embedder(service: Service, **options: Any) -> Embedder:
+def embedder(service: Service, **options: Any) -> OpenAIEmbedder:
     plain = {
         "name": "openai",
         "model": "small",
@@ -44,7 +44,9 @@ def embedder(service: Service, **options: Any) -> Embedder:
         "base_url": service.base_url,
         "retries": 1,
     }
-    return Spec.model_validate(plain | options).build(Embedder)
+    made = Spec.model_validate(plain | options).build(Embedder)
+    assert isinstance(made, OpenAIEmbedder)
+    return made
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
