@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-import regex
+import regex  # type: ignore[import-untyped]
 
 from llmops.tasks.texts.scripts import HANGUL, UNSPACED
 
