@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def prepared(office: Office, **changes: Any) -> Path:
         "sources": [{"name": "files", "path": "docs"}],
         "embed": "hash",
     }
-    (office.folder / "base.yaml").write_text(yaml.safe_dump(base))
+    (office.folder / "base.yaml").write_text(write_yaml(base))
     grid = {
         "flow": "compare",
         "name": "tries",
@@ -44,7 +44,7 @@ def prepared(office: Office, **changes: Any) -> Path:
         "k": 3,
         "grid": {"chunk": [{"name": "sentence", "size": 60}, {"name": "fixed", "size": 30}]},
     } | changes
-    (office.folder / "grid.yaml").write_text(yaml.safe_dump(grid))
+    (office.folder / "grid.yaml").write_text(write_yaml(grid))
     return office.folder / "grid.yaml"
 
 
@@ -69,6 +69,20 @@ def test_a_grid_is_built_measured_recorded_and_cleared_away(office: Office) -> N
         names = [each.name for each in client.search_experiments()]
     assert "tries comparison" in names
     assert [name for name in names if name.startswith("tries-")] == []
+
+
+def test_rerankers_are_arms_of_a_grid_and_of_a_single_base(office: Office) -> None:
+    grid = prepared(office, rerank=["overlap"], grid={"chunk.size": [30, 60]})
+    found = llmops("kb", "compare", grid, "--json").data
+    names = [arm["name"] for arm in found["arms"]]
+    assert names == ["size=30", "size=30 + overlap", "size=60", "size=60 + overlap"]
+    assert found["arms"][1]["changes"]["rerank"] == {"name": "overlap"}
+    assert llmops("index", office.folder / "base.yaml").code == 0
+    golden = office.folder / "golden.jsonl"
+    rerank = "{name: overlap, candidates: 3}"
+    one = llmops("kb", "compare", "base", "--golden", golden, "--rerank", rerank, "--json").data
+    assert [arm["name"] for arm in one["arms"]] == ["base", "base + overlap"]
+    assert "ndcg@10" in one["arms"][1]["difference"]
 
 
 @pytest.mark.parametrize(

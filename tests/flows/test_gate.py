@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
 from llmops.tasks.ledger.leases import hold
+from llmops.tasks.yaml_files import write_yaml
+from tests.commandline import llmops
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,7 @@ def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: L
         "rejected",
         first.version,
     )
+    assert "version 2 did not go live, gate rejected: " in llmops("kb", "log", lab.kb).out
     assert {one["id"] for one in second.worst} <= set(COLOURS[:8])
     assert len(second.worst) >= 8
     assert "amber lantern" in lab.search("Where does the amber lantern hang?", 1)[0]
@@ -129,7 +131,7 @@ def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_block
     lab.write("short.txt", "Too short.")
     suite = lab.folder / "suite.yaml"
     suite.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {
                 "documents": [
                     {
@@ -149,7 +151,7 @@ def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_block
     )
     assert "short.txt" not in lab.visible()
     suite.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {"documents": [{"type": "expect_table_row_count_to_be_between", "min_value": 100}]}
         )
     )
