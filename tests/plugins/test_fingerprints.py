@@ -75,8 +75,6 @@ WRITTEN_BY_0_1 = {
     "sources.topics": "3c5fc58b97283f2e",
     "sources.web": "99f2c1e5eb9d7efd",
     "parsers.captions": "1d1495c7dfb029c9",
-    "parsers.epub": "f7a684e29493f7eb",
-    "parsers.html": "030c432d01bce862",
     "parsers.mail": "aa4a5a548f683370",
     "parsers.markdown": "1c64e0252d9cfadd",
     "parsers.markup": "16656981f5451498",

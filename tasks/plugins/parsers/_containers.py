@@ -204,16 +204,17 @@ class Package:
         from lxml import etree
 
         try:
-            return etree.fromstring(self._archive.read(name), xml_parser())
+            return etree.fromstring(self.read(name), xml_parser())
+        except etree.XMLSyntaxError as error:
+            raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
+
+    def read(self, name: str) -> bytes:
+        """A part as it is. Raises DocumentError when it is missing or damaged."""
+        try:
+            return self._archive.read(name)
         except KeyError as error:
             raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            etree.XMLSyntaxError,
-        ) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:

@@ -126,6 +126,8 @@ TAGS = re.compile(
     re.IGNORECASE,
 )
 XML = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s(?!html))", re.IGNORECASE)
+ROOT = re.compile(r"\ufeff?\s*(?:<!--(?:(?!-->).)*-->\s*)*<([A-Za-z_][\w.:-]*)[\s>/]", re.DOTALL)
+"""The first element of a text that may be XML without a prolog."""
 MAIL = re.compile(
     r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|"
     r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|SpoolSender|Cc):)",
@@ -190,7 +192,7 @@ def text_type(text: str, uri: str) -> str:
         HTML.match(head) or (hinted == "text/html" and TAGS.search(text[:65536]))
     ):
         return "text/html"
-    if XML.match(head) and hinted not in MARKED:
+    if hinted not in MARKED and (XML.match(head) or _is_bare_xml(text, hinted)):
         return "application/xml"
     if _is_mail(head, hinted):
         return "message/rfc822"
@@ -199,6 +201,17 @@ def text_type(text: str, uri: str) -> str:
     if hinted != "text/markdown" and LATEX.search(head):
         return "application/x-latex"
     return _hinted(head, text, hinted)
+
+
+def _is_bare_xml(text: str, hinted: str) -> bool:
+    """Whether a text is XML that does not say so: one element from the first to the last letter.
+    Where the name does not say it either, the element has a namespace.
+    """
+    root = ROOT.match(text[:HEAD])
+    if not root or (len(text) <= HEAD and not text.rstrip().endswith((f"</{root[1]}>", "/>"))):
+        return False
+    opening = text[root.start(1) : root.start(1) + HEAD].split(">", 1)[0]
+    return hinted == "application/xml" or "xmlns" in opening
 
 
 def _hinted(head: str, text: str, hinted: str) -> str:

@@ -67,6 +67,12 @@ def text_of(tree: "html.HtmlElement") -> str:
     return main_text(serialised(tree), shown, frame_of(tree))
 
 
+def whole_text(tree: "html.HtmlElement") -> str:
+    """All the text of a page as Markdown, menus and footers too."""
+    _remove(tree, SILENT)
+    return markdown(_shown(tree))
+
+
 def _shown(tree: "html.HtmlElement") -> list[Block]:
     """The blocks of a page without its head: what stands there is about the page, not in it."""
     return [block for part in tree if part.tag != "head" for block in blocks(part)]

@@ -51,11 +51,9 @@ def main_text(page: str, blocks: Sequence[Block], frame: "Set[etree._Element]") 
     if not main or _is_no_article(blocks, main, own):
         return markdown([block for at, block in enumerate(blocks) if at in main or at in own])
     first, last = min(main), max(main)
-    kept = main | {
-        at
-        for at in own
-        if first < at < last and blocks[at].kind in STRUCTURED and not _leads_away(blocks[at])
-    }
+    within = {at for at in own if first < at < last and not _leads_away(blocks[at])}
+    kept = main | {at for at in within if blocks[at].kind in STRUCTURED}
+    kept |= {at for at in within if blocks[at].kind == "heading" and at + 1 in kept}
     return markdown([blocks[at] for at in sorted(kept)])
 
 
