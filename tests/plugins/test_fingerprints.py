@@ -86,7 +86,6 @@ WRITTEN_BY_0_1 = {
     "parsers.xml": "90109a9ee3ec487b",
     "cleaners.boilerplate": "dc336d6874d5528c",
     "cleaners.injection": "6409083083fdfac1",
-    "cleaners.links": "fa30d5965d339abf",
     "cleaners.near_duplicates": "42a5616960cb7b55",
     "cleaners.pii": "eaa29b33d3c5b5bc",
     "cleaners.unicode": "170760ae94461e65",

@@ -23,6 +23,7 @@ NAMED_FRAME: Final = re.compile(
     r"(?:$|[\s_-])",
     re.IGNORECASE,
 )
+MOST_LINKS: Final = 20
 MOST_CHROME: Final = 0.4
 """What holds a larger share of the words outside links is no frame, whatever its name: some pages
 stand in a form as a whole.
@@ -67,7 +68,11 @@ def said(page: str) -> str:
 
 
 def is_framed(tree: "etree._Element") -> bool:
-    """Whether a page has a menu, a header, a footer or a side bar, by names, roles or classes."""
+    """Whether a page has a menu, a header, a footer or a side bar, by names, roles or classes, or
+    so many links that something of the kind must be there.
+    """
+    if len(tree.xpath("//a[@href]")) > MOST_LINKS:
+        return True
     return bool(tree.xpath(CHROME)) or any(
         NAMED_FRAME.search(f"{each.get('class') or ''} {each.get('id') or ''}")
         for each in tree.iter("div", "ul", "td", "table", "section")
