@@ -16,7 +16,9 @@ INDENTED = (
     r"(?:(?<=\n\n)|\A)(?: {4}|\t)(?!\s*(?:[-*+]|\d{1,9}[.)])\s)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*+"
 )
 SPAN = r"(?<!`)(?P<ticks>`{1,8})(?!`)[^`\n](?:[^`\n]|(?!(?P=ticks)(?!`))`){0,1000}?(?P=ticks)(?!`)"
-LABELLED = r"(?P<labelled>\[(?:[^\[\]`\\\f]|\\[^\f]|`[^`\n\f]{1,200}+`(?!`)){1,300}+\](?=[(\[]))"
+LABELLED = (
+    r"(?P<labelled>(?<!\\)\[(?:[^\[\]`\\\f]|\\[^\f]|`[^`\n\f]{1,200}+`(?!`)){1,300}+\](?=[(\[]))"
+)
 """The label of a link, which may hold code: that is no code beside the link."""
 CODE = re.compile(rf"{FENCE}|{INDENTED}|{LABELLED}|{SPAN}", re.MULTILINE)
 LABEL = r"(?:[^\[\]\\\f]|\\[^\f]|\[[^\[\]\\\f]{0,200}+\]){0,1000}+"
