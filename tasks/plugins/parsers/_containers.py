@@ -199,21 +199,22 @@ class Package:
         self._archive = members(data)
         self.names = frozenset(self._archive.namelist())
 
+    def raw(self, name: str) -> bytes:
+        """The bytes of a part. Raises DocumentError when it is missing or damaged."""
+        try:
+            return self._archive.read(name)
+        except KeyError as error:
+            raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
+
     def xml(self, name: str) -> "etree._Element":
         """The root element of a part. Raises DocumentError when it is missing or damaged."""
         from lxml import etree
 
         try:
-            return etree.fromstring(self._archive.read(name), xml_parser())
-        except KeyError as error:
-            raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            etree.XMLSyntaxError,
-        ) as error:
+            return etree.fromstring(self.raw(name), xml_parser())
+        except etree.XMLSyntaxError as error:
             raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
+from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.texts.mails import content_of, field, leaves, text_of
 
 MAIL, OUTLOOK = "message/rfc822", "application/vnd.ms-outlook"
@@ -93,7 +93,7 @@ def _attachment(part: Message, name: str, depth: int) -> str:
 
 
 def _outlook(data: bytes) -> Parsed:
-    text = kreuzberg.markdown(data, OUTLOOK).text
+    text = xberg.markdown(data, OUTLOOK).text
     fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(text)}
     header = "\n".join(
         f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower())
