@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from xberg import ExtractionConfig
 
 MOST_CELLS = 5_000_000
+REASONS = {
+    "password|encrypt|codepage D7CC": "the file is protected by a password; save a copy without "
+    "one",
+    "fast-saved": "it was saved by Word 95 or older in the fast way, which cannot be read; open it "
+    "in LibreOffice and save it as .docx",
+    "unrecognized entity": "it defines abbreviations (entities), as no Office program does; it may "
+    "be an attack; open it in its program and save it anew if it is genuine",
+}
+UNREADABLE = (
+    "the file cannot be read ({}): it is damaged, or written in an unusual way; open it in its "
+    "program and save it anew, or take it from its origin again"
+)
 PICTURE = re.compile(r"!\[((?:[^\]\\]|\\.)*)\]\([^)\n]*\)")
 ESCAPED = re.compile(r"\\([!<>*_\[\]()~.+\-\"'&`])|(?<=.)\\(#)")
 UNDERLINED = re.compile(r"</?u>")
@@ -82,12 +94,9 @@ def _config() -> "ExtractionConfig":
 
 def failed(said: str) -> DocumentError:
     """A reason for a person, from what a library said."""
-    reason = re.sub(r"^(?:\w*Error: )+", "", said).strip().rstrip(".")
-    if re.search(r"password|encrypt", reason, re.IGNORECASE):
-        return DocumentError("the file is protected by a password; save a copy without one")
-    return DocumentError(
-        f"the file is damaged or was cut off ({reason[:200]}); take it from its origin again"
-    )
+    reason = re.sub(r"^(?:(?:\w*Error|\w+ error): )+", "", said).strip().rstrip(".")
+    known = (why for pattern, why in REASONS.items() if re.search(pattern, reason, re.IGNORECASE))
+    return DocumentError(next(known, UNREADABLE.format(reason[:200])))
 
 
 def tidy(text: str) -> str:

@@ -1,16 +1,19 @@
-"""Office documents, old and new: Word, PowerPoint, Excel, OpenDocument, RTF."""
+"""Office documents, old and new: Word, PowerPoint, Excel, OpenDocument, RTF, WordPerfect,
+Hangul.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
-from llmops.tasks.plugins.parsers._containers import OFFICE, refuse_bomb
+from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
-from llmops.tasks.plugins.parsers.office.prepared import prepared
+from llmops.tasks.plugins.parsers.office.prepared import prepared, repacked
 from llmops.tasks.plugins.parsers.office.sheets import read_sheets
 from llmops.tasks.plugins.parsers.office.slides import charts, read_slides
 from llmops.tasks.plugins.parsers.office.word import MARK
@@ -18,7 +21,6 @@ from llmops.tasks.plugins.parsers.office.word import MARK
 DOCX = f"{OFFICE}wordprocessingml.document"
 PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
-XLSB = "application/vnd.ms-excel.sheet.binary.macroEnabled.12"
 SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel", XLSB)
 RICH_TEXT = ("application/rtf", "text/rtf")
 UNDERLINE = re.compile(rb"(?<!\\)\\ul(?=[a-z\d \\{}\r\n;-])")
@@ -50,6 +52,8 @@ class OfficeParser(Parser):
         "application/vnd.ms-powerpoint",
         "application/vnd.ms-excel",
         XLSB,
+        "application/vnd.wordperfect",
+        "application/x-hwp",
         *RICH_TEXT,
     )
 
@@ -83,7 +87,7 @@ def refuse_bomb_in(data: bytes) -> None:
 
 def _extracted(data: bytes, media_type: str, embedded: Sequence[Parsed]) -> tuple[list[str], str]:
     """Pages by xberg, where it knows them and they hold all the text; else the whole."""
-    document = xberg.markdown(data, media_type)
+    document = _read(data, media_type)
     if media_type in SHEETS:
         return read_sheets(data, document.pages), document.title
     pages = [page.text for page in document.pages]
@@ -95,6 +99,16 @@ def _extracted(data: bytes, media_type: str, embedded: Sequence[Parsed]) -> tupl
     if media_type == "application/vnd.ms-powerpoint":
         texts = [TEMPLATE.sub("", text) for text in texts]
     return [NOTE.sub(_note, COMMENT.sub("", f"{text}\n")).strip() for text in texts], document.title
+
+
+def _read(data: bytes, media_type: str) -> xberg.Extracted:
+    try:
+        return xberg.markdown(data, media_type)
+    except DocumentError:
+        again = repacked(data)
+        if again is None:
+            raise
+        return xberg.markdown(again, media_type)
 
 
 def _filled(text: str, embedded: Sequence[Parsed]) -> str:

@@ -25,24 +25,20 @@ def value(element: "etree._Element | None", name: str = "val") -> str | None:
 def child(element: "etree._Element | None", *path: str) -> "etree._Element | None":
     """The first child of a child … of those names; None where there is none."""
     for name in path:
-        element = (
-            next((each for each in element.iterchildren("*") if local(each) == name), None)
-            if element is not None
-            else None
-        )
+        element = next(element.iterchildren(f"{{*}}{name}"), None) if element is not None else None
     return element
 
 
 def named(root: "etree._Element", *names: str) -> "list[etree._Element]":
     """All elements of those names, the root among them, in order."""
-    return [each for each in root.iter("*") if local(each) in names]
+    return list(root.iter(*(f"{{*}}{name}" for name in names)))
 
 
 def children(element: "etree._Element | None", *names: str) -> "list[etree._Element]":
     """The children of those names, in order."""
     if element is None:
         return []
-    return [each for each in element.iterchildren("*") if local(each) in names]
+    return list(element.iterchildren(*(f"{{*}}{name}" for name in names)))
 
 
 def text_of(element: "etree._Element") -> str:

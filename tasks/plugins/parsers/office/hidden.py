@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers._containers import Package
-from llmops.tasks.plugins.parsers.office.elements import child, local, number, value
+from llmops.tasks.plugins.parsers.office.elements import (
+    child,
+    children,
+    local,
+    named,
+    number,
+    value,
+)
 from llmops.tasks.plugins.parsers.office.opendocument import taken_out
 
 if TYPE_CHECKING:
@@ -30,8 +37,8 @@ def hidden_in_text(package: Package) -> tuple[dict[str, "etree._Element"], list[
     )
     texts: list[str] = []
     for root in roots.values():
-        for run in [one for one in root.iter("*") if local(one) == "r"]:
-            said = [piece for piece in run.iterchildren("*") if local(piece) == "t" and piece.text]
+        for run in named(root, "r"):
+            said = [piece for piece in children(run, "t") if piece.text]
             if said and _unseen(run, unseen, coloured):
                 texts.append("".join(piece.text for piece in said))
                 for piece in said:
@@ -44,13 +51,13 @@ def _together(texts: list[str]) -> list[str]:
     return [" ".join(texts)] if texts else []
 
 
-def _styles(package: Package) -> Iterator[tuple[str, str]]:
+def _styles(package: Package) -> Iterator[tuple[str | None, str]]:
     """The styles by id that hide text, with how: "hidden" or "white"."""
     if "word/styles.xml" not in package.names:
         return
-    for style in package.xml("word/styles.xml").iter("*"):
-        if local(style) == "style" and (how := _how(child(style, "rPr"))):
-            yield value(style, "styleId") or "", how
+    for style in named(package.xml("word/styles.xml"), "style"):
+        if how := _how(child(style, "rPr")):
+            yield value(style, "styleId"), how
 
 
 def _how(properties: "etree._Element | None") -> str:
@@ -79,35 +86,22 @@ def _shaded(properties: "etree._Element | None") -> bool:
     return shade is not None and (value(shade, "fill") or "auto").upper() not in ("AUTO", "FFFFFF")
 
 
-def _unseen(run: "etree._Element", styles: Mapping[str, str], coloured: bool) -> bool:
+def _unseen(run: "etree._Element", styles: Mapping[str | None, str], coloured: bool) -> bool:
     properties = child(run, "rPr")
-    named = child(properties, "rStyle") if properties is not None else None
-    paragraph = next((one for one in run.iterancestors() if local(one) == "p"), None)
-    style = child(paragraph, "pPr", "pStyle") if paragraph is not None else None
-    inherited = next(
-        (
-            styles[key]
-            for one in (named, style)
-            if one is not None and (key := value(one) or "") in styles
-        ),
-        "",
-    )
-    own = child(properties, "vanish") if properties is not None else None
-    if own is not None or (properties is not None and child(properties, "color") is not None):
-        inherited = ""
-    how = _how(properties) or inherited
-    shaded = paragraph is not None and _shaded(child(paragraph, "pPr"))
-    judged = (
-        not coloured and not shaded and not any(local(one) in BACKED for one in run.iterancestors())
-    )
-    return how == "hidden" or (how == "white" and judged)
+    paragraph = next(run.iterancestors("{*}p"), None)
+    own = child(properties, "vanish") is not None or child(properties, "color") is not None
+    how = _how(properties)
+    if not how and styles and not own:
+        used = (value(child(properties, "rStyle")), value(child(paragraph, "pPr", "pStyle")))
+        how = next((styles[style] for style in used if style in styles), "")
+    if how != "white":
+        return how == "hidden"
+    backed = any(local(each) in BACKED for each in run.iterancestors())
+    return not coloured and not backed and not _shaded(child(paragraph, "pPr"))
 
 
 def hidden_in_slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
-    size = next(
-        (one for one in package.xml("ppt/presentation.xml").iter("*") if local(one) == "sldSz"),
-        None,
-    )
+    size = next(iter(named(package.xml("ppt/presentation.xml"), "sldSz")), None)
     room = (number(value(size, "cx")), number(value(size, "cy"))) if size is not None else (0, 0)
     roots = {
         name: package.xml(name)
@@ -116,11 +110,9 @@ def hidden_in_slides(package: Package) -> tuple[dict[str, "etree._Element"], lis
     }
     texts: list[str] = []
     for _, root in sorted(roots.items()):
-        for element in [one for one in root.iter("*") if local(one) in ("sp", "r")]:
+        for element in named(root, "sp", "r"):
             if _beside(element, room) if local(element) == "sp" else _small(element):
-                texts.append(
-                    " ".join(piece.text or "" for piece in element.iter("*") if local(piece) == "t")
-                )
+                texts.append(" ".join(piece.text or "" for piece in named(element, "t")))
                 element.getparent().remove(element)
     return roots, [text for text in texts if text.strip()]
 

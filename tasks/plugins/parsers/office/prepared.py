@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.parsers._containers import Package, members
-from llmops.tasks.plugins.parsers.office import hidden, word
+from llmops.tasks.plugins.parsers.office import hidden, sheets, word
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -43,11 +43,22 @@ def prepared(data: bytes) -> Prepared:
         take = next((take for name, take in TAKERS.items() if name in package.names), None)
         parts, texts = take(package) if take else ({}, [])
         arranged, embedded = word.arrange(package, parts) if word.BODY in parts else (False, [])
-        whole = _replaced(data, parts) if texts or arranged else data
+        dropped = sheets.BOOK in parts
+        whole = _replaced(data, parts) if texts or arranged or dropped else data
     except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         return Prepared(data, [], [])  # the parser that follows says what is wrong with it
     texts += [text for each in embedded for text in each.metadata.get("hidden_text", ())]
     return Prepared(whole, texts, embedded)
+
+
+def repacked(data: bytes) -> bytes | None:
+    """The same container written anew, where it is one that can be read: Python forgives what xberg
+    does not.
+    """
+    try:
+        return _replaced(data, {}) if data.startswith(b"PK") else None
+    except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return None
 
 
 def _replaced(data: bytes, parts: "Mapping[str, etree._Element]") -> bytes:
@@ -71,4 +82,5 @@ TAKERS: Final[Mapping[str, Taker]] = {
     word.BODY: hidden.hidden_in_text,
     "ppt/presentation.xml": hidden.hidden_in_slides,
     "content.xml": hidden.hidden_in_opendocument,
+    sheets.BOOK: sheets.without_macro_sheets,
 }

@@ -3,12 +3,15 @@ are sheets of their own (SpreadsheetML and its drawings, ECMA-376 part 1, chapte
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers._xberg import Page
 from llmops.tasks.plugins.parsers.office.elements import child, named, text_of, value
 from llmops.tasks.plugins.parsers.office.slides import chart, plain
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 BOOK: Final = "xl/workbook.xml"
 
@@ -26,6 +29,19 @@ def read_sheets(data: bytes, pages: Sequence[Page]) -> list[str]:
         blocks = [block for block in (cells, *over.pop(page.name, ())) if block.strip()]
         sheets += ["\n\n".join([heading, *blocks])] if blocks else []
     return sheets + ["\n\n".join([f"## {name}", *texts]) for name, texts in over.items() if texts]
+
+
+def without_macro_sheets(package: Package) -> "tuple[dict[str, etree._Element], list[str]]":
+    """The workbook without sheets of Excel 4 macros, which stop the reader; nothing where there are
+    none.
+    """
+    if not any(name.startswith("xl/macrosheets/") for name in package.names):
+        return {}, []
+    book, parts = package.xml(BOOK), package.related(BOOK)
+    for sheet in named(book, "sheet"):
+        if parts.get(value(sheet, "id") or "", ("", ""))[1].startswith("xl/macrosheets/"):
+            sheet.getparent().remove(sheet)
+    return {BOOK: book}, []
 
 
 def _drawn(package: Package) -> Iterator[tuple[str, list[str]]]:
