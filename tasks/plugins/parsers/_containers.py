@@ -223,6 +223,20 @@ def streams(data: bytes) -> Iterator[tuple[str, int]]:
         raise DocumentError(DAMAGED.format("its directory lies beyond its end")) from error
 
 
+def padded(data: bytes) -> bytes | None:
+    """An OLE container filled up to as many sectors as its table has entries, where those beyond
+    its end hold nothing: some programs leave them out, some readers want them. None for all others.
+    """
+    size, (tables,) = _sector(data), struct.unpack_from("<I", data, 44)
+    places = struct.unpack_from(f"<{min(tables, 109)}I", data, 76)
+    sectors = len(data) // size - 1
+    table = b"".join(data[(place + 1) * size : (place + 2) * size] for place in places)
+    whole = (len(table) // 4 + 1) * size
+    beyond = table[sectors * 4 :]
+    free = bool(beyond) and tables <= 109 and not beyond.strip(b"\xfe\xff")
+    return data.ljust(whole, b"\x00") if free else None
+
+
 def _sector(data: bytes) -> int:
     """The size of a sector in bytes."""
     (shift,) = struct.unpack_from("<H", data, 30)

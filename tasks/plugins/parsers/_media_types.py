@@ -91,7 +91,8 @@ soon.
 """
 
 CALLED = {
-    EMPTY: "the file is empty (0 bytes)",
+    EMPTY: "the file is empty (0 bytes); take it from its origin again, or exclude it from the "
+    "source",
     BINARY: "the content is binary data of no known format, whatever the file is called; exclude "
     "it from the source",
     ENCRYPTED: "the file is protected by a password; save a copy without one",

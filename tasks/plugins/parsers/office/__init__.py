@@ -14,6 +14,7 @@ from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.prepared import prepared, repacked
+from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
 from llmops.tasks.plugins.parsers.office.sheets import read_sheets
 from llmops.tasks.plugins.parsers.office.slides import charts, read_slides
 from llmops.tasks.plugins.parsers.office.word import MARK
@@ -23,8 +24,6 @@ PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
 SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel", XLSB)
 RICH_TEXT = ("application/rtf", "text/rtf")
-UNDERLINE = re.compile(rb"(?<!\\)\\ul(?=[a-z\d \\{}\r\n;-])")
-"""The words for underlining: as one that no reader knows, it marks nothing."""
 WORD = re.compile(r"\w+")
 COMMENT = re.compile(r"^\[\^cmt\d+\]:\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
 NOTE = re.compile(r"^\[\^(\d+)\]:\s*\n((?: {4}.*\n|\n(?= {4}))*)", re.MULTILINE)
@@ -61,7 +60,7 @@ class OfficeParser(Parser):
         refuse_bomb_in(data)
         data, unseen, embedded = prepared(data)
         if media_type in RICH_TEXT:
-            data = UNDERLINE.sub(rb"\\xul", data)
+            data = plain_runs(data)
         if media_type == PPTX or media_type.startswith(OPEN):
             pages, title = read_slides(data) if media_type == PPTX else read_opendocument(data)
         else:

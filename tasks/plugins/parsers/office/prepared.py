@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers._containers import Package, members
+from llmops.tasks.plugins.parsers._containers import Package, members, padded
 from llmops.tasks.plugins.parsers.office import hidden, sheets, word
 
 if TYPE_CHECKING:
     from lxml import etree
 
+OLE: Final = b"\xd0\xcf\x11\xe0"
 Taker = Callable[[Package], "tuple[dict[str, etree._Element], list[str]]"]
 
 
@@ -43,8 +44,8 @@ def prepared(data: bytes) -> Prepared:
         take = next((take for name, take in TAKERS.items() if name in package.names), None)
         parts, texts = take(package) if take else ({}, [])
         arranged, embedded = word.arrange(package, parts) if word.BODY in parts else (False, [])
-        dropped = sheets.BOOK in parts
-        whole = _replaced(data, parts) if texts or arranged or dropped else data
+        changed = texts or arranged or (take is sheets.arranged and parts)
+        whole = _replaced(data, parts) if changed else data
     except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         return Prepared(data, [], [])  # the parser that follows says what is wrong with it
     texts += [text for each in embedded for text in each.metadata.get("hidden_text", ())]
@@ -52,9 +53,11 @@ def prepared(data: bytes) -> Prepared:
 
 
 def repacked(data: bytes) -> bytes | None:
-    """The same container written anew, where it is one that can be read: Python forgives what xberg
-    does not.
+    """The same container as stricter readers want it, where it is one that can be read; None where
+    there is no other form of it.
     """
+    if data.startswith(OLE):
+        return padded(data)
     try:
         return _replaced(data, {}) if data.startswith(b"PK") else None
     except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
@@ -82,5 +85,5 @@ TAKERS: Final[Mapping[str, Taker]] = {
     word.BODY: hidden.hidden_in_text,
     "ppt/presentation.xml": hidden.hidden_in_slides,
     "content.xml": hidden.hidden_in_opendocument,
-    sheets.BOOK: sheets.without_macro_sheets,
+    sheets.BOOK: sheets.arranged,
 }
