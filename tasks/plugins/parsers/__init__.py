@@ -180,7 +180,7 @@ def parse(data: bytes, uri: str, media_type: str = "") -> Parsed:
     parsed = parser_for(kind).parse(data, kind)
     if not parsed.text.strip():
         raise DocumentError(
-            "there is no text in it; what it shows is a picture: recognise its text (OCR) first, "
-            "or exclude the file from the source"
+            "there is no text in it; if it shows any, that is in pictures or in embedded files: "
+            "recognise (OCR) or export them first; else exclude the file from the source"
         )
     return parsed

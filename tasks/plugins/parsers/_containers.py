@@ -39,7 +39,6 @@ PARTS = {
     "META-INF/container.xml": "application/epub+zip",
     "FixedDocSeq.fdseq": XPS,
     "FixedDocumentSequence.fdseq": XPS,
-    "Index/Document.iwa": IWORK,
     "Index.zip": IWORK,
     "index.apxl": IWORK,
     "QuickLook/": IWORK,
@@ -64,6 +63,7 @@ STREAMS = {
 }
 """What an OLE container is, by a name in its root; the first that fits counts."""
 DAMAGED = "the file is damaged or was cut off: {}; take it from its origin again"
+SMALL = 4096
 RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -154,8 +154,16 @@ def zip_type(data: bytes) -> str:
             return _declared(archive)
         if any(info.flag_bits & 1 for info in archive.infolist()):
             return ENCRYPTED
+    names = [unix(name) for name in names]
+    if any(name.endswith((".iwa", "/Index.zip")) for name in names):
+        return IWORK
     fitting = (kind for part, kind in PARTS.items() if any(n.startswith(part) for n in names))
     return next(fitting, ZIP)
+
+
+def unix(name: str) -> str:
+    """The name of a part as the standard wants it: some programs write it as on Windows."""
+    return name.replace("\\", "/")
 
 
 def _declared(archive: zipfile.ZipFile) -> str:
@@ -204,7 +212,8 @@ def _locked(data: bytes, name: str, place: int) -> bool:
 
 def streams(data: bytes) -> Iterator[tuple[str, int]]:
     """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6), each with where its
-    content begins in the file. Raises DocumentError if cut off.
+    content begins in the file (at its end: that of a small one lies scattered). Raises
+    DocumentError if cut off.
     """
     try:
         table = _directory(data)
@@ -216,9 +225,10 @@ def streams(data: bytes) -> Iterator[tuple[str, int]]:
             seen.add(index)
             length, left, right = struct.unpack_from("<H2xII", table, index * 128 + 64)
             pending += [left, right]
-            (first,) = struct.unpack_from("<I", table, index * 128 + 116)
+            first, size = struct.unpack_from("<II", table, index * 128 + 116)
+            place = (first + 1) * _sector(data) if size >= SMALL else len(data)
             name = table[index * 128 : index * 128 + max(0, min(length, 64) - 2)]
-            yield name.decode("utf-16-le", "replace"), (first + 1) * _sector(data)
+            yield name.decode("utf-16-le", "replace"), place
     except struct.error as error:
         raise DocumentError(DAMAGED.format("its directory lies beyond its end")) from error
 

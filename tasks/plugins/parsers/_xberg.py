@@ -18,6 +18,8 @@ REASONS = {
     "one",
     "fast-saved": "it was saved by Word 95 or older in the fast way, which cannot be read; open it "
     "in LibreOffice and save it as .docx",
+    "panick": "the reader broke off at something unusual in it; open it in its program and save it "
+    "anew, a sheet as .xlsx",
     "unrecognized entity": "it defines abbreviations (entities), as no Office program does; it may "
     "be an attack; open it in its program and save it anew if it is genuine",
 }
@@ -55,7 +57,7 @@ def markdown(data: bytes, media_type: str) -> Extracted:
     what = xberg.ExtractInput(kind="bytes", bytes=data, mime_type=media_type)
     try:
         result = asyncio.run(xberg.extract(what, _config()))
-    except (RuntimeError, ValueError, xberg.XbergError) as error:  # it raises RuntimeError
+    except Exception as error:  # RuntimeError for what it refuses, RustPanic where it broke off
         raise failed(str(error)) from error
     if result.errors or not result.results:
         raise failed("; ".join(each.message for each in result.errors) or "nothing came of it")

@@ -16,6 +16,7 @@ class EpubParser(Parser):
     """Markdown of all chapters in reading order."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/epub+zip",)
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb(data)

@@ -40,6 +40,7 @@ class MarkupParser(Parser):
         "text/x-org",
         "text/asciidoc",
     )
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         source = unified(decode(data)[0])

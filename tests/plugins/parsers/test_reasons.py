@@ -20,7 +20,7 @@ from tests.plugins.parsers.samples import zipped
         (zipped({"[Content_Types].xml": "", "visio/document.xml": "x"}), "Visio.*save it as PDF"),
         (samples.ole("VisioDocument"), "Visio.*save it as PDF"),
         (zipped({"[Content_Types].xml": "", "FixedDocSeq.fdseq": "x"}), "XPS.*print it to PDF"),
-        (zipped({"Index/Document.iwa": "x", "Index/Slide.iwa": "y"}), "iWork.*export it"),
+        (zipped({"Index/Presentation.iwa": "x"}), "iWork.*export it"),
         (zipped({"index.apxl": "x", "QuickLook/Thumbnail.jpg": "y"}), "iWork.*export it"),
         (zipped({"META-INF/MANIFEST.MF": "x", "a/B.class": "y"}), "program.*exclude it"),
         (zipped({"a.txt": "x", "b.txt": "y"}), "archive.*unpack it"),
@@ -79,7 +79,7 @@ def test_zip64_is_no_attack() -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         count = len(archive.namelist())
     assert "Ducks swim" in parse(zip64(data, count), "a.docx").text
-    with pytest.raises(DocumentError, match="more than 20,000 parts.*several files"):
+    with pytest.raises(DocumentError, match=r"more than 20,000 parts.*several files"):
         parse(zip64(data, 1_000_000), "a.docx")
 
 
@@ -97,18 +97,25 @@ def test_a_container_that_python_reads_is_not_called_damaged() -> None:
     assert "Bread" in parse(out.getvalue(), "a.xlsx").text
 
 
+def test_names_as_on_windows_are_names() -> None:
+    with zipfile.ZipFile(io.BytesIO(samples.docx())) as archive:
+        parts = {name.replace("/", "\\"): archive.read(name) for name in archive.namelist()}
+    assert "Ducks swim" in parse(zipped(parts), "a.docx").text
+
+
 def test_old_containers_without_their_last_free_sectors_are_read_and_cut_ones_are_not() -> None:
     data = old.doc("Hello world.\r")
     table = data[512:1024]
     free = struct.pack("<I", 0xFFFFFFFF)
     short = data[:512] + table.replace(free, struct.pack("<I", 0xFFFFFFFE)) + data[1024:]
     assert parse(short, "a.doc").text == "Hello world."
-    with pytest.raises(DocumentError, match="cannot be read.*take it from its origin"):
+    with pytest.raises(DocumentError, match=r"cannot be read.*take it from its origin"):
         parse(short[:-1024], "a.doc")
 
 
 def test_old_word_files_lose_field_codes_and_have_no_entities() -> None:
-    text = 'See \x13 HYPERLINK "http://x.y" \x14the page\x15 & <b>.\r\x13 EMBED Word.Document.8 \x14\x15'
+    link = 'See \x13 HYPERLINK "http://x.y" \x14the page\x15 & <b>.'
+    text = f"{link}\r\x13 EMBED Word.Document.8 \x14\x15"
     assert parse(old.doc(text), "a.doc").text == "See the page & <b>."
 
 
@@ -121,8 +128,8 @@ def test_binary_sheets_books_without_a_mimetype_and_old_formats_are_known() -> N
 
 RICH = (
     rb"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset238 Arial CE;}"
-    rb"{\f2\fcharset204 Arial Cyr;}{\f3\fcharset128 MS Mincho;}}\f0 w\'f6rld\par\f1 \'c8l\'e1nek\par"
-    rb"\f2 \'cf\'f0\'e8\'e2\'e5\'f2\par\f3 \'82\'b1\'82\'f1\'82\'c9\par {\ul under}lined\par"
+    rb"{\f2\fcharset204 Arial Cyr;}{\f3\fcharset128 MS Mincho;}}\f0 w\'f6rld\par\f1 \'c8l\'e1nek"
+    rb"\par\f2 \'cf\'f0\'e8\'e2\'e5\'f2\par\f3 \'82\'b1\'82\'f1\'82\'c9\par {\ul under}lined\par"
     rb"{\*\annotation remark}{\v unseen}\trowd\cellx1\cellx2\intbl a\cell b\cell\row\pard}"
 )
 

@@ -83,7 +83,8 @@ def test_comments_are_left_out_and_leave_no_marks() -> None:
 
 
 def test_a_deleted_text_is_none_and_an_inserted_one_is() -> None:
-    body = f"<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins>{run('new')}</w:ins></w:p>"
+    deleted = "<w:del><w:r><w:delText>old</w:delText></w:r></w:del>"
+    body = f"<w:p>{deleted}<w:ins>{run('new')}</w:ins></w:p>"
     assert parse(word(body), "a.docx").text == "new"
 
 

@@ -37,7 +37,7 @@ class HtmlParser(Parser):
     instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed
-from llmops.tasks.plugins.parsers._containers import Package, members, padded
+from llmops.tasks.plugins.parsers._containers import Package, members, padded, unix
 from llmops.tasks.plugins.parsers.office import hidden, sheets, word
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _replaced(data: bytes, parts: "Mapping[str, etree._Element]") -> bytes:
                 if root is None
                 else etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
             )
-            after.writestr(info.filename, content)
+            after.writestr(unix(info.filename), content)
     return out.getvalue()
 
 
