@@ -188,8 +188,9 @@ def ole_type(data: bytes) -> str:
     places = dict(streams(data))
     if any(_locked(data, name, place) for name, place in places.items()):
         return ENCRYPTED
+    names = {name.lower() for name in places}  # the format tells no capitals apart
     for name, media_type in STREAMS.items():
-        if name in places:
+        if name.lower() in names:
             return media_type
     return UNKNOWN_OLE
 

@@ -151,7 +151,7 @@ def _fill_row(row: "etree._Element", above: "dict[int, etree._Element]") -> int:
         wide = min(max(1, number(value(span), 1)), WIDEST_SPAN)
         if merge is not None and value(merge) != "restart" and column in above:
             _take_over(cell, above[column])
-            properties.remove(merge)
+            merge.getparent().remove(merge)
             filled += 1
         elif merge is not None:
             above[column] = cell
