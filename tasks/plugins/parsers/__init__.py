@@ -181,6 +181,6 @@ def parse(data: bytes, uri: str, media_type: str = "") -> Parsed:
     if not parsed.text.strip():
         raise DocumentError(
             "there is no text in it; if it shows any, that is in pictures or in embedded files: "
-            "recognise (OCR) or export them first; else exclude the file from the source"
+            "recognise or export them first; else exclude the file from the source"
         )
     return parsed

@@ -43,11 +43,14 @@ class Page(NamedTuple):
 
 
 class Extracted(NamedTuple):
-    """What xberg found. `pages` is empty where a format has none, `title` where there is none."""
+    """What xberg found. `pages` is empty where a format has none, `title` where there is none;
+    `attachments`: the names of those of a mail, which are not read.
+    """
 
     text: str
     pages: list[Page]
     title: str
+    attachments: list[str]
 
 
 def markdown(data: bytes, media_type: str) -> Extracted:
@@ -63,7 +66,9 @@ def markdown(data: bytes, media_type: str) -> Extracted:
         raise failed("; ".join(each.message for each in result.errors) or "nothing came of it")
     document = result.results[0]
     pages = [Page(tidy(page.content), page.sheet_name or "") for page in document.pages or []]
-    return Extracted(tidy(document.content), pages, document.metadata.title or "")
+    mail = document.metadata.format.email if document.metadata.format else None
+    names = list(mail.attachments) if mail else []
+    return Extracted(tidy(document.content), pages, document.metadata.title or "", names)
 
 
 @cache

@@ -23,6 +23,7 @@ LETTER = re.compile(
     rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From [^\n]*\n(?=(?:>From |[\x21-\x39\x3b-\x7e]+[ \t]*:))"
 )
 ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+IN_OUTLOOK = "attachments in an Outlook file cannot be read; save the mail as .eml"
 DEEPEST = 3
 MOST_ATTACHMENTS = 50
 
@@ -129,7 +130,7 @@ def _attachment(part: Message, name: str, depth: int) -> str:
 
 
 def _outlook(data: bytes) -> Parsed:
-    text = xberg.markdown(data, OUTLOOK).text
+    text, _, _, attached = xberg.markdown(data, OUTLOOK)
     fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(text)}
     header = "\n".join(
         f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower())
@@ -139,4 +140,5 @@ def _outlook(data: bytes) -> Parsed:
         markup="markdown",
         title=fields.get("subject") or None,
         media_type=OUTLOOK,
+        metadata={"unread_attachments": dict.fromkeys(attached, IN_OUTLOOK)} if attached else {},
     )
