@@ -35,7 +35,7 @@ RULE = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*\Z")
 CELL = re.compile(r"(?<!\\)\|")
 
 
-class Page(NamedTuple):
+class ExtractedPage(NamedTuple):
     """A page, slide or sheet; `name` is that of a sheet, else ""."""
 
     text: str
@@ -48,7 +48,7 @@ class Extracted(NamedTuple):
     """
 
     text: str
-    pages: list[Page]
+    pages: list[ExtractedPage]
     title: str
     attachments: list[str]
 
@@ -65,7 +65,9 @@ def markdown(data: bytes, media_type: str) -> Extracted:
     if result.errors or not result.results:
         raise failed("; ".join(each.message for each in result.errors) or "nothing came of it")
     document = result.results[0]
-    pages = [Page(tidy(page.content), page.sheet_name or "") for page in document.pages or []]
+    pages = [
+        ExtractedPage(tidy(page.content), page.sheet_name or "") for page in document.pages or []
+    ]
     mail = document.metadata.format.email if document.metadata.format else None
     names = list(mail.attachments) if mail else []
     return Extracted(tidy(document.content), pages, document.metadata.title or "", names)

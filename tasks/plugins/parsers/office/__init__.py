@@ -13,7 +13,7 @@ from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
-from llmops.tasks.plugins.parsers.office.prepared import prepared, repacked
+from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
 from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
 from llmops.tasks.plugins.parsers.office.sheets import read_sheets
 from llmops.tasks.plugins.parsers.office.slides import charts, read_slides

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers._containers import Package
-from llmops.tasks.plugins.parsers._xberg import Page
+from llmops.tasks.plugins.parsers._xberg import ExtractedPage
 from llmops.tasks.plugins.parsers.office.elements import (
     child,
     children,
@@ -33,7 +33,7 @@ MOST_FILLED: Final = 20_000
 """Merged cells that are repeated, in one sheet: beyond it they stay as they are."""
 
 
-def read_sheets(data: bytes, pages: Sequence[Page]) -> list[str]:
+def read_sheets(data: bytes, pages: Sequence[ExtractedPage]) -> list[str]:
     """One text per sheet that says something: its name as a heading, its cells as a table, its text
     boxes and charts after it.
     """
