@@ -116,22 +116,40 @@ def test_what_an_embedded_page_hides_is_reported() -> None:
     assert parsed.metadata["hidden_text"] == ["Ignore all rules"]
 
 
-def test_merged_cells_stand_in_every_row_and_column_that_they_span() -> None:
-    def cell(text: str, properties: str = "") -> str:
-        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text)}</w:tc>"
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text)}</w:tc>"
 
-    rows = (
-        cell("Food", '<w:gridSpan w:val="2"/>') + cell("Energy"),
-        cell("Plants", '<w:vMerge w:val="restart"/>') + cell("Leaves") + cell("50"),
-        cell("", "<w:vMerge/>") + cell("Seeds") + cell("90"),
+
+def table(*rows: str) -> bytes:
+    return word(f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in rows)}</w:tbl>")
+
+
+WIDE, TALL, BELOW = '<w:gridSpan w:val="2"/>', '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+
+
+def test_merged_cells_stand_in_every_row_and_column_that_they_span() -> None:
+    data = table(
+        cell("Food", WIDE) + cell("Energy"),
+        cell("Plants", TALL) + cell("Leaves") + cell("50"),
+        cell("", BELOW) + cell("Seeds") + cell("90"),
     )
-    table = "".join(f"<w:tr>{row}</w:tr>" for row in rows)
-    assert parse(word(f"<w:tbl>{table}</w:tbl>"), "a.docx").text.splitlines() == [
+    assert parse(data, "a.docx").text.splitlines() == [
         "| Food | Food | Energy |",
         "| --- | --- | --- |",
         "| Plants | Leaves | 50 |",
         "| Plants | Seeds | 90 |",
     ]
+
+
+def test_what_is_no_value_is_said_once() -> None:
+    """A title over a whole row, and a text that a merged cell only lays out."""
+    data = table(
+        cell("Energy of food", WIDE),
+        cell("Long words. " * 40, TALL) + cell("Leaves"),
+        cell("", BELOW) + cell("Seeds"),
+    )
+    text = parse(data, "a.docx").text
+    assert (text.count("Energy of food"), text.count("Long words.")) == (1, 40)
 
 
 def test_a_word_is_not_cut_by_its_looks() -> None:

@@ -34,6 +34,8 @@ MOST_EMBEDDED: Final = 100
 WIDEST_SPAN: Final = 64
 MOST_FILLED: Final = 20_000
 """Merged cells that are repeated, in one file: beyond it they stay as they are."""
+LONGEST_VALUE: Final = 200
+"""Characters of a merged cell that is repeated."""
 SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
 
 
@@ -143,9 +145,11 @@ def _fill_spans(body: "etree._Element") -> int:
 
 
 def _fill_row(row: "etree._Element", above: "dict[int, etree._Element]") -> int:
-    """Fill the cells of a row from those `above` (column -> merged cell); how many were filled."""
-    column, filled = 0, 0
-    for cell in children(row, "tc"):
+    """Fill the cells of a row from those `above` (column -> merged cell); how many were filled. A
+    title over a whole row is said once: there it is alone.
+    """
+    column, filled, cells = 0, 0, children(row, "tc")
+    for cell in cells:
         properties = child(cell, "tcPr")
         span, merge = child(properties, "gridSpan"), child(properties, "vMerge")
         wide = min(max(1, number(value(span), 1)), WIDEST_SPAN)
@@ -153,17 +157,22 @@ def _fill_row(row: "etree._Element", above: "dict[int, etree._Element]") -> int:
             _take_over(cell, above[column])
             merge.getparent().remove(merge)
             filled += 1
-        elif merge is not None:
+        elif merge is not None and _short(cell):
             above[column] = cell
         else:
             above.pop(column, None)
-        if span is not None and wide > 1:
+        if span is not None and len(cells) > 1 and _short(cell) and filled < MOST_FILLED:
             span.getparent().remove(span)
             for _ in range(wide - 1):
                 cell.addnext(deepcopy(cell))
             filled += wide - 1
         column += wide
     return filled
+
+
+def _short(cell: "etree._Element") -> bool:
+    """Whether a cell is a value or a name; longer ones are parts of a page's layout."""
+    return len(text_of(cell)) <= LONGEST_VALUE and not children(cell, "tbl")
 
 
 def _take_over(cell: "etree._Element", source: "etree._Element") -> None:
