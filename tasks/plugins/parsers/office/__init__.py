@@ -113,7 +113,7 @@ def _read(data: bytes, media_type: str) -> xberg.Extracted:
 def _filled(text: str, embedded: Sequence[Parsed]) -> str:
     """The text with embedded files at their marks."""
     for number, file in enumerate(embedded):
-        text = text.replace(MARK.format(number), file.text.strip())
+        text = text.replace(MARK.format(number), file.text.replace("\f", "\n").strip())
     return text
 
 
