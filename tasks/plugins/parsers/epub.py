@@ -27,7 +27,7 @@ class EpubParser(Parser):
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/epub+zip",)
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb(data)
@@ -38,7 +38,7 @@ class EpubParser(Parser):
         root = book.xml(str(place))
         texts, unseen = list[str](), list[str]()
         for name in _chapters(root, str(place)):
-            tree = document(book.read(name))
+            tree = document(book.raw(name))
             unseen += taken_out(tree)
             texts.append(whole_text(tree))
         text = "\n\n".join(each for each in texts if each)
