@@ -35,11 +35,11 @@ WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 class PdfParser(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
     where they stand in the text as a paragraph of their own, become headings; without bookmarks the
-    text is plain. Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands
-    in the metadata `hidden_text` instead."""
+    text is plain. Text that nobody sees (invisible over no picture, of the colour behind it,
+    covered, cut off, off the page, tiny) stands in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         document = _opened(data)
