@@ -11,6 +11,7 @@ from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, Pixels, blank
 from llmops.tasks.plugins.parsers._recognised import Pages
+from llmops.tasks.plugins.parsers.pdf.annotations import looks
 from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class PdfParser(Parser):
         try:
             shown = list(_texts(document))
             pages = [paragraphs(page.seen) for page in shown]
-            scans = [number for number, page in enumerate(pages) if not page]
+            scans = [number for number, page in enumerate(shown) if not page.layer]
             recognised = self._recognised(document, scans)
             for number, text in recognised.texts.items():
-                pages[number] = paragraphs(text)
+                pages[number] = [*paragraphs(text), *pages[number]]
             if not any(pages):
                 raise self._refusal(document, shown, recognised)
             headings = _bookmarks(document)
@@ -146,15 +147,20 @@ def _opened(data: bytes) -> "pypdfium2.PdfDocument":
 def _texts(document: "pypdfium2.PdfDocument") -> Iterator[PageText]:
     """The text of every page; none for one that is damaged."""
     import pypdfium2
+    import pypdfium2.raw as pdfium
 
+    form = document.get_formtype() != pdfium.FORMTYPE_NONE
+    own = looks(document) if form else {}
+    if form:
+        document.init_forms()
     for number in range(len(document)):
         try:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield PageText("", [])
+            yield PageText("", [], layer=False)
             continue
-        yield parted(page, layer)
+        yield parted(page, layer, own.get(number))
         layer.close()
         page.close()
 

@@ -6,11 +6,13 @@ can be told from its properties (ISO 32000-1, sections 8.7, 9.3.6, 9.6.5 and 11.
 """
 
 import ctypes
+from collections.abc import Set
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from llmops.tasks.plugins.parsers._metadata import white
+from llmops.tasks.plugins.parsers.pdf.annotations import places, written
 from llmops.tasks.plugins.parsers.pdf.objects import (
     PATTERN,
     Box,
@@ -50,32 +52,53 @@ EMPTY_TEXT: Final = 2
 
 
 class PageText(NamedTuple):
-    """The text of a page in two parts."""
+    """The text of a page in two parts. `layer`: whether the page itself has text that is seen, what
+    was written onto it aside.
+    """
 
     seen: str
     unseen: list[str]
+    layer: bool
 
 
-def parted(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> PageText:
-    """What is seen of a page, and the texts that are not.
+def parted(
+    page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage", looks: Set[int] | None = None
+) -> PageText:
+    """What is seen of a page, and the texts that are not; values of forms, notes and free texts
+    stand where they are on the page.
 
     Invisible text is what OCR programs write: it counts as seen where a picture is beneath it, and
     everywhere on a page of which pictures cover half. Where all is seen, `seen` is the text as it
-    stands in the PDF.
+    stands in the PDF. `looks`: as for `annotations.written`.
     """
-    hidden = hidden_objects(page, layer)
-    whole = str(layer.get_text_range(errors="replace"))
-    if not hidden:
-        return PageText(whole, [])
-    texts, seen = {key: list[str]() for key in hidden}, list[str]()
+    hidden, extra = hidden_objects(page, layer), written(page, looks)
+    shown = [text for text in extra if text.shown]
+    unseen = [text.text for text in extra if not text.shown]
+    if not hidden and not shown:
+        whole = str(layer.get_text_range(errors="replace"))
+        return PageText(whole, unseen, bool(whole.strip()))
+    texts, own, seen = {key: list[str]() for key in hidden}, list[str](), list[str]()
+    inserted = places(shown, _letters(layer)) if shown else {}
+    seen += inserted.get(-1, [])
     owner = 0
     for index in range(layer.count_chars()):
         owner = owner_of(layer, index) or owner
-        texts.get(owner, seen).append(character(layer, index))
-    shown = "".join(seen)
-    once = "".join(shown.split())
-    unseen = [text for text in map("".join, texts.values()) if "".join(text.split()) not in once]
-    return PageText(shown, [" ".join(unseen)[:LONGEST]] if unseen else [])
+        letter = character(layer, index)
+        if owner in texts:
+            texts[owner].append(letter)
+        else:
+            seen.append(letter)
+            own.append(letter)
+        seen += inserted.get(index, [])
+    once = "".join("".join(seen).split())
+    gone = [text for text in map("".join, texts.values()) if "".join(text.split()) not in once]
+    unseen += [" ".join(gone)[:LONGEST]] if gone else []
+    return PageText("".join(seen), unseen, bool("".join(own).strip()))
+
+
+def _letters(layer: "pypdfium2.PdfTextPage") -> list[Box]:
+    """Where each character is, with the height of its line."""
+    return [layer.get_charbox(index, loose=True) for index in range(layer.count_chars())]
 
 
 def hidden_objects(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> set[int]:

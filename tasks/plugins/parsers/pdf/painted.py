@@ -24,14 +24,20 @@ Pixels = NDArray[np.uint8]
 class Painting:
     """The part of a page around some boxes as it is painted, with at most `MOST_PIXELS` pixels."""
 
-    def __init__(self, page: "pypdfium2.PdfPage", boxes: Sequence[Box]) -> None:
+    def __init__(
+        self, page: "pypdfium2.PdfPage", boxes: Sequence[Box], *, annotations: bool = False
+    ) -> None:
         width, height = page.get_size()
         self._page = page
         self._crop = _crop(page, boxes)
         left, bottom, right, top = self._crop
         pixels = max(1.0, (width - left - right) * (height - bottom - top))
         self._scale = min(SHARPEST, (MOST_PIXELS / pixels) ** 0.5)
-        self._first, self._place = self._painted()
+        self._first, self._place = self._painted(annotations)
+
+    def annotated(self, boxes: Sequence[Box]) -> list[bool]:
+        """For each box whether the page, painted with annotations, differs there without."""
+        return self._differs(boxes)
 
     def shows(self, things: Sequence[Drawn], boxes: Sequence[Box]) -> list[bool]:
         """For each of these things whether it is to be seen in its box: whether the page looks
@@ -41,20 +47,27 @@ class Painting:
 
         for thing in things:
             pdfium.FPDFPageObj_SetIsActive(thing.raw, False)
-        without, _ = self._painted()
+        different = self._differs(boxes)
         for thing in things:
             pdfium.FPDFPageObj_SetIsActive(thing.raw, True)
-        change = np.abs(self._first.astype(np.int16) - without).max(axis=2)
-        return [bool((self._cut(change, box) > FAINTEST).any()) for box in boxes]
+        return different
 
     def marked(self, box: Box) -> bool:
         """Whether anything at all is drawn in a box."""
         part = self._cut(self._first, box)
         return bool(part.size) and int(part.max()) - int(part.min()) > FAINTEST
 
-    def _painted(self) -> tuple[Pixels, Any]:
+    def _differs(self, boxes: Sequence[Box]) -> list[bool]:
+        now, _ = self._painted(False)
+        change = np.abs(self._first.astype(np.int16) - now).max(axis=2)
+        return [bool((self._cut(change, box) > FAINTEST).any()) for box in boxes]
+
+    def _painted(self, annotations: bool) -> tuple[Pixels, Any]:
         bitmap = self._page.render(
-            scale=self._scale, crop=self._crop, may_draw_forms=False, draw_annots=False
+            scale=self._scale,
+            crop=self._crop,
+            may_draw_forms=annotations,
+            draw_annots=annotations,
         )
         return bitmap.to_numpy().copy(), bitmap.get_posconv(self._page)
 
