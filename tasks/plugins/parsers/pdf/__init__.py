@@ -12,7 +12,7 @@ from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, Pixels, blank
 from llmops.tasks.plugins.parsers._recognised import Pages
 from llmops.tasks.plugins.parsers.pdf.annotations import looks
-from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
+from llmops.tasks.plugins.parsers.pdf.pages import NO_TEXT, PageText, page_text
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -34,10 +34,13 @@ TITLE_WITHIN = 5000
 
 class PdfParser(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
-    where they stand in the text as a paragraph of their own, become headings; without bookmarks the
-    text is plain. Text that nobody sees (invisible over no picture, of the colour behind it,
-    covered, cut off, off the page, tiny) stands in the metadata `hidden_text` instead. Pages
-    without text are read by text recognition, with the extra `ocr`.
+    where they stand in the text as a paragraph of their own, become headings, ruled tables those
+    of Markdown; without either the text is plain. Values of forms, notes and free text stand where
+    they are on the page.
+
+    Text that nobody sees (invisible over no picture, of the colour behind it, covered, cut off, off
+    the page, tiny, in a hidden field) stands in the metadata `hidden_text` instead. Pages without
+    text are read by text recognition, with the extra `ocr`.
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
@@ -51,7 +54,7 @@ class PdfParser(Parser):
         document = _opened(data)
         try:
             shown = list(_texts(document))
-            pages = [paragraphs(page.seen) for page in shown]
+            pages = [page.blocks for page in shown]
             scans = [number for number, page in enumerate(shown) if not page.layer]
             recognised = self._recognised(document, scans)
             for number, text in recognised.texts.items():
@@ -63,15 +66,16 @@ class PdfParser(Parser):
         finally:
             document.close()
         empty = sum(not page for page in pages)
+        markdown = bool(headings) or any(page.has_tables for page in shown)
         marked = (
             [_marked(page, headings.get(number, {})) for number, page in enumerate(pages)]
-            if headings
+            if markdown
             else pages
         )
         text = "\n\f\n".join("\n\n".join(page) for page in marked)
         return Parsed(
             text=text,
-            markup="markdown" if headings else "plain",
+            markup="markdown" if markdown else "plain",
             media_type=media_type,
             title=title if title and squeezed(title) in squeezed(text[:TITLE_WITHIN]) else None,
             metadata={"pages": len(pages)}
@@ -158,9 +162,9 @@ def _texts(document: "pypdfium2.PdfDocument") -> Iterator[PageText]:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield PageText("", [], layer=False)
+            yield NO_TEXT
             continue
-        yield parted(page, layer, own.get(number))
+        yield page_text(page, layer, own.get(number))
         layer.close()
         page.close()
 

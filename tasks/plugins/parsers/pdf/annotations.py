@@ -1,9 +1,9 @@
 """What is written onto a PDF page: values of forms, notes, free text (ISO 32000-1, 12.5)."""
 
 import ctypes
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -114,7 +114,7 @@ def _read(page: "pypdfium2.PdfPage", annotation: "FPDF_ANNOTATION") -> Written |
     return Written(text, box, shown, note=kind != pdfium.FPDF_ANNOT_FREETEXT)
 
 
-def _value(form: Any, field: "FPDF_ANNOTATION") -> str:
+def _value(form: object, field: "FPDF_ANNOTATION") -> str:
     """What a field of a form shows: a text, the chosen lines of a list, a cross; never a
     password.
     """
@@ -136,7 +136,7 @@ def _value(form: Any, field: "FPDF_ANNOTATION") -> str:
     return _string(pdfium.FPDFAnnot_GetFormFieldValue, form, field)
 
 
-def _string(read: Any, *of: Any) -> str:
+def _string(read: Callable[..., int], *of: object) -> str:
     """A text that PDFium gives as UTF-16 into a buffer, whose size it tells when asked without."""
     import pypdfium2.raw as pdfium
 

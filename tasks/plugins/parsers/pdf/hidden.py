@@ -6,19 +6,16 @@ can be told from its properties (ISO 32000-1, sections 8.7, 9.3.6, 9.6.5 and 11.
 """
 
 import ctypes
-from collections.abc import Set
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from llmops.tasks.plugins.parsers._metadata import white
-from llmops.tasks.plugins.parsers.pdf.annotations import places, written
 from llmops.tasks.plugins.parsers.pdf.objects import (
     PATTERN,
     Box,
     Colour,
     Drawn,
-    address_of,
     area,
     box_of,
     clip_of,
@@ -46,64 +43,18 @@ FAINT: Final = 32
 """An opacity (of 255) that is suspicious."""
 LEAST: Final = 4.0  # points
 """Paths that are narrower or lower than this cover no text and lie behind none."""
-LONGEST: Final = 100_000
 EMPTY_TEXT: Final = 2
 """The length of an empty text in bytes: it ends with a zero."""
 
 
-class PageText(NamedTuple):
-    """The text of a page in two parts. `layer`: whether the page itself has text that is seen, what
-    was written onto it aside.
-    """
-
-    seen: str
-    unseen: list[str]
-    layer: bool
-
-
-def parted(
-    page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage", looks: Set[int] | None = None
-) -> PageText:
-    """What is seen of a page, and the texts that are not; values of forms, notes and free texts
-    stand where they are on the page.
+def hidden_objects(
+    scene: "Scene", page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage"
+) -> set[int]:
+    """The addresses of the text objects that nobody sees.
 
     Invisible text is what OCR programs write: it counts as seen where a picture is beneath it, and
-    everywhere on a page of which pictures cover half. Where all is seen, `seen` is the text as it
-    stands in the PDF. `looks`: as for `annotations.written`.
+    everywhere on a page of which pictures cover half.
     """
-    hidden, extra = hidden_objects(page, layer), written(page, looks)
-    shown = [text for text in extra if text.shown]
-    unseen = [text.text for text in extra if not text.shown]
-    if not hidden and not shown:
-        whole = str(layer.get_text_range(errors="replace"))
-        return PageText(whole, unseen, bool(whole.strip()))
-    texts, own, seen = {key: list[str]() for key in hidden}, list[str](), list[str]()
-    inserted = places(shown, _letters(layer)) if shown else {}
-    seen += inserted.get(-1, [])
-    owner = 0
-    for index in range(layer.count_chars()):
-        owner = owner_of(layer, index) or owner
-        letter = character(layer, index)
-        if owner in texts:
-            texts[owner].append(letter)
-        else:
-            seen.append(letter)
-            own.append(letter)
-        seen += inserted.get(index, [])
-    once = "".join("".join(seen).split())
-    gone = [text for text in map("".join, texts.values()) if "".join(text.split()) not in once]
-    unseen += [" ".join(gone)[:LONGEST]] if gone else []
-    return PageText("".join(seen), unseen, bool("".join(own).strip()))
-
-
-def _letters(layer: "pypdfium2.PdfTextPage") -> list[Box]:
-    """Where each character is, with the height of its line."""
-    return [layer.get_charbox(index, loose=True) for index in range(layer.count_chars())]
-
-
-def hidden_objects(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> set[int]:
-    """The addresses of the text objects that nobody sees."""
-    scene = _Scene(page)
     doubtful = [(text, why) for text in scene.texts if (why := scene.doubt(text))]
     if not doubtful:
         return set()
@@ -139,17 +90,19 @@ class _Area(NamedTuple):
     picture: bool
 
 
-class _Scene:
+class Scene:
     """The texts of a page and what lies around them."""
 
     def __init__(self, page: "pypdfium2.PdfPage") -> None:
         import pypdfium2.raw as pdfium
 
         self.texts: list[_Text] = []
+        self.paths: list[Drawn] = []
         self._areas: list[_Area] = []
         self._paper = page.get_bbox()
         for order, thing in enumerate(drawn(page)):
             box = box_of(thing)
+            self.paths += [thing] if thing.kind == pdfium.FPDF_PAGEOBJ_PATH else []
             if thing.kind == pdfium.FPDF_PAGEOBJ_TEXT:
                 self.texts.append(_Text(thing, box, order))
             elif box[2] - box[0] >= LEAST and box[3] - box[1] >= LEAST:
@@ -266,24 +219,3 @@ def _tiny(text: _Text) -> bool:
         return False
     whole = product(matrix_of(text.thing.raw), text.thing.matrix)
     return size.value * enlargement(whole) < TINY
-
-
-def owner_of(layer: "pypdfium2.PdfTextPage", index: int) -> int:
-    """The text object of a character; 0 for blanks and line ends that the reader put in."""
-    import pypdfium2.raw as pdfium
-
-    thing = pdfium.FPDFText_GetTextObject(layer, index)
-    return address_of(thing) if thing else 0
-
-
-def character(layer: "pypdfium2.PdfTextPage", index: int) -> str:
-    import pypdfium2.raw as pdfium
-
-    code = pdfium.FPDFText_GetUnicode(layer, index)
-    return (
-        chr(code)
-        if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000
-        else "\ufffd"
-        if code
-        else ""
-    )

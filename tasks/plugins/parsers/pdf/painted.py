@@ -1,7 +1,7 @@
 """Whether something is to be seen on a page, by painting it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ FAINTEST: Final = 5
 MARGIN: Final = 4.0  # points
 
 Pixels = NDArray[np.uint8]
+Levels = NDArray[np.uint8] | NDArray[np.int16]
 
 
 class Painting:
@@ -62,7 +63,7 @@ class Painting:
         change = np.abs(self._first.astype(np.int16) - now).max(axis=2)
         return [bool((self._cut(change, box) > FAINTEST).any()) for box in boxes]
 
-    def _painted(self, annotations: bool) -> tuple[Pixels, Any]:
+    def _painted(self, annotations: bool) -> tuple[Pixels, "pypdfium2.PdfPosConv"]:
         bitmap = self._page.render(
             scale=self._scale,
             crop=self._crop,
@@ -71,7 +72,7 @@ class Painting:
         )
         return bitmap.to_numpy().copy(), bitmap.get_posconv(self._page)
 
-    def _cut(self, pixels: NDArray[Any], box: Box) -> NDArray[Any]:
+    def _cut(self, pixels: Levels, box: Box) -> Levels:
         """The part of the pixels that a box covers, and one pixel more on each side."""
         corners = [self._place.to_bitmap(x, y) for x in box[::2] for y in box[1::2]]
         left, upper, right, lower = around(corners)
