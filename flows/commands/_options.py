@@ -64,6 +64,23 @@ def knowledge_base(name: str) -> "Handle":
     return Handle(home=home(), name=name)
 
 
+def the_only_base() -> str:
+    """The knowledge base of a home that has one. Raises UsageError."""
+    from llmops.tasks.errors import UsageError
+    from llmops.tasks.knowledge.handle import known
+
+    match known(ledger()):
+        case [name]:
+            return name
+        case []:
+            raise UsageError("there is no knowledge base yet", hint="llmops index CONFIG")
+        case names:
+            raise UsageError(
+                f"there are {len(names)} knowledge bases: {', '.join(names)}",
+                hint=f"say which: --kb {names[0]}",
+            )
+
+
 def checked_mode(name: str) -> "Mode":
     """The value of `--mode`. Raises UsageError."""
     from llmops.tasks.errors import UsageError

@@ -65,8 +65,8 @@ def _answer(console: "Console", found: "TraceProvenance") -> None:
         console.print(f"  {name:<9} {draw.printable(excerpt(text, inside=False))}", markup=False)
     where = "in MLflow" if found["stored"] else "waits in the spool"
     console.print(
-        f"  asked     {draw.shown(found['asked_at'])}, {found['seconds']:.2f} s, "
-        f"${found['cost_usd']:.6f}, {where}",
+        f"  asked     {draw.shown(found['asked_at'])}, {found['seconds']:.2f} s"
+        f"{draw.money(found['cost_usd'])}, {where}",
         markup=False,
     )
     tags = ", ".join(f"{name} {value}" for name, value in found["tags"].items())

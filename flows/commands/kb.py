@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmops.flows.commands import _measured
+from llmops.flows.commands import _grid, _measured
 from llmops.flows.commands import _tables as draw
 from llmops.flows.commands._options import (
     Depth,
@@ -78,14 +78,21 @@ def log(name: Name) -> Answer:
     """List the versions, newest first."""
     from llmops.tasks.knowledge.views import history
 
-    columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
     kb = knowledge_base(name)
     if first := _first_build(kb):
         told = line(f"No version yet. The first build is running: {first}")
         return answer({"versions": [], "running": first}, told)
-    return answer(
-        {"versions": history(kb), "running": kb.building()}, draw.table("versions", columns)
-    )
+    return answer({"versions": history(kb), "running": kb.building()}, _draw_log)
+
+
+def _draw_log(console: "Console", found: Mapping[str, Any]) -> None:
+    columns = ["version", "status", "published_at", "documents", "chunks", "added", "retired"]
+    draw.rows(console, found["versions"], columns)
+    for each in found["versions"]:
+        gate = each["gate"] or {}
+        if each["status"] == "rejected" and gate.get("verdict") in ("rejected", "inconclusive"):
+            said = f"version {each['version']} did not go live, gate {gate['verdict']}: "
+            _grid.told(console, "  ", draw.printable(said + gate["reason"]))
 
 
 @command(app, "diff")

@@ -12,6 +12,7 @@ from llmops.flows.commands._options import (
     knowledge_base,
     ledger,
     rerankers,
+    the_only_base,
 )
 from llmops.flows.console import Answer, answer, command
 
@@ -26,7 +27,9 @@ app = typer.Typer()
 @command(app, "search")
 def search(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for.")],
-    kb: Annotated[str, typer.Option("--kb", help="The knowledge base.")],
+    kb: Annotated[
+        str | None, typer.Option("--kb", help="The knowledge base, where there are several.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 5,
     mode: ModeName = "hybrid",
     where: Annotated[
@@ -54,7 +57,8 @@ def search(
     chosen = checked_mode(mode)
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
-    live = knowledge_base(kb).published()
+    name = kb or the_only_base()
+    live = knowledge_base(name).published()
     seen = searcher(home(), live, allowed(live, where, label or ()))
     rows, order = (
         _reranked(live, seen, question, k, chosen, rerank)
@@ -65,7 +69,7 @@ def search(
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
     return answer(
         {
-            "knowledge_base": kb,
+            "knowledge_base": name,
             "version": live.version,
             "mode": mode,
             **order,

@@ -1,7 +1,8 @@
 """A knowledge base, our chunkers and our embedders in other frameworks. Each module needs its
 framework, which an extra installs, and says so where it is missing.
 
-Names are the same in each: `KnowledgeBaseRetriever`, `Chunker`, `Embedding`.
+Names are the same in each: `KnowledgeBaseRetriever`, `Chunker`, `Embedding` (in Haystack the two
+that it wants, `TextEmbedder` and `DocumentEmbedder`).
 """
 
 from collections.abc import Iterator

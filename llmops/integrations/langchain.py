@@ -37,8 +37,10 @@ with needing("LangChain", "langchain", "langchain"):
 class KnowledgeBaseRetriever(BaseRetriever):
     """The k best passages of a knowledge base (a name, or a KnowledgeBase) as documents: the live
     version's, or that of `version`. `where`: a condition; `labels`: the access labels that whoever
-    asks holds. Documents have the passage's chunk_id as their id; their metadata hold uri, title,
-    version, page, start, end, score and those of the document.
+    asks holds; `rerank`: as in `KnowledgeBase.search`.
+
+    Documents have the passage's chunk_id as their id; their metadata hold uri, title, version,
+    page, start, end, score and those of the document.
 
     A single call may have its own `k` and `mode`, and a `where` that narrows further:
     `retriever.invoke("…", where='year >= 2024')`. Labels are given where a retriever is made, never
@@ -52,6 +54,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
     labels: tuple[str, ...] = ()
     home: Path | None = None
     version: int | None = None
+    rerank: Named | None = None
     _base: KnowledgeBase = PrivateAttr()
 
     def model_post_init(self, context: object, /) -> None:
@@ -87,9 +90,10 @@ class KnowledgeBaseRetriever(BaseRetriever):
 
     def _options(
         self, k: int | None, mode: Mode | None, where: str
-    ) -> tuple[int, Mode, str, Collection[str]]:
+    ) -> tuple[int, Mode, str, Collection[str], Named | None]:
         narrowed = joined([self.where, where], "and")
-        return self.k if k is None else k, mode or self.mode, narrowed, self.labels
+        count = self.k if k is None else k
+        return count, mode or self.mode, narrowed, self.labels, self.rerank
 
 
 def _documents(passages: list[Passage]) -> list[Document]:

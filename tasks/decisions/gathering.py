@@ -190,8 +190,8 @@ def _metric(name: str, scorers: Sequence[Spec], pairs: Pairs) -> Metric:
     if owner.name in MEASURED and owner.name not in external("scorers"):
         return MEASURED[owner.name]
     assert issubclass(kind, Scorer)
-    own = owner.name not in external("scorers") or issubclass(
-        kind, PairJudge
+    own = kind.range_known and (
+        owner.name not in external("scorers") or issubclass(kind, PairJudge)
     )  # of others' scorers the range is not known
     return Metric(
         higher_is_better=kind.higher_is_better,

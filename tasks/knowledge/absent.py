@@ -30,7 +30,24 @@ def absent_warning(kb: Handle, version: int, named: Mapping[str, str], who: str)
     if not gone:
         return []
     documents_ = "1 document" if len(gone) == 1 else f"{len(gone)} documents"
+    renamed = _names_now(kb, version, gone[0])
+    now = f"; its text is now in {renamed[0]!r}" if renamed else ""
     return [
         f"{who} {documents_} that version {version} of {kb.name!r} does not have, such as "
-        f"{gone[0]!r} ({named[gone[0]]})"
+        f"{gone[0]!r} ({named[gone[0]]}{now})"
     ]
+
+
+def _names_now(kb: Handle, version: int, uri: str) -> list[str]:
+    """The documents of the version whose content is what the document had last."""
+    mine = documents.c.kb == kb.name
+    last = (
+        select(documents.c.content_hash)
+        .where(mine, documents.c.uri == uri)
+        .order_by(documents.c.valid_from.desc())
+        .limit(1)
+    )
+    same = documents.c.content_hash == last.scalar_subquery()
+    query = select(documents.c.uri).where(mine, live_at(documents, version), same)
+    with kb.ledger.read() as connection:
+        return list(connection.scalars(query.order_by(documents.c.uri)))

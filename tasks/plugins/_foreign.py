@@ -1,26 +1,29 @@
-"""Objects of other people's classes among the options of a reader, a node parser or an embedding:
+"""Other people's classes and functions by import path, and objects of them among the options of a
+reader, a node parser, an embedding or a scorer:
 
     options: {embed_model: {path: llama_index.embeddings.huggingface.HuggingFaceEmbedding,
                             options: {model_name: BAAI/bge-small-en-v1.5}}}
 
-And what such a class will import only when it works.
+With `as_is: true` what stands at the path is taken as it is, and not called: a member of an
+enumeration, a class. And what a class will import only when it works.
 """
 
 import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from importlib import import_module
 from importlib.util import find_spec
 from json import loads
 from typing import Any, TypeGuard
 
 from llmops.tasks.plugins import canonical
+from llmops.tasks.plugins.importing import imported
 
-PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]\w*")
-KEYS = {"path", "options"}
+PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.[A-Z]\w*|:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
+"""`package.module.Class`, or `package.module:anything`."""
+KEYS = {"path", "options", "as_is"}
 SECRET = frozenset({"key", "token", "secret", "password"})
 MISSING = (ImportError, ModuleNotFoundError)
 DISTRIBUTIONS = {"bs4": "beautifulsoup4", "yaml": "pyyaml", "PIL": "pillow", "fitz": "pymupdf"}
@@ -29,25 +32,28 @@ Options = Mapping[str, object]
 
 
 def is_object(value: object) -> TypeGuard[Options]:
-    """Whether an option is written as an object: an import path of a class, and its options."""
+    """Whether an option is written as an object: an import path, and options or `as_is: true`."""
     return (
         isinstance(value, Mapping)
         and {*value} <= KEYS
         and isinstance(value.get("path"), str)
         and PATH.fullmatch(value["path"]) is not None
         and isinstance(value.get("options", {}), Mapping)
+        and isinstance(value.get("as_is", False), bool)
     )
 
 
 def checked_objects(options: object, where: str = "options") -> bool:
-    """Whether there is an object among the options; they are not made. Raises ValueError for one
-    that could not be: no such class, a library that it lacks, options that it does not take.
+    """Whether an object among the options is still to be made; none is made here. Raises ValueError
+    for one that could not be: no such class, a library it lacks, options that it does not take.
     """
     if is_object(options):
-        kind, given = _class(str(options["path"]), where), _options(options)
-        if lacks := lacking(kind):
+        kind, given = _called(options, where), _options(options)
+        if kind is None:
+            return False
+        if isinstance(kind, type) and (lacks := lacking(kind)):
             raise ValueError(f"{where}: {lacks}")
-        _takes(kind, given, where)
+        check_taken(kind, given, where)
         checked_objects(given, where)
         return True
     found = [checked_objects(each, f"{where}.{key}") for key, each in _inside(options)]
@@ -63,6 +69,8 @@ def with_objects(options: Options) -> dict[str, object]:
 
 def _settled(value: object) -> object:
     if is_object(value):
+        if value.get("as_is"):
+            return imported(str(value["path"]))
         return _made(str(value["path"]), canonical(_options(value)))
     if isinstance(value, Mapping):
         return with_objects(value)
@@ -98,7 +106,8 @@ def lacking(kind: type[Any]) -> str:
 
 @lru_cache(maxsize=64)
 def _made(path: str, options: str) -> object:
-    return _class(path, "options")(**with_objects(loads(options)))
+    made: Callable[..., object] = _callable(path, "options")
+    return made(**with_objects(loads(options)))
 
 
 def _options(value: Options) -> dict[str, object]:
@@ -113,26 +122,44 @@ def _inside(options: object) -> Iterator[tuple[str, object]]:
         yield from ((str(number), each) for number, each in enumerate(options))
 
 
-def _class(path: str, where: str) -> type[Any]:
-    module, _, name = path.rpartition(".")
-    try:
-        kind = getattr(import_module(module), name, None)
-    except MISSING as error:
-        raise ValueError(f"{where}: {module} cannot be imported: {error}; install it") from error
-    if not isinstance(kind, type):
-        raise ValueError(f"{where}: {module} has no class {name}")  # noqa: TRY004 - for pydantic
+def _called(options: Options, where: str) -> Callable[..., Any] | None:
+    """What makes the object; None where it is taken as it is."""
+    path = str(options["path"])
+    if not options.get("as_is"):
+        return _callable(path, where)
+    if options.get("options"):
+        raise ValueError(f"{where}: {path} is taken as it is (as_is: true) and has no options")
+    imported(path, where)
+    return None
+
+
+def _callable(path: str, where: str) -> Callable[..., Any]:
+    """A class, or behind a colon any function. Raises ValueError."""
+    kind = imported(path, where)
+    if ":" not in path and not isinstance(kind, type):
+        module, _, name = path.rpartition(".")
+        raise ValueError(f"{where}: {module} has no class {name}")
+    if not callable(kind):
+        raise ValueError(f"{where}: {path} cannot be called; `as_is: true` takes it as it is")  # noqa: TRY004 - for pydantic
     return kind
 
 
-def _takes(kind: type[Any], options: Options, where: str) -> None:
+def check_taken(kind: Callable[..., Any], options: Options, where: str) -> None:
+    """Raise ValueError for options that a class or a function does not take, as far as its
+    signature tells.
+    """
     try:
-        inspect.signature(kind).bind_partial(**options)
-    except TypeError as error:
-        raise ValueError(
-            f"{where}: {kind.__name__} does not take these options: {error}"
-        ) from error
+        signature = inspect.signature(kind)
     except ValueError:  # made of C, or too clever: it will say itself
         return
+    try:
+        signature.bind_partial(**options)
+    except TypeError as error:
+        name = getattr(kind, "__name__", type(kind).__name__)
+        takes = ", ".join(signature.parameters) or "none"
+        raise ValueError(
+            f"{where}: {name} does not take these options: {error}; it takes {takes}"
+        ) from error
 
 
 def _wanted(kind: type[Any]) -> list[str]:

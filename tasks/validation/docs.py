@@ -15,7 +15,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins import digest
-from llmops.tasks.validation.engine import condition, great_expectations
+from llmops.tasks.validation.custom import name_of_type
+from llmops.tasks.validation.engine import condition
+from llmops.tasks.validation.library import great_expectations
 from llmops.tasks.validation.verdict import ValidationVerdict
 
 if TYPE_CHECKING:
@@ -212,7 +214,9 @@ def _result(item: Mapping[str, Any]) -> "ExpectationValidationResult":
         **item["options"],
         **({"row_condition": condition(item["where"])} if item["where"] else {}),
     }
-    config = ExpectationConfiguration(type=item["type"], kwargs=options, severity=item["severity"])
+    config = ExpectationConfiguration(
+        type=name_of_type(item["type"]), kwargs=options, severity=item["severity"]
+    )
     nothing = {"raised_exception": False, "exception_message": None, "exception_traceback": None}
     return ExpectationValidationResult(
         success=item["success"],

@@ -1,17 +1,15 @@
 """Great Expectations at work on one frame."""
 
-import logging
-import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache, reduce
+from functools import reduce
 from operator import and_
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.errors import ConfigError, Mistake
 from llmops.tasks.validation.catalogue import ROW, TABLE, UNIQUE
+from llmops.tasks.validation.custom import class_of_type
+from llmops.tasks.validation.library import great_expectations
 from llmops.tasks.validation.suite import Expectation, Kind
 from llmops.tasks.validation.verdict import (
     SAMPLES,
@@ -34,22 +32,6 @@ FORMAT = {
     "return_unexpected_index_query": False,
     "partial_unexpected_count": SAMPLES,
 }
-
-
-@cache
-def great_expectations() -> ModuleType:
-    """The library, imported at the first call: some three seconds of CPU. Its analytics are off."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    with warnings.catch_warnings():
-        # of a module of the standard library that it still uses; and where Google's libraries are
-        # installed it imports them, which warn of this Python and of a grpcio that is not theirs
-        for kind in (DeprecationWarning, FutureWarning, ImportWarning):
-            warnings.simplefilter("ignore", kind)
-        import great_expectations
-
-    # sets its own level, so that each of its folders would be a line in a notebook
-    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
-    return great_expectations
 
 
 def validate(
@@ -160,8 +142,6 @@ def _results(plain: "pd.DataFrame", expectations: Sequence[Expectation]) -> list
 
 
 def _built(expectations: Sequence[Expectation]) -> list[Any]:
-    from great_expectations.expectations.registry import get_expectation_impl
-
     built: list[Any] = []
     wrong: list[Mistake] = []
     for number, item in enumerate(expectations):
@@ -173,7 +153,7 @@ def _built(expectations: Sequence[Expectation]) -> list[Any]:
         if item.where:
             options["row_condition"] = condition(item.where)
         try:
-            built.append(get_expectation_impl(item.type)(**options))
+            built.append(class_of_type(item.type)(**options))
         except (ValueError, TypeError) as error:
             wrong.append(
                 Mistake(

@@ -1,5 +1,6 @@
 """Suites of expectations: what is expected of documents and of chunks, and the YAML file that says
-so, read with every mistake at once and its place, and without Great Expectations.
+so, read with every mistake at once and its place, and without Great Expectations (but for types
+that are given by import path).
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,22 +15,26 @@ from llmops.tasks.validation.catalogue import (
     CHECKS,
     COLUMNS,
     DERIVED,
+    GROUP,
     PARAMETERS,
     ROW,
     SEVERITIES,
     TYPES,
     Type,
 )
+from llmops.tasks.validation.custom import custom_type, is_path, name_of_type
+from llmops.tasks.validation.gx_json import is_gx_suite, lines_of
 from llmops.tasks.yaml_files import parsed, text_of
 
 Kind = Literal["documents", "chunks", "rows"]
 Severity = Literal["critical", "warning", "info"]
-OWN = ("type", "severity", "about", "where")
+OWN = ("type", "severity", "about", "where", "whole")
 
 
 class Expectation(BaseModel):
     """One line of a suite. `options` go to Great Expectations; `where` keeps only rows with these
-    values.
+    values. `type`: one of the catalogue, or the import path of a class, whose rows are then judged
+    with all others at hand if `whole` is set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,11 +43,15 @@ class Expectation(BaseModel):
     severity: Severity = "critical"
     about: str = ""
     where: Mapping[str, Any] = Field(default_factory=dict)
+    whole: bool = False
     place: str = ""
 
     @property
     def level(self) -> str:
-        return TYPES[self.type].level
+        if not is_path(self.type):
+            return TYPES[self.type].level
+        own = custom_type(self.type).level
+        return GROUP if self.whole and own == ROW else own
 
     @property
     def mostly(self) -> float:
@@ -60,7 +69,7 @@ class Expectation(BaseModel):
         """
         if self.about:
             return self.about
-        words = self.type.removeprefix("expect_").replace("_", " ")
+        words = name_of_type(self.type).removeprefix("expect_").replace("_", " ")
         subject = self.options.get("column")
         words = words.replace("column", f"`{subject}`", 1) if subject else words
         rest = ", ".join(
@@ -132,15 +141,17 @@ def is_parameter(value: object) -> TypeGuard[str]:
 
 
 def read_suite(path: Path) -> Suite:
-    """The suite in a YAML file. Raises ConfigError with every mistake: file, place, what was got,
-    what is allowed.
+    """The suite in a YAML file, or in a JSON file as Great Expectations writes it. Raises
+    ConfigError with every mistake: file, place, what was got, what is allowed.
     """
-    content = parsed(path, text_of(path, "a file of expectations")) or {}
+    content = parsed(path, text_of(path, "a file of expectations or a suite in JSON")) or {}
     if not isinstance(content, Mapping):
         got = type(content).__name__
         raise ConfigError(
             [Mistake(f"got {got}, allowed are lists under documents, chunks and rows", str(path))]
         )
+    if is_gx_suite(content):
+        content = lines_of(content, str(path))
     mistakes = [
         _unknown("key", name, list(COLUMNS), f"{path}: {name}")
         for name in content
@@ -189,11 +200,20 @@ def _mistakes(entry: object, kind: str, place: str) -> Iterator[Mistake]:
             "such as {type: expect_column_values_to_not_be_null, column: uri}",
         )
         return
-    if not isinstance(entry["type"], str) or entry["type"] not in TYPES:
-        yield _unknown("expectation type", entry["type"], list(TYPES), f"{place}.type")
+    named = entry["type"]
+    if is_path(named):
+        try:
+            known = custom_type(named)
+        except ValueError as error:
+            yield Mistake(str(error), f"{place}.type")
+            return
+    elif isinstance(named, str) and named in TYPES:
+        known = TYPES[named]
+    else:
+        yield _unknown("expectation type", named, list(TYPES), f"{place}.type")
         return
     yield from _own_mistakes(entry, kind, place)
-    yield from _option_mistakes(entry, TYPES[entry["type"]], kind, place)
+    yield from _option_mistakes(entry, known, kind, place)
 
 
 def _own_mistakes(entry: Mapping[str, Any], kind: str, place: str) -> Iterator[Mistake]:
@@ -201,6 +221,9 @@ def _own_mistakes(entry: Mapping[str, Any], kind: str, place: str) -> Iterator[M
         yield Mistake(
             f"got {entry['severity']!r}, allowed: {', '.join(SEVERITIES)}", f"{place}.severity"
         )
+    if entry.get("whole", False) not in ((True, False) if is_path(entry["type"]) else (False,)):
+        got = f"got {entry['whole']!r}, allowed is true or false, for a type by import path"
+        yield Mistake(got, f"{place}.whole")
     if not isinstance(entry.get("about", ""), str):
         yield Mistake(f"got {entry['about']!r}, allowed is a sentence", f"{place}.about")
     where = entry.get("where", {})
@@ -229,7 +252,7 @@ def _option_mistakes(
             yield from _column_mistakes(name, value, kind, f"{place}.{name}")
         elif name in CHECKS and not is_parameter(value) and not CHECKS[name][0](value):
             yield Mistake(f"got {value!r}, allowed is {CHECKS[name][1]}", f"{place}.{name}")
-    if "min_value" in allowed:
+    if "min_value" in allowed and not is_path(entry["type"]):
         yield from _range_mistakes(entry.get("min_value"), entry.get("max_value"), place)
 
 

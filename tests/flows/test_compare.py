@@ -71,6 +71,20 @@ def test_a_grid_is_built_measured_recorded_and_cleared_away(office: Office) -> N
     assert [name for name in names if name.startswith("tries-")] == []
 
 
+def test_rerankers_are_arms_of_a_grid_and_of_a_single_base(office: Office) -> None:
+    grid = prepared(office, rerank=["overlap"], grid={"chunk.size": [30, 60]})
+    found = llmops("kb", "compare", grid, "--json").data
+    names = [arm["name"] for arm in found["arms"]]
+    assert names == ["size=30", "size=30 + overlap", "size=60", "size=60 + overlap"]
+    assert found["arms"][1]["changes"]["rerank"] == {"name": "overlap"}
+    assert llmops("index", office.folder / "base.yaml").code == 0
+    golden = office.folder / "golden.jsonl"
+    rerank = "{name: overlap, candidates: 3}"
+    one = llmops("kb", "compare", "base", "--golden", golden, "--rerank", rerank, "--json").data
+    assert [arm["name"] for arm in one["arms"]] == ["base", "base + overlap"]
+    assert "ndcg@10" in one["arms"][1]["difference"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -13,6 +13,7 @@ import yaml
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
 from llmops.tasks.ledger.leases import hold
+from tests.commandline import llmops
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,7 @@ def test_a_worse_candidate_is_rejected_and_the_worst_questions_are_listed(lab: L
         "rejected",
         first.version,
     )
+    assert "version 2 did not go live, gate rejected: " in llmops("kb", "log", lab.kb).out
     assert {one["id"] for one in second.worst} <= set(COLOURS[:8])
     assert len(second.worst) >= 8
     assert "amber lantern" in lab.search("Where does the amber lantern hang?", 1)[0]

@@ -10,9 +10,17 @@ os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # before it is imported
 
 from haystack import Document, Pipeline, component
 from haystack.components.builders import PromptBuilder
+from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+from haystack.components.writers import DocumentWriter
+from haystack.document_stores.in_memory import InMemoryDocumentStore
 
-from llmops.integrations.haystack import KnowledgeBaseRetriever
-from llmops.tasks.errors import UsageError
+from llmops.integrations.haystack import (
+    Chunker,
+    DocumentEmbedder,
+    KnowledgeBaseRetriever,
+    TextEmbedder,
+)
+from llmops.tasks.errors import ConfigError, UsageError
 from tests.integrations.offline import PROMPT, answered
 from tests.library import BASE, TALL, Library, edited
 
@@ -143,3 +151,49 @@ def test_a_pipeline_can_be_written_down_and_made_again(
     assert again.to_dict() == ours.to_dict()  # type: ignore[attr-defined]
     monkeypatch.setenv("LLMOPS_HOME", str(built.home))
     assert KnowledgeBaseRetriever(BASE).to_dict()["init_parameters"]["home"] is None
+
+
+def test_a_reranker_orders_the_documents(built: Library) -> None:
+    ours = KnowledgeBaseRetriever(built.reader(), k=3, rerank="overlap")
+    wanted = [each.score for each in built.reader().search(TALL, 3, rerank="overlap")]
+    assert [each.score for each in ours.run(TALL)["documents"]] == wanted
+    assert wanted != [each.score for each in built.reader().search(TALL, 3)]
+    assert ours.to_dict()["init_parameters"]["rerank"] == "overlap"
+
+
+def test_our_chunkers_and_embedders_build_and_ask_a_store_of_theirs() -> None:
+    store = InMemoryDocumentStore()
+    building = Pipeline()
+    chunk = {"name": "markdown", "size": 8, "overlap": 0}
+    building.add_component("chunker", Chunker(chunk, embed="hash"))
+    building.add_component("embedder", DocumentEmbedder("hash"))
+    building.add_component("writer", DocumentWriter(store))
+    building.connect("chunker", "embedder")
+    building.connect("embedder", "writer")
+    modules = ["llmops.integrations.haystack"]
+    assert Pipeline.loads(building.dumps(), allowed_modules=modules).dumps() == building.dumps()
+    text = "# Travel\n\nTrains are booked by yourself.\n\n# Pay\n\nIt comes on the 25th."
+    given = Document(content=text, meta={"uri": "a.md", "team": "hr"})
+    building.run({"chunker": {"documents": [given, Document(content="")]}})
+    pieces = sorted(store.filter_documents(), key=lambda each: each.meta["start"])
+    assert [each.meta["headings"] for each in pieces] == ["Travel", "Pay"]
+    assert [each.meta["split_id"] for each in pieces] == [0, 1]
+    assert {(each.meta["source_id"], each.meta["team"]) for each in pieces} == {(given.id, "hr")}
+    assert all(text[each.meta["start"] : each.meta["end"]] == each.content for each in pieces)
+    asking = Pipeline()
+    asking.add_component("embedder", TextEmbedder("hash"))
+    asking.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=1))
+    asking.connect("embedder.embedding", "retriever.query_embedding")
+    found = asking.run({"embedder": {"text": "Trains are booked by yourself."}})
+    assert [each.id for each in found["retriever"]["documents"]] == [pieces[0].id]
+
+
+def test_the_embedders_of_a_knowledge_base_are_those_of_its_version(built: Library) -> None:
+    base, vector = built.reader(), TextEmbedder.of(built.reader()).run(TALL)["embedding"]
+    assert [each.chunk_id for each in base.search(TALL, 3, "vector", vector=vector)] == [
+        each.chunk_id for each in base.search(TALL, 3, "vector")
+    ]
+    embed = DocumentEmbedder.of(base).to_dict()["init_parameters"]["embed"]
+    assert embed == TextEmbedder.of(base).to_dict()["init_parameters"]["embed"]
+    with pytest.raises(ConfigError, match="sentense"):
+        Chunker("sentense")

@@ -105,3 +105,10 @@ def test_our_embedders_in_a_store_of_theirs(built: Library) -> None:
     vector = asyncio.run(ours.aembed_query("the Great Bell in London"))
     assert vector == ours.embed_documents(["the Great Bell in London"])[0]
     assert built.reader().search("?", 1, "vector", vector=vector)[0].uri == "london/bigben.txt"
+
+
+def test_a_reranker_orders_what_is_found(built: Library) -> None:
+    ours = KnowledgeBaseRetriever(knowledge_base=built.reader(), k=3, rerank="overlap")
+    wanted = [each.score for each in built.reader().search(TALL, 3, rerank="overlap")]
+    assert [each.metadata["score"] for each in ours.invoke(TALL)] == wanted
+    assert wanted != [each.score for each in built.reader().search(TALL, 3)]

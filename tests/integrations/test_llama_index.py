@@ -284,3 +284,10 @@ def test_wrong_plugins_are_told_as_in_a_config(tmp_path: Path) -> None:
 def test_a_base_is_given_by_name_or_as_one(built: Library) -> None:
     with pytest.raises(UsageError, match="allowed: a name with them, or a KnowledgeBase alone"):
         KnowledgeBaseRetriever(built.reader(), version=1)
+
+
+def test_a_reranker_orders_what_is_found(built: Library) -> None:
+    ours = KnowledgeBaseRetriever(built.reader(), k=3, rerank="overlap")
+    wanted = [each.score for each in built.reader().search(TALL, 3, rerank="overlap")]
+    assert [each.score for each in ours.retrieve(TALL)] == wanted
+    assert wanted != [each.score for each in built.reader().search(TALL, 3)]

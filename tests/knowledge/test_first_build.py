@@ -41,6 +41,16 @@ def test_status_log_and_search_say_that_a_first_build_runs_and_how_far_it_is(kb:
     refused(2, "has no published version yet", "search", "x", "--kb", "boats")
 
 
+def test_search_takes_the_only_knowledge_base_and_names_several(kb: Handle) -> None:
+    refused(2, "'boats' has no published version yet", "search", "x")
+    begin(Handle(home=kb.home, name="trains"))
+    refused(2, "there are 2 knowledge bases: boats, trains", "search", "x")
+
+
+def test_search_in_an_empty_home_says_what_to_do() -> None:
+    refused(2, "there is no knowledge base yet", "search", "x")
+
+
 def test_a_build_that_says_nothing_here_is_named_all_the_same(kb: Handle) -> None:
     with kb.hold("run-2"):
         told = kb.building()

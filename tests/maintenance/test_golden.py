@@ -53,6 +53,13 @@ def test_a_golden_set_is_compared_with_the_live_version_and_with_the_next(
     ]
 
 
+def test_of_a_renamed_document_the_new_name_is_told(shop: Workshop, golden: Path) -> None:
+    shop.build(TEXTS)
+    shop.build({"moved.txt" if uri == "d0.txt" else uri: text for uri, text in TEXTS.items()})
+    [warning] = stale_questions(shop.handle, [golden])
+    assert warning.endswith("'d0.txt' (question 'a'; its text is now in 'moved.txt')")
+
+
 def test_before_the_first_build_the_sources_alone_can_be_asked(
     shop: Workshop, golden: Path
 ) -> None:

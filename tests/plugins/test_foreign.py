@@ -103,7 +103,7 @@ def test_readers_of_a_reader(tmp_path: Path) -> None:
             {"path": "no.such.Model", "options": {}},
             "options.embed_model: no.such cannot be imported",
         ),
-        ({"path": f"{MEANINGS}.Absent", "options": {}}, "has no class Absent"),
+        ({"path": f"{MEANINGS}.Absent", "options": {}}, "has no Absent"),
         ({"path": f"{MEANINGS}.Lacking", "options": {}}, "needs no_such_library: pip install"),
         (
             {"path": "tests.plugins.sources.readers.Shouting", "options": {"colour": 1}},

@@ -83,6 +83,8 @@ class Scorer(Plugin, ABC):
 
     family: ClassVar[str] = "scorers"
     higher_is_better: ClassVar[bool] = True
+    range_known: ClassVar[bool] = True
+    """Values that lie from 0 to 1 do so by their nature, and not by chance."""
     id: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w{0,60}$")
     optional: bool = False
 

@@ -28,11 +28,21 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "refusal": {},
     "latency": {},
     "cost": {},
+    "function": {
+        "path": "tests.plugins.scorers.others:overlap",
+        "arguments": {"wanted": "expected.answer"},
+    },
+    "mlflow": {
+        "path": "mlflow.genai.scorers:RegexMatch",
+        "options": {"pattern": "Paris|capital"},
+    },
 }
-BINARY = ("exact_match", "contains", "regex", "json_schema", "refusal")
+OTHERS = ("deepeval", "ragas")
+"""Whose libraries need not be there: see their own tests."""
+BINARY = ("exact_match", "contains", "regex", "json_schema", "refusal", "mlflow")
 UNBOUNDED = ("latency", "cost")
 """Values above 1, of which less is better."""
-NEEDS_NOTHING = ("json_schema", "grounded", "regex", *UNBOUNDED)
+NEEDS_NOTHING = ("json_schema", "grounded", "regex", "mlflow", *UNBOUNDED)
 """Of a case; all others name what of `expected` they miss."""
 EXPECTED = {
     "answer": ["Paris, the capital", "東京"],
@@ -149,13 +159,13 @@ def check(name: str, one: Sample) -> None:
 
 def test_every_scorer_of_the_family_is_looked_at() -> None:
     own = {name for name in names("scorers") if not issubclass(type_of(name), Judge)}
-    assert own == set(CONFIGS)
+    assert own == {*CONFIGS, *OTHERS}
 
 
 def type_of(name: str) -> type:
-    from llmops.tasks.plugins import find
+    from llmops.tasks.plugins import load
 
-    return find("scorers", name)
+    return load("scorers", name)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -1,0 +1,33 @@
+"""Great Expectations itself, imported once and quietly."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """While parts of it are imported: it still uses a module of the standard library that is going;
+    and where Google's libraries are installed it imports them, which warn of this Python and of a
+    grpcio that is not theirs.
+    """
+    with warnings.catch_warnings():
+        for kind in (DeprecationWarning, FutureWarning, ImportWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
+
+
+@cache
+def great_expectations() -> ModuleType:
+    """The library, imported at the first call: some three seconds of CPU. Its analytics are off."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with quietly():
+        import great_expectations
+
+    # sets its own level, so that each of its folders would be a line in a notebook
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
+    return great_expectations
