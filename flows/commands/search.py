@@ -51,33 +51,37 @@ def search(
     open.
     """
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, searcher
-    from llmops.tasks.knowledge.views import documents_of
+    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, searcher
 
     chosen = checked_mode(mode)
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
-    name = kb or the_only_base()
-    live = knowledge_base(name).published()
+    live = knowledge_base(kb or the_only_base()).published()
     seen = searcher(home(), live, allowed(live, where, label or ()))
     rows, order = (
         _reranked(live, seen, question, k, chosen, rerank)
         if rerank
         else (seen.passages(question, k, chosen, columns=HIT_COLUMNS), {})
     )
+    found = {
+        "knowledge_base": live.kb,
+        "version": live.version,
+        "mode": mode,
+        **order,
+        "hits": _hits(live, rows),
+        "warnings": seen.remarks(question, chosen),
+    }
+    return answer(found, draw.hits)
+
+
+def _hits(live: "Version", rows: "list[Record]") -> "list[Record]":
+    """The passages, with the source, the metadata and the labels of their documents."""
+    from llmops.tasks.knowledge.reading import passages
+    from llmops.tasks.knowledge.views import documents_of
+
     found, nothing = passages(rows), {"source": "", "metadata": {}, "labels": []}
     about = documents_of(live, ledger(), {hit["doc_id"] for hit in found})
-    return answer(
-        {
-            "knowledge_base": name,
-            "version": live.version,
-            "mode": mode,
-            **order,
-            "hits": [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found],
-            "warnings": seen.remarks(question, chosen),
-        },
-        draw.hits,
-    )
+    return [{**hit, **about.get(hit["doc_id"], nothing)} for hit in found]
 
 
 def _reranked(

@@ -11,6 +11,7 @@ from llmops import configs
 from llmops.configs.index import IndexConfig
 from llmops.flows.demo.application import CONFIG as APP
 from llmops.flows.demo.application import ApplicationSteps
+from llmops.flows.demo.model import ModelSteps
 from llmops.flows.demo.prompts import CAREFUL, CONFIG, PROMPT, PromptSteps
 from llmops.flows.running import run_flow
 from llmops.tasks.errors import Blocked, LlmopsError
@@ -32,14 +33,17 @@ ABSURD = ("chunk.size=16", "chunk.overlap=0")
 
 
 class Demonstration:
-    """Works in `LLMOPS_HOME/demo` and in the knowledge base `python-help`, and nowhere else."""
+    """Works in `LLMOPS_HOME/demo` and in the knowledge base `python-help`, and nowhere else.
+    `model`: a file of a language model that prompts are compared with, too.
+    """
 
-    def __init__(self, home: Path, out: TextIO) -> None:
+    def __init__(self, home: Path, out: TextIO, model: Path | None = None) -> None:
         self.home, self.folder, self._out = home, home / "demo", out
         self.config = self.folder / "python-help.yaml"
         self.steps: list[Mapping[str, Any]] = []
         shared = (home, self.folder, self.steps, self._head, self._say)
         self._prompts = PromptSteps(*shared)
+        self._model = ModelSteps(*shared, model) if model else None
         self._application = ApplicationSteps(*shared, out)
 
     def run(self) -> list[Mapping[str, Any]]:
@@ -52,6 +56,8 @@ class Demonstration:
         self._question()
         self._rollback()
         self._prompts.run()
+        if self._model:
+            self._model.run()
         self._application.run(QUESTION)
         self._what_next()
         return self.steps

@@ -34,6 +34,9 @@ HINTS = {
 NO_API = "base_url must lead to an OpenAI-compatible API; it usually ends with /v1"
 PARTS = re.compile(r"([\d.]+)(ms|h|m|s)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+UNKNOWN_FORM = "response_format"
+INVALID = re.compile(r"\b\d+ validation errors?:")
+"""Of the request: with it llama-cpp-python's server answers 500 where others answer 422."""
 
 
 class Bill(NamedTuple):
@@ -97,7 +100,11 @@ def trouble(
     message = f"{place} answered {status}: {said}"
     if any(word in body for word in EMPTY):
         return Unavailable(message, hint=HINTS[429])
+    if status >= 400 and UNKNOWN_FORM in said:
+        message = f"{message} (json_mode: object_schema, object or off asks in another way)"
     bill = used(_object(body))
+    if status == 500 and INVALID.search(body):
+        return DocumentError(message)
     if status in AGAIN or status >= 500:
         return Busy(message, after=waiting(headers), limited=status == 429, bill=bill)
     code = _error(body).get("code")

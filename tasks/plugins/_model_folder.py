@@ -1,11 +1,13 @@
-"""What training and serving know alike of a model folder: what tells it from another, whatever the
-place, and at which tokens the model stops.
+"""What training and serving know alike of a model's files: what tells them from others, whatever
+the place, and at which tokens the model stops.
 """
 
 import hashlib
+import re
 from functools import cache
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +20,10 @@ SUFFIXES = frozenset({".json", ".jinja", ".safetensors", ".gguf", ".model", ".tx
 """Of what a model is made. A model card or a log does not change it."""
 
 
+PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.gguf)")
+"""Of a model in several files, as llama.cpp splits and reads it."""
+
+
 def contents_of(folder: Path) -> str:
     """A hash of the files that a reply depends on; of a name in the model hub the name itself."""
     if not folder.is_dir():
@@ -26,6 +32,32 @@ def contents_of(folder: Path) -> str:
     seen = [(each, each.stat()) for each in files if each.is_file()]
     marks = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in seen)
     return _hashed(marks)
+
+
+def contents_of_file(path: Path) -> str:
+    """A hash of a model in one file, or in several of which `path` is one, whatever they are
+    called; the path itself where there is no such file. The beginning counts in full: in a GGUF
+    file it holds the chat template.
+    """
+    if not path.is_file():
+        return str(path)
+    part = PART.fullmatch(path.name)
+    name = part and f"{escape(part['stem'])}-?????-of-{part['count']}{part['suffix']}"
+    files = sorted(path.parent.glob(name)) if name else [path]
+    seen = [(each, each.stat()) for each in files]
+    return _file_hashed(tuple((str(each), stat.st_size, stat.st_mtime_ns) for each, stat in seen))
+
+
+@cache
+def _file_hashed(marks: tuple[tuple[str, int, int], ...]) -> str:
+    found = hashlib.sha256()
+    for name, size, _ in marks:
+        found.update(f"{size}\x1f".encode())
+        with Path(name).open("rb") as file:
+            found.update(file.read(WHOLE))
+            if size > WHOLE:
+                _add_pieces(found, file, size)
+    return found.hexdigest()
 
 
 @cache
@@ -39,10 +71,14 @@ def _hashed(marks: tuple[tuple[str, int, int], ...]) -> str:
             if size <= WHOLE:
                 found.update(file.read())
                 continue
-            for number in range(PIECES):
-                file.seek((size - PIECE) * number // (PIECES - 1))
-                found.update(file.read(PIECE))
+            _add_pieces(found, file, size)
     return found.hexdigest()
+
+
+def _add_pieces(found: "hashlib._Hash", file: BinaryIO, size: int) -> None:
+    for number in range(PIECES):
+        file.seek((size - PIECE) * number // (PIECES - 1))
+        found.update(file.read(PIECE))
 
 
 def ends_of(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> frozenset[int]:

@@ -1,7 +1,6 @@
 """Our chunkers as a splitter, and our embedders for documents and for questions."""
 
 from dataclasses import replace
-from typing import Any
 
 from haystack import Document, component, default_to_dict
 
@@ -36,7 +35,7 @@ class Chunker:
         """The chunks of all documents, in their order; a document without text has none."""
         return {"documents": [piece for each in documents for piece in self._pieces(each)]}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For Haystack's pipelines as YAML."""
         return default_to_dict(self, chunk=self.chunk, embed=self.embed, markup=self.markup)
 
@@ -70,7 +69,7 @@ class DocumentEmbedder:
         pairs = zip(documents, made, strict=True)
         return {"documents": [replace(each, embedding=vector) for each, vector in pairs]}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For Haystack's pipelines as YAML."""
         return default_to_dict(self, embed=self.embed)
 
@@ -92,6 +91,6 @@ class TextEmbedder:
         """A vector of length 1."""
         return {"embedding": question_vector(self._embedder, text)}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For Haystack's pipelines as YAML."""
         return default_to_dict(self, embed=self.embed)

@@ -1,4 +1,8 @@
-"""The parent's side of one worker: start, ask within limits, end."""
+"""The parent's side of one worker: start, ask within limits, end.
+
+By hand: the pools of pebble, loky and billiard unpickle what a worker sends, and a hostile file may
+have taken it over. This one reads frames of JSON.
+"""
 
 import contextlib
 import os

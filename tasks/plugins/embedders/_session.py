@@ -5,7 +5,6 @@ run up to 256 tokens in all: in fp32 their vectors are bitwise the same as alone
 check.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from llmops.tasks import stopping
+from llmops.tasks.plugins._processors import processors
+from llmops.tasks.plugins._safetensors import Array
 from llmops.tasks.plugins.embedders import normalised
-from llmops.tasks.plugins.embedders._bert import Array, Graph
+from llmops.tasks.plugins.embedders._bert import Graph
 from llmops.tasks.schemas import Vectors
 
 RUN_TOKENS = 256
@@ -87,15 +88,10 @@ def _each(run: Callable[[list[int]], None], groups: list[list[int]]) -> None:
     """Run all groups, one per core at a time. A pool per call survives a fork and costs little
     beside the runs.
     """
-    workers = min(len(groups), _cores())
+    workers = min(len(groups), processors())
     if workers < 2:
         for group in groups:
             run(group)
         return
     with ThreadPoolExecutor(workers, "embedder") as pool:
         list(pool.map(run, groups))
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

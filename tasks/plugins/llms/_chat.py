@@ -4,9 +4,9 @@ from them.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.llms import Llm, Message, Request
@@ -30,6 +30,17 @@ PLAIN = ("enum", "const", "default", "examples", "required")
 """Keywords that hold no schemas."""
 
 
+def _yes_or_no(value: object) -> object:
+    """YAML reads `off` as false."""
+    return ("schema" if value else "off") if isinstance(value, bool) else value
+
+
+JsonMode = Annotated[Literal["schema", "object", "off"], BeforeValidator(_yes_or_no)]
+AskedMode = Annotated[
+    Literal["schema", "object", "object_schema", "off"], BeforeValidator(_yes_or_no)
+]
+
+
 class Chat(Llm):
     """See the plugins."""
 
@@ -47,14 +58,8 @@ class Chat(Llm):
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the service calls `max_tokens`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    json_mode: Literal["schema", "object", "off"] = "schema"
+    json_mode: AskedMode = "schema"
     """How a reply that has to follow a JSON schema is asked for."""
-
-    @field_validator("json_mode", mode="before")
-    @classmethod
-    def _yes_or_no(cls, value: object) -> object:
-        """YAML reads `off` as false."""
-        return ("schema" if value else "off") if isinstance(value, bool) else value
 
     @field_validator("api_key")
     @classmethod
@@ -75,7 +80,7 @@ class Chat(Llm):
         """Model, label and parameters; not the place, the key, the price or the limits."""
         later = (
             []
-            if self.json_mode != "object" and not self.parameters
+            if self.json_mode in ("schema", "off") and not self.parameters
             else [self.json_mode, canonical(self.parameters)]
         )
         usual = [
@@ -146,6 +151,8 @@ class NamedSchema(TypedDict):
 class ResponseFormat(TypedDict):
     type: Literal["json_object", "json_schema"]
     json_schema: NotRequired[NamedSchema]
+    schema: NotRequired[object]
+    """Beside `json_object`: the form of llama.cpp's servers, Together and others."""
 
 
 def response_format(schema: Mapping[str, object], mode: str) -> ResponseFormat | None:
@@ -157,6 +164,8 @@ def response_format(schema: Mapping[str, object], mode: str) -> ResponseFormat |
     if mode == "object" or not set(schema) - {"type", "title", "description", "$schema"}:
         return {"type": "json_object"}
     closed = _closed(schema)
+    if mode == "object_schema":
+        return {"type": "json_object", "schema": closed}
     name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title") or "reply"))[:64]
     return {
         "type": "json_schema",

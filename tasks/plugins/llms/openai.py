@@ -5,7 +5,7 @@ llama.cpp, LiteLLM and others.
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from llmops.tasks.endpoints.endpoint import Address
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.llms import Connection
 from llmops.tasks.plugins.llms._chat import Chat
@@ -13,8 +13,9 @@ from llmops.tasks.plugins.llms._chat import Chat
 
 class OpenAILlm(Chat):
     """`json_mode`: how a reply that has to follow a schema is asked for: `schema` sends the schema
-    (a schema that only asks for an object asks for any JSON object), `object` asks for any JSON
-    object, `off` leaves it to the messages.
+    (a schema that only asks for an object asks for any JSON object), `object_schema` sends it
+    beside `json_object`, as llama-cpp-python's server wants it, `object` asks for any JSON object,
+    `off` leaves it to the messages.
 
     `stream` reads replies as they are made; one that breaks off is never taken for a whole.
     `parameters`: more of the body, such as top_p or seed. `max_tokens_name`: newer models of OpenAI

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.texts.charset import decode, unified
+from llmops.tasks.yaml_files import NoYaml, read_foreign_yaml
 
 FRONT = re.compile(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -18,10 +19,11 @@ MOST_FRONT = 20_000
 
 
 class MarkdownParser(Parser):
-    """Markdown as it stands. Front matter (YAML between `---`) becomes metadata; its description
-    stays in the text.
+    """Markdown as it stands. Front matter (YAML 1.2 between `---`) becomes metadata; its
+    description stays in the text.
     """
 
+    revision: ClassVar[int] = 2
     media_types: ClassVar[tuple[str, ...]] = ("text/markdown", "text/x-markdown")
     isolated: ClassVar[bool] = False
 
@@ -54,15 +56,13 @@ def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
 
 
 def _yaml(block: str) -> Mapping[str, Any] | None:
-    import yaml
-
     try:
-        front = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        front = read_foreign_yaml(block)
+    except NoYaml:  # it stays in the text, where it can be found
         return None
     if not isinstance(front, dict) or not all(isinstance(key, str) for key in front):
         return None
-    values: Mapping[str, Any] = json.loads(json.dumps(front, default=str))
+    values: Mapping[str, Any] = json.loads(json.dumps(front, default=str), parse_constant=str)
     return values
 
 

@@ -1,7 +1,6 @@
 """A cross-encoder: a small model that reads question and passage together, on this machine."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from llmops.tasks.errors import Unavailable, UsageError
 from llmops.tasks.plugins import digest
+from llmops.tasks.plugins._processors import processors
 from llmops.tasks.plugins.rerankers import LocalReranker
 from llmops.tasks.texts.charset import mended
 
@@ -105,7 +105,7 @@ class _Onnx(NamedTuple):
     def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         asked = mended(question)  # tokenizers take no half of a surrogate pair
         encoded = self.tokenizer.encode_batch([(asked, mended(text)) for text in texts])
-        workers = max(1, min(len(texts), len(os.sched_getaffinity(0))))
+        workers = max(1, min(len(texts), processors()))
         with ThreadPoolExecutor(workers, "reranker") as pool:
             return list(pool.map(self._score, encoded))
 

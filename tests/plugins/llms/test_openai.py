@@ -154,6 +154,18 @@ def test_refused_messages_are_the_trouble_of_one_document(service: Service) -> N
     assert len(service.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_form_of_json_that_a_server_does_not_know_is_no_accident(
+    service: Service, status: int
+) -> None:
+    """llama-cpp-python's server says so with 500."""
+    said = "1 validation error: ('body', 'response_format', 'type') should be 'json_object'"
+    service.script = [Answer(status, json.dumps({"error": {"message": said}}).encode())] * 2
+    with pytest.raises(DocumentError, match=r"response_format.*\(json_mode: object_schema, "):
+        complete(model(service), HELLO, structured=True)
+    assert len(service.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("choice", "message"),
     [

@@ -26,6 +26,7 @@ def test_the_key_is_not_shown_and_changes_no_fingerprint() -> None:
         {"max_tokens": 5},
         {"parameters": {"seed": 1}},
         {"json_mode": "object"},
+        {"json_mode": "object_schema"},
         {"json_mode": "off"},
     ]
     assert (
@@ -35,7 +36,7 @@ def test_the_key_is_not_shown_and_changes_no_fingerprint() -> None:
                 *(OpenAILlm(model="small", **change).fingerprint() for change in changes),
             }
         )
-        == 5
+        == 6
     )
     same = OpenAILlm(
         model="small",
@@ -56,7 +57,7 @@ def test_odd_options_are_said_without_the_key() -> None:
         ({"api_key": "ses ame-secret"}, "printable ASCII"),
         ({"api_key": "sesamé-secret"}, "printable ASCII"),
         ({"parameters": {"stream": True}}, "stream does not belong here"),
-        ({"json_mode": "xml"}, "'schema', 'object' or 'off'"),
+        ({"json_mode": "xml"}, "'schema', 'object', 'object_schema' or 'off'"),
     ]
     for options, says in odd:
         with pytest.raises(ValidationError, match=says) as caught:

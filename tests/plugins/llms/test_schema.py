@@ -27,6 +27,14 @@ def test_a_schema_that_only_wants_an_object_is_none() -> None:
     assert response_format({"type": "object"}, "off") is None
 
 
+def test_a_schema_may_go_beside_the_wish_for_an_object() -> None:
+    assert response_format({"type": "object", "properties": {"a": TEXT}}, "object_schema") == {
+        "type": "json_object",
+        "schema": {"type": "object", "properties": {"a": TEXT}, "additionalProperties": False},
+    }
+    assert response_format({"type": "object"}, "object_schema") == {"type": "json_object"}
+
+
 @pytest.mark.parametrize(
     ("schema", "strict"),
     [

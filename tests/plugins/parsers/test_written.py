@@ -24,7 +24,36 @@ def test_markdown_title_and_front_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "front", ["a: &x [1]\nb: *x", "a: [", "- list", "x: " + "y" * 30_000, "? {1: 2}\n: 3"]
+    ("said", "value"),
+    [
+        ("[no, de]", ["no", "de"]),
+        ("yes", "yes"),
+        ("true", True),
+        ("12:30", "12:30"),
+        ("010", 10),
+        ("2026-01-02", "2026-01-02"),
+        ("2026-01-02T10:00:00Z", "2026-01-02 10:00:00+00:00"),
+        ("1.10.0", "1.10.0"),
+        (".inf", "Infinity"),
+        ("1\nkey: 2", 2),
+    ],
+)
+def test_front_matter_is_yaml_1_2(said: str, value: object) -> None:
+    parsed = parse(f"---\nkey: {said}\n---\n# Kopf\n".encode(), "a.md")
+    assert (parsed.metadata["key"], parsed.text) == (value, "# Kopf\n")
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "a: &x [1]\nb: *x",
+        "a: [",
+        "- list",
+        "x: " + "y" * 30_000,
+        "? {1: 2}\n: 3",
+        "d: 2026-13-45",
+        "a: !x b",
+    ],
 )
 def test_front_matter_that_is_odd_stays_text(front: str) -> None:
     text = f"---\n{front}\n---\nbody"

@@ -1,8 +1,6 @@
 """A local model that is loaded, and how it answers."""
 
-import json
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,14 +18,11 @@ from transformers import (
 
 from llmops.tasks.errors import DocumentError, Unavailable
 from llmops.tasks.plugins._model_folder import ends_of
-from llmops.tasks.plugins.llms import Message, Reply, Request
-from llmops.tasks.plugins.llms.transformers.sampling import Sampling
+from llmops.tasks.plugins.llms import Reply, Request
+from llmops.tasks.plugins.llms._local import KEPT, Halt, Heard, Sampling, cut_at, plain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-KEPT = 2
-"""Models that stay in memory: two arms of an evaluation."""
 
 
 class LocalModel:
@@ -38,16 +33,8 @@ class LocalModel:
         positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._context = int(positions or tokenizer.model_max_length)
 
-    def answer(
-        self,
-        request: Request,
-        sampling: Sampling,
-        stop: threading.Event,
-        heard: Callable[[str], None],
-    ) -> Reply:
-        """Ends early where `stop` is set; `heard` is given the text as it comes. Raises
-        DocumentError for a prompt that is too long, or parameters that are unknown.
-        """
+    def answer(self, request: Request, sampling: Sampling, halt: Halt, heard: Heard) -> Reply:
+        """Raises DocumentError for a prompt that is too long, or parameters that are unknown."""
         tokens = self._prompt(request)
         torch.manual_seed(sampling.seed)
         room = self._context - tokens.shape[1]
@@ -58,15 +45,15 @@ class LocalModel:
         drawn = {"do_sample": True, "temperature": sampling.temperature}
         given = drawn if sampling.temperature else {"do_sample": False}
         most = min(sampling.max_tokens, room)
-        config = self._config({"max_new_tokens": most, **given}, sampling.more)
+        config = self._config({"max_new_tokens": most, **given}, sampling)
         try:
             with torch.inference_mode():
                 found = self._model.generate(
                     input_ids=tokens,
                     attention_mask=torch.ones_like(tokens),
                     generation_config=config,
-                    stopping_criteria=StoppingCriteriaList([_Stopped(stop)]),
-                    streamer=_Heard(self._tokenizer, heard),
+                    stopping_criteria=StoppingCriteriaList([_Stopped(halt)]),
+                    streamer=_Streamer(self._tokenizer, heard),
                     **({"tokenizer": self._tokenizer} if config.stop_strings else {}),
                 )
         except (ValueError, TypeError) as error:
@@ -77,9 +64,8 @@ class LocalModel:
     def _reply(self, made: list[int], size: int, config: "GenerationConfig") -> Reply:
         ended = bool(made) and made[-1] in config.eos_token_id
         text = self._tokenizer.decode(made, skip_special_tokens=True)
-        for word in config.stop_strings or ():
-            if word in text:
-                text, ended = text.partition(word)[0], True
+        if (before := cut_at(text, config.stop_strings or [])) is not None:
+            text, ended = before, True
         whole = ended or len(made) < config.max_new_tokens
         finish = "stop" if whole else "length"
         return Reply(text=text, tokens_in=size, tokens_out=len(made), finish=finish)
@@ -87,7 +73,7 @@ class LocalModel:
     def _prompt(self, request: Request) -> torch.Tensor:
         if request.tools:
             raise DocumentError("the model transformers calls no tools: ask without them")
-        said = [_plain(message) for message in request.messages]
+        said = [plain(message) for message in request.messages]
         try:
             found = self._tokenizer.apply_chat_template(
                 said, add_generation_prompt=True, return_tensors="pt", return_dict=True
@@ -99,21 +85,15 @@ class LocalModel:
         tokens: torch.Tensor = found["input_ids"].to(self._model.device)
         return tokens
 
-    def _config(
-        self, given: Mapping[str, object], more: Mapping[str, object]
-    ) -> "GenerationConfig":
+    def _config(self, given: Mapping[str, object], sampling: Sampling) -> "GenerationConfig":
         own = self._model.generation_config
-        stops = more.get("stop") or ()
-        if not isinstance(stops, str | list | tuple):
-            raise DocumentError(f"stop: got {stops!r}; allowed: a text or a list of texts")
-        words = [stops] if isinstance(stops, str) else list(stops)
         said = {
             "eos_token_id": sorted(ends_of(self._tokenizer, self._model)),
             "pad_token_id": self._tokenizer.pad_token_id,
             "bos_token_id": own.bos_token_id,
-            "stop_strings": words or None,
+            "stop_strings": sampling.stops or None,
             **given,
-            **{name: value for name, value in more.items() if name != "stop"},
+            **{name: value for name, value in sampling.more.items() if name != "stop"},
         }
         unknown = sorted(name for name in said if not hasattr(own, name))
         if unknown:
@@ -122,15 +102,15 @@ class LocalModel:
 
 
 class _Stopped(StoppingCriteria):  # type: ignore[misc]  # torch is not there where types are checked
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+    def __init__(self, halt: Halt) -> None:
+        self._halt = halt
 
     def __call__(self, input_ids: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), self._stop.is_set(), device=input_ids.device)
+        return torch.full((input_ids.shape[0],), self._halt(), device=input_ids.device)
 
 
-class _Heard(TextStreamer):  # type: ignore[misc]
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", heard: Callable[[str], None]) -> None:
+class _Streamer(TextStreamer):  # type: ignore[misc]
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", heard: Heard) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
         self._told = heard
 
@@ -140,19 +120,10 @@ class _Heard(TextStreamer):  # type: ignore[misc]
             self._told(text)
 
 
-def _plain(message: Message) -> dict[str, object]:
-    """As chat templates take it: arguments of calls as objects."""
-    plain: dict[str, object] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        plain["tool_calls"] = [
-            {"type": "function", "function": {"name": e.name, "arguments": json.loads(e.arguments)}}
-            for e in message.tool_calls
-        ]
-    return plain
-
-
 @lru_cache(maxsize=KEPT)
-def opened(model: str, adapter: str | None, threads: int | None, contents: str) -> LocalModel:
+def opened(
+    model: str, adapter: str | None, threads: int | None, contents: tuple[str, ...]
+) -> LocalModel:
     """Loaded once for each content of the folder. Raises Unavailable where it cannot be."""
     del contents
     if threads is not None:
