@@ -124,11 +124,18 @@ WRITTEN_BY_0_1 = {
 }
 
 
+IMPROVED = {"cleaners.pii"}
+"""What gives another result since, beside parsers of a raised revision."""
+
+
 @pytest.mark.parametrize("plugin", WRITTEN_BY_0_1)
 def test_a_home_of_release_0_1_finds_what_it_paid_for(plugin: str) -> None:
     family, name = plugin.split(".")
     built = Spec(name=name, options=OPTIONS.get(plugin, {})).build(BASES[family])
-    assert built.fingerprint() == WRITTEN_BY_0_1[plugin]
+    improved = plugin in IMPROVED or (
+        family == "parsers" and built.revision > parsers.RELEASE_0_1[name]
+    )
+    assert (built.fingerprint() == WRITTEN_BY_0_1[plugin]) is not improved
 
 
 def test_every_plugin_of_release_0_1_is_still_there() -> None:
@@ -204,10 +211,13 @@ def fingerprints() -> Fingerprints:
     )
 
 
-def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
-    assert {parsers.parser_fingerprint(kind) for kind in ("text/plain", "text/csv")} == {
-        parsers.SHARED
-    }
+def test_the_parsers_of_release_0_1_share_its_fingerprint_until_they_are_improved() -> None:
+    assert {
+        parsers.parser_fingerprint(kind)
+        for kind in ("text/csv", "application/x-ipynb+json; version=1", "text/vtt")
+    } == {parsers.SHARED}
+    assert parsers.parser_fingerprint("application/msword") == OfficeParser().fingerprint()
+    assert parsers.all_parsers() != parsers.SHARED
     assert parsers.parser_fingerprint("image/heic") == ""
 
 
@@ -215,15 +225,15 @@ def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
 def test_one_parser_more_changes_its_own_documents_alone() -> None:
     stages = fingerprints()
     assert (
-        stages.of("text/html").text
+        stages.of("text/csv").text
         == Fingerprints(
             parse=parsers.SHARED, clean=("c",), check="", chunk=("k",), model="m"
         ).all.split(".")[0]
     )
     assert parsers.parser_fingerprint("text/x-diary") == Diary().fingerprint()
-    assert stages.of("text/x-diary") != stages.of("text/html")
+    assert stages.of("text/x-diary") != stages.of("text/csv")
     assert stages.all.split(".")[0] not in (
-        stages.of("text/html").text,
+        stages.of("text/csv").text,
         stages.of("text/x-diary").text,
     )  # what failed is tried again
 

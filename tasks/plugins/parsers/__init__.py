@@ -228,5 +228,8 @@ def parse(data: bytes, uri: str, media_type: str = "", ocr: Ocr | None = None) -
     kind = media_type or sniff(data, uri)
     parsed = parser_for(kind, ocr).parse(data, kind)
     if not parsed.text.strip():
-        raise DocumentError("there is no text in it")
+        raise DocumentError(
+            "there is no text in it; if it shows any, that is in pictures or in embedded files: "
+            "recognise or export them first; else exclude the file from the source"
+        )
     return parsed

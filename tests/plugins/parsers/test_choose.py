@@ -95,7 +95,7 @@ def test_the_extension_decides_between_text_formats_only(
         (samples.zipped({"a.txt": "x"}), "unpack it"),
         (b"\x7fELF\x02\x01\x01\x00", "program"),
         (samples.ole("EncryptedPackage"), "password"),
-        (samples.ole("Something"), "no text"),
+        (samples.ole("Something"), "container of an old program"),
         (samples.docx()[:-40], "damaged or was cut off"),
         (samples.ole("WordDocument")[:600], "damaged or was cut off"),
         (b"\x00\x00\x00\x18ftypmp42\x00", "film"),

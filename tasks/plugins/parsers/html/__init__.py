@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
+from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._metadata import hidden_texts
 from llmops.tasks.plugins.parsers.html.hidden import taken_out
 from llmops.tasks.texts.charset import decode
@@ -37,7 +37,7 @@ class HtmlParser(Parser):
     instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)
@@ -128,6 +128,4 @@ def _whole(tree: "html.HtmlElement") -> str:
     for element in [*tree.iter("a", "img")]:
         element.drop_tag()
     page = serialised(tree)
-    return kreuzberg.markdown(page.encode(), "text/html").text or " ".join(
-        tree.text_content().split()
-    )
+    return xberg.markdown(page.encode(), "text/html").text or " ".join(tree.text_content().split())
