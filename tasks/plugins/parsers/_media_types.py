@@ -96,8 +96,8 @@ CALLED = {
     BINARY: "the content is binary data of no known format, whatever the file is called; exclude "
     "it from the source",
     ENCRYPTED: "the file is protected by a password; save a copy without one",
-    "image/": "it is a picture; recognising text in pictures (OCR) is not part of this, run an OCR "
-    "tool on it first",
+    "image/": "it is a picture of a kind that is not read; save it as PNG or JPEG if there is text "
+    "in it, else exclude it",
     "audio/": "it is a sound file; transcribe it first",
     "video/": "it is a film; transcribe it first",
     "font/": "it is a font, which has no text; exclude it from the source",
@@ -167,6 +167,11 @@ EXTENSIONS = {
     "json": "application/json",
     "ipynb": "application/json",
 }
+NOTHING_BEFORE = b" \t\r\n\f\x00\xef\xbb\xbf\xfe\xff"
+"""Blanks and byte order marks."""
+PDF_BEGINS = re.compile(
+    rb"%PDF-\d\.\d\s*(?:%[\x80-\xff]{2,}|(?:%[^\r\n]*)?[\r\n]+\s*\d+ \d+ obj\b)"
+)
 HEAD = 4096
 HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
@@ -211,11 +216,15 @@ def signature(data: bytes) -> str:
 
 
 def _is_pdf(head: bytes) -> bool:
-    """A text that only mentions the mark is none: it must stand at the start, after blanks or
-    binary noise.
+    """Some programs and servers put a byte order mark, header fields or noise before the mark. A
+    text that only mentions it is none: what follows a mark is a version, the end of the line, and a
+    line of high bytes or an object.
     """
     at = head.index(b"%PDF-")
-    return not head[:at].strip() or b"\x00" in head[:at]
+    before = head[:at]
+    if not before.strip(NOTHING_BEFORE) or b"\x00" in before:
+        return True
+    return bool(PDF_BEGINS.match(head, at))
 
 
 def unsupported(media_type: str) -> DocumentError:

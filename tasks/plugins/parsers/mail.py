@@ -119,14 +119,15 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
 
 
 def _attachment(part: Message, name: str, depth: int) -> str:
-    from llmops.tasks.plugins.parsers import parse
+    from llmops.tasks.plugins.parsers import Ocr, parse
 
     if depth >= DEEPEST:
         raise DocumentError("mails are nested too deeply")
     if part.get_content_type() == MAIL:
         mail = _internet(content_of(part), depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
-    return parse(content_of(part), name).text.replace("\f", "\n")
+    # signatures are full of pictures, each of which would take seconds
+    return parse(content_of(part), name, ocr=Ocr(enabled=False)).text.replace("\f", "\n")
 
 
 def _outlook(data: bytes) -> Parsed:

@@ -94,7 +94,7 @@ def test_mail_with_attachments() -> None:
         "Inner text",
     ):
         assert part in parsed.text
-    assert "OCR" in parsed.metadata["unread_attachments"]["p.png"]
+    assert "files of their own" in parsed.metadata["unread_attachments"]["p.png"]
 
 
 def test_a_mail_of_html() -> None:
