@@ -19,7 +19,7 @@ from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import parser_fingerprint
+from llmops.tasks.plugins.parsers import Ocr, parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
@@ -49,8 +49,9 @@ class Fingerprints(BaseModel):
 
     `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
     `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
-    sketches of each cleaner that compares documents depend on, in the order of the cleaners.
-    `letters`: the languages whose documents are measured by letters.
+    sketches of each cleaner that compares documents depend on, in the order of the cleaners. `ocr`:
+    how parsers read text in pictures. `letters`: the languages whose documents are measured by
+    letters.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,18 +61,23 @@ class Fingerprints(BaseModel):
     chunk: tuple[str, ...]
     model: str
     corpus: tuple[str, ...] = ()
+    ocr: Ocr = Ocr()
     letters: tuple[str, ...] = ()
 
     def of(self, media_type: str, language: str | None = None) -> DocumentFingerprints:
         """Those of a document of that type, which covers the one parser that reads it, and of that
         language, which says how its chunks are measured.
         """
-        found = self._after(parser_fingerprint(media_type))
+        found = self._after(self.parser(media_type))
         return (
             found._replace(chunk=digest(found.chunk, LETTERS))
             if language in self.letters
             else found
         )
+
+    def parser(self, media_type: str) -> str:
+        """That of the parser that reads documents of that type."""
+        return parser_fingerprint(media_type, self.ocr)
 
     @property
     def all(self) -> str:
@@ -84,12 +90,15 @@ class Fingerprints(BaseModel):
 
 
 class ParsingLimits(BaseModel):
-    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text."""
+    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text; and
+    how text in pictures is read.
+    """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
     seconds: float = 60
     memory_mb: int = 1024
     max_chars: int = 10_000_000
+    ocr: Ocr = Ocr()
 
 
 class Specs(BaseModel):
