@@ -45,7 +45,7 @@ CHUNKERS = [*FILLING, SemanticChunker, QaChunker, SYNTAX, NODES, ParentChildChun
 Kind = Callable[..., Chunker]
 
 
-class OfAllLanguages(MiniLMEmbedder):
+class MiniLMOfAllLanguages(MiniLMEmbedder):
     """Measures by tokens everywhere; what other embedders do is in test_letters."""
 
     languages: ClassVar[frozenset[str]] = frozenset()
@@ -54,7 +54,7 @@ class OfAllLanguages(MiniLMEmbedder):
 TOKENIZERS = [
     HashEmbedder(),
     pytest.param(
-        OfAllLanguages(),
+        MiniLMOfAllLanguages(),
         marks=[
             pytest.mark.slow,
             pytest.mark.skipif(find_spec(PACKAGE) is None, reason="no weights"),
