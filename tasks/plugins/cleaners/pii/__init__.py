@@ -25,7 +25,7 @@ class PiiCleaner(Cleaner):
     metadata `pii`. `allow` names values that may stay (`*@example.com`).
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     entities: tuple[str, ...] = ENTITIES
     """What is looked for."""
     policy: Literal["mask", "quarantine", "flag"] = "mask"

@@ -34,7 +34,7 @@ class PatternsScrubber(Scrubber):
     form, and none is found without one.
     """
 
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     entities: tuple[str, ...] = ENTITIES
     countries: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
