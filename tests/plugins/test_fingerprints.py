@@ -90,6 +90,7 @@ WRITTEN_BY_0_1 = {
     "cleaners.injection": "6409083083fdfac1",
     "cleaners.links": "fa30d5965d339abf",
     "cleaners.near_duplicates": "42a5616960cb7b55",
+    "cleaners.pii": "eaa29b33d3c5b5bc",
     "cleaners.unicode": "170760ae94461e65",
     "cleaners.whitespace": "01bdd85da97af2bd",
     "cleaners.language": "d01f94ac4624aab4",
@@ -106,8 +107,7 @@ WRITTEN_BY_0_1 = {
     "embedders.llamaindex": "9d1039ef421f7428",
     "stores.lancedb": "bcb290ebb18b0b18",
     "stores.weaviate": "f7cbfee9ebaa3081",
-    # `extractive` is not among them: it is free, and it answers otherwise since; nor is the cleaner
-    # `pii`, which finds more: what it cleaned is cleaned again, and embedded where it changes
+    # `extractive` is not among them: it is free, and it answers otherwise since
     "llms.openai": "3c48ea7137eec429",
     "llms.litellm": "c2c02a276e5f4a39",
     "scorers.citations": "cb11019a5b6ac0c2",
@@ -126,11 +126,15 @@ WRITTEN_BY_0_1 = {
 }
 
 
+IMPROVED = {"cleaners.pii", "cleaners.injection"}
+"""What gives another result since: its documents are looked through again."""
+
+
 @pytest.mark.parametrize("plugin", WRITTEN_BY_0_1)
 def test_a_home_of_release_0_1_finds_what_it_paid_for(plugin: str) -> None:
     family, name = plugin.split(".")
     built = Spec(name=name, options=OPTIONS.get(plugin, {})).build(BASES[family])
-    assert built.fingerprint() == WRITTEN_BY_0_1[plugin]
+    assert (built.fingerprint() == WRITTEN_BY_0_1[plugin]) is (plugin not in IMPROVED)
 
 
 def test_every_plugin_of_release_0_1_is_still_there() -> None:

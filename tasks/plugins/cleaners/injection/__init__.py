@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.cleaners import Cleaner, Document
+from llmops.tasks.plugins.cleaners.injection.disguises import disguises, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     attempts,
     learned_score,
@@ -53,6 +54,7 @@ class InjectionCleaner(Cleaner):
     `hidden_text`.
     """
 
+    revision: ClassVar[int] = 2
     policy: Literal["flag", "quarantine", "strip"] = "flag"
     """What happens to a document with such a text."""
     threshold: float = Field(default=0.6, gt=0, le=1)
@@ -108,12 +110,17 @@ class InjectionCleaner(Cleaner):
         what only sounds like an order, if it still does."""
         text = visible(text)
         for _ in range(ROUNDS):
+            plain = folded(text)
             spans = [
                 phrase[:2]
-                for score, group in attempts(text)
+                for score, group in attempts(plain)
                 if score >= self.threshold
                 for phrase in group
-            ] or [(one.start, one.end) for one in sounding(text) if one.score >= self.threshold]
+            ] or [
+                (one.start, one.end)
+                for one in (*disguised(plain), *sounding(plain))
+                if one.score >= self.threshold
+            ]
             if not spans:
                 break
             text = visible(_cut(text, spans))
@@ -127,8 +134,10 @@ def in_text(text: str) -> Iterator[Reason]:
             1.0 if one.kind != "reversed text" else 0.6,
             _said(f"{one.kind}: {one.says}" if one.says else one.kind),
         )
-    yield from phrased(visible(text))
-    yield from sounding(visible(text))
+    plain = folded(visible(text))
+    yield from phrased(plain)
+    yield from disguised(plain)
+    yield from sounding(plain)
 
 
 def phrased(text: str) -> Iterator[Reason]:
@@ -141,6 +150,16 @@ def phrased(text: str) -> Iterator[Reason]:
             start,
             end,
         )
+
+
+def disguised(text: str) -> Iterator[Reason]:
+    """The spots that say such things in other letters."""
+    for one in disguises(text):
+        scores = [score for score, _ in attempts(one.says)]
+        if one.encoded:
+            scores += (learned_score(one.says[start:end]) for start, end in windows(one.says))
+        if (score := max(scores, default=0.0)) >= LEAST:
+            yield Reason(score, _said(f"{one.kind}: {one.says}"), one.start, one.end)
 
 
 def sounding(text: str) -> Iterator[Reason]:
