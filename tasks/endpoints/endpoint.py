@@ -78,16 +78,18 @@ class FileUpload(NamedTuple):
 class Endpoint(BaseModel):
     """`base_url` up to and with the version, as in https://host/v1. `retries`: further attempts
     after 408, 409, 425, 429, 5xx and lost connections, after what Retry-After says (at most a
-    minute), else after 0.5 s, 1 s, 2 s …, with jitter."""
+    minute), else after 0.5 s, 1 s, 2 s …, with jitter. `lists`: a bare list is an answer too, as
+    the `results` of an object."""
 
     model_config = ConfigDict(frozen=True)
     base_url: str
     api_key: SecretStr | None
     timeout: float
     retries: int
+    lists: bool = False
 
     def post(self, path: str, body: Mapping[str, object]) -> JsonObject:
-        """The JSON object of the answer.
+        """The JSON object of the answer; without a path, of `base_url` as it is.
 
         Raises DocumentError when the endpoint refuses this body (400, 413, 422), Unavailable for
         everything else.
@@ -97,9 +99,8 @@ class Endpoint(BaseModel):
         with self._client() as client:
             for attempt in range(self.retries + 1):
                 try:
-                    answer: Response | None = client.post(
-                        f"{self.base_url.rstrip('/')}/{path}", json=dict(body)
-                    )
+                    url = f"{self.base_url.rstrip('/')}/{path}" if path else self.base_url
+                    answer: Response | None = client.post(url, json=dict(body))
                     lost = ""
                 except httpx.InvalidURL as error:
                     raise Unavailable(
@@ -163,6 +164,8 @@ class Endpoint(BaseModel):
             content = answer.json()
         except (JSONDecodeError, UnicodeDecodeError):
             content = None
+        if self.lists and isinstance(content, list):
+            return {"results": content}
         if not isinstance(content, dict):
             kind = answer.headers.get("content-type", "no content type")
             said = (
