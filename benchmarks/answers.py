@@ -18,12 +18,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from benchmarks import corpora
 from benchmarks.command import data_folder, llmops
 from benchmarks.halves import WORDS, Halves, halves, only
 from llmops.tasks.decisions.decision import Decision
+from llmops.tasks.yaml_files import write_yaml
 
 SETS = ("clapnq", "feedbackqa")
 ASKED = "Answer from these passages, and cite them by their numbers, such as [1]."
@@ -85,7 +84,7 @@ def knowledge_base(folder: Path, data: Path) -> list[corpora.Row]:
         "fields": {"uri": "_id", "title": "title", "text": "text"},
     }
     (folder / "kb.yaml").write_text(
-        yaml.safe_dump({"flow": "index", "knowledge_base": "feedbackqa", "sources": [source]})
+        write_yaml({"flow": "index", "knowledge_base": "feedbackqa", "sources": [source]})
     )
     llmops(folder, "index", str(folder / "kb.yaml"))
     return cases
@@ -104,7 +103,7 @@ def config(name: str, folder: Path) -> Path:
                 {"role": "user", "content": "{{question}}"},
             ],
         }
-        (folder / f"prompt-{number}.yaml").write_text(yaml.safe_dump(prompt, allow_unicode=True))
+        (folder / f"prompt-{number}.yaml").write_text(write_yaml(prompt))
         arms[arm] = {"prompt": f"prompt-{number}.yaml", "llm": "extractive"}
         if name == "feedbackqa":
             arms[arm]["retrieve"] = {"knowledge_base": "feedbackqa", "k": 5}
@@ -122,7 +121,7 @@ def config(name: str, folder: Path) -> Path:
             {"name": "citations", "optional": True},
         ],
     }
-    (folder / "evaluate.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "evaluate.yaml").write_text(write_yaml(content))
     return folder / "evaluate.yaml"
 
 

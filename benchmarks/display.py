@@ -24,13 +24,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
-
-import yaml
+from typing import Any, NamedTuple
 
 from benchmarks.overhead import LONGEST, UNDECIDED, _command, _cpu, _environment, write
 from llmops import configs
 from llmops.tasks.tracking.store import prepare
+from llmops.tasks.yaml_files import read_yaml, write_yaml
 
 CONFIG = "python-help.yaml"
 BUILDS = ("first build", "unchanged build")
@@ -114,7 +113,7 @@ def turned(ways: Sequence[Way], number: int) -> list[Way]:
 
 def help_topics(folder: Path, name: str) -> Path:
     """The config of the demo's first build, as a knowledge base of that name, without a model."""
-    config = yaml.safe_load((configs.FOLDER / CONFIG).read_text(encoding="utf-8"))
+    config: Any = read_yaml((configs.FOLDER / CONFIG).read_text(encoding="utf-8"))
     config |= {"knowledge_base": f"help-{name}", "embed": "hash"}
     config["gate"] |= {"metrics": {"recall": {"min": 0.0}}}
     for each in ("golden", "edits"):
@@ -122,7 +121,7 @@ def help_topics(folder: Path, name: str) -> Path:
     golden = configs.FOLDER / "golden" / "python-help.jsonl"
     (folder / "golden" / golden.name).write_bytes(golden.read_bytes())
     file = folder / f"help-{name}.yaml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    file.write_text(write_yaml(config), encoding="utf-8")
     return file
 
 

@@ -18,11 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.command import data_folder, llmops
 from benchmarks.ranking import beir, feedbackqa, write
 from llmops.tasks.retrieval.groups import clean_marks, folds, linked
+from llmops.tasks.yaml_files import write_yaml
 
 SEED = 7
 Row = dict[str, Any]
@@ -59,7 +58,7 @@ def prepare(data: Path, folder: Path, fold: int, pairs: int, second: int) -> Non
         source: Row = {"name": "jsonl", "path": f"{name}-corpus.jsonl"}
         source |= {"fields": {"uri": "_id", "title": "title", "text": "text"}}
         index = {"flow": "index", "knowledge_base": name, "sources": [source]}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(index), encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(write_yaml(index), encoding="utf-8")
     questions = [*ours["valid"], *ours["test"]]
     texts = {row["_id"]: row["text"] for row in ours["corpus"]}
     mine = [{item["uri"] for item in each["relevant"]} for each in questions]
@@ -128,7 +127,7 @@ def training(folder: Path, *, negatives: bool, gated: bool) -> Path:
         "train": train,
     }
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path.write_text(write_yaml(config), encoding="utf-8")
     return path
 
 

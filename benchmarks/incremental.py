@@ -12,9 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from benchmarks.command import llmops
+from llmops.tasks.yaml_files import write_yaml
 
 WORDS = [
     "river",
@@ -63,7 +62,7 @@ def main() -> int:
         folder = Path(name)
         config = folder / "kb.yaml"
         config.write_text(
-            yaml.safe_dump(
+            write_yaml(
                 {
                     "flow": "index",
                     "knowledge_base": "bench",

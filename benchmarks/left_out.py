@@ -11,8 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from benchmarks.command import llmops
 from benchmarks.retrieval import passage
 from llmops.configs.reading import read_mapping
@@ -26,6 +24,7 @@ from llmops.tasks.monitoring.traffic import Exchange, FoundPassage
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.scorers import Scorer
 from llmops.tasks.traces.trace import Trace, TraceRecorder
+from llmops.tasks.yaml_files import write_yaml
 
 LEFT_OUT = 0.3
 """The share of the pages that the base does not get: with a passage, all of its page is gone, as it
@@ -113,7 +112,7 @@ def built(folder: Path, judged: JudgedSet) -> Path:
         "fields": {"uri": "_id", "title": "title", "text": "text"},
     }
     content = {"flow": "index", "knowledge_base": BASE, "sources": [source]}
-    (folder / "kb.yaml").write_text(yaml.safe_dump(content))
+    (folder / "kb.yaml").write_text(write_yaml(content))
     llmops(folder, "index", str(folder / "kb.yaml"))
     llmops(folder, "down")
     return folder / "home"

@@ -27,13 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from benchmarks.echo import last_word
 from benchmarks.genai import questions
 from llmops.flows import server
 from llmops.tasks.decisions.tracking import TABLE
 from llmops.tasks.tracking.store import opened, prepare, tracking_uri
+from llmops.tasks.yaml_files import write_yaml
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = "[llmops.llms]\necho = benchmarks.echo:Echo\n"
@@ -189,7 +189,7 @@ def write(folder: Path, rows: int, name: str) -> Path:
             {"role": "system", "content": f"You are the {arm}."},
             {"role": "user", "content": "{{question}}"},
         ]
-        (folder / f"{arm}.yaml").write_text(yaml.safe_dump({"name": arm, "messages": messages}))
+        (folder / f"{arm}.yaml").write_text(write_yaml({"name": arm, "messages": messages}))
     config = {
         "flow": "evaluate",
         "name": name,
@@ -200,7 +200,7 @@ def write(folder: Path, rows: int, name: str) -> Path:
             arm: {"prompt": f"{arm}.yaml", "llm": "echo"} for arm in ("baseline", "candidate")
         },
     }
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / f"{name}.yaml").write_text(write_yaml(config))
     return folder / f"{name}.yaml"
 
 

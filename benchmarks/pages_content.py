@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
+from llmops.tasks.yaml_files import write_yaml
 
 VERSIONS = 10
 TOPICS = (
@@ -122,7 +122,7 @@ def asked() -> list[Row]:
 
 
 def write(path: Path, content: Row) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path.write_text(write_yaml(content))
 
 
 def built(folder: Path, home: Path) -> dict[str, Row]:

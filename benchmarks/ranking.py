@@ -19,10 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.command import data_folder, llmops
 from benchmarks.retrieval import passage
+from llmops.tasks.yaml_files import write_yaml
 
 SETS = ("feedbackqa", "votes", "scifact", "xquad-zh", "jsquad-valid", "pquad-val-test")
 LABELS, SEED = 50, 7
@@ -84,7 +83,7 @@ def trained(
         ("index.yaml", index),
         ("train.yaml", {"flow": "train", "name": name, "train": train}),
     ):
-        (folder / file).write_text(yaml.safe_dump(config))
+        (folder / file).write_text(write_yaml(config))
     llmops(folder, "index", str(folder / "index.yaml"))
     return llmops(folder, "train", str(folder / "train.yaml"), codes=(0, 3, 5))
 

@@ -14,9 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.command import data_folder, llmops
+from llmops.tasks.yaml_files import write_yaml
 
 SETS = ("scifact", "feedbackqa", "xquad-zh", "jsquad-valid", "pquad-val-test")
 METRICS = ("ndcg@10", "precision@1", "recall@10")
@@ -53,9 +52,7 @@ def measured(
         "fields": {"uri": "_id", "title": "title", "text": "text"},
     }
     config = folder / "kb.yaml"
-    config.write_text(
-        yaml.safe_dump({"flow": "index", "knowledge_base": name, "sources": [source]})
-    )
+    config.write_text(write_yaml({"flow": "index", "knowledge_base": name, "sources": [source]}))
     llmops(folder, "golden", "import", "--beir", str(beir), "--out", str(folder / "golden.jsonl"))
     outcome = llmops(folder, "index", str(config))
     found = llmops(

@@ -19,11 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.command import data_folder, llmops
 from benchmarks.feedbackqa import entries
 from llmops.tasks.schemas import sha256
+from llmops.tasks.yaml_files import write_yaml
 
 CASES_LONGEST = 3_000
 """Characters of a case's answer at most."""
@@ -110,7 +109,7 @@ def write(data: Path, out: Path, model: Path, asked: argparse.Namespace) -> Path
         },
     }
     path = out / "finetune.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    path.write_text(write_yaml(config))
     (out / "covid.yaml").write_text(PROMPT)
     return path
 
@@ -143,7 +142,7 @@ def compared(out: Path, made: dict[str, Any], base: Path, most: int) -> Path:
         "concurrency": 1,
     }
     path = out / "evaluate.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    path.write_text(write_yaml(config))
     return path
 
 

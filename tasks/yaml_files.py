@@ -58,6 +58,20 @@ class _Constructor(SafeConstructor):
         return True
 
 
+class _LastCounts(SafeConstructor):
+    def check_mapping_key(
+        self,
+        node: Node,
+        key_node: Node,
+        mapping: dict[Hashable, object],
+        key: Hashable,
+        value: object,
+    ) -> bool:
+        del node, key_node, value
+        mapping.pop(key, None)
+        return True
+
+
 class _Representer(SafeRepresenter):
     """Texts of several lines stand as blocks; where YAML cannot keep one exactly so, in quotes."""
 
@@ -83,6 +97,20 @@ def read_yaml(text: str) -> object:
     except RecursionError as error:
         raise NoYaml("it is nested too deeply") from error
     except (YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        raise NoYaml(_reason(error)) from error
+
+
+def read_foreign_yaml(text: str) -> object:
+    """What is said in a file that nobody wrote for us, such as the front matter of a page: of a key
+    that stands twice the last one counts. The parser in C is four times as fast. Raises NoYaml.
+    """
+    yaml = YAML(typ="safe", plug_ins=[])
+    yaml.Constructor = _LastCounts
+    try:
+        return yaml.load(text)
+    except RecursionError as error:
+        raise NoYaml("it is nested too deeply") from error
+    except (YAMLError, ValueError) as error:
         raise NoYaml(_reason(error)) from error
 
 

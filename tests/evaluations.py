@@ -8,8 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, Said, llmops
 
 RIGHT = {"plain": 0.5, "better": 0.85, "worse": 0.15, "same": 0.5}
@@ -66,9 +65,7 @@ class Bench:
     def prompt(self, name: str, text: str, **keys: Any) -> Path:
         file = self.folder / f"{name}.yaml"
         file.write_text(
-            yaml.safe_dump(
-                {"name": self.name, "messages": [{"role": "user", "content": text}], **keys}
-            )
+            write_yaml({"name": self.name, "messages": [{"role": "user", "content": text}], **keys})
         )
         return file
 
@@ -99,9 +96,8 @@ class Bench:
         }
         file = self.folder / "evaluate.yaml"
         file.write_text(
-            yaml.safe_dump(
+            write_yaml(
                 {key: value for key, value in (content | keys).items() if value is not None},
-                sort_keys=False,
             )
         )
         return file

@@ -7,14 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmops.configs import read
 from llmops.configs.index import IndexConfig
 from llmops.tasks.knowledge.handle import Handle
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.knowledge.reading import searcher
 from llmops.tasks.maintenance.verify import verify
+from llmops.tasks.yaml_files import write_yaml
 
 
 def with_database(home: Path, database: Path) -> Path:
@@ -57,7 +56,7 @@ class Laboratory:
             "embed": {"name": "costly", "bill": str(self.bill)},
         }
         file = self.folder / "lab.yaml"
-        file.write_text(yaml.safe_dump(content | changes))
+        file.write_text(write_yaml(content | changes))
         return file
 
     def build(self, *, allow_deletes: bool = False, full: bool = False, **changes: Any) -> Outcome:

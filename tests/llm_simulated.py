@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import PrivateAttr
 
-from llmops.tasks.calls.quota import Clock
+from llmops.tasks.endpoints.quota import Clock
 from llmops.tasks.endpoints.trouble import Busy
 from llmops.tasks.plugins.llms import Connection, Llm, Message, Reply, Request
 

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import pytest
 import typer
-import yaml
 from pydantic import BaseModel
 
 from benchmarks.site import PAGES, anchors, links
@@ -16,6 +15,7 @@ from llmops.configs.section import FlowConfig
 from llmops.flows.cli import app
 from llmops.tasks.knowledge.outcome import Outcome
 from llmops.tasks.plugins import FAMILIES, external, names
+from tests.yaml_texts import yaml_of
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -192,7 +192,7 @@ def test_every_threat_names_tests_that_there_are() -> None:
 
 def test_the_workflow_in_the_docs_is_yaml_and_names_what_there_is() -> None:
     text = (ROOT / "docs" / "evaluation.md").read_text()
-    workflow = yaml.safe_load(text[text.index("# .github/workflows/prompts.yml") :].split("```")[0])
+    workflow = yaml_of(text[text.index("# .github/workflows/prompts.yml") :].split("```")[0])
     runs = "\n".join(step.get("run", "") for step in workflow["jobs"]["evaluate"]["steps"])
     flags = {flag for option in commands()["evaluate"].params for flag in option.opts}
     assert set(re.findall(r"--[a-z]+", re.search(r"llmops evaluate .*", runs)[0])) <= flags  # type: ignore[index]

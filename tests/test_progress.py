@@ -11,7 +11,7 @@ import pytest
 
 from llmops.tasks import progress, stopping
 from llmops.tasks.calls.concurrency import run_bounded
-from llmops.tasks.calls.quota import Clock
+from llmops.tasks.endpoints.quota import Clock
 from llmops.tasks.progress import Board, BoardSeen, StageSeen
 from llmops.tasks.running import noted, whereabouts
 

@@ -3,7 +3,8 @@ HOME PORT IDLE_SECONDS`.
 
 Runs Prefect's API server and UI for one home on the loopback interface, says so in
 `HOME/server.json`, and ends itself when nobody has used it for a while, or when the record no
-longer names it (the home is gone, another server took over).
+longer names it (the home is gone, another server took over). `prefect server start` has none of
+this: it would run on in the background for ever, one for every home.
 """
 
 import asyncio

@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 from llmops.tasks.plugins.cleaners.pii import PiiCleaner
+from llmops.tasks.texts.scripts import HANGUL, UNSPACED
 
 TAIL = 128
 """Characters that are held back: what follows decides whether the end of a text is a number, an
@@ -13,7 +14,7 @@ CONTEXT = 128
 STEP = 128
 LONGEST_KEY = 24_000
 TRIES = 6
-DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7ff"
+DENSE = UNSPACED + HANGUL
 BORDER = re.compile(rf"(?<=\s)(?=\S)|(?<=[{DENSE}])(?=[{DENSE}])")
 """Where nothing that is masked goes on, unless it is found there."""
 KEY_BEGINS = re.compile(r"-----BEGIN")

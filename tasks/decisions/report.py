@@ -22,6 +22,7 @@ from llmops.tasks.evaluation.results import Result
 from llmops.tasks.evaluation.run import question
 from llmops.tasks.plugins import canonical
 from llmops.tasks.plugins.scorers import Case, Passage
+from llmops.tasks.texts.scripts import UNSPACED
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -33,10 +34,8 @@ OUTCOMES = {"win": "▲ won", "loss": "▼ lost", "tie": "= even", "error": "! e
 FULL, ERRORS, ROWS = 120, 30, 3000
 ANSWER, REASON, PASSAGE, PASSAGES, LINE, OTHERS = 6000, 600, 1200, 8, 160, 6
 TEXT = 3_000_000  # characters of all cases in full together
-# Scripts without spaces go by character: Thai, Lao, Khmer, Myanmar, kana, Han. Others by word;
-# spaces and signs by themselves.
-ALONE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # noqa: E501
-TOKEN = re.compile(rf"[{ALONE}]|[^\W{ALONE}]+|\s+|[^\w\s]")
+# Scripts without spaces go by character, others by word; spaces and signs by themselves.
+TOKEN = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|\s+|[^\w\s]")
 MOST_TOKENS = 1500
 LEAST_COMMON = 0.3  # of the words of the shorter text
 

@@ -2,12 +2,17 @@
 ours.
 """
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import copy_context
 from functools import cache
 from hashlib import sha256
 from json import JSONDecodeError, dumps, loads
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
@@ -25,6 +30,7 @@ from llmops.tasks.endpoints.trouble import (
 )
 from llmops.tasks.errors import Unavailable
 
+T = TypeVar("T")
 NOBODY = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -65,6 +71,14 @@ class Lines:
         await self._stack.aclose()
 
 
+class FileUpload(NamedTuple):
+    """A file that is sent as a form: its path, its name there, and the form's other fields."""
+
+    path: Path
+    name: str
+    fields: Mapping[str, str]
+
+
 class Http:
     """An open connection to one address. Nothing that it raises holds the key. `lists`: a bare list
     is an answer too, as the `results` of an object.
@@ -76,12 +90,34 @@ class Http:
         with self._failures():
             self._url = httpx.URL(url)  # to read an address takes a tenth of the work of a request
 
-    async def post(self, body: Mapping[str, object], repeat: int) -> JsonObject:
+    async def post(self, body: Mapping[str, object], repeat: int = 0) -> JsonObject:
         """The JSON object of the answer."""
         content, headers = _written(body, repeat)
+        return await self._answered(lambda to: to.post(self._url, content=content, headers=headers))
+
+    async def get(self, query: Mapping[str, str | int]) -> JsonObject:
+        """The same without a body."""
+        return await self._answered(lambda to: to.get(self._url, params=dict(query)))
+
+    async def send(self, body: Mapping[str, object], key: str) -> JsonObject:
+        """A body under a key of the caller's, for services that do one thing once; "": none."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._answered(lambda to: to.post(self._url, json=dict(body), headers=headers))
+
+    async def upload(self, upload: FileUpload) -> JsonObject:
+        """A file, which is read as it is sent."""
+        with upload.path.open("rb") as content:
+            form = {"file": (upload.name, content, "application/octet-stream")}
+            return await self._answered(
+                lambda to: to.post(self._url, data=dict(upload.fields), files=form)
+            )
+
+    async def _answered(
+        self, ask: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
+    ) -> JsonObject:
         with self._failures():
             async with self._lines.line() as client:
-                answer = await client.post(self._url, content=content, headers=headers)
+                answer = await ask(client)
         self._check(answer)
         return self.read(answer.content, answer.headers.get("content-type", "no content type"))
 
@@ -170,13 +206,15 @@ class Http:
 
 
 @asynccontextmanager
-async def opened(url: str, key: str | None, *, lists: bool = False) -> AsyncIterator[Http]:
+async def opened(
+    url: str, key: str | None, *, lists: bool = False, silence: float | None = None
+) -> AsyncIterator[Http]:
     """Connections are kept for the next request, as many as are used at once. Time-outs are the
-    client's, but for CONNECT_SECONDS.
+    client's, but for CONNECT_SECONDS and `silence`: seconds in which nothing is sent or received.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
-    trusted, patience = _trusted(), httpx.Timeout(None, connect=CONNECT_SECONDS)
+    trusted, patience = _trusted(), httpx.Timeout(silence, connect=CONNECT_SECONDS)
     lines = Lines(
         lambda: httpx.AsyncClient(timeout=patience, headers=headers, limits=limits, verify=trusted)
     )
@@ -184,6 +222,16 @@ async def opened(url: str, key: str | None, *, lists: bool = False) -> AsyncIter
         yield Http(lines, url, key, lists=lists)
     finally:
         await lines.close()
+
+
+def waited(work: Coroutine[Any, Any, T]) -> T:
+    """What it gives, for callers without an event loop and those whom one waits for."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(copy_context().run, asyncio.run, work).result()
 
 
 @cache

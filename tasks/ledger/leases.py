@@ -1,5 +1,5 @@
 """One build per knowledge base at a time: a lease with owner and heartbeat, taken over when its
-owner is gone.
+owner is gone. By hand: a lock of a file or of SQLite says nothing of an owner on another machine.
 """
 
 import os

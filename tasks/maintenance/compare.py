@@ -3,7 +3,6 @@ intervals.
 """
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from statistics import fmean
 from typing import Any, TypedDict
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.knowledge.handle import Version
+from llmops.tasks.pictures import BLACK, BLUE, GREY, figure, plain, png
 from llmops.tasks.retrieval.measure import Measurement
 from llmops.tasks.statistics.intervals import share_interval
 from llmops.tasks.statistics.paired import paired_difference
@@ -115,27 +115,23 @@ def plot(rows: Sequence[ArmRow], k: int, questions: int) -> bytes:
     """A PNG: for each metric, a point per arm with its interval; under each name the number of
     chunks.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 1.6 + 0.45 * len(rows)), layout="constrained")
+    picture = figure(11, 1.6 + 0.45 * len(rows))
     places = range(len(rows))[::-1]
-    axes = figure.subplots(1, len(SHOWN), sharey=True)
+    axes = picture.subplots(1, len(SHOWN), sharey=True)
     for axis, name in zip(axes, SHOWN, strict=True):
         own = [row["metrics"][f"{name}@{k}"] for row in rows]
         values = [metric["value"] for metric in own]
         lows, highs = zip(*(metric["interval"] for metric in own), strict=True)
-        axis.hlines(places, lows, highs, color="#7a8ca5", linewidth=2)
-        axis.scatter(values, places, color=["#444444", *["#0b63b5"] * (len(rows) - 1)], zorder=3)
-        axis.axvline(values[0], color="#444444", linestyle=":", linewidth=1)
+        axis.hlines(places, lows, highs, color=GREY, linewidth=2)
+        axis.scatter(values, places, color=[BLACK, *[BLUE] * (len(rows) - 1)], zorder=3)
+        axis.axvline(values[0], color=BLACK, linestyle=":", linewidth=1)
         axis.set_title(f"{name}@{k}")
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis)
     axes[0].set_yticks(
         places, [f"{row['name']}\n{row['chunks']:,} chunks" for row in rows], fontsize=9
     )
     axes[0].set_ylim(-0.6, len(rows) - 0.4)
-    figure.suptitle(
+    picture.suptitle(
         f"{questions} questions, 95 % intervals; dotted: {rows[0]['name']}", fontsize=10
     )
-    target = BytesIO()
-    figure.savefig(target, format="png", dpi=130)
-    return target.getvalue()
+    return png(picture)

@@ -1,18 +1,17 @@
 """The pictures of a monitor, as PNG, for MLflow."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
 from llmops.tasks.monitoring.figures import Drift, Kpi, Monitored
 from llmops.tasks.monitoring.report_words import SHARES, amount, day
+from llmops.tasks.pictures import BLUE, GREY, RED, figure, plain, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-BLUE, GREY, RED = "#0b63b5", "#7a8ca5", "#b5432f"
+DPI = 110
 COLUMNS, MOST = 4, 16
 """Charts in a row, and on a picture."""
 
@@ -33,13 +32,13 @@ def plots(monitored: Monitored) -> dict[str, bytes]:
 
 def _kpis(kpis: Sequence[Kpi]) -> bytes:
     rows = ceil(len(kpis) / COLUMNS)
-    figure = _figure(13, 2.4 * rows)
-    grid = figure.subplots(rows, min(COLUMNS, len(kpis)), squeeze=False).flat
+    picture = figure(13, 2.4 * rows)
+    grid = picture.subplots(rows, min(COLUMNS, len(kpis)), squeeze=False).flat
     for axes, kpi in zip(grid, kpis, strict=False):
         _kpi(axes, kpi)
     for axes in list(grid)[len(kpis) :]:
         axes.set_axis_off()
-    return _png(figure)
+    return png(picture, DPI)
 
 
 def _kpi(axes: "Axes", kpi: Kpi) -> None:
@@ -58,13 +57,13 @@ def _kpi(axes: "Axes", kpi: Kpi) -> None:
     axes.set_xticks(shown, [day(kpi.curve[place][0]) for place in shown], fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     label = kpi.label if len(kpi.label) <= 32 else f"{kpi.label[:31]}…"
-    axes.set_title(f"{_plain(label)}: {amount(kpi.value, kpi.unit)}", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"{_dollars(label)}: {amount(kpi.value, kpi.unit)}", fontsize=9)
+    plain(axes)
 
 
 def _drifts(drifts: Sequence[Drift]) -> bytes:
-    figure = _figure(9, 3 * len(drifts))
-    rows = figure.subplots(len(drifts), 1, squeeze=False)[:, 0]
+    picture = figure(9, 3 * len(drifts))
+    rows = picture.subplots(len(drifts), 1, squeeze=False)[:, 0]
     for axes, drift in zip(rows, drifts, strict=True):
         places = range(len(drift.weeks))
         values = [value if _known(value) else None for _, value in drift.weeks]
@@ -79,27 +78,14 @@ def _drifts(drifts: Sequence[Drift]) -> bytes:
         axes.set_xticks(list(places), [day(name) for name, _ in drift.weeks], fontsize=8)
         axes.set_ylabel("distance", fontsize=9)
         axes.set_title(f"{drift.what}: {drift.status}", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+        plain(axes)
+    return png(picture, DPI)
 
 
 def _known(value: float | None) -> bool:
     return value is not None and isfinite(value)
 
 
-def _plain(text: str) -> str:
+def _dollars(text: str) -> str:
     """Dollar signs begin no formula."""
     return text.replace("$", r"\$")
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: "Figure") -> bytes:
-    target = BytesIO()
-    # without the date and the library's version, equal findings have equal pictures
-    figure.savefig(target, format="png", dpi=110, metadata={"Software": None})
-    return target.getvalue()

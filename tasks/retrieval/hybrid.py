@@ -3,7 +3,8 @@
 Each list is min-max normalised over its own candidates (Bruch et al. 2023, "An Analysis of Fusion
 Functions for Hybrid Retrieval", arXiv:2210.11934). Rank fusion, the usual default, loses .02
 nDCG@10 where both parts are good, and half the quality where one part does not know the language.
-So the weight follows from the languages that the embedder declares.
+So the weight follows from the languages that the embedder declares. By hand, since every store is
+fused alike, and the linear reranker of LanceDB is deprecated.
 """
 
 from collections.abc import Callable, Sequence

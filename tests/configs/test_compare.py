@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llmops.configs import check_all, read
 from llmops.configs.compare import CompareConfig, arms
 from llmops.tasks.errors import ConfigError
+from llmops.tasks.yaml_files import write_yaml
 from tests.configs.test_read import write as write_index
 
 
@@ -25,7 +25,7 @@ def write(at: Path, /, **keys: Any) -> Path:
         "grid": {"chunk.size": [50, 100], "parse.seconds": [10, 20]},
     }
     file = at / "grid.yaml"
-    file.write_text(yaml.safe_dump(content | keys, sort_keys=False))
+    file.write_text(write_yaml(content | keys))
     return file
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llmops.configs import check_all, read
 from llmops.configs.evaluate import EvaluateConfig
 from llmops.tasks.errors import ConfigError
+from llmops.tasks.yaml_files import write_yaml
 
 ARM = {"prompt": "short.yaml", "llm": {"name": "extractive"}}
 CASE = {"id": "c1", "inputs": {"question": "How?"}, "expected": {"answer": "So."}}
@@ -21,9 +21,7 @@ def write(folder: Path, **keys: Any) -> Path:
     """A config that is right, with its files, but for `keys`."""
     for name in ("short", "long"):
         messages = [{"role": "user", "content": f"{name}: {{{{question}}}}"}]
-        (folder / f"{name}.yaml").write_text(
-            yaml.safe_dump({"name": "helpdesk", "messages": messages})
-        )
+        (folder / f"{name}.yaml").write_text(write_yaml({"name": "helpdesk", "messages": messages}))
     (folder / "cases.jsonl").write_text(json.dumps(CASE))
     content = {
         "flow": "evaluate",
@@ -35,9 +33,8 @@ def write(folder: Path, **keys: Any) -> Path:
     }
     file = folder / "evaluate.yaml"
     file.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {key: value for key, value in (content | keys).items() if value != "GONE"},
-            sort_keys=False,
         )
     )
     return file

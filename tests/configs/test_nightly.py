@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmops.configs import read
 from llmops.configs.nightly import NightlyConfig
+from llmops.tasks.yaml_files import write_yaml
 
 APP = {"flow": "serve", "app": "desk", "knowledge_bases": ["handbook"]}
 LIVE = {"flow": "score", "app": "desk", "scorers": ["refusal"]}
@@ -14,9 +14,9 @@ LIVE = {"flow": "score", "app": "desk", "scorers": ["refusal"]}
 
 def night(folder: Path, app: dict[str, object]) -> NightlyConfig:
     for name, content in (("app", app), ("live", LIVE)):
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        (folder / f"{name}.yaml").write_text(write_yaml(content))
     listed = {"flow": "nightly", "name": "n", "prune": ["app.yaml"], "score": ["live.yaml"]}
-    (folder / "night.yaml").write_text(yaml.safe_dump(listed))
+    (folder / "night.yaml").write_text(write_yaml(listed))
     return read(folder / "night.yaml", NightlyConfig)
 
 

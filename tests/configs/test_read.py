@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llmops.configs import check_all, read
 from llmops.configs.index import IndexConfig
 from llmops.configs.reading import apply
 from llmops.tasks.errors import ConfigError
 from llmops.tasks.plugins import Spec
+from llmops.tasks.yaml_files import write_yaml
 
 
 def write(folder: Path, **keys: Any) -> Path:
@@ -25,7 +25,7 @@ def write(folder: Path, **keys: Any) -> Path:
         "embed": "hash",
     }
     file.write_text(
-        yaml.safe_dump({key: value for key, value in (content | keys).items() if value != "GONE"})
+        write_yaml({key: value for key, value in (content | keys).items() if value != "GONE"})
     )
     return file
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmops.configs.train import read_training
 from llmops.tasks.errors import ConfigError
+from llmops.tasks.yaml_files import write_yaml
 
 GOOD = {"name": "retrieval", "knowledge_base": "kb", "questions": "golden.jsonl"}
 LINE = '{"id": "q", "question": "Who?", "relevant": [{"uri": "a.md"}]}\n'
@@ -16,7 +16,7 @@ def config(folder: Path, train: object) -> Path:
     (folder / "golden.jsonl").write_text(LINE)
     (folder / "broken.jsonl").write_text("{}\n")
     path = folder / "train.yaml"
-    path.write_text(yaml.safe_dump({"flow": "train", "name": "words", "train": train}))
+    path.write_text(write_yaml({"flow": "train", "name": "words", "train": train}))
     return path
 
 

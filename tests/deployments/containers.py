@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from tests.yaml_texts import yaml_of
 
 FOLDER = Path(__file__).parent.parent.parent / "deployments"
-COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+COMPOSE: dict[str, Any] = yaml_of((FOLDER / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 ENTRYPOINT = FOLDER / "entrypoint.sh"
 SECONDS = 120.0

@@ -6,17 +6,17 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from tests.deployments.containers import FOLDER, SERVICES
+from tests.yaml_texts import yaml_of
 
 K8S = FOLDER / "k8s"
-KUSTOMIZATION: dict[str, Any] = yaml.safe_load((K8S / "kustomization.yaml").read_text())
+KUSTOMIZATION: dict[str, Any] = yaml_of((K8S / "kustomization.yaml").read_text())
 OBJECTS: list[dict[str, Any]] = [
     content
     for file in sorted(K8S.glob("*.yaml"))
     if file.name != "kustomization.yaml"
-    for content in yaml.safe_load_all(file.read_text())
+    for content in map(yaml_of, file.read_text().split("\n---\n"))
 ]
 VERSIONS = ("1.32", "1.34", kubernetes_validate.latest_version())
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.commandline import llmops, refused
+from tests.yaml_texts import yaml_of
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_questions_ask_for_documents_that_are_there(project: Path) -> None:
 
 
 def test_its_prompts_refuse_in_the_words_by_which_refusals_are_counted(project: Path) -> None:
-    words = yaml.safe_load((project / "app.yaml").read_text())["guards"]["refusal"]
+    words = yaml_of((project / "app.yaml").read_text())["guards"]["refusal"]
     for prompt in (project / "prompts").iterdir():
         assert f'"{words}"' in prompt.read_text()
 
@@ -104,7 +104,7 @@ def test_its_workflow_is_one_by_githubs_schema(project: Path) -> None:
 def test_its_workflow_runs_commands_that_there_are_and_knows_every_exit_code(
     project: Path,
 ) -> None:
-    steps = yaml.safe_load(workflow(project).read_text())["jobs"]["evaluate"]["steps"]
+    steps = yaml_of(workflow(project).read_text())["jobs"]["evaluate"]["steps"]
     script = "\n".join(step.get("run", "") for step in steps)
     for command in re.findall(r"llmops ((?:check|index|evaluate)\b[^>&|\n]*)", script):
         words = command.split("#")[0].split()
@@ -119,7 +119,7 @@ def test_its_workflow_installs_from_the_line_that_the_project_can_change(project
     """No registry has the package: a plain `pip install llmops-pipelines` would fail, or worse."""
     from packaging.requirements import Requirement
 
-    steps = yaml.safe_load(workflow(project).read_text())["jobs"]["evaluate"]["steps"]
+    steps = yaml_of(workflow(project).read_text())["jobs"]["evaluate"]["steps"]
     script = "\n".join(step.get("run", "") for step in steps)
     assert "pip install -r requirements.txt" in script
     assert "pip install llmops-pipelines" not in script

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, environment, llmops, refused
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def desk(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
 def rules(desk: Office, **more: object) -> None:
     rule = {"name": "old", "knowledge_base": desk.kb, "metric": "freshness_hours", "above": 30}
     config = {"flow": "alerts", "name": "alerts", "rules": [{**rule, **more}]}
-    (desk.folder / "alerts.yaml").write_text(yaml.safe_dump(config))
+    (desk.folder / "alerts.yaml").write_text(write_yaml(config))
 
 
 def automations(desk: Office, *words: str) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops, refused
 from tests.evaluation.calibrations import Body, says
 from tests.evaluations import Bench, reply
@@ -34,7 +34,7 @@ def config(folder: Path, service: Service, right: int, **judge: object) -> Path:
         **judge,
     }
     (folder / "prompt.yaml").write_text(
-        yaml.safe_dump({"name": "p", "messages": [{"role": "user", "content": "{{question}}"}]})
+        write_yaml({"name": "p", "messages": [{"role": "user", "content": "{{question}}"}]})
     )
     (folder / "cases.jsonl").write_text(json.dumps({"id": "c", "inputs": {"question": "q"}}))
     labels = [
@@ -53,7 +53,7 @@ def config(folder: Path, service: Service, right: int, **judge: object) -> Path:
     }
     file = folder / "evaluate.yaml"
     file.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {
                 "flow": "evaluate",
                 "name": "try",

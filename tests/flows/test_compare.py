@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def prepared(office: Office, **changes: Any) -> Path:
         "sources": [{"name": "files", "path": "docs"}],
         "embed": "hash",
     }
-    (office.folder / "base.yaml").write_text(yaml.safe_dump(base))
+    (office.folder / "base.yaml").write_text(write_yaml(base))
     grid = {
         "flow": "compare",
         "name": "tries",
@@ -44,7 +44,7 @@ def prepared(office: Office, **changes: Any) -> Path:
         "k": 3,
         "grid": {"chunk": [{"name": "sentence", "size": 60}, {"name": "fixed", "size": 30}]},
     } | changes
-    (office.folder / "grid.yaml").write_text(yaml.safe_dump(grid))
+    (office.folder / "grid.yaml").write_text(write_yaml(grid))
     return office.folder / "grid.yaml"
 
 

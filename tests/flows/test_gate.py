@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
 from llmops.tasks.ledger.leases import hold
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import llmops
 from tests.laboratory import Laboratory
 
@@ -131,7 +131,7 @@ def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_block
     lab.write("short.txt", "Too short.")
     suite = lab.folder / "suite.yaml"
     suite.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {
                 "documents": [
                     {
@@ -151,7 +151,7 @@ def test_rows_that_fail_an_expectation_go_to_quarantine_and_a_failed_table_block
     )
     assert "short.txt" not in lab.visible()
     suite.write_text(
-        yaml.safe_dump(
+        write_yaml(
             {"documents": [{"type": "expect_table_row_count_to_be_between", "min_value": 100}]}
         )
     )

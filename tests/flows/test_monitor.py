@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llmops.tasks.traces import feedback, index
 from llmops.tasks.traces.feedback import Feedback
 from llmops.tasks.traces.records import as_record
 from llmops.tasks.traces.trace import Trace
 from llmops.tasks.tracking.traces import trace_store
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops, refused
 from tests.traces.made import recorded
 
@@ -25,7 +25,7 @@ NEW = ("Is breakfast served on Sundays?", "May dogs sleep in the hotel room?")
 def monitor(office: Office, **more: object) -> Path:
     file = office.folder / "monitor.yaml"
     given = {"flow": "monitor", "app": f"{office.kb}-app", "embed": "hash", "reference": 3}
-    file.write_text(yaml.safe_dump(given | more))
+    file.write_text(write_yaml(given | more))
     return file
 
 
@@ -156,7 +156,7 @@ def test_any_application_is_monitored_from_a_file(office: Office) -> None:
     assert figures(outcome)["score/polite"]["value"] == 1
     night = office.folder / "night.yaml"
     listed = {"flow": "nightly", "name": f"{office.kb}-n", "monitor": ["monitor.yaml"]}
-    night.write_text(yaml.safe_dump(listed | {"schedule": {"cron": "0 3 * * *"}}))
+    night.write_text(write_yaml(listed | {"schedule": {"cron": "0 3 * * *"}}))
     (part,) = llmops("nightly", night, "--json").data["parts"]
     assert (part["flow"], part["status"], part["failed"]) == ("monitor", "ok", False)
     lines.write_text("{}\n")

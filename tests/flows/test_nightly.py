@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmops.tasks.traces import index
 from llmops.tasks.traces.records import as_record
 from llmops.tasks.tracking.traces import trace_store
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops, refused
 from tests.traces.made import recorded
+from tests.yaml_texts import yaml_of
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def project(office: Office) -> Path:
     ]
     (office.folder / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
     prompt = {"name": "p", "messages": [{"role": "user", "content": "{{passages}} {{question}}"}]}
-    (office.folder / "prompt.yaml").write_text(yaml.safe_dump(prompt))
+    (office.folder / "prompt.yaml").write_text(write_yaml(prompt))
     asked = {"prompt": "prompt.yaml", "retrieve": {"knowledge_base": office.kb, "k": 1}}
     arms = {
         name: {**asked, "llm": {"name": "extractive", "sentences": number}}
@@ -34,11 +35,11 @@ def project(office: Office) -> Path:
     }
     evaluate = {"flow": "evaluate", "name": f"{office.kb}-desk", "cases": "cases.jsonl"}
     rest = {"arms": arms, "scorers": ["token_f1"], "decide": {"metric": "token_f1"}}
-    (office.folder / "evaluate.yaml").write_text(yaml.safe_dump({**evaluate, **rest}))
+    (office.folder / "evaluate.yaml").write_text(write_yaml({**evaluate, **rest}))
     night = {"flow": "nightly", "name": f"{office.kb}-night"}
     listed = {"index": ["lab.yaml"], "evaluate": ["evaluate.yaml"]}
     file = office.folder / "night.yaml"
-    file.write_text(yaml.safe_dump({**night, **listed}))
+    file.write_text(write_yaml({**night, **listed}))
     return file
 
 
@@ -82,9 +83,9 @@ def test_a_night_scores_what_was_answered_and_lets_old_traces_go(office: Office)
         "live": {"flow": "score", "scorers": ["refusal"], "sample": 1},
     }
     for name, content in configs.items():
-        (office.folder / f"{name}.yaml").write_text(yaml.safe_dump({**content, "app": app}))
+        (office.folder / f"{name}.yaml").write_text(write_yaml({**content, "app": app}))
     night = {"flow": "nightly", "name": app, "score": ["live.yaml"], "prune": ["app.yaml"]}
-    (office.folder / "night.yaml").write_text(yaml.safe_dump(night))
+    (office.folder / "night.yaml").write_text(write_yaml(night))
     young, old = recorded(app=app), recorded(app=app)
     old = old.model_copy(update={"began_ns": old.began_ns - 40 * 86_400 * 10**9})
     index.enter(office.home, [young, old])
@@ -127,8 +128,8 @@ def test_a_config_that_is_wrong_costs_its_own_part_and_what_asks_it(office: Offi
     )
     good = wrong.replace(office.kb, f"{office.kb}-good")
     (office.folder / "good.yaml").write_text(good)
-    content = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**content, "index": ["lab.yaml", "gone.yaml", "good.yaml"]}))
+    content = yaml_of(file.read_text())
+    file.write_text(write_yaml({**content, "index": ["lab.yaml", "gone.yaml", "good.yaml"]}))
     refused(2, "UNSET_URI", "nightly", file)
     night = run_connected(office.home, read(file, NightlyConfig))
     parts = {part["name"]: part for part in night["parts"]}

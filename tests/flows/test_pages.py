@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def prepared(office: Office, k: int = 3) -> Path:
         "gate": {"golden": "golden.jsonl", "k": k, "metrics": {"recall": {"margin": 0.05}}},
         "limits": {"failure_budget": 0.5},
     }
-    (office.folder / "index.yaml").write_text(yaml.safe_dump(content))
+    (office.folder / "index.yaml").write_text(write_yaml(content))
     return office.folder / "index.yaml"
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, llmops, refused
 from tests.training.test_ranking import ASKED, DOCUMENTS, corpus, golden
 
@@ -21,10 +21,10 @@ def written(office: Office) -> Path:
     source = {"name": "jsonl", "path": "docs.jsonl"}
     source |= {"fields": {"uri": "uri", "title": "title", "text": "text"}}  # type: ignore[dict-item]
     index = {"flow": "index", "knowledge_base": office.kb, "sources": [source], "embed": "hash"}
-    (office.folder / "index.yaml").write_text(yaml.safe_dump(index))
+    (office.folder / "index.yaml").write_text(write_yaml(index))
     train = {"name": "retrieval", "knowledge_base": office.kb, "questions": "golden.jsonl"}
     config = office.folder / "train.yaml"
-    config.write_text(yaml.safe_dump({"flow": "train", "name": "words", "train": train}))
+    config.write_text(write_yaml({"flow": "train", "name": "words", "train": train}))
     return config
 
 

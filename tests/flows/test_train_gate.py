@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llmops.tasks.yaml_files import write_yaml
 from tests.commandline import Office, Said, llmops, refused
 from tests.training.test_models import datasets
 from tests.training.tuned import CASES, Tutor, config, tutor
@@ -28,7 +28,7 @@ class Gated:
 
     def write(self, **train: Any) -> Path:
         said = config(self.office.folder, self.service, self.name, **train)
-        self.file.write_text(yaml.safe_dump(said))
+        self.file.write_text(write_yaml(said))
         return self.file
 
     def train(self, knows: int, **train: Any) -> Said:

@@ -1,17 +1,11 @@
 """The pictures of a data set's card, as PNG."""
 
 from collections.abc import Mapping
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 from llmops.tasks.datasets.training.profile import EDGES, RowProfile
 from llmops.tasks.datasets.training.publishing import RowCounts
+from llmops.tasks.pictures import BLUE, GREY, RED, figure, plain, png
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-BLUE, GREY, RED = "#0b63b5", "#7a8ca5", "#b5432f"
 MOST = 12
 """Bars of one picture; what is rarer is one bar together."""
 
@@ -29,8 +23,8 @@ def plots(profile: RowProfile, counts: RowCounts) -> dict[str, bytes]:
 
 def _rows(counts: RowCounts) -> bytes:
     """From all that was collected to what is left, step by step."""
-    figure = _figure(9, 3.6)
-    axes = figure.subplots()
+    picture = figure(9, 3.6)
+    axes = picture.subplots()
     steps = [
         ("collected", counts.collected, GREY),
         *(
@@ -52,13 +46,13 @@ def _rows(counts: RowCounts) -> bytes:
     axes.invert_yaxis()
     axes.set_xlim(0, max(total, 1) * 1.1)
     axes.set_xlabel("rows")
-    _plain(axes)
-    return _png(figure)
+    plain(axes)
+    return png(picture)
 
 
 def _lengths(profile: RowProfile) -> bytes:
-    figure = _figure(9, 3.2)
-    both = figure.subplots(1, 2)
+    picture = figure(9, 3.2)
+    both = picture.subplots(1, 2)
     parts = {"conversation": profile.tokens, "answer": profile.answers}
     for axes, (name, counts) in zip(both, parts.items(), strict=True):
         last = max(counts, default=0)
@@ -67,13 +61,13 @@ def _lengths(profile: RowProfile) -> bytes:
         axes.set_xticks(range(len(edges)), [f"{edge:,}" for edge in edges], rotation=60, fontsize=8)
         axes.set_xlabel(f"tokens of the {name}, from")
         axes.set_ylabel("rows")
-        _plain(axes)
-    return _png(figure)
+        plain(axes)
+    return png(picture)
 
 
 def _bars(parts: Mapping[str, Mapping[str, int]]) -> bytes:
-    figure = _figure(11, 3.2)
-    for axes, (name, counts) in zip(figure.subplots(1, len(parts)), parts.items(), strict=True):
+    picture = figure(11, 3.2)
+    for axes, (name, counts) in zip(picture.subplots(1, len(parts)), parts.items(), strict=True):
         shown = dict(list(counts.items())[:MOST])
         if rest := sum(counts.values()) - sum(shown.values()):
             shown["others"] = rest
@@ -83,22 +77,5 @@ def _bars(parts: Mapping[str, Mapping[str, int]]) -> bytes:
         axes.invert_yaxis()
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("rows")
-        _plain(axes)
-    return _png(figure)
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _plain(axes: "Axes") -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: "Figure") -> bytes:
-    target = BytesIO()
-    # without the date and the library's version, equal data sets have equal pictures
-    figure.savefig(target, format="png", dpi=130, metadata={"Software": None})
-    return target.getvalue()
+        plain(axes)
+    return png(picture)

@@ -235,7 +235,7 @@ def _seeds() -> Numbers:
 
 def signature(values: Numbers) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """MinHash (Broder 1997): the smallest of the values under each of 128 hash functions, 32 bits
-    each.
+    each. By hand: sketches are stored, so that the hash must never change with a library.
     """
     least = np.full(HASHES, np.iinfo(np.uint64).max, np.uint64)
     for start in range(0, len(values), 4096):

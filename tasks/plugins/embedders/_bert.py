@@ -1,6 +1,6 @@
 """BERT as an ONNX graph in fp32 that reads its weights where they lie.
 
-The graph is some 10 kB and takes milliseconds to emit, so nothing is cached on disk: every tensor
+The graph is some 20 kB and takes milliseconds to emit, so nothing is cached on disk: every tensor
 is an external initializer that points into the memory-mapped safetensors file, whose pages all
 processes share. Linear layers are Gemm with `transB`, since safetensors stores (out, in). There is
 no attention mask: the texts of one run have equal length. Pooling to the mean is a MatMul with
@@ -8,20 +8,17 @@ ones, faster than ReduceMean; it sums, as the length of the mean vanishes in nor
 """
 
 import hashlib
-import json
 import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from llmops.tasks.errors import Damaged
+from llmops.tasks.plugins._safetensors import Array
+from llmops.tasks.plugins.embedders import _protobuf as proto
 
-if TYPE_CHECKING:
-    from onnx import TensorProto
-
-Array = np.ndarray[Any, Any]
 Pooling = Literal["mean", "cls"]
 
 
@@ -51,35 +48,24 @@ def mapped(path: Path, sha256: str) -> mmap.mmap:
     return raw
 
 
-def tensors_of(raw: mmap.mmap) -> dict[str, Array]:
-    """The float32 tensors of a safetensors file by name, as views."""
-    begin = 8 + int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8:begin])
-    return {
-        name: _view(raw, begin, entry)
-        for name, entry in header.items()
-        if entry.get("dtype") == "F32"
-    }
-
-
-def _view(raw: mmap.mmap, begin: int, entry: dict[str, Any]) -> Array:
-    first, last = entry["data_offsets"]
-    return np.frombuffer(raw, "<f4", (last - first) // 4, begin + first).reshape(entry["shape"])
-
-
 @dataclass
 class Graph:
     """Nodes in order, `weights` (external, by name) and `constants` (inside the model)."""
 
     shape: BertShape
-    nodes: list[Any] = field(default_factory=list)
+    nodes: list[proto.Node] = field(default_factory=list)
     weights: dict[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
 
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+    def add(
+        self,
+        operator: str,
+        inputs: list[str],
+        output: str,
+        domain: str = "",
+        **attributes: proto.Attribute,
+    ) -> str:
+        self.nodes.append(proto.Node(operator, tuple(inputs), output, attributes, domain))
         return output
 
     def weight(self, name: str, value: Array) -> str:
@@ -94,35 +80,14 @@ class Graph:
         """The model: input `ids`, int64, shape (texts, tokens); output `sums`, float32, shape
         (texts, width).
         """
-        from onnx import TensorProto, helper, numpy_helper
-
-        inside = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        outside = [_external(name, value) for name, value in self.weights.items()]
-        graph = helper.make_graph(
-            self.nodes,
-            "bert",
-            [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-            [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["texts", self.shape.width])],
-            [*inside, *outside],
-        )
-        opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-        model: bytes = helper.make_model(
-            graph, opset_imports=opsets, ir_version=9
-        ).SerializeToString()
-        return model
-
-
-def _external(name: str, value: Array) -> "TensorProto":
-    from onnx import StringStringEntryProto, TensorProto
-
-    place = StringStringEntryProto(key="location", value="memory")
-    return TensorProto(
-        name=name,
-        dims=value.shape,
-        data_type=TensorProto.FLOAT,
-        data_location=TensorProto.EXTERNAL,
-        external_data=[place],
-    )
+        inside = [
+            proto.tensor(proto.INT64, value.shape, name, value.tobytes())
+            for name, value in self.constants.items()
+        ]
+        outside = [proto.external(value.shape, name) for name, value in self.weights.items()]
+        given = proto.value_info("ids", proto.INT64, ["texts", "tokens"])
+        made = proto.value_info("sums", proto.FLOAT, ["texts", self.shape.width])
+        return proto.model(proto.graph(self.nodes, [*inside, *outside], [given], [made]))
 
 
 def emit(tensors: dict[str, Array], shape: BertShape = MINILM) -> Graph:
@@ -203,18 +168,11 @@ def _layer(
 
 
 def _pooling(graph: Graph, states: str) -> None:
-    from onnx import TensorProto, helper
-
     if graph.shape.pooling == "cls":
         graph.add("Gather", [states, graph.constant("first", 0)], "pooled", axis=1)
         graph.add("Squeeze", ["pooled", graph.constant("axis", 1)], "sums")
         return
     graph.add("Concat", ["texts", graph.constant("one", 1), "tokens"], "row", axis=0)
-    graph.add(
-        "ConstantOfShape",
-        ["row"],
-        "ones",
-        value=helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0]),
-    )
+    graph.add("ConstantOfShape", ["row"], "ones", value=proto.scalar("value", 1.0))
     graph.add("MatMul", ["ones", states], "pooled")
     graph.add("Squeeze", ["pooled", graph.constant("axis", 1)], "sums")

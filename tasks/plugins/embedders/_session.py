@@ -14,8 +14,9 @@ import numpy as np
 
 from llmops.tasks import stopping
 from llmops.tasks.plugins._processors import processors
+from llmops.tasks.plugins._safetensors import Array
 from llmops.tasks.plugins.embedders import normalised
-from llmops.tasks.plugins.embedders._bert import Array, Graph
+from llmops.tasks.plugins.embedders._bert import Graph
 from llmops.tasks.schemas import Vectors
 
 RUN_TOKENS = 256

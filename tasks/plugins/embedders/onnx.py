@@ -14,8 +14,9 @@ from pydantic import Field, field_validator
 
 from llmops.tasks.errors import LlmopsError, UsageError
 from llmops.tasks.plugins import digest
+from llmops.tasks.plugins._safetensors import tensors_of
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.embedders._bert import BertShape, Pooling, emit, mapped, tensors_of
+from llmops.tasks.plugins.embedders._bert import BertShape, Pooling, emit, mapped
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
 from llmops.tasks.plugins.embedders.minilm import (

@@ -5,18 +5,24 @@ TEI, LiteLLM and others.
 import base64
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from llmops.tasks.endpoints.endpoint import Address, Endpoint
-from llmops.tasks.errors import Unavailable
+from llmops.tasks.endpoints.address import Address
+from llmops.tasks.endpoints.patience import HINT, patiently
+from llmops.tasks.endpoints.quota import Quota, quota_of
+from llmops.tasks.endpoints.trouble import NO_API, Garbled, JsonObject
+from llmops.tasks.errors import TransientDocumentError, Unavailable
 from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import TIKTOKEN, Counter, counter
 from llmops.tasks.schemas import Vectors
+
+if TYPE_CHECKING:
+    from llmops.tasks.endpoints.http import Http
 
 KNOWN = {
     "text-embedding-3-small": (1536, 0.02),
@@ -59,10 +65,16 @@ class OpenAIEmbedder(Embedder):
     query_prefix: str = ""
     passage_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
     query_body: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """As many requests start in a minute at most."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """As many tokens are sent in a minute at most."""
     timeout: float = Field(default=60, gt=0)
     """Seconds of one attempt."""
     retries: int = Field(default=5, ge=0, le=20)
     """Further attempts."""
+    patience: float = Field(default=600, gt=0)
+    """Seconds that one request may take after its first trouble."""
 
     @model_validator(mode="after")
     def _dimension_is_known(self) -> Self:
@@ -122,6 +134,19 @@ class OpenAIEmbedder(Embedder):
             self._counting,
         )
 
+    @property
+    def quota(self) -> str:
+        """Address, key and model."""
+        return digest("embed", self.base_url.rstrip("/"), self._key or "", self.model)
+
+    @property
+    def title(self) -> str:
+        return self.model
+
+    @property
+    def _key(self) -> str | None:
+        return self.api_key.get_secret_value() if self.api_key else None
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says; empty texts are sent as a space, which services refuse less.
 
@@ -135,11 +160,71 @@ class OpenAIEmbedder(Embedder):
         return self._embedded([self.query_prefix + text for text in texts], self.query_body)
 
     def _embedded(self, texts: Sequence[str], more: Mapping[str, object]) -> Vectors:
-        parts = [
-            self._part([text or " " for text in texts[first : first + self.batch]], more)
-            for first in range(0, len(texts), self.batch)
-        ]
+        from llmops.tasks.endpoints.http import waited
+
+        parts = waited(self._parts([text or " " for text in texts], more)) if texts else []
         return normalised(np.concatenate([np.zeros((0, self.dimension), np.float32), *parts]))
+
+    async def _parts(self, texts: Sequence[str], more: Mapping[str, object]) -> list[Vectors]:
+        from llmops.tasks.endpoints.http import opened
+
+        quota, parts = quota_of(self), []
+        quota.join(self)
+        async with opened(f"{self.base_url.rstrip('/')}/embeddings", self._key) as http:
+            for first in range(0, len(texts), self.batch):
+                part = texts[first : first + self.batch]
+                parts.append(await self._part(http, quota, part, more))
+        return parts
+
+    async def _part(
+        self, http: "Http", quota: Quota, texts: Sequence[str], more: Mapping[str, object]
+    ) -> Vectors:
+        async def attempt() -> tuple[list[NDArray[np.float32]], int]:
+            answer = await http.post(self._body(texts, more))
+            return self._read(answer, http), _tokens(answer)
+
+        counted = sum(map(self.count, texts)) if self.tokens_per_minute else 0
+        try:
+            tried = await patiently(self, quota, attempt, tokens=counted)
+        except TransientDocumentError as error:  # no fault of these texts: others fare no better
+            raise Unavailable(error.reason, hint=HINT) from error
+        vectors, used = tried.value
+        quota.succeeded(tried.ticket, used)
+        return self._checked(vectors, len(texts))
+
+    def _body(self, texts: Sequence[str], more: Mapping[str, object]) -> dict[str, object]:
+        shortened = self.dimensions and self.model in KNOWN
+        return {
+            "model": self.model,
+            "input": list(texts),
+            "encoding_format": self.encoding,
+            **more,
+            **({"dimensions": self.dimensions} if shortened else {}),
+        }
+
+    def _read(self, answer: JsonObject, http: "Http") -> list[NDArray[np.float32]]:
+        """In the order of the texts. Raises Garbled where there are none to be read."""
+        try:
+            rows = sorted(answer["data"], key=lambda row: row["index"])
+            return [_vector(row["embedding"]) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            said = http.hidden(str(answer))[:200]
+            place = http.hidden(self.base_url)
+            raise Garbled(
+                f"{place} gave an answer without data[].embedding: {said}",
+                f"{NO_API}; the model must be one that gives one vector for a text",
+            ) from error
+
+    def _checked(self, vectors: Sequence[NDArray[np.float32]], count: int) -> Vectors:
+        got = {len(vector) for vector in vectors}
+        if len(vectors) != count or got != {self.dimension}:
+            lengths = ", ".join(map(str, sorted(got)))
+            raise Unavailable(
+                f"{self.base_url} gave {len(vectors)} vectors of length {lengths} for "
+                f"{count} texts; {self.dimension} is wanted",
+                hint=f"set embed.dimensions to the length of {self.model}",
+            )
+        return np.array(vectors, dtype=np.float32)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """By the tokenizer of the option."""
@@ -152,38 +237,6 @@ class OpenAIEmbedder(Embedder):
     @cached_property
     def _counter(self) -> Counter:
         return counter(self._counting)
-
-    def _part(self, texts: list[str], more: Mapping[str, object]) -> Vectors:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "input": texts,
-            "encoding_format": self.encoding,
-            **more,
-        }
-        body |= {"dimensions": self.dimensions} if self.dimensions and self.model in KNOWN else {}
-        endpoint = Endpoint(
-            base_url=self.base_url, api_key=self.api_key, timeout=self.timeout, retries=self.retries
-        )
-        answer = endpoint.post("embeddings", body)
-        try:
-            rows = sorted(answer["data"], key=lambda row: row["index"])
-            vectors = [_vector(row["embedding"]) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable(
-                f"{self.base_url} gave an answer without data[].embedding: {str(answer)[:200]}",
-                hint="base_url must lead to an OpenAI-compatible API, and the model be one that "
-                "gives one vector for a text",
-            ) from error
-        got = {len(vector) for vector in vectors}
-        if len(vectors) != len(texts) or got != {self.dimension}:
-            lengths = ", ".join(map(str, sorted(got)))
-            raise Unavailable(
-                f"{self.base_url} gave {len(vectors)} vectors of length {lengths} for "
-                f"{len(texts)} texts; "
-                f"{self.dimension} is wanted",
-                hint=f"set embed.dimensions to the length of {self.model}",
-            )
-        return np.array(vectors, dtype=np.float32)
 
 
 def _side(prefix: str, body: Mapping[str, object]) -> tuple[str, ...]:
@@ -199,3 +252,10 @@ def _vector(value: object) -> NDArray[np.float32]:
     if vector.ndim != 1:
         raise ValueError("a vector for each token")
     return vector
+
+
+def _tokens(answer: JsonObject) -> int:
+    """What the service counted; 0 where it does not say."""
+    usage = answer.get("usage")
+    said = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return said if isinstance(said, int) else 0

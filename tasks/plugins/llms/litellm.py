@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, ClassVar
 
-from llmops.tasks.endpoints.endpoint import Address
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.endpoints.trouble import Busy, Lost, hidden, trouble
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import canonical, digest

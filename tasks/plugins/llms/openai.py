@@ -5,7 +5,7 @@ llama.cpp, LiteLLM and others.
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from llmops.tasks.endpoints.endpoint import Address
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.llms import Connection
 from llmops.tasks.plugins.llms._chat import Chat

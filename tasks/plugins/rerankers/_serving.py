@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from llmops.tasks.endpoints.endpoint import Address
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.endpoints.http import Http
 from llmops.tasks.endpoints.trouble import Bill, Garbled, JsonObject
 from llmops.tasks.plugins import canonical, digest

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from llmops.tasks.endpoints.endpoint import Address
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.llms import Llm, Message, Request
 from llmops.tasks.plugins.rerankers import AskingReranker

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
 from sqlalchemy import select, update
 
 from llmops.deployments.alerting.alerter import AlertSetup, HouseAlerter
@@ -19,6 +18,7 @@ from llmops.tasks.alerts.policy import AlertPolicy, Recipient
 from llmops.tasks.ledger import close_ledgers, open_ledger
 from llmops.tasks.ledger.tables import leases, listings, runs
 from llmops.tasks.plugins.senders.webhook import WebhookSender
+from llmops.tasks.yaml_files import write_yaml
 from tests import forks
 from tests.commandline import Said, environment, llmops
 from tests.laboratory import Laboratory
@@ -69,7 +69,7 @@ class Nights:
             "scorers": ["exact_match"],
             "decide": {"metric": "exact_match"},
         }
-        (folder / "evaluate.yaml").write_text(yaml.safe_dump(evaluate))
+        (folder / "evaluate.yaml").write_text(write_yaml(evaluate))
         night = {
             "flow": "nightly",
             "name": "night",
@@ -77,7 +77,7 @@ class Nights:
             "evaluate": ["evaluate.yaml"],
             "schedule": {"cron": "0 3 * * *", "timezone": "UTC"},
         }
-        (folder / "night.yaml").write_text(yaml.safe_dump(night))
+        (folder / "night.yaml").write_text(write_yaml(night))
 
     def document(self, number: int, sentences: int) -> None:
         text = " ".join(
@@ -88,7 +88,7 @@ class Nights:
 
     def prompt(self, name: str, text: str) -> None:
         content = {"name": name, "messages": [{"role": "user", "content": text}]}
-        (self.lab.folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        (self.lab.folder / f"{name}.yaml").write_text(write_yaml(content))
 
     def start_alerter(self) -> HouseAlerter:
         """A new process of it: it knows what the ledger says."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from llmops.deployments.app import serving
 from llmops.deployments.app.application import create_app
@@ -23,6 +22,7 @@ from llmops.flows.commands import serve as command
 from llmops.tasks.access import keys
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.tables import knowledge_bases
+from llmops.tasks.yaml_files import write_yaml
 from tests.chat.apps import PROMPT, TALL, TEXTS, Towers
 from tests.commandline import ended, refused, start_afresh
 from tests.workshop import Workshop
@@ -39,7 +39,7 @@ def config(towers: Towers, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(folder: Path, **changes: Any) -> Path:
     (folder / "towers.yaml").write_text(PROMPT)
     file = folder / "app.yaml"
-    file.write_text(yaml.safe_dump({**CONFIG, **changes}))
+    file.write_text(write_yaml({**CONFIG, **changes}))
     return file
 
 

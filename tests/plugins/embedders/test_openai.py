@@ -1,6 +1,8 @@
 """The OpenAI-compatible embedder against a real HTTP server, and its tokenizers."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from llmops.tasks.endpoints.quota import quota_of
 from llmops.tasks.errors import ConfigError, DocumentError, Unavailable
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
@@ -33,7 +36,7 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def embedder(service: Service, **options: Any) -> Embedder:
+def embedder(service: Service, **options: Any) -> OpenAIEmbedder:
     plain = {
         "name": "openai",
         "model": "small",
@@ -41,7 +44,9 @@ def embedder(service: Service, **options: Any) -> Embedder:
         "base_url": service.base_url,
         "retries": 1,
     }
-    return Spec.model_validate(plain | options).build(Embedder)
+    made = Spec.model_validate(plain | options).build(Embedder)
+    assert isinstance(made, OpenAIEmbedder)
+    return made
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
@@ -97,9 +102,57 @@ def test_another_length_than_was_said_is_refused(service: Service) -> None:
     ],
 )
 def test_faults(service: Service, answer: Answer, error: type[Exception], message: str) -> None:
-    service.script = [answer]
+    service.script = [answer, answer]  # what cannot be read is asked for once more
     with pytest.raises(error, match=message):
         embedder(service).embed(["a"])
+
+
+def test_the_limit_of_requests_is_kept_by_all_embedders_of_an_endpoint(service: Service) -> None:
+    limited = [embedder(service, batch=1, requests_per_minute=600) for _ in range(2)]
+    began = time.perf_counter()
+    limited[0].embed(["a", "b"])
+    limited[1].embed_query(["c"])
+    assert time.perf_counter() - began >= 0.2  # 100 ms between two
+    assert quota_of(limited[0]) is quota_of(limited[1])
+    assert quota_of(limited[0]) is not quota_of(embedder(service, model="other"))
+    assert quota_of(limited[0]) is not quota_of(embedder(service, api_key="other"))
+
+
+def test_a_refusal_for_haste_holds_up_every_embedder_and_counts_as_no_failure(
+    service: Service,
+) -> None:
+    service.script = [Answer(429, headers={"Retry-After": "0.2"})] * 2
+    began = time.perf_counter()
+    assert embedder(service, retries=1).embed(["a"]).shape == (1, 384)
+    assert (time.perf_counter() - began >= 0.4, len(service.requests)) == (True, 3)
+    service.script = [Answer(429, headers={"Retry-After": "60"})]
+    with pytest.raises(Unavailable, match=r"asks to wait 60 s.*patience of 1 s is used up"):
+        embedder(service, patience=1).embed(["a"])
+    assert quota_of(embedder(service)).pace.paused_until > time.monotonic() + 50
+
+
+def test_a_wrong_key_is_asked_once_and_told_without_it(service: Service) -> None:
+    service.key = "right-key"
+    with pytest.raises(Unavailable, match="check api_key") as caught:
+        embedder(service, api_key="wrong-key", batch=1).embed(["a", "b"])
+    assert ("wrong-key" in str(caught.value), len(service.requests)) == (False, 1)
+    service.script = [Answer(200, b"<html>a page</html>", {}, "text/html")]
+    with pytest.raises(Unavailable, match="usually ends with /v1"):
+        embedder(service, base_url=service.base_url.removesuffix("/v1"), model="m").embed(["a"])
+
+
+def test_a_service_that_goes_on_failing_is_told_as_one(service: Service) -> None:
+    service.script = [Answer(500)] * 2
+    with pytest.raises(Unavailable, match=r"500.*tried 2 times.*what was paid for is kept"):
+        embedder(service).embed(["a"])
+
+
+def test_an_event_loop_that_runs_is_left_alone(service: Service) -> None:
+    async def asked() -> tuple[int, int]:
+        rows, length = embedder(service).embed(["a"]).shape
+        return rows, length
+
+    assert asyncio.run(asked()) == (1, 384)
 
 
 def test_a_hiccup_is_waited_out(service: Service) -> None:

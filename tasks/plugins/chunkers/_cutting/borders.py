@@ -1,4 +1,8 @@
-"""Where a text may be cut: its borders between words, and how good each of them is."""
+"""Where a text may be cut: its borders between words, and how good each of them is.
+
+By hand: the splitters that there are cut by position, so that an edit at the top of a document
+moves every chunk after it. Here the content near a border decides.
+"""
 
 import re
 import unicodedata

@@ -65,7 +65,7 @@ class InjectionCleaner(Cleaner):
 
     def fingerprint(self) -> str:
         """Without what changes no score: a key, and how a service is asked."""
-        asking = {"api_key", "batch", "timeout", "retries"}
+        asking = {"api_key", "batch", "requests_per_minute", "timeout", "retries", "patience"}
         options = self.model_dump_json(exclude={"classifier": asking})
         return digest(f"{self.spelling()}/{self.revision}", options)
 

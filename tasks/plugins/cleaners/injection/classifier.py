@@ -6,8 +6,18 @@ from typing import Literal, NamedTuple, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from llmops.tasks.endpoints.endpoint import Address, Endpoint
-from llmops.tasks.errors import ConfigError, LlmopsError, Mistake, Unavailable
+from llmops.tasks.endpoints.address import Address
+from llmops.tasks.endpoints.patience import HINT, patiently
+from llmops.tasks.endpoints.quota import quota_of
+from llmops.tasks.endpoints.trouble import Garbled, JsonObject
+from llmops.tasks.errors import (
+    ConfigError,
+    LlmopsError,
+    Mistake,
+    TransientDocumentError,
+    Unavailable,
+)
+from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.cleaners.injection.signs import learned_score, windows
 from llmops.tasks.plugins.importing import imported
 
@@ -45,10 +55,14 @@ class InjectionClassifier(BaseModel):
     size: int = Field(default=1000, ge=100, le=20_000)
     most_pieces: int = Field(default=200, ge=1)
     batch: int = Field(default=16, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """As many requests start in a minute at most."""
     timeout: float = Field(default=30, gt=0)
-    """Seconds of one request."""
+    """Seconds of one attempt."""
     retries: int = Field(default=3, ge=0, le=20)
     """Further attempts."""
+    patience: float = Field(default=600, gt=0)
+    """Seconds that one request may take after its first trouble."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -110,28 +124,62 @@ class InjectionClassifier(BaseModel):
             raise _mistake(f"{self.path} is no function", "name a function of a list of texts")
         return function
 
+    @property
+    def quota(self) -> str:
+        """Address and key."""
+        return digest("classify", self.base_url or "", self._key or "")
+
+    @property
+    def title(self) -> str:
+        return f"the classifier at {self.base_url}"
+
+    @property
+    def tokens_per_minute(self) -> None:
+        """Nobody counts them."""
+
+    @property
+    def _key(self) -> str | None:
+        return self.api_key.get_secret_value() if self.api_key else None
+
     def _asked(self, texts: Sequence[str]) -> list[float]:
         """What the service says."""
-        service = Endpoint(
-            base_url=self.base_url or "",
-            api_key=self.api_key,
-            timeout=self.timeout,
-            retries=self.retries,
-            lists=True,
-        )
+        from llmops.tasks.endpoints.http import waited
+
+        try:
+            answer = waited(self._answer(texts))
+        except TransientDocumentError as error:  # no fault of these texts: others fare no better
+            raise Unavailable(error.reason, hint=HINT) from error
+        return [self._of_label(result) for result in answer]
+
+    async def _answer(self, texts: Sequence[str]) -> list[object]:
+        """A result for each text."""
+        from llmops.tasks.endpoints.http import opened
+
+        base = (self.base_url or "").rstrip("/")
         if self.form == "tei":  # a plain list of two texts would be one pair
-            inputs = {"inputs": [[text] for text in texts], "truncate": True}
-            answer = service.post("predict", inputs)
+            url, body = f"{base}/predict", {"inputs": [[text] for text in texts], "truncate": True}
         else:
             parameters = {"top_k": 100, "truncation": True}
-            answer = service.post("", {"inputs": list(texts), "parameters": parameters})
+            url, body = base, {"inputs": list(texts), "parameters": parameters}
+        quota = quota_of(self)
+        quota.join(self)
+        async with opened(url, self._key, lists=True) as http:
+
+            async def attempt() -> list[object]:
+                return self._results(await http.post(body), len(texts))
+
+            tried = await patiently(self, quota, attempt)
+        quota.succeeded(tried.ticket, 0)
+        return tried.value
+
+    def _results(self, answer: JsonObject, count: int) -> list[object]:
         results = answer.get("results")
-        if not isinstance(results, list) or len(results) != len(texts):
-            raise Unavailable(
-                f"{self.base_url} gave no list of {len(texts)} results: {str(answer)[:80]}",
-                hint=f"check base_url and form ({self.form}) of {WHERE}",
-            )
-        return [self._of_label(result) for result in results]
+        if isinstance(results, list) and len(results) == count:
+            return results
+        raise Garbled(
+            f"{self.base_url} gave no list of {count} results: {str(answer)[:80]}",
+            f"check base_url and form ({self.form}) of {WHERE}",
+        )
 
     def _of_label(self, result: object) -> float:
         """The score of the label that counts."""

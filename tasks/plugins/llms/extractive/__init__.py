@@ -53,7 +53,7 @@ class ExtractiveLlm(Llm):
     numbers of passages in a list of integers.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     sentences: int = Field(default=3, ge=1, le=50)
     threshold: float = Field(default=0.3, ge=0, le=1)
 

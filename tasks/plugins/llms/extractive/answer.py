@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from llmops.tasks.plugins.llms import Message
 from llmops.tasks.plugins.llms.extractive.prompt import UNKNOWN, Block, ReadPrompt, asked
 from llmops.tasks.plugins.llms.extractive.running_text import TextPiece, pieces
+from llmops.tasks.texts.scripts import HANGUL, UNSPACED
 from llmops.tasks.texts.terms import stemmer
 
 CLOSE = 0.5
 """Of the best sentence's support, what another one must have to be worth saying."""
 STOPS = ".!?。！？…"
-DENSE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"  # noqa: E501
+DENSE = UNSPACED + HANGUL
 TOKEN = re.compile(rf"[{DENSE}]+|(?:(?![{DENSE}])[^\W_])+")
 PIECE = re.compile(rf"[{DENSE}]|(?:(?![{DENSE}])\w)+")
 """What counts as a token where lengths are limited."""

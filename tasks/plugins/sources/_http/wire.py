@@ -1,5 +1,8 @@
 """Connections with a guard on the address and a deadline on the whole answer, whatever a server
 does.
+
+By hand, on the transport of httpcore: no client has all three of a host that is looked up once and
+pinned, a deadline on the whole answer, and an end to what inflates without bounds.
 """
 
 import ipaddress

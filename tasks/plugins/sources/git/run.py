@@ -1,5 +1,8 @@
 """Running git: no prompts, no hooks, no surprises from the environment, a time limit, and no secret
 in an argument or a message.
+
+The program, not a library: it knows the ssh configuration, credential helpers and proxies of
+whoever runs it.
 """
 
 import base64

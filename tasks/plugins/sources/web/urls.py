@@ -1,4 +1,10 @@
-"""Addresses of pages: one spelling for each, and which of them belong to a source."""
+"""Addresses of pages: one spelling for each, and which of them belong to a source.
+
+By hand, since an address is also the identity of a document. yarl was measured on 9,317 real
+addresses: it decodes reserved characters (`%27`, `%2F` in a query), which by RFC 3986 (2.2) makes
+another address, encodes `[]`, and takes hosts such as `h.de``, so that pages would change their
+identity for 25 lines less.
+"""
 
 import re
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from llmops.tasks.endpoints.endpoint import Address, Endpoint
+from llmops.tasks.endpoints.address import Address
 from llmops.tasks.endpoints.trouble import JsonObject
 from llmops.tasks.errors import DocumentError, LlmopsError, Unavailable
 from llmops.tasks.plugins import canonical, digest
@@ -21,7 +21,7 @@ from llmops.tasks.plugins.trainers import (
     TrainingData,
     TrainingRun,
 )
-from llmops.tasks.plugins.trainers.openai.jobs import FineTuningService, refused
+from llmops.tasks.plugins.trainers.openai.jobs import FineTuningService, TrainingEndpoint, refused
 from llmops.tasks.plugins.trainers.openai.record import (
     FILE,
     OVER,
@@ -221,9 +221,7 @@ class OpenAiTrainer(DatasetTrainer):
         return None if self.price_per_million is None else tokens * self.price_per_million / 1e6
 
     def _service(self, patience: float | None = None) -> FineTuningService:
-        endpoint = Endpoint(
-            base_url=self.base_url, api_key=self.api_key, timeout=self.timeout, retries=0
-        )
+        endpoint = TrainingEndpoint(self.base_url, self.api_key, self.timeout)
         return FineTuningService(
             endpoint, self.patience if patience is None else patience, self.every
         )

@@ -3,14 +3,19 @@ may help, and nothing asked for twice.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from llmops.tasks.endpoints.endpoint import LONGEST_WAIT, Endpoint, FileUpload
-from llmops.tasks.endpoints.trouble import Busy, JsonObject
+from pydantic import SecretStr
+
+from llmops.tasks.endpoints.trouble import Busy, Garbled, JsonObject
 from llmops.tasks.errors import DocumentError, LlmopsError, Unavailable, UsageError
 
+if TYPE_CHECKING:
+    from llmops.tasks.endpoints.http import FileUpload, Http
+
+LONGEST_WAIT = 60.0
 PAGE = 100
 JOBS, FILES = "fine_tuning/jobs", "files"
 UNREADY = ("pending", "running", "processing")
@@ -26,16 +31,54 @@ class TrainingEvent(NamedTuple):
     metrics: Mapping[str, float]
 
 
+class TrainingEndpoint(NamedTuple):
+    """One attempt each. They raise Busy where a later one may succeed, although this one may have
+    been received; DocumentError where the service refuses the body, Unavailable for the rest.
+    `timeout`: seconds in which nothing is sent or received.
+    """
+
+    base_url: str
+    api_key: SecretStr | None
+    timeout: float
+
+    def get(self, path: str, **query: str | int) -> JsonObject:
+        return self._once(path, lambda http: http.get(query))
+
+    def send(self, path: str, body: Mapping[str, object], key: str = "") -> JsonObject:
+        """`key`: of the request, for services that do one thing once."""
+        return self._once(path, lambda http: http.send(body, key))
+
+    def upload(self, path: str, upload: "FileUpload") -> JsonObject:
+        return self._once(path, lambda http: http.upload(upload))
+
+    def _once(self, path: str, attempt: "Callable[[Http], Awaitable[JsonObject]]") -> JsonObject:
+        from llmops.tasks.endpoints.http import opened, waited
+
+        key = self.api_key.get_secret_value() if self.api_key else None
+
+        async def once() -> JsonObject:
+            url = f"{self.base_url.rstrip('/')}/{path}"
+            async with opened(url, key, silence=self.timeout) as http:
+                return await attempt(http)
+
+        try:
+            return waited(once())
+        except Garbled as error:  # a wrong address, rather than an accident
+            raise Unavailable(error.said, hint=error.hint) from None
+
+
 class FineTuningService:
     """`patience`: seconds for which a service that is busy or gone is tried again; `every`: between
     two looks at a job.
     """
 
-    def __init__(self, endpoint: Endpoint, patience: float, every: float) -> None:
+    def __init__(self, endpoint: TrainingEndpoint, patience: float, every: float) -> None:
         self._endpoint, self._patience, self.every = endpoint, patience, every
 
     def send(self, path: Path, name: str) -> str:
         """The id of the file, which is sent once: one of that name is taken, where there is one."""
+        from llmops.tasks.endpoints.http import FileUpload
+
         upload = FileUpload(path, name, {"purpose": "fine-tune"})
         sent = self._once(
             lambda: self.file_named(name), lambda: self._endpoint.upload(FILES, upload)

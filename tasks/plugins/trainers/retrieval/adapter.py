@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from llmops.tasks.errors import Damaged
+from llmops.tasks.plugins._safetensors import file_of, tensors_of
 from llmops.tasks.plugins.trainers import JudgedPairs, Step, silent
 from llmops.tasks.schemas import Vectors
 from llmops.tasks.statistics.arrays import Array
@@ -131,14 +130,14 @@ class AdapterLoss:
 
 def to_bytes(matrix: Vectors) -> bytes:
     """As a safetensors file. Equal matrices give equal bytes."""
-    return save({TENSOR: np.ascontiguousarray(matrix, np.float32)})
+    return file_of(TENSOR, matrix)
 
 
 def from_bytes(content: bytes, dimension: int) -> Vectors:
     """The matrix of such a file. Raises Damaged for anything else, and for another dimension."""
     try:
-        matrix: Vectors = load(content)[TENSOR]
-    except (SafetensorError, KeyError) as error:
+        matrix: Vectors = tensors_of(content)[TENSOR]
+    except (Damaged, KeyError) as error:
         raise Damaged(f"the adapter's file cannot be read: {error}") from error
     if matrix.shape != (dimension, dimension) or not np.isfinite(matrix).all():
         raise Damaged(

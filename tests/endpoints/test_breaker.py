@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from llmops.tasks.calls.breaker import ALONE, FAILURES, PAUSES
 from llmops.tasks.calls.client import LlmClient
+from llmops.tasks.endpoints.breaker import ALONE, FAILURES, PAUSES
 from llmops.tasks.endpoints.trouble import Busy, Garbled, Lost
 from llmops.tasks.errors import TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Reply
-from tests.calls.test_pace import at_once, run
+from tests.endpoints.test_pace import at_once, run
 from tests.llm_simulated import Model, Scripted, Simulated, request
 
 

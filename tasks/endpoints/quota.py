@@ -7,16 +7,38 @@ import random
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
-from llmops.tasks.calls.breaker import Breaker
-from llmops.tasks.calls.pace import Pace
+from llmops.tasks.endpoints.breaker import Breaker
+from llmops.tasks.endpoints.pace import Pace
 from llmops.tasks.endpoints.trouble import Busy, Lost
 from llmops.tasks.errors import Unavailable
-from llmops.tasks.plugins.llms import Llm
 from llmops.tasks.stopping import check
 
 LOOK_SECONDS = 0.25
 """Between two looks whether the run is asked to stop."""
+
+
+class CallLimits(Protocol):
+    """What is asked, and how patiently: a model, or whatever else is asked over HTTP. `quota`:
+    those of one name share limits, pauses and the circuit breaker. `timeout`: seconds of one
+    attempt. `retries`, `patience`: as `Llm` has them.
+    """
+
+    @property
+    def quota(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def requests_per_minute(self) -> int | None: ...
+    @property
+    def tokens_per_minute(self) -> int | None: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def patience(self) -> float: ...
 
 
 class Clock:
@@ -64,10 +86,10 @@ class Quota:
         self._lock = threading.Lock()
         self._asked, self._remembered = 0, False
 
-    def join(self, llm: Llm) -> None:
+    def join(self, limits: CallLimits) -> None:
         """Another client: the strictest limits hold for all."""
         with self._lock:
-            self.pace.limit(llm.requests_per_minute, llm.tokens_per_minute)
+            self.pace.limit(limits.requests_per_minute, limits.tokens_per_minute)
             self.breaker.renew()
 
     def number(self) -> int:
@@ -156,7 +178,7 @@ QUOTAS: dict[str, Quota] = {}
 QUOTAS_LOCK = threading.Lock()
 
 
-def quota_of(llm: Llm) -> Quota:
-    """The quota that the model shares with every other of the same `llm.quota`."""
+def quota_of(limits: CallLimits) -> Quota:
+    """The quota that is shared with every other of the same name."""
     with QUOTAS_LOCK:
-        return QUOTAS.setdefault(llm.quota, Quota())
+        return QUOTAS.setdefault(limits.quota, Quota())

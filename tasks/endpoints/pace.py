@@ -1,5 +1,8 @@
 """How fast requests may follow each other: two token buckets, and a rate that learns from
 refusals.
+
+By hand, as the quota and the breaker beside it: no library learns a rate from refusals and shares
+it over event loops and threads.
 """
 
 from math import exp, inf

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from llmops.tasks.calls.client import LlmClient
-from llmops.tasks.calls.pace import Pace
-from llmops.tasks.calls.quota import Quota, quota_of
+from llmops.tasks.endpoints.pace import Pace
+from llmops.tasks.endpoints.quota import Quota, quota_of
 from llmops.tasks.endpoints.trouble import Busy
 from llmops.tasks.errors import TransientDocumentError, Unavailable
 from llmops.tasks.plugins.llms import Reply
