@@ -107,6 +107,7 @@ class Remembering:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder, self._known = embedder, dict[str, Any]()
         self.max_tokens, self.token_offsets = embedder.max_tokens, embedder.token_offsets
+        self.languages = embedder.languages
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         missing = list(dict.fromkeys(text for text in texts if text not in self._known))

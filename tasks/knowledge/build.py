@@ -25,6 +25,9 @@ from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
 from llmops.tasks.schemas import Shard
 
+LETTERS = "letters/1"
+"""The revision of how documents are measured whose language the embedder does not read."""
+
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
@@ -47,7 +50,8 @@ class Fingerprints(BaseModel):
     `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
     `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
     sketches of each cleaner that compares documents depend on, in the order of the cleaners. `ocr`:
-    how parsers read text in pictures.
+    how parsers read text in pictures. `letters`: the languages whose documents are measured by
+    letters.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,10 +62,18 @@ class Fingerprints(BaseModel):
     model: str
     corpus: tuple[str, ...] = ()
     ocr: Ocr = Ocr()
+    letters: tuple[str, ...] = ()
 
-    def of(self, media_type: str) -> DocumentFingerprints:
-        """Those of a document of that type, which covers the one parser that reads it."""
-        return self._after(self.parser(media_type))
+    def of(self, media_type: str, language: str | None = None) -> DocumentFingerprints:
+        """Those of a document of that type, which covers the one parser that reads it, and of that
+        language, which says how its chunks are measured.
+        """
+        found = self._after(self.parser(media_type))
+        return (
+            found._replace(chunk=digest(found.chunk, LETTERS))
+            if language in self.letters
+            else found
+        )
 
     def parser(self, media_type: str) -> str:
         """That of the parser that reads documents of that type."""

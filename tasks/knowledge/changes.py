@@ -210,7 +210,7 @@ def _document_row(build: Build, batch: Batch, row: Row, place: int, count: int) 
         "metadata",
         "fetched_at",
     )
-    stages = build.fingerprints.of(row["media_type"])
+    stages = build.fingerprints.of(row["media_type"], row["language"])
     return {
         "kb": build.kb,
         **{name: row[name] for name in copied},

@@ -42,6 +42,10 @@ class PayingTokenizer:
     def max_tokens(self) -> int:
         return self.embedder.max_tokens
 
+    @property
+    def languages(self) -> frozenset[str]:
+        return self.embedder.languages
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         return self.embedder.token_offsets(text)
 

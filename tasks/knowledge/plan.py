@@ -27,6 +27,7 @@ COLUMNS = [
         "chunks",
         "characters",
         "media_type",
+        "language",
     )
 ]
 

@@ -122,7 +122,7 @@ class Planner:
         self._sizes[like] = self._sizes.get(like, SizeSum()).with_one(item.size, characters)
 
     def _same_stages(self, row: Row[Any]) -> bool:
-        stages = self._build.fingerprints.of(row.media_type)
+        stages = self._build.fingerprints.of(row.media_type, row.language)
         text = self._verdicts.stage(row) if self._build.fingerprints.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (
             text,
@@ -167,7 +167,7 @@ class Planner:
         row = self._live.get(key)
         return row is not None and (
             self._build.fresh
-            or row.chunk_stage != self._build.fingerprints.of(row.media_type).chunk
+            or row.chunk_stage != self._build.fingerprints.of(row.media_type, row.language).chunk
         )
 
     def _todo(

@@ -23,6 +23,7 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.parsers import Ocr, all_parsers
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.texts import terms
+from llmops.tasks.texts.language import unread
 
 
 def begin(handle: Handle, run_id: str | None = None, *, gated: bool = False) -> Steps:
@@ -105,9 +106,15 @@ def fingerprints_of(
         for place, cleaner in enumerate(cleaners)
         if isinstance(cleaner, CorpusCleaner)
     )
-    chunk = (chunker.fingerprint(), model, schema.model_dump_json())
     return Fingerprints(
-        parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus, ocr=ocr
+        parse=parse,
+        clean=clean,
+        check=suite,
+        chunk=(chunker.fingerprint(), model, schema.model_dump_json()),
+        model=model,
+        corpus=corpus,
+        ocr=ocr,
+        letters=tuple(sorted(unread(embedder.languages))),
     )
 
 

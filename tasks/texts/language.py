@@ -54,6 +54,18 @@ SEVERAL = {
     "DEVANAGARI",
     "ARABIC",
 }  # the most common language stands where the model is not sure
+SCRIPT_LANGUAGES = {script: frozenset({code}) for script, code in SCRIPTS.items()} | {
+    "CJK": frozenset({"zh", "ja"}),
+    "HIRAGANA": frozenset({"ja"}),
+    "KATAKANA": frozenset({"ja"}),
+    "CYRILLIC": frozenset(["ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tg", "tt", "mn"]),
+    "DEVANAGARI": frozenset(["hi", "mr", "ne", "sa"]),
+    "ARABIC": frozenset(["ar", "fa", "ur", "ps", "ug", "sd", "ckb", "ku"]),
+    "HEBREW": frozenset({"he", "yi"}),
+    "BENGALI": frozenset({"bn", "as"}),
+    "ETHIOPIC": frozenset({"am", "ti"}),
+}
+"""The languages that are written in a script."""
 PERSIAN = frozenset("پچژگکی")
 URDU = frozenset("ٹڈڑںھہے")
 
@@ -70,7 +82,7 @@ def detect(text: str) -> str | None:
         sample
     ).items():  # a name is looked up once, not once per occurrence
         if letter.isalpha():
-            scripts[unicodedata.name(letter, "?").split("-")[0].split()[0]] += times
+            scripts[script_of(letter)] += times
     if not scripts:
         return None
     if (scripts["HIRAGANA"] + scripts["KATAKANA"]) >= 0.05 * scripts.total():
@@ -80,6 +92,20 @@ def detect(text: str) -> str | None:
         if script in SCRIPTS and letters >= OWN_SCRIPT * (letters + latin):
             return _within(script, sample)
     return _sure(sample)
+
+
+def unread(languages: frozenset[str]) -> frozenset[str]:
+    """The languages in scripts that nobody reads who reads these languages; none for no languages,
+    which means all.
+    """
+    scripts = [codes for codes in SCRIPT_LANGUAGES.values() if languages and not codes & languages]
+    return frozenset[str]().union(*scripts)
+
+
+@cache
+def script_of(letter: str) -> str:
+    """As Unicode names it: LATIN, CJK, HIRAGANA."""
+    return unicodedata.name(letter, "?").split("-")[0].split()[0]
 
 
 def _within(script: str, sample: str) -> str:

@@ -19,6 +19,10 @@ class Tokenizer(Protocol):
     @property
     def max_tokens(self) -> int: ...
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes of what it reads; empty means all."""
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]: ...
 
 
@@ -51,7 +55,8 @@ class Span(BaseModel):
 
     `search`: what is embedded and searched instead of context and text. Spans with the same offsets
     are one passage that can be found in several ways; a search returns it once. `tokens` counts
-    `search`, and where that is None `text[start:end]`.
+    `search`, and where that is None `text[start:end]`; where the embedder does not read the
+    language, no more than it takes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,8 +70,9 @@ class Span(BaseModel):
 
 
 class Chunker(Plugin, ABC):
-    """`size` and `overlap` are in tokens of the embedder's own tokenizer; at most half of `size`
-    overlaps.
+    """`size` and `overlap` are in tokens of the embedder's own tokenizer, and where it does not
+    read the language, in letters that carry as much text as a token of English. At most half of
+    `size` overlaps.
 
     A context (title, headings) counts against the embedder's limit, not against `size`: it is cut
     when it would not fit.

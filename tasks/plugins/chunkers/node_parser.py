@@ -4,7 +4,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -19,6 +19,7 @@ from llmops.tasks.plugins._foreign import (
 )
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Whole
+from llmops.tasks.plugins.chunkers._cutting.letters import size_of
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 
 if TYPE_CHECKING:
@@ -94,18 +95,19 @@ class NodeParserChunker(Chunker):
     ) -> Iterator[Span]:
         """A node as one span, as several where it is too long."""
         start, end = place
+        size = len(size_of(whole.text[start:end], whole.tokenizer))
         tokens = len(whole.tokenizer.token_offsets(whole.text[start:end]))
-        if tokens <= rest.size:
+        if max(size, tokens) <= rest.size:
             yield whole.placed(rest, start, end, tokens)
             return
-        if self.too_long == "refuse":
-            raise DocumentError(
-                f"{self.parser} made a chunk of {tokens} tokens, {rest.size} are allowed"
-            )
-        LOG.warning(
-            "%s made a chunk of %d tokens, which was cut at %d", self.parser, tokens, rest.size
-        )
+        if size > rest.size:
+            self._say_too_long(size, rest.size)
         yield from whole.cut(rest, start, end)
+
+    def _say_too_long(self, size: int, most: int) -> None:
+        if self.too_long == "refuse":
+            raise DocumentError(f"{self.parser} made a chunk of {size} tokens, {most} are allowed")
+        LOG.warning("%s made a chunk of %d tokens, which was cut at %d", self.parser, size, most)
 
 
 @cache
@@ -154,7 +156,7 @@ def build(
     _known(kind, options)
     make, taken = next((one for one in makers(kind) if options.keys() <= one[1]), makers(kind)[-1])
     given: dict[str, Any] = {"chunk_size": size, "chunk_overlap": overlap}
-    given |= {"tokenizer": tokenizer.token_offsets} if tokenizer else {}
+    given |= {"tokenizer": partial(size_of, tokenizer=tokenizer)} if tokenizer else {}
     try:
         parser: NodeParser = make(
             **{name: value for name, value in given.items() if name in taken}

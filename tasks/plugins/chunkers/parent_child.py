@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
-from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened, strengths
+from llmops.tasks.plugins.chunkers._cutting import Pieces, room_beside, shortened, strengths
 from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
@@ -62,13 +62,15 @@ class ParentChildChunker(MarkdownChunker):
             measured.places[first : last + 1], graded[first:last], pieces.size - pieces.overlap
         )
         for child in pieces.between([*(first + cut for cut in line.cuts()), last]):
-            room = pieces.tokenizer.max_tokens - child.tokens - 1
+            room = room_beside(child.tokens, pieces.size, pieces.tokenizer)
             context = shortened(self.context(title, paths.at(child.start)), room, pieces.tokenizer)
             search = "\n".join(filter(None, (context, measured.text[child.start : child.end])))
             yield Span(
                 start=start,
                 end=end,
-                tokens=len(pieces.tokenizer.token_offsets(search)),
+                tokens=min(
+                    len(pieces.tokenizer.token_offsets(search)), pieces.tokenizer.max_tokens
+                ),
                 headings=paths.at(start),
                 page=measured.page(start),
                 search=search,

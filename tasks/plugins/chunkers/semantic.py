@@ -70,7 +70,7 @@ class SemanticChunker(MarkdownChunker):
         )
         starts = np.flatnonzero(kinds >= BorderKind.SENTENCE)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
-        if len(starts) < 2 or measured.tokens(0, len(kinds)) < 2 * int(size * self.least):
+        if len(starts) < 2 or measured.size(0, len(kinds)) < 2 * int(size * self.least):
             return graded
         vectors = embedder.embed(_sentences(measured, starts, embedder))
         far = distances(vectors, self.window)

@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -57,7 +57,7 @@ class ContentDefined(Chunker):
         spans = []
         for piece in pieces.between(cuts):
             headings = paths.at(piece.start)
-            room = tokenizer.max_tokens - piece.tokens - 1
+            room = room_beside(piece.tokens, pieces.size, tokenizer)
             context = shortened(self.context((title or "").strip(), headings), room, tokenizer)
             spans.append(
                 Span(
@@ -84,13 +84,15 @@ def strengths(kinds: Array, measured: Measured) -> Array:
 class Piece:
     start: int
     end: int
+    size: int
     tokens: int
 
 
 @dataclass(frozen=True)
 class Pieces:
     """From cuts to pieces of text: adds the overlap, and counts again where no white space was cut
-    at, since the parts of a word may have more tokens than the whole."""
+    at, since the parts of a word may have more tokens than the whole. What the embedder reads is
+    never in a piece that it would have to cut, so a long mixed one is cut between the two."""
 
     measured: Measured
     kinds: Array
@@ -101,28 +103,42 @@ class Pieces:
     def between(self, cuts: Sequence[int]) -> Iterator[Piece]:
         """The pieces between ascending borders; the first has no overlap."""
         for before, (first, last) in zip([cuts[0], *cuts], pairwise(cuts), strict=False):
-            yield from self._pieces(before, first, last)
+            yield from map(self._seen, self._pieces(before, first, last))
+
+    def _seen(self, piece: Piece) -> Piece:
+        """Of what the embedder does not read it takes as many tokens as it can."""
+        most = self.tokenizer.max_tokens if piece.size < piece.tokens else piece.tokens
+        return replace(piece, tokens=min(piece.tokens, most))
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
-        piece = self._piece(self._lead(before, first), last)
-        if piece.tokens > self.size:
+        lead = self._lead(before, first)
+        piece = self._piece(lead, last)
+        if self._too_long(piece, lead, last):
             piece = self._piece(first, last)
-        if piece.tokens > self.size and last > first + 1:
-            middle = (first + last) // 2
+        if self._too_long(piece, first, last) and last > first + 1:
+            middle = self._middle(first, last)
             yield from self._pieces(before, first, middle)
             yield from self._pieces(middle, middle, last)
         else:
             yield piece
 
+    def _too_long(self, piece: Piece, first: int, last: int) -> bool:
+        return piece.size > self.size or (
+            piece.tokens > self.tokenizer.max_tokens
+            and len(self.measured.turns_between(first, last)) > 0
+        )
+
+    def _middle(self, first: int, last: int) -> int:
+        turns, middle = self.measured.turns_between(first, last), (first + last) // 2
+        return int(turns[np.abs(turns - middle).argmin()]) if len(turns) else middle
+
     def _piece(self, first: int, last: int) -> Piece:
         start, end = self.measured.start(first), self.measured.stop(last)
-        whole = self._at_space(first) and self._at_space(last)
-        tokens = (
-            self.measured.tokens(first, last)
-            if whole
-            else len(self.tokenizer.token_offsets(self.measured.text[start:end]))
-        )
-        return Piece(start, end, tokens)
+        size, tokens = self.measured.size(first, last), self.measured.tokens(first, last)
+        if self._at_space(first) and self._at_space(last):
+            return Piece(start, end, size, tokens)
+        counted = len(self.tokenizer.token_offsets(self.measured.text[start:end]))
+        return Piece(start, end, size + counted - tokens, counted)
 
     def _at_space(self, border: int) -> bool:
         at_end = border in (0, len(self.kinds))
@@ -149,6 +165,14 @@ class Pieces:
             if len(good):
                 return int(least + good[0])
         return first
+
+
+def room_beside(tokens: int, size: int, tokenizer: Tokenizer) -> int:
+    """The tokens that a context may have. A chunk that fills the embedder is one that it does not
+    read: there the context is for text search, and as long as beside a full chunk.
+    """
+    most = tokenizer.max_tokens
+    return most - 1 - (tokens if tokens < most else min(size, most))
 
 
 def shortened(context: str, room: int, tokenizer: Tokenizer) -> str:
@@ -192,7 +216,7 @@ class Whole:
         headings = self.paths.at(start)
         context = shortened(
             chunker.context(self.title, headings),
-            self.tokenizer.max_tokens - tokens - 1,
+            room_beside(tokens, chunker.size, self.tokenizer),
             self.tokenizer,
         )
         return Span(

@@ -8,6 +8,7 @@ import numpy as np
 
 from llmops.tasks.plugins.chunkers import Tokenizer
 from llmops.tasks.plugins.chunkers._cutting.borders import Array, Borders, borders
+from llmops.tasks.plugins.chunkers._cutting.letters import sizes
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*$")
@@ -96,13 +97,16 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """`places`: how many tokens begin before each border, and as one more entry, in the whole
-    text.
+    """`places`: how many units of size begin before each border, and as one more entry, in the
+    whole text; `counts`: how many tokens, which is the same where the embedder reads the text.
+    `turns`: numbers of the borders at which it begins to read the text, or no longer does.
     """
 
     text: str
     borders: Borders
     places: Array
+    counts: Array
+    turns: Array
     outline: Outline
     pages: tuple[int, ...]
 
@@ -119,8 +123,15 @@ class Measured:
             else self.borders.end
         )
 
-    def tokens(self, first: int, last: int) -> int:
+    def size(self, first: int, last: int) -> int:
         return int(self.places[last] - self.places[first])
+
+    def tokens(self, first: int, last: int) -> int:
+        return int(self.counts[last] - self.counts[first])
+
+    def turns_between(self, first: int, last: int) -> Array:
+        """Those strictly between two borders."""
+        return self.turns[(self.turns > first) & (self.turns < last)]
 
     def page(self, offset: int) -> int | None:
         """The page of a character, from 1; None where the text has no form feed."""
@@ -128,13 +139,19 @@ class Measured:
 
 
 def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measured:
-    """Find borders, also inside of words of more than `longest` tokens, and measure them."""
+    """Find borders, also inside of words that are longer than `longest`, and measure them."""
     tokens = token_starts(text, tokenizer)
-    bounds = borders(text, tokens, longest)
-    places = np.append(np.searchsorted(tokens, bounds.starts), len(tokens))
+    units, lines = sizes(text, tokens, tokenizer)
+    bounds = borders(text, units, longest)
+    places, counts = (
+        np.append(np.searchsorted(starts, bounds.starts), len(starts)) for starts in (units, tokens)
+    )
+    turns = np.searchsorted(bounds.starts, lines)
     pages = tuple(match.start() for match in re.finditer("\f", text))
     return Measured(
-        text, bounds, places, outline(text) if markup == "markdown" else Outline(), pages
+        *(text, bounds, places, counts, turns),
+        outline(text) if markup == "markdown" else Outline(),
+        pages,
     )
 
 

@@ -8,7 +8,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
-from llmops.tasks.plugins.chunkers._cutting import Piece, Pieces, shortened, strengths
+from llmops.tasks.plugins.chunkers._cutting import (
+    Piece,
+    Pieces,
+    room_beside,
+    shortened,
+    strengths,
+)
 from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
@@ -62,7 +68,8 @@ class CodeChunker(MarkdownChunker):
     ) -> Span:
         scopes = syntax.around(piece.start)
         path = " > ".join(filter(None, (title, *(scope.signature for scope in scopes))))
-        context = shortened(path, tokenizer.max_tokens - piece.tokens - 1, tokenizer)
+        room = room_beside(piece.tokens, self.size, tokenizer)
+        context = shortened(path, room, tokenizer)
         return Span(
             start=piece.start,
             end=piece.end,

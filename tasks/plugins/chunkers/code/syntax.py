@@ -194,7 +194,7 @@ class Marking:
         if exact is not None:
             grade = _grade(depth, definition is not None)
             self._found.grades[exact] = max(self._found.grades[exact], grade)
-        if self._measured.tokens(first, last) <= self._limit:
+        if self._measured.size(first, last) <= self._limit:
             return []
         if definition is not None and exact is not None:
             self._found.walls |= {first, last}
