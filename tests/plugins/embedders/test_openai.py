@@ -154,6 +154,10 @@ def test_a_refusal_for_haste_holds_up_every_embedder_and_counts_as_no_failure(
     with pytest.raises(Unavailable, match=r"asks to wait 60 s.*patience of 1 s is used up"):
         embedder(service, patience=1).embed(["a"])
     assert quota_of(embedder(service)).pace.paused_until > time.monotonic() + 50
+    began, asked = time.perf_counter(), len(service.requests)
+    with pytest.raises(Unavailable, match=r"asked to wait \d+ s more; the patience is 1 s"):
+        embedder(service, patience=1).embed(["b"])  # the next one does not wait for it either
+    assert (time.perf_counter() - began < 1, len(service.requests)) == (True, asked)
 
 
 def test_a_wrong_key_is_asked_once_and_told_without_it(service: Service) -> None:
