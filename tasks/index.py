@@ -36,6 +36,7 @@ from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
+from llmops.tasks.plugins.parsers import Ocr
 from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
@@ -81,14 +82,16 @@ def cut(build: Build, plan: Plan, done: Sequence[Part] = ()) -> list[Part]:
 def collect(build: Build, part: Part) -> Batch:
     """Read and parse one part of a source."""
     source = planner.source_of(build, build.specs.source(part.source))
-    batch = collecting.collect(build, source, pool(**build.specs.parse.model_dump()), part)
+    batch = collecting.collect(build, source, pool(**dict(build.specs.parse)), part)
     return telling(batch, lines.collected)
 
 
 @cache
-def pool(*, seconds: float, memory_mb: int, max_chars: int) -> ParserPool:
+def pool(*, seconds: float, memory_mb: int, max_chars: int, ocr: Ocr) -> ParserPool:
     """One pool of parsers for all tasks of a process; its workers end with the process."""
-    return ParserPool(workers=PROCESSES, seconds=seconds, memory_mb=memory_mb, max_chars=max_chars)
+    return ParserPool(
+        workers=PROCESSES, seconds=seconds, memory_mb=memory_mb, max_chars=max_chars, ocr=ocr
+    )
 
 
 @task(task_run_name="sketch {batch.part.number} of {batch.part.of}")

@@ -19,7 +19,7 @@ from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import parser_fingerprint
+from llmops.tasks.plugins.parsers import Ocr, parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
@@ -46,7 +46,8 @@ class Fingerprints(BaseModel):
 
     `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
     `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
-    sketches of each cleaner that compares documents depend on, in the order of the cleaners.
+    sketches of each cleaner that compares documents depend on, in the order of the cleaners. `ocr`:
+    how parsers read text in pictures.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,10 +57,15 @@ class Fingerprints(BaseModel):
     chunk: tuple[str, ...]
     model: str
     corpus: tuple[str, ...] = ()
+    ocr: Ocr = Ocr()
 
     def of(self, media_type: str) -> DocumentFingerprints:
         """Those of a document of that type, which covers the one parser that reads it."""
-        return self._after(parser_fingerprint(media_type))
+        return self._after(self.parser(media_type))
+
+    def parser(self, media_type: str) -> str:
+        """That of the parser that reads documents of that type."""
+        return parser_fingerprint(media_type, self.ocr)
 
     @property
     def all(self) -> str:
@@ -72,12 +78,15 @@ class Fingerprints(BaseModel):
 
 
 class ParsingLimits(BaseModel):
-    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text."""
+    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text; and
+    how text in pictures is read.
+    """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
     seconds: float = 60
     memory_mb: int = 1024
     max_chars: int = 10_000_000
+    ocr: Ocr = Ocr()
 
 
 class Specs(BaseModel):

@@ -12,7 +12,7 @@ from llmops.tasks.knowledge.caches import ParsedKey, find_parsed, save_parsed
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import documents
-from llmops.tasks.plugins.parsers import Parsed, parser_fingerprint, parser_fingerprints
+from llmops.tasks.plugins.parsers import Parsed, parser_fingerprints
 from llmops.tasks.plugins.sources import Source, content_hash_of
 from llmops.tasks.progress import stage
 from llmops.tasks.schemas import DOCUMENTS, Shard, frame, packed, write_shard
@@ -40,7 +40,7 @@ def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Ba
     put(build.handle, failures, build.fingerprints.all)
     shard = write_shard(frame(rows, DOCUMENTS), DOCUMENTS, build.lake, "documents")
     fresh = {
-        n: ParsedKey(parser_fingerprint(row["media_type"]), row["content_hash"])
+        n: ParsedKey(build.fingerprints.parser(row["media_type"]), row["content_hash"])
         for n, row in enumerate(rows)
         if row["content_hash"] in collector.fresh
     }
@@ -103,7 +103,8 @@ class _Collector:
 
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, Row]:
         """content_hash -> text, where the parser that read it is still the one that would."""
-        cached = find_parsed(self._build.ledger, parser_fingerprints(), hashes)
+        readers = self._build.fingerprints
+        cached = find_parsed(self._build.ledger, parser_fingerprints(readers.ocr), hashes)
         texts = read_rows(
             self._build,
             {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in cached.items()},
@@ -111,7 +112,7 @@ class _Collector:
         return {
             key.content_hash: {name: row[name] for name in TEXT_COLUMNS}
             for key, row in texts.items()
-            if key.parser == parser_fingerprint(row["media_type"])
+            if key.parser == readers.parser(row["media_type"])
         }
 
     def _last_good(self, todos: Sequence[Todo]) -> list[Row]:

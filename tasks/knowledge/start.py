@@ -20,7 +20,7 @@ from llmops.tasks.plugins import stores as stored
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import all_parsers
+from llmops.tasks.plugins.parsers import Ocr, all_parsers
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.texts import terms
 
@@ -77,7 +77,12 @@ def fingerprints_of_specs(specs: Specs) -> Fingerprints:
     """The fingerprints of what a config asks for. Builds the plugins, loads no model."""
     suite = specs.suite.read_text(encoding="utf-8") if specs.suite else ""
     return fingerprints_of(
-        specs.cleaners(), suite, specs.chunker(), specs.embedder(), specs.metadata_schema
+        specs.cleaners(),
+        suite,
+        specs.chunker(),
+        specs.embedder(),
+        specs.metadata_schema,
+        specs.parse.ocr,
     )
 
 
@@ -87,11 +92,12 @@ def fingerprints_of(
     chunker: Chunker,
     embedder: Embedder,
     schema: MetadataSchema,
+    ocr: Ocr,
 ) -> Fingerprints:
     """The fingerprints of a configuration's stages. `suite`: the text of the expectations; the
     schema belongs to the chunks' rows.
     """
-    parse, model = all_parsers(), embedder.fingerprint()
+    parse, model = all_parsers(ocr), embedder.fingerprint()
     clean = tuple(cleaner.fingerprint() for cleaner in cleaners)
     readers = schema.model_dump_json(include={"access", "sources"})
     corpus = tuple(
@@ -101,7 +107,7 @@ def fingerprints_of(
     )
     chunk = (chunker.fingerprint(), model, schema.model_dump_json())
     return Fingerprints(
-        parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus
+        parse=parse, clean=clean, check=suite, chunk=chunk, model=model, corpus=corpus, ocr=ocr
     )
 
 

@@ -206,7 +206,7 @@ def test_the_embedders_of_a_knowledge_base_are_those_of_its_version(built: Libra
     assert [each.chunk_id for each in base.search(TALL, 3, "vector", vector=vector)] == [
         each.chunk_id for each in base.search(TALL, 3, "vector")
     ]
-    embed = DocumentEmbedder.of(base).to_dict()["init_parameters"]["embed"]
-    assert embed == TextEmbedder.of(base).to_dict()["init_parameters"]["embed"]
+    named = DocumentEmbedder.of(base).to_dict()["init_parameters"]
+    assert named == TextEmbedder.of(base).to_dict()["init_parameters"]
     with pytest.raises(ConfigError, match="sentense"):
         Chunker("sentense")

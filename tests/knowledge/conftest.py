@@ -17,7 +17,7 @@ import threading
 import time
 from typing import ClassVar
 
-from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.plugins.parsers import Parsed, Parser, page_done
 
 
 class Hangs(Parser):
@@ -91,6 +91,18 @@ class Talks(Parser):
         return Parsed(text=f"{len(data)} bytes, {threading.active_count()} threads", media_type=media_type)
 
 
+class Pages(Parser):
+    """Says of each of its pages that it is done, in 0.4 s each."""
+
+    media_types: ClassVar = ("x-nasty/pages",)
+
+    def parse(self, data, media_type):
+        for _ in range(int(data)):
+            time.sleep(0.4)
+            page_done()
+        return Parsed(text=f"{int(data)} pages", media_type=media_type)
+
+
 class Spawns(Parser):
     media_types: ClassVar = ("x-nasty/spawns",)
 
@@ -127,6 +139,7 @@ CLASSES = (
     "Raises",
     "Leaves",
     "Talks",
+    "Pages",
     "Spawns",
     "Whoami",
     "Better",

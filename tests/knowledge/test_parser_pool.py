@@ -14,6 +14,8 @@ import pytest
 
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.knowledge.parser_pool import ParserPool
+from llmops.tasks.knowledge.parser_pool.frames import WORKING, Incoming, packed
+from llmops.tasks.plugins.parsers import Ocr
 from tests.plugins.parsers import samples
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +37,8 @@ def gone(pid: int, seconds: float = 5) -> bool:
 @pytest.mark.parametrize(
     ("kind", "said", "retryable"),
     [
-        ("hangs", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
-        ("sticks", r"longer than 1\.5 seconds.*`parse\.seconds`", True),
+        ("hangs", r"longer than 3 seconds.*`parse\.seconds`", True),
+        ("sticks", r"longer than 3 seconds.*`parse\.seconds`", True),
         ("eats", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
         ("maps", r"more than 300 MB of memory.*`parse\.memory_mb`", False),
         ("crashes", r"crashed on this document: .*SIGSEGV", False),
@@ -47,12 +49,29 @@ def gone(pid: int, seconds: float = 5) -> bool:
 def test_bad_behaviour_costs_one_document(
     nasty: Path, kind: str, said: str, retryable: bool
 ) -> None:
-    with ParserPool(workers=1, seconds=1.5 if retryable else 60, memory_mb=300) as pool:
+    with ParserPool(workers=1, seconds=3 if retryable else 60, memory_mb=300) as pool:
         with pytest.raises(DocumentError, match=said) as caught:
             pool.parse(b"x", "bad", f"x-nasty/{kind}")
         assert caught.value.retryable is retryable
         assert isinstance(caught.value, TransientDocumentError) is retryable
         assert "Still alive" in pool.parse(HTML, "good.html").text
+
+
+@pytest.mark.slow
+def test_the_limit_of_time_is_one_of_a_page_that_is_recognised(nasty: Path) -> None:
+    with ParserPool(workers=1, seconds=1, ocr=Ocr(most_pages=4)) as pool:
+        assert pool.parse(b"4", "scan", "x-nasty/pages").text == "4 pages"
+        with pytest.raises(TransientDocumentError, match=r"longer than 1 seconds"):
+            pool.parse(b"20", "endless", "x-nasty/pages")
+        assert "Still alive" in pool.parse(HTML, "good.html").text
+
+
+def test_frames_that_arrive_together_are_told_apart() -> None:
+    incoming = Incoming()
+    pieces = [*packed(WORKING), *packed({"ready": True}, b"text")]
+    assert incoming.add(b"".join(pieces)) == (WORKING, b"")
+    assert incoming.add(b"") == ({"ready": True}, b"text")
+    assert incoming.add(b"") is None
 
 
 def test_noise_does_not_disturb_the_conversation(nasty: Path) -> None:
@@ -127,7 +146,7 @@ def test_registered_parsers_come_before_built_in_ones(nasty: Path) -> None:
 def test_without_them_nothing_is_left() -> None:
     with ParserPool(workers=1) as pool:
         assert pool.parse(b"a,b\n1,2", "x.csv").text == "a: 1; b: 2"
-        with pytest.raises(DocumentError, match="OCR"):
+        with pytest.raises(DocumentError, match="picture"):
             pool.parse(b"\x89PNG\r\n\x1a\n\x00", "x.png")
 
 

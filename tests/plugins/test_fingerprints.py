@@ -75,20 +75,15 @@ WRITTEN_BY_0_1 = {
     "sources.topics": "3c5fc58b97283f2e",
     "sources.web": "99f2c1e5eb9d7efd",
     "parsers.captions": "1d1495c7dfb029c9",
-    "parsers.epub": "f7a684e29493f7eb",
-    "parsers.html": "030c432d01bce862",
     "parsers.mail": "aa4a5a548f683370",
-    "parsers.markdown": "1c64e0252d9cfadd",
     "parsers.markup": "16656981f5451498",
     "parsers.notebook": "2fd9471efae8559a",
     "parsers.office": "266e5ec2e258a06a",
-    "parsers.pdf": "9443bd153bb14eb4",
     "parsers.table": "ce0c287876d0f0a2",
     "parsers.text": "7e13e2282472608a",
     "parsers.xml": "90109a9ee3ec487b",
     "cleaners.boilerplate": "dc336d6874d5528c",
     "cleaners.injection": "6409083083fdfac1",
-    "cleaners.links": "fa30d5965d339abf",
     "cleaners.near_duplicates": "42a5616960cb7b55",
     "cleaners.pii": "eaa29b33d3c5b5bc",
     "cleaners.unicode": "170760ae94461e65",
@@ -126,11 +121,18 @@ WRITTEN_BY_0_1 = {
 }
 
 
+IMPROVED = {"cleaners.pii"}
+"""What gives another result since, beside parsers of a raised revision."""
+
+
 @pytest.mark.parametrize("plugin", WRITTEN_BY_0_1)
 def test_a_home_of_release_0_1_finds_what_it_paid_for(plugin: str) -> None:
     family, name = plugin.split(".")
     built = Spec(name=name, options=OPTIONS.get(plugin, {})).build(BASES[family])
-    assert built.fingerprint() == WRITTEN_BY_0_1[plugin]
+    improved = plugin in IMPROVED or (
+        family == "parsers" and built.revision > parsers.RELEASE_0_1[name]
+    )
+    assert (built.fingerprint() == WRITTEN_BY_0_1[plugin]) is not improved
 
 
 def test_every_plugin_of_release_0_1_is_still_there() -> None:
@@ -206,28 +208,29 @@ def fingerprints() -> Fingerprints:
     )
 
 
-def test_the_parsers_of_release_0_1_share_its_fingerprint() -> None:
+def test_the_parsers_of_release_0_1_share_its_fingerprint_until_they_are_improved() -> None:
     assert {
         parsers.parser_fingerprint(kind)
-        for kind in ("text/html", "application/pdf; version=1", "text/markdown")
+        for kind in ("text/csv", "application/x-ipynb+json; version=1", "text/vtt")
     } == {parsers.SHARED}
-    assert parsers.all_parsers() == parsers.SHARED
-    assert parsers.parser_fingerprint("image/png") == ""
+    assert parsers.parser_fingerprint("application/msword") == OfficeParser().fingerprint()
+    assert parsers.all_parsers() != parsers.SHARED
+    assert parsers.parser_fingerprint("image/heic") == ""
 
 
 @pytest.mark.usefixtures("one_parser_more")
 def test_one_parser_more_changes_its_own_documents_alone() -> None:
     stages = fingerprints()
     assert (
-        stages.of("text/html").text
+        stages.of("text/csv").text
         == Fingerprints(
             parse=parsers.SHARED, clean=("c",), check="", chunk=("k",), model="m"
         ).all.split(".")[0]
     )
     assert parsers.parser_fingerprint("text/x-diary") == Diary().fingerprint()
-    assert stages.of("text/x-diary") != stages.of("text/html")
+    assert stages.of("text/x-diary") != stages.of("text/csv")
     assert stages.all.split(".")[0] not in (
-        stages.of("text/html").text,
+        stages.of("text/csv").text,
         stages.of("text/x-diary").text,
     )  # what failed is tried again
 

@@ -96,7 +96,7 @@ def test_importing_one_plugin_imports_no_other() -> None:
     code = (
         "import sys; from llmops.tasks.plugins import find; find('chunkers', 'sentence');"
         "print([m for m in sys.modules if m in ('llmops.tasks.plugins.chunkers.fixed', "
-        "'lancedb', 'prefect', 'mlflow', 'onnxruntime', 'kreuzberg')])"
+        "'lancedb', 'prefect', 'mlflow', 'onnxruntime', 'xberg')])"
     )
     assert (
         subprocess.run(

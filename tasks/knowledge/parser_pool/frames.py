@@ -10,6 +10,8 @@ from typing import IO, Any
 from llmops.tasks.plugins.parsers import Parsed
 
 LENGTHS = struct.Struct("!QQ")
+WORKING = {"working": True}
+"""The head of a frame that says: one page is done, the answer comes later."""
 
 
 def packed(head: Mapping[str, Any], body: bytes = b"") -> list[bytes]:
@@ -34,7 +36,7 @@ class Incoming:
         self._data = bytearray()
 
     def add(self, piece: bytes) -> tuple[dict[str, Any], bytes] | None:
-        """Take a piece; return the frame once it is whole."""
+        """Take a piece; return the next frame once it is whole."""
         self._data += piece
         if len(self._data) < LENGTHS.size:
             return None
@@ -42,7 +44,12 @@ class Incoming:
         start = LENGTHS.size + head
         if len(self._data) < start + body:
             return None
-        return json.loads(self._data[LENGTHS.size : start]), bytes(self._data[start : start + body])
+        frame = (
+            json.loads(self._data[LENGTHS.size : start]),
+            bytes(self._data[start : start + body]),
+        )
+        del self._data[: start + body]
+        return frame
 
 
 def answer(parsed: Parsed) -> list[bytes]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from llmops.tasks.knowledge.parser_pool.frames import Incoming, packed
+from llmops.tasks.knowledge.parser_pool.frames import WORKING, Incoming, packed
 
 LOOK_EVERY = 0.05
 PIECE = 1 << 18
@@ -75,14 +75,15 @@ class Worker:
         self._exchange([], START_SECONDS)
 
     def ask(
-        self, head: dict[str, Any], body: bytes, seconds: float
+        self, head: dict[str, Any], body: bytes, seconds: float, pages: int = 0
     ) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for the answer. Raises TimedOut, OutOfMemory, Died; then the
-        worker is of no use.
+        """Send a request and wait for the answer: so many seconds, and as many again for each of at
+        most `pages` pages that the worker says are done. Raises TimedOut, OutOfMemory, Died; then
+        the worker is of no use.
         """
         self._noise.seek(0)
         self._noise.truncate()
-        return self._exchange(packed(head, body), seconds)
+        return self._exchange(packed(head, body), seconds, pages)
 
     def kill(self) -> None:
         """End the process and all it started, at once. Twice does no harm."""
@@ -111,7 +112,9 @@ class Worker:
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
-    def _exchange(self, pieces: list[bytes], seconds: float) -> tuple[dict[str, Any], bytes]:
+    def _exchange(
+        self, pieces: list[bytes], seconds: float, pages: int = 0
+    ) -> tuple[dict[str, Any], bytes]:
         end, incoming = time.monotonic() + seconds, Incoming()
         outgoing = [memoryview(piece) for piece in pieces if piece]
         with selectors.DefaultSelector() as selector:
@@ -123,7 +126,11 @@ class Worker:
                 if self._stdin in ready and not self._send(outgoing):
                     selector.unregister(self._stdin)
                 for piece in self._arrived() if self._stdout in ready else ():
-                    if (frame := incoming.add(piece)) is not None:
+                    frame = incoming.add(piece)
+                    while frame is not None and frame[0] == WORKING:
+                        end, pages = (time.monotonic() + seconds if pages > 0 else end), pages - 1
+                        frame = incoming.add(b"")
+                    if frame is not None:
                         return frame
                 self._watch(end)
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.parser_pool import frames
 from llmops.tasks.plugins import parsers
+from llmops.tasks.plugins.parsers import Ocr
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_THREAD_LIMIT")
 
@@ -30,21 +31,23 @@ def main(arguments: Sequence[str]) -> None:
     hang_on(lifeline)
     limit(memory_mb)
     os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
-    reply: list[bytes] = frames.packed({"ready": True})
-    while True:
+
+    def say(reply: list[bytes]) -> None:
         for piece in reply:
             channel.write(piece)
         channel.flush()
-        request = frames.received(sys.stdin.buffer)
-        if request is None:
-            return
-        reply = served(request[0]["uri"], request[0]["media_type"], request[1])
+
+    parsers.PAGE_DONE.set(lambda: say(frames.packed(frames.WORKING)))
+    say(frames.packed({"ready": True}))
+    while (request := frames.received(sys.stdin.buffer)) is not None:
+        head, data = request
+        say(served(head["uri"], head["media_type"], data, Ocr.model_validate(head["ocr"])))
 
 
-def served(uri: str, media_type: str, data: bytes) -> list[bytes]:
+def served(uri: str, media_type: str, data: bytes, ocr: Ocr) -> list[bytes]:
     """The answer for one document: its text, or why there is none."""
     try:
-        return frames.answer(parsers.parse(data, uri, media_type))
+        return frames.answer(parsers.parse(data, uri, media_type, ocr))
     except DocumentError as error:
         return frames.packed({"refused": error.reason, "kind": type(error).__name__})
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from llmops.tasks.plugins.cleaners import Cleaner, Document
@@ -16,7 +16,11 @@ INDENTED = (
     r"(?:(?<=\n\n)|\A)(?: {4}|\t)(?!\s*(?:[-*+]|\d{1,9}[.)])\s)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*+"
 )
 SPAN = r"(?<!`)(?P<ticks>`{1,8})(?!`)[^`\n](?:[^`\n]|(?!(?P=ticks)(?!`))`){0,1000}?(?P=ticks)(?!`)"
-CODE = re.compile(rf"{FENCE}|{INDENTED}|{SPAN}", re.MULTILINE)
+LABELLED = (
+    r"(?P<labelled>(?<!\\)\[(?:[^\[\]`\\\f]|\\[^\f]|`[^`\n\f]{1,200}+`(?!`)){1,300}+\](?=[(\[]))"
+)
+"""The label of a link, which may hold code: that is no code beside the link."""
+CODE = re.compile(rf"{FENCE}|{INDENTED}|{LABELLED}|{SPAN}", re.MULTILINE)
 LABEL = r"(?:[^\[\]\\\f]|\\[^\f]|\[[^\[\]\\\f]{0,200}+\]){0,1000}+"
 TARGET = r"(?:<[^<>\n\f]{0,2000}+>|(?!<)[^\s()<>]{0,2000}+(?:\([^\s()<>]{0,500}+\)[^\s()<>]{0,2000}+){0,20}+)"  # noqa: E501
 NAMED = r"(?:[ \t]*\n?[ \t]*(?:\"[^\"\f]{0,500}+\"|'[^'\f]{0,500}+'|\([^()\f]{0,500}+\)))?+"
@@ -65,6 +69,7 @@ class LinksCleaner(Cleaner):
     `handlers[name](event)` stays.
     """
 
+    revision: ClassVar[int] = 2
     policy: Literal["keep_text", "domain", "drop", "keep"] = "keep_text"
     images: Literal["alt", "drop", "keep"] = "alt"
     bare: Literal["keep", "domain", "drop"] = "keep"
@@ -150,7 +155,8 @@ class MarkdownPart(NamedTuple):
 def pieces(text: str) -> Iterator[MarkdownPart]:
     """The text in pieces: code, and what stands between."""
     done = 0
-    for start, end in [*(code.span() for code in CODE.finditer(text)), (len(text), len(text))]:
+    code = (each.span() for each in CODE.finditer(text) if not each["labelled"])
+    for start, end in [*code, (len(text), len(text))]:
         if start > done:
             yield MarkdownPart(text[done:start], False, text[done - 1 : done] in ("", "\n"))
         if end > start:

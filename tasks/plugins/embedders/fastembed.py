@@ -137,7 +137,9 @@ def _load(
     from fastembed import TextEmbedding
 
     _dimension(model)
-    given = {"specific_model_path": str(Path(folder).expanduser())} if folder else {}
+    given: dict[str, Any] = (
+        {"specific_model_path": str(Path(folder).expanduser())} if folder else {}
+    )
     try:
         made = TextEmbedding(
             model, cache_dir=place, threads=threads, local_files_only=offline, **given

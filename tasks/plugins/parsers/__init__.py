@@ -1,13 +1,14 @@
 """From bytes to text. A parser is chosen by what the bytes are, not by what the file is called."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops.tasks.errors import DocumentError
+from llmops.tasks.errors import DocumentError, UnsupportedDocument
 from llmops.tasks.plugins import Plugin, digest, external, find, name_of, names
 from llmops.tasks.plugins.parsers import _media_types as types
 
@@ -44,6 +45,47 @@ class Parsed(BaseModel):
     title: str | None = None
     media_type: str
     metadata: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Ocr(BaseModel):
+    """How text in pictures is read: whether at all, of how many pages of a document, and how sure
+    of its letters the recognition must be (mean of a page, 0 to 1).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    enabled: bool = True
+    most_pages: int = Field(default=200, ge=1, le=10_000)
+    min_confidence: float = Field(default=0.6, ge=0, le=1)
+
+    def missing(self) -> str:
+        """What is to be done before text in pictures can be read; "" where it can."""
+        from llmops.tasks.plugins.parsers import _ocr
+
+        if not self.enabled:
+            return "text in pictures is read with `parse.ocr.enabled: true`, in files of their own"
+        if _ocr.engine():
+            return ""
+        return (
+            f"to read text in pictures, install the extra: {_ocr.INSTALL}; the next build then "
+            "reads it"
+        )
+
+    def covered(self, fingerprint: str) -> str:
+        """The fingerprint of a parser that reads text in pictures where it can."""
+        from llmops.tasks.plugins.parsers import _ocr
+
+        return digest(fingerprint, _ocr.engine() if self.enabled else "")
+
+
+PAGE_DONE: ContextVar[Callable[[], None]] = ContextVar("PAGE_DONE", default=lambda: None)
+"""Called for each page whose text was recognised: it takes seconds, and a limit of time is one of a
+page.
+"""
+
+
+def page_done() -> None:
+    """Tell whoever waits that recognition goes on."""
+    PAGE_DONE.get()()
 
 
 class Parser(Plugin, ABC):
@@ -110,16 +152,23 @@ def parsers_by_type() -> dict[str, type[Parser]]:
     for name in [*own, *external("parsers")]:
         plugin = find("parsers", name)
         assert issubclass(plugin, Parser)
+        families = tuple(kind[:-1] for kind in plugin.media_types if kind.endswith("/*"))
+        if name in external("parsers") and families:
+            readers = {k: v for k, v in readers.items() if not k.startswith(families)}
         readers |= dict.fromkeys(plugin.media_types, plugin)
     return readers
 
 
-def parser_for(media_type: str) -> Parser:
+def parser_for(media_type: str, ocr: Ocr | None = None) -> Parser:
     """The parser of a media type. Raises DocumentError when there is none."""
     plugin = _reader(media_type)
     if plugin is None:
         raise types.unsupported(_bare(media_type))
-    return plugin()
+    return _built(plugin, ocr or Ocr())
+
+
+def _built(plugin: type[Parser], ocr: Ocr) -> Parser:
+    return plugin.model_validate({"ocr": ocr} if "ocr" in plugin.model_fields else {})
 
 
 def unreadable(data: bytes, uri: str) -> DocumentError | None:
@@ -130,10 +179,10 @@ def unreadable(data: bytes, uri: str) -> DocumentError | None:
     if kind in (types.ZIP, types.OLE):
         return None
     try:
-        parser_for(kind)
+        missing = Ocr().missing() if _bare(kind).startswith("image/") and parser_for(kind) else ""
     except DocumentError as error:
         return error
-    return None
+    return UnsupportedDocument(f"it is a picture; {missing}") if missing else None
 
 
 def _bare(media_type: str) -> str:
@@ -146,38 +195,41 @@ def _reader(media_type: str) -> type[Parser] | None:
 
 
 @cache
-def parser_fingerprint(media_type: str) -> str:
+def parser_fingerprint(media_type: str, ocr: Ocr = Ocr()) -> str:  # noqa: B008 - it is frozen
     """What the text of a document of that type depends on; empty where nobody reads it. One parser
     more changes that of its types alone.
     """
     plugin = _reader(media_type)
-    return _fingerprint(plugin) if plugin else ""
+    return _fingerprint(plugin, ocr) if plugin else ""
 
 
 @cache
-def parser_fingerprints() -> frozenset[str]:
+def parser_fingerprints(ocr: Ocr = Ocr()) -> frozenset[str]:  # noqa: B008
     """Those of every parser there is."""
-    return frozenset(_fingerprint(plugin) for plugin in parsers_by_type().values())
+    return frozenset(_fingerprint(plugin, ocr) for plugin in parsers_by_type().values())
 
 
-def all_parsers() -> str:
+def all_parsers(ocr: Ocr = Ocr()) -> str:  # noqa: B008
     """What a failure depends on, of which nobody may know the type: every parser there is."""
-    kinds = sorted(parser_fingerprints())
+    kinds = sorted(parser_fingerprints(ocr))
     return SHARED if kinds == [SHARED] else digest(*kinds)
 
 
-def _fingerprint(plugin: type[Parser]) -> str:
+def _fingerprint(plugin: type[Parser], ocr: Ocr) -> str:
     name = name_of(plugin)
     own = name not in external("parsers") and RELEASE_0_1.get(name) == plugin.revision
-    return SHARED if own else plugin().fingerprint()
+    return SHARED if own else _built(plugin, ocr).fingerprint()
 
 
-def parse(data: bytes, uri: str, media_type: str = "") -> Parsed:
+def parse(data: bytes, uri: str, media_type: str = "", ocr: Ocr | None = None) -> Parsed:
     """The text of a document, here and now. Raises DocumentError, also when there is no text in
     it.
     """
     kind = media_type or sniff(data, uri)
-    parsed = parser_for(kind).parse(data, kind)
+    parsed = parser_for(kind, ocr).parse(data, kind)
     if not parsed.text.strip():
-        raise DocumentError("there is no text in it")
+        raise DocumentError(
+            "there is no text in it; if it shows any, that is in pictures or in embedded files: "
+            "recognise or export them first; else exclude the file from the source"
+        )
     return parsed

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers._media_types import ENCRYPTED, ZIP
+from llmops.tasks.plugins.parsers._media_types import (
+    ENCRYPTED,
+    IWORK,
+    UNKNOWN_OLE,
+    VISIO,
+    WORKS,
+    XPS,
+    ZIP,
+)
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -21,11 +29,23 @@ MOST_MEMBERS = 20_000
 MOST_INFLATED = 512 * 2**20
 DEFLATE_RATIO = 1032
 OFFICE = "application/vnd.openxmlformats-officedocument."
+XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
 PARTS = {
     "word/": f"{OFFICE}wordprocessingml.document",
     "ppt/": f"{OFFICE}presentationml.presentation",
+    "xl/workbook.bin": XLSB,
     "xl/": f"{OFFICE}spreadsheetml.sheet",
+    "visio/": VISIO,
+    "META-INF/container.xml": "application/epub+zip",
+    "FixedDocSeq.fdseq": XPS,
+    "FixedDocumentSequence.fdseq": XPS,
+    "Index.zip": IWORK,
+    "index.apxl": IWORK,
+    "QuickLook/": IWORK,
+    "doc.kml": "application/vnd.google-earth.kmz",
+    "META-INF/MANIFEST.MF": "application/x-executable",
 }
+"""What a ZIP container is, by the beginning of a name in it; the first that fits counts."""
 STREAMS = {
     "EncryptedPackage": ENCRYPTED,
     "__properties_version1.0": "application/vnd.ms-outlook",
@@ -33,8 +53,17 @@ STREAMS = {
     "PowerPoint Document": "application/vnd.ms-powerpoint",
     "Workbook": "application/vnd.ms-excel",
     "Book": "application/vnd.ms-excel",
+    "\x05HwpSummaryInformation": "application/x-hwp",
+    "VisioDocument": VISIO,
+    "Quill": "application/x-mspublisher",
+    "MatOST": WORKS,
+    "SPELLING": WORKS,
+    "CONTENTS": WORKS,
+    "   114": "application/vnd.ms-project",
 }
+"""What an OLE container is, by a name in its root; the first that fits counts."""
 DAMAGED = "the file is damaged or was cut off: {}; take it from its origin again"
+SMALL = 4096
 RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -44,10 +73,10 @@ def members(data: bytes) -> zipfile.ZipFile:
     end = data.rfind(b"PK\x05\x06")
     if end < 0 or len(data) < end + 12:
         raise DocumentError(DAMAGED.format("the table of contents at its end is missing"))
-    if struct.unpack_from("<H", data, end + 10)[0] > MOST_MEMBERS:
+    if _count(data, end) > MOST_MEMBERS:
         raise DocumentError(
             f"the file holds more than {MOST_MEMBERS:,} parts, which no document needs; it may be "
-            "an attack"
+            "an attack; save its content as several files if it is genuine"
         )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -63,6 +92,16 @@ def members(data: bytes) -> zipfile.ZipFile:
     if declared > MOST_INFLATED:
         raise _bomb(declared)
     return archive
+
+
+def _count(data: bytes, end: int) -> int:
+    """How many parts the record at the end of a ZIP announces; ZIP64 has the number elsewhere."""
+    (count,) = struct.unpack_from("<H", data, end + 10)
+    if count == 0xFFFF and data[end - 20 : end - 16] == b"PK\x06\x07":
+        (record,) = struct.unpack_from("<Q", data, end - 12)
+        if data[record : record + 4] == b"PK\x06\x06" and record + 40 <= len(data):
+            (count,) = struct.unpack_from("<Q", data, record + 32)
+    return int(count)
 
 
 def _bomb(size: int) -> DocumentError:
@@ -115,13 +154,16 @@ def zip_type(data: bytes) -> str:
             return _declared(archive)
         if any(info.flag_bits & 1 for info in archive.infolist()):
             return ENCRYPTED
-    if "[Content_Types].xml" in names:
-        return next(
-            (kind for part, kind in PARTS.items() if any(n.startswith(part) for n in names)), ZIP
-        )
-    if any(name.endswith(".iwa") for name in names):
-        return "application/x-iwork"
-    return "application/vnd.google-earth.kmz" if "doc.kml" in names else ZIP
+    names = [unix(name) for name in names]
+    if any(name.endswith((".iwa", "/Index.zip")) for name in names):
+        return IWORK
+    fitting = (kind for part, kind in PARTS.items() if any(n.startswith(part) for n in names))
+    return next(fitting, ZIP)
+
+
+def unix(name: str) -> str:
+    """The name of a part as the standard wants it: some programs write it as on Windows."""
+    return name.replace("\\", "/")
 
 
 def _declared(archive: zipfile.ZipFile) -> str:
@@ -141,21 +183,38 @@ def _declared(archive: zipfile.ZipFile) -> str:
 
 def ole_type(data: bytes) -> str:
     """The media type of an OLE container, by the names of its outermost streams. Raises
-    DocumentError.
+    DocumentError for a damaged one.
     """
-    names = set(streams(data))
+    places = dict(streams(data))
+    if any(_locked(data, name, place) for name, place in places.items()):
+        return ENCRYPTED
+    names = {name.lower() for name in places}  # the format tells no capitals apart
     for name, media_type in STREAMS.items():
-        if name in names:
+        if name.lower() in names:
             return media_type
-    raise DocumentError(
-        "it is an old Office container without a document in it that can be read (no text, sheet, "
-        "slides or mail); save it in a current format"
-    )
+    return UNKNOWN_OLE
 
 
-def streams(data: bytes) -> Iterator[str]:
-    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6). Raises DocumentError
-    if cut off.
+def _locked(data: bytes, name: str, place: int) -> bool:
+    """Whether a stream says that its document is protected by a password: Word in the flags at its
+    start (MS-DOC, section 2.5.2), Excel by a record among the first (MS-XLS, section 2.4.117).
+    """
+    start = data[place : place + 512]
+    if name == "WordDocument" and len(start) >= 12:
+        return bool(struct.unpack_from("<H", start, 10)[0] & 0x0100)
+    at = 0
+    while name in ("Workbook", "Book") and at + 4 <= len(start):
+        kind, length = struct.unpack_from("<HH", start, at)
+        if kind == 0x2F:
+            return True
+        at += 4 + length
+    return False
+
+
+def streams(data: bytes) -> Iterator[tuple[str, int]]:
+    """The names in the root of an OLE container (MS-CFB, sections 2.2 to 2.6), each with where its
+    content begins in the file (at its end: that of a small one lies scattered). Raises
+    DocumentError if cut off.
     """
     try:
         table = _directory(data)
@@ -167,17 +226,37 @@ def streams(data: bytes) -> Iterator[str]:
             seen.add(index)
             length, left, right = struct.unpack_from("<H2xII", table, index * 128 + 64)
             pending += [left, right]
-            yield table[index * 128 : index * 128 + max(0, min(length, 64) - 2)].decode(
-                "utf-16-le", "replace"
-            )
+            first, size = struct.unpack_from("<II", table, index * 128 + 116)
+            place = (first + 1) * _sector(data) if size >= SMALL else len(data)
+            name = table[index * 128 : index * 128 + max(0, min(length, 64) - 2)]
+            yield name.decode("utf-16-le", "replace"), place
     except struct.error as error:
         raise DocumentError(DAMAGED.format("its directory lies beyond its end")) from error
 
 
+def padded(data: bytes) -> bytes | None:
+    """An OLE container filled up to as many sectors as its table has entries, where those beyond
+    its end hold nothing: some programs leave them out, some readers want them. None for all others.
+    """
+    size, (tables,) = _sector(data), struct.unpack_from("<I", data, 44)
+    places = struct.unpack_from(f"<{min(tables, 109)}I", data, 76)
+    sectors = len(data) // size - 1
+    table = b"".join(data[(place + 1) * size : (place + 2) * size] for place in places)
+    whole = (len(table) // 4 + 1) * size
+    beyond = table[sectors * 4 :]
+    free = bool(beyond) and tables <= 109 and not beyond.strip(b"\xfe\xff")
+    return data.ljust(whole, b"\x00") if free else None
+
+
+def _sector(data: bytes) -> int:
+    """The size of a sector in bytes."""
+    (shift,) = struct.unpack_from("<H", data, 30)
+    return 1 << int(min(shift, 16))
+
+
 def _directory(data: bytes) -> bytes:
     """The directory's sectors, one after another."""
-    (shift,) = struct.unpack_from("<H", data, 30)
-    size = 1 << min(shift, 16)
+    size = _sector(data)
     tables = struct.unpack_from("<109I", data, 76)
     sector, pieces = struct.unpack_from("<I", data, 48)[0], list[bytes]()
     while sector < 0xFFFFFFFA and len(pieces) < 4096:
@@ -199,21 +278,22 @@ class Package:
         self._archive = members(data)
         self.names = frozenset(self._archive.namelist())
 
+    def raw(self, name: str) -> bytes:
+        """The bytes of a part. Raises DocumentError when it is missing or damaged."""
+        try:
+            return self._archive.read(name)
+        except KeyError as error:
+            raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
+
     def xml(self, name: str) -> "etree._Element":
         """The root element of a part. Raises DocumentError when it is missing or damaged."""
         from lxml import etree
 
         try:
-            return etree.fromstring(self._archive.read(name), xml_parser())
-        except KeyError as error:
-            raise DocumentError(DAMAGED.format(f"its part {name} is missing")) from error
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            etree.XMLSyntaxError,
-        ) as error:
+            return etree.fromstring(self.raw(name), xml_parser())
+        except etree.XMLSyntaxError as error:
             raise DocumentError(DAMAGED.format(f"its part {name} cannot be read")) from error
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:

@@ -12,6 +12,16 @@ EMPTY = "application/x-empty"
 ENCRYPTED = "application/x-encrypted"
 ZIP = "application/zip"
 OLE = "application/x-ole-storage"
+UNKNOWN_OLE = "application/x-ole-unknown"
+IWORK = "application/x-iwork"
+VISIO = "application/vnd.visio"
+WORKS = "application/vnd.ms-works"
+XPS = "application/oxps"
+ONENOTE = "application/onenote"
+OLD_WORD = "application/x-msword-2"
+OLD_EXCEL = "application/x-msexcel-4"
+DATABASE = "application/vnd.sqlite3"
+MBOX = "application/mbox"
 
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", ZIP),
@@ -47,34 +57,75 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xcf\xfa\xed\xfe", "application/x-executable"),
     (0, b"\xca\xfe\xba\xbe", "application/x-executable"),
     (0, b"\x00asm", "application/wasm"),
-    (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
+    (0, b"SQLite format 3\x00", DATABASE),
     (0, b"PAR1", "application/vnd.apache.parquet"),
     (0, b"wOFF", "font/woff"),
     (0, b"wOF2", "font/woff2"),
     (0, b"\x00\x01\x00\x00\x00", "font/ttf"),
     (0, b"OTTO", "font/otf"),
     (0, b"%!PS", "application/postscript"),
+    (0, b"\xffWPC", "application/vnd.wordperfect"),
+    (0, b"!BDN", "application/vnd.ms-outlook-pst"),
+    (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", ONENOTE),
+    (0, b"\xa1\x2f\xff\x43\xd9\xef\x76\x4c", ONENOTE),
+    (0, b"ITSF\x03\x00", "application/vnd.ms-htmlhelp"),
+    (0, b"\xdb\xa5", OLD_WORD),
+    (0, b"\x9b\xa5", OLD_WORD),
+    (0, b"\x31\xbe\x00\x00", OLD_WORD),
+    (0, b"\x32\xbe\x00\x00", OLD_WORD),
+    (0, b"\x09\x00\x04\x00", OLD_EXCEL),
+    (0, b"\x09\x02\x06\x00", OLD_EXCEL),
+    (0, b"\x09\x04\x06\x00", OLD_EXCEL),
+    (0, b"HWP Document File V3", "application/x-hwp-3"),
+    (0, b"\x78\x9f\x3e\x22", "application/vnd.ms-tnef"),
+    (4, b"Standard Jet DB", DATABASE),
+    (4, b"Standard ACE DB", DATABASE),
+    (0, b"AC10", "image/vnd.dwg"),
+    (0, b"8BPS", "image/vnd.adobe.photoshop"),
+    (0, b"\xd7\xcd\xc6\x9a", "image/wmf"),
+    (40, b" EMF", "image/emf"),
 )
-TEXTUAL = frozenset({b"BM", b"BZh", b"ID3", b"PAR1", b"OTTO", b"OggS", b"fLaC", b"wOFF", b"wOF2"})
+TEXTUAL = frozenset(b"BM BZh ID3 PAR1 OTTO OggS fLaC wOFF wOF2 AC10 8BPS".split())
 """Signatures that a text may begin with as well: they count only where a control character follows
 soon.
 """
 
 CALLED = {
-    EMPTY: "the file is empty (0 bytes)",
+    EMPTY: "the file is empty (0 bytes); take it from its origin again, or exclude it from the "
+    "source",
     BINARY: "the content is binary data of no known format, whatever the file is called; exclude "
     "it from the source",
     ENCRYPTED: "the file is protected by a password; save a copy without one",
-    "image/": "it is a picture; recognising text in pictures (OCR) is not part of this, run an OCR "
-    "tool on it first",
+    "image/": "it is a picture of a kind that is not read; save it as PNG or JPEG if there is text "
+    "in it, else exclude it",
     "audio/": "it is a sound file; transcribe it first",
     "video/": "it is a film; transcribe it first",
     "font/": "it is a font, which has no text; exclude it from the source",
     "application/x-executable": "it is a program, which has no text; exclude it from the source",
     "application/postscript": "PostScript cannot be read; save it as PDF",
-    "application/vnd.sqlite3": "it is a database; use the source `sql` for it",
+    DATABASE: "it is a database; use the source `sql` for it, or export its tables as CSV",
     "application/vnd.apache.parquet": "it is a Parquet table; export it as CSV or JSON lines",
-    "application/x-iwork": "Apple iWork files cannot be read; export it as PDF or to an Office format",  # noqa: E501
+    UNKNOWN_OLE: "it is a container of an old program, and none of the documents that are read "
+    "(Word, Excel, PowerPoint, Outlook); save it as PDF in the program that made it, or exclude it",
+    IWORK: "Apple iWork files cannot be read; export it as PDF or to an Office format",
+    VISIO: "Visio drawings cannot be read; save it as PDF",
+    XPS: "XPS documents cannot be read; print it to PDF",
+    WORKS: "Microsoft Works files cannot be read; open it in LibreOffice and save it as .odt or "
+    ".ods",
+    ONENOTE: "OneNote files cannot be read; export the section as PDF or Word from OneNote",
+    OLD_WORD: "it is a document of Word before version 6, or of Windows Write, which cannot be "
+    "read; open it in LibreOffice and save it as .docx",
+    OLD_EXCEL: "it is a sheet of Excel before version 5, which cannot be read; open it in "
+    "LibreOffice and save it as .xlsx",
+    "application/x-mspublisher": "Publisher files cannot be read; save it as PDF",
+    "application/vnd.ms-project": "Project plans cannot be read; save it as PDF, or as a table in "
+    "CSV",
+    "application/vnd.ms-htmlhelp": "it is compiled help (CHM); unpack it into pages, for example "
+    "with 7-Zip, and let the source read those",
+    "application/x-hwp-3": "it is a document of Hangul before version 5, which cannot be read; "
+    "open it in Hangul and save it as .hwpx or PDF",
+    "application/vnd.ms-tnef": "it is a winmail.dat (TNEF), attachments in a form that only "
+    "Outlook writes; unpack it, for example with `tnef`, and let the source read the files in it",
 }
 ARCHIVES = frozenset(
     {
@@ -116,6 +167,11 @@ EXTENSIONS = {
     "json": "application/json",
     "ipynb": "application/json",
 }
+NOTHING_BEFORE = b" \t\r\n\f\x00\xef\xbb\xbf\xfe\xff"
+"""Blanks and byte order marks."""
+PDF_BEGINS = re.compile(
+    rb"%PDF-\d\.\d\s*(?:%[\x80-\xff]{2,}|(?:%[^\r\n]*)?[\r\n]+\s*\d+ \d+ obj\b)"
+)
 HEAD = 4096
 HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
@@ -126,11 +182,17 @@ TAGS = re.compile(
     re.IGNORECASE,
 )
 XML = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s(?!html))", re.IGNORECASE)
+ROOT = re.compile(r"\ufeff?\s*(?:<!--(?:(?!-->).)*-->\s*)*<([A-Za-z_][\w.:-]*)[\s>/]", re.DOTALL)
+"""The first element of a text that may be XML without a prolog."""
 MAIL = re.compile(
     r"(?:From |(?:Return-Path|Received|Delivered-To|Message-ID|MIME-Version|From|To|Date|Subject|"
     r"X-[\w-]+|ARC-[\w-]+|DKIM-Signature|Authentication-Results|Reply-To|SpoolSender|Cc):)",
     re.IGNORECASE,
 )
+BOX = re.compile(
+    r"From (?:[^\n]*\d\d:\d\d[^\n]*\n(?:>From )?|\S+@\S+[ \t]*\n)[\x21-\x39\x3b-\x7e]+:"
+)
+"""An mbox begins with the mark of its first mail, and a field of it."""
 FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
 LINE_OF_FIELD = re.compile(r"\s*(?:From |[A-Za-z][\w-]*\s*:)")
 SUBTITLES = re.compile(r"\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
@@ -154,11 +216,15 @@ def signature(data: bytes) -> str:
 
 
 def _is_pdf(head: bytes) -> bool:
-    """A text that only mentions the mark is none: it must stand at the start, after blanks or
-    binary noise.
+    """Some programs and servers put a byte order mark, header fields or noise before the mark. A
+    text that only mentions it is none: what follows a mark is a version, the end of the line, and a
+    line of high bytes or an object.
     """
     at = head.index(b"%PDF-")
-    return not head[:at].strip() or b"\x00" in head[:at]
+    before = head[:at]
+    if not before.strip(NOTHING_BEFORE) or b"\x00" in before:
+        return True
+    return bool(PDF_BEGINS.match(head, at))
 
 
 def unsupported(media_type: str) -> DocumentError:
@@ -172,7 +238,8 @@ def unsupported(media_type: str) -> DocumentError:
         return UnsupportedDocument(family)
     return DocumentError(
         CALLED.get(media_type)
-        or f"no parser reads {media_type}; convert the file, or add a parser plugin for it"
+        or f"no parser reads {media_type}; save the file as PDF or in an Office format, or add a "
+        "parser plugin for it"
     )
 
 
@@ -190,8 +257,10 @@ def text_type(text: str, uri: str) -> str:
         HTML.match(head) or (hinted == "text/html" and TAGS.search(text[:65536]))
     ):
         return "text/html"
-    if XML.match(head) and hinted not in MARKED:
+    if hinted not in MARKED and (XML.match(head) or _is_bare_xml(text, hinted)):
         return "application/xml"
+    if BOX.match(head.replace("\r\n", "\n")) and hinted not in MARKED:
+        return MBOX
     if _is_mail(head, hinted):
         return "message/rfc822"
     if SUBTITLES.match(head):
@@ -199,6 +268,17 @@ def text_type(text: str, uri: str) -> str:
     if hinted != "text/markdown" and LATEX.search(head):
         return "application/x-latex"
     return _hinted(head, text, hinted)
+
+
+def _is_bare_xml(text: str, hinted: str) -> bool:
+    """Whether a text is XML that does not say so: one element from the first to the last letter.
+    Where the name does not say it either, the element has a namespace.
+    """
+    root = ROOT.match(text[:HEAD])
+    if not root or (len(text) <= HEAD and not text.rstrip().endswith((f"</{root[1]}>", "/>"))):
+        return False
+    opening = text[root.start(1) : root.start(1) + HEAD].split(">", 1)[0]
+    return hinted == "application/xml" or "xmlns" in opening
 
 
 def _hinted(head: str, text: str, hinted: str) -> str:

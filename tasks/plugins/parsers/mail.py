@@ -8,12 +8,22 @@ from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
+from llmops.tasks.plugins.parsers import _xberg as xberg
+from llmops.tasks.plugins.parsers._media_types import MBOX
+from llmops.tasks.plugins.parsers._metadata import hidden_texts
 from llmops.tasks.texts.mails import content_of, field, leaves, text_of
 
 MAIL, OUTLOOK = "message/rfc822", "application/vnd.ms-outlook"
+STORE = "application/vnd.ms-outlook-pst"
 SHOWN = ("From", "To", "Cc", "Date")
-OUTLOOK_FIELD = re.compile(r"^\*\*(Subject|From|To|Cc|CC|BCC|Date)\*\*: (.*)\n+", re.MULTILINE)
+OUTLOOK_FIELD = re.compile(
+    r"^\*\*(Subject|From|To|Cc|CC|BCC|Date|Message-ID)\*\*: (.*)\n+", re.MULTILINE
+)
+LETTER = re.compile(
+    rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From [^\n]*\n(?=(?:>From |[\x21-\x39\x3b-\x7e]+[ \t]*:))"
+)
+ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+IN_OUTLOOK = "attachments in an Outlook file cannot be read; save the mail as .eml"
 DEEPEST = 3
 MOST_ATTACHMENTS = 50
 
@@ -21,13 +31,14 @@ MOST_ATTACHMENTS = 50
 class MailParser(Parser):
     """Markdown. The subject is the title; sender, recipients and date stand first. Attachments
     follow the body, each under a heading; those that cannot be read are named in the metadata with
-    the reason."""
+    the reason. Of a mailbox (mbox, Outlook) every mail is a section under its subject."""
 
-    media_types: ClassVar[tuple[str, ...]] = (MAIL, OUTLOOK)
-    revision: ClassVar[int] = 2
+    media_types: ClassVar[tuple[str, ...]] = (MAIL, MBOX, OUTLOOK, STORE)
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
-        return _outlook(data) if media_type == OUTLOOK else _internet(data)
+        readers = {OUTLOOK: _outlook, STORE: _store, MBOX: _box}
+        return readers.get(media_type, _internet)(data)
 
 
 def _internet(data: bytes, depth: int = 0) -> Parsed:
@@ -58,6 +69,32 @@ def _internet(data: bytes, depth: int = 0) -> Parsed:
     )
 
 
+def _box(data: bytes) -> Parsed:
+    """The mails of an mbox (RFC 4155): each begins after a blank line with `From `."""
+    mails = [_internet(ESCAPED.sub(rb"\1", mail)) for mail in LETTER.split(data)[1:]]
+    if len(mails) == 1:
+        return mails[0]
+    unread = {
+        name: why
+        for mail in mails
+        for name, why in mail.metadata.get("unread_attachments", {}).items()
+    }
+    unseen = hidden_texts(text for mail in mails for text in mail.metadata.get("hidden_text", ()))
+    return Parsed(
+        text="\n\n".join(f"# {mail.title or 'No subject'}\n\n{mail.text}" for mail in mails),
+        markup="markdown",
+        media_type=MBOX,
+        metadata={"mails": len(mails)}
+        | unseen
+        | ({"unread_attachments": unread} if unread else {}),
+    )
+
+
+def _store(data: bytes) -> Parsed:
+    """The mails of an Outlook data file."""
+    return Parsed(text=xberg.markdown(data, STORE).text, markup="markdown", media_type=STORE)
+
+
 def _body(part: Message) -> tuple[str, list[str]]:
     """The text of a body, and what an HTML body hides from its readers."""
     from llmops.tasks.plugins.parsers.html import HtmlParser
@@ -82,18 +119,19 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
 
 
 def _attachment(part: Message, name: str, depth: int) -> str:
-    from llmops.tasks.plugins.parsers import parse
+    from llmops.tasks.plugins.parsers import Ocr, parse
 
     if depth >= DEEPEST:
         raise DocumentError("mails are nested too deeply")
     if part.get_content_type() == MAIL:
         mail = _internet(content_of(part), depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
-    return parse(content_of(part), name).text.replace("\f", "\n")
+    # signatures are full of pictures, each of which would take seconds
+    return parse(content_of(part), name, ocr=Ocr(enabled=False)).text.replace("\f", "\n")
 
 
 def _outlook(data: bytes) -> Parsed:
-    text = kreuzberg.markdown(data, OUTLOOK).text
+    text, _, _, attached = xberg.markdown(data, OUTLOOK)
     fields = {name.lower(): value.strip() for name, value in OUTLOOK_FIELD.findall(text)}
     header = "\n".join(
         f"{name}: {fields[name.lower()]}" for name in SHOWN if fields.get(name.lower())
@@ -103,4 +141,5 @@ def _outlook(data: bytes) -> Parsed:
         markup="markdown",
         title=fields.get("subject") or None,
         media_type=OUTLOOK,
+        metadata={"unread_attachments": dict.fromkeys(attached, IN_OUTLOOK)} if attached else {},
     )

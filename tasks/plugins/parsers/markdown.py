@@ -16,6 +16,8 @@ HEADING = re.compile(r" {0,3}#[ \t]+(.+?)[ \t]*#*[ \t]*\Z")
 ALIAS = re.compile(r"(?:^|[\s\[{,:-])[&*][\w-]")
 MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\{#[^}]*\}|<[^>]+>")
 MOST_FRONT = 20_000
+PART = 700
+DEEPEST_HEADER = 5
 
 
 class MarkdownParser(Parser):
@@ -98,11 +100,41 @@ def plain(heading: str) -> str:
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A table whose first row is the header, without rows and columns that are empty throughout; ""
     where all are.
+
+    A table of more than `PART` characters is written in parts, each with the row that names the
+    columns: whichever piece of it is found says what its values are.
     """
     filled = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     filled = [row for row in filled if any(row)]
     width = max((len(row) for row in filled), default=0)
     padded = [row + [""] * (width - len(row)) for row in filled]
     kept = [column for column in range(width) if any(row[column] for row in padded)]
-    lines = [f"| {' | '.join(row[column] for column in kept)} |" for row in padded]
-    return "\n".join([*lines[:1], f"|{' --- |' * len(kept)}", *lines[1:]]) if lines else ""
+    cells = [[row[column] for column in kept] for row in padded]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    rule = f"|{' --- |' * len(kept)}"
+    names = next((n for n, row in enumerate(cells[:DEEPEST_HEADER]) if _names_columns(row)), None)
+    if names is None or sum(map(len, lines)) <= PART:
+        return "\n".join([*lines[:1], rule, *lines[1:]]) if lines else ""
+    head = [lines[names], rule]
+    first = [lines[0], rule, *lines[1 : names + 1]]
+    return "\n\n".join("\n".join(part) for part in _parts(first, head, lines[names + 1 :]))
+
+
+def _names_columns(row: Sequence[str]) -> bool:
+    """Whether a row names columns: two words at least, all different, and no values."""
+    words = [cell for cell in row if cell]
+    values = any(cell[0].isdigit() or cell[0] in "+-$€" or len(cell) > 120 for cell in words)
+    return len(words) > 1 and len(set(words)) == len(words) and not values
+
+
+def _parts(part: list[str], head: Sequence[str], lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Lines in parts of about `PART` characters; more where the header alone takes much of it."""
+    room = max(PART, 4 * sum(map(len, head)))
+    fresh, size = len(part), sum(map(len, part))
+    for line in lines:
+        if size + len(line) > room and len(part) > fresh:
+            yield part
+            part, fresh, size = [*head], len(head), sum(map(len, head))
+        part.append(line)
+        size += len(line)
+    yield part

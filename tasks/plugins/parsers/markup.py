@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
+from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._metadata import sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.texts.charset import decode, unified
@@ -40,6 +40,7 @@ class MarkupParser(Parser):
         "text/x-org",
         "text/asciidoc",
     )
+    revision: ClassVar[int] = 2
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         source = unified(decode(data)[0])
@@ -63,16 +64,14 @@ def _converted(source: str, media_type: str) -> tuple[str, str]:
     if media_type == "application/x-latex" and "\\begin{document}" not in source:
         source = f"\\documentclass{{article}}\n\\begin{{document}}\n{source}\n\\end{{document}}\n"
     try:
-        document = kreuzberg.markdown(
-            ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type
-        )
+        document = xberg.markdown(ROLE.sub(r"\1", source).encode("utf-8", "replace"), media_type)
     except DocumentError:
         return "", ""  # then the source itself is the text
     shown = TITLE_LINE.match(document.text)
     title = re.sub(
         r"\\[a-zA-Z]+\s*(?:\{\})?|\\.|[{}]",
         " ",
-        str(document.metadata.get("title") or (shown[1] if shown else "")),
+        str(document.title or (shown[1] if shown else "")),
     )
     return TITLE_LINE.sub("", document.text, 1), " ".join(title.split())
 

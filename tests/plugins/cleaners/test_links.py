@@ -147,3 +147,9 @@ def test_a_long_line_of_halves_comes_to_an_end(piece: str) -> None:
 def test_an_unknown_policy_is_named() -> None:
     with pytest.raises(ValidationError, match="keep_text"):
         Spec(name="links", options={"policy": "remove"}).build(Cleaner)
+
+
+def test_a_label_may_hold_code() -> None:
+    text = "see [`a.b`](http://x.org/a) and [the `c`](u/c.md), `[d](http://x.org)` is code"
+    cleaned = LinksCleaner().clean(text)
+    assert cleaned == "see `a.b` and the `c`, `[d](http://x.org)` is code"

@@ -140,7 +140,7 @@ def test_pdf_bookmarks_become_headings() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (samples.pdf((), ()), "2 pages and no text.*OCR"),
+        (samples.pdf((), ()), "2 pages, and nothing is on it"),
         (samples.locked_pdf(), "password"),
         (samples.pdf(("text",))[:120], "damaged or was cut off"),
     ],

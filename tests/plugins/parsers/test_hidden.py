@@ -222,12 +222,6 @@ def test_pdf(drawn: str, seen: bool) -> None:
     assert SEEN in parsed.text
 
 
-def test_a_pdf_page_of_invisible_text_alone_is_what_an_ocr_program_read() -> None:
-    data = samples.pdf(("Recognised text",)).replace(b"BT /F1 11 Tf 72", b"BT 3 Tr /F1 11 Tf 72")
-    parsed = parse(data, "a.pdf")
-    assert (parsed.text, "hidden_text" in parsed.metadata) == ("Recognised text", False)
-
-
 def test_the_amount_is_bounded() -> None:
     found = hidden_texts([*(f"text {n} " * 200 for n in range(50)), "", "7"])["hidden_text"]
     assert (len(found), max(map(len, found))) == (20, 500)

@@ -11,6 +11,7 @@ import pytest
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.parser_pool import ParserPool
+from llmops.tasks.plugins.parsers import parse
 
 PICTURES = {
     "rolling_buffer.pdf",
@@ -85,3 +86,10 @@ def test_real_documents_are_read_or_refused_for_a_true_reason(corpus: Path) -> N
     )
     assert len(refused) == 19
     assert thin == ["powerpoint_comments.pptx: 0.58"]  # comments are left out on purpose
+
+
+def test_attachments_of_an_outlook_mail_are_named(corpus: Path) -> None:
+    mail = (corpus / "email" / "sources" / "msg_with_attachment.msg").read_bytes()
+    unread = parse(mail, "a.msg").metadata["unread_attachments"]
+    assert list(unread) == ["test.txt", "report.pdf"]
+    assert "save the mail as .eml" in unread["report.pdf"]

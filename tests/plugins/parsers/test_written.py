@@ -8,6 +8,7 @@ import pytest
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, parse
+from llmops.tasks.plugins.parsers.markdown import markdown_table
 
 
 def blocks(parsed: Parsed) -> list[str]:
@@ -93,7 +94,7 @@ def test_mail_with_attachments() -> None:
         "Inner text",
     ):
         assert part in parsed.text
-    assert "OCR" in parsed.metadata["unread_attachments"]["p.png"]
+    assert "files of their own" in parsed.metadata["unread_attachments"]["p.png"]
 
 
 def test_a_mail_of_html() -> None:
@@ -196,3 +197,26 @@ def test_sloppy_xml_is_read_and_cut_off_xml_is_not() -> None:
     for data in (b"<?xml version='1.0'?><a><p>first</p><p>sec", bomb.encode()):
         with pytest.raises(DocumentError):
             parse(data, "a.xml")
+
+
+def test_a_long_table_says_in_each_part_what_its_values_are() -> None:
+    head, rows = ["Year", "Ducks"], [[str(n), f"{n} ducks on the lake"] for n in range(2000, 2060)]
+    whole = markdown_table([head, *rows])
+    parts = whole.split("\n\n")
+    assert len(parts) > 1
+    assert all(part.startswith("| Year | Ducks |\n| --- | --- |\n| 20") for part in parts)
+    assert max(map(len, parts)) < 800
+    lines = [line for part in parts for line in part.splitlines()[2:]]
+    assert lines == [f"| {year} | {text} |" for year, text in rows]
+
+
+def test_a_title_over_a_table_is_not_its_header() -> None:
+    rows = [["Ducks per year", ""], ["Year", "Ducks"], *([str(n), "x" * 40] for n in range(60))]
+    first, second, *_ = markdown_table(rows).split("\n\n")
+    assert first.splitlines()[:3] == ["| Ducks per year |  |", "| --- | --- |", "| Year | Ducks |"]
+    assert second.startswith("| Year | Ducks |\n| --- | --- |\n| ")
+
+
+def test_a_table_without_names_of_columns_stays_whole() -> None:
+    numbers = [[str(n), str(n * n)] for n in range(200)]
+    assert markdown_table(numbers).count("---") == 2

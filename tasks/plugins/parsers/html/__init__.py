@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
 from llmops.tasks.plugins.parsers._metadata import hidden_texts
+from llmops.tasks.plugins.parsers.html.blocks import Block, blocks, markdown
 from llmops.tasks.plugins.parsers.html.hidden import taken_out
+from llmops.tasks.plugins.parsers.html.main_text import frame_of, is_framed, main_text, said
 from llmops.tasks.texts.charset import decode
 
 if TYPE_CHECKING:
@@ -19,25 +20,18 @@ DECLARED = re.compile(
     re.IGNORECASE,
 )
 PROLOGUE = re.compile(r"^\s*<\?xml[^>]*\?>")
-SILENT = "//script|//style|//template|//noscript|//svg|//iframe|//object|//head/link|//comment()"
-CHROME = (
-    "//nav|//footer|//aside|//header[not(ancestor::article or "
-    "ancestor::main)]|//form[.//input]|//dialog|"
-    "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or "
-    "@aria-hidden='true']"
-)
-KEPT = 0.75
-WORD = re.compile(r"\w+")
+SILENT = "//script|//style|//template|//svg|//iframe|//object|//head/link|//comment()"
+ICON = "//*[@aria-hidden='true'][not(*)][string-length(normalize-space()) < 30]"
+"""Names of icons and marks beside headings, where they are one word; seen is what is longer."""
 
 
 class HtmlParser(Parser):
-    """Markdown of the main text by trafilatura where the page has menus, footers or side bars; of
-    the whole page where it has none, or where less than three quarters of the words outside them
-    and outside links would be left. What a reader does not see stands in the metadata `hidden_text`
-    instead."""
+    """Markdown of the main text where the page has menus, footers or side bars; of the whole page
+    where it has none, and without these where it is no article but a list, a form or a shop. What a
+    reader does not see stands in the metadata `hidden_text` instead."""
 
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 4
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         tree = document(data)
@@ -46,21 +40,42 @@ class HtmlParser(Parser):
             tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
         )[:2].lower()
         unseen = hidden_texts(taken_out(tree))
-        _remove(tree, SILENT)
-        page = serialised(tree)
-        framed = bool(tree.xpath(CHROME))
-        _remove(tree, CHROME)
-        text = (
-            (_main(page, tree) if framed else "") or _whole(tree) or _whole(document(page.encode()))
-        )
         metadata = unseen | ({"language": language} if language.isalpha() else {})
         return Parsed(
-            text=text,
+            text=text_of(tree),
             markup="markdown",
             title=" ".join(title.split()) or None,
             media_type=media_type,
             metadata=metadata,
         )
+
+
+def text_of(tree: "html.HtmlElement") -> str:
+    """The text of a page as Markdown: the main text of one with a frame, else all of it."""
+    _remove(tree, SILENT)
+    without_scripts = tree.xpath("//noscript")
+    _remove(tree, "//noscript")
+    for icon in tree.xpath(ICON):
+        if len(icon.text_content().split()) == 1:
+            icon.text = None
+    shown = _shown(tree)
+    if not shown:
+        replaced = [block for each in without_scripts for block in blocks(each)]
+        return said(serialised(tree)) or markdown(replaced)
+    if not is_framed(tree):
+        return markdown(shown)
+    return main_text(serialised(tree), shown, frame_of(tree))
+
+
+def whole_text(tree: "html.HtmlElement") -> str:
+    """All the text of a page as Markdown, menus and footers too."""
+    _remove(tree, SILENT)
+    return markdown(_shown(tree))
+
+
+def _shown(tree: "html.HtmlElement") -> list[Block]:
+    """The blocks of a page without its head: what stands there is about the page, not in it."""
+    return [block for part in tree if part.tag != "head" for block in blocks(part)]
 
 
 def document(data: bytes) -> "html.HtmlElement":
@@ -92,42 +107,3 @@ def _remove(tree: "html.HtmlElement", where: str) -> None:
     for element in tree.xpath(where):
         if element.getparent() is not None:
             element.drop_tree()
-
-
-def _main(page: str, content: "html.HtmlElement") -> str:
-    """The main text; "" where too much of the content would be lost."""
-    import trafilatura
-
-    text = (
-        trafilatura.extract(
-            page,
-            output_format="markdown",
-            include_tables=True,
-            include_formatting=True,
-            favor_recall=True,
-            include_comments=True,
-            deduplicate=False,
-        )
-        or ""
-    )
-    in_links = sum(_words(link.text_content()) for link in content.iter("a"))
-    needed = KEPT * max(0, _words(content.text_content()) - in_links)  # menus consist of links
-    return text if _words(text) >= needed else ""
-
-
-def _words(text: str) -> int:
-    return len(WORD.findall(text))
-
-
-def _whole(tree: "html.HtmlElement") -> str:
-    """All the text there is, as Markdown; link targets and pictures are no text, their names
-    are.
-    """
-    for picture in tree.iter("img"):
-        picture.tail = f" {picture.get('alt') or ''} {picture.tail or ''}"
-    for element in [*tree.iter("a", "img")]:
-        element.drop_tag()
-    page = serialised(tree)
-    return kreuzberg.markdown(page.encode(), "text/html").text or " ".join(
-        tree.text_content().split()
-    )

@@ -1,262 +1,235 @@
-"""Text of a web page that a reader does not see."""
+"""Text of a web page that a reader does not see: neither at once nor by what a page offers to open.
 
-import re
-from collections.abc import Iterator, Mapping
+What external style sheets and scripts do is not known, and what is not known hides nothing.
+"""
+
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from llmops.tasks.plugins.parsers._metadata import white
+from llmops.tasks.plugins.parsers.html.looks import Look, clipped, colour, gone
+from llmops.tasks.plugins.parsers.html.styles import VARIABLE, Style, Styles
 
 if TYPE_CHECKING:
     from lxml import etree, html
 
 
-RULE = re.compile(r"([^{}@;]{1,500}+)\{([^{}]{0,5000}+)\}")
-COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+\*/")
-AT_RULE = re.compile(
-    r"@[a-z-]{1,30}[^{};]{0,500}+\{(?:[^{}]|\{[^{}]{0,5000}+\}){0,10000}+\}", re.IGNORECASE
-)
-SIMPLE = re.compile(r"([a-z][a-z0-9]{0,20})?(?:([.#])([\w-]{1,100}))?", re.IGNORECASE)
-NUMBER = re.compile(r"(-?\d{0,9}(?:\.\d{1,9})?)\s*(px|pt|em|rem|%|vw|vh|cm|mm|in)?\Z")
-HEX = re.compile(r"#([0-9a-f]{3,8})\Z")
-RGB = re.compile(
-    r"rgba?\(\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*(?:[,/]\s*([\d.]{1,9}%?)\s*)?\)\Z"
-)
-NAMES = {
-    "white": (255, 255, 255),
-    "black": (0, 0, 0),
-    "red": (255, 0, 0),
-    "snow": (255, 250, 250),
-    "ivory": (255, 255, 240),
-    "whitesmoke": (245, 245, 245),
-    "ghostwhite": (248, 248, 255),
-    "gray": (128, 128, 128),
-    "grey": (128, 128, 128),
-    "blue": (0, 0, 255),
-    "green": (0, 128, 0),
-    "yellow": (255, 255, 0),
-    "silver": (192, 192, 192),
-    "navy": (0, 0, 128),
-}
-PIXELS = {
-    "px": 1.0,
-    "pt": 4 / 3,
-    "em": 16.0,
-    "rem": 16.0,
-    "%": 0.16,
-    "vw": 12.8,
-    "vh": 8.0,
-    "cm": 37.8,
-    "mm": 3.78,
-    "in": 96.0,
-    None: 1.0,
-}
-FAR, TINY = -900, 2.0
-
-Style = Mapping[str, str]
 ESSENTIAL: Final = {"html", "head", "body", "main", "article", "title"}
+SILENT: Final = {"script", "style", "template", "noscript", "title", "head"}
 SHARE: Final = 0.5
 """Where more of the words than this would be gone, scripts show the page: nothing of it counts as
 hidden.
 """
 OPENERS: Final = (
-    "aria-controls",
-    "href",
-    "data-target",
-    "data-bs-target",
-    "aria-describedby",
-    "aria-labelledby",
+    *("aria-controls", "href", "data-target", "data-bs-target", "aria-describedby"),
+    *("aria-labelledby", "popovertarget", "commandfor", "for"),
 )
 """Attributes that name, in the page, what a click opens."""
-TEXT: Final = (
-    ".//text()[not(ancestor::script or ancestor::style or ancestor::template or "
-    "ancestor::noscript)]"
+BUTTONS: Final = (
+    "descendant-or-self::*[self::button or self::summary or self::label or @onclick or "
+    "@aria-expanded or @role='button']"
 )
+AIDS: Final = {
+    *("a", "button", "label", "legend", "caption", "th", "summary", "h1", "h2", "h3", "h4"),
+    *("h5", "h6", "nav", "figcaption", "time", "dt"),
+}
+"""Where pages have words for screen readers alone: "opens in a new window"."""
+LONGEST_AID: Final = 8
 SHEETS: Final = (
     "//link[contains(concat(' ', translate(@rel, 'STYLEH', 'styleh'), ' '), ' stylesheet ')]"
 )
-RELEVANT: Final = {
-    "display",
-    "visibility",
-    "opacity",
-    "font-size",
-    "position",
-    "text-indent",
-    "color",
-    "background",
-    "background-color",
-    "background-image",
-    "overflow",
-    "height",
-    "max-height",
-    "left",
-    "top",
-}
+ROUNDS: Final = 5
 
 
-def declarations(style: str) -> dict[str, str]:
-    """Property -> value, both small."""
-    pairs = (part.partition(":") for part in COMMENT.sub("", style).lower().split(";"))
-    return {
-        name.strip(): value.replace("!important", "").strip() for name, mark, value in pairs if mark
-    }
+class Appearance:
+    """What of a page is seen. `gone`: elements that nothing within shows; `faded`: those whose own
+    letters cannot be seen, while those of elements within may.
+    """
+
+    def __init__(self, tree: "html.HtmlElement") -> None:
+        self.gone: set[etree._Element] = set()
+        self.faded: set[etree._Element] = set()
+        self._styles = Styles(tree)
+        self._external = bool(tree.xpath(SHEETS))
+        self._scripted = tree.find(".//script") is not None or bool(tree.xpath("//@onclick"))
+        values = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
+        self._opened = {part.removeprefix("#") for value in values for part in value.split()}
+        self._looks: dict[etree._Element, Look] = {}
+        self._variables: dict[etree._Element, dict[str, str]] = {}
+        unseen = {
+            element: style
+            for element in tree.iter("*")
+            if (style := self._unseen_style(element)) is not None
+        }
+        later = self._styles.later(list(unseen))
+        for element, style in unseen.items():
+            self._judge(element, style, _resolved(later.get(element, {}), self._variables[element]))
+
+    def _unseen_style(self, element: "etree._Element") -> dict[str, str] | None:
+        """An element's declarations where they hide it or its letters, unless it is opened."""
+        parent = element.getparent()
+        around = Look() if parent is None else self._looks[parent]
+        inherited = {} if parent is None else self._variables[parent]
+        own = self._styles.now.get(element, {})
+        named = {name: value for name, value in own.items() if name.startswith("--")}
+        self._variables[element] = inherited | named if named else inherited
+        style = _attributes(element) | _resolved(own, self._variables[element])
+        look = self._looks[element] = around.within(style) if style else around
+        if element.tag in ESSENTIAL:
+            return None
+        return style if look.unseen or (style and gone(style)) else None
+
+    def _judge(self, element: "etree._Element", style: Style, later: Style) -> None:
+        parent = element.getparent()
+        around = Look() if parent is None else self._looks[parent]
+        if gone(style):
+            if not self._can_be_seen(element, style, later):
+                self.gone.add(element)
+        elif self._unseen(element, self._looks[element], around, later):
+            self.faded.add(element)
+
+    def _unseen(self, element: "etree._Element", look: Look, around: Look, later: Style) -> bool:
+        """White on a page of which no background is told is unseen only where no sheet from
+        elsewhere may tell one.
+        """
+        blends = look.visible and look.size >= 2 and not look.clear
+        if blends and self._external and look.paper == (1.0, 1.0, 1.0):
+            return False
+        if later and not look.within(later).unseen:
+            return False
+        return around.unseen or not self._opens(element)
+
+    def _can_be_seen(self, element: "etree._Element", style: Style, later: Style) -> bool:
+        if later and not gone({**style, **later}):
+            return True
+        return self._opens(element) or (clipped(style) and _is_aid(element))
+
+    def _opens(self, element: "etree._Element") -> bool:
+        """Whether a link, a button or a tab of the page shows an element."""
+        if element.get("role") == "tabpanel" or element.get("id") in self._opened:
+            return True
+        if element.get("popover") is not None or element.get("hidden", "").lower() == "until-found":
+            return True
+        before = next(element.itersiblings("*", preceding=True), None)
+        return self._scripted and before is not None and bool(before.xpath(BUTTONS))
 
 
-def rules(sheet: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """(XPath, declarations) of the rules with simple selectors: `p`, `.note`, `#top`, `p.note`.
-    Rules that hold only for some media do not count."""
-    for selectors, body in RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet))):
-        for selector in selectors.split(","):
-            parts = SIMPLE.fullmatch(selector.strip())
-            if parts and selector.strip():
-                yield _xpath(*parts.groups()), declarations(body)
+def _attributes(element: "etree._Element") -> dict[str, str]:
+    """What attributes of old say in place of a style, weaker than any."""
+    told: dict[str, str] = {}
+    if element.get("hidden") is not None:
+        told["display"] = "none"
+    if element.tag == "font" and element.get("color"):
+        told["color"] = _old_colour(element.get("color"))
+    if element.tag == "font" and (element.get("size") or "").strip() == "0":
+        told["font-size"] = "x-small"
+    if element.get("bgcolor"):
+        told["background-color"] = _old_colour(element.get("bgcolor"))
+    if element.get("background"):
+        told["background-image"] = "url(x)"
+    if element.tag == "body" and element.get("text"):
+        told["color"] = _old_colour(element.get("text"))
+    return told
 
 
-def _xpath(tag: str | None, mark: str | None, name: str | None) -> str:
-    step = f"//{(tag or '*').lower()}"
-    if not mark:
-        return step
-    return (
-        f"{step}[@id='{name}']"
-        if mark == "#"
-        else f"{step}[contains(concat(' ', normalize-space(@class), ' '), ' {name} ')]"
-    )
-
-
-def pixels(value: str) -> float | None:
-    """A length in pixels, for a page of usual size; None where it is none."""
-    number = NUMBER.match(value.strip())
-    return float(number[1]) * PIXELS[number[2]] if number and number[1] not in ("", "-") else None
-
-
-def unseen(style: Style) -> bool:
-    """Whether these declarations hide an element, whatever is around it."""
-    if style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse"):
-        return True
-    if pixels(style.get("opacity", "1")) == 0 or colour(style.get("color", "")) == "transparent":
-        return True
-    size = pixels(style.get("font-size", "16px"))
-    return (size is not None and size < TINY) or _far(style) or _shut(style)
-
-
-def _far(style: Style) -> bool:
-    """Whether it lies outside the window."""
-    moved = ["text-indent"] + (
-        ["left", "top", "margin-left"] if style.get("position") in ("absolute", "fixed") else []
-    )
-    return any((pixels(style.get(name, "0")) or 0) < FAR for name in moved)
-
-
-def _shut(style: Style) -> bool:
-    """Whether it has no room: a box without extent that shows nothing beyond itself."""
-    sizes = [
-        pixels(style[name])
-        for name in ("height", "max-height", "width", "max-width")
-        if name in style
-    ]
-    return style.get("overflow") == "hidden" and any(size == 0 for size in sizes)
-
-
-def colour(value: str) -> tuple[int, int, int] | str | None:
-    """Red, green and blue; "transparent"; None for what is not known."""
+def _old_colour(value: str) -> str:
     value = value.strip().lower()
-    if value in NAMES:
-        return NAMES[value]
-    if match := HEX.match(value):
-        digits = "".join(c * 2 for c in match[1]) if len(match[1]) in (3, 4) else match[1]
-        return (
-            "transparent"
-            if digits[6:] == "00"
-            else (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6] or "0", 16))
-        )
-    if match := RGB.match(value):
-        if match[4] and float(match[4].rstrip("%") or 1) == 0:
-            return "transparent"
-        return int(match[1]), int(match[2]), int(match[3])
-    return "transparent" if value == "transparent" else None
+    return value if colour(value) else f"#{value.lstrip('#')}"
+
+
+def _resolved(style: Style, variables: Style) -> dict[str, str]:
+    """The declarations with the values of their variables; without those that are not told."""
+    told = {name: value for name, value in style.items() if not name.startswith("--")}
+    for _ in range(ROUNDS):
+        if not any("var(" in value for value in told.values()):
+            break
+        told = {
+            name: VARIABLE.sub(
+                lambda match: variables.get(match[1]) or (match[2] or "").strip() or "unknown",
+                value,
+            )[:500].lower()
+            for name, value in told.items()
+        }
+    return {name: value for name, value in told.items() if "var(" not in value}
+
+
+def _is_aid(element: "etree._Element") -> bool:
+    """Whether it is what pages say to screen readers alone: a few words in a link or a button."""
+    if len("".join(element.itertext()).split()) > LONGEST_AID:
+        return False
+    around = (element, *element.iterancestors())
+    return any(
+        each.tag in AIDS or each.get("aria-live") or each.get("role") in ("status", "alert")
+        for each in around
+    )
 
 
 def taken_out(tree: "html.HtmlElement") -> list[str]:
     """The texts that a reader of the page does not see; afterwards they are no longer in it.
 
-    Seen is what no attribute, inline style or simple rule of the page's own `<style>` hides: by
-    `display`, `visibility`, `opacity`, a tiny size, a place outside the window, or the colour of
-    its background. White text counts where no background is known and the page takes no style sheet
-    from elsewhere. A panel that a link or button opens is no hidden text. What external style
-    sheets and scripts do is not known.
+    Seen is what no attribute, inline style or style sheet in the page hides: by `display`,
+    `visibility`, `opacity`, a tiny size, a place outside the window, a box without extent, or the
+    colour of its background. Neither is hidden what a link, a button, pointing or a script's class
+    opens, nor the few words for screen readers in a link or a heading. Raises DocumentError for
+    style sheets that no person wrote.
     """
-    sheet = _computed(tree)
-    targets = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
-    opened = {part.removeprefix("#") for value in targets for part in value.split()}
-    external = bool(tree.xpath(SHEETS))
-    hidden = [element for element in tree.iter("*") if _hides(element, sheet, external)]
-    panels = {
-        element
-        for element in hidden
-        if element.get("role") == "tabpanel" or element.get("id") in opened
-    }
-    for panel in [*panels, *tree.xpath("//*[@hidden='until-found']")]:
-        for name in ("style", "hidden"):
-            panel.attrib.pop(name, None)
-    chosen = set(hidden) - panels
+    seen = Appearance(tree)
+    whole = _whole(tree, seen)
     outermost = [
         element
-        for element in hidden
-        if element in chosen and not any(around in chosen for around in element.iterancestors())
+        for element in tree.iter("*")
+        if element in whole and not any(around in whole for around in element.iterancestors())
     ]
-    texts = [" ".join(element.xpath(TEXT)) for element in outermost]
-    if len(" ".join(texts).split()) > SHARE * len(
-        " ".join(tree.xpath(f"//body{TEXT[1:]}")).split()
-    ):
+    partly = [each for each in seen.faded if not _under(each, whole)]
+    texts = [_text(element) for element in outermost]
+    texts += [text for element in partly for text in _own_texts(element)]
+    hidden = sum(len(text.split()) for text in texts)
+    if hidden > SHARE * len(_text(tree).split()):
         return texts
     for element in outermost:
         if element.getparent() is not None:
             element.drop_tree()
+    for element in partly:
+        _silence(element)
     return texts
 
 
-def _computed(tree: "html.HtmlElement") -> dict["etree._Element", dict[str, str]]:
-    """element -> its own declarations, of rules and then of its `style`."""
-    styles: dict[etree._Element, dict[str, str]] = {}
-    for sheet in tree.iter("style"):
-        for path, declared in rules(sheet.text or ""):
-            if declared.keys() & RELEVANT:
-                for element in tree.xpath(path):
-                    styles.setdefault(element, {}).update(declared)
-    for element in tree.xpath("//*[@style]"):
-        styles.setdefault(element, {}).update(declarations(element.get("style")))
-    return styles
+def _under(element: "etree._Element", whole: "set[etree._Element]") -> bool:
+    return any(each in whole for each in (element, *element.iterancestors()))
 
 
-def _hides(
-    element: "etree._Element", sheet: dict["etree._Element", dict[str, str]], external: bool
-) -> bool:
-    if element.tag in ESSENTIAL or not isinstance(element.tag, str):
-        return False
-    if element.get("hidden") is not None and element.get("hidden", "").lower() != "until-found":
-        return True
-    own = sheet.get(element, {})
-    return unseen(own) or _blends(element, own, sheet, external)
+def _whole(tree: "etree._Element", seen: Appearance) -> "set[etree._Element]":
+    """The elements of whose text nothing is seen, neither their own nor that within."""
+    shown: set[etree._Element] = set()
+    for element in reversed(list(tree.iter("*"))):
+        if element in seen.gone:
+            continue
+        own = element not in seen.faded and any(text.strip() for text in _own_texts(element))
+        if own or any(child in shown for child in element):
+            shown.add(element)
+    return {each for each in (*seen.gone, *seen.faded) if each not in shown}
 
 
-def _blends(
-    element: "etree._Element",
-    own: dict[str, str],
-    sheet: dict["etree._Element", dict[str, str]],
-    external: bool,
-) -> bool:
-    """Whether the text has the colour of what is behind it."""
-    ink = colour(
-        own.get("color", "") or (element.get("color") or "" if element.tag == "font" else "")
-    )
-    if not isinstance(ink, tuple):
-        return False
-    for around in (element, *element.iterancestors()):
-        declared = sheet.get(around, {})
-        behind = (
-            declared.get("background-color") or declared.get("background") or around.get("bgcolor")
+def _own_texts(element: "etree._Element") -> Iterator[str]:
+    """The texts right in an element."""
+    if element.tag in SILENT:
+        return
+    yield element.text or ""
+    for child in element:
+        yield child.tail or ""
+
+
+def _silence(element: "etree._Element") -> None:
+    element.text = None
+    for child in element:
+        child.tail = " "
+
+
+def _text(element: "etree._Element") -> str:
+    """All text in an element that is no code of the page."""
+    return " ".join(
+        text
+        for text in element.xpath(
+            ".//text()[not(ancestor::script or ancestor::style or ancestor::template or "
+            "ancestor::noscript or ancestor::head)]"
         )
-        if declared.get("background-image") or around.get("background"):
-            return False
-        if behind and colour(behind) != "transparent":
-            return colour(behind) == ink
-    return white(ink) and not external
+    )

@@ -1,22 +1,32 @@
-"""Office documents, old and new: Word, PowerPoint, Excel, OpenDocument, RTF."""
+"""Office documents, old and new: Word, PowerPoint, Excel, OpenDocument, RTF, WordPerfect,
+Hangul.
+"""
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
+from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
-from llmops.tasks.plugins.parsers import _kreuzberg as kreuzberg
-from llmops.tasks.plugins.parsers._containers import OFFICE, refuse_bomb
+from llmops.tasks.plugins.parsers import _xberg as xberg
+from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
-from llmops.tasks.plugins.parsers.office.hidden import shown
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
+from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
+from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
+from llmops.tasks.plugins.parsers.office.sheets import read_sheets
 from llmops.tasks.plugins.parsers.office.slides import charts, read_slides
+from llmops.tasks.plugins.parsers.office.word import MARK
 
 DOCX = f"{OFFICE}wordprocessingml.document"
 PPTX = f"{OFFICE}presentationml.presentation"
 OPEN = "application/vnd.oasis.opendocument."
-SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel")
+SHEETS = (f"{OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel", XLSB)
+RICH_TEXT = ("application/rtf", "text/rtf")
 WORD = re.compile(r"\w+")
+COMMENT = re.compile(r"^\[\^cmt\d+\]:\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
+NOTE = re.compile(r"^\[\^(\d+)\]:\s*\n((?: {4}.*\n|\n(?= {4}))*)", re.MULTILINE)
 TEMPLATE = re.compile(
     r"^(?:-{3,}|#* ?Click to edit Master \w+ styles?|(?:Second|Third|Fourth|Fifth) level)\n+",
     re.MULTILINE,
@@ -27,7 +37,7 @@ class OfficeParser(Parser):
     """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments
     are left out. Text that nobody sees stands in the metadata `hidden_text` instead."""
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     media_types: ClassVar[tuple[str, ...]] = (
         DOCX,
@@ -40,17 +50,21 @@ class OfficeParser(Parser):
         "application/msword",
         "application/vnd.ms-powerpoint",
         "application/vnd.ms-excel",
-        "application/rtf",
-        "text/rtf",
+        XLSB,
+        "application/vnd.wordperfect",
+        "application/x-hwp",
+        *RICH_TEXT,
     )
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb_in(data)
-        data, unseen = shown(data)
+        data, unseen, embedded = prepared(data)
+        if media_type in RICH_TEXT:
+            data = plain_runs(data)
         if media_type == PPTX or media_type.startswith(OPEN):
             pages, title = read_slides(data) if media_type == PPTX else read_opendocument(data)
         else:
-            pages, title = _extracted(data, media_type)
+            pages, title = _extracted(data, media_type, embedded)
         text = "\n\f\n".join(pages)
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
         headed = media_type == PPTX and first.startswith("## ")
@@ -70,19 +84,39 @@ def refuse_bomb_in(data: bytes) -> None:
         refuse_bomb(data)
 
 
-def _extracted(data: bytes, media_type: str) -> tuple[list[str], str]:
-    """Pages by kreuzberg, where it knows them and they hold all the text; else the whole."""
-    document = kreuzberg.markdown(data, media_type)
-    text = (
-        TEMPLATE.sub("", document.text)
-        if media_type == "application/vnd.ms-powerpoint"
-        else document.text
-    )
-    if media_type == DOCX:
-        text = "\n\n".join([text, *charts(data, "word/charts/chart")])
+def _extracted(data: bytes, media_type: str, embedded: Sequence[Parsed]) -> tuple[list[str], str]:
+    """Pages by xberg, where it knows them and they hold all the text; else the whole."""
+    document = _read(data, media_type)
     if media_type in SHEETS:
-        return re.split(r"\n+(?=## )", text), ""
-    complete = len(WORD.findall(" ".join(document.pages))) >= len(WORD.findall(text))
-    return document.pages if len(document.pages) > 1 and complete else [text], str(
-        document.metadata.get("title") or ""
-    )
+        return read_sheets(data, document.pages), document.title
+    pages = [page.text for page in document.pages]
+    complete = len(WORD.findall(" ".join(pages))) >= len(WORD.findall(document.text))
+    texts = pages if len(pages) > 1 and complete else [document.text]
+    if media_type == DOCX:
+        texts[-1] = "\n\n".join([texts[-1], *charts(data, "word/charts/chart")])
+        return [_filled(text, embedded) for text in texts], document.title
+    if media_type == "application/vnd.ms-powerpoint":
+        texts = [TEMPLATE.sub("", text) for text in texts]
+    return [NOTE.sub(_note, COMMENT.sub("", f"{text}\n")).strip() for text in texts], document.title
+
+
+def _read(data: bytes, media_type: str) -> xberg.Extracted:
+    try:
+        return xberg.markdown(data, media_type)
+    except DocumentError:
+        again = repacked(data)
+        if again is None:
+            raise
+        return xberg.markdown(again, media_type)
+
+
+def _filled(text: str, embedded: Sequence[Parsed]) -> str:
+    """The text with embedded files at their marks."""
+    for number, file in enumerate(embedded):
+        text = text.replace(MARK.format(number), file.text.replace("\f", "\n").strip())
+    return text
+
+
+def _note(note: re.Match[str]) -> str:
+    """A note that stands at the end of an old file."""
+    return f"[{note[1]}] {' '.join(note[2].split())}\n"

@@ -2,14 +2,18 @@
 read.
 """
 
-import io
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers._containers import Package, members
+from llmops.tasks.plugins.parsers._containers import Package
+from llmops.tasks.plugins.parsers.office.elements import (
+    child,
+    children,
+    local,
+    named,
+    number,
+    value,
+)
 from llmops.tasks.plugins.parsers.office.opendocument import taken_out
 
 if TYPE_CHECKING:
@@ -22,83 +26,19 @@ WORD_PARTS: Final = ("word/document.xml", "word/footnotes.xml", "word/endnotes.x
 BACKED: Final = frozenset({"tc", "txbxContent"})
 """Where a background comes from a table's style or a shape: white text in these is not judged."""
 
-Taker = Callable[[Package], tuple[dict[str, "etree._Element"], list[str]]]
 
-
-def shown(data: bytes) -> tuple[bytes, list[str]]:
-    """The file without the text that nobody sees, and that text. The same bytes where all is seen,
-    or where the file cannot be told.
-
-    Word: hidden, white on nothing, smaller than two points. PowerPoint: hidden shapes, shapes
-    beside the slide, letters smaller than two points. OpenDocument: hidden text. Sheets, and the
-    formats before 2007, are not looked into.
-    """
-    if not data.startswith(b"PK"):
-        return data, []
-    try:
-        package = Package(data)
-        take = next((take for name, take in TAKERS.items() if name in package.names), None)
-        parts, texts = take(package) if take else ({}, [])
-        return (_replaced(data, parts), texts) if texts else (data, [])
-    except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        return data, []  # the parser that follows says what is wrong with it
-
-
-def _replaced(data: bytes, parts: Mapping[str, "etree._Element"]) -> bytes:
-    """The same container with other roots for some parts."""
-    from lxml import etree
-
-    out = io.BytesIO()
-    with members(data) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
-        for info in before.infolist():
-            root = parts.get(info.filename)
-            content = (
-                before.read(info)
-                if root is None
-                else etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
-            )
-            after.writestr(
-                info.filename,
-                content,
-                zipfile.ZIP_STORED if info.filename == "mimetype" else zipfile.ZIP_DEFLATED,
-            )
-    return out.getvalue()
-
-
-def local(element: "etree._Element") -> str:
-    """The name of an element without its namespace: the strict dialect differs in nothing else."""
-    return str(element.tag).rpartition("}")[2]
-
-
-def _value(element: "etree._Element", name: str = "val") -> str | None:
-    return next(
-        (value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None
-    )
-
-
-def _child(element: "etree._Element | None", *path: str) -> "etree._Element | None":
-    for name in path:
-        element = (
-            next((child for child in element.iterchildren("*") if local(child) == name), None)
-            if element is not None
-            else None
-        )
-    return element
-
-
-def _word(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+def hidden_in_text(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     roots: dict[str, etree._Element] = {
         name: package.xml(name) for name in WORD_PARTS if name in package.names
     }
     unseen = dict(_styles(package))
     coloured = (
-        "word/document.xml" in roots
-        and _child(roots["word/document.xml"], "background") is not None
+        "word/document.xml" in roots and child(roots["word/document.xml"], "background") is not None
     )
     texts: list[str] = []
     for root in roots.values():
-        for run in [one for one in root.iter("*") if local(one) == "r"]:
-            said = [piece for piece in run.iterchildren("*") if local(piece) == "t" and piece.text]
+        for run in named(root, "r"):
+            said = [piece for piece in children(run, "t") if piece.text]
             if said and _unseen(run, unseen, coloured):
                 texts.append("".join(piece.text for piece in said))
                 for piece in said:
@@ -111,73 +51,58 @@ def _together(texts: list[str]) -> list[str]:
     return [" ".join(texts)] if texts else []
 
 
-def _styles(package: Package) -> Iterator[tuple[str, str]]:
+def _styles(package: Package) -> Iterator[tuple[str | None, str]]:
     """The styles by id that hide text, with how: "hidden" or "white"."""
     if "word/styles.xml" not in package.names:
         return
-    for style in package.xml("word/styles.xml").iter("*"):
-        if local(style) == "style" and (how := _how(_child(style, "rPr"))):
-            yield _value(style, "styleId") or "", how
+    for style in named(package.xml("word/styles.xml"), "style"):
+        if how := _how(child(style, "rPr")):
+            yield value(style, "styleId"), how
 
 
 def _how(properties: "etree._Element | None") -> str:
     """How run properties hide a text: "hidden", "white", or "" where they do not."""
     if properties is None:
         return ""
-    vanish, size = _child(properties, "vanish"), _child(properties, "sz")
-    if vanish is not None and (_value(vanish) or "1") not in ("0", "false", "off"):
+    vanish, size = child(properties, "vanish"), child(properties, "sz")
+    if vanish is not None and (value(vanish) or "1") not in ("0", "false", "off"):
         return "hidden"
     if (
         size is not None
-        and (_value(size) or "99").isdigit()
-        and int(_value(size) or "99") < TINY_HALF_POINTS
+        and (value(size) or "99").isdigit()
+        and int(value(size) or "99") < TINY_HALF_POINTS
     ):
         return "hidden"
-    ink = _child(properties, "color")
-    backed = _shaded(properties) or _child(properties, "highlight") is not None
+    ink = child(properties, "color")
+    backed = _shaded(properties) or child(properties, "highlight") is not None
     return (
-        "white"
-        if ink is not None and (_value(ink) or "").upper() == "FFFFFF" and not backed
-        else ""
+        "white" if ink is not None and (value(ink) or "").upper() == "FFFFFF" and not backed else ""
     )
 
 
 def _shaded(properties: "etree._Element | None") -> bool:
     """Whether a run or paragraph has a background other than white."""
-    shade = _child(properties, "shd")
-    return shade is not None and (_value(shade, "fill") or "auto").upper() not in ("AUTO", "FFFFFF")
+    shade = child(properties, "shd")
+    return shade is not None and (value(shade, "fill") or "auto").upper() not in ("AUTO", "FFFFFF")
 
 
-def _unseen(run: "etree._Element", styles: Mapping[str, str], coloured: bool) -> bool:
-    properties = _child(run, "rPr")
-    named = _child(properties, "rStyle") if properties is not None else None
-    paragraph = next((one for one in run.iterancestors() if local(one) == "p"), None)
-    style = _child(paragraph, "pPr", "pStyle") if paragraph is not None else None
-    inherited = next(
-        (
-            styles[key]
-            for one in (named, style)
-            if one is not None and (key := _value(one) or "") in styles
-        ),
-        "",
-    )
-    own = _child(properties, "vanish") if properties is not None else None
-    if own is not None or (properties is not None and _child(properties, "color") is not None):
-        inherited = ""
-    how = _how(properties) or inherited
-    shaded = paragraph is not None and _shaded(_child(paragraph, "pPr"))
-    judged = (
-        not coloured and not shaded and not any(local(one) in BACKED for one in run.iterancestors())
-    )
-    return how == "hidden" or (how == "white" and judged)
+def _unseen(run: "etree._Element", styles: Mapping[str | None, str], coloured: bool) -> bool:
+    properties = child(run, "rPr")
+    paragraph = next(run.iterancestors("{*}p"), None)
+    own = child(properties, "vanish") is not None or child(properties, "color") is not None
+    how = _how(properties)
+    if not how and styles and not own:
+        used = (value(child(properties, "rStyle")), value(child(paragraph, "pPr", "pStyle")))
+        how = next((styles[style] for style in used if style in styles), "")
+    if how != "white":
+        return how == "hidden"
+    backed = any(local(each) in BACKED for each in run.iterancestors())
+    return not coloured and not backed and not _shaded(child(paragraph, "pPr"))
 
 
-def _slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
-    size = next(
-        (one for one in package.xml("ppt/presentation.xml").iter("*") if local(one) == "sldSz"),
-        None,
-    )
-    room = (_number(size, "cx"), _number(size, "cy")) if size is not None else (0, 0)
+def hidden_in_slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+    size = next(iter(named(package.xml("ppt/presentation.xml"), "sldSz")), None)
+    room = (number(value(size, "cx")), number(value(size, "cy"))) if size is not None else (0, 0)
     roots = {
         name: package.xml(name)
         for name in package.names
@@ -185,17 +110,15 @@ def _slides(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     }
     texts: list[str] = []
     for _, root in sorted(roots.items()):
-        for element in [one for one in root.iter("*") if local(one) in ("sp", "r")]:
+        for element in named(root, "sp", "r"):
             if _beside(element, room) if local(element) == "sp" else _small(element):
-                texts.append(
-                    " ".join(piece.text or "" for piece in element.iter("*") if local(piece) == "t")
-                )
+                texts.append(" ".join(piece.text or "" for piece in named(element, "t")))
                 element.getparent().remove(element)
     return roots, [text for text in texts if text.strip()]
 
 
 def _small(run: "etree._Element") -> bool:
-    size = (_value(_child(run, "rPr"), "sz") or "") if _child(run, "rPr") is not None else ""
+    size = (value(child(run, "rPr"), "sz") or "") if child(run, "rPr") is not None else ""
     return size.isdigit() and int(size) < TINY_HUNDREDTHS
 
 
@@ -203,32 +126,20 @@ def _beside(shape: "etree._Element", room: tuple[int, int]) -> bool:
     """Whether a shape is hidden, or lies wholly beside the slide. Shapes within a group have
     coordinates of its own.
     """
-    about, frame = _child(shape, "nvSpPr", "cNvPr"), _child(shape, "spPr", "xfrm")
+    about, frame = child(shape, "nvSpPr", "cNvPr"), child(shape, "spPr", "xfrm")
     if about is not None and about.get("hidden") in ("1", "true"):
         return True
-    start, extent = _child(frame, "off"), _child(frame, "ext")
+    start, extent = child(frame, "off"), child(frame, "ext")
     if start is None or extent is None or 0 in room or local(shape.getparent()) != "spTree":
         return False
     x, y, width, height = (
-        _number(one, name)
+        number(one.get(name))
         for one, name in ((start, "x"), (start, "y"), (extent, "cx"), (extent, "cy"))
     )
     return x >= room[0] or y >= room[1] or x + width <= 0 or y + height <= 0
 
 
-def _number(element: "etree._Element", name: str) -> int:
-    value = element.get(name, "0")
-    return int(value) if value.lstrip("-").isdecimal() else 0
-
-
-def _opendocument(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
+def hidden_in_opendocument(package: Package) -> tuple[dict[str, "etree._Element"], list[str]]:
     root = package.xml("content.xml")
     styles = [root, *([package.xml("styles.xml")] if "styles.xml" in package.names else [])]
     return {"content.xml": root}, _together(taken_out(root, styles))
-
-
-TAKERS: Final[Mapping[str, Taker]] = {
-    "word/document.xml": _word,
-    "ppt/presentation.xml": _slides,
-    "content.xml": _opendocument,
-}

@@ -1,75 +1,138 @@
 """PDF: the text layer, page by page."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.errors import DocumentError, UnsupportedDocument
+from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser, page_done
+from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
-from llmops.tasks.plugins.parsers.pdf.hidden import PageText, parted
+from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, Pixels, blank
+from llmops.tasks.plugins.parsers._recognised import Pages
+from llmops.tasks.plugins.parsers.pdf.annotations import looks
+from llmops.tasks.plugins.parsers.pdf.pages import NO_TEXT, PageText, page_text
 
 if TYPE_CHECKING:
     import pypdfium2
 
 
-SCANNED = (
-    "the PDF has {} and no text: it is probably a scan or a drawing. Recognising text in pictures "
-    "(OCR) is not part of this; run an OCR tool on it first"
-)
 WHY = {
     "password": "the PDF is protected by a password; save a copy without one",
     "security": "the PDF is protected in a way that cannot be opened; save a copy without "
     "protection",
 }
 MOST_HEADINGS = 5000
+MOST_LOOKED_AT = 50
+"""Pages that are looked at to find out whether anything is on them."""
+MOST_SCALE = 300 / 72
+"""Pixels per point: small pages are not blown up further."""
 TITLE_WITHIN = 5000
 """Characters from the start, in which a title stands that belongs to the text."""
-BREAK = re.compile(r"[\x02\ufffe\u00ad]+[ \t]*(?:\r?\n)?")
-ITEM = re.compile(r"(?:[•▪◦‣●■□–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]|[○◆◇※]|\d+(?:\.\d+)+\.?)\s")
-LEADERS = re.compile(r"(?:\s?\.){5,}\s*|…{2,}\s*")
-FINAL = (".", "!", "?", ":", "。", "！", "？", "：", "؟", ".”", '."', ".)")
-WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3001-\u303f]")
 
 
 class PdfParser(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
-    where they stand in the text as a paragraph of their own, become headings; without bookmarks the
-    text is plain. Text that is drawn unseen (invisibly over no scan, white on white, tiny) stands
-    in the metadata `hidden_text` instead."""
+    where they stand in the text as a paragraph of their own, become headings, ruled tables those
+    of Markdown; without either the text is plain. Values of forms, notes and free text stand where
+    they are on the page.
+
+    Text that nobody sees (invisible over no picture, of the colour behind it, covered, cut off, off
+    the page, tiny, in a hidden field) stands in the metadata `hidden_text` instead. Pages without
+    text are read by text recognition, with the extra `ocr`.
+    """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
+    ocr: Ocr = Ocr()
+
+    def fingerprint(self) -> str:
+        return self.ocr.covered(super().fingerprint())
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         document = _opened(data)
         try:
             shown = list(_texts(document))
-            pages = [paragraphs(page.seen) for page in shown]
+            pages = [page.blocks for page in shown]
+            scans = [number for number, page in enumerate(shown) if not page.layer]
+            recognised = self._recognised(document, scans)
+            for number, text in recognised.texts.items():
+                pages[number] = [*paragraphs(text), *pages[number]]
+            if not any(pages):
+                raise self._refusal(document, shown, recognised)
             headings = _bookmarks(document)
             title = sensible(document.get_metadata_value("Title"))
         finally:
             document.close()
-        if not any(pages):
-            raise DocumentError(
-                SCANNED.format(f"{len(pages)} pages" if len(pages) != 1 else "one page")
-            )
         empty = sum(not page for page in pages)
+        markdown = bool(headings) or any(page.has_tables for page in shown)
         marked = (
             [_marked(page, headings.get(number, {})) for number, page in enumerate(pages)]
-            if headings
+            if markdown
             else pages
         )
         text = "\n\f\n".join("\n\n".join(page) for page in marked)
         return Parsed(
             text=text,
-            markup="markdown" if headings else "plain",
+            markup="markdown" if markdown else "plain",
             media_type=media_type,
             title=title if title and squeezed(title) in squeezed(text[:TITLE_WITHIN]) else None,
             metadata={"pages": len(pages)}
             | ({"pages_without_text": empty} if empty else {})
+            | dict(recognised.metadata())
             | hidden_texts(text for page in shown for text in page.unseen),
         )
+
+    def _recognised(self, document: "pypdfium2.PdfDocument", scans: list[int]) -> Pages:
+        """What text recognition reads of pages without text (numbers from 0)."""
+        import pypdfium2
+
+        recognised = Pages(self.ocr)
+        if not self.ocr.missing():
+            for number in scans[: self.ocr.most_pages]:
+                with contextlib.suppress(pypdfium2.PdfiumError):  # a damaged page has no text
+                    recognised.take(number, _pictured(document, number))
+                page_done()
+        return recognised
+
+    def _refusal(
+        self, document: "pypdfium2.PdfDocument", shown: list[PageText], recognised: Pages
+    ) -> DocumentError:
+        """Why there is no text."""
+        pages = f"the PDF has {len(shown)} pages" if len(shown) != 1 else "the PDF has one page"
+        if any(page.unseen for page in shown) and not recognised.poor:
+            return DocumentError(
+                f"{pages}, and all its text is hidden from readers (see docs/parsing.md); save it "
+                "with its text visible, or exclude it"
+            )
+        if all(_blank(document, number) for number in range(min(len(shown), MOST_LOOKED_AT))):
+            return UnsupportedDocument(f"{pages}, and nothing is on it; exclude it")
+        if missing := self.ocr.missing():
+            return DocumentError(
+                f"{pages} and no text: it is probably a scan or a drawing; {missing}"
+            )
+        return recognised.refusal(f"{pages} and no text, and text recognition found none in it")
+
+
+def _pictured(document: "pypdfium2.PdfDocument", number: int, side: int = LONGEST_SIDE) -> Pixels:
+    """A page as it is shown, of so many pixels on its longer side. Raises PdfiumError."""
+    page = document[number]
+    try:
+        scale = min(MOST_SCALE, side / max(1.0, *page.get_size()))
+        pixels: Pixels = page.render(scale=scale).to_numpy()[:, :, :3].copy()
+        return pixels
+    finally:
+        page.close()
+
+
+def _blank(document: "pypdfium2.PdfDocument", number: int) -> bool:
+    import pypdfium2
+
+    try:
+        return blank(_pictured(document, number, 400))
+    except pypdfium2.PdfiumError:
+        return True
 
 
 def _opened(data: bytes) -> "pypdfium2.PdfDocument":
@@ -88,15 +151,20 @@ def _opened(data: bytes) -> "pypdfium2.PdfDocument":
 def _texts(document: "pypdfium2.PdfDocument") -> Iterator[PageText]:
     """The text of every page; none for one that is damaged."""
     import pypdfium2
+    import pypdfium2.raw as pdfium
 
+    form = document.get_formtype() != pdfium.FORMTYPE_NONE
+    own = looks(document) if form else {}
+    if form:
+        document.init_forms()
     for number in range(len(document)):
         try:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield PageText("", [])
+            yield NO_TEXT
             continue
-        yield parted(page, layer)
+        yield page_text(page, layer, own.get(number))
         layer.close()
         page.close()
 
@@ -132,46 +200,3 @@ def _marked(page: list[str], headings: dict[str, int]) -> list[str]:
 def squeezed(text: str) -> str:
     """Letters and digits alone, small: what two ways of setting a heading have in common."""
     return "".join(c for c in text.casefold() if c.isalnum())
-
-
-def paragraphs(page: str) -> list[str]:
-    """The paragraphs of a page's text, in its order. Hyphenation is undone.
-
-    A line ends one where it is short for its page and ends a sentence, where the next line begins
-    an item, or where it looks like a line of a table of contents.
-    """
-    lines = [
-        " ".join(LEADERS.sub(" … ", line).split()) for line in BREAK.sub("", page).splitlines()
-    ]
-    lengths = sorted(len(line) for line in lines if line)
-    width = lengths[len(lengths) * 9 // 10] if lengths else 0  # of a full line: few are longer
-    texts: list[str] = []
-    last = ""
-    for line in lines:
-        if not line or not last or _ends(last, line, width):
-            texts += [line] if line else []
-        else:
-            texts[-1] = joined(texts[-1], line)
-        last = line
-    return texts
-
-
-def _ends(line: str, after: str, width: int) -> bool:
-    """Whether a paragraph ends between two lines."""
-    if ITEM.match(after) or " … " in line:
-        return True
-    short = len(line) < 0.6 * width
-    if line.endswith(FINAL):
-        return len(line) < 0.85 * width
-    return short and not after[:1].islower() and not line.endswith((",", "-"))
-
-
-def joined(first: str, second: str) -> str:
-    """Two lines of one paragraph: no blank after a hyphen, nor between characters of scripts that
-    know none.
-    """
-    if first.endswith("-") and len(first) > 1 and first[-2].isalpha() and second[:1].isalpha():
-        return first + second
-    return (
-        first + second if WIDE.match(first[-1:]) and WIDE.match(second[:1]) else f"{first} {second}"
-    )

@@ -1,180 +1,221 @@
-"""Text of a PDF page that a reader does not see (ISO 32000-1, sections 9.3.6 and 11.3)."""
+"""Text of a PDF page that a reader does not see.
+
+A text is suspected by what the PDF says of it (white, transparent, tiny, covered, cut off, …), and
+judged by painting the page with and without it: PDFs colour, scale and layer text in more ways than
+can be told from its properties (ISO 32000-1, sections 8.7, 9.3.6, 9.6.5 and 11.3).
+"""
 
 import ctypes
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from llmops.tasks.plugins.parsers._metadata import white
+from llmops.tasks.plugins.parsers.pdf.objects import (
+    PATTERN,
+    Box,
+    Colour,
+    Drawn,
+    area,
+    box_of,
+    clip_of,
+    common,
+    drawn,
+    empty,
+    enlargement,
+    fill,
+    matrix_of,
+    over_middle,
+    product,
+    stroke,
+)
+from llmops.tasks.plugins.parsers.pdf.painted import FAINTEST, Painting
 
 if TYPE_CHECKING:
     import pypdfium2
-    from pypdfium2.raw import FPDF_PAGEOBJECT
 
-INVISIBLE: Final = 3
+INVISIBLE, CLIPS, OUTLINES = 3, 7, (1, 5)
+"""Render modes of text: not painted, only cutting off what comes later, painted without a fill."""
 TINY: Final = 1.0  # points
 LARGE: Final = 0.5
-"""Share of the page from which on a picture is a scan, and a white path is paper."""
-LONGEST: Final = 100_000
-
-Box = tuple[float, float, float, float]
-
-
-class PageText(NamedTuple):
-    """The text of a page in two parts."""
-
-    seen: str
-    unseen: list[str]
+"""Share of the page from which on pictures make it a scan."""
+FAINT: Final = 32
+"""An opacity (of 255) that is suspicious."""
+LEAST: Final = 4.0  # points
+"""Paths that are narrower or lower than this cover no text and lie behind none."""
+EMPTY_TEXT: Final = 2
+"""The length of an empty text in bytes: it ends with a zero."""
 
 
-def parted(page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage") -> PageText:
-    """What is seen of a page, and the texts that are not: transparent, smaller than a point, white
-    with nothing behind, or drawn invisibly.
+def hidden_objects(
+    scene: "Scene", page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage"
+) -> set[int]:
+    """The addresses of the text objects that nobody sees.
 
-    Invisible text is what OCR programs write, and counts as seen, where pictures cover half of the
-    page or no other text is on it. Where all is seen, `seen` is the text as it stands in the PDF.
+    Invisible text is what OCR programs write: it counts as seen where a picture is beneath it, and
+    everywhere on a page of which pictures cover half.
     """
-    hidden = _hidden(page)
-    whole = str(layer.get_text_range(errors="replace"))
-    if not hidden:
-        return PageText(whole, [])
-    texts, seen = {key: list[str]() for key in hidden}, list[str]()
-    owner = 0
-    for index in range(layer.count_chars()):
-        owner = _owner(layer, index) or owner
-        texts.get(owner, seen).append(_character(layer, index))
-    joined = [letter for text in texts.values() for letter in (*text, " ")]
-    return PageText("".join(seen), ["".join(joined[:LONGEST])])
-
-
-def _hidden(page: "pypdfium2.PdfPage") -> set[int]:
-    """The addresses of the text objects that nobody sees."""
-    import pypdfium2.raw as pdfium
-
-    texts = list(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT], max_depth=8))
-    doubtful = [(text, why) for text in texts if (why := _doubt(text.raw, text.level))]
+    doubtful = [(text, why) for text in scene.texts if (why := scene.doubt(text))]
     if not doubtful:
         return set()
-    pictures, behind = _scenery(page)
-    scanned = pictures >= LARGE or all(
-        _doubt(text.raw, text.level) == "invisible" for text in texts
-    )
-    return {
-        _address(text.raw)
-        for text, why in doubtful
-        if why == "small"
-        or (why == "invisible" and not scanned)
-        or (why == "white" and not _over(_box(text), behind))
-    }
+    hidden = [text for text, why in doubtful if why == "gone"]
+    unpainted = [] if scene.scanned else [text for text, why in doubtful if why == "invisible"]
+    asked = [text for text, why in doubtful if why == "look"]
+    if asked or unpainted:
+        painting = Painting(page, [text.box for text in (*asked, *unpainted)])
+        shown = painting.shows([text.thing for text in asked], [text.box for text in asked])
+        hidden += [text for text, seen in zip(asked, shown, strict=True) if not seen]
+        hidden += [
+            text
+            for text in unpainted
+            if not (scene.pictured(text.box) and painting.marked(text.box))
+        ]
+    return {text.thing.address for text in hidden if not scene.drawn_again(text, layer)}
 
 
-def _scenery(page: "pypdfium2.PdfPage") -> tuple[float, list[Box]]:
-    """The share of the page under pictures, and what can make white text readable: pictures, shades
-    and paths; large paths only if they are filled with a colour. What lies in a form has
-    coordinates of its own, so it counts as lying everywhere."""
+class _Text(NamedTuple):
+    """A text, its box, and its place in the order of drawing."""
+
+    thing: Drawn
+    box: Box
+    order: int
+
+
+class _Area(NamedTuple):
+    """Something that can lie behind or over text. `colour` is None where it has more than one."""
+
+    box: Box
+    order: int
+    colour: Colour | None
+    picture: bool
+
+
+class Scene:
+    """The texts of a page and what lies around them."""
+
+    def __init__(self, page: "pypdfium2.PdfPage") -> None:
+        import pypdfium2.raw as pdfium
+
+        self.texts: list[_Text] = []
+        self.paths: list[Drawn] = []
+        self._areas: list[_Area] = []
+        self._paper = page.get_bbox()
+        for order, thing in enumerate(drawn(page)):
+            box = box_of(thing)
+            self.paths += [thing] if thing.kind == pdfium.FPDF_PAGEOBJ_PATH else []
+            if thing.kind == pdfium.FPDF_PAGEOBJ_TEXT:
+                self.texts.append(_Text(thing, box, order))
+            elif box[2] - box[0] >= LEAST and box[3] - box[1] >= LEAST:
+                colour, opaque = _surface(thing)
+                if opaque:
+                    picture = thing.kind == pdfium.FPDF_PAGEOBJ_IMAGE
+                    self._areas.append(_Area(box, order, colour, picture))
+        whole = max(1.0, area(self._paper))
+        self._scans = [
+            each for each in self._areas if each.picture and area(each.box) >= LARGE * whole
+        ]
+        pictures = sum(area(each.box) for each in self._areas if each.picture)
+        self.scanned = pictures >= LARGE * whole
+        self._sides = np.array([each.box for each in self._areas]).reshape(-1, 4)
+        self._orders = np.array([each.order for each in self._areas])
+
+    def doubt(self, text: _Text) -> str:
+        """Why a text may be unseen: "invisible" (an OCR program's, maybe), "gone" (off the page or
+        too small), "look" (only painting tells); "" where it is seen.
+        """
+        import pypdfium2.raw as pdfium
+
+        left, bottom, right, top = text.box
+        mode = pdfium.FPDFTextObj_GetTextRenderMode(text.thing.raw)
+        if mode == CLIPS or (left == right and bottom == top):
+            return ""
+        if mode == INVISIBLE:
+            return "invisible"
+        if empty(text.box):
+            return ""
+        if empty(common(text.box, self._paper)) or _tiny(text):
+            return "gone"
+        colour, alpha = (stroke if mode in OUTLINES else fill)(text.thing.raw)
+        if covers := self._over(text):
+            return "invisible" if any(each in self._scans for each in covers) else "look"
+        limit = clip_of(text.thing)
+        cut = limit is not None and empty(common(limit, text.box))
+        if cut or alpha < FAINT or text.thing.veiled or self._alike(text, colour):
+            return "look"
+        return ""
+
+    def _over(self, text: _Text) -> list[_Area]:
+        """What is drawn after a text and covers all of it, but for a twentieth on each side."""
+        if not self._areas or self._areas[-1].order < text.order:
+            return []
+        left, bottom, right, top = text.box
+        across, up = (right - left) / 20, (top - bottom) / 20
+        sides = self._sides
+        covers = (
+            (self._orders > text.order)
+            & (sides[:, 0] <= left + across)
+            & (sides[:, 1] <= bottom + up)
+            & (sides[:, 2] >= right - across)
+            & (sides[:, 3] >= top - up)
+        )
+        return [self._areas[place] for place in np.flatnonzero(covers)]
+
+    def _alike(self, text: _Text, colour: Colour) -> bool:
+        """Whether what lies behind a text may have its colour."""
+        behind = next(
+            (
+                each
+                for each in reversed(self._areas)
+                if each.order < text.order and over_middle(each.box, text.box)
+            ),
+            None,
+        )
+        if behind is None or behind.colour is None:
+            return white(colour)
+        return all(
+            abs(mine - its) <= FAINTEST for mine, its in zip(colour, behind.colour, strict=True)
+        )
+
+    def drawn_again(self, text: _Text, layer: "pypdfium2.PdfTextPage") -> bool:
+        """Whether a later object draws the same text in the same place: the text layer has but the
+        first of them, and the later one is seen.
+        """
+        import pypdfium2.raw as pdfium
+
+        return any(
+            other.order > text.order
+            and all(abs(a - b) < TINY for a, b in zip(other.box, text.box, strict=True))
+            and not self.doubt(other)
+            and pdfium.FPDFTextObj_GetText(other.thing.raw, layer, None, 0) <= EMPTY_TEXT
+            for other in self.texts
+        )
+
+    def pictured(self, box: Box) -> bool:
+        """Whether a picture lies where a text is."""
+        return any(each.picture and over_middle(each.box, box) for each in self._areas)
+
+
+def _surface(thing: Drawn) -> tuple[Colour | None, bool]:
+    """The one colour of what is not text, and whether it hides what it covers."""
     import pypdfium2.raw as pdfium
 
-    share, behind = 0.0, list[Box]()
-    width, height = page.get_size()
-    for one in page.get_objects(
-        filter=[pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING],
-        max_depth=8,
-    ):
-        box = _box(one) if one.level == 0 else (0.0, 0.0, width, height)
-        part = max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) / max(1.0, width * height)
-        share += part if one.type == pdfium.FPDF_PAGEOBJ_IMAGE else 0.0
-        if one.type != pdfium.FPDF_PAGEOBJ_PATH or _paints(one.raw, large=part >= LARGE):
-            behind.append(box)
-    return share, behind
+    if thing.kind != pdfium.FPDF_PAGEOBJ_PATH:
+        return None, True
+    mode, outline = ctypes.c_int(), ctypes.c_int()
+    if not pdfium.FPDFPath_GetDrawMode(thing.raw, mode, outline) or not mode.value:
+        return None, False
+    colour, alpha = fill(thing.raw)
+    return (None if colour == PATTERN else colour), alpha >= FAINT
 
 
-def _doubt(text: "FPDF_PAGEOBJECT", level: int) -> str:
-    """Why a text may be unseen: "small", "invisible" or "white"; "" where it is seen."""
-    import pypdfium2.raw as pdfium
-
-    mode = pdfium.FPDFTextObj_GetTextRenderMode(text)
-    if mode == INVISIBLE:
-        return "invisible"
-    colour, alpha = _fill(text)
-    if mode in (0, 4) and alpha == 0:
-        return "invisible"
-    if level == 0 and 0 < _size(text) < TINY:
-        return "small"
-    return "white" if level == 0 and mode in (0, 4) and white(colour) else ""
-
-
-def _fill(thing: "FPDF_PAGEOBJECT") -> tuple[tuple[int, int, int], int]:
-    """Red, green, blue and opacity of a fill; black where it cannot be read."""
-    import pypdfium2.raw as pdfium
-
-    values = [ctypes.c_uint() for _ in range(4)]
-    if not pdfium.FPDFPageObj_GetFillColor(thing, *values):
-        return (0, 0, 0), 255
-    red, green, blue, alpha = (value.value for value in values)
-    return (red, green, blue), alpha
-
-
-def _size(text: "FPDF_PAGEOBJECT") -> float:
-    """The height of the letters in points, by font size and matrix."""
-    import pypdfium2.raw as pdfium
-
-    size, matrix = ctypes.c_float(), pdfium.FS_MATRIX()
-    if not pdfium.FPDFTextObj_GetFontSize(text, size) or not pdfium.FPDFPageObj_GetMatrix(
-        text, matrix
-    ):
-        return 0.0
-    return float(size.value * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5)
-
-
-def _paints(path: "FPDF_PAGEOBJECT", *, large: bool) -> bool:
-    """Whether a path can be a background: drawn at all, and if it is large, filled and not with
-    white.
+def _tiny(text: _Text) -> bool:
+    """Whether a text is smaller than a point, both by its font's size and by its box: fonts may be
+    scaled by the text's matrix, and those of Type 3 have any unit.
     """
     import pypdfium2.raw as pdfium
 
-    mode, stroke = ctypes.c_int(), ctypes.c_int()
-    drawn = bool(pdfium.FPDFPath_GetDrawMode(path, mode, stroke)) and bool(
-        mode.value or stroke.value
-    )
-    colour, alpha = _fill(path)
-    return drawn and (not large or (mode.value != 0 and alpha > 0 and not white(colour)))
-
-
-def _box(thing: "pypdfium2.PdfObject") -> Box:
-    import pypdfium2
-
-    try:
-        left, bottom, right, top = thing.get_bounds()
-    except pypdfium2.PdfiumError:
-        return 0.0, 0.0, 0.0, 0.0
-    return left, bottom, right, top
-
-
-def _over(text: Box, behind: Sequence[Box]) -> bool:
-    """Whether something lies behind the middle of a text."""
-    x, y = (text[0] + text[2]) / 2, (text[1] + text[3]) / 2
-    return any(left <= x <= right and bottom <= y <= top for left, bottom, right, top in behind)
-
-
-def _address(thing: "FPDF_PAGEOBJECT") -> int:
-    return ctypes.cast(thing, ctypes.c_void_p).value or 0
-
-
-def _owner(layer: "pypdfium2.PdfTextPage", index: int) -> int:
-    """The text object of a character; 0 for blanks and line ends that the reader put in."""
-    import pypdfium2.raw as pdfium
-
-    thing = pdfium.FPDFText_GetTextObject(layer, index)
-    return _address(thing) if thing else 0
-
-
-def _character(layer: "pypdfium2.PdfTextPage", index: int) -> str:
-    import pypdfium2.raw as pdfium
-
-    code = pdfium.FPDFText_GetUnicode(layer, index)
-    return (
-        chr(code)
-        if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000
-        else "\ufffd"
-        if code
-        else ""
-    )
+    size, low = ctypes.c_float(), min(text.box[2] - text.box[0], text.box[3] - text.box[1]) < TINY
+    if not low or not pdfium.FPDFTextObj_GetFontSize(text.thing.raw, size):
+        return False
+    whole = product(matrix_of(text.thing.raw), text.thing.matrix)
+    return size.value * enlargement(whole) < TINY

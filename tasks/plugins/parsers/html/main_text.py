@@ -1,0 +1,157 @@
+"""Which blocks of a page are its main text. trafilatura finds it; its blocks are taken from the
+page itself, so that tables, code and lists keep their form, and those within it that trafilatura
+drops are kept.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING, Final
+
+from llmops.tasks.plugins.parsers.html.blocks import WORD, Block, markdown
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+
+CHROME: Final = (
+    "//nav|//footer|//aside|//header[not(ancestor::article or ancestor::main)]|//form|//dialog|"
+    "//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search']"
+)
+NAMED_FRAME: Final = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|mainmenu|sidebar|footer|header|breadcrumbs?|related)"
+    r"(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+MOST_LINKS: Final = 20
+MOST_CHROME: Final = 0.4
+"""What holds a larger share of the words outside links is no frame, whatever its name: some pages
+stand in a form as a whole.
+"""
+SHARE: Final = 0.4
+"""Where less of the page's own words is left, and"""
+PROSE: Final = 100
+"""fewer words of running text than this, the page is a list, a shop or a form, and no article: it
+is taken without its frame. Both were chosen on one half of the pages of `benchmarks/main_text.py`.
+"""
+LEAST_PROSE: Final = 20
+RUN: Final = 4
+ALIKE: Final = 0.5
+STRUCTURED: Final = {"table", "code", "item"}
+
+
+def main_text(page: str, blocks: Sequence[Block], frame: "Set[etree._Element]") -> str:
+    """The main text of a serialised page with these blocks, as Markdown; `frame`: its menus,
+    headers, footers, side bars.
+    """
+    found = said(page)
+    if sum(_size(block) for block in blocks) < len(WORD.findall(found)) / 2:
+        return found  # it stands in the page's data, not in its elements
+    own = own_blocks(blocks, frame)
+    main = _named_in(found, blocks)
+    if not main or _is_no_article(blocks, main, own):
+        return markdown([block for at, block in enumerate(blocks) if at in main or at in own])
+    first, last = min(main), max(main)
+    within = {at for at in own if first < at < last and not _leads_away(blocks[at])}
+    kept = main | {at for at in within if blocks[at].kind in STRUCTURED}
+    kept |= {at for at in within if blocks[at].kind == "heading" and at + 1 in kept}
+    return markdown([blocks[at] for at in sorted(kept)])
+
+
+def said(page: str) -> str:
+    """The main text of a serialised page by trafilatura, also where it stands in the page's data
+    alone; "" where there is none.
+    """
+    import trafilatura
+
+    return trafilatura.extract(page) or ""
+
+
+def is_framed(tree: "etree._Element") -> bool:
+    """Whether a page has a menu, a header, a footer or a side bar, by names, roles or classes, or
+    so many links that something of the kind must be there.
+    """
+    if len(tree.xpath("//a[@href]")) > MOST_LINKS:
+        return True
+    return bool(tree.xpath(CHROME)) or any(
+        NAMED_FRAME.search(f"{each.get('class') or ''} {each.get('id') or ''}")
+        for each in tree.iter("div", "ul", "td", "table", "section")
+    )
+
+
+def frame_of(tree: "etree._Element") -> "Set[etree._Element]":
+    """The elements that frame the content, by their names and roles."""
+    total = _own_words(tree)
+    return {each for each in tree.xpath(CHROME) if _own_words(each) <= MOST_CHROME * total}
+
+
+def own_blocks(blocks: Sequence[Block], frame: "Set[etree._Element]") -> set[int]:
+    """The places of the blocks outside the frame; within `<main>`, where most of them are."""
+    outside = {
+        at
+        for at, block in enumerate(blocks)
+        if not any(each in frame for each in (block.element, *block.element.iterancestors()))
+    }
+    within = {at for at in outside if _in_main(blocks[at].element)}
+    return within if _unlinked(blocks, within) > SHARE * _unlinked(blocks, outside) else outside
+
+
+def _in_main(element: "etree._Element") -> bool:
+    around = (element, *element.iterancestors())
+    return any(each.tag == "main" or each.get("role") == "main" for each in around)
+
+
+def _own_words(element: "etree._Element") -> int:
+    """How many words stand below an element, outside links."""
+    in_links = sum(len(WORD.findall("".join(each.itertext()))) for each in element.iter("a"))
+    return max(0, len(WORD.findall(" ".join(element.itertext()))) - in_links)
+
+
+def _named_in(said: str, blocks: Sequence[Block]) -> set[int]:
+    """The places of the blocks that a text consists of: each run of words and each line of it
+    stands for one block only, since pages announce what they say.
+    """
+    words = WORD.findall(said.lower())
+    lines = Counter(tuple(WORD.findall(line)) for line in said.lower().split("\n"))
+    runs = _runs(words)
+    places = set[int]()
+    for at, block in enumerate(blocks):
+        own = block.words
+        if len(own) < RUN:
+            line = tuple(own)
+            if own and lines[line] > 0:
+                lines[line] -= 1
+                places.add(at)
+            continue
+        mine = _runs(own)
+        if (mine & runs).total() >= ALIKE * mine.total():
+            runs -= mine
+            places.add(at)
+    return places
+
+
+def _runs(words: Sequence[str]) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[at:] for at in range(RUN)), strict=False))
+
+
+def _is_no_article(blocks: Sequence[Block], main: Set[int], own: Set[int]) -> bool:
+    prose = sum(
+        _size(blocks[at])
+        for at in main
+        if blocks[at].kind in ("text", "item")
+        and _size(blocks[at]) >= LEAST_PROSE
+        and not _leads_away(blocks[at])
+    )
+    return prose < PROSE and _unlinked(blocks, main & own) < SHARE * _unlinked(blocks, own)
+
+
+def _unlinked(blocks: Sequence[Block], places: Set[int]) -> int:
+    return sum(max(0, _size(blocks[at]) - blocks[at].linked) for at in places)
+
+
+def _size(block: Block) -> int:
+    return len(block.words)
+
+
+def _leads_away(block: Block) -> bool:
+    return block.linked > _size(block) / 2
