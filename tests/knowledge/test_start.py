@@ -7,6 +7,7 @@ from llmops.tasks.knowledge.build import Fingerprints
 from llmops.tasks.knowledge.start import fingerprints_of
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
+from llmops.tasks.plugins.parsers import Ocr
 
 
 def fingerprints(*codes: str) -> Fingerprints:
@@ -16,7 +17,7 @@ def fingerprints(*codes: str) -> Fingerprints:
         def fingerprint(self) -> str:
             return HashEmbedder().fingerprint()
 
-    return fingerprints_of([], "", SentenceChunker(), Reads(), MetadataSchema())
+    return fingerprints_of([], "", SentenceChunker(), Reads(), MetadataSchema(), Ocr())
 
 
 def test_only_documents_that_the_embedder_does_not_read_are_cut_by_letters() -> None:
