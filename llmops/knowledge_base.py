@@ -130,13 +130,15 @@ class KnowledgeBase:
         Unavailable where a store or an embedder does not answer, Damaged for a version that is
         kept no longer.
         """
-        held = _held(labels)
+        seen_with = held(labels)
+        if not isinstance(query, str) or not isinstance(where, str):
+            raise UsageError(f"got query={query!r} and where={where!r}; allowed: texts")
         reranker = None if rerank is None else _reranker(rerank)
         if not query.strip() and (vector is None or mode != "vector"):
             raise UsageError("the question is empty", hint='kb.search("how do I …")')
 
         def work(reading: _Reading) -> list[Passage]:
-            seen = allowed(reading.version, where, held)
+            seen = allowed(reading.version, where, seen_with)
             dimension = reading.searcher.embedder.dimension
             point = None if vector is None else _point(vector, dimension)
             search = replace(reading.searcher, where=seen)
@@ -170,8 +172,8 @@ class KnowledgeBase:
         """The documents of the version, by uri: those that a search with these labels may see;
         `restricted`: all, whoever may read them. Raises UsageError for a wrong condition.
         """
-        held = None if restricted else _held(labels)
-        listed = views.listing(self._handle, where, held, self._wanted().version)
+        seen_with = None if restricted else held(labels)
+        listed = views.listing(self._handle, where, seen_with, self._wanted().version)
         return [Document.model_validate(each) for each in listed]
 
     def status(self) -> Status:
@@ -302,14 +304,21 @@ def _reranker(given: Named) -> "Reranker":
     return Spec.model_validate(given).build(Reranker)
 
 
-def _held(labels: Collection[str]) -> frozenset[str]:
-    if isinstance(labels, str | Mapping) or not all(isinstance(each, str) for each in labels):
+def held(labels: Collection[str]) -> frozenset[str]:
+    """The access labels that whoever asks holds. Raises UsageError for what is no set of texts: a
+    single text would be a set of its letters.
+    """
+    several = isinstance(labels, Collection) and not isinstance(labels, str | bytes | Mapping)
+    if not several or not all(isinstance(each, str) for each in labels):
         raise UsageError(f"got labels={labels!r}; allowed: a set of texts", hint='labels={"staff"}')
     return frozenset(labels)
 
 
 def _point(vector: Sequence[float], dimension: int) -> Vector:
-    point = np.asarray(vector, np.float32)
+    try:
+        point = np.asarray(vector, np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"got a vector that holds no numbers: {error}") from error
     if point.shape != (dimension,) or not np.isfinite(point).all() or not point.any():
         raise UsageError(
             f"got a vector of shape {point.shape}; allowed: ({dimension},), finite and not zero",

@@ -84,20 +84,19 @@ def write_plugin(family: str, name: str, folder: Path) -> WrittenPlugin:
     home = _home(folder)
     module = f"{home.modules.name}.{name}"
     entry = f"{module}:{_camel(name)}{_noun(family)}"
-    files = {
-        home.modules / "__init__.py": "",
-        home.modules / f"{name}.py": _template(f"{family}.py", family, name, module),
-        Path("tests") / f"test_{name}.py": _template(f"{family}_test.py", family, name, module),
-        Path("pyproject.toml"): with_entry_point(home.project, family, name, entry),
-    }
-    new = {path: text for path, text in files.items() if path.name != "__init__.py"}
-    taken = [path for path in new if path.suffix == ".py" and (home.folder / path).exists()]
-    if taken:
+    code, tests = home.modules / f"{name}.py", Path("tests") / f"test_{name}.py"
+    if taken := [path for path in (code, tests) if (home.folder / path).exists()]:
         raise UsageError(
             f"{taken[0]} is there already",
             where=str(home.folder),
             hint="choose another name; nothing was written",
         )
+    files = {
+        home.modules / "__init__.py": "",
+        code: _template(f"{family}.py", family, name, module),
+        tests: _template(f"{family}_test.py", family, name, module),
+        Path("pyproject.toml"): with_entry_point(home.project, family, name, entry),
+    }
     written = _write(home.folder, files)
     use = USES[family].format(name)
     test = f"tests/test_{name}.py"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Kind
+from llmops.tasks.filters.grammar import parse
 
 FIELD = re.compile(r"[^\W\d]\w*")
 TRUE, FALSE = (True, 1, "true", "True"), (False, 0, "false", "False")
@@ -16,6 +17,15 @@ def joined(conditions: Sequence[str], word: str) -> str:
     """All of them, or one of them (`and`, `or`); "" where there is none."""
     given = [each for each in conditions if each]
     return given[0] if len(given) == 1 else f" {word} ".join(f"({each})" for each in given)
+
+
+def narrowed(own: str, given: str, fields: Mapping[str, Kind]) -> str:
+    """Where both hold. `given` comes with a call: it has to be a condition by itself, so that it
+    cannot close the brackets that stand around it. Raises UsageError.
+    """
+    if given.strip():
+        parse(given, fields)
+    return joined([own.strip(), given.strip()], "and")
 
 
 class Tests:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import InstanceOf, PrivateAttr
 
 from llmops.integrations import needing
-from llmops.integrations._conditions import joined
+from llmops.integrations._conditions import narrowed
 from llmops.integrations._parts import (
     Cutter,
     base_of,
@@ -91,9 +91,9 @@ class KnowledgeBaseRetriever(BaseRetriever):
     def _options(
         self, k: int | None, mode: Mode | None, where: str
     ) -> tuple[int, Mode, str, Collection[str], Named | None]:
-        narrowed = joined([self.where, where], "and")
+        both = narrowed(self.where, where, self._base.fields) if where else self.where
         count = self.k if k is None else k
-        return count, mode or self.mode, narrowed, self.labels, self.rerank
+        return count, mode or self.mode, both, self.labels, self.rerank
 
 
 def _documents(passages: list[Passage]) -> list[Document]:

@@ -16,7 +16,9 @@ times of it nothing is learned any more. Never below one request in two seconds:
 allows less says so by Retry-After, which is kept."""
 SHORTEST, ENOUGH = 0.25, 5.0
 """Seconds and requests: a rate measured over less is a guess."""
-FIRST_PAUSE, LONGEST_PAUSE, AT_ONCE = 0.5, 30.0, 0.001
+FIRST_PAUSE, LONGEST_PAUSE, AT_ONCE, BELIEVED = 0.5, 30.0, 0.001, 8
+"""A service may say that the next request may come at once, and is believed 8 times until one
+succeeds: some say so always."""
 
 
 class Pace:
@@ -32,7 +34,7 @@ class Pace:
         self.requests_per_minute, self.tokens_per_minute = inf, inf
         self.epoch = 0
         self.paused_until = -inf
-        self._paused, self._pauses = 0.0, 0
+        self._paused, self._pauses, self._at_once = 0.0, 0, 0
         self._next_request = self._next_token = -inf
         self._learned, self._cut_at = inf, -inf
         self._accepted, self._tried, self._measured_at, self._first = 0.0, 0.0, 0.0, inf
@@ -77,7 +79,10 @@ class Pace:
         everybody waits `after` seconds, else longer each time."""
         self._measure(now, -exp((active - self._active(now)) / HORIZON), 0.0)
         if after is not None and after <= AT_ONCE:
-            return  # the service says that the next one may come at once
+            self._at_once += 1
+            if self._at_once <= BELIEVED:
+                return
+            after = None
         if sent < self.paused_until and after is None:
             return  # it was on its way when the pause began, which is for it as well
         if sent >= self.paused_until:
@@ -90,7 +95,7 @@ class Pace:
 
     def passed(self) -> None:
         """A request was answered: the next pause is a short one again."""
-        self._pauses = 0
+        self._pauses = self._at_once = 0
 
     def _active(self, now: float) -> float:
         """A moment in the time that stands still in pauses."""

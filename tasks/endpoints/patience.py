@@ -116,7 +116,7 @@ async def patiently(
     """
     patience = Patience(limits, quota)
     while True:
-        ticket = await quota.enter(patience.who, tokens, waits=waits)
+        ticket = await quota.enter(patience.who, tokens, waits=waits, patience=limits.patience)
         patience.attempts += 1
         began = time.perf_counter()
         try:

@@ -7,10 +7,11 @@ import random
 import threading
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from llmops.tasks.endpoints.breaker import Breaker
-from llmops.tasks.endpoints.pace import Pace
+from llmops.tasks.endpoints.pace import LONGEST_PAUSE, Pace
 from llmops.tasks.endpoints.trouble import Busy, Lost
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.stopping import check
@@ -98,8 +99,11 @@ class Quota:
             self._asked += 1
             return self._asked
 
-    async def enter(self, who: int, tokens: float, *, waits: bool = True) -> Ticket:
-        """Waits for the turn of an attempt. Raises Unavailable when there will be none; without
+    async def enter(
+        self, who: int, tokens: float, *, waits: bool = True, patience: float = inf
+    ) -> Ticket:
+        """Waits for the turn of an attempt. Raises Unavailable when there will be none, and where
+        the service has asked for a pause that is longer than `patience` and any of ours; without
         `waits` also while the endpoint counts as down and another request tries it.
         """
         ticket = Ticket(who, tokens)
@@ -110,6 +114,12 @@ class Quota:
                 pause = self.breaker.wait(now)
                 if pause and not waits and self.breaker.open:
                     raise Unavailable("the endpoint is down", hint="it is tried again soon")
+                if (asked := self.pace.paused_until - now) > max(patience, LONGEST_PAUSE):
+                    raise Unavailable(
+                        f"the service has asked to wait {asked:.0f} s more; the patience is "
+                        f"{patience:g} s",
+                        hint="try again later, or set more patience",
+                    )
                 if not pause and (epoch != self.pace.epoch):
                     start, epoch = self.pace.reserve(tokens, now), self.pace.epoch
                 if not pause and start <= now:

@@ -54,7 +54,7 @@ def _all(scorer: Scorer, samples: Sequence[Sample]) -> list[Score]:
         scores = scorer.score_all(samples) if samples else []
     except GRAVE:
         raise
-    except Exception:  # noqa: BLE001 - one by one the others keep their scores
+    except (Exception, SystemExit):  # noqa: BLE001 - one by one the others keep their scores
         scores = []
     if len(scores) == len(samples):
         return [sound(score) for score in scores]
@@ -66,12 +66,14 @@ def _alone(scorer: Scorer, sample: Sample) -> Score:
         return sound(scorer.score(sample))
     except GRAVE:
         raise
-    except Exception as error:  # noqa: BLE001 - see the module's first lines
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - see the module's first lines
         return broken(error)
 
 
-def broken(error: Exception) -> Score:
-    """What a scorer that raised has scored: nothing, and where it broke."""
+def broken(error: BaseException) -> Score:
+    """What a scorer that raised, or wanted to end the process, has scored: nothing, and where it
+    broke.
+    """
     frames = extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     said = str(error).encode("utf-8", "replace").decode()[:300]

@@ -1,8 +1,8 @@
 """From what stands in a condition or in a document's metadata to a value of a field's kind."""
 
-import math
 import re
 from datetime import date, datetime
+from sys import float_info
 
 from llmops.tasks.filters import Kind, Value
 
@@ -63,7 +63,7 @@ def value_of(value: object, kind: Kind) -> Value:
 
 
 def _within(value: float, kind: Kind) -> Value:
-    if not math.isfinite(value) or (abs(value) > LARGEST and kind == "integer"):
+    if not abs(value) <= (LARGEST if kind == "integer" else float_info.max):  # so NaN is none
         raise ValueError(f"got {value}, allowed are finite numbers, whole ones up to 2**53")
     if kind == "number":
         return float(value)

@@ -23,7 +23,10 @@ def imported(path: str, where: str = "path") -> object:
     try:
         held: object = import_module(module)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{where}: {module} cannot be imported: {error}; install it") from error
+        raise ValueError(
+            f"{where}: {module} cannot be imported: {error}; "
+            "install it, or put the folder that holds it on PYTHONPATH"
+        ) from error
     for part in name.split("."):
         if not hasattr(held, part):
             close = did_you_mean(part, [each for each in dir(held) if not each.startswith("_")])

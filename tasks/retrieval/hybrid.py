@@ -10,6 +10,7 @@ fused alike, and the linear reranker of LanceDB is deprecated.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Integral
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -93,9 +94,9 @@ class Searcher:
     def _choosing(
         self, query: str, k: int, mode: Mode, vector: Vector | None
     ) -> Callable[[], list[RankedRow]]:
-        if mode not in MODES or not 1 <= k <= MOST:
+        if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
             raise UsageError(
-                f"got mode {mode!r} and k {k}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
+                f"got mode {mode!r} and k {k!r}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
             )
         depth = max(k, CANDIDATES) if mode == "hybrid" else k
         passages = attrgetter("doc_id", "start", "end")

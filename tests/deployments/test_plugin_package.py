@@ -89,8 +89,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "ours" / "ours" / "calm.py"
     file.write_text("# mine\n", "utf-8")
     before = (tmp_path / "ours" / "pyproject.toml").read_text("utf-8")
-    with pytest.raises(UsageError, match=r"calm\.py is there already"):
-        write_plugin("cleaners", "calm", tmp_path / "ours")
+    for family in ("cleaners", "scorers"):
+        with pytest.raises(UsageError, match=r"calm\.py is there already"):
+            write_plugin(family, "calm", tmp_path / "ours")
     assert file.read_text("utf-8") == "# mine\n"
     assert (tmp_path / "ours" / "pyproject.toml").read_text("utf-8") == before
 

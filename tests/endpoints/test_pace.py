@@ -137,6 +137,19 @@ def test_one_refusal_holds_all_back_then_they_come_one_after_another() -> None:
     assert len({round(moment, 6) for moment in after}) == len(after)
 
 
+def test_a_service_that_always_says_at_once_is_not_asked_on_and_on() -> None:
+    clock = Simulated()
+
+    async def busy(text: str, times: int) -> Reply:
+        await clock.sleep(0.01)
+        raise Busy("429: slow down", limited=True, after=0)
+
+    connection = Scripted(clock, busy)
+    (error,) = run(clock, connection, 1, patience=120)
+    assert isinstance(error, Unavailable)
+    assert 12 <= len(connection.sent) <= 20
+
+
 def test_refusals_alone_use_up_no_retry_but_patience() -> None:
     clock = Simulated()
 

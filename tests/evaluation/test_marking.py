@@ -1,6 +1,7 @@
 """Scorers that break: on one answer, on all, or on none of them."""
 
 import math
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -26,6 +27,8 @@ class Fragile(Scorer):
     def score(self, sample: Sample) -> Score:
         if sample.answer == "crash":
             raise KeyError("lone \ud800")
+        if sample.answer == "exit":
+            sys.exit(3)
         if sample.answer == "away":
             raise Unavailable("the weights are not there")
         parts = {"p": math.nan} if sample.answer == "part" else {}
@@ -55,6 +58,12 @@ def test_only_the_answer_that_it_breaks_on_has_failed() -> None:
     assert "KeyError" in found[1].reason
     assert "test_marking.py, line" in found[1].reason
     found[1].model_dump_json().encode()
+
+
+def test_a_scorer_that_wants_to_end_the_process_has_failed_on_that_answer() -> None:
+    found = marks(Fragile(), samples("a", "exit"))
+    assert [(one.value, one.failed) for one in found] == [(1.0, False), (None, True)]
+    assert "SystemExit: 3" in found[1].reason
 
 
 @pytest.mark.parametrize("answer", ["nan", "inf", "part"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -92,10 +93,18 @@ def test_labels_hold_whatever_a_run_asks_for(built: Library) -> None:
     assert found(public, {"field": "meta.year", "operator": "==", "value": 2030}) == set()
     with pytest.raises(ValueError, match="labels"):
         piped(public).run({"retriever": {"query": TALL, "labels": ["staff"]}})
+    with pytest.raises(UsageError, match="allowed: a set of texts"):
+        KnowledgeBaseRetriever(kb, labels="staff")  # no set of letters
 
 
 EIFFEL, BEN, PISA = "paris/eiffel.txt", "london/bigben.txt", "pisa.txt"
 LATE = {"field": "meta.year", "operator": ">", "value": 1850}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return reduce(lambda inner, _: {"operator": "NOT", "conditions": [inner]}, range(depth), LATE)
+
+
 FAMOUS = {"field": "kinds", "operator": "in", "value": ["famous"]}
 
 
@@ -132,6 +141,10 @@ def test_filters_become_conditions(
         ({**LATE, "field": "meta.height"}, "no declared field"),
         ({**LATE, "field": "year > 1 or year"}, "is no field"),
         ({**LATE, "value": {"a": 1}}, "allowed: a text, a number, true or false"),
+        ({**LATE, "value": 10**400}, "whole ones up to"),
+        ({"operator": "AND", "conditions": ["year"]}, "got 'year' among the filters"),
+        (nested(60), "more than 50 deep"),
+        (nested(5000), "more than 50 deep"),
     ],
 )
 def test_what_cannot_be_asked_is_told(built: Library, filters: dict[str, Any], says: str) -> None:

@@ -76,6 +76,10 @@ def test_a_call_may_have_its_own_k_and_mode_and_narrows_further(built: Library) 
     assert found(ours) == {"paris/eiffel.txt", "london/bigben.txt"}
     assert found(ours.bind(where='kinds contains "clock"')) == {"london/bigben.txt"}
     assert found(ours, where="year < 1200 or year = 1859") == {"london/bigben.txt"}
+    for wider in ("year = 1) or (year > 0", "(year > 0", "year > 0) or not (year = 1"):
+        with pytest.raises(UsageError, match="is wanted"):
+            found(ours, where=wider)
+    assert found(ours, where=" ") == found(ours)
     assert len(ours.invoke(TALL, k=1, mode="text")) == 1
     with pytest.raises(UsageError, match="no declared field"):
         ours.invoke(TALL, where="height = 3")

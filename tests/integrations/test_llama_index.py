@@ -104,6 +104,9 @@ def test_labels_hold_in_the_retriever_and_in_the_index(built: Library) -> None:
             uris = {each.metadata["uri"] for each in asked.retrieve(TALL)}
             assert ("plans/secret.txt" in uris) is there, mode
             assert "paris/eiffel.txt" in uris
+    for made in (KnowledgeBaseRetriever, KnowledgeBaseVectorStore):
+        with pytest.raises(UsageError, match="allowed: a set of texts"):
+            made(kb, labels="staff")  # no set of letters
     secret = MetadataFilters(filters=[MetadataFilter(key="year", value=2030)])
     asked = index(KnowledgeBaseVectorStore(kb)).as_retriever(filters=secret)
     assert asked.retrieve(TALL) == []

@@ -121,7 +121,7 @@ WRITTEN_BY_0_1 = {
 }
 
 
-IMPROVED = {"cleaners.pii"}
+IMPROVED = {"cleaners.pii", "cleaners.injection"}
 """What gives another result since, beside parsers of a raised revision."""
 
 

@@ -1,5 +1,6 @@
 """Haystack's filters as conditions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from llmops.integrations._conditions import Tests, joined
@@ -10,15 +11,20 @@ Filters = dict[str, Any]
 `conditions`."""
 SIGNS = {"==": "=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 OPERATORS = (*SIGNS, "!=", "in", "not in")
+DEEPEST = 50  # as conditions
 
 
-def conditions(filters: Filters, tests: Tests) -> str:
+def conditions(filters: Filters, tests: Tests, depth: int = 0) -> str:
     """Haystack's filters as a condition. Raises UsageError."""
+    if depth > DEEPEST:
+        raise UsageError(f"the filters are nested more than {DEEPEST} deep")
+    if not isinstance(filters, Mapping):
+        raise UsageError(f"got {filters!r} among the filters; allowed: a mapping")
     operator = str(filters.get("operator", ""))
     if "field" in filters:
         field = str(filters["field"]).removeprefix("meta.")
         return _test(field, operator, filters.get("value"), tests)
-    parts = [conditions(each, tests) for each in filters.get("conditions", ())]
+    parts = [conditions(each, tests, depth + 1) for each in filters.get("conditions", ())]
     if operator not in ("AND", "OR", "NOT"):
         raise UsageError(f"got {filters!r}; allowed: AND, OR, NOT, or a field")
     if operator == "NOT":  # not all of them

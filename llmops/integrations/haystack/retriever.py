@@ -9,7 +9,7 @@ from haystack import Document, component, default_to_dict
 from llmops.integrations._conditions import Tests, joined
 from llmops.integrations._parts import base_of, described
 from llmops.integrations.haystack.filters import Filters, conditions
-from llmops.knowledge_base import KnowledgeBase, Named
+from llmops.knowledge_base import KnowledgeBase, Named, held
 from llmops.results import Passage
 from llmops.tasks.retrieval.hybrid import Mode
 
@@ -39,7 +39,7 @@ class KnowledgeBaseRetriever:
         rerank: Named | None = None,
     ) -> None:
         self.base = base_of(knowledge_base, home, version)
-        self.k, self.mode, self.where, self.labels = k, mode, where, labels
+        self.k, self.mode, self.where, self.labels = k, mode, where, held(labels)
         self.rerank = rerank
         self._home = None if isinstance(knowledge_base, str) and home is None else self.base.home
 

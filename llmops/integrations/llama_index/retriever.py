@@ -9,7 +9,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from llmops.integrations._parts import base_of
 from llmops.integrations.llama_index.nodes import node_of
-from llmops.knowledge_base import KnowledgeBase, Named
+from llmops.knowledge_base import KnowledgeBase, Named, held
 from llmops.results import Passage
 from llmops.tasks.retrieval.hybrid import Mode
 
@@ -36,7 +36,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
         rerank: Named | None = None,
     ) -> None:
         self.base = base_of(knowledge_base, home, version)
-        self._k, self._mode, self._where, self._labels = k, mode, where, labels
+        self._k, self._mode, self._where, self._labels = k, mode, where, held(labels)
         self._rerank = rerank
         super().__init__(callback_manager)
 

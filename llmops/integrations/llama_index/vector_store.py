@@ -18,7 +18,7 @@ from llmops.integrations._conditions import Tests, joined
 from llmops.integrations._parts import base_of
 from llmops.integrations.llama_index.filters import conditions
 from llmops.integrations.llama_index.nodes import node_of
-from llmops.knowledge_base import KnowledgeBase
+from llmops.knowledge_base import KnowledgeBase, held
 from llmops.results import Passage
 from llmops.tasks.errors import UsageError
 from llmops.tasks.retrieval.hybrid import Mode
@@ -77,7 +77,7 @@ class KnowledgeBaseVectorStore(BasePydanticVectorStore):
             is_embedding_query=is_embedding_query,
             knowledge_base=base.name,
             where=where,
-            labels=tuple(labels),
+            labels=tuple(sorted(held(labels))),
             home=str(base.home),
             version=base.pinned,
         )

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from llmops.tasks.errors import Unavailable
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.schemas import Vectors
 
@@ -80,8 +81,19 @@ class Embedder(Plugin, ABC):
 
 
 def normalised(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Vectors:
-    """Rows scaled to length 1; a zero row becomes the first unit vector, which stores accept."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    """Rows scaled to length 1; a zero row becomes the first unit vector, which stores accept.
+
+    Raises Unavailable for a row without a finite length: it would be remembered, and found beside
+    anything.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if broken := int((~np.isfinite(lengths)).sum()):
+        raise Unavailable(
+            f"the embedder gave NaN, infinity or numbers that are too large in {broken} of "
+            f"{len(vectors)} vectors; finite ones are wanted",
+            hint="check the model: it may be damaged, or overflow in half precision",
+        )
     safe = np.where(lengths > 0, vectors, np.eye(1, vectors.shape[1], dtype=np.float32))
     result: Vectors = (safe / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return result

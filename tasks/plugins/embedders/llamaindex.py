@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from llmops.tasks.plugins._foreign import (
 )
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.plugins.embedders._counting import Counter, counter
+from llmops.tasks.plugins.importing import imported
 from llmops.tasks.schemas import Vectors
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ SECRETS = {"key", "token", "secret", "password"}
 
 
 class LlamaIndexEmbedder(Embedder):
-    """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding;
-    `options` are its own.
+    """`path`: an import path such as llama_index.embeddings.huggingface.HuggingFaceEmbedding, or
+    `package.module:Class`; `options` are its own.
 
     `dimensions` is the length of its vectors, `context` the longest text in tokens of `tokenizer`:
     cl100k_base, o200k_base, the path of a `tokenizer.json`, or `cautious`, which never counts too
@@ -158,14 +158,7 @@ class LlamaIndexEmbedder(Embedder):
     def _kind(self) -> "type[BaseEmbedding]":
         from llama_index.core.base.embeddings.base import BaseEmbedding
 
-        module, _, name = self.path.rpartition(".")
-        try:
-            embedding = getattr(import_module(module), name, None)
-        except (ImportError, ValueError) as error:
-            raise ValueError(
-                f"the module {module!r} cannot be imported: {error}; install its package, such as "
-                "llama-index-embeddings-huggingface"
-            ) from error
+        embedding = imported(self.path)
         if not (isinstance(embedding, type) and issubclass(embedding, BaseEmbedding)):
             said = "an import path such as llama_index.embeddings.openai.OpenAIEmbedding is wanted"
             raise ValueError(f"{self.path} is no embedding of LlamaIndex; {said}")  # noqa: TRY004 - what pydantic turns into a mistake

@@ -203,11 +203,15 @@ class OpenAIEmbedder(Embedder):
         }
 
     def _read(self, answer: JsonObject, http: "Http") -> list[NDArray[np.float32]]:
-        """In the order of the texts. Raises Garbled where there are none to be read."""
+        """In the order of the texts. Raises Garbled where there are none to be read, or two for one
+        place.
+        """
         try:
-            rows = sorted(answer["data"], key=lambda row: row["index"])
-            return [_vector(row["embedding"]) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
+            rows = {int(row["index"]): _vector(row["embedding"]) for row in answer["data"]}
+            if len(rows) != len(answer["data"]):
+                raise ValueError("two vectors of one index")
+            return [rows[index] for index in sorted(rows)]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             said = http.hidden(str(answer))[:200]
             place = http.hidden(self.base_url)
             raise Garbled(
@@ -218,11 +222,13 @@ class OpenAIEmbedder(Embedder):
     def _checked(self, vectors: Sequence[NDArray[np.float32]], count: int) -> Vectors:
         got = {len(vector) for vector in vectors}
         if len(vectors) != count or got != {self.dimension}:
-            lengths = ", ".join(map(str, sorted(got)))
+            lengths = ", ".join(map(str, sorted(got))) or "0"
             raise Unavailable(
                 f"{self.base_url} gave {len(vectors)} vectors of length {lengths} for "
                 f"{count} texts; {self.dimension} is wanted",
-                hint=f"set embed.dimensions to the length of {self.model}",
+                hint=f"set embed.dimensions to the length of {self.model}"
+                if len(vectors) == count
+                else "one vector for each text is wanted: check base_url and model",
             )
         return np.array(vectors, dtype=np.float32)
 

@@ -76,7 +76,7 @@ class _RerankConnection(Connection):
         tokens = _tokens(answer)
         try:
             scores = _scores(answer, len(asked["documents"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             said = self._http.hidden(str(answer))[:200]
             raise Garbled(
                 f"{self._llm.base_url} gave an answer without a score for each document: {said}",
@@ -87,8 +87,8 @@ class _RerankConnection(Connection):
 
 
 def _scores(answer: JsonObject, count: int) -> list[float]:
-    """In the order of the documents. Raises KeyError, TypeError or ValueError for any other
-    answer.
+    """In the order of the documents. Raises KeyError, TypeError, ValueError or OverflowError for
+    any other answer.
     """
     rows = answer["results"] if "results" in answer else answer["data"]
     scores = {

@@ -122,6 +122,7 @@ def test_a_sentence_is_cut_to_what_the_embedder_reads() -> None:
 def test_what_cannot_embed_is_said() -> None:
     class Plain:
         max_tokens = 100
+        languages = frozenset[str]()
 
         def token_offsets(self, text: str) -> list[tuple[int, int]]:
             return [match.span() for match in re.finditer(r"\S+", text)]

@@ -56,7 +56,8 @@ def test_what_the_model_raises_is_the_service_s_trouble() -> None:
     [
         ({"path": "no.such.Embedding"}, "cannot be imported"),
         ({"path": "pathlib.Path"}, "no embedding of LlamaIndex"),
-        ({"path": "Word"}, "cannot be imported"),
+        ({"path": "Word"}, "an import path is wanted, such as package.module:name"),
+        ({"path": "os:system"}, "os:system is no embedding of LlamaIndex"),
         ({"options": {"fals": 1}}, "no option fals; allowed: .*fails"),
         ({"dimensions": 0}, "dimensions"),
     ],

@@ -107,6 +107,31 @@ def test_faults(service: Service, answer: Answer, error: type[Exception], messag
         embedder(service).embed(["a"])
 
 
+def rows(*pairs: tuple[object, float]) -> Answer:
+    """An answer with these indexes, each with a vector of one number and zeros."""
+    data = [{"index": index, "embedding": [first] + [0.0] * 383} for index, first in pairs]
+    return Answer(200, json.dumps({"data": data}).encode())
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e30])
+def test_a_vector_that_is_not_finite_is_refused_and_never_remembered(
+    service: Service, number: float
+) -> None:
+    service.script = [rows((0, 1.0), (1, number))]
+    with pytest.raises(Unavailable, match="NaN, infinity or numbers that are too large in 1 of 2"):
+        embedder(service).embed(["a", "b"])
+
+
+def test_vectors_go_to_their_texts_by_number_and_no_two_to_one(service: Service) -> None:
+    tens: list[tuple[object, float]] = [(str(index), float(index % 2) - 0.5) for index in range(12)]
+    service.script = [rows(*reversed(tens))]  # "10" sorts before "2" as a text
+    signs = embedder(service).embed(["a"] * 12)[:, 0]
+    np.testing.assert_array_equal(signs, [-1, 1] * 6)
+    service.script = [rows((0, 1.0), (0, -1.0))] * 2
+    with pytest.raises(Unavailable, match="without data"):
+        embedder(service).embed(["a", "b"])
+
+
 def test_the_limit_of_requests_is_kept_by_all_embedders_of_an_endpoint(service: Service) -> None:
     limited = [embedder(service, batch=1, requests_per_minute=600) for _ in range(2)]
     began = time.perf_counter()
@@ -129,6 +154,10 @@ def test_a_refusal_for_haste_holds_up_every_embedder_and_counts_as_no_failure(
     with pytest.raises(Unavailable, match=r"asks to wait 60 s.*patience of 1 s is used up"):
         embedder(service, patience=1).embed(["a"])
     assert quota_of(embedder(service)).pace.paused_until > time.monotonic() + 50
+    began, asked = time.perf_counter(), len(service.requests)
+    with pytest.raises(Unavailable, match=r"asked to wait \d+ s more; the patience is 1 s"):
+        embedder(service, patience=1).embed(["b"])  # the next one does not wait for it either
+    assert (time.perf_counter() - began < 1, len(service.requests)) == (True, asked)
 
 
 def test_a_wrong_key_is_asked_once_and_told_without_it(service: Service) -> None:

@@ -95,6 +95,8 @@ def test_a_busy_service_is_asked_again_and_a_wrong_one_is_named(
         {"results": [{"index": n, "relevance_score": None} for n in range(3)]},
         {"results": [{"index": n, "relevance_score": float("nan")} for n in range(3)]},
         {"results": [{"index": n + 1, "relevance_score": 1} for n in range(3)]},
+        {"results": [{"index": float("inf"), "relevance_score": 1} for n in range(3)]},
+        {"results": [{"index": n, "relevance_score": 10**400} for n in range(3)]},
     ],
 )
 def test_an_answer_without_a_score_for_each_is_no_answer(

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.cleaners import Cleaner, Document
+from llmops.tasks.plugins.cleaners.injection.classifier import InjectionClassifier
+from llmops.tasks.plugins.cleaners.injection.disguises import disguises, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     attempts,
     learned_score,
@@ -53,9 +56,18 @@ class InjectionCleaner(Cleaner):
     `hidden_text`.
     """
 
+    revision: ClassVar[int] = 2
     policy: Literal["flag", "quarantine", "strip"] = "flag"
     """What happens to a document with such a text."""
     threshold: float = Field(default=0.6, gt=0, le=1)
+    classifier: InjectionClassifier | None = None
+    """A model of yours that is asked too: a function, or a service of text classification."""
+
+    def fingerprint(self) -> str:
+        """Without what changes no score: a key, and how a service is asked."""
+        asking = {"api_key", "batch", "requests_per_minute", "timeout", "retries", "patience"}
+        options = self.model_dump_json(exclude={"classifier": asking})
+        return digest(f"{self.spelling()}/{self.revision}", options)
 
     def clean(self, text: str) -> str:
         return self.apply(Document(text)).text
@@ -80,16 +92,21 @@ class InjectionCleaner(Cleaner):
         return self._stripped(document) if self.policy == "strip" else document.flagged("injection")
 
     def reasons(self, document: Document) -> list[Reason]:
-        """What reaches the threshold, worst first."""
+        """What reaches the threshold, worst first; the classifier has one of its own."""
+        hidden = document.metadata.get("hidden_text")
         reasons = [
             *in_text(document.text),
             *in_text(document.title or ""),
-            *in_hidden(document.metadata.get("hidden_text")),
+            *in_hidden(hidden),
         ]
-        return sorted(
-            (reason for reason in reasons if reason.score >= self.threshold),
-            key=lambda reason: (-reason.score, reason.start),
-        )
+        reasons = [reason for reason in reasons if reason.score >= self.threshold]
+        texts = (document.text, document.title or "", "\n\n".join(texts_of(hidden)))
+        reasons += (reason for text in texts for reason in self._classified(visible(text)))
+        return sorted(reasons, key=lambda reason: (-reason.score, reason.start))
+
+    def _classified(self, text: str) -> Iterator[Reason]:
+        for start, end, score in self.classifier.suspected(text) if self.classifier else ():
+            yield Reason(score, _said(f"classifier: {text[start:end]}"), start, end)
 
     def _stripped(self, document: Document) -> Document:
         metadata = {
@@ -108,12 +125,19 @@ class InjectionCleaner(Cleaner):
         what only sounds like an order, if it still does."""
         text = visible(text)
         for _ in range(ROUNDS):
-            spans = [
+            plain = folded(text)
+            spans: list[tuple[int, int]] = [
                 phrase[:2]
-                for score, group in attempts(text)
+                for score, group in attempts(plain)
                 if score >= self.threshold
                 for phrase in group
-            ] or [(one.start, one.end) for one in sounding(text) if one.score >= self.threshold]
+            ] or [
+                (one.start, one.end)
+                for one in (*disguised(plain), *sounding(plain))
+                if one.score >= self.threshold
+            ]
+            if not spans and self.classifier:
+                spans = [(one.start, one.end) for one in self.classifier.culprits(text)]
             if not spans:
                 break
             text = visible(_cut(text, spans))
@@ -127,8 +151,10 @@ def in_text(text: str) -> Iterator[Reason]:
             1.0 if one.kind != "reversed text" else 0.6,
             _said(f"{one.kind}: {one.says}" if one.says else one.kind),
         )
-    yield from phrased(visible(text))
-    yield from sounding(visible(text))
+    plain = folded(visible(text))
+    yield from phrased(plain)
+    yield from disguised(plain)
+    yield from sounding(plain)
 
 
 def phrased(text: str) -> Iterator[Reason]:
@@ -143,6 +169,16 @@ def phrased(text: str) -> Iterator[Reason]:
         )
 
 
+def disguised(text: str) -> Iterator[Reason]:
+    """The spots that say such things in other letters."""
+    for one in disguises(text):
+        scores = [score for score, _ in attempts(one.says)]
+        if one.encoded:
+            scores += (learned_score(one.says[start:end]) for start, end in windows(one.says))
+        if (score := max(scores, default=0.0)) >= LEAST:
+            yield Reason(score, _said(f"{one.kind}: {one.says}"), one.start, one.end)
+
+
 def sounding(text: str) -> Iterator[Reason]:
     """The windows that sound like an order to a model."""
     for start, end in windows(text):
@@ -152,11 +188,18 @@ def sounding(text: str) -> Iterator[Reason]:
 
 def in_hidden(texts: object) -> Iterator[Reason]:
     """Suspicious spots of what the parser found hidden."""
-    for text in texts if isinstance(texts, Sequence) and not isinstance(texts, str) else ():
-        for reason in in_text(str(text)):
+    for text in texts_of(texts):
+        for reason in in_text(text):
             yield Reason(
                 1 - (1 - reason.score) * (1 - HIDDEN_BONUS), _said(f"hidden text, {reason.said}")
             )
+
+
+def texts_of(hidden: object) -> list[str]:
+    """The texts of the metadata `hidden_text`."""
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        return []
+    return [str(text) for text in hidden]
 
 
 def _said(reason: str) -> str:

@@ -52,31 +52,39 @@ class Phrase(NamedTuple):
     weight: float
 
 
+class _Part(NamedTuple):
+    """Expressions with kind and weight, and words of which a text with one of them holds one."""
+
+    words: tuple[str, ...]
+    expressions: list[tuple[str, float, re.Pattern[str]]]
+
+
 @cache
-def _compiled() -> tuple[tuple[str, float, re.Pattern[str]], ...]:
-    """Kind, weight and pattern of every phrase. The file is read once."""
-    lines = [
-        line
-        for line in Path(__file__).with_name("phrases.txt").read_text("utf-8").splitlines()
-        if line and line[0] != "#"
-    ]
-    named = dict(line.split(" = ", 1) for line in lines if "\t" not in line)
-    rows = (line.split("\t") for line in lines if "\t" in line)
-    return tuple(
-        (
-            kind,
-            float(weight),
-            re.compile(NAME.sub(lambda m: named.get(m[1], m[0]), pattern), re.IGNORECASE),
-        )
-        for kind, weight, pattern in rows
-    )
+def _compiled() -> tuple[_Part, ...]:
+    """All phrases. The file is read once."""
+    parts, named = [_Part((), [])], dict[str, str]()
+    for line in Path(__file__).with_name("phrases.txt").read_text("utf-8").splitlines():
+        if line.startswith("@"):
+            parts.append(_Part(tuple(line[1:].split()), []))
+        elif "\t" in line:
+            kind, weight, pattern = line.split("\t")
+            pattern = NAME.sub(lambda m: named.get(m[1], m[0]), pattern)
+            compiled = re.compile(pattern, re.IGNORECASE)
+            parts[-1].expressions.append((kind, float(weight), compiled))
+        elif line and line[0] != "#":
+            name, _, named_pattern = line.partition(" = ")
+            named[name] = named_pattern
+    return tuple(parts)
 
 
 def phrases(text: str) -> list[Phrase]:
     """All phrases of the text, in its order."""
+    small = text.lower()
     return sorted(
         Phrase(*match.span(), kind, weight)
-        for kind, weight, pattern in _compiled()
+        for words, expressions in _compiled()
+        if not words or any(word in small for word in words)
+        for kind, weight, pattern in expressions
         for match in pattern.finditer(text)
     )
 

@@ -7,19 +7,25 @@ SHORTEST_IBAN, LONGEST_IBAN, SPACED_IBAN = 15, 34, 70
 CARD_LENGTHS = (
     (r"3[47]", (15,)),
     (r"3(?:0[0-5]|[689])", (14, 16, 17, 18, 19)),
-    (r"35", (15, 16)),
+    (r"35", (16,)),
     (r"(?:2131|1800)", (15,)),
     (r"4", (13, 16, 19)),
     (r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)", (16,)),
     (r"6(?:011|4[4-9]|5|2)", (16, 17, 18, 19)),
     (r"50|5[6-9]|6[0-9]", tuple(range(12, 20))),
 )
-"""Leading digits and lengths of the card schemes (ISO/IEC 7812, as the schemes publish them)."""
+"""Leading digits and lengths of the card schemes (ISO/IEC 7812, as the schemes publish them). No
+card of fifteen digits begins with 35; most IMEIs, which have the same check digit, do.
+"""
 PLACEHOLDER = re.compile(
     r"(?i)x{4}|\*{3}|example|changeme|placeholder|your|dummy|redacted|foobar|://"
+    r"|^\{|^\$\(|^%\(|\{\{|\$\{"
 )
 FILLING = re.compile(r"(?i)password|passwd|secret|token|api|key|user|test|abc|def|the|my|[\W\d_]")
 SIGN = re.compile(r"[^\W_][!#$~][^\W_]")
+JOINT = re.compile(r"[\s\"'<>(){}\[\],;|&`]")
+RULE = re.compile(r"[^\W\d]+(?:[,|][\w:.=-]+)+|[A-Za-z_][\w.]*[(\[].*[)\]]")
+SHORTEST = 8
 NO_PHONE = re.compile(
     r"[+-]?\d\.\d+|\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}(?!\d)"
 )
@@ -134,7 +140,17 @@ def phone(text: str) -> bool:
 
 def secret(text: str) -> bool:
     """Whether a value looks made up to be secret: letters with a digit, or with a sign within, six
-    different characters, and more than the words of a placeholder (`my-secret-key-1`)."""
+    different characters, and more than the words of a placeholder (`my-secret-key-1`). It is enough
+    if what stands before the first bracket, comma or the like does; rules (`required|min:8`) and
+    calls (`VARCHAR(255)`) do not.
+    """
+    head = JOINT.split(text, 1)[0]
+    if len(head) >= SHORTEST and _made_up(head):
+        return True
+    return len(text) >= SHORTEST and not RULE.fullmatch(text) and _made_up(text)
+
+
+def _made_up(text: str) -> bool:
     mixed = any(c.isalpha() for c in text) and (any(c.isdigit() for c in text) or SIGN.search(text))
     return (
         bool(mixed)

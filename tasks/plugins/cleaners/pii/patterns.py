@@ -3,7 +3,7 @@ grows with the text, not faster.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from llmops.tasks.plugins.cleaners.pii import checks
@@ -34,7 +34,25 @@ DOCUMENT = (
     r"(?:passport|passeport|pasaporte|passaporto|reisepass|personalausweis|ausweis|identity card|id card|护照|パスポート)"  # noqa: E501
     r"(?:[-\s]?(?:no|nr|num(?:ber|mer|[ée]ro)|n[ºo°]|号码|番号))?\.?"
 )
+DEVICE = re.compile(
+    r"(?i)(?<![a-z])(?:imei(?:sv)?|meid)(?:[ _-]?(?:no|nr|num|number|code))?[ _-]?[12]?\W{0,8}$"
+)
+"""Numbers of telephones: fifteen digits and the check digit of cards."""
+CONTEXT: Final = 32
 DIGIT = re.compile(r"\d")
+PASSWORD_WORD = (
+    r"(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[ _-]?key|access[_-]?token|"
+    r"auth[_-]?token|token|passphrase|passwort|kennwort|contraseña|mot de passe)"
+    r"(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})"
+)
+PLAIN = r"^\s\"'<>(){}\[\],;|&`\u2e80-\uffef"
+"""What a password is made of, but for signs that may also end it."""
+JOINT = (
+    r"(?:[,;|&(){}\[\]]|[\"'`](?![,;:.)\]}\s])){1,8}+"
+    rf"(?!\w{{1,40}}[\"'`]?\s?[:=])(?=[{PLAIN}]{{0,63}}\w)"
+)
+"""Signs within a password: letters follow at once, which are no name of a further value."""
+CALL = r"[A-Z_][\w.]{0,100}[(\[]"
 TOKENS = "|".join(
     (
         r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}",
@@ -92,6 +110,27 @@ class EntityPattern(NamedTuple):
         )
 
 
+class MeasuredPattern(NamedTuple):
+    """A number whose end its check digits tell: what follows it may look like more of the same.
+    `length_of`: how many characters of a match are the number, 0: none; `digits`: how many a text
+    with one has at least; `device`: what stands before numbers of another kind with the same check
+    digit.
+    """
+
+    pattern: re.Pattern[str]
+    length_of: Callable[[str], int]
+    digits: int
+    device: re.Pattern[str] | None = None
+
+    def lengths(self, text: str) -> Iterator[tuple[int, int]]:
+        """(start, length) of each number in the text."""
+        for match in self.pattern.finditer(text):
+            length = self.length_of(match[0])
+            before = text[max(0, match.start() - CONTEXT) : match.start()]
+            if length and not (self.device and self.device.search(before)):
+                yield match.start(), length
+
+
 def _kind(
     entity: str,
     pattern: str,
@@ -116,11 +155,15 @@ KINDS = (
     _kind("secret", rf"(?<![\w-])(?:{TOKENS})(?![\w-])"),
     _kind(
         "secret",
-        r"(?i)(?<![A-Z0-9])(?:password|passwd|pwd|secret(?:_?key)?|api[ "
-        r"_-]?key|access[_-]?token|auth[_-]?token|token|"
-        r"passphrase|passwort|kennwort|contraseña|mot de "
-        r"passe)(?:\*\*|__)?[\"'`]?\s?[:=：](?:\*\*|__)?(?:\s|[ \t]{0,4})[\"'`]?"
-        r"(?P<value>(?<!\w)[^\s\"'<>(){}\[\],;|`\u2e80-\uffef]{8,200})(?![\w(\[.])",
+        rf"(?i){PASSWORD_WORD}(?P<quote>[\"'`])"
+        r"(?P<value>(?:(?!(?P=quote))[^\s<>\u2e80-\uffef]){8,200}+)(?P=quote)(?!\w)",
+        checks.secret,
+        signs=(":", "=", "："),
+    ),
+    _kind(
+        "secret",
+        rf"(?i){PASSWORD_WORD}[\"'`]?(?!{CALL})"
+        rf"(?P<value>(?<!\w)[{PLAIN}]{{1,200}}+(?:{JOINT}[{PLAIN}]{{1,64}}+){{0,6}}+)(?!\w)",
         checks.secret,
         signs=(":", "=", "："),
     ),
@@ -132,8 +175,8 @@ KINDS = (
     ),
     _kind(
         "email",
-        rf"(?<![{L}._%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"
-        rf"(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{{2,24}}(?![{L}@-])",
+        rf"(?<![{L}_])(?<![{L}_][.%+'-])(?!git@)[{L}_](?:[{L}._%+'-]{{0,63}})@(?:[{L}](?:[{L}-]{{0,62}})\.){{1,8}}"
+        rf"(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{{2,24}}(?![{L}@]|-[{L}])",
         signs=("@",),
     ),
     _kind("ssn", NUMBER + r"\d{3}-\d{2}-\d{4}" + END, checks.ssn, digits=9),
@@ -207,17 +250,14 @@ KINDS = (
         digits=7,
     ),
 )
-MEASURED: Mapping[str, tuple[re.Pattern[str], Callable[[str], int], int]] = {
-    "credit_card": (re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,21}(?!\d)"), checks.card, 12),
-    "iban": (
-        re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"),
-        checks.iban,
-        2,
+MEASURED: Mapping[str, MeasuredPattern] = {
+    "credit_card": MeasuredPattern(
+        re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){11,21}(?!\d)"), checks.card, 12, DEVICE
+    ),
+    "iban": MeasuredPattern(
+        re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,31}"), checks.iban, 2
     ),
 }
-"""Numbers whose end their check digits tell, and how many digits a text with one has at least:
-what follows them may look like more of the same.
-"""
 ENTITIES = tuple(sorted({kind.entity for kind in KINDS} | set(MEASURED)))
 
 
@@ -244,10 +284,11 @@ def spans_in(text: str, entities: frozenset[str]) -> list[EntitySpan]:
                 if kind.check(match[group])
             )
     for entity in entities & set(MEASURED):
-        pattern, length_of, least = MEASURED[entity]
-        for match in pattern.finditer(text) if digits >= least else ():
-            if length := length_of(match[0]):
-                taken.append(EntitySpan(match.start(), match.start() + length, entity))
+        if digits >= MEASURED[entity].digits:
+            taken += (
+                EntitySpan(start, start + length, entity)
+                for start, length in MEASURED[entity].lengths(text)
+            )
     return apart(taken)
 
 

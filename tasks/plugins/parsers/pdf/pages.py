@@ -87,7 +87,7 @@ def _blocks(seen: list[Glyph], made: list[Table], inserted: dict[int, list[str]]
     owners = {index: table for table in made for index in table.letters}
     blocks, text, done = list[str](), list(inserted.get(-1, [])), set[int]()
     for place, letter in enumerate(seen):
-        table = owners.get(letter.index)
+        table = owners.get(letter.number)
         if table is None:
             text.append(letter.text)
         elif id(table) not in done:

@@ -20,10 +20,10 @@ FILLED: Final = 0.3
 
 
 class Glyph(NamedTuple):
-    """A character of a page, the number that it has in the text layer, and its box."""
+    """A character of a page, its `number` in the text layer, and its box."""
 
     text: str
-    index: int
+    number: int
     box: Box
 
 
@@ -137,7 +137,7 @@ def tables(found: Sequence[Ruling], letters: Sequence[Glyph]) -> list[Table]:
         used = sum(any(row[column] for row in texts) for column in range(columns))
         share = sum(bool(cell) for row in filled for cell in row) / max(1, len(filled) * used)
         if len(filled) > 1 and used > 1 and share >= FILLED:
-            inside = frozenset(each.index for cell in cells.values() for each in cell)
+            inside = frozenset(each.number for cell in cells.values() for each in cell)
             made.append(Table(markdown_table(texts), inside))
     return made
 
@@ -158,7 +158,7 @@ def _text(letters: Sequence[Glyph]) -> str:
     """
     text, last = "", None
     for letter in letters:
-        if last is not None and (letter.index != last.index + 1 or _below(letter, last)):
+        if last is not None and (letter.number != last.number + 1 or _below(letter, last)):
             text += " "
         text += letter.text
         last = letter
