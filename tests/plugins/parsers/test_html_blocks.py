@@ -6,7 +6,7 @@ import pytest
 
 from llmops.tasks.plugins.parsers import parse, sniff
 from llmops.tasks.plugins.parsers.html import document
-from llmops.tasks.plugins.parsers.html.blocks import blocks, markdown
+from llmops.tasks.plugins.parsers.html.page_blocks import blocks, markdown
 from tests.plugins.parsers import samples
 
 SENTENCE = "Ducks swim in the lake all day long, eat leaves and seeds, and sleep among the reeds. "

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.plugins.parsers._metadata import hidden_texts
-from llmops.tasks.plugins.parsers.html.blocks import Block, blocks, markdown
+from llmops.tasks.plugins.parsers.html.extraction import frame_of, is_framed, main_text, said
 from llmops.tasks.plugins.parsers.html.hidden import taken_out
-from llmops.tasks.plugins.parsers.html.main_text import frame_of, is_framed, main_text, said
+from llmops.tasks.plugins.parsers.html.page_blocks import PageBlock, blocks, markdown
 from llmops.tasks.texts.charset import decode
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def whole_text(tree: "html.HtmlElement") -> str:
     return markdown(_shown(tree))
 
 
-def _shown(tree: "html.HtmlElement") -> list[Block]:
+def _shown(tree: "html.HtmlElement") -> list[PageBlock]:
     """The blocks of a page without its head: what stands there is about the page, not in it."""
     return [block for part in tree if part.tag != "head" for block in blocks(part)]
 

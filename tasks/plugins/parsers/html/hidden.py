@@ -6,7 +6,7 @@ What external style sheets and scripts do is not known, and what is not known hi
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from llmops.tasks.plugins.parsers.html.looks import Look, clipped, colour, gone
+from llmops.tasks.plugins.parsers.html.looks import ElementLook, clipped, colour, gone
 from llmops.tasks.plugins.parsers.html.styles import VARIABLE, Style, Styles
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Appearance:
         self._scripted = tree.find(".//script") is not None or bool(tree.xpath("//@onclick"))
         values = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
         self._opened = {part.removeprefix("#") for value in values for part in value.split()}
-        self._looks: dict[etree._Element, Look] = {}
+        self._looks: dict[etree._Element, ElementLook] = {}
         self._variables: dict[etree._Element, dict[str, str]] = {}
         unseen = {
             element: style
@@ -67,7 +67,7 @@ class Appearance:
     def _unseen_style(self, element: "etree._Element") -> dict[str, str] | None:
         """An element's declarations where they hide it or its letters, unless it is opened."""
         parent = element.getparent()
-        around = Look() if parent is None else self._looks[parent]
+        around = ElementLook() if parent is None else self._looks[parent]
         inherited = {} if parent is None else self._variables[parent]
         own = self._styles.now.get(element, {})
         named = {name: value for name, value in own.items() if name.startswith("--")}
@@ -80,14 +80,16 @@ class Appearance:
 
     def _judge(self, element: "etree._Element", style: Style, later: Style) -> None:
         parent = element.getparent()
-        around = Look() if parent is None else self._looks[parent]
+        around = ElementLook() if parent is None else self._looks[parent]
         if gone(style):
             if not self._can_be_seen(element, style, later):
                 self.gone.add(element)
         elif self._unseen(element, self._looks[element], around, later):
             self.faded.add(element)
 
-    def _unseen(self, element: "etree._Element", look: Look, around: Look, later: Style) -> bool:
+    def _unseen(
+        self, element: "etree._Element", look: ElementLook, around: ElementLook, later: Style
+    ) -> bool:
         """White on a page of which no background is told is unseen only where no sheet from
         elsewhere may tell one.
         """

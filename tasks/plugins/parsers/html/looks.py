@@ -53,7 +53,7 @@ Rgb = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Look:
+class ElementLook:
     """What an element hands down to those within it. `ink` and `paper` are None where they are not
     known. `laid_over`: it may stand before something else than what it stands in.
     """
@@ -75,7 +75,7 @@ class Look:
             return False
         return contrast(self.ink, self.paper) < SAME
 
-    def within(self, style: Style) -> "Look":
+    def within(self, style: Style) -> "ElementLook":
         """The look of an element with such declarations."""
         look = self
         if "visibility" in style:
@@ -87,7 +87,7 @@ class Look:
         return _inked(_papered(look, style), style)
 
 
-def _papered(look: Look, style: Style) -> Look:
+def _papered(look: ElementLook, style: Style) -> ElementLook:
     paper = _paper(style)
     if isinstance(paper, tuple):
         look = replace(look, paper=paper, laid_over=False)
@@ -96,7 +96,7 @@ def _papered(look: Look, style: Style) -> Look:
     return look
 
 
-def _inked(look: Look, style: Style) -> Look:
+def _inked(look: ElementLook, style: Style) -> ElementLook:
     ink = style.get("-webkit-text-fill-color") or style.get("color", "")
     if not ink or ink in ("inherit", "currentcolor", "unset"):
         return look

@@ -66,7 +66,7 @@ INLINE: Final = (1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Rule:
+class StyleRule:
     """A rule of a sheet. `always`: it holds on every screen; else on some only."""
 
     prelude: str
@@ -134,7 +134,7 @@ class Styles:
                     found.setdefault(element, {}).update(opened)
         return found
 
-    def _selectors(self, rule: "Rule") -> list[Selector]:
+    def _selectors(self, rule: "StyleRule") -> list[Selector]:
         if not self._matcher.may_mean(rule.prelude, later=rule.opens):
             return []
         if rule.prelude not in self._read:
@@ -187,14 +187,14 @@ def _is_valid(name: str, value: str) -> bool:
     return bool(VALUES[name].match(value))
 
 
-def _rules(sheet: str, media: str) -> Iterator[Rule]:
+def _rules(sheet: str, media: str) -> Iterator[StyleRule]:
     holds = _holds(media)
     if holds is not None:
         nodes = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
         yield from _of(nodes, "", always=holds)
 
 
-def _of(nodes: list[Any], parent: str, *, always: bool) -> Iterator[Rule]:
+def _of(nodes: list[Any], parent: str, *, always: bool) -> Iterator[StyleRule]:
     """The rules among the nodes of a sheet or of a block, those within others with their parents'
     selectors.
     """
@@ -206,7 +206,7 @@ def _of(nodes: list[Any], parent: str, *, always: bool) -> Iterator[Rule]:
             prelude = _nested(written, parent)
             inner = tinycss2.parse_blocks_contents(node.content)
             if declared := _declared(inner):
-                yield Rule(prelude, declared, always)
+                yield StyleRule(prelude, declared, always)
             if any(isinstance(each, (QualifiedRule, AtRule)) for each in inner):
                 yield from _of(inner, prelude, always=always)
         elif isinstance(node, AtRule) and node.content is not None:
@@ -222,7 +222,7 @@ def _nested(prelude: str, parent: str) -> str:
     )
 
 
-def _conditional(node: AtRule, parent: str, *, always: bool) -> Iterator[Rule]:
+def _conditional(node: AtRule, parent: str, *, always: bool) -> Iterator[StyleRule]:
     name = node.lower_at_keyword
     if name not in ("media", "supports", "layer", "scope", "container", "starting-style"):
         return
@@ -236,7 +236,7 @@ def _conditional(node: AtRule, parent: str, *, always: bool) -> Iterator[Rule]:
     inner = tinycss2.parse_blocks_contents(node.content)
     always = always and holds
     if parent and (declared := _declared(inner)):
-        yield Rule(parent, declared, always)
+        yield StyleRule(parent, declared, always)
     yield from _of(inner, parent, always=always)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Final
 
-from llmops.tasks.plugins.parsers.html.blocks import WORD, Block, markdown
+from llmops.tasks.plugins.parsers.html.page_blocks import WORD, PageBlock, markdown
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -40,7 +40,7 @@ ALIKE: Final = 0.5
 STRUCTURED: Final = {"table", "code", "item"}
 
 
-def main_text(page: str, blocks: Sequence[Block], frame: "Set[etree._Element]") -> str:
+def main_text(page: str, blocks: Sequence[PageBlock], frame: "Set[etree._Element]") -> str:
     """The main text of a serialised page with these blocks, as Markdown; `frame`: its menus,
     headers, footers, side bars.
     """
@@ -85,7 +85,7 @@ def frame_of(tree: "etree._Element") -> "Set[etree._Element]":
     return {each for each in tree.xpath(CHROME) if _own_words(each) <= MOST_CHROME * total}
 
 
-def own_blocks(blocks: Sequence[Block], frame: "Set[etree._Element]") -> set[int]:
+def own_blocks(blocks: Sequence[PageBlock], frame: "Set[etree._Element]") -> set[int]:
     """The places of the blocks outside the frame; within `<main>`, where most of them are."""
     outside = {
         at
@@ -107,7 +107,7 @@ def _own_words(element: "etree._Element") -> int:
     return max(0, len(WORD.findall(" ".join(element.itertext()))) - in_links)
 
 
-def _named_in(said: str, blocks: Sequence[Block]) -> set[int]:
+def _named_in(said: str, blocks: Sequence[PageBlock]) -> set[int]:
     """The places of the blocks that a text consists of: each run of words and each line of it
     stands for one block only, since pages announce what they say.
     """
@@ -134,7 +134,7 @@ def _runs(words: Sequence[str]) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[at:] for at in range(RUN)), strict=False))
 
 
-def _is_no_article(blocks: Sequence[Block], main: Set[int], own: Set[int]) -> bool:
+def _is_no_article(blocks: Sequence[PageBlock], main: Set[int], own: Set[int]) -> bool:
     prose = sum(
         _size(blocks[at])
         for at in main
@@ -145,13 +145,13 @@ def _is_no_article(blocks: Sequence[Block], main: Set[int], own: Set[int]) -> bo
     return prose < PROSE and _unlinked(blocks, main & own) < SHARE * _unlinked(blocks, own)
 
 
-def _unlinked(blocks: Sequence[Block], places: Set[int]) -> int:
+def _unlinked(blocks: Sequence[PageBlock], places: Set[int]) -> int:
     return sum(max(0, _size(blocks[at]) - blocks[at].linked) for at in places)
 
 
-def _size(block: Block) -> int:
+def _size(block: PageBlock) -> int:
     return len(block.words)
 
 
-def _leads_away(block: Block) -> bool:
+def _leads_away(block: PageBlock) -> bool:
     return block.linked > _size(block) / 2

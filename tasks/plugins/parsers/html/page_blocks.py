@@ -22,7 +22,7 @@ LIKE_MARKUP: Final = re.compile(r"(#{1,6}(?=\s)|`{3}|~{3})")
 
 
 @dataclass
-class Block:
+class PageBlock:
     """A part of a page. `tight`: it follows the block before without a blank line, as an item
     follows an item. `linked`: how many of its words lead elsewhere.
     """
@@ -39,15 +39,15 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Place:
+class BlockPlace:
     """Where a block stands: what its lines begin with, and what its first line begins with."""
 
     margin: str = ""
     bullet: str = ""
     depth: int = 0
 
-    def within(self, margin: str = "", bullet: str = "") -> "Place":
-        return Place(self.margin + margin, bullet, self.depth + 1)
+    def within(self, margin: str = "", bullet: str = "") -> "BlockPlace":
+        return BlockPlace(self.margin + margin, bullet, self.depth + 1)
 
     def laid_out(self, text: str) -> str:
         """The text with the marks of what it stands in; its further lines below the first."""
@@ -57,7 +57,7 @@ class Place:
         return "\n".join(line.rstrip() for line in lines)
 
 
-def markdown(blocks: Sequence[Block]) -> str:
+def markdown(blocks: Sequence[PageBlock]) -> str:
     """Blocks in order, a blank line between those that are not items of one list."""
     pieces = list[str]()
     for block in blocks:
@@ -67,9 +67,9 @@ def markdown(blocks: Sequence[Block]) -> str:
     return "".join(pieces)
 
 
-def blocks(element: "etree._Element", place: Place | None = None) -> Iterator[Block]:
+def blocks(element: "etree._Element", place: BlockPlace | None = None) -> Iterator[PageBlock]:
     """The blocks below an element in order, none of them empty."""
-    place, run = place or Place(), Inline()
+    place, run = place or BlockPlace(), Inline()
     run.text(element.text)
     for child in element:
         if isinstance(child.tag, str) and _is_block(child, place.depth):
@@ -86,9 +86,9 @@ def blocks(element: "etree._Element", place: Place | None = None) -> Iterator[Bl
     yield from _paragraph(element, run, place)
 
 
-def _after(place: Place) -> Place:
+def _after(place: BlockPlace) -> BlockPlace:
     """The place of what follows: the first block alone stands behind the bullet."""
-    return Place(place.margin + " " * len(place.bullet), "", place.depth)
+    return BlockPlace(place.margin + " " * len(place.bullet), "", place.depth)
 
 
 def _is_block(element: "etree._Element", depth: int) -> bool:
@@ -98,23 +98,23 @@ def _is_block(element: "etree._Element", depth: int) -> bool:
     return element.tag in BLOCKS or next(element.iterdescendants(*BLOCKS), None) is not None
 
 
-def _paragraph(element: "etree._Element", run: Inline, place: Place) -> Iterator[Block]:
+def _paragraph(element: "etree._Element", run: Inline, place: BlockPlace) -> Iterator[PageBlock]:
     text = run.done()
     if text:
         text = LIKE_MARKUP.sub(r"\\\1", text, 1) if LIKE_MARKUP.match(text) else text
-        yield Block(
+        yield PageBlock(
             element, place.laid_out(text), "item" if place.bullet else "text", False, run.linked
         )
 
 
-def _special(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _special(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     """The blocks of an element by its name."""
     tag = element.tag
     if HEADING.match(tag):
         yield from _heading(element, place)
     elif tag == "pre":
         if code := fenced(element):
-            yield Block(element, place.laid_out(code), "code")
+            yield PageBlock(element, place.laid_out(code), "code")
     elif tag in LISTS:
         yield from _items(element, place)
     elif tag == "dl":
@@ -127,24 +127,24 @@ def _special(element: "etree._Element", place: Place) -> Iterator[Block]:
         yield from _inside(element, place)
 
 
-def _inside(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _inside(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     """What stands in an element without a mark of its own; in a link, all of it leads elsewhere."""
-    for block in blocks(element, Place(place.margin, place.bullet, place.depth + 1)):
+    for block in blocks(element, BlockPlace(place.margin, place.bullet, place.depth + 1)):
         if element.tag == "a" and element.get("href"):
             block.linked = len(block.words)
         yield block
 
 
-def _heading(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _heading(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     """A heading is one line, without emphasis: it is a name."""
     run = Inline(plain=True)
     run.element(element)
     if text := " ".join(run.done().split()):
         marked = f"{'#' * int(element.tag[1])} {text}"
-        yield Block(element, place.laid_out(marked), "heading", False, run.linked)
+        yield PageBlock(element, place.laid_out(marked), "heading", False, run.linked)
 
 
-def _items(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _items(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     number, first = _start(element), True
     for item in element:
         if not isinstance(item.tag, str):
@@ -165,9 +165,9 @@ def _start(element: "etree._Element") -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 1
 
 
-def _definitions(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _definitions(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     """`**Term**: what it means`, on a line of its own."""
-    term: Block | None = None
+    term: PageBlock | None = None
     for part in element.iter("dt", "dd"):
         if next(part.iterancestors("dl"), None) is not element:
             continue
@@ -177,11 +177,11 @@ def _definitions(element: "etree._Element", place: Place) -> Iterator[Block]:
                 yield term
             plain = " ".join(block.text.strip().strip("*") for block in inner)
             linked = sum(block.linked for block in inner)
-            term = Block(part, f"**{plain}**", "text", False, linked) if plain else None
+            term = PageBlock(part, f"**{plain}**", "text", False, linked) if plain else None
         elif inner:
             if term and inner[0].kind == "text":
                 joined = f"{term.text}: {inner[0].text.strip()}"
-                inner[0] = Block(part, joined, "text", False, term.linked + inner[0].linked)
+                inner[0] = PageBlock(part, joined, "text", False, term.linked + inner[0].linked)
             elif term:
                 yield term
             term = None
@@ -190,7 +190,7 @@ def _definitions(element: "etree._Element", place: Place) -> Iterator[Block]:
         yield term
 
 
-def _table(element: "etree._Element", place: Place) -> Iterator[Block]:
+def _table(element: "etree._Element", place: BlockPlace) -> Iterator[PageBlock]:
     """A table of data; of one that only lays the page out, what stands in its cells."""
     if not data_table(element):
         yield from _inside(element, place)
@@ -199,4 +199,4 @@ def _table(element: "etree._Element", place: Place) -> Iterator[Block]:
         yield from blocks(caption, place.within())
     text, linked = table_text(element)
     if text:
-        yield Block(element, place.laid_out(text), "table", False, linked)
+        yield PageBlock(element, place.laid_out(text), "table", False, linked)
