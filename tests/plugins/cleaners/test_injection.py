@@ -14,7 +14,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.injection import InjectionCleaner
-from llmops.tasks.plugins.cleaners.injection.disguised import WORDS, corrected, disguises, folded
+from llmops.tasks.plugins.cleaners.injection.folding import WORDS, corrected, disguises, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     WINDOW,
     learned_score,

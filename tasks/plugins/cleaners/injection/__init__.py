@@ -14,7 +14,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.injection.classifier import InjectionClassifier
-from llmops.tasks.plugins.cleaners.injection.disguised import disguises, folded
+from llmops.tasks.plugins.cleaners.injection.folding import disguises, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     attempts,
     learned_score,
