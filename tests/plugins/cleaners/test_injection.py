@@ -14,7 +14,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.injection import InjectionCleaner
-from llmops.tasks.plugins.cleaners.injection.folding import WORDS, corrected, disguises, folded
+from llmops.tasks.plugins.cleaners.injection.disguises import WORDS, corrected, disguises_in, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     WINDOW,
     learned_score,
@@ -223,8 +223,8 @@ def test_only_what_is_misspelt_is_put_right() -> None:
 
 def test_a_document_of_codes_is_looked_through_in_bounds() -> None:
     code = b64encode(ORDER.encode()).decode()
-    assert len([*disguises(f"{code}\n\n" * 1000)]) <= 100
-    (long,) = disguises(b64encode(ORDER.encode() * 10_000).decode())
+    assert len([*disguises_in(f"{code}\n\n" * 1000)]) <= 100
+    (long,) = disguises_in(b64encode(ORDER.encode() * 10_000).decode())
     assert len(long.says) <= 4000
 
 

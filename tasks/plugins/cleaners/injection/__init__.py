@@ -14,7 +14,7 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins.cleaners import Cleaner, Document
 from llmops.tasks.plugins.cleaners.injection.classifier import InjectionClassifier
-from llmops.tasks.plugins.cleaners.injection.folding import disguises, folded
+from llmops.tasks.plugins.cleaners.injection.disguises import disguises_in, folded
 from llmops.tasks.plugins.cleaners.injection.signs import (
     attempts,
     learned_score,
@@ -171,7 +171,7 @@ def phrased(text: str) -> Iterator[Reason]:
 
 def disguised(text: str) -> Iterator[Reason]:
     """The spots that say such things in other letters."""
-    for one in disguises(text):
+    for one in disguises_in(text):
         scores = [score for score, _ in attempts(one.says)]
         if one.encoded:
             scores += (learned_score(one.says[start:end]) for start, end in windows(one.says))

@@ -24,7 +24,7 @@ from llmops.tasks.plugins.importing import imported
 WHERE = "clean: injection: classifier"
 
 
-class SuspectedSpan(NamedTuple):
+class JudgedPiece(NamedTuple):
     """Neighbouring sentences, and from 0 to 1 how surely they give orders to a model."""
 
     start: int
@@ -71,7 +71,7 @@ class InjectionClassifier(BaseModel):
             raise ValueError(f"got {got} of path and base_url; one of them is wanted")
         return self
 
-    def suspected(self, text: str) -> list[SuspectedSpan]:
+    def suspected(self, text: str) -> list[JudgedPiece]:
         """The pieces that reach the threshold. Raises Unavailable where the service cannot be
         asked, ConfigError where what answers is no such classifier: nothing passes unasked.
         """
@@ -81,11 +81,11 @@ class InjectionClassifier(BaseModel):
         )[: self.most_pieces]
         return self._reaching(text, spans)
 
-    def culprits(self, text: str) -> list[SuspectedSpan]:
+    def culprits(self, text: str) -> list[JudgedPiece]:
         """The sentences of suspected pieces that reach the threshold by themselves; the whole piece
         where none does.
         """
-        culprits = list[SuspectedSpan]()
+        culprits = list[JudgedPiece]()
         for piece in self.suspected(text):
             spans = [
                 (piece.start + start, piece.start + end)
@@ -95,14 +95,12 @@ class InjectionClassifier(BaseModel):
             culprits += self._reaching(text, spans) or [piece]
         return culprits
 
-    def _reaching(self, text: str, spans: Sequence[tuple[int, int]]) -> list[SuspectedSpan]:
-        found = list[SuspectedSpan]()
+    def _reaching(self, text: str, spans: Sequence[tuple[int, int]]) -> list[JudgedPiece]:
+        found = list[JudgedPiece]()
         for first in range(0, len(spans), self.batch):
             asked = spans[first : first + self.batch]
             scores = self.scores([text[slice(*span)] for span in asked])
-            found += (
-                SuspectedSpan(*span, score) for span, score in zip(asked, scores, strict=True)
-            )
+            found += (JudgedPiece(*span, score) for span, score in zip(asked, scores, strict=True))
         return [piece for piece in found if piece.score >= self.threshold]
 
     def scores(self, texts: Sequence[str]) -> list[float]:

@@ -57,7 +57,7 @@ class Disguise(NamedTuple):
     encoded: bool
 
 
-def disguises(text: str) -> Iterator[Disguise]:
+def disguises_in(text: str) -> Iterator[Disguise]:
     """What the text says in other letters; most of it is harmless."""
     yield from islice(_encoded(text), MOST_CODES)
     yield from islice(_spelt_out(text), MOST_CODES)
