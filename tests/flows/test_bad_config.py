@@ -166,7 +166,7 @@ def test_a_plugin_whose_library_is_absent_is_named_with_the_command_that_install
 
 def test_wrong_usage_ends_with_2() -> None:
     for words in (["indx"], ["index"], ["index", "kb.yaml", "--pln"], ["search", "x"]):
-        refused(2, "(?i)no such|missing", *words)
+        refused(2, "(?i)no such|missing|no knowledge base", *words)
 
 
 def test_the_version_is_told_without_a_command() -> None:

@@ -179,9 +179,10 @@ def unreadable(data: bytes, uri: str) -> DocumentError | None:
     if kind in (types.ZIP, types.OLE):
         return None
     try:
-        missing = Ocr().missing() if _bare(kind).startswith("image/") and parser_for(kind) else ""
+        parser_for(kind)
     except DocumentError as error:
         return error
+    missing = Ocr().missing() if _bare(kind).startswith("image/") else ""
     return UnsupportedDocument(f"it is a picture; {missing}") if missing else None
 
 

@@ -132,15 +132,15 @@ def test_files_are_uploaded_under_safe_names_into_the_project(
 
 
 def test_files_that_nothing_can_be_read_from_are_refused_at_once(visitor: Visitor) -> None:
-    png = b"\x89PNG\r\n\x1a\n" + bytes(40)
+    psd = b"8BPS\x00\x01" + bytes(40)
     files = [("files", (name, data)) for name, data in (
-        ("none.txt", b""), ("x.png", png), ("y.bin", bytes(range(256)) * 4), ("good.md", b"# One"),
+        ("none.txt", b""), ("x.psd", psd), ("y.bin", bytes(range(256)) * 4), ("good.md", b"# One"),
     )]  # fmt: skip
     shown = html.unescape(
         sent(visitor, {**draft(visitor, "mixed"), "action": "upload"}, files).text
     )
     assert "'none.txt' was not taken: the file is empty (0 bytes)" in shown
-    assert "'x.png' was not taken: " in shown
+    assert "'x.psd' was not taken: it is a picture of a kind that is not read" in shown
     assert "'y.bin' was not taken: " in shown
     (kept,) = re.findall(r'value="drop:([^"]+)"', shown)
     assert kept == "good.md"
