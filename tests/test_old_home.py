@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from pyarrow import parquet
 
 from llmops.configs import read
 from llmops.configs.evaluate import EvaluateConfig
@@ -91,8 +92,23 @@ def test_a_build_reads_anew_what_is_read_better_now_and_nothing_else(
     plan = planned(old, name)
     counts = plan["documents"]
     assert (counts["unchanged"], counts["changed"], counts["vanished"]) == (unchanged, 0, 0)
-    assert work(plan) == dict.fromkeys(read_anew(old, name), "reprocess")
-    assert "letter.docx" in read_anew(old, name)
+    anew = {"letter.docx", "guide.md"} if name == "pages" else {"letter.docx"}
+    assert read_anew(old, name) == anew
+    assert work(plan) == dict.fromkeys(anew, "reprocess")
+
+
+def test_its_files_are_read_as_it_read_them_but_for_a_false_heading(old: Path) -> None:
+    before, now = {}, {}
+    for uri, shard, row in ledger_rows(
+        old / "home",
+        "SELECT DISTINCT documents.uri, parsed.shard, parsed.shard_row FROM documents "
+        "JOIN parsed USING (content_hash) WHERE documents.source = 'files'",
+    ):
+        (kept,) = parquet.read_table(old / "home" / "lake" / shard).slice(row, 1).to_pylist()
+        read_now = parsers.parse((old / "project" / "documents" / uri).read_bytes(), uri)
+        before[uri], now[uri] = kept["text"], read_now.text
+    assert before.pop("rooms.html") == f"---\n\n## title: Rooms\n\n{now.pop('rooms.html')}"
+    assert (len(now), now) == (7, before)
 
 
 def test_with_cleaners_that_compare_documents_all_are_looked_at(old: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
@@ -201,9 +202,7 @@ def test_a_golden_set_that_names_no_document_blocks_and_one_that_misses_some_war
 def test_pictures_are_recorded_but_no_fault_of_the_budget(lab: Laboratory) -> None:
     lab.write("a.txt", "One text among pictures.")
     for number in range(3):
-        (lab.documents / f"p{number}.png").write_bytes(
-            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
-        )
+        Image.new("L", (40, 40), 60 * number).save(lab.documents / f"p{number}.png")
     for status in ("published", "unchanged"):
         outcome = lab.build()
         assert (outcome.status, outcome.documents["quarantined"], lab.visible()) == (

@@ -1,5 +1,6 @@
-"""The home of release 0.1.0 is built and evaluated again, by the flows: nothing is parsed, embedded
-or asked a second time.
+"""The home of release 0.1.0 is built and evaluated again, by the flows: nothing is embedded or
+asked a second time, though some files are read anew. `rooms.html` is left out: its text is another
+one now (`tests/test_old_home.py`), and its questions would have to be asked for.
 """
 
 from pathlib import Path
@@ -9,14 +10,14 @@ import pytest
 
 from llmops.configs import read
 from tests.commandline import ended, llmops, start
-from tests.old_home import NAMES, paid, restore, waiting
+from tests.old_home import paid, restore, waiting
 
 pytestmark = pytest.mark.slow
 
 
-read_better = pytest.mark.xfail(
-    reason="parsers read some of its files better than 0.1.0 did: their texts are asked for anew",
-    strict=False,
+SOURCES = (
+    "sources=[{name: files, path: documents, exclude: [rooms.html]}, "
+    "{name: jsonl, path: articles.jsonl}]"
 )
 
 
@@ -52,39 +53,36 @@ def figures(outcome: Any) -> tuple[Any, ...]:
     return outcome.status, outcome.version, outcome.chunks["kept"], outcome.embeddings["computed"]
 
 
-@read_better
-def test_a_build_changes_nothing_and_pays_nothing(old: OldHome) -> None:
-    outcomes = {name: old.build(name) for name in NAMES}
-    assert {name: figures(outcome) for name, outcome in outcomes.items()} == {
-        "library": ("unchanged", 2, 30, 0),
-        "pages": ("unchanged", 1, 6, 0),
-        "talk": ("unchanged", 1, 2, 0),
-    }
-    documents = outcomes["library"].documents
-    assert (documents["unchanged"], documents["quarantined"], documents["duplicates"]) == (9, 2, 1)
-    assert old.still_paid("parsed", "embeddings", "calls")
+def test_a_build_pays_nothing(old: OldHome) -> None:
+    library = old.build("library", SOURCES)
+    assert figures(library) == ("published", 3, 26, 0)
+    documents = library.documents
+    assert (documents["unchanged"], documents["retired"], documents["changed"]) == (8, 1, 0)
+    assert (documents["quarantined"], documents["duplicates"]) == (2, 1)
+    for name, chunks in (("pages", 6), ("talk", 2)):
+        assert figures(old.build(name)) == ("unchanged", 1, chunks, 0)
+    assert old.still_paid("embeddings", "calls")
     assert waiting(old.home) == {
-        "a2": ("ExpectationFailed", 1),  # known by its content, so not tried again
+        "a2": ("ExpectationFailed", 2),
         "damaged.pdf": ("DocumentError", 2),
         "notes-copy.txt": ("NearDuplicate", 1),
     }
 
 
-@read_better
-def test_other_chunks_of_the_same_texts_are_not_parsed_again(old: OldHome) -> None:
+def test_other_chunks_of_the_same_texts_ask_nothing(old: OldHome) -> None:
     assert figures(old.build("pages", "chunk.size=40")) == ("published", 2, 0, 10)
     assert figures(old.build("talk", "chunk.size=30")) == ("published", 2, 0, 2)
-    assert old.still_paid("parsed", "calls")
+    assert old.still_paid("calls")
 
 
-@read_better
 def test_another_collection_and_a_rollback_cost_nothing(old: OldHome) -> None:
-    assert figures(old.build("library", "fields={year: integer}")) == ("published", 3, 30, 0)
+    changes = (SOURCES, "fields={year: integer}")
+    assert figures(old.build("library", *changes)) == ("published", 3, 26, 0)
     assert llmops("kb", "rollback", "library", "--to", "1").code == 0
-    built = old.build("library")
-    assert figures(built) == ("published", 4, 28, 0)
+    built = old.build("library", SOURCES)
+    assert figures(built) == ("published", 4, 24, 0)
     assert (built.documents["changed"], built.embeddings["reused"]) == (1, 2)
-    assert old.still_paid("parsed", "embeddings", "calls")
+    assert old.still_paid("embeddings", "calls")
     assert llmops("kb", "verify", "library", "--vectors").code == 0
 
 

@@ -72,7 +72,11 @@ class Worker:
         os.close(end)
         for stream in (self._stdin, self._stdout):
             os.set_blocking(stream, False)
-        self._exchange([], START_SECONDS)
+        try:
+            self._exchange([], START_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
 
     def ask(
         self, head: dict[str, Any], body: bytes, seconds: float, pages: int = 0
