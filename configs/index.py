@@ -23,7 +23,7 @@ from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import Ocr
+from llmops.tasks.plugins.parsers import Comments, Ocr
 from llmops.tasks.plugins.sources import Source
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import MetricRule
@@ -55,14 +55,15 @@ class Limits(Section):
 
 
 class Parsing(Section):
-    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text; and
-    how text in pictures is read.
+    """The limits of one document: wall-clock seconds, megabytes of memory, characters of text; how
+    text in pictures is read, and what becomes of comments.
     """
 
     seconds: float = Field(default=60, gt=0, le=3600)
     memory_mb: int = Field(default=1024, ge=128)
     max_chars: int = Field(default=10_000_000, ge=1)
     ocr: Ocr = Ocr()
+    comments: Comments = "drop"
 
 
 class IndexConfig(FlowConfig):

@@ -36,7 +36,7 @@ from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.parsers import Ocr
+from llmops.tasks.plugins.parsers import Comments, Ocr, ParseOptions
 from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
@@ -87,10 +87,16 @@ def collect(build: Build, part: Part) -> Batch:
 
 
 @cache
-def pool(*, seconds: float, memory_mb: int, max_chars: int, ocr: Ocr) -> ParserPool:
+def pool(
+    *, seconds: float, memory_mb: int, max_chars: int, ocr: Ocr, comments: Comments
+) -> ParserPool:
     """One pool of parsers for all tasks of a process; its workers end with the process."""
     return ParserPool(
-        workers=PROCESSES, seconds=seconds, memory_mb=memory_mb, max_chars=max_chars, ocr=ocr
+        workers=PROCESSES,
+        seconds=seconds,
+        memory_mb=memory_mb,
+        max_chars=max_chars,
+        options=ParseOptions(ocr=ocr, comments=comments),
     )
 
 

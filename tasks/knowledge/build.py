@@ -19,7 +19,7 @@ from llmops.tasks.plugins import Spec, digest
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import Ocr, parser_fingerprint
+from llmops.tasks.plugins.parsers import ParseOptions, parser_fingerprint
 from llmops.tasks.plugins.sources import Item
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.gate import GateSpec
@@ -49,8 +49,8 @@ class Fingerprints(BaseModel):
 
     `parse`: of all parsers; `clean`: of each cleaner; `check`: the text of the expectations;
     `chunk`: of chunker, embedder and metadata; `model`: of the embedder. `corpus`: what the
-    sketches of each cleaner that compares documents depend on, in the order of the cleaners. `ocr`:
-    how parsers read text in pictures. `letters`: the languages whose documents are measured by
+    sketches of each cleaner that compares documents depend on, in the order of the cleaners.
+    `options`: what parsers read, and how. `letters`: the languages whose documents are measured by
     letters.
     """
 
@@ -61,7 +61,7 @@ class Fingerprints(BaseModel):
     chunk: tuple[str, ...]
     model: str
     corpus: tuple[str, ...] = ()
-    ocr: Ocr = Ocr()
+    options: ParseOptions = ParseOptions()
     letters: tuple[str, ...] = ()
 
     def of(self, media_type: str, language: str | None = None) -> DocumentFingerprints:
@@ -77,7 +77,7 @@ class Fingerprints(BaseModel):
 
     def parser(self, media_type: str) -> str:
         """That of the parser that reads documents of that type."""
-        return parser_fingerprint(media_type, self.ocr)
+        return parser_fingerprint(media_type, self.options)
 
     @property
     def all(self) -> str:
@@ -89,16 +89,14 @@ class Fingerprints(BaseModel):
         return DocumentFingerprints(text, digest(text, self.check), digest(text, *self.chunk))
 
 
-class ParsingLimits(BaseModel):
+class ParsingLimits(ParseOptions):
     """The limits of one document: wall-clock seconds, megabytes of memory, characters of text; and
-    how text in pictures is read.
+    what is read of it.
     """
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
     seconds: float = 60
     memory_mb: int = 1024
     max_chars: int = 10_000_000
-    ocr: Ocr = Ocr()
 
 
 class Specs(BaseModel):

@@ -104,7 +104,7 @@ class _Collector:
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, Row]:
         """content_hash -> text, where the parser that read it is still the one that would."""
         readers = self._build.fingerprints
-        cached = find_parsed(self._build.ledger, parser_fingerprints(readers.ocr), hashes)
+        cached = find_parsed(self._build.ledger, parser_fingerprints(readers.options), hashes)
         texts = read_rows(
             self._build,
             {key: (row.shard, row.shard_sha256, row.shard_row) for key, row in cached.items()},

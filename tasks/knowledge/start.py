@@ -20,7 +20,7 @@ from llmops.tasks.plugins import stores as stored
 from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.parsers import Ocr, all_parsers
+from llmops.tasks.plugins.parsers import ParseOptions, all_parsers
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.texts import terms
 from llmops.tasks.texts.language import unread
@@ -83,7 +83,7 @@ def fingerprints_of_specs(specs: Specs) -> Fingerprints:
         specs.chunker(),
         specs.embedder(),
         specs.metadata_schema,
-        specs.parse.ocr,
+        ParseOptions.model_validate(specs.parse),
     )
 
 
@@ -93,12 +93,12 @@ def fingerprints_of(
     chunker: Chunker,
     embedder: Embedder,
     schema: MetadataSchema,
-    ocr: Ocr,
+    options: ParseOptions,
 ) -> Fingerprints:
     """The fingerprints of a configuration's stages. `suite`: the text of the expectations; the
     schema belongs to the chunks' rows.
     """
-    parse, model = all_parsers(ocr), embedder.fingerprint()
+    parse, model = all_parsers(options), embedder.fingerprint()
     clean = tuple(cleaner.fingerprint() for cleaner in cleaners)
     readers = schema.model_dump_json(include={"access", "sources"})
     corpus = tuple(
@@ -113,7 +113,7 @@ def fingerprints_of(
         chunk=(chunker.fingerprint(), model, schema.model_dump_json()),
         model=model,
         corpus=corpus,
-        ocr=ocr,
+        options=options,
         letters=tuple(sorted(unread(embedder.languages))),
     )
 

@@ -33,7 +33,7 @@ from llmops.tasks.plugins.cleaners.boilerplate import BoilerplateCleaner
 from llmops.tasks.plugins.cleaners.near_duplicates import NearDuplicatesCleaner
 from llmops.tasks.plugins.cleaners.whitespace import WhitespaceCleaner
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
-from llmops.tasks.plugins.parsers import Ocr, Parsed
+from llmops.tasks.plugins.parsers import DEFAULTS, Parsed
 from llmops.tasks.plugins.sources import Item, Raw, Source
 from llmops.tasks.schemas import sha256
 from tests.ledgers import with_ledger
@@ -104,7 +104,7 @@ class Home:
 
     def start(self) -> Build:
         fingerprints = fingerprints_of(
-            self.cleaners, "", SentenceChunker(), HashEmbedder(), MetadataSchema(), Ocr()
+            self.cleaners, "", SentenceChunker(), HashEmbedder(), MetadataSchema(), DEFAULTS
         )
         return Build(
             handle=Handle(home=self.home, name="kb"),

@@ -15,7 +15,7 @@ import pytest
 from llmops.tasks.errors import DocumentError, TransientDocumentError
 from llmops.tasks.knowledge.parser_pool import ParserPool
 from llmops.tasks.knowledge.parser_pool.frames import WORKING, Incoming, packed
-from llmops.tasks.plugins.parsers import Ocr
+from llmops.tasks.plugins.parsers import Ocr, ParseOptions
 from tests.plugins.parsers import samples
 
 ROOT = Path(__file__).parents[2]
@@ -59,11 +59,21 @@ def test_bad_behaviour_costs_one_document(
 
 @pytest.mark.slow
 def test_the_limit_of_time_is_one_of_a_page_that_is_recognised(nasty: Path) -> None:
-    with ParserPool(workers=1, seconds=3, ocr=Ocr(most_pages=9)) as pool:
+    with ParserPool(workers=1, seconds=3, options=ParseOptions(ocr=Ocr(most_pages=9))) as pool:
         assert pool.parse(b"9", "scan", "x-nasty/pages").text == "9 pages"
         with pytest.raises(TransientDocumentError, match=r"longer than 3 seconds"):
             pool.parse(b"99", "endless", "x-nasty/pages")
         assert "Still alive" in pool.parse(HTML, "good.html").text
+
+
+def test_options_reach_the_process() -> None:
+    note = "<office:annotation><text:p>Sure?</text:p></office:annotation>"
+    data = samples.opendocument("text", f"<text:p>Ducks{note}</text:p>")
+    with ParserPool(workers=1) as pool:
+        assert pool.parse(data, "a.odt").text == "Ducks"
+    with ParserPool(workers=1, options=ParseOptions(comments="apart")) as pool:
+        said = pool.parse(data, "a.odt").text
+    assert said == "Ducks\n\n# Comments\n\nComment on “Ducks”: Sure?"
 
 
 def test_frames_that_arrive_together_are_told_apart() -> None:

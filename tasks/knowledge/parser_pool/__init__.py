@@ -8,7 +8,7 @@ from llmops.tasks.errors import DocumentError, TransientDocumentError, Unsupport
 from llmops.tasks.knowledge.parser_pool import process
 from llmops.tasks.knowledge.parser_pool.frames import document
 from llmops.tasks.plugins import parsers
-from llmops.tasks.plugins.parsers import Ocr, Parsed
+from llmops.tasks.plugins.parsers import DEFAULTS, Parsed, ParseOptions
 
 LIGHT_BYTES = 8 * 2**20
 MOST_BYTES_PER_CHARACTER = 4
@@ -19,7 +19,8 @@ class ParserPool:
     start when needed.
 
     Limits per document: `seconds` of time (and as many for each page whose text is recognised),
-    `memory_mb` for the whole process, `max_chars` of text. `ocr`: how text in pictures is read.
+    `memory_mb` for the whole process, `max_chars` of text. `options`: what is read of them, and
+    how.
     A document that passes one is refused with a reason; its process is replaced, no other document
     notices.
     """
@@ -31,9 +32,9 @@ class ParserPool:
         seconds: float = 60.0,
         memory_mb: int = 1024,
         max_chars: int = 5_000_000,
-        ocr: Ocr = Ocr(),  # noqa: B008 - it is frozen
+        options: ParseOptions = DEFAULTS,
     ) -> None:
-        self._ocr = ocr
+        self._options = options
         self._seconds, self._memory, self._most = seconds, memory_mb, max_chars
         self._slots: LifoQueue[process.Worker | None] = LifoQueue()
         self._workers, self._closed = workers, threading.Event()
@@ -95,8 +96,8 @@ class ParserPool:
         usable = None
         try:
             worker = worker or process.Worker(self._memory)
-            asked = {"uri": uri, "media_type": media_type, "ocr": self._ocr.model_dump()}
-            head, body = worker.ask(asked, data, self._seconds, self._ocr.most_pages)
+            asked = {"uri": uri, "media_type": media_type, "options": self._options.model_dump()}
+            head, body = worker.ask(asked, data, self._seconds, self._options.ocr.most_pages)
             usable = worker
         except (process.TimedOut, process.OutOfMemory, process.Died) as error:
             raise self._reason(error) from error

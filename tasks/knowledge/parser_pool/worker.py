@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.knowledge.parser_pool import frames
 from llmops.tasks.plugins import parsers
-from llmops.tasks.plugins.parsers import Ocr
+from llmops.tasks.plugins.parsers import ParseOptions
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_THREAD_LIMIT")
 
@@ -41,13 +41,14 @@ def main(arguments: Sequence[str]) -> None:
     say(frames.packed({"ready": True}))
     while (request := frames.received(sys.stdin.buffer)) is not None:
         head, data = request
-        say(served(head["uri"], head["media_type"], data, Ocr.model_validate(head["ocr"])))
+        options = ParseOptions.model_validate(head["options"])
+        say(served(head["uri"], head["media_type"], data, options))
 
 
-def served(uri: str, media_type: str, data: bytes, ocr: Ocr) -> list[bytes]:
+def served(uri: str, media_type: str, data: bytes, options: ParseOptions) -> list[bytes]:
     """The answer for one document: its text, or why there is none."""
     try:
-        return frames.answer(parsers.parse(data, uri, media_type, ocr))
+        return frames.answer(parsers.parse(data, uri, media_type, options))
     except DocumentError as error:
         return frames.packed({"refused": error.reason, "kind": type(error).__name__})
 

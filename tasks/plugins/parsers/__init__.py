@@ -77,6 +77,21 @@ class Ocr(BaseModel):
         return digest(fingerprint, _ocr.engine() if self.enabled else "")
 
 
+Comments = Literal["drop", "apart"]
+"""What becomes of the comments in a document: left out, or kept apart from its text, below it."""
+
+
+class ParseOptions(BaseModel):
+    """What a config says of reading, beside the limits. Each option reaches the parsers that have a
+    field of its name, and the fingerprints of those alone.
+    """
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+    ocr: Ocr = Ocr()
+    comments: Comments = "drop"
+
+
+DEFAULTS = ParseOptions()
 PAGE_DONE: ContextVar[Callable[[], None]] = ContextVar("PAGE_DONE", default=lambda: None)
 """Called for each page whose text was recognised: it takes seconds, and a limit of time is one of a
 page.
@@ -159,16 +174,17 @@ def parsers_by_type() -> dict[str, type[Parser]]:
     return readers
 
 
-def parser_for(media_type: str, ocr: Ocr | None = None) -> Parser:
+def parser_for(media_type: str, options: ParseOptions = DEFAULTS) -> Parser:
     """The parser of a media type. Raises DocumentError when there is none."""
     plugin = _reader(media_type)
     if plugin is None:
         raise types.unsupported(_bare(media_type))
-    return _built(plugin, ocr or Ocr())
+    return _built(plugin, options)
 
 
-def _built(plugin: type[Parser], ocr: Ocr) -> Parser:
-    return plugin.model_validate({"ocr": ocr} if "ocr" in plugin.model_fields else {})
+def _built(plugin: type[Parser], options: ParseOptions) -> Parser:
+    own = {name: value for name, value in options if name in plugin.model_fields}
+    return plugin.model_validate(own)
 
 
 def unreadable(data: bytes, uri: str) -> DocumentError | None:
@@ -196,38 +212,38 @@ def _reader(media_type: str) -> type[Parser] | None:
 
 
 @cache
-def parser_fingerprint(media_type: str, ocr: Ocr = Ocr()) -> str:  # noqa: B008 - it is frozen
+def parser_fingerprint(media_type: str, options: ParseOptions = DEFAULTS) -> str:
     """What the text of a document of that type depends on; empty where nobody reads it. One parser
     more changes that of its types alone.
     """
     plugin = _reader(media_type)
-    return _fingerprint(plugin, ocr) if plugin else ""
+    return _fingerprint(plugin, options) if plugin else ""
 
 
 @cache
-def parser_fingerprints(ocr: Ocr = Ocr()) -> frozenset[str]:  # noqa: B008
+def parser_fingerprints(options: ParseOptions = DEFAULTS) -> frozenset[str]:
     """Those of every parser there is."""
-    return frozenset(_fingerprint(plugin, ocr) for plugin in parsers_by_type().values())
+    return frozenset(_fingerprint(plugin, options) for plugin in parsers_by_type().values())
 
 
-def all_parsers(ocr: Ocr = Ocr()) -> str:  # noqa: B008
+def all_parsers(options: ParseOptions = DEFAULTS) -> str:
     """What a failure depends on, of which nobody may know the type: every parser there is."""
-    kinds = sorted(parser_fingerprints(ocr))
+    kinds = sorted(parser_fingerprints(options))
     return SHARED if kinds == [SHARED] else digest(*kinds)
 
 
-def _fingerprint(plugin: type[Parser], ocr: Ocr) -> str:
+def _fingerprint(plugin: type[Parser], options: ParseOptions) -> str:
     name = name_of(plugin)
     own = name not in external("parsers") and RELEASE_0_1.get(name) == plugin.revision
-    return SHARED if own else _built(plugin, ocr).fingerprint()
+    return SHARED if own else _built(plugin, options).fingerprint()
 
 
-def parse(data: bytes, uri: str, media_type: str = "", ocr: Ocr | None = None) -> Parsed:
+def parse(data: bytes, uri: str, media_type: str = "", options: ParseOptions = DEFAULTS) -> Parsed:
     """The text of a document, here and now. Raises DocumentError, also when there is no text in
     it.
     """
     kind = media_type or sniff(data, uri)
-    parsed = parser_for(kind, ocr).parse(data, kind)
+    parsed = parser_for(kind, options).parse(data, kind)
     if not parsed.text.strip():
         raise DocumentError(
             "there is no text in it; if it shows any, that is in pictures or in embedded files: "

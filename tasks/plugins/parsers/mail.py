@@ -119,7 +119,7 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
 
 
 def _attachment(part: Message, name: str, depth: int) -> str:
-    from llmops.tasks.plugins.parsers import Ocr, parse
+    from llmops.tasks.plugins.parsers import Ocr, ParseOptions, parse
 
     if depth >= DEEPEST:
         raise DocumentError("mails are nested too deeply")
@@ -127,7 +127,8 @@ def _attachment(part: Message, name: str, depth: int) -> str:
         mail = _internet(content_of(part), depth + 1)
         return f"{mail.title or ''}\n\n{mail.text}".strip()
     # signatures are full of pictures, each of which would take seconds
-    return parse(content_of(part), name, ocr=Ocr(enabled=False)).text.replace("\f", "\n")
+    options = ParseOptions(ocr=Ocr(enabled=False))
+    return parse(content_of(part), name, options=options).text.replace("\f", "\n")
 
 
 def _outlook(data: bytes) -> Parsed:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmops.tasks.errors import DocumentError, UnsupportedDocument
 from llmops.tasks.plugins.parsers import (
     Ocr,
+    ParseOptions,
     _ocr,
     all_parsers,
     parse,
@@ -119,10 +120,10 @@ def test_the_pages_of_a_tiff_are_pages() -> None:
 def test_what_is_read_with_too_little_confidence_is_left_out_or_refused() -> None:
     noise = np.random.default_rng(1).integers(0, 60, (1263, 893, 3))
     poor = np.clip(painted(LETTER).astype(int) - noise, 0, 255).astype(np.uint8)
-    sure = Ocr(min_confidence=1)
+    sure = ParseOptions(ocr=Ocr(min_confidence=1))
     with pytest.raises(DocumentError, match=r"confidence of 0\.\d\d.*`parse\.ocr\.min_confidence`"):
-        parse(scanned(poor), "a.pdf", ocr=sure)
-    parsed = parse(scanned(poor, before=line("A cover with text.")), "a.pdf", ocr=sure)
+        parse(scanned(poor), "a.pdf", options=sure)
+    parsed = parse(scanned(poor, before=line("A cover with text.")), "a.pdf", options=sure)
     assert parsed.text.strip("\f\n") == "A cover with text."
     assert parsed.metadata["ocr_pages_left_out"] == [2]
 
@@ -162,9 +163,9 @@ def test_without_the_library_the_reason_names_the_command(
 
 
 def test_switched_off_it_reads_nothing_and_says_so() -> None:
-    off = Ocr(enabled=False)
+    off = ParseOptions(ocr=Ocr(enabled=False))
     with pytest.raises(DocumentError, match=r"a scan.*`parse\.ocr\.enabled: true`"):
-        parse(scanned(painted(LETTER, 0.2)), "a.pdf", ocr=off)
+        parse(scanned(painted(LETTER, 0.2)), "a.pdf", options=off)
     assert parser_fingerprint("application/pdf", off) != parser_fingerprint("application/pdf")
     assert parser_fingerprint("text/html", off) == parser_fingerprint("text/html")
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError
-from llmops.tasks.plugins.parsers import Parsed, Parser
+from llmops.tasks.plugins import digest
+from llmops.tasks.plugins.parsers import Comments, Parsed, Parser
 from llmops.tasks.plugins.parsers import _xberg as xberg
 from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
+from llmops.tasks.plugins.parsers.office.comments import section
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
 from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
@@ -34,10 +36,15 @@ TEMPLATE = re.compile(
 
 
 class OfficeParser(Parser):
-    """Markdown. A form feed stands between slides and between sheets. Headers, footers and comments
-    are left out. Text that nobody sees stands in the metadata `hidden_text` instead."""
+    """Markdown. A form feed stands between slides and between sheets. Headers and footers are left
+    out. Text that nobody sees stands in the metadata `hidden_text` instead.
 
-    revision: ClassVar[int] = 3
+    `comments` are left out (`drop`), or stand below the text, the sheet or the slide under a
+    heading of their own (`apart`), each with its author, its day, and what it is attached to.
+    """
+
+    revision: ClassVar[int] = 4
+    comments: Comments = "drop"
 
     media_types: ClassVar[tuple[str, ...]] = (
         DOCX,
@@ -56,21 +63,27 @@ class OfficeParser(Parser):
         *RICH_TEXT,
     )
 
+    def fingerprint(self) -> str:
+        options = self.model_dump_json(exclude_defaults=True)
+        return digest(f"{self.spelling()}/{self.revision}", options)
+
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb_in(data)
-        data, unseen, embedded = prepared(data)
+        apart = self.comments == "apart"
+        data, unseen, embedded, comments = prepared(data, comments=apart)
         if media_type in RICH_TEXT:
             data = plain_runs(data)
         if media_type == PPTX or media_type.startswith(OPEN):
-            pages, title = read_slides(data) if media_type == PPTX else read_opendocument(data)
+            read = read_slides if media_type == PPTX else read_opendocument
+            pages, title = read(data, comments=apart)
         else:
-            pages, title = _extracted(data, media_type, embedded)
+            pages, title = _extracted(data, media_type, embedded, comments=apart)
         text = "\n\f\n".join(pages)
         first = next((line for line in text.splitlines() if line.strip("\f ")), "")
         headed = media_type == PPTX and first.startswith("## ")
         heading = only_heading(text) or (first.removeprefix("## ") if headed else None)
         return Parsed(
-            text=text,
+            text="\n\n".join(filter(None, (text, section(comments, 1)))),
             markup="markdown",
             title=sensible(title) or heading,
             media_type=media_type,
@@ -84,11 +97,13 @@ def refuse_bomb_in(data: bytes) -> None:
         refuse_bomb(data)
 
 
-def _extracted(data: bytes, media_type: str, embedded: Sequence[Parsed]) -> tuple[list[str], str]:
+def _extracted(
+    data: bytes, media_type: str, embedded: Sequence[Parsed], *, comments: bool
+) -> tuple[list[str], str]:
     """Pages by xberg, where it knows them and they hold all the text; else the whole."""
     document = _read(data, media_type)
     if media_type in SHEETS:
-        return read_sheets(data, document.pages), document.title
+        return read_sheets(data, document.pages, comments=comments), document.title
     pages = [page.text for page in document.pages]
     complete = len(WORD.findall(" ".join(pages))) >= len(WORD.findall(document.text))
     texts = pages if len(pages) > 1 and complete else [document.text]

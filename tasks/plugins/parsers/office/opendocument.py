@@ -5,6 +5,12 @@ from typing import TYPE_CHECKING
 
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.markdown import markdown_table
+from llmops.tasks.plugins.parsers.office.comments import (
+    Comment,
+    page_annotations,
+    section,
+    table_annotations,
+)
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -25,9 +31,9 @@ NAME = f"{TABLE}name"
 MOST_REPEATS = 64
 
 
-def read_opendocument(data: bytes) -> tuple[list[str], str]:
+def read_opendocument(data: bytes, *, comments: bool = False) -> tuple[list[str], str]:
     """The pages (slides, sheets; one for a text) as Markdown, and the title among the
-    properties.
+    properties. `comments`: whether those of slides and sheets stand on their pages.
     """
     package = Package(data)
     body = package.xml("content.xml").find(f"{OFFICE}body")
@@ -36,11 +42,22 @@ def read_opendocument(data: bytes) -> tuple[list[str], str]:
     if content is None:
         return [], title
     if content.tag == f"{OFFICE}presentation":
-        return [_slide(page) for page in content.iterchildren(f"{DRAW}page")], title
+        slides = enumerate(content.iterchildren(f"{DRAW}page"), 1)
+        return [
+            _with(_slide(page), page_annotations(page, number) if comments else [])
+            for number, page in slides
+        ], title
     if content.tag == f"{OFFICE}spreadsheet":
-        sheets = ((each, _table(each)) for each in content.iterchildren(f"{TABLE}table"))
-        return [f"## {each.get(NAME)}\n\n{text}" if text else "" for each, text in sheets], title
+        return [
+            f"## {each.get(NAME)}\n\n{text}" if text else ""
+            for each in content.iterchildren(f"{TABLE}table")
+            for text in [_with(_table(each), table_annotations(each) if comments else [])]
+        ], title
     return ["\n\n".join(blocks(content))], title
+
+
+def _with(page: str, comments: Sequence[Comment]) -> str:
+    return "\n\n".join(filter(None, (page, section(comments, 3))))
 
 
 def blocks(element: "etree._Element") -> Iterator[str]:
@@ -138,6 +155,8 @@ def _slide(page: "etree._Element") -> str:
     """A slide: its title frame as a heading, then the rest, then the speaker's notes."""
     title, rest, notes = "", list[str](), list[str]()
     for child in page.iterchildren("*"):
+        if child.tag in SKIPPED:
+            continue
         text = list(blocks(child))
         if child.tag == f"{PRESENTATION}notes":
             notes += text

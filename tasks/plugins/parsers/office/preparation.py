@@ -12,6 +12,8 @@ from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.parsers import Parsed
 from llmops.tasks.plugins.parsers._containers import Package, members, padded, unix
 from llmops.tasks.plugins.parsers.office import hidden, sheets, word
+from llmops.tasks.plugins.parsers.office.comments import Comment, text_annotations, word_comments
+from llmops.tasks.plugins.parsers.office.elements import child
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -22,15 +24,16 @@ Taker = Callable[[Package], "tuple[dict[str, etree._Element], list[str]]"]
 
 class Prepared(NamedTuple):
     """`hidden`: the texts that were taken out. `embedded`: files within a Word file; the text of
-    number n belongs where `word.MARK` says n.
+    number n belongs where `word.MARK` says n. `comments`: those of a text, where they are wanted.
     """
 
     data: bytes
     hidden: list[str]
     embedded: list[Parsed]
+    comments: list[Comment]
 
 
-def prepared(data: bytes) -> Prepared:
+def prepared(data: bytes, *, comments: bool = False) -> Prepared:
     """The same bytes where there is nothing to change, or where the file cannot be told.
 
     Hidden is: in Word hidden, white on nothing, smaller than two points; in PowerPoint hidden
@@ -38,18 +41,29 @@ def prepared(data: bytes) -> Prepared:
     Sheets, and the formats before 2007, are not looked into.
     """
     if not data.startswith(b"PK"):
-        return Prepared(data, [], [])
+        return Prepared(data, [], [], [])
     try:
         package = Package(data)
         take = next((take for name, take in TAKERS.items() if name in package.names), None)
         parts, texts = take(package) if take else ({}, [])
+        said = _comments(package, parts) if comments else []
         arranged, embedded = word.arrange(package, parts) if word.BODY in parts else (False, [])
         changed = texts or arranged or (take is sheets.arranged and parts)
         whole = _replaced(data, parts) if changed else data
     except (DocumentError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        return Prepared(data, [], [])  # the parser that follows says what is wrong with it
+        return Prepared(data, [], [], [])  # the parser that follows says what is wrong with it
     texts += [text for each in embedded for text in each.metadata.get("hidden_text", ())]
-    return Prepared(whole, texts, embedded)
+    return Prepared(whole, texts, embedded, said)
+
+
+def _comments(package: Package, parts: "Mapping[str, etree._Element]") -> list[Comment]:
+    """Those of a text, once its hidden words are gone; sheets and slides have theirs on their
+    pages.
+    """
+    if word.BODY in parts:
+        return word_comments(package, parts)
+    content = child(parts.get("content.xml"), "body", "text")
+    return text_annotations(content) if content is not None else []
 
 
 def repacked(data: bytes) -> bytes | None:

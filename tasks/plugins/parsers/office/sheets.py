@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers._xberg import ExtractedPage
+from llmops.tasks.plugins.parsers.office.comments import column_letters, section, sheet_comments
 from llmops.tasks.plugins.parsers.office.elements import (
     child,
     children,
@@ -33,12 +34,14 @@ MOST_FILLED: Final = 20_000
 """Merged cells that are repeated, in one sheet: beyond it they stay as they are."""
 
 
-def read_sheets(data: bytes, pages: Sequence[ExtractedPage]) -> list[str]:
+def read_sheets(
+    data: bytes, pages: Sequence[ExtractedPage], *, comments: bool = False
+) -> list[str]:
     """One text per sheet that says something: its name as a heading, its cells as a table, its text
-    boxes and charts after it.
+    boxes and charts after it, last its `comments` if they are wanted.
     """
     package = Package(data) if data.startswith(b"PK") else None
-    over = dict(_drawn(package)) if package and BOOK in package.names else {}
+    over = dict(_beside(package, comments)) if package and BOOK in package.names else {}
     sheets = []
     for page in pages:
         heading = f"## {page.name}"
@@ -95,11 +98,11 @@ def _fill_spans(sheet: "etree._Element") -> None:
 
 def _fill(rows: "Rows", columns: range, lines: range) -> None:
     """One range. A title over a whole row is said once: there it is alone."""
-    first = rows.get(lines.start, {}).get(f"{_letters(columns.start)}{lines.start}")
+    first = rows.get(lines.start, {}).get(f"{column_letters(columns.start)}{lines.start}")
     if first is None or not _says(first):
         return
     for line in lines:
-        inside = {f"{_letters(column)}{line}" for column in columns}
+        inside = {f"{column_letters(column)}{line}" for column in columns}
         cells = rows.get(line, {})
         alone = not any(_says(cell) for ref, cell in cells.items() if ref not in inside)
         for ref in inside if len(columns) == 1 or not alone else ():
@@ -130,21 +133,17 @@ def _column(letters: str) -> int:
     return total
 
 
-def _letters(column: int) -> str:
-    letters = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
-
-
-def _drawn(package: Package) -> Iterator[tuple[str, list[str]]]:
-    """The sheets in their order, each with the texts that are drawn over its cells."""
+def _beside(package: Package, comments: bool) -> Iterator[tuple[str, list[str]]]:
+    """The sheets in their order, each with the texts that are drawn over its cells and its
+    comments.
+    """
     parts = package.related(BOOK)
     for sheet in named(package.xml(BOOK), "sheet"):
         part = parts.get(value(sheet, "id") or "", ("", ""))[1]
         name = value(sheet, "name") or ""
         texts = list(_texts(package, part)) if part in package.names else []
+        if comments and part in package.names:
+            texts += filter(None, [section(sheet_comments(package, BOOK, part), 3)])
         yield " ".join(name.split()), texts
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from llmops.tasks.plugins.parsers._containers import Package
 from llmops.tasks.plugins.parsers.markdown import markdown_table
+from llmops.tasks.plugins.parsers.office.comments import section, slide_comments
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -20,19 +21,24 @@ STRICT = {
     "http://purl.oclc.org/ooxml/drawingml/chart": C,
     "http://purl.oclc.org/ooxml/officeDocument/relationships": R,
 }
+SHOW = "ppt/presentation.xml"
 TITLES = {"title", "ctrTitle"}
 FURNITURE = {"sldNum", "dt", "ftr", "hdr"}
 
 
-def read_slides(data: bytes) -> tuple[list[str], str]:
-    """The slides as Markdown in the order of the show, and the title among the properties."""
+def read_slides(data: bytes, *, comments: bool = False) -> tuple[list[str], str]:
+    """The slides as Markdown in the order of the show, with their `comments` if they are wanted,
+    and the title among the properties.
+    """
     package = Package(data)
-    show = plain(package.xml("ppt/presentation.xml"))
-    parts = package.related("ppt/presentation.xml")
+    show = plain(package.xml(SHOW))
+    parts = package.related(SHOW)
     listed = [parts.get(entry.get(f"{R}id"), ("", ""))[1] for entry in show.iter(f"{P}sldId")]
-    return [slide(package, name) for name in listed if name in package.names], package.title(
-        "docProps/core.xml"
-    )
+    slides = []
+    for number, name in enumerate((name for name in listed if name in package.names), 1):
+        said = section(slide_comments(package, SHOW, name, number), 3) if comments else ""
+        slides.append("\n\n".join(filter(None, (slide(package, name), said))))
+    return slides, package.title("docProps/core.xml")
 
 
 def slide(package: Package, name: str) -> str:
