@@ -8,14 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from llmops.tasks.plugins.parsers._reading_order import TextLine, ordered
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
     from rapidocr import RapidOCR
+
+    Pixels = NDArray[np.uint8]
+    """Shape (height, width, 3), in the order blue, green, red."""
 
 ENGINE: Final = "PP-OCRv6 small"
 """What texts depend on: a part of the fingerprint of those who use it."""
@@ -28,9 +30,6 @@ GOOD: Final = 0.8
 TALL: Final = 1.5
 BLANK: Final = 8
 """Levels of 255 by which a page may differ from its paper and still be blank."""
-
-Pixels = NDArray[np.uint8]
-"""Shape (height, width, 3), in the order blue, green, red."""
 
 
 class Recognised(NamedTuple):
@@ -53,12 +52,14 @@ def engine() -> str:
     return ENGINE if (folder / FINDS).is_file() and (folder / READS).is_file() else ""
 
 
-def blank(pixels: Pixels) -> bool:
+def blank(pixels: "Pixels") -> bool:
     return int(pixels.max()) - int(pixels.min()) <= BLANK if pixels.size else True
 
 
-def recognise(pixels: Pixels) -> Recognised:
+def recognise(pixels: "Pixels") -> Recognised:
     """What stands in a picture, whichever way it is turned by quarters."""
+    import numpy as np
+
     if blank(pixels):
         return NO_TEXT
     first = _read(pixels)
@@ -80,7 +81,9 @@ class _ReadPage(NamedTuple):
     sideways: bool
 
 
-def _read(pixels: Pixels) -> _ReadPage:
+def _read(pixels: "Pixels") -> _ReadPage:
+    import numpy as np
+
     result: Any = _recogniser()(pixels)
     texts: Sequence[str] = result.txts or ()
     if not texts:
@@ -121,7 +124,7 @@ def _recogniser() -> "RapidOCR":
     )
 
 
-def frames(data: bytes, most_pixels: int) -> Sequence[Pixels]:
+def frames(data: bytes, most_pixels: int) -> "Sequence[Pixels]":
     """The pages of a picture file, upright as its camera says, on white. Raises ValueError for one
     that has more than `most_pixels` pixels, OSError for one that is damaged.
     """
@@ -141,7 +144,8 @@ def frames(data: bytes, most_pixels: int) -> Sequence[Pixels]:
         ]
 
 
-def _on_white(frame: "Image.Image", most_pixels: int) -> Pixels:
+def _on_white(frame: "Image.Image", most_pixels: int) -> "Pixels":
+    import numpy as np
     from PIL import Image, ImageOps
 
     if frame.width * frame.height > most_pixels:

@@ -1,12 +1,14 @@
 """Pages of one document that text recognition has read, and what is told of them."""
 
 from collections.abc import Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from llmops.tasks.errors import DocumentError, UnsupportedDocument
 from llmops.tasks.plugins.parsers import Ocr
-from llmops.tasks.plugins.parsers._ocr import Pixels, recognise
+from llmops.tasks.plugins.parsers._ocr import recognise
+
+if TYPE_CHECKING:
+    from llmops.tasks.plugins.parsers._ocr import Pixels
 
 
 class Pages:
@@ -19,7 +21,7 @@ class Pages:
         self.poor: dict[int, float] = {}
         self._ocr, self._confidence = ocr, dict[int, float]()
 
-    def take(self, number: int, pixels: Pixels) -> None:
+    def take(self, number: int, pixels: "Pixels") -> None:
         """Read a page."""
         text, confidence = recognise(pixels)
         if not text:
@@ -33,8 +35,9 @@ class Pages:
         """`ocr_pages` (from 1), `ocr_confidence` (mean by length) and `ocr_pages_left_out`."""
         told: dict[str, object] = {}
         if self.texts:
-            lengths = [len(text) for text in self.texts.values()]
-            mean = float(np.average(list(self._confidence.values()), weights=lengths))
+            lengths = {number: len(text) for number, text in self.texts.items()}
+            sure = sum(self._confidence[number] * length for number, length in lengths.items())
+            mean = sure / sum(lengths.values())
             told = {
                 "ocr_pages": [number + 1 for number in sorted(self.texts)],
                 "ocr_confidence": round(mean, 3),

@@ -1,6 +1,5 @@
 """The one place that calls xberg."""
 
-import asyncio
 import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +54,8 @@ class Extracted(NamedTuple):
 
 def markdown(data: bytes, media_type: str) -> Extracted:
     """A document as Markdown. Raises DocumentError with xberg's reason."""
+    import asyncio
+
     import xberg
 
     what = xberg.ExtractInput(kind="bytes", bytes=data, mime_type=media_type)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.texts.charset import decode, unified
-from llmops.tasks.yaml_files import NoYaml, read_foreign_yaml
 
 FRONT = re.compile(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -58,6 +57,8 @@ def front_matter(text: str) -> tuple[Mapping[str, Any], str]:
 
 
 def _yaml(block: str) -> Mapping[str, Any] | None:
+    from llmops.tasks.yaml_files import NoYaml, read_foreign_yaml
+
     try:
         front = read_foreign_yaml(block)
     except NoYaml:  # it stays in the text, where it can be found

@@ -9,13 +9,14 @@ from llmops.tasks.errors import DocumentError, UnsupportedDocument
 from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser, page_done
 from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
-from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, Pixels, blank
+from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, blank
 from llmops.tasks.plugins.parsers._recognised import Pages
-from llmops.tasks.plugins.parsers.pdf.annotations import looks
-from llmops.tasks.plugins.parsers.pdf.pages import NO_TEXT, PageText, page_text
 
 if TYPE_CHECKING:
     import pypdfium2
+
+    from llmops.tasks.plugins.parsers._ocr import Pixels
+    from llmops.tasks.plugins.parsers.pdf.pages import PageText
 
 
 WHY = {
@@ -97,7 +98,7 @@ class PdfParser(Parser):
         return recognised
 
     def _refusal(
-        self, document: "pypdfium2.PdfDocument", shown: list[PageText], recognised: Pages
+        self, document: "pypdfium2.PdfDocument", shown: "list[PageText]", recognised: Pages
     ) -> DocumentError:
         """Why there is no text."""
         pages = f"the PDF has {len(shown)} pages" if len(shown) != 1 else "the PDF has one page"
@@ -115,7 +116,7 @@ class PdfParser(Parser):
         return recognised.refusal(f"{pages} and no text, and text recognition found none in it")
 
 
-def _pictured(document: "pypdfium2.PdfDocument", number: int, side: int = LONGEST_SIDE) -> Pixels:
+def _pictured(document: "pypdfium2.PdfDocument", number: int, side: int = LONGEST_SIDE) -> "Pixels":
     """A page as it is shown, of so many pixels on its longer side. Raises PdfiumError."""
     page = document[number]
     try:
@@ -148,10 +149,13 @@ def _opened(data: bytes) -> "pypdfium2.PdfDocument":
         ) from error
 
 
-def _texts(document: "pypdfium2.PdfDocument") -> Iterator[PageText]:
+def _texts(document: "pypdfium2.PdfDocument") -> "Iterator[PageText]":
     """The text of every page; none for one that is damaged."""
     import pypdfium2
     import pypdfium2.raw as pdfium
+
+    from llmops.tasks.plugins.parsers.pdf.annotations import looks
+    from llmops.tasks.plugins.parsers.pdf.pages import NO_TEXT, page_text
 
     form = document.get_formtype() != pdfium.FORMTYPE_NONE
     own = looks(document) if form else {}
