@@ -58,6 +58,7 @@ class Worker:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
             "PYTHONUTF8": "1",
+            "MALLOC_ARENA_MAX": "1",  # one thread works at a time: others would only hold memory
         }
         self._process = subprocess.Popen(
             command,

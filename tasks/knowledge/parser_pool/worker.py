@@ -20,7 +20,12 @@ from llmops.tasks.knowledge.parser_pool import frames
 from llmops.tasks.plugins import parsers
 from llmops.tasks.plugins.parsers import ParseOptions
 
-LIBRARY_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_THREAD_LIMIT")
+LIBRARY_THREADS = (
+    "OMP_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
+    "TOKIO_WORKER_THREADS",
+)
 
 
 def main(arguments: Sequence[str]) -> None:

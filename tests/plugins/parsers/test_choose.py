@@ -2,6 +2,8 @@
 
 import gzip
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +122,14 @@ def test_every_media_type_has_the_parser_that_names_it() -> None:
     assert type(parser_for("TEXT/X-PYTHON")).__name__ == "TextParser"
     with pytest.raises(DocumentError, match="no parser reads model/gltf"):
         parser_for("model/gltf")
+
+
+def test_what_parsers_there_are_is_known_without_the_libraries_that_they_use() -> None:
+    """Each process in which documents are parsed would pay for them, whatever it reads."""
+    code = (
+        "import sys; from llmops.tasks.plugins import parsers; parsers.parsers_by_type(); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    heavy = {"numpy", "xberg", "pypdfium2", "PIL", "rapidocr", "trafilatura", "asyncio", "ruamel"}
+    assert not heavy & set(said.stdout.split())

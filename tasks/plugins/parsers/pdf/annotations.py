@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from llmops.tasks.plugins.parsers.pdf.objects import Box
 from llmops.tasks.plugins.parsers.pdf.painted import Painting
 
@@ -153,6 +151,8 @@ def places(texts: Sequence[Written], letters: Sequence[Box]) -> dict[int, list[s
     with what separates it: in the line of what stands to its left, else in a paragraph of its own
     below what stands above.
     """
+    import numpy as np
+
     after: dict[int, list[str]] = {}
     boxes = np.array(letters, dtype=float).reshape(-1, 4)
     ends = boxes[:, 2] > boxes[:, 0]

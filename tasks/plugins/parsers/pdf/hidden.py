@@ -6,9 +6,8 @@ can be told from its properties (ISO 32000-1, sections 8.7, 9.3.6, 9.6.5 and 11.
 """
 
 import ctypes
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
 
 from llmops.tasks.plugins.parsers._metadata import white
 from llmops.tasks.plugins.parsers.pdf.objects import (
@@ -32,7 +31,9 @@ from llmops.tasks.plugins.parsers.pdf.objects import (
 from llmops.tasks.plugins.parsers.pdf.painted import FAINTEST, Painting
 
 if TYPE_CHECKING:
+    import numpy as np
     import pypdfium2
+    from numpy.typing import NDArray
 
 INVISIBLE, CLIPS, OUTLINES = 3, 7, (1, 5)
 """Render modes of text: not painted, only cutting off what comes later, painted without a fill."""
@@ -116,8 +117,18 @@ class Scene:
         ]
         pictures = sum(area(each.box) for each in self._areas if each.picture)
         self.scanned = pictures >= LARGE * whole
-        self._sides = np.array([each.box for each in self._areas]).reshape(-1, 4)
-        self._orders = np.array([each.order for each in self._areas])
+
+    @cached_property
+    def _sides(self) -> "NDArray[np.float64]":
+        import numpy as np
+
+        return np.array([each.box for each in self._areas], dtype=float).reshape(-1, 4)
+
+    @cached_property
+    def _orders(self) -> "NDArray[np.int64]":
+        import numpy as np
+
+        return np.array([each.order for each in self._areas])
 
     def doubt(self, text: _Text) -> str:
         """Why a text may be unseen: "invisible" (an OCR program's, maybe), "gone" (off the page or
@@ -158,7 +169,7 @@ class Scene:
             & (sides[:, 2] >= right - across)
             & (sides[:, 3] >= top - up)
         )
-        return [self._areas[place] for place in np.flatnonzero(covers)]
+        return [self._areas[place] for place in covers.nonzero()[0]]
 
     def _alike(self, text: _Text, colour: Colour) -> bool:
         """Whether what lies behind a text may have its colour."""

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from llmops.tasks.plugins.parsers.pdf.objects import Box, Drawn, around, common, empty
 
 if TYPE_CHECKING:
+    import numpy as np
     import pypdfium2
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+    Levels = NDArray[np.uint8] | NDArray[np.int16]
 
 SHARPEST: Final = 1.5
 """Pixels per point at most."""
@@ -17,9 +19,6 @@ MOST_PIXELS: Final = 2_000_000
 FAINTEST: Final = 5
 """A difference of so many of 255 levels is none to the eye."""
 MARGIN: Final = 4.0  # points
-
-Pixels = NDArray[np.uint8]
-Levels = NDArray[np.uint8] | NDArray[np.int16]
 
 
 class Painting:
@@ -59,11 +58,13 @@ class Painting:
         return bool(part.size) and int(part.max()) - int(part.min()) > FAINTEST
 
     def _differs(self, boxes: Sequence[Box]) -> list[bool]:
+        import numpy as np
+
         now, _ = self._painted(False)
         change = np.abs(self._first.astype(np.int16) - now).max(axis=2)
         return [bool((self._cut(change, box) > FAINTEST).any()) for box in boxes]
 
-    def _painted(self, annotations: bool) -> tuple[Pixels, "pypdfium2.PdfPosConv"]:
+    def _painted(self, annotations: bool) -> "tuple[Pixels, pypdfium2.PdfPosConv]":
         bitmap = self._page.render(
             scale=self._scale,
             crop=self._crop,
@@ -72,7 +73,7 @@ class Painting:
         )
         return bitmap.to_numpy().copy(), bitmap.get_posconv(self._page)
 
-    def _cut(self, pixels: Levels, box: Box) -> Levels:
+    def _cut(self, pixels: "Levels", box: Box) -> "Levels":
         """The part of the pixels that a box covers, and one pixel more on each side."""
         corners = [self._place.to_bitmap(x, y) for x in box[::2] for y in box[1::2]]
         left, upper, right, lower = around(corners)
