@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, ClassVar
+from itertools import islice, zip_longest
+from typing import Any, ClassVar, NamedTuple
 
 from llmops.tasks.plugins.parsers import Parsed, Parser
 from llmops.tasks.texts.charset import decode, unified
@@ -15,8 +15,15 @@ HEADING = re.compile(r" {0,3}#[ \t]+(.+?)[ \t]*#*[ \t]*\Z")
 ALIAS = re.compile(r"(?:^|[\s\[{,:-])[&*][\w-]")
 MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\{#[^}]*\}|<[^>]+>")
 MOST_FRONT = 20_000
-PART = 700
+YEAR = re.compile(r"(?:19|20)\d\d")
+LONGEST_TABLE = 700
+"""Characters of a table that a chunk of the default size holds whole."""
+LONGEST_NAME = 120
 DEEPEST_HEADER = 5
+MOST_HEADERS = 3
+SAMPLE = 50
+VALUES = frozenset("0123456789+-−$€£¥.,(")
+"""What a number, a date, an amount begins with."""
 
 
 class MarkdownParser(Parser):
@@ -102,35 +109,95 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A table whose first row is the header, without rows and columns that are empty throughout; ""
     where all are.
 
-    A table of more than `PART` characters is written in parts, each with the row that names the
-    columns: whichever piece of it is found says what its values are.
+    A table of more than `LONGEST_TABLE` characters with names over values is written by lines that
+    name them (`- City: Rome; May: 19 °C`), one of words alone in parts, each with the row that
+    seems to name the columns: whichever piece of it is found says what its values are.
     """
-    filled = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
-    filled = [row for row in filled if any(row)]
-    width = max((len(row) for row in filled), default=0)
-    padded = [row + [""] * (width - len(row)) for row in filled]
-    kept = [column for column in range(width) if any(row[column] for row in padded)]
-    cells = [[row[column] for column in kept] for row in padded]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    rule = f"|{' --- |' * len(kept)}"
-    names = next((n for n, row in enumerate(cells[:DEEPEST_HEADER]) if _names_columns(row)), None)
-    if names is None or sum(map(len, lines)) <= PART:
+    cells = _filled(rows)
+    lines = [f"| {' | '.join(_escaped(row))} |" for row in cells]
+    rule = f"|{' --- |' * len(cells[0])}" if cells else ""
+    header = _header(cells) if sum(map(len, lines)) > LONGEST_TABLE else None
+    if header is None:
         return "\n".join([*lines[:1], rule, *lines[1:]]) if lines else ""
-    head = [lines[names], rule]
-    first = [lines[0], rule, *lines[1 : names + 1]]
-    return "\n\n".join("\n".join(part) for part in _parts(first, head, lines[names + 1 :]))
+    if _over_values(header.names, cells[header.end : header.end + SAMPLE]):
+        titles = [" ".join(dict.fromkeys(filter(None, row))) for row in cells[: header.start]]
+        named = [named_values(header.names, row) for row in cells[header.end :]]
+        return "\n".join([*(f"{title}\n" for title in titles), *named])
+    head = [*lines[header.start : header.start + 1], rule, *lines[header.start + 1 : header.end]]
+    first = [lines[0], rule, *lines[1 : header.end]]
+    return "\n\n".join("\n".join(part) for part in _parts(first, head, lines[header.end :]))
 
 
-def _names_columns(row: Sequence[str]) -> bool:
-    """Whether a row names columns: two words at least, all different, and no values."""
-    words = [cell for cell in row if cell]
-    values = any(cell[0].isdigit() or cell[0] in "+-$€" or len(cell) > 120 for cell in words)
-    return len(words) > 1 and len(set(words)) == len(words) and not values
+def _escaped(row: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in row]
+
+
+def _filled(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows and columns that are not empty, all rows of one width."""
+    tidy = [[" ".join(cell.split()) for cell in row] for row in rows]
+    tidy = [row for row in tidy if any(row)]
+    width = max((len(row) for row in tidy), default=0)
+    padded = [row + [""] * (width - len(row)) for row in tidy]
+    kept = [column for column in range(width) if any(row[column] for row in padded)]
+    return [[row[column] for column in kept] for row in padded]
+
+
+def named_values(names: Sequence[str], row: Sequence[str]) -> str:
+    """A row that can be read without the others: `- City: Rome; May: 19 °C`."""
+    if len(row) == 1:
+        return f"- {row[0]}"
+    pairs = [(name, value) for name, value in zip_longest(names, row, fillvalue="") if value]
+    return "- " + "; ".join(f"{name}: {value}" if name else value for name, value in pairs)
+
+
+class _Header(NamedTuple):
+    """Which rows name the columns, and how: `North / Rain` where two rows do."""
+
+    start: int
+    end: int
+    names: list[str]
+
+
+def _header(rows: Sequence[Sequence[str]]) -> _Header | None:
+    """The first rows that name the columns: two names at least, all different, and no values. What
+    stands before them is a title. None where there are none near the top.
+    """
+    for start in range(min(DEEPEST_HEADER, len(rows) - 1)):
+        if len({cell for cell in rows[start] if cell}) < 2:
+            continue
+        for end in range(start + 1, min(start + MOST_HEADERS, len(rows) - 1) + 1):
+            head = rows[start:end]
+            if any(_is_value(cell, rows[end][n]) for row in head for n, cell in enumerate(row)):
+                break
+            columns = zip(*head, strict=True)
+            names = [" / ".join(dict.fromkeys(filter(None, column))) for column in columns]
+            known = [name for name in names if name]
+            if len(known) > 1 and len(set(known)) == len(known):
+                return _Header(start, end, names)
+    return None
+
+
+def _over_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a named column holds mostly values: then the names are no first row of words."""
+    for place, name in enumerate(names):
+        cells = [row[place] for row in rows if row[place]]
+        if name and cells and 2 * sum(cell[:1] in VALUES for cell in cells) >= len(cells):
+            return True
+    return False
+
+
+def _is_value(cell: str, below: str) -> bool:
+    """Whether a cell is no name. A year is one, unless another stands below it."""
+    if YEAR.fullmatch(cell):
+        return bool(YEAR.fullmatch(below))
+    return (bool(cell) and cell[:1] in VALUES) or len(cell) > LONGEST_NAME
 
 
 def _parts(part: list[str], head: Sequence[str], lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Lines in parts of about `PART` characters; more where the header alone takes much of it."""
-    room = max(PART, 4 * sum(map(len, head)))
+    """Lines in parts of about `LONGEST_TABLE` characters; more where the header alone takes much
+    of it.
+    """
+    room = max(LONGEST_TABLE, 4 * sum(map(len, head)))
     fresh, size = len(part), sum(map(len, part))
     for line in lines:
         if size + len(line) > room and len(part) > fresh:

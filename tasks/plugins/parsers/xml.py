@@ -61,7 +61,7 @@ class XmlParser(Parser):
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml", "application/*+xml")
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         root = _root(data.strip())

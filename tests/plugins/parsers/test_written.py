@@ -199,22 +199,43 @@ def test_sloppy_xml_is_read_and_cut_off_xml_is_not() -> None:
             parse(data, "a.xml")
 
 
-def test_a_long_table_says_in_each_part_what_its_values_are() -> None:
-    head, rows = ["Year", "Ducks"], [[str(n), f"{n} ducks on the lake"] for n in range(2000, 2060)]
-    whole = markdown_table([head, *rows])
-    parts = whole.split("\n\n")
+def test_each_line_of_a_long_table_of_values_names_its_columns() -> None:
+    rows = [[str(n), f"{n} ducks on the lake"] for n in range(2000, 2060)]
+    lines = markdown_table([["Year", "Ducks"], *rows]).splitlines()
+    assert lines == [f"- Year: {year}; Ducks: {text}" for year, text in rows]
+
+
+def test_two_rows_of_headings_name_the_columns_together() -> None:
+    rows = [[f"City {n}", str(n), str(n + 1), "", str(n + 3)] for n in range(60)]
+    head = [["City", "2025", "2025", "2026", "2026"], ["City", "May", "June", "May", "June"]]
+    first, *_, last = markdown_table([*head, *rows]).splitlines()
+    assert first == "- City: City 0; 2025 / May: 0; 2025 / June: 1; 2026 / June: 3"
+    assert last.startswith("- City: City 59; 2025 / May: 59")
+
+
+def test_years_may_name_columns_but_not_above_years() -> None:
+    rows = [[f"City {n}", f"{n}.5", f"{n}.7"] for n in range(60)]
+    assert markdown_table([["City", "2025", "2026"], *rows]).startswith("- City: City 0; 2025: 0.5")
+    years = [[f"City {n}", str(1900 + n), str(1950 + n)] for n in range(60)]
+    assert markdown_table(years).startswith("| City 0 | 1900 | 1950 |")
+
+
+def test_a_long_table_of_words_repeats_its_first_row() -> None:
+    """Whether that row names the columns nobody knows."""
+    rows = [[f"word{n:02}", "much said about it " * 3] for n in range(60)]
+    parts = markdown_table([["Term", "Meaning"], *rows]).split("\n\n")
     assert len(parts) > 1
-    assert all(part.startswith("| Year | Ducks |\n| --- | --- |\n| 20") for part in parts)
+    assert all(part.startswith("| Term | Meaning |\n| --- | --- |\n| word") for part in parts)
     assert max(map(len, parts)) < 800
     lines = [line for part in parts for line in part.splitlines()[2:]]
-    assert lines == [f"| {year} | {text} |" for year, text in rows]
+    assert lines == [f"| {term} | {text.strip()} |" for term, text in rows]
 
 
 def test_a_title_over_a_table_is_not_its_header() -> None:
     rows = [["Ducks per year", ""], ["Year", "Ducks"], *([str(n), "x" * 40] for n in range(60))]
-    first, second, *_ = markdown_table(rows).split("\n\n")
-    assert first.splitlines()[:3] == ["| Ducks per year |  |", "| --- | --- |", "| Year | Ducks |"]
-    assert second.startswith("| Year | Ducks |\n| --- | --- |\n| ")
+    title, blank, first, *_ = markdown_table(rows).splitlines()
+    assert (title, blank) == ("Ducks per year", "")
+    assert first == f"- Year: 0; Ducks: {'x' * 40}"
 
 
 def test_a_table_without_names_of_columns_stays_whole() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers.html.inline import Inline
-from llmops.tasks.plugins.parsers.markdown import markdown_table
+from llmops.tasks.plugins.parsers.markdown import LONGEST_TABLE, markdown_table, named_values
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -16,9 +16,6 @@ WIDEST: Final = 1000
 MOST_CELLS: Final = 200_000
 """A table that would have more cells than that, when each spanning cell is repeated, is read
 without repeating any."""
-LONGEST: Final = 700
-"""Characters of a table that a chunk of the default size holds whole. In a longer one each row
-names its columns, so that any part of it can be found, read and cited by itself."""
 BLOCK: Final = 200
 """Words of a cell; with more it is no cell, but a part of the page's layout."""
 
@@ -67,18 +64,9 @@ def table_text(table: "etree._Element") -> tuple[str, int]:
     titles, columns = _named(grid[:head])
     body = [_once(row) for row in grid[head:]]
     table = markdown_table([*([columns] if columns else []), *body])
-    if head and len(table) > LONGEST:
-        table = "\n".join(_named_values(columns, row) for row in body if any(row))
+    if head and len(table) > LONGEST_TABLE:
+        table = "\n".join(named_values(columns, row) for row in body if any(row))
     return "\n\n".join([*titles, *([table] if table else [])]), linked
-
-
-def _named_values(columns: Sequence[str], row: Sequence[str]) -> str:
-    """A row that can be read without the others: `- City: Rome; May: 19 °C`."""
-    if len(row) == 1:
-        return f"- {row[0]}"
-    names = [*columns, *[""] * len(row)]
-    pairs = [(name, value) for name, value in zip(names, row, strict=False) if value]
-    return "- " + "; ".join(f"{name}: {value}" if name else value for name, value in pairs)
 
 
 def _heading_rows(rows: "Sequence[etree._Element]", grid: Sequence[Sequence[Cell]]) -> int:
