@@ -121,7 +121,10 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
         return "\n".join([*lines[:1], rule, *lines[1:]]) if lines else ""
     if _over_values(header.names, cells[header.end : header.end + SAMPLE]):
         titles = [" ".join(dict.fromkeys(filter(None, row))) for row in cells[: header.start]]
-        named = [named_values(header.names, row) for row in cells[header.end :]]
+        body = cells[header.end :]
+        unused = [n for n, name in enumerate(header.names) if name and not any(r[n] for r in body)]
+        titles += [f"Columns: {'; '.join(filter(None, header.names))}"] if unused else []
+        named = [named_values(header.names, row) for row in body]
         return "\n".join([*(f"{title}\n" for title in titles), *named])
     head = [*lines[header.start : header.start + 1], rule, *lines[header.start + 1 : header.end]]
     first = [lines[0], rule, *lines[1 : header.end]]
@@ -159,21 +162,30 @@ class _Header(NamedTuple):
 
 
 def _header(rows: Sequence[Sequence[str]]) -> _Header | None:
-    """The first rows that name the columns: two names at least, all different, and no values. What
-    stands before them is a title. None where there are none near the top.
+    """The rows near the top that name most columns: two names at least, all different, and no
+    values. What stands before them is a title. None where there are none.
     """
-    for start in range(min(DEEPEST_HEADER, len(rows) - 1)):
-        if len({cell for cell in rows[start] if cell}) < 2:
-            continue
-        for end in range(start + 1, min(start + MOST_HEADERS, len(rows) - 1) + 1):
-            head = rows[start:end]
-            if any(_is_value(cell, rows[end][n]) for row in head for n, cell in enumerate(row)):
-                break
-            columns = zip(*head, strict=True)
-            names = [" / ".join(dict.fromkeys(filter(None, column))) for column in columns]
-            known = [name for name in names if name]
-            if len(known) > 1 and len(set(known)) == len(known):
-                return _Header(start, end, names)
+    candidates = [
+        header
+        for start in range(min(DEEPEST_HEADER, len(rows) - 1))
+        if (header := _header_from(rows, start)) is not None
+    ]
+    return max(candidates, key=lambda header: sum(map(bool, header.names)), default=None)
+
+
+def _header_from(rows: Sequence[Sequence[str]], start: int) -> _Header | None:
+    """The rows from `start` on that name the columns, as few as it takes."""
+    if len({cell for cell in rows[start] if cell}) < 2:
+        return None
+    for end in range(start + 1, min(start + MOST_HEADERS, len(rows) - 1) + 1):
+        head = rows[start:end]
+        if any(_is_value(cell, rows[end][n]) for row in head for n, cell in enumerate(row)):
+            return None
+        columns = zip(*head, strict=True)
+        names = [" / ".join(dict.fromkeys(filter(None, column))) for column in columns]
+        known = [name.replace("**", "") for name in names if name]
+        if len(known) > 1 and len(set(known)) == len(known):
+            return _Header(start, end, [name.replace("**", "") for name in names])
     return None
 
 
@@ -181,7 +193,7 @@ def _over_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a named column holds mostly values: then the names are no first row of words."""
     for place, name in enumerate(names):
         cells = [row[place] for row in rows if row[place]]
-        if name and cells and 2 * sum(cell[:1] in VALUES for cell in cells) >= len(cells):
+        if name and cells and 2 * sum(map(_begins_value, cells)) >= len(cells):
             return True
     return False
 
@@ -190,7 +202,11 @@ def _is_value(cell: str, below: str) -> bool:
     """Whether a cell is no name. A year is one, unless another stands below it."""
     if YEAR.fullmatch(cell):
         return bool(YEAR.fullmatch(below))
-    return (bool(cell) and cell[:1] in VALUES) or len(cell) > LONGEST_NAME
+    return _begins_value(cell) or len(cell) > LONGEST_NAME
+
+
+def _begins_value(cell: str) -> bool:
+    return cell.lstrip("*")[:1] in VALUES
 
 
 def _parts(part: list[str], head: Sequence[str], lines: Sequence[str]) -> Iterator[Sequence[str]]:

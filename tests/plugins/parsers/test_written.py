@@ -208,9 +208,16 @@ def test_each_line_of_a_long_table_of_values_names_its_columns() -> None:
 def test_two_rows_of_headings_name_the_columns_together() -> None:
     rows = [[f"City {n}", str(n), str(n + 1), "", str(n + 3)] for n in range(60)]
     head = [["City", "2025", "2025", "2026", "2026"], ["City", "May", "June", "May", "June"]]
-    first, *_, last = markdown_table([*head, *rows]).splitlines()
+    names, _, first, *_, last = markdown_table([*head, *rows]).splitlines()
+    assert names == "Columns: City; 2025 / May; 2025 / June; 2026 / May; 2026 / June"
     assert first == "- City: City 0; 2025 / May: 0; 2025 / June: 1; 2026 / June: 3"
     assert last.startswith("- City: City 59; 2025 / May: 59")
+
+
+def test_the_row_that_names_most_columns_is_their_header() -> None:
+    rows = [["Berlin", "May 2026", ""], ["Kind", "**Name**", "Sold"]]
+    text = markdown_table([*rows, *([f"k{n}", f"n{n}", str(n)] for n in range(60))])
+    assert text.splitlines()[:3] == ["Berlin May 2026", "", "- Kind: k0; Name: n0; Sold: 0"]
 
 
 def test_years_may_name_columns_but_not_above_years() -> None:
