@@ -97,7 +97,7 @@ def tables(text: str) -> Iterator[Table]:
 def clean(cell: str) -> str:
     """A cell without what only Markdown and HTML write."""
     text = re.sub(r"<br ?/?>", " ", unescape(cell)).replace(" 00:00:00", "")
-    text = re.sub(r"\\([^\w\s])", r"\1", text).replace("**", "")
+    text = re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text).replace("**", "")
     return " ".join(text.split())
 
 
@@ -186,17 +186,17 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--peers", help="an interpreter that has markitdown and docling")
     options.add_argument("--each", action="store_true", help="a line for each table")
-    options.add_argument("--folder", type=Path, help="where files and outputs are left")
+    options.add_argument(
+        "--folder", type=Path, help="where files and outputs are left, and found again"
+    )
     given = options.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     for _, name, _, data in files():
         (folder / name).write_bytes(data)
-    tools = TOOLS[:1]
-    if given.peers:
-        tools = TOOLS
-        for tool in TOOLS[1:]:
-            subprocess.run([given.peers, "-c", CONVERT, tool, str(folder)], check=False)
+    for tool in TOOLS[1:] if given.peers else ():
+        subprocess.run([given.peers, "-c", CONVERT, tool, str(folder)], check=False)
+    tools = [tool for tool in TOOLS if tool == "ours" or any(folder.glob(f"*.{tool}"))]
     sys.stdout.write(
         "| format | tool | recall | precision | F1 | in chunks |\n|---|---|---|---|---|---|\n"
     )

@@ -135,6 +135,16 @@ def _escaped(row: Sequence[str]) -> list[str]:
     return [cell.replace("|", "\\|") for cell in row]
 
 
+def rows_of_names(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The rows near the top of a table that name its columns over values; [] where there are
+    none.
+    """
+    header = _header(rows)
+    if header is None or not _over_values(header.names, rows[header.end : header.end + SAMPLE]):
+        return []
+    return [*rows[header.start : header.end]]
+
+
 def _filled(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """The rows and columns that are not empty, all rows of one width."""
     tidy = [[" ".join(cell.split()) for cell in row] for row in rows]

@@ -35,12 +35,12 @@ def data_table(table: "etree._Element") -> bool:
     """Whether a table shows data, and does not only lay the page out: it has headings, or more
     than one row and column of short cells, and no table within.
     """
-    if table.get("role") in ("presentation", "none") or table.find(".//table") is not None:
-        return False
-    rows = [[cell for cell in row if cell.tag in ("td", "th")] for row in table.iter("tr")]
+    rows = [[*_cells(row)] for row in table.iter("tr") if _owner(row) is table]
     cells = [cell for row in rows for cell in row]
-    if not cells:
+    if table.get("role") in ("presentation", "none") or not cells:
         return False
+    if table.find(".//table") is not None:
+        return _named_around_tables(rows)
     if max(len(row) for row in rows) < 2 and not any(cell.tag == "th" for cell in cells):
         return False
     if any(cell.tag == "th" for cell in cells) or table.find("caption") is not None:
@@ -52,9 +52,23 @@ def data_table(table: "etree._Element") -> bool:
     return len(rows) > 1 and not structured and longest < 6 * BLOCK
 
 
+def _owner(row: "etree._Element") -> "etree._Element | None":
+    return next(row.iterancestors("table"), None)
+
+
+def _named_around_tables(rows: "Sequence[Sequence[etree._Element]]") -> bool:
+    """Whether a table with tables in its cells has a row of headings and cells of values: then
+    they are values, too.
+    """
+    short = all(
+        sum(len(text) for text in cell.itertext()) < 6 * BLOCK for row in rows for cell in row
+    )
+    return short and len(rows) > 1 and len(rows[0]) > 1 and all(c.tag == "th" for c in rows[0])
+
+
 def table_text(table: "etree._Element") -> tuple[str, int]:
     """(the table as Markdown, how many of its words stand in links); ("", 0) for an empty one."""
-    rows = [row for row in table.iter("tr") if next(row.iterancestors("table")) is table]
+    rows = [row for row in table.iter("tr") if _owner(row) is table]
     rows.sort(key=lambda row: {"thead": 0, "tfoot": 2}.get(_section(row), 1))
     grid = _grid(rows)
     linked = sum(cell.linked for row in grid for cell in row)

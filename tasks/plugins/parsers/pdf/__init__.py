@@ -161,14 +161,17 @@ def _texts(document: "pypdfium2.PdfDocument") -> "Iterator[PageText]":
     own = looks(document) if form else {}
     if form:
         document.init_forms()
+    text = NO_TEXT
     for number in range(len(document)):
         try:
             page = document[number]
             layer = page.get_textpage()
         except pypdfium2.PdfiumError:
-            yield NO_TEXT
+            text = NO_TEXT
+            yield text
             continue
-        yield page_text(page, layer, own.get(number))
+        text = page_text(page, layer, own.get(number), text.lowest)
+        yield text
         layer.close()
         page.close()
 

@@ -9,7 +9,7 @@ from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers.pdf.annotations import places, written
 from llmops.tasks.plugins.parsers.pdf.hidden import Scene, hidden_objects
 from llmops.tasks.plugins.parsers.pdf.objects import address_of
-from llmops.tasks.plugins.parsers.pdf.tables import Glyph, Table, grids, tables
+from llmops.tasks.plugins.parsers.pdf.tables import Glyph, Table, at_foot, continued, grids, tables
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -20,22 +20,29 @@ LONGEST: Final = 100_000
 
 class PageText(NamedTuple):
     """The text of a page. `blocks`: its paragraphs and tables. `unseen`: what is hidden. `layer`:
-    whether the page itself has text that is seen, what was written onto it aside.
+    whether the page itself has text that is seen, what was written onto it aside. `lowest`: the
+    table that ends near its foot, and may go on.
     """
 
     blocks: list[str]
     unseen: list[str]
     layer: bool
     has_tables: bool = False
+    lowest: Table | None = None
 
 
 NO_TEXT: Final = PageText([], [], layer=False)
 
 
 def page_text(
-    page: "pypdfium2.PdfPage", layer: "pypdfium2.PdfTextPage", looks: Set[int] | None
+    page: "pypdfium2.PdfPage",
+    layer: "pypdfium2.PdfTextPage",
+    looks: Set[int] | None,
+    before: Table | None = None,
 ) -> PageText:
-    """The text of a page. `looks`: as for `annotations.written`."""
+    """The text of a page. `looks`: as for `annotations.written`. `before`: the table at the foot of
+    the page before; one that goes on here says again what its columns are called.
+    """
     scene = Scene(page)
     hidden, extra = hidden_objects(scene, page, layer), written(page, looks)
     shown = [text for text in extra if text.shown]
@@ -46,13 +53,14 @@ def page_text(
         return PageText(paragraphs(whole), unseen, bool(whole.strip()))
     seen, gone = _letters(layer, hidden, boxes=bool(shown or lines))
     inserted = places(shown, [letter.box for letter in seen]) if shown else {}
-    made = tables(lines, seen)
+    made = continued(tables(lines, seen), before, page.get_height())
     unseen += _only_there(gone, seen)
     return PageText(
         _blocks(seen, made, inserted),
         unseen,
         any(not letter.text.isspace() for letter in seen),
         has_tables=bool(made),
+        lowest=at_foot(made, page.get_height()),
     )
 
 

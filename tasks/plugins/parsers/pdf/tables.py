@@ -2,10 +2,12 @@
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from llmops.tasks.plugins.parsers.markdown import markdown_table
+from llmops.tasks.plugins.parsers.markdown import markdown_table, rows_of_names
 from llmops.tasks.plugins.parsers.pdf.objects import Box, Drawn, box_of
+from llmops.tasks.plugins.parsers.pdf.spans import Ruling, Span, spans
 
 THIN: Final = 3.0
 """Points: what is thinner is a line."""
@@ -15,6 +17,10 @@ NEAR: Final = 3.0
 """Points between lines that are one, and from the end of a line to one that it meets."""
 MOST_PATHS: Final = 4000
 MOST_LINES: Final = 2000
+EDGE: Final = 0.25
+"""Share of a page's height in which a table ends, or begins, that may go on over the page."""
+LONGEST_VALUE: Final = 200
+"""Characters of a merged cell that is repeated."""
 FILLED: Final = 0.3
 """Share of the cells with text from which on a grid is a table: charts have few."""
 
@@ -27,18 +33,20 @@ class Glyph(NamedTuple):
     box: Box
 
 
-class Table(NamedTuple):
-    """A table as Markdown, and the numbers of the letters that stand in it."""
+Cells = dict[tuple[int, int], list[Glyph]]
+"""Letters by row and column."""
 
-    markdown: str
+
+class Table(NamedTuple):
+    """A table: its grid, its cells by row and column, and the numbers of the letters in it."""
+
+    grid: Ruling
+    rows: list[list[str]]
     letters: frozenset[int]
 
-
-class Ruling(NamedTuple):
-    """Where the lines of a table are: from left to right, and from top to bottom."""
-
-    across: list[float]
-    down: list[float]
+    @property
+    def markdown(self) -> str:
+        return markdown_table(self.rows)
 
 
 def grids(things: Sequence[Drawn]) -> list[Ruling]:
@@ -55,10 +63,12 @@ def grids(things: Sequence[Drawn]) -> list[Ruling]:
                 return []
     found = []
     for group in _groups(level, upright):
-        across = _merged((box[0] + box[2]) / 2 for box in group if _is_upright(box))
-        down = _merged((box[1] + box[3]) / 2 for box in group if not _is_upright(box))
+        sides = [box for box in group if _is_upright(box)]
+        floors = [box for box in group if not _is_upright(box)]
+        across = _merged((box[0] + box[2]) / 2 for box in sides)
+        down = _merged((box[1] + box[3]) / 2 for box in floors)
         if len(across) > 2 and len(down) > 2:
-            found.append(Ruling(across, down[::-1]))
+            found.append(Ruling(across, down[::-1], floors, sides))
     return found
 
 
@@ -124,7 +134,7 @@ def tables(found: Sequence[Ruling], letters: Sequence[Glyph]) -> list[Table]:
     """The tables of a page: grids of which enough cells have text."""
     made = []
     for grid in found:
-        cells: dict[tuple[int, int], list[Glyph]] = {}
+        cells: Cells = {}
         for letter in letters:
             if (place := _cell(grid, letter.box)) is not None:
                 cells.setdefault(place, []).append(letter)
@@ -133,13 +143,67 @@ def tables(found: Sequence[Ruling], letters: Sequence[Glyph]) -> list[Table]:
             [_text(cells.get((row, column), [])) for column in range(columns)]
             for row in range(rows)
         ]
+        for span in spans(grid):
+            _fill(texts, span, cells)
         filled = [row for row in texts if any(row)]
         used = sum(any(row[column] for row in texts) for column in range(columns))
         share = sum(bool(cell) for row in filled for cell in row) / max(1, len(filled) * used)
         if len(filled) > 1 and used > 1 and share >= FILLED:
             inside = frozenset(each.number for cell in cells.values() for each in cell)
-            made.append(Table(markdown_table(texts), inside))
+            made.append(Table(grid, texts, inside))
     return made
+
+
+def at_foot(made: Sequence[Table], height: float) -> Table | None:
+    """The table that ends lowest, if that is near the foot of the page."""
+    lowest = min(made, key=lambda table: table.grid.down[-1], default=None)
+    near = lowest is not None and lowest.grid.down[-1] <= EDGE * height
+    return lowest if near else None
+
+
+def continued(made: Sequence[Table], before: Table | None, height: float) -> list[Table]:
+    """The tables of a page, of which the one at its head may continue that of the page before, with
+    the same columns: then the rows that name them are said again, if they are not there.
+    """
+    first = max(made, key=lambda table: table.grid.down[0], default=None)
+    if before is None or first is None or first.grid.down[0] < (1 - EDGE) * height:
+        return [*made]
+    names = rows_of_names(before.rows)
+    mine, its = first.grid.across, before.grid.across
+    same = len(mine) == len(its) and all(abs(x - y) <= NEAR for x, y in zip(mine, its, strict=True))
+    if not same or not names or rows_of_names(first.rows):
+        return [*made]
+    whole = first._replace(rows=[*map(list, names), *first.rows])
+    return [whole if table is first else table for table in made]
+
+
+def _fill(texts: list[list[str]], span: Span, cells: Cells) -> None:
+    """A merged cell stands in every row and column that it spans; a title over a whole row, and
+    what is longer than a value, is said once.
+    """
+    places = [(row, column) for row in span.rows for column in span.columns]
+    inside = [letter for place in places for letter in cells.get(place, [])]
+    if not inside or not _is_one(inside):
+        return
+    text = _text(sorted(inside, key=lambda letter: letter.number))
+    once = len(span.columns) == len(texts[0]) or len(text) > LONGEST_VALUE
+    for place, (row, column) in enumerate(places):
+        texts[row][column] = "" if once and place else text
+
+
+def _is_one(letters: Sequence[Glyph]) -> bool:
+    """Whether letters are one text: no gaps between them as there are between columns or rows."""
+    inked = [letter for letter in letters if not letter.text.isspace()]
+    inked.sort(key=lambda letter: (-round(letter.box[1]), letter.box[0]))
+    for before, after in pairwise(inked):
+        high = max(1.0, before.box[3] - before.box[1])
+        if abs(before.box[1] - after.box[1]) < high / 2:
+            apart = after.box[0] - before.box[2]
+        else:
+            apart = before.box[1] - after.box[3]
+        if apart > high:
+            return False
+    return True
 
 
 def _cell(grid: Ruling, box: Box) -> tuple[int, int] | None:
