@@ -203,7 +203,7 @@ def _over_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a named column holds mostly values: then the names are no first row of words."""
     for place, name in enumerate(names):
         cells = [row[place] for row in rows if row[place]]
-        if name and cells and 2 * sum(map(_begins_value, cells)) >= len(cells):
+        if name and cells and 2 * sum(map(begins_value, cells)) >= len(cells):
             return True
     return False
 
@@ -212,10 +212,11 @@ def _is_value(cell: str, below: str) -> bool:
     """Whether a cell is no name. A year is one, unless another stands below it."""
     if YEAR.fullmatch(cell):
         return bool(YEAR.fullmatch(below))
-    return _begins_value(cell) or len(cell) > LONGEST_NAME
+    return begins_value(cell) or len(cell) > LONGEST_NAME
 
 
-def _begins_value(cell: str) -> bool:
+def begins_value(cell: str) -> bool:
+    """Whether a cell begins as a number, a date or an amount does."""
     return cell.lstrip("*")[:1] in VALUES
 
 

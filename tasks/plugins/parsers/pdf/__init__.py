@@ -35,9 +35,9 @@ TITLE_WITHIN = 5000
 
 class PdfParser(Parser):
     """Lines are joined to paragraphs, a form feed stands between pages. The PDF's own bookmarks,
-    where they stand in the text as a paragraph of their own, become headings, ruled tables those
-    of Markdown; without either the text is plain. Values of forms, notes and free text stand where
-    they are on the page.
+    where they stand in the text as a paragraph of their own, become headings, ruled tables and
+    columns of values those of Markdown; without either the text is plain. Values of forms, notes
+    and free text stand where they are on the page.
 
     Text that nobody sees (invisible over no picture, of the colour behind it, covered, cut off, off
     the page, tiny, in a hidden field) stands in the metadata `hidden_text` instead. Pages without

@@ -6,6 +6,7 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmops.tasks.plugins.parsers._layout import paragraphs
+from llmops.tasks.plugins.parsers.pdf.aligned import aligned, tabular
 from llmops.tasks.plugins.parsers.pdf.annotations import places, written
 from llmops.tasks.plugins.parsers.pdf.hidden import Scene, hidden_objects
 from llmops.tasks.plugins.parsers.pdf.objects import address_of
@@ -48,12 +49,17 @@ def page_text(
     shown = [text for text in extra if text.shown]
     unseen = [text.text for text in extra if not text.shown]
     lines = grids(scene.paths) if page.get_rotation() in (0, 180) else []
-    if not hidden and not shown and not lines:
-        whole = str(layer.get_text_range(errors="replace"))
+    whole = str(layer.get_text_range(errors="replace"))
+    columns = page.get_rotation() == 0 and tabular(whole)
+    if not (hidden or shown or lines or columns):
         return PageText(paragraphs(whole), unseen, bool(whole.strip()))
-    seen, gone = _letters(layer, hidden, boxes=bool(shown or lines))
+    seen, gone = _letters(layer, hidden, boxes=bool(shown or lines or columns))
     inserted = places(shown, [letter.box for letter in seen]) if shown else {}
-    made = continued(tables(lines, seen), before, page.get_height())
+    made = tables(lines, seen)
+    if columns:
+        ruled = frozenset[int]().union(*(table.letters for table in made))
+        made += aligned([letter for letter in seen if letter.number not in ruled])
+    made = continued(made, before, page.get_height())
     unseen += _only_there(gone, seen)
     return PageText(
         _blocks(seen, made, inserted),

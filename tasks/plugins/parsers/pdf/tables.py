@@ -17,6 +17,8 @@ NEAR: Final = 3.0
 """Points between lines that are one, and from the end of a line to one that it meets."""
 MOST_PATHS: Final = 4000
 MOST_LINES: Final = 2000
+SLACK: Final = 12.0
+"""The same where there are no lines: columns reach as far as their longest cells."""
 EDGE: Final = 0.25
 """Share of a page's height in which a table ends, or begins, that may go on over the page."""
 LONGEST_VALUE: Final = 200
@@ -140,7 +142,7 @@ def tables(found: Sequence[Ruling], letters: Sequence[Glyph]) -> list[Table]:
                 cells.setdefault(place, []).append(letter)
         rows, columns = len(grid.down) - 1, len(grid.across) - 1
         texts = [
-            [_text(cells.get((row, column), [])) for column in range(columns)]
+            [text_in(cells.get((row, column), [])) for column in range(columns)]
             for row in range(rows)
         ]
         for span in spans(grid):
@@ -170,7 +172,10 @@ def continued(made: Sequence[Table], before: Table | None, height: float) -> lis
         return [*made]
     names = rows_of_names(before.rows)
     mine, its = first.grid.across, before.grid.across
-    same = len(mine) == len(its) and all(abs(x - y) <= NEAR for x, y in zip(mine, its, strict=True))
+    slack = NEAR if first.grid.upright else SLACK
+    same = len(mine) == len(its) and all(
+        abs(x - y) <= slack for x, y in zip(mine, its, strict=True)
+    )
     if not same or not names or rows_of_names(first.rows):
         return [*made]
     whole = first._replace(rows=[*map(list, names), *first.rows])
@@ -185,7 +190,7 @@ def _fill(texts: list[list[str]], span: Span, cells: Cells) -> None:
     inside = [letter for place in places for letter in cells.get(place, [])]
     if not inside or not _is_one(inside):
         return
-    text = _text(sorted(inside, key=lambda letter: letter.number))
+    text = text_in(sorted(inside, key=lambda letter: letter.number))
     once = len(span.columns) == len(texts[0]) or len(text) > LONGEST_VALUE
     for place, (row, column) in enumerate(places):
         texts[row][column] = "" if once and place else text
@@ -216,7 +221,7 @@ def _cell(grid: Ruling, box: Box) -> tuple[int, int] | None:
     return row, column
 
 
-def _text(letters: Sequence[Glyph]) -> str:
+def text_in(letters: Sequence[Glyph]) -> str:
     """The letters of a cell in the order of the text, with the blanks that divide its lines and
     words.
     """
