@@ -20,7 +20,8 @@ from html import unescape
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.table_files import Case, Fact, facts, files, said
+from benchmarks.table_cases import Case, Fact, facts, said
+from benchmarks.table_files import files
 from llmops.tasks.errors import DocumentError
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.embedders.minilm import MiniLMEmbedder

@@ -1,6 +1,6 @@
 """The measure of tables finds what is right, and nothing else."""
 
-from benchmarks.table_files import Case, Cell, Fact, facts, plain
+from benchmarks.table_cases import Case, Cell, Fact, facts, plain
 from benchmarks.tables import Found, found, measured, tables
 
 CASE = Case("cities", plain("City; May; June", "Rome; 19; 23", "Oslo; 11; 16"))

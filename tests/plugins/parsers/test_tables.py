@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.table_files import FORMATS, Case, files
+from benchmarks.table_cases import Case
+from benchmarks.table_files import FORMATS, files
 from benchmarks.tables import measured
 from llmops.tasks.plugins.parsers import parse
 

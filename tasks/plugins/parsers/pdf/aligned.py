@@ -26,7 +26,7 @@ LEADING: Final = re.compile(r"^(?:[.…]\s+)+|(?:\s+[.…])+$")
 VALUE: Final = re.compile(r"(?<!\S)[+\-−(]?[$€£¥]?\s?\d\S*")
 
 
-class Piece(NamedTuple):
+class LinePiece(NamedTuple):
     """Letters of one line without a wide gap between them: a cell, or a line of a paragraph."""
 
     letters: list[Glyph]
@@ -64,14 +64,14 @@ def aligned(letters: Sequence[Glyph]) -> list[Table]:
     return [table for run in _runs(_lines(inked)) if (table := _table(run)) is not None]
 
 
-class Line(NamedTuple):
+class CutLine(NamedTuple):
     """A line of a page in pieces, without those of dots that only lead from one to the next."""
 
-    pieces: list[Piece]
+    pieces: list[LinePiece]
     letters: list[Glyph]
 
 
-def _lines(letters: Sequence[Glyph]) -> Iterator[Line]:
+def _lines(letters: Sequence[Glyph]) -> Iterator[CutLine]:
     """The lines of a page from top to bottom, cut into pieces where the gaps are wide."""
     line: list[Glyph] = []
     for letter in sorted(letters, key=lambda letter: (-_middle(letter), letter.box[0])):
@@ -83,20 +83,20 @@ def _lines(letters: Sequence[Glyph]) -> Iterator[Line]:
         yield _line(line)
 
 
-def _line(line: list[Glyph]) -> Line:
+def _line(line: list[Glyph]) -> CutLine:
     line.sort(key=lambda letter: letter.box[0])
-    pieces = [Piece(line[:1])]
+    pieces = [LinePiece(line[:1])]
     for before, letter in pairwise(line):
         if letter.box[0] - before.box[2] > APART * _height(before):
-            pieces.append(Piece([]))
+            pieces.append(LinePiece([]))
         pieces[-1].letters.append(letter)
     said = [piece for piece in pieces if not DOTS.issuperset(each.text for each in piece.letters)]
-    return Line(said, line)
+    return CutLine(said, line)
 
 
-def _runs(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def _runs(lines: Iterator[CutLine]) -> Iterator[list[CutLine]]:
     """Lines one below the other that have two pieces at least."""
-    run: list[Line] = []
+    run: list[CutLine] = []
     for line in lines:
         first = line.letters[0]
         near = bool(run) and _middle(run[-1].letters[0]) - _middle(first) <= BELOW * _height(first)
@@ -109,7 +109,7 @@ def _runs(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield run
 
 
-def _table(run: Sequence[Line]) -> Table | None:
+def _table(run: Sequence[CutLine]) -> Table | None:
     """The rows of a run as a table; None where they are none."""
     sizes = [len(line.pieces) for line in run]
     counts = Counter(size for size in sizes if size >= LEAST_COLUMNS)
@@ -127,7 +127,7 @@ def _table(run: Sequence[Line]) -> Table | None:
     return Table(Ruling(across, down, [], []), texts, frozenset(each.number for each in inside))
 
 
-def _bands(lines: Iterable[Sequence[Piece]]) -> list[tuple[float, float]]:
+def _bands(lines: Iterable[Sequence[LinePiece]]) -> list[tuple[float, float]]:
     """From where to where the columns reach, from left to right; what overlaps is one."""
     bands: list[tuple[float, float]] = []
     for left, right in sorted((piece.left, piece.right) for line in lines for piece in line):
@@ -138,7 +138,7 @@ def _bands(lines: Iterable[Sequence[Piece]]) -> list[tuple[float, float]]:
     return bands
 
 
-def _row(line: Sequence[Piece], bands: Sequence[tuple[float, float]]) -> list[str] | None:
+def _row(line: Sequence[LinePiece], bands: Sequence[tuple[float, float]]) -> list[str] | None:
     """The cells of a line; one over several columns stands in each. None where a piece stands in no
     column, or two in one.
     """

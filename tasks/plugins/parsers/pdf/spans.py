@@ -21,14 +21,14 @@ class Ruling(NamedTuple):
     upright: list[Box]
 
 
-class Span(NamedTuple):
+class CellSpan(NamedTuple):
     """The rows and columns of a merged cell, from 0."""
 
     rows: range
     columns: range
 
 
-def spans(grid: Ruling) -> list[Span]:
+def spans(grid: Ruling) -> list[CellSpan]:
     """The merged cells of a grid: rectangles of more than one cell without a line in them. None
     where most lines of the grid are missing: it is a drawing, whose lines do not belong together.
     """
@@ -49,7 +49,7 @@ def spans(grid: Ruling) -> list[Span]:
     found = []
     for cells in (cells for cells in whole if len(cells) > 1):
         lines, places = ({cell[n] for cell in cells} for n in (0, 1))
-        span = Span(range(min(lines), max(lines) + 1), range(min(places), max(places) + 1))
+        span = CellSpan(range(min(lines), max(lines) + 1), range(min(places), max(places) + 1))
         if len(span.rows) * len(span.columns) == len(cells):
             found.append(span)
     return found

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from llmops.tasks.plugins.parsers.markdown import markdown_table, rows_of_names
 from llmops.tasks.plugins.parsers.pdf.objects import Box, Drawn, box_of
-from llmops.tasks.plugins.parsers.pdf.spans import Ruling, Span, spans
+from llmops.tasks.plugins.parsers.pdf.spans import CellSpan, Ruling, spans
 
 THIN: Final = 3.0
 """Points: what is thinner is a line."""
@@ -182,7 +182,7 @@ def continued(made: Sequence[Table], before: Table | None, height: float) -> lis
     return [whole if table is first else table for table in made]
 
 
-def _fill(texts: list[list[str]], span: Span, cells: Cells) -> None:
+def _fill(texts: list[list[str]], span: CellSpan, cells: Cells) -> None:
     """A merged cell stands in every row and column that it spans; a title over a whole row, and
     what is longer than a value, is said once.
     """
