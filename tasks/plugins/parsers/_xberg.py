@@ -116,13 +116,20 @@ def tidy(text: str) -> str:
     text = UNDERLINED.sub(
         "", PICTURE.sub(r"\1", text).replace("\\<u\\>", "").replace("\\</u\\>", "")
     )
-    lines = [line if "$" in line else ESCAPED.sub(r"\1\2", line) for line in text.split("\n")]
+    lines = [
+        line if "\\" not in line or "$" in line else ESCAPED.sub(r"\1\2", line)
+        for line in text.split("\n")
+    ]
     return TABLE.sub(_narrowed, "\n".join(lines) + "\n").strip("\n")
 
 
 def _narrowed(table: re.Match[str]) -> str:
     """The same table without rows and columns that are empty throughout."""
-    rows = [
-        CELL.split(line.strip()[1:-1]) for line in table[0].splitlines() if not RULE.match(line)
-    ]
-    return markdown_table([[cell.replace("\\|", "|") for cell in row] for row in rows]) + "\n"
+    rows = [_cells(line.strip()[1:-1]) for line in table[0].splitlines() if not RULE.match(line)]
+    return markdown_table(rows) + "\n"
+
+
+def _cells(line: str) -> list[str]:
+    if "\\" not in line:
+        return line.split("|")
+    return [cell.replace("\\|", "|") for cell in CELL.split(line)]

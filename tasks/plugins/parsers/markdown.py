@@ -114,7 +114,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     seems to name the columns: whichever piece of it is found says what its values are.
     """
     cells = _filled(rows)
-    lines = [f"| {' | '.join(_escaped(row))} |" for row in cells]
+    lines = [_barred(row) for row in cells]
     rule = f"|{' --- |' * len(cells[0])}" if cells else ""
     header = _header(cells) if sum(map(len, lines)) > LONGEST_TABLE else None
     if header is None:
@@ -131,8 +131,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n\n".join("\n".join(part) for part in _parts(first, head, lines[header.end :]))
 
 
-def _escaped(row: Sequence[str]) -> list[str]:
-    return [cell.replace("|", "\\|") for cell in row]
+def _barred(row: Sequence[str]) -> str:
+    escaped = [cell.replace("|", "\\|") for cell in row] if "|" in "".join(row) else row
+    return f"| {' | '.join(escaped)} |"
 
 
 def rows_of_names(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
@@ -149,10 +150,8 @@ def _filled(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """The rows and columns that are not empty, all rows of one width."""
     tidy = [[" ".join(cell.split()) for cell in row] for row in rows]
     tidy = [row for row in tidy if any(row)]
-    width = max((len(row) for row in tidy), default=0)
-    padded = [row + [""] * (width - len(row)) for row in tidy]
-    kept = [column for column in range(width) if any(row[column] for row in padded)]
-    return [[row[column] for column in kept] for row in padded]
+    columns = [column for column in zip_longest(*tidy, fillvalue="") if any(column)]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def named_values(names: Sequence[str], row: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def _without_macro_sheets(package: Package) -> "etree._Element":
 def _fill_spans(sheet: "etree._Element") -> None:
     """Give the cells of merged ranges what their first cells say."""
     rows = {
-        number(value(row, "r"), n): {value(cell, "r"): cell for cell in children(row, "c")}
+        number(row.get("r"), n): {cell.get("r"): cell for cell in children(row, "c")}
         for n, row in enumerate(named(sheet, "row"), 1)
     }
     filled = 0
@@ -99,26 +99,30 @@ def _fill_spans(sheet: "etree._Element") -> None:
 def _fill(rows: "Rows", columns: range, lines: range) -> None:
     """One range. A title over a whole row is said once: there it is alone."""
     first = rows.get(lines.start, {}).get(f"{column_letters(columns.start)}{lines.start}")
-    if first is None or not _says(first):
+    said = children(first, "v", "is")
+    if first is None or not said:
         return
+    letters = [column_letters(column) for column in columns]
     for line in lines:
-        inside = {f"{column_letters(column)}{line}" for column in columns}
+        inside = {f"{each}{line}" for each in letters}
         cells = rows.get(line, {})
-        alone = not any(_says(cell) for ref, cell in cells.items() if ref not in inside)
-        for ref in inside if len(columns) == 1 or not alone else ():
+        if len(columns) > 1 and not any(
+            len(cell) and _says(cell) for ref, cell in cells.items() if ref not in inside
+        ):
+            continue
+        for ref in inside:
             if ref in cells and cells[ref] is not first:
-                _take_over(cells[ref], first)
+                _take_over(cells[ref], first, said)
 
 
 def _says(cell: "etree._Element") -> bool:
-    return child(cell, "v") is not None or child(cell, "is") is not None
+    return bool(children(cell, "v", "is"))
 
 
-def _take_over(cell: "etree._Element", source: "etree._Element") -> None:
-    for old in list(cell):
-        cell.remove(old)
-    for each in children(source, "v", "is"):
-        cell.append(deepcopy(each))
+def _take_over(
+    cell: "etree._Element", source: "etree._Element", said: "Sequence[etree._Element]"
+) -> None:
+    cell[:] = [deepcopy(each) for each in said]
     for name in ("t", "s"):
         cell.attrib.pop(name, None)
         if source.get(name) is not None:
