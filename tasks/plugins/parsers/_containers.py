@@ -5,9 +5,11 @@ parts, and OLE (old Office, Outlook).
 import io
 import posixpath
 import struct
+import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmops.tasks.errors import DocumentError
@@ -64,6 +66,7 @@ STREAMS = {
 """What an OLE container is, by a name in its root; the first that fits counts."""
 DAMAGED = "the file is damaged or was cut off: {}; take it from its origin again"
 SMALL = 4096
+LAST_SECTOR = 0xFFFFFFFA
 RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -234,6 +237,41 @@ def streams(data: bytes) -> Iterator[tuple[str, int]]:
         raise DocumentError(DAMAGED.format("its directory lies beyond its end")) from error
 
 
+def ole_stream(data: bytes, name: str) -> bytes:
+    """The content of a stream in the root of an OLE container; b"" for one that is missing, small
+    (less than 4 kB: it lies scattered) or cut off.
+    """
+    size = _sector(data)
+    try:
+        place = next((place for each, place in streams(data) if each == name), len(data))
+        sector, table, pieces = place // size - 1, _table(data), list[bytes]()
+        while sector < len(table) and len(pieces) <= len(data) // size:
+            pieces.append(data[(sector + 1) * size : (sector + 2) * size])
+            sector = table[sector]
+    except (DocumentError, struct.error):
+        return b""
+    return b"".join(pieces)
+
+
+def _table(data: bytes) -> Sequence[int]:
+    """Which sector follows each (MS-CFB, sections 2.3 and 2.5)."""
+    size = _sector(data)
+    places = [*struct.unpack_from("<109I", data, 76)]
+    (more,) = struct.unpack_from("<I", data, 68)
+    for _ in range(len(data) // size):
+        if more >= LAST_SECTOR or (more + 2) * size > len(data):
+            break
+        *listed, more = struct.unpack_from(f"<{size // 4}I", data, (more + 1) * size)
+        places += listed
+    table = array("I")
+    for place in places:
+        part = data[(place + 1) * size : (place + 2) * size] if place < LAST_SECTOR else b""
+        table.frombytes(part[: len(part) // 4 * 4])
+    if sys.byteorder == "big":
+        table.byteswap()
+    return table
+
+
 def padded(data: bytes) -> bytes | None:
     """An OLE container filled up to as many sectors as its table has entries, where those beyond
     its end hold nothing: some programs leave them out, some readers want them. None for all others.
@@ -259,7 +297,7 @@ def _directory(data: bytes) -> bytes:
     size = _sector(data)
     tables = struct.unpack_from("<109I", data, 76)
     sector, pieces = struct.unpack_from("<I", data, 48)[0], list[bytes]()
-    while sector < 0xFFFFFFFA and len(pieces) < 4096:
+    while sector < LAST_SECTOR and len(pieces) < 4096:
         piece = data[(sector + 1) * size : (sector + 2) * size]
         if len(piece) < 128:
             raise struct.error("beyond the end")

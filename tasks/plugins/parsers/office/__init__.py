@@ -14,6 +14,7 @@ from llmops.tasks.plugins.parsers._containers import OFFICE, XLSB, refuse_bomb
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers.markdown import only_heading
 from llmops.tasks.plugins.parsers.office.comments import section
+from llmops.tasks.plugins.parsers.office.old_slides import slide_texts
 from llmops.tasks.plugins.parsers.office.opendocument import read_opendocument
 from llmops.tasks.plugins.parsers.office.preparation import prepared, repacked
 from llmops.tasks.plugins.parsers.office.rich_text import plain_runs
@@ -112,7 +113,18 @@ def _extracted(
         return [_filled(text, embedded) for text in texts], document.title
     if media_type == "application/vnd.ms-powerpoint":
         texts = [TEMPLATE.sub("", text) for text in texts]
+        texts[-1] = "\n\n".join(filter(None, (texts[-1].rstrip(), _not_read(data, texts))))
     return [NOTE.sub(_note, COMMENT.sub("", f"{text}\n")).strip() for text in texts], document.title
+
+
+def _not_read(data: bytes, texts: Sequence[str]) -> str:
+    """What stands on old slides and not in these texts."""
+    known = f" {' '.join(WORD.findall(' '.join(texts)))} "
+    said = dict.fromkeys(line for slide in slide_texts(data) for line in slide)
+    words = {line: " ".join(WORD.findall(line)) for line in said}
+    more = [line for line in said if words[line] and f" {words[line]} " not in known]
+    left = TEMPLATE.sub("", "".join(f"{line}\n\n" for line in more)).strip()
+    return left if WORD.search(left) else ""
 
 
 def _read(data: bytes, media_type: str) -> xberg.Extracted:
