@@ -16,7 +16,7 @@ MOST: Final = 100_000
 """Records that are looked at."""
 
 
-class Record(NamedTuple):
+class SlideRecord(NamedTuple):
     """A record: its kind, its instance, and where its content begins and ends."""
 
     kind: int
@@ -42,7 +42,7 @@ def slide_texts(data: bytes) -> list[list[str]]:
     return slides
 
 
-def _listed(stream: bytes, slides: Record, places: dict[int, int]) -> list[list[str]]:
+def _listed(stream: bytes, slides: SlideRecord, places: dict[int, int]) -> list[list[str]]:
     texts: list[list[str]] = []
     drawn: list[int] = []
     for record in _inside(stream, slides):
@@ -52,7 +52,8 @@ def _listed(stream: bytes, slides: Record, places: dict[int, int]) -> list[list[
         elif texts:
             texts[-1] += _text(stream, record)
     for own, reference in zip(texts, drawn, strict=True):
-        place = places.pop(reference, None)  # each once: a hostile list may name one again and again
+        # each once: a hostile list may name one again and again
+        place = places.pop(reference, None)
         if place is not None:
             for record in _below(stream, _at(stream, place)):
                 own += _text(stream, record)
@@ -80,14 +81,14 @@ def _persisted(stream: bytes) -> tuple[dict[int, int], int]:
     return places, document
 
 
-def _at(stream: bytes, place: int) -> Record:
+def _at(stream: bytes, place: int) -> SlideRecord:
     """The record that begins there. Raises struct.error beyond the end."""
     head, kind, length = struct.unpack_from("<HHI", stream, place)
     end = min(place + 8 + length, len(stream))
-    return Record(kind, head >> 4, head & 0xF == 0xF, place + 8, end)
+    return SlideRecord(kind, head >> 4, head & 0xF == 0xF, place + 8, end)
 
 
-def _records(stream: bytes, start: int, end: int) -> Iterator[Record]:
+def _records(stream: bytes, start: int, end: int) -> Iterator[SlideRecord]:
     for _ in range(MOST):
         if start + 8 > end:
             return
@@ -96,18 +97,18 @@ def _records(stream: bytes, start: int, end: int) -> Iterator[Record]:
         start = record.end
 
 
-def _inside(stream: bytes, record: Record) -> Iterator[Record]:
+def _inside(stream: bytes, record: SlideRecord) -> Iterator[SlideRecord]:
     return _records(stream, record.start, record.end) if record.holds else iter(())
 
 
-def _below(stream: bytes, record: Record, depth: int = 0) -> Iterator[Record]:
+def _below(stream: bytes, record: SlideRecord, depth: int = 0) -> Iterator[SlideRecord]:
     for each in _inside(stream, record):
         yield each
         if depth < DEEPEST:
             yield from _below(stream, each, depth + 1)
 
 
-def _text(stream: bytes, record: Record) -> list[str]:
+def _text(stream: bytes, record: SlideRecord) -> list[str]:
     """The paragraphs of a record with text."""
     content = stream[record.start : record.end]
     if record.kind == LETTERS:
