@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -172,11 +172,25 @@ def _layer(layer: Any, tensors: Mapping[str, Array], prefix: str) -> None:
     norm(feed.layer_norm, name=f"{prefix}output.LayerNorm")
 
 
-def _linear(spec: Any, tensors: Mapping[str, Array], name: str) -> None:
+class LinearSpec(Protocol):
+    """Of CTranslate2, which has no types."""
+
+    weight: Array
+    bias: Array
+
+
+class NormSpec(Protocol):
+    """Of CTranslate2, which has no types."""
+
+    gamma: Array
+    beta: Array
+
+
+def _linear(spec: LinearSpec, tensors: Mapping[str, Array], name: str) -> None:
     spec.weight, spec.bias = _own(tensors, f"{name}.weight"), _own(tensors, f"{name}.bias")
 
 
-def _norm(spec: Any, tensors: Mapping[str, Array], name: str) -> None:
+def _norm(spec: NormSpec, tensors: Mapping[str, Array], name: str) -> None:
     spec.gamma, spec.beta = _own(tensors, f"{name}.weight"), _own(tensors, f"{name}.bias")
 
 
