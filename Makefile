@@ -70,8 +70,8 @@ bench bench-quick: venv
 
 # What the weights package declares and nothing here imports (networkx: Haystack alone).
 NEVER := torch sentence-transformers transformers sympy mpmath setuptools
-EXTRAS := dev ocr http weaviate postgres llamaindex langchain haystack code openai litellm fastembed dask ray docker kubernetes s3
-SERVER := ocr http weaviate postgres llamaindex code openai litellm docker kubernetes s3
+EXTRAS := dev int8 ocr http weaviate postgres llamaindex langchain haystack code openai litellm fastembed dask ray docker kubernetes s3
+SERVER := int8 ocr http weaviate postgres llamaindex code openai litellm docker kubernetes s3
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
   $(addprefix --no-emit-package ,$(NEVER)) --extra minilm --group build
 

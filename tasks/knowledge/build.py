@@ -220,8 +220,8 @@ class Batch(BaseModel):
     cleaners that it has passed.
 
     `computed`: embeddings of chunks that were paid; `weighed`: those of sentences, for a chunker
-    that compares them. `relabelled`: doc_id -> uri of those that are live under other access
-    labels.
+    that compares them. `left_out`: uri -> pages that text recognition did not read. `relabelled`:
+    doc_id -> uri of those that are live under other access labels.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -234,7 +234,7 @@ class Batch(BaseModel):
     tokens: int = 0
     cost_usd: float = 0.0
     parsed: int = 0
-    warnings: tuple[str, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
     relabelled: dict[str, str] = Field(default_factory=dict)
 
 

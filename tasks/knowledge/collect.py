@@ -2,6 +2,7 @@
 twice.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -45,7 +46,12 @@ def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Ba
         if row["content_hash"] in collector.fresh
     }
     save_parsed(build.ledger, fresh, shard)
-    return Batch(part=part, documents=shard, parsed=len(collector.fresh))
+    return Batch(
+        part=part,
+        documents=shard,
+        parsed=len(collector.fresh),
+        left_out={row["uri"]: pages for row in rows if (pages := _pages_left_out(row))},
+    )
 
 
 class _Collector:
@@ -128,6 +134,12 @@ def _identity(todo: Todo) -> Row:
         "fetched_at": now(),
         "revision": todo.item.revision if todo.item else "",
     }
+
+
+def _pages_left_out(row: Row) -> int:
+    if '"ocr_pages_left_out"' not in row["metadata"]:
+        return 0
+    return len(json.loads(row["metadata"]).get("ocr_pages_left_out", ()))
 
 
 def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> Row:

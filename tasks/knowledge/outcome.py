@@ -3,7 +3,7 @@ returned.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -317,6 +317,18 @@ def _stays(gate: GateResult) -> list[str]:
     return [f"the gate, asked of what is live, says {gate.verdict}: {gate.reason}; it stays live"]
 
 
+def _left_out(batches: Sequence[Batch]) -> list[str]:
+    pages = {uri: count for batch in batches for uri, count in batch.left_out.items()}
+    if not pages:
+        return []
+    first = min(pages)
+    return [
+        f"{sum(pages.values())} pages of {len(pages)} documents were not read, because text "
+        "recognition was not sure enough of them or `parse.ocr.most_pages` allows no more: such as "
+        f"{pages[first]} of {first!r} (metadata `ocr_pages_left_out`)"
+    ]
+
+
 def _warnings(steps: Steps) -> list[str]:
     notes = steps.plan.notes if steps.plan else []
     final = steps.final
@@ -324,6 +336,7 @@ def _warnings(steps: Steps) -> list[str]:
         *notes,
         *(steps.unanswerable or []),
         *(steps.expectations.warnings if steps.expectations else []),
+        *(_left_out(steps.embedded) if steps.embedded else []),
         *(_left_behind(steps.gate) if steps.gate else []),
         *(_stays(steps.gate) if steps.gate and steps.settled else []),
         *(final.notes[len(notes) :] if final else []),

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from llmops.tasks.knowledge.versions import rollback
 from llmops.tasks.knowledge.views import history
@@ -210,6 +210,22 @@ def test_pictures_are_recorded_but_no_fault_of_the_budget(lab: Laboratory) -> No
             3,
             {"a.txt"},
         )
+
+
+def test_pages_that_recognition_leaves_out_are_a_warning_or_a_quarantined_document(
+    lab: Laboratory,
+) -> None:
+    pytest.importorskip("rapidocr")
+    page = Image.new("RGB", (600, 200), "white")
+    ImageDraw.Draw(page).text((20, 60), "Ducks swim here", fill="black", font_size=60)
+    page.save(lab.documents / "fax.tif", save_all=True, append_images=[page])
+    lab.write("a.txt", "One text beside a fax.")
+    outcome = lab.build(parse={"ocr": {"most_pages": 1}})
+    assert lab.visible() == {"a.txt", "fax.tif"}
+    assert [warning for warning in outcome.warnings if "such as 1 of 'fax.tif'" in warning]
+    strict = {"ocr": {"most_pages": 1, "unread_pages": "quarantine"}}
+    outcome = lab.build(parse=strict, limits={"failure_budget": 0.6})
+    assert (outcome.documents["quarantined"], lab.visible()) == (1, {"a.txt", "fax.tif"})
 
 
 def test_a_wiped_store_is_rebuilt_by_the_next_build_and_nothing_is_paid_again(

@@ -1,4 +1,5 @@
-"""A BERT in ONNX Runtime: one text per run, one single-threaded run per core at a time.
+"""A loaded BERT, and one in ONNX Runtime (in int8: `_int8.py`): one text per run, one
+single-threaded run per core at a time.
 
 A text's states stay in the L2 cache, and nothing is padded or masked. Texts of equal length share a
 run up to 256 tokens in all: in fp32 their vectors are bitwise the same as alone, which the tests
@@ -24,11 +25,11 @@ RUN_TOKENS = 256
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A session, and the memory that it reads its weights from. `width`: of a vector."""
+    """`run`: token ids of texts of equal length -> their pooled states, of shape (texts, width);
+    it is called from several threads.
+    """
 
-    session: Any
-    values: Mapping[str, Any]
-    weights: Mapping[str, Array]
+    run: Callable[[list[Sequence[int]]], Vectors]
     width: int
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -39,8 +40,7 @@ class LoadedModel:
 
         def run(group: list[int]) -> None:
             stopping.check()
-            given = np.array([ids[row] for row in group], np.int64)
-            sums[group] = self.session.run(["sums"], {"ids": given})[0]
+            sums[group] = self.run([ids[row] for row in group])
 
         _each(run, runs([len(row) for row in ids]))
         return normalised(sums)
@@ -63,7 +63,20 @@ def load(graph: Graph) -> LoadedModel:
     session = onnxruntime.InferenceSession(
         graph.serialised(), options, providers=["CPUExecutionProvider"]
     )
-    return LoadedModel(session, values, graph.weights, graph.shape.width)
+    return LoadedModel(_Session(session, values, graph.weights).sums, graph.shape.width)
+
+
+@dataclass(frozen=True)
+class _Session:
+    """And the memory that it reads its weights from."""
+
+    session: Any
+    values: Mapping[str, Any]
+    weights: Mapping[str, Array]
+
+    def sums(self, ids: list[Sequence[int]]) -> Vectors:
+        found: Vectors = self.session.run(["sums"], {"ids": np.array(ids, np.int64)})[0]
+        return found
 
 
 def runs(lengths: Sequence[int]) -> list[list[int]]:

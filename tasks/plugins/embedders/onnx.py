@@ -8,19 +8,21 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from llmops.tasks.errors import LlmopsError, UsageError
 from llmops.tasks.plugins import digest
-from llmops.tasks.plugins._safetensors import tensors_of
+from llmops.tasks.plugins._safetensors import Array, tensors_of
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.embedders._bert import BertShape, Pooling, emit, mapped
+from llmops.tasks.plugins.embedders._int8 import INT8, TEXTS, Precision, load_int8, require
 from llmops.tasks.plugins.embedders._session import LoadedModel, load
 from llmops.tasks.plugins.embedders._wordpiece import encode, load_tokenizer, offsets
 from llmops.tasks.plugins.embedders.minilm import (
     SHA256,
+    WEIGHTS,
     MiniLMEmbedder,
     minilm_fingerprint,
     weights_folder,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MINILM = "minilm"
-WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.json"
+TOKENIZER, CONFIG = "tokenizer.json", "config.json"
 FRAME = 2
 """Special tokens around a text."""
 LOADING = RLock()
@@ -41,7 +43,8 @@ class OnnxEmbedder(Embedder):
     """`model`: a folder with `config.json`, `model.safetensors` (float32), `tokenizer.json`
     (WordPiece) and, of sentence-transformers, `modules.json`: a BERT pooled to the mean or the
     first state; or minilm, the default embedder's. `language`: ISO 639-1 codes that its vectors
-    are good for; all, where it is not given.
+    are good for; all, where it is not given. `precision: int8` runs it twice as fast, by
+    CTranslate2 (extra `int8`).
 
     Nothing is read until it is needed. The fingerprint is of the files' contents: a model that
     moves stays what it is, and another one of the same path is another embedder.
@@ -49,11 +52,17 @@ class OnnxEmbedder(Embedder):
 
     model: str = Field(min_length=1)
     language: tuple[str, ...] = ()
+    precision: Precision = "fp32"
 
     @field_validator("language", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_engine(self) -> Self:
+        require(self.precision)
+        return self
 
     @property
     def languages(self) -> frozenset[str]:
@@ -77,8 +86,10 @@ class OnnxEmbedder(Embedder):
             mine.dimension,
             mine.max_tokens,
         ):
-            return minilm_fingerprint()
+            return minilm_fingerprint(self.precision)
         parts = (*facts.sha256.values(), str(facts.longest), repr(tuple(facts.shape)))
+        if self.precision == "int8":
+            parts = (*parts, INT8)
         return digest(f"{self.spelling()}/{self.revision}", *parts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -88,7 +99,7 @@ class OnnxEmbedder(Embedder):
         facts = self._facts
         with LOADING:
             tokenizer, frame = _tokenizer(facts)
-            model = _model(facts)
+            model = _model(facts, self.precision)
         return model.vectors(encode(tokenizer, texts, self.max_tokens, frame))
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -170,11 +181,20 @@ def _tokenizer(facts: ModelFacts) -> "tuple[Tokenizer, tuple[int, int]]":
 
 
 @cache
-def _model(facts: ModelFacts) -> LoadedModel:
-    raw = mapped(facts.folder / WEIGHTS, facts.sha256[WEIGHTS])
-    tensors = {name.removeprefix("bert."): value for name, value in tensors_of(raw).items()}
+def _model(facts: ModelFacts, precision: Precision) -> LoadedModel:
+    def tensors() -> dict[str, Array]:
+        raw = mapped(facts.folder / WEIGHTS, facts.sha256[WEIGHTS])
+        return {name.removeprefix("bert."): value for name, value in tensors_of(raw).items()}
+
+    def fp32() -> LoadedModel:
+        return load(emit(tensors(), facts.shape))
+
     try:
-        return load(emit(tensors, facts.shape))
+        if precision == "fp32":
+            return fp32()
+        tokenizer, frame = _tokenizer(facts)
+        texts = encode(tokenizer, TEXTS, facts.longest - FRAME, frame)
+        return load_int8(tensors, facts.shape, facts.sha256[WEIGHTS], fp32, texts)
     except KeyError as error:
         said = f"its weights have no tensor {error} in float32"
         raise _unfit(facts.folder, said) from error

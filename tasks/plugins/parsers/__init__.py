@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmops.tasks.errors import DocumentError, UnsupportedDocument
-from llmops.tasks.plugins import Plugin, digest, external, find, name_of, names
+from llmops.tasks.plugins import Plugin, canonical, digest, external, find, name_of, names
 from llmops.tasks.plugins.parsers import _media_types as types
 
 RELEASE_0_1 = {
@@ -48,14 +48,16 @@ class Parsed(BaseModel):
 
 
 class Ocr(BaseModel):
-    """How text in pictures is read: whether at all, of how many pages of a document, and how sure
-    of its letters the recognition must be (mean of a page, 0 to 1).
+    """How text in pictures is read: whether at all, of how many pages of a document, how sure of
+    its letters the recognition must be (mean of a page, 0 to 1), and what becomes of a document
+    with a page that is none of these.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
     enabled: bool = True
     most_pages: int = Field(default=200, ge=1, le=10_000)
     min_confidence: float = Field(default=0.6, ge=0, le=1)
+    unread_pages: Literal["leave_out", "quarantine"] = "leave_out"
 
     def missing(self) -> str:
         """What is to be done before text in pictures can be read; "" where it can."""
@@ -74,7 +76,10 @@ class Ocr(BaseModel):
         """The fingerprint of a parser that reads text in pictures where it can."""
         from llmops.tasks.plugins.parsers import _ocr
 
-        return digest(fingerprint, _ocr.engine() if self.enabled else "")
+        if not (self.enabled and _ocr.engine()):
+            return digest(fingerprint, "")
+        changed = self.model_dump(exclude_defaults=True)
+        return digest(fingerprint, _ocr.engine(), *([canonical(changed)] if changed else []))
 
 
 Comments = Literal["drop", "apart"]

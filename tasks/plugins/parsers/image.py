@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from llmops.tasks.errors import DocumentError, UnsupportedDocument
-from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser, page_done
+from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser
 from llmops.tasks.plugins.parsers import _ocr as recognising
 from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers._recognised import Pages
@@ -40,9 +40,8 @@ class ImageParser(Parser):
                 "the picture is damaged or was cut off; take it from its origin again"
             ) from error
         pages = Pages(self.ocr)
-        for number, frame in enumerate(frames[: self.ocr.most_pages]):
-            pages.take(number, frame)
-            page_done()
+        for number in pages.allowed(range(len(frames))):
+            pages.take(number, frames[number])
         texts = [paragraphs(pages.texts.get(number, "")) for number in range(len(frames))]
         if not any(texts):
             raise pages.refusal("it is a picture in which no text was found")

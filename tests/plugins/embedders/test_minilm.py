@@ -5,6 +5,7 @@ threads, forks.
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -219,13 +220,12 @@ def test_a_run_that_is_asked_to_stop_embeds_no_further_text() -> None:
     """A portion of long texts takes many seconds on a busy machine."""
     begun: list[int] = []
 
-    class Session:
-        def run(self, _names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
-            begun.append(len(given["ids"]))
-            stopping.ask()
-            return [np.ones((len(given["ids"]), 4), np.float32)]
+    def run(ids: list[Sequence[int]]) -> np.ndarray:
+        begun.append(len(ids))
+        stopping.ask()
+        return np.ones((len(ids), 4), np.float32)
 
-    model = LoadedModel(Session(), {}, {}, 4)
+    model = LoadedModel(run, 4)
     try:
         with pytest.raises(stopping.Stopped):
             model.vectors([[1] * 200] * 64)

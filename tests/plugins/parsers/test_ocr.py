@@ -126,6 +126,21 @@ def test_what_is_read_with_too_little_confidence_is_left_out_or_refused() -> Non
     parsed = parse(scanned(poor, before=line("A cover with text.")), "a.pdf", options=sure)
     assert parsed.text.strip("\f\n") == "A cover with text."
     assert parsed.metadata["ocr_pages_left_out"] == [2]
+    strict = ParseOptions(ocr=Ocr(min_confidence=1, unread_pages="quarantine"))
+    with pytest.raises(DocumentError, match=r"leave out page 2: read with a confidence of 0\.\d\d"):
+        parse(scanned(poor, before=line("A cover with text.")), "a.pdf", options=strict)
+
+
+@pytest.mark.slow
+def test_pages_beyond_the_limit_are_told_or_refused() -> None:
+    data = saved(painted(LETTER)[:300], "TIFF", *[painted(line("Next", size=24))[:300]] * 2)
+    parsed = parse(data, "fax.tif", options=ParseOptions(ocr=Ocr(most_pages=1)))
+    assert parsed.text.strip("\f\n") == "Ducks swim in the lake and eat leaves."
+    assert parsed.metadata["ocr_pages_left_out"] == [2, 3]
+    refused = r"leave out 2 pages, the first is 2: more than `parse\.ocr\.most_pages` \(1\) allows"
+    strict = ParseOptions(ocr=Ocr(most_pages=1, unread_pages="quarantine"))
+    with pytest.raises(DocumentError, match=refused):
+        parse(data, "fax.tif", options=strict)
 
 
 @pytest.mark.slow
@@ -183,6 +198,14 @@ def test_switched_off_it_reads_nothing_and_says_so() -> None:
 def test_refusals_are_true(data: bytes, said: str) -> None:
     with pytest.raises(DocumentError, match=said):
         parse(data, "document")
+
+
+@pytest.mark.skipif(not _ocr.engine(), reason="text recognition is not installed")
+def test_another_limit_reads_again_what_it_may_change() -> None:
+    limits = [Ocr(), Ocr(min_confidence=0.5), Ocr(unread_pages="quarantine"), Ocr(most_pages=9)]
+    options = [ParseOptions(ocr=ocr) for ocr in limits]
+    for kind, different in (("application/pdf", 4), ("image/png", 4), ("text/html", 1)):
+        assert len({parser_fingerprint(kind, each) for each in options}) == different
 
 
 def test_a_picture_without_text_is_no_failure() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from llmops.tasks.errors import DocumentError, UnsupportedDocument
-from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser, page_done
+from llmops.tasks.plugins.parsers import Ocr, Parsed, Parser
 from llmops.tasks.plugins.parsers._layout import paragraphs
 from llmops.tasks.plugins.parsers._metadata import hidden_texts, sensible
 from llmops.tasks.plugins.parsers._ocr import LONGEST_SIDE, blank
@@ -91,10 +91,9 @@ class PdfParser(Parser):
 
         recognised = Pages(self.ocr)
         if not self.ocr.missing():
-            for number in scans[: self.ocr.most_pages]:
+            for number in recognised.allowed(scans):
                 with contextlib.suppress(pypdfium2.PdfiumError):  # a damaged page has no text
                     recognised.take(number, _pictured(document, number))
-                page_done()
         return recognised
 
     def _refusal(
