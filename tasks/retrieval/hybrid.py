@@ -9,9 +9,9 @@ fused alike, and the linear reranker of LanceDB is deprecated.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import islice
 from numbers import Integral
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +33,11 @@ Mode = Literal["hybrid", "vector", "text"]
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
+TOGETHER = 64  # questions
 Vector = npt.NDArray[np.float32]
+Key = Callable[[RankedRow], object]
+PASSAGE: Key = attrgetter("doc_id", "start", "end")
+DOCUMENT: Key = attrgetter("doc_id")
 KNOWN = 0.5
 
 
@@ -91,16 +95,25 @@ class Searcher:
         choose = self._choosing(query, k, mode, vector)
         return self.reader.passages(choose, columns)
 
+    def passages_many(
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
+        columns: Sequence[str] = tuple(ROWS.names),
+    ) -> list[list[Record]]:
+        """`passages` for each of many questions, which are embedded in one call and looked for
+        together. `vectors`: of all of them, a row each.
+        """
+        depth = _depth(k, mode)
+        return self._read_many(queries, k, depth, mode, vectors, PASSAGE, columns)
+
     def _choosing(
         self, query: str, k: int, mode: Mode, vector: Vector | None
     ) -> Callable[[], list[RankedRow]]:
-        if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
-            raise UsageError(
-                f"got mode {mode!r} and k {k!r}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
-            )
-        depth = max(k, CANDIDATES) if mode == "hybrid" else k
-        passages = attrgetter("doc_id", "start", "end")
-        return lambda: self._distinct(query, k, depth, mode, vector, passages)
+        depth = _depth(k, mode)
+        return lambda: self._distinct(query, k, depth, mode, vector, PASSAGE)
 
     def documents(
         self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
@@ -108,8 +121,8 @@ class Searcher:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
         """
-        best = self.reader.whole(lambda: self._documents(query, k, mode, vector), ("uri", "text"))
-        return list(zip(best["uri"], best["text"], strict=True))
+        vectors = None if vector is None else vector[None]
+        return self.documents_many([query], k, mode, vectors)[0]
 
     def uris(
         self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
@@ -119,7 +132,7 @@ class Searcher:
 
     def _documents(self, query: str, k: int, mode: Mode, vector: Vector | None) -> list[RankedRow]:
         depth = max(k, CANDIDATES)
-        return self._distinct(query, k, depth, mode, vector, attrgetter("doc_id"))
+        return self._distinct(query, k, depth, mode, vector, DOCUMENT)
 
     def _distinct(
         self,
@@ -128,29 +141,74 @@ class Searcher:
         depth: int,
         mode: Mode,
         vector: Vector | None,
-        key: Callable[[RankedRow], object],
+        key: Key,
     ) -> list[RankedRow]:
-        """The k best that differ in `key`; looks deeper while there may be more."""
-        point = cache(lambda: self.embedder.embed_query([query])[0] if vector is None else vector)
-        while True:
-            hits = self._ranked(query, depth, mode, point)
-            distinct: dict[object, RankedRow] = {}
-            for hit in hits:
-                distinct.setdefault(key(hit), hit)
-            if len(distinct) >= k or len(hits) < depth:
-                return [*distinct.values()][:k]
-            depth *= 4
+        asked = Questions([query], self.embedder, None if vector is None else vector[None])
+        return self._distinct_many(asked, [0], k, depth, mode, key)[0]
+
+    def _distinct_many(
+        self,
+        asked: "Questions",
+        numbers: Sequence[int],
+        k: int,
+        depth: int,
+        mode: Mode,
+        key: Key,
+    ) -> list[list[RankedRow]]:
+        """For each of these questions the k best that differ in `key`; looks deeper while there may
+        be more.
+        """
+        best: dict[int, list[RankedRow]] = {}
+        left = numbers
+        while left:
+            deeper = []
+            for number, hits in zip(left, self._ranked(asked, left, depth, mode), strict=True):
+                distinct: dict[object, RankedRow] = {}
+                for hit in hits:
+                    distinct.setdefault(key(hit), hit)
+                best[number] = [*distinct.values()][:k]
+                if len(distinct) < k and len(hits) >= depth:
+                    deeper.append(number)
+            left, depth = deeper, depth * 4
+        return [best[number] for number in numbers]
 
     def documents_many(
-        self, queries: Sequence[str], k: int, mode: Mode = "hybrid"
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
     ) -> list[list[tuple[str, str]]]:
-        """`documents` for each of many queries, which are embedded in one batch."""
-        vectors = [None] * len(queries) if mode == "text" else self.embedder.embed_query(queries)
-        pairs = list(zip(queries, vectors, strict=True))
-        return [
-            self.documents(query, k, mode, vector)
-            for query, vector in progress.each(pairs, "ask", len(pairs), "questions")
-        ]
+        """`documents` for each of many questions, which are embedded in one call and looked for
+        together. `vectors`: of all of them, a row each.
+        """
+        depth, columns = max(k, CANDIDATES), ("uri", "text")
+        found = self._read_many(queries, k, depth, mode, vectors, DOCUMENT, columns)
+        return [[(str(row["uri"]), str(row["text"])) for row in rows] for rows in found]
+
+    def _read_many(
+        self,
+        queries: Sequence[str],
+        k: int,
+        depth: int,
+        mode: Mode,
+        vectors: Vectors | None,
+        key: Key,
+        columns: Sequence[str],
+    ) -> list[list[Record]]:
+        asked = Questions(queries, self.embedder, vectors)
+        some = [range(len(queries))[n : n + TOGETHER] for n in range(0, len(queries), TOGETHER)]
+        found: list[list[Record]] = []
+        for numbers in progress.each(some, "ask", len(queries), "questions", len):
+            lists: list[list[RankedRow]] = []
+
+            def choose(numbers=numbers, lists=lists) -> list[RankedRow]:  # type: ignore[no-untyped-def]
+                lists[:] = self._distinct_many(asked, numbers, k, depth, mode, key)
+                return [hit for hits in lists for hit in hits]
+
+            rows = iter(self.reader.passages(choose, columns))
+            found += [[*islice(rows, len(hits))] for hits in lists]
+        return found
 
     def candidates(
         self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
@@ -163,9 +221,7 @@ class Searcher:
 
     def near(self, point: Vector, depth: int = CANDIDATES) -> list[RankedRow]:
         """The list by vector of a hybrid search."""
-        if self.adapter is not None:
-            point = turned(point[None, :], self.adapter)[0]
-        return self.reader.near(point, depth, self.where)
+        return self._near_many(point[None], depth)[0]
 
     def rule(self, query: str) -> float:
         """The weight without judged questions."""
@@ -187,20 +243,70 @@ class Searcher:
         return [f"{told}: {words}what its vector is near to says little"]
 
     def _ranked(
-        self, query: str, depth: int, mode: Mode, point: Callable[[], Vector]
-    ) -> list[RankedRow]:
+        self, asked: "Questions", numbers: Sequence[int], depth: int, mode: Mode
+    ) -> list[list[RankedRow]]:
+        """For each of these questions the list of a mode, not deeper than `depth`, or twice that
+        for `hybrid`.
+        """
         if mode == "vector":
-            return self.reader.near(point(), depth, self.where)
-        found = self.reader.found(analyse(query), depth, self.where)
+            return self.reader.near_many(asked.points(numbers), depth, self.where)
+        texts = [asked.texts[number] for number in numbers]
+        found = self.reader.found_many([*map(analyse, texts)], depth, self.where)
         if mode == "text":
             return found
-        weight = self.rule(query)
-        if weight == 0 and found:  # on the scale of all other hybrid searches
-            scores = found_scores(_scores(found), depth)
-            return [hit._replace(score=score) for hit, score in zip(found, scores, strict=True)]
-        if self.weight is not None:
-            weight = self.weight
-        return fused(self.near(point(), depth), found, depth, weight)
+        rules = [*map(self.rule, texts)]
+        by_both = [n for n, rule in enumerate(rules) if rule or not found[n]]
+        lists = self._near_many(asked.points([numbers[n] for n in by_both]), depth)
+        near = dict(zip(by_both, lists, strict=True))
+        return [
+            fused(near[n], found[n], depth, self._share(rules[n]))
+            if n in near
+            else _text_alone(found[n], depth)
+            for n in range(len(texts))
+        ]
+
+    def _near_many(self, points: Vectors, depth: int) -> list[list[RankedRow]]:
+        """The lists by vector of a hybrid search."""
+        if self.adapter is not None and len(points):  # one by one: else the last bit may differ
+            points = np.concatenate([turned(point[None], self.adapter) for point in points])
+        return self.reader.near_many(points, depth, self.where)
+
+    def _share(self, rule: float) -> float:
+        return rule if self.weight is None else self.weight
+
+
+class Questions:
+    """The texts of questions, and their vectors, which are made in one call when the first one is
+    wanted.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], embedder: Embedder, vectors: Vectors | None = None
+    ) -> None:
+        self.texts, self._embedder, self._vectors = texts, embedder, vectors
+
+    def points(self, numbers: Sequence[int]) -> Vectors:
+        """A row for each of these questions."""
+        if not numbers:
+            return np.zeros((0, self._embedder.dimension), np.float32)
+        if self._vectors is None:
+            self._vectors = self._embedder.embed_query(self.texts)
+        return self._vectors[numbers]
+
+
+def _depth(k: int, mode: Mode) -> int:
+    """How deep a search for passages looks. Raises UsageError for another mode or k."""
+    if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
+        raise UsageError(
+            f"got mode {mode!r} and k {k!r}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
+        )
+    return max(k, CANDIDATES) if mode == "hybrid" else k
+
+
+def _text_alone(found: Sequence[RankedRow], depth: int) -> list[RankedRow]:
+    """A text list with scores on the scale of all hybrid searches."""
+    scores = found_scores(_scores(found), depth)
+    return [hit._replace(score=score) for hit, score in zip(found, scores, strict=True)]
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:
@@ -222,19 +328,22 @@ def fused(
     """
     if not near or not found:
         return [*near, *found]
+    rows = [*near, *found]
     shares = [
-        *(weight * near_scores(_scores(near))),
-        *((1 - weight) * found_scores(_scores(found), depth)),
+        *(weight * near_scores(_scores(near))).tolist(),
+        *((1 - weight) * found_scores(_scores(found), depth)).tolist(),
     ]
-    both: dict[str, RankedRow] = {}
-    for hit, share in zip([*near, *found], shares, strict=True):
-        there = both.get(hit.chunk_id)
-        both[hit.chunk_id] = (
-            hit._replace(score=share)
-            if there is None
-            else there._replace(score=there.score + share)
-        )
-    return sorted(both.values(), key=lambda hit: hit.rank)
+    sums: dict[str, float] = {}
+    for hit, share in zip(rows, shares, strict=True):
+        there = sums.get(hit.chunk_id)
+        sums[hit.chunk_id] = share if there is None else there + share
+    ranks = [
+        (-sums.pop(hit.chunk_id), hit.uri, hit.ordinal, hit.chunk_id, hit)
+        for hit in rows
+        if hit.chunk_id in sums
+    ]
+    ranks.sort(key=itemgetter(slice(4)))
+    return [RankedRow(*hit[:6], -score, hit.place) for score, *_, hit in ranks]
 
 
 def _scores(hits: Sequence[RankedRow]) -> Array:

@@ -7,9 +7,10 @@ snapshot see the same rows for as long as it is kept, whatever is staged beside 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,10 @@ ROWS = pa.schema(
 separated by spaces. `labels`: who may read it, never empty. `row_hash`: digest of everything else,
 for verify."""
 
+
+AT_ONCE = 4
+T = TypeVar("T")
+R = TypeVar("R")
 
 Point = NDArray[np.floating[Any]]
 """One vector, shape (dimension,)."""
@@ -86,6 +91,7 @@ class StoreReader(ABC):
 
     A search looks at many more rows than it returns. `near` and `found` are the lists of `vector`
     and `text` without their texts, `whole` gives the rows of what was chosen among them.
+    `near_many` and `found_many` are for many questions in one call, which may cost less.
     """
 
     @abstractmethod
@@ -105,6 +111,18 @@ class StoreReader(ABC):
     def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
         """The rows of `text`."""
         return _hits(self.text(terms, k, where))
+
+    def near_many(
+        self, queries: Vectors, k: int, where: Where | None = None
+    ) -> list[list[RankedRow]]:
+        """`near` for each row of `queries`, of shape (questions, dimension)."""
+        return at_once(lambda query: self.near(query, k, where), queries)
+
+    def found_many(
+        self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
+    ) -> list[list[RankedRow]]:
+        """`found` for each of many lists of terms."""
+        return at_once(lambda terms: self.found(terms, k, where), queries)
 
     def whole(
         self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
@@ -151,6 +169,17 @@ class StoreReader(ABC):
     @abstractmethod
     def count(self) -> int:
         """How many rows there are."""
+
+
+def at_once(search: Callable[[T], R], queries: Iterable[T]) -> list[R]:
+    """What a search comes to for each query, in their order. Several run at a time: a search mostly
+    waits for the store.
+    """
+    asked = [*queries]
+    if len(asked) < 2:
+        return [*map(search, asked)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [*pool.map(search, asked)]
 
 
 def _hits(rows: pd.DataFrame) -> list[RankedRow]:

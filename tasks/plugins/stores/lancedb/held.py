@@ -25,6 +25,7 @@ from llmops.tasks.plugins.stores.lancedb.postings import (
     Mask,
     Places,
     TermsBatch,
+    kth_best,
 )
 from llmops.tasks.plugins.stores.lancedb.where import sql
 from llmops.tasks.schemas import Vectors
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
 ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
 MOST_BYTES = 256 * 2**20
+PRODUCT_BYTES = 16 * 2**20
 ROWS_AT_ONCE = 4_096
 SAME = 4e-7
 """Relative: more than scores differ by that are summed in another order, less than what a row more
@@ -54,10 +56,10 @@ class Pinned:
         self.dimension: int = table.schema.field("vector").type.list_size
         self._lock, self._asked = RLock(), 0
 
-    def keys(self) -> "HeldKeys | None":
+    def keys(self, questions: int = 1) -> "HeldKeys | None":
         """None for the first searches, which the table answers sooner, and for too many rows."""
         with self._lock:
-            self._asked += 1
+            self._asked += questions
             return self._keys if self._asked > SEARCHES else None
 
     def vectors(self) -> "HeldVectors | None":
@@ -232,22 +234,32 @@ class HeldVectors:
             points[keys.places(batch["_rowid"].to_numpy())] = plain(batch["vector"])
         return cls(points)
 
-    def nearest(self, point: Point, k: int, mask: Mask | None) -> tuple[Places, Floats]:
-        """Places and cosines of the k nearest, and of all that rounding may have put behind them,
-        in no order.
+    def nearest(
+        self, points: Vectors, k: int, mask: Mask | None
+    ) -> Iterator[tuple[Places, Floats]]:
+        """Of each point the places and cosines of the k nearest, and of all that rounding may have
+        put behind them, in no order.
         """
-        # a dot product per row: one product with the matrix wakes a thread on each core, which
-        # costs several times the time where other threads search as well
-        rough = np.vecdot(self._points, point / np.linalg.norm(point)) * self._scales
-        if mask is not None:
-            rough[~mask] = -np.inf
-        there = len(rough) if mask is None else int(mask.sum())
-        if k < there:
-            least = np.partition(rough, len(rough) - k)[len(rough) - k] - ROUNDING
-        else:
-            least = -2.0
-        places = np.flatnonzero(rough >= least)
-        return places, cosines(self._points, point, places)
+        there = len(self._points) if mask is None else int(mask.sum())
+        hidden = None if mask is None else ~mask
+        for point, rough in zip(points, self._rough(points), strict=True):
+            if hidden is not None:
+                rough[hidden] = -np.inf
+            least = kth_best(rough, k) - ROUNDING if k < there else -2.0
+            places = np.flatnonzero(rough >= least)
+            yield places, cosines(self._points, point, places)
+
+    def _rough(self, points: Vectors) -> Iterator[Floats]:
+        """The cosines with every row, but for rounding."""
+        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+        if len(points) == 1:
+            # a dot product per row: one product with the matrix wakes a thread on each core, which
+            # costs several times the time where other threads search as well
+            yield np.vecdot(self._points, directions[0]) * self._scales
+            return
+        some = max(1, PRODUCT_BYTES // self._scales.nbytes)
+        for first in range(0, len(points), some):
+            yield from (directions[first : first + some] @ self._points.T) * self._scales
 
 
 def plain(column: "pa.FixedSizeListArray") -> Vectors:

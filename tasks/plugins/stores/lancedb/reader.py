@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader
+from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader, at_once
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, matching
 from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned, cosines, plain
 from llmops.tasks.plugins.stores.lancedb.postings import Mask
 from llmops.tasks.plugins.stores.lancedb.where import sql
-from llmops.tasks.schemas import Record, from_arrow
+from llmops.tasks.schemas import Record, Vectors, from_arrow
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -70,39 +70,54 @@ class LanceDBReader(StoreReader):
         return self.whole(lambda: self.found(terms, k, where))
 
     def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
-        point, dimension = np.asarray(query, dtype=np.float32), self._pinned.dimension
-        if point.shape != (dimension,) or not np.isfinite(point).all() or not point.any():
+        return self.near_many(np.asarray(query)[None], k, where)[0]
+
+    def near_many(
+        self, queries: Vectors, k: int, where: Where | None = None
+    ) -> list[list[RankedRow]]:
+        points, dimension = np.asarray(queries, dtype=np.float32), self._pinned.dimension
+        if points.shape[1:] != (dimension,) or not _directed(points):
             raise ValueError(
-                f"got a query vector of shape {point.shape}; allowed: ({dimension},), finite, not 0"
+                f"got a query vector of shape {points.shape[1:]}; allowed: ({dimension},), finite, "
+                f"not 0"
             )
 
-        def nearest(pinned: Pinned) -> list[RankedRow]:
-            keys = pinned.keys()
+        def nearest(pinned: Pinned) -> list[list[RankedRow]]:
+            keys = pinned.keys(len(points))
             vectors = keys and pinned.vectors()
             if keys and vectors:
-                places, scores = vectors.nearest(point, k, keys.mask(where))
-                return _hits(pinned, keys.best(places, scores, k))
-            return _hits(
-                pinned, ranked(lambda limit: _scanned(pinned.table, point, limit, where), k)
-            )
+                lists = vectors.nearest(points, k, keys.mask(where))
+                return [_hits(pinned, keys.best(*each, k)) for each in lists]
+            return at_once(lambda point: _hits(pinned, scanned(pinned.table, point)), points)
 
-        return self._steadily(nearest)
+        def scanned(table: "Table", point: Point) -> pa.Table:
+            return ranked(lambda limit: _scanned(table, point, limit, where), k)
+
+        return self._steadily(nearest) if len(points) else []
 
     def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
-        words = findable(terms)
-        if not words:
-            return []
+        return self.found_many([terms], k, where)[0]
 
-        def best_matches(pinned: Pinned) -> list[RankedRow]:
-            keys = pinned.keys()
+    def found_many(
+        self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
+    ) -> list[list[RankedRow]]:
+        asked = [findable(terms) for terms in queries]
+
+        def best_matches(pinned: Pinned) -> list[list[RankedRow]]:
+            keys = pinned.keys(len(asked))
             terms = keys and pinned.terms()
             if keys and terms:
-                places, scores = terms.best(words, k, keys.mask(where))
-                return _hits(pinned, keys.best(places, scores, k))
-            search = Matching(pinned, keys, words, where)
-            return _hits(pinned, ranked(search.fetch, k))
+                mask = keys.mask(where)
+                lists = (terms.best(words, k, mask) for words in asked)
+                return [_hits(pinned, keys.best(*each, k)) for each in lists]
+            return at_once(lambda words: matched(pinned, keys, words), asked)
 
-        return self._steadily(best_matches)
+        def matched(pinned: Pinned, keys: HeldKeys | None, words: Sequence[str]) -> list[RankedRow]:
+            if not words:
+                return []
+            return _hits(pinned, ranked(Matching(pinned, keys, words, where).fetch, k))
+
+        return self._steadily(best_matches) if any(asked) else [[] for _ in asked]
 
     def passages(
         self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
@@ -164,6 +179,11 @@ def _hits(pinned: Pinned, rows: pa.Table) -> list[RankedRow]:
     columns = [rows[name].to_pylist() for name in (*KEYS, "score")]
     places = [(pinned, row_id) for row_id in rows["_rowid"].to_pylist()]
     return [*map(RankedRow._make, zip(*columns, places, strict=True))]
+
+
+def _directed(points: Vectors) -> bool:
+    """Whether each of them points somewhere."""
+    return bool(np.isfinite(points).all() and points.any(axis=1).all())
 
 
 def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> pa.Table:
