@@ -7,11 +7,11 @@ So the weight follows from the languages that the embedder declares. By hand, si
 fused alike, and the linear reranker of LanceDB is deprecated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from numbers import Integral
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import ROWS, RankedRow, StoreReader
+from llmops.tasks.plugins.stores import ROWS, RankedRow, RankedRows, StoreReader, ranked_rows
 from llmops.tasks.plugins.trainers.retrieval.adapter import turned
 from llmops.tasks.schemas import Record, Vectors
 from llmops.tasks.statistics.arrays import Array
@@ -106,14 +106,23 @@ class Searcher:
         """`passages` for each of many questions, which are embedded in one call and looked for
         together. `vectors`: of all of them, a row each.
         """
-        depth = _depth(k, mode)
-        return self._read_many(queries, k, depth, mode, vectors, PASSAGE, columns)
+        depth, asked = _depth(k, mode), Questions(queries, self.embedder, vectors)
+        found: list[list[Record]] = []
+        for numbers in _parts(len(queries)):
+            found += self._read(
+                lambda numbers=numbers: self._distinct_many(  # type: ignore[misc]
+                    asked, numbers, k, depth, mode, PASSAGE
+                ),
+                columns,
+            )
+        return found
 
     def _choosing(
         self, query: str, k: int, mode: Mode, vector: Vector | None
     ) -> Callable[[], list[RankedRow]]:
         depth = _depth(k, mode)
-        return lambda: self._distinct(query, k, depth, mode, vector, PASSAGE)
+        asked = self._asked(query, vector)
+        return lambda: self._distinct_many(asked, [0], k, depth, mode, PASSAGE)[0]
 
     def documents(
         self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
@@ -121,30 +130,25 @@ class Searcher:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
         """
-        vectors = None if vector is None else vector[None]
-        return self.documents_many([query], k, mode, vectors)[0]
+        return self._documents_of(self._asked(query, vector), [0], k, mode)[0]
 
-    def uris(
-        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
-    ) -> list[str]:
-        """`documents` without their texts, which take half of the time."""
-        return [hit.uri for hit in self._documents(query, k, mode, vector)]
-
-    def _documents(self, query: str, k: int, mode: Mode, vector: Vector | None) -> list[RankedRow]:
-        depth = max(k, CANDIDATES)
-        return self._distinct(query, k, depth, mode, vector, DOCUMENT)
-
-    def _distinct(
+    def uris_many(
         self,
-        query: str,
+        queries: Sequence[str],
         k: int,
-        depth: int,
-        mode: Mode,
-        vector: Vector | None,
-        key: Key,
-    ) -> list[RankedRow]:
-        asked = Questions([query], self.embedder, None if vector is None else vector[None])
-        return self._distinct_many(asked, [0], k, depth, mode, key)[0]
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
+    ) -> list[list[str]]:
+        """`documents_many` without their texts, which take a part of the time."""
+        asked, depth = Questions(queries, self.embedder, vectors), max(k, CANDIDATES)
+        return [
+            [hit.uri for hit in hits]
+            for numbers in portions(len(queries))
+            for hits in self._distinct_many(asked, numbers, k, depth, mode, DOCUMENT)
+        ]
+
+    def _asked(self, query: str, vector: Vector | None) -> "Questions":
+        return Questions([query], self.embedder, None if vector is None else vector[None])
 
     def _distinct_many(
         self,
@@ -166,7 +170,9 @@ class Searcher:
                 distinct: dict[object, RankedRow] = {}
                 for hit in hits:
                     distinct.setdefault(key(hit), hit)
-                best[number] = [*distinct.values()][:k]
+                    if len(distinct) == k:
+                        break
+                best[number] = [*distinct.values()]
                 if len(distinct) < k and len(hits) >= depth:
                     deeper.append(number)
             left, depth = deeper, depth * 4
@@ -182,46 +188,52 @@ class Searcher:
         """`documents` for each of many questions, which are embedded in one call and looked for
         together. `vectors`: of all of them, a row each.
         """
-        depth, columns = max(k, CANDIDATES), ("uri", "text")
-        found = self._read_many(queries, k, depth, mode, vectors, DOCUMENT, columns)
+        asked = Questions(queries, self.embedder, vectors)
+        return [
+            documents
+            for numbers in portions(len(queries))
+            for documents in self._documents_of(asked, numbers, k, mode)
+        ]
+
+    def _documents_of(
+        self, asked: "Questions", numbers: Sequence[int], k: int, mode: Mode
+    ) -> list[list[tuple[str, str]]]:
+        depth = max(k, CANDIDATES)
+        found = self._read(
+            lambda: self._distinct_many(asked, numbers, k, depth, mode, DOCUMENT), ("uri", "text")
+        )
         return [[(str(row["uri"]), str(row["text"])) for row in rows] for rows in found]
 
-    def _read_many(
-        self,
-        queries: Sequence[str],
-        k: int,
-        depth: int,
-        mode: Mode,
-        vectors: Vectors | None,
-        key: Key,
-        columns: Sequence[str],
+    def _read(
+        self, choose: Callable[[], list[list[RankedRow]]], columns: Sequence[str]
     ) -> list[list[Record]]:
+        """The rows of several lists, in one reading."""
+        lists: list[list[RankedRow]] = []
+
+        def chosen() -> list[RankedRow]:
+            lists[:] = choose()
+            return [hit for hits in lists for hit in hits]
+
+        rows = iter(self.reader.passages(chosen, columns))
+        return [[*islice(rows, len(hits))] for hits in lists]
+
+    def candidates_many(
+        self, queries: Sequence[str], vectors: Vectors | None = None, depth: int = CANDIDATES
+    ) -> Iterator[Candidates]:
+        """For each of many questions both lists of a hybrid search, for those who fit something on
+        them. `vectors`: of all of them, a row each.
+        """
         asked = Questions(queries, self.embedder, vectors)
-        some = [range(len(queries))[n : n + TOGETHER] for n in range(0, len(queries), TOGETHER)]
-        found: list[list[Record]] = []
-        for numbers in progress.each(some, "ask", len(queries), "questions", len):
-            lists: list[list[RankedRow]] = []
-
-            def choose(numbers=numbers, lists=lists) -> list[RankedRow]:  # type: ignore[no-untyped-def]
-                lists[:] = self._distinct_many(asked, numbers, k, depth, mode, key)
-                return [hit for hits in lists for hit in hits]
-
-            rows = iter(self.reader.passages(choose, columns))
-            found += [[*islice(rows, len(hits))] for hits in lists]
-        return found
-
-    def candidates(
-        self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
-    ) -> Candidates:
-        """Both lists of a hybrid search, for those who fit something on them."""
-        point = self.embedder.embed_query([query])[0] if vector is None else vector
-        return Candidates(
-            self.near(point, depth), self.reader.found(analyse(query), depth, self.where), depth
-        )
+        for numbers in portions(len(queries)):
+            near = self._near_many(asked.points(numbers), depth)
+            terms = [analyse(asked.texts[number]) for number in numbers]
+            found = self.reader.found_many(terms, depth, self.where)
+            for both in zip(near, found, strict=True):
+                yield Candidates(*map(tuple, both), depth)
 
     def near(self, point: Vector, depth: int = CANDIDATES) -> list[RankedRow]:
         """The list by vector of a hybrid search."""
-        return self._near_many(point[None], depth)[0]
+        return [*self._near_many(point[None], depth)[0]]
 
     def rule(self, query: str) -> float:
         """The weight without judged questions."""
@@ -244,7 +256,7 @@ class Searcher:
 
     def _ranked(
         self, asked: "Questions", numbers: Sequence[int], depth: int, mode: Mode
-    ) -> list[list[RankedRow]]:
+    ) -> Sequence[Sequence[RankedRow]]:
         """For each of these questions the list of a mode, not deeper than `depth`, or twice that
         for `hybrid`.
         """
@@ -265,7 +277,7 @@ class Searcher:
             for n in range(len(texts))
         ]
 
-    def _near_many(self, points: Vectors, depth: int) -> list[list[RankedRow]]:
+    def _near_many(self, points: Vectors, depth: int) -> Sequence[Sequence[RankedRow]]:
         """The lists by vector of a hybrid search."""
         if self.adapter is not None and len(points):  # one by one: else the last bit may differ
             points = np.concatenate([turned(point[None], self.adapter) for point in points])
@@ -294,6 +306,16 @@ class Questions:
         return self._vectors[numbers]
 
 
+def portions(questions: int) -> Iterator[range]:
+    """The numbers of those that are looked for together; how many are done is shown."""
+    return progress.each(_parts(questions), "ask", questions, "questions", len)
+
+
+def _parts(questions: int) -> list[range]:
+    every = range(questions)
+    return [every[first : first + TOGETHER] for first in every[::TOGETHER]]
+
+
 def _depth(k: int, mode: Mode) -> int:
     """How deep a search for passages looks. Raises UsageError for another mode or k."""
     if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
@@ -303,10 +325,10 @@ def _depth(k: int, mode: Mode) -> int:
     return max(k, CANDIDATES) if mode == "hybrid" else k
 
 
-def _text_alone(found: Sequence[RankedRow], depth: int) -> list[RankedRow]:
+def _text_alone(found: Sequence[RankedRow], depth: int) -> Sequence[RankedRow]:
     """A text list with scores on the scale of all hybrid searches."""
-    scores = found_scores(_scores(found), depth)
-    return [hit._replace(score=score) for hit, score in zip(found, scores, strict=True)]
+    (rows,) = ranked_rows(found)
+    return rows.with_scores(found_scores(_scores(rows), depth))
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:
@@ -320,34 +342,24 @@ def default_weight(query: str, languages: frozenset[str]) -> float:
 
 def fused(
     near: Sequence[RankedRow], found: Sequence[RankedRow], depth: int, weight: float
-) -> list[RankedRow]:
+) -> Sequence[RankedRow]:
     """Both lists, of at most `depth` rows each, as one, best first, with scores in [0, 1]; where
     one list is empty, the other one as it is.
 
     A chunk that is missing from a list counts there as the last one does: 0.
     """
     if not near or not found:
-        return [*near, *found]
-    rows = [*near, *found]
-    shares = [
-        *(weight * near_scores(_scores(near))).tolist(),
-        *((1 - weight) * found_scores(_scores(found), depth)).tolist(),
-    ]
-    sums: dict[str, float] = {}
-    for hit, share in zip(rows, shares, strict=True):
-        there = sums.get(hit.chunk_id)
-        sums[hit.chunk_id] = share if there is None else there + share
-    ranks = [
-        (-sums.pop(hit.chunk_id), hit.uri, hit.ordinal, hit.chunk_id, hit)
-        for hit in rows
-        if hit.chunk_id in sums
-    ]
-    ranks.sort(key=itemgetter(slice(4)))
-    return [RankedRow(*hit[:6], -score, hit.place) for score, *_, hit in ranks]
+        return near or found
+    near, found = ranked_rows(near, found)
+    shares = weight * near_scores(_scores(near)), (1 - weight) * found_scores(_scores(found), depth)
+    numbers, places = np.unique(np.concatenate([near.numbers, found.numbers]), return_inverse=True)
+    sums = np.bincount(places, np.concatenate(shares))
+    order = np.lexsort((numbers, -sums))
+    return RankedRows(near.owner, numbers[order], sums[order])
 
 
-def _scores(hits: Sequence[RankedRow]) -> Array:
-    return np.array([hit.score for hit in hits], np.float64)
+def _scores(hits: RankedRows) -> Array:
+    return hits.scores.astype(np.float64)
 
 
 def near_scores(scores: Array) -> Array:

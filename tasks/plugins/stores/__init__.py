@@ -8,9 +8,11 @@ snapshot see the same rows for as long as it is kept, whatever is staged beside 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -46,6 +48,8 @@ for verify."""
 
 
 AT_ONCE = 4
+MADE_AT_ONCE = 16
+Numbers = NDArray[np.integer[Any]]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -82,6 +86,80 @@ class RankedRow(NamedTuple):
         return -self.score, self.uri, self.ordinal, self.chunk_id
 
 
+class RowsOwner(Protocol):
+    """What the rows of lists are made of."""
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]: ...
+
+
+@dataclass(frozen=True)
+class RankedRows(Sequence[RankedRow]):
+    """A list of results, best first, whose rows are made when they are looked at: a search ranks
+    many more than anybody sees. `numbers`: for each row its rank by uri, ordinal and chunk_id among
+    all rows of `owner`, so that it tells rows apart and orders those of equal scores.
+    """
+
+    owner: RowsOwner
+    numbers: Numbers
+    scores: NDArray[np.floating[Any]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> RankedRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[RankedRow]: ...
+    def __getitem__(self, place: int | slice) -> RankedRow | list[RankedRow]:
+        if isinstance(place, slice):
+            return self.owner.made(self.numbers[place], self.scores[place].tolist())
+        number = range(len(self))[place]
+        return self[number : number + 1][0]
+
+    def __iter__(self) -> Iterator[RankedRow]:
+        for first in range(0, len(self), MADE_AT_ONCE):
+            yield from self[first : first + MADE_AT_ONCE]
+
+    def with_scores(self, scores: NDArray[np.floating[Any]]) -> "RankedRows":
+        return replace(self, scores=scores)
+
+
+class _Listed:
+    """Rows that are there."""
+
+    def __init__(self, rows: Iterable[RankedRow]) -> None:
+        by_id = {row.chunk_id: row for row in rows}
+        self._rows = sorted(by_id.values(), key=lambda row: row.rank[1:])
+        self.numbers = {row.chunk_id: number for number, row in enumerate(self._rows)}
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]:
+        pairs = zip(numbers, scores, strict=True)
+        return [self._rows[number]._replace(score=score) for number, score in pairs]
+
+
+def ranked_rows(*lists: Sequence[RankedRow]) -> list[RankedRows]:
+    """The lists as those of one owner."""
+    made = [each for each in lists if isinstance(each, RankedRows)]
+    if len(made) == len(lists) and all(each.owner == made[0].owner for each in made):
+        return made
+    rows = [[*each] for each in lists]
+    owner = _Listed(chain.from_iterable(reversed(rows)))
+    return [
+        RankedRows(
+            owner,
+            np.array([owner.numbers[row.chunk_id] for row in each], np.intp),
+            np.array([row.score for row in each], np.float64),
+        )
+        for each in rows
+    ]
+
+
+def _hits(rows: pd.DataFrame) -> list[RankedRow]:
+    columns = [rows[name].to_numpy(object) for name in (*KEYS, "score")]
+    places = [(rows, n) for n in range(len(rows))]
+    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
+
+
 class StoreReader(ABC):
     """A collection at one snapshot. Frames come back with the columns of ROWS and a float column
     `score`, best first.
@@ -114,13 +192,13 @@ class StoreReader(ABC):
 
     def near_many(
         self, queries: Vectors, k: int, where: Where | None = None
-    ) -> list[list[RankedRow]]:
+    ) -> Sequence[Sequence[RankedRow]]:
         """`near` for each row of `queries`, of shape (questions, dimension)."""
         return at_once(lambda query: self.near(query, k, where), queries)
 
     def found_many(
         self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
-    ) -> list[list[RankedRow]]:
+    ) -> Sequence[Sequence[RankedRow]]:
         """`found` for each of many lists of terms."""
         return at_once(lambda terms: self.found(terms, k, where), queries)
 
@@ -180,12 +258,6 @@ def at_once(search: Callable[[T], R], queries: Iterable[T]) -> list[R]:
         return [*map(search, asked)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [*pool.map(search, asked)]
-
-
-def _hits(rows: pd.DataFrame) -> list[RankedRow]:
-    columns = [rows[name].to_numpy(object) for name in (*KEYS, "score")]
-    places = [(rows, n) for n in range(len(rows))]
-    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
 
 
 class StoreCollection(ABC):

@@ -46,6 +46,7 @@ MOST_COUNTED = 200_000
 TIES = [("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
 
 RowIds = NDArray[np.uint64]
+TieRanks = NDArray[np.int32]
 
 
 class Pinned:
@@ -134,8 +135,9 @@ class HeldKeys:
         order = np.argsort(row_ids)
         self._table, self.row_ids = table, row_ids[order]
         self._columns = columns.take(pa.array(order)).combine_chunks()
+        self._by_tie_rank = pc.sort_indices(self._columns, TIES).to_numpy().astype(np.int32)
         self._tie_ranks = np.empty(len(order), np.int32)
-        self._tie_ranks[pc.sort_indices(self._columns, TIES).to_numpy()] = np.arange(len(order))
+        self._tie_ranks[self._by_tie_rank] = np.arange(len(order))
         self._masks: OrderedDict[str, Mask] = OrderedDict()
         self._most_masks = max(1, most // 16 // max(1, len(order)))
         self._lock = RLock()
@@ -150,15 +152,22 @@ class HeldKeys:
 
     @property
     def nbytes(self) -> int:
-        return int(self._columns.nbytes + self.row_ids.nbytes + self._tie_ranks.nbytes)
+        return int(self._columns.nbytes + self.row_ids.nbytes + 2 * self._tie_ranks.nbytes)
 
     def places(self, row_ids: RowIds) -> Places:
         return np.searchsorted(self.row_ids, row_ids)
 
-    def best(self, places: Places, scores: Floats, k: int) -> pa.Table:
-        """The rows of the k best scores, ties in the order of uri and ordinal."""
-        order = np.lexsort((self._tie_ranks[places], -scores))[:k]
-        return self.rows(places[order], scores[order])
+    def best(self, places: Places, scores: Floats, k: int) -> tuple[TieRanks, Floats]:
+        """The rows of the k best scores, ties in the order of uri and ordinal: by their ranks in
+        this order among all rows.
+        """
+        ranks = self._tie_ranks[places]
+        order = np.lexsort((ranks, -scores))[:k]
+        return ranks[order], scores[order]
+
+    def at_ranks(self, ranks: TieRanks) -> Places:
+        """The places of rows that `best` gives."""
+        return self._by_tie_rank[ranks]
 
     def rows(self, places: Places, scores: Floats) -> pa.Table:
         """Keys, `_rowid` and `score` of the rows at some places."""

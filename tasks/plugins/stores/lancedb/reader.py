@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,16 @@ import pyarrow as pa
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader, at_once
+from llmops.tasks.plugins.stores import (
+    KEYS,
+    ROWS,
+    Numbers,
+    Point,
+    RankedRow,
+    RankedRows,
+    StoreReader,
+    at_once,
+)
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, matching
 from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned, cosines, plain
@@ -70,11 +79,11 @@ class LanceDBReader(StoreReader):
         return self.whole(lambda: self.found(terms, k, where))
 
     def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
-        return self.near_many(np.asarray(query)[None], k, where)[0]
+        return [*self.near_many(np.asarray(query)[None], k, where)[0]]
 
     def near_many(
         self, queries: Vectors, k: int, where: Where | None = None
-    ) -> list[list[RankedRow]]:
+    ) -> Sequence[Sequence[RankedRow]]:
         points, dimension = np.asarray(queries, dtype=np.float32), self._pinned.dimension
         if points.shape[1:] != (dimension,) or not _directed(points):
             raise ValueError(
@@ -82,12 +91,15 @@ class LanceDBReader(StoreReader):
                 f"not 0"
             )
 
-        def nearest(pinned: Pinned) -> list[list[RankedRow]]:
+        def nearest(pinned: Pinned) -> Sequence[Sequence[RankedRow]]:
             keys = pinned.keys(len(points))
             vectors = keys and pinned.vectors()
             if keys and vectors:
-                lists = vectors.nearest(points, k, keys.mask(where))
-                return [_hits(pinned, keys.best(*each, k)) for each in lists]
+                lists, owner = (
+                    vectors.nearest(points, k, keys.mask(where)),
+                    PinnedRows(pinned, keys),
+                )
+                return [RankedRows(owner, *keys.best(*each, k)) for each in lists]
             return at_once(lambda point: _hits(pinned, scanned(pinned.table, point)), points)
 
         def scanned(table: "Table", point: Point) -> pa.Table:
@@ -96,20 +108,20 @@ class LanceDBReader(StoreReader):
         return self._steadily(nearest) if len(points) else []
 
     def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
-        return self.found_many([terms], k, where)[0]
+        return [*self.found_many([terms], k, where)[0]]
 
     def found_many(
         self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
-    ) -> list[list[RankedRow]]:
+    ) -> Sequence[Sequence[RankedRow]]:
         asked = [findable(terms) for terms in queries]
 
-        def best_matches(pinned: Pinned) -> list[list[RankedRow]]:
+        def best_matches(pinned: Pinned) -> Sequence[Sequence[RankedRow]]:
             keys = pinned.keys(len(asked))
             terms = keys and pinned.terms()
             if keys and terms:
-                mask = keys.mask(where)
+                mask, owner = keys.mask(where), PinnedRows(pinned, keys)
                 lists = (terms.best(words, k, mask) for words in asked)
-                return [_hits(pinned, keys.best(*each, k)) for each in lists]
+                return [RankedRows(owner, *keys.best(*each, k)) for each in lists]
             return at_once(lambda words: matched(pinned, keys, words), asked)
 
         def matched(pinned: Pinned, keys: HeldKeys | None, words: Sequence[str]) -> list[RankedRow]:
@@ -160,6 +172,17 @@ class LanceDBReader(StoreReader):
 
     def count(self) -> int:
         return self._steadily(lambda pinned: int(pinned.table.count_rows()))
+
+
+class PinnedRows(NamedTuple):
+    """Rows whose keys are in memory."""
+
+    pinned: Pinned
+    keys: HeldKeys
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]:
+        places = self.keys.at_ranks(numbers)
+        return _hits(self.pinned, self.keys.rows(places, scores))
 
 
 def _read(pinned: Pinned, hits: Sequence[RankedRow], columns: Sequence[str]) -> pa.Table | None:
