@@ -41,6 +41,7 @@ from llmops.tasks.ledger.tables import knowledge_bases
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.hybrid import MODES, Mode, Searcher
+from llmops.tasks.schemas import Vectors
 
 LABELS = ["board"] + ["staff"] * 5 + ["public"] * 14
 SOURCES = ["rare"] + ["often"] * 19
@@ -140,8 +141,7 @@ def lines(rows: int, embedder: str, searches: int, home: Path) -> Iterator[str]:
         told = partial(line, rows, embedder)
         for threads in (1, 8):
             asked = questions(WARM + searches, seed=threads)
-            embed = plain.embedder.embed_query
-            alone = measured(lambda question, embed=embed: embed([question]), threads, asked)
+            alone = measured(partial(embedding, plain), threads, asked)
             yield told("embedding", "", threads, *alone, peak())
             for mode in MODES:
                 for number, (name, given) in enumerate(CONDITIONS.items()):
@@ -151,6 +151,10 @@ def lines(rows: int, embedder: str, searches: int, home: Path) -> Iterator[str]:
         for mode in MODES:
             for name, figures in together(plain, mode, questions(searches, seed=3)).items():
                 yield told(mode, name, 1, *figures, peak())
+
+
+def embedding(plain: Searcher, question: str) -> Vectors:
+    return plain.embedder.embed_query([question])
 
 
 def together(plain: Searcher, mode: Mode, asked: list[str]) -> dict[str, SpeedFigures]:

@@ -15,7 +15,7 @@ from llmops.tasks.calls.costs import Payer
 from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.calls.reranking import Rerankable, Reranked, Rerankings
 from llmops.tasks.plugins.rerankers import LocalReranker, Reranker
-from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector, portions
+from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector
 from llmops.tasks.schemas import Record, Vectors
 
 SEEN = ("doc_id", "context", "text")
@@ -104,7 +104,7 @@ class RerankedSearch:
     ) -> list[list[Record]]:
         depth, wanted = max(k, self.reranker.candidates), tuple({*columns, *SEEN})
         found: list[list[Record]] = []
-        for numbers in portions(len(queries)):
+        for numbers in self.searcher.portions(len(queries)):
             texts = [queries[number] for number in numbers]
             points = None if vectors is None else vectors[numbers]
             found += self.searcher.passages_many(texts, depth, mode, points, wanted)

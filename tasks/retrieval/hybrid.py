@@ -33,7 +33,6 @@ Mode = Literal["hybrid", "vector", "text"]
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
-TOGETHER = 64  # questions
 Vector = npt.NDArray[np.float32]
 Key = Callable[[RankedRow], object]
 PASSAGE: Key = attrgetter("doc_id", "start", "end")
@@ -108,7 +107,7 @@ class Searcher:
         """
         depth, asked = _depth(k, mode), Questions(queries, self.embedder, vectors)
         found: list[list[Record]] = []
-        for numbers in _parts(len(queries)):
+        for numbers in self._parts(len(queries)):
             found += self._read(
                 lambda numbers=numbers: self._distinct_many(  # type: ignore[misc]
                     asked, numbers, k, depth, mode, PASSAGE
@@ -143,7 +142,7 @@ class Searcher:
         asked, depth = Questions(queries, self.embedder, vectors), max(k, CANDIDATES)
         return [
             [hit.uri for hit in hits]
-            for numbers in portions(len(queries))
+            for numbers in self.portions(len(queries))
             for hits in self._distinct_many(asked, numbers, k, depth, mode, DOCUMENT)
         ]
 
@@ -191,7 +190,7 @@ class Searcher:
         asked = Questions(queries, self.embedder, vectors)
         return [
             documents
-            for numbers in portions(len(queries))
+            for numbers in self.portions(len(queries))
             for documents in self._documents_of(asked, numbers, k, mode)
         ]
 
@@ -224,16 +223,24 @@ class Searcher:
         them. `vectors`: of all of them, a row each.
         """
         asked = Questions(queries, self.embedder, vectors)
-        for numbers in portions(len(queries)):
+        for numbers in self._parts(len(queries)):
             near = self._near_many(asked.points(numbers), depth)
             terms = [analyse(asked.texts[number]) for number in numbers]
             found = self.reader.found_many(terms, depth, self.where)
-            for both in zip(near, found, strict=True):
-                yield Candidates(*map(tuple, both), depth)
+            for pair in zip(near, found, strict=True):
+                yield Candidates(tuple(pair[0]), tuple(pair[1]), depth)
 
     def near(self, point: Vector, depth: int = CANDIDATES) -> list[RankedRow]:
         """The list by vector of a hybrid search."""
         return [*self._near_many(point[None], depth)[0]]
+
+    def portions(self, questions: int) -> Iterator[range]:
+        """The numbers of those that are looked for together; how many are done is shown."""
+        return progress.each(self._parts(questions), "ask", questions, "questions", len)
+
+    def _parts(self, questions: int) -> list[range]:
+        every, size = range(questions), self.reader.together
+        return [every[first : first + size] for first in every[::size]]
 
     def rule(self, query: str) -> float:
         """The weight without judged questions."""
@@ -306,16 +313,6 @@ class Questions:
         return self._vectors[numbers]
 
 
-def portions(questions: int) -> Iterator[range]:
-    """The numbers of those that are looked for together; how many are done is shown."""
-    return progress.each(_parts(questions), "ask", questions, "questions", len)
-
-
-def _parts(questions: int) -> list[range]:
-    every = range(questions)
-    return [every[first : first + TOGETHER] for first in every[::TOGETHER]]
-
-
 def _depth(k: int, mode: Mode) -> int:
     """How deep a search for passages looks. Raises UsageError for another mode or k."""
     if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
@@ -353,7 +350,7 @@ def fused(
     near, found = ranked_rows(near, found)
     shares = weight * near_scores(_scores(near)), (1 - weight) * found_scores(_scores(found), depth)
     numbers, places = np.unique(np.concatenate([near.numbers, found.numbers]), return_inverse=True)
-    sums = np.bincount(places, np.concatenate(shares))
+    sums: Array = np.bincount(places, np.concatenate(shares)).astype(np.float64)
     order = np.lexsort((numbers, -sums))
     return RankedRows(near.owner, numbers[order], sums[order])
 

@@ -92,7 +92,7 @@ class RowsOwner(Protocol):
     def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RankedRows(Sequence[RankedRow]):
     """A list of results, best first, whose rows are made when they are looked at: a search ranks
     many more than anybody sees. `numbers`: for each row its rank by uri, ordinal and chunk_id among
@@ -170,7 +170,10 @@ class StoreReader(ABC):
     A search looks at many more rows than it returns. `near` and `found` are the lists of `vector`
     and `text` without their texts, `whole` gives the rows of what was chosen among them.
     `near_many` and `found_many` are for many questions in one call, which may cost less.
+    `together`: for how many; what is found for all of them is in memory at once.
     """
+
+    together: ClassVar[int] = 16
 
     @abstractmethod
     def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, Point
+from llmops.tasks.plugins.stores import KEYS, Numbers, Point
 from llmops.tasks.plugins.stores.lancedb.calls import matching
 from llmops.tasks.plugins.stores.lancedb.postings import (
     Floats,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
 ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
 MOST_BYTES = 256 * 2**20
-PRODUCT_BYTES = 16 * 2**20
+PRODUCT_BYTES = 32 * 2**20
 ROWS_AT_ONCE = 4_096
 SAME = 4e-7
 """Relative: more than scores differ by that are summed in another order, less than what a row more
@@ -165,11 +165,12 @@ class HeldKeys:
         order = np.lexsort((ranks, -scores))[:k]
         return ranks[order], scores[order]
 
-    def at_ranks(self, ranks: TieRanks) -> Places:
+    def at_ranks(self, ranks: Numbers) -> Places:
         """The places of rows that `best` gives."""
-        return self._by_tie_rank[ranks]
+        places: Places = self._by_tie_rank[ranks]
+        return places
 
-    def rows(self, places: Places, scores: Floats) -> pa.Table:
+    def rows(self, places: Places, scores: Sequence[float] | Floats) -> pa.Table:
         """Keys, `_rowid` and `score` of the rows at some places."""
         rows = self._columns.take(pa.array(places))
         return rows.append_column("_rowid", pa.array(self.row_ids[places])).append_column(
@@ -249,13 +250,12 @@ class HeldVectors:
         """Of each point the places and cosines of the k nearest, and of all that rounding may have
         put behind them, in no order.
         """
-        there = len(self._points) if mask is None else int(mask.sum())
-        hidden = None if mask is None else ~mask
+        seen = None if mask is None else np.flatnonzero(mask)
         for point, rough in zip(points, self._rough(points), strict=True):
-            if hidden is not None:
-                rough[hidden] = -np.inf
-            least = kth_best(rough, k) - ROUNDING if k < there else -2.0
-            places = np.flatnonzero(rough >= least)
+            there = rough if seen is None else rough[seen]
+            least = kth_best(there, k) - ROUNDING if k < len(there) else -2.0
+            best = np.flatnonzero(there >= least)
+            places = best if seen is None else seen[best]
             yield places, cosines(self._points, point, places)
 
     def _rough(self, points: Vectors) -> Iterator[Floats]:

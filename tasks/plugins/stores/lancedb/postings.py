@@ -130,9 +130,11 @@ class HeldTerms:
         if mask is not None:
             scores[~mask] = 0
         places = np.flatnonzero(scores)
+        there = scores[places]
         if k < len(places):
-            places = np.flatnonzero(scores >= kth_best(scores, k))
-        return places, scores[places]
+            best = there >= kth_best(there, k)
+            return places[best], there[best]
+        return places, there
 
     def samples(self) -> Sequence[str]:
         """A term of the most rows, one of the fewest, and one between them."""

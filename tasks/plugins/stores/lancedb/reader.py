@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,8 @@ class LanceDBReader(StoreReader):
     `pin` opens the table at the snapshot. It is asked again where the files are gone, because an
     erasure has written the snapshot anew.
     """
+
+    together: ClassVar[int] = 64
 
     def __init__(self, pin: Callable[[], "Table"], name: str) -> None:
         self._pin, self._what = pin, name
