@@ -163,7 +163,7 @@ def test_a_reader_of_whole_rows_finds_the_same(version: Version, condition: str)
         )
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", ["none", "few", "nothing"])
 @pytest.mark.parametrize("mode", MODES)
 def test_many_questions_find_what_each_finds_alone(
     version: Version, mode: Mode, condition: str
@@ -171,16 +171,16 @@ def test_many_questions_find_what_each_finds_alone(
     searcher = warm(version, CONDITIONS[condition])
     cold = replace(searcher, reader=version.collection.at(version.snapshot))
     plain = replace(searcher, reader=WholeRowsReader(cold.reader))
-    numbers = range(len(POINTS))
-    texts = ["", *(" ".join(asked(number)) for number in numbers[1:])]
-    for k in (1, 10, 120):
+    numbers = range(20)
+    texts, points = ["", *(" ".join(asked(number)) for number in numbers[1:])], POINTS[:20]
+    for k in (3, 120):
         one = [searcher.passages(texts[n], k, mode, POINTS[n]) for n in numbers]
-        assert searcher.passages_many(texts, k, mode, POINTS) == one
-        assert cold.passages_many(texts, k, mode, POINTS) == one
+        assert searcher.passages_many(texts, k, mode, points) == one
+        assert cold.passages_many(texts, k, mode, points) == one
         documents = [searcher.documents(texts[n], k, mode, POINTS[n]) for n in numbers]
-        assert searcher.documents_many(texts, k, mode, POINTS) == documents
+        assert searcher.documents_many(texts, k, mode, points) == documents
         uris = [[uri for uri, _ in each] for each in documents]
-        assert searcher.uris_many(texts, k, mode, POINTS) == uris
+        assert searcher.uris_many(texts, k, mode, points) == uris
     few = [texts[number] for number in numbers[:5]]
     assert plain.passages_many(few, 10, mode, POINTS[:5]) == [
         searcher.passages(texts[n], 10, mode, POINTS[n]) for n in numbers[:5]

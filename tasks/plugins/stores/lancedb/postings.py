@@ -127,9 +127,8 @@ class HeldTerms:
         order.
         """
         scores = self.scores(words)
-        if mask is not None:
-            scores[~mask] = 0
-        places = np.flatnonzero(scores)
+        matches = scores > 0 if mask is None else (scores > 0) & mask
+        places = np.flatnonzero(matches)  # of flags, which takes a tenth of the time
         there = scores[places]
         if k < len(places):
             best = there >= kth_best(there, k)
