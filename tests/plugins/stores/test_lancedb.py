@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llmops.tasks.errors import Damaged, Unavailable
+from llmops.tasks.errors import Damaged, Unavailable, UsageError
 from llmops.tasks.filters import Compare, Not
 from llmops.tasks.plugins.stores import RankedRow, StoreReader, lancedb
 from llmops.tasks.plugins.stores._frames import ranked
 from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, full_text
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, retried, tags_of
-from llmops.tasks.plugins.stores.lancedb.held import SEARCHES, Pinned
+from llmops.tasks.plugins.stores.lancedb.held import MEMORY, SEARCHES, Pinned
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.texts.terms import analyse
 from tests.plugins.stores.rows import DIMENSION, document, numbered, vectors
@@ -333,6 +333,30 @@ def test_memory_is_bounded(collection: LanceDBCollection) -> None:
     for number in range(200):
         keys.mask(Compare("ordinal", "integer", "<", number))
     assert sum(map(len, keys._masks.values())) <= 100_000 // 16
+
+
+def test_memory_is_what_the_environment_allows(
+    collection: LanceDBCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = numbered(0, 50)
+    rows["uri"] = rows["uri"] + "x" * 30_000  # 1.5 MB of keys
+    collection.stage(1, rows, vectors(rows), [])
+    snapshot = collection.seal(1)
+    lists = []
+    for megabytes, there in (("1", False), (" 3 ", True), ("", True)):
+        monkeypatch.setenv(MEMORY, megabytes)
+        again = LanceDBCollection(collection._database, "kb", collection._schema)
+        reader = again.at(snapshot)
+        assert isinstance(reader, LanceDBReader)
+        for _ in range(SEARCHES):
+            reader.near(np.ones(DIMENSION), 5)
+        assert (reader._pinned.keys() is not None) == there
+        lists.append([hit.chunk_id for hit in reader.near(np.ones(DIMENSION), 5)])
+    assert lists[0] == lists[1] == lists[2]
+    for wrong in ("0", "-5", "1.5", "much", "²"):
+        monkeypatch.setenv(MEMORY, wrong)
+        with pytest.raises(UsageError, match=f"{MEMORY} is '{wrong}'; allowed: a whole number"):
+            LanceDBStore().open("kb", DIMENSION, tmp_path)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """What a reader holds in memory of a table at one version: what ranks each row, its vector, its
 terms, and which rows fulfil a condition.
 
-Keys, vectors and terms take at most MOST_BYTES together, conditions a sixteenth of that; where
-there is more, the table is asked instead.
+Keys, vectors and terms take at most `memory_allowed()` together, conditions a sixteenth of that;
+where there is more, the table is asked instead.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.stores import KEYS, Numbers, Point
 from llmops.tasks.plugins.stores.lancedb.calls import matching
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
 ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
 MOST_BYTES = 256 * 2**20
+MEMORY = "LLMOPS_SEARCH_MEMORY_MB"
 PRODUCT_BYTES = 32 * 2**20
 ROWS_AT_ONCE = 4_096
 SAME = 4e-7
@@ -47,6 +50,19 @@ TIES = [("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending"
 
 RowIds = NDArray[np.uint64]
 TieRanks = NDArray[np.int32]
+
+
+def memory_allowed() -> int:
+    """How many bytes a version may take. Raises UsageError for a wrong MEMORY."""
+    given = os.environ.get(MEMORY, "").strip()
+    if not given:
+        return MOST_BYTES
+    if not (given.isascii() and given.isdigit() and int(given)):
+        raise UsageError(
+            f"{MEMORY} is {given!r}; allowed: a whole number of megabytes from 1",
+            hint=f"unset it for {MOST_BYTES // 2**20}",
+        )
+    return int(given) * 2**20
 
 
 class Pinned:

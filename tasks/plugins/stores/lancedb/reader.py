@@ -44,14 +44,14 @@ class LanceDBReader(StoreReader):
     number of threads.
 
     `pin` opens the table at the snapshot. It is asked again where the files are gone, because an
-    erasure has written the snapshot anew.
+    erasure has written the snapshot anew. `most`: how many bytes it may hold in memory.
     """
 
     together: ClassVar[int] = 64
 
-    def __init__(self, pin: Callable[[], "Table"], name: str) -> None:
-        self._pin, self._what = pin, name
-        self._pinned, self._pinning = Pinned(pin()), Lock()
+    def __init__(self, pin: Callable[[], "Table"], name: str, most: int) -> None:
+        self._pin, self._what, self._most = pin, name, most
+        self._pinned, self._pinning = Pinned(pin(), most), Lock()
         self._held: tuple[str, ...] = ()
 
     def _steadily(self, ask: Callable[[Pinned], T]) -> T:
@@ -66,7 +66,7 @@ class LanceDBReader(StoreReader):
                 raise
         with self._pinning:
             if self._pinned.table.version != anew.version:
-                self._pinned = Pinned(anew, held=self._held)
+                self._pinned = Pinned(anew, self._most, self._held)
             pinned = self._pinned
         with guarded(self._what):
             return ask(pinned)
@@ -144,7 +144,7 @@ class LanceDBReader(StoreReader):
     def hold(self, columns: Sequence[str]) -> None:
         self._held = tuple(name for name in columns if name not in KEYS)
         with self._pinning:
-            self._pinned = Pinned(self._pinned.table, held=self._held)
+            self._pinned = Pinned(self._pinned.table, self._most, self._held)
 
     def _rows_of(self, hits: Sequence[RankedRow], columns: Sequence[str]) -> pd.DataFrame | None:
         rows = self._table_of(hits, columns)
