@@ -15,7 +15,7 @@ from llmops.tasks.errors import Damaged, Unavailable, UsageError
 from llmops.tasks.filters import Compare, Not
 from llmops.tasks.plugins.stores import RankedRow, StoreReader, lancedb
 from llmops.tasks.plugins.stores._frames import ranked
-from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, full_text
+from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, full_text, scans
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, retried, tags_of
 from llmops.tasks.plugins.stores.lancedb.held import MEMORY, SEARCHES, Pinned
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
@@ -357,6 +357,37 @@ def test_memory_is_what_the_environment_allows(
         monkeypatch.setenv(MEMORY, wrong)
         with pytest.raises(UsageError, match=f"{MEMORY} is '{wrong}'; allowed: a whole number"):
             LanceDBStore().open("kb", DIMENSION, tmp_path)
+
+
+def test_vectors_beyond_memory_are_read_once_for_many_questions(
+    collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "ROWS", 64)  # several parts of a small table
+    few = vectors(numbered(0, 25))
+    rows = numbered(0, 700)
+    for first in range(0, 700, 100):  # equal vectors, so that the order of uris decides
+        part = rows.iloc[first : first + 100].reset_index(drop=True)
+        collection.stage(1, part, few[np.arange(first, first + 100) % 25], [])
+    snapshot = collection.seal(1)
+    held = collection.at(snapshot)
+    held.near_many(few, 1)  # and the next ones are of memory
+    small = LanceDBReader(lambda: collection._pinned(snapshot), "small", most=1)
+    asked = np.concatenate([few[:10], vectors(numbered(900, 910))])
+    conditions = (
+        None,
+        Compare("uri", "text", "<", "doc-000031.md"),
+        Compare("uri", "text", "=", "no"),
+    )
+    for where, k in product(conditions, (1, 5, 40, 700, 1_000)):
+        found = small.near_many(asked, k, where)
+        assert small._pinned.keys() is None
+        alone = [small.near(point, k, where) for point in asked]
+        for some, one, memory in zip(found, alone, held.near_many(asked, k, where), strict=True):
+            wanted = [(hit.chunk_id, hit.score) for hit in one]
+            assert [(hit.chunk_id, hit.score) for hit in some] == wanted
+            assert [(hit.chunk_id, hit.score) for hit in memory] == wanted
+    assert len(found[0]) == 0
+    assert small.near_many(asked[:0], 5) == []
 
 
 @pytest.mark.slow

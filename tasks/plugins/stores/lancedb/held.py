@@ -289,7 +289,8 @@ class HeldVectors:
 
 def plain(column: "pa.FixedSizeListArray") -> Vectors:
     """A fixed size list column as a matrix, without a copy."""
-    matrix: Vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    matrix: Vectors = numbers.reshape(len(column), column.type.list_size)
     return matrix
 
 

@@ -22,9 +22,9 @@ from llmops.tasks.plugins.stores import (
 )
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, matching
-from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned, cosines, plain
+from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned
 from llmops.tasks.plugins.stores.lancedb.postings import Mask
-from llmops.tasks.plugins.stores.lancedb.where import sql
+from llmops.tasks.plugins.stores.lancedb.scans import nearest_rows
 from llmops.tasks.schemas import Record, Vectors, from_arrow
 
 if TYPE_CHECKING:
@@ -102,10 +102,8 @@ class LanceDBReader(StoreReader):
                     PinnedRows(pinned, keys),
                 )
                 return [RankedRows(owner, *keys.best(*each, k)) for each in lists]
-            return at_once(lambda point: _hits(pinned, scanned(pinned.table, point)), points)
-
-        def scanned(table: "Table", point: Point) -> pa.Table:
-            return ranked(lambda limit: _scanned(table, point, limit, where), k)
+            found = nearest_rows(pinned.table, points, k, where)
+            return [_hits(pinned, rows) for rows in found]
 
         return self._steadily(nearest) if len(points) else []
 
@@ -209,23 +207,6 @@ def _hits(pinned: Pinned, rows: pa.Table) -> list[RankedRow]:
 def _directed(points: Vectors) -> bool:
     """Whether each of them points somewhere."""
     return bool(np.isfinite(points).all() and points.any(axis=1).all())
-
-
-def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> pa.Table:
-    search = (
-        table.search(point, vector_column_name="vector")
-        .distance_type("cosine")  # type: ignore[attr-defined]
-        .bypass_vector_index()
-        .with_row_id(True)
-    )
-    if where is not None:
-        search = search.where(sql(where), prefilter=True)
-    rows = search.select([*KEYS, "vector", "_distance"]).limit(limit).to_arrow()
-    points = np.concatenate(
-        [np.empty((0, len(point)), np.float32), *map(plain, rows["vector"].chunks)]
-    )
-    scores = cosines(points, point, np.arange(len(points)))
-    return rows.append_column("score", pa.array(scores, pa.float32()))
 
 
 class Matching:
