@@ -84,7 +84,7 @@ class Nearest:
         row_ids = np.concatenate([np.empty(0, np.uint64), *self._row_ids])
         scores = np.concatenate([np.empty(0, np.float32), *self._scores])
         if len(scores) > self._k:
-            self._least = kth_best(scores, self._k) - ROUNDING
+            self._least = float(kth_best(scores, self._k) - ROUNDING)
             row_ids, scores = row_ids[scores >= self._least], scores[scores >= self._least]
         self._row_ids, self._scores, self._count = [row_ids], [scores], len(scores)
 
