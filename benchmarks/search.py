@@ -1,17 +1,21 @@
-"""What one search costs on LanceDB in a warm process, from the question's text to its passages: by
-vector, by text and hybrid, with and without a condition, for one thread and for eight.
+"""What one search costs on LanceDB in a warm process, from the question's text to its passages
+(`KnowledgeBase.search`): by vector, by text and hybrid, with and without a condition, for one
+thread and for eight, and for many questions in one call.
 
-    python -m benchmarks.search [--sizes 20000 100000] [--searches 400]
+    python -m benchmarks.search [--sizes 20000 100000] [--searches 400] [--embedders hash minilm]
 
-Chunks of 60 words in documents of ten, vectors of 384 dimensions at random; questions of some words
-that are new each time, embedded by `minilm`, ten passages each. `labels`: of a user who may see
-95 % of the chunks; `5 %`: a condition that so many fulfil. `cpu ms`: processor time of the whole
-process, LanceDB's threads included, for each search; it changes little with other work on the
-machine, p50 and p95 do. Each size runs in a process of its own; `peak_mb` is its memory, that of
+Chunks of 60 words in documents of ten, words as frequent as Zipf has it, vectors of 384 dimensions
+at random; questions of some words that are new each time, ten passages each. `none`: of a user who
+may see every chunk; `labels`: of one who may see 95 %; `5 %`: a condition that so many fulfil.
+`batch`: the ten best documents of all questions in one call, as `kb measure` and the gate ask them;
+`one by one`: the same questions, each alone. `cpu ms`: processor time of the whole process,
+LanceDB's threads included, for each search; it changes little with other work on the machine, p50
+and p95 do. Each size and embedder has a process of its own; `peak_mb` is its memory, that of
 building included. `embedding` is the share of the question's vector alone.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -19,27 +23,42 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import update
 
 from benchmarks.stores import DIMENSION, PER_CALL, VOCABULARY, WEIGHTS, batch
-from llmops.tasks.filters import HasAny, Where, visible
-from llmops.tasks.knowledge.reading import HIT_COLUMNS, hits
+from llmops import KnowledgeBase
+from llmops.tasks.knowledge.handle import Handle
+from llmops.tasks.knowledge.reading import searcher
+from llmops.tasks.knowledge.versions import close_version, open_version, register
+from llmops.tasks.ledger import now
+from llmops.tasks.ledger.tables import knowledge_bases
 from llmops.tasks.plugins import Spec
-from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import Store, StoreReader
+from llmops.tasks.plugins.stores import Store
 from llmops.tasks.retrieval.hybrid import MODES, Mode, Searcher
+from llmops.tasks.schemas import Vectors
 
-CONDITIONS: dict[str, Where | None] = {
-    "none": None,
-    "labels": visible(frozenset({"staff"})),
-    "5 %": HasAny("labels", ("board",)),
+LABELS = ["board"] + ["staff"] * 5 + ["public"] * 14
+SOURCES = ["rare"] + ["often"] * 19
+
+
+class Condition(NamedTuple):
+    labels: frozenset[str]
+    where: str = ""
+
+
+EVERYTHING = frozenset({"staff", "board"})
+CONDITIONS = {
+    "none": Condition(EVERYTHING),
+    "labels": Condition(frozenset({"staff"})),
+    "5 %": Condition(EVERYTHING, 'source = "rare"'),
 }
-WARM = 20
+WARM, K, KB = 20, 10, "bench"
 
 
 class SpeedFigures(NamedTuple):
@@ -49,19 +68,38 @@ class SpeedFigures(NamedTuple):
     per_second: float
 
 
-COLUMNS = ("rows", "mode", "condition", "threads", *SpeedFigures._fields, "peak_mb")
+COLUMNS = ("rows", "embedder", "mode", "condition", "threads", *SpeedFigures._fields, "peak_mb")
 
 
-def built(rows: int, home: Path) -> StoreReader:
-    """A sealed collection: 5 % of its chunks are for the board, 25 % for staff, the rest public."""
-    collection = Spec(name="lancedb").build(Store).open("bench", DIMENSION, home)
-    shares = ["board"] + ["staff"] * 5 + ["public"] * 14
+def built(rows: int, embedder: str, home: Path) -> KnowledgeBase:
+    """A published version: 5 % of its chunks are for the board, 25 % for staff, the rest public."""
+    collection = Spec(name="lancedb").build(Store).open(KB, DIMENSION, home)
     for first in range(0, rows, PER_CALL):
         chunks, points = batch(first, PER_CALL, 1)
-        labels = [[shares[number % len(shares)]] for number in range(PER_CALL)]
-        chunks["labels"] = pd.Series(labels, dtype=chunks["labels"].dtype)
+        chunks["labels"] = _repeated([[label] for label in LABELS], chunks["labels"])
+        chunks["source"] = _repeated(SOURCES, chunks["source"])
         collection.stage(1, chunks, points, [])
-    return collection.at(collection.seal(1))
+    publish(home, embedder, collection.seal(1), rows)
+    return KnowledgeBase(KB, home)
+
+
+def _repeated(values: list[str] | list[list[str]], column: "pd.Series[str]") -> "pd.Series[str]":
+    some = [values[number % len(values)] for number in range(len(column))]
+    return pd.Series(some, dtype=column.dtype)
+
+
+def publish(home: Path, embedder: str, snapshot: str, rows: int) -> None:
+    """What a build leaves in the ledger for whoever reads."""
+    handle = Handle(home=home, name=KB)
+    register(handle)
+    config = {"store": {"name": "lancedb"}, "embed": {"name": embedder}, "facts": {}}
+    numbers = {"version": 1, "collection": KB, "config": config, "config_sha256": "0" * 64}
+    with handle.hold() as lease:
+        open_version(handle, lease, numbers)
+    done = {"status": "published", "published_at": now(), "snapshot": snapshot, "weight": 0.5}
+    close_version(handle, 1, **done, documents=rows // 10, chunks=rows)
+    with handle.ledger.write() as connection:
+        connection.execute(update(knowledge_bases).values(live=1))
 
 
 def questions(count: int, seed: int) -> list[str]:
@@ -72,11 +110,11 @@ def questions(count: int, seed: int) -> list[str]:
     ]
 
 
-def searching(searcher: Searcher, mode: Mode) -> Callable[[str], None]:
+def searching(kb: KnowledgeBase, mode: Mode, given: Condition) -> Callable[[str], None]:
     def search(question: str) -> None:
-        found = hits(searcher.search(question, 10, mode, columns=HIT_COLUMNS))
-        if len(found) != 10 and mode != "text":
-            raise RuntimeError(f"{len(found)} passages instead of 10")
+        passages = kb.search(question, K, mode, given.where, given.labels)
+        if len(passages) != K and mode != "text":
+            raise RuntimeError(f"{len(passages)} passages instead of {K}")
 
     return search
 
@@ -96,19 +134,41 @@ def measured(work: Callable[[str], object], threads: int, asked: list[str]) -> S
     return SpeedFigures(float(p50), float(p95), 1_000 * processor / len(times), len(times) / wall)
 
 
-def lines(rows: int, searches: int, home: Path) -> Iterator[str]:
+def lines(rows: int, embedder: str, searches: int, home: Path) -> Iterator[str]:
     """A line of the table for each mode, condition and number of threads."""
-    reader, embedder = built(rows, home), Spec(name="minilm").build(Embedder)
-    searcher = Searcher(reader, embedder, 0.5)
-    for threads in (1, 8):
-        asked = questions(WARM + searches, seed=threads)
-        alone = measured(lambda question: embedder.embed([question]), threads, asked)
-        yield line(rows, "embedding", "", threads, *alone, peak())
+    with built(rows, embedder, home) as kb:
+        plain = searcher(home, Handle(home=home, name=KB).published())
+        told = partial(line, rows, embedder)
+        for threads in (1, 8):
+            asked = questions(WARM + searches, seed=threads)
+            alone = measured(partial(embedding, plain), threads, asked)
+            yield told("embedding", "", threads, *alone, peak())
+            for mode in MODES:
+                for number, (name, given) in enumerate(CONDITIONS.items()):
+                    asked = questions(WARM + searches, seed=threads * 10 + number)
+                    figures = measured(searching(kb, mode, given), threads, asked)
+                    yield told(mode, name, threads, *figures, peak())
         for mode in MODES:
-            for number, (name, where) in enumerate(CONDITIONS.items()):
-                asked = questions(WARM + searches, seed=threads * 10 + number)
-                work = searching(replace(searcher, where=where), mode)
-                yield line(rows, mode, name, threads, *measured(work, threads, asked), peak())
+            for name, figures in together(plain, mode, questions(searches, seed=3)).items():
+                yield told(mode, name, 1, *figures, peak())
+
+
+def embedding(plain: Searcher, question: str) -> Vectors:
+    return plain.embedder.embed_query([question])
+
+
+def together(plain: Searcher, mode: Mode, asked: list[str]) -> dict[str, SpeedFigures]:
+    """Many questions in one call, and the same ones each alone."""
+    plain.documents_many(questions(WARM, seed=4), K, mode)
+    alone = measured(
+        lambda question: plain.documents(question, K, mode), 1, [*asked[:WARM], *asked]
+    )
+    began, processor = time.perf_counter(), time.process_time()
+    plain.documents_many(asked, K, mode)
+    wall, processor = time.perf_counter() - began, time.process_time() - processor
+    each = 1_000 * wall / len(asked)
+    batched = SpeedFigures(each, each, 1_000 * processor / len(asked), len(asked) / wall)
+    return {"one by one": alone, "batch": batched}
 
 
 def peak() -> float:
@@ -126,19 +186,23 @@ def main() -> int:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--searches", type=int, default=400)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--embedders", nargs="+", default=["hash", "minilm"])
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
-        for cost in lines(int(chosen.one[0]), chosen.searches, Path(chosen.one[1])):
+        rows, embedder, home = chosen.one
+        for cost in lines(int(rows), embedder, chosen.searches, Path(home)):
             sys.stdout.write(cost)
             sys.stdout.flush()
         return 0
-    sys.stdout.write(line(*COLUMNS))
+    sys.stdout.write(f"load before: {os.getloadavg()[0]:.1f}\n{line(*COLUMNS)}")
     sys.stdout.flush()
     for rows in chosen.sizes:
-        with tempfile.TemporaryDirectory() as home:
-            order = [sys.executable, "-m", "benchmarks.search", "--one", str(rows), home]
-            subprocess.run([*order, "--searches", str(chosen.searches)], check=True)
+        for embedder in chosen.embedders:
+            with tempfile.TemporaryDirectory() as home:
+                one = ["--one", str(rows), embedder, home, "--searches", str(chosen.searches)]
+                subprocess.run([sys.executable, "-m", "benchmarks.search", *one], check=True)
+    sys.stdout.write(f"load after: {os.getloadavg()[0]:.1f}\n")
     return 0
 
 

@@ -16,7 +16,7 @@ from llmops.results import Document, Explanation, Passage, Status
 from llmops.tasks.errors import ConfigError, Damaged, Unavailable, UsageError
 from llmops.tasks.filters import BUILT_IN, Kind
 from llmops.tasks.knowledge import views
-from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.handle import Handle, Version, live_version
 from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, schema_of, searcher
 from llmops.tasks.knowledge.suppressed import erasures
 from llmops.tasks.plugins import Spec
@@ -267,6 +267,9 @@ class KnowledgeBase:
     def _wanted(self) -> _Live:
         """As the ledger has it now. Raises UsageError where it is not there to be read."""
         kb = self._handle
+        with kb.ledger.read() as connection:
+            if self._pinned is None and (live := live_version(connection, kb.name)):
+                return _Live(live, erasures(connection, kb.name))
         version = kb.published() if self._pinned is None else kb.version(self._pinned)
         if version.status != "published" and self._pinned is not None:
             raise UsageError(

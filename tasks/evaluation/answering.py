@@ -6,9 +6,7 @@ knowledge base, each question once, whatever arms share it.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat as endless
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, NoReturn
@@ -34,13 +32,13 @@ from llmops.tasks.plugins.scorers import Case, Passage
 from llmops.tasks.prompts import RETRIEVED
 from llmops.tasks.prompts.rendering import numbered
 from llmops.tasks.retrieval.hybrid import Searcher
-from llmops.tasks.schemas import Record, Vectors
+from llmops.tasks.schemas import Record
 from llmops.tasks.texts.charset import mended
 from llmops.tasks.texts.json_answers import unfenced
 
 DEEPEST = 100
 COLUMNS = tuple({*HIT_COLUMNS, *SEEN})
-QUESTIONS, SEARCHES = 64, 4
+QUESTIONS = 64
 """How many are searched in one go, and how many of these at once."""
 
 
@@ -188,18 +186,9 @@ class Retriever:
         if settings not in self._searchers:
             self._searchers[settings] = self._open(settings)
         searcher = self._searchers[settings]
-        vectors: Iterable[Vectors | None] = (
-            endless(None) if settings.mode == "text" else searcher.embedder.embed_query(questions)
-        )
-
         reranker = settings.rerank.build(Reranker) if settings.rerank else None
         depth = max(settings.k, reranker.candidates) if reranker else settings.k
-
-        def ranked(question: str, vector: Vectors | None) -> list[Record]:
-            return searcher.passages(question, depth, settings.mode, vector, COLUMNS)
-
-        with ThreadPoolExecutor(SEARCHES) as pool:  # a search mostly waits for the store
-            return list(pool.map(ranked, questions, vectors))
+        return searcher.passages_many(questions, depth, settings.mode, columns=COLUMNS)
 
     def _open(self, settings: Retrieval) -> Searcher:
         version = Handle(home=self._home, name=settings.knowledge_base).version(settings.version)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from llmops.tasks.errors import UsageError, did_you_mean
 from llmops.tasks.lake import Lake, lake_of
@@ -85,10 +85,7 @@ class Handle(BaseModel):
     def live(self) -> Version | None:
         """The version that readers get; None before the first publish."""
         with self.ledger.read() as connection:
-            number = connection.scalar(
-                select(knowledge_bases.c.live).where(knowledge_bases.c.name == self.name)
-            )
-            return None if number is None else _version(connection, self.name, number)
+            return live_version(connection, self.name)
 
     def published(self) -> Version:
         """The live version. Raises UsageError for an unknown or a never published knowledge base,
@@ -121,7 +118,7 @@ class Handle(BaseModel):
         row = None
         if 0 < number < LARGEST:
             with self.ledger.read() as connection:
-                row = _version(connection, self.name, number)
+                row = numbered_version(connection, self.name, number)
         if row is None:
             raise UsageError(
                 f"{self.name!r} has no version {number}",
@@ -143,12 +140,25 @@ class Handle(BaseModel):
         return hold(self.home, self.name, run_id, wait_seconds)
 
 
-def _version(connection: Connection, kb: str, number: int) -> Version | None:
-    row = connection.execute(
-        select(versions, knowledge_bases.c.ranking)
-        .join(knowledge_bases, knowledge_bases.c.name == versions.c.kb)
-        .where(versions.c.kb == kb, versions.c.version == number)
-    ).one_or_none()
+# statements of every search, which take longer to put together than to run
+VERSION = select(versions, knowledge_bases.c.ranking).join(
+    knowledge_bases, knowledge_bases.c.name == versions.c.kb
+)
+LIVE = VERSION.where(versions.c.kb == bindparam("kb"), versions.c.version == knowledge_bases.c.live)
+NUMBERED = VERSION.where(
+    versions.c.kb == bindparam("kb"), versions.c.version == bindparam("number")
+)
+
+
+def live_version(connection: Connection, kb: str) -> Version | None:
+    """The version that readers get; None before the first publish."""
+    row = connection.execute(LIVE, {"kb": kb}).one_or_none()
+    return None if row is None else Version.model_validate(row)
+
+
+def numbered_version(connection: Connection, kb: str, number: int) -> Version | None:
+    """One version by number, whatever became of it; None where there is none."""
+    row = connection.execute(NUMBERED, {"kb": kb, "number": number}).one_or_none()
     return None if row is None else Version.model_validate(row)
 
 

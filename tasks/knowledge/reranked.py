@@ -16,7 +16,7 @@ from llmops.tasks.calls.gateway import Gateway
 from llmops.tasks.calls.reranking import Rerankable, Reranked, Rerankings
 from llmops.tasks.plugins.rerankers import LocalReranker, Reranker
 from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector
-from llmops.tasks.schemas import Record
+from llmops.tasks.schemas import Record, Vectors
 
 SEEN = ("doc_id", "context", "text")
 """What a reranker's sight of a passage needs of it."""
@@ -58,7 +58,8 @@ class RerankedSearch:
         vector: Vector | None = None,
     ) -> tuple[list[Record], str]:
         """As `Searcher.passages`, and why the plain order stands: "" where it does not."""
-        [found] = self._found([query], [vector], k, mode, columns)
+        points = None if vector is None else vector[None]
+        [found] = self._found([query], points, k, mode, columns)
         [reranked] = self._all([self._asked(query, found)], waits=True)
         return reordered(found, reranked)[:k], reranked.said
 
@@ -69,18 +70,14 @@ class RerankedSearch:
         of the plain search stand behind them. Raises what a reranker that fails raises: a
         measurement that lacks some questions is none.
         """
-        vectors = (
-            repeat(None, len(queries))
-            if mode == "text"
-            else self.searcher.embedder.embed_query(queries)
-        )
-        points: list[Vector | None] = list(vectors)
-        found = self._found(queries, points, k, mode, ("uri",))
+        vectors = None if mode == "text" else self.searcher.embedder.embed_query(queries)
+        found = self._found(queries, vectors, k, mode, ("uri",))
         asked = [self._asked(query, part) for query, part in zip(queries, found, strict=True)]
         ranked = [
             reordered(part, reranked)
             for part, reranked in zip(found, self._all(asked, waits=False), strict=True)
         ]
+        points = repeat(None, len(queries)) if vectors is None else vectors
         return [
             self._documents(query, k, mode, point, best)
             for query, point, best in zip(queries, points, ranked, strict=True)
@@ -100,17 +97,18 @@ class RerankedSearch:
     def _found(
         self,
         queries: Sequence[str],
-        points: Sequence[Vector | None],
+        vectors: Vectors | None,
         k: int,
         mode: Mode,
         columns: Sequence[str],
     ) -> list[list[Record]]:
         depth, wanted = max(k, self.reranker.candidates), tuple({*columns, *SEEN})
-        pairs = list(zip(queries, points, strict=True))
-        return [
-            self.searcher.passages(query, depth, mode, point, wanted)
-            for query, point in progress.each(pairs, "ask", len(pairs), "questions")
-        ]
+        found: list[list[Record]] = []
+        for numbers in self.searcher.portions(len(queries)):
+            texts = [queries[number] for number in numbers]
+            points = None if vectors is None else vectors[numbers]
+            found += self.searcher.passages_many(texts, depth, mode, points, wanted)
+        return found
 
     def _asked(self, query: str, passages: Sequence[Record]) -> Asked:
         return query, [rerankable(self.kb, each) for each in passages]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from llmops.tasks.audit.log import Entry, append
 from llmops.tasks.errors import UsageError
@@ -39,12 +39,14 @@ def record_of(kb: Handle, uri: str) -> dict[str, Any] | None:
     return None if row is None else dict(row._mapping) | {"erased_at": aware(row.erased_at)}
 
 
+ERASURES = select(func.count(), func.max(erased.c.erased_at)).where(erased.c.kb == bindparam("kb"))
+
+
 def erasures(connection: Connection, kb: str) -> str:
     """What another text stands for whenever a document is erased from the knowledge base, at the
     beginning and at the end of it; "" before the first.
     """
-    found = select(func.count(), func.max(erased.c.erased_at)).where(erased.c.kb == kb)
-    count, latest = connection.execute(found).one()
+    count, latest = connection.execute(ERASURES, {"kb": kb}).one()
     return f"{count}/{aware(latest).isoformat()}" if count else ""
 
 

@@ -7,9 +7,9 @@ So the weight follows from the languages that the embedder declares. By hand, si
 fused alike, and the linear reranker of LanceDB is deprecated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import islice
 from numbers import Integral
 from operator import attrgetter
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ from llmops.tasks import progress
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.plugins.stores import ROWS, RankedRow, StoreReader
+from llmops.tasks.plugins.stores import ROWS, RankedRow, RankedRows, StoreReader, ranked_rows
 from llmops.tasks.plugins.trainers.retrieval.adapter import turned
 from llmops.tasks.schemas import Record, Vectors
 from llmops.tasks.statistics.arrays import Array
@@ -34,6 +34,9 @@ MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
 Vector = npt.NDArray[np.float32]
+Key = Callable[[RankedRow], object]
+PASSAGE: Key = attrgetter("doc_id", "start", "end")
+DOCUMENT: Key = attrgetter("doc_id")
 KNOWN = 0.5
 
 
@@ -91,16 +94,34 @@ class Searcher:
         choose = self._choosing(query, k, mode, vector)
         return self.reader.passages(choose, columns)
 
+    def passages_many(
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
+        columns: Sequence[str] = tuple(ROWS.names),
+    ) -> list[list[Record]]:
+        """`passages` for each of many questions, which are embedded in one call and looked for
+        together. `vectors`: of all of them, a row each.
+        """
+        depth, asked = _depth(k, mode), Questions(queries, self.embedder, vectors)
+        found: list[list[Record]] = []
+        for numbers in self._parts(len(queries)):
+            found += self._read(
+                lambda numbers=numbers: self._distinct_many(  # type: ignore[misc]
+                    asked, numbers, k, depth, mode, PASSAGE
+                ),
+                columns,
+            )
+        return found
+
     def _choosing(
         self, query: str, k: int, mode: Mode, vector: Vector | None
     ) -> Callable[[], list[RankedRow]]:
-        if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
-            raise UsageError(
-                f"got mode {mode!r} and k {k!r}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
-            )
-        depth = max(k, CANDIDATES) if mode == "hybrid" else k
-        passages = attrgetter("doc_id", "start", "end")
-        return lambda: self._distinct(query, k, depth, mode, vector, passages)
+        depth = _depth(k, mode)
+        asked = self._asked(query, vector)
+        return lambda: self._distinct_many(asked, [0], k, depth, mode, PASSAGE)[0]
 
     def documents(
         self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
@@ -108,64 +129,118 @@ class Searcher:
         """(uri, text of its best chunk) of the k best distinct documents, fewer only when there are
         no more.
         """
-        best = self.reader.whole(lambda: self._documents(query, k, mode, vector), ("uri", "text"))
-        return list(zip(best["uri"], best["text"], strict=True))
+        return self._documents_of(self._asked(query, vector), [0], k, mode)[0]
 
-    def uris(
-        self, query: str, k: int, mode: Mode = "hybrid", vector: Vector | None = None
-    ) -> list[str]:
-        """`documents` without their texts, which take half of the time."""
-        return [hit.uri for hit in self._documents(query, k, mode, vector)]
-
-    def _documents(self, query: str, k: int, mode: Mode, vector: Vector | None) -> list[RankedRow]:
-        depth = max(k, CANDIDATES)
-        return self._distinct(query, k, depth, mode, vector, attrgetter("doc_id"))
-
-    def _distinct(
+    def uris_many(
         self,
-        query: str,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
+    ) -> list[list[str]]:
+        """`documents_many` without their texts, which take a part of the time."""
+        asked, depth = Questions(queries, self.embedder, vectors), max(k, CANDIDATES)
+        return [
+            [hit.uri for hit in hits]
+            for numbers in self.portions(len(queries))
+            for hits in self._distinct_many(asked, numbers, k, depth, mode, DOCUMENT)
+        ]
+
+    def _asked(self, query: str, vector: Vector | None) -> "Questions":
+        return Questions([query], self.embedder, None if vector is None else vector[None])
+
+    def _distinct_many(
+        self,
+        asked: "Questions",
+        numbers: Sequence[int],
         k: int,
         depth: int,
         mode: Mode,
-        vector: Vector | None,
-        key: Callable[[RankedRow], object],
-    ) -> list[RankedRow]:
-        """The k best that differ in `key`; looks deeper while there may be more."""
-        point = cache(lambda: self.embedder.embed_query([query])[0] if vector is None else vector)
-        while True:
-            hits = self._ranked(query, depth, mode, point)
-            distinct: dict[object, RankedRow] = {}
-            for hit in hits:
-                distinct.setdefault(key(hit), hit)
-            if len(distinct) >= k or len(hits) < depth:
-                return [*distinct.values()][:k]
-            depth *= 4
+        key: Key,
+    ) -> list[list[RankedRow]]:
+        """For each of these questions the k best that differ in `key`; looks deeper while there may
+        be more.
+        """
+        best: dict[int, list[RankedRow]] = {}
+        left = numbers
+        while left:
+            deeper = []
+            for number, hits in zip(left, self._ranked(asked, left, depth, mode), strict=True):
+                distinct: dict[object, RankedRow] = {}
+                for hit in hits:
+                    distinct.setdefault(key(hit), hit)
+                    if len(distinct) == k:
+                        break
+                best[number] = [*distinct.values()]
+                if len(distinct) < k and len(hits) >= depth:
+                    deeper.append(number)
+            left, depth = deeper, depth * 4
+        return [best[number] for number in numbers]
 
     def documents_many(
-        self, queries: Sequence[str], k: int, mode: Mode = "hybrid"
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        vectors: Vectors | None = None,
     ) -> list[list[tuple[str, str]]]:
-        """`documents` for each of many queries, which are embedded in one batch."""
-        vectors = [None] * len(queries) if mode == "text" else self.embedder.embed_query(queries)
-        pairs = list(zip(queries, vectors, strict=True))
+        """`documents` for each of many questions, which are embedded in one call and looked for
+        together. `vectors`: of all of them, a row each.
+        """
+        asked = Questions(queries, self.embedder, vectors)
         return [
-            self.documents(query, k, mode, vector)
-            for query, vector in progress.each(pairs, "ask", len(pairs), "questions")
+            documents
+            for numbers in self.portions(len(queries))
+            for documents in self._documents_of(asked, numbers, k, mode)
         ]
 
-    def candidates(
-        self, query: str, vector: Vector | None = None, depth: int = CANDIDATES
-    ) -> Candidates:
-        """Both lists of a hybrid search, for those who fit something on them."""
-        point = self.embedder.embed_query([query])[0] if vector is None else vector
-        return Candidates(
-            self.near(point, depth), self.reader.found(analyse(query), depth, self.where), depth
+    def _documents_of(
+        self, asked: "Questions", numbers: Sequence[int], k: int, mode: Mode
+    ) -> list[list[tuple[str, str]]]:
+        depth = max(k, CANDIDATES)
+        found = self._read(
+            lambda: self._distinct_many(asked, numbers, k, depth, mode, DOCUMENT), ("uri", "text")
         )
+        return [[(str(row["uri"]), str(row["text"])) for row in rows] for rows in found]
+
+    def _read(
+        self, choose: Callable[[], list[list[RankedRow]]], columns: Sequence[str]
+    ) -> list[list[Record]]:
+        """The rows of several lists, in one reading."""
+        lists: list[list[RankedRow]] = []
+
+        def chosen() -> list[RankedRow]:
+            lists[:] = choose()
+            return [hit for hits in lists for hit in hits]
+
+        rows = iter(self.reader.passages(chosen, columns))
+        return [[*islice(rows, len(hits))] for hits in lists]
+
+    def candidates_many(
+        self, queries: Sequence[str], vectors: Vectors | None = None, depth: int = CANDIDATES
+    ) -> Iterator[Candidates]:
+        """For each of many questions both lists of a hybrid search, for those who fit something on
+        them. `vectors`: of all of them, a row each.
+        """
+        asked = Questions(queries, self.embedder, vectors)
+        for numbers in self._parts(len(queries)):
+            near = self._near_many(asked.points(numbers), depth)
+            terms = [analyse(asked.texts[number]) for number in numbers]
+            found = self.reader.found_many(terms, depth, self.where)
+            for pair in zip(near, found, strict=True):
+                yield Candidates(tuple(pair[0]), tuple(pair[1]), depth)
 
     def near(self, point: Vector, depth: int = CANDIDATES) -> list[RankedRow]:
         """The list by vector of a hybrid search."""
-        if self.adapter is not None:
-            point = turned(point[None, :], self.adapter)[0]
-        return self.reader.near(point, depth, self.where)
+        return [*self._near_many(point[None], depth)[0]]
+
+    def portions(self, questions: int) -> Iterator[range]:
+        """The numbers of those that are looked for together; how many are done is shown."""
+        return progress.each(self._parts(questions), "ask", questions, "questions", len)
+
+    def _parts(self, questions: int) -> list[range]:
+        every, size = range(questions), self.reader.together
+        return [every[first : first + size] for first in every[::size]]
 
     def rule(self, query: str) -> float:
         """The weight without judged questions."""
@@ -187,20 +262,70 @@ class Searcher:
         return [f"{told}: {words}what its vector is near to says little"]
 
     def _ranked(
-        self, query: str, depth: int, mode: Mode, point: Callable[[], Vector]
-    ) -> list[RankedRow]:
+        self, asked: "Questions", numbers: Sequence[int], depth: int, mode: Mode
+    ) -> Sequence[Sequence[RankedRow]]:
+        """For each of these questions the list of a mode, not deeper than `depth`, or twice that
+        for `hybrid`.
+        """
         if mode == "vector":
-            return self.reader.near(point(), depth, self.where)
-        found = self.reader.found(analyse(query), depth, self.where)
+            return self.reader.near_many(asked.points(numbers), depth, self.where)
+        texts = [asked.texts[number] for number in numbers]
+        found = self.reader.found_many([*map(analyse, texts)], depth, self.where)
         if mode == "text":
             return found
-        weight = self.rule(query)
-        if weight == 0 and found:  # on the scale of all other hybrid searches
-            scores = found_scores(_scores(found), depth)
-            return [hit._replace(score=score) for hit, score in zip(found, scores, strict=True)]
-        if self.weight is not None:
-            weight = self.weight
-        return fused(self.near(point(), depth), found, depth, weight)
+        rules = [*map(self.rule, texts)]
+        by_both = [n for n, rule in enumerate(rules) if rule or not found[n]]
+        lists = self._near_many(asked.points([numbers[n] for n in by_both]), depth)
+        near = dict(zip(by_both, lists, strict=True))
+        return [
+            fused(near[n], found[n], depth, self._share(rules[n]))
+            if n in near
+            else _text_alone(found[n], depth)
+            for n in range(len(texts))
+        ]
+
+    def _near_many(self, points: Vectors, depth: int) -> Sequence[Sequence[RankedRow]]:
+        """The lists by vector of a hybrid search."""
+        if self.adapter is not None and len(points):  # one by one: else the last bit may differ
+            points = np.concatenate([turned(point[None], self.adapter) for point in points])
+        return self.reader.near_many(points, depth, self.where)
+
+    def _share(self, rule: float) -> float:
+        return rule if self.weight is None else self.weight
+
+
+class Questions:
+    """The texts of questions, and their vectors, which are made in one call when the first one is
+    wanted.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], embedder: Embedder, vectors: Vectors | None = None
+    ) -> None:
+        self.texts, self._embedder, self._vectors = texts, embedder, vectors
+
+    def points(self, numbers: Sequence[int]) -> Vectors:
+        """A row for each of these questions."""
+        if not numbers:
+            return np.zeros((0, self._embedder.dimension), np.float32)
+        if self._vectors is None:
+            self._vectors = self._embedder.embed_query(self.texts)
+        return self._vectors[numbers]
+
+
+def _depth(k: int, mode: Mode) -> int:
+    """How deep a search for passages looks. Raises UsageError for another mode or k."""
+    if mode not in MODES or not isinstance(k, Integral) or not 1 <= k <= MOST:
+        raise UsageError(
+            f"got mode {mode!r} and k {k!r}; allowed: {', '.join(MODES)} and k from 1 to {MOST}"
+        )
+    return max(k, CANDIDATES) if mode == "hybrid" else k
+
+
+def _text_alone(found: Sequence[RankedRow], depth: int) -> Sequence[RankedRow]:
+    """A text list with scores on the scale of all hybrid searches."""
+    (rows,) = ranked_rows(found)
+    return rows.with_scores(found_scores(_scores(rows), depth))
 
 
 def default_weight(query: str, languages: frozenset[str]) -> float:
@@ -214,31 +339,24 @@ def default_weight(query: str, languages: frozenset[str]) -> float:
 
 def fused(
     near: Sequence[RankedRow], found: Sequence[RankedRow], depth: int, weight: float
-) -> list[RankedRow]:
+) -> Sequence[RankedRow]:
     """Both lists, of at most `depth` rows each, as one, best first, with scores in [0, 1]; where
     one list is empty, the other one as it is.
 
     A chunk that is missing from a list counts there as the last one does: 0.
     """
     if not near or not found:
-        return [*near, *found]
-    shares = [
-        *(weight * near_scores(_scores(near))),
-        *((1 - weight) * found_scores(_scores(found), depth)),
-    ]
-    both: dict[str, RankedRow] = {}
-    for hit, share in zip([*near, *found], shares, strict=True):
-        there = both.get(hit.chunk_id)
-        both[hit.chunk_id] = (
-            hit._replace(score=share)
-            if there is None
-            else there._replace(score=there.score + share)
-        )
-    return sorted(both.values(), key=lambda hit: hit.rank)
+        return near or found
+    near, found = ranked_rows(near, found)
+    shares = weight * near_scores(_scores(near)), (1 - weight) * found_scores(_scores(found), depth)
+    numbers, places = np.unique(np.concatenate([near.numbers, found.numbers]), return_inverse=True)
+    sums: Array = np.bincount(places, np.concatenate(shares)).astype(np.float64)
+    order = np.lexsort((numbers, -sums))
+    return RankedRows(near.owner, numbers[order], sums[order])
 
 
-def _scores(hits: Sequence[RankedRow]) -> Array:
-    return np.array([hit.score for hit in hits], np.float64)
+def _scores(hits: RankedRows) -> Array:
+    return hits.scores.astype(np.float64)
 
 
 def near_scores(scores: Array) -> Array:

@@ -35,16 +35,10 @@ def judged(
     searcher: Searcher, questions: Sequence[Question], vectors: Vectors | None = None
 ) -> list[Judged]:
     """Each question with both candidate lists; without `vectors` they are embedded in one batch."""
-    if vectors is None:
-        vectors = searcher.embedder.embed_query([question.question for question in questions])
+    texts = [question.question for question in questions]
     return [
-        judge(
-            searcher.reader,
-            question,
-            searcher.candidates(question.question, vector),
-            searcher.rule(question.question),
-        )
-        for question, vector in zip(questions, vectors, strict=True)
+        judge(searcher.reader, question, lists, searcher.rule(question.question))
+        for question, lists in zip(questions, searcher.candidates_many(texts, vectors), strict=True)
     ]
 
 

@@ -92,9 +92,9 @@ def searched_twice(
     texts = [each.question for each in asked]
     vectors = live.embedder.embed_query(texts), trained.embed_query(texts)
     before, after, top = [], [], []
-    for number, question in enumerate(asked):
+    lists = live.candidates_many(texts, vectors[0])
+    for number, (question, old) in enumerate(zip(asked, lists, strict=True)):
         said = relevant[number], frozenset(quotes_of(question))
-        old = live.candidates(question.question, vectors[0][number])
         rule = live.rule(question.question)
         before.append(_quality(Judged(old, *said, rule), live.weight))
         new = Candidates(index.near(vectors[1][number]), old.found, old.depth)

@@ -215,10 +215,10 @@ def _measured(searcher: Searcher, questions: Sequence[Question], vectors: Vector
     quoted = any(item.quote is not None for each in questions for item in each.relevant)
 
     def rank(texts: Sequence[str], k: int, _: str) -> list[list[tuple[str, str]]]:
-        pairs = zip(texts, vectors, strict=True)
         if quoted:
-            return [searcher.documents(text, k, "hybrid", vector) for text, vector in pairs]
-        return [[(uri, "") for uri in searcher.uris(text, k, "hybrid", one)] for text, one in pairs]
+            return searcher.documents_many(texts, k, "hybrid", vectors)
+        found = searcher.uris_many(texts, k, "hybrid", vectors)
+        return [[(uri, "") for uri in uris] for uris in found]
 
     return measure(questions, rank, DEPTH, ["hybrid"])
 

@@ -105,7 +105,7 @@ def test_a_given_weight_is_used(reader: StoreReader) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_documents_are_distinct_and_enough(searcher: Searcher, mode: str) -> None:
     found = searcher.documents("filler words birds", 5, mode)  # type: ignore[arg-type]
-    assert searcher.uris("filler words birds", 5, mode) == [uri for uri, _ in found]  # type: ignore[arg-type]
+    assert searcher.uris_many(["filler words birds"], 5, mode) == [[uri for uri, _ in found]]  # type: ignore[arg-type]
     uris = [uri for uri, _ in found]
     assert len(set(uris)) == len(uris)
     assert len(uris) == (2 if mode == "text" else 5)

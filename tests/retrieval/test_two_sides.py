@@ -58,9 +58,9 @@ def test_every_search_asks_questions(shop: Workshop) -> None:
     searches = searcher(shop.home, shop.live)
     for mode in MODES:
         assert first(searches.documents_many(ASKED, 3, mode)) == sorted(TEXTS)
-        assert searches.uris(ASKED[3], 1, mode) == ["d3.txt"]
+        assert searches.uris_many([ASKED[3]], 1, mode) == [["d3.txt"]]
         assert [row["uri"] for row in searches.passages(ASKED[2], 1, mode)] == ["d2.txt"]
-    assert searches.candidates(ASKED[1]).near[0].uri == "d1.txt"
+    assert next(searches.candidates_many([ASKED[1]])).near[0].uri == "d1.txt"
     asked = {"id": "q", "question": ASKED[4], "relevant": [{"uri": "d4.txt"}]}
     [judgement] = judged(searches, [Question.model_validate(asked)])
     assert judgement.candidates.near[0].uri == "d4.txt"
@@ -91,7 +91,7 @@ def test_another_way_to_ask_is_another_version_of_the_same_vectors(tmp_path: Pat
     shop.embedder = Spec(name="llamaindex", options=MODEL | {"query_prefix": "where is "})
     assert shop.build(TEXTS) == before + 1
     assert (shop.live.collection, shop.rows()) == (collection, rows)
-    assert searcher(shop.home, shop.live).uris("harbour 3", 1, "vector") == ["d3.txt"]
+    assert searcher(shop.home, shop.live).uris_many(["harbour 3"], 1, "vector") == [["d3.txt"]]
     assert shop.build(TEXTS) == before + 1
     assert shop.sound()
 

@@ -7,9 +7,12 @@ snapshot see the same rows for as long as it is kept, whatever is staged beside 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -44,6 +47,12 @@ separated by spaces. `labels`: who may read it, never empty. `row_hash`: digest 
 for verify."""
 
 
+AT_ONCE = 4
+MADE_AT_ONCE = 16
+Numbers = NDArray[np.integer[Any]]
+T = TypeVar("T")
+R = TypeVar("R")
+
 Point = NDArray[np.floating[Any]]
 """One vector, shape (dimension,)."""
 
@@ -77,6 +86,80 @@ class RankedRow(NamedTuple):
         return -self.score, self.uri, self.ordinal, self.chunk_id
 
 
+class RowsOwner(Protocol):
+    """What the rows of lists are made of."""
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class RankedRows(Sequence[RankedRow]):
+    """A list of results, best first, whose rows are made when they are looked at: a search ranks
+    many more than anybody sees. `numbers`: for each row its rank by uri, ordinal and chunk_id among
+    all rows of `owner`, so that it tells rows apart and orders those of equal scores.
+    """
+
+    owner: RowsOwner
+    numbers: Numbers
+    scores: NDArray[np.floating[Any]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> RankedRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[RankedRow]: ...
+    def __getitem__(self, place: int | slice) -> RankedRow | list[RankedRow]:
+        if isinstance(place, slice):
+            return self.owner.made(self.numbers[place], self.scores[place].tolist())
+        number = range(len(self))[place]
+        return self[number : number + 1][0]
+
+    def __iter__(self) -> Iterator[RankedRow]:
+        for first in range(0, len(self), MADE_AT_ONCE):
+            yield from self[first : first + MADE_AT_ONCE]
+
+    def with_scores(self, scores: NDArray[np.floating[Any]]) -> "RankedRows":
+        return replace(self, scores=scores)
+
+
+class _Listed:
+    """Rows that are there."""
+
+    def __init__(self, rows: Iterable[RankedRow]) -> None:
+        by_id = {row.chunk_id: row for row in rows}
+        self._rows = sorted(by_id.values(), key=lambda row: row.rank[1:])
+        self.numbers = {row.chunk_id: number for number, row in enumerate(self._rows)}
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]:
+        pairs = zip(numbers, scores, strict=True)
+        return [self._rows[number]._replace(score=score) for number, score in pairs]
+
+
+def ranked_rows(*lists: Sequence[RankedRow]) -> list[RankedRows]:
+    """The lists as those of one owner."""
+    made = [each for each in lists if isinstance(each, RankedRows)]
+    if len(made) == len(lists) and all(each.owner == made[0].owner for each in made):
+        return made
+    rows = [[*each] for each in lists]
+    owner = _Listed(chain.from_iterable(reversed(rows)))
+    return [
+        RankedRows(
+            owner,
+            np.array([owner.numbers[row.chunk_id] for row in each], np.intp),
+            np.array([row.score for row in each], np.float64),
+        )
+        for each in rows
+    ]
+
+
+def _hits(rows: pd.DataFrame) -> list[RankedRow]:
+    columns = [rows[name].to_numpy(object) for name in (*KEYS, "score")]
+    places = [(rows, n) for n in range(len(rows))]
+    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
+
+
 class StoreReader(ABC):
     """A collection at one snapshot. Frames come back with the columns of ROWS and a float column
     `score`, best first.
@@ -86,7 +169,11 @@ class StoreReader(ABC):
 
     A search looks at many more rows than it returns. `near` and `found` are the lists of `vector`
     and `text` without their texts, `whole` gives the rows of what was chosen among them.
+    `near_many` and `found_many` are for many questions in one call, which may cost less.
+    `together`: for how many; what is found for all of them is in memory at once.
     """
+
+    together: ClassVar[int] = 16
 
     @abstractmethod
     def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
@@ -105,6 +192,18 @@ class StoreReader(ABC):
     def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
         """The rows of `text`."""
         return _hits(self.text(terms, k, where))
+
+    def near_many(
+        self, queries: Vectors, k: int, where: Where | None = None
+    ) -> Sequence[Sequence[RankedRow]]:
+        """`near` for each row of `queries`, of shape (questions, dimension)."""
+        return at_once(lambda query: self.near(query, k, where), queries)
+
+    def found_many(
+        self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
+    ) -> Sequence[Sequence[RankedRow]]:
+        """`found` for each of many lists of terms."""
+        return at_once(lambda terms: self.found(terms, k, where), queries)
 
     def whole(
         self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
@@ -153,10 +252,15 @@ class StoreReader(ABC):
         """How many rows there are."""
 
 
-def _hits(rows: pd.DataFrame) -> list[RankedRow]:
-    columns = [rows[name].to_numpy(object) for name in (*KEYS, "score")]
-    places = [(rows, n) for n in range(len(rows))]
-    return [*map(RankedRow._make, zip(*columns, places, strict=True))]
+def at_once(search: Callable[[T], R], queries: Iterable[T]) -> list[R]:
+    """What a search comes to for each query, in their order. Several run at a time: a search mostly
+    waits for the store.
+    """
+    asked = [*queries]
+    if len(asked) < 2:
+        return [*map(search, asked)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [*pool.map(search, asked)]
 
 
 class StoreCollection(ABC):

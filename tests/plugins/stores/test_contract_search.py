@@ -163,6 +163,38 @@ def test_a_reader_of_whole_rows_finds_the_same(version: Version, condition: str)
         )
 
 
+@pytest.mark.parametrize("condition", ["none", "few", "nothing"])
+@pytest.mark.parametrize("mode", MODES)
+def test_many_questions_find_what_each_finds_alone(
+    version: Version, mode: Mode, condition: str
+) -> None:
+    searcher = warm(version, CONDITIONS[condition])
+    cold = replace(searcher, reader=version.collection.at(version.snapshot))
+    plain = replace(searcher, reader=WholeRowsReader(cold.reader))
+    numbers = range(20)
+    texts, points = ["", *(" ".join(asked(number)) for number in numbers[1:])], POINTS[:20]
+    for k in (3, 120):
+        one = [searcher.passages(texts[n], k, mode, POINTS[n]) for n in numbers]
+        assert searcher.passages_many(texts, k, mode, points) == one
+        assert cold.passages_many(texts, k, mode, points) == one
+        documents = [searcher.documents(texts[n], k, mode, POINTS[n]) for n in numbers]
+        assert searcher.documents_many(texts, k, mode, points) == documents
+        uris = [[uri for uri, _ in each] for each in documents]
+        assert searcher.uris_many(texts, k, mode, points) == uris
+    few = [texts[number] for number in numbers[:5]]
+    assert plain.passages_many(few, 10, mode, POINTS[:5]) == [
+        searcher.passages(texts[n], 10, mode, POINTS[n]) for n in numbers[:5]
+    ]
+
+
+def test_candidates_of_many_questions_are_those_of_each(version: Version) -> None:
+    searcher = warm(version, None)
+    texts = [" ".join(asked(number)) for number in range(len(POINTS))]
+    for number, lists in enumerate(searcher.candidates_many(texts, POINTS)):
+        assert [*lists.near] == searcher.reader.near(POINTS[number], 100)
+        assert [*lists.found] == searcher.reader.found(asked(number), 100)
+
+
 def test_many_threads_find_what_one_does(version: Version) -> None:
     conditions = [*CONDITIONS.values()] * 2
     one = {

@@ -309,43 +309,6 @@ def test_rows_are_chosen_again_when_an_erasure_comes_before_they_are_read(
     assert [hit.uri for hit in chosen[0][1:]] == [*rows["uri"]][:4]
 
 
-def test_memory_is_bounded(collection: LanceDBCollection) -> None:
-    stage(collection, 0, 50)
-    table = collection._open()
-
-    def held(most: int) -> Pinned:
-        pinned = Pinned(table, most, ["text"])
-        for _ in range(SEARCHES):
-            assert pinned.keys() is None
-        return pinned
-
-    assert held(100).keys() is None
-    keys = held(100_000).keys()
-    assert keys is not None
-    assert held(keys.nbytes + 50 * DIMENSION * 4).vectors() is not None
-    assert held(keys.nbytes + 50 * DIMENSION * 4 - 1).vectors() is None
-    assert held(keys.nbytes + 50 * DIMENSION * 4).terms() is None
-    row_id = int(keys.row_ids[0])
-    for most, there in ((keys.nbytes, False), (100_000, True)):
-        pinned = held(most)
-        pinned.keys()
-        assert (pinned.texts(["text"], [row_id]) is not None) == there
-    for number in range(200):
-        keys.mask(Compare("ordinal", "integer", "<", number))
-    assert sum(map(len, keys._masks.values())) <= 100_000 // 16
-
-
-@pytest.mark.slow
-def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceDBCollection) -> None:
-    stage(collection, 0, 700)
-    sealed = stage(collection, 700, 705)
-    reader, points = collection.at(sealed), vectors(numbered(2_000, 2_020))
-    for point in points:
-        scanned = collection.at(sealed).vector(point, 12)
-        pd.testing.assert_frame_equal(scanned, reader.vector(point, 12))
-    assert len(reader.vector(points[0], 1_000)) == 705
-
-
 class TaggedTable:
     """A table whose tags are listed while a writer takes one of them away, so many times."""
 

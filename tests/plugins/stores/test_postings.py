@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from llmops.tasks.plugins.stores.lancedb.postings import HeldTerms, TermsBatch
+from llmops.tasks.plugins.stores.lancedb.postings import HeldTerms, TermsBatch, kth_best
 
 ROOMY = 10**6
 
@@ -88,6 +88,22 @@ def test_all_rows_that_score_as_the_last_one_are_returned() -> None:
 @pytest.mark.parametrize("texts", [(), ("", None)])
 def test_where_there_are_no_terms_nothing_is_held(texts: tuple[str | None, ...]) -> None:
     assert held(*texts) is None
+
+
+@pytest.mark.parametrize("rows", [1, 5, 63, 640, 5_000])
+def test_the_k_th_best_is_that_of_a_sorted_list(rows: int) -> None:
+    chance = np.random.default_rng(rows)
+    lists = (
+        chance.standard_normal(rows),
+        chance.integers(0, 3, rows),
+        np.zeros(rows),
+        np.arange(rows),
+        np.where(chance.random(rows) < 0.1, chance.random(rows), -np.inf),
+    )
+    for scores in lists:
+        scores = scores.astype(np.float32)
+        for k in {1, min(rows, 10), min(rows, 100), rows}:
+            assert kth_best(scores, k) == np.sort(scores)[-k]
 
 
 def test_terms_take_no_more_memory_than_they_may() -> None:

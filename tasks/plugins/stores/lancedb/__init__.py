@@ -32,6 +32,7 @@ from llmops.tasks.plugins.stores.lancedb.calls import (
     tags_of,
     without,
 )
+from llmops.tasks.plugins.stores.lancedb.held import memory_allowed
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 
@@ -53,6 +54,7 @@ class LanceDBCollection(StoreCollection):
     def __init__(self, database: "DBConnection", name: str, schema: pa.Schema) -> None:
         self._database, self._name, self._schema = database, name, schema
         self._what = f"the LanceDB table {name!r}"
+        self._most = memory_allowed()
 
     def _open(self) -> "Table":
         with guarded(self._what):
@@ -142,7 +144,8 @@ class LanceDBCollection(StoreCollection):
         return much_is_new or deleted > DELETED_SHARE * live or many_files
 
     def at(self, snapshot: str) -> StoreReader:
-        return LanceDBReader(lambda: self._pinned(snapshot), f"snapshot {snapshot} of {self._what}")
+        what = f"snapshot {snapshot} of {self._what}"
+        return LanceDBReader(lambda: self._pinned(snapshot), what, self._most)
 
     def _pinned(self, snapshot: str) -> "Table":
         table = self._open()

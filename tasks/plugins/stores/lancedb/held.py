@@ -1,10 +1,11 @@
 """What a reader holds in memory of a table at one version: what ranks each row, its vector, its
 terms, and which rows fulfil a condition.
 
-Keys, vectors and terms take at most MOST_BYTES together, conditions a sixteenth of that; where
-there is more, the table is asked instead.
+Keys, vectors and terms take at most `memory_allowed()` together, conditions a sixteenth of that;
+where there is more, the table is asked instead.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -16,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, Point
+from llmops.tasks.plugins.stores import KEYS, Numbers, Point
 from llmops.tasks.plugins.stores.lancedb.calls import matching
 from llmops.tasks.plugins.stores.lancedb.postings import (
     Floats,
@@ -25,6 +27,7 @@ from llmops.tasks.plugins.stores.lancedb.postings import (
     Mask,
     Places,
     TermsBatch,
+    kth_best,
 )
 from llmops.tasks.plugins.stores.lancedb.where import sql
 from llmops.tasks.schemas import Vectors
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
 ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
 MOST_BYTES = 256 * 2**20
+MEMORY = "LLMOPS_SEARCH_MEMORY_MB"
+PRODUCT_BYTES = 32 * 2**20
 ROWS_AT_ONCE = 4_096
 SAME = 4e-7
 """Relative: more than scores differ by that are summed in another order, less than what a row more
@@ -44,6 +49,20 @@ MOST_COUNTED = 200_000
 TIES = [("uri", "ascending"), ("ordinal", "ascending"), ("chunk_id", "ascending")]
 
 RowIds = NDArray[np.uint64]
+TieRanks = NDArray[np.int32]
+
+
+def memory_allowed() -> int:
+    """How many bytes a version may take. Raises UsageError for a wrong MEMORY."""
+    given = os.environ.get(MEMORY, "").strip()
+    if not given:
+        return MOST_BYTES
+    if not (given.isascii() and given.isdigit() and int(given)):
+        raise UsageError(
+            f"{MEMORY} is {given!r}; allowed: a whole number of megabytes from 1",
+            hint=f"unset it for {MOST_BYTES // 2**20}",
+        )
+    return int(given) * 2**20
 
 
 class Pinned:
@@ -54,10 +73,10 @@ class Pinned:
         self.dimension: int = table.schema.field("vector").type.list_size
         self._lock, self._asked = RLock(), 0
 
-    def keys(self) -> "HeldKeys | None":
+    def keys(self, questions: int = 1) -> "HeldKeys | None":
         """None for the first searches, which the table answers sooner, and for too many rows."""
         with self._lock:
-            self._asked += 1
+            self._asked += questions
             return self._keys if self._asked > SEARCHES else None
 
     def vectors(self) -> "HeldVectors | None":
@@ -132,8 +151,9 @@ class HeldKeys:
         order = np.argsort(row_ids)
         self._table, self.row_ids = table, row_ids[order]
         self._columns = columns.take(pa.array(order)).combine_chunks()
+        self._by_tie_rank = pc.sort_indices(self._columns, TIES).to_numpy().astype(np.int32)
         self._tie_ranks = np.empty(len(order), np.int32)
-        self._tie_ranks[pc.sort_indices(self._columns, TIES).to_numpy()] = np.arange(len(order))
+        self._tie_ranks[self._by_tie_rank] = np.arange(len(order))
         self._masks: OrderedDict[str, Mask] = OrderedDict()
         self._most_masks = max(1, most // 16 // max(1, len(order)))
         self._lock = RLock()
@@ -148,17 +168,25 @@ class HeldKeys:
 
     @property
     def nbytes(self) -> int:
-        return int(self._columns.nbytes + self.row_ids.nbytes + self._tie_ranks.nbytes)
+        return int(self._columns.nbytes + self.row_ids.nbytes + 2 * self._tie_ranks.nbytes)
 
     def places(self, row_ids: RowIds) -> Places:
         return np.searchsorted(self.row_ids, row_ids)
 
-    def best(self, places: Places, scores: Floats, k: int) -> pa.Table:
-        """The rows of the k best scores, ties in the order of uri and ordinal."""
-        order = np.lexsort((self._tie_ranks[places], -scores))[:k]
-        return self.rows(places[order], scores[order])
+    def best(self, places: Places, scores: Floats, k: int) -> tuple[TieRanks, Floats]:
+        """The rows of the k best scores, ties in the order of uri and ordinal: by their ranks in
+        this order among all rows.
+        """
+        ranks = self._tie_ranks[places]
+        order = np.lexsort((ranks, -scores))[:k]
+        return ranks[order], scores[order]
 
-    def rows(self, places: Places, scores: Floats) -> pa.Table:
+    def at_ranks(self, ranks: Numbers) -> Places:
+        """The places of rows that `best` gives."""
+        places: Places = self._by_tie_rank[ranks]
+        return places
+
+    def rows(self, places: Places, scores: Sequence[float] | Floats) -> pa.Table:
         """Keys, `_rowid` and `score` of the rows at some places."""
         rows = self._columns.take(pa.array(places))
         return rows.append_column("_rowid", pa.array(self.row_ids[places])).append_column(
@@ -232,27 +260,37 @@ class HeldVectors:
             points[keys.places(batch["_rowid"].to_numpy())] = plain(batch["vector"])
         return cls(points)
 
-    def nearest(self, point: Point, k: int, mask: Mask | None) -> tuple[Places, Floats]:
-        """Places and cosines of the k nearest, and of all that rounding may have put behind them,
-        in no order.
+    def nearest(
+        self, points: Vectors, k: int, mask: Mask | None
+    ) -> Iterator[tuple[Places, Floats]]:
+        """Of each point the places and cosines of the k nearest, and of all that rounding may have
+        put behind them, in no order.
         """
-        # a dot product per row: one product with the matrix wakes a thread on each core, which
-        # costs several times the time where other threads search as well
-        rough = np.vecdot(self._points, point / np.linalg.norm(point)) * self._scales
-        if mask is not None:
-            rough[~mask] = -np.inf
-        there = len(rough) if mask is None else int(mask.sum())
-        if k < there:
-            least = np.partition(rough, len(rough) - k)[len(rough) - k] - ROUNDING
-        else:
-            least = -2.0
-        places = np.flatnonzero(rough >= least)
-        return places, cosines(self._points, point, places)
+        seen = None if mask is None else np.flatnonzero(mask)
+        for point, rough in zip(points, self._rough(points), strict=True):
+            there = rough if seen is None else rough[seen]
+            least = kth_best(there, k) - ROUNDING if k < len(there) else -2.0
+            best = np.flatnonzero(there >= least)
+            places = best if seen is None else seen[best]
+            yield places, cosines(self._points, point, places)
+
+    def _rough(self, points: Vectors) -> Iterator[Floats]:
+        """The cosines with every row, but for rounding."""
+        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+        if len(points) == 1:
+            # a dot product per row: one product with the matrix wakes a thread on each core, which
+            # costs several times the time where other threads search as well
+            yield np.vecdot(self._points, directions[0]) * self._scales
+            return
+        some = max(1, PRODUCT_BYTES // self._scales.nbytes)
+        for first in range(0, len(points), some):
+            yield from (directions[first : first + some] @ self._points.T) * self._scales
 
 
 def plain(column: "pa.FixedSizeListArray") -> Vectors:
     """A fixed size list column as a matrix, without a copy."""
-    matrix: Vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    matrix: Vectors = numbers.reshape(len(column), column.type.list_size)
     return matrix
 
 

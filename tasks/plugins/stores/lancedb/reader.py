@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,22 @@ import pyarrow as pa
 
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader
+from llmops.tasks.plugins.stores import (
+    KEYS,
+    ROWS,
+    Numbers,
+    Point,
+    RankedRow,
+    RankedRows,
+    StoreReader,
+    at_once,
+)
 from llmops.tasks.plugins.stores._frames import findable, ranked
 from llmops.tasks.plugins.stores.lancedb.calls import guarded, matching
-from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned, cosines, plain
+from llmops.tasks.plugins.stores.lancedb.held import HeldKeys, Pinned
 from llmops.tasks.plugins.stores.lancedb.postings import Mask
-from llmops.tasks.plugins.stores.lancedb.where import sql
-from llmops.tasks.schemas import Record, from_arrow
+from llmops.tasks.plugins.stores.lancedb.scans import nearest_rows
+from llmops.tasks.schemas import Record, Vectors, from_arrow
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -35,12 +44,14 @@ class LanceDBReader(StoreReader):
     number of threads.
 
     `pin` opens the table at the snapshot. It is asked again where the files are gone, because an
-    erasure has written the snapshot anew.
+    erasure has written the snapshot anew. `most`: how many bytes it may hold in memory.
     """
 
-    def __init__(self, pin: Callable[[], "Table"], name: str) -> None:
-        self._pin, self._what = pin, name
-        self._pinned, self._pinning = Pinned(pin()), Lock()
+    together: ClassVar[int] = 64
+
+    def __init__(self, pin: Callable[[], "Table"], name: str, most: int) -> None:
+        self._pin, self._what, self._most = pin, name, most
+        self._pinned, self._pinning = Pinned(pin(), most), Lock()
         self._held: tuple[str, ...] = ()
 
     def _steadily(self, ask: Callable[[Pinned], T]) -> T:
@@ -55,7 +66,7 @@ class LanceDBReader(StoreReader):
                 raise
         with self._pinning:
             if self._pinned.table.version != anew.version:
-                self._pinned = Pinned(anew, held=self._held)
+                self._pinned = Pinned(anew, self._most, self._held)
             pinned = self._pinned
         with guarded(self._what):
             return ask(pinned)
@@ -70,39 +81,55 @@ class LanceDBReader(StoreReader):
         return self.whole(lambda: self.found(terms, k, where))
 
     def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
-        point, dimension = np.asarray(query, dtype=np.float32), self._pinned.dimension
-        if point.shape != (dimension,) or not np.isfinite(point).all() or not point.any():
+        return [*self.near_many(np.asarray(query)[None], k, where)[0]]
+
+    def near_many(
+        self, queries: Vectors, k: int, where: Where | None = None
+    ) -> Sequence[Sequence[RankedRow]]:
+        points, dimension = np.asarray(queries, dtype=np.float32), self._pinned.dimension
+        if points.shape[1:] != (dimension,) or not _directed(points):
             raise ValueError(
-                f"got a query vector of shape {point.shape}; allowed: ({dimension},), finite, not 0"
+                f"got a query vector of shape {points.shape[1:]}; allowed: ({dimension},), finite, "
+                f"not 0"
             )
 
-        def nearest(pinned: Pinned) -> list[RankedRow]:
-            keys = pinned.keys()
+        def nearest(pinned: Pinned) -> Sequence[Sequence[RankedRow]]:
+            keys = pinned.keys(len(points))
             vectors = keys and pinned.vectors()
             if keys and vectors:
-                places, scores = vectors.nearest(point, k, keys.mask(where))
-                return _hits(pinned, keys.best(places, scores, k))
-            return _hits(
-                pinned, ranked(lambda limit: _scanned(pinned.table, point, limit, where), k)
-            )
+                lists, owner = (
+                    vectors.nearest(points, k, keys.mask(where)),
+                    PinnedRows(pinned, keys),
+                )
+                return [RankedRows(owner, *keys.best(*each, k)) for each in lists]
+            found = nearest_rows(pinned.table, points, k, where)
+            return [_hits(pinned, rows) for rows in found]
 
-        return self._steadily(nearest)
+        return self._steadily(nearest) if len(points) else []
 
     def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
-        words = findable(terms)
-        if not words:
-            return []
+        return [*self.found_many([terms], k, where)[0]]
 
-        def best_matches(pinned: Pinned) -> list[RankedRow]:
-            keys = pinned.keys()
+    def found_many(
+        self, queries: Sequence[Sequence[str]], k: int, where: Where | None = None
+    ) -> Sequence[Sequence[RankedRow]]:
+        asked = [findable(terms) for terms in queries]
+
+        def best_matches(pinned: Pinned) -> Sequence[Sequence[RankedRow]]:
+            keys = pinned.keys(len(asked))
             terms = keys and pinned.terms()
             if keys and terms:
-                places, scores = terms.best(words, k, keys.mask(where))
-                return _hits(pinned, keys.best(places, scores, k))
-            search = Matching(pinned, keys, words, where)
-            return _hits(pinned, ranked(search.fetch, k))
+                mask, owner = keys.mask(where), PinnedRows(pinned, keys)
+                lists = (terms.best(words, k, mask) for words in asked)
+                return [RankedRows(owner, *keys.best(*each, k)) for each in lists]
+            return at_once(lambda words: matched(pinned, keys, words), asked)
 
-        return self._steadily(best_matches)
+        def matched(pinned: Pinned, keys: HeldKeys | None, words: Sequence[str]) -> list[RankedRow]:
+            if not words:
+                return []
+            return _hits(pinned, ranked(Matching(pinned, keys, words, where).fetch, k))
+
+        return self._steadily(best_matches) if any(asked) else [[] for _ in asked]
 
     def passages(
         self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
@@ -115,7 +142,7 @@ class LanceDBReader(StoreReader):
     def hold(self, columns: Sequence[str]) -> None:
         self._held = tuple(name for name in columns if name not in KEYS)
         with self._pinning:
-            self._pinned = Pinned(self._pinned.table, held=self._held)
+            self._pinned = Pinned(self._pinned.table, self._most, self._held)
 
     def _rows_of(self, hits: Sequence[RankedRow], columns: Sequence[str]) -> pd.DataFrame | None:
         rows = self._table_of(hits, columns)
@@ -147,6 +174,17 @@ class LanceDBReader(StoreReader):
         return self._steadily(lambda pinned: int(pinned.table.count_rows()))
 
 
+class PinnedRows(NamedTuple):
+    """Rows whose keys are in memory."""
+
+    pinned: Pinned
+    keys: HeldKeys
+
+    def made(self, numbers: Numbers, scores: Sequence[float]) -> list[RankedRow]:
+        places = self.keys.at_ranks(numbers)
+        return _hits(self.pinned, self.keys.rows(places, scores))
+
+
 def _read(pinned: Pinned, hits: Sequence[RankedRow], columns: Sequence[str]) -> pa.Table | None:
     """The rows of the hits in their order; None where they are of another state."""
     if any(hit.place[0] is not pinned for hit in hits):
@@ -166,21 +204,9 @@ def _hits(pinned: Pinned, rows: pa.Table) -> list[RankedRow]:
     return [*map(RankedRow._make, zip(*columns, places, strict=True))]
 
 
-def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> pa.Table:
-    search = (
-        table.search(point, vector_column_name="vector")
-        .distance_type("cosine")  # type: ignore[attr-defined]
-        .bypass_vector_index()
-        .with_row_id(True)
-    )
-    if where is not None:
-        search = search.where(sql(where), prefilter=True)
-    rows = search.select([*KEYS, "vector", "_distance"]).limit(limit).to_arrow()
-    points = np.concatenate(
-        [np.empty((0, len(point)), np.float32), *map(plain, rows["vector"].chunks)]
-    )
-    scores = cosines(points, point, np.arange(len(points)))
-    return rows.append_column("score", pa.array(scores, pa.float32()))
+def _directed(points: Vectors) -> bool:
+    """Whether each of them points somewhere."""
+    return bool(np.isfinite(points).all() and points.any(axis=1).all())
 
 
 class Matching:

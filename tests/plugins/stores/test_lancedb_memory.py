@@ -1,0 +1,110 @@
+"""What a reader of LanceDB holds in memory, and how it searches what it does not hold."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from llmops.tasks.errors import UsageError
+from llmops.tasks.filters import Compare
+from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, scans
+from llmops.tasks.plugins.stores.lancedb.held import MEMORY, SEARCHES, Pinned
+from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
+from tests.plugins.stores.rows import DIMENSION, numbered, vectors
+from tests.plugins.stores.test_lancedb import collection, stage
+
+__all__ = ["collection"]
+
+
+def test_memory_is_bounded(collection: LanceDBCollection) -> None:
+    stage(collection, 0, 50)
+    table = collection._open()
+
+    def held(most: int) -> Pinned:
+        pinned = Pinned(table, most, ["text"])
+        for _ in range(SEARCHES):
+            assert pinned.keys() is None
+        return pinned
+
+    assert held(100).keys() is None
+    keys = held(100_000).keys()
+    assert keys is not None
+    assert held(keys.nbytes + 50 * DIMENSION * 4).vectors() is not None
+    assert held(keys.nbytes + 50 * DIMENSION * 4 - 1).vectors() is None
+    assert held(keys.nbytes + 50 * DIMENSION * 4).terms() is None
+    row_id = int(keys.row_ids[0])
+    for most, there in ((keys.nbytes, False), (100_000, True)):
+        pinned = held(most)
+        pinned.keys()
+        assert (pinned.texts(["text"], [row_id]) is not None) == there
+    for number in range(200):
+        keys.mask(Compare("ordinal", "integer", "<", number))
+    assert sum(map(len, keys._masks.values())) <= 100_000 // 16
+
+
+def test_memory_is_what_the_environment_allows(
+    collection: LanceDBCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = numbered(0, 50)
+    rows["uri"] = rows["uri"] + "x" * 30_000  # 1.5 MB of keys
+    collection.stage(1, rows, vectors(rows), [])
+    snapshot = collection.seal(1)
+    lists = []
+    for megabytes, there in (("1", False), (" 3 ", True), ("", True)):
+        monkeypatch.setenv(MEMORY, megabytes)
+        again = LanceDBCollection(collection._database, "kb", collection._schema)
+        reader = again.at(snapshot)
+        assert isinstance(reader, LanceDBReader)
+        for _ in range(SEARCHES):
+            reader.near(np.ones(DIMENSION), 5)
+        assert (reader._pinned.keys() is not None) == there
+        lists.append([hit.chunk_id for hit in reader.near(np.ones(DIMENSION), 5)])
+    assert lists[0] == lists[1] == lists[2]
+    for wrong in ("0", "-5", "1.5", "much", "²"):
+        monkeypatch.setenv(MEMORY, wrong)
+        with pytest.raises(UsageError, match=f"{MEMORY} is '{wrong}'; allowed: a whole number"):
+            LanceDBStore().open("kb", DIMENSION, tmp_path)
+
+
+def test_vectors_beyond_memory_are_read_once_for_many_questions(
+    collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "ROWS", 64)  # several parts of a small table
+    few = vectors(numbered(0, 25))
+    rows = numbered(0, 700)
+    for first in range(0, 700, 100):  # equal vectors, so that the order of uris decides
+        part = rows.iloc[first : first + 100].reset_index(drop=True)
+        collection.stage(1, part, few[np.arange(first, first + 100) % 25], [])
+    snapshot = collection.seal(1)
+    held = collection.at(snapshot)
+    held.near_many(few, 1)  # and the next ones are of memory
+    small = LanceDBReader(lambda: collection._pinned(snapshot), "small", most=1)
+    asked = np.concatenate([few[:10], vectors(numbered(900, 910))])
+    conditions = (
+        None,
+        Compare("uri", "text", "<", "doc-000031.md"),
+        Compare("uri", "text", "=", "no"),
+    )
+    for where, k in product(conditions, (1, 5, 40, 700, 1_000)):
+        found = small.near_many(asked, k, where)
+        assert small._pinned.keys() is None
+        alone = [small.near(point, k, where) for point in asked]
+        for some, one, memory in zip(found, alone, held.near_many(asked, k, where), strict=True):
+            wanted = [(hit.chunk_id, hit.score) for hit in one]
+            assert [(hit.chunk_id, hit.score) for hit in some] == wanted
+            assert [(hit.chunk_id, hit.score) for hit in memory] == wanted
+    assert len(found[0]) == 0
+    assert small.near_many(asked[:0], 5) == []
+
+
+@pytest.mark.slow
+def test_vectors_in_memory_give_the_same_as_a_scan(collection: LanceDBCollection) -> None:
+    stage(collection, 0, 700)
+    sealed = stage(collection, 700, 705)
+    reader, points = collection.at(sealed), vectors(numbered(2_000, 2_020))
+    for point in points:
+        scanned = collection.at(sealed).vector(point, 12)
+        pd.testing.assert_frame_equal(scanned, reader.vector(point, 12))
+    assert len(reader.vector(points[0], 1_000)) == 705
