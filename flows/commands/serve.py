@@ -32,6 +32,7 @@ def serve(
     ] = False,
 ) -> Answer:
     """Answer questions over HTTP, as OpenAI's, MCP's and Dify's clients ask them, until Ctrl-C."""
+
     from llmops.configs.reading import read
     from llmops.configs.serve import ServeConfig
     from llmops.deployments.app import serving

@@ -16,7 +16,7 @@ LanceDBStore().open("one", 4, Path(sys.argv[1]))
 assert "lance_namespace_urllib3_client.models.query_table_request" in sys.modules
 print(sorted(each for each in sys.modules if each.endswith("_api")))
 import lance_namespace_urllib3_client as client
-print(client.TableApi.__name__, client.__version__ != "", type(client).__name__, dir(client)[:1])
+print(client.TableApi.__name__, client.__version__ != "", type(client).__name__)
 from lance_namespace_urllib3_client import ApiClient
 from lance_namespace_urllib3_client.api.table_api import TableApi
 print(TableApi is client.TableApi, ApiClient.__module__, hasattr(client, "NoSuchName"))
@@ -29,7 +29,7 @@ def test_the_rest_client_is_built_when_it_is_asked_for(tmp_path: Path) -> None:
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.stdout.splitlines() == [
         "[]",
-        "TableApi True module ['AddVirtualColumnEntry']",
+        "TableApi True module",
         "True lance_namespace_urllib3_client.api_client False",
     ], run.stderr
 
@@ -43,11 +43,7 @@ def package(folder: Path, name: str, text: str) -> None:
 def test_a_package_is_built_once_and_by_a_name_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package(
-        tmp_path,
-        "late_package",
-        "import sys\nsys.late_built = 1 + vars(sys).get('late_built', 0)\nown = 2\n",
-    )
+    package(tmp_path, "late_package", "import sys\nsys.late_built += 1\nown = 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "late_built", 0, raising=False)
     postponed("late_package")
@@ -57,7 +53,7 @@ def test_a_package_is_built_once_and_by_a_name_of_its_own(
     assert not hasattr(late_package, "__wrapped__")
     assert vars(sys)["late_built"] == 0
     assert (late_package.own, late_package.own, vars(sys)["late_built"]) == (2, 2, 1)
-    with pytest.raises(AttributeError, match="late_package.*nothing"):
+    with pytest.raises(AttributeError, match=r"late_package.*nothing"):
         _ = late_package.nothing
     postponed("late_package")
     assert sys.modules["late_package"] is late_package
