@@ -3,6 +3,7 @@ own, and quietly.
 """
 
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
     name = config.flow_name()
     flow = getattr(import_module(f"llmops.flows.{name}"), name)
     calling = import_module("llmops.flows.calling")
+    leave_heartbeats()
     from httpx import TransportError
 
     try:
@@ -53,3 +55,15 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
         ) from error
     content: dict[str, Any] = calling.outcome(home, state)
     return content
+
+
+def leave_heartbeats() -> None:
+    """Let Prefect's engine end a run without waiting for the thread of its heartbeats, which sleeps
+    for up to a second before it sees that it may end, and sends nothing after. Prefect's own engine
+    of asynchronous flows does the same.
+    """
+    from prefect import flow_engine
+
+    beating = getattr(flow_engine, "_send_heartbeats", None)
+    if beating is not None and not isinstance(beating, partial):
+        setattr(flow_engine, "_send_heartbeats", partial(beating, join_on_exit=False))  # noqa: B010
