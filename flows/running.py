@@ -5,6 +5,7 @@ own, and quietly.
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from llmops.flows.scheduled import scheduled
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.progress import stage
+
+HEARTBEATS, WAITS = "_send_heartbeats", "join_on_exit"
+"""Of Prefect's engine: what beats while a run lasts, and whether its thread is waited for."""
 
 
 def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
@@ -64,6 +68,8 @@ def leave_heartbeats() -> None:
     """
     from prefect import flow_engine
 
-    beating = getattr(flow_engine, "_send_heartbeats", None)
-    if beating is not None and not isinstance(beating, partial):
-        setattr(flow_engine, "_send_heartbeats", partial(beating, join_on_exit=False))  # noqa: B010
+    beating = getattr(flow_engine, HEARTBEATS, None)  # private: a release may lack it
+    if beating is None or isinstance(beating, partial):
+        return
+    if WAITS in signature(beating).parameters:
+        setattr(flow_engine, HEARTBEATS, partial(beating, **{WAITS: False}))

@@ -13,7 +13,7 @@ import pkgutil
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any, ClassVar, TypeVar
 
@@ -168,10 +168,7 @@ def external(family: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in _registered().select(group=f"llmops.{family}")}
 
 
-@cache
-def _registered() -> EntryPoints:
-    """All entry points: every look goes through the files of all that is installed."""
-    return entry_points()
+_registered = cache(entry_points)  # each look goes through the files of all that is installed
 
 
 @cache
