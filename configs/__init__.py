@@ -7,13 +7,25 @@ import re
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from llmops.configs.reading import FLOWS, load_yaml, read, read_mapping
-from llmops.configs.section import FlowConfig
 from llmops.tasks.errors import ConfigError, Mistake
+
+if TYPE_CHECKING:
+    from llmops.configs.reading import read, read_mapping
+    from llmops.configs.section import FlowConfig
 
 __all__ = ["FOLDER", "check_all", "read", "read_mapping"]
 FOLDER = Path(__file__).parent
+
+
+def __getattr__(name: str) -> object:
+    """What reads configs is imported when it is used: most commands want the settings alone."""
+    if name not in ("read", "read_mapping"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from llmops.configs import reading
+
+    return getattr(reading, name)
 
 
 def check_all(paths: Iterable[Path]) -> list[str]:
@@ -44,6 +56,8 @@ def check_all(paths: Iterable[Path]) -> list[str]:
 
 
 def _check(file: Path) -> None:
+    from llmops.configs.reading import FLOWS, load_yaml, read
+
     flow = load_yaml(file).get("flow")
     name = flow if isinstance(flow, str) and flow in FLOWS else "index"
     model: type[FlowConfig] = getattr(import_module(f"{__name__}.{name}"), FLOWS[name].model)
@@ -58,6 +72,8 @@ def _configs(folder: Path) -> list[Path]:
 
 
 def _is_config(file: Path) -> bool:
+    from llmops.configs.reading import load_yaml
+
     try:
         return "flow" in load_yaml(file)
     except ConfigError:

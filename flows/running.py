@@ -3,7 +3,9 @@ own, and quietly.
 """
 
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from llmops.flows.scheduled import scheduled
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
 from llmops.tasks.progress import stage
+
+HEARTBEATS, WAITS = "_send_heartbeats", "join_on_exit"
+"""Of Prefect's engine: what beats while a run lasts, and whether its thread is waited for."""
 
 
 def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
     name = config.flow_name()
     flow = getattr(import_module(f"llmops.flows.{name}"), name)
     calling = import_module("llmops.flows.calling")
+    leave_heartbeats()
     from httpx import TransportError
 
     try:
@@ -53,3 +59,17 @@ def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str
         ) from error
     content: dict[str, Any] = calling.outcome(home, state)
     return content
+
+
+def leave_heartbeats() -> None:
+    """Let Prefect's engine end a run without waiting for the thread of its heartbeats, which sleeps
+    for up to a second before it sees that it may end, and sends nothing after. Prefect's own engine
+    of asynchronous flows does the same.
+    """
+    from prefect import flow_engine
+
+    beating = getattr(flow_engine, HEARTBEATS, None)  # private: a release may lack it
+    if beating is None or isinstance(beating, partial):
+        return
+    if WAITS in signature(beating).parameters:
+        setattr(flow_engine, HEARTBEATS, partial(beating, **{WAITS: False}))

@@ -16,8 +16,8 @@ from llmops.results import Document, Explanation, Passage, Status
 from llmops.tasks.errors import ConfigError, Damaged, Unavailable, UsageError
 from llmops.tasks.filters import BUILT_IN, Kind
 from llmops.tasks.knowledge import views
-from llmops.tasks.knowledge.handle import Handle, Version, live_version
-from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, schema_of, searcher
+from llmops.tasks.knowledge.handle import Handle, Version, live_version, schema_of
+from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, passages, searcher
 from llmops.tasks.knowledge.suppressed import erasures
 from llmops.tasks.plugins import Spec
 from llmops.tasks.retrieval.hybrid import Mode, Searcher, Vector

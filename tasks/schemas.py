@@ -9,10 +9,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from llmops.tasks.errors import Damaged
 from llmops.tasks.hashing import sha256 as sha256  # here for all that stores rows
 from llmops.tasks.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _column(name: str, kind: Any, about: str, *, null: bool = False) -> Any:
@@ -122,14 +124,16 @@ def packed(metadata: Mapping[str, Any]) -> str:
     return json.dumps(metadata, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def frame(rows: Iterable[Mapping[str, Any]], schema: Any) -> pd.DataFrame:
+def frame(rows: Iterable[Mapping[str, Any]], schema: Any) -> "pd.DataFrame":
     """Rows as a frame with Arrow dtypes, in the schema's column order. Raises pyarrow.ArrowInvalid
     for a wrong type.
     """
     return from_arrow(pa.Table.from_pylist(list(rows), schema=schema))
 
 
-def from_arrow(table: Any) -> pd.DataFrame:
+def from_arrow(table: Any) -> "pd.DataFrame":
+    import pandas as pd
+
     return table.to_pandas(types_mapper=pd.ArrowDtype)  # type: ignore[no-any-return]
 
 
@@ -137,7 +141,7 @@ Record = Mapping[str, Any]
 """A row as plain Python values; missing ones are None."""
 
 
-def records(frame: pd.DataFrame) -> list[Record]:
+def records(frame: "pd.DataFrame") -> list[Record]:
     """The rows of a frame, column by column: by rows, pandas takes a hundred times as long."""
     columns = [pa.array(frame[name], from_pandas=True).to_pylist() for name in frame]
     return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -151,7 +155,7 @@ class Shard(BaseModel):
     rows: int
     sha256: str
 
-    def read(self, lake: Lake, columns: list[str] | None = None) -> pd.DataFrame:
+    def read(self, lake: Lake, columns: list[str] | None = None) -> "pd.DataFrame":
         """The shard as a frame with Arrow dtypes. Raises Damaged as `table` does."""
         return from_arrow(self.table(lake, columns))
 
@@ -174,7 +178,7 @@ class Shard(BaseModel):
         return pq.read_table(pa.BufferReader(content), columns=columns)
 
 
-def write_shard(data: pd.DataFrame, schema: Any, lake: Lake, kind: str) -> Shard:
+def write_shard(data: "pd.DataFrame", schema: Any, lake: Lake, kind: str) -> Shard:
     """Write a frame as `lake/kind/ab/<sha256>.parquet`, atomically; equal frames share one file."""
     table = pa.Table.from_pandas(data, schema=schema, preserve_index=False)
     sink = pa.BufferOutputStream()

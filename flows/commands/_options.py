@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmops.tasks.knowledge.handle import Handle
     from llmops.tasks.ledger import Ledger
     from llmops.tasks.plugins import Spec
-    from llmops.tasks.retrieval.hybrid import Mode
+    from llmops.tasks.retrieval.modes import Mode
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
 Changes = Annotated[
@@ -84,7 +84,7 @@ def the_only_base() -> str:
 def checked_mode(name: str) -> "Mode":
     """The value of `--mode`. Raises UsageError."""
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.retrieval.hybrid import MODES
+    from llmops.tasks.retrieval.modes import MODES
 
     for mode in MODES:
         if mode == name:

@@ -51,12 +51,15 @@ def search(
     open.
     """
     from llmops.tasks.errors import UsageError
-    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, searcher
+    from llmops.tasks.knowledge.loading import begin_loading
 
     chosen = checked_mode(mode)
     if not question.strip():
         raise UsageError("the question is empty", hint='llmops search "how do I …" --kb NAME')
     live = knowledge_base(kb or the_only_base()).published()
+    begin_loading(live, chosen)  # before the store, which takes as long
+    from llmops.tasks.knowledge.reading import HIT_COLUMNS, allowed, searcher
+
     seen = searcher(home(), live, allowed(live, where, label or ()))
     rows, order = (
         _reranked(live, seen, question, k, chosen, rerank)

@@ -1,6 +1,5 @@
 """`llmops serve`: the application of a config, until Ctrl-C."""
 
-import asyncio
 import json
 import logging
 import sys
@@ -32,6 +31,9 @@ def serve(
     ] = False,
 ) -> Answer:
     """Answer questions over HTTP, as OpenAI's, MCP's and Dify's clients ask them, until Ctrl-C."""
+
+    import asyncio
+
     from llmops.configs.reading import read
     from llmops.configs.serve import ServeConfig
     from llmops.deployments.app import serving

@@ -2,11 +2,11 @@
 them.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from llmops.tasks.errors import DocumentError
@@ -14,15 +14,6 @@ from llmops.tasks.filters import ALIASES, BUILT_IN, LABELS, PUBLIC, Kind, Value,
 from llmops.tasks.filters.values import value_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-TYPES: Mapping[Kind, Any] = {
-    "text": pa.string(),
-    "date": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "texts": pa.list_(pa.string()),
-}
-assert set(TYPES) == set(get_args(Kind))
 
 
 def declarable(fields: dict[str, Kind]) -> dict[str, Kind]:
@@ -117,6 +108,10 @@ def _texts(name: str, value: object) -> list[str]:
     return [str(_value(name, one, "texts")) for one in found]
 
 
-def field_columns(fields: Mapping[str, Kind]) -> list[Any]:
-    """The Arrow fields of the declared fields, all nullable."""
-    return [pa.field(column(name), TYPES[kind]) for name, kind in fields.items()]
+def owner_columns(schema: MetadataSchema, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rows of a document's chunks hold of the document."""
+    copied = {
+        name: document[name]
+        for name in ("uri", "title", "source", "language", "media_type", "metadata")
+    }
+    return copied | schema.of(document["source"], json.loads(document["metadata"]))

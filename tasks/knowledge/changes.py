@@ -2,7 +2,6 @@
 collection.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy import Table, select
 
 from llmops.tasks import progress
-from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.filters.metadata import owner_columns
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import load_embeddings
 from llmops.tasks.knowledge.embed import text_hash
@@ -155,15 +154,6 @@ def located(build: Build, batch: Batch) -> list[Row]:
         for row in rows_of(build, batch.documents)
     }
     return [{**row, **owners[row["doc_id"]]} for row in rows_of(build, batch.chunks)]
-
-
-def owner_columns(facts: MetadataSchema, document: Mapping[str, Any]) -> Row:
-    """What the rows of a document's chunks hold of the document."""
-    copied = {
-        name: document[name]
-        for name in ("uri", "title", "source", "language", "media_type", "metadata")
-    }
-    return copied | facts.of(document["source"], json.loads(document["metadata"]))
 
 
 def row_hash(row: Mapping[str, Any]) -> str:

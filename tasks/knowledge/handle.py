@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, bindparam, select
 
 from llmops.tasks.errors import UsageError, did_you_mean
+from llmops.tasks.filters.metadata import MetadataSchema
 from llmops.tasks.lake import Lake, lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger
 from llmops.tasks.ledger.leases import Lease, building_run, hold, holder
@@ -20,6 +21,14 @@ from llmops.tasks.ledger.tables import knowledge_bases, versions
 from llmops.tasks.running import whereabouts
 
 LARGEST = 2**63  # of a database's integers
+GONE = {
+    "damaged": "cannot be served any more: a part of it was lost from the store, which a "
+    "repair found",
+    "rejected": "did not go live: it was rejected",
+    "aborted": "did not go live: it was aborted",
+    "building": "is still being built",
+    "expired": "is not kept any more: it is beyond `keep_versions`",
+}
 
 
 class Version(BaseModel):
@@ -45,6 +54,16 @@ class Version(BaseModel):
     gate: dict[str, Any] | None = None
     ranking: int | None = None
     published_at: datetime | None = None
+
+
+def schema_of(version: Version) -> MetadataSchema:
+    """The declared fields and access rule that a version was built with."""
+    return MetadataSchema.model_validate(version.config.get("facts", {}))
+
+
+def gone(version: Version) -> str:
+    """Why nobody can have a version, as the end of a sentence."""
+    return GONE.get(version.status, f"is not kept any more: it was {version.status}")
 
 
 class Handle(BaseModel):

@@ -9,8 +9,7 @@ import pandas as pd
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where, both, visible
 from llmops.tasks.filters.grammar import parse
-from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.handle import Handle, Version, schema_of
 from llmops.tasks.knowledge.rankings import ranked
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
@@ -32,11 +31,6 @@ def collection_of(home: Path, version: Version) -> Stored:
     return store_of(version).open(
         version.collection, embedder_of(version).dimension, home, schema_of(version).fields
     )
-
-
-def schema_of(version: Version) -> MetadataSchema:
-    """The declared fields and access rule that a version was built with."""
-    return MetadataSchema.model_validate(version.config.get("facts", {}))
 
 
 def searcher(home: Path, version: Version, where: Where | None = None) -> Searcher:

@@ -13,9 +13,8 @@ from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, or_,
 from llmops.tasks.errors import DocumentError, NearDuplicate, UsageError
 from llmops.tasks.filters import PUBLIC
 from llmops.tasks.filters.metadata import MetadataSchema
-from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.handle import Handle, Version, schema_of
 from llmops.tasks.knowledge.quarantine import QuarantineItem, public_item
-from llmops.tasks.knowledge.reading import schema_of
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents, quarantine
 

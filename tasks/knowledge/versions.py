@@ -13,26 +13,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 from llmops.tasks.audit.log import Action, Entry, append
 from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.knowledge.build import Build
-from llmops.tasks.knowledge.handle import Handle, Version
+from llmops.tasks.knowledge.handle import Handle, Version, gone
 from llmops.tasks.knowledge.reading import collection_of, store_of
 from llmops.tasks.ledger import now, open_ledger
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, versions
 
 INTERVALS = (documents, chunks)
-GONE = {
-    "damaged": "cannot be served any more: a part of it was lost from the store, which a "
-    "repair found",
-    "rejected": "did not go live: it was rejected",
-    "aborted": "did not go live: it was aborted",
-    "building": "is still being built",
-    "expired": "is not kept any more: it is beyond `keep_versions`",
-}
-
-
-def gone(version: Version) -> str:
-    """Why nobody can have a version, as the end of a sentence."""
-    return GONE.get(version.status, f"is not kept any more: it was {version.status}")
 
 
 def next_number(kb: Handle) -> int:

@@ -12,10 +12,8 @@ from llmops.tasks.errors import NearDuplicate, UsageError
 from llmops.tasks.filters import LABELS, both, visible
 from llmops.tasks.filters.evaluate import matches
 from llmops.tasks.filters.grammar import parse
-from llmops.tasks.knowledge.changes import owner_columns
-from llmops.tasks.knowledge.handle import Handle, Version
-from llmops.tasks.knowledge.reading import schema_of
-from llmops.tasks.knowledge.versions import gone
+from llmops.tasks.filters.metadata import owner_columns
+from llmops.tasks.knowledge.handle import Handle, Version, gone, schema_of
 from llmops.tasks.ledger import Ledger, live_at, now
 from llmops.tasks.ledger.leases import aware
 from llmops.tasks.ledger.tables import documents, knowledge_bases, listings, quarantine, versions

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Row, Table, select
 
 from llmops.tasks.errors import Damaged, UsageError, did_you_mean
 from llmops.tasks.filters import LABELS
-from llmops.tasks.knowledge.changes import owner_columns
-from llmops.tasks.knowledge.handle import Handle, Version, known
+from llmops.tasks.filters.metadata import owner_columns
+from llmops.tasks.knowledge.handle import Handle, Version, known, schema_of
 from llmops.tasks.knowledge.quarantine import QuarantineItem, quarantined
-from llmops.tasks.knowledge.reading import collection_of, schema_of
+from llmops.tasks.knowledge.reading import collection_of
 from llmops.tasks.knowledge.suppressed import uri_hash
 from llmops.tasks.lake import lake_of
 from llmops.tasks.ledger import Ledger, existing_ledger

@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from llmops.tasks import progress
 from llmops.tasks.errors import Damaged, UsageError, disk_trouble
-from llmops.tasks.knowledge.handle import Handle, Version
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
+from llmops.tasks.knowledge.handle import Handle, Version, schema_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of
 from llmops.tasks.lake import write_atomically
 from llmops.tasks.ledger import live_at
 from llmops.tasks.ledger.tables import documents

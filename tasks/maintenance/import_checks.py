@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from llmops.tasks import progress
 from llmops.tasks.errors import DocumentError, disk_trouble
-from llmops.tasks.knowledge.changes import owner_columns, row_hash
+from llmops.tasks.filters.metadata import owner_columns
+from llmops.tasks.knowledge.changes import row_hash
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.maintenance.portable import (
     LEDGER,

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from llmops.tasks import progress, stopping
 from llmops.tasks.audit.log import append
 from llmops.tasks.errors import Damaged, LlmopsError
-from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.filters.metadata import MetadataSchema, owner_columns
 from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.caches import (
     TEXTS_PER_CALL,
@@ -26,9 +26,9 @@ from llmops.tasks.knowledge.caches import (
     load_embeddings,
     save_embeddings,
 )
-from llmops.tasks.knowledge.changes import owner_columns, row_hash, terms_of
-from llmops.tasks.knowledge.handle import Handle, Version
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
+from llmops.tasks.knowledge.changes import row_hash, terms_of
+from llmops.tasks.knowledge.handle import Handle, Version, schema_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of
 from llmops.tasks.knowledge.transform import Row
 from llmops.tasks.knowledge.versions import (
     build_command,

@@ -17,8 +17,8 @@ from llmops.tasks.errors import Damaged
 from llmops.tasks.knowledge.caches import find_embeddings
 from llmops.tasks.knowledge.changes import row_hash, terms_of
 from llmops.tasks.knowledge.embed import text_hash
-from llmops.tasks.knowledge.handle import Handle, Version
-from llmops.tasks.knowledge.reading import collection_of, embedder_of, schema_of
+from llmops.tasks.knowledge.handle import Handle, Version, schema_of
+from llmops.tasks.knowledge.reading import collection_of, embedder_of
 from llmops.tasks.knowledge.versions import build_command
 from llmops.tasks.ledger import Ledger, live_at
 from llmops.tasks.ledger.leases import holder

@@ -165,7 +165,10 @@ def reveal(value: object) -> object:
 @cache
 def external(family: str) -> dict[str, EntryPoint]:
     """The plugins of a family that installed packages register."""
-    return {point.name: point for point in entry_points(group=f"llmops.{family}")}
+    return {point.name: point for point in _registered().select(group=f"llmops.{family}")}
+
+
+_registered = cache(entry_points)  # each look goes through the files of all that is installed
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from numbers import Integral
 from operator import attrgetter
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,13 @@ from llmops.tasks.filters import Where
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import ROWS, RankedRow, RankedRows, StoreReader, ranked_rows
 from llmops.tasks.plugins.trainers.retrieval.adapter import turned
+from llmops.tasks.retrieval.modes import MODES as MODES
+from llmops.tasks.retrieval.modes import Mode as Mode  # here for all that search
 from llmops.tasks.schemas import Record, Vectors
 from llmops.tasks.statistics.arrays import Array
 from llmops.tasks.texts.language import detect
 from llmops.tasks.texts.terms import analyse
 
-Mode = Literal["hybrid", "vector", "text"]
-MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 CANDIDATES = 100  # of each list; the scores are normalised over them
 MOST = 1_000
 Vector = npt.NDArray[np.float32]

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections import Counter
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
+LOADING = Lock()
 SAMPLE = 4_000  # characters
 # At this probability none of the 2,292 English questions of SciFact and FeedbackQA is taken for
 # another language (3 %
@@ -166,9 +168,14 @@ def _encoded(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
 
 
-@cache
 def letter_sequences() -> LetterSequences:
     """Half a second, at the first text that its script does not decide."""
+    with LOADING:
+        return _letter_sequences()
+
+
+@cache
+def _letter_sequences() -> LetterSequences:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LetterSequences(LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True))

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from llmops.tasks.errors import LlmopsError
-from llmops.tasks.filters.metadata import MetadataSchema
+from llmops.tasks.filters.metadata import MetadataSchema, owner_columns
 from llmops.tasks.knowledge.caches import find_embeddings
-from llmops.tasks.knowledge.changes import owner_columns, row_hash
+from llmops.tasks.knowledge.changes import row_hash
 from llmops.tasks.ledger import open_ledger
 from llmops.tasks.ledger.tables import knowledge_bases, leases
 from llmops.tasks.maintenance.import_checks import chunk_of

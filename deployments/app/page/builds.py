@@ -25,8 +25,7 @@ from llmops.deployments.app.services import services_of
 from llmops.deployments.app.steps import STEPS, BuildProgress, onwards, progress
 from llmops.deployments.app.visit import visit_of
 from llmops.tasks.errors import Blocked, LlmopsError, UsageError
-from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import schema_of
+from llmops.tasks.knowledge.handle import Handle, schema_of
 from llmops.tasks.knowledge.seen import Sight, quarantined
 
 router = APIRouter(prefix="/build", include_in_schema=False)

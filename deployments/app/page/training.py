@@ -28,8 +28,7 @@ from llmops.deployments.app.steps import (
     training_progress,
 )
 from llmops.tasks.errors import LlmopsError, UsageError
-from llmops.tasks.knowledge.handle import Handle
-from llmops.tasks.knowledge.reading import schema_of
+from llmops.tasks.knowledge.handle import Handle, schema_of
 from llmops.tasks.knowledge.seen import Sight
 
 router = APIRouter(prefix="/review/training", include_in_schema=False)

@@ -18,7 +18,7 @@ from llmops.deployments.app.services import services_of
 from llmops.deployments.app.visit import visit_of
 from llmops.tasks.chat.knowledge import Hit, OpenVersion, in_pool
 from llmops.tasks.filters import Where
-from llmops.tasks.knowledge.reading import schema_of
+from llmops.tasks.knowledge.handle import schema_of
 
 router = APIRouter(tags=["dify"])
 MOST = 1_000

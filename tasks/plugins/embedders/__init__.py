@@ -49,6 +49,11 @@ class Embedder(Plugin, ABC):
         """Whether the price is known."""
         return True
 
+    def load(self) -> None:
+        """Load ahead what `embed` would load at its first call; nothing where that is a service.
+        Raises what that call would raise.
+        """
+
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of passages: one L2-normalised float32 row per text, in order. A text's

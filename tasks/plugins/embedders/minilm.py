@@ -68,6 +68,11 @@ class MiniLMEmbedder(Embedder):
         """Wherever the weights lie, they are the same."""
         return minilm_fingerprint(self.precision)
 
+    def load(self) -> None:
+        _tokenizer(self.weights)
+        with LOADING:
+            _load_model(self.weights)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Float32 of shape (texts, 384), rows of length 1, in order; each text is cut after 254
         tokens.

@@ -92,6 +92,12 @@ class OnnxEmbedder(Embedder):
             parts = (*parts, INT8)
         return digest(f"{self.spelling()}/{self.revision}", *parts)
 
+    def load(self) -> None:
+        facts = self._facts
+        with LOADING:
+            _tokenizer(facts)
+            _model(facts)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says; each text is cut after `max_tokens`. Raises UsageError for a
         folder that is no such model, Damaged where a file has changed meanwhile.

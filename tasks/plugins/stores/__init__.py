@@ -6,21 +6,20 @@ snapshot see the same rows for as long as it is kept, whatever is staged beside 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, get_args, overload
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from llmops.tasks.filters import Fields, Where
-from llmops.tasks.filters.metadata import field_columns
+from llmops.tasks.filters import Fields, Kind, Where, column
 from llmops.tasks.plugins import Plugin
 from llmops.tasks.schemas import CHUNKS, Record, Vectors, from_arrow, records
 
@@ -57,9 +56,21 @@ Point = NDArray[np.floating[Any]]
 """One vector, shape (dimension,)."""
 
 
+TYPES: Mapping[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "date": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "texts": pa.list_(pa.string()),
+}
+assert set(TYPES) == set(get_args(Kind))
+
+
 def rows_schema(fields: Fields) -> pa.Schema:
-    """ROWS, and a column for each declared field."""
-    return pa.schema([*ROWS, *field_columns(fields)])
+    """ROWS, and a column for each declared field, all nullable."""
+    declared = [pa.field(column(name), TYPES[kind]) for name, kind in fields.items()]
+    return pa.schema([*ROWS, *declared])
 
 
 KEYS = ("chunk_id", "uri", "ordinal", "doc_id", "start", "end")

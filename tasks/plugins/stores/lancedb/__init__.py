@@ -33,6 +33,7 @@ from llmops.tasks.plugins.stores.lancedb.calls import (
     without,
 )
 from llmops.tasks.plugins.stores.lancedb.held import memory_allowed
+from llmops.tasks.plugins.stores.lancedb.library import postpone_client
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 
@@ -240,6 +241,7 @@ class LanceDBStore(Store):
             self._connect(home).drop_table(name, ignore_missing=True)  # type: ignore[call-arg]
 
     def _connect(self, home: Path) -> "DBConnection":
+        postpone_client()
         import lancedb
 
         with guarded("LanceDB"):
