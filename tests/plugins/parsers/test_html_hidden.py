@@ -209,4 +209,4 @@ def test_the_steps_of_matching_are_counted() -> None:
     [selector] = selectors("div p")
     assert [each.text for each in Matcher(tree).now(selector)] == ["a", "b"]
     with pytest.raises(DocumentError, match="style sheets"):
-        list(Matcher(tree, steps=3).now(selector))
+        list(Matcher(tree, steps=2).now(selector))
