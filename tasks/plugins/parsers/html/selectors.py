@@ -29,6 +29,7 @@ from cssselect.parser import (
 )
 
 from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins.parsers.html.preludes import LONGEST_KEPT, written
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -44,16 +45,9 @@ STATES: Final = POINTED | {
     *("placeholder-shown", "user-valid", "user-invalid", "autofill", "playing"),
 }
 """What becomes true by what a reader does."""
+NONE_OF: Final = re.compile(r":not\(([^()\[\]\"']*,[^()\[\]\"']*)\)", re.IGNORECASE)
 TOGGLED: Final = re.compile(r"(?:aria|data)-|open\Z|hidden\Z")
 """Attributes that scripts change to show and to hide."""
-NAME: Final = re.compile(r"[.#](?:[\w-]|[^\x00-\x7f])+")
-TAG: Final = re.compile(r"\A[a-z][a-z\d-]*")
-TEXTS: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
-INSIDE: Final = re.compile(r"\[[^\[\]()]*\]|\([^\[\]()]*\)")
-"""What stands in brackets: names there need not be names of the element."""
-BEFORE: Final = re.compile(r".*[\s>+~]", re.DOTALL)
-DEEPEST: Final = 10
-Written = tuple["frozenset[str] | None", "frozenset[str] | None", bool]
 TOO_MUCH: Final = (
     "its style sheets are larger or more deeply nested than those of a page that people read, so "
     "that hidden text cannot be told from shown text; save the page without them"
@@ -85,14 +79,14 @@ class Matcher:
         """Whether a rule may mean any element now: quickly, by the names in it."""
         return any(
             names is None or all(name in self._names for name in names)
-            for names, *_ in _written(prelude)
+            for names, *_ in written(prelude)
         )
 
     def may_wait(self, prelude: str, called: Set[str]) -> bool:
         """Whether a rule may mean, later, any of the elements that are `called` so: quickly, by the
         names in it.
         """
-        for names, subject, conditional in _written(prelude):
+        for names, subject, conditional in written(prelude):
             if names is None or subject is None:
                 return True
             there = [name for name in subject if name in self._names]
@@ -110,14 +104,11 @@ class Matcher:
     def now(
         self, selector: Selector, among: "Set[etree._Element] | None" = None
     ) -> "Iterator[etree._Element]":
-        """The elements, or those `among` some, that the selector means as the page is first
-        shown.
-        """
+        """The elements, or those `among` some, that it means as the page is first shown."""
         tree, known = selector.parsed_tree, Known()
         for element in self._candidates(tree):
-            if (among is None or element in among) and self._matches(
-                element, tree, known, states=False
-            ):
+            asked = among is None or element in among
+            if asked and self._matches(element, tree, known, states=False):
                 yield element
 
     def later(self, selector: Selector, among: "Set[etree._Element]") -> "Iterator[etree._Element]":
@@ -240,21 +231,35 @@ def _keys(element: "etree._Element") -> set[str]:
     return keys
 
 
-@lru_cache(maxsize=4096)
 def selectors(prelude: str) -> tuple[Selector, ...]:
     """The selectors of a rule. None of one that a browser would not read either, and none that
     mean no element: `p::before`.
 
     Raises DocumentError for one that no person wrote.
     """
+    return _kept(prelude) if len(prelude) <= LONGEST_KEPT else _selectors(prelude)
+
+
+@lru_cache(maxsize=4096)
+def _kept(prelude: str) -> tuple[Selector, ...]:
+    return _selectors(prelude)
+
+
+def _selectors(prelude: str) -> tuple[Selector, ...]:
     if len(prelude) > LONGEST and any(len(each) > LONGEST for each in prelude.split(",")):
         raise DocumentError(TOO_MUCH)
+    alone = NONE_OF.sub(_none_of, prelude)
     try:
-        return tuple(each for each in parse(prelude) if not each.pseudo_element)
+        return tuple(each for each in parse(alone) if not each.pseudo_element)
     except SelectorError:
         return ()
     except RecursionError as error:
         raise DocumentError(TOO_MUCH) from error
+
+
+def _none_of(match: re.Match[str]) -> str:
+    """`:not(.a, .b)` as `:not(.a):not(.b)`."""
+    return "".join(f":not({each.strip()})" for each in match[1].split(","))
 
 
 def pointed_at(selector: Selector) -> bool:
@@ -301,30 +306,6 @@ def _compound(tree: Tree) -> "tuple[frozenset[str], tuple[Tree, ...]]":
     if isinstance(part, Element) and part.element:
         names.add(part.element.lower())
     return frozenset(names), tuple(conditions)
-
-
-@lru_cache(maxsize=8192)
-def _written(prelude: str) -> "tuple[Written, ...]":
-    """Of each selector of a rule as it is written: all names that elements must have for it to mean
-    any, those of the element itself, and whether there are conditions besides. None where that
-    cannot be told so quickly.
-    """
-    plain = TEXTS.sub("''", prelude)
-    for _ in range(DEEPEST):
-        if plain == (plain := INSIDE.sub("?", plain)):
-            break
-    if any(mark in plain for mark in "\\([\"'"):
-        return ((None, None, True),)
-    selectors = [part.strip() for part in plain.split(",")]
-    return tuple(
-        (
-            frozenset(NAME.findall(each)),
-            frozenset(TAG.findall(BEFORE.sub("", each).lower()))
-            | frozenset(NAME.findall(BEFORE.sub("", each))),
-            "?" in each or ":" in each,
-        )
-        for each in selectors
-    )
 
 
 def _needed(tree: Tree) -> "frozenset[str]":

@@ -5,7 +5,7 @@ into rules first, and what stands in a rule is read when somebody asks for it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
@@ -74,7 +74,8 @@ LINE_END: Final = re.compile(r"\r\n?|\f")
 DEEPEST: Final = 20
 """Rules and conditions within each other."""
 LONGEST_KEPT: Final = 1_000
-"""Characters of declarations that are remembered for the next page of a site."""
+LONGEST_SHEET_KEPT: Final = 100_000
+"""Characters of declarations, and of sheets, that are remembered for the next page of a site."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,24 @@ class SheetPart(NamedTuple):
     end: int
 
 
-def rules(sheet: str, media: str = "") -> Iterator[StyleRule]:
+def rules(sheet: str, media: str = "") -> Sequence[StyleRule]:
     """The rules of a sheet in order, those within others with their parents' selectors; none of
     media that are no screens. Raises RecursionError for a sheet that is nested too deeply.
     """
+    return _kept(sheet, media) if len(sheet) <= LONGEST_SHEET_KEPT else _split(sheet, media)
+
+
+@lru_cache(maxsize=16)
+def _kept(sheet: str, media: str) -> Sequence[StyleRule]:
+    """The pages of a site have their sheets in common."""
+    return _split(sheet, media)
+
+
+def _split(sheet: str, media: str) -> Sequence[StyleRule]:
     holds = _holds(media)
-    if holds is not None:
-        yield from _rules(LINE_END.sub("\n", sheet), "", always=holds, depth=0)
+    if holds is None:
+        return ()
+    return tuple(_rules(LINE_END.sub("\n", sheet), "", always=holds, depth=0))
 
 
 def _rules(block: str, parent: str, *, always: bool, depth: int) -> Iterator[StyleRule]:
@@ -126,7 +138,10 @@ def _rules(block: str, parent: str, *, always: bool, depth: int) -> Iterator[Sty
                 yield from _rules(part.block, parent, always=always and holds, depth=depth + 1)
         elif part.prelude:
             prelude = _nested(part.prelude, parent)
-            yield from _rules(part.block, prelude, always=always, depth=depth + 1)
+            if "{" in part.block:
+                yield from _rules(part.block, prelude, always=always, depth=depth + 1)
+            else:
+                yield StyleRule(prelude, part.block, always)
 
 
 def parts(sheet: str, *, within: bool = False) -> Iterator[SheetPart]:
@@ -172,6 +187,7 @@ def _nested(prelude: str, parent: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def _condition(prelude: str) -> bool | None:
     """Whether the rules under a condition hold on every screen (True), on some (False), or are
     none of the page's (None).
