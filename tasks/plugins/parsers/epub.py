@@ -27,7 +27,7 @@ class EpubParser(Parser):
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("application/epub+zip",)
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         refuse_bomb(data)

@@ -34,7 +34,7 @@ class MailParser(Parser):
     the reason. Of a mailbox (mbox, Outlook) every mail is a section under its subject."""
 
     media_types: ClassVar[tuple[str, ...]] = (MAIL, MBOX, OUTLOOK, STORE)
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     def parse(self, data: bytes, media_type: str) -> Parsed:
         readers = {OUTLOOK: _outlook, STORE: _store, MBOX: _box}

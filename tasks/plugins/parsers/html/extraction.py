@@ -5,7 +5,7 @@ drops are kept.
 
 import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final
 
 from llmops.tasks.plugins.parsers.html.asides import without_asides
@@ -153,7 +153,27 @@ def _named_in(said: str, blocks: Sequence[PageBlock]) -> set[int]:
                 runs -= mine
                 places.add(at)
                 del left[at]
-    return places
+    return places | _short_in(_runs(words), blocks, places)
+
+
+def _short_in(
+    runs: Mapping[tuple[str, ...], int], blocks: Sequence[PageBlock], places: Set[int]
+) -> set[int]:
+    """The places of blocks of few words that stand in a text, in one line with their neighbours'
+    words: a label, its value.
+    """
+    found = set[int]()
+    for at, block in enumerate(blocks):
+        own = block.words
+        if at in places or not 0 < len(own) < RUN:
+            continue
+        room = RUN - len(own)
+        before = [word for each in blocks[max(0, at - room) : at] for word in each.words][-room:]
+        after = [word for each in blocks[at + 1 : at + 1 + room] for word in each.words][:room]
+        around = [*before, *own, *after]
+        if any(tuple(around[n : n + RUN]) in runs for n in range(len(around) - RUN + 1)):
+            found.add(at)
+    return found
 
 
 def _runs(words: Sequence[str]) -> Counter[tuple[str, ...]]:

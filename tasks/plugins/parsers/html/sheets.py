@@ -39,6 +39,10 @@ UNKNOWN: Final = re.compile(
     r"forced-colors|inverted|orientation|hover\s*:\s*none|pointer\s*:\s*coarse|resolution|height"
 )
 VARIABLE: Final = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,([^()]*))?\)")
+PLAIN: Final = re.compile(r"[\w \t\n:;#%.,+-]*\Z", re.ASCII)
+"""A block that can be read without a parser."""
+BLANKS: Final = " \t\n"
+IDENTIFIER: Final = re.compile(r"(?:--|-?[a-z_])[\w-]*\Z", re.ASCII | re.IGNORECASE)
 GLOBAL: Final = {"inherit", "initial", "unset", "revert", "revert-layer"}
 VALUES: Final = {
     "display": re.compile(
@@ -216,19 +220,31 @@ def _read(block: str) -> Declared:
 def _declared(block: str) -> Declared:
     """Of the same property the last one counts, an important one more."""
     found: dict[str, tuple[str, bool]] = {}
-    for node in tinycss2.parse_blocks_contents(block, skip_comments=True):
-        if not isinstance(node, Declaration):
-            continue
-        name = node.name if node.name.startswith("--") else node.lower_name
+    for name, value, important in _simple(block) if PLAIN.match(block) else _parsed(block):
         if name not in RELEVANT and not name.startswith("--"):
             continue
-        if node.important or not found.get(name, ("", False))[1]:
-            value = tinycss2.serialize(node.value).strip()
+        if important or not found.get(name, ("", False))[1]:
             value = value if name.startswith("--") else value.lower()
             if _is_valid(name, value):
                 found.pop(name, None)
-                found[name] = (value, node.important)
+                found[name] = (value, important)
     return found
+
+
+def _simple(block: str) -> Iterator[tuple[str, str, bool]]:
+    """The declarations of a block without brackets, texts and remarks."""
+    for declaration in block.split(";"):
+        name, colon, value = declaration.partition(":")
+        name = name.strip(BLANKS)
+        if colon and IDENTIFIER.match(name):
+            yield (name if name.startswith("--") else name.lower()), value.strip(BLANKS), False
+
+
+def _parsed(block: str) -> Iterator[tuple[str, str, bool]]:
+    for node in tinycss2.parse_blocks_contents(block, skip_comments=True):
+        if isinstance(node, Declaration):
+            name = node.name if node.name.startswith("--") else node.lower_name
+            yield name, tinycss2.serialize(node.value).strip(), bool(node.important)
 
 
 def _is_valid(name: str, value: str) -> bool:
