@@ -39,7 +39,7 @@ def without_asides(blocks: Sequence[PageBlock], main: Set[int]) -> set[int]:
     """The places of the main text without those of links alone, and without the sections that say
     what else to read or where to sign up; all of them where nothing else would be left.
     """
-    told = main - set(_asides(blocks, sorted(main)))
+    told = set(main) - set(_asides(blocks, sorted(main)))
     links = {
         at
         for at in told

@@ -67,7 +67,7 @@ class HidingValues:
             if len(meant) > MOST_VALUES or any(each.count("var(") > 1 for each in meant):
                 return None
             meant = {
-                VARIABLE.sub(lambda _, said=said: said, each, count=1)
+                VARIABLE.sub(said.replace("\\", r"\\"), each, count=1)
                 for each in meant
                 for said in self._said(each)
             }
