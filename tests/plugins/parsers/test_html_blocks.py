@@ -102,6 +102,32 @@ def test_the_main_text_keeps_its_tables_code_and_lists_and_loses_the_frame() -> 
     assert "Imprint" not in text
 
 
+ARTICLE = "".join(f"<p>{SENTENCE}Of the ducks this is part {n} of the story.</p>" for n in range(6))
+
+
+def test_a_caption_that_shares_words_with_a_paragraph_does_not_stand_for_it() -> None:
+    shared = "Roughly thirteen thousand ducks remain in the valley of the river, as the rangers say"
+    page = (
+        f"<nav><a href=/>Home</a></nav><main><figure><figcaption>{shared} [Picture: A. B.]"
+        f"</figcaption></figure>{ARTICLE}<p>{shared}, eighteen years after they came there in the "
+        "wake of a storm, and nobody has counted them since.</p></main><footer>Imprint</footer>"
+    )
+    assert f"{shared}, eighteen years after" in parse(page.encode(), "a.html").text
+
+
+def test_buttons_and_what_else_there_is_to_read_are_no_part_of_an_article() -> None:
+    buttons = "<ul class=share-buttons><li>Order reprints<li>Print article</ul>"
+    points = f"<ul><li>{SENTENCE}<li>The reeds are cut in March, before the ducks come back.</ul>"
+    more = "".join(f"<h4><a href=/{n}>Geese {n} fly south again</a></h4>" for n in range(3))
+    page = (
+        f"<nav><a href=/>Home</a></nav><article><h1>Ducks</h1>{ARTICLE}{buttons}{points}{ARTICLE}"
+        f"<h3>You may also like</h3>{more}</article><footer>Imprint</footer>"
+    )
+    text = parse(page.encode(), "a.html").text
+    assert "before the ducks come back" in text
+    assert not [said for said in ("reprints", "You may also like", "Geese") if said in text]
+
+
 def test_a_page_that_is_a_list_is_kept_whole_and_one_in_a_form_too() -> None:
     items = "".join(f"<div><h3>Thing {n}</h3><p>{n} euros</p></div>" for n in range(30))
     for page in (f"<main>{items}</main>", f"<form><input>{items}<p>The end</form>"):

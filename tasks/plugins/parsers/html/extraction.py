@@ -5,9 +5,11 @@ drops are kept.
 
 import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final
 
+from llmops.tasks.plugins.parsers.html.asides import without_asides
+from llmops.tasks.plugins.parsers.html.inline import LISTS
 from llmops.tasks.plugins.parsers.html.page_blocks import WORD, PageBlock, markdown
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ is taken without its frame. Both were chosen on one half of the pages of `benchm
 """
 LEAST_PROSE: Final = 20
 RUN: Final = 4
-ALIKE: Final = 0.5
-STRUCTURED: Final = {"table", "code", "item"}
+SHARES: Final = (1.0, 0.9, 0.75, 0.5)
+STRUCTURED: Final = {"table", "code"}
+ITEM: Final = 10
+"""Words outside links of a list's items, on average: shorter ones are buttons, tags, bylines."""
 
 
 def main_text(page: str, blocks: Sequence[PageBlock], frame: "Set[etree._Element]") -> str:
@@ -51,9 +55,11 @@ def main_text(page: str, blocks: Sequence[PageBlock], frame: "Set[etree._Element
     main = _named_in(found, blocks)
     if not main or _is_no_article(blocks, main, own):
         return markdown([block for at, block in enumerate(blocks) if at in main or at in own])
+    main = without_asides(blocks, main)
     first, last = min(main), max(main)
     within = {at for at in own if first < at < last and not _leads_away(blocks[at])}
     kept = main | {at for at in within if blocks[at].kind in STRUCTURED}
+    kept |= _items_of_text(blocks, main) & within
     kept |= {at for at in within if blocks[at].kind == "heading" and at + 1 in kept}
     return markdown([blocks[at] for at in sorted(kept)])
 
@@ -107,27 +113,67 @@ def _own_words(element: "etree._Element") -> int:
     return max(0, len(WORD.findall(" ".join(element.itertext()))) - in_links)
 
 
+def _items_of_text(blocks: Sequence[PageBlock], main: Set[int]) -> set[int]:
+    """The places of the items in lists of which some is main text, or whose items are sentences."""
+    lists: dict[etree._Element | None, set[int]] = {}
+    for at, block in enumerate(blocks):
+        if block.kind == "item" or at in main:
+            lists.setdefault(_outermost_list(block.element), set()).add(at)
+    kept = set[int]()
+    for places in lists.values():
+        items = {at for at in places if blocks[at].kind == "item"}
+        sentences = len(items) > 1 and _unlinked(blocks, items) >= ITEM * len(items)
+        if sentences or not places.isdisjoint(main):
+            kept |= items
+    return kept
+
+
+def _outermost_list(element: "etree._Element") -> "etree._Element | None":
+    around = [each for each in (element, *element.iterancestors()) if each.tag in (*LISTS, "dl")]
+    return around[-1] if around else None
+
+
 def _named_in(said: str, blocks: Sequence[PageBlock]) -> set[int]:
     """The places of the blocks that a text consists of: each run of words and each line of it
-    stands for one block only, since pages announce what they say.
+    stands for one block only, since pages announce what they say. The block that is in the text as
+    a whole goes before one that shares words with it: a caption, a summary.
     """
     words = WORD.findall(said.lower())
     lines = Counter(tuple(WORD.findall(line)) for line in said.lower().split("\n"))
-    runs = _runs(words)
-    places = set[int]()
+    runs, places = _runs(words), set[int]()
+    for at, block in enumerate(blocks):
+        line = tuple(block.words)
+        if 0 < len(line) < RUN and lines[line] > 0:
+            lines[line] -= 1
+            places.add(at)
+    left = {at: _runs(block.words) for at, block in enumerate(blocks) if len(block.words) >= RUN}
+    for share in SHARES:
+        for at, mine in list(left.items()):
+            if (mine & runs).total() >= share * mine.total():
+                runs -= mine
+                places.add(at)
+                del left[at]
+    return places | _short_in(_runs(words), blocks, places)
+
+
+def _short_in(
+    runs: Mapping[tuple[str, ...], int], blocks: Sequence[PageBlock], places: Set[int]
+) -> set[int]:
+    """The places of blocks of few words that stand in a text, in one line with their neighbours'
+    words: a label, its value.
+    """
+    found = set[int]()
     for at, block in enumerate(blocks):
         own = block.words
-        if len(own) < RUN:
-            line = tuple(own)
-            if own and lines[line] > 0:
-                lines[line] -= 1
-                places.add(at)
+        if at in places or not 0 < len(own) < RUN:
             continue
-        mine = _runs(own)
-        if (mine & runs).total() >= ALIKE * mine.total():
-            runs -= mine
-            places.add(at)
-    return places
+        room = RUN - len(own)
+        before = [word for each in blocks[max(0, at - room) : at] for word in each.words][-room:]
+        after = [word for each in blocks[at + 1 : at + 1 + room] for word in each.words][:room]
+        around = [*before, *own, *after]
+        if any(tuple(around[n : n + RUN]) in runs for n in range(len(around) - RUN + 1)):
+            found.add(at)
+    return found
 
 
 def _runs(words: Sequence[str]) -> Counter[tuple[str, ...]]:

@@ -3,11 +3,19 @@
 What external style sheets and scripts do is not known, and what is not known hides nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from llmops.tasks.plugins.parsers.html.looks import ElementLook, clipped, colour, gone
-from llmops.tasks.plugins.parsers.html.styles import VARIABLE, Style, Styles
+from llmops.tasks.plugins.parsers.html.looks import (
+    ElementLook,
+    clipped,
+    colour,
+    gone,
+    may_hide,
+)
+from llmops.tasks.plugins.parsers.html.sheets import VARIABLE, Style
+from llmops.tasks.plugins.parsers.html.styles import Styles
+from llmops.tasks.plugins.parsers.html.suspects import LETTERS
 
 if TYPE_CHECKING:
     from lxml import etree, html
@@ -48,7 +56,9 @@ class Appearance:
     def __init__(self, tree: "html.HtmlElement") -> None:
         self.gone: set[etree._Element] = set()
         self.faded: set[etree._Element] = set()
-        self._styles = Styles(tree)
+        self._told = {each: told for each in tree.iter("*") if (told := _attributes(each))}
+        worded = _worded(tree)
+        self._styles = Styles(tree, worded, self._told)
         self._external = bool(tree.xpath(SHEETS))
         self._scripted = tree.find(".//script") is not None or bool(tree.xpath("//@onclick"))
         values = (value for name in OPENERS for value in tree.xpath(f"//@{name}"))
@@ -58,9 +68,9 @@ class Appearance:
         unseen = {
             element: style
             for element in tree.iter("*")
-            if (style := self._unseen_style(element)) is not None
+            if (style := self._unseen_style(element)) is not None and element in worded
         }
-        later = self._styles.later(list(unseen))
+        later = self._styles.later(list(unseen), _reasons(unseen.values()))
         for element, style in unseen.items():
             self._judge(element, style, _resolved(later.get(element, {}), self._variables[element]))
 
@@ -70,9 +80,11 @@ class Appearance:
         around = ElementLook() if parent is None else self._looks[parent]
         inherited = {} if parent is None else self._variables[parent]
         own = self._styles.now.get(element, {})
-        named = {name: value for name, value in own.items() if name.startswith("--")}
+        named = {name: value for name, value in own.items() if name[:2] == "--"}
         self._variables[element] = inherited | named if named else inherited
-        style = _attributes(element) | _resolved(own, self._variables[element])
+        style = {**self._told.get(element, {})}
+        if own:
+            style |= _resolved(own, self._variables[element])
         look = self._looks[element] = around.within(style) if style else around
         if element.tag in ESSENTIAL:
             return None
@@ -113,6 +125,32 @@ class Appearance:
             return True
         before = next(element.itersiblings("*", preceding=True), None)
         return self._scripted and before is not None and bool(before.xpath(BUTTONS))
+
+
+def _worded(tree: "etree._Element") -> "set[etree._Element]":
+    """The elements with text, or a picture that has a description, in them."""
+    worded: set[etree._Element] = set()
+    for element in reversed(list(tree.iter("*"))):
+        if (
+            element in worded
+            or (element.tag == "img" and element.get("alt"))
+            or any(text.strip() for text in _own_texts(element))
+        ):
+            worded.add(element)
+            worded.add(element.getparent())
+    return worded
+
+
+def _reasons(styles: Iterable[Style]) -> set[str]:
+    """The properties by which elements with such declarations cannot be seen."""
+    told, reasons = set[tuple[str, str]](), set[str]()
+    for style in styles:
+        if gone(style):
+            told |= set(style.items())
+        else:
+            reasons |= LETTERS
+    reasons |= {name for name, value in told if may_hide(name, value)}
+    return reasons | {"position"} if reasons - {"display"} else reasons
 
 
 def _attributes(element: "etree._Element") -> dict[str, str]:
@@ -181,7 +219,7 @@ def taken_out(tree: "html.HtmlElement") -> list[str]:
         for element in tree.iter("*")
         if element in whole and not any(around in whole for around in element.iterancestors())
     ]
-    partly = [each for each in seen.faded if not _under(each, whole)]
+    partly = [each for each in tree.iter("*") if each in seen.faded and not _under(each, whole)]
     texts = [_text(element) for element in outermost]
     texts += [text for element in partly for text in _own_texts(element)]
     hidden = sum(len(text.split()) for text in texts)

@@ -4,13 +4,13 @@ room, whether its letters can be seen.
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Final
 
 from tinycss2 import color5
 
-from llmops.tasks.plugins.parsers.html.styles import Style
+from llmops.tasks.plugins.parsers.html.sheets import Style
 
 NUMBER: Final = re.compile(
     r"([-+]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))\s*"
@@ -65,7 +65,7 @@ class ElementLook:
     paper: Rgb | None = (1.0, 1.0, 1.0)
     laid_over: bool = False
 
-    @property
+    @cached_property
     def unseen(self) -> bool:
         """Whether letters cannot be seen where nothing else is said of them."""
         return not self.visible or self.size < TINY or self.clear or self._blends()
@@ -73,7 +73,7 @@ class ElementLook:
     def _blends(self) -> bool:
         if self.ink is None or self.paper is None or self.laid_over:
             return False
-        return contrast(self.ink, self.paper) < SAME
+        return blend(self.ink, self.paper)
 
     def within(self, style: Style) -> "ElementLook":
         """The look of an element with such declarations."""
@@ -88,10 +88,10 @@ class ElementLook:
 
 
 def _papered(look: ElementLook, style: Style) -> ElementLook:
-    paper = _paper(style)
-    if isinstance(paper, tuple):
-        look = replace(look, paper=paper, laid_over=False)
-    elif paper or "mix-blend-mode" in style:
+    shown = paper(style)
+    if isinstance(shown, tuple):
+        look = replace(look, paper=shown, laid_over=False)
+    elif shown or "mix-blend-mode" in style:
         look = replace(look, paper=None)
     return look
 
@@ -110,7 +110,7 @@ def _inked(look: ElementLook, style: Style) -> ElementLook:
     )
 
 
-def _paper(style: Style) -> "Rgb | str | None":
+def paper(style: Style) -> "Rgb | str | None":
     """The background that an element has; "unknown" for a picture; None where it has none."""
     names = ("background", "background-image", "background-color")
     told = " ".join(style.get(name, "") for name in names)
@@ -219,6 +219,39 @@ def gone(style: Style) -> bool:
     if style.get("display") == "none" or style.get("content-visibility") == "hidden":
         return True
     return _faint(style) or _far(style) or _shut(style) or clipped(style) or _shrunk(style)
+
+
+def may_hide(name: str, value: str) -> bool:
+    """Whether a value of a property that is no colour may hide a text, alone or together with other
+    properties.
+    """
+    if name in ("font", "font-size"):
+        return shrinks(name, value) < 1
+    if name == "visibility":
+        return value in ("hidden", "collapse")
+    if name in ("width", "height", "max-width", "max-height"):
+        extent = pixels(value)
+        return extent is not None and extent <= 1
+    if name == "overflow" or name.startswith("overflow-"):
+        return _cuts({name: value})
+    return gone({"position": "absolute", name: value})
+
+
+def shrinks(name: str, value: str) -> float:
+    """How many times as large as those around it letters are at least: 0 for a tiny size, 1 for
+    one that is not less than that around.
+    """
+    size, larger = (_size({name: value}, around) for around in (16.0, 32.0))
+    if size is None or larger is None:
+        return 1.0
+    if size == larger:
+        return 0.0 if size < TINY else 1.0
+    return max(0.0, min(1.0, size / 16))
+
+
+def blend(ink: Rgb, paper: Rgb) -> bool:
+    """Whether nobody tells two colours apart."""
+    return contrast(ink, paper) < SAME
 
 
 def clipped(style: Style) -> bool:

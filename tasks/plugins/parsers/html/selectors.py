@@ -6,7 +6,8 @@ since a hostile page may have a hundred thousand of them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -28,12 +29,13 @@ from cssselect.parser import (
 )
 
 from llmops.tasks.errors import DocumentError
+from llmops.tasks.plugins.parsers.html.preludes import LONGEST_KEPT, written
 
 if TYPE_CHECKING:
     from lxml import etree
 
 
-MOST_STEPS: Final = 5_000_000
+MOST_STEPS: Final = 2_500_000
 LONGEST: Final = 2_000
 """Characters of a selector; those of pages have some dozens."""
 POINTED: Final = {"hover", "active"}
@@ -43,11 +45,9 @@ STATES: Final = POINTED | {
     *("placeholder-shown", "user-valid", "user-invalid", "autofill", "playing"),
 }
 """What becomes true by what a reader does."""
+NONE_OF: Final = re.compile(r":not\(([^()\[\]\"']*,[^()\[\]\"']*)\)", re.IGNORECASE)
 TOGGLED: Final = re.compile(r"(?:aria|data)-|open\Z|hidden\Z")
 """Attributes that scripts change to show and to hide."""
-NAME: Final = re.compile(r"[.#][\w-]+")
-INSIDE: Final = re.compile(r"\[[^\]]*\]|\(.*\)", re.DOTALL)
-"""What stands in brackets: names there need not be names of the element."""
 TOO_MUCH: Final = (
     "its style sheets are larger or more deeply nested than those of a page that people read, so "
     "that hidden text cannot be told from shown text; save the page without them"
@@ -71,56 +71,64 @@ class Matcher:
         self._scripted = False
         for element in tree.iter("*"):
             self._scripted = self._scripted or element.tag == "script"
-            for key in self._keys(element):
+            keys = self._called[element] = _keys(element)
+            for key in keys:
                 self._names.setdefault(key, []).append(element)
 
-    def _keys(self, element: "etree._Element") -> set[str]:
-        """What an element is called."""
-        if element not in self._called:
-            names = {f".{each}" for each in (element.get("class") or "").split()}
-            own = {f"#{element.get('id')}"} if element.get("id") else set()
-            self._called[element] = {"*", str(element.tag), *names, *own}
-        return self._called[element]
-
-    def may_mean(self, prelude: str, *, later: bool) -> bool:
-        """Whether a rule may mean any element, now or `later`: quickly, by the names in it."""
-        if "\\" in prelude or (later and self._scripted):
-            return True
+    def may_mean(self, prelude: str) -> bool:
+        """Whether a rule may mean any element now: quickly, by the names in it."""
         return any(
-            all(name in self._names for name in NAME.findall(INSIDE.sub("", part)))
-            for part in prelude.split(",")
+            names is None or all(name in self._names for name in names)
+            for names, *_ in written(prelude)
         )
 
-    def now(self, selector: Selector) -> "Iterator[etree._Element]":
-        """The elements that the selector means as the page is first shown."""
+    def may_wait(self, prelude: str, called: Set[str]) -> bool:
+        """Whether a rule may mean, later, any of the elements that are `called` so: quickly, by the
+        names in it.
+        """
+        for names, subject, conditional in written(prelude):
+            if names is None or subject is None:
+                return True
+            there = [name for name in subject if name in self._names]
+            waits = conditional or (
+                self._scripted and any(name not in self._names for name in names)
+            )
+            if waits and there and all(name in called for name in there):
+                return True
+        return False
+
+    def called(self, elements: "Iterable[etree._Element]") -> set[str]:
+        """All that some elements are called."""
+        return {key for element in elements for key in self._called[element]}
+
+    def now(
+        self, selector: Selector, among: "Set[etree._Element] | None" = None
+    ) -> "Iterator[etree._Element]":
+        """The elements, or those `among` some, that it means as the page is first shown."""
         tree, known = selector.parsed_tree, Known()
         for element in self._candidates(tree):
-            if self._matches(element, tree, known, states=False):
+            asked = among is None or element in among
+            if asked and self._matches(element, tree, known, states=False):
                 yield element
 
-    def later(
-        self, selector: Selector, among: "Iterable[etree._Element]"
-    ) -> "Iterator[etree._Element]":
+    def later(self, selector: Selector, among: "Set[etree._Element]") -> "Iterator[etree._Element]":
         """Those of some elements that it may mean as well once something was pointed at or
         opened.
         """
         tree, known = selector.parsed_tree, Known()
-        subject = tree.subselector if isinstance(tree, CombinedSelector) else tree
-        there = {name for name in _named(subject) if name in self._names}
-        if not there or not self._waits(tree):
+        named = [self._names[name] for name in _named(tree) if name in self._names]
+        if not named or not self._waits(tree):
             return  # `.open` alone may mean anything
-        for element in among:
-            if there.issubset(self._keys(element)) and (
-                self._matches(element, tree, known, states=True)
-            ):
+        fewest = min((*named, among), key=len)
+        for element in fewest:
+            if element in among and self._matches(element, tree, known, states=True):
                 yield element
 
     def _candidates(self, tree: Tree) -> "Sequence[etree._Element]":
         """The fewest elements among which all are that a selector can mean."""
         if any(name not in self._names for name in _needed(tree)):
             return ()
-        subject = tree.subselector if isinstance(tree, CombinedSelector) else tree
-        named = [self._names[name] for name in _named(subject)]
+        named = [self._names[name] for name in _compound(tree)[0] if name in self._names]
         return min((named or [self._names["*"]]), key=len)
 
     def _waits(self, tree: Tree) -> bool:
@@ -147,15 +155,27 @@ class Matcher:
         self, element: "etree._Element", tree: Tree, known: "Known", *, states: bool
     ) -> bool:
         self._spend(1)
-        if isinstance(tree, CombinedSelector):
-            return self._matches(element, tree.subselector, known, states=states) and (
-                self._beside(element, tree, known, states=states)
-            )
-        if isinstance(tree, Element):
-            return tree.element in (None, "*") or element.tag == (tree.element or "").lower()
-        if not self._matches(element, tree.selector, known, states=states):
+        names, conditions = _compound(tree)
+        keys = self._called[element]
+        if not names <= keys and not (
+            states
+            and self._scripted
+            and all(self._may_get(name) for name in names if name not in keys)
+        ):
             return False
-        return self._holds(element, tree, states=states)
+        if not all(self._holds(element, each, states=states) for each in conditions):
+            return False
+        if not isinstance(tree, CombinedSelector):
+            return True
+        return self._beside(element, tree, known, states=states)
+
+    def _may_get(self, name: str) -> bool:
+        """Whether a script may give a name to an element: a class that none has yet, an attribute
+        of those that open and close.
+        """
+        if name[0] == ".":
+            return name not in self._names
+        return name[0] == "[" and TOGGLED.match(name[1:]) is not None
 
     def _beside(
         self, element: "etree._Element", tree: CombinedSelector, known: "Known", *, states: bool
@@ -182,11 +202,6 @@ class Matcher:
 
     def _holds(self, element: "etree._Element", tree: Tree, *, states: bool) -> bool:
         """Whether the last condition of a compound selector holds."""
-        if isinstance(tree, Class):
-            absent = states and self._scripted and f".{tree.class_name}" not in self._names
-            return absent or tree.class_name in (element.get("class") or "").split()
-        if isinstance(tree, Hash):
-            return bool(element.get("id") == tree.id)
         if isinstance(tree, Attrib):
             toggled = states and self._scripted and TOGGLED.match(tree.attrib)
             return bool(toggled) or _has(element, tree)
@@ -207,20 +222,44 @@ class Matcher:
         return holds
 
 
-def selectors(prelude: str) -> list[Selector]:
+def _keys(element: "etree._Element") -> set[str]:
+    """What an element is called: its tag, `.class`, `#id`, `[attribute`."""
+    keys = {"*", str(element.tag), *(f"[{name}" for name in element.attrib)}
+    keys.update(f".{each}" for each in (element.get("class") or "").split())
+    if element.get("id"):
+        keys.add(f"#{element.get('id')}")
+    return keys
+
+
+def selectors(prelude: str) -> tuple[Selector, ...]:
     """The selectors of a rule. None of one that a browser would not read either, and none that
     mean no element: `p::before`.
 
     Raises DocumentError for one that no person wrote.
     """
+    return _kept(prelude) if len(prelude) <= LONGEST_KEPT else _selectors(prelude)
+
+
+@lru_cache(maxsize=4096)
+def _kept(prelude: str) -> tuple[Selector, ...]:
+    return _selectors(prelude)
+
+
+def _selectors(prelude: str) -> tuple[Selector, ...]:
     if len(prelude) > LONGEST and any(len(each) > LONGEST for each in prelude.split(",")):
         raise DocumentError(TOO_MUCH)
+    alone = NONE_OF.sub(_none_of, prelude)
     try:
-        return [each for each in parse(prelude) if not each.pseudo_element]
+        return tuple(each for each in parse(alone) if not each.pseudo_element)
     except SelectorError:
-        return []
+        return ()
     except RecursionError as error:
         raise DocumentError(TOO_MUCH) from error
+
+
+def _none_of(match: re.Match[str]) -> str:
+    """`:not(.a, .b)` as `:not(.a):not(.b)`."""
+    return "".join(f":not({each.strip()})" for each in match[1].split(","))
 
 
 def pointed_at(selector: Selector) -> bool:
@@ -244,27 +283,38 @@ def _parts(tree: Tree) -> Iterator[Tree]:
             pending.append(part.selector)
 
 
-def _named(tree: Tree) -> list[str]:
+def _named(tree: Tree) -> "frozenset[str]":
     """What an element must be called for a compound selector to mean it: `p`, `.note`, `#top`."""
-    names = list[str]()
-    while not isinstance(tree, (Element, CombinedSelector)):
-        if isinstance(tree, Class):
-            names.append(f".{tree.class_name}")
-        elif isinstance(tree, Hash):
-            names.append(f"#{tree.id}")
-        tree = tree.selector
-    if isinstance(tree, Element) and tree.element:
-        names.append(tree.element.lower())
-    return names
+    return frozenset(name for name in _compound(tree)[0] if name[0] != "[")
 
 
-def _needed(tree: Tree) -> list[str]:
+@lru_cache(maxsize=8192)
+def _compound(tree: Tree) -> "tuple[frozenset[str], tuple[Tree, ...]]":
+    """(what an element must be called, further conditions) of the last part of a selector."""
+    names, conditions = set[str](), list[Tree]()
+    part = tree.subselector if isinstance(tree, CombinedSelector) else tree
+    while not isinstance(part, (Element, CombinedSelector)):
+        if isinstance(part, Class):
+            names.add(f".{part.class_name}")
+        elif isinstance(part, Hash):
+            names.add(f"#{part.id}")
+        else:
+            conditions.append(part)
+            if isinstance(part, Attrib):
+                names.add(f"[{part.attrib.lower()}")
+        part = part.selector
+    if isinstance(part, Element) and part.element:
+        names.add(part.element.lower())
+    return frozenset(names), tuple(conditions)
+
+
+def _needed(tree: Tree) -> "frozenset[str]":
     """All names that some element must have for a selector to mean anything."""
-    names = list[str]()
+    names = _named(tree)
     while isinstance(tree, CombinedSelector):
-        names += _named(tree.subselector)
         tree = tree.selector
-    return names + _named(tree)
+        names |= _named(tree)
+    return names
 
 
 def _related(element: "etree._Element", combinator: str) -> "Iterator[etree._Element]":
@@ -303,24 +353,20 @@ def _has(element: "etree._Element", tree: Attrib) -> bool:
 
 def _is(element: "etree._Element", name: str) -> bool:
     """Structural pseudo-classes; others hold for nothing."""
-    parent = element.getparent()
-    first = next(element.itersiblings("*", preceding=True), None) is None
-    last = next(element.itersiblings("*"), None) is None
-    alike = str(element.tag)
-    return {
-        "root": parent is None,
-        "first-child": first,
-        "last-child": last,
-        "only-child": first and last,
-        "first-of-type": next(element.itersiblings(alike, preceding=True), None) is None,
-        "last-of-type": next(element.itersiblings(alike), None) is None,
-        "empty": len(element) == 0 and not (element.text or ""),
-        "link": alike == "a" and element.get("href") is not None,
-        "any-link": alike == "a" and element.get("href") is not None,
-        "scope": parent is None,
-        "defined": True,
-        "enabled": True,
-    }.get(name, False)
+    if name in ("root", "scope"):
+        return element.getparent() is None
+    if name in ("link", "any-link"):
+        return element.tag == "a" and element.get("href") is not None
+    if name == "empty":
+        return len(element) == 0 and not (element.text or "")
+    if name in ("first-child", "only-child", "first-of-type"):
+        kind = str(element.tag) if name == "first-of-type" else "*"
+        if next(element.itersiblings(kind, preceding=True), None) is not None:
+            return False
+    if name in ("last-child", "only-child", "last-of-type"):
+        kind = str(element.tag) if name == "last-of-type" else "*"
+        return next(element.itersiblings(kind), None) is None
+    return name in ("first-child", "first-of-type", "defined", "enabled")
 
 
 def _nth(element: "etree._Element", tree: Function) -> tuple[int, bool]:
