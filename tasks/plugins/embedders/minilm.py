@@ -71,7 +71,7 @@ class MiniLMEmbedder(Embedder):
     def load(self) -> None:
         _tokenizer(self.weights)
         with LOADING:
-            _load_model(self.weights)
+            _load_model(self.weights, self.precision)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Float32 of shape (texts, 384), rows of length 1, in order; each text is cut after 254
@@ -109,7 +109,7 @@ def _load_tokenizer(weights: str) -> "Tokenizer":
 
 
 @cache
-def _load_model(weights: str, precision: Precision = "fp32") -> LoadedModel:
+def _load_model(weights: str, precision: Precision) -> LoadedModel:
     def tensors() -> dict[str, Array]:
         return tensors_of(_file(weights, WEIGHTS))
 

@@ -96,7 +96,7 @@ class OnnxEmbedder(Embedder):
         facts = self._facts
         with LOADING:
             _tokenizer(facts)
-            _model(facts)
+            _model(facts, self.precision)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the base class says; each text is cut after `max_tokens`. Raises UsageError for a

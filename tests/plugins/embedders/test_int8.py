@@ -132,3 +132,13 @@ def test_a_missing_engine_is_told_when_a_config_is_read(
     with pytest.raises(ConfigError, match=r"pip install 'llmops-pipelines\[int8\]'"):
         onnx(tmp_path, precision="int8")
     onnx(tmp_path)
+
+
+@installed
+@weights
+def test_what_is_loaded_ahead_is_what_is_used() -> None:
+    fast = MiniLMEmbedder(precision="int8")
+    fast.load()
+    loaded = minilm._load_model.cache_info().misses
+    fast.embed(["a"])
+    assert minilm._load_model.cache_info().misses == loaded == 1
