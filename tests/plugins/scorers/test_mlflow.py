@@ -77,7 +77,7 @@ def test_a_judge_is_made_and_its_model_is_its_own_affair(monkeypatch: pytest.Mon
         name="polite",
         instructions="Is {{ outputs }} polite? Answer yes or no.",
         model="openai:/gpt-4o-mini",
-        base_url="http://127.0.0.1:9/v1",
+        base_url="nowhere://",  # one that refuses would be asked for minutes
     )
     (score,) = marks(judge, [SAMPLE])
     assert score.failed
