@@ -13,7 +13,7 @@ import pkgutil
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 from typing import Any, ClassVar, TypeVar
 
@@ -165,10 +165,13 @@ def reveal(value: object) -> object:
 @cache
 def external(family: str) -> dict[str, EntryPoint]:
     """The plugins of a family that installed packages register."""
-    return {point.name: point for point in _registered().select(group=f"llmops.{family}")}
+    return {point.name: point for point in registered().select(group=f"llmops.{family}")}
 
 
-_registered = cache(entry_points)  # each look goes through the files of all that is installed
+@cache
+def registered() -> EntryPoints:
+    """Those of all families and of other libraries: a look goes through all that is installed."""
+    return entry_points()
 
 
 @cache

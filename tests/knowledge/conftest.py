@@ -147,7 +147,13 @@ CLASSES = (
 
 
 def _forget() -> None:
-    for cached in (plugins.external, plugins.names, plugins.find, parsers.parsers_by_type):
+    for cached in (
+        plugins.registered,
+        plugins.external,
+        plugins.names,
+        plugins.find,
+        parsers.parsers_by_type,
+    ):
         cached.cache_clear()
 
 
