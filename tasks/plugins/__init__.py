@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -171,7 +171,7 @@ def external(family: str) -> dict[str, EntryPoint]:
 @cache
 def registered() -> EntryPoints:
     """Those of all families and of other libraries: a look goes through all that is installed."""
-    return entry_points()
+    return cast("EntryPoints", entry_points())  # in 3.11 another class with the same method
 
 
 @cache
