@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -97,6 +98,17 @@ class Listening:
         self.server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()
+
+    def accepted(self, connection: socket.socket, seconds: float = 30) -> None:
+        """Wait until the server knows of a connection; those before it, it knows of then, too."""
+        port, end = connection.getsockname()[1], time.monotonic() + seconds
+        while port not in {
+            each.client[1]
+            for each in self.server.server_state.connections.copy()
+            if isinstance(each, serving.AppProtocol) and each.client
+        }:
+            assert time.monotonic() < end, "the server did not accept a connection"
+            time.sleep(0.01)
 
     def key(self, name: str, **more: Any) -> str:
         """A new key of the application's home."""
