@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Compare
-from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, scans
-from llmops.tasks.plugins.stores.lancedb.held import MEMORY, SEARCHES, Pinned
+from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, memory, scans
+from llmops.tasks.plugins.stores.lancedb.held import SEARCHES, Pinned
+from llmops.tasks.plugins.stores.lancedb.memory import MEMORY, memory_allowed
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from tests.plugins.stores.rows import DIMENSION, numbered, vectors
 from tests.plugins.stores.test_lancedb import collection, stage
@@ -31,9 +33,13 @@ def test_memory_is_bounded(collection: LanceDBCollection) -> None:
     assert held(100).keys() is None
     keys = held(100_000).keys()
     assert keys is not None
-    assert held(keys.nbytes + 50 * DIMENSION * 4).vectors() is not None
-    assert held(keys.nbytes + 50 * DIMENSION * 4 - 1).vectors() is None
-    assert held(keys.nbytes + 50 * DIMENSION * 4).terms() is None
+    codes = 50 * (DIMENSION + 3 * 4)
+    full = codes + 50 * DIMENSION * 4
+    half = codes + 2 * (full - codes)  # the other half is for terms and texts
+    for room, taken in ((codes - 1, None), (codes, codes), (half - 1, codes), (half, full)):
+        points = held(keys.nbytes + room).vectors()
+        assert (points and points.nbytes) == taken
+    assert held(keys.nbytes + codes).terms() is None
     row_id = int(keys.row_ids[0])
     for most, there in ((keys.nbytes, False), (100_000, True)):
         pinned = held(most)
@@ -68,6 +74,23 @@ def test_memory_is_what_the_environment_allows(
             LanceDBStore().open("kb", DIMENSION, tmp_path)
 
 
+def test_a_container_has_a_sixteenth_of_what_it_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(MEMORY, raising=False)
+    machine = psutil.virtual_memory().total
+    limits = tmp_path / "new", tmp_path / "old"
+    monkeypatch.setattr(memory, "LIMITS", limits)
+    assert memory_allowed() == max(2**28, machine // 16)
+    limits[0].write_text("max\n")
+    limits[1].write_text(f"{2**63 - 4096}\n")
+    assert memory_allowed() == max(2**28, machine // 16)
+    limits[1].write_text(f"{min(machine, 2**33)}\n")
+    assert memory_allowed() == max(2**28, min(machine, 2**33) // 16)
+    limits[0].write_text(f"{2**30}\n")
+    assert memory_allowed() == 2**28
+
+
 def test_vectors_beyond_memory_are_read_once_for_many_questions(
     collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,10 +114,10 @@ def test_vectors_beyond_memory_are_read_once_for_many_questions(
         found = small.near_many(asked, k, where)
         assert small._pinned.keys() is None
         alone = [small.near(point, k, where) for point in asked]
-        for some, one, memory in zip(found, alone, held.near_many(asked, k, where), strict=True):
+        for some, one, kept in zip(found, alone, held.near_many(asked, k, where), strict=True):
             wanted = [(hit.chunk_id, hit.score) for hit in one]
             assert [(hit.chunk_id, hit.score) for hit in some] == wanted
-            assert [(hit.chunk_id, hit.score) for hit in memory] == wanted
+            assert [(hit.chunk_id, hit.score) for hit in kept] == wanted
     assert len(found[0]) == 0
     assert small.near_many(asked[:0], 5) == []
 

@@ -32,8 +32,8 @@ from llmops.tasks.plugins.stores.lancedb.calls import (
     tags_of,
     without,
 )
-from llmops.tasks.plugins.stores.lancedb.held import memory_allowed
 from llmops.tasks.plugins.stores.lancedb.library import postpone_client
+from llmops.tasks.plugins.stores.lancedb.memory import memory_allowed
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
 from llmops.tasks.schemas import Vectors
 

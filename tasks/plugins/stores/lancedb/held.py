@@ -5,7 +5,6 @@ Keys, vectors and terms take at most `memory_allowed()` together, conditions a s
 where there is more, the table is asked instead.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,9 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from llmops.tasks.errors import UsageError
 from llmops.tasks.filters import Where
-from llmops.tasks.plugins.stores import KEYS, Numbers, Point
+from llmops.tasks.plugins.stores import KEYS, Numbers
 from llmops.tasks.plugins.stores.lancedb.calls import matching
 from llmops.tasks.plugins.stores.lancedb.postings import (
     Floats,
@@ -27,8 +25,8 @@ from llmops.tasks.plugins.stores.lancedb.postings import (
     Mask,
     Places,
     TermsBatch,
-    kth_best,
 )
+from llmops.tasks.plugins.stores.lancedb.vectors import HeldVectors, VectorsBatch, plain
 from llmops.tasks.plugins.stores.lancedb.where import sql
 from llmops.tasks.schemas import Vectors
 
@@ -36,11 +34,6 @@ if TYPE_CHECKING:
     from lancedb.table import Table
 
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
-ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
-MOST_BYTES = 256 * 2**20
-MEMORY = "LLMOPS_SEARCH_MEMORY_MB"
-PRODUCT_BYTES = 32 * 2**20
-ROWS_AT_ONCE = 4_096
 SAME = 4e-7
 """Relative: more than scores differ by that are summed in another order, less than what a row more
 or less makes of a score where there are at most MOST_COUNTED.
@@ -52,23 +45,10 @@ RowIds = NDArray[np.uint64]
 TieRanks = NDArray[np.int32]
 
 
-def memory_allowed() -> int:
-    """How many bytes a version may take. Raises UsageError for a wrong MEMORY."""
-    given = os.environ.get(MEMORY, "").strip()
-    if not given:
-        return MOST_BYTES
-    if not (given.isascii() and given.isdigit() and int(given)):
-        raise UsageError(
-            f"{MEMORY} is {given!r}; allowed: a whole number of megabytes from 1",
-            hint=f"unset it for {MOST_BYTES // 2**20}",
-        )
-    return int(given) * 2**20
-
-
 class Pinned:
     """A table at one version, which never changes. For any number of threads."""
 
-    def __init__(self, table: "Table", most: int = MOST_BYTES, held: Sequence[str] = ()) -> None:
+    def __init__(self, table: "Table", most: int, held: Sequence[str] = ()) -> None:
         self.table, self._most, self._held = table, most, held
         self.dimension: int = table.schema.field("vector").type.list_size
         self._lock, self._asked = RLock(), 0
@@ -115,9 +95,10 @@ class Pinned:
     @cached_property
     def _vectors(self) -> "HeldVectors | None":
         keys = self._keys
-        if keys is None or keys.nbytes + len(keys.row_ids) * self.dimension * 4 > self._most:
+        if keys is None:
             return None
-        return HeldVectors.load(self.table, keys, self.dimension)
+        shape, left = (len(keys.row_ids), self.dimension), self._most - keys.nbytes
+        return HeldVectors.load(keys.vectors(), shape, left, keys.vectors_at)
 
     @cached_property
     def _terms(self) -> "HeldTerms | None":
@@ -214,6 +195,19 @@ class HeldKeys:
         for batch in self._table.search().with_row_id(True).select(["terms"]).to_batches():
             yield TermsBatch(self.places(batch["_rowid"].to_numpy()), batch["terms"])
 
+    def vectors(self) -> Iterator[VectorsBatch]:
+        for batch in self._table.search().with_row_id(True).select(["vector"]).to_batches():
+            yield VectorsBatch(self.places(batch["_rowid"].to_numpy()), plain(batch["vector"]))
+
+    def vectors_at(self, places: Places) -> Vectors:
+        """Read from the table, in the order of the places."""
+        row_ids = self.row_ids[places].tolist()
+        rows = self._table.take_row_ids(row_ids).select(["vector"]).with_row_id().to_arrow()
+        found = np.concatenate([*map(plain, rows["vector"].chunks)])
+        order = np.argsort(rows["_rowid"].to_numpy())
+        wanted: Vectors = found[order[np.argsort(np.argsort(row_ids))]]
+        return wanted
+
     def counted_alike(self, terms: HeldTerms) -> bool:
         """Whether Lance gives a few single terms the same scores."""
         for word in terms.samples():
@@ -240,69 +234,3 @@ def within(table: "Table", columns: Sequence[str], most: int) -> pa.Table | None
         if size > most:
             return None
     return pa.Table.from_batches(batches) if batches else None
-
-
-class HeldVectors:
-    """The vectors in the order of the keys, shape (rows, dimension)."""
-
-    def __init__(self, points: Vectors) -> None:
-        self._points = points
-        self._scales = 1 / np.sqrt(np.vecdot(points, points))
-
-    @property
-    def nbytes(self) -> int:
-        return int(self._points.nbytes + self._scales.nbytes)
-
-    @classmethod
-    def load(cls, table: "Table", keys: HeldKeys, dimension: int) -> "HeldVectors":
-        points = np.empty((len(keys.row_ids), dimension), np.float32)
-        for batch in table.search().with_row_id(True).select(["vector"]).to_batches():
-            points[keys.places(batch["_rowid"].to_numpy())] = plain(batch["vector"])
-        return cls(points)
-
-    def nearest(
-        self, points: Vectors, k: int, mask: Mask | None
-    ) -> Iterator[tuple[Places, Floats]]:
-        """Of each point the places and cosines of the k nearest, and of all that rounding may have
-        put behind them, in no order.
-        """
-        seen = None if mask is None else np.flatnonzero(mask)
-        for point, rough in zip(points, self._rough(points), strict=True):
-            there = rough if seen is None else rough[seen]
-            least = kth_best(there, k) - ROUNDING if k < len(there) else -2.0
-            best = np.flatnonzero(there >= least)
-            places = best if seen is None else seen[best]
-            yield places, cosines(self._points, point, places)
-
-    def _rough(self, points: Vectors) -> Iterator[Floats]:
-        """The cosines with every row, but for rounding."""
-        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
-        if len(points) == 1:
-            # a dot product per row: one product with the matrix wakes a thread on each core, which
-            # costs several times the time where other threads search as well
-            yield np.vecdot(self._points, directions[0]) * self._scales
-            return
-        some = max(1, PRODUCT_BYTES // self._scales.nbytes)
-        for first in range(0, len(points), some):
-            yield from (directions[first : first + some] @ self._points.T) * self._scales
-
-
-def plain(column: "pa.FixedSizeListArray") -> Vectors:
-    """A fixed size list column as a matrix, without a copy."""
-    numbers = column.flatten().to_numpy(zero_copy_only=False)
-    matrix: Vectors = numbers.reshape(len(column), column.type.list_size)
-    return matrix
-
-
-def cosines(points: Vectors, point: Point, places: Places) -> Floats:
-    """Cosine similarity of the vectors at some places; equal vectors get equal scores wherever they
-    stand.
-    """
-    direction = point.astype(np.float64)
-    length = np.sqrt((direction**2).sum())
-    scores = np.empty(len(places), np.float32)
-    for first in range(0, len(places), ROWS_AT_ONCE):
-        some = points[places[first : first + ROWS_AT_ONCE]]
-        lengths = np.sqrt((some**2).sum(axis=1)) * length
-        scores[first : first + ROWS_AT_ONCE] = (some * direction).sum(axis=1) / lengths
-    return scores

@@ -9,8 +9,9 @@ import pyarrow as pa
 from llmops.tasks.filters import Where
 from llmops.tasks.plugins.stores import KEYS, Point
 from llmops.tasks.plugins.stores._frames import best, ranked
-from llmops.tasks.plugins.stores.lancedb.held import ROUNDING, RowIds, cosines, plain
+from llmops.tasks.plugins.stores.lancedb.held import RowIds
 from llmops.tasks.plugins.stores.lancedb.postings import Floats, kth_best
+from llmops.tasks.plugins.stores.lancedb.vectors import ROUNDING, cosines, plain
 from llmops.tasks.plugins.stores.lancedb.where import sql
 from llmops.tasks.schemas import Vectors
 
@@ -99,7 +100,7 @@ def _exact(table: "Table", points: Vectors, k: int, lists: Sequence[RowIds]) -> 
     found = []
     for point, row_ids in zip(points, lists, strict=True):
         places = np.searchsorted(wanted, row_ids)
-        scores = pa.array(cosines(vectors, point, places), pa.float32())
+        scores = pa.array(cosines(vectors.__getitem__, point, places), pa.float32())
         found.append(best(keys.take(pa.array(places)).append_column("score", scores), k))
     return found
 
@@ -115,7 +116,7 @@ def _scanned(table: "Table", point: Point, limit: int, where: Where | None) -> p
         search = search.where(sql(where), prefilter=True)
     rows = search.select([*KEYS, "vector", "_distance"]).limit(limit).to_arrow()
     points = _vectors(rows, len(point))
-    scores = cosines(points, point, np.arange(len(points)))
+    scores = cosines(points.__getitem__, point, np.arange(len(points)))
     return rows.append_column("score", pa.array(scores, pa.float32()))
 
 

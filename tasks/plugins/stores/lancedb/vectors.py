@@ -1,0 +1,178 @@
+"""The vectors of a table at one version, in memory: as whole numbers of 8 bits, and in full where
+there is room.
+
+A search compares the question with every row in 8 bits, which takes a quarter of the memory and
+less than half of the time. How far such a cosine may lie from the true one is known for each row,
+so every row that may be among the nearest is compared in full: what is found is exact.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import simsimd
+from numpy.typing import NDArray
+
+from llmops.tasks.plugins.stores import Point
+from llmops.tasks.plugins.stores.lancedb.postings import Floats, Mask, Places, kth_best
+from llmops.tasks.schemas import Vectors
+
+ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a difference that matters
+PRODUCT_BYTES = 32 * 2**20
+ROWS_AT_ONCE = 4_096
+LARGEST = 127
+
+ReadVectors = Callable[[Places], Vectors]
+"""The vectors at some places, in their order."""
+
+
+class VectorsBatch(NamedTuple):
+    """Some rows: their places, and their vectors, shape (rows, dimension)."""
+
+    places: Places
+    points: Vectors
+
+
+class RoughScores(NamedTuple):
+    """A cosine for each row, and how far the true one may lie from it."""
+
+    cosines: Floats
+    errors: Floats
+
+    def among(self, seen: Places | None) -> "RoughScores":
+        """Those of some rows; None: all."""
+        return self if seen is None else RoughScores(self.cosines[seen], self.errors[seen])
+
+
+class HeldVectors:
+    """`points`: every vector, shape (rows, dimension); None: there is room for the codes alone, and
+    `read` fetches the vectors that are compared in full.
+    """
+
+    def __init__(self, codes: "VectorCodes", points: Vectors | None, read: ReadVectors) -> None:
+        self._codes, self._points = codes, points
+        self._read = read if points is None else points.__getitem__
+
+    @classmethod
+    def load(
+        cls, batches: Iterable[VectorsBatch], shape: tuple[int, int], most: int, read: ReadVectors
+    ) -> "HeldVectors | None":
+        """None where even the codes take more than `most` bytes. The vectors take at most half of
+        what the codes leave: a search gains more from terms and texts in memory.
+        """
+        codes = VectorCodes.taking(shape, most)
+        if codes is None:
+            return None
+        room = 2 * 4 * shape[0] * shape[1] <= most - codes.nbytes
+        points = np.empty(shape, np.float32) if room else None
+        for batch in batches:
+            codes.put(batch)
+            if points is not None:
+                points[batch.places] = batch.points
+        return cls(codes, points, read)
+
+    @property
+    def nbytes(self) -> int:
+        return self._codes.nbytes + (0 if self._points is None else int(self._points.nbytes))
+
+    def nearest(
+        self, points: Vectors, k: int, mask: Mask | None
+    ) -> Iterator[tuple[Places, Floats]]:
+        """Of each point the places and cosines of the k nearest, and of some that are not much
+        farther, in no order.
+        """
+        seen = None if mask is None else np.flatnonzero(mask)
+        for point, rough in zip(points, self._rough(points), strict=True):
+            yield self._chosen(point, rough.among(seen), k, seen)
+
+    def _rough(self, points: Vectors) -> Iterator[RoughScores]:
+        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+        if self._points is None or len(points) == 1:
+            yield from map(self._codes.compared, directions)
+            return
+        scales, none = self._codes.scales, np.float32(0)
+        some = max(1, PRODUCT_BYTES // scales.nbytes)
+        for first in range(0, len(points), some):
+            products = (directions[first : first + some] @ self._points.T) * scales
+            yield from (RoughScores(each, np.broadcast_to(none, each.shape)) for each in products)
+
+    def _chosen(
+        self, point: Point, rough: RoughScores, k: int, seen: Places | None
+    ) -> tuple[Places, Floats]:
+        """`rough`: of the places `seen`; None: of all."""
+
+        def exact(places: Places) -> tuple[Places, Floats]:
+            places = places if seen is None else seen[places]
+            return places, cosines(self._read, point, places)
+
+        if k >= len(rough.cosines):
+            return exact(np.arange(len(rough.cosines)))
+        _, some = exact(np.flatnonzero(rough.cosines >= kth_best(rough.cosines, k)))
+        least = kth_best(some, k) - ROUNDING  # the k-th best of all is no less
+        return exact(np.flatnonzero(rough.cosines + rough.errors >= least))
+
+
+class VectorCodes:
+    """Each vector's direction as whole numbers from -127 to 127, times a step of its own."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._codes = np.zeros(shape, np.int8)
+        self._steps, self._errors, self.scales = (np.zeros(shape[0], np.float32) for _ in range(3))
+
+    @classmethod
+    def taking(cls, shape: tuple[int, int], most: int) -> "VectorCodes | None":
+        """None where they take more than `most` bytes."""
+        return cls(shape) if shape[0] * (shape[1] + 3 * 4) <= most else None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(int(p.nbytes) for p in (self._codes, self._steps, self._errors, self.scales))
+
+    def put(self, batch: VectorsBatch) -> None:
+        """`scales` becomes one over each vector's length."""
+        scales = 1 / np.sqrt(np.vecdot(batch.points, batch.points))
+        codes, steps, errors = coded(batch.points * scales[:, None])
+        self._codes[batch.places], self._steps[batch.places] = codes, steps
+        self._errors[batch.places], self.scales[batch.places] = errors, scales
+
+    def compared(self, direction: Point) -> RoughScores:
+        """The cosine with each row. By Cauchy and Schwarz the true one is no farther than what the
+        codes of both leave out is long: |x·q - x'·q'| <= |x - x'| |q| + |x'| |q - q'|.
+        """
+        code, step, error = (each[0] for each in coded(direction[None]))
+        products = np.asarray(
+            simsimd.cdist(code[None], self._codes, metric="dot", out_dtype="float32")
+        )[0]
+        return RoughScores(products * (self._steps * step), self._errors * (1 + error) + error)
+
+
+def coded(directions: Vectors) -> tuple[NDArray[np.int8], Floats, Floats]:
+    """Of vectors of length 1, shape (rows, dimension): codes, steps, and how long what the codes
+    leave out is.
+    """
+    steps = np.abs(directions).max(axis=1) / np.float32(LARGEST)
+    whole = np.rint(directions / steps[:, None])
+    left = directions - whole * steps[:, None]
+    return whole.astype(np.int8), steps, np.sqrt(np.vecdot(left, left))
+
+
+def plain(column: "pa.FixedSizeListArray") -> Vectors:
+    """A fixed size list column as a matrix, without a copy."""
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    matrix: Vectors = numbers.reshape(len(column), column.type.list_size)
+    return matrix
+
+
+def cosines(read: ReadVectors, point: Point, places: Places) -> Floats:
+    """Cosine similarity of the vectors at some places; equal vectors get equal scores wherever they
+    stand.
+    """
+    direction = point.astype(np.float64)
+    length = np.sqrt((direction**2).sum())
+    scores = np.empty(len(places), np.float32)
+    for first in range(0, len(places), ROWS_AT_ONCE):
+        some = read(places[first : first + ROWS_AT_ONCE])
+        lengths = np.sqrt((some**2).sum(axis=1)) * length
+        scores[first : first + ROWS_AT_ONCE] = (some * direction).sum(axis=1) / lengths
+    return scores
