@@ -24,8 +24,11 @@ def weaviate_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 
 @pytest.fixture(scope="session", params=STORES)
 def spec(request: pytest.FixtureRequest) -> Spec:
-    """Each store in turn."""
-    options = request.getfixturevalue("weaviate_options") if request.param == "weaviate" else {}
+    """Each store in turn, with exact scores."""
+    exact = {"text_scores": "snapshot"}
+    options = (
+        request.getfixturevalue("weaviate_options") | exact if request.param == "weaviate" else {}
+    )
     return Spec(name=request.param, options=options)
 
 

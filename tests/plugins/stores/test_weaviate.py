@@ -15,10 +15,13 @@ import pytest
 from pydantic import ValidationError
 
 from llmops.tasks.errors import Damaged, Unavailable
+from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from llmops.tasks.plugins.stores import ROWS, StoreCollection
 from llmops.tasks.plugins.stores.weaviate import WeaviateStore
+from llmops.tasks.plugins.stores.weaviate.reader import WeaviateReader
 from llmops.tasks.plugins.stores.weaviate.rows import class_name
 from llmops.tasks.plugins.stores.weaviate.write import batches, insert
+from llmops.tasks.retrieval.hybrid import Searcher
 from tests.plugins.stores.rows import DIMENSION, built, document, ids, numbered, seen, vectors
 
 
@@ -192,7 +195,7 @@ def test_a_collection_made_anew_by_hand_is_damage_and_strangers_are_told_and_rem
 def test_a_pinned_text_search_keeps_its_scores_while_1_000_rows_change(
     weaviate_options: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
-    store = WeaviateStore.model_validate(weaviate_options)
+    store = WeaviateStore.model_validate({**weaviate_options, "text_scores": "snapshot"})
     collection = store.open(f"{name}-pinned", DIMENSION, tmp_path)
     try:
         first = built(collection, 1, 0, 600)
@@ -213,6 +216,64 @@ def test_a_pinned_text_search_keeps_its_scores_while_1_000_rows_change(
         store.drop(f"{name}-pinned", tmp_path)
         store.drop(f"{name}-fresh", tmp_path)
         gc.collect()  # a client that nobody closed would warn here
+
+
+def test_the_servers_scores_are_near_those_of_the_snapshot(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    stores = [
+        WeaviateStore.model_validate({**weaviate_options, "text_scores": scores})
+        for scores in ("server", "snapshot")
+    ]
+    served, exact = (store.open(f"{name}-served", DIMENSION, tmp_path) for store in stores)
+    try:
+        first = built(served, 1, 0, 400)
+        for terms in (["number50"], ["common", "number70", "number70"], []):
+            ours, theirs = (one.at(first).text(terms, 400) for one in (exact, served))
+            assert len(ours) == len(theirs)
+            assert ours["uri"].tolist() == theirs["uri"].tolist()
+            assert np.allclose(ours["score"], theirs["score"], rtol=5e-3, atol=0.01)
+        gone = [*numbered(0, 20)["chunk_id"]]
+        served.stage(2, numbered(400, 420), vectors(numbered(400, 420)), gone)
+        second = served.seal(2)
+        ours, theirs = (
+            one.at(second).text(["common", "number300"], 500) for one in (exact, served)
+        )
+        assert {*ours["chunk_id"]} == {*theirs["chunk_id"]}
+        assert not {*theirs["chunk_id"]} & {*gone}
+        assert np.allclose(ours["score"].max(), theirs["score"].max(), rtol=0.1)
+    finally:
+        stores[0].drop(f"{name}-served", tmp_path)
+        gc.collect()
+
+
+def test_a_search_asks_once_whether_its_snapshot_is_kept(
+    weaviate_options: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = WeaviateStore.model_validate(weaviate_options)
+    collection = store.open(f"{name}-asked", DIMENSION, tmp_path)
+    try:
+        first = built(collection, 1, 0, 40)
+        reader, searches = collection.at(first), []
+        searcher, point = Searcher(reader, HashEmbedder(), 0.5), vectors(numbered(7, 8))[0]
+        confirm = WeaviateReader._confirm
+
+        def counted(self: WeaviateReader) -> None:
+            searches.append(first)
+            confirm(self)
+
+        monkeypatch.setattr(WeaviateReader, "_confirm", counted)
+        assert len(searcher.passages("common number7", 5, vector=point)) == 5
+        assert len(searches) == 1
+        reader.near(vectors(numbered(0, 1))[0], 3)
+        assert len(searches) == 2
+        second = built(collection, 2, 40, 60)
+        collection.gc([second])
+        with pytest.raises(Damaged, match="no snapshot"):
+            searcher.passages("common number7", 5, vector=point)
+    finally:
+        store.drop(f"{name}-asked", tmp_path)
+        gc.collect()
 
 
 def test_a_quantised_collection_keeps_the_contract(

@@ -45,7 +45,9 @@ class WeaviateStore(Store):
     One of `api_key`, `bearer_token` and `client_secret` (OIDC, with `scopes`), given as `${NAME}`.
     `replication`: copies of each row; all must be written before a build is published.
     `quantization`: smaller vectors in memory, a little less exact. `exact_below`: up to that many
-    rows a search compares every vector. Times in seconds: `timeout` for a question, with the wait
+    rows a search compares every vector. `text_scores`: by the `server`, which also counts rows that
+    are staged or were retired and not yet freed, or exact for the `snapshot`, which takes several
+    times as long. Times in seconds: `timeout` for a question, with the wait
     for a server that restarts; `insert_timeout` for a batch; `index_timeout` for an index that is
     built behind.
     """
@@ -63,6 +65,7 @@ class WeaviateStore(Store):
     replication: int = Field(default=1, ge=1, le=100)
     quantization: Literal["none", "rq", "sq", "bq"] = "none"
     exact_below: int = Field(default=40_000, ge=0)
+    text_scores: Literal["server", "snapshot"] = "server"
     timeout: float = Field(default=30, gt=0)
     insert_timeout: float = Field(default=120, gt=0)
     index_timeout: float = Field(default=3_600, gt=0)
@@ -132,6 +135,7 @@ class WeaviateStore(Store):
             self.replication,
             self.timeout,
             self.index_timeout,
+            scored_here=self.text_scores == "snapshot",
         )
 
     def drop(self, name: str, home: Path) -> None:

@@ -48,11 +48,13 @@ class WeaviateCollection(StoreCollection):
         replication: int,
         seconds: float,
         index_seconds: float,
+        *,
+        scored_here: bool,
     ) -> None:
         from weaviate.classes.config import ConsistencyLevel
 
         self._client, self._dimension, self._make = client, dimension, make
-        self._index_seconds = index_seconds
+        self._index_seconds, self._scored_here = index_seconds, scored_here
         self._class, self._what = class_name(name), f"the Weaviate collection {name!r}"
         self._place = CollectionPlace(client, self._class, self._what, seconds)
         self._schema, self._columns = rows_schema(fields), kinds(fields)
@@ -207,7 +209,13 @@ class WeaviateCollection(StoreCollection):
     def at(self, snapshot: str) -> StoreReader:
         sealed = self._place.patiently(lambda: self._sealed(snapshot))
         return WeaviateReader(
-            self._read, self._records, sealed, self._schema, self._dimension, self._place
+            self._read,
+            self._records,
+            sealed,
+            self._schema,
+            self._dimension,
+            self._place,
+            scored_here=self._scored_here,
         )
 
     def unpublished(self, snapshot: str) -> int:

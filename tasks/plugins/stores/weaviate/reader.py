@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import local
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,15 @@ from numpy.typing import NDArray
 from llmops.tasks.errors import Damaged
 from llmops.tasks.filters import Where
 from llmops.tasks.filters.evaluate import matches
-from llmops.tasks.plugins.stores import ROWS, Point, StoreReader
+from llmops.tasks.plugins.stores import KEYS, ROWS, Point, RankedRow, StoreReader
 from llmops.tasks.plugins.stores._frames import REPAIR, findable
 from llmops.tasks.plugins.stores.weaviate.connection import CollectionPlace
 from llmops.tasks.plugins.stores.weaviate.rows import INTERVAL, table
-from llmops.tasks.plugins.stores.weaviate.scores import bm25, frequencies, reach
+from llmops.tasks.plugins.stores.weaviate.scores import bm25, frequencies, reach, served_scores
 from llmops.tasks.plugins.stores.weaviate.state import MOST, Sealed, StateRecords
 from llmops.tasks.plugins.stores.weaviate.where import among, at, by_id, holds, named, translated
 from llmops.tasks.plugins.stores.weaviate.write import pages
-from llmops.tasks.schemas import from_arrow
+from llmops.tasks.schemas import Record, from_arrow
 
 if TYPE_CHECKING:
     from weaviate.collections.classes.filters import FilterReturn
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
         StoredObject,
     )
 
-ORDERING = ("uri", "ordinal", "chunk_id")
 IDS_PER_QUERY = 1_000
+CHOSEN_AGAIN = 3  # an erasure may come between a search and the reading of its rows
 Scores = NDArray[np.float32]
+ScoreRows = Callable[[Sequence["StoredObject"]], list[float]]
+MostBehind = Callable[[Sequence["StoredObject"], Scores], float]
+"""The most that a row can score which the server ranks behind the found ones."""
 PAGE_BYTES, ROW_BYTES = 24_000_000, 6_000
 
 T = TypeVar("T")
@@ -46,6 +50,9 @@ class WeaviateReader(StoreReader):
 
     After every question it is asked whether the snapshot is still kept: what a build that goes on
     from an earlier one, or gc, has taken away is never missed silently. Then Damaged is raised.
+
+    `scored_here`: texts are scored with the statistics of the snapshot, else by the server with
+    those of all that the collection holds.
     """
 
     def __init__(
@@ -56,6 +63,8 @@ class WeaviateReader(StoreReader):
         schema: pa.Schema,
         dimension: int,
         place: CollectionPlace,
+        *,
+        scored_here: bool,
     ) -> None:
         self._collection, self._records, self._snapshot, self._schema = (
             collection,
@@ -63,13 +72,19 @@ class WeaviateReader(StoreReader):
             snapshot,
             schema,
         )
-        self._dimension, self._place = dimension, place
-        self._returned = [*schema.names, *INTERVAL]
+        self._dimension, self._place, self._scored_here = dimension, place, scored_here
+        self._later = local()
 
     def vector(self, query: Point, k: int, where: Where | None = None) -> pd.DataFrame:
         """Exact up to the store's `exact_below` rows. Raises ValueError for a query of another
         shape, with NaN, or zero.
         """
+        return self.whole(lambda: self.near(query, k, where))
+
+    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
+        return self.whole(lambda: self.found(terms, k, where))
+
+    def near(self, query: Point, k: int, where: Where | None = None) -> list[RankedRow]:
         from weaviate.classes.query import MetadataQuery
 
         point = np.asarray(query, dtype=np.float32)
@@ -78,14 +93,14 @@ class WeaviateReader(StoreReader):
                 f"got a query vector of shape {point.shape}; allowed: "
                 f"({self._dimension},), finite, not 0"
             )
-        asked, filters = point.tolist(), self._filters(where)
+        asked, filters, looked_at = point.tolist(), self._filters(where), _looked_at(where)
 
         def find(limit: int) -> list["StoredObject"]:
             rows: list[StoredObject] = self._collection.query.near_vector(
                 asked,
                 limit=limit,
                 filters=filters,
-                return_properties=self._returned,
+                return_properties=looked_at,
                 return_metadata=MetadataQuery(distance=True),
             ).objects
             return rows
@@ -93,24 +108,17 @@ class WeaviateReader(StoreReader):
         def score(rows: Sequence["StoredObject"]) -> list[float]:
             return [1 - row.metadata.distance for row in rows]  # type: ignore[operator]
 
-        best, scores = self._best(find, score, lambda _, scores: scores[-1], k, where)
-        return _frame([row.properties for row in best], scores)
+        return self._best(find, score, _last, k, where)
 
-    def text(self, terms: Sequence[str], k: int, where: Where | None = None) -> pd.DataFrame:
+    def found(self, terms: Sequence[str], k: int, where: Where | None = None) -> list[RankedRow]:
         from weaviate.classes.query import MetadataQuery
 
         query = Counter(term for text in findable(terms) for term in text.split())
         if not query:
-            return _frame([], [])
+            return []
         asked, filters = " ".join(query.elements()), self._filters(where)
-        looked_at = sorted({*ORDERING, "terms", *INTERVAL, *(named(where) if where else ())})
-        now = at(self._snapshot.number)
-        within = frequencies(
-            self._collection.name,
-            self._snapshot,
-            query,
-            lambda term: self._counted(now & among("terms", [term])),
-        )
+        looked_at = [*_looked_at(where), *(["terms"] if self._scored_here else [])]
+        score, most = self._own_scores(query) if self._scored_here else (served_scores, _last)
 
         def find(limit: int) -> list["StoredObject"]:
             rows: list[StoredObject] = self._collection.query.bm25(
@@ -123,34 +131,76 @@ class WeaviateReader(StoreReader):
             ).objects
             return rows
 
+        return self._best(find, score, most, k, where)
+
+    def _own_scores(self, query: Mapping[str, int]) -> tuple["ScoreRows", "MostBehind"]:
+        """With the statistics of this snapshot alone."""
+        now = at(self._snapshot.number)
+        within = frequencies(
+            self._collection.name,
+            self._snapshot,
+            query,
+            lambda term: self._counted(now & among("terms", [term])),
+        )
+
         def score(rows: Sequence["StoredObject"]) -> list[float]:
             return bm25([row.properties for row in rows], query, within, self._snapshot)
 
-        best, scores = self._best(
-            find,
-            score,
-            lambda rows, scores: reach([row.metadata.score for row in rows], scores),  # type: ignore[misc]
-            k,
-            where,
-        )
-        return _frame(self._whole([row.uuid for row in best]), scores)
+        def most(rows: Sequence["StoredObject"], scores: Scores) -> float:
+            return reach([row.metadata.score for row in rows], scores)  # type: ignore[misc]
 
-    def _whole(self, ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
-        """The rows of these objects, in this order. The candidates are many more: of them only what
-        ranks them is read.
+        return score, most
+
+    def whole(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
+    ) -> pd.DataFrame:
+        hits, rows = self._chosen(choose, columns)
+        schema = pa.schema([ROWS.field(name) for name in columns])
+        scores = pa.array([hit.score for hit in hits], pa.float32())
+        return from_arrow(table(rows, schema).append_column("score", scores))
+
+    def passages(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str] = tuple(ROWS.names)
+    ) -> list[Record]:
+        hits, rows = self._chosen(choose, columns)
+        schema = pa.schema([ROWS.field(name) for name in columns])
+        listed = table(rows, schema).to_pylist()
+        scores = np.float32([hit.score for hit in hits]).tolist()
+        return [{**row, "score": score} for row, score in zip(listed, scores, strict=True)]
+
+    def _chosen(
+        self, choose: Callable[[], Sequence[RankedRow]], columns: Sequence[str]
+    ) -> tuple[Sequence[RankedRow], list[Mapping[str, Any]]]:
+        """The hits and their rows. Whether the snapshot is still kept is asked once, after all of
+        it.
         """
-        held: dict[UUID, Mapping[str, Any]] = {}
+        for _ in range(CHOSEN_AGAIN):
+            with self._confirmed_once():
+                hits = choose()
+                rows = self._read(hits, columns)
+            if rows is not None:
+                return hits, rows
+        raise Damaged(f"{self._place.what} names rows that it does not have", hint=REPAIR)
+
+    def _read(
+        self, hits: Sequence[RankedRow], columns: Sequence[str]
+    ) -> list[Mapping[str, Any]] | None:
+        """The rows in the order of the hits; None where some are gone since they were found."""
+        if set(columns) <= set(KEYS):
+            return [hit._asdict() for hit in hits]
+        ids: list[Any] = [hit.place[0] for hit in hits]
+        held: dict[object, Mapping[str, Any]] = {}
         for first in range(0, len(ids), IDS_PER_QUERY):
             some = by_id(ids[first : first + IDS_PER_QUERY])
             page = self._asked(
                 lambda some=some: (
                     self._collection.query.fetch_objects(  # type: ignore[misc]
-                        filters=some, limit=IDS_PER_QUERY, return_properties=ROWS.names
+                        filters=some, limit=IDS_PER_QUERY, return_properties=[*columns]
                     ).objects
                 )
             )
             held |= {row.uuid: row.properties for row in page}
-        return [held[each] for each in ids]
+        return [held[each] for each in ids] if held.keys() >= {*ids} else None
 
     def _filters(self, where: Where | None) -> "FilterReturn":
         own = at(self._snapshot.number)
@@ -171,16 +221,15 @@ class WeaviateReader(StoreReader):
     def _best(
         self,
         find: Callable[[int], list["StoredObject"]],
-        score: Callable[[Sequence["StoredObject"]], list[float]],
-        most: Callable[[Sequence["StoredObject"], Scores], float],
+        score: "ScoreRows",
+        most: "MostBehind",
         k: int,
         where: Where | None,
-    ) -> tuple[list["StoredObject"], Scores]:
+    ) -> list[RankedRow]:
         """The k best, ties in the order of uri and ordinal.
 
-        `most`: the most that a row which the server ranks behind the found ones can score. While
-        that reaches the k-th score, more are fetched, so that the choice never depends on how rows
-        lie on disk.
+        While what the server ranks behind the found rows may score as the k-th does, more are
+        fetched, so that the choice never depends on how rows lie on disk.
         """
         wanted = k + 16
         while True:
@@ -200,11 +249,7 @@ class WeaviateReader(StoreReader):
             ):
                 break
             wanted *= 4
-        places = sorted(
-            range(len(rows)),
-            key=lambda n: (-scores[n], *(rows[n].properties[name] for name in ORDERING)),
-        )[:k]
-        return [rows[n] for n in places], scores[places]
+        return sorted(map(_hit, rows, scores.tolist()), key=lambda hit: hit.rank)[:k]
 
     def rows(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         with_vector = "vector" in columns
@@ -236,13 +281,24 @@ class WeaviateReader(StoreReader):
 
     def _asked(self, question: Callable[[], T]) -> T:
         answer = self._place.patiently(question)
-        self._confirm()
+        if not getattr(self._later, "confirmed", False):
+            self._confirm()
         return answer
 
-    def _confirm(self) -> None:
-        """Raises Damaged when the snapshot is no longer kept: the record goes before the rows
-        do.
+    @contextmanager
+    def _confirmed_once(self) -> Iterator[None]:
+        """Whether the snapshot is still kept is asked at the end, not after each question of this
+        thread: the record goes before the rows do.
         """
+        self._later.confirmed = True
+        try:
+            yield
+        finally:
+            self._later.confirmed = False
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Raises Damaged when the snapshot is no longer kept."""
         sealed = self._place.patiently(lambda: self._records.sealed(self._snapshot.number))
         if sealed is None:
             raise Damaged(
@@ -251,8 +307,20 @@ class WeaviateReader(StoreReader):
         self._snapshot = sealed
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[float] | Scores) -> pd.DataFrame:
-    return from_arrow(table(rows, ROWS).append_column("score", pa.array(scores, pa.float32())))
+def _looked_at(where: Where | None) -> list[str]:
+    """The properties that rank a candidate and say whether it counts."""
+    return sorted({*KEYS, *INTERVAL, *(named(where) if where else ())})
+
+
+def _last(rows: Sequence["StoredObject"], scores: Scores) -> float:
+    """What the server ranks behind these scores no more than the last of them."""
+    del rows
+    return float(scores[-1])
+
+
+def _hit(row: "StoredObject", score: float) -> RankedRow:
+    keys: tuple[Any, ...] = tuple(row.properties[name] for name in KEYS)
+    return RankedRow(*keys, score, (row.uuid, 0))
 
 
 def _with_vectors(

@@ -1,9 +1,12 @@
-"""BM25 with the statistics of one snapshot.
+"""BM25 as the server scores it, or with the statistics of one snapshot.
 
 Weaviate counts every object of a collection, also what is staged, and what was retired and not yet
-freed: with its own scores a pinned reader would see its list change while somebody builds. It finds
-the candidates; these are the scores. Robertson and Zaragoza 2009, with k1 = 1.2 and b = 0.75, as
-Weaviate has it; with the factor k1 + 1, as LanceDB has it.
+freed: with 5 % retired its scores are off by up to 2 %, and a pinned reader sees them move while
+somebody builds. With `text_scores: snapshot` it finds the candidates alone, and these are the
+scores; each new term costs a count on the server.
+
+Robertson and Zaragoza 2009, with k1 = 1.2 and b = 0.75, as Weaviate has it; with the factor k1 + 1,
+as LanceDB has it.
 """
 
 import math
@@ -11,9 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmops.tasks.plugins.stores.weaviate.state import Sealed
+
+if TYPE_CHECKING:
+    from llmops.tasks.plugins.stores.weaviate.rows import StoredObject
 
 K1, B = 1.2, 0.75
 # the factor between the two statistics differs from row to row, far less than from one moment to
@@ -65,6 +71,11 @@ def _score(held: Counter[str], weights: Mapping[str, float], usual: float) -> fl
     return (K1 + 1) * math.fsum(
         weight * held[term] / (held[term] + norm) for term, weight in weights.items()
     )
+
+
+def served_scores(rows: Sequence["StoredObject"]) -> list[float]:
+    """What the server says, on the scale of `bm25`."""
+    return [(K1 + 1) * (row.metadata.score or 0.0) for row in rows]
 
 
 def reach(served: Sequence[float], scores: Iterable[float]) -> float:
