@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from llmops.tasks.plugins.stores.lancedb import vectors as lancedb_vectors
 from llmops.tasks.plugins.stores.lancedb.vectors import (
     HeldVectors,
     VectorCodes,
@@ -46,7 +47,7 @@ def held(points: Vectors, most: int, reads: list[int]) -> HeldVectors:
     half = len(points) // 2
     parts = (np.arange(half), np.arange(half, len(points)))
     batches = (VectorsBatch(part, points[part]) for part in parts if len(part))
-    found = HeldVectors.load(batches, points.shape, most, read)  # type: ignore[arg-type]
+    found = HeldVectors.load(batches, points.shape, most, read)
     assert found is not None
     return found
 
@@ -96,7 +97,7 @@ def test_the_nearest_are_those_of_a_full_comparison(
 def test_no_cosine_is_farther_from_its_code_than_is_said(kind: Kind) -> None:
     chance = np.random.default_rng(7)
     points = made(kind, 2_000, 64, chance)
-    codes = VectorCodes(points.shape)  # type: ignore[arg-type]
+    codes = VectorCodes(points.shape)
     codes.put(VectorsBatch(np.arange(2_000), points))
     for point in made(kind, 20, 64, chance):
         rough = codes.compared(point / np.linalg.norm(point))
@@ -115,6 +116,16 @@ def test_few_vectors_are_read_in_full() -> None:
     for point in points[:20].astype(np.float32):
         list(vectors.nearest(point[None], 100, None))
     assert max(reads) < 1_000
+
+
+def test_many_rows_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = made("gaussian", 1_000, 16, np.random.default_rng(5))
+    codes = VectorCodes((1_000, 16))
+    codes.put(VectorsBatch(np.arange(1_000), points))
+    whole = codes.compared(points[0] / np.linalg.norm(points[0]))
+    monkeypatch.setattr(lancedb_vectors, "PART_ROWS", 300)
+    parts = codes.compared(points[0] / np.linalg.norm(points[0]))
+    assert parts.cosines.tolist() == whole.cosines.tolist()
 
 
 def test_codes_of_a_direction() -> None:

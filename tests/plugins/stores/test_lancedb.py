@@ -110,14 +110,14 @@ def test_terms_that_lance_counts_otherwise_are_not_held(collection: LanceDBColle
     """As in a home of an earlier release, whose index knew rows that are deleted."""
     stage(collection, 0, 60)
     table = collection._open()
-    assert Pinned(table).terms() is not None
+    assert Pinned(table, 2**28).terms() is not None
     table.delete("uri = 'doc-000007.md'")
-    assert Pinned(table).terms() is None
+    assert Pinned(table, 2**28).terms() is None
     table.create_index("terms", config=full_text())
-    assert Pinned(table).terms() is not None
+    assert Pinned(table, 2**28).terms() is not None
     rows = numbered(60, 61)
     collection.stage(1, rows, vectors(rows), [])
-    assert Pinned(collection._open()).terms() is None
+    assert Pinned(collection._open(), 2**28).terms() is None
 
 
 @pytest.mark.slow

@@ -2,18 +2,21 @@
 
 from itertools import product
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
-from llmops.tasks.errors import UsageError
+from llmops.tasks.errors import Damaged, UsageError
 from llmops.tasks.filters import Compare
-from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, memory, scans
+from llmops.tasks.plugins.stores.lancedb import LanceDBCollection, LanceDBStore, held, memory, scans
 from llmops.tasks.plugins.stores.lancedb.held import SEARCHES, Pinned
 from llmops.tasks.plugins.stores.lancedb.memory import MEMORY, memory_allowed
 from llmops.tasks.plugins.stores.lancedb.reader import LanceDBReader
+from llmops.tasks.plugins.stores.lancedb.vectors import HeldVectors
 from tests.plugins.stores.rows import DIMENSION, numbered, vectors
 from tests.plugins.stores.test_lancedb import collection, stage
 
@@ -24,25 +27,25 @@ def test_memory_is_bounded(collection: LanceDBCollection) -> None:
     stage(collection, 0, 50)
     table = collection._open()
 
-    def held(most: int) -> Pinned:
+    def asked(most: int) -> Pinned:
         pinned = Pinned(table, most, ["text"])
         for _ in range(SEARCHES):
             assert pinned.keys() is None
         return pinned
 
-    assert held(100).keys() is None
-    keys = held(100_000).keys()
+    assert asked(100).keys() is None
+    keys = asked(100_000).keys()
     assert keys is not None
     codes = 50 * (DIMENSION + 3 * 4)
     full = codes + 50 * DIMENSION * 4
     half = codes + 2 * (full - codes)  # the other half is for terms and texts
     for room, taken in ((codes - 1, None), (codes, codes), (half - 1, codes), (half, full)):
-        points = held(keys.nbytes + room).vectors()
+        points = asked(keys.nbytes + room).vectors()
         assert (points and points.nbytes) == taken
-    assert held(keys.nbytes + codes).terms() is None
+    assert asked(keys.nbytes + codes).terms() is None
     row_id = int(keys.row_ids[0])
     for most, there in ((keys.nbytes, False), (100_000, True)):
-        pinned = held(most)
+        pinned = asked(most)
         pinned.keys()
         assert (pinned.texts(["text"], [row_id]) is not None) == there
     for number in range(200):
@@ -91,6 +94,53 @@ def test_a_container_has_a_sixteenth_of_what_it_may_take(
     assert memory_allowed() == 2**28
 
 
+def test_a_large_table_is_loaded_beside_the_searches(
+    collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "LOADED_BESIDE", 100)
+    sealed, go_on = stage(collection, 0, 120), Event()
+    load = HeldVectors.load
+
+    def slowly(*given: Any) -> Any:
+        assert go_on.wait(30)
+        return load(*given)
+
+    monkeypatch.setattr(HeldVectors, "load", slowly)
+    reader, points = collection.at(sealed), vectors(numbered(0, 3))
+    assert isinstance(reader, LanceDBReader)
+    pinned = reader._pinned
+    before = [[hit.chunk_id for hit in reader.near(points[0], 9)] for _ in range(SEARCHES + 3)]
+    assert pinned.keys() is None
+    assert [found["score"].notna().all() for found in [reader.text(["common"], 5)]] == [True]
+    go_on.set()
+    assert pinned._loading is not None
+    pinned._loading.result(30)
+    assert pinned.keys() is not None
+    assert pinned.vectors() is not None
+    assert [hit.chunk_id for hit in reader.near(points[0], 9)] == before[0] == before[-1]
+
+
+def test_what_loading_has_raised_is_raised(
+    collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "LOADED_BESIDE", 100)
+    sealed = stage(collection, 0, 120)
+
+    def broken(*given: Any) -> Any:
+        raise RuntimeError("Not found: a file of the table")
+
+    monkeypatch.setattr(HeldVectors, "load", broken)
+    reader = collection.at(sealed)
+    assert isinstance(reader, LanceDBReader)
+    for _ in range(SEARCHES + 1):
+        reader.near(np.ones(DIMENSION), 3)
+    pinned = reader._pinned
+    assert pinned._loading is not None
+    assert isinstance(pinned._loading.exception(30), RuntimeError)
+    with pytest.raises(Damaged, match="has lost files"):
+        reader.near(np.ones(DIMENSION), 3)
+
+
 def test_vectors_beyond_memory_are_read_once_for_many_questions(
     collection: LanceDBCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,8 +151,8 @@ def test_vectors_beyond_memory_are_read_once_for_many_questions(
         part = rows.iloc[first : first + 100].reset_index(drop=True)
         collection.stage(1, part, few[np.arange(first, first + 100) % 25], [])
     snapshot = collection.seal(1)
-    held = collection.at(snapshot)
-    held.near_many(few, 1)  # and the next ones are of memory
+    in_memory = collection.at(snapshot)
+    in_memory.near_many(few, 1)  # and the next ones are of memory
     small = LanceDBReader(lambda: collection._pinned(snapshot), "small", most=1)
     asked = np.concatenate([few[:10], vectors(numbered(900, 910))])
     conditions = (
@@ -114,7 +164,7 @@ def test_vectors_beyond_memory_are_read_once_for_many_questions(
         found = small.near_many(asked, k, where)
         assert small._pinned.keys() is None
         alone = [small.near(point, k, where) for point in asked]
-        for some, one, kept in zip(found, alone, held.near_many(asked, k, where), strict=True):
+        for some, one, kept in zip(found, alone, in_memory.near_many(asked, k, where), strict=True):
             wanted = [(hit.chunk_id, hit.score) for hit in one]
             assert [(hit.chunk_id, hit.score) for hit in some] == wanted
             assert [(hit.chunk_id, hit.score) for hit in kept] == wanted

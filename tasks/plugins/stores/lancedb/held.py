@@ -7,6 +7,7 @@ where there is more, the table is asked instead.
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from llmops.tasks.schemas import Vectors
 if TYPE_CHECKING:
     from lancedb.table import Table
 
+LOADED_BESIDE = 200_000  # rows; fewer take about a second
 SEARCHES = 4  # whoever asks more often has keys and vectors held in memory
 SAME = 4e-7
 """Relative: more than scores differ by that are summed in another order, less than what a row more
@@ -52,12 +54,32 @@ class Pinned:
         self.table, self._most, self._held = table, most, held
         self.dimension: int = table.schema.field("vector").type.list_size
         self._lock, self._asked = RLock(), 0
+        self._loading: Future[None] | None = None
 
     def keys(self, questions: int = 1) -> "HeldKeys | None":
-        """None for the first searches, which the table answers sooner, and for too many rows."""
+        """None for the first searches, which the table answers sooner, while a large table is being
+        loaded beside them, and for too many rows.
+        """
         with self._lock:
             self._asked += questions
-            return self._keys if self._asked > SEARCHES else None
+            return self._keys if self._asked > SEARCHES and self._loaded() else None
+
+    def _loaded(self) -> bool:
+        """Whether what is held may be looked at. Raises what the loading has raised."""
+        if self._loading is None and self.table.count_rows() > LOADED_BESIDE:
+            pool = ThreadPoolExecutor(1, "search-memory")
+            self._loading = pool.submit(self._load)
+            pool.shutdown(wait=False)
+        if self._loading is None:  # each part when it is first wanted
+            return True
+        if not self._loading.done():
+            return False
+        self._loading.result()
+        return True
+
+    def _load(self) -> None:
+        for part in ("_keys", "_vectors", "_terms", "_texts"):
+            getattr(self, part)  # which keeps it
 
     def vectors(self) -> "HeldVectors | None":
         """None for too many."""
@@ -76,7 +98,8 @@ class Pinned:
         if not set(columns) <= set(self._held):
             return None
         with self._lock:
-            keys, texts = (self._keys, self._texts) if self._asked > SEARCHES else (None, None)
+            there = self._asked > SEARCHES and self._loaded()
+            keys, texts = (self._keys, self._texts) if there else (None, None)
         if keys is None or texts is None:
             return None
         return texts.take(pa.array(keys.places(np.array(row_ids, np.uint64))))

@@ -33,4 +33,5 @@ def memory_allowed() -> int:
 
 def _available() -> int:
     limits = [path.read_text().strip() for path in LIMITS if path.exists()]
-    return min([psutil.virtual_memory().total, *(int(each) for each in limits if each.isdigit())])
+    machine: int = psutil.virtual_memory().total
+    return min([machine, *(int(each) for each in limits if each.isdigit())])

@@ -6,7 +6,9 @@ less than half of the time. How far such a cosine may lie from the true one is k
 so every row that may be among the nearest is compared in full: what is found is exact.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +24,9 @@ ROUNDING = 1e-5  # far above the error of a float32 dot product, far below a dif
 PRODUCT_BYTES = 32 * 2**20
 ROWS_AT_ONCE = 4_096
 LARGEST = 127
+PART_ROWS = 200_000
 
+Codes = NDArray[np.int8]
 ReadVectors = Callable[[Places], Vectors]
 """The vectors at some places, in their order."""
 
@@ -141,13 +145,28 @@ class VectorCodes:
         codes of both leave out is long: |x·q - x'·q'| <= |x - x'| |q| + |x'| |q - q'|.
         """
         code, step, error = (each[0] for each in coded(direction[None]))
-        products = np.asarray(
-            simsimd.cdist(code[None], self._codes, metric="dot", out_dtype="float32")
-        )[0]
+        products = _products(self._codes, code[None])
         return RoughScores(products * (self._steps * step), self._errors * (1 + error) + error)
 
 
-def coded(directions: Vectors) -> tuple[NDArray[np.int8], Floats, Floats]:
+def _products(codes: Codes, code: Codes) -> Floats:
+    """The dot product of each row with `code`, of shape (1, dimension). Many rows are shared among
+    the cores; few would wait longer for a thread than for one core.
+    """
+
+    def part(first: int) -> Floats:
+        some = codes[first : first + PART_ROWS]
+        products: Floats = np.asarray(simsimd.cdist(code, some, metric="dot", out_dtype="float32"))
+        return products.ravel()
+
+    parts = range(0, len(codes), PART_ROWS)
+    if len(parts) == 1:
+        return part(0)
+    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
+        return np.concatenate([*pool.map(part, parts)])
+
+
+def coded(directions: Vectors) -> tuple[Codes, Floats, Floats]:
     """Of vectors of length 1, shape (rows, dimension): codes, steps, and how long what the codes
     leave out is.
     """

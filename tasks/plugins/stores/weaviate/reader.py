@@ -165,7 +165,7 @@ class WeaviateReader(StoreReader):
         hits, rows = self._chosen(choose, columns)
         schema = pa.schema([ROWS.field(name) for name in columns])
         listed = table(rows, schema).to_pylist()
-        scores = np.float32([hit.score for hit in hits]).tolist()
+        scores = np.array([hit.score for hit in hits], np.float32).tolist()
         return [{**row, "score": score} for row, score in zip(listed, scores, strict=True)]
 
     def _chosen(
@@ -320,7 +320,7 @@ def _last(rows: Sequence["StoredObject"], scores: Scores) -> float:
 
 def _hit(row: "StoredObject", score: float) -> RankedRow:
     keys: tuple[Any, ...] = tuple(row.properties[name] for name in KEYS)
-    return RankedRow(*keys, score, (row.uuid, 0))
+    return RankedRow._make((*keys, score, (row.uuid, 0)))
 
 
 def _with_vectors(
