@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmops.tasks.plugins.embedders import Embedder, normalised
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.schemas import Starts, Vectors
+from llmops.tasks.texts.characters import CharacterTable, codes_of
 from llmops.tasks.texts.hashing import mixed
 
 SINGLE = (
@@ -34,7 +35,6 @@ SIGNS = (
 """Punctuation and symbols: tokens that are counted, but not embedded."""
 
 WORD = re.compile(rf"[{SINGLE}]|[^\s{SIGNS}{SINGLE}]{{1,32}}")
-TOKEN = re.compile(rf"{WORD.pattern}|[{SIGNS}]{{1,8}}")
 SLAB = 1024
 PAIR = 0.25
 Array = np.ndarray[Any, Any]
@@ -59,7 +59,11 @@ class HashEmbedder(Embedder):
         """Words (at most 32 characters), single characters of CJK scripts, and runs of at most 8
         signs.
         """
-        return [match.span() for match in TOKEN.finditer(text)]
+        starts, ends = _tokens(text)
+        return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+    def token_starts(self, text: str) -> Starts:
+        return _tokens(text)[0]
 
     def _slab(self, texts: Sequence[str]) -> Array:
         words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
@@ -77,6 +81,33 @@ class HashEmbedder(Embedder):
         )
         damped = np.sign(sums) * np.sqrt(np.abs(sums))
         return damped.reshape(len(texts), self.dimension).astype(np.float32)
+
+
+def _kind(code: int) -> int:
+    return next(kind for kind, pattern in enumerate(KINDS) if pattern.match(chr(code)))
+
+
+KINDS = tuple(map(re.compile, (r"\s", f"[{SINGLE}]", f"[{SIGNS}]", ".")))
+LONGEST = np.array([0, 1, 8, 32])
+"""Characters of a token, by kind."""
+CHARACTERS = CharacterTable(_kind)
+
+
+def _tokens(text: str) -> tuple[Array, Array]:
+    """Offsets (start, end) of characters of one kind in a row, in pieces as long as its tokens."""
+    kinds = CHARACTERS.of(codes_of(text))
+    changes = np.append(True, kinds[1:] != kinds[:-1])[: len(kinds)] | (kinds == 1)
+    starts = changes.nonzero()[0]
+    ends = np.append(starts[1:], len(kinds))[: len(starts)]
+    longest = LONGEST[kinds[starts]]
+    seen = longest > 0
+    starts, ends, longest = starts[seen], ends[seen], longest[seen]
+    if (ends - starts > longest).any():
+        pieces = -((starts - ends) // longest)
+        inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        starts = np.repeat(starts, pieces) + inside * np.repeat(longest, pieces)
+        ends = np.minimum(np.repeat(ends, pieces), starts + np.repeat(longest, pieces))
+    return starts, ends
 
 
 def _hashed(words: list[str]) -> tuple[Array, Array]:
