@@ -4,7 +4,7 @@ import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
 from llmops.tasks.texts.characters import Array
 
 

@@ -10,7 +10,7 @@ from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, room_beside, shortened, strengths
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
-from llmops.tasks.plugins.chunkers._cutting.strengths import Strengths
+from llmops.tasks.plugins.chunkers._cutting.strength import Strengths
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
 

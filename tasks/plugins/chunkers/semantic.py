@@ -11,7 +11,7 @@ from llmops.tasks.plugins.chunkers import EmbeddingTokenizer, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind, Grades
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, Grades
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 from llmops.tasks.texts.characters import Array
 

@@ -35,6 +35,7 @@ SIGNS = (
 """Punctuation and symbols: tokens that are counted, but not embedded."""
 
 WORD = re.compile(rf"[{SINGLE}]|[^\s{SIGNS}{SINGLE}]{{1,32}}")
+TOKEN = re.compile(rf"{WORD.pattern}|[{SIGNS}]{{1,8}}")
 SLAB = 1024
 PAIR = 0.25
 Array = np.ndarray[Any, Any]
@@ -59,11 +60,23 @@ class HashEmbedder(Embedder):
         """Words (at most 32 characters), single characters of CJK scripts, and runs of at most 8
         signs.
         """
-        starts, ends = _tokens(text)
-        return list(zip(starts.tolist(), ends.tolist(), strict=True))
+        return [match.span() for match in TOKEN.finditer(text)]
 
     def token_starts(self, text: str) -> Starts:
-        return _tokens(text)[0]
+        """Where characters of one kind in a row begin, and each piece as long as a token of it."""
+        kinds = CHARACTERS.of(codes_of(text))
+        begins = kinds == 1
+        begins[:1] = True
+        begins[1:] |= kinds[1:] != kinds[:-1]
+        starts: Starts = begins.nonzero()[0]
+        lengths, longest = np.diff(np.append(starts, len(kinds))), LONGEST[kinds[starts]]
+        seen = longest > 0
+        starts, lengths, longest = starts[seen], lengths[seen], longest[seen]
+        if (lengths > longest).any():
+            pieces = -(-lengths // longest)
+            inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+            starts = np.repeat(starts, pieces) + inside * np.repeat(longest, pieces)
+        return starts
 
     def _slab(self, texts: Sequence[str]) -> Array:
         words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
@@ -91,23 +104,6 @@ KINDS = tuple(map(re.compile, (r"\s", f"[{SINGLE}]", f"[{SIGNS}]", ".")))
 LONGEST = np.array([0, 1, 8, 32])
 """Characters of a token, by kind."""
 CHARACTERS = CharacterTable(_kind)
-
-
-def _tokens(text: str) -> tuple[Array, Array]:
-    """Offsets (start, end) of characters of one kind in a row, in pieces as long as its tokens."""
-    kinds = CHARACTERS.of(codes_of(text))
-    changes = np.append(True, kinds[1:] != kinds[:-1])[: len(kinds)] | (kinds == 1)
-    starts = changes.nonzero()[0]
-    ends = np.append(starts[1:], len(kinds))[: len(starts)]
-    longest = LONGEST[kinds[starts]]
-    seen = longest > 0
-    starts, ends, longest = starts[seen], ends[seen], longest[seen]
-    if (ends - starts > longest).any():
-        pieces = -((starts - ends) // longest)
-        inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        starts = np.repeat(starts, pieces) + inside * np.repeat(longest, pieces)
-        ends = np.minimum(np.repeat(ends, pieces), starts + np.repeat(longest, pieces))
-    return starts, ends
 
 
 def _hashed(words: list[str]) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ import pytest
 
 from llmops.tasks.plugins.chunkers._cutting.borders import borders
 from llmops.tasks.plugins.chunkers._cutting.measured import token_starts
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts

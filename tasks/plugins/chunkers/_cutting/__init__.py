@@ -15,7 +15,7 @@ import numpy as np
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, Paths, measure, outline
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind, Strengths
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, Strengths
 from llmops.tasks.texts.characters import Array
 
 
@@ -154,14 +154,15 @@ class Pieces:
         inner, end = before + 1, int(places[first])  # never the whole chunk before
         window = (end - self.overlap, end - round(self.overlap * 0.7))
         least, most = (inner + int(places[inner:first].searchsorted(spot)) for spot in window)
+        near = kinds[least:first].tolist()
         for kind, last in (
-            (BorderKind.SENTENCE, most),
-            (BorderKind.CLAUSE, most),
-            (BorderKind.WORD, first),
+            (BorderKind.SENTENCE, most - least),
+            (BorderKind.CLAUSE, most - least),
+            (BorderKind.WORD, len(near)),
         ):
-            good = (kinds[least:last] >= kind).nonzero()[0]
-            if len(good):
-                return least + int(good[0])
+            good = [number for number, other in enumerate(near[:last]) if other >= kind]
+            if good:
+                return least + good[0]
         return first
 
 

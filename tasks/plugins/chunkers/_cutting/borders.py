@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind, WordHashes
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, WordHashes
 from llmops.tasks.plugins.chunkers._cutting.traits import Trait, traits_of
 from llmops.tasks.texts.characters import Array, codes_of
 from llmops.tasks.texts.sentences import ENGLISH, abbreviation
@@ -45,14 +45,13 @@ def borders(text: str, tokens: Array, longest: int) -> Borders:
     codes = codes_of(text)
     traits = traits_of(codes)
     filled = traits & Trait.SPACE == 0
-    last = np.maximum.accumulate(np.where(filled, np.arange(len(codes), dtype=np.int32), -1))
     starts = _starts(traits, filled)
     starts = _with_inner(starts, traits, tokens, longest)
     if not len(starts):
         return Borders(starts, starts, starts, WordHashes(codes, traits, starts, starts), 0)
-    stops = np.append(starts[:1], last[starts[1:] - 1] + 1)
+    stops, end = _stops(starts, filled)
     kinds = _kinds(text, traits, starts, stops)
-    return Borders(starts, stops, kinds, WordHashes(codes, traits, stops, kinds), int(last[-1]) + 1)
+    return Borders(starts, stops, kinds, WordHashes(codes, traits, stops, kinds), end)
 
 
 def _starts(traits: Array, filled: Array) -> Array:
@@ -66,6 +65,17 @@ def _starts(traits: Array, filled: Array) -> Array:
         beside[1:] &= traits[:-1] & Trait.OPENING == 0
         begins |= filled & beside & (traits & Trait.GLUED == 0)
     return np.flatnonzero(begins)
+
+
+def _stops(starts: Array, filled: Array) -> tuple[Array, int]:
+    """Where the white space before each border begins, if any is there; and the end of the last
+    word.
+    """
+    stops = starts.copy()
+    apart = (~filled[starts[1:] - 1]).nonzero()[0] + 1
+    ends = (filled[:-1] & ~filled[1:]).nonzero()[0] + 1
+    stops[apart] = ends[: len(apart)]
+    return stops, int(ends[-1]) if len(ends) > len(apart) else len(filled)
 
 
 def _with_inner(starts: Array, traits: Array, tokens: Array, longest: int) -> Array:
@@ -87,21 +97,24 @@ def _kinds(text: str, traits: Array, starts: Array, stops: Array) -> Array:
     """A full stop after an abbreviation or the number of a list's item ends no sentence; before an
     item of a list or a row of a table a line ends like one.
     """
-    final = np.maximum(stops - 1, 0)
+    before = np.maximum(stops - 1, 0)
+    final = before
     for _ in range(3):
-        final = np.where((traits[final] & Trait.CLOSING != 0) & (final > 0), final - 1, final)
+        closing = (traits[final] & Trait.CLOSING != 0) & (final > 0)
+        if not closing.any():
+            break
+        final = final - closing
+    begun, ended = traits[starts], traits[final]
     gap = starts > stops
-    apart = gap | (traits[final] & Trait.FULL != 0)
+    apart = gap | (ended & Trait.FULL != 0)
     lines = np.cumsum(np.append(0, traits & Trait.NEWLINE != 0))
     newlines = lines[starts] - lines[stops]
-    lower = traits[starts] & Trait.LOWER != 0
-    kinds = np.where(
-        gap | (traits[starts] & Trait.UNSPACED != 0), BorderKind.WORD, BorderKind.CHARACTER
+    lower = begun & Trait.LOWER != 0
+    kinds = np.where(gap | (begun & Trait.UNSPACED != 0), BorderKind.WORD, BorderKind.CHARACTER)
+    kinds[(traits[before] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower] = (
+        BorderKind.CLAUSE
     )
-    kinds[
-        (traits[np.maximum(stops - 1, 0)] & Trait.CLAUSE != 0) & apart | (newlines > 0) & ~lower
-    ] = BorderKind.CLAUSE
-    kinds[(traits[final] & Trait.ENDER != 0) & apart & ~lower] = BorderKind.SENTENCE
+    kinds[(ended & Trait.ENDER != 0) & apart & ~lower] = BorderKind.SENTENCE
     for border in np.flatnonzero(kinds == BorderKind.SENTENCE).tolist():
         if _abbreviated(text, int(final[border])):
             kinds[border] = BorderKind.WORD

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.strengths import Grades, Strengths
+from llmops.tasks.plugins.chunkers._cutting.strength import Grades, Strengths
 from llmops.tasks.texts.characters import Array
 
 REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22

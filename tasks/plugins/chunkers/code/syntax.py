@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
-from llmops.tasks.plugins.chunkers._cutting.strengths import BorderKind
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
 from llmops.tasks.texts.characters import Array, codes_of
 
 if TYPE_CHECKING:
