@@ -194,6 +194,10 @@ Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 """Shape (texts, dimension), float32, rows of length 1."""
 
 
+Starts = np.ndarray[tuple[int], np.dtype[np.int64]]
+"""Offsets of characters in a text, ascending."""
+
+
 OneOrMore = Path | Annotated[tuple[Path, ...], Field(min_length=1)]
 """A file, or several that are read as one."""
 

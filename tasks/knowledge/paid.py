@@ -12,7 +12,7 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.caches import EmbeddingPayer, load_embeddings, unpaid
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.llms import Llm, Message, Request
-from llmops.tasks.schemas import Vectors, sha256
+from llmops.tasks.schemas import Starts, Vectors, sha256
 
 T = TypeVar("T")
 
@@ -48,6 +48,9 @@ class PayingTokenizer:
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         return self.embedder.token_offsets(text)
+
+    def token_starts(self, text: str) -> Starts:
+        return self.embedder.token_starts(text)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's; what the ledger has is not computed again."""

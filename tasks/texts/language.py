@@ -135,6 +135,9 @@ class LetterSequences:
         self._next = np.frombuffer(model.tk_nextmove, model.tk_nextmove.typecode)
         self._rows = np.array(model.tk_row, np.int64) << 8
         self._found = np.array(model.tk_output, np.int64)
+        first = self._next[self._rows[0] : self._rows[0] + 256]
+        self._pairs = self._next[self._rows[first][:, None] + np.arange(256)].ravel()
+        """The state after two letters, by the first << 8 | the second."""
         self._codes, self._places = np.unique(model.nb_classes, return_inverse=True)
         """Some languages have two columns."""
 
@@ -143,20 +146,23 @@ class LetterSequences:
         letters = _encoded(text)
         found = self._found[self._walk(letters)]
         found, counts = np.unique(found[found >= 0], return_counts=True)
-        scores = np.log1p(counts.astype(np.float32)) @ self._weights[found]
+        scores = np.log1p(counts.astype(np.float32)) @ self._weights.take(found, 0)
         scores = (scores + self._common) if len(found) else np.zeros(len(self._places))
         scores = np.exp((scores - scores.max()) / math.sqrt(len(letters) or 1))
         shares = np.bincount(self._places, scores) / scores.sum()
         return str(self._codes[shares.argmax()]), float(shares.max())
 
-    def _walk(self, letters: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """The automaton's state after each letter. All are guessed, and each is made what follows
-        from the one before, until none changes: that is the walk itself. A state depends on a few
-        letters, so that takes a few rounds.
+    def _walk(self, letters: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """The automaton's state after each letter. All are guessed, from two letters, and each is
+        made what follows from the one before, until none changes: that is the walk itself. A state
+        depends on a few letters, so that takes a few rounds.
         """
-        before = np.zeros(len(letters), np.int64)
+        wide = letters.astype(np.int64)
+        before = np.zeros(len(wide), np.int64)
+        before[1:2] = self._next[self._rows[0] + wide[:1]][: len(wide) - 1]
+        before[2:] = self._pairs[(wide[:-2] << 8) | wide[1:-1]]
         while True:
-            after: NDArray[np.int64] = self._next[self._rows[before] + letters].astype(np.int64)
+            after: NDArray[np.uint32] = self._next.take(self._rows.take(before) + wide)
             if np.array_equal(after[:-1], before[1:]):
                 return after
             before[1:] = after[:-1]

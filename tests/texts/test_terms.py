@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.tasks.texts.terms import analyse, indexed
+from llmops.tasks.texts.terms import ASCII_TOKEN, TOKEN, analyse, indexed
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,8 @@ def test_terms_never_hold_white_space_and_survive_the_column(text: str) -> None:
     assert all(term and not any(letter.isspace() for letter in term) for term in terms)
     assert indexed("", text).split() == terms
     assert indexed(text, "more words") == " ".join([*terms, "more", "word"])
+
+
+def test_ascii_has_the_tokens_of_all_texts() -> None:
+    text = "".join(map(chr, range(128))) + " C++ c# o'neil's a.b_c..d 3.14 'x' R2D2 f(x)++"
+    assert ASCII_TOKEN.findall(text) == TOKEN.findall(text)

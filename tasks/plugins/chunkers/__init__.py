@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 
 class Tokenizer(Protocol):
-    """What a chunker needs of an embedder."""
+    """What a chunker needs of an embedder. Where it has `token_starts` as well, that is asked
+    instead of `token_offsets` for where tokens begin.
+    """
 
     @property
     def max_tokens(self) -> int: ...

@@ -3,8 +3,9 @@
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
+from llmops.tasks.texts.characters import Array
 
 
 class MarkdownChunker(ContentDefined):

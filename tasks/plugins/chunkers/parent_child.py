@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from llmops.tasks.plugins.chunkers import Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, room_beside, shortened, strengths
-from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
+from llmops.tasks.plugins.chunkers._cutting.strength import Strengths
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
 
 
@@ -54,7 +54,12 @@ class ParentChildChunker(MarkdownChunker):
         ]
 
     def _children(
-        self, measured: Measured, pieces: Pieces, graded: Array, parent: tuple[int, int], title: str
+        self,
+        measured: Measured,
+        pieces: Pieces,
+        graded: Strengths,
+        parent: tuple[int, int],
+        title: str,
     ) -> Iterator[Span]:
         first, last = parent
         start, end, paths = measured.start(first), measured.stop(last), measured.outline.paths()

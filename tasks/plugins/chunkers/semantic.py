@@ -9,10 +9,11 @@ from pydantic import Field
 from llmops.tasks.errors import UsageError
 from llmops.tasks.plugins.chunkers import EmbeddingTokenizer, Span, Tokenizer
 from llmops.tasks.plugins.chunkers._cutting import Pieces, shortened
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, Grades
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.texts.characters import Array
 
 STEPS = 4096
 """A distance is one of so many: what differs by less than a float's noise is equal, and the hash
@@ -66,7 +67,7 @@ class SemanticChunker(MarkdownChunker):
         hash.
         """
         graded = (np.minimum(kinds, BorderKind.SENTENCE).astype(np.uint64) << np.uint64(61)) | (
-            measured.borders.hashes >> np.uint64(16)
+            measured.borders.hashes.whole >> np.uint64(16)
         )
         starts = np.flatnonzero(kinds >= BorderKind.SENTENCE)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
@@ -134,6 +135,8 @@ def _cuts(measured: Measured, grades: Array, parts: list[int], limit: int) -> li
     cuts = [
         first + cut
         for first, last in pairwise(parts)
-        for cut in BorderLine(measured.places[first : last + 1], grades[first:last], limit).cuts()
+        for cut in BorderLine(
+            measured.places[first : last + 1], Grades(grades[first:last]), limit
+        ).cuts()
     ]
     return [*cuts, len(measured.borders.starts)]

@@ -1,8 +1,8 @@
 """The default chunker: chunks end where paragraphs and sentences end, in any script."""
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
-from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
+from llmops.tasks.texts.characters import Array
 
 
 class SentenceChunker(ContentDefined):

@@ -12,6 +12,7 @@ FORM: Final = "NFC"
 ROUNDS = 8
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,256}(?:\x07|\x1b\\))")
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+ODD_ASCII = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
@@ -54,7 +55,9 @@ def _once(text: str) -> str:
     """One round. What it takes away may lay bare what the next one takes away."""
     if "\x1b" in text:
         text = ESCAPES.sub("", text)
-    text = CONTROLS.sub("", BREAKS.sub(_break, text)) if text.isascii() else _beyond_ascii(text)
+    if text.isascii():
+        return CONTROLS.sub("", BREAKS.sub(_break, text)) if ODD_ASCII.search(text) else text
+    text = _beyond_ascii(text)
     return text if unicodedata.is_normalized(FORM, text) else unicodedata.normalize(FORM, text)
 
 

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmops.tasks.plugins.embedders import Embedder, normalised
-from llmops.tasks.schemas import Vectors
+from llmops.tasks.schemas import Starts, Vectors
+from llmops.tasks.texts.characters import CharacterTable, codes_of
 from llmops.tasks.texts.hashing import mixed
 
 SINGLE = (
@@ -61,6 +62,22 @@ class HashEmbedder(Embedder):
         """
         return [match.span() for match in TOKEN.finditer(text)]
 
+    def token_starts(self, text: str) -> Starts:
+        """Where characters of one kind in a row begin, and each piece as long as a token of it."""
+        kinds = CHARACTERS.of(codes_of(text))
+        begins = kinds == 1
+        begins[:1] = True
+        begins[1:] |= kinds[1:] != kinds[:-1]
+        starts: Starts = begins.nonzero()[0]
+        lengths, longest = np.diff(np.append(starts, len(kinds))), LONGEST[kinds[starts]]
+        seen = longest > 0
+        starts, lengths, longest = starts[seen], lengths[seen], longest[seen]
+        if (lengths > longest).any():
+            pieces = -(-lengths // longest)
+            inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+            starts = np.repeat(starts, pieces) + inside * np.repeat(longest, pieces)
+        return starts
+
     def _slab(self, texts: Sequence[str]) -> Array:
         words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
         rows = np.repeat(np.arange(len(texts)), [len(run) for run in words])
@@ -77,6 +94,16 @@ class HashEmbedder(Embedder):
         )
         damped = np.sign(sums) * np.sqrt(np.abs(sums))
         return damped.reshape(len(texts), self.dimension).astype(np.float32)
+
+
+def _kind(code: int) -> int:
+    return next(kind for kind, pattern in enumerate(KINDS) if pattern.match(chr(code)))
+
+
+KINDS = tuple(map(re.compile, (r"\s", f"[{SINGLE}]", f"[{SIGNS}]", ".")))
+LONGEST = np.array([0, 1, 8, 32])
+"""Characters of a token, by kind."""
+CHARACTERS = CharacterTable(_kind)
 
 
 def _hashed(words: list[str]) -> tuple[Array, Array]:

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from llmops.tasks.plugins.chunkers._cutting.borders import BorderKind, borders
+from llmops.tasks.plugins.chunkers._cutting.borders import borders
 from llmops.tasks.plugins.chunkers._cutting.measured import token_starts
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
 from llmops.tasks.plugins.chunkers.sentence import SentenceChunker
 from llmops.tasks.plugins.embedders.hash import HashEmbedder
 from tests.plugins.chunkers import texts
@@ -19,11 +20,11 @@ def ends(text: str, size: int = 24) -> list[str]:
     return [text[span.end - 1] for span in spans]
 
 
-def kinds(text: str) -> dict[str, BorderKind]:
+def kinds(text: str) -> dict[str, int]:
     """The word after each border, and the kind of the border."""
     found = borders(text, token_starts(text, HashEmbedder()), 50)
     return {
-        text[start:].split()[0]: BorderKind(kind)
+        text[start:].split()[0]: int(kind)
         for start, kind in zip(found.starts, found.kinds, strict=True)
     }
 

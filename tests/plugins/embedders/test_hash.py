@@ -109,3 +109,13 @@ def test_it_is_fast() -> None:
         return len(texts) / (time.process_time() - began)
 
     assert any(rate() > 7000 for _ in range(4))  # other work on the machine slows the one or other
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "日本 go!", " a" * 3 + "x" * 70 + "!?" * 20, "\u3000\ud800\x85é—\n\tไทย½"]
+)
+def test_where_tokens_begin_is_the_same_asked_alone(text: str) -> None:
+    embedder = HashEmbedder()
+    assert embedder.token_starts(text).tolist() == [
+        start for start, _ in embedder.token_offsets(text)
+    ]

@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Chunker, Span, Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, Paths, measure, outline
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind, Strengths
+from llmops.tasks.texts.characters import Array
 
 
 class ContentDefined(Chunker):
@@ -72,12 +73,9 @@ class ContentDefined(Chunker):
         return spans
 
 
-def strengths(kinds: Array, measured: Measured) -> Array:
-    """Kind before hash, uint64."""
-    graded: Array = (kinds.astype(np.uint64) << np.uint64(61)) | (
-        measured.borders.hashes >> np.uint64(3)
-    )
-    return graded
+def strengths(kinds: Array, measured: Measured) -> Strengths:
+    """Kind before hash."""
+    return Strengths(kinds, measured.borders.hashes, np.arange(len(kinds)))
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class Pieces:
     def _seen(self, piece: Piece) -> Piece:
         """Of what the embedder does not read it takes as many tokens as it can."""
         most = self.tokenizer.max_tokens if piece.size < piece.tokens else piece.tokens
-        return replace(piece, tokens=min(piece.tokens, most))
+        return replace(piece, tokens=most) if most < piece.tokens else piece
 
     def _pieces(self, before: int, first: int, last: int) -> Iterator[Piece]:
         lead = self._lead(before, first)
@@ -153,17 +151,18 @@ class Pieces:
         places, kinds = self.measured.places, self.kinds
         if not self.overlap or kinds[first] == BorderKind.SECTION:
             return first
-        inner = before + 1  # never the whole chunk before
-        window = places[first] - np.array([self.overlap, round(self.overlap * 0.7)])
-        least, most = np.searchsorted(places[inner:first], window) + inner
+        inner, end = before + 1, int(places[first])  # never the whole chunk before
+        window = (end - self.overlap, end - round(self.overlap * 0.7))
+        least, most = (inner + int(places[inner:first].searchsorted(spot)) for spot in window)
+        near = kinds[least:first].tolist()
         for kind, last in (
-            (BorderKind.SENTENCE, most),
-            (BorderKind.CLAUSE, most),
-            (BorderKind.WORD, first),
+            (BorderKind.SENTENCE, most - least),
+            (BorderKind.CLAUSE, most - least),
+            (BorderKind.WORD, len(near)),
         ):
-            good = np.flatnonzero(kinds[least : int(last)] >= kind)
-            if len(good):
-                return int(least + good[0])
+            good = [number for number, other in enumerate(near[:last]) if other >= kind]
+            if good:
+                return least + good[0]
         return first
 
 

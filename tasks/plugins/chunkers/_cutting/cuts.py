@@ -11,7 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.borders import Array
+from llmops.tasks.plugins.chunkers._cutting.strength import Grades, Strengths
+from llmops.tasks.texts.characters import Array
 
 REGION, MARGIN, LEAST, SHORTEST = 2.8, 0.5, 0.72, 0.22
 """As multiples of the limit: the longest part that is filled from left to right, how far from the
@@ -29,7 +30,7 @@ class BorderLine:
     """
 
     places: Array
-    strengths: Array
+    strengths: Strengths | Grades
     limit: int
 
     def cuts(self) -> list[int]:
@@ -63,7 +64,7 @@ class BorderLine:
         )
         if end - start <= self.limit * REGION or low >= high:
             return []
-        equals = low + np.flatnonzero(self.strengths[low:high] == self.strengths[low:high].max())
+        equals = self.strengths.strongest(int(low), int(high))
         spots, number, chosen = self.places[equals], 0, list[int]()
         while number < len(equals) and end - start > self.limit * REGION:
             chosen.append(int(equals[number]))
@@ -83,9 +84,7 @@ class BorderLine:
             self.places[first + 1 : last], self.places[first] + np.array([least, most + 1])
         )
         if low < high:
-            return (
-                first + 1 + int(low + self.strengths[first + 1 + low : first + 1 + high].argmax())
-            )
+            return int(self.strengths.strongest(first + 1 + int(low), first + 1 + int(high))[0])
         return max(first + int(high), first + 1) if first + 1 < last else 0
 
     def _filled(self, first: int, last: int) -> list[int]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, Trait, codes_of, traits_of
+from llmops.tasks.plugins.chunkers._cutting.traits import Trait, traits_of
+from llmops.tasks.texts.characters import Array, codes_of
 from llmops.tasks.texts.language import SCRIPT_LANGUAGES, script_of
 
 LETTERS = {"CJK": 1.4, "HANGUL": 2.0, "HIRAGANA": 2.9, "KATAKANA": 2.9}

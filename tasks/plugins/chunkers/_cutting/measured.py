@@ -2,13 +2,15 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from llmops.tasks.plugins.chunkers import Tokenizer
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, Borders, borders
+from llmops.tasks.plugins.chunkers._cutting.borders import Borders, borders
 from llmops.tasks.plugins.chunkers._cutting.letters import sizes
+from llmops.tasks.texts.characters import Array
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*$")
@@ -143,11 +145,10 @@ def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measu
     tokens = token_starts(text, tokenizer)
     units, lines = sizes(text, tokens, tokenizer)
     bounds = borders(text, units, longest)
-    places, counts = (
-        np.append(np.searchsorted(starts, bounds.starts), len(starts)) for starts in (units, tokens)
-    )
+    places = _places(units, bounds)
+    counts = places if units is tokens else _places(tokens, bounds)
     turns = np.searchsorted(bounds.starts, lines)
-    pages = tuple(match.start() for match in re.finditer("\f", text))
+    pages = tuple(match.start() for match in re.finditer("\f", text)) if "\f" in text else ()
     return Measured(
         *(text, bounds, places, counts, turns),
         outline(text) if markup == "markdown" else Outline(),
@@ -155,15 +156,26 @@ def measure(text: str, markup: str, tokenizer: Tokenizer, longest: int) -> Measu
     )
 
 
+def _places(starts: Array, bounds: Borders) -> Array:
+    return np.append(np.searchsorted(starts, bounds.starts), len(starts))
+
+
 def token_starts(text: str, tokenizer: Tokenizer) -> Array:
-    """The offset of each token, ascending. Long texts are read in blocks of lines: a list of pairs
-    takes much memory.
+    """The offset of each token, ascending, int64. Long texts are read in blocks of lines: a list of
+    pairs takes much memory.
     """
     starts, first = [np.zeros(0, np.int64)], 0
     while first < len(text):
         end = LINE_END.search(text, first + BLOCK)
         last = end.end() if end else len(text)
-        pairs = tokenizer.token_offsets(text[first:last])
-        starts.append(np.fromiter((start for start, _ in pairs), np.int64, len(pairs)) + first)
+        starts.append(_block_starts(text[first:last], tokenizer) + first)
         first = last
     return np.concatenate(starts)
+
+
+def _block_starts(text: str, tokenizer: Tokenizer) -> Array:
+    quick: Callable[[str], Array] | None = getattr(tokenizer, "token_starts", None)
+    if quick is not None:
+        return quick(text)
+    pairs = tokenizer.token_offsets(text)
+    return np.fromiter((start for start, _ in pairs), np.int64, len(pairs))

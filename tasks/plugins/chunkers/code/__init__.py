@@ -15,11 +15,11 @@ from llmops.tasks.plugins.chunkers._cutting import (
     shortened,
     strengths,
 )
-from llmops.tasks.plugins.chunkers._cutting.borders import Array
 from llmops.tasks.plugins.chunkers._cutting.cuts import BorderLine
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured, measure
 from llmops.tasks.plugins.chunkers.code.syntax import Syntax, known_languages, language_of, parse
 from llmops.tasks.plugins.chunkers.markdown import MarkdownChunker
+from llmops.tasks.texts.characters import Array
 
 
 class CodeChunker(MarkdownChunker):

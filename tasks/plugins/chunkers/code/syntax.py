@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from llmops.tasks.plugins.chunkers._cutting.borders import Array, BorderKind, codes_of
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
+from llmops.tasks.plugins.chunkers._cutting.strength import BorderKind
+from llmops.tasks.texts.characters import Array, codes_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
