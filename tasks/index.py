@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from prefect import Task, task
+from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
@@ -37,6 +37,7 @@ from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.parsers import Comments, Ocr, ParseOptions
+from llmops.tasks.references import task
 from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2

@@ -27,7 +27,7 @@ from llmops.tasks.schemas import doc_id
 
 LARGEST_PART = 256
 SMALLEST_PART = 8
-PARTS_WANTED = 8
+PARTS_WANTED = 4  # as many as there are threads for them
 
 
 class Planner:
