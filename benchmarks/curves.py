@@ -3,7 +3,7 @@ edited in each, so that a step whose cost grows with the change alone stays leve
 
     python -m benchmarks.curves [--sizes 1000 10000 100000] [--edited 100] [--rows 1000000]
 
-Documents of some 280 words (two chunks), `hash` embedder, LanceDB, no Prefect around the steps. Each
+Documents of some 280 words (two chunks), `hash` embedder, LanceDB, no Prefect around. Each
 size is a process of its own: built cold, then twice with so many edited; the second of these builds
 is shown, in CPU seconds of the process with its threads and children. `rows`: so many rows of
 versions that are gone lie in the ledger beside, at the smallest size, for a column of its own.
