@@ -37,7 +37,7 @@ def task(
     """Prefect's decorator, for a task whose arguments are references."""
 
     def made(function: Callable[P, R]) -> "Task[P, R]":
-        return _by_reference(prefect.task(function, name=name, task_run_name=task_run_name))
+        return _by_reference(prefect.task(name=name, task_run_name=task_run_name)(function))
 
     return made
 

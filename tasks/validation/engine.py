@@ -44,7 +44,7 @@ def validate(
     columns `characters` and `replacement_share` are computed from `text`. Raises ConfigError when
     an expectation cannot be evaluated: that is never a pass.
     """
-    return judge(looked_at(frame, expectations), expectations, kind, frame.index)
+    return judge(looked_at(frame, expectations), expectations, kind, frame.index.tolist())
 
 
 def judge(
