@@ -33,6 +33,7 @@ import psutil
 from sqlalchemy import func, select
 
 from benchmarks.incremental import prose
+from llmops.tasks.index import PARTS_PER_CHECK
 from llmops.tasks.knowledge import changes, checking, planner, publish, transform
 from llmops.tasks.knowledge import collect as collecting
 from llmops.tasks.knowledge import embed as embedding
@@ -133,20 +134,20 @@ def prepared(made: Build, parts: Any, meter: Meter) -> list[Batch]:
     suite, cleaners = checking.suite_of(made), made.specs.cleaners()
     chunker, model = made.specs.chunker(), made.specs.embedder()
     source = planner.source_of(made, made.specs.sources[0])
-    batches = []
+    batches: list[Batch] = []
     with ParserPool() as pool:
-        for part in parts:
+        for start in range(0, len(parts), PARTS_PER_CHECK):
+            group = parts[start : start + PARTS_PER_CHECK]
             with meter.step("collect"):
-                batch = collecting.collect(made, source, pool, part)
+                some = [collecting.collect(made, source, pool, part) for part in group]
             with meter.step("clean"):
-                batch = transform.clean(made, cleaners, batch)
+                some = [transform.clean(made, cleaners, batch) for batch in some]
             with meter.step("validate rows"):
-                batch = checking.check_rows(made, suite, "documents", batch)
+                some = checking.check_rows(made, suite, "documents", some)
             with meter.step("chunk"):
-                batch = transform.chunk(made, chunker, model, batch)
+                some = [transform.chunk(made, chunker, model, batch) for batch in some]
             with meter.step("validate rows"):
-                batch = checking.check_rows(made, suite, "chunks", batch)
-            batches.append(batch)
+                batches += checking.check_rows(made, suite, "chunks", some)
     return batches
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from prefect import Task, task
+from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
@@ -37,9 +37,11 @@ from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.parsers import Comments, Ocr, ParseOptions
+from llmops.tasks.references import task
 from llmops.tasks.retrieval.gate import GateResult, skipped
 
 PROCESSES = 2
+PARTS_PER_CHECK = 8
 MET = {"documents": "met the expectations", "chunks": "met the expectations of chunks"}
 T = TypeVar("T")
 
@@ -116,14 +118,16 @@ def judge(build: Build, turn: int, plan: Plan, batches: list[Batch]) -> Plan:
 def clean(build: Build, batch: Batch) -> Batch:
     """Clean one batch of texts."""
     cleaned = transform.clean(build, build.specs.cleaners(), batch)
-    return telling(cleaned, lambda done: lines.kept("cleaned", batch, done))
+    return telling(cleaned, lambda done: lines.kept("cleaned", [batch], [done]))
 
 
-@task(task_run_name="validate {kind} {batch.part.number} of {batch.part.of}")
-def check_rows(build: Build, kind: Literal["documents", "chunks"], batch: Batch) -> Batch:
+@task(task_run_name="validate {kind} from {batches[0].part.number} of {batches[0].part.of}")
+def check_rows(
+    build: Build, kind: Literal["documents", "chunks"], batches: list[Batch]
+) -> list[Batch]:
     """Put the rows that fail into quarantine."""
-    checked = checking.check_rows(build, checking.suite_of(build), kind, batch)
-    return telling(checked, lambda done: lines.kept(MET[kind], batch, done))
+    checked = checking.check_rows(build, checking.suite_of(build), kind, batches)
+    return telling(checked, lambda done: lines.kept(MET[kind], batches, done))
 
 
 @task(task_run_name="chunk {batch.part.number} of {batch.part.of}")
@@ -274,15 +278,25 @@ def _of_source(source: str) -> Task[[Build, Part], Batch]:
 
 
 def chunked(build: Build, collected: Sequence[Any]) -> list[Batch]:
-    """Collected parts cleaned, checked, chunked and checked again, each part by itself."""
-    chains = []
-    for batch in collected:
-        cleaned: Any = clean.submit(build, batch)
-        checked: Any = check_rows.submit(build, "documents", cleaned)
-        chunks: Any = chunk.submit(build, checked)
-        last = check_rows.submit(build, "chunks", chunks)
-        chains.append([batch, cleaned, checked, chunks, last])
-    return [_results(chain)[-1] for chain in chains]
+    """Collected parts cleaned, checked, chunked and checked again: each part by itself, but for the
+    checks, which take some at once.
+    """
+    started = []
+    for start in range(0, len(collected), PARTS_PER_CHECK):
+        group = collected[start : start + PARTS_PER_CHECK]
+        cleaned: list[Any] = [clean.submit(build, batch) for batch in group]
+        started.append(([*group, *cleaned], check_rows.submit(build, "documents", cleaned)))
+    ended = []
+    for before, documents in started:
+        chunks: list[Any] = [chunk.submit(build, batch) for batch in _after(before, documents)]
+        ended.append((chunks, check_rows.submit(build, "chunks", chunks)))
+    return [batch for before, checked in ended for batch in _after(before, checked)]
+
+
+def _after(before: Sequence[Any], last: PrefectFuture[T]) -> T:
+    """The result of the last one, once there are those of all before it."""
+    _results(before)
+    return last.result()
 
 
 def _results(chain: Sequence[Batch | PrefectFuture[Batch]]) -> list[Batch]:

@@ -5,6 +5,7 @@ processes.
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -68,12 +69,7 @@ class Fingerprints(BaseModel):
         """Those of a document of that type, which covers the one parser that reads it, and of that
         language, which says how its chunks are measured.
         """
-        found = self._after(self.parser(media_type))
-        return (
-            found._replace(chunk=digest(found.chunk, LETTERS))
-            if language in self.letters
-            else found
-        )
+        return _fingerprints_of(self, media_type, language if language in self.letters else None)
 
     def parser(self, media_type: str) -> str:
         """That of the parser that reads documents of that type."""
@@ -82,11 +78,21 @@ class Fingerprints(BaseModel):
     @property
     def all(self) -> str:
         """Those of a document that failed: another parser may read it."""
-        return ".".join(self._after(self.parse))
+        return ".".join(self.after(self.parse))
 
-    def _after(self, parser: str) -> DocumentFingerprints:
+    def after(self, parser: str) -> DocumentFingerprints:
+        """Those of a document that this parser has read."""
         text = digest(parser, *self.clean)
         return DocumentFingerprints(text, digest(text, self.check), digest(text, *self.chunk))
+
+
+@lru_cache(1024)
+def _fingerprints_of(
+    config: Fingerprints, media_type: str, letters: str | None
+) -> DocumentFingerprints:
+    """Every live document is compared with these, and there are few types."""
+    found = config.after(config.parser(media_type))
+    return found._replace(chunk=digest(found.chunk, LETTERS)) if letters else found
 
 
 class ParsingLimits(ParseOptions):

@@ -37,10 +37,11 @@ def collected(batch: Batch) -> str:
     return f"{part.source}: {count(read, 'document')} read{failed}"
 
 
-def kept(how: str, before: Batch, after: Batch) -> str:
-    lost = before.documents.rows - after.documents.rows
+def kept(how: str, before: Sequence[Batch], after: Sequence[Batch]) -> str:
+    left = sum(batch.documents.rows for batch in after)
+    lost = sum(batch.documents.rows for batch in before) - left
     into = f", {lost:,} into quarantine" if lost else ""
-    return f"{count(after.documents.rows, 'document')} {how}{into}"
+    return f"{count(left, 'document')} {how}{into}"
 
 
 def chunked(batch: Batch) -> str:

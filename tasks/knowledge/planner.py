@@ -3,6 +3,7 @@ of it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -27,7 +28,7 @@ from llmops.tasks.schemas import doc_id
 
 LARGEST_PART = 256
 SMALLEST_PART = 8
-PARTS_WANTED = 8
+PARTS_WANTED = 4  # as many as there are threads for them
 
 
 class Planner:
@@ -47,6 +48,12 @@ class Planner:
         self._verdicts = CorpusVerdicts(build)
         self._unchanged = self._tolerated = 0
         self._sizes: dict[str, SizeSum] = {}
+        self._stages = cache(build.fingerprints.of)
+
+    @property
+    def sources(self) -> set[str]:
+        """Those of live documents."""
+        return {row.source for row in self._live.values()}
 
     def add(self, name: str, source: Source, listing: Listing) -> None:
         """Take in one source's listing."""
@@ -122,7 +129,7 @@ class Planner:
         self._sizes[like] = self._sizes.get(like, SizeSum()).with_one(item.size, characters)
 
     def _same_stages(self, row: Row[Any]) -> bool:
-        stages = self._build.fingerprints.of(row.media_type, row.language)
+        stages = self._stages(row.media_type, row.language)
         text = self._verdicts.stage(row) if self._build.fingerprints.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (
             text,
@@ -166,8 +173,7 @@ class Planner:
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
         return row is not None and (
-            self._build.fresh
-            or row.chunk_stage != self._build.fingerprints.of(row.media_type, row.language).chunk
+            self._build.fresh or row.chunk_stage != self._stages(row.media_type, row.language).chunk
         )
 
     def _todo(
@@ -254,7 +260,7 @@ def plan_build(build: Build, *, record: bool = True) -> Plan:
     """
     planner, skipped = Planner(build), dict[str, int]()
     hashes = suppressed_hashes(build.handle)
-    used = {row.source for row in live_documents(build).values()}
+    used = planner.sources
     for spec in build.specs.sources:
         name, source = spec.id, source_of(build, spec)
         if name not in used:

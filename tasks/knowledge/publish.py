@@ -16,7 +16,7 @@ from llmops.tasks.knowledge.outcome import Steps, outcome_of
 from llmops.tasks.knowledge.plan import Plan
 from llmops.tasks.knowledge.quarantine import exclude, resolve
 from llmops.tasks.knowledge.versions import close_version, live_moves
-from llmops.tasks.ledger import live_at, now, upsert
+from llmops.tasks.ledger import live_at, now, still_open, upsert
 from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.ledger.tables import chunks, documents, knowledge_bases, listings, versions
 
@@ -125,7 +125,7 @@ def _stamp(connection: Connection, build: Build, rows: Iterable[Mapping[str, Any
             .where(
                 documents.c.kb == build.kb,
                 documents.c.doc_id == row["doc_id"],
-                documents.c.valid_to.is_(None),
+                still_open(documents),
             )
             .values({name: row[name] for name in STAMPS})
         )
@@ -137,7 +137,7 @@ def _moved(connection: Connection, build: Build, part: Staged) -> None:
         mine = (
             (chunks.c.kb == build.kb)
             & chunks.c.doc_id.in_(part.same[start : start + KEYS])
-            & chunks.c.valid_to.is_(None)
+            & still_open(chunks)
         )
         connection.execute(update(chunks).where(mine).values(shard=_chunk_shard(part)))
 
@@ -185,7 +185,7 @@ def _close(
             update(table)
             .where(
                 table.c.kb == build.kb,
-                table.c.valid_to.is_(None),
+                still_open(table),
                 column.in_(keys[start : start + KEYS]),
             )
             .values(valid_to=build.version)
@@ -204,7 +204,7 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
             .where(
                 documents.c.kb == build.kb,
                 documents.c.doc_id == key,
-                documents.c.valid_to.is_(None),
+                still_open(documents),
             )
             .values(revision=revision)
         )

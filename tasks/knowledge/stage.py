@@ -85,13 +85,15 @@ def _asked_alike(build: Build) -> bool:
 
 def all_carried(build: Build, plan: Plan, staged: Sequence[Staged]) -> None:
     """Raise Blocked when a new collection would lack a document that is live and not gone."""
+    if not build.fresh:
+        return
     there = {key for part in staged for key in (*part.new, *part.changed, *part.same)}
     lost = [
         row.uri
         for key, row in live_documents(build).items()
         if key not in there and key not in plan.leaving
     ]
-    if build.fresh and lost:
+    if lost:
         raise Blocked(
             f"{len(lost)} live documents cannot be carried into the new index: "
             f"{', '.join(sorted(lost)[:5])}",

@@ -114,6 +114,7 @@ documents = Table(
     Column("shard_sha256", String(64), nullable=False),
     Column("shard_row", Integer, nullable=False),
     Index("documents_open", "kb", "valid_to"),
+    Index("documents_since", "kb", "valid_from"),
 )
 """A document is in version v when valid_from <= v and not valid_to <= v. `shard` and `shard_row`
 say where its text is in the lake.
@@ -131,6 +132,7 @@ chunks = Table(
     Column("text_hash", String(64), nullable=False),
     Column("shard", Text, nullable=False, server_default=""),
     Index("chunks_open", "kb", "valid_to"),
+    Index("chunks_since", "kb", "valid_from"),
     Index("chunks_of_document", "kb", "doc_id"),
 )
 """`text_hash`: of what the embedder sees, the key of the embedding; `row_hash`: of all that the

@@ -5,7 +5,7 @@ per table, Data Docs.
 """
 
 from llmops.tasks.validation.docs import write_docs
-from llmops.tasks.validation.engine import validate
+from llmops.tasks.validation.engine import judge, looked_at, validate
 from llmops.tasks.validation.suite import Expectation, Suite, read_suite
 from llmops.tasks.validation.verdict import (
     RowFailure,
@@ -23,6 +23,8 @@ __all__ = [
     "Tally",
     "ValidationVerdict",
     "combine",
+    "judge",
+    "looked_at",
     "read_suite",
     "validate",
     "write_docs",

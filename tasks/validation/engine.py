@@ -44,19 +44,29 @@ def validate(
     columns `characters` and `replacement_share` are computed from `text`. Raises ConfigError when
     an expectation cannot be evaluated: that is never a pass.
     """
+    return judge(looked_at(frame, expectations), expectations, kind, frame.index.tolist())
+
+
+def judge(
+    plain: "pd.DataFrame",
+    expectations: Sequence[Expectation],
+    kind: Kind,
+    labels: Sequence[str | int] | None = None,
+) -> ValidationVerdict:
+    """The same of what `looked_at` gave, numbered from 0. `labels`: what its rows are called."""
     if not expectations:
-        return ValidationVerdict(kind=kind, rows=len(frame))
-    plain = _plain(frame, expectations)
+        return ValidationVerdict(kind=kind, rows=len(plain))
+    names = range(len(plain)) if labels is None else labels
     judged = [
         (item, result, _rows(item, result, plain)) for item, result in _results(plain, expectations)
     ]
     return ValidationVerdict(
         kind=kind,
-        rows=len(frame),
+        rows=len(plain),
         whole=all(item.level != ROW for item in expectations),
         failures=tuple(
             RowFailure(
-                row=label if isinstance(label := frame.index[row], str) else int(label),
+                row=label if isinstance(label := names[row], str) else int(label),
                 expectation=item.sentence,
                 severity=item.severity,
                 value=_value(item, plain, row),
@@ -83,7 +93,7 @@ def _value(item: Expectation, plain: "pd.DataFrame", row: int) -> str:
     return " · ".join(" ".join(each.split())[:SAMPLE_LENGTH] for each in shown)
 
 
-def _plain(frame: "pd.DataFrame", expectations: Sequence[Expectation]) -> "pd.DataFrame":
+def looked_at(frame: "pd.DataFrame", expectations: Sequence[Expectation]) -> "pd.DataFrame":
     """The columns that are looked at, with pandas' own dtypes, numbered from 0, since labels may be
     anything.
     """

@@ -211,7 +211,7 @@ def test_parts_are_of_one_source_and_of_equal_size(tmp_path: Path) -> None:
     )
     cuts = parts(build, plan.model_copy(update={"todo": many}))
     assert [(part.source, part.rows) for part in cuts] == [
-        *[("s0", 8), ("s0", 8), ("s0", 4)],
-        *[("s1", 8), ("s1", 8), ("s1", 4)],
+        *[("s0", 10), ("s0", 10)],
+        *[("s1", 10), ("s1", 10)],
     ]
     assert sum(len(part.todos(build.lake)) for part in cuts) == 40

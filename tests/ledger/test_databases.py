@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, insert, select, text
 
 from llmops.tasks import ledger
 from llmops.tasks.errors import Damaged, LlmopsError, Unavailable, UsageError
-from llmops.tasks.ledger import application, migrations, open_ledger, review, tables
+from llmops.tasks.ledger import alerting, application, migrations, open_ledger, review, tables
 from tests.postgres import fresh_database
 
 
@@ -54,7 +54,7 @@ def test_the_migrations_lead_to_the_tables(url: str, tmp_path: Path) -> None:
         context = MigrationContext.configure(
             connection, opts={"version_table": migrations.VERSION_TABLE}
         )
-        for table in (application.audit, review.reviews):
+        for table in (application.audit, review.reviews, alerting.alerts):
             assert table.metadata is tables.metadata
         assert compare_metadata(context, tables.metadata) == []
         assert migrations.found(connection) == migrations.LATEST
@@ -174,3 +174,21 @@ def test_asking_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     open_ledger(tmp_path / "home")
     assert ledger.existing_ledger(tmp_path / "home") is open_ledger(tmp_path / "home")
     ledger.close_ledgers()
+
+
+def test_named_rows_are_found_by_their_names(tmp_path: Path) -> None:
+    """Not by going through all that have not ended, or all that began before."""
+    named = tables.chunks.c.chunk_id.in_(["a", "b"])
+    since = tables.chunks.c.valid_from > 3
+    asked = (
+        (ledger.still_open(tables.chunks) & named, "chunk_id=?"),
+        (ledger.live_at(tables.chunks, 3) & named, "chunk_id=?"),
+        (ledger.live_at(tables.chunks, 3) & tables.chunks.c.doc_id.in_(["a", "b"]), "doc_id=?"),
+        (since, "valid_from>?"),
+    )
+    with open_ledger(tmp_path).read() as connection:
+        for condition, by in asked:
+            query = select(tables.chunks).where(tables.chunks.c.kb == "kb", condition)
+            words = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+            steps = connection.execute(text(f"EXPLAIN QUERY PLAN {words}")).all()
+            assert [by in row.detail for row in steps] == [True], steps

@@ -14,6 +14,8 @@ from llmops.tasks.validation import (
     Suite,
     ValidationVerdict,
     combine,
+    judge,
+    looked_at,
     read_suite,
     validate,
 )
@@ -333,3 +335,31 @@ def test_dates_and_null_numbers_compare() -> None:
         "chunks",
     )
     assert list(pages.quarantined) == [2]
+
+
+def test_frames_are_judged_together_as_each_by_itself() -> None:
+    expectations = [
+        Expectation(
+            type="expect_column_values_to_be_between",
+            options={"column": "characters", "min_value": 4},
+        ),
+        Expectation(
+            type="expect_column_values_to_match_regex",
+            options={"column": "uri", "regex": r"\.md$"},
+        ),
+    ]
+    frames = [
+        documents({"text": "long enough"}, {"text": "no"}),
+        documents({"uri": "a.txt"}, {"text": "good text"}, {"text": "x", "uri": "b.txt"}),
+    ]
+    plain = [looked_at(each, expectations) for each in frames]
+    together = judge(pd.concat(plain, ignore_index=True), expectations, "documents")
+    each = [validate(one, expectations, "documents") for one in frames]
+    failures = [
+        (failure.row if failure in each[0].failures else int(failure.row) + 2, failure.expectation)
+        for verdict in each
+        for failure in verdict.failures
+    ]
+    assert sorted((one.row, one.expectation) for one in together.failures) == sorted(failures)
+    assert len(failures) == 4
+    assert combine(each).tallies == together.tallies
