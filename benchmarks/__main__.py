@@ -76,7 +76,7 @@ def part(name: str, out: Path, chosen: argparse.Namespace) -> str:
         found = PARTS[name](quick=chosen.quick)
     except (Absent, UsageError) as error:
         return f"skipped, {error}"
-    done = dataclasses.replace(
+    whole = dataclasses.replace(
         found,
         quick=chosen.quick,
         seconds=round(time.perf_counter() - began),
@@ -85,7 +85,7 @@ def part(name: str, out: Path, chosen: argparse.Namespace) -> str:
         versions=versions(),
         command=f"{found.command} --quick" if chosen.quick else found.command,
     )
-    write(done, out)
+    write(whole, out)
     return "measured"
 
 

@@ -38,7 +38,7 @@ def fastembed(model: str) -> Embed:
         model_file="model.onnx",
     )
     loaded = TextEmbedding("bench/minilm", specific_model_path=model)
-    return lambda texts: np.stack(list(loaded.embed(texts)))  # type: ignore[arg-type]
+    return lambda texts: np.stack(list(loaded.embed(texts)))
 
 
 def sentence_transformers(model: str) -> Embed:
@@ -52,7 +52,8 @@ def llamaindex(model: str) -> Embed:
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
     loaded = HuggingFaceEmbedding(str(Path(model).parent / "minilm"), device="cpu")
-    return loaded.get_text_embedding_batch
+    embed: Embed = loaded.get_text_embedding_batch
+    return embed
 
 
 SYSTEMS: dict[str, Callable[[str], Embed]] = {

@@ -50,11 +50,12 @@ def chonkie(tokenizer: str) -> Split:
     from chonkie import SentenceChunker
     from tokenizers import Tokenizer
 
-    return SentenceChunker(
+    split: Split = SentenceChunker(
         tokenizer=_unlimited(Tokenizer.from_file(tokenizer)),
         chunk_size=SIZE,
         chunk_overlap=OVERLAP,
     ).chunk
+    return split
 
 
 def _encode(tokenizer: str) -> Callable[[str], list[int]]:

@@ -1,13 +1,12 @@
 """Megabytes a second that chunkers cut, at equal settings."""
 
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.parts.ingestion import turned
 from benchmarks.parts.texts import whole, written
-from benchmarks.report.processes import Absent, Worker, peers_python, worker
+from benchmarks.report.processes import Absent, Worker, worker
 from benchmarks.report.records import Part, Record
 from llmops.tasks.plugins.embedders.minilm import weights_folder
 
@@ -37,10 +36,9 @@ def measure(*, quick: bool) -> Part:
         file = str(written(texts, Path(folder)))
         started = dict[str, Worker]()
         for name, (system, tokens) in {OURS: ("llmops", ""), **PEERS}.items():
-            python = sys.executable if name == OURS else peers_python()
             given = [system, file, tokens or tokenizer]
             try:
-                one = worker(python, "benchmarks.contenders.split", *given)
+                one = worker("benchmarks.contenders.split", *given, peer=name != OURS)
                 started[name] = stack.enter_context(one)
             except Absent as error:
                 skipped[name] = str(error)

@@ -1,7 +1,6 @@
 """Texts a second that embedders with the same weights take."""
 
 import json
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from benchmarks.embedding import cut
 from benchmarks.parts.ingestion import turned
 from benchmarks.parts.masked_bert import write_model
 from benchmarks.parts.texts import passages
-from benchmarks.report.processes import Absent, Worker, peers_python, worker
+from benchmarks.report.processes import Absent, Worker, worker
 from benchmarks.report.records import Part, Record
 from llmops.tasks.plugins import Spec
 from llmops.tasks.plugins.embedders import Embedder
@@ -25,6 +24,8 @@ PEERS = {
 ALIKE = 0.02
 """How far the first component of the first vector may lie from that of the first round."""
 
+HEAVY = ("sentence-transformers", "llamaindex")
+TORCH = " (it needs torch, of over 500 MB: not among the pinned peers)"
 LENGTHS = {"mixed": (40, 254), "full": (254, 254), "short": (15, 15)}
 ABOUT = """{count} passages of Python's help topics, cut to 40 to 254 tokens (**mixed**), to 254
 (**full**) and to 15 (**short**), embedded in one call by a warm process on all cores;
@@ -46,13 +47,12 @@ def measure(*, quick: bool) -> Part:
         model = str(write_model(place / "onnx"))
         started = dict[str, Worker]()
         for name, system in (OURS | PEERS).items():
-            python = sys.executable if name in OURS else peers_python()
             given = [system, str(place / "texts.json"), model]
             try:
-                one = worker(python, "benchmarks.contenders.embed", *given)
+                one = worker("benchmarks.contenders.embed", *given, peer=name not in OURS)
                 started[name] = stack.enter_context(one)
             except Absent as error:
-                skipped[name] = f"{error} (it needs torch, over 500 MB: not among the pinned peers)"
+                skipped[name] = f"{error}{TORCH if system in HEAVY else ''}"
         for number in range(rounds):
             for name in turned([*started], number):
                 for kind in LENGTHS:

@@ -62,10 +62,7 @@ def promptfoo(rows: int) -> dict[str, float]:
         }
         given = ["-c", "promptfooconfig.json", "--no-cache", "--no-progress-bar", "--no-table"]
         order = [binary, "eval", *given, "-o", "out.json"]
-        try:
-            used = measured(order, folder, environment)
-        except RuntimeError as error:
-            raise Absent(f"it does not run here: {str(error).splitlines()[-1][:200]}") from error
+        used = measured(order, folder, environment, peer=True)
         stats = json.loads((folder / "out.json").read_text())["results"]["stats"]
     return {
         "whole": used.seconds,

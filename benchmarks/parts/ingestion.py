@@ -92,7 +92,8 @@ class Peer:
         self._order = [peers_python(), "-m", module, str(folder / "docs"), str(folder / "state")]
 
     def run(self) -> Figures:
-        used = measured(self._order, self._folder, {"COCOINDEX_DISABLE_USAGE_TRACKING": "1"})
+        quiet = {"COCOINDEX_DISABLE_USAGE_TRACKING": "1"}
+        used = measured(self._order, self._folder, quiet, peer=True)
         return Figures(used.seconds, used.cpu, used.peak_mb, int(used.told["chunks"]))
 
     def close(self) -> None:

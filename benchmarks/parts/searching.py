@@ -1,7 +1,6 @@
 """Milliseconds of one search in a warm process."""
 
 import json
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.parts.ingestion import turned
-from benchmarks.report.processes import Absent, Worker, peers_python, worker
+from benchmarks.report.processes import Absent, Worker, worker
 from benchmarks.report.records import Part, Record
 from benchmarks.search import built, questions
 from benchmarks.stores import PER_CALL, batch
@@ -79,9 +78,8 @@ def opened(
         if not ours:
             copied(rows, place)
         given = ["llmops" if ours else PEERS[name], str(place), str(folder / "questions.json")]
-        python = sys.executable if ours else peers_python()
         try:
-            one = worker(python, "benchmarks.contenders.search", *given)
+            one = worker("benchmarks.contenders.search", *given, peer=not ours)
             started[name] = stack.enter_context(one)
         except Absent as error:
             skipped[name] = str(error)
@@ -90,7 +88,7 @@ def opened(
 
 def node(name: str, text: str) -> dict[str, str]:
     """What LlamaIndex's LanceDBVectorStore keeps of a node beside text and vector."""
-    content = {"id_": name, "embedding": None, "metadata": {}, "text": text}
+    content: dict[str, object] = {"id_": name, "metadata": {}, "text": text}
     return {"_node_content": json.dumps(content), "_node_type": "TextNode"}
 
 

@@ -17,6 +17,7 @@ README = ROOT / "README.md"
 
 def render(folder: Path) -> Path:
     """The page of a folder with `raw/`; the published one's README, too."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in parts(folder):
         plot(part, folder)
     file = folder / "index.md"

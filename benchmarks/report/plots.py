@@ -11,7 +11,7 @@ from benchmarks.report.records import Part, Record
 mpl.use("svg")
 OURS, PEER, SPREAD = "#2a6fb0", "#b9c0c8", "#30363d"
 WORDS = {"less": "less is better", "more": "more is better"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "svg.hashsalt": "benchmarks",  # the same figures make the same file

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,13 @@ import psutil
 from llmops.flows import server
 
 ROOT = Path(__file__).parent.parent.parent
+PATH = re.compile(r"(?<!\S)\S*/\S+")
 KIBI = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of `ru_maxrss`."""
 
 
 class Absent(Exception):
-    """A system that cannot be measured here; the message is the reason."""
+    """A system that cannot be measured here; the message is the reason, without paths."""
 
 
 class Used(NamedTuple):
@@ -58,10 +60,11 @@ def measured(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str] | None = None,
-    codes: Sequence[int] = (0,),
+    *,
+    peer: bool = False,
 ) -> Used:
-    """Run to its end in a folder. Raises Absent when a module is missing, RuntimeError for another
-    exit code.
+    """Run to its end in a folder. Raises Absent when a module is missing, or a peer fails;
+    RuntimeError when something of ours does.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
@@ -79,16 +82,18 @@ def measured(
         out.seek(0)
         err.seek(0)
         output, errors = out.read(), err.read()
-    if process.returncode not in codes:
-        raise _failure(command, process.returncode, output + errors)
+    if process.returncode:
+        raise _failure(command, process.returncode, output + errors, peer=peer)
     peak = usage.ru_maxrss * KIBI / 1e6
     return Used(seconds, usage.ru_utime + usage.ru_stime, peak, output)
 
 
-def _failure(command: Sequence[str], code: int, said: str) -> Exception:
-    last = said.strip().splitlines()[-1:] or ["it said nothing"]
-    if last[0].startswith(("ModuleNotFoundError: ", "ImportError: ")):
-        return Absent(last[0].partition(": ")[2])
+def _failure(command: Sequence[str], code: int, said: str, *, peer: bool) -> Exception:
+    last = (said.strip().splitlines() or ["it said nothing"])[-1]
+    if last.startswith(("ModuleNotFoundError: ", "ImportError: ")):
+        return Absent(last.partition(": ")[2])
+    if peer:
+        return Absent(f"it ended with {code}: {PATH.sub('…', last)[:200]}")
     shown = " ".join(Path(each).name for each in command[:4])
     return RuntimeError(f"{shown} ended with {code}: {said[-2000:]}")
 
@@ -150,8 +155,9 @@ class Worker:
 
 
 @contextlib.contextmanager
-def worker(python: str, module: str, *arguments: str) -> Iterator[Worker]:
-    """One that is ready. Raises Absent when a module is missing."""
+def worker(module: str, *arguments: str, peer: bool) -> Iterator[Worker]:
+    """One that is ready, of a peer in its interpreter. Raises as `measured` does."""
+    python = peers_python() if peer else sys.executable
     order = [python, "-m", module, *arguments]
     with tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
@@ -169,7 +175,7 @@ def worker(python: str, module: str, *arguments: str) -> Iterator[Worker]:
         except EOFError:
             code = process.wait()
             err.seek(0)
-            raise _failure(order, code, err.read()) from None
+            raise _failure(order, code, err.read(), peer=peer) from None
         finally:
             process.kill()
             process.wait()

@@ -131,8 +131,8 @@ def test_the_readme_gets_its_sentence_between_the_marks() -> None:
 def test_what_is_published_is_what_the_raw_figures_say() -> None:
     assert (PUBLISHED / "index.md").read_text() == page(PUBLISHED)
     readme = README.read_text()
-    assert summary(parts(PUBLISHED)) != ""
     assert readme == filled(readme, parts(PUBLISHED))
+    assert bool(summary(parts(PUBLISHED))) == (PUBLISHED / "raw" / "ingestion.json").exists()
 
 
 def test_raw_figures_hold_no_path_and_no_host_name() -> None:
@@ -155,6 +155,8 @@ def test_a_command_without_its_library_is_absent_and_one_that_fails_an_error(
         measured([sys.executable, "-c", "import not_there"], tmp_path)
     with pytest.raises(RuntimeError, match="ended with 3"):
         measured([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+    with pytest.raises(Absent, match=r"it ended with 1: ValueError: no … here$"):
+        measured([sys.executable, "-c", "raise ValueError('no /a/b here')"], tmp_path, peer=True)
     used = measured([sys.executable, "-c", "print('{\"chunks\": 3}')"], tmp_path)
     assert used.told == {"chunks": 3}
     assert 0 < used.peak_mb < 1_000
