@@ -120,7 +120,7 @@ def stages(name: str, folder: Path, files: int) -> Iterator[tuple[str, Figures]]
 
 
 def measure(*, quick: bool) -> Part:
-    files, rounds = (500, 1) if quick else (10_000, 3)
+    files, rounds = (300, 1) if quick else (10_000, 3)
     systems = [OURS, *PEERS]
     found: dict[tuple[str, str], list[Figures]] = {}
     skipped: dict[str, str] = {}

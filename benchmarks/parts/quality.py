@@ -7,7 +7,7 @@ from benchmarks.command import data_folder
 from benchmarks.report.records import Part, Record
 from benchmarks.retrieval import measured
 
-SETS, QUICK = ("scifact", "xquad-zh", "jsquad-valid"), ("xquad-zh",)
+SETS, QUICK = ("scifact", "xquad-zh"), ("xquad-zh",)
 ABOUT = """nDCG@10 of `llmops kb measure` after `llmops index` with defaults (embedder `minilm`
 in fp32, nothing fitted on the questions), so that what is fast above is also seen to find. Peers
 and published figures: [retrieval.md](../retrieval.md)."""
