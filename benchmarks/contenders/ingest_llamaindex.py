@@ -39,8 +39,16 @@ class HashEmbedding(BaseEmbedding):
         return embed([query])[0]
 
 
+class QuotedStore(LanceDBVectorStore):
+    """Its own `delete` quotes a path as if it were a column, which LanceDB refuses."""
+
+    def delete(self, ref_doc_id: str, **_: Any) -> None:
+        quoted = ref_doc_id.replace("'", "''")
+        self.table.delete(f"{self.doc_id_key} = '{quoted}'")
+
+
 def main(docs: Path, state: Path) -> None:
-    store: Any = LanceDBVectorStore(uri=str(state / "lancedb"), table_name="chunks", mode="create")
+    store: Any = QuotedStore(uri=str(state / "lancedb"), table_name="chunks", mode="create")
     pipeline = IngestionPipeline(
         transformations=[
             SentenceSplitter(chunk_size=300, chunk_overlap=20),
