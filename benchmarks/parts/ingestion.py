@@ -40,7 +40,8 @@ of ours those of its background Prefect server are added, which the cold command
   index, validates (Great Expectations), records the run (Prefect, MLflow), and switches versions
   atomically.
 - **LlamaIndex**: `IngestionPipeline` with `SimpleDocumentStore`, `UPSERTS_AND_DELETE`, cache and
-  document store persisted, batches of 500.
+  document store persisted, batches of 500;
+  `delete` of its LanceDB store is corrected here, as it fails on paths.
 - **LangChain**: `index(cleanup="full")` with `SQLRecordManager` in SQLite, batches of 1,000.
 - **CocoIndex**: an app with `mount_each`, files and embeddings memoized, batches of 500.
 
