@@ -39,7 +39,7 @@ class HashEmbedding(BaseEmbedding):
         return embed([query])[0]
 
 
-class QuotedStore(LanceDBVectorStore):
+class QuotedStore(LanceDBVectorStore):  # type: ignore[misc]
     """Its own `delete` quotes a path as if it were a column, which LanceDB refuses."""
 
     def delete(self, ref_doc_id: str, **_: Any) -> None:
