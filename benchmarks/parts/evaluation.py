@@ -1,0 +1,113 @@
+"""What an evaluation costs beside the model, as whole commands."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.echo import last_word
+from benchmarks.genai import questions
+from benchmarks.overhead import ours, theirs
+from benchmarks.parts.ingestion import turned
+from benchmarks.report.processes import ROOT, Absent, measured
+from benchmarks.report.records import Part, Record
+
+OURS, MLFLOW, PROMPTFOO = "llmops evaluate", "mlflow.genai.evaluate", "promptfoo eval"
+FIELDS = {
+    "whole command: time": ("whole", "s"),
+    "whole command: processor time": ("whole_cpu", "s"),
+    "processor time of a result": ("each", "ms"),
+}
+ABOUT = """{rows} trivial cases: the model answers with the last word of the question, the scorer
+compares it with what is expected. Whole commands, imports included.
+
+- **llmops evaluate** compares **two** arms, so that it answers and scores every case twice,
+  decides with paired intervals, and records all of it in MLflow and Prefect; the processor time
+  of its background Prefect server is added.
+- **mlflow.genai.evaluate** answers once, into a local MLflow store in SQLite that was made
+  beforehand.
+- **promptfoo eval** answers once, with a provider and an assertion in JavaScript, `--no-cache`,
+  its state in a folder of its own.
+
+Results found in the store afterwards: {stored}."""
+PROVIDER = """module.exports = class {
+  id() { return "echo-last-word"; }
+  async callApi(prompt) { return { output: prompt.split(" ").pop() }; }
+};
+"""
+
+
+def promptfoo(rows: int) -> dict[str, float]:
+    """Raises Absent where it is not installed, or does not run."""
+    own = ROOT / ".venv-peers" / "node_modules" / ".bin" / "promptfoo"
+    binary = str(own) if own.exists() else shutil.which("promptfoo")
+    if not binary:
+        raise Absent("no promptfoo here: npm install --prefix .venv-peers promptfoo")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "echo.js").write_text(PROVIDER)
+        tests = [
+            {"vars": {"question": each}, "assert": [{"type": "equals", "value": last_word(each)}]}
+            for each in questions(rows)
+        ]
+        config = {"prompts": ["{{question}}"], "providers": ["file://echo.js"], "tests": tests}
+        (folder / "promptfooconfig.json").write_text(json.dumps(config))
+        environment = {
+            "PROMPTFOO_CONFIG_DIR": str(folder / "state"),
+            "PROMPTFOO_DISABLE_TELEMETRY": "1",
+            "PROMPTFOO_DISABLE_UPDATE": "1",
+            "PROMPTFOO_DISABLE_REMOTE_GENERATION": "1",
+        }
+        given = ["-c", "promptfooconfig.json", "--no-cache", "--no-progress-bar", "--no-table"]
+        order = [binary, "eval", *given, "-o", "out.json"]
+        used = measured(order, folder, environment, peer=True)
+        stats = json.loads((folder / "out.json").read_text())["results"]["stats"]
+    return {
+        "whole": used.seconds,
+        "whole_cpu": used.cpu,
+        "results": rows,
+        "stored": stats["successes"],
+    }
+
+
+RUNS: Mapping[str, Callable[[int], Mapping[str, float]]] = {
+    OURS: ours,
+    MLFLOW: theirs,
+    PROMPTFOO: promptfoo,
+}
+
+
+def measure(*, quick: bool) -> Part:
+    rows, rounds = (50, 1) if quick else (300, 3)
+    found: dict[str, list[Mapping[str, float]]] = {}
+    skipped: dict[str, str] = {}
+    for number in range(rounds):
+        for name in turned([each for each in RUNS if each not in skipped], number):
+            try:
+                told = RUNS[name](rows)
+            except Absent as error:
+                skipped[name] = str(error)
+                continue
+            each = 1_000 * told["whole_cpu"] / told["results"]
+            found.setdefault(name, []).append({**told, "each": each})
+            sys.stdout.write(f"  {name:<24}{told['whole']:>7.1f} s\n")
+            sys.stdout.flush()
+    there = [name for name in RUNS if name in found]
+    stored = ", ".join(
+        f"{found[name][-1]['stored']:g} of {found[name][-1]['results']:g} {name}" for name in there
+    )
+    return Part(
+        name="evaluation",
+        title="Evaluation",
+        about=ABOUT.format(rows=rows, stored=stored),
+        command="python -m benchmarks evaluation",
+        records=[
+            Record(measure_name, name, unit, [float(told[field]) for told in found[name]])
+            for measure_name, (field, unit) in FIELDS.items()
+            for name in there
+        ],
+        skipped=skipped,
+        plot=["whole command: time", "processor time of a result"],
+    )
