@@ -181,10 +181,11 @@ def faults(folder: Path) -> str:
         return ""
     told = json.loads(file.read_text(encoding="utf-8"))
     rows = [
-        f"| {each['title']} | {each['clean']} | {each['cells']} |"
-        for each in told["systems"].values()
+        f"| {each['title']} | was not run: {each['absent']} | |"
+        if each["absent"]
+        else f"| {each['title']} | {each['clean']} | {each['cells']} |"
+        for each in sorted(told["systems"].values(), key=lambda each: -each["clean"])
     ]
-    rows += [f"| {name} | was not run: {why} | |" for name, why in told["absent"].items()]
     lines = [
         "## Fault injection",
         "Errors and `kill -9` at every stage, seen from outside by a reader that searches without "

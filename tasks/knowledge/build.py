@@ -69,7 +69,8 @@ class Fingerprints(BaseModel):
         """Those of a document of that type, which covers the one parser that reads it, and of that
         language, which says how its chunks are measured.
         """
-        return _fingerprints_of(self, media_type, language if language in self.letters else None)
+        letters = language if language in self.letters else None
+        return _fingerprints_of(self, self.parser(media_type), letters)
 
     def parser(self, media_type: str) -> str:
         """That of the parser that reads documents of that type."""
@@ -88,10 +89,10 @@ class Fingerprints(BaseModel):
 
 @lru_cache(1024)
 def _fingerprints_of(
-    config: Fingerprints, media_type: str, letters: str | None
+    config: Fingerprints, parser: str, letters: str | None
 ) -> DocumentFingerprints:
-    """Every live document is compared with these, and there are few types."""
-    found = config.after(config.parser(media_type))
+    """Every live document is compared with these, and there are few parsers."""
+    found = config.after(parser)
     return found._replace(chunk=digest(found.chunk, LETTERS)) if letters else found
 
 

@@ -2,16 +2,20 @@
 between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from llmops.tasks import progress
 from llmops.tasks.knowledge.build import Batch, Build
-from llmops.tasks.knowledge.caches import EmbeddingPayer, unpaid
+from llmops.tasks.knowledge.caches import EmbeddingPayer, known_embeddings, unpaid
+from llmops.tasks.knowledge.claims import Claims
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.transform import Row, rows_of, without
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import embedded_text, sha256
+
+CLAIMS = Claims()
 
 
 def text_hash(row: Mapping[str, Any]) -> str:
@@ -26,9 +30,12 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     failures: list[Failure] = []
     paid: list[str] = []
     bad: set[str] = set()
-    texts = [embedded_text(row) for row in owners.values()]
-    with progress.stage("embed", len(rows), "chunks") as step:
-        for portion in unpaid(build.ledger, build.fingerprints.model, texts):
+    texts = {key: embedded_text(row) for key, row in owners.items()}
+    with (
+        progress.stage("embed", len(rows), "chunks") as step,
+        closing(_claimed(build, texts)) as portions,
+    ):
+        for portion in portions:
             done = _paid(build, embedder, portion, owners, failures)
             paid += done
             bad |= portion.keys() - set(done)
@@ -44,6 +51,25 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
             "cost_usd": batch.cost_usd + tokens * embedder.price / 1e6,
         }
     )
+
+
+def _claimed(build: Build, texts: Mapping[str, str]) -> Generator[dict[str, str]]:
+    """The texts (hash -> text) that are not paid for, in portions of one call each, which no other
+    part of the build pays for meanwhile. Those that another part is paying for come last, where it
+    did not succeed.
+    """
+    model, left = build.fingerprints.model, texts
+    while left:
+        others: dict[str, str] = {}
+        for portion in unpaid(build.ledger, model, left.values()):
+            with CLAIMS.claimed((model, key) for key in portion) as held:
+                own = [key for key in portion if (model, key) in held]
+                since = known_embeddings(build.ledger, model, own)
+                others |= {key: portion[key] for key in portion.keys() - {*own}}
+                if missing := {key: portion[key] for key in own if key not in since}:
+                    yield missing
+        CLAIMS.wait((model, key) for key in others)
+        left = others
 
 
 def _paid(

@@ -158,9 +158,7 @@ def test_nothing_is_found_where_nothing_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_our_own_hardest_cells_are_clean(tmp_path: Path, prefect_database: Path) -> None:
     with_database(tmp_path / "server", prefect_database)
-    # a change of configuration is left out: batches side by side may both pay for a text of two
-    # documents
-    scenarios = ("empty source", "partial source", "one poisoned document")
+    scenarios = ("empty source", "partial source", "config changed", "one poisoned document")
     cells = [
         *(cell for cell in KILLED if cell.point in ("embed", "store write", "state write")),
         *(Cell(kind) for kind in scenarios),
