@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,25 @@ ROOT = Path(__file__).parent.parent.parent
 PATH = re.compile(r"(?<!\S)\S*/\S+")
 KIBI = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of `ru_maxrss`."""
+
+
+LAUNCHER = """
+import json, os, sys, time
+began = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+figures = [
+    os.waitstatus_to_exitcode(status),
+    time.perf_counter() - began,
+    usage.ru_utime + usage.ru_stime,
+    usage.ru_maxrss,
+]
+with open(sys.argv[1], "w") as file:
+    json.dump(figures, file)
+"""
+"""Starts the command. Linux counts to a process the memory of whoever started it, so that has to be
+little.
+"""
 
 
 class Absent(Exception):
@@ -66,26 +84,27 @@ def measured(
     """Run to its end in a folder. Raises Absent when a module is missing, or a peer fails;
     RuntimeError when something of ours does.
     """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command,
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.NamedTemporaryFile("r") as figures,
+    ):
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, figures.name, *command],
+            check=True,
             cwd=folder,
             env=os.environ | python_path() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
+        code, seconds, cpu, largest = json.load(figures)
         out.seek(0)
         err.seek(0)
         output, errors = out.read(), err.read()
-    if process.returncode:
-        raise _failure(command, process.returncode, output + errors, peer=peer)
-    peak = usage.ru_maxrss * KIBI / 1e6
-    return Used(seconds, usage.ru_utime + usage.ru_stime, peak, output)
+    if code:
+        raise _failure(command, code, output + errors, peer=peer)
+    return Used(seconds, cpu, largest * KIBI / 1e6, output)
 
 
 def _failure(command: Sequence[str], code: int, said: str, *, peer: bool) -> Exception:

@@ -88,8 +88,10 @@ def test_the_page_is_made_of_the_raw_figures_alone(tmp_path: Path) -> None:
     (tmp_path / "raw" / "faults.json").write_text(
         json.dumps(
             {
-                "systems": {"ours": {"title": "llmops", "clean": 60, "cells": 60}},
-                "absent": {"gone": "it is not installed"},
+                "systems": {
+                    "gone": {"title": "gone", "clean": 0, "cells": 0, "absent": "not installed"},
+                    "ours": {"title": "llmops", "clean": 60, "cells": 60, "absent": ""},
+                }
             }
         )
     )
@@ -97,7 +99,7 @@ def test_the_page_is_made_of_the_raw_figures_alone(tmp_path: Path) -> None:
     assert text == page(tmp_path)
     assert "**Not installed**: gone." in text
     assert "| llmops | 60 | 60 |" in text
-    assert "| gone | was not run: it is not installed | |" in text
+    assert "| gone | was not run: not installed | |" in text
     assert "figures of a quick run" not in text
     assert "](ingestion.svg)" in text
     assert (tmp_path / "ingestion.svg").read_text().count("<svg") == 1
@@ -159,4 +161,4 @@ def test_a_command_without_its_library_is_absent_and_one_that_fails_an_error(
         measured([sys.executable, "-c", "raise ValueError('no /a/b here')"], tmp_path, peer=True)
     used = measured([sys.executable, "-c", "print('{\"chunks\": 3}')"], tmp_path)
     assert used.told == {"chunks": 3}
-    assert 0 < used.peak_mb < 1_000
+    assert 0 < used.peak_mb < 40  # not that of this process

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
 LOOKED_INTO: list[int] = []
@@ -16,6 +17,7 @@ class Reference(BaseModel):
         yield "number", self.number
 
 
+@pytest.mark.slow
 def test_references_pass_whole_and_futures_are_waited_for(prefect_server: Path) -> None:
     from prefect import flow
 

@@ -8,4 +8,4 @@ branch_labels = depends_on = None
 
 def upgrade() -> None:
     for table in ("documents", "chunks"):
-        op.create_index(f"{table}_since", table, ["kb", "valid_from"])
+        op.create_index(f"{table}_since", table, ["kb", "valid_from"], if_not_exists=True)
