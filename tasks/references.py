@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import prefect
 from prefect import Task
+from prefect.context import FlowRunContext
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 
 P = ParamSpec("P")
@@ -24,6 +26,8 @@ class ReferenceTask(Task[P, R]):
             return super().__call__(*map(_whole, given), **_each(named))
 
         def submit(self, *given: object, **named: object) -> object:
+            if not _in_threads():
+                return super().submit(*given, **named)
             return super().submit(*map(_whole, given), **_each(named))
 
         def with_options(self, **options: object) -> "Task[P, R]":
@@ -40,6 +44,12 @@ def task(
         return _by_reference(prefect.task(name=name, task_run_name=task_run_name)(function))
 
     return made
+
+
+def _in_threads() -> bool:
+    """Not on a cluster: Dask takes what Prefect marks for a plain tuple, and hands that on."""
+    context = FlowRunContext.get()
+    return context is None or isinstance(context.task_runner, ThreadPoolTaskRunner)
 
 
 def _by_reference(made: "Task[P, R]") -> "Task[P, R]":
