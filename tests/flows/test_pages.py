@@ -69,7 +69,7 @@ def of_run(
     (flow,) = prefect(office, "flow_runs/filter", {"flow_runs": mine})
     tasks = prefect(office, "task_runs/filter", {"flow_runs": mine})
     while time.monotonic() < end and (
-        any(each["state_type"] in ("PENDING", "RUNNING") for each in tasks)
+        any(each["state_type"] in (None, "PENDING", "RUNNING") for each in tasks)
         or not {*wanted} <= {each["name"] for each in tasks}
     ):
         time.sleep(0.3)

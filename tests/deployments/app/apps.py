@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from httpx2 import Response
@@ -122,8 +122,9 @@ class Listening:
             if shut:
                 connection.shutdown(socket.SHUT_WR)
             received = b""
-            while part := connection.recv(65_536):
-                received += part
+            with suppress(ConnectionResetError):  # closed while some of the data was unread
+                while part := connection.recv(65_536):
+                    received += part
             return received
 
 

@@ -46,7 +46,9 @@ def test_signing_in_works_in_every_language_by_keyboard(
 
 
 SEEN = """selector => {
-  const { top, bottom } = document.querySelector(selector).getBoundingClientRect();
+  const element = document.querySelector(selector);
+  if (!element) return false;
+  const { top, bottom } = element.getBoundingClientRect();
   const foot = document.getElementById("composer").getBoundingClientRect().top;
   return top >= 0 && top < foot && (bottom <= foot || top < 120);
 }"""
