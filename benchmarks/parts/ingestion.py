@@ -42,7 +42,8 @@ of ours those of its background Prefect server are added, which the cold command
 - **LlamaIndex**: `IngestionPipeline` with `SimpleDocumentStore`, `UPSERTS_AND_DELETE`, cache and
   document store persisted, batches of 500;
   `delete` of its LanceDB store is corrected here, as it fails on paths.
-- **LangChain**: `index(cleanup="full")` with `SQLRecordManager` in SQLite, batches of 1,000.
+- **LangChain**: `index(cleanup="full")` with `SQLRecordManager` in SQLite, batches of 1,000; its
+  splitter may not cut after a heading, which would be a third chunk of each file.
 - **CocoIndex**: an app with `mount_each`, files and embeddings memoized, batches of 500.
 
 Chunks at the end: {chunks}."""
