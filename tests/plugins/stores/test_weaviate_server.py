@@ -17,6 +17,7 @@ from tests import weaviate
 from tests.plugins.stores.rows import DIMENSION, built, ids, numbered, seen, vectors
 
 KEY = "a-key-of-the-tests"
+EXACT = {"text_scores": "snapshot"}  # scores that others do not change are compared
 QUICK = {"timeout": 4, "insert_timeout": 6}
 
 
@@ -29,7 +30,7 @@ def own(tmp_path: Path) -> Iterator[weaviate.Server]:
 
 def store_of(server: weaviate.Server, **options: Any) -> WeaviateStore:
     return WeaviateStore.model_validate(
-        {"url": server.url, "grpc_port": server.grpc_port, **QUICK, **options}
+        {"url": server.url, "grpc_port": server.grpc_port, **QUICK, **EXACT, **options}
     )
 
 
