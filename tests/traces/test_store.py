@@ -219,11 +219,15 @@ def test_a_person_is_deleted_everywhere(
     assert deletion.delete_person(home, "helpdesk/ann").ok  # and again: nothing to do
 
 
-def test_what_is_too_old_goes_and_what_is_protected_stays(home: Path, store: TraceStore) -> None:
+def test_what_is_too_old_goes_and_what_is_protected_stays(
+    home: Path, store: TraceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime(2026, 11, 29, 12, tzinfo=UTC)  # 40 days before it is still the month before
+    monkeypatch.setattr(retention, "now", lambda: today)
     old, young = recorded("old", app="aged"), recorded("young", app="aged")
     index.enter(home, [old, young])
     store.write("aged", [as_record(old), as_record(young)])
-    long_ago = now() - timedelta(days=40)
+    long_ago = today - timedelta(days=40)
     with open_ledger(home).write() as connection:
         mine = traces.c.id == old.id
         connection.execute(update(traces).where(mine).values(began_at=long_ago))
