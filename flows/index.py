@@ -16,6 +16,7 @@ from llmops.flows.calling import Given, callable_with, settled
 from llmops.flows.runners import HERE, working
 from llmops.tasks import index as tasks
 from llmops.tasks import index_end as end
+from llmops.tasks import processes
 from llmops.tasks.errors import Blocked, BudgetExceeded
 from llmops.tasks.finish import careful, finish, name_run, run_id
 from llmops.tasks.knowledge import workers
@@ -31,6 +32,8 @@ from llmops.tasks.ledger.leases import Lease
 from llmops.tasks.schedules import covered, turn, waiting_time
 from llmops.tasks.tracking import check
 
+MANY = 1000
+"""Documents whose work is worth processes beside this one from the beginning."""
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 
 
@@ -98,6 +101,8 @@ def prepared(
     """Collect, clean, validate and chunk; the whole table and the budget before anything is paid;
     then embed, and find what that changes.
     """
+    if config.runner == HERE and len(plan.todo) >= MANY:
+        processes.expect()
     plan, collected = tasks.corpus_pass(build, plan)
     checked = tasks.chunked(build, collected)
     batches, steps.expectations = tasks.check_whole(build, plan, checked)

@@ -175,7 +175,8 @@ class Shard(BaseModel):
                 f"the shard {lake.where(self.path)} is not what was written",
                 hint="restore a backup, or build with --full",
             )
-        return pq.read_table(pa.BufferReader(content), columns=columns)
+        # `read_table` would set up a dataset for each small file
+        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
 
 
 def write_shard(data: "pd.DataFrame", schema: Any, lake: Lake, kind: str) -> Shard:

@@ -34,6 +34,7 @@ for variable in [name for name in os.environ if name.upper().startswith(SERVERS)
 os.environ["PREFECT_PROFILES_PATH"] = os.devnull
 # NumPy's matrices are small here: a second thread of theirs waits in a loop that takes a whole core
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # tests/test_processes.py alone has processes beside it
 
 ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
 HOMES = itertools.count()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import Table, select
 
-from llmops.tasks import progress
+from llmops.tasks import processes, progress
 from llmops.tasks.filters.metadata import owner_columns
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.caches import load_embeddings
@@ -23,7 +23,7 @@ from llmops.tasks.plugins import canonical, digest
 from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.plugins.stores import StoreCollection, rows_schema
 from llmops.tasks.schemas import Shard, frame, sha256, write_shard
-from llmops.tasks.texts.terms import indexed
+from llmops.tasks.texts.terms import indexed, indexed_all
 
 CHANGES = pa.schema(
     [
@@ -112,10 +112,13 @@ def write_changes(
     """Write a batch's difference into the collection; into a new collection goes every row."""
     actions = {row["chunk_id"]: row for row in staged.changes.table(build.lake).to_pylist()}
     wanted = {"add", "replace", "keep"} if build.fresh else {"add", "replace"}
+    new = [
+        row for row in located(build, staged.batch) if actions[row["chunk_id"]]["action"] in wanted
+    ]
+    terms = processes.spread(indexed_all, [_searched(row) for row in new])
     put = [
-        {**row, "row_hash": actions[row["chunk_id"]]["row_hash"], "terms": terms_of(row)}
-        for row in located(build, staged.batch)
-        if actions[row["chunk_id"]]["action"] in wanted
+        {**row, "row_hash": actions[row["chunk_id"]]["row_hash"], "terms": found}
+        for row, found in zip(new, terms, strict=True)
     ]
     gone = (
         []
@@ -164,11 +167,12 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 
 def terms_of(row: Mapping[str, Any]) -> str:
-    return (
-        indexed("", row["search"])
-        if row["search"] is not None
-        else indexed(row["context"], row["text"])
-    )
+    return indexed(*_searched(row))
+
+
+def _searched(row: Mapping[str, Any]) -> tuple[str, str]:
+    """(context, text) of what full-text search finds a chunk by."""
+    return ("", row["search"]) if row["search"] is not None else (row["context"], row["text"])
 
 
 def document_rows(build: Build, batch: Batch) -> dict[str, Row]:

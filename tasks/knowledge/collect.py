@@ -8,21 +8,24 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
+from llmops.tasks import processes
 from llmops.tasks.knowledge.build import Batch, Build, Part, Todo
 from llmops.tasks.knowledge.caches import ParsedKey, find_parsed, save_parsed
+from llmops.tasks.knowledge.plain import LANGUAGE_SAMPLE, Plain, read_ahead
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.ledger import live_at, now
 from llmops.tasks.ledger.tables import documents
 from llmops.tasks.plugins.parsers import Parsed, parser_fingerprints
-from llmops.tasks.plugins.sources import Source, content_hash_of
+from llmops.tasks.plugins.sources import Item, Source, content_hash_of
 from llmops.tasks.progress import stage
 from llmops.tasks.schemas import DOCUMENTS, Shard, frame, packed, write_shard
-from llmops.tasks.texts.language import detect
+from llmops.tasks.texts.language import detect_all
 
 Row = dict[str, Any]
 """A row of `schemas.DOCUMENTS`, or some of its columns."""
 TEXT_COLUMNS = ["title", "text", "markup", "media_type", "language", "metadata"]
-LANGUAGE_SAMPLE = 4000
+UNSAID = "?"
+"""In the place of a language that nobody has told yet."""
 Key = TypeVar("Key")
 
 
@@ -55,26 +58,60 @@ def collect(build: Build, source: Source, parsing: ParserLike, part: Part) -> Ba
 
 
 class _Collector:
+    """`_texts`: what is known of each text, by content hash; `fresh`: those parsed just now;
+    `_asked`: those that the ledger was asked for.
+    """
+
     def __init__(
         self, build: Build, source: Source, parsing: ParserLike, todos: Sequence[Todo]
     ) -> None:
         self._build, self._source, self._parsing, self._todos = build, source, parsing, todos
         self.fresh: set[str] = set()
-        self._texts = (
-            {}
-            if build.full
-            else self._parsed_before([todo.content_hash for todo in todos if todo.content_hash])
-        )
+        self._texts: dict[str, Row] = {}
+        self._asked: set[str] = set()
+        self._ahead: dict[str, Plain] = {}
 
     def rows(self) -> tuple[list[Row], list[Failure]]:
         rows: list[Row] = []
         failures: list[Failure] = []
         fallback: list[Todo] = []
+        self._look_up(todo.content_hash for todo in self._todos if todo.content_hash)
+        self._read_ahead()
         with stage("read", len(self._todos)) as step:
             for todo in self._todos:
                 self._read(todo, rows, failures, fallback)
                 step()
+        self._tell_languages(rows)
         return rows + self._last_good(fallback), failures
+
+    def _look_up(self, hashes: Iterable[str]) -> None:
+        """Ask the ledger for the texts of contents, once for each."""
+        if new := sorted(set(hashes) - self._asked):
+            self._asked.update(new)
+            self._texts.update({} if self._build.full else self._parsed_before(new))
+
+    def _read_ahead(self) -> None:
+        wanted = [
+            todo for todo in self._todos if todo.item and todo.content_hash not in self._texts
+        ]
+        items = [todo.item for todo in wanted if todo.item]
+        found = read_ahead(self._source, items, self._build.specs.parse.max_chars)
+        self._ahead = {
+            todo.doc_id: plain for todo, plain in zip(wanted, found, strict=True) if plain
+        }
+        self._look_up(plain.content_hash for plain in self._ahead.values())
+
+    def _tell_languages(self, rows: list[Row]) -> None:
+        """Of what was parsed just now, all at once."""
+        unsaid = {
+            row["content_hash"]: row["text"][:LANGUAGE_SAMPLE]
+            for row in rows
+            if row["language"] == UNSAID
+        }
+        told = processes.run(detect_all, list(unsaid.values()))
+        languages = dict(zip(unsaid, told, strict=True))
+        for row in rows:
+            row["language"] = languages.get(row["content_hash"], row["language"])
 
     def _read(
         self, todo: Todo, rows: list[Row], failures: list[Failure], fallback: list[Todo]
@@ -97,15 +134,27 @@ class _Collector:
             return self._last_good([todo])[0] | before.get(todo.content_hash or "", {})
         content = todo.content_hash
         if content is None or content not in self._texts:
-            raw = self._source.read(todo.item)
-            content = content_hash_of(raw)
-            if content not in self._texts and content != todo.content_hash and not self._build.full:
-                self._texts.update(self._parsed_before([content]))
-            if content not in self._texts:
-                parsed = self._parsing.parse(raw.data, todo.uri, raw.media_type)
-                self._texts[content] = _text(parsed, raw.title, raw.metadata)
-                self.fresh.add(content)
+            content = self._content(todo.item, self._ahead.get(todo.doc_id))
         return {**_identity(todo), **self._texts[content], "content_hash": content}
+
+    def _content(self, item: Item, plain: Plain | None) -> str:
+        """The hash of a document's content, whose text is known then."""
+        if plain is not None:
+            if plain.content_hash not in self._texts:
+                text = _text(plain.parsed, plain.title, plain.metadata, plain.language)
+                self._parsed(plain.content_hash, text)
+            return plain.content_hash
+        raw = self._source.read(item)
+        content = content_hash_of(raw)
+        self._look_up([content])
+        if content not in self._texts:
+            parsed = self._parsing.parse(raw.data, item.uri, raw.media_type)
+            self._parsed(content, _text(parsed, raw.title, raw.metadata, UNSAID))
+        return content
+
+    def _parsed(self, content: str, text: Row) -> None:
+        self._texts[content] = text
+        self.fresh.add(content)
 
     def _parsed_before(self, hashes: Sequence[str]) -> dict[str, Row]:
         """content_hash -> text, where the parser that read it is still the one that would."""
@@ -142,14 +191,16 @@ def _pages_left_out(row: Row) -> int:
     return len(json.loads(row["metadata"]).get("ocr_pages_left_out", ()))
 
 
-def _text(parsed: Parsed, title: str | None, metadata: Mapping[str, Any]) -> Row:
+def _text(
+    parsed: Parsed, title: str | None, metadata: Mapping[str, Any], language: str | None
+) -> Row:
     merged = {**parsed.metadata, **metadata}
     return {
         "title": title or parsed.title,
         "text": parsed.text,
         "markup": parsed.markup,
         "media_type": parsed.media_type,
-        "language": detect(parsed.text[:LANGUAGE_SAMPLE]),
+        "language": language,
         "metadata": packed(merged),
     }
 

@@ -12,10 +12,11 @@ from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.paid import EmbeddingBill, PayingTokenizer
 from llmops.tasks.knowledge.quarantine import Failure, one_document, put
 from llmops.tasks.knowledge.sketches import read, verdicts_of
-from llmops.tasks.plugins.chunkers import Chunker, Span
+from llmops.tasks.knowledge.splitting import chunk_rows, split_alone, work_alone
+from llmops.tasks.plugins.chunkers import Chunker
 from llmops.tasks.plugins.cleaners import Cleaner, CorpusCleaner, CorpusVerdict, Document
 from llmops.tasks.plugins.embedders import Embedder
-from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, chunk_ids, frame, packed, write_shard
+from llmops.tasks.schemas import CHUNKS, DOCUMENTS, Shard, frame, packed, write_shard
 
 Row = dict[str, Any]
 COPIED = ("text", "title", "language", "markup", "media_type", "uri")
@@ -90,8 +91,13 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
     """
     chunks: list[Row] = []
     bill = EmbeddingBill()
+    rows = rows_of(build, batch.documents)
+    found = _split_alone(build, chunker, embedder, rows)
 
     def split(row: Row) -> Row:
+        if known := found.get(row["doc_id"]):
+            chunks.extend(known)
+            return row
         spans = chunker.split(
             row["text"],
             markup=row["markup"],
@@ -101,11 +107,11 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
         )
         if not spans:
             raise DocumentError("the chunker found nothing to keep in this document")
-        chunks.extend(_chunk_rows(row, spans))
+        chunks.extend(chunk_rows(row, spans))
         return row
 
     with BlockingGateway(build.home, payer=build.payer) as gateway:
-        documents = surviving(build, rows_of(build, batch.documents), "chunk", split)
+        documents = surviving(build, rows, "chunk", split)
     kept = documents_shard(build, batch.documents, documents)
     shard = write_shard(frame(chunks, CHUNKS), CHUNKS, build.lake, "chunks")
     return batch.model_copy(
@@ -119,26 +125,16 @@ def chunk(build: Build, chunker: Chunker, embedder: Embedder, batch: Batch) -> B
     )
 
 
-def _chunk_rows(row: Row, spans: Sequence[Span]) -> list[Row]:
-    texts = [row["text"][span.start : span.end] for span in spans]
-    return [
-        {
-            "chunk_id": key,
-            "doc_id": row["doc_id"],
-            "ordinal": n,
-            "text": text,
-            "start": span.start,
-            "end": span.end,
-            "tokens": span.tokens,
-            "headings": list(span.headings),
-            "page": span.page,
-            "context": span.context,
-            "search": span.search,
-        }
-        for n, (key, text, span) in enumerate(
-            zip(chunk_ids(row["doc_id"], texts), texts, spans, strict=True)
-        )
-    ]
+def _split_alone(
+    build: Build, chunker: Chunker, embedder: Embedder, rows: Sequence[Row]
+) -> dict[str, list[Row]]:
+    """doc_id -> chunks, of the documents that need nobody's help and give no trouble."""
+    if not work_alone(chunker, embedder):
+        return {}
+    found = split_alone(build.specs.chunk, build.specs.embed, rows)
+    return {
+        row["doc_id"]: chunks for row, chunks in zip(rows, found, strict=True) if chunks is not None
+    }
 
 
 def rows_of(build: Build, shard: Shard) -> list[Row]:

@@ -5,6 +5,7 @@ sequences.
 import math
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -94,6 +95,11 @@ def detect(text: str) -> str | None:
         if script in SCRIPTS and letters >= OWN_SCRIPT * (letters + latin):
             return _within(script, sample)
     return _sure(sample)
+
+
+def detect_all(texts: Sequence[str]) -> list[str | None]:
+    """The language of each."""
+    return [detect(text) for text in texts]
 
 
 def unread(languages: frozenset[str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ nothing is dropped and "The Who" stays findable; unigrams with bigrams are above
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib import import_module
 from itertools import chain
@@ -66,6 +67,11 @@ def analyse(text: str) -> list[str]:
 def indexed(context: str, text: str) -> str:
     """The column `terms` of a chunk: the analysed context and text, separated by spaces."""
     return " ".join([*analyse(context), *analyse(text)])
+
+
+def indexed_all(passages: Sequence[tuple[str, str]]) -> list[str]:
+    """`indexed` of each (context, text)."""
+    return [indexed(context, text) for context, text in passages]
 
 
 def _dense(run: str) -> tuple[str, ...]:

@@ -58,14 +58,13 @@ class ParserPool:
         Raises DocumentError with a reason for a person, TransientDocumentError when it took too
         long; ConfigError when a registered parser plugin cannot be loaded.
         """
-        kind = media_type or (parsers.sniff(data, uri) if parsers.looks_like_text(data) else "")
-        light = bool(kind) and not parsers.parser_for(kind).isolated
-        if light and len(data) > self._most * MOST_BYTES_PER_CHARACTER:
+        plain = parsers.plain_type(data, uri, media_type)
+        if plain and len(data) > self._most * MOST_BYTES_PER_CHARACTER:
             raise self._too_long(f"more than {self._most:,}")
         parsed = (
-            parsers.parse(data, uri, kind)
-            if light and len(data) <= LIGHT_BYTES
-            else self._apart(data, uri, kind)
+            parsers.parse(data, uri, plain)
+            if plain and len(data) <= LIGHT_BYTES
+            else self._apart(data, uri, plain or media_type)
         )
         if len(parsed.text) > self._most:
             raise self._too_long(f"{len(parsed.text):,}")

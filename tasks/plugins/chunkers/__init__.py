@@ -78,9 +78,13 @@ class Chunker(Plugin, ABC):
 
     A context (title, headings) counts against the embedder's limit, not against `size`: it is cut
     when it would not fit.
+
+    `alone`: it asks nobody, neither a model nor a service, so that a build may let it work in
+    several processes at once. Each class says so of itself; it is not inherited.
     """
 
     family: ClassVar[str] = "chunkers"
+    alone: ClassVar[bool] = False
     size: int = Field(default=200, ge=8, le=8192)
     overlap: int = Field(default=20, ge=0)
 

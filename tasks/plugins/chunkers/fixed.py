@@ -2,6 +2,8 @@
 punctuation.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
@@ -16,6 +18,8 @@ class FixedChunker(ContentDefined):
 
     Context: the document's title.
     """
+
+    alone: ClassVar[bool] = True
 
     def kinds(self, measured: Measured) -> Array:
         """Kind of each border: a word, or the inside of one."""

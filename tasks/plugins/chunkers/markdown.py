@@ -1,5 +1,7 @@
 """Chunks that follow the structure of Markdown: sections, then blocks, then sentences."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
@@ -15,6 +17,8 @@ class MarkdownChunker(ContentDefined):
     Context: title and headings, "Title > Install > Linux". Text without markup is cut as `sentence`
     does.
     """
+
+    alone: ClassVar[bool] = True
 
     def kinds(self, measured: Measured) -> Array:
         """Kind of each border: SECTION before a heading, a word's inside code and right after a

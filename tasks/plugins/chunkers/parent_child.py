@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,7 @@ class ParentChildChunker(MarkdownChunker):
     embedder reads.
     """
 
+    alone: ClassVar[bool] = True
     parent_size: int = Field(default=800, ge=8, le=100_000)
 
     @model_validator(mode="after")

@@ -1,5 +1,7 @@
 """The default chunker: chunks end where paragraphs and sentences end, in any script."""
 
+from typing import ClassVar
+
 from llmops.tasks.plugins.chunkers._cutting import ContentDefined
 from llmops.tasks.plugins.chunkers._cutting.measured import Measured
 from llmops.tasks.texts.characters import Array
@@ -11,6 +13,8 @@ class SentenceChunker(ContentDefined):
 
     Context: the document's title.
     """
+
+    alone: ClassVar[bool] = True
 
     def kinds(self, measured: Measured) -> Array:
         """As found in the text: Kind of each border."""

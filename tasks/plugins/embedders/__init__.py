@@ -19,10 +19,13 @@ class Embedder(Plugin, ABC):
 
     `languages`: ISO 639-1 codes that its vectors are good for; empty means all. `max_tokens`: how
     long a text may be, without special tokens; what is longer is cut by the model, so chunkers stay
-    below. `price`: US dollars per million tokens.
+    below. `price`: US dollars per million tokens. `alone`: counting tokens is its own work, cheap
+    to begin, so that a build may let it count in several processes at once. Each class says so of
+    itself; it is not inherited.
     """
 
     family: ClassVar[str] = "embedders"
+    alone: ClassVar[bool] = False
 
     @property
     def languages(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from llmops.tasks import processes
 from llmops.tasks.plugins.embedders import Embedder, normalised
 from llmops.tasks.schemas import Starts, Vectors
 from llmops.tasks.texts.characters import CharacterTable, codes_of
@@ -37,6 +38,8 @@ SIGNS = (
 WORD = re.compile(rf"[{SINGLE}]|[^\s{SIGNS}{SINGLE}]{{1,32}}")
 TOKEN = re.compile(rf"{WORD.pattern}|[{SIGNS}]{{1,8}}")
 SLAB = 1024
+FEW = 32
+"""Texts that are done before another process has them."""
 PAIR = 0.25
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +49,7 @@ class HashEmbedder(Embedder):
     lexical baseline.
     """
 
+    alone: ClassVar[bool] = True
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 8192
 
@@ -53,8 +57,9 @@ class HashEmbedder(Embedder):
         """Float32 of shape (texts, 384), rows of length 1, in order. Texts without a word get the
         first unit vector.
         """
-        slabs = [self._slab(texts[first : first + SLAB]) for first in range(0, len(texts), SLAB)]
-        return normalised(np.concatenate([np.zeros((0, self.dimension), np.float32), *slabs]))
+        if len(texts) < FEW:
+            return _embedded(texts)
+        return processes.run(_embedded, list(texts))
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Words (at most 32 characters), single characters of CJK scripts, and runs of at most 8
@@ -78,23 +83,6 @@ class HashEmbedder(Embedder):
             starts = np.repeat(starts, pieces) + inside * np.repeat(longest, pieces)
         return starts
 
-    def _slab(self, texts: Sequence[str]) -> Array:
-        words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
-        rows = np.repeat(np.arange(len(texts)), [len(run) for run in words])
-        hashes, weights = _hashed([word for run in words for word in run])
-        inside = rows[1:] == rows[:-1]
-        pairs = mixed(hashes[:-1] * np.uint64(3) + hashes[1:])[inside]
-        pair_weights = (PAIR * np.sqrt(weights[:-1] * weights[1:]))[inside]
-        features = np.concatenate([hashes, pairs])
-        columns = (features % np.uint64(self.dimension)).astype(np.int64)
-        places = np.concatenate([rows, rows[1:][inside]]) * self.dimension + columns
-        signs = np.where(features >> np.uint64(63), -1.0, 1.0)
-        sums = np.bincount(
-            places, signs * np.concatenate([weights, pair_weights]), len(texts) * self.dimension
-        )
-        damped = np.sign(sums) * np.sqrt(np.abs(sums))
-        return damped.reshape(len(texts), self.dimension).astype(np.float32)
-
 
 def _kind(code: int) -> int:
     return next(kind for kind, pattern in enumerate(KINDS) if pattern.match(chr(code)))
@@ -116,3 +104,26 @@ def _hashed(words: list[str]) -> tuple[Array, Array]:
     )
     numbers = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
     return hashes[numbers], np.minimum(lengths, 10.0)[numbers]
+
+
+def _embedded(texts: Sequence[str]) -> Vectors:
+    slabs = [_slab(texts[first : first + SLAB]) for first in range(0, len(texts), SLAB)]
+    return normalised(np.concatenate([np.zeros((0, HashEmbedder.dimension), np.float32), *slabs]))
+
+
+def _slab(texts: Sequence[str]) -> Array:
+    words = [WORD.findall(unicodedata.normalize("NFKC", text).lower()) for text in texts]
+    rows = np.repeat(np.arange(len(texts)), [len(run) for run in words])
+    hashes, weights = _hashed([word for run in words for word in run])
+    inside = rows[1:] == rows[:-1]
+    pairs = mixed(hashes[:-1] * np.uint64(3) + hashes[1:])[inside]
+    pair_weights = (PAIR * np.sqrt(weights[:-1] * weights[1:]))[inside]
+    features = np.concatenate([hashes, pairs])
+    columns = (features % np.uint64(HashEmbedder.dimension)).astype(np.int64)
+    places = np.concatenate([rows, rows[1:][inside]]) * HashEmbedder.dimension + columns
+    signs = np.where(features >> np.uint64(63), -1.0, 1.0)
+    sums = np.bincount(
+        places, signs * np.concatenate([weights, pair_weights]), len(texts) * HashEmbedder.dimension
+    )
+    damped = np.sign(sums) * np.sqrt(np.abs(sums))
+    return damped.reshape(len(texts), HashEmbedder.dimension).astype(np.float32)

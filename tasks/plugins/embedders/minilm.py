@@ -51,6 +51,7 @@ class MiniLMEmbedder(Embedder):
 
     weights: str = ""
     precision: Precision = "fp32"
+    alone: ClassVar[bool] = True
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 254
     languages: ClassVar[frozenset[str]] = frozenset({"en"})

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -50,6 +50,7 @@ class OnnxEmbedder(Embedder):
     moves stays what it is, and another one of the same path is another embedder.
     """
 
+    alone: ClassVar[bool] = True
     model: str = Field(min_length=1)
     language: tuple[str, ...] = ()
     precision: Precision = "fp32"

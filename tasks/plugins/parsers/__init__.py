@@ -150,6 +150,14 @@ def looks_like_text(data: bytes) -> bool:
     return not types.signature(data)
 
 
+def plain_type(data: bytes, uri: str, media_type: str = "") -> str:
+    """The media type of a document that is parsed without a process of its own; empty for others.
+    `media_type` only where the source knows better than the bytes.
+    """
+    kind = media_type or (sniff(data, uri) if looks_like_text(data) else "")
+    return kind if kind and not parser_for(kind).isolated else ""
+
+
 def _text(data: bytes, uri: str) -> str:
     from llmops.tasks.texts.charset import decode
 

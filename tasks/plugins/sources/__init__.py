@@ -100,6 +100,13 @@ class Source(Plugin, ABC):
     id: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     labels: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
 
+    @property
+    def local(self) -> bool:
+        """Whether reading a document takes the processor longer than anybody else, so that a build
+        may do it in several processes at once.
+        """
+        return False
+
     def at(self, folder: Path) -> "Source":
         """The same source with its relative paths made absolute against the config's folder."""
         del folder

@@ -31,6 +31,7 @@ class CodeChunker(MarkdownChunker):
     classes and functions that begin before the chunk.
     """
 
+    alone: ClassVar[bool] = True
     requires: ClassVar[Mapping[str, str]] = {
         "tree_sitter_language_pack": "pip install 'llmops-pipelines[code]'"
     }

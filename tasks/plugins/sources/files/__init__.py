@@ -30,6 +30,10 @@ class FilesSource(Source):
     storage_options: dict[str, Any] = Field(default_factory=dict)
     max_bytes: int = Field(default=100_000_000, gt=0)
 
+    @property
+    def local(self) -> bool:
+        return not remote.is_remote(self.path)
+
     def at(self, folder: Path) -> "FilesSource":
         """The same source with a relative path, also of an archive in a URL, made absolute."""
         return self.model_copy(update={"path": absolute(self.path, folder)})
@@ -110,7 +114,8 @@ class FilesSource(Source):
         return Path(self.path.removeprefix("file://")).expanduser()
 
     def _file(self, item: Item) -> Path:
-        return self._root / local.located(item) if self._root.is_dir() else self._root
+        root = self._root
+        return root / local.located(item) if root.is_dir() else root
 
 
 def absolute(path: str, folder: Path) -> str:
