@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import prefect
 from prefect import Task
+from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
@@ -16,8 +17,9 @@ R = TypeVar("R")
 class ReferenceTask(Task[P, R]):
     """A task whose arguments are futures, references, or lists of those.
 
-    Prefect would look for futures in all that they hold, several times for each task run: in every
-    document of a plan, in every field of a config.
+    Prefect would look for futures in all that they hold, several times for each task run, and hash
+    it for its cache: every document of a plan, every field of a config. What is remembered between
+    runs is in the ledger.
     """
 
     if not TYPE_CHECKING:  # what a call takes and gives is said by Prefect's own signatures
@@ -41,7 +43,8 @@ def task(
     """Prefect's decorator, for a task whose arguments are references."""
 
     def made(function: Callable[P, R]) -> "Task[P, R]":
-        return _by_reference(prefect.task(name=name, task_run_name=task_run_name)(function))
+        plain = prefect.task(name=name, task_run_name=task_run_name, cache_policy=NO_CACHE)
+        return _by_reference(plain(function))
 
     return made
 

@@ -17,7 +17,6 @@ from llmops.tasks.plugins.embedders import Embedder
 from llmops.tasks.schemas import Shard, Vectors, sha256
 
 KEYS_PER_QUERY = 500
-TEXTS_PER_CALL = 64
 
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -92,13 +91,15 @@ def load_embeddings(ledger: Ledger, model: str, hashes: Sequence[str], dimension
     )
 
 
-def unpaid(ledger: Ledger, model: str, texts: Iterable[str]) -> Iterator[dict[str, str]]:
+def unpaid(
+    ledger: Ledger, model: str, texts: Iterable[str], per_call: int
+) -> Iterator[dict[str, str]]:
     """The texts that the ledger has no vector of, by hash, in portions of one call each."""
     by_hash = {sha256(text): text for text in texts}
     known = known_embeddings(ledger, model, list(by_hash))
     missing = [key for key in by_hash if key not in known]
-    for start in range(0, len(missing), TEXTS_PER_CALL):
-        yield {key: by_hash[key] for key in missing[start : start + TEXTS_PER_CALL]}
+    for start in range(0, len(missing), per_call):
+        yield {key: by_hash[key] for key in missing[start : start + per_call]}
 
 
 class EmbeddingPayer(NamedTuple):

@@ -33,7 +33,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     texts = {key: embedded_text(row) for key, row in owners.items()}
     with (
         progress.stage("embed", len(rows), "chunks") as step,
-        closing(_claimed(build, texts)) as portions,
+        closing(_claimed(build, texts, embedder.texts_per_call)) as portions,
     ):
         for portion in portions:
             done = _paid(build, embedder, portion, owners, failures)
@@ -53,7 +53,7 @@ def embed(build: Build, embedder: Embedder, batch: Batch) -> Batch:
     )
 
 
-def _claimed(build: Build, texts: Mapping[str, str]) -> Generator[dict[str, str]]:
+def _claimed(build: Build, texts: Mapping[str, str], per_call: int) -> Generator[dict[str, str]]:
     """The texts (hash -> text) that are not paid for, in portions of one call each, which no other
     part of the build pays for meanwhile. Those that another part is paying for come last, where it
     did not succeed.
@@ -61,7 +61,7 @@ def _claimed(build: Build, texts: Mapping[str, str]) -> Generator[dict[str, str]
     model, left = build.fingerprints.model, texts
     while left:
         others: dict[str, str] = {}
-        for portion in unpaid(build.ledger, model, left.values()):
+        for portion in unpaid(build.ledger, model, left.values(), per_call):
             with CLAIMS.claimed((model, key) for key in portion) as held:
                 own = [key for key in portion if (model, key) in held]
                 since = known_embeddings(build.ledger, model, own)

@@ -56,7 +56,7 @@ class PayingTokenizer:
         """As the embedder's; what the ledger has is not computed again."""
         ledger, model = self.build.ledger, self.build.fingerprints.model
         paying = EmbeddingPayer(ledger, model, self.embedder, self.build.payer)
-        for portion in unpaid(ledger, model, texts):
+        for portion in unpaid(ledger, model, texts, self.embedder.texts_per_call):
             tokens = sum(self.embedder.count(text) for text in portion.values())
             paying.pay(portion, tokens)
             self.bill.embedded += len(portion)

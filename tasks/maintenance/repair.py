@@ -21,7 +21,6 @@ from llmops.tasks.errors import Damaged, LlmopsError
 from llmops.tasks.filters.metadata import MetadataSchema, owner_columns
 from llmops.tasks.knowledge import versions as numbers
 from llmops.tasks.knowledge.caches import (
-    TEXTS_PER_CALL,
     known_embeddings,
     load_embeddings,
     save_embeddings,
@@ -150,8 +149,9 @@ class _Passages:
 def _mend(job: _Job) -> None:
     texts = _missing_vectors(job)
     embedder = embedder_of(job.live)
-    for start in range(0, len(texts), TEXTS_PER_CALL):  # remembered call by call
-        part = texts[start : start + TEXTS_PER_CALL]
+    at_once = embedder.texts_per_call
+    for start in range(0, len(texts), at_once):  # remembered call by call
+        part = texts[start : start + at_once]
         keys = [key for key, _ in part]
         with progress.stage("embed", len(part), "chunks") as step:
             with stopping.call():

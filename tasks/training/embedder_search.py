@@ -119,7 +119,7 @@ def embedded(home: Path, reader: StoreReader, embedder: Embedder) -> TrainedInde
     for frame in reader.rows((*KEYS, *EMBEDDED)):
         passages = records(frame)
         texts = [embedded_text(each) for each in passages]
-        for portion in unpaid(ledger, model, texts):
+        for portion in unpaid(ledger, model, texts, embedder.texts_per_call):
             vectors = embedder.embed(list(portion.values()))
             save_embeddings(ledger, model, list(portion), vectors)  # what was trained here is free
         hashes += map(sha256, texts)

@@ -4,7 +4,7 @@ is paid twice.
 
 import pytest
 
-from llmops.tasks.knowledge.caches import TEXTS_PER_CALL
+from llmops.tasks.plugins.embedders import Embedder
 from tests.flows.test_incremental import prose
 from tests.killer import killed_build
 from tests.laboratory import Laboratory
@@ -79,7 +79,7 @@ def finish(lab: Laboratory) -> None:
     outcome = lab.build()
     assert (outcome.status, outcome.embeddings["computed"]) == ("published", 0)
     paid = [text for text in lab.bills() if lab.bills().count(text) > 1]
-    assert len(paid) <= TEXTS_PER_CALL
+    assert len(paid) <= Embedder.texts_per_call
     assert len(lab.bills()) - len(set(lab.bills())) == len(set(paid))
     assert lab.visible() == {"d0.txt", "d1.txt", "d2.txt", "d3.txt", "new.txt"}
     assert lab.verified()

@@ -28,6 +28,7 @@ class Costly(HashEmbedder):
     poison: str = "POISON"
     down: bool = False
     price: ClassVar[float] = 2.0
+    texts_per_call: ClassVar[int] = 64
 
     def fingerprint(self) -> str:
         return "costly" + sha256(str(self.bill))[:10]

@@ -21,11 +21,13 @@ class Embedder(Plugin, ABC):
     long a text may be, without special tokens; what is longer is cut by the model, so chunkers stay
     below. `price`: US dollars per million tokens. `alone`: counting tokens is its own work, cheap
     to begin, so that a build may let it count in several processes at once. Each class says so of
-    itself; it is not inherited.
+    itself; it is not inherited. `texts_per_call`: how many a build gives it at once; what a call
+    gave is remembered before the next, so that a crash costs one call.
     """
 
     family: ClassVar[str] = "embedders"
     alone: ClassVar[bool] = False
+    texts_per_call: ClassVar[int] = 64
 
     @property
     def languages(self) -> frozenset[str]:

@@ -50,6 +50,7 @@ class HashEmbedder(Embedder):
     """
 
     alone: ClassVar[bool] = True
+    texts_per_call: ClassVar[int] = 512
     dimension: ClassVar[int] = 384
     max_tokens: ClassVar[int] = 8192
 
