@@ -2,8 +2,8 @@
 
 Threads of one process share one interpreter. Where they work with small arrays they also fight for
 it: four threads took 71 seconds of processor time for what one does in 40. So such work is done by
-one thread at a time, and once there has been more than a little of it, by processes that start
-meanwhile, one for each core.
+one thread at a time, and where a program allows it, once there has been more than a little of it,
+by processes that start meanwhile, one for each core.
 """
 
 import logging
@@ -40,7 +40,7 @@ class Processes:
     def __init__(self, count: int | None = None) -> None:
         self._count = count
         self._here, self._starting = threading.RLock(), threading.Lock()
-        self._worked = 0.0
+        self._allowed, self._worked = False, 0.0
         self._executor: ProcessPoolExecutor | None = None
         self._first: Future[int] | None = None
 
@@ -74,10 +74,14 @@ class Processes:
             self._give_up(error)
             return None
 
-    def expect(self) -> None:
-        """There will be a lot to do: start now."""
-        self._worked = PATIENCE_SECONDS
-        self._ready()
+    def allow(self, *, now: bool) -> None:
+        """Let processes be started: `now` where there will be a lot to do, else once there has been
+        more than a little. A program that is itself one of many workers had better not.
+        """
+        self._allowed = True
+        if now:
+            self._worked = PATIENCE_SECONDS
+            self._ready()
 
     def spread(self, function: Callable[[list[T]], list[R]], items: Sequence[T]) -> list[R]:
         """What a function of a module makes of the items, in their order: a share of them in each
@@ -105,7 +109,7 @@ class Processes:
 
     def _ready(self) -> "ProcessPoolExecutor | None":
         """The processes, once the first of them answers."""
-        if self._worked < PATIENCE_SECONDS:
+        if not self._allowed or self._worked < PATIENCE_SECONDS:
             return None
         with self._starting:
             if self._count is None:
@@ -171,9 +175,9 @@ def _end_with(parent: int) -> None:
 PROCESSES = Processes()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PROCESSES._forked)
-run, beside, spread, expect = (
+run, beside, spread, allow = (
     PROCESSES.run,
     PROCESSES.beside,
     PROCESSES.spread,
-    PROCESSES.expect,
+    PROCESSES.allow,
 )

@@ -47,7 +47,7 @@ def started() -> Iterator[Processes]:
 
 
 def ready(made: Processes) -> None:
-    made.expect()
+    made.allow(now=True)
     end = time.monotonic() + SECONDS
     while made.beside(where, 1) is None:
         assert time.monotonic() < end, "no process came"
@@ -56,6 +56,7 @@ def ready(made: Processes) -> None:
 
 def test_little_work_is_done_here() -> None:
     made = Processes(2)
+    made.allow(now=False)
     assert made.run(where, 4) == (8, os.getpid())
     assert made.spread(doubled, [1, 2, 3]) == [2, 4, 6]
     assert made.beside(where, 4) is None
@@ -64,7 +65,7 @@ def test_little_work_is_done_here() -> None:
 
 def test_one_core_has_nobody_beside_it() -> None:
     made = Processes(1)
-    made.expect()
+    made.allow(now=True)
     assert made.run(where, 4) == (8, os.getpid())
     assert made._executor is None
 
@@ -73,10 +74,13 @@ def test_more_than_a_little_starts_processes(monkeypatch: pytest.MonkeyPatch) ->
     begun = list[int]()
     monkeypatch.setattr(Processes, "_start", lambda _, count: begun.append(count))
     made = Processes(2)
-    made._worked = processes.PATIENCE_SECONDS - 1e-9
-    assert not begun
-    made.run(sum, range(1000))
-    made.run(sum, range(1000))
+    for allowed in (False, True):
+        made._worked = processes.PATIENCE_SECONDS - 1e-9
+        if allowed:
+            made.allow(now=False)
+        made.run(sum, range(1000))
+        assert not begun
+        made.run(sum, range(1000))
     assert begun == [2]
 
 
@@ -113,7 +117,7 @@ def test_where_none_can_be_started_work_is_done_here(
 
     monkeypatch.setattr(processes, "_executor", broken)
     made = Processes(2)
-    made.expect()
+    made.allow(now=True)
     assert made.run(where, 4) == (8, os.getpid())
     assert made.beside(where, 4) is None
     assert caplog.text.count("no semaphores for 2") == 1
@@ -123,7 +127,7 @@ SCRIPT = """
 import os, sys, time
 from llmops.tasks.processes import Processes
 made = Processes(2)
-made.expect()
+made.allow(now=True)
 while made.beside(os.getpid) is None:
     time.sleep(0.02)
 print("ready", flush=True)
