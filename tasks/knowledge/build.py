@@ -29,6 +29,9 @@ from llmops.tasks.schemas import Shard
 LETTERS = "letters/1"
 """The revision of how documents are measured whose language the embedder does not read."""
 
+PART_BYTES = 8 * 2**20
+"""Of originals: what one task run may hold of them, and a killed one has to do again."""
+
 Kind = Literal["new", "changed", "renamed", "reprocess"]
 
 
@@ -246,8 +249,8 @@ class Batch(BaseModel):
 
 
 def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int = 0) -> list[Part]:
-    """Cut the todos into files of at most `largest`, each of one source. `before`: parts that this
-    build has already.
+    """Cut the todos into files of at most `largest` and, by their listings, PART_BYTES, each of one
+    source. `before`: parts that this build has already.
     """
     cuts = list(_cut(sorted(todos, key=lambda todo: (todo.source, todo.uri)), largest))
     parts = []
@@ -264,10 +267,13 @@ def write_parts(build: Build, todos: Sequence[Todo], largest: int, before: int =
 
 def _cut(todos: Sequence[Todo], largest: int) -> Iterator[list[Todo]]:
     cut: list[Todo] = []
+    room = PART_BYTES
     for todo in todos:
-        if cut and (len(cut) >= largest or cut[0].source != todo.source):
+        size = todo.item.size if todo.item else 0
+        if cut and (len(cut) >= largest or size > room or cut[0].source != todo.source):
             yield cut
-            cut = []
+            cut, room = [], PART_BYTES
         cut.append(todo)
+        room -= size
     if cut:
         yield cut

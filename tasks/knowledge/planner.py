@@ -26,7 +26,7 @@ from llmops.tasks.plugins import Spec, canonical
 from llmops.tasks.plugins.sources import Item, Listing, Source
 from llmops.tasks.schemas import doc_id
 
-LARGEST_PART = 256
+LARGEST_PART = 512
 SMALLEST_PART = 8
 PARTS_WANTED = 4  # as many as there are threads for them
 

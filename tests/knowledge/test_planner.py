@@ -193,12 +193,9 @@ def test_suppressed_documents_count_as_listed_and_are_said() -> None:
     assert without_suppressed(plan, {"files": 0}) is plan
 
 
-def test_parts_are_of_one_source_and_of_equal_size(tmp_path: Path) -> None:
-    plan = planned(tmp_path, Case(revision="2", content="other"))
-    todo = plan.todo[0]
-    many = [todo.model_copy(update={"uri": f"{n}.md", "source": f"s{n % 2}"}) for n in range(40)]
-    build = Build(
-        handle=Handle(home=tmp_path, name="kb"),
+def a_build(home: Path) -> Build:
+    return Build(
+        handle=Handle(home=home, name="kb"),
         version=2,
         live=1,
         collection="c",
@@ -209,9 +206,30 @@ def test_parts_are_of_one_source_and_of_equal_size(tmp_path: Path) -> None:
         fingerprints=FINGERPRINTS,
         began=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+def test_parts_are_of_one_source_and_of_equal_size(tmp_path: Path) -> None:
+    plan = planned(tmp_path, Case(revision="2", content="other"))
+    todo = plan.todo[0]
+    many = [todo.model_copy(update={"uri": f"{n}.md", "source": f"s{n % 2}"}) for n in range(40)]
+    build = a_build(tmp_path)
     cuts = parts(build, plan.model_copy(update={"todo": many}))
     assert [(part.source, part.rows) for part in cuts] == [
         *[("s0", 10), ("s0", 10)],
         *[("s1", 10), ("s1", 10)],
     ]
     assert sum(len(part.todos(build.lake)) for part in cuts) == 40
+
+
+def test_parts_hold_no_more_than_so_many_bytes(tmp_path: Path) -> None:
+    todo = planned(tmp_path, Case(revision="2", content="other")).todo[0]
+    assert todo.item is not None
+    megabytes = (3, 3, 3, 20, 1, 7, 1)
+    many = [
+        todo.model_copy(
+            update={"uri": f"{n}.md", "item": todo.item.model_copy(update={"size": size << 20})}
+        )
+        for n, size in enumerate(megabytes)
+    ]
+    cuts = parts(a_build(tmp_path), Plan(todo=many))
+    assert [part.rows for part in cuts] == [2, 1, 1, 2, 1]
