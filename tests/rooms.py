@@ -6,7 +6,7 @@ FAMILIES = (
 )
 GROUND = (
     *("errors", "schemas", "lake", "yaml_files", "rows"),
-    *("stopping", "progress", "running", "hashing", "pictures", "postponed"),
+    *("stopping", "progress", "running", "hashing", "pictures", "postponed", "empty_databases"),
 )
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""
