@@ -189,6 +189,16 @@ def prepare(home: Path) -> None:
     _make(database)
 
 
+def load(home: Path) -> None:
+    """Do ahead what takes long at the first record: import MLflow, and make the home's own store if
+    that is used and missing. Raises what the record would raise.
+    """
+    if place_of(home).own:
+        prepare(home)
+    with _quiet():
+        _import_mlflow()
+
+
 def _make(database: Path) -> None:
     """Make a SQLite store if it is missing: MLflow itself fails where two processes do so at once.
     A kill leaves none or all of it.
