@@ -3,13 +3,13 @@ which this process would only wait.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from llmops.configs.section import FlowConfig
+from llmops.tasks import stopping
 
 if TYPE_CHECKING:
     from llmops.configs.index import IndexConfig
@@ -48,5 +48,8 @@ def _of_first_build(home: Path, config: "IndexConfig") -> Iterator[Callable[[], 
 
 def _tried(load: Callable[[], object]) -> None:
     """What fails here comes again where the run needs it, and is told there."""
-    with suppress(Exception):
+    try:
         load()
+    except Exception:
+        if stopping.asked():  # a library has made an error of an interrupt
+            raise

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -95,11 +96,15 @@ def copy_kept(name: str, database: Path) -> bool:
     return True
 
 
-def keep_empty(name: str, database: Path) -> None:
+def keep_empty(
+    name: str, database: Path, *, without: Sequence[str] = (), rows_in: Sequence[str] = ()
+) -> None:
     """Keep the tables of a database that nobody has written a row into, for `copy_kept`. Several
     processes may do so at once.
 
-    Raises UnusableCopy where it holds rows, or where the cache or the database is of no use.
+    `without`: tables whose rows are left out, for they are made anew in each database; `rows_in`:
+    tables that hold the same rows in all of them. Raises UnusableCopy where others hold rows, or
+    where the cache or the database is of no use.
     """
     try:
         folder = user_cache()
@@ -107,10 +112,14 @@ def keep_empty(name: str, database: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder, prefix="new-") as new:
             made = Path(new) / "empty.db"
             with closing(sqlite3.connect(database)) as opened:
-                if filled := _filled(opened):
-                    raise UnusableCopy(f"rows are in {', '.join(filled)}")
                 opened.execute("VACUUM INTO ?", (str(made),))
             made.chmod(0o600)
+            with closing(sqlite3.connect(made, isolation_level=None)) as opened:
+                for table in without:
+                    opened.execute(f'DELETE FROM "{table}"')
+                opened.execute("VACUUM")
+                if filled := sorted({*_filled(opened)} - {*rows_in}):
+                    raise UnusableCopy(f"rows are in {', '.join(filled)}")
             with made.open("rb") as file:
                 os.fsync(file.fileno())
             made.replace(folder / f"{name}-{_hash(made.read_bytes())}.db")

@@ -148,3 +148,24 @@ def test_what_is_no_database_has_no_revision(tmp_path: Path) -> None:
     names = ("text.db", "empty.db", "nowhere.db")
     assert [revision_of(tmp_path / name) for name in names] == [None, None, None]
     assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_rows_that_are_made_anew_are_left_out_and_known_ones_stay(
+    tmp_path: Path, cache: Path
+) -> None:
+    first = made(
+        tmp_path / "first.db",
+        "CREATE TABLE place (path TEXT)",
+        f"INSERT INTO place VALUES ('{tmp_path}')",
+        "CREATE TABLE kind (name TEXT)",
+        "INSERT INTO kind VALUES ('default')",
+    )
+    with pytest.raises(UnusableCopy, match="rows are in kind, place"):
+        keep_empty("it", first)
+    keep_empty("it", first, without=["place"], rows_in=["kind"])
+    (kept,) = cache.iterdir()
+    assert str(tmp_path).encode() not in kept.read_bytes()
+    assert copy_kept("it", tmp_path / "second.db")
+    with closing(sqlite3.connect(tmp_path / "second.db")) as database:
+        assert database.execute("SELECT name FROM kind").fetchall() == [("default",)]
+        assert database.execute("SELECT count(*) FROM place").fetchone() == (0,)

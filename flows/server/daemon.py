@@ -190,7 +190,7 @@ async def watch(
     """End the server after a signal, when it is idle for too long, or when the record names
     another.
     """
-    starting = True
+    starting, tidied, began = True, False, time.monotonic()
     while not watched.closing:
         await asyncio.sleep(min(WATCH_SECONDS, idle_seconds / 4 or WATCH_SECONDS))
         if not server.started:
@@ -198,6 +198,8 @@ async def watch(
         elif starting:
             starting = False
             economy.after_start()
+        elif not tidied:
+            tidied = economy.tidy(watched.idle(), time.monotonic() - began)
         idle = 0 < idle_seconds < watched.idle()
         watched.closing = watched.closing or idle or not _recorded(folder, watched.identity)
     if _recorded(folder, watched.identity):

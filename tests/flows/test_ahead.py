@@ -9,6 +9,8 @@ import pytest
 from llmops.configs import read
 from llmops.configs.index import IndexConfig
 from llmops.flows.ahead import loads
+from llmops.tasks import stopping
+from llmops.tasks.errors import LlmopsError
 from llmops.tasks.tracking.place import own_database
 from tests import forks
 from tests.laboratory import Laboratory, with_database
@@ -94,6 +96,10 @@ def test_a_first_build_loads_what_it_uses_and_tells_nothing_of_what_is_broken_th
     (lab.home / "mlflow").write_text("no folder")
     for load in first:
         load()
+    stopping.ask()
+    with pytest.raises(LlmopsError, match="cannot be written"):  # as a library's may be
+        first[1]()
+    stopping.forget()
     (lab.home / "mlflow").unlink()
     for load in first:
         load()
