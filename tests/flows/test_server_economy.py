@@ -1,6 +1,7 @@
 """The garbage of a server's start is freed once, when nobody waits for the server."""
 
-from tests import forks
+import subprocess
+import sys
 
 GARBAGE = """
 import gc, weakref
@@ -23,5 +24,5 @@ print(economy.tidy(%s), node() is None, gc.get_freeze_count() > 1000)
 
 def test_it_is_freed_when_the_server_is_idle_and_in_the_end_also_when_it_is_not() -> None:
     for late in ("10, 11", "0, 300"):
-        said = forks.run("-c", GARBAGE % late)
-        assert said.stdout.split() == ["True", "True", "False", "True", "True", "True", "True"]
+        said = subprocess.check_output([sys.executable, "-c", GARBAGE % late], text=True)
+        assert said.split() == ["True", "True", "False", "True", "True", "True", "True"]

@@ -3,6 +3,7 @@ in the way of a start.
 """
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -60,7 +61,10 @@ def homes(tmp_path: Path) -> Iterator[list[Path]]:
 def done(step: str, folder: Path) -> str:
     """What a server logs that does a step there."""
     line = [sys.executable, "-c", f"{SERVER}asyncio.run({step})"]
-    run = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=120, check=True)
+    here = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    run = subprocess.run(
+        line, cwd=folder, env=here, capture_output=True, text=True, timeout=120, check=True
+    )
     assert run.stdout == ""
     return run.stderr
 
