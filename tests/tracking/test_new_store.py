@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmops.tasks.tracking.store import opened, own_database, prepare, tracking_uri
+from llmops.tasks.tracking.place import own_database
+from llmops.tasks.tracking.store import opened, prepare, tracking_uri
 
 
 @pytest.fixture
