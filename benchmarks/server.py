@@ -44,6 +44,7 @@ from llmops.flows.server import daemon, economy
 if sys.argv[1] == "plain":
     economy.SETTINGS.clear()
     economy.during_imports = economy.after_start = economy.slow_polling = lambda: None
+    economy.tidy = lambda idle, age: True
 sys.exit(daemon.main([os.getcwd(), "0", "0"]))
 """
 FLOW = """

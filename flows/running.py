@@ -11,6 +11,7 @@ from typing import Any
 
 from llmops.configs.section import FlowConfig
 from llmops.flows import server
+from llmops.flows.ahead import flow_of, loads
 from llmops.flows.scheduled import scheduled
 from llmops.flows.server.attending import attended
 from llmops.tasks.errors import Unavailable
@@ -25,7 +26,7 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
     flow raised.
     """
     with stage("start Prefect"):
-        used = server.connect(home)
+        used = server.connect(home, meanwhile=loads(home, config))
     since = server.log_position(home)
     theirs = isinstance(used, server.UserServer)
     with nullcontext() if theirs else attended(home):
@@ -43,9 +44,7 @@ def run_flow(home: Path, config: FlowConfig, **options: object) -> dict[str, Any
 
 def run_connected(home: Path, config: FlowConfig, **options: object) -> dict[str, Any]:
     """The same against the Prefect server that this process is connected to."""
-    # only now: Prefect reads its settings when it is imported
-    name = config.flow_name()
-    flow = getattr(import_module(f"llmops.flows.{name}"), name)
+    flow = flow_of(config)
     calling = import_module("llmops.flows.calling")
     leave_heartbeats()
     from httpx import TransportError

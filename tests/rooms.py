@@ -6,7 +6,8 @@ FAMILIES = (
 )
 GROUND = (
     *("errors", "schemas", "lake", "yaml_files", "rows"),
-    *("stopping", "progress", "running", "hashing", "pictures", "postponed", "processes"),
+    *("stopping", "progress", "running", "hashing", "pictures"),
+    *("postponed", "processes", "empty_databases"),
 )
 PURE = ("statistics", "filters", "texts", "endpoints")
 """Rooms that plugins may use too: they know no plugin and no other room."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -67,6 +67,9 @@ COMMON = {"PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
 FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 
 
+Step = Callable[[], object]
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answered: `url` of its API, `ui` of its pages; `started` when this call started
@@ -79,22 +82,48 @@ class Server:
     started: bool = False
 
 
-def connect(home: Path, port: int | None = None) -> Server | UserServer:
+Starting = Callable[[Server], Iterable[Step]]
+
+
+def nothing(_: Server) -> Iterable[Step]:
+    """No steps."""
+    return ()
+
+
+def connect(
+    home: Path, port: int | None = None, meanwhile: Iterable[Step] = ()
+) -> Server | UserServer:
     """The server that the user names, if it answers, else `ensure`, and point this process's
     Prefect at it. Call it before anything imports Prefect.
 
+    `meanwhile`: steps that may import Prefect, done one after the other for as long as a server of
+    the home's own is starting, and none where one answers: what they do must come again where it is
+    needed.
+
     Raises LlmopsError when Prefect is imported already and talks to another server, and what
-    `named`, `reached` and `ensure` raise.
+    `named`, `reached`, `ensure` and a step raise.
     """
+
+    def starting(server: Server) -> Iterable[Step]:
+        _point(home, server)
+        return meanwhile
+
     theirs = named()
-    server = reached(theirs) if theirs else ensure(home, port)
+    server = reached(theirs) if theirs else ensure(home, port, starting)
+    _point(home, server)
+    return server
+
+
+def _point(home: Path, server: Server | UserServer) -> None:
+    """Prefect reads its settings when it is imported, and never again."""
     loaded = sys.modules.get("prefect.settings")
     bound = loaded.PREFECT_API_URL.value() if loaded else server.url
     if (bound or "").rstrip("/") != server.url:
         raise LlmopsError(
             f"prefect is imported already and talks to {discreet(bound or 'no server')}, not to "
             f"{discreet(server.url)}",
-            hint="call llmops.flows.server.connect(home) before the first import of prefect",
+            hint="run it again; in Python, call llmops.flows.server.connect(home) before the first "
+            "import of prefect",
         )
     if isinstance(server, UserServer):  # Prefect finds it, and the key, as we did
         os.environ.update(COMMON | _direct())
@@ -103,7 +132,6 @@ def connect(home: Path, port: int | None = None) -> Server | UserServer:
             os.environ.pop(name, None)
         os.environ.update(client_settings(home, server))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    return server
 
 
 def client_settings(home: Path, server: Server | UserServer) -> dict[str, str]:
@@ -136,9 +164,10 @@ def _direct() -> dict[str, str]:
     return {"NO_PROXY": direct, "no_proxy": direct}
 
 
-def ensure(home: Path, port: int | None = None) -> Server:
+def ensure(home: Path, port: int | None = None, starting: Starting = nothing) -> Server:
     """The home's server, started if there is none. A `port` is a wish: it holds for a new server,
-    where it is free.
+    where it is free. `starting` is called with a server that has been started and has its port, and
+    gives the steps to do until it answers.
 
     Safe to call from several processes at once. A server of another Prefect version is replaced, a
     hanging one ended. Raises Unavailable when no server comes up (with the last errors of its log),
@@ -150,7 +179,7 @@ def ensure(home: Path, port: int | None = None) -> Server:
     if answer is None or answer["version"] != version("prefect"):
         with locked(folder):
             answer = _running(folder)
-            return _server(answer) if answer else _start(folder, port)
+            return _server(answer) if answer else _start(folder, port, starting)
     return _server(answer)
 
 
@@ -190,8 +219,12 @@ def settled(home: Path) -> bool:
 
 
 def _server(answer: Identity, *, started: bool = False) -> Server:
-    origin = f"http://127.0.0.1:{answer['port']}"
-    return Server(url=f"{origin}/api", ui=origin, pid=answer["pid"], started=started)
+    return _at(answer["port"], answer["pid"], started=started)
+
+
+def _at(port: int, pid: int, *, started: bool) -> Server:
+    origin = f"http://127.0.0.1:{port}"
+    return Server(url=f"{origin}/api", ui=origin, pid=pid, started=started)
 
 
 def _running(folder: Path) -> Identity | None:
@@ -215,10 +248,15 @@ def _answer_of(folder: Path, alive: Callable[[], bool], seconds: float) -> Ident
     return None
 
 
-def _start(folder: Path, port: int | None) -> Server:
+def _start(folder: Path, port: int | None, starting: Starting) -> Server:
     keep_days()
     since = _trim(folder / "server.log")
     process = _spawn(folder, port)
+    bound = _bound(folder, process)
+    for step in starting(bound) if bound else ():
+        if process.poll() is not None or ask(folder, use=True):
+            break
+        step()
     answer = _answer_of(folder, lambda: process.poll() in (None, BUSY), START_SECONDS)
     if answer:
         return _server(answer, started=answer["pid"] == process.pid)
@@ -228,6 +266,19 @@ def _start(folder: Path, port: int | None) -> Server:
         "the Prefect server did not start: " + _why(folder, since, late),
         hint=f"see {folder / 'server.log'}",
     )
+
+
+def _bound(folder: Path, process: "subprocess.Popen[bytes]") -> Server | None:
+    """The server once it has its port, long before it answers; None where it ends before that, or
+    leaves the home to another one.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        last = record(folder)
+        if last and last.pid == process.pid:
+            return _at(last.port, last.pid, started=True)
+        time.sleep(0.02)
+    return None
 
 
 def _why(folder: Path, since: int, late: bool) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from llmops.flows.server import economy, retention
+from llmops.flows.server import economy, retention, tables
 from llmops.flows.server.state import BUSY, FLUSH_SECONDS, IDENTITY, PENDING, Identity, Pending
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         **retention.settings(),
         **economy.SETTINGS,
+        **tables.SETTINGS,
     }
     # Prefect unpacks its UI into its own package, and goes without a UI where it may not
     return (
@@ -168,6 +169,7 @@ async def serve(
 
     economy.slow_polling()
     watched = Watched(create_app(final=True), identity)
+    await tables.made(folder / "prefect.db")
 
     class Draining(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -188,7 +190,7 @@ async def watch(
     """End the server after a signal, when it is idle for too long, or when the record names
     another.
     """
-    starting = True
+    starting, tidied, began = True, False, time.monotonic()
     while not watched.closing:
         await asyncio.sleep(min(WATCH_SECONDS, idle_seconds / 4 or WATCH_SECONDS))
         if not server.started:
@@ -196,6 +198,8 @@ async def watch(
         elif starting:
             starting = False
             economy.after_start()
+        elif not tidied:
+            tidied = economy.tidy(watched.idle(), time.monotonic() - began)
         idle = 0 < idle_seconds < watched.idle()
         watched.closing = watched.closing or idle or not _recorded(folder, watched.identity)
     if _recorded(folder, watched.identity):

@@ -16,6 +16,7 @@ SETTINGS = {
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S",
 }
 POLL_SECONDS = 1.0
+QUIET_SECONDS, PATIENT_SECONDS = 10.0, 300.0
 YOUNG, MIDDLE, OLD = 20_000, 20, 50
 """Thresholds of the collector: CPython's own (700, 10, 10) walk through the heap of FastAPI and
 SQLAlchemy several times a second under load."""
@@ -28,10 +29,22 @@ def during_imports() -> None:
 
 def after_start() -> None:
     """What lives now lives as long as the process: the collector need not look at it again."""
-    gc.enable()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+    gc.enable()
+
+
+def tidy(idle: float, age: float) -> bool:
+    """Free once what the start has left behind, when nobody has asked for a while, or after some
+    minutes: it takes half a second, for which the flow would wait that the server is started for.
+    `idle`, `age`: seconds, of the server. Returns whether it was done.
+    """
+    if idle < QUIET_SECONDS and age < PATIENT_SECONDS:
+        return False
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return True
 
 
 def slow_polling() -> None:

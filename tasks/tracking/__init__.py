@@ -30,7 +30,7 @@ from llmops.tasks.tracking.place import (
     without_login,
 )
 from llmops.tasks.tracking.quality import QualityRecord, record_quality
-from llmops.tasks.tracking.store import check, prepare, reach, run_url, tracking_uri
+from llmops.tasks.tracking.store import check, load, prepare, reach, run_url, tracking_uri
 from llmops.tasks.tracking.training import TrainingTracker
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "TrainingTracker",
     "attach_live",
     "check",
+    "load",
     "own_database",
     "own_port",
     "pages",

@@ -11,9 +11,11 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from llmops.tasks.empty_databases import UnusableCopy, copy_kept, keep_empty, newest_revision
 from llmops.tasks.errors import LlmopsError, Unavailable
 from llmops.tasks.tracking.place import named_by, own_database, pages, place_of, without_login
 
@@ -36,6 +38,7 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
+logger = logging.getLogger(__name__)
 IMPORTING = threading.Lock()
 SETTING = threading.Lock()
 _QUIETED: dict[str, int] = {}
@@ -189,6 +192,16 @@ def prepare(home: Path) -> None:
     _make(database)
 
 
+def load(home: Path) -> None:
+    """Do ahead what takes long at the first record: import MLflow, and make the home's own store if
+    that is used and missing. Raises what the record would raise.
+    """
+    if place_of(home).own:
+        prepare(home)
+    with _quiet():
+        _import_mlflow()
+
+
 def _make(database: Path) -> None:
     """Make a SQLite store if it is missing: MLflow itself fails where two processes do so at once.
     A kill leaves none or all of it.
@@ -211,9 +224,8 @@ def _make(database: Path) -> None:
 
 def _create(database: Path, artifacts: str) -> None:
     """Build the tables aside and move the file into place: MLflow's hundred migrations are no
-    transaction.
-
-    Without waiting for the disk after each of them, which takes 2 seconds instead of 6 to 12.
+    transaction. They run once per machine and version of MLflow, without waiting for the disk after
+    each of them, which takes 2 seconds instead of 6 to 12; other stores begin with a copy.
     """
     if database.exists():
         return
@@ -225,15 +237,44 @@ def _create(database: Path, artifacts: str) -> None:
 
         partial = database.with_suffix(".new")
         partial.unlink(missing_ok=True)
+        name = _tables()
+        copied = _copied(name, partial)
         event.listen(Engine, "connect", _hasten)
         try:
             store = SqlAlchemyStore(f"sqlite:///{partial}", artifacts)  # type: ignore[no-untyped-call]
         finally:
             event.remove(Engine, "connect", _hasten)
         store.engine.dispose()
+        if not copied:
+            _keep(name, partial)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(database)
+
+
+def _tables() -> str:
+    """What the tables of the installed MLflow are kept as."""
+    import mlflow.store.db_migrations as migrations
+
+    newest = newest_revision(Path(migrations.__path__[0]) / "versions")
+    return f"mlflow-{version('mlflow')}-{newest}" if newest else ""
+
+
+def _copied(name: str, database: Path) -> bool:
+    try:
+        return bool(name) and copy_kept(name, database)
+    except UnusableCopy as error:
+        logger.info("MLflow's tables are made anew: %s", error)
+        return False
+
+
+def _keep(name: str, database: Path) -> None:
+    """The experiment that MLflow begins with lies in a folder of this home."""
+    try:
+        if name:
+            keep_empty(name, database, without=["experiments"], rows_in=["workspaces"])
+    except UnusableCopy as error:
+        logger.info("other homes will make MLflow's tables anew: %s", error)
 
 
 class Executing(Protocol):

@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from llmops.tasks.empty_databases import user_cache
 from llmops.tasks.errors import ConfigError, Mistake, Unavailable
 from llmops.tasks.plugins import digest
 from llmops.tasks.plugins._processors import processors
@@ -88,7 +89,7 @@ def load_int8(
     """
     import ctranslate2
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "llmops-pipelines"
+    cache = user_cache()
     folder = cache / digest(key, INT8, ctranslate2.__version__, repr(tuple(shape)))
     if folder.is_dir():
         with suppress(RuntimeError):  # a damaged file is made anew

@@ -347,6 +347,11 @@ class Store(Plugin, ABC):
         del home
         return None
 
+    def load(self) -> None:
+        """Import ahead what `open` would import at its first call. Raises what that call would
+        raise.
+        """
+
     @abstractmethod
     def drop(self, name: str, home: Path) -> None:
         """Remove a collection and all its snapshots; a missing one is no error."""

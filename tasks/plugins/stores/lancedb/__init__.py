@@ -236,6 +236,10 @@ class LanceDBStore(Store):
     def folder(self, home: Path) -> Path | None:
         return home / "lancedb" if self.uri is None else None
 
+    def load(self) -> None:
+        postpone_client()
+        import lancedb  # noqa: F401
+
     def drop(self, name: str, home: Path) -> None:
         with guarded(f"the LanceDB table {name!r}"):
             self._connect(home).drop_table(name, ignore_missing=True)  # type: ignore[call-arg]
