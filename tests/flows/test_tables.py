@@ -161,7 +161,9 @@ def test_a_build_says_how_many_failed_documents_it_does_not_name(
         "documents": {"listed": 70, "quarantined": quarantined},
         "chunks": dict.fromkeys(("added", "retired", "kept", "total"), 0),
         "embeddings": {"computed": 0, "reused": 0},
-        "quarantine": [{"uri": "a.md", "stage": "collect", "reason": "the file is empty"}],
+        "quarantine": [
+            {"uri": "a.md", "stage": "collect", "reason": "the file is empty", "next_try": "later"}
+        ],
         "gate": {},
         "worst": [],
         "warnings": [],
@@ -169,6 +171,7 @@ def test_a_build_says_how_many_failed_documents_it_does_not_name(
     }
     lines = [line.strip() for line in drawn(_tables.outcome, found)]
     assert f"{left}llmops quarantine list --kb handbook" in lines
+    assert "quarantine  a.md: collect: the file is empty (later)" in lines
 
 
 def test_a_hit_shows_an_id_that_explain_takes() -> None:
