@@ -180,7 +180,7 @@ def outcome(console: "Console", found: Facts) -> None:
             say(name, text)
     for each in found.get("quarantine", ()):
         why = f"{each['uri']}: {each['stage']}: {each['reason']}"
-        say("quarantine", printable(f"{why} ({each['next_try']})"))
+        say("quarantine", printable(f"{why} ({each['next_try']})" if each["next_try"] else why))
     if found.get("quarantine"):
         left = documents.get("quarantined", 0) - len(found["quarantine"])
         more = f"and {left:,} more: " if left > 0 and found["status"] != "planned" else ""

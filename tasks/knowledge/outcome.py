@@ -106,13 +106,15 @@ class Steps:
 
 
 class QuarantinedNow(BaseModel):
-    """A document that could not be processed: at which stage, why, and when it is tried again."""
+    """A document that could not be processed: at which stage, and why. `next_try`: when it is
+    tried again, in words; nothing where the reason is a finding about the document.
+    """
 
     model_config = ConfigDict(frozen=True)
     uri: str
     stage: str
     reason: str
-    next_try: str
+    next_try: str = ""
 
 
 class Outcome(BaseModel):
@@ -262,7 +264,9 @@ def _quarantined(steps: Steps) -> list[QuarantinedNow]:
             uri=each.uri,
             stage=each.stage,
             reason=each.reason,
-            next_try=next_try(retryable=each.retryable, unforeseen=each.unforeseen),
+            next_try=next_try(retryable=each.retryable, unforeseen=each.unforeseen)
+            if each.retryable or each.unforeseen
+            else "",
         )
         for each in ordered[:FIRST_QUARANTINED]
     ]
