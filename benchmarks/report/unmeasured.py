@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from benchmarks.report.processes import PATH
+from llmops.tasks.errors import LlmopsError
 
 FILE, LONGEST = "unmeasured.json", 300
 
@@ -51,6 +52,7 @@ def note(folder: Path, name: str, error: Exception | None, *, failed: bool = Fal
 
 def reason(error: Exception, *, failed: bool) -> str:
     """The last line of an error: of what a process said, it is the one that tells."""
-    last = (str(error).strip().splitlines() or [""])[-1]
+    told = error.message if isinstance(error, LlmopsError) else str(error)
+    last = (told.strip().splitlines() or [""])[-1]
     said = f"{type(error).__name__}: {last}" if failed else last
     return PATH.sub("…", said)[:LONGEST].rstrip(" .:")

@@ -15,6 +15,7 @@ from benchmarks.report.processes import Absent, measured
 from benchmarks.report.readme import BEGIN, END, filled, summary
 from benchmarks.report.records import Part, Record, compared, read, write
 from benchmarks.report.unmeasured import FILE, note
+from llmops.tasks.errors import UsageError
 
 STAGES = ("cold", "unchanged", "1 % edited")
 
@@ -127,6 +128,8 @@ def test_figures_of_before_are_kept_and_said_to_be_older(tmp_path: Path) -> None
     text = page(tmp_path)
     assert "the last one; its figures below are older." in text
     assert "## Ingestion" in text
+    note(tmp_path, "quality", UsageError("DATA is not set", hint="it names beir/ and more/"))
+    assert re.search(r"- \*\*quality\*\* skipped on [0-9-]+: DATA is not set\.\n", page(tmp_path))
 
 
 def test_the_page_is_made_of_the_raw_figures_alone(tmp_path: Path) -> None:
