@@ -72,7 +72,7 @@ bench bench-quick: export PYTHONDONTWRITEBYTECODE :=
 bench bench-quick: $(EVERYTHING) $(PEERS)
 	$(BIN)/python -m benchmarks $(if $(filter bench-quick,$@),--quick)
 
-# The peers that the benchmarks compare with: the extra `peers`, and promptfoo where npm gets it. What cannot be installed is
+# The peers that the benchmarks compare with: the extra `peers`, and promptfoo where npm gets it in 5 minutes. What cannot be installed is
 # said on the page. Copies, not links: the nltk of LlamaIndex refuses files with several names.
 $(PEERS): pyproject.toml | $(EVERYTHING)
 	@test -x .venv-peers/bin/python || $(UV) venv --quiet --python $(BIN)/python .venv-peers
@@ -80,8 +80,7 @@ $(PEERS): pyproject.toml | $(EVERYTHING)
 	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])') \
 	  || echo 'the peers cannot be installed here: what is missing is skipped'
 	@.venv-peers/bin/python -m compileall -q -j 2 .venv-peers/lib >/dev/null || true
-	@npm install --silent --no-fund --no-audit --omit=optional --prefix .venv-peers $(PROMPTFOO) >/dev/null 2>&1 \
-	  || echo 'promptfoo cannot be installed here: it is skipped'
+	@$(BIN)/python -m benchmarks.contenders.promptfoo .venv-peers $(PROMPTFOO)
 	@touch $@
 
 # What the weights package declares and nothing here imports (networkx: Haystack alone).

@@ -76,9 +76,10 @@ class SourceStatus(Result):
 
 class Status(Result):
     """What is live, and how fresh it is. `quarantine`: how many documents could not be processed;
-    `stale`: uris of those that are served in an older form; `running`: who is building now, None
-    when nobody is; `text_weight`: the share of the vectors in a hybrid search, None where it
-    follows from the language; `ranking`: the number of the trained ranking that is live.
+    `retryable`: how many of them the next build tries again; `stale`: uris of those that are served
+    in an older form; `running`: who is building now, None when nobody is; `text_weight`: the share
+    of the vectors in a hybrid search, None where it follows from the language; `ranking`: the
+    number of the trained ranking that is live.
     """
 
     knowledge_base: str
@@ -90,6 +91,7 @@ class Status(Result):
     collection: str
     sources: tuple[SourceStatus, ...]
     quarantine: int
+    retryable: int
     stale: tuple[str, ...]
     running: str | None
     text_weight: float | None

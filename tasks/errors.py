@@ -12,7 +12,8 @@ Exception
 └── DocumentError                 one document goes to quarantine, the run goes on
     ├── UnsupportedDocument       of a kind that no parser reads
     ├── NearDuplicate             says what a better document says
-    └── TransientDocumentError    may be read later: retry
+    ├── TransientDocumentError    may be read later: retry
+    └── UnforeseenDocumentError   nobody foresaw it: one more try
 """
 
 import errno
@@ -129,10 +130,12 @@ def disk_trouble(error: Exception) -> LlmopsError | None:
 class DocumentError(Exception):
     """One document cannot be processed: it goes to quarantine with this reason, the run goes on.
 
-    `reason` is a sentence for a person; `retryable` says whether the same bytes may succeed later.
+    `reason` is a sentence for a person; `retryable` says whether the same bytes may succeed later,
+    `unforeseen` that nobody knows: it is no finding about the document.
     """
 
     retryable: ClassVar[bool] = False
+    unforeseen: ClassVar[bool] = False
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -157,3 +160,11 @@ class TransientDocumentError(DocumentError):
     """
 
     retryable = True
+
+
+class UnforeseenDocumentError(DocumentError):
+    """The work on the document broke off (its parser crashed): a fault of the document, of our code
+    or of the moment. The next build tries it once more.
+    """
+
+    unforeseen = True

@@ -3,8 +3,10 @@
 import argparse
 import sys
 import tempfile
+import traceback
 from contextlib import nullcontext
 from pathlib import Path
+from textwrap import indent
 
 from benchmarks.faults.cells import Result
 from benchmarks.faults.plan import opened, results, wanted
@@ -21,7 +23,7 @@ def main() -> int:
     given = [f"--systems {options.systems}", *(["--quick"] if options.quick else [])]
     command = " ".join(["python -m benchmarks.faults", *given, "--out docs/benchmarks"])
     kept = nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory()
-    measured = {}
+    measured, failed = {}, []
     with kept as folder:
         for name in options.systems.split(","):
             sys.stdout.write(f"{name}\n")
@@ -35,11 +37,17 @@ def main() -> int:
                 reason = str(error).removeprefix("ModuleNotFoundError: ")
                 measured[name] = absent(name, reason, command)
                 sys.stdout.write(f"  skipped: {reason}\n")
+            except Exception:  # noqa: BLE001 - of one system: the others are still wanted
+                failed.append(name)
+                sys.stdout.write(f"  failed: {traceback.format_exc()}\n")
+                continue
             if options.out:
                 publish(options.out, {name: measured[name]})
     for each in measured.values():
         sys.stdout.write(f"{each['title']}: {each['clean']} of {each['cells']} cells clean\n")
-    return 0
+    if failed:
+        sys.stderr.write(f"failed: {', '.join(failed)}\n")
+    return 1 if failed else 0
 
 
 def arguments() -> argparse.Namespace:
@@ -65,6 +73,8 @@ def say(result: Result) -> None:
     clean = "clean" if result.figures and result.figures.clean else ""
     line = f"  {result.cell.title:<22}{figures or 'not offered'}{clean:>8}{result.seconds:>7.1f} s"
     sys.stdout.write(f"{line}  {' '.join(map(str, result.codes))}\n")
+    if result.codes and result.codes[-1]:  # no fault was put into the rerun
+        sys.stdout.write(f"{indent(result.output[-1], '    ')}\n")
     sys.stdout.flush()
 
 

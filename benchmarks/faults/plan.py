@@ -30,14 +30,7 @@ SCENARIOS = (
     "one poisoned document",
 )
 CONTROL = Cell(SCENARIOS[0])
-QUICK = (
-    "kill at embed",
-    "kill at store write",
-    "kill at state write",
-    "empty source",
-    "store lost",
-    "one poisoned document",
-)
+QUICK = ("kill at embed", "kill at state write", "empty source", "one poisoned document")
 """Beside the control. Each has lost documents of some system."""
 
 

@@ -7,14 +7,16 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.contenders.promptfoo import why_absent
 from benchmarks.echo import last_word
 from benchmarks.genai import questions
-from benchmarks.overhead import ours, theirs
+from benchmarks.overhead import ours, prepared, theirs
 from benchmarks.parts.ingestion import turned
 from benchmarks.report.processes import ROOT, Absent, measured
 from benchmarks.report.records import Part, Record
 
 OURS, MLFLOW, PROMPTFOO = "llmops evaluate", "mlflow.genai.evaluate", "promptfoo eval"
+NPM = ROOT / ".venv-peers"
 FIELDS = {
     "whole command: time": ("whole", "s"),
     "whole command: processor time": ("whole_cpu", "s"),
@@ -39,12 +41,13 @@ PROVIDER = """module.exports = class {
 """
 
 
-def promptfoo(rows: int) -> dict[str, float]:
-    """Raises Absent where it is not installed, or does not run."""
-    own = ROOT / ".venv-peers" / "node_modules" / ".bin" / "promptfoo"
+def promptfoo(rows: int, store: Path) -> dict[str, float]:
+    """It needs no store. Raises Absent where it is not installed, or does not run."""
+    del store
+    own = NPM / "node_modules" / ".bin" / "promptfoo"
     binary = str(own) if own.exists() else shutil.which("promptfoo")
     if not binary:
-        raise Absent("no promptfoo here: npm install --prefix .venv-peers promptfoo")
+        raise Absent(why_absent(NPM))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "echo.js").write_text(PROVIDER)
@@ -72,28 +75,37 @@ def promptfoo(rows: int) -> dict[str, float]:
     }
 
 
-RUNS: Mapping[str, Callable[[int], Mapping[str, float]]] = {
+RUNS: Mapping[str, Callable[[int, Path], Mapping[str, float]]] = {
     OURS: ours,
     MLFLOW: theirs,
     PROMPTFOO: promptfoo,
 }
 
 
+def measured_rounds(
+    rows: int, rounds: int, skipped: dict[str, str]
+) -> dict[str, list[Mapping[str, float]]]:
+    """What each system told of each round; `skipped` gets those that are not here."""
+    found: dict[str, list[Mapping[str, float]]] = {}
+    with prepared() as store:
+        for number in range(rounds):
+            for name in turned([each for each in RUNS if each not in skipped], number):
+                try:
+                    told = RUNS[name](rows, store)
+                except Absent as error:
+                    skipped[name] = str(error)
+                    continue
+                each = 1_000 * told["whole_cpu"] / told["results"]
+                found.setdefault(name, []).append({**told, "each": each})
+                sys.stdout.write(f"  {name:<24}{told['whole']:>7.1f} s\n")
+                sys.stdout.flush()
+    return found
+
+
 def measure(*, quick: bool) -> Part:
     rows, rounds = (50, 1) if quick else (300, 3)
-    found: dict[str, list[Mapping[str, float]]] = {}
     skipped: dict[str, str] = {}
-    for number in range(rounds):
-        for name in turned([each for each in RUNS if each not in skipped], number):
-            try:
-                told = RUNS[name](rows)
-            except Absent as error:
-                skipped[name] = str(error)
-                continue
-            each = 1_000 * told["whole_cpu"] / told["results"]
-            found.setdefault(name, []).append({**told, "each": each})
-            sys.stdout.write(f"  {name:<24}{told['whole']:>7.1f} s\n")
-            sys.stdout.flush()
+    found = measured_rounds(rows, rounds, skipped)
     there = [name for name in RUNS if name in found]
     stored = ", ".join(
         f"{found[name][-1]['stored']:g} of {found[name][-1]['results']:g} {name}" for name in there

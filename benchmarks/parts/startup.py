@@ -21,7 +21,7 @@ commands."""
 
 
 def measure(*, quick: bool) -> Part:
-    rounds = 2 if quick else 5
+    rounds = 1 if quick else 5
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="llmops-bench-") as place:
         folder = Path(place)

@@ -1,10 +1,11 @@
 """The Markdown page, of what lies in `raw/` alone."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report.records import Comparison, Part, Record, compared, read
+from benchmarks.report.unmeasured import unmeasured
 
 ORDER = (
     "ingestion",
@@ -74,7 +75,9 @@ def page(folder: Path) -> str:
     """The whole page of a folder with `raw/`."""
     found = parts(folder)
     quick = QUICK if any(part.quick for part in found) else ""
-    blocks = [HEAD, quick, surroundings(found), ahead(found), *map(section, found), faults(folder)]
+    missing = gaps(folder)
+    blocks = [HEAD, quick, surroundings(found), not_measured(missing), ahead(found, missing)]
+    blocks += [*map(section, found), faults(folder)]
     text = "\n\n".join(block.rstrip("\n") for block in [*blocks, STUDIES] if block)
     rows = [
         f"| `python -m benchmarks.{name}` | {what} ([{topic}.md](../{topic}.md)) |\n"
@@ -101,8 +104,29 @@ def surroundings(found: Sequence[Part]) -> str:
     return "\n\n".join(filter(None, lines)) + "\n"
 
 
-def ahead(found: Sequence[Part]) -> str:
-    """Every measure in which a peer has the better median."""
+def gaps(folder: Path) -> dict[str, str]:
+    """Why a part has no figures of its last run, by its name, in the order of the page."""
+    told, why = unmeasured(folder), {}
+    for name in (*ORDER, FAULTS):
+        there = (folder / "raw" / f"{name}.json").exists()
+        if name in told:
+            one = told[name]
+            said = f"{'failed' if one['failed'] else 'skipped'} on {one['date']}: {one['why']}"
+            why[name] = f"{said}; its figures below are older" if there else said
+        elif not there:
+            why[name] = "has not been run"
+    return why
+
+
+def not_measured(missing: Mapping[str, str]) -> str:
+    if not missing:
+        return ""
+    lines = [f"- **{name}** {why}." for name, why in missing.items()]
+    return "## What was not measured\n\n" + "\n".join(lines) + "\n"
+
+
+def ahead(found: Sequence[Part], missing: Mapping[str, str]) -> str:
+    """Every measure in which a peer has the better median, and what nobody can say that of."""
     lost = [
         f"- {part.title}, {result.name}: {result.peer.system} {cell(result.peer)} "
         f"{result.peer.unit}, ours {cell(result.ours)} ({result.said})."
@@ -110,7 +134,11 @@ def ahead(found: Sequence[Part]) -> str:
         for result in comparisons(part)
         if result.times < 1
     ]
-    return "## Where a peer is ahead\n\n" + ("\n".join(lost) or "Nowhere in this run.") + "\n"
+    absent = [f"{part.title} without {name}" for part in found for name in part.skipped]
+    unknown = [*(f"the part {name}" for name in missing), *absent]
+    lines = lost or ["Nowhere in what was measured."]
+    lines += ["", f"Not measured, so not judged: {', '.join(unknown)}."] if unknown else []
+    return "## Where a peer is ahead\n\n" + "\n".join(lines) + "\n"
 
 
 def comparisons(part: Part) -> Iterator[Comparison]:

@@ -179,7 +179,8 @@ def outcome(console: "Console", found: Facts) -> None:
         for name, text in _planned(found) if found["status"] == "planned" else _done(found):
             say(name, text)
     for each in found.get("quarantine", ()):
-        say("quarantine", printable(f"{each['uri']}: {each['stage']}: {each['reason']}"))
+        why = f"{each['uri']}: {each['stage']}: {each['reason']}"
+        say("quarantine", printable(f"{why} ({each['next_try']})" if each["next_try"] else why))
     if found.get("quarantine"):
         left = documents.get("quarantined", 0) - len(found["quarantine"])
         more = f"and {left:,} more: " if left > 0 and found["status"] != "planned" else ""

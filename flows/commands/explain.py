@@ -139,7 +139,8 @@ def _provenance(console: "Console", provenance: "Provenance") -> None:
     if item := provenance["quarantine"]:
         console.print(
             f"  newer     what its source has now is in quarantine ({item['stage']}): "
-            f"{draw.printable(item['reason'])}; llmops quarantine show {item['id']}",
+            f"{draw.printable(item['reason'])} ({item['next_try']}); "
+            f"llmops quarantine show {item['id']}",
             markup=False,
         )
 

@@ -63,7 +63,10 @@ def _draw_status(console: "Console", found: Mapping[str, Any]) -> None:
         f"{draw.age(each['staleness_seconds'])}"
         for each in found["sources"]
     ]
-    draw.facts(console, {**found, "sources": sources})
+    held, again = found["quarantine"], found["retryable"]
+    told = f"{draw.amount(held, 'documents')}, of which the next build tries {again} again"
+    shown = {**found, "sources": sources, "quarantine": told if again else held}
+    draw.facts(console, {name: value for name, value in shown.items() if name != "retryable"})
 
 
 def _first_build(kb: "Handle") -> str | None:

@@ -33,6 +33,7 @@ from llmops.tasks.validation import (
 from llmops.tasks.validation.suite import Kind
 
 SCHEMAS = {"documents": DOCUMENTS, "chunks": CHUNKS}
+TRIED = ("source", "uri", "revision", "content_hash")
 KINDS: tuple[Kind, ...] = ("documents", "chunks")
 
 
@@ -187,19 +188,13 @@ def _live_chunks(build: Build, schema: pa.Schema, gone: set[str]) -> pa.Table:
 
 
 def _drop(build: Build, batch: Batch, failed: Mapping[str, str], kind: Kind) -> Batch:
-    rows = (
-        batch.documents.table(build.lake, ["doc_id", "source", "uri", "revision"]).to_pylist()
-        if failed
-        else []
-    )
+    rows = batch.documents.table(build.lake, ["doc_id", *TRIED]).to_pylist() if failed else []
     mine = [row for row in rows if row["doc_id"] in failed]
     put(
         build.handle,
         [
             Failure(
-                source=row["source"],
-                uri=row["uri"],
-                revision=row["revision"],
+                **{name: row[name] for name in TRIED},
                 stage="validate",
                 error="ExpectationFailed",
                 reason=f"{kind}: {failed[row['doc_id']]}",

@@ -123,6 +123,7 @@ class _Collector:
             uri=todo.uri,
             stage="collect",
             revision=todo.item.revision if todo.item else "",
+            content_hash=todo.content_hash or "",
         ):
             rows.append(self._row(todo))
         if len(failures) > before and todo.carried:

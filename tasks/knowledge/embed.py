@@ -101,9 +101,8 @@ def _named(build: Build, batch: Batch, failures: Sequence[Failure]) -> list[Fail
     if not failures:
         return []
     rows = {row["doc_id"]: row for row in rows_of(build, batch.documents)}
+    known = ("source", "uri", "revision", "content_hash")
     return [
-        failure.model_copy(
-            update={name: rows[failure.uri][name] for name in ("source", "uri", "revision")}
-        )
+        failure.model_copy(update={name: rows[failure.uri][name] for name in known})
         for failure in failures
     ]

@@ -15,7 +15,7 @@ from llmops.tasks.knowledge import access
 from llmops.tasks.knowledge.build import Batch, Build
 from llmops.tasks.knowledge.changes import Staged
 from llmops.tasks.knowledge.plan import Plan, failures_now, within_budget
-from llmops.tasks.knowledge.quarantine import Failure
+from llmops.tasks.knowledge.quarantine import Failure, next_try
 from llmops.tasks.knowledge.rankings import unfit
 from llmops.tasks.retrieval.gate import GateResult
 
@@ -106,12 +106,15 @@ class Steps:
 
 
 class QuarantinedNow(BaseModel):
-    """A document that could not be processed: at which stage, and why."""
+    """A document that could not be processed: at which stage, and why. `next_try`: when it is
+    tried again, in words; nothing where the reason is a finding about the document.
+    """
 
     model_config = ConfigDict(frozen=True)
     uri: str
     stage: str
     reason: str
+    next_try: str = ""
 
 
 class Outcome(BaseModel):
@@ -257,7 +260,14 @@ def _quarantined(steps: Steps) -> list[QuarantinedNow]:
         key=lambda each: (each.error == UnsupportedDocument.__name__, each.uri),
     )
     return [
-        QuarantinedNow(uri=each.uri, stage=each.stage, reason=each.reason)
+        QuarantinedNow(
+            uri=each.uri,
+            stage=each.stage,
+            reason=each.reason,
+            next_try=next_try(retryable=each.retryable, unforeseen=each.unforeseen)
+            if each.retryable or each.unforeseen
+            else "",
+        )
         for each in ordered[:FIRST_QUARANTINED]
     ]
 

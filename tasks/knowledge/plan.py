@@ -63,13 +63,14 @@ class Plan(BaseModel):
     """`todo`: documents to process. `vanished`: live, but no longer listed. `touched`: only their
     revision has changed.
 
-    `held`: in quarantine, unchanged since, and not worth another attempt; `tolerated` of them are
-    of a kind that nobody reads. `cured`: in quarantine, but gone from the source or served as it is
-    listed. `notes`: what keeps vanished documents from being retired. `uris`: all that the
-    candidate may have. Where cleaners compare documents: `known` ones that they have sketched as
-    they are now, `duplicates` that are left out for others, `replaced`: those of them that are
-    live. `withdrawn`: live under access labels that they no longer have, while their new form
-    cannot be indexed. `sizes`: by kind of file, of live documents that are listed as they are.
+    `held`: in quarantine, unchanged since, and not worth another attempt; `restamped`: those of
+    them whose revision alone has changed, `tolerated`: how many are of a kind that nobody reads.
+    `cured`: in quarantine, but gone from the source or served as it is listed. `notes`: what keeps
+    vanished documents from being retired. `uris`: all that the candidate may have. Where cleaners
+    compare documents: `known` ones that they have sketched as they are now, `duplicates` that are
+    left out for others, `replaced`: those of them that are live. `withdrawn`: live under access
+    labels that they no longer have, while their new form cannot be indexed. `sizes`: by kind of
+    file, of live documents that are listed as they are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,6 +80,7 @@ class Plan(BaseModel):
     renamed: dict[str, str] = Field(default_factory=dict)
     problems: list[Failure] = Field(default_factory=list)
     held: list[str] = Field(default_factory=list)
+    restamped: dict[str, str] = Field(default_factory=dict)
     cured: list[str] = Field(default_factory=list)
     listed: dict[str, int] = Field(default_factory=dict)
     complete: list[str] = Field(default_factory=list)

@@ -42,6 +42,7 @@ class Planner:
             name: [] for name in ("todo", "problems", "held", "complete", "notes")
         }
         self._touched: dict[str, str] = {}
+        self._restamped: dict[str, str] = {}
         self._listed: dict[str, int] = {}
         self._seen: set[str] = set()
         self._known: dict[str, Todo] = {}
@@ -79,22 +80,13 @@ class Planner:
         row, full = self._live.get(key), self._build.full
         if row is not None and item.size and item.revision == row.revision:
             self._know_size(item, row.characters)
-        same_stages = row is not None and self._same_stages(row) and not self._build.fresh
-        if (
-            row is not None
-            and same_stages
-            and item.revision
-            and item.revision == row.revision
-            and not full
-        ):
+        fit = row if row is not None and not full and self._same_stages(row) else None
+        if fit is not None and item.revision and item.revision == fit.revision:
             self._unchanged += 1
-            self._know(row, item)
+            self._know(fit, item)
             return
-        if self._is_held(key, item) and not full:
-            self._plan["held"].append(item.uri)
-            self._tolerated += self._held[key].error == UnsupportedDocument.__name__
-            if row is not None:
-                self._know(row, None)
+        if self._is_held(key, item.revision, "revision") and not full:
+            self._hold(key, item)
             return
         before = (
             None if row is not None or full or self._failed(key) else self._verdicts.left_out(key)
@@ -110,10 +102,14 @@ class Planner:
             )
             return
         same = row is not None and content == row.content_hash
-        if row is not None and same and same_stages and not full:
+        if fit is not None and same:
             self._touched[key] = item.revision
             self._unchanged += 1
-            self._know(row, item)
+            self._know(fit, item)
+            return
+        if self._is_held(key, content or "", "content_hash") and not full:
+            self._restamped[key] = item.revision
+            self._hold(key, item)
             return
         kind: Kind = (
             "new"
@@ -129,6 +125,8 @@ class Planner:
         self._sizes[like] = self._sizes.get(like, SizeSum()).with_one(item.size, characters)
 
     def _same_stages(self, row: Row[Any]) -> bool:
+        if self._build.fresh:
+            return False
         stages = self._stages(row.media_type, row.language)
         text = self._verdicts.stage(row) if self._build.fingerprints.corpus else stages.text
         return (row.text_stage, row.check_stage, row.chunk_stage) == (
@@ -158,17 +156,24 @@ class Planner:
     def _failed(self, key: str) -> bool:
         return key in self._held and self._held[key].error != NearDuplicate.__name__
 
-    def _is_held(self, key: str, item: Item) -> bool:
+    def _is_held(self, key: str, listed: str, column: str) -> bool:
+        """Whether nothing has changed since it failed, by the revision or by the content."""
         row = self._held.get(key)
         return (
             row is not None
             and self._failed(key)
             and not row.retryable
-            and bool(item.revision)
-            and row.revision == item.revision
+            and bool(listed)
+            and getattr(row, column) == listed
             and row.stages == self._build.fingerprints.all
             and not self._must_carry(key)
         )
+
+    def _hold(self, key: str, item: Item) -> None:
+        self._plan["held"].append(item.uri)
+        self._tolerated += self._held[key].error == UnsupportedDocument.__name__
+        if (row := self._live.get(key)) is not None:
+            self._know(row, None)
 
     def _must_carry(self, key: str) -> bool:
         row = self._live.get(key)
@@ -220,6 +225,7 @@ class Planner:
             known=list(self._known.values()),
             cured=self._cured(),
             touched=self._touched,
+            restamped=self._restamped,
             vanished=vanished,
             listed=self._listed,
             live=len(self._live),

@@ -14,7 +14,7 @@ from llmops.tasks.knowledge.build import Build
 from llmops.tasks.knowledge.changes import Staged, document_rows
 from llmops.tasks.knowledge.outcome import Steps, outcome_of
 from llmops.tasks.knowledge.plan import Plan
-from llmops.tasks.knowledge.quarantine import exclude, resolve
+from llmops.tasks.knowledge.quarantine import exclude, resolve, restamp
 from llmops.tasks.knowledge.versions import close_version, live_moves
 from llmops.tasks.ledger import live_at, now, still_open, upsert
 from llmops.tasks.ledger.leases import Lease
@@ -209,6 +209,7 @@ def _settle(connection: Connection, build: Build, plan: Plan) -> None:
             .values(revision=revision)
         )
     resolve(connection, build.kb, [*plan.touched, *plan.cured])
+    restamp(connection, build.kb, plan.restamped)
     exclude(
         connection,
         build.kb,

@@ -2,7 +2,7 @@
 dropped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypedDict
@@ -29,7 +29,8 @@ LONGEST_REASON = 2000
 
 class Failure(BaseModel):
     """One document that failed, at which stage (collect, parse, clean, validate, chunk, embed), and
-    why.
+    why. `unforeseen`: by an error that is no finding about the document; `content_hash`: of what
+    was tried, where it is known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,10 +41,14 @@ class Failure(BaseModel):
     reason: str
     retryable: bool = False
     revision: str = ""
+    unforeseen: bool = False
+    content_hash: str = ""
 
 
 class QuarantineItem(TypedDict):
-    """A document in quarantine in the shape of `quarantine list`."""
+    """A document in quarantine in the shape of `quarantine list`. `next_try`: when builds try it
+    again, in words.
+    """
 
     id: str
     knowledge_base: str
@@ -53,6 +58,7 @@ class QuarantineItem(TypedDict):
     error: str
     reason: str
     retryable: bool
+    next_try: str
     attempts: int
     first_seen: str
     last_seen: str
@@ -60,11 +66,19 @@ class QuarantineItem(TypedDict):
 
 @contextmanager
 def one_document(
-    failures: list[Failure], *, source: str, uri: str, stage: str, revision: str = ""
+    failures: list[Failure],
+    *,
+    source: str,
+    uri: str,
+    stage: str,
+    revision: str = "",
+    content_hash: str = "",
 ) -> Iterator[None]:
     """Turn whatever goes wrong with this document into a Failure; errors of the environment still
     end the run.
     """
+    place = {"source": source, "uri": uri, "stage": stage}
+    tried = {"revision": revision, "content_hash": content_hash}
     try:
         yield
     except LlmopsError:
@@ -72,13 +86,12 @@ def one_document(
     except DocumentError as error:
         failures.append(
             Failure(
-                source=source,
-                uri=uri,
-                stage=stage,
+                **place,
+                **tried,
                 error=type(error).__name__,
                 reason=error.reason,
                 retryable=error.retryable,
-                revision=revision,
+                unforeseen=error.unforeseen,
             )
         )
     except (
@@ -88,18 +101,19 @@ def one_document(
             raise trouble from error
         failures.append(
             Failure(
-                source=source,
-                uri=uri,
-                stage=stage,
+                **place,
+                **tried,
                 error=type(error).__name__,
-                revision=revision,
                 reason=f"{type(error).__name__}: {error}",
+                unforeseen=True,
             )
         )
 
 
 def put(kb: Handle, failures: Sequence[Failure], stages: str) -> None:
-    """Record failures; one more attempt where the document is in quarantine already."""
+    """Record failures; one more attempt where the document is in quarantine already. What nobody
+    foresaw is tried by the next build, unless it has come before in the same way.
+    """
     if not failures:
         return
     progress.count("quarantined", len(failures))
@@ -136,7 +150,9 @@ def exclude(connection: Connection, kb: str, left_out: Sequence[Failure], stages
 def _row(
     kb: str, key: str, failure: Failure, stages: str, before: Row[Any] | None
 ) -> dict[str, Any]:
+    once_more = failure.unforeseen and not _came_before(failure, stages, before)
     values = failure.model_dump() | {
+        "retryable": failure.retryable or once_more,
         "reason": failure.reason[:LONGEST_REASON],
         "error": failure.error[:120],
     }
@@ -150,6 +166,25 @@ def _row(
         "first_seen": aware(before.first_seen) if before else now(),
         "last_seen": now(),
     }
+
+
+def _came_before(failure: Failure, stages: str, before: Row[Any] | None) -> bool:
+    """Whether the last try of the same content, by the same stages, ended with the same error."""
+    if before is None or not before.unforeseen or before.stages != stages:
+        return False
+    if (before.stage, before.error) != (failure.stage, failure.error[:120]):
+        return False
+    if failure.content_hash:
+        return bool(failure.content_hash == before.content_hash)
+    return before.revision in ("", failure.revision)  # "": somebody has asked for another try
+
+
+def next_try(*, retryable: bool, unforeseen: bool) -> str:
+    """When builds try a document in quarantine again, in words."""
+    if retryable:
+        return f"the next build tries it {'once more' if unforeseen else 'again'}"
+    twice = "it failed twice in the same way; " if unforeseen else ""
+    return f"{twice}builds try it again when the document, its parser or the config has changed"
 
 
 def _by_id(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
@@ -213,6 +248,7 @@ def public_item(row: Row[Any]) -> QuarantineItem:
         "error": row.error,
         "reason": row.reason,
         "retryable": row.retryable,
+        "next_try": next_try(retryable=row.retryable, unforeseen=row.unforeseen),
         "attempts": row.attempts,
         "first_seen": aware(row.first_seen).isoformat(),
         "last_seen": aware(row.last_seen).isoformat(),
@@ -244,6 +280,15 @@ def release(ledger: Ledger, keys: Sequence[str]) -> None:
             connection.execute(
                 update(quarantine).where(quarantine.c.id == key).values(revision="", retryable=True)
             )
+
+
+def restamp(connection: Connection, kb: str, revisions: Mapping[str, str]) -> None:
+    """Documents (doc_id -> revision) that are listed otherwise, and are as they were: the next
+    build need not look into them to know.
+    """
+    for key, revision in revisions.items():
+        mine = (quarantine.c.kb == kb) & (quarantine.c.doc_id == key)
+        connection.execute(update(quarantine).where(mine).values(revision=revision))
 
 
 def drop(ledger: Ledger, keys: Sequence[str]) -> None:

@@ -150,7 +150,7 @@ def surviving(
     rows = list(rows)
     with progress.stage(stage, len(rows)) as done:
         for row in rows:
-            place = {name: row[name] for name in ("source", "uri", "revision")}
+            place = {name: row[name] for name in ("source", "uri", "revision", "content_hash")}
             with one_document(failures, stage=stage, **place):
                 kept.append(step(row))
             done()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, select
 
 from llmops.tasks.errors import NearDuplicate, UsageError
 from llmops.tasks.filters import LABELS, both, visible
@@ -102,11 +102,8 @@ def status(kb: Handle) -> dict[str, Any]:
             select(versions).where(versions.c.kb == kb.name, versions.c.version == live.version)
         ).one()
         seen = connection.execute(select(listings).where(listings.c.kb == kb.name)).all()
-        open_items = connection.scalar(
-            select(func.count())
-            .select_from(quarantine)
-            .where(quarantine.c.kb == kb.name, quarantine.c.error != NearDuplicate.__name__)
-        )
+        failed = (quarantine.c.kb == kb.name, quarantine.c.error != NearDuplicate.__name__)
+        retryable = list(connection.scalars(select(quarantine.c.retryable).where(*failed)))
         stale = list(connection.scalars(stale_documents(live)))
     return {
         "knowledge_base": kb.name,
@@ -125,7 +122,8 @@ def status(kb: Handle) -> dict[str, Any]:
             }
             for source in seen
         ],
-        "quarantine": open_items,
+        "quarantine": len(retryable),
+        "retryable": sum(retryable),
         "stale": stale,
         "running": kb.building(),
         "text_weight": live.weight,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -291,6 +292,8 @@ quarantine = Table(
     Column("stages", String(64), nullable=False),
     Column("first_seen", DateTime(timezone=True), nullable=False),
     Column("last_seen", DateTime(timezone=True), nullable=False),
+    Column("unforeseen", Boolean, nullable=False, server_default=false()),
+    Column("content_hash", String(64), nullable=False, server_default=""),
     Index("quarantine_of", "kb", "doc_id"),
 )
 

@@ -134,7 +134,7 @@ def _of_quarantine(item: QuarantineItem) -> AbsentDocument:
         f"it is {item['reason']}"
         if twin
         else f"it is in quarantine since {item['first_seen'][:10]}{tries}, at the stage "
-        f"{item['stage']}: {item['reason']}",
+        f"{item['stage']}: {item['reason']} ({item['next_try']})",
         "the cleaner near_duplicates leaves it out"
         if twin
         else f"mend it and build again, or try it as it is: llmops quarantine retry {item['id']}",

@@ -160,6 +160,7 @@ def test_our_own_hardest_cells_are_clean(tmp_path: Path, prefect_database: Path)
     with_database(tmp_path / "server", prefect_database)
     scenarios = ("empty source", "partial source", "config changed", "one poisoned document")
     cells = [
+        Cell("plain update", "parse", "raise"),
         *(cell for cell in KILLED if cell.point in ("embed", "store write", "state write")),
         *(Cell(kind) for kind in scenarios),
     ]

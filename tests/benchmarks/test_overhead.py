@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.echo import Echo, last_word
 from benchmarks.genai import questions
-from benchmarks.overhead import busy_processes, ours, ratio, theirs
+from benchmarks.overhead import busy_processes, ours, prepared, ratio, theirs
 from llmops.tasks.calls.prices import cost_of, shipped_price
 from llmops.tasks.plugins.llms import Message
 from tests.llm_asked import complete
@@ -53,19 +53,22 @@ def test_a_ratio_says_who_lost_what() -> None:
 
 @pytest.mark.slow
 def test_mlflow_answers_every_row_and_what_is_in_its_store_is_counted() -> None:
-    found = theirs(5)
+    with prepared() as store:
+        found = theirs(5, store)
     assert (found["results"], found["stored"]) == (5, 5)
 
 
 @pytest.mark.slow
 def test_one_that_does_not_end_is_ended_and_what_it_has_stored_is_counted() -> None:
-    found = theirs(5, patience=0.2)
+    with prepared() as store:
+        found = theirs(5, store, patience=0.2)
     assert (found["results"], found["stored"], found["inside_cpu"]) == (5, 0, None)
 
 
 @pytest.mark.slow
 def test_ours_answers_every_row_with_both_arms_and_all_of_it_is_in_mlflow() -> None:
-    found = ours(5)
+    with prepared() as store:
+        found = ours(5, store)
     assert (found["results"], found["stored"]) == (10, 10)
     assert 0 < found["inside"] < found["whole"]
 

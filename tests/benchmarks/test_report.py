@@ -1,16 +1,21 @@
 """The public page of figures, made of records alone."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__
 from benchmarks.report.__main__ import PUBLISHED, README, render
 from benchmarks.report.page import ahead, page, parts, section
 from benchmarks.report.plots import plot
 from benchmarks.report.processes import Absent, measured
 from benchmarks.report.readme import BEGIN, END, filled, summary
 from benchmarks.report.records import Part, Record, compared, read, write
+from benchmarks.report.unmeasured import FILE, note
+from llmops.tasks.errors import UsageError
 
 STAGES = ("cold", "unchanged", "1 % edited")
 
@@ -76,10 +81,55 @@ def test_a_part_says_median_least_and_most_and_who_is_missing() -> None:
 
 
 def test_where_a_peer_is_ahead_is_said() -> None:
-    said = ahead([ingestion()])
+    said = ahead([ingestion()], {})
     assert "- Ingestion, cold: time: Quick 2 (2–2) s, ours 5 (4–6) (2.5× more than Quick)." in said
     assert "unchanged" not in said
-    assert "Nowhere" in ahead([part([Record("a", "llmops", "s", [1])])])
+    assert "Not measured, so not judged: Ingestion without Gone." in said
+    alone = part([Record("a", "llmops", "s", [1])])
+    assert ahead([alone], {}).endswith("\n\nNowhere in what was measured.\n")
+    assert "so not judged: the part search." in ahead([alone], {"search": "has not been run"})
+
+
+def test_a_part_that_fails_ends_no_other_and_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*, quick: bool) -> Part:
+        raise KeyError(f"no /a/b here ({quick})")
+
+    def absent(*, quick: bool) -> Part:
+        raise Absent(f"No module named 'gone' ({quick})")
+
+    def well(*, quick: bool) -> Part:
+        return part([Record("a", "llmops", "s", [1])], name="startup", title="Start", quick=quick)
+
+    parts_of = {"search": broken, "embedding": absent, "startup": well}
+    monkeypatch.setattr(benchmarks.__main__, "PARTS", parts_of)
+    order = ["benchmarks", *parts_of, "--quick", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", order)
+    assert benchmarks.__main__.main() == 1
+    told = capsys.readouterr().out
+    assert "in broken" in told
+    assert told.endswith("failed: search\n")
+    text = (tmp_path / "index.md").read_text()
+    assert "- **search** failed on 20" in text
+    assert ": KeyError: 'no … here (True)'." in text
+    assert re.search(r"- \*\*embedding\*\* skipped on .*: No module named 'gone' \(True\)\.", text)
+    assert "- **serving** has not been run." in text
+    assert "## Start" in text
+    monkeypatch.setattr(benchmarks.__main__, "PARTS", {**parts_of, "search": well})
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "search", "--quick", "--out", str(tmp_path)])
+    assert benchmarks.__main__.main() == 0
+    assert "**search** failed" not in (tmp_path / "index.md").read_text()
+
+
+def test_figures_of_before_are_kept_and_said_to_be_older(tmp_path: Path) -> None:
+    write(ingestion(), tmp_path)
+    note(tmp_path, "ingestion", RuntimeError("line\nthe last one."), failed=True)
+    text = page(tmp_path)
+    assert "the last one; its figures below are older." in text
+    assert "## Ingestion" in text
+    note(tmp_path, "quality", UsageError("DATA is not set", hint="it names beir/ and more/"))
+    assert re.search(r"- \*\*quality\*\* skipped on [0-9-]+: DATA is not set\.\n", page(tmp_path))
 
 
 def test_the_page_is_made_of_the_raw_figures_alone(tmp_path: Path) -> None:
@@ -144,15 +194,13 @@ def test_raw_figures_hold_no_path_and_no_host_name() -> None:
         text = file.read_text()
         assert not any(word in text for word in ("/tmp", "/home/", "/root", "/work", "/Users/"))
         assert f'"{platform.node()}"' not in text
-        if file.stem != "faults":
+        if file.name not in ("faults.json", FILE):
             assert read(file).machine.keys() >= {"cores", "memory", "system", "Python"}
 
 
 def test_a_command_without_its_library_is_absent_and_one_that_fails_an_error(
     tmp_path: Path,
 ) -> None:
-    import sys
-
     with pytest.raises(Absent, match="No module named 'not_there'"):
         measured([sys.executable, "-c", "import not_there"], tmp_path)
     with pytest.raises(RuntimeError, match="ended with 3"):

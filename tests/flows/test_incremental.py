@@ -2,11 +2,13 @@
 on the real flow.
 """
 
+import os
 import random
 import shutil
 
 import pytest
 
+from llmops.tasks.knowledge import quarantine
 from tests.laboratory import Laboratory
 
 pytestmark = pytest.mark.slow
@@ -113,6 +115,29 @@ def test_one_bad_document_goes_to_quarantine_and_its_replay_pays_only_for_it(
         0,
     )
     assert lab.paid() == paid + mended.embeddings["computed"] == paid + 1
+
+
+def test_what_nobody_foresaw_is_tried_once_more_and_then_held(lab: Laboratory) -> None:
+    lab.write("good.txt", prose(1, 3))
+    lab.write("bad.txt", "This one says POISON, which is an error that nobody foresaw.")
+    limits = {"failure_budget": 1.0}
+    well = {"name": "costly", "bill": str(lab.bill), "poison": "nothing of the kind"}
+    first = lab.build(limits=limits)
+    assert [each.next_try for each in first.quarantine] == ["the next build tries it once more"]
+    assert lab.build(limits=limits, embed=well).documents["quarantined"] == 0
+    assert lab.visible() == {"good.txt", "bad.txt"}
+
+    lab.write("bad.txt", "Another text that says POISON.")
+    for attempts in (1, 2):
+        assert lab.build(limits=limits).documents["quarantined"] == 1
+        [item] = quarantine.items(lab.handle.ledger, lab.kb)
+        assert (item["attempts"], item["retryable"]) == (attempts, attempts == 1)
+    for moment in (1, 1, 2):  # of the same bytes
+        os.utime(lab.documents / "bad.txt", (moment, moment))
+        assert lab.build(limits=limits, embed=well).documents["quarantined"] == 1
+    assert quarantine.items(lab.handle.ledger, lab.kb) == [item]
+    quarantine.release(lab.handle.ledger, [item["id"]])
+    assert lab.build(limits=limits, embed=well).documents["quarantined"] == 0
 
 
 def test_a_bad_edit_leaves_the_last_good_form_live(lab: Laboratory) -> None:

@@ -144,9 +144,12 @@ def test_amounts_read_as_sentences_do() -> None:
     assert _tables.shown({"source": "files", "documents": 1}) == "source files, documents 1"
 
 
-@pytest.mark.parametrize(("quarantined", "left"), [(7, "and 6 more: "), (1, "")])
+@pytest.mark.parametrize(
+    ("quarantined", "left", "next_try", "told"),
+    [(7, "and 6 more: ", "", ""), (1, "", "the next build does", " (the next build does)")],
+)
 def test_a_build_says_how_many_failed_documents_it_does_not_name(
-    quarantined: int, left: str
+    quarantined: int, left: str, next_try: str, told: str
 ) -> None:
     found = {
         "knowledge_base": "handbook",
@@ -161,7 +164,9 @@ def test_a_build_says_how_many_failed_documents_it_does_not_name(
         "documents": {"listed": 70, "quarantined": quarantined},
         "chunks": dict.fromkeys(("added", "retired", "kept", "total"), 0),
         "embeddings": {"computed": 0, "reused": 0},
-        "quarantine": [{"uri": "a.md", "stage": "collect", "reason": "the file is empty"}],
+        "quarantine": [
+            {"uri": "a.md", "stage": "collect", "reason": "KeyError: 'x'", "next_try": next_try}
+        ],
         "gate": {},
         "worst": [],
         "warnings": [],
@@ -169,6 +174,7 @@ def test_a_build_says_how_many_failed_documents_it_does_not_name(
     }
     lines = [line.strip() for line in drawn(_tables.outcome, found)]
     assert f"{left}llmops quarantine list --kb handbook" in lines
+    assert f"quarantine  a.md: collect: KeyError: 'x'{told}" in lines
 
 
 def test_a_hit_shows_an_id_that_explain_takes() -> None:

@@ -54,6 +54,7 @@ def test_bad_behaviour_costs_one_document(
             pool.parse(b"x", "bad", f"x-nasty/{kind}")
         assert caught.value.retryable is retryable
         assert isinstance(caught.value, TransientDocumentError) is retryable
+        assert caught.value.unforeseen is ("crashed" in said)
         assert "Still alive" in pool.parse(HTML, "good.html").text
 
 

@@ -3,7 +3,7 @@ is run.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +53,12 @@ class Case:
     fresh: bool = False
     complete: bool = True
     quarantined: str = ""
+    quarantined_content: str = ""
+    unforeseen: bool = False
     uri: str = "a.md"
+
+
+HELD = Case(revision="3", content="other", quarantined="2")
 
 
 def live(connection: Connection) -> None:
@@ -102,7 +107,7 @@ def planned(home: Path, case: Case) -> Plan:
     )
     with ledger.write() as connection:
         live(connection)
-    if case.quarantined:
+    if case.quarantined or case.quarantined_content:
         failure = Failure(
             source="files",
             uri=case.uri,
@@ -110,6 +115,8 @@ def planned(home: Path, case: Case) -> Plan:
             error="DocumentError",
             reason="why",
             revision=case.quarantined,
+            content_hash=case.quarantined_content,
+            unforeseen=case.unforeseen,
         )
         put(build.handle, [failure], case.fingerprints.all)
     items = [] if case.revision is None else [Item(uri=case.uri, revision=case.revision)]
@@ -124,6 +131,12 @@ def planned(home: Path, case: Case) -> Plan:
     ("case", "kind"),
     [
         (Case(), None),
+        (replace(HELD, quarantined_content="other"), None),
+        (replace(HELD, quarantined_content="other", full=True), "changed"),
+        (replace(HELD, quarantined_content="older"), "changed"),
+        (replace(HELD, quarantined_content="other", unforeseen=True), "changed"),
+        (replace(HELD, quarantined="3", unforeseen=True), "changed"),
+        (replace(HELD, revision="", quarantined="", quarantined_content="other"), None),
         (Case(revision="2"), None),
         (Case(revision="2", content="other"), "changed"),
         (Case(revision="", content="other"), "changed"),
@@ -162,6 +175,13 @@ def test_what_stays_is_counted(
     plan = planned(tmp_path, case)
     assert bool(plan.touched) is touched
     assert (plan.unchanged, plan.held, plan.uris, plan.live) == (unchanged, held, ["a.md"], 1)
+
+
+def test_a_file_in_quarantine_that_was_only_touched_is_not_looked_into_again(
+    tmp_path: Path,
+) -> None:
+    plan = planned(tmp_path, replace(HELD, quarantined_content="other"))
+    assert (plan.held, plan.restamped) == (["a.md"], {doc_id("files", "a.md"): "3"})
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ def test_what_is_in_quarantine_says_why_and_what_to_do(shelf: Workshop) -> None:
     item = found["item"]
     assert item is not None
     assert found["why"] == "quarantined"
-    assert found["message"].endswith("at the stage parse: it is damaged")
+    assert found["message"].endswith(
+        "at the stage parse: it is damaged (builds try it again when the document, its parser or "
+        "the config has changed)"
+    )
     assert f"llmops quarantine retry {item['id']}" in found["hint"]
 
 

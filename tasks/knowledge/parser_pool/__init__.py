@@ -4,7 +4,12 @@ import threading
 from queue import LifoQueue
 from types import TracebackType
 
-from llmops.tasks.errors import DocumentError, TransientDocumentError, UnsupportedDocument
+from llmops.tasks.errors import (
+    DocumentError,
+    TransientDocumentError,
+    UnforeseenDocumentError,
+    UnsupportedDocument,
+)
 from llmops.tasks.knowledge.parser_pool import process
 from llmops.tasks.knowledge.parser_pool.frames import document
 from llmops.tasks.plugins import parsers
@@ -56,7 +61,8 @@ class ParserPool:
         """The text of a document. `media_type` only where the source knows better than the bytes.
 
         Raises DocumentError with a reason for a person, TransientDocumentError when it took too
-        long; ConfigError when a registered parser plugin cannot be loaded.
+        long, UnforeseenDocumentError when the parser crashed; ConfigError when a registered parser
+        plugin cannot be loaded.
         """
         plain = parsers.plain_type(data, uri, media_type)
         if plain and len(data) > self._most * MOST_BYTES_PER_CHARACTER:
@@ -117,7 +123,7 @@ class ParserPool:
                 f"parsing needed more than {self._memory:,} MB of memory and was stopped; raise "
                 "`parse.memory_mb` if the document is worth it"
             )
-        return DocumentError(f"the parser crashed on this document: {error}")
+        return UnforeseenDocumentError(f"the parser crashed on this document: {error}")
 
 
 def _answered(head: dict[str, object], body: bytes) -> Parsed:

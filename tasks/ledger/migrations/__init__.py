@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 # Prefect and MLflow keep theirs as `alembic_version`, perhaps in the same database
 VERSION_TABLE = "llmops_version"
 FIRST = "0001"
-LATEST = "0013"
+LATEST = "0014"
 HERE = Path(__file__).parent
 
 
