@@ -12,7 +12,7 @@ from llmops.tasks.tracking.store import experiment_of, opened
 from llmops.tasks.tracking.trace_records import SpanRecord, TraceRecord, mlflow_spans
 
 if TYPE_CHECKING:
-    from mlflow.entities import Span, TraceInfo
+    from mlflow.entities import Feedback, Span, TraceInfo
     from mlflow.store.tracking.abstract_store import AbstractStore
     from mlflow.tracking import MlflowClient
 
@@ -60,41 +60,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def written_by(place: Place, letter: str, count: int) -> "tuple[list[TraceInfo], list[Span]]":
     """So many traces with ids that begin with the letter: every third failed, and one costs."""
-    from mlflow.entities import AssessmentSource, Feedback, TraceInfo, TraceLocation, TraceState
+    from mlflow.entities import TraceInfo, TraceLocation, TraceState
 
     infos, spans = [], []
     for number in range(count):
         key, error = f"tr-{letter}{number:031x}", "it broke" if number % 3 == 2 else None
-        root = SpanRecord(
-            id=f"{number + 1:016x}",
-            parent=None,
-            name="asked",
-            kind="CHAIN",
-            start_ns=BEGAN,
-            end_ns=BEGAN + 5_000_000,
-            inputs={"question": f"Größe {number}?"},
-            outputs=f"It is {number}.",
-            error=error,
-        )
-        model = root.model_copy(
-            update={
-                "id": f"{number + 1000:016x}",
-                "parent": root.id,
-                "kind": "CHAT_MODEL",
-                "model": "echo",
-                "usage": (7, number, 0.25),
-            }
-        )
-        trace = TraceRecord(id=key, name="asked", tags={"hard": "true"}, spans=(root, model))
+        trace = asked(key, number, error)
         spans += list(mlflow_spans(trace))
-        said = Feedback(
-            name="exact_match",
-            value=1.0,
-            source=AssessmentSource("CODE", "exact_match"),
-            trace_id=key,
-            create_time_ms=5,
-            last_update_time_ms=5,
-        )
         infos.append(
             TraceInfo(
                 trace_id=key,
@@ -105,10 +77,47 @@ def written_by(place: Place, letter: str, count: int) -> "tuple[list[TraceInfo],
                 request_preview=f"Größe {number}?",
                 response_preview=f"It is {number}.",
                 tags={"hard": "true", "mlflow.traceName": "asked"},
-                assessments=[said],
+                assessments=[rated(key)],
             )
         )
     return infos, spans
+
+
+def asked(key: str, number: int, error: str | None) -> TraceRecord:
+    root = SpanRecord(
+        id=f"{number + 1:016x}",
+        parent=None,
+        name="asked",
+        kind="CHAIN",
+        start_ns=BEGAN,
+        end_ns=BEGAN + 5_000_000,
+        inputs={"question": f"Größe {number}?"},
+        outputs=f"It is {number}.",
+        error=error,
+    )
+    model = root.model_copy(
+        update={
+            "id": f"{number + 1000:016x}",
+            "parent": root.id,
+            "kind": "CHAT_MODEL",
+            "model": "echo",
+            "usage": (7, number, 0.25),
+        }
+    )
+    return TraceRecord(id=key, name="asked", tags={"hard": "true"}, spans=(root, model))
+
+
+def rated(key: str) -> "Feedback":
+    from mlflow.entities import AssessmentSource, Feedback
+
+    return Feedback(
+        name="exact_match",
+        value=1.0,
+        source=AssessmentSource("CODE", "exact_match"),
+        trace_id=key,
+        create_time_ms=5,
+        last_update_time_ms=5,
+    )
 
 
 @contextlib.contextmanager
